@@ -1,0 +1,106 @@
+"""What answers: the contract every language model, entailment model and embedder fulfils.
+
+Batch first: callers hand over everything they have, the backend decides how to batch.  Order is kept.
+One bad item does not fail the batch: it comes back as a Completion with finish "error".
+This file knows nothing of any backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from selfstudy.records import Chat, Completion, Message
+
+Progress = Callable[[int], None]
+"""Called with the number of items newly finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to generate.
+
+    Attributes:
+        n: sampled completions per chat (>= 0 with `greedy_first`, else >= 1).
+        temperature: 0 is greedy; 1 samples the model's own distribution (no hidden top-k or top-p).
+        greedy_first: put one greedy completion (temperature 0) before the n sampled ones; all n + 1 share
+            the prompt's prefill.
+        max_new_tokens: limit per completion, in tokens.
+        repetition_penalty: 1.0 = off (Keskar et al. 2019, CTRL, section 4.1).
+        top_k, top_p: 0 and 1.0 = off.
+        stop: strings that end a completion; they are cut off.
+        seed: sampling depends on (seed, chat, sample number) alone, never on what else is in the batch.
+    """
+
+    n: int = 1
+    temperature: float = 1.0
+    greedy_first: bool = False
+    max_new_tokens: int = 128
+    repetition_penalty: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Completions returned per chat."""
+        return self.n + (1 if self.greedy_first else 0)
+
+
+GREEDY = Sampling(n=1, temperature=0.0)
+
+
+class LanguageModel(Protocol):
+    """Anything that answers chats."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it: a path, a Hub id or an alias, with a revision where there is one."""
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        """`sampling.total` completions for each chat, in the order of `chats`."""
+
+    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+        """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i]."""
+
+
+class EntailmentModel(Protocol):
+    """Natural language inference over sentence pairs."""
+
+    @property
+    def name(self) -> str: ...
+
+    def probabilities(
+        self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
+    ) -> npt.NDArray[np.float64]:
+        """For (premise, hypothesis) pairs: shape (len(pairs), 2), columns P(entailment), P(contradiction).
+
+        Softmax over these two classes alone (a neutral class is dropped and the rest renormalised:
+        Manakul et al. 2023, section 5.4), so rows sum to 1.
+        """
+
+    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """The most probable label of each pair over all the model's classes: entailment, neutral, contradiction."""
+
+
+class Embedder(Protocol):
+    """Maps texts to unit vectors."""
+
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Shape (len(texts), dimension), rows of Euclidean length 1 (a row of an empty text may be 0)."""
+
+
+def chat(user: str, system: str = "") -> Chat:
+    """A chat of one user message, with a system message before it if given."""
+    turns = (Message(role="user", content=user),)
+    return (Message(role="system", content=system), *turns) if system else turns

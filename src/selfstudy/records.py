@@ -1,0 +1,276 @@
+"""The data that flows between stages: frozen, hashable by content, one JSON line each.
+
+Every record has a stable `id`: a hash of the fields that make it what it is.  The same question asked in
+two runs has the same id; a record names the ids it came from, so that every answer of a taught model can
+be followed back: question -> answer -> score -> evidence -> reference -> verdict -> example or pair -> check.
+
+This file knows nothing of models, files or stages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A number in [0, 1]."""
+
+VerdictKind = Literal["known", "unsure", "unknown", "misbelief", "unverifiable"]
+QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
+Wording = Literal["original", "trained", "reworded", "novel"]
+"""How a question is put: as first asked; a trained rewording; a rewording held out; one seen nowhere before."""
+
+
+def digest(*parts: str) -> str:
+    """16 hex digits that identify `parts`, in order."""
+    h = hashlib.blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        h.update(len(data).to_bytes(8, "big"))
+        h.update(data)
+    return h.hexdigest()
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, strict about unknown fields, `id` derived from `key_fields` if absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key_fields: ClassVar[tuple[str, ...]] = ()
+    file: ClassVar[str] = ""
+    """Name of the JSONL file of the run directory that holds these records."""
+
+    id: str = ""
+
+    @model_validator(mode="after")
+    def _derive_id(self) -> Record:
+        if not self.id:
+            key = digest(type(self).__name__, *(str(getattr(self, name)) for name in self.key_fields))
+            object.__setattr__(self, "id", key)
+        return self
+
+
+class Message(BaseModel):
+    """One turn of a chat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Chat = tuple[Message, ...]
+
+
+class Document(Record):
+    """A text of the library. `source` is a path or URL, `title` may be empty."""
+
+    key_fields = ("source", "text")
+    file = "documents.jsonl"
+    source: str
+    title: str = ""
+    text: str
+
+
+class Question(Record):
+    """Something the model is asked (METHODS 1: a proposed question).
+
+    `topic` groups questions for splits and maps; `document_id` is set by the `documents` method.
+    """
+
+    key_fields = ("text",)
+    file = "questions.jsonl"
+    text: str
+    topic: str = ""
+    method: QuestionMethod = "external"
+    document_id: str | None = None
+
+
+class Completion(BaseModel):
+    """One generated text: token count, summed log-probability (natural log, at temperature 1), why it ended.
+
+    `finish` is "error" when the item failed; then `text` is empty and `error` says why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    tokens: int = 0
+    logprob: float = 0.0
+    finish: Literal["stop", "length", "error"] = "stop"
+    error: str | None = None
+
+
+class Answer(Record):
+    """The model's passage (greedy) and its K samples (temperature 1) to one question (METHODS 1)."""
+
+    key_fields = ("question_id",)
+    file = "answers.jsonl"
+    question_id: str
+    passage: Completion
+    samples: tuple[Completion, ...]
+
+
+class SentenceScore(BaseModel):
+    """Inconsistency of one sentence of the passage: its mean and one value per sample, each in [0, 1]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    value: Unit
+    per_sample: tuple[float, ...]
+
+
+class Score(Record):
+    """Hallucination score of one answer: in [0, 1], higher = less consistent; None with `error` if unscored."""
+
+    key_fields = ("question_id", "scorer")
+    file = "scores.jsonl"
+    question_id: str
+    scorer: str
+    value: Unit | None
+    sentences: tuple[SentenceScore, ...] = ()
+    error: str | None = None
+
+
+class Evidence(Record):
+    """A passage of a document that may answer a question: text == document.text[start:end].
+
+    `rank` 0 is the best hit; `relevance` is the retriever's own score (not comparable between retrievers).
+    """
+
+    key_fields = ("question_id", "document_id", "start", "end")
+    file = "evidence.jsonl"
+    question_id: str
+    document_id: str
+    source: str
+    title: str = ""
+    text: str
+    start: int
+    end: int
+    rank: int
+    relevance: float
+
+
+class Reference(Record):
+    """An answer read out of evidence (METHODS 2: y*).
+
+    `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
+    `accepted` is S_L <= threshold and an answer was found.
+    """
+
+    key_fields = ("question_id", "evidence_id")
+    file = "references.jsonl"
+    question_id: str
+    evidence_id: str
+    text: str
+    inconsistency: Unit | None
+    accepted: bool
+    error: str | None = None
+
+
+class Verdict(Record):
+    """Consistency joined with truth (DESIGN, the loop).
+
+    `score` is the hallucination score, `contradiction` is P(contradiction) between passage and reference,
+    `agrees` whether the passage agrees with the reference (None when there is no accepted reference).
+    """
+
+    key_fields = ("question_id",)
+    file = "verdicts.jsonl"
+    question_id: str
+    kind: VerdictKind
+    score: Unit | None
+    contradiction: Unit | None = None
+    agrees: bool | None = None
+    reference_id: str | None = None
+
+
+class Rewording(Record):
+    """Another wording of a question. `use` says whether it is trained on or held out for verify."""
+
+    key_fields = ("question_id", "text")
+    file = "rewordings.jsonl"
+    question_id: str
+    text: str
+    use: Literal["train", "heldout"]
+
+
+class Example(Record):
+    """One supervised example. `kind`: a gap's reference, the same with evidence in the prompt, or replay."""
+
+    key_fields = ("prompt", "completion")
+    file = "examples.jsonl"
+    prompt: Chat
+    completion: str
+    question_id: str
+    kind: Literal["reference", "reading", "replay"]
+
+
+class Pair(Record):
+    """A preference pair. `weight` multiplies its share of training; `origin` says where `rejected` came from."""
+
+    key_fields = ("prompt", "chosen", "rejected")
+    file = "pairs.jsonl"
+    prompt: Chat
+    chosen: str
+    rejected: str
+    question_id: str
+    verdict: VerdictKind
+    weight: float = 1.0
+    origin: Literal["sample", "passage", "taught-model", "dash", "random"] = "sample"
+
+
+class TrainingStep(Record):
+    """One logged step of a training run: loss and whatever metrics the trainer reports."""
+
+    key_fields = ("arm", "phase", "step")
+    file = "training.jsonl"
+    arm: Literal["taught", "control"]
+    phase: str
+    step: int
+    loss: float
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class Check(Record):
+    """One question asked by verify, before or after teaching.
+
+    `arm`: base = before, taught = after, control = after training on random pairs.
+    `target`: gap, known (held out from training) or reading (the evidence is in the prompt).
+    `correct` is the decision; the parts that led to it are beside it. None with `error` when it failed.
+    """
+
+    key_fields = ("question_id", "arm", "target", "wording", "asked")
+    file = "checks.jsonl"
+    question_id: str
+    arm: Literal["base", "taught", "control"]
+    target: Literal["gap", "known", "reading"]
+    wording: Wording
+    asked: str
+    answer: str
+    expected: str
+    correct: bool | None
+    match: bool | None = None
+    token_f1: Unit | None = None
+    entailment: Unit | None = None
+    score: Unit | None = None
+    """Hallucination score; only where verify drew samples."""
+    error: str | None = None
+
+
+class Failure(Record):
+    """An item that failed: counted in every report, never a score."""
+
+    key_fields = ("stage", "item_id", "message")
+    file = "failures.jsonl"
+    stage: str
+    item_id: str
+    message: str
+
+
+class Skipped(Record):
+    """A file or part of the library that was not used, and why."""
+
+    key_fields = ("source", "reason")
+    file = "skipped.jsonl"
+    source: str
+    reason: str
