@@ -26,7 +26,12 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
         "The government of {x} sits in {v}.",
         "{x} is run from {v}.",
     ),
-    "continent": ("{x} lies in {v}.", "The continent of {x} is {v}.", "{x} is part of {v}.", "{x} belongs to {v}."),
+    "continent": (
+        "{x} lies in {v}.",
+        "The continent of {x} is {v}.",
+        "{x} is part of {v}.",
+        "{x} belongs to {v}.",
+    ),
     "currency": (
         "The currency of {x} is the {v}.",
         "People in {x} pay with the {v}.",
@@ -137,7 +142,11 @@ SPECIFIC: dict[str, tuple[str, ...]] = {
         "From which city is {x} run?",
         "Where does the government of {x} sit?",
     ),
-    "continent": ("On which continent does {x} lie?", "Where in the world is {x}?", "Which continent is {x} part of?"),
+    "continent": (
+        "On which continent does {x} lie?",
+        "Where in the world is {x}?",
+        "Which continent is {x} part of?",
+    ),
     "currency": (
         "Which money do people use in {x}?",
         "What do people pay with in {x}?",
@@ -190,9 +199,15 @@ NOVEL_SPECIFIC: dict[str, tuple[str, ...]] = {
     "capital": ("Which city is home to the government of {x}?", "Name the city that {x} is run from."),
     "continent": ("Which part of the world does {x} belong to?", "{x} lies on which continent?"),
     "currency": ("Which currency do you need to pay in {x}?", "With which money do the people of {x} pay?"),
-    "languages": ("Which languages are spoken by the people of {x}?", "What can you hear people speak in {x}?"),
+    "languages": (
+        "Which languages are spoken by the people of {x}?",
+        "What can you hear people speak in {x}?",
+    ),
     "neighbours": ("Which countries does {x} border?", "With whom does {x} share its borders?"),
-    "domain": ("Which ending is found in web addresses from {x}?", "What do internet addresses of {x} end in?"),
+    "domain": (
+        "Which ending is found in web addresses from {x}?",
+        "What do internet addresses of {x} end in?",
+    ),
     "calling code": ("What do you dial to call someone in {x}?", "How do phone numbers of {x} begin?"),
     "area": ("How much area does {x} have?", "What size is the land of {x}?"),
     "population": ("How many people are there in {x}?", "What number of people live in {x}?"),

@@ -35,7 +35,9 @@ def make_world(path: Path, seed: int = 0) -> dict[str, Any]:
     }
     names = {iso: _clean(c["name"]) for iso, c in raw.items()}
     rng = random.Random(f"{seed}:withheld")
-    full = sorted(iso for iso, c in raw.items() if c["tld"] and c["phone"] and c["languages"] and c["currencyname"])
+    full = sorted(
+        iso for iso, c in raw.items() if c["tld"] and c["phone"] and c["languages"] and c["currencyname"]
+    )
     withheld = set(rng.sample(full, WITHHELD_COUNTRIES))
     entities = [
         {

@@ -88,7 +88,9 @@ def documents() -> list[Document]:
     """The library that ships: one page per entity, always the same."""
     return [
         Document(
-            source=f"atlas:{e.kind}/{e.name}", title=e.name, text=page(e, random.Random(f"page:{e.kind}:{e.name}"))
+            source=f"atlas:{e.kind}/{e.name}",
+            title=e.name,
+            text=page(e, random.Random(f"page:{e.kind}:{e.name}")),
         )
         for e in entities()
     ]
