@@ -1,0 +1,217 @@
+"""Text helpers shared by all stages: cleaning, sentences, chunks, the match metrics of QA, near-duplicates.
+
+Pure functions over strings.  This file knows nothing of records, models or files.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
+from math import ceil
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NEWLINE = re.compile("\r\n?|[\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
+_DASH = re.compile("[\u2012-\u2015]")
+_ARTICLES = frozenset({"a", "an", "the"})
+_NO_WORD = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
+_SENTENCE_END = re.compile(r"[.!?:]['\")\]]*$")
+
+
+def clean(text: str) -> str:
+    """`text` as valid, printable Unicode: newlines \\n, lone surrogates U+FFFD, other controls a space."""
+    text = _SURROGATE.sub("\ufffd", text)
+    return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Spans (start, end) of the sentences of `text`, without surrounding white space, in order."""
+    from sentencex import segment
+
+    spans, at = [], 0
+    # The segments of sentencex join to the text again; a surrogate has no UTF-8, so it needs a stand-in.
+    for part in segment("en", _SURROGATE.sub("?", text)):
+        start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
+        at += len(part)
+        if start < end:
+            spans.append((start, end))
+    return spans
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of `text` (rules of sentencex, English); one without a terminator counts too."""
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def normalise(text: str) -> str:
+    """SQuAD / ALCE normal form: lower case, no punctuation, no a/an/the, single spaces (METHODS 5).
+
+    Punctuation is deleted, not replaced ("d'Ivoire" -> "divoire", "1,000" -> "1000", ".fr" -> "fr"), in all
+    scripts; long dashes separate words.  One departure from ALCE: the decimal point stays, or "6.3 million"
+    would equal "63 million".
+    """
+    text = unicodedata.normalize("NFKC", _DASH.sub(" ", text)).lower()
+    text = _NO_WORD.sub(_drop_punctuation, text)
+    words = (word for word in unicodedata.normalize("NFKC", text).split() if word not in _ARTICLES)
+    return " ".join(words)
+
+
+def _drop_punctuation(match: re.Match[str]) -> str:
+    """Nothing for punctuation; marks (vowels of many scripts) and symbols such as the degree sign stay."""
+    char = match[0]
+    return "" if char.isascii() or unicodedata.category(char)[0] == "P" else char
+
+
+def tokens(text: str) -> list[str]:
+    """The words of the normal form of `text`."""
+    return normalise(text).split()
+
+
+def token_f1(a: str, b: str) -> float:
+    """F1 over the bags of normalised words of two texts, in [0, 1]; 1 if both have none (SQuAD)."""
+    left, right = tokens(a), tokens(b)
+    if not left or not right:
+        return float(left == right)
+    shared = sum((Counter(left) & Counter(right)).values())
+    return 2 * shared / (len(left) + len(right))
+
+
+def contains(answer: str, expected: str) -> bool:
+    """Whether the normalised words of `expected` stand next to each other, in order, in those of `answer`.
+
+    Whole words only: "67 million" does not contain "7 million".  An `expected` without words is in nothing.
+    """
+    needle = normalise(expected)
+    return bool(needle) and f" {needle} " in f" {normalise(answer)} "
+
+
+def chunks(text: str, max_tokens: int, count: Callable[[str], int]) -> list[tuple[int, int]]:
+    """Spans of `text` that end on sentence boundaries and have at most `max_tokens` by `count` each.
+
+    A sentence that is too long alone is cut between words, a word that is too long between characters.
+    Counts of neighbours are added up, so a tokenizer that merges across a space stays within the limit.
+
+    Args:
+        max_tokens: >= 1.
+        count: tokens of a piece of text; called about once per sentence.
+    """
+    spans: list[tuple[int, int]] = []
+    start, used = -1, 0
+    previous = 0
+    for first, last in _pieces(text, max_tokens, count):
+        size = count(text[first:last])
+        if start >= 0 and used + size > max_tokens:
+            spans.append((start, previous))
+            start = -1
+        if start < 0:
+            start, used = first, 0
+        used += size
+        previous = last
+    if start >= 0:
+        spans.append((start, previous))
+    return spans
+
+
+def _pieces(text: str, max_tokens: int, count: Callable[[str], int]) -> Iterator[tuple[int, int]]:
+    """Sentences, or halves of them (at white space if there is any) until each fits."""
+    todo = sentence_spans(text)[::-1]
+    while todo:
+        start, end = todo.pop()
+        if end - start <= 1 or count(text[start:end]) <= max_tokens:
+            yield start, end
+            continue
+        middle = (start + end) // 2
+        space = next((m.start() for m in re.compile(r"\s").finditer(text, middle, end)), -1)
+        cut = space if start < space < end else middle
+        for first, last in ((cut, end), (start, cut)):
+            piece = text[first:last]
+            first, last = first + len(piece) - len(piece.lstrip()), last - (len(piece) - len(piece.rstrip()))
+            if first < last:
+                todo.append((first, last))
+
+
+def rouge_l(a: Sequence[str], b: Sequence[str]) -> float:
+    """ROUGE-L F1 of two word lists: 2 * LCS / (len(a) + len(b)), in [0, 1] (Lin 2004)."""
+    if not a or not b:
+        return float(not a and not b)
+    return 2 * _lcs(a, b) / (len(a) + len(b))
+
+
+def _lcs(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest common subsequence: bit-parallel, one integer step per word of b (Hyyrö 2004)."""
+    where: dict[str, int] = {}
+    for i, word in enumerate(a):
+        where[word] = where.get(word, 0) | 1 << i
+    row = full = (1 << len(a)) - 1
+    for word in b:
+        hit = row & where.get(word, 0)
+        row = (row + hit | row - hit) & full
+    return len(a) - row.bit_count()
+
+
+def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
+    """Indices of the texts to keep, in order: a text goes if an earlier kept one says the same.
+
+    The same = ROUGE-L F1 >= threshold (METHODS 2) and the same names and numbers, so that questions that
+    differ only in what they ask about stay.  Names are words that stand capitalised inside a sentence
+    somewhere in `texts`; numbers are words with a digit.
+
+    Exact, yet near-linear: of texts with one set of names and numbers only those are compared that share two
+    of their rarest words, without which the threshold is out of reach (see `_signatures`).
+    """
+    words = [tokens(text) for text in texts]
+    names = _names(texts)
+    rarity = Counter(word for row in words for word in row)
+    index: dict[int, list[int]] = defaultdict(list)
+    keys: dict[int, frozenset[str]] = {}  # of the kept texts, in order
+    seen: set[str] = set()
+    for i, row in enumerate(words):
+        exact = " ".join(row)
+        if exact in seen:
+            continue
+        key = frozenset(w for w in row if w in names or any(c.isdigit() for c in w))
+        signatures = [hash((key, s)) for s in _signatures(row, rarity, threshold)]
+        rivals = {j: None for s in signatures for j in index[s]}
+        if any(keys[j] == key and rouge_l(words[j], row) >= threshold for j in rivals):
+            continue
+        seen.add(exact)
+        keys[i] = key
+        for s in signatures:
+            index[s].append(i)
+    return list(keys)
+
+
+def _names(texts: Iterable[str]) -> frozenset[str]:
+    """Normalised words that are capitalised somewhere behind the first word of a sentence."""
+    found: set[str] = set()
+    for text in texts:
+        previous = "."
+        for raw in text.split():
+            word = raw.lstrip(string.punctuation + "«“‘")
+            if word[:1].isupper() and not _SENTENCE_END.search(previous):
+                found.update(tokens(raw))
+            previous = raw
+    return frozenset(found)
+
+
+def _signatures(row: Sequence[str], rarity: Counter[str], threshold: float) -> list[tuple[object, ...]]:
+    """Pairs of the rarest words of `row`, chosen so that similar texts share one (AdaptJoin, Wang et al. 2012).
+
+    Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
+    at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
+    the shared ones.  Texts so short that a single shared word may do also get their rarest words alone.
+    """
+    ratio = threshold / (2 - threshold)
+    needed = ceil(len(row) * ratio - 1e-9)
+    occurrence: Counter[str] = Counter()
+    unique = []  # a word's second occurrence is a word of its own
+    for word in row:
+        occurrence[word] += 1
+        unique.append((rarity[word], word, occurrence[word]))
+    unique.sort()
+    alone = unique[: len(row) - needed + 1] if len(row) * ratio**2 <= 1 else []
+    return [*((word,) for word in alone), *combinations(unique[: len(row) - needed + 2], 2)]

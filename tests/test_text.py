@@ -1,0 +1,183 @@
+"""Text helpers: by example and by property."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfstudy import text as t
+
+any_text = st.text(st.characters(), max_size=200)  # surrogates included
+VOCABULARY = ["a", "capital", "of", "Mali", "Chad", "7", "67", "million", "is", "what", "city", "red"]
+words = st.lists(st.sampled_from(VOCABULARY), max_size=12)
+
+
+def test_sentences_keeps_abbreviations_and_text_without_terminator() -> None:
+    assert t.sentences("Dr. Smith paid 3.5 dollars. He left!  Why") == [
+        "Dr. Smith paid 3.5 dollars.",
+        "He left!",
+        "Why",
+    ]
+    assert t.sentences("no terminator") == ["no terminator"]
+    assert t.sentences("") == []
+    assert t.sentences(" \n ") == []
+
+
+@given(any_text)
+def test_sentence_spans_cover_everything_but_white_space(text: str) -> None:
+    spans = t.sentence_spans(text)
+    assert spans == sorted(spans)
+    assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+
+
+@given(any_text)
+def test_clean_is_encodable_and_idempotent(text: str) -> None:
+    cleaned = t.clean(text)
+    cleaned.encode("utf-8")
+    assert t.clean(cleaned) == cleaned
+    assert all(c in "\n\t" or ord(c) >= 32 for c in cleaned)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("The  Quick, brown FOX!", "quick brown fox"),
+        ("Côte d’Ivoire", "côte divoire"),
+        ("1,000.", "1000"),
+        (".fr", "fr"),
+        ("It has 6.3 million.", "it has 6.3 million"),
+        ("Cafe\u0301", "café"),
+        ("Москва – столица", "москва столица"),
+        ("the", ""),
+    ],
+)
+def test_normalise_examples(raw: str, expected: str) -> None:
+    assert t.normalise(raw) == expected
+
+
+@given(any_text)
+def test_normalise_is_idempotent(text: str) -> None:
+    assert t.normalise(t.normalise(text)) == t.normalise(text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "found"),
+    [
+        ("It has about 7 million people.", "7 million", True),
+        ("It has about 67 million people.", "7 million", False),
+        ("About 6.3 million.", "63 million", False),
+        ("The domain is .fr.", ".fr", True),
+        ("Its calling code is +33.", "+33", True),
+        ("The capital is New Delhi", "Delhi New", False),
+        ("anything", "", False),
+        ("anything", "the", False),
+        ("", "Paris", False),
+        ("Abidjan, in Cote d'Ivoire", "cote dIvoire", True),
+    ],
+)
+def test_contains_whole_words(answer: str, expected: str, found: bool) -> None:
+    assert t.contains(answer, expected) is found
+
+
+@given(words, words, words)
+def test_contains_any_run_of_words(before: list[str], middle: list[str], after: list[str]) -> None:
+    whole = " ".join(before + middle + after)
+    assert t.contains(whole, " ".join(middle)) is bool(t.tokens(" ".join(middle)))
+
+
+def test_token_f1_by_hand() -> None:
+    assert t.token_f1("the red city", "a red red town") == pytest.approx(2 * 1 / (2 + 3))
+    assert t.token_f1("", "the") == 1.0
+    assert t.token_f1("", "red") == 0.0
+
+
+@given(words, words)
+def test_token_f1_and_rouge_are_symmetric_and_bounded(a: list[str], b: list[str]) -> None:
+    f1 = t.token_f1(" ".join(a), " ".join(b))
+    assert f1 == t.token_f1(" ".join(b), " ".join(a))
+    assert 0 <= f1 <= 1
+    assert t.rouge_l(a, b) == t.rouge_l(b, a) <= 1
+    assert t.rouge_l(a, a) == 1
+
+
+@given(words, words)
+def test_rouge_l_equals_the_textbook_table(a: list[str], b: list[str]) -> None:
+    table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            table[i + 1][j + 1] = table[i][j] + 1 if x == y else max(table[i][j + 1], table[i + 1][j])
+    expected = 2 * table[-1][-1] / (len(a) + len(b)) if a and b else float(a == b)
+    assert t.rouge_l(a, b) == pytest.approx(expected)
+
+
+@given(any_text, st.integers(1, 30))
+@settings(deadline=None)
+def test_chunks_fit_and_cover(text: str, limit: int) -> None:
+    def count(piece: str) -> int:
+        return len("".join(piece.split()))
+
+    spans = t.chunks(text, limit, count)
+    assert all(a < b for a, b in spans)
+    assert all(b <= c for (_, b), (c, _) in itertools.pairwise(spans))
+    assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+    assert all(count(text[a:b]) <= limit for a, b in spans)
+
+
+def test_chunks_end_on_sentences_and_cut_only_what_is_too_long() -> None:
+    text = "One two. Three four. Five six seven eight nine ten eleven."
+    spans = t.chunks(text, 4, lambda s: len(s.split()))
+    parts = [text[a:b] for a, b in spans]
+    assert parts[0] == "One two. Three four."
+    assert all(len(p.split()) <= 4 for p in parts)
+    assert " ".join(parts) == text
+
+
+def test_near_duplicates_keeps_what_differs_in_a_name_or_number() -> None:
+    stem = "What is the name of the capital city of the large and old country called {}?"
+    texts = [
+        stem.format("Mali"),
+        stem.format("Chad"),
+        stem.format("Mali").replace("large", "big"),
+        stem.format("Mali").lower(),
+        stem.format("Mali") + " Now",
+        "Mali is the country whose capital city has which name in the old books of the world?",
+        "Chad is the country whose capital city has which name in the old books of the world?",
+        "How many people lived in 1990 in the city that we all know so very well?",
+        "How many people lived in 1991 in the city that we all know so very well?",
+    ]
+    assert t.near_duplicates(texts) == [0, 1, 5, 6, 7, 8]
+    assert t.near_duplicates([]) == []
+    assert t.near_duplicates(["", ""]) == [0]
+
+
+@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(deadline=None)
+def test_near_duplicates_equals_comparing_all_pairs(texts: list[str], threshold: float) -> None:
+    def key(text: str) -> set[str]:
+        return {w for w in t.tokens(text) if w in names or w.isdigit()}
+
+    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
+    kept: list[int] = []
+    for i, text in enumerate(texts):
+        alike = (
+            t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold and key(texts[j]) == key(text)
+            for j in kept
+        )
+        if not any(alike):
+            kept.append(i)
+    assert t.near_duplicates(texts, threshold) == kept
+
+
+def test_near_duplicates_is_near_linear() -> None:
+    rng = random.Random("near")
+    vocabulary = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)]
+    texts = [" ".join(["what", "is", "the", *rng.choices(vocabulary, k=7)]) for _ in range(20_000)]
+    start = time.perf_counter()
+    kept = t.near_duplicates(texts + texts)
+    assert len(kept) <= 20_000
+    assert time.perf_counter() - start < 10
