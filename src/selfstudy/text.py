@@ -199,7 +199,7 @@ def _names(texts: Iterable[str]) -> frozenset[str]:
 
 
 def _signatures(row: Sequence[str], rarity: Counter[str], threshold: float) -> list[tuple[object, ...]]:
-    """Pairs of the rarest words of `row`, chosen so that similar texts share one (AdaptJoin, Wang et al. 2012).
+    """Pairs of the rarest words of `row`, of which similar texts share one (Wang et al. 2012, AdaptJoin).
 
     Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
     at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
