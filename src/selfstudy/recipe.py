@@ -99,6 +99,7 @@ class ProbeBlock(Block):
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
     max_new_tokens: Positive = 128
+    scorer: Literal["selfcheck-nli", "agreement"] = "selfcheck-nli"
     threshold: Fraction = 0.5
     """Hallucination score above it = gap."""
     block_size: Positive = 256
