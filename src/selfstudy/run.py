@@ -14,7 +14,6 @@ POSIX only (flock).  This file knows nothing of what a stage does.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import platform
@@ -28,9 +27,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
-from selfstudy import __version__
+from selfstudy import __version__, jsonl
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe, changed_keys, parse_recipe, read_yaml, recipe_digest, to_yaml
 from selfstudy.records import Failure, Record
@@ -66,15 +65,15 @@ class Run:
         """
         path = Path(path).absolute()
         _check_place(path)
-        with _writing(path, path):
+        with jsonl.writing(path, path):
             path.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
         try:
             if (path / "recipe.yaml").exists():
                 _check_same(path, recipe)
             else:
-                _write_atomic(path / "run.json", _json(_provenance(recipe)), path)
-                _write_atomic(path / "recipe.yaml", to_yaml(recipe).encode(), path)
+                jsonl.replace(path / "run.json", jsonl.encode(_provenance(recipe)), path)
+                jsonl.replace(path / "recipe.yaml", to_yaml(recipe).encode(), path)
             run = cls(path, recipe, lock)
             run._repair()
             return run
@@ -133,14 +132,14 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
         total: dict[str, float] = {}
-        for _, _, entry in _lines(self.path / "timings.jsonl"):
+        for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
             total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
         return total
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Replace file `name` of the run directory in one step; NaN and infinities become null."""
         self._require_writer()
-        _write_atomic(self.path / name, _json(data), self.path)
+        jsonl.replace(self.path / name, jsonl.encode(data), self.path)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """What `write_json` wrote, or None if there is no such file."""
@@ -176,7 +175,7 @@ class Run:
 
     def _note_time(self, stage: str, round: int, seconds: float) -> None:
         line = to_json({"stage": stage, "round": round, "seconds": seconds}) + b"\n"
-        _append(self.path / "timings.jsonl", line, self.path)
+        jsonl.append(self.path / "timings.jsonl", line, self.path)
 
     def _require_writer(self) -> None:
         if not self.writable:
@@ -184,10 +183,10 @@ class Run:
 
     def _repair(self) -> None:
         """Cut torn last lines off every JSONL file, left by a kill or a full disk in an earlier session."""
-        _repair(self.path / "timings.jsonl", self.path)
+        jsonl.repair(self.path / "timings.jsonl", self.path)
         for turn in self.rounds:
             for path in sorted(turn.path.glob("*.jsonl")):
-                if _repair(path, self.path):
+                if jsonl.repair(path, self.path):
                     turn._distrust_markers(path)
 
 
@@ -200,7 +199,7 @@ class Round:
         self.path = run.path / "rounds" / str(number)
         self._ids: dict[type[Record], set[str]] = {}
         if run.writable:
-            with _writing(self.path, run.path):
+            with jsonl.writing(self.path, run.path):
                 self.path.mkdir(parents=True, exist_ok=True)
 
     def read(self, kind: type[R]) -> list[R]:
@@ -210,13 +209,13 @@ class Round:
     def iter(self, kind: type[R]) -> Iterator[R]:
         """Like `read`, one at a time, in constant memory."""
         path = self._file(kind)
-        for number, line, _ in _lines(path, parse=False):
+        for number, line, _ in jsonl.read_lines(path, parse=False):
             try:
                 yield kind.model_validate_json(line)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 where = ".".join(map(str, first["loc"]))
-                raise _corrupt(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
+                raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
 
     def ids(self, kind: type[Record]) -> set[str]:
         """The ids of all records of type `kind` (a copy)."""
@@ -236,7 +235,7 @@ class Round:
             buffer = buffers.setdefault(kind, {})
             if item.id in buffer or item.id in self._known(kind):
                 continue
-            buffer[item.id] = _line(item)
+            buffer[item.id] = jsonl.encode_record(item)
             size += len(buffer[item.id])
             if size >= WRITE_BYTES:
                 self._write(buffers)
@@ -256,7 +255,7 @@ class Round:
         """Mark `stage` as done. The marker holds the size of each record file: see `_distrust_markers`."""
         self.run._require_writer()
         sizes = {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl"))}
-        _write_atomic(self._marker(stage), to_json(sizes), self.run.path)
+        jsonl.replace(self._marker(stage), to_json(sizes), self.run.path)
 
     def reset(self, *kinds: type[Record]) -> None:
         """Delete all records of these types, for a stage that must start again."""
@@ -286,7 +285,7 @@ class Round:
 
     def _known(self, kind: type[Record]) -> set[str]:
         if kind not in self._ids:
-            ids = {str(entry["id"]) for _, _, entry in _lines(self._file(kind))}
+            ids = {str(entry.get("id", "")) for _, _, entry in jsonl.read_lines(self._file(kind))}
             if not self.run.writable:  # another process may be appending: nothing to cache
                 return ids
             self._ids[kind] = ids
@@ -295,7 +294,7 @@ class Round:
     def _write(self, buffers: dict[type[Record], dict[str, bytes]]) -> None:
         for kind, buffer in buffers.items():
             if buffer:
-                _append(self._file(kind), b"".join(buffer.values()), self.run.path)
+                jsonl.append(self._file(kind), b"".join(buffer.values()), self.run.path)
                 self._known(kind).update(buffer)
                 buffer.clear()
 
@@ -370,7 +369,7 @@ def _provenance(recipe: Recipe) -> dict[str, Any]:
 
 def _lock(path: Path) -> int:
     """Take the writer lock of the run at `path`; returns the descriptor that holds it."""
-    with _writing(path / "lock", path):
+    with jsonl.writing(path / "lock", path):
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -386,129 +385,3 @@ def _lock(path: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return descriptor
-
-
-@contextmanager
-def _writing(path: Path, run: Path) -> Iterator[None]:
-    """Turn an OSError into a RunError that says how to go on."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror or error}",
-            "nothing written earlier is lost: make room (or check permissions), then give the same command "
-            f"again with --run {run}; it goes on where it stopped",
-        ) from None
-
-
-def _append(path: Path, data: bytes, run: Path) -> None:
-    """Append whole lines and force them to disk; a failed write leaves the file as it was."""
-    with _writing(path, run):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            start = os.fstat(descriptor).st_size
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
-            except BaseException:
-                os.ftruncate(descriptor, start)
-                raise
-        finally:
-            os.close(descriptor)
-
-
-def _write_atomic(path: Path, data: bytes, run: Path) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with _writing(path, run):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-
-
-def _json(data: Mapping[str, Any]) -> bytes:
-    return to_json(data, indent=2, inf_nan_mode="null") + b"\n"
-
-
-def _line(record: Record) -> bytes:
-    data = record.model_dump()
-    try:
-        return to_json(data, inf_nan_mode="strings") + b"\n"  # a loss may be NaN, and reads back as NaN
-    except (UnicodeEncodeError, PydanticSerializationError):
-        # a lone surrogate that slipped past text.clean: keep the record, lose that character
-        return json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
-
-
-def _lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, Any]]:
-    """(line number from 1, line, parsed line) of a JSONL file; a torn last line is left out.
-
-    Without `parse` the third part is None and only the last line is checked to be JSON.
-    """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        line = file.readline()
-        number = 1
-        while line.endswith(b"\n"):
-            following = file.readline()
-            entry = None
-            if parse or not following:
-                try:
-                    entry = from_json(line)
-                except ValueError as error:
-                    if not following:
-                        return
-                    raise _corrupt(path, number, str(error)) from None
-            yield number, line, entry
-            line, number = following, number + 1
-
-
-def _repair(path: Path, run: Path) -> bool:
-    """Cut a torn last line off `path`; whether there was one."""
-    if not path.exists():
-        return False
-    with _writing(path, run), path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        keep = _last_newline(file.fileno(), size)  # end of the last line that has its newline
-        if keep:
-            start = _last_newline(file.fileno(), keep - 1)
-            try:
-                from_json(os.pread(file.fileno(), keep - start, start))
-            except ValueError:
-                keep = start
-        if keep == size:
-            return False
-        log.warning("%s: a torn last line (%d bytes) was cut off", path, size - keep)
-        file.truncate(keep)
-    return True
-
-
-def _last_newline(descriptor: int, end: int) -> int:
-    """Offset just after the last newline before `end`, or 0."""
-    step = 1 << 16
-    while end > 0:
-        start = max(0, end - step)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0
-
-
-def _corrupt(path: Path, number: int, why: str) -> RunError:
-    return RunError(
-        f"{path}, line {number} is damaged: {why}",
-        f"restore the file from a backup, or delete it together with the markers {path.parent}/*.done: "
-        "the stages that wrote it run again",
-    )

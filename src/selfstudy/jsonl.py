@@ -1,0 +1,155 @@
+"""Files that survive a kill and a full disk: append-only JSON lines, and files replaced in one step.
+
+A write that fails leaves the file as it was; a last line torn by a kill is left out by readers and cut off by
+`repair`; a damaged line anywhere else is an error that names file and line.  Knows nothing of runs or stages;
+`run` arguments only appear in messages.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from selfstudy.errors import RunError
+from selfstudy.records import Record
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def writing(path: Path, run: Path) -> Iterator[None]:
+    """Turn an OSError into a RunError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror or error}",
+            "nothing written earlier is lost: make room (or check permissions), then give the same command "
+            f"again with --run {run}; it goes on where it stopped",
+        ) from None
+
+
+def append(path: Path, data: bytes, run: Path) -> None:
+    """Append whole lines and force them to disk; a failed write leaves the file as it was."""
+    with writing(path, run):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            start = os.fstat(descriptor).st_size
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            except BaseException:
+                os.ftruncate(descriptor, start)
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def replace(path: Path, data: bytes, run: Path) -> None:
+    """Write `path` whole, in one step: a reader sees the old file or the new one, never half of either."""
+    temporary = path.with_name(path.name + ".tmp")
+    with writing(path, run):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def encode(data: Mapping[str, Any]) -> bytes:
+    """Plain data as indented JSON; NaN and infinities become null."""
+    return to_json(data, indent=2, inf_nan_mode="null") + b"\n"
+
+
+def encode_record(record: Record) -> bytes:
+    """One line of JSON that `Record.model_validate_json` reads back."""
+    data = record.model_dump()
+    try:
+        return to_json(data, inf_nan_mode="strings") + b"\n"  # a loss may be NaN, and reads back as NaN
+    except (UnicodeEncodeError, PydanticSerializationError):
+        # a lone surrogate that slipped past text.clean: keep the record, lose that character
+        return json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
+
+
+def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, Any]]:
+    """(line number from 1, line, parsed line) of a JSONL file; a torn last line is left out.
+
+    Without `parse` the third part is None and only the last line is checked to be JSON.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        line = file.readline()
+        number = 1
+        while line.endswith(b"\n"):
+            following = file.readline()
+            entry = None
+            if parse or not following:
+                try:
+                    entry = from_json(line)
+                except ValueError as error:
+                    if not following:
+                        return
+                    raise damaged(path, number, str(error)) from None
+                if not isinstance(entry, dict):
+                    raise damaged(path, number, "not a JSON object")
+            yield number, line, entry
+            line, number = following, number + 1
+
+
+def repair(path: Path, run: Path) -> bool:
+    """Cut a torn last line off `path`; whether there was one."""
+    if not path.exists():
+        return False
+    with writing(path, run), path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        keep = _last_newline(file.fileno(), size)  # end of the last line that has its newline
+        if keep:
+            start = _last_newline(file.fileno(), keep - 1)
+            try:
+                from_json(os.pread(file.fileno(), keep - start, start))
+            except ValueError:
+                keep = start
+        if keep == size:
+            return False
+        log.warning("%s: a torn last line (%d bytes) was cut off", path, size - keep)
+        file.truncate(keep)
+    return True
+
+
+def _last_newline(descriptor: int, end: int) -> int:
+    """Offset just after the last newline before `end`, or 0."""
+    step = 1 << 16
+    while end > 0:
+        start = max(0, end - step)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def damaged(path: Path, number: int, why: str) -> RunError:
+    """The error for a line that neither a kill nor a full disk explains."""
+    return RunError(
+        f"{path}, line {number} is damaged: {why}",
+        f"restore the file from a backup, or delete it together with the markers {path.parent}/*.done: "
+        "the stages that wrote it run again",
+    )
