@@ -1,0 +1,181 @@
+"""What verify asks: gaps in several wordings, known questions held out of training, reading from a page.
+
+It reads records and the answer key and makes a fixed list; it knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from selfstudy import text
+from selfstudy.answer_key import AnswerKey, Truth
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Chat, Check, Evidence, Question, Record, Reference, Rewording, Verdict, Wording
+from selfstudy.run import Round
+from selfstudy.split import held_out
+from selfstudy.verify.correctness import Expected
+
+Target = Literal["gap", "known", "reading"]
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question to ask of every arm. `evidence` is the page to read it from, for target reading."""
+
+    question_id: str
+    target: Target
+    wording: Wording
+    asked: str
+    expected: Expected
+    evidence: str = ""
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its hallucination score is wanted too: gaps as first asked."""
+        return self.target == "gap" and self.wording == "original"
+
+    def chat(self, prompts: Prompts) -> Chat:
+        """The prompt: the probe's own, or the one for reading."""
+        if self.target == "reading":
+            return prompts.chat("read", document=self.evidence, question=self.asked)
+        return prompts.chat("answer", question=self.asked)
+
+    def unasked(self, arm: Literal["base", "taught", "control"]) -> Check:
+        """The check before its answer is there: it has the final id."""
+        return Check(
+            question_id=self.question_id,
+            arm=arm,
+            target=self.target,
+            wording=self.wording,
+            asked=self.asked,
+            answer="",
+            expected=self.expected.shown,
+            correct=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A question with what is known about its truth."""
+
+    question: Question
+    verdict: Verdict
+    reference: Reference
+    truth: Truth | None
+
+    @property
+    def expected(self) -> Expected:
+        return Expected(self.truth.answers if self.truth else (), self.reference.text)
+
+
+def plan(round: Round, key: AnswerKey | None) -> list[Item]:
+    """The questions of this round, in a fixed order: sampled gaps first, then the rest.
+
+    - gap: verdict unsure, unknown or misbelief, inconsistent (score above the probe's threshold) unless a
+      misbelief, with an accepted reference.  Asked as first put, in one trained and one held-out rewording,
+      and in one novel wording of the key, where there are any.
+    - known: verdict known and held out of replay (`split.held_out`).
+    - reading: a sample of both, with the evidence of the reference in the prompt.
+
+    Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
+    """
+    recipe = round.run.recipe
+    cases = _cases(round, key)
+    gaps = _sample([c for c in cases if _is_gap(c, recipe)], recipe, "gap")
+    known = _sample([c for c in cases if _is_known(c, recipe)], recipe, "known")
+    evidence = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
+    readable = [c for c in [*gaps, *known] if c.reference.evidence_id in evidence]
+    wordings = _wordings(round, gaps, recipe.seed)
+    items = [Item(c.question.id, "gap", "original", c.question.text, c.expected) for c in gaps]
+    items += [
+        Item(c.question.id, "gap", wording, asked, c.expected)
+        for c in gaps
+        for wording, asked in wordings[c.question.id]
+    ]
+    items += [Item(c.question.id, "known", "original", c.question.text, c.expected) for c in known]
+    items += [
+        Item(
+            c.question.id,
+            "reading",
+            "original",
+            c.question.text,
+            c.expected,
+            evidence[c.reference.evidence_id].text,
+        )
+        for c in _sample(readable, recipe, "reading")
+    ]
+    return items
+
+
+def _cases(round: Round, key: AnswerKey | None) -> list[_Case]:
+    """Every question whose verdict rests on an accepted reference, in the order of the verdicts."""
+    verdicts = [v for v in round.iter(Verdict) if v.reference_id and v.kind != "unverifiable"]
+    references = _by_id(round, Reference, {v.reference_id for v in verdicts})
+    questions = _by_id(round, Question, {v.question_id for v in verdicts})
+    found = []
+    for verdict in verdicts:
+        reference = references.get(verdict.reference_id or "")
+        question = questions.get(verdict.question_id)
+        if question is not None and reference is not None and reference.accepted:
+            truth = key.lookup(question.text) if key else None
+            found.append(_Case(question, verdict, reference, truth))
+    return found
+
+
+def _is_gap(case: _Case, recipe: Recipe) -> bool:
+    score = case.verdict.score
+    inconsistent = score is not None and score > recipe.probe.threshold
+    return case.verdict.kind == "misbelief" or (case.verdict.kind in ("unsure", "unknown") and inconsistent)
+
+
+def _is_known(case: _Case, recipe: Recipe) -> bool:
+    held = held_out(case.question.id, recipe.seed, recipe.teach.known_heldout)
+    return case.verdict.kind == "known" and held
+
+
+def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Case]:
+    """At most `max_questions` of the cases, in their order."""
+    limit = recipe.verify.max_questions
+    if len(cases) <= limit:
+        return list(cases)
+    chosen = random.Random(f"{recipe.seed}:verify:{target}").sample(range(len(cases)), limit)
+    return [cases[i] for i in sorted(chosen)]
+
+
+def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[tuple[Wording, str]]]:
+    """For each gap one trained, one held-out and one novel wording, where there are any.
+
+    A held-out or novel wording that some question of the round has, or that was trained on, possibly for
+    another question about the same fact, would be no test and is left out.
+    """
+    options: dict[str, dict[Wording, list[str]]] = {
+        c.question.id: {"trained": [], "reworded": [], "novel": list(c.truth.novel) if c.truth else []}
+        for c in gaps
+    }
+    trained = {text.normalise(question.text) for question in round.iter(Question)}
+    for rewording in round.iter(Rewording):
+        kind: Wording = "trained" if rewording.use == "train" else "reworded"
+        if kind == "trained":
+            trained.add(text.normalise(rewording.text))
+        if rewording.question_id in options:
+            options[rewording.question_id][kind].append(rewording.text)
+    chosen: dict[str, list[tuple[Wording, str]]] = {}
+    for name, by_wording in options.items():
+        chosen[name] = []
+        for wording, texts in by_wording.items():
+            fresh = [t for t in texts if wording == "trained" or text.normalise(t) not in trained]
+            if fresh:
+                rng = random.Random(f"{seed}:verify:{wording}:{name}")
+                chosen[name].append((wording, rng.choice(fresh)))
+    return chosen
+
+
+def _by_id(round: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:
+    """The wanted records; read as a stream, for there may be far more of them."""
+    keep = set(wanted)
+    return {record.id: record for record in round.iter(kind) if record.id in keep}
