@@ -1,0 +1,96 @@
+"""What does the model not know? Ask it questions, answer them K + 1 times, score the consistency.
+
+    topics.py      where topics come from         chunks.py      documents, cut for one question each
+    questions.py   questions, proposed            answers.py     a passage and samples per question
+    scorers/       inconsistency of an answer     capability.py  curiosity, awareness, brevity, SLC
+
+Writes Proposal, Question, Answer, Score and Failure records; reads no other stage's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from selfstudy.probe.answers import answer
+from selfstudy.probe.questions import Asker, Proposal
+from selfstudy.probe.scorers import make_scorer
+from selfstudy.probe.topics import seed_for
+from selfstudy.records import Answer, Document, Failure, Question, Score
+
+if TYPE_CHECKING:
+    from selfstudy.models import Models
+    from selfstudy.progress import Reporter
+    from selfstudy.prompts import Prompts
+    from selfstudy.run import Round
+
+__all__ = ["Proposal", "run_probe"]
+
+
+def run_probe(
+    round: Round, models: Models, prompts: Prompts, documents: Sequence[Document], report: Reporter
+) -> None:
+    """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
+
+    Args:
+        documents: what the method `documents` asks about; the other methods need none.
+
+    Raises:
+        DataError: a method's source is missing or unusable.
+    """
+    if round.finished("probe"):
+        return
+    _ask(round, models, prompts, documents, report)
+    _answer(round, models, prompts, report)
+    _score(round, models, report)
+    round.finish("probe")
+
+
+def _ask(
+    round: Round, models: Models, prompts: Prompts, documents: Sequence[Document], report: Reporter
+) -> None:
+    asks = round.run.recipe.probe.ask
+    # all of them first: a missing source is found before the model has worked for hours
+    askers = [
+        Asker(number, ask, round, models.lm, models.embedder, prompts, documents)
+        for number, ask in enumerate(asks)
+    ]
+    with report.task("asking", sum(ask.count for ask in asks)) as advance:
+        for ask, asker in zip(asks, askers, strict=True):
+            found = asker.run(advance)
+            if found < ask.count:
+                report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
+
+
+def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
+    probe = round.run.recipe.probe
+    questions = round.read(Question)
+    done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
+    blocks = list(round.pending(questions, probe.block_size, lambda question: question.id in done))
+    seed = seed_for(round.run.recipe.seed, round.number, "answers")
+    with report.task("answering", len(questions)) as advance:
+        advance(len(questions) - sum(map(len, blocks)))
+        for block in blocks:
+            round.append(answer(block, models.lm, prompts, probe, seed, advance))
+
+
+def _score(round: Round, models: Models, report: Reporter) -> None:
+    probe = round.run.recipe.probe
+    scorer = make_scorer(probe.scorer, models)
+    questions = {question.id: question for question in round.iter(Question)}
+    done = {score.question_id for score in round.iter(Score) if score.scorer == scorer.name}
+    with report.task("scoring", len(round.ids(Answer))) as advance:
+        # answers are streamed: with their samples they are by far the largest records
+        answers = round.iter(Answer)
+        while block := list(islice(answers, probe.block_size)):
+            if not all(item.question_id in done for item in block):
+                scores = scorer.score([questions[item.question_id] for item in block], block)
+                round.append([*scores, *_unscored(scores)])
+            advance(len(block))
+
+
+def _unscored(scores: Sequence[Score]) -> Iterator[Failure]:
+    for score in scores:
+        if score.value is None:
+            yield Failure(stage="probe", item_id=score.question_id, message=f"no score: {score.error}")

@@ -1,0 +1,159 @@
+"""How much a model asks for what it does not know: curiosity, awareness, brevity, SLC (METHODS 1).
+
+Pure functions over the list of proposed questions, repeats included, and the scores of the answers.
+Knows nothing of models that answer, runs or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from selfstudy.models.base import Embedder
+from selfstudy.probe.questions import Proposal
+from selfstudy.records import Score
+
+Labels = npt.NDArray[np.int64]
+
+FEW = 10
+"""Up to this many literally distinct questions are counted; more are clustered (METHODS 1)."""
+
+CLUSTERED_AT_MOST = 10_000
+"""HDBSCAN takes time quadratic in the number of questions: above this, a seeded sample is clustered."""
+
+OUTLIER = -1
+UNLABELLED = -2
+"""A question outside the clustered sample."""
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Self-learning capability (Ferdinan et al. 2024, section 3.4); each metric in [0, 1], None if undefined.
+
+    Attributes:
+        questions: N, proposed questions with repeats; proposals that failed are not among them.
+        distinct: literally distinct ones.
+        unscored: of N, those without a score; awareness leaves them out of both counts.
+        clustered: how many questions curiosity was computed from: N, or a seeded sample of it.
+        labels: shape (N,), the cluster of every question; OUTLIER is none, UNLABELLED is not in the sample.
+    """
+
+    questions: int
+    distinct: int
+    unscored: int
+    clustered: int
+    curiosity: float | None
+    awareness: float | None
+    brevity: float | None
+    slc: float | None
+    labels: Labels
+
+
+def brevity(questions: Sequence[str]) -> float:
+    """1 where questions have about 100 characters, 0 where they are off by 100 on average.
+
+    d = mean |characters - 100|; d <= 50 -> 1, d >= 100 -> 0, else 1.5 - d / 100.
+
+    Raises:
+        ValueError: there are no questions.
+    """
+    if not questions:
+        raise ValueError("brevity of no questions is undefined")
+    distance = sum(abs(len(question) - 100) for question in questions) / len(questions)
+    if distance <= 50:
+        return 1.0
+    return 0.0 if distance >= 100 else 1.5 - distance / 100
+
+
+def curiosity(labels: Labels) -> float:
+    """(clusters + outliers) / N of cluster labels, shape (N,), N > 0; OUTLIER marks an outlier."""
+    outliers = int((labels == OUTLIER).sum())
+    clusters = len(np.unique(labels[labels != OUTLIER]))
+    return (clusters + outliers) / len(labels)
+
+
+def awareness(values: Sequence[float], threshold: float) -> float:
+    """Knowledge-limit awareness: the share of hallucination scores above `threshold`; `values` not empty."""
+    return sum(value > threshold for value in values) / len(values)
+
+
+def slc(curiosity: float, awareness: float, brevity: float) -> float:
+    """Self-learning capability: brevity * (curiosity + awareness) / 2, in [0, 1]."""
+    return brevity * (curiosity + awareness) / 2
+
+
+def cluster(questions: Sequence[str], embedder: Embedder) -> Labels:
+    """Cluster labels, shape (N,), whose `curiosity` is that of METHODS 1.
+
+    More than 10 literally distinct questions: HDBSCAN over the embeddings of all of them, repeats included.
+    Otherwise every distinct text is a cluster of its own, which makes curiosity distinct / N.
+
+    Repeats have distance 0 to each other, so HDBSCAN breaks ties between them by their order: copies of one
+    text may land inside and outside a cluster (they do in the published baseline result).  Equal texts get
+    equal vectors here, so at least the batch in which they were embedded changes nothing.
+    """
+    row = {text: number for number, text in enumerate(dict.fromkeys(questions))}
+    where = np.array([row[text] for text in questions], dtype=np.int64)
+    if len(row) <= FEW:
+        return where
+    from sklearn.cluster import HDBSCAN
+
+    # the hdbscan package's min_samples=5 leaves the point itself out, scikit-learn counts it
+    hdbscan = HDBSCAN(
+        min_cluster_size=5,
+        min_samples=6,
+        cluster_selection_method="leaf",
+        allow_single_cluster=True,
+        copy=True,
+    )
+    vectors = np.asarray(embedder.encode(list(row)), dtype=np.float64)
+    return np.asarray(hdbscan.fit_predict(vectors[where]), dtype=np.int64)
+
+
+def self_learning_capability(
+    proposals: Sequence[Proposal],
+    scores: Sequence[Score],
+    embedder: Embedder,
+    threshold: float,
+    *,
+    seed: int = 0,
+    limit: int = CLUSTERED_AT_MOST,
+) -> Capability:
+    """The metrics of METHODS 1 over all proposed questions, a repeated one as often as it was proposed.
+
+    Args:
+        proposals: what the model proposed, failures included (they are not questions and do not count).
+        scores: one per distinct question, of one scorer.
+        threshold: a score above it is a gap (Q_H).
+        seed: draws the sample where more than `limit` questions would be clustered.
+    """
+    asked = [p for p in proposals if p.question_id is not None]
+    texts = [p.text for p in asked]
+    value = {score.question_id: score.value for score in scores}
+    known = [v for p in asked if p.question_id and (v := value.get(p.question_id)) is not None]
+
+    labels = np.full(len(texts), UNLABELLED, dtype=np.int64)
+    part = np.arange(len(texts))
+    if len(texts) > limit:
+        part = np.sort(np.random.default_rng(seed).choice(len(texts), limit, replace=False))
+    if texts:
+        labels[part] = cluster([texts[i] for i in part], embedder)
+
+    curious = curiosity(labels[part]) if texts else None
+    aware = awareness(known, threshold) if known else None
+    brief = brevity(texts) if texts else None
+    both = None if curious is None or aware is None or brief is None else slc(curious, aware, brief)
+    return Capability(
+        questions=len(texts),
+        distinct=len(set(texts)),
+        unscored=len(texts) - len(known),
+        clustered=len(part),
+        curiosity=curious,
+        awareness=aware,
+        brevity=brief,
+        slc=both,
+        labels=labels,
+    )

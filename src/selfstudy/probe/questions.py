@@ -1,0 +1,323 @@
+"""What the model asks: proposals of questions, by any method, seeded and resumable (METHODS 1 and 2).
+
+A proposal is one thing the model said when it was asked for a question.  All of them are kept, repeats
+included, because the metrics of METHODS 1 count proposals; a `Question` exists once per distinct text.
+Knows nothing of answers or scores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+from selfstudy import text
+from selfstudy.models.base import Embedder, LanguageModel, Sampling
+from selfstudy.probe import chunks
+from selfstudy.probe.topics import FileTopics, ModelTopics, OracleTopics, TopicSource, seed_for, topic_of
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Ask
+from selfstudy.records import Chat, Completion, Document, Failure, Question, QuestionMethod, Record
+from selfstudy.run import Round
+
+WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
+"""Question words of the induced method, one each per topic set."""
+
+_PREFIX = re.compile(r"^\s*(?:(?:[-*•]+|\(?\d{1,2}[.):]+|q(?:uestion)?\s*\d*\s*[:.])\s*)+", re.IGNORECASE)
+_QUOTES = " \t\"'`*_“”«»"
+_MARKS = "?？؟"
+_ABOUT_THE_TEXT = re.compile(
+    r"\b(?:(?i:the|this|that|given|above)\s+(?:document|text|article|page|excerpt)|passage)\b"
+)
+_NO_NAMES = frozenset(
+    re.findall(
+        r"\w+",
+        "what who why where when how which whose whom is are was were do does did can has have the this that "
+        "these those it its he she they there in on an at of for to from by with and or but if as",
+    )
+)
+"""Words that are capitalised only because a sentence begins with them."""
+
+
+class Proposal(Record):
+    """One question as the model proposed it: `text` is literal, a repeat has the `question_id` of the first.
+
+    `ask` is the position in the recipe's list of ways to ask, `index` counts from 0 within it.  A failed
+    proposal has no `question_id` and an `error`; its `text` is what was refused, if anything.
+    """
+
+    key_fields = ("ask", "index")
+    file = "proposals.jsonl"
+    ask: int
+    index: int
+    method: QuestionMethod
+    text: str = ""
+    question_id: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One question to be proposed: the chat that asks for it (None: `error` says why it cannot be asked)."""
+
+    chat: Chat | None
+    topics: tuple[str, ...] = ()
+    chunk: chunks.Chunk | None = None
+    error: str = "the model proposed nothing"
+
+
+class Slots(Protocol):
+    """Slots by number, from 0."""
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        """Slots start .. start + count: fewer when there are no more."""
+
+
+class TopicSlots:
+    """One slot per topic set; the induced method has six, one per question word."""
+
+    def __init__(self, source: TopicSource, prompts: Prompts, method: QuestionMethod) -> None:
+        self._source = source
+        self._prompts = prompts
+        self._words = WORDS if method == "induced" else ("",)
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        each = len(self._words)
+        first, last = start // each, -(-(start + count) // each)
+        slots = [
+            self._slot(topics, word)
+            for topics in self._source.topics(first, last - first)
+            for word in self._words
+        ]
+        return slots[start - first * each :][:count]
+
+    def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
+        if not topics:
+            return Slot(chat=None, error="the model named no topic")
+        joined = ", ".join(topics)
+        if word:
+            return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
+        return Slot(self._prompts.chat("question_open", topics=joined), topics)
+
+
+class DocumentSlots:
+    """One slot per chunk and repetition."""
+
+    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts) -> None:
+        self._stream = stream
+        self._prompts = prompts
+        self._at = 0
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        """As `Slots.take`, but only forwards: `start` never falls."""
+        found = islice(self._stream, start - self._at, start - self._at + count)
+        slots = [Slot(self._prompts.chat("question_document", document=c.text), chunk=c) for c in found]
+        self._at = start + count
+        return slots
+
+
+def first_question(completion: str) -> str | None:
+    """The first sentence of a completion that ends in a question mark, without list marks and quotes."""
+    for line in text.clean(completion).splitlines():
+        end = next((i for i, char in enumerate(line) if char in _MARKS), -1)
+        if end >= 0:
+            head = _PREFIX.sub("", line[: end + 1])
+            sentence = text.sentences(head)[-1:] or [""]
+            question = " ".join(sentence[0].split()).strip(_QUOTES)
+            return question if text.normalise(question) else None
+    return None
+
+
+def about_document(question: str, chunk: chunks.Chunk) -> str | None:
+    """Why a question cannot stand for a chunk (METHODS 2, step 1); None if it can.
+
+    It must not point to the text and must name its topic: the title, or a capitalised word of the chunk.  In
+    a chunk without capitals, as in many scripts, names cannot be told and are not asked for.
+    """
+    if found := _ABOUT_THE_TEXT.search(question):
+        return f"the question mentions {found[0]!r}"
+    if chunk.title and text.contains(question, chunk.title):
+        return None
+    names = _capitalised(chunk.text)
+    if names and not names & _capitalised(question):
+        return "the question names neither the topic nor a name of its chunk"
+    return None
+
+
+def _capitalised(passage: str) -> set[str]:
+    words = re.findall(r"\w+", passage)
+    return {w.lower() for w in words if w[0].isupper() and len(w) > 1 and w.lower() not in _NO_NAMES}
+
+
+def one_each(
+    model: LanguageModel,
+    chats: Sequence[Chat],
+    sampling: Sampling,
+) -> list[Completion]:
+    """One completion per chat; equal chats get different ones, as sampling depends on chat and number alone."""
+    where: dict[Chat, list[int]] = {}
+    for i, chat in enumerate(chats):
+        where.setdefault(chat, []).append(i)
+    found: dict[int, Completion] = {}
+    for times in sorted({len(places) for places in where.values()}):
+        group = [chat for chat, places in where.items() if len(places) == times]
+        for chat, completions in zip(group, model.generate(group, replace(sampling, n=times)), strict=True):
+            found.update(zip(where[chat], completions, strict=True))
+    return [found[i] for i in range(len(chats))]
+
+
+class Asker:
+    """Proposes the questions of one `Ask` block of the recipe and writes them to the round."""
+
+    def __init__(
+        self,
+        number: int,
+        ask: Ask,
+        round: Round,
+        model: LanguageModel,
+        embedder: Embedder,
+        prompts: Prompts,
+        documents: Sequence[Document],
+    ) -> None:
+        self._number = number
+        self._ask = ask
+        self._round = round
+        self._model = model
+        # another round or another block of the recipe draws other questions
+        self._seed = seed_for(round.run.recipe.seed, round.number, number, ask.method)
+        self._slots = _slots(ask, model, embedder, prompts, documents, self._seed)
+        self._unique = ask.method == "documents"
+
+    def run(self, advance: Callable[[int], None]) -> int:
+        """Propose what is not yet proposed, block by block; returns how many questions there are.
+
+        `documents` goes on until it has `count` questions or no more chunks; the other methods propose
+        `count` times, as in the paper.  A block is made whole or again, its proposals are written last.
+        """
+        recorded, seen = self._earlier()
+        start = reached = 0
+        accepted = 0
+        while reached < self._ask.count:
+            take = min(self._block_size, self._ask.count - reached)
+            block = [recorded[i] for i in range(start, start + take) if i in recorded]
+            if len(block) < take:
+                block = self._propose(start, take, seen)
+            if not block:
+                break
+            good = [p for p in block if p.question_id is not None]
+            seen.update(text.normalise(p.text) for p in good)
+            accepted += len(good)
+            progress = len(good) if self._unique else len(block)
+            reached += progress
+            start += len(block)
+            advance(progress)
+            if len(block) < take:
+                break
+        return accepted
+
+    @property
+    def _block_size(self) -> int:
+        size = self._round.run.recipe.probe.block_size
+        # whole topic sets, so that the topics of a set are drawn in one block only
+        return max(size - size % len(WORDS), len(WORDS)) if self._ask.method == "induced" else size
+
+    def _earlier(self) -> tuple[dict[int, Proposal], set[str]]:
+        """This block's proposals so far, and the questions of the blocks before it in normal form."""
+        recorded: dict[int, Proposal] = {}
+        seen: set[str] = set()
+        for proposal in self._round.iter(Proposal):
+            if proposal.ask == self._number:
+                recorded[proposal.index] = proposal
+            elif proposal.ask < self._number and proposal.question_id is not None:
+                seen.add(text.normalise(proposal.text))
+        return recorded, seen
+
+    def _propose(self, start: int, take: int, seen: set[str]) -> list[Proposal]:
+        """Propose slots start .. start + take and write them; a slot that fails is tried again."""
+        slots = self._slots.take(start, take)
+        results: list[tuple[str, str | None]] = [("", slot.error) for slot in slots]
+        taken = set(seen)
+        tries = self._ask.tries if self._ask.question_temperature > 0 else 1
+        for attempt in range(tries):
+            todo = [i for i, slot in enumerate(slots) if slot.chat is not None and results[i][1] is not None]
+            sampling = Sampling(
+                temperature=self._ask.question_temperature,
+                max_new_tokens=self._ask.max_new_tokens,
+                seed=seed_for(self._seed, "questions", start, attempt),
+            )
+            chats = [chat for i in todo if (chat := slots[i].chat) is not None]
+            for i, completion in zip(
+                todo, one_each(self._model, chats, sampling) if todo else [], strict=True
+            ):
+                results[i] = self._judge(completion, slots[i], taken)
+                if results[i][1] is None:
+                    taken.add(text.normalise(results[i][0]))
+        return self._write(start, slots, results)
+
+    def _judge(self, completion: Completion, slot: Slot, taken: set[str]) -> tuple[str, str | None]:
+        """The question of a completion, and why it is refused (None: it is not)."""
+        if completion.error is not None:
+            return "", completion.error
+        question = first_question(completion.text)
+        if slot.chunk is None:
+            # METHODS 1 refuses nothing: what is no question counts as proposed and costs brevity
+            question = question or " ".join(text.clean(completion.text).split())
+            return question, None if question else "the model proposed nothing"
+        if question is None:
+            return " ".join(text.clean(completion.text).split()), "no question mark"
+        if self._unique and text.normalise(question) in taken:
+            return question, "already proposed"
+        return question, about_document(question, slot.chunk)
+
+    def _write(self, start: int, slots: list[Slot], results: list[tuple[str, str | None]]) -> list[Proposal]:
+        questions, failures, proposals = [], [], []
+        for index, (slot, (words, error)) in enumerate(zip(slots, results, strict=True), start):
+            proposal = Proposal(
+                ask=self._number, index=index, method=self._ask.method, text=words, error=error
+            )
+            if error is None:
+                question = self._question(words, slot)
+                questions.append(question)
+                proposal = proposal.model_copy(update={"question_id": question.id})
+            else:
+                message = f"no question ({self._ask.method}): {error}"
+                failures.append(Failure(stage="probe", item_id=proposal.id, message=message))
+            proposals.append(proposal)
+        self._round.append([*questions, *failures])
+        self._round.append(proposals)
+        return proposals
+
+    def _question(self, words: str, slot: Slot) -> Question:
+        method = self._ask.method
+        if slot.chunk is None:
+            return Question(text=words, topic=topic_of(words, slot.topics), method=method)
+        return Question(text=words, topic=slot.chunk.topic, method=method, document_id=slot.chunk.document_id)
+
+
+def _slots(
+    ask: Ask,
+    model: LanguageModel,
+    embedder: Embedder,
+    prompts: Prompts,
+    documents: Sequence[Document],
+    seed: int,
+) -> Slots:
+    """Where the questions of a method come from.
+
+    Raises:
+        DataError: the method's source is missing or unusable.
+    """
+    if ask.method == "documents":
+        count = chunks.token_counter(model)
+        stream = chunks.rounds(documents, ask.chunk_tokens, ask.per_chunk, count, seed)
+        return DocumentSlots(stream, prompts)
+    source: TopicSource
+    if ask.method == "external":
+        source = FileTopics(ask.source)
+    elif ask.method == "oracle":
+        source = OracleTopics(ask.source, embedder, seed)
+    else:
+        source = ModelTopics(model, prompts, ask, seed)
+    return TopicSlots(source, prompts, ask.method)
