@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selfstudy import text
 from selfstudy.models.base import EntailmentModel, Progress
 from selfstudy.records import SentenceScore
+from selfstudy.text import sentences
 
 
 def score_passages(
@@ -37,21 +37,21 @@ def score_passages(
         One list per passage, in order.  It is empty where there is no sentence or no sample.  A sentence for
         which the model gives no number (NaN) is left out, as the paper's NaN-safe mean does.
     """
-    split = [text.sentences(passage) for passage in passages]
+    split = [sentences(passage) for passage in passages]
     pairs = [
         (sentence, sample)
-        for sentences, answers in zip(split, samples, strict=True)
-        for sentence in sentences
+        for parts, answers in zip(split, samples, strict=True)
+        for sentence in parts
         for sample in answers
     ]
     contradiction = nli.probabilities(pairs, progress)[:, 1] if pairs else np.empty(0)
     scored: list[list[SentenceScore]] = []
     start = 0
-    for sentences, answers in zip(split, samples, strict=True):
-        count = len(sentences) * len(answers)
-        block = contradiction[start : start + count].reshape(len(sentences), len(answers))
+    for parts, answers in zip(split, samples, strict=True):
+        count = len(parts) * len(answers)
+        block = contradiction[start : start + count].reshape(len(parts), len(answers))
         start += count
-        scored.append([_sentence(s, row) for s, row in zip(sentences, block, strict=True) if _usable(row)])
+        scored.append([_sentence(s, row) for s, row in zip(parts, block, strict=True) if _usable(row)])
     return scored
 
 

@@ -13,12 +13,10 @@ the adapters were made.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from selfstudy.answer_key import AnswerKey
-from selfstudy.models import Models
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
-from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Check, Completion
@@ -28,6 +26,10 @@ from selfstudy.verify.correctness import judge
 from selfstudy.verify.gate import Gain, Gate, Rules, decide, refuse
 from selfstudy.verify.outcome import outcome
 from selfstudy.verify.questions import Item, plan
+
+if TYPE_CHECKING:
+    from selfstudy.models import Models
+    from selfstudy.progress import Reporter
 
 __all__ = ["Gain", "Gate", "outcome", "run_verify"]
 
