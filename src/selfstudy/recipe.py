@@ -281,7 +281,7 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
     ]
 
 
-_SEE = "docs/recipes.md shows every key; the smallest recipe names a model and a library"
+_SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
 _MODEL = ("model.path", "nli.path", "embedder.path")
 """Keys that hold a folder, a Hub id or an alias."""
