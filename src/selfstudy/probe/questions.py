@@ -133,14 +133,14 @@ def first_question(completion: str) -> str | None:
 def about_document(question: str, chunk: chunks.Chunk) -> str | None:
     """Why a question cannot stand for a chunk (METHODS 2, step 1); None if it can.
 
-    It must not point to the text and must name its topic: the title, or a capitalised word of the chunk.  In
-    a chunk without capitals, as in many scripts, names cannot be told and are not asked for.
+    It must not point to the text and must name its topic: the title, or a capitalised word of title or chunk.
+    Where neither has capitals, as in many scripts, names cannot be told and are not asked for.
     """
     if found := _ABOUT_THE_TEXT.search(question):
         return f"the question mentions {found[0]!r}"
     if chunk.title and text.contains(question, chunk.title):
         return None
-    names = _capitalised(chunk.text)
+    names = _capitalised(f"{chunk.title}\n{chunk.text}")
     if names and not names & _capitalised(question):
         return "the question names neither the topic nor a name of its chunk"
     return None
@@ -156,7 +156,7 @@ def one_each(
     chats: Sequence[Chat],
     sampling: Sampling,
 ) -> list[Completion]:
-    """One completion per chat; equal chats get different ones, as sampling depends on chat and number alone."""
+    """One completion per chat; equal chats get different ones, as sampling depends on chat and number."""
     where: dict[Chat, list[int]] = {}
     for i, chat in enumerate(chats):
         where.setdefault(chat, []).append(i)
