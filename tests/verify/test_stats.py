@@ -1,0 +1,133 @@
+"""Statistics against numbers worked by hand, and properties that must hold for any data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfstudy.verify import stats
+
+pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+scored = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40
+)
+
+
+def test_wilson_by_hand() -> None:
+    # p = 8/10, z = 1.959964: centre (0.8 + 0.192073) / 1.384146, half width 0.226677
+    value, low, high = stats.wilson(8, 10)
+    assert value == 0.8
+    assert (low, high) == pytest.approx((0.490162, 0.943318), abs=1e-5)
+    assert stats.wilson(0, 20).low == 0.0
+    assert stats.wilson(20, 20).high == 1.0
+    with pytest.raises(ValueError, match="found 3 of 2"):
+        stats.wilson(3, 2)
+
+
+@given(n=st.integers(1, 10_000), data=st.data())
+def test_wilson_holds_the_proportion(n: int, data: st.DataObject) -> None:
+    value, low, high = stats.wilson(data.draw(st.integers(0, n)), n)
+    assert 0 <= low <= value <= high <= 1
+
+
+def test_mcnemar_by_hand() -> None:
+    # 1 lost, 6 gained: 2 * (C(7,0) + C(7,1)) / 2^7 = 16 / 128
+    before = [True] + [False] * 6 + [True] * 5
+    after = [False] + [True] * 6 + [True] * 5
+    assert stats.mcnemar(before, after) == pytest.approx(0.125)
+    assert stats.mcnemar(after, before) == pytest.approx(0.125)
+    assert stats.mcnemar([True, False], [True, False]) == 1.0
+    with pytest.raises(ValueError):
+        stats.mcnemar([True], [])
+
+
+def test_paired_bootstrap_agrees_with_theory() -> None:
+    # 30 gained, 10 lost of 200: difference 0.1, variance (0.2 - 0.01) / 200
+    before = [False] * 30 + [True] * 10 + [True] * 160
+    after = [True] * 30 + [False] * 10 + [True] * 160
+    value, low, high = stats.paired_bootstrap(before, after, seed=1)
+    half = 1.959964 * math.sqrt(0.19 / 200)
+    assert value == pytest.approx(0.1)
+    assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.01)
+
+
+def test_bootstrap_equals_resampling_indices() -> None:
+    values = np.random.default_rng(0).normal(size=80)
+    draws = np.random.default_rng(1).integers(0, 80, size=(20_000, 80))
+    want = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
+    got = stats.bootstrap_mean(values, seed=2, resamples=20_000)
+    assert got[1:] == pytest.approx(tuple(want), abs=0.01)
+
+
+@settings(max_examples=40)
+@given(pairs=pairs, seed=st.integers(0, 2**31))
+def test_paired_bootstrap_properties(pairs: list[tuple[bool, bool]], seed: int) -> None:
+    before, after = [b for b, _ in pairs], [a for _, a in pairs]
+    one = stats.paired_bootstrap(before, after, seed=seed, resamples=300)
+    assert one == stats.paired_bootstrap(before, after, seed=seed, resamples=300)
+    assert -1 <= one.low <= one.high <= 1
+    assert one.value == pytest.approx(np.mean(after) - np.mean(before))
+    if before == after:
+        assert one == (0.0, 0.0, 0.0)
+
+
+def test_bootstrap_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).random(500)
+    monkeypatch.setattr(stats, "_CELLS", 2_000)  # 4 resamples at a time
+    cut = stats.bootstrap_mean(values, seed=3, resamples=401)
+    assert cut.low < cut.value < cut.high
+    assert sum(stats._chunks(401, 500)) == 401
+
+
+def test_bootstrap_refuses_what_it_cannot_use() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        stats.bootstrap_mean([], seed=0)
+    with pytest.raises(ValueError, match="finite"):
+        stats.bootstrap_mean([0.1, float("nan")], seed=0)
+    with pytest.raises(ValueError, match="found 1 and 2"):
+        stats.paired_bootstrap([1], [1, 0], seed=0)
+
+
+def test_auroc_by_hand() -> None:
+    # positives .9 .5, negatives .5 .1: pairs 1, 1, 1/2, 1 of 4
+    assert stats.auroc([0.9, 0.5, 0.5, 0.1], [True, True, False, False]) == pytest.approx(0.875)
+    assert stats.auroc([0.3, 0.3], [True, False]) == 0.5
+    assert stats.auroc([0.3, 0.4], [True, True]) is None
+    assert stats.auroc_interval([0.3, 0.4], [True, True], seed=0) is None
+
+
+@given(items=scored)
+def test_auroc_counts_pairs(items: list[tuple[float, bool]]) -> None:
+    scores, labels = [s for s, _ in items], [p for _, p in items]
+    up = [s for s, p in items if p]
+    down = [s for s, p in items if not p]
+    value = stats.auroc(scores, labels)
+    if not up or not down:
+        assert value is None
+        return
+    wins = sum((u > d) + (u == d) / 2 for u in up for d in down)
+    assert value == pytest.approx(wins / (len(up) * len(down)))
+    assert stats.auroc([-s for s in scores], labels) == pytest.approx(1 - value)
+
+
+def test_auroc_interval_covers_and_narrows() -> None:
+    rng = np.random.default_rng(4)
+    wide = _separated(rng, 40)
+    narrow = _separated(rng, 4_000)
+    for interval in (wide, narrow):
+        assert interval is not None
+        assert interval.low <= interval.value <= interval.high
+    assert wide is not None
+    assert narrow is not None
+    assert narrow.high - narrow.low < (wide.high - wide.low) / 3
+    # two normals one standard deviation apart: Phi(1 / sqrt 2) = 0.7602
+    assert narrow.low - 0.01 < 0.7602 < narrow.high + 0.01
+
+
+def _separated(rng: np.random.Generator, n: int) -> stats.Interval | None:
+    scores = np.concatenate([rng.normal(1, 1, n), rng.normal(0, 1, n)])
+    return stats.auroc_interval(scores.tolist(), [True] * n + [False] * n, seed=5, resamples=500)
