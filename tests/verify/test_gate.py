@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from selfstudy.records import Check, Wording
+from selfstudy.verify.figures import outcome
 from selfstudy.verify.gate import Gate, Rules, decide, refuse
-from selfstudy.verify.outcome import outcome
 
 RULES = Rules(margin=0.02, confidence=0.95, resamples=2_000, seed=0)
 CONTROLLED = Rules(margin=0.02, confidence=0.95, resamples=2_000, seed=0, control=True)

@@ -23,6 +23,7 @@ from selfstudy.records import (
     Evidence,
     Failure,
     Question,
+    Record,
     Reference,
     Rewording,
     Verdict,
@@ -106,6 +107,7 @@ def recipe(**verify: object) -> Recipe:
 
 def fill(round: Round) -> None:
     """Towns 0-23 are gaps (1 a misbelief, 2 too consistent for one), 24-83 known, 84 unverifiable."""
+    records: list[Record] = []
     for town in range(GAPS + KNOWN + 1):
         question = Question(text=f"What is the mayor of Town{town}?")
         page = f"The mayor of Town{town} is Mayor{town}. It is a town."
@@ -141,7 +143,8 @@ def fill(round: Round) -> None:
             Rewording(question_id=question.id, text=f"Name the mayor of Town{town}.", use="train"),
             Rewording(question_id=question.id, text=f"Who is mayor of Town{town}?", use="heldout"),
         ]
-        round.append([question, evidence, reference, verdict, *(rewordings if town < GAPS else [])])
+        records += [question, evidence, reference, verdict, *(rewordings if town < GAPS else [])]
+    round.append(records)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
     correctness.py  is an answer right?
     stats.py        intervals and tests
     gate.py         promote or not, and why
-    outcome.py      the figures for summaries
+    figures.py      the figures for summaries
 
 It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
 the adapters were made.
@@ -23,8 +23,8 @@ from selfstudy.records import Check, Completion
 from selfstudy.run import Round
 from selfstudy.selfcheck import passage_score, score_passages
 from selfstudy.verify.correctness import judge
+from selfstudy.verify.figures import outcome
 from selfstudy.verify.gate import Gain, Gate, Rules, decide, refuse
-from selfstudy.verify.outcome import outcome
 from selfstudy.verify.questions import Item, plan
 
 if TYPE_CHECKING:
