@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from selfstudy.errors import RecipeError
 from selfstudy.records import QuestionMethod, digest
@@ -203,6 +203,11 @@ class Recipe(Block):
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _local_unless_said(cls, value: Any) -> Any:
+        return {"type": "local", **value} if isinstance(value, dict) else value
 
 
 def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recipe:

@@ -1,0 +1,143 @@
+"""The command line as a person meets it: help, one-screen errors with exit code 2, how to resume."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from selfstudy import __version__, cli
+from selfstudy.recipe import load_recipe
+from selfstudy.run import Run
+
+VERBS = ("demo", "learn", "probe", "gather", "teach", "verify", "report", "doctor")
+
+
+def selfstudy(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "selfstudy.cli", *arguments]
+    environment = {**os.environ, "COLUMNS": "100"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=60)
+
+
+def refusal(*arguments: str, cwd: Path) -> str:
+    """What a person reads: one screen on stderr, exit code 2, no traceback."""
+    result = selfstudy(*arguments, cwd=cwd)
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith(("error: ", "Usage: "))
+    assert len(result.stderr.splitlines()) < 24
+    return result.stderr
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "my.yaml"
+    path.write_text("library: atlas\n")
+    return path
+
+
+def test_help_lists_every_verb() -> None:
+    result = selfstudy("--help")
+    assert result.returncode == 0
+    for verb in VERBS:
+        assert f"\n  {verb} " in result.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_shows_examples(verb: str) -> None:
+    result = selfstudy(verb, "--help")
+    assert result.returncode == 0
+    assert "Example" in result.stdout
+    assert f"\n    selfstudy {verb}" in result.stdout
+
+
+def test_version() -> None:
+    assert selfstudy("--version").stdout == f"selfstudy {__version__}\n"
+
+
+def test_a_typo_in_a_verb_or_option_gets_a_suggestion(tmp_path: Path) -> None:
+    assert "Did you mean 'gather'" in refusal("gahter", cwd=tmp_path)
+    assert "--seed" in refusal("demo", "--sed", "1", cwd=tmp_path)
+
+
+def test_a_recipe_that_does_not_exist(tmp_path: Path) -> None:
+    assert "cannot read the recipe none.yaml" in refusal("learn", "none.yaml", cwd=tmp_path)
+
+
+def test_a_recipe_with_typos_lists_them_and_makes_no_run(tmp_path: Path, recipe: Path) -> None:
+    recipe.write_text("library: atlas\nprobe: {treshold: 0.5, samples: 0}\n")
+    message = refusal("learn", "my.yaml", cwd=tmp_path)
+    assert "did you mean probe.threshold?" in message
+    assert "probe.samples = 0" in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_bad_override(tmp_path: Path, recipe: Path) -> None:
+    assert "probe.threshold = 1.5" in refusal(
+        "probe", "my.yaml", "--set", "probe.threshold=1.5", cwd=tmp_path
+    )
+    assert "--set nonsense" in refusal("probe", "my.yaml", "--set", "nonsense", cwd=tmp_path)
+    assert "seed = -1" in refusal("learn", "my.yaml", "--seed", "-1", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("verb", ["gather", "teach", "verify", "report"])
+def test_a_stage_without_a_run(verb: str, tmp_path: Path) -> None:
+    assert "no run at" in refusal(verb, "nowhere", cwd=tmp_path)
+
+
+def test_a_run_of_another_recipe(tmp_path: Path, recipe: Path) -> None:
+    Run.create_or_resume(tmp_path / "runs/my", load_recipe(recipe)).close()
+    message = refusal("probe", "my.yaml", "--seed", "5", cwd=tmp_path)
+    assert "seed: 0 -> 5" in message
+    assert "--run DIR" in message
+
+
+def test_two_processes_on_one_run(tmp_path: Path, recipe: Path) -> None:
+    with Run.create_or_resume(tmp_path / "runs/my", load_recipe(recipe)):
+        for arguments in (("probe", "my.yaml"), ("gather", "runs/my")):
+            assert f"process {os.getpid()} on" in refusal(*arguments, cwd=tmp_path)
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path, recipe: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    assert "thesis.tex" in refusal("probe", "my.yaml", "--run", "mine", cwd=tmp_path)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/bin/selfstudy", "learn", "my recipe.yaml", "--seed", "1"])
+    with pytest.raises(typer.Exit) as ended, cli._session():
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    assert "selfstudy learn 'my recipe.yaml' --seed 1" in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, cli._session():
+        raise ZeroDivisionError("a bug")
+    assert ended.value.exit_code == 1
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError: a bug" in shown
+    assert "selfstudy doctor" in shown
+
+
+def test_the_shortcuts_are_overrides_and_set_wins() -> None:
+    recipe = load_recipe(None, ["library=atlas", *cli._overrides("org/m: x", 3, ["seed=4"])])
+    assert recipe.seed == 4
+    assert recipe.model.path == "org/m: x"
+
+
+def test_doctor_names_a_mend_for_everything_that_failed(tmp_path: Path) -> None:
+    result = selfstudy("doctor", cwd=tmp_path)
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("ok    python") for line in lines)
+    assert any(line.startswith("ok    torch") for line in lines)
+    failed = [n for n, line in enumerate(lines) if line.startswith("fail")]
+    assert result.returncode == (1 if failed else 0)
+    assert all(lines[n + 1].lstrip().startswith("->") for n in failed)
