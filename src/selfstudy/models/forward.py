@@ -1,0 +1,105 @@
+"""One forward pass over rows of tokens, whatever the architecture.
+
+What a model can do is read off its forward signature and its cache, or tried out; never off its name.
+Knows nothing of sampling.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Cached = Any
+"""A transformers Cache whose rows can be selected; None when there is nothing cached."""
+
+
+class Forward:
+    """Calls a causal language model on left-padded rows, with its cache where the cache can follow the rows.
+
+    Padding holds a real token of the row and a 0 in the mask, so no pad token is needed.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._accepts = set(inspect.signature(model.forward).parameters)
+        self._cache_name = next((n for n in ("past_key_values", "cache_params") if n in self._accepts), None)
+        self._pads: bool | None = None
+        self._caches = self._cache_name is not None
+
+    def next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached = None) -> tuple[Tensor, Cached]:
+        """Logits of the token that follows each row, and the cache that now holds the row.
+
+        Args:
+            tokens: (rows, length); with a cache all but the last column are already in it.
+            mask: (rows, length), 0 where padded.
+            cache: what the last call returned, rows selected to match; it is changed in place.
+
+        Returns:
+            float32 logits (rows, vocabulary), and a cache, or None if this model must read all anew.
+        """
+        new = tokens if cache is None else tokens[:, -1:]
+        output = self._model(**self._inputs(new, mask, cache, keep=1, use_cache=self._caches))
+        kept = getattr(output, self._cache_name, None) if self._cache_name else None
+        self._caches = _selectable(kept)
+        return output.logits[:, -1].float(), kept if self._caches else None
+
+    def last_logits(self, tokens: Tensor, mask: Tensor, count: int) -> Tensor:
+        """Float32 logits (rows, count, vocabulary) after each of the last `count` tokens."""
+        output = self._model(**self._inputs(tokens, mask, None, keep=count, use_cache=False))
+        return torch.as_tensor(output.logits[:, -count:].float())
+
+    def _inputs(
+        self, new: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
+    ) -> dict[str, Any]:
+        inputs: dict[str, Any] = {"use_cache": use_cache}
+        if "logits_to_keep" in self._accepts:
+            inputs["logits_to_keep"] = keep
+        if "position_ids" in self._accepts:
+            positions = mask.sum(1, keepdim=True) - 1 if cache is not None else mask.cumsum(1) - 1
+            inputs["position_ids"] = positions.clamp(min=0)
+        if self._cache_name and cache is not None:
+            inputs[self._cache_name] = cache
+        if "attention_mask" in self._accepts:
+            inputs["attention_mask"] = mask
+        # The model itself knows what else a step needs; recurrent ones drop the mask after the prompt.
+        prepared = self._model.prepare_inputs_for_generation(new, is_first_iteration=cache is None, **inputs)
+        return {name: value for name, value in prepared.items() if name in self._accepts}
+
+    @property
+    def pads(self) -> bool:
+        """Whether padding leaves the result alone. Tried out once: some models take a mask and ignore it."""
+        if self._pads is None:
+            device = self._model.device
+            tokens = (
+                torch.tensor([[3, 1, 2, 1]], device=device) % self._model.config.get_text_config().vocab_size
+            )
+            mask = torch.ones_like(tokens)
+            alone, _ = self.next_logits(tokens, mask)
+            padded, _ = self.next_logits(
+                torch.cat([tokens, tokens], 1), torch.cat([torch.zeros_like(mask), mask], 1)
+            )
+            difference = (alone - padded).abs().max() / alone.std().clamp(min=1e-6)
+            # Rounding of bfloat16 is about 1% of the spread; a wrong mask or position moves far more.
+            self._pads = difference.item() < (1e-3 if self._model.dtype == torch.float32 else 0.1)
+        return self._pads
+
+
+def _selectable(cache: Any) -> bool:
+    layers = getattr(cache, "layers", None)
+    return layers is not None and len(layers) > 0 and all(hasattr(layer, "reorder_cache") for layer in layers)
+
+
+def select_rows(cache: Cached, rows: Tensor) -> Cached:
+    """A cache of the given rows (any number, repeats allowed); the old one stays as it was."""
+    chosen = copy.copy(cache)
+    chosen.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in chosen.layers:
+        for name, value in vars(layer).items():
+            if isinstance(value, dict):  # recurrent layers keep their states in one
+                setattr(layer, name, dict(value))
+    chosen.reorder_cache(rows)
+    return chosen

@@ -1,0 +1,179 @@
+"""Natural language inference with any sequence-classification model of transformers.
+
+Labels are read from the model's `id2label`, never assumed.  Distinct pairs are judged once, in batches of
+like length; padding changes nothing beyond rounding.  Knows nothing of sentences, samples or scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from selfstudy.errors import ModelError
+from selfstudy.models import loading
+from selfstudy.models.base import Progress
+from selfstudy.recipe import NLIBlock
+
+_ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
+_UNLIMITED = 10**6
+"""Tokenizers without a limit say a number far above this one."""
+
+
+class EntailmentClassifier:
+    """An NLI model run in this process; fulfils `base.EntailmentModel`.
+
+    Pairs longer than the model reads are cut at the end of their longer text.
+
+    Attributes:
+        model: the transformers model, in evaluation mode.
+        tokenizer: its tokenizer.
+        path: the folder or Hub id it was loaded from.
+    """
+
+    def __init__(self, block: NLIBlock) -> None:
+        """Loads the model.
+
+        Raises:
+            ModelError: it cannot be loaded, or its labels do not tell entailment and contradiction.
+        """
+        self.path, is_folder = loading.locate(block.path, "nli")
+        self.name = block.path + (f"@{block.revision}" if block.revision else "")
+        self._device = loading.pick_device(block.device)
+        with loading.explained(block.path, is_folder):
+            self.model, self.tokenizer = _load(block, self.path, self._device)
+        self._labels = label_roles(self.model.config.id2label, block.path)
+        self._budget = block.token_budget
+        self._limit = _limit(self.model, self.tokenizer)
+
+    def probabilities(
+        self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
+    ) -> npt.NDArray[np.float64]:
+        """For (premise, hypothesis) pairs: shape (len(pairs), 2), columns P(entailment), P(contradiction).
+
+        Softmax over these two classes alone (Manakul et al. 2023, section 5.4). `progress` counts pairs.
+        """
+        columns = [self._labels.index("entailment"), self._labels.index("contradiction")]
+        logits = self._logits(pairs, progress)[:, columns]
+        powers = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf))
+        return np.asarray(powers / powers.sum(1, keepdims=True))
+
+    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        """Each pair's most probable label over all classes: entailment, neutral, contradiction or another."""
+        return [self._labels[i] for i in self._logits(pairs, None).argmax(1)] if len(pairs) else []
+
+    def _logits(self, pairs: Sequence[tuple[str, str]], progress: Progress | None) -> npt.NDArray[np.float64]:
+        """Shape (len(pairs), classes); each distinct pair is judged once."""
+        wanted: dict[tuple[str, str], list[int]] = {}
+        for index, (premise, hypothesis) in enumerate(pairs):
+            wanted.setdefault((premise, hypothesis), []).append(index)
+        result = np.empty((len(pairs), len(self._labels)))
+        if not wanted:
+            return result
+        indices = list(wanted.values())
+        encoded = self._encode(list(wanted))
+        # Like lengths together; the longest first, so that memory runs out at once or not at all.
+        order = sorted(range(len(indices)), key=lambda i: -len(encoded[i]["input_ids"]))
+        while order:
+            batch = order[: self._batch_size([len(encoded[i]["input_ids"]) for i in order])]
+            try:
+                judged = self._judge([encoded[i] for i in batch])
+            except RuntimeError as error:
+                if not loading.is_out_of_memory(error) or len(batch) == 1:
+                    raise
+                judged = None
+            if judged is None:
+                self._budget //= 2
+                loading.free_memory(self._device)
+                continue
+            for i, row in zip(batch, judged, strict=True):
+                result[indices[i]] = row
+            if progress is not None:
+                progress(sum(len(indices[i]) for i in batch))
+            order = order[len(batch) :]
+        return result
+
+    def _encode(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
+        """Each pair's model inputs, not padded. What is no Unicode text (a lone surrogate) becomes "?"."""
+        premises, hypotheses = (
+            [text.encode("utf-8", "replace").decode() for text in side] for side in zip(*pairs, strict=True)
+        )
+        table = self.tokenizer(
+            premises,
+            hypotheses,
+            truncation="longest_first",
+            max_length=self._limit,
+            return_attention_mask=False,
+        )
+        return [
+            dict(zip(table.keys(), columns, strict=True)) for columns in zip(*table.values(), strict=True)
+        ]
+
+    def _batch_size(self, lengths: Sequence[int]) -> int:
+        """How many of the first pairs (longest first) go into one forward pass."""
+        most = max(1, self._budget // lengths[0])
+        if self.tokenizer.pad_token_id is None:  # then only pairs of one length can go together
+            most = min(most, sum(1 for length in lengths if length == lengths[0]))
+        return most
+
+    @torch.inference_mode()
+    def _judge(self, batch: Sequence[dict[str, list[int]]]) -> npt.NDArray[np.float64]:
+        length = len(batch[0]["input_ids"])
+        inputs = {}
+        for name in batch[0]:
+            fill = (self.tokenizer.pad_token_id or 0) if name == "input_ids" else 0
+            rows = [one[name] + [fill] * (length - len(one[name])) for one in batch]
+            inputs[name] = torch.tensor(rows, device=self._device)
+        lengths = torch.tensor([len(one["input_ids"]) for one in batch], device=self._device)
+        mask = (torch.arange(length, device=self._device) < lengths[:, None]).long()
+        logits = self.model(**inputs, attention_mask=mask).logits
+        return np.asarray(logits.double().cpu().numpy())
+
+
+def label_roles(id2label: dict[int, str], path: str) -> list[str]:
+    """The role of every class, by index: entailment, contradiction, neutral, or the label itself.
+
+    Raises:
+        ModelError: the labels do not name exactly one entailment and one contradiction.
+    """
+    labels = [str(id2label[i]) for i in sorted(id2label)]
+    roles = [
+        next((role for start, role in _ROLES.items() if label.strip().lower().startswith(start)), label)
+        for label in labels
+    ]
+    if roles.count("entailment") != 1 or roles.count("contradiction") != 1:
+        raise ModelError(
+            f"NLI model {path!r}: its labels {labels} do not name one entailment and one contradiction",
+            "use a model trained on MNLI or the like, or name its labels in id2label of config.json",
+        )
+    return roles
+
+
+def _load(block: NLIBlock, path: str, device: torch.device) -> tuple[Any, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path, revision=block.revision)
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        path,
+        revision=block.revision,
+        dtype=loading.pick_dtype(block.dtype, device),
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    loading.check_complete(block.path, info)
+    return model.to(device).eval(), tokenizer
+
+
+def _limit(model: Any, tokenizer: Any) -> int:
+    """Most tokens of a pair: what the tokenizer says, and what the position table holds."""
+    limits = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa's table begins behind its padding index.
+            limits.append(
+                module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+            )
+    return min(int(limit) for limit in [*limits, 512] if limit and 0 < limit < _UNLIMITED)

@@ -1,0 +1,110 @@
+"""A public fake language model that answers from a script: for tests, examples and dry runs.
+
+    lm = ScriptedLM({r"capital of France": ["Paris.", "Paris.", "Lyon."], r".": ["I do not know."]})
+
+Deterministic: no seed, no weights.  Knows nothing of prompts beyond their text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from selfstudy.errors import ModelError
+from selfstudy.models.base import Progress, Sampling
+from selfstudy.records import Chat, Completion
+
+Script = Sequence[str] | Callable[[Chat, int], str]
+"""Answers in turn, or a function of the chat and the number of the completion (0 = first)."""
+
+
+class ScriptedLM:
+    """Answers a chat by the first pattern found in its text; fulfils `base.LanguageModel`.
+
+    The text is the chat's turns, `role: content`, one a line. Completion k of a chat (0 is the passage with
+    `greedy_first`) is answer k of its script, from the start again when there are fewer; at temperature 0
+    always the first. A token is a word and has log-probability -1. A chat that no pattern matches, or whose
+    function raises, comes back with finish "error".
+    """
+
+    def __init__(self, answers: Mapping[str, Script | str], name: str = "scripted") -> None:
+        """Compiles the patterns (regular expressions, searched anywhere, "." matches line ends too).
+
+        Raises:
+            ModelError: a pattern is no regular expression, or has no answers.
+        """
+        self.name = name
+        self._script: list[tuple[re.Pattern[str], Script]] = []
+        for pattern, script in answers.items():
+            try:
+                compiled = re.compile(pattern, re.DOTALL)
+            except re.error as error:
+                raise ModelError(
+                    f"script {name!r}: {pattern!r} is no pattern: {error}", "mend the regular expression"
+                ) from None
+            script = [script] if isinstance(script, str) else script
+            if not callable(script) and not script:
+                raise ModelError(f"script {name!r}: {pattern!r} has no answers", "give it at least one")
+            self._script.append((compiled, script))
+
+    @classmethod
+    def from_yaml(cls, path: Path | str) -> ScriptedLM:
+        """Reads a YAML mapping of pattern to an answer or a list of answers.
+
+        Raises:
+            ModelError: the file is absent or holds something else.
+        """
+        import yaml
+
+        hint = "write a YAML mapping, for example  'capital of France': [Paris., Lyon.]"
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ModelError(f"script {str(path)!r} cannot be read: {error.strerror}", hint) from None
+        except (yaml.YAMLError, UnicodeError) as error:
+            raise ModelError(f"script {str(path)!r} is no YAML: {str(error).splitlines()[0]}", hint) from None
+        if not isinstance(data, dict):
+            raise ModelError(f"script {str(path)!r} holds no mapping", hint)
+        answers: dict[str, list[str]] = {}
+        for pattern, script in data.items():
+            answers[str(pattern)] = [str(one) for one in (script if isinstance(script, list) else [script])]
+        return cls(answers, name=str(path))
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        """`sampling.total` scripted completions for each chat, in the order of `chats`."""
+        results = []
+        for chat in chats:
+            results.append([self._complete(chat, number, sampling) for number in range(sampling.total)])
+            if progress is not None:
+                progress(1)
+        return results
+
+    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+        """-1.0 for every word of each text."""
+        return [[-1.0] * len(text.split()) for text in texts]
+
+    def count_tokens(self, text: str) -> int:
+        """Words of `text`."""
+        return len(text.split())
+
+    def _complete(self, chat: Chat, number: int, sampling: Sampling) -> Completion:
+        asked = "\n".join(f"{turn.role}: {turn.content}" for turn in chat)
+        script = next((script for pattern, script in self._script if pattern.search(asked)), None)
+        if script is None:
+            return Completion(text="", finish="error", error=f"no scripted answer to {asked[-200:]!r}")
+        number = 0 if sampling.temperature == 0 else number
+        try:
+            text = script(chat, number) if callable(script) else script[number % len(script)]
+        except Exception as error:
+            return Completion(text="", finish="error", error=f"scripted answer failed: {error}")
+        cut = min((at for at in map(text.find, sampling.stop) if at >= 0), default=len(text))
+        words = text[:cut].split()
+        if len(words) > sampling.max_new_tokens:
+            words = words[: sampling.max_new_tokens]
+            return Completion(
+                text=" ".join(words), tokens=len(words), logprob=-float(len(words)), finish="length"
+            )
+        return Completion(text=text[:cut].strip(), tokens=len(words), logprob=-float(len(words)))

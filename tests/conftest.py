@@ -1,0 +1,141 @@
+"""Small random models as folders on disk, made once per session: no network, no shipped weights needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TEXT = (
+    "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris is "
+    "the capital of France. The Danube flows through Vienna, Budapest and Belgrade. Answer in one concise sentence."
+)
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+MODELS = ("gpt2", "llama", "qwen3", "gemma", "mamba")
+
+
+def make_tokenizer(template: str | None = None, pad: bool = True) -> Any:
+    """A byte-level BPE of about 400 tokens: encodes any text; no bos."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<pad>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator([TEXT] * 2, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>")
+    if pad:
+        fast.pad_token = "<pad>"
+    if template:
+        fast.chat_template = template
+    return fast
+
+
+def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int = 0) -> Path:
+    """A random causal language model of architecture `kind` in `folder`; weights large enough to be opinionated."""
+    import torch
+    import transformers as tf
+
+    tokenizer = make_tokenizer(template, pad=kind not in {"gpt2", "mamba"})
+    common: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": None,
+        "pad_token_id": None,
+        "initializer_range": 0.2,
+    }
+    attention: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "intermediate_size": 48,
+        "max_position_embeddings": 256,
+    }
+    configs: dict[str, Callable[[], Any]] = {
+        "gpt2": lambda: tf.GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=256, **common),
+        "llama": lambda: tf.LlamaConfig(**attention, **common),
+        "qwen3": lambda: tf.Qwen3Config(**attention, tie_word_embeddings=True, **common),
+        "gemma": lambda: tf.Gemma3TextConfig(
+            **attention, sliding_window=16, layer_types=["sliding_attention", "full_attention"], **common
+        ),
+        "mamba": lambda: tf.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, **common),
+        "rwkv": lambda: tf.RwkvConfig(hidden_size=32, num_hidden_layers=2, **common),
+    }
+    torch.manual_seed(seed)
+    model = tf.AutoModelForCausalLM.from_config(configs[kind]()).eval()
+    with torch.no_grad():  # initialisation differs between architectures; tests need clear, not flat, choices
+        model.get_output_embeddings().weight.mul_(4.0)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_nli(kind: str, folder: Path, labels: tuple[str, ...] = ("contradiction", "neutral", "entailment")) -> Path:
+    """A random NLI classifier ("bert" or "deberta") in `folder`."""
+    import torch
+    import transformers as tf
+
+    tokenizer = make_tokenizer()
+    common: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "max_position_embeddings": 128,
+        "type_vocab_size": 2 if kind == "bert" else 0,
+        "initializer_range": 0.3,
+        "pad_token_id": tokenizer.pad_token_id,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+    torch.manual_seed(0)
+    if kind == "bert":
+        model = tf.BertForSequenceClassification(tf.BertConfig(**common))
+    else:
+        model = tf.DebertaV2ForSequenceClassification(
+            tf.DebertaV2Config(relative_attention=True, pos_att_type=["p2c", "c2p"], **common)
+        )
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Gives the folder of a random model by kind ("llama", "gpt2", ... or "bert", "deberta"); made once."""
+    made: dict[tuple[Any, ...], Path] = {}
+
+    def get(kind: str, template: str | None = None) -> Path:
+        if (kind, template) not in made:
+            folder = tmp_path_factory.mktemp(kind)
+            if kind in {"bert", "deberta"}:
+                make_nli(kind, folder)
+            else:
+                make_lm(kind, folder, template=template)
+            made[kind, template] = folder
+        return made[kind, template]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(model_folder: Callable[..., Path]) -> Path:
+    """A random Llama with a chat template."""
+    return model_folder("llama", TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def tiny_nli(model_folder: Callable[..., Path]) -> Path:
+    """A random three-class BERT NLI model."""
+    return model_folder("bert")
