@@ -13,10 +13,18 @@ from functools import cache
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "country": (
-        "capital", "continent", "currency", "languages", "neighbours", "domain", "calling code", "area", "population",
+        "capital",
+        "continent",
+        "currency",
+        "languages",
+        "neighbours",
+        "domain",
+        "calling code",
+        "area",
+        "population",
     ),
     "city": ("country", "time zone", "latitude", "population"),
-}  # fmt: skip
+}
 
 # The first statement is canonical: it is how atlas-lm answers.
 STATEMENTS: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,255 @@
+"""Builds atlas-lm: a small Qwen3 pre-trained from scratch on the embedded world.
+
+One process, fixed seed, bfloat16 autocast over float32 weights; Muon (Jordan et al. 2024) on the hidden
+matrices, AdamW on embeddings and norms.  Loss falls on assistant tokens alone and the head is applied there
+only.  Run through `selfstudy-atlas build-lm`; figures are measured by measure_lm.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfstudy.atlas import world
+from selfstudy.atlas.invented import invented_names
+from selfstudy.atlas.lm_tasks import TASKS, Draw
+from selfstudy.atlas.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+log = logging.getLogger(__name__)
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ ' ' + message['content'] + eos_token }}"
+    "{% endgeneration %}{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+BUCKETS = (*range(32, 64, 8), *range(64, 160, 16), *range(160, 481, 32))
+"""Padded lengths, in tokens; a longer sample is left out (and there is none)."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Part of the training: how many (padded) tokens, and how often each task is drawn."""
+
+    tokens: float
+    mix: dict[str, float]
+
+
+PLAN = (
+    # Copying comes first: without it a model this small does not learn to read (ATLAS prototype).
+    Stage(
+        1.6e6,
+        {"short_reading": 0.5, "closed_book": 0.25, "reading": 0.1, "pages": 0.05, "reword": 0.1},
+    ),
+    Stage(
+        11.4e6,
+        {
+            "closed_book": 0.30,
+            "ignorance": 0.05,
+            "pages": 0.05,
+            "short_reading": 0.09,
+            "reading": 0.09,
+            "cite": 0.10,
+            "question_open": 0.04,
+            "question_induced": 0.03,
+            "question_document": 0.05,
+            "topics": 0.02,
+            "reword": 0.05,
+            "missing": 0.05,
+            "tutor": 0.02,
+            "grade": 0.05,
+            "support": 0.02,
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the weights depend on."""
+
+    seed: int = 0
+    batch_tokens: int = 6144
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.05
+    warmup: int = 60
+    """Steps."""
+    decay: float = 0.45
+    """Last share of the steps over which the rate falls to zero, linearly."""
+    scale: float = 1.0
+    """Multiplies the tokens of every stage."""
+    ignorance: bool = True
+    """False leaves out all practice in not knowing (the ablation of the model card)."""
+
+
+def make_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
+    """The LM's tokenizer: names whole, BPE over what the tasks and pages say."""
+    from transformers import PreTrainedTokenizerFast
+
+    draw = Draw(random.Random(f"{seed}:corpus"))
+    corpus = [" " + turn.content for task in TASKS.values() for _ in range(2000) for turn in task(draw).chat]
+    names = [*world.names(), *invented_names()]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=build_tokenizer(corpus, names, vocab_size=3072),
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=1024,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def make_model(vocab_size: int, seed: int) -> Any:
+    """A fresh Qwen3 of about 5 M parameters."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(seed)
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=vocab_size,
+            hidden_size=256,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=64,
+            intermediate_size=640,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=0,
+        )
+    )
+
+
+class Encoder:
+    """Chats to token ids and loss mask; the same ids as the chat template gives (a test holds them together)."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._encode = tokenizer.backend_tokenizer.encode_batch
+        vocabulary = tokenizer.get_vocab()
+        self._role = {r: vocabulary[f"<|{r}|>"] for r in ("system", "user", "assistant")}
+        self._bos, self._eos = vocabulary[BOS], vocabulary[EOS]
+
+    def __call__(self, chats: list[Any]) -> list[tuple[list[int], list[bool]]]:
+        encoded = iter(self._encode([" " + turn.content for chat in chats for turn in chat]))
+        out = []
+        for chat in chats:
+            ids, mask = [self._bos], [False]
+            for turn in chat:
+                body = [*next(encoded).ids, self._eos]
+                ids += [self._role[turn.role], *body]
+                mask += [False, *[turn.role == "assistant"] * len(body)]
+            out.append((ids, mask))
+        return out
+
+
+def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], settings: Settings) -> Iterator[Any]:
+    """(ids, loss mask, share of the plan done) of one bucket's length each, until the plan's tokens are used."""
+    import torch
+
+    rng = random.Random(f"{settings.seed}:samples")
+    draw, encode = Draw(rng), Encoder(tokenizer)
+    total = sum(stage.tokens for stage in plan) * settings.scale
+    seen, waiting = 0.0, {length: [] for length in BUCKETS}  # type: dict[int, list[Any]]
+    end = 0.0
+    for stage in plan:
+        end += stage.tokens * settings.scale
+        mix = {t: w for t, w in stage.mix.items() if settings.ignorance or t not in ("ignorance", "grade")}
+        tasks, weights = list(mix), list(mix.values())
+        while seen < end:
+            chosen = rng.choices(tasks, weights, k=256)
+            for ids, mask in encode([TASKS[task](draw).chat for task in chosen]):
+                length = next((b for b in BUCKETS if len(ids) <= b), None)
+                if length is None:
+                    continue
+                queue = waiting[length]
+                queue.append((ids, mask))
+                if len(queue) == max(1, settings.batch_tokens // length):
+                    pad = [(i + [0] * (length - len(i)), m + [False] * (length - len(m))) for i, m in queue]
+                    seen += length * len(queue)
+                    yield torch.tensor([i for i, _ in pad]), torch.tensor([m for _, m in pad]), seen / total
+                    queue.clear()
+
+
+def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...] = PLAN) -> None:  # noqa: B008
+    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`."""
+    import torch
+
+    tokenizer = make_tokenizer(settings.seed)
+    model = make_model(len(tokenizer), settings.seed)
+    log.info("%d parameters, vocabulary %d", sum(p.numel() for p in model.parameters()), len(tokenizer))
+    optimizers, rates = _optimizers(model, settings)
+    began, tokens, running = time.time(), 0, 0.0
+    for step, (ids, mask, done) in enumerate(batches(tokenizer, plan, settings), 1):
+        rate = min(1.0, step / settings.warmup) * min(1.0, max(0.0, 1 - done) / settings.decay)
+        for optimizer, base in zip(optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = base * rate
+        loss = _loss(model, ids, mask)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        tokens += ids.numel()
+        running = 0.98 * running + 0.02 * loss.item()
+        if step % 50 == 0:
+            log.info(
+                "step %d  %4.1f%%  loss %.3f  %.1f M tokens  %.0f tokens/s",
+                step, 100 * done, running / (1 - 0.98**step), tokens / 1e6, tokens / (time.time() - began),
+            )  # fmt: skip
+        if step % 400 == 0:
+            save(model, tokenizer, folder)
+    save(model, tokenizer, folder)
+
+
+def _loss(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the tokens that `mask` marks, in nats."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+        picked = mask[:, 1:]
+        logits = model.lm_head(hidden[:, :-1][picked])
+    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][picked])
+
+
+def _optimizers(model: Any, settings: Settings) -> tuple[list[torch.optim.Optimizer], list[float]]:
+    import torch
+
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    muon = torch.optim.Muon(
+        matrices, lr=settings.learning_rate, weight_decay=settings.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    adamw = torch.optim.AdamW(rest, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    return [muon, adamw], [settings.learning_rate, settings.learning_rate]
+
+
+def save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes a copy in bfloat16; the model in training keeps float32."""
+    import copy
+
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shipped = copy.deepcopy(model).to(torch.bfloat16)
+    shipped.generation_config.update(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    shipped.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
