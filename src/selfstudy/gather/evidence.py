@@ -1,0 +1,34 @@
+"""Evidence: for every question the passages of the library that may answer it.
+
+A question that was asked about a document gets no hint of it: its document has to be found like any other.
+It knows nothing of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfstudy.gather.library import Library
+from selfstudy.records import Evidence, Question
+
+
+def find_evidence(questions: Sequence[Question], library: Library, hits: int) -> list[list[Evidence]]:
+    """Up to `hits` passages per question, best first; text == document.text[start:end]."""
+    found = library.search([question.text for question in questions], hits)
+    return [
+        [
+            Evidence(
+                question_id=question.id,
+                document_id=hit.document_id,
+                source=hit.source,
+                title=hit.title,
+                text=hit.text,
+                start=hit.start,
+                end=hit.end,
+                rank=rank,
+                relevance=hit.relevance,
+            )
+            for rank, hit in enumerate(passages)
+        ]
+        for question, passages in zip(questions, found, strict=True)
+    ]

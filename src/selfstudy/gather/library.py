@@ -1,0 +1,262 @@
+"""The library: passages of documents in an embedded LanceDB table, found by BM25 and, if wanted, by meaning.
+
+No server, no network.  An index belongs to exactly the documents it was built from and is built again when
+they change.  It knows nothing of questions' answers, models that generate, or runs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfstudy import text
+from selfstudy.errors import DataError, RunError
+from selfstudy.models.base import Embedder
+from selfstudy.records import Document, digest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+BATCH = 1024
+"""Passages embedded and written at a time."""
+THREADS = 4
+"""LanceDB takes one query a call, milliseconds long; several at a time hide most of its overhead."""
+RRF = 60
+"""Constant of reciprocal rank fusion (Cormack et al. 2009)."""
+TITLE_BONUS = 0.25
+"""Per word of a title that the question names, added to a factor on BM25."""
+POOL = 20
+"""Fewest passages that are ranked again by title, or fused, per query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found: text == document.text[start:end]; `relevance` is comparable within one query only."""
+
+    passage: int
+    document_id: str
+    source: str
+    title: str
+    text: str
+    start: int
+    end: int
+    relevance: float
+
+
+class Library:
+    """Passages that can be searched. Made by `build`, opened again by `open`."""
+
+    def __init__(self, table: Any, passages: int, embedder: Embedder | None) -> None:
+        self._table = table
+        self._embedder = embedder
+        self.passages = passages
+
+    @classmethod
+    def build(
+        cls,
+        documents: Sequence[Document],
+        folder: Path,
+        *,
+        chunk_tokens: int,
+        embedder: Embedder | None = None,
+    ) -> Library:
+        """The library of `documents` in `folder`: opened if it is there already, else built in its place.
+
+        Args:
+            chunk_tokens: longest passage, in approximate tokens (see `approximate_tokens`), on sentence ends.
+            embedder: adds vectors, for hybrid search; None for BM25 alone.
+
+        Raises:
+            DataError: the documents have no text.
+            RunError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        identity = {
+            "format": FORMAT,
+            "documents": digest(*(part for d in documents for part in (d.id, d.title))),
+            "chunk_tokens": chunk_tokens,
+            "embedder": embedder.name if embedder else None,
+        }
+        meta = _read_meta(folder)
+        if meta is None or {k: v for k, v in meta.items() if k != "passages"} != identity:
+            try:
+                _write(documents, folder, chunk_tokens, embedder, identity)
+            except (OSError, RuntimeError) as error:
+                raise RunError(
+                    f"cannot write the library index {folder}: {error}",
+                    "nothing else is lost: make room (or check permissions) and give the same command again",
+                ) from None
+        return cls.open(folder, embedder)
+
+    @classmethod
+    def open(cls, folder: Path, embedder: Embedder | None = None) -> Library:
+        """The library that `build` left in `folder`; `embedder` as it was built with, or None for BM25 alone.
+
+        Raises:
+            DataError: there is none, it is damaged, or it was built with another embedder.
+        """
+        import lancedb
+
+        meta = _read_meta(folder)
+        if meta is None:
+            raise DataError(f"no library index in {folder}", "build it with: selfstudy gather")
+        if embedder is not None and meta["embedder"] != embedder.name:
+            raise DataError(
+                f"the library index {folder} was built with embedder {meta['embedder']}, not {embedder.name}",
+                "delete the folder; it is built again",
+            )
+        try:
+            table = lancedb.connect(str(folder)).open_table("passages")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(
+                f"the library index {folder} is damaged: {error}", "delete it; it is built again"
+            ) from None
+        return cls(table, meta["passages"], embedder)
+
+    def search(self, queries: Sequence[str], hits: int) -> list[list[Hit]]:
+        """The best `hits` passages per query, best first, fewer if fewer match; ties in order of the library.
+
+        BM25 over "title. text" (English stemming and stop words, accents ignored); a passage whose title the
+        query names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
+        ranking are fused.  Queries are plain words: no character in them has a meaning.
+        """
+        pool = max(POOL, 4 * hits)
+        vectors = self._embedder.encode(list(queries)) if self._embedder is not None and queries else None
+
+        def one(i: int) -> list[Hit]:
+            found = self._by_words(queries[i], pool)
+            if vectors is not None:
+                found = _fuse(found, self._by_meaning(vectors[i], pool))
+            return found[:hits]
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(one, range(len(queries))))
+
+    def _by_words(self, query: str, limit: int) -> list[Hit]:
+        from lancedb.query import MatchQuery
+
+        words = text.clean(query).strip()
+        if not words:
+            return []
+        rows = (
+            self._table.search(MatchQuery(words, "search"))
+            .limit(limit)
+            .select([*_COLUMNS, "_score"])
+            .to_list()
+        )
+        found = []
+        for row in rows:
+            named = len(text.tokens(row["title"])) if text.contains(query, row["title"]) else 0
+            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * named)))
+        return sorted(found, key=_order)
+
+    def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
+        query = self._table.search(vector).distance_type("dot").limit(limit).select([*_COLUMNS, "_distance"])
+        return sorted((_hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
+
+
+def approximate_tokens(piece: str) -> int:
+    """Tokens of a text for want of a tokenizer: its words, but at least one per four bytes of UTF-8."""
+    return max(len(piece.split()), ceil(len(piece.encode("utf-8", "replace")) / 4))
+
+
+_COLUMNS = ["passage", "document_id", "source", "title", "text", "start", "end"]
+
+
+def _hit(row: dict[str, Any], relevance: float) -> Hit:
+    return Hit(**{name: row[name] for name in _COLUMNS}, relevance=float(relevance))
+
+
+def _order(hit: Hit) -> tuple[float, int]:
+    return -hit.relevance, hit.passage
+
+
+def _fuse(*rankings: Sequence[Hit]) -> list[Hit]:
+    """Reciprocal rank fusion: relevance becomes the sum of 1 / (60 + rank) over the rankings."""
+    total: dict[int, Hit] = {}
+    for ranking in rankings:
+        for rank, hit in enumerate(ranking, 1):
+            gained = 1 / (RRF + rank)
+            so_far = total.get(hit.passage)
+            total[hit.passage] = replace(hit, relevance=gained + (so_far.relevance if so_far else 0.0))
+    return sorted(total.values(), key=_order)
+
+
+def _read_meta(folder: Path) -> dict[str, Any] | None:
+    try:
+        meta: dict[str, Any] = json.loads((folder / "library.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return meta if meta.get("format") == FORMAT else None
+
+
+def _write(
+    documents: Sequence[Document],
+    folder: Path,
+    chunk_tokens: int,
+    embedder: Embedder | None,
+    identity: dict[str, Any],
+) -> None:
+    """Writes the table, its index and, last, library.json: without that the folder counts as unfinished."""
+    import lancedb
+    from lancedb.index import FTS
+
+    (folder / "library.json").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    batches = _batches(documents, chunk_tokens, embedder)
+    first = next(batches, None)
+    if first is None:
+        raise DataError("the library has no text", "check the files of the recipe's `library`")
+    table = lancedb.connect(str(folder)).create_table("passages", first)
+    for batch in batches:
+        table.add(batch)
+    table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
+    meta = identity | {"passages": table.count_rows()}
+    (folder / "library.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+
+
+def _batches(
+    documents: Sequence[Document], chunk_tokens: int, embedder: Embedder | None
+) -> Iterator[pa.Table]:
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = []
+
+    def table() -> pa.Table:
+        batch = pa.Table.from_pylist(rows)
+        if embedder is not None:
+            vectors = embedder.encode([row["search"] for row in rows])
+            column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+            batch = batch.append_column("vector", column)
+        return batch
+
+    for number, row in enumerate(_passages(documents, chunk_tokens)):
+        rows.append({"passage": number, **row})
+        if len(rows) == BATCH:
+            yield table()
+            rows.clear()
+    if rows:
+        yield table()
+
+
+def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        for start, end in text.chunks(document.text, chunk_tokens, approximate_tokens):
+            passage = document.text[start:end]
+            yield {
+                "document_id": document.id,
+                "source": document.source,
+                "title": document.title,
+                "text": passage,
+                "start": start,
+                "end": end,
+                "search": f"{document.title}. {passage}",
+            }

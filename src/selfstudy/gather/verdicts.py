@@ -1,0 +1,76 @@
+"""Verdicts: consistency joined with truth (DESIGN, the loop).
+
+    samples agree   passage agrees with reference   verdict
+    yes             yes                             known
+    no              yes                             unsure
+    no              no                              unknown
+    yes             no                              misbelief
+    any             no accepted reference           unverifiable
+
+The samples agree when the hallucination score is at most the threshold; `selfstudy.agreement` decides whether
+the passage agrees with the reference.  It knows nothing of how scores or references came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfstudy.agreement import agreements
+from selfstudy.models.base import EntailmentModel
+from selfstudy.records import Failure, Question, Reference, Verdict, VerdictKind
+
+
+def judge(
+    questions: Sequence[Question],
+    passages: Sequence[str],
+    scores: Sequence[float],
+    references: Sequence[Reference | None],
+    nli: EntailmentModel,
+    threshold: float,
+) -> list[Verdict | Failure]:
+    """One verdict per question, in order; a Failure where the entailment model gave no number.
+
+    Args:
+        passages, scores, references: of the questions, in the same order; score in [0, 1].
+        threshold: a score above it means that the samples disagree (METHODS 1).
+    """
+    checked = [i for i, reference in enumerate(references) if reference is not None and reference.accepted]
+    agreed = dict(
+        zip(
+            checked,
+            agreements(
+                [questions[i].text for i in checked],
+                [passages[i] for i in checked],
+                [reference.text for reference in references if reference is not None and reference.accepted],
+                nli,
+            ),
+            strict=True,
+        )
+    )
+    records: list[Verdict | Failure] = []
+    for i, (question, score, reference) in enumerate(zip(questions, scores, references, strict=True)):
+        agreement = agreed.get(i)
+        if agreement is None or reference is None:
+            records.append(Verdict(question_id=question.id, kind="unverifiable", score=score))
+        elif agreement.same is None:
+            message = "the entailment model gave no number for passage and reference"
+            records.append(Failure(stage="gather", item_id=question.id, message=message))
+        else:
+            records.append(
+                Verdict(
+                    question_id=question.id,
+                    kind=verdict_kind(score <= threshold, agreement.same),
+                    score=score,
+                    contradiction=agreement.contradiction,
+                    agrees=agreement.same,
+                    reference_id=reference.id,
+                )
+            )
+    return records
+
+
+def verdict_kind(consistent: bool, agrees: bool) -> VerdictKind:
+    """The table above, for a question with an accepted reference."""
+    if agrees:
+        return "known" if consistent else "unsure"
+    return "misbelief" if consistent else "unknown"
