@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from selfstudy.errors import DataError
+from selfstudy.models import Models, load_lm, load_nli
 from selfstudy.probe import run_probe
 from selfstudy.probe.capability import self_learning_capability
 from selfstudy.probe.questions import Proposal
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ProbeBlock, Recipe
+from selfstudy.recipe import Ask, LocalModel, NLIBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Failure, Question, Score
 from selfstudy.run import Round, Run
 
@@ -148,3 +150,38 @@ def test_no_documents_is_no_crash(tmp_path: Path) -> None:
         run_probe(run.round(1), models(), Prompts(), [], Silent())
         assert run.round(1).finished("probe")
         assert run.round(1).read(Question) == []
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen3", "gemma", "mamba"])
+def test_any_real_model_goes_through_and_resumes_to_the_same_floats(
+    tmp_path: Path, model_folder: Callable[..., Path], tiny_nli: Path, kind: str
+) -> None:
+    loaded = Models(
+        lm=load_lm(LocalModel(path=str(model_folder(kind)), device="cpu")),
+        nli=load_nli(NLIBlock(path=str(tiny_nli), device="cpu")),
+        embedder=Spots(),
+    )
+    titles = tmp_path / "titles.txt"
+    titles.write_text("Solar eclipse\nWorld Cup\n", encoding="utf-8")
+    asks = (
+        Ask(method="open", count=4, max_new_tokens=12),
+        Ask(method="external", count=2, source=titles, max_new_tokens=12),
+        Ask(method="documents", count=2, max_new_tokens=12),
+    )
+    small = recipe(ask=asks, block_size=3, samples=2, max_new_tokens=8)
+
+    with Run.create_or_resume(tmp_path / "run", small) as run:
+        turn = run.round(1)
+        run_probe(turn, loaded, Prompts(), pages()[:3], Silent())
+    whole = files(turn)
+    assert len(turn.read(Question)) + len({f.item_id for f in turn.read(Failure)}) >= 6
+    assert turn.read(Answer)
+
+    # lose the end of the answers and all that came after
+    lines = whole["answers.jsonl"].splitlines(keepends=True)
+    (turn.path / "answers.jsonl").write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
+    (turn.path / "scores.jsonl").unlink()
+    (turn.path / "probe.done").unlink()
+    with Run.create_or_resume(tmp_path / "run", small) as run:
+        run_probe(run.round(1), loaded, Prompts(), pages()[:3], Silent())
+    assert files(turn) == whole

@@ -22,7 +22,10 @@ FEW = 10
 """Up to this many literally distinct questions are counted; more are clustered (METHODS 1)."""
 
 CLUSTERED_AT_MOST = 10_000
-"""HDBSCAN takes time quadratic in the number of questions: above this, a seeded sample is clustered."""
+"""Above this a seeded sample is clustered: HDBSCAN is quadratic in time and memory (10,000: 9 s, 1.8 GB).
+
+Curiosity of a sample tends to be higher than that of the whole, as its points lie farther apart.
+"""
 
 OUTLIER = -1
 UNLABELLED = -2
@@ -107,6 +110,7 @@ def cluster(questions: Sequence[str], embedder: Embedder) -> Labels:
         min_samples=6,
         cluster_selection_method="leaf",
         allow_single_cluster=True,
+        algorithm="brute",  # same clusters; in hundreds of dimensions trees are over ten times slower
         copy=True,
     )
     vectors = np.asarray(embedder.encode(list(row)), dtype=np.float64)
