@@ -1,0 +1,108 @@
+"""Adapter folders (PEFT, safetensors): written in one step, and several combined into one exactly.
+
+Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfstudy.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` holds an adapter; `publish` makes folders whole or not at all."""
+    return (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()
+
+
+def publish(temporary: Path, folder: Path) -> None:
+    """Moves a finished folder to its place in one step; an unfinished one that is there goes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def save(model: Any, folder: Path) -> None:
+    """Writes the adapter of a peft model; numbers that are none (a failed training) become 0."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+    model.save_pretrained(str(folder))
+    (folder / "README.md").unlink(missing_ok=True)  # a template for the Hub, without content
+
+
+def combine(folders: Sequence[Path], folder: Path) -> None:
+    """One adapter that does what `folders`, merged one after the other, do together.
+
+    The change of a weight is the sum of theirs: s1 B1 A1 + s2 B2 A2 = [s1 B1, s2 B2] [A1; A2].  So the ranks
+    add up, the scales go into B and the new scale is 1; exact but for float32 rounding.
+
+    Raises:
+        ModelError: one of them is no plain LoRA adapter.
+    """
+    from safetensors.torch import save_file
+
+    parts = [_read(f) for f in folders]
+    modules = sorted({name for _, weights in parts for name in weights})
+    combined: dict[str, Tensor] = {}
+    for name in modules:
+        a, b = _concatenated(name, parts)
+        combined[_PREFIX + name + _A], combined[_PREFIX + name + _B] = a, b
+    rank = sum(rank for rank, _ in parts)
+    config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
+    config |= {"r": rank, "lora_alpha": rank, "use_rslora": False, "target_modules": modules}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    save_file(combined, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def _read(folder: Path) -> tuple[int, dict[str, tuple[Tensor, Tensor]]]:
+    """Rank, and (A, scaled B) of every module of an adapter."""
+    from safetensors.torch import load_file
+
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    weights = load_file(folder / WEIGHTS)
+    names = [key.removeprefix(_PREFIX).removesuffix(_A) for key in weights if key.endswith(_A)]
+    special = [key for key in ("rank_pattern", "alpha_pattern", "use_dora", "lora_bias") if config.get(key)]
+    if config.get("peft_type") != "LORA" or special or len(weights) != 2 * len(names):
+        raise ModelError(
+            f"adapter {folder} is no plain LoRA adapter" + (f" ({', '.join(special)})" if special else ""),
+            "only LoRA matrices of one rank can be combined",
+        )
+    rank = int(config["r"])
+    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
+    return rank, {
+        name: (weights[_PREFIX + name + _A].float(), weights[_PREFIX + name + _B].float() * scale)
+        for name in names
+    }
+
+
+def _concatenated(
+    name: str, parts: Sequence[tuple[int, dict[str, tuple[Tensor, Tensor]]]]
+) -> tuple[Tensor, Tensor]:
+    """A and B of one module over all adapters; zeros for an adapter that leaves it alone."""
+    import torch
+
+    known_a, known_b = next(weights[name] for _, weights in parts if name in weights)
+    rows, columns = [], []
+    for rank, weights in parts:
+        a, b = weights.get(name) or (
+            known_a.new_zeros(rank, known_a.shape[1]),
+            known_b.new_zeros(len(known_b), rank),
+        )
+        rows.append(a)
+        columns.append(b)
+    return torch.cat(rows, 0).contiguous(), torch.cat(columns, 1).contiguous()

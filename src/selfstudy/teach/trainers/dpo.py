@@ -1,0 +1,72 @@
+"""Preference training on pairs: TRL's DPOTrainer with LoRA (Rafailov et al. 2023, arXiv 2305.18290).
+
+The reference model is the same model with the adapter switched off.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from selfstudy.progress import Reporter
+from selfstudy.records import Pair
+from selfstudy.teach.trainers import fast_lora, shared
+
+
+def train(
+    model: Any, lm: Any, pairs: Sequence[Pair], beta: float, setting: shared.Setting, report: Reporter
+) -> shared.Trained:
+    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+
+    Args:
+        model: a transformers model that is nobody else's: the start, and the reference.
+        lm: the local model whose tokenizer and chat format are used.
+        pairs: one epoch; a pair that is there twice is seen twice.
+        beta: strength of the pull towards the reference.
+    """
+    rows = tokenised(lm, pairs)
+    longest = max(len(r["prompt_ids"]) + max(len(r["chosen_ids"]), len(r["rejected_ids"])) for r in rows)
+    with shared.own_randomness(), tempfile.TemporaryDirectory() as folder:
+        trainer = _Trainer(
+            model=model,
+            args=DPOConfig(
+                **shared.arguments(setting, model, longest, 2, folder),
+                logging_steps=shared.log_interval(len(rows), setting),
+                beta=beta,
+            ),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=shared.own_tokenizer(lm),
+            peft_config=shared.lora_config(setting.lora),
+        )
+        fast_lora.accelerate(trainer.model)
+        return shared.run(trainer, setting, report)
+
+
+def tokenised(lm: Any, pairs: Sequence[Pair]) -> list[dict[str, list[int]]]:
+    """`prompt_ids`, `chosen_ids` and `rejected_ids` of each pair, exactly as generation sees them."""
+    tokens = shared.Tokens(lm)
+    chats = [pair.prompt for pair in pairs]
+    columns = zip(
+        tokens.prompts(chats),
+        tokens.answers(chats, [pair.chosen for pair in pairs]),
+        tokens.answers(chats, [pair.rejected for pair in pairs]),
+        strict=True,
+    )
+    return [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in columns]
+
+
+class _Trainer(DPOTrainer):  # type: ignore[misc]
+    def _send_telemetry(self) -> None:
+        """Nothing leaves this machine."""
+
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return dataset  # is tokenised already
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        data = self.train_dataset if train_dataset is None else train_dataset
+        size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        return shared.ByLength(data["prompt_ids"], size, self.args.seed)

@@ -1,0 +1,128 @@
+"""Supervised training on examples: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
+
+Two things are computed once or not at all; the loss and its gradients are the same:
+- the vocabulary layer runs on the positions that are learned, not on the prompt;
+- the beginning that all sequences of a batch share (the system prompt) runs once, and they continue its
+  cache.  Its gradient is the sum over the batch.
+Measured per step on one core (hidden 256, 6 layers, vocabulary 3,072, LoRA r 32, batch 32 x 35 tokens of
+which 12 are shared and 12 learned): TRL's own 573 ms, the first alone 430 ms, both 324 ms, with `fast_lora`
+216 ms.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from torch import Tensor
+from trl import SFTConfig, SFTTrainer
+
+from selfstudy.progress import Reporter
+from selfstudy.records import Example
+from selfstudy.teach.trainers import fast_lora, shared
+
+SHARED_ROWS, SHARED_TOKENS = 4, 4
+"""Smallest batch and shortest common beginning for which running it apart pays."""
+
+
+def train(
+    model: Any, lm: Any, examples: Sequence[Example], setting: shared.Setting, report: Reporter
+) -> shared.Trained:
+    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+
+    Args:
+        model: a transformers model that is nobody else's, see `shared.training_copy`.
+        lm: the local model that it was copied from: its tokenizer and chat format are used.
+        examples: one epoch; an example that is there twice is seen twice.
+    """
+    rows = tokenised(lm, examples)
+    lengths = [len(row["input_ids"]) for row in rows]
+    with shared.own_randomness(), tempfile.TemporaryDirectory() as folder:
+        trainer = _Trainer(
+            model=model,
+            args=SFTConfig(
+                **shared.arguments(setting, model, max(lengths), 1, folder),
+                logging_steps=shared.log_interval(len(rows), setting),
+            ),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=shared.own_tokenizer(lm),
+            peft_config=shared.lora_config(setting.lora),
+        )
+        fast_lora.accelerate(trainer.model)
+        return shared.run(trainer, setting, report)
+
+
+def tokenised(lm: Any, examples: Sequence[Example]) -> list[dict[str, list[int]]]:
+    """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation."""
+    tokens = shared.Tokens(lm)
+    prompts = tokens.prompts([e.prompt for e in examples])
+    answers = tokens.answers([e.prompt for e in examples], [e.completion for e in examples])
+    return [
+        {"input_ids": [*prompt, *answer], "labels": [*([-100] * len(prompt)), *answer]}
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+
+
+class _Trainer(SFTTrainer):  # type: ignore[misc]
+    _can_share = True
+
+    def _send_telemetry(self) -> None:
+        """Nothing leaves this machine."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        data = self.train_dataset if train_dataset is None else train_dataset
+        size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        return shared.ByLength(data["input_ids"], size, self.args.seed)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Mean negative log-likelihood of the learned tokens of the batch."""
+        core = self.accelerator.unwrap_model(model)
+        head = core.get_output_embeddings()
+        if core is not model or head is None or return_outputs:  # several devices, or an unusual model
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=-100)
+        learned = targets != -100
+        tokens, mask = inputs["input_ids"], inputs["attention_mask"]
+        start, cache = self._shared_beginning(core, tokens, learned)
+        more = {"use_cache": False} if cache is None else {"past_key_values": cache}
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][learned[:, start:]],))
+        try:
+            logits = model(input_ids=tokens[:, start:], attention_mask=mask, **more).logits
+        finally:
+            hook.remove()
+        loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
+        count = learned.sum() if num_items_in_batch is None else num_items_in_batch
+        return loss / torch.as_tensor(count).clamp(min=1)
+
+    def _shared_beginning(self, model: Any, tokens: Tensor, learned: Tensor) -> tuple[int, Any]:
+        """How many tokens all rows begin with, and the cache that holds them for every row; else 0, None."""
+        if not self._can_share or len(tokens) < SHARED_ROWS or self.args.gradient_checkpointing:
+            return 0, None
+        same = (tokens == tokens[:1]).all(0) & ~learned.any(0)
+        length = int(same.long().cumprod(0).sum())
+        if length < SHARED_TOKENS:
+            return 0, None
+        cache = model(input_ids=tokens[:1, :length], use_cache=True).get("past_key_values")
+        if not _is_growing(cache):
+            self._can_share = False
+            return 0, None
+        cache.batch_repeat_interleave(len(tokens))
+        return length, cache
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        # past TRL's own metrics, which its loss would have collected
+        super(SFTTrainer, self).log(logs, start_time)
+
+
+def _is_growing(cache: Any) -> bool:
+    """Whether a cache simply keeps keys and values of all positions, so that it can be differentiated."""
+    from transformers.cache_utils import DynamicLayer
+
+    layers = getattr(cache, "layers", None) or []
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)

@@ -1,0 +1,185 @@
+"""Several wordings of each gap question: some to train on, some held out for verify.
+
+One wording teaches one string: in other words the model often still does not know (Allen-Zhu & Li 2023,
+"Physics of Language Models: Part 3.1", arXiv 2309.14316, measure it).  The model writes the wordings itself.
+
+A rewording may ask something else, and then training on it would teach a wrong fact.  So each one makes a
+round trip: the model reads the answer to the rewording out of the evidence of the original question, and the
+rewording counts only if that is the reference again.  Reading is far easier than knowing, so the check works
+for any model that can read, about facts that it does not know.  One thing it cannot see: with the document
+in view "What is its capital?" finds the same answer.  Hence the second rule: the names and numbers of the
+original must be there.
+
+This file knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from selfstudy import text
+from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.progress import Reporter
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Completion, Question, Rewording
+from selfstudy.run import Round
+from selfstudy.teach.items import Item
+
+STAGE = "wordings"
+AGREEMENT = 0.9
+"""Token F1 from which two answers count as the same.  High, because a wrong name in a sentence of five words
+leaves an F1 of 0.8."""
+MAX_NEW_TOKENS = 64
+
+
+@dataclass
+class _Search:
+    """The rewordings of one question: candidates still to try, and those that passed."""
+
+    item: Item
+    candidates: list[str]
+    accepted: list[str] = field(default_factory=list)
+
+
+def write(
+    round: Round, items: Sequence[Item], lm: LanguageModel, prompts: Prompts, report: Reporter
+) -> dict[str, list[Rewording]]:
+    """Writes `Rewording` records for `items` and returns them by question id; resumes where it stopped.
+
+    No two questions get the same rewording, and none gets one that is itself a question of this round, so
+    what is held out of one question is not trained by another.
+    """
+    teach = round.run.recipe.teach
+    wanted = teach.wordings + teach.heldout_wordings
+    found: dict[str, list[Rewording]] = {item.question.id: [] for item in items}
+    for record in round.iter(Rewording):
+        if record.question_id in found:
+            found[record.question_id].append(record)
+    if not wanted or round.finished(STAGE):
+        return found
+    taken = {text.normalise(question.text) for question in round.iter(Question)}
+    blocks = _blocks(items, round.run.recipe.probe.block_size)
+    # A block is written at once, in order: all before the last one with records are whole.
+    begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
+    with report.task("teach: other wordings", len(items)) as advance:
+        for number, block in enumerate(blocks):
+            if number >= begun:
+                for record in _block(block, taken, lm, prompts, round.run.recipe):
+                    if record.id not in {known.id for known in found[record.question_id]}:
+                        found[record.question_id].append(record)
+                round.append(record for item in block for record in found[item.question.id])
+            taken.update(text.normalise(r.text) for item in block for r in found[item.question.id])
+            advance(len(block))
+    missing = sum(wanted - len(found[item.question.id]) for item in items)
+    if missing:
+        report.note(f"{missing} of {wanted * len(items)} other wordings were not found; fewer will do")
+    round.finish(STAGE)
+    return found
+
+
+def _block(
+    block: Sequence[Item], taken: set[str], lm: LanguageModel, prompts: Prompts, recipe: Recipe
+) -> list[Rewording]:
+    """The rewordings of some questions: written at once, checked in rounds of as many as are missing."""
+    teach = recipe.teach
+    wanted = teach.wordings + teach.heldout_wordings
+    searches = [
+        _Search(item, _candidates(item, written, recipe.seed))
+        for item, written in zip(block, _written(block, lm, prompts, recipe), strict=True)
+    ]
+    reserved = set(taken)
+    while True:
+        trial = [(search, asked) for search in searches for asked in _next(search, wanted, reserved)]
+        if not trial:
+            break
+        chats = [prompts.chat("read", document=s.item.document, question=asked) for s, asked in trial]
+        sampling = Sampling(n=1, temperature=0.0, max_new_tokens=recipe.gather.max_new_tokens)
+        for (search, asked), answers in zip(trial, lm.generate(chats, sampling), strict=True):
+            if same_answer(answers[0].text, search.item.reference):
+                search.accepted.append(asked)
+    return [
+        Rewording(
+            question_id=search.item.question.id,
+            text=asked,
+            # the candidates were shuffled: held-out wordings are no rarer than trained ones
+            use="train" if position < teach.wordings else "heldout",
+        )
+        for search in searches
+        for position, asked in enumerate(search.accepted)
+    ]
+
+
+def _written(
+    block: Sequence[Item],
+    lm: LanguageModel,
+    prompts: Prompts,
+    recipe: Recipe,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    teach = recipe.teach
+    sampling = Sampling(
+        n=2 * (teach.wordings + teach.heldout_wordings) + 4 if teach.reword_temperature else 1,
+        temperature=teach.reword_temperature,
+        max_new_tokens=MAX_NEW_TOKENS,
+        seed=recipe.seed,
+    )
+    return lm.generate([prompts.chat("reword", question=i.question.text) for i in block], sampling, progress)
+
+
+def _candidates(item: Item, written: Sequence[Completion], seed: int) -> list[str]:
+    """Usable rewordings in random order: whole, distinct, different from the original, with its names."""
+    seen = {text.normalise(item.question.text)}
+    usable = []
+    for completion in written:
+        asked = " ".join(text.clean(completion.text).split())
+        form = text.normalise(asked)
+        if (
+            completion.finish == "stop"
+            and form
+            and form not in seen
+            and keeps_names(item.question.text, asked)
+        ):
+            usable.append(asked)
+        seen.add(form)
+    random.Random(f"{seed}:wordings:{item.question.id}").shuffle(usable)
+    return usable
+
+
+def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
+    """As many untried candidates as the question still lacks; they are reserved for it."""
+    trial: list[str] = []
+    while search.candidates and len(search.accepted) + len(trial) < wanted:
+        asked = search.candidates.pop(0)
+        form = text.normalise(asked)
+        if form not in reserved:
+            reserved.add(form)
+            trial.append(asked)
+    return trial
+
+
+def same_answer(answer: str, reference: str) -> bool:
+    """Whether `answer` says what `reference` says: contains it word by word, or nearly equals it."""
+    return text.contains(answer, reference) or text.token_f1(answer, reference) >= AGREEMENT
+
+
+def keeps_names(question: str, rewording: str) -> bool:
+    """Whether every name and number of `question` is in `rewording`; an ending ("Peru's") may be added.
+
+    Names are words with a capital behind the first word, numbers words with a digit.
+    """
+    there = text.tokens(rewording)
+    for position, word in enumerate(question.split()):
+        letters = word.lstrip("\"'«“‘(")
+        if any(c.isdigit() for c in word) or (position and letters[:1].isupper()):
+            stem = letters.replace("’", "'").partition("'s")[0]
+            for name in text.tokens(stem):
+                if not any(token.startswith(name) for token in there):
+                    return False
+    return True
+
+
+def _blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
