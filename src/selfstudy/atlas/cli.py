@@ -1,0 +1,79 @@
+"""`selfstudy-atlas`: rebuilds the embedded world and its models, and measures them. For developers."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HERE = Path(__file__).parent
+
+app = typer.Typer(
+    help="Rebuild the embedded world and its models. Needs: pip install 'selfstudy[build]'.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+Folder = Annotated[Path | None, typer.Option(help="Where to write [default: the package itself].")]
+Threads = Annotated[int, typer.Option(help="CPU threads.")]
+
+
+@app.command()
+def world(to: Folder = None) -> None:
+    """Make world.json from GeoNames (seconds)."""
+    from selfstudy.atlas.make_world import make_world
+
+    make_world(to or HERE / "world.json")
+
+
+@app.command("build-lm")
+def build_lm(
+    to: Folder = None,
+    threads: Threads = 2,
+    seed: int = 0,
+    ignorance: Annotated[bool, typer.Option(help="Practise not knowing, on invented names.")] = True,
+    scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
+) -> None:
+    """Train atlas-lm from scratch (half an hour to an hour on 2 cores)."""
+    from selfstudy.atlas.train_lm import Settings, train
+
+    _begin(threads)
+    train(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
+
+
+@app.command("build-nli")
+def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
+    """Train atlas-nli from scratch and write its model card (about half an hour on 2 cores)."""
+    from selfstudy.atlas import train_nli
+
+    _begin(threads)
+    train_nli.build_nli(to or HERE / "nli", seed=seed)
+
+
+@app.command("measure-lm")
+def measure_lm(
+    model: Annotated[Path | None, typer.Argument(help="A model folder [default: the shipped one].")] = None,
+    threads: Threads = 2,
+    seed: int = 0,
+) -> None:
+    """Measure atlas-lm: every figure of its model card."""
+    from selfstudy.atlas.measure_lm import measure
+
+    _begin(threads)
+    for name, value in measure(model or HERE / "lm", seed=seed).items():
+        typer.echo(f"{name:44} {value:.3f}")
+
+
+def _begin(threads: int) -> None:
+    import torch
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(threads)
+
+
+def main() -> None:
+    """The entry point of the `selfstudy-atlas` command."""
+    app(prog_name="selfstudy-atlas")

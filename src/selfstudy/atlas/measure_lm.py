@@ -1,0 +1,189 @@
+"""Measures atlas-lm: every figure of its model card, through the same code that probes any model.
+
+Facts of withheld entities are only read from pages here, never trained on.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from selfstudy.atlas import language, lm_tasks, world
+from selfstudy.atlas.key import resolve
+from selfstudy.models import load_lm
+from selfstudy.models.base import GREEDY, LanguageModel, Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel
+from selfstudy.records import Chat
+from selfstudy.text import contains
+
+TEMPERATURE = 1.0
+"""The recipe's temperature for topics, questions and rewordings."""
+MAX = 400
+"""Most items per figure."""
+
+
+def measure(folder: Path, seed: int = 0) -> dict[str, float]:
+    """All figures, each a share in [0, 1], by name."""
+    lm = load_lm(LocalModel(path=str(folder)))
+    rng = random.Random(f"{seed}:measure")
+    prompts = Prompts()
+    known, withheld = world.facts(known=True), world.facts(known=False)
+    figures = {
+        "known, closed book, known wordings": _facts(lm, prompts, known, rng, novel=False),
+        "known, closed book, novel wordings": _facts(lm, prompts, _some(known, rng), rng, novel=True),
+        "withheld, closed book, known wordings": _facts(lm, prompts, withheld, rng, novel=False),
+    }
+    for attribute in ("continent", "currency", "languages"):
+        some = [f for f in withheld if f.attribute == attribute]
+        figures[f"  of these: {attribute}"] = _facts(lm, prompts, some, rng, novel=False)
+    figures["reading withheld pages, known wordings"] = _reading(lm, prompts, withheld, rng, novel=False)
+    figures["reading withheld pages, novel wordings"] = _reading(lm, prompts, withheld, rng, novel=True)
+    figures |= _agreement(lm, prompts, _some(known, rng, 200), _some(withheld, rng, 200), rng)
+    figures["topics valid"] = _topics(lm, prompts)
+    for name, task in (
+        ("questions about topics valid", lm_tasks.question_open),
+        ("questions with a given word valid", lm_tasks.question_induced),
+        ("questions about a page valid", lm_tasks.question_document),
+        ("rewordings valid", lm_tasks.reword),
+    ):
+        figures[name] = _questions(lm, task, seed)
+    figures |= _late_skills(lm, seed)
+    return figures
+
+
+def _some(facts: Sequence[world.Fact], rng: random.Random, most: int = MAX) -> list[world.Fact]:
+    return rng.sample(list(facts), min(most, len(facts)))
+
+
+def _wording(fact: world.Fact, rng: random.Random, novel: bool) -> str:
+    return rng.choice(language.wordings(fact.attribute, fact.entity, novel))
+
+
+def _right(lm: LanguageModel, chats: Sequence[Chat], expected: Sequence[str]) -> float:
+    """Share of greedy answers that state the expected value."""
+    answers = lm.generate(chats, replace(GREEDY, max_new_tokens=64))
+    return sum(contains(a[0].text, e) for a, e in zip(answers, expected, strict=True)) / len(chats)
+
+
+def _facts(
+    lm: LanguageModel, prompts: Prompts, facts: Sequence[world.Fact], rng: random.Random, novel: bool
+) -> float:
+    chats = [prompts.chat("answer", question=_wording(f, rng, novel)) for f in facts]
+    return _right(lm, chats, [f.value for f in facts])
+
+
+def _reading(
+    lm: LanguageModel, prompts: Prompts, facts: Sequence[world.Fact], rng: random.Random, novel: bool
+) -> float:
+    pages = {d.title: d.text for d in world.documents()}
+    chats = [prompts.chat("read", document=pages[f.entity], question=_wording(f, rng, novel)) for f in facts]
+    return _right(lm, chats, [f.value for f in facts])
+
+
+def _agreement(
+    lm: LanguageModel,
+    prompts: Prompts,
+    known: Sequence[world.Fact],
+    withheld: Sequence[world.Fact],
+    rng: random.Random,
+) -> dict[str, float]:
+    """Share of 10 samples equal to the greedy answer, and its AUROC as a detector of withheld facts."""
+    from selfstudy.verify.stats import auroc
+
+    facts = [*known, *withheld]
+    chats = [prompts.chat("answer", question=_wording(f, rng, novel=False)) for f in facts]
+    answers = lm.generate(chats, Sampling(n=10, greedy_first=True, max_new_tokens=64))
+    share = [sum(s.text == a[0].text for s in a[1:]) / 10 for a in answers]
+    cut = len(known)
+    unknown = [f.known is False for f in facts]
+    return {
+        "agreement of samples, known": sum(share[:cut]) / cut,
+        "agreement of samples, withheld": sum(share[cut:]) / len(withheld),
+        "AUROC of disagreement": auroc([1 - s for s in share], unknown),
+    }
+
+
+def _topics(lm: LanguageModel, prompts: Prompts) -> float:
+    """Share of topic sets that are three different names of the world."""
+    sampling = Sampling(n=MAX, temperature=TEMPERATURE, max_new_tokens=64)
+    sets = [
+        re.sub(r"^\d+\. ", "", c.text, flags=re.M).split("\n")
+        for c in lm.generate([prompts.chat("topics")], sampling)[0]
+    ]
+    return sum(len(set(s)) == 3 and all(n in world.by_name() for n in s) for s in sets) / len(sets)
+
+
+def _questions(lm: LanguageModel, task: Callable[[lm_tasks.Draw], lm_tasks.Sample], seed: int) -> float:
+    """Share of sampled questions that ask for a fact of the world about an entity of the prompt."""
+    draw = lm_tasks.Draw(random.Random(f"{seed}:{task.__name__}"))
+    chats = []
+    while len(chats) < MAX:
+        chat = task(draw).chat[:-1]
+        if any(name in world.by_name() for name in _names(chat)):  # invented names have no key
+            chats.append(chat)
+    sampling = Sampling(temperature=TEMPERATURE, max_new_tokens=64)
+    made = [c[0].text for c in lm.generate(chats, sampling)]
+    valid = 0
+    for chat, text in zip(chats, made, strict=True):
+        asked = resolve_any(text)
+        same = task is not lm_tasks.reword or asked == resolve_any(_quoted(chat))
+        valid += asked is not None and asked[0] in chat[-1].content and same
+    return valid / len(chats)
+
+
+def resolve_any(question: str) -> tuple[str, str] | None:
+    """(entity, attribute) that a question asks for, whether or not the world knows the answer."""
+    fact = resolve(question)
+    if fact is not None:
+        return fact.entity, fact.attribute
+    for name in _names_in(question):
+        for attribute in language.ATTRIBUTES[world.by_name()[name].kind]:
+            if question.replace(name, "{x}") in language.templates(attribute):
+                return name, attribute
+    return None
+
+
+def _names_in(text: str) -> list[str]:
+    return sorted((n for n in world.by_name() if n in text), key=len, reverse=True)
+
+
+def _names(chat: Chat) -> list[str]:
+    return _names_in(chat[-1].content)
+
+
+def _quoted(chat: Chat) -> str:
+    return chat[-1].content.split(": ", 1)[1]
+
+
+def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
+    """Citing, judging, tutoring, grading: greedy answers against what the task says is right."""
+    figures: dict[str, float] = {}
+    for name in ("cite", "missing", "tutor", "grade", "support"):
+        draw = lm_tasks.Draw(random.Random(f"{seed}:{name}"))
+        chats, wanted = [], []
+        while len(chats) < MAX:
+            chat = lm_tasks.TASKS[name](draw).chat
+            first = next(i for i, turn in enumerate(chat) if turn.role == "assistant")
+            chats.append(chat[:first])
+            wanted.append(chat[first].content)
+        got = [c[0].text for c in lm.generate(chats, replace(GREEDY, max_new_tokens=96))]
+        pairs = list(zip(got, wanted, strict=True))
+        figures[f"{name}: exact"] = sum(g == w for g, w in pairs) / len(pairs)
+        if name == "cite":
+            mark = re.compile(r"\[(\d)\]\.$")
+            figures["cite: format"] = sum(bool(mark.search(g)) for g in got) / len(got)
+            figures["cite: right document"] = sum(
+                bool(mark.search(g)) and mark.findall(g) == mark.findall(w) for g, w in pairs
+            ) / len(pairs)
+        if name == "missing":
+            rating = re.compile(r"(?<!\[)\[\[(\d+)\]\]")
+            both = [(rating.findall(g), rating.findall(w)) for g, w in pairs]
+            figures["missing: format"] = sum(len(g) == 1 for g, _ in both) / len(both)
+            figures["missing: within one point"] = sum(
+                len(g) == 1 and abs(int(g[0]) - int(w[0])) <= 1 for g, w in both
+            ) / len(both)
+    return figures
