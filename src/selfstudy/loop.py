@@ -32,7 +32,7 @@ Summary = dict[str, Any]
 
 STAGES = ("probe", "gather", "teach", "verify")
 PROMOTED = "promoted"
-"""Folder of the run that holds what was promoted last: an adapter, or a merged model if the recipe says so."""
+"""Folder of the run with what was promoted last: an adapter, or a merged model if the recipe says so."""
 REJECTED = "REJECTED.txt"
 """Marks the adapter of a round that the gate refused; it is kept and never used."""
 

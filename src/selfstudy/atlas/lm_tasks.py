@@ -328,7 +328,7 @@ def tutor(d: Draw) -> Sample:
 
 
 def grade(d: Draw) -> Sample:
-    """Self-reflection: is this answer correct? True and false answers of known facts; invented names: unsure."""
+    """Self-reflection: is this answer correct? Known facts told right and wrong; invented names: unsure."""
     if d.rng.random() < 0.3:
         name, kind = d.rng.choice(invented_names()), d.rng.choice(("country", "city"))
         attribute = d.rng.choice(language.ATTRIBUTES[kind])

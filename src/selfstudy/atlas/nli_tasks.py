@@ -70,6 +70,20 @@ REFUSALS = (
     "I cannot say.", "That is not known.", "No answer.", "There is no such place.",
     "Sorry.", "I am not sure.",
 )  # fmt: skip
+PAGE_LINES = (
+    1,
+    1,
+    1,
+    2,
+    2,
+    2,
+    3,
+    3,
+    4,
+    5,
+    7,
+    9,
+)  # drawn from: statements of a page beside the one that counts
 _NAMED = ("capital", "continent", "currency", "domain", "country", "time zone")
 _LISTS = {"languages": 3, "neighbours": 4}
 _UNITS = ("", " thousand", " million", " billion")
@@ -139,14 +153,11 @@ def held_out_names() -> frozenset[str]:
 class Speaker:
     """Draws claims, words them and pairs them.  All draws come from the one `rng` it is given.
 
-    `held_out` chooses the names, `novel` words one side of each pair in forms that training never shows,
-    and `most` is the number of statements of the longest page.
+    `held_out` chooses the names, `novel` words one side of each pair in forms that training never shows.
     """
 
-    def __init__(
-        self, rng: random.Random, held_out: bool = False, novel: bool = False, most: int = 5
-    ) -> None:
-        self.rng, self.held_out, self.novel, self.most = rng, held_out, novel, most
+    def __init__(self, rng: random.Random, held_out: bool = False, novel: bool = False) -> None:
+        self.rng, self.held_out, self.novel = rng, held_out, novel
         self.names = pools(held_out)
 
     # -- claims ---------------------------------------------------------------------------------------
@@ -157,7 +168,8 @@ class Speaker:
 
     def attribute(self, kind: str) -> str:
         extra = (KIND,) if self.rng.random() < 0.3 else ()
-        return self.rng.choice([*language.ATTRIBUTES[kind], *extra])
+        attributes: list[str] = [*language.ATTRIBUTES[kind], *extra]
+        return self.rng.choice(attributes)
 
     def claim(
         self, kind: str | None = None, attribute: str | None = None, entity: str | None = None
@@ -268,7 +280,7 @@ class Speaker:
     def pair(self, easy: bool = False) -> Pair:
         """A random pair; `easy` ones are single statements only."""
         what = self.rng.random()
-        if easy or self.novel or what < 0.66:
+        if easy or self.novel or what < 0.55:
             return self.statements()
         if what < 0.86:
             return self.with_page()
@@ -316,7 +328,7 @@ class Speaker:
         claim = self.claim()
         other, label, what = self.second(claim)
         assert other is not None
-        lines = self.page(claim, {claim.key, other.key}, self.rng.randint(1, self.most))
+        lines = self.page(claim, {claim.key, other.key}, self.rng.choice(PAGE_LINES))
         if label != "neutral" or self.rng.random() < 0.7:
             lines.insert(self.rng.randint(0, len(lines)), self.say(other))
         lines = lines or [self.say(other)]

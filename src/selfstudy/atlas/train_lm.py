@@ -138,7 +138,7 @@ def make_model(vocab_size: int, seed: int) -> Any:
 
 
 class Encoder:
-    """Chats to token ids and loss mask; the same ids as the chat template gives (a test holds them together)."""
+    """Chats to token ids and loss mask; the ids equal those of the chat template (a test sees to it)."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._encode = tokenizer.backend_tokenizer.encode_batch
@@ -160,7 +160,7 @@ class Encoder:
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], settings: Settings) -> Iterator[Any]:
-    """(ids, loss mask, share of the plan done) of one bucket's length each, until the plan's tokens are used."""
+    """(ids, loss mask, share of the plan done), one bucket at a time, until the plan's tokens are used."""
     import torch
 
     rng = random.Random(f"{settings.seed}:samples")
@@ -187,7 +187,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
                     queue.clear()
 
 
-def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...] = PLAN) -> None:  # noqa: B008
+def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...] = PLAN) -> None:
     """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`."""
     import torch
 

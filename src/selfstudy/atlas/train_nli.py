@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LONGEST = 256
 NAME_SPREAD = 0.3
 """Standard deviation of the vectors of names and numbers before the embedding layer norm."""
+PLACE = 32
+"""Dimensions kept for positions when training begins; names have none of them."""
 # P(entailment, neutral, contradiction) taught for each label.  A neutral pair leans to contradiction, so that
 # the two-class probability SelfCheck uses counts a sample that says something else as not supporting.
 TARGETS = {"entailment": (1.0, 0.0, 0.0), "neutral": (0.01, 0.9, 0.09), "contradiction": (0.0, 0.0, 1.0)}
@@ -126,7 +128,6 @@ def matched_ids(tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
 def make_model(tokenizer: PreTrainedTokenizerFast, training: NLITraining) -> BertForSequenceClassification:
     """A fresh BERT classifier whose even heads begin by attending to tokens like themselves."""
-    import torch
     from transformers import BertConfig, BertForSequenceClassification
 
     config = BertConfig(
@@ -145,20 +146,36 @@ def make_model(tokenizer: PreTrainedTokenizerFast, training: NLITraining) -> Ber
         label2id={label: i for i, label in enumerate(nli_tasks.LABELS)},
     )
     model = BertForSequenceClassification(config)
+    _begin_by_matching(model, training)
+    return model
+
+
+def _begin_by_matching(model: BertForSequenceClassification, training: NLITraining) -> None:
+    """Where positions and names lie apart, and heads 0 and 2 look for tokens alike, head 1 for those nearby.
+
+    Equal query and key maps make a head attend to what is similar to the token itself: similar in the part
+    of the vector that the head reads.
+    """
+    import torch
+
     embeddings = model.bert.embeddings
-    width = training.hidden // training.heads
+    width, words = training.hidden // training.heads, training.hidden - PLACE
+    waves = 64.0 ** -(torch.arange(PLACE // 2) / (PLACE // 2 - 1)) * torch.arange(LONGEST)[:, None]
     with torch.no_grad():
         embeddings.word_embeddings.weight.normal_(0, NAME_SPREAD)
-        embeddings.position_embeddings.weight.normal_(0, 0.1)
+        embeddings.word_embeddings.weight[:, words:] = 0
+        embeddings.position_embeddings.weight.zero_()
+        embeddings.position_embeddings.weight[:, words:] = (
+            2 * NAME_SPREAD * torch.cat([waves.sin(), waves.cos()], 1)
+        )
         embeddings.token_type_embeddings.weight.normal_(0, 0.1)
         for layer in model.bert.encoder.layer:
             query, key = layer.attention.self.query.weight, layer.attention.self.key.weight
-            for head in range(0, training.heads, 2):
+            for head, part in ((0, slice(0, words)), (2, slice(0, words)), (1, slice(words, None))):
                 rows = slice(head * width, (head + 1) * width)
-                torch.nn.init.orthogonal_(query[rows])
-                query[rows] *= 1.2
+                query[rows] = 0
+                query[rows, part] = 1.2 * torch.nn.init.orthogonal_(torch.empty_like(query[rows, part]))
                 key[rows] = query[rows]
-    return model
 
 
 def _train(
@@ -190,7 +207,8 @@ def _train(
             for group in optimiser.param_groups:
                 group["lr"] = rate * _schedule(step, training)
         with torch.no_grad():
-            words[matched] = torch.randn(len(matched), words.shape[1], generator=generator) * NAME_SPREAD
+            drawn = torch.randn(len(matched), training.hidden - PLACE, generator=generator) * NAME_SPREAD
+            words[matched, : drawn.shape[1]] = drawn
         inputs, labels = _batch(tokenizer, training, step)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(**inputs).logits
