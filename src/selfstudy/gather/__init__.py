@@ -36,10 +36,8 @@ def run_gather(
     if round.finished("gather"):
         return
     passages = {answer.question_id: answer.passage.text for answer in round.iter(Answer)}
-    scores: dict[str, float] = {}
-    for score in round.iter(Score):
-        if score.value is not None:
-            scores.setdefault(score.question_id, score.value)
+    scorer = round.run.recipe.probe.scorer
+    scores = {s.question_id: s.value for s in round.iter(Score) if s.scorer == scorer and s.value is not None}
     questions = [q for q in round.iter(Question) if q.id in passages and q.id in scores]
     done = {verdict.question_id for verdict in round.iter(Verdict)}
     done |= {failure.item_id for failure in round.iter(Failure) if failure.stage == "gather"}

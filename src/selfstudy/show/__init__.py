@@ -1,0 +1,11 @@
+"""How a run is shown to a person: the HTML report and the terminal summary.
+
+    report.py    one self-contained HTML file, from report.html.j2, report.css and report.js
+    rows.py      single questions, followed from the first answer to the last
+    map.py       where each question lies on the knowledge map
+    charts.py    the geometry of the other charts
+    words.py     numbers and outcomes in plain words
+    terminal.py  the end of a run in the terminal
+
+It reads records and the summary.  Nothing imports it but the loop and the command line.
+"""

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selfstudy import text
+from selfstudy.agreement import particulars, same_words
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
@@ -29,9 +30,8 @@ from selfstudy.run import Round
 from selfstudy.teach.items import Item
 
 STAGE = "wordings"
-AGREEMENT = 0.9
-"""Token F1 from which two answers count as the same.  High, because a wrong name in a sentence of five words
-leaves an F1 of 0.8."""
+AGREEMENT = 0.8
+"""Token F1 from which two answers with the same names and numbers count as the same."""
 MAX_NEW_TOKENS = 64
 
 
@@ -98,7 +98,7 @@ def _block(
         chats = [prompts.chat("read", document=s.item.document, question=asked) for s, asked in trial]
         sampling = Sampling(n=1, temperature=0.0, max_new_tokens=recipe.gather.max_new_tokens)
         for (search, asked), answers in zip(trial, lm.generate(chats, sampling), strict=True):
-            if same_answer(answers[0].text, search.item.reference):
+            if same_answer(answers[0].text, search.item.reference, search.item.question.text):
                 search.accepted.append(asked)
     return [
         Rewording(
@@ -160,9 +160,15 @@ def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
     return trial
 
 
-def same_answer(answer: str, reference: str) -> bool:
-    """Whether `answer` says what `reference` says: contains it word by word, or nearly equals it."""
-    return text.contains(answer, reference) or text.token_f1(answer, reference) >= AGREEMENT
+def same_answer(answer: str, reference: str, question: str) -> bool:
+    """Whether `answer` says what `reference` says: by `agreement.same_words`, or in nearly the same words.
+
+    The latter has to have every name and number of the reference: a wrong one costs little in F1.
+    """
+    if same_words(answer, reference, question):
+        return True
+    complete = particulars(reference) <= set(text.tokens(answer))
+    return complete and text.token_f1(answer, reference) >= AGREEMENT
 
 
 def keeps_names(question: str, rewording: str) -> bool:

@@ -1,0 +1,167 @@
+"""Numbers as drawings: the geometry of the report's SVG charts, computed here, drawn by the template.
+
+Pure functions over numbers.  They know nothing of records, HTML or colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import floor, isfinite, log10
+from typing import Any
+
+BINS = 20
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Share of the values in each of `BINS` equal parts of [0, 1]; `heights` relative to the highest bar."""
+
+    label: str
+    count: int
+    mean: float | None
+    counts: tuple[int, ...]
+    heights: tuple[float, ...]
+
+
+def histogram(label: str, values: Sequence[float]) -> Histogram:
+    """Counts of `values` in [0, 1]; 1.0 falls into the last bin."""
+    counts = [0] * BINS
+    for value in values:
+        counts[min(BINS - 1, int(value * BINS))] += 1
+    top = max(counts) or 1
+    mean = sum(values) / len(values) if values else None
+    return Histogram(label, len(values), mean, tuple(counts), tuple(c / top for c in counts))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric before and after, with intervals, all in [0, 1]; None where it was not measured."""
+
+    name: str
+    label: str
+    note: str
+    higher_is_better: bool
+    before: float | None
+    after: float | None
+    before_interval: tuple[float, float] | None
+    after_interval: tuple[float, float] | None
+    count: int | None
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.before is None or self.after is None else self.after - self.before
+
+    @property
+    def word(self) -> str:
+        """better, worse, or that the intervals overlap; empty where one side was not measured."""
+        if self.before is None or self.after is None:
+            return ""
+        if self.before_interval and self.after_interval:
+            (low, high), (lower, upper) = self.before_interval, self.after_interval
+            if low <= upper and lower <= high:
+                return "within noise"
+        if self.after == self.before:
+            return "unchanged"
+        return "better" if (self.after > self.before) == self.higher_is_better else "worse"
+
+
+METRICS = (
+    ("gap_correct", "Gaps, as trained", "what it could not answer, in the wordings it was taught with", True),
+    ("gap_correct_reworded", "Gaps, reworded", "the same facts in wordings held out from training", True),
+    ("gap_correct_novel", "Gaps, novel wording", "the same facts in wordings seen nowhere before", True),
+    ("known_correct", "Known questions", "held out from training: did it forget?", True),
+    ("reading_correct", "Reading from a page", "the answer stands in the prompt: can it still read?", True),
+    (
+        "gap_hallucination",
+        "Hallucination score on gaps",
+        "inconsistency with its own samples; consistency is not truth",
+        False,
+    ),
+)
+
+
+def changes(summary: Mapping[str, Any]) -> list[Change]:
+    """The headline metrics of `summary` that were measured before or after teaching."""
+    found = []
+    for name, label, note, up in METRICS:
+        (before, first, n), (after, second, m) = _side(summary, "before", name), _side(summary, "after", name)
+        if before is not None or after is not None:
+            found.append(Change(name, label, note, up, before, after, first, second, m or n or None))
+    return found
+
+
+def _side(
+    summary: Mapping[str, Any], side: str, name: str
+) -> tuple[float | None, tuple[float, float] | None, int]:
+    """(value, interval, checks counted) of one metric on one side."""
+    value = (summary.get(side) or {}).get(name)
+    detail = ((summary.get("details") or {}).get(side) or {}).get(name) or {}
+    low, high = detail.get("low"), detail.get("high")
+    return value, None if low is None or high is None else (low, high), detail.get("n") or 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A training phase as SVG polylines in a box of `width` x `height`, one per arm."""
+
+    phase: str
+    width: int
+    height: int
+    lines: tuple[tuple[str, str], ...]
+    """(arm, points attribute) of each line."""
+    last: tuple[tuple[str, float], ...]
+    """(arm, last loss)"""
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    broken: int
+    """Steps whose loss was not a number."""
+
+
+def curve(
+    phase: str, arms: Mapping[str, Sequence[tuple[int, float]]], width: int = 460, height: int = 190
+) -> Curve:
+    """Loss over steps. `arms` maps an arm to its (step, loss) in order; non-finite losses are left out."""
+    finite = {arm: [p for p in steps if isfinite(p[1])] for arm, steps in arms.items()}
+    finite = {arm: steps for arm, steps in finite.items() if steps}
+    every = [p for steps in finite.values() for p in steps]
+    broken = sum(len(steps) for steps in arms.values()) - len(every)
+    right = max((step for step, _ in every), default=1)
+    top = max((loss for _, loss in every), default=1.0) or 1.0
+    bottom = min(0.0, min((loss for _, loss in every), default=0.0))  # some losses are negative
+
+    def x(step: float) -> float:
+        return round(step / max(right, 1) * width, 1)
+
+    def y(loss: float) -> float:
+        return round(height - (loss - bottom) / (top - bottom) * height, 1)
+
+    return Curve(
+        phase,
+        width,
+        height,
+        tuple((arm, " ".join(f"{x(s)},{y(v)}" for s, v in _thin(steps))) for arm, steps in finite.items()),
+        tuple((arm, steps[-1][1]) for arm, steps in finite.items()),
+        tuple((x(t), f"{t:g}") for t in ticks(0, right)),
+        tuple((y(t), f"{t:g}") for t in ticks(bottom, top)),
+        broken,
+    )
+
+
+def _thin(steps: Sequence[tuple[int, float]], most: int = 600) -> list[tuple[int, float]]:
+    """At most about `most` points: the mean of each stretch."""
+    size = -(-len(steps) // most)
+    parts = [steps[i : i + size] for i in range(0, len(steps), size)]
+    return [(part[-1][0], sum(v for _, v in part) / len(part)) for part in parts]
+
+
+def ticks(low: float, high: float, about: int = 4) -> list[float]:
+    """Round numbers that divide [low, high] into `about` parts."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    raw = span / about
+    power = 10.0 ** floor(log10(raw))
+    step = next(f * power for f in (1, 2, 2.5, 5, 10) if f * power >= raw * 0.999)
+    first = -(-low // step)
+    return [round(i * step, 10) for i in range(int(first), int(high // step) + 1)]

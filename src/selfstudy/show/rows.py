@@ -1,0 +1,271 @@
+"""What the report says of single questions: one point each, and for the most telling ones the whole trail.
+
+A trail follows a question from passage and samples over evidence, reference and verdict to the training
+texts and the new answers.  Records are streamed; only points and chosen trails stay in memory, and trails
+are cut so that the file stays readable in a browser.  It knows nothing of HTML.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from selfstudy import text
+from selfstudy.records import (
+    Answer,
+    Check,
+    Completion,
+    Evidence,
+    Example,
+    Pair,
+    Question,
+    Reference,
+    Rewording,
+    Score,
+    Verdict,
+    VerdictKind,
+)
+
+if TYPE_CHECKING:
+    from selfstudy.run import Round, Run
+
+VERDICTS: tuple[VerdictKind, ...] = ("known", "unsure", "unknown", "misbelief", "unverifiable")
+
+MAX_POINTS = 100_000
+MAX_TRAILS = 5_000
+TRAIL_BYTES = 12_000_000
+"""Most of the report file that trails may fill."""
+MAX_TEXT = 700
+MAX_EXCERPT = 900
+
+
+@dataclass(slots=True)
+class Point:
+    """One question of one round. `before` and `after` are hallucination scores in [0, 1] or None."""
+
+    round: int
+    id: str
+    question: str
+    topic: str = ""
+    before: float | None = None
+    after: float | None = None
+    verdict: VerdictKind | None = None
+    gap: bool = False
+    correct_before: bool | None = None
+    correct_after: bool | None = None
+
+    @property
+    def priority(self) -> int:
+        """Who gets a trail first: gaps, then what went from right to wrong, then all that was asked again."""
+        if self.gap or self.verdict in ("unknown", "misbelief", "unsure"):
+            return 0
+        if self.correct_before and self.correct_after is False:
+            return 1
+        return 2 if self.correct_after is not None else 3
+
+
+def points(run: Run) -> list[Point]:
+    """Every question of every round, in the order of the records."""
+    found: list[Point] = []
+    for part in run.rounds:
+        here = {q.id: Point(part.number, q.id, q.text, q.topic) for q in part.iter(Question)}
+        seen: set[str] = set()
+        for score in part.iter(Score):
+            point = here.get(score.question_id)
+            if point is not None and point.id not in seen:  # the first scorer decides
+                seen.add(point.id)
+                point.before = score.value
+                point.gap = score.value is not None and score.value > run.recipe.probe.threshold
+        for verdict in part.iter(Verdict):
+            if verdict.question_id in here:
+                here[verdict.question_id].verdict = verdict.kind
+        for check in part.iter(Check):
+            if check.question_id in here and check.wording == "original" and check.target != "reading":
+                _checked(here[check.question_id], check)
+        found.extend(here.values())
+    return found
+
+
+def _checked(point: Point, check: Check) -> None:
+    if check.arm == "base":
+        point.correct_before = check.correct
+    elif check.arm == "taught":
+        point.correct_after, point.after = check.correct, check.score
+
+
+def most_telling(found: list[Point], limit: int = MAX_POINTS) -> list[Point]:
+    """At most `limit` points: gaps first, else the order of the records."""
+    return found if len(found) <= limit else sorted(found, key=lambda p: p.priority)[:limit]
+
+
+def trails(
+    run: Run, shown: list[Point], max_rows: int = MAX_TRAILS, max_bytes: int = TRAIL_BYTES
+) -> dict[int, str]:
+    """JSON of the trails, by index into `shown`, most telling first, until rows or bytes are used up."""
+    order = sorted(range(len(shown)), key=lambda i: (shown[i].priority, i))[:max_rows]
+    wanted: dict[int, set[str]] = {}
+    for i in order:
+        wanted.setdefault(shown[i].round, set()).add(shown[i].id)
+    built = {
+        part.number: _round_trails(part, wanted[part.number]) for part in run.rounds if part.number in wanted
+    }
+    result: dict[int, str] = {}
+    used = 0
+    for i in order:
+        row = json.dumps(built[shown[i].round].pop(shown[i].id), ensure_ascii=False, separators=(",", ":"))
+        used += len(row.encode("utf-8"))
+        if used > max_bytes:
+            break
+        result[i] = row
+    return result
+
+
+def _round_trails(part: Round, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """Everything one round knows about the questions `ids`."""
+    rows: dict[str, dict[str, Any]] = {i: {} for i in ids}
+    for question in part.iter(Question):
+        if question.id in rows:
+            rows[question.id].update(
+                question=cut(question.text), method=question.method, topic=cut(question.topic, 200)
+            )
+    for answer in part.iter(Answer):
+        if answer.question_id in rows:
+            rows[answer.question_id].update(
+                passage=_completion(answer.passage), samples=[_completion(s) for s in answer.samples]
+            )
+    for score in part.iter(Score):
+        if score.question_id in rows:
+            sentences = [
+                {"text": cut(s.text), "value": round(s.value, 3), "each": [round(v, 2) for v in s.per_sample]}
+                for s in score.sentences
+            ]
+            rows[score.question_id].setdefault("scores", []).append(
+                {"scorer": score.scorer, "sentences": sentences, "error": score.error}
+            )
+    _add_evidence(part, rows)
+    _add_teaching(part, rows)
+    for check in part.iter(Check):
+        if check.question_id in rows:
+            rows[check.question_id].setdefault("checks", []).append(_check(check))
+    return rows
+
+
+def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
+    """References first: the span to mark in a passage is the sentence that the reference was read from."""
+    read: dict[str, str] = {}
+    for reference in part.iter(Reference):
+        if reference.question_id in rows:
+            read[reference.evidence_id] = reference.text
+            rows[reference.question_id].setdefault("references", []).append(
+                {
+                    "id": reference.id,
+                    "evidence": reference.evidence_id,
+                    "text": cut(reference.text),
+                    "accepted": reference.accepted,
+                    "inconsistency": reference.inconsistency,
+                    "error": reference.error,
+                }
+            )
+    for evidence in part.iter(Evidence):
+        if evidence.question_id in rows:
+            rows[evidence.question_id].setdefault("evidence", []).append(
+                {
+                    "id": evidence.id,
+                    "title": cut(evidence.title, 200),
+                    "source": cut(evidence.source, 300),
+                    "rank": evidence.rank,
+                    "at": [evidence.start, evidence.end],
+                    "parts": excerpt(evidence.text, read.get(evidence.id, "")),
+                }
+            )
+    for verdict in part.iter(Verdict):
+        if verdict.question_id in rows:
+            rows[verdict.question_id].update(
+                contradiction=verdict.contradiction, agrees=verdict.agrees, reference_id=verdict.reference_id
+            )
+
+
+def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
+    for wording in part.iter(Rewording):
+        if wording.question_id in rows:
+            rows[wording.question_id].setdefault("wordings", []).append(
+                {"text": cut(wording.text), "use": wording.use}
+            )
+    for example in part.iter(Example):
+        if example.question_id in rows:
+            rows[example.question_id].setdefault("examples", []).append(
+                {
+                    "kind": example.kind,
+                    "prompt": cut(example.prompt[-1].content, 300),
+                    "completion": cut(example.completion),
+                }
+            )
+    for pair in part.iter(Pair):
+        if pair.question_id in rows:
+            rows[pair.question_id].setdefault("pairs", []).append(
+                {
+                    "prompt": cut(pair.prompt[-1].content, 300),
+                    "chosen": cut(pair.chosen),
+                    "rejected": cut(pair.rejected),
+                    "origin": pair.origin,
+                    "weight": pair.weight,
+                }
+            )
+
+
+def _completion(completion: Completion) -> str:
+    return (
+        f"[failed: {cut(completion.error or '')}]" if completion.finish == "error" else cut(completion.text)
+    )
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "arm": check.arm,
+        "target": check.target,
+        "wording": check.wording,
+        "asked": cut(check.asked),
+        "answer": cut(check.answer),
+        "expected": cut(check.expected),
+        "correct": check.correct,
+        "score": None if check.score is None else round(check.score, 3),
+        "error": check.error and cut(check.error),
+    }
+
+
+def cut(value: str, limit: int = MAX_TEXT) -> str:
+    """`value` as printable text of at most `limit` characters and an ellipsis."""
+    value = text.clean(value[: limit + 1])
+    return value if len(value) <= limit else value[:limit] + "…"
+
+
+def excerpt(passage: str, reference: str, limit: int = MAX_EXCERPT) -> list[str]:
+    """A part of `passage` of about `limit` characters around the sentence that says `reference` best.
+
+    Returns:
+        Three texts, to be shown one behind the other: what comes before the sentence, the sentence, the rest.
+        Without such a sentence the first two are empty.  (Texts, not offsets: the browser counts UTF-16.)
+    """
+    span = _best_sentence(passage, text.tokens(reference)) if reference else None
+    if span is None:
+        return ["", "", cut(passage, limit)]
+    start = max(0, span[0] - limit // 3) if span[1] > limit else 0
+    before = ("… " if start else "") + text.clean(passage[start : span[0]])
+    said = cut(passage[span[0] : span[1]], limit)
+    return [before, said, cut(passage[span[1] :], max(0, limit - len(before) - len(said)))]
+
+
+def _best_sentence(passage: str, words: Iterable[str]) -> tuple[int, int] | None:
+    """Span of the sentence that shares most words with `words`, weighing rare ones (in the passage) more."""
+    spans = text.sentence_spans(passage)
+    bags = [set(text.tokens(passage[a:b])) for a, b in spans]
+    best, best_weight = None, 0.0
+    asked = sorted(set(words))
+    rarity = {word: 1 / count for word in asked if (count := sum(word in bag for bag in bags))}
+    for span, bag in zip(spans, bags, strict=True):
+        weight = sum(value for word, value in rarity.items() if word in bag)
+        if weight > best_weight:
+            best, best_weight = span, weight
+    return best

@@ -1,0 +1,197 @@
+"""summary.json: everything a run found, taught and proved, in figures.
+
+Beside the loop and the command line this is the only file that sees all stages; it reads their records and
+calls their metrics, and computes nothing new but the AUROC of the hallucination score.
+
+A run of several rounds is summed up by one of them, named in `round`: the first that was promoted, else the
+last that was verified, else the last there is.  `rounds_detail` has the headline figures of each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from selfstudy.records import Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
+
+if TYPE_CHECKING:
+    from selfstudy.answer_key import AnswerKey
+    from selfstudy.models.base import Embedder
+    from selfstudy.recipe import Recipe
+    from selfstudy.run import Round, Run
+
+STAGES = ("probe", "gather", "teach", "verify")
+CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
+
+
+def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, Any]:
+    """The figures of `run`, however far it got; what was not measured is None (counts are then 0).
+
+    Args:
+        run: opened for reading or writing.
+        key: ground truth; without one there is no AUROC.
+        embedder: clusters the questions for curiosity (METHODS 1).
+
+    Returns:
+        round: the round that the figures below describe; None for an empty run.
+        questions, gaps, unscored: counts; a gap has a hallucination score above the recipe's threshold.
+        auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
+            calls unknown from those it calls known; [low, high]; how many questions have both.
+        curiosity, awareness, brevity, slc: METHODS 1, each in [0, 1].
+        methods: per way of asking, questions and gaps.
+        verdicts: count per verdict.
+        before, after (and control): shares and means in [0, 1] (`verify.outcome`); `details` has n, failed,
+            low and high of each.
+        promoted, reasons, gains: the gate's decision; promoted is None if verify has not decided.
+        seconds, errors: per stage, over all rounds; skipped: library files or parts not used.
+        rounds, rounds_detail, models, versions, seed, confidence: where the figures come from.
+    """
+    details = [_round_detail(part) for part in run.rounds]
+    shown = _chosen(details)
+    part = None if shown is None else run.round(shown)
+    return {
+        "round": shown,
+        "rounds": len(details),
+        **_asked(part, run.recipe),
+        **_auroc(run, key),
+        **_capability(part, run.recipe, embedder),
+        **_verified(part, run.recipe),
+        **_gate(part),
+        "verdicts": _verdicts(part),
+        "seconds": run.seconds(),
+        "errors": _errors(run),
+        "skipped": len({s.id for each in run.rounds for s in each.iter(Skipped)}),
+        "rounds_detail": details,
+        "models": _models(run.recipe, embedder),
+        "versions": _versions(run),
+        "seed": run.recipe.seed,
+        "confidence": run.recipe.verify.confidence,
+    }
+
+
+def _round_detail(part: Round) -> dict[str, Any]:
+    recipe = part.run.recipe
+    asked = _asked(part, recipe)
+    figures = _verified(part, recipe)
+    return {
+        "round": part.number,
+        "questions": asked["questions"],
+        "gaps": asked["gaps"],
+        "before": figures["before"],
+        "after": figures["after"],
+        "promoted": _gate(part)["promoted"],
+    }
+
+
+def _chosen(details: list[dict[str, Any]]) -> int | None:
+    promoted = [d["round"] for d in details if d["promoted"]]
+    verified = [d["round"] for d in details if d["promoted"] is not None]
+    rest = [d["round"] for d in details]
+    return next(iter([*promoted[:1], *verified[-1:], *rest[-1:]]), None)
+
+
+def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
+    methods: dict[str, dict[str, int]] = {}
+    method_of: dict[str, str] = {}
+    for question in part.iter(Question) if part else ():
+        method_of[question.id] = question.method
+        methods.setdefault(question.method, {"questions": 0, "gaps": 0})["questions"] += 1
+    scored = 0
+    for score in _scores(part) if part else ():
+        if score.value is not None and score.question_id in method_of:
+            scored += 1
+            methods[method_of[score.question_id]]["gaps"] += score.value > recipe.probe.threshold
+    return {
+        "questions": len(method_of),
+        "gaps": sum(count["gaps"] for count in methods.values()),
+        "unscored": len(method_of) - scored,
+        "methods": methods,
+    }
+
+
+def _scores(part: Round) -> list[Score]:
+    """The scores of the first scorer in the file, without their parts."""
+    found: list[Score] = []
+    for score in part.iter(Score):
+        if not found or score.scorer == found[0].scorer:
+            found.append(score.model_copy(update={"sentences": ()}))
+    return found
+
+
+def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
+    """Round 1 only: the key says what the base model knows, not what a taught one does."""
+    from selfstudy.verify.stats import auroc_interval
+
+    values: list[float] = []
+    unknown: list[bool] = []
+    if key is not None and run.rounds:
+        first = run.rounds[0]
+        texts = {question.id: question.text for question in first.iter(Question)}
+        for score in _scores(first):
+            truth = key.lookup(texts[score.question_id]) if score.question_id in texts else None
+            if score.value is not None and truth is not None and truth.known is not None:
+                values.append(score.value)
+                unknown.append(not truth.known)
+    block = run.recipe.verify
+    found = auroc_interval(values, unknown, seed=run.recipe.seed, confidence=block.confidence)
+    return {
+        "auroc": found and found.value,
+        "auroc_interval": found and [found.low, found.high],
+        "auroc_questions": len(values),
+    }
+
+
+def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, float | None]:
+    from selfstudy.probe.capability import self_learning_capability
+    from selfstudy.probe.questions import Proposal
+
+    proposals: Sequence[Proposal] = part.read(Proposal) if part else ()
+    scores = _scores(part) if part else []
+    found = self_learning_capability(proposals, scores, embedder, recipe.probe.threshold, seed=recipe.seed)
+    return {name: getattr(found, name) for name in CAPABILITY}
+
+
+def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
+    from selfstudy.verify import outcome
+
+    block = recipe.verify
+    checks = part.read(Check) if part else []
+    return outcome(checks, confidence=block.confidence, resamples=block.resamples, seed=recipe.seed)
+
+
+def _gate(part: Round | None) -> dict[str, Any]:
+    path = None if part is None else (part.path / "gate.json").relative_to(part.run.path)
+    written = part.run.read_json(str(path)) if part is not None else None
+    if written is None:
+        return {"promoted": None, "reasons": [], "gains": {}}
+    return {name: written[name] for name in ("promoted", "reasons", "gains")}
+
+
+def _verdicts(part: Round | None) -> dict[str, int]:
+    counted = Counter(verdict.kind for verdict in part.iter(Verdict)) if part else Counter()
+    return {kind: counted[kind] for kind in get_args(VerdictKind)}
+
+
+def _errors(run: Run) -> dict[str, int]:
+    counted = Counter(failure.stage for part in run.rounds for failure in part.iter(Failure))
+    return {stage: counted[stage] for stage in (*STAGES, *sorted(set(counted) - set(STAGES)))}
+
+
+def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
+    def shown(path: str | Path, revision: str | None = None) -> str:
+        return f"{path}@{revision}" if revision else str(path)
+
+    lm = recipe.model
+    return {
+        "lm": shown(lm.path, getattr(lm, "revision", None)),
+        "nli": shown(recipe.nli.path, recipe.nli.revision),
+        "embedder": embedder.name,
+    }
+
+
+def _versions(run: Run) -> dict[str, str]:
+    written = run.read_json("run.json") or {}
+    named = {name: str(written[name]) for name in ("selfstudy", "python", "platform") if name in written}
+    return {**named, **{name: str(version) for name, version in (written.get("packages") or {}).items()}}
