@@ -96,7 +96,7 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "verdict_notes": VERDICT_NOTES,
         "curves": _curves(run),
         "failures": _failures(run),
-        "recipe": text.clean(to_yaml(run.recipe)),
+        "recipe": to_yaml(run.recipe),
         "versions": _versions(summary),
         "run_name": run.path.name,
         **_skipped(run),
@@ -239,9 +239,13 @@ def _versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    def printable(value: Any) -> Any:
+        return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printable
     )
     environment.filters.update(percent=percent, points=points_of_percent, duration=duration)
     return environment.from_string(_file("report.html.j2"))

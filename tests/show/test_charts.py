@@ -1,0 +1,76 @@
+"""The geometry of the charts, by hand."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfstudy.show.charts import BINS, Change, changes, curve, histogram, ticks
+
+
+def test_histogram_by_hand() -> None:
+    found = histogram("x", [0.0, 0.04, 0.05, 0.5, 1.0])
+    assert found.counts[0] == 2
+    assert found.counts[1] == 1
+    assert found.counts[BINS // 2] == 1
+    assert found.counts[-1] == 1
+    assert found.heights[0] == 1.0
+    assert found.heights[1] == 0.5
+    assert found.mean == pytest.approx(0.318)
+    assert histogram("none", []).mean is None
+
+
+def test_curve_leaves_out_what_is_not_finite_and_counts_it() -> None:
+    found = curve("sft", {"taught": [(0, 4.0), (5, nan), (10, 1.0)], "control": [(10, inf)]}, 100, 40)
+    assert found.lines == (("taught", "0.0,0.0 100.0,30.0"),)
+    assert found.last == (("taught", 1.0),)
+    assert found.broken == 2
+
+
+def test_curve_of_negative_losses_and_of_nothing() -> None:
+    below = curve("dpo", {"taught": [(0, -1.0), (1, 1.0)]}, 100, 40)
+    assert below.lines[0][1] == "0.0,40.0 100.0,0.0"
+    assert curve("none", {}).lines == ()
+    assert curve("flat", {"taught": [(0, 0.0)]}).lines[0][1].startswith("0.0,")
+
+
+def test_long_curves_are_thinned() -> None:
+    found = curve("sft", {"taught": [(i, 1.0) for i in range(10_000)]})
+    assert len(found.lines[0][1].split()) <= 600
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_lie_inside_and_are_few(low: float, span: float) -> None:
+    found = ticks(low, low + span)
+    assert len(found) <= 6
+    assert all(low - span * 1e-6 <= t <= low + span * (1 + 1e-6) for t in found)
+
+
+def change(before: float | None, after: float | None, up: bool = True, width: float = 0.0) -> Change:
+    def around(value: float | None) -> tuple[float, float] | None:
+        return None if value is None or not width else (value - width, value + width)
+
+    return Change("x", "X", "", up, before, after, around(before), around(after), 9)
+
+
+def test_a_change_is_judged_by_direction_and_noise() -> None:
+    assert change(0.1, 0.9).word == "better"
+    assert change(0.1, 0.9, up=False).word == "worse"
+    assert change(0.5, 0.5).word == "unchanged"
+    assert change(0.5, 0.6, width=0.1).word == "within noise"
+    assert change(None, 0.6).word == ""
+    assert change(None, 0.6).difference is None
+
+
+def test_changes_read_a_summary() -> None:
+    summary = {
+        "before": {"gap_correct": 0.1},
+        "after": {"gap_correct": 0.9, "known_correct": None},
+        "details": {"before": {}, "after": {"gap_correct": {"n": 7, "failed": 0, "low": 0.8, "high": 1.0}}},
+    }
+    (found,) = changes(summary)
+    assert (found.before, found.after, found.count) == (0.1, 0.9, 7)
+    assert (found.before_interval, found.after_interval) == (None, (0.8, 1.0))

@@ -1,0 +1,91 @@
+"""The terminal summary says what the run says, whatever the run got to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from selfstudy.show.terminal import print_summary
+from selfstudy.show.words import duration, headline, percent, points_of_percent
+
+SUMMARY: dict[str, Any] = {
+    "questions": 1200,
+    "gaps": 300,
+    "auroc": 0.987,
+    "slc": 0.5,
+    "before": {"gap_correct": 0.05, "known_correct": 0.99},
+    "after": {"gap_correct": 0.95, "known_correct": 0.98},
+    "details": {},
+    "verdicts": {"known": 900, "unknown": 300, "unsure": 0},
+    "promoted": True,
+    "reasons": ["Gaps rose [bold]a lot[/bold]."],
+    "seconds": {"probe": 62.0, "teach": 5.04},
+    "errors": {"probe": 3, "gather": 0},
+    "skipped": 2,
+}
+
+
+def printed(summary: dict[str, Any], **more: Any) -> str:
+    console = Console(width=100, record=True, force_terminal=False)
+    print_summary(summary, console, **more)
+    return console.export_text()
+
+
+def test_everything_important_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = printed(SUMMARY, report=Path("runs/[x]/report.html"))
+    for part in (
+        "rose from 5.0% to 95.0%",
+        "1,200 questions",
+        "AUROC 0.987",
+        "900 known",
+        "+90.0",
+        "−1.0",
+        "promoted",
+        "[bold]a lot[/bold]",  # markup of others is text
+        "probe 3",
+        "library files not used: 2",
+        "1 min 7 s (probe 1 min 2 s, teach 5.0 s)",
+        "runs/[x]/report.html",
+    ):
+        assert part in seen
+    assert "gather 0" not in seen
+
+
+def test_a_run_that_was_not_promoted_and_one_that_is_empty() -> None:
+    assert "not promoted" in printed(SUMMARY | {"promoted": False})
+    assert "Nothing has been asked yet." in printed({})
+
+
+def test_words() -> None:
+    assert [duration(s) for s in (0.04, 9.99, 59.4, 61, 3700)] == [
+        "0.0 s",
+        "10.0 s",
+        "59 s",
+        "1 min 1 s",
+        "1 h 1 min",
+    ]
+    assert percent(None) == "–"
+    assert percent(0.0834) == "8.3%"
+    assert points_of_percent(-0.0834) == "−8.3"
+
+
+@pytest.mark.parametrize(
+    ("summary", "sentence"),
+    [
+        ({"questions": 9, "gaps": 0}, "no gaps were found"),
+        ({"questions": 9, "gaps": 4}, "cannot answer 4 of them"),
+        (
+            {"questions": 9, "gaps": 4, "before": {"gap_correct": 0.5}, "after": {"gap_correct": 0.2}},
+            "fell from",
+        ),
+        (
+            {"questions": 9, "gaps": 4, "before": {"gap_correct": 0.5}, "after": {"gap_correct": 0.5}},
+            "stayed at",
+        ),
+    ],
+)
+def test_the_headline_fits_how_far_the_run_got(summary: dict[str, Any], sentence: str) -> None:
+    assert sentence in headline(summary)
