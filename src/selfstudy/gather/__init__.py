@@ -6,7 +6,7 @@ those that look known: without one a misbelief cannot be told from knowledge.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.gather.evidence import find_evidence
@@ -15,7 +15,7 @@ from selfstudy.gather.references import read_references
 from selfstudy.gather.sources import Reading, read_documents
 from selfstudy.gather.verdicts import judge
 from selfstudy.prompts import Prompts
-from selfstudy.records import Answer, Evidence, Failure, Question, Record, Reference, Score, Verdict
+from selfstudy.records import Answer, Evidence, Failure, Question, Record, Score, Verdict
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
@@ -40,15 +40,12 @@ def run_gather(
     scores = {s.question_id: s.value for s in round.iter(Score) if s.scorer == scorer and s.value is not None}
     questions = [q for q in round.iter(Question) if q.id in passages and q.id in scores]
     done = {verdict.question_id for verdict in round.iter(Verdict)}
-    done |= {failure.item_id for failure in round.iter(Failure) if failure.stage == "gather"}
     size = round.run.recipe.probe.block_size
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
         for block in round.pending(questions, size, lambda question: question.id in done):
             left += len(block)
-            evidence, references, verdicts = _gather(block, passages, scores, round, models, prompts, library)
-            # what marks a question as done comes last
-            for records in (evidence, references, verdicts):
+            for records in _gather(block, passages, scores, round, models, prompts, library):
                 round.append(records)
             advance(len(block))
         advance(len(questions) - left)
@@ -63,13 +60,16 @@ def _gather(
     models: Models,
     prompts: Prompts,
     library: Library | None,
-) -> tuple[Sequence[Record], Sequence[Record], Sequence[Record]]:
+) -> Iterator[Sequence[Record]]:
+    """The records of a block in the order to write them: verdicts last, for they mark a question as done."""
     recipe = round.run.recipe
     evidence: list[list[Evidence]] = [[] for _ in block]
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
+    yield [hit for hits in evidence for hit in hits]
     references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, recipe.seed)
-    verdicts = judge(
+    yield [reference for reference in references if reference is not None]
+    judged = judge(
         block,
         [passages[question.id] for question in block],
         [scores[question.id] for question in block],
@@ -77,10 +77,10 @@ def _gather(
         models.nli,
         recipe.probe.threshold,
     )
-    failures = [
+    yield [
         Failure(stage="gather", item_id=reference.question_id, message=reference.error)
         for reference in references
         if reference is not None and reference.error is not None
     ]
-    found: list[Reference] = [reference for reference in references if reference is not None]
-    return [hit for hits in evidence for hit in hits], found, [*verdicts, *failures]
+    yield [record for record in judged if isinstance(record, Failure)]
+    yield [record for record in judged if isinstance(record, Verdict)]
