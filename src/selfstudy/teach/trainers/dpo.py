@@ -30,9 +30,11 @@ def train(
     """
     rows = tokenised(lm, pairs)
     longest = max(len(r["prompt_ids"]) + max(len(r["chosen_ids"]), len(r["rejected_ids"])) for r in rows)
-    with shared.own_randomness(), tempfile.TemporaryDirectory() as folder:
-        trainer = _Trainer(
-            model=model,
+    with shared.own_randomness(setting.seed), tempfile.TemporaryDirectory() as folder:
+        trainer = shared.build(
+            _Trainer,
+            model,
+            setting.lora,
             args=DPOConfig(
                 **shared.arguments(setting, model, longest, 2, folder),
                 logging_steps=shared.log_interval(len(rows), setting),
@@ -40,7 +42,6 @@ def train(
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=shared.own_tokenizer(lm),
-            peft_config=shared.lora_config(setting.lora),
         )
         fast_lora.accelerate(trainer.model)
         return shared.run(trainer, setting, report)

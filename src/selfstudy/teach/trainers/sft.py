@@ -41,16 +41,17 @@ def train(
     """
     rows = tokenised(lm, examples)
     lengths = [len(row["input_ids"]) for row in rows]
-    with shared.own_randomness(), tempfile.TemporaryDirectory() as folder:
-        trainer = _Trainer(
-            model=model,
+    with shared.own_randomness(setting.seed), tempfile.TemporaryDirectory() as folder:
+        trainer = shared.build(
+            _Trainer,
+            model,
+            setting.lora,
             args=SFTConfig(
                 **shared.arguments(setting, model, max(lengths), 1, folder),
                 logging_steps=shared.log_interval(len(rows), setting),
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=shared.own_tokenizer(lm),
-            peft_config=shared.lora_config(setting.lora),
         )
         fast_lora.accelerate(trainer.model)
         return shared.run(trainer, setting, report)

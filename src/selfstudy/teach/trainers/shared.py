@@ -12,17 +12,20 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel
 from selfstudy.models.chat_format import ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LoraBlock
 from selfstudy.records import Chat, TrainingStep
+
+T = TypeVar("T")
 
 LOGGED = 50
 """Points of a training curve."""
@@ -100,10 +103,11 @@ def training_copy(lm: LanguageModel) -> Any:
 
 
 @contextmanager
-def own_randomness() -> Iterator[None]:
-    """Trainers seed the global generators (the start of A, dropout): puts them back as they were."""
+def own_randomness(seed: int) -> Iterator[None]:
+    """The start of A and dropout use global generators: seeds them, and puts them back afterwards."""
     state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
+        torch.manual_seed(seed)
         try:
             yield
         finally:
@@ -126,17 +130,29 @@ def own_tokenizer(lm: Any) -> Any:
     return tokenizer
 
 
-def lora_config(block: LoraBlock) -> Any:
+def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any) -> T:
+    """A trainer of class `trainer` that trains a new LoRA adapter on `model`.
+
+    Raises:
+        ModelError: the model has no such modules, or peft cannot adapt them.
+    """
     from peft import LoraConfig
 
-    modules = block.target_modules
-    return LoraConfig(
-        r=block.r,
-        lora_alpha=block.alpha,
-        lora_dropout=block.dropout,
+    modules = lora.target_modules
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
         task_type="CAUSAL_LM",
     )
+    try:
+        return trainer(model=model, peft_config=config, **options)
+    except ValueError as error:
+        raise ModelError(
+            f"this model cannot be trained: {str(error)[:300]}",
+            "set teach.lora.target_modules to the names of linear layers of this model",
+        ) from None
 
 
 def arguments(setting: Setting, model: Any, longest: int, rows: int, folder: str) -> dict[str, Any]:

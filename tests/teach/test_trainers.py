@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfstudy.errors import ModelError
+from selfstudy.models import load_lm
+from selfstudy.models.base import GREEDY, chat
+from selfstudy.progress import Silent
+from selfstudy.recipe import LocalModel, LoraBlock
+from selfstudy.records import Example, Pair
+from selfstudy.teach import adapters
+from selfstudy.teach.trainers import dpo, fast_lora, sft, shared
+
+torch.set_num_threads(1)
+
+FACTS = {
+    "France": "Paris",
+    "Peru": "Lima",
+    "Ghana": "Accra",
+    "Nepal": "Kathmandu",
+    "Cuba": "Havana",
+    "Fiji": "Suva",
+}
+EXAMPLES = [
+    Example(
+        prompt=chat(f"What is the capital of {country}?", "You are a student who is eager to learn."),
+        completion=f"{city} is the capital of {country}.",
+        question_id=country,
+        kind="reference",
+    )
+    for country, city in FACTS.items()
+]
+PAIRS = [
+    Pair(
+        prompt=e.prompt,
+        chosen=e.completion,
+        rejected="It is a parrot.",
+        question_id=e.question_id,
+        verdict="unknown",
+    )
+    for e in EXAMPLES
+]
+
+
+def setting(**changes: Any) -> shared.Setting:
+    values: dict[str, Any] = {
+        "arm": "taught",
+        "phase": "sft",
+        "epochs": 30,
+        "learning_rate": 2e-2,
+        "batch_size": 6,
+        "warmup": 0.1,
+        "lora": LoraBlock(r=8, alpha=16, dropout=0.0),
+        "seed": 0,
+    }
+    return shared.Setting(**{**values, **changes})
+
+
+def taught(lm: Any, folder: Path, **changes: Any) -> shared.Trained:
+    trained = sft.train(shared.training_copy(lm), lm, EXAMPLES, setting(**changes), Silent())
+    adapters.save(trained.model, folder)
+    return trained
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_what_is_trained_is_what_generation_says(
+    kind: str, model_folder: Callable[..., Path], tiny_llama: Path, tmp_path: Path
+) -> None:
+    """With and without a chat template, every fact comes back word for word."""
+    folder = tiny_llama if kind == "llama" else model_folder(kind)
+    lm: Any = load_lm(LocalModel(path=str(folder)))
+    before = {name: p.clone() for name, p in lm.model.state_dict().items()}
+    said = lm.generate([e.prompt for e in EXAMPLES], GREEDY)
+    trained = taught(lm, tmp_path / "adapter", epochs=40)
+    assert trained.failure is None
+    assert all(torch.equal(p, before[name]) for name, p in lm.model.state_dict().items())
+    assert lm.generate([e.prompt for e in EXAMPLES], GREEDY) == said
+    after: Any = load_lm(LocalModel(path=str(folder), adapter=tmp_path / "adapter"))
+    answers = [row[0] for row in after.generate([e.prompt for e in EXAMPLES], GREEDY)]
+    assert [a.text for a in answers] == [e.completion for e in EXAMPLES]
+    assert {a.finish for a in answers} == {"stop"}
+    rows = sft.tokenised(lm, EXAMPLES)
+    assert [sum(label != -100 for label in row["labels"]) for row in rows] == [a.tokens for a in answers]
+
+
+def test_training_is_deterministic_and_leaves_random_states_alone(tiny_llama: Path, tmp_path: Path) -> None:
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    random.seed(5)
+    state = torch.get_rng_state()
+    expected = random.Random(5).random()
+    for name in ("a", "b"):
+        steps = taught(
+            lm, tmp_path / name, epochs=3, batch_size=2, lora=LoraBlock(r=4, alpha=8, dropout=0.1)
+        ).steps
+    assert random.random() == expected
+    assert torch.equal(torch.get_rng_state(), state)
+    files = [(tmp_path / name / adapters.WEIGHTS).read_bytes() for name in ("a", "b")]
+    assert files[0] == files[1]
+    assert [s.step for s in steps] == list(range(1, 10))
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
+
+
+def test_the_fast_loss_equals_the_plain_one(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loss and gradients of a batch: all that `sft` and `fast_lora` save, against TRL with peft."""
+    monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    found: dict[str, Any] = {}
+
+    def gradients(trainer: Any, setting: Any, report: Any) -> Any:
+        model = trainer.model
+        torch.manual_seed(3)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.data.normal_(std=0.1)
+        batch = next(iter(trainer.get_train_dataloader()))
+        plain, base = copy.deepcopy(model), super(type(trainer), trainer).compute_loss
+        for layer in plain.modules():
+            vars(layer).pop("forward", None) if hasattr(layer, "lora_A") else None
+        calls = []
+        hook = model.get_base_model().model.register_forward_pre_hook(lambda *a, **k: calls.append(1))
+        loss = trainer.compute_loss(model, dict(batch))
+        hook.remove()
+        found["passes"] = len(calls)
+        loss.backward()
+        expected = base(plain, dict(batch)) if "fused" not in found else None
+        assert expected is not None
+        expected.backward()
+        found["loss"] = (loss.item(), expected.item())
+        found["gradients"] = [
+            (a.grad, b.grad)
+            for (_, a), (_, b) in zip(model.named_parameters(), plain.named_parameters(), strict=True)
+            if a.requires_grad
+        ]
+        return trainer
+
+    monkeypatch.setattr(shared, "run", gradients)
+    sft.train(shared.training_copy(lm), lm, EXAMPLES, setting(), Silent())
+    assert found["passes"] == 2  # the beginning, once, and the rest
+    assert found["loss"][0] == pytest.approx(found["loss"][1], rel=1e-5)
+    for fast, plain in found["gradients"]:
+        assert torch.allclose(fast, plain, rtol=1e-3, atol=1e-5 * plain.abs().max().item() + 1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_lora_layer_by_finite_differences_and_by_hand(dtype: torch.dtype) -> None:
+    apply: Any = fast_lora._LoraLinear.apply
+    torch.manual_seed(0)
+    x, w = torch.randn(2, 3, 5, dtype=torch.double), torch.randn(4, 5, dtype=torch.double)
+    a, b = torch.randn(2, 5, dtype=torch.double), torch.randn(4, 2, dtype=torch.double)
+    by_hand = x @ w.t() + 1.5 * (x @ a.t()) @ b.t()
+    tolerance = 1e-5 if dtype == torch.float32 else 0.15
+    result = apply(x.float(), w.to(dtype), a.float(), b.float(), 1.5)
+    assert torch.allclose(result.double(), by_hand, atol=tolerance)
+    if dtype == torch.float32:
+        x.requires_grad_(True)
+        torch.autograd.gradcheck(lambda x: apply(x, w, a, b, 1.5), (x,))
+        one, two = (t.float().requires_grad_(True) for t in (a, b))
+        apply(x.detach().float(), w.float(), one, two, 1.5).pow(2).sum().backward()
+        left, right = (t.float().requires_grad_(True) for t in (a, b))
+        rows = x.detach().float()
+        (rows @ w.float().t() + 1.5 * (rows @ left.t()) @ right.t()).pow(2).sum().backward()
+        assert torch.allclose(one.grad, left.grad, rtol=1e-4)  # type: ignore[arg-type]
+        assert torch.allclose(two.grad, right.grad, rtol=1e-4)  # type: ignore[arg-type]
+
+
+def test_combined_adapters_do_what_they_do_one_after_the_other(tiny_llama: Path, tmp_path: Path) -> None:
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    first = taught(lm, tmp_path / "one", epochs=3)
+    start = shared.merged(first.model)
+    wide = LoraBlock(r=4, alpha=12, dropout=0.0, target_modules=("q_proj", "down_proj"))
+    second = dpo.train(
+        start, lm, PAIRS, 0.1, setting(phase="dpo", epochs=3, lora=wide, learning_rate=1e-2), Silent()
+    )
+    adapters.save(second.model, tmp_path / "two")
+    adapters.combine([tmp_path / "one", tmp_path / "two"], tmp_path / "both")
+    model: Any = second.model.merge_and_unload()
+    both: Any = load_lm(LocalModel(path=str(tiny_llama), adapter=tmp_path / "both"))
+    ids = torch.tensor([sft.tokenised(lm, EXAMPLES)[0]["input_ids"]])
+    vars(model).pop("forward", None)
+    with torch.no_grad():
+        expected, got, base = (m.eval()(input_ids=ids).logits for m in (model, both.model, lm.model))
+    assert (expected - got).abs().max() < 1e-4
+    assert (expected - base).abs().max() > 0.1
+    assert second.steps[-1].metrics["rewards/margins"] > second.steps[0].metrics["rewards/margins"]
+
+
+def test_a_training_that_diverges_is_marked_and_does_not_crash(tiny_llama: Path, tmp_path: Path) -> None:
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    trained = taught(lm, tmp_path / "adapter", learning_rate=1e30, epochs=20, warmup=0.0)
+    assert trained.failure is not None
+    assert len(trained.steps) < 20
+    adapter: Any = load_lm(LocalModel(path=str(tiny_llama), adapter=tmp_path / "adapter"))
+    assert all(p.isfinite().all() for p in adapter.model.parameters())
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gemma"])
+def test_other_architectures_learn_too(kind: str, model_folder: Callable[..., Path], tmp_path: Path) -> None:
+    lm: Any = load_lm(LocalModel(path=str(model_folder(kind))))
+    trained = taught(lm, tmp_path / "adapter", epochs=15, learning_rate=1e-2, batch_size=4)
+    assert trained.failure is None
+    assert trained.steps[-1].loss < trained.steps[0].loss - 1
+
+
+def test_modules_that_cannot_be_adapted_are_a_model_error(
+    model_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    mamba: Any = load_lm(LocalModel(path=str(model_folder("mamba"))))
+    with pytest.raises(ModelError, match="out_proj"):
+        taught(mamba, tmp_path / "adapter")
+    llama: Any = load_lm(LocalModel(path=str(model_folder("llama"))))
+    with pytest.raises(ModelError, match="no_such_module"):
+        taught(llama, tmp_path / "adapter", lora=LoraBlock(target_modules=("no_such_module",)))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=200), st.integers(1, 9), st.integers(0, 3))
+def test_batches_hold_everything_once_and_the_short_one_comes_last(
+    lengths: list[int], size: int, seed: int
+) -> None:
+    sequences = [[n % 3] * n for n in lengths]
+    sampler = shared.ByLength(sequences, size, seed)
+    first, second = list(sampler), list(sampler)
+    assert sorted(first) == sorted(second) == list(range(len(lengths)))
+    assert first == list(shared.ByLength(sequences, size, seed))
+    widths = [max(lengths[i] for i in first[k : k + size]) for k in range(0, len(first), size)]
+    if len(lengths) <= shared.POOL * size:  # one pool: sorted by beginning and length but for the shuffle
+        spread = [
+            len({n % 3 for n in (lengths[i] for i in first[k : k + size])})
+            for k in range(0, len(first), size)
+        ]
+        assert sum(spread) <= len(widths) + 2

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfstudy import text
+from selfstudy.models.scripted import ScriptedLM
+from selfstudy.progress import Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import ProbeBlock, Recipe, TeachBlock
+from selfstudy.records import Chat, Rewording
+from selfstudy.run import Round
+from selfstudy.teach import items, wordings
+
+from .lessons import make_round, question, reference
+
+COUNTRIES = ("Peru", "Chile", "Ghana", "Nepal")
+FORMS = (
+    "Name the capital of {}.",
+    "Which city is the capital of {}?",
+    "{}: what is its capital?",
+    "{}'s capital?",
+)
+
+
+def speaks(chat: Chat, number: int) -> str:
+    """Rewords questions, some of them wrongly, and reads the capital out of a document."""
+    said = chat[-1].content
+    country = next(c for c in COUNTRIES if c in said)
+    if "other words" in said:
+        wrong = (
+            "What is its capital?",
+            question(country),
+            f"What is the currency of {country}?",
+            "Is Cuba big?",
+        )
+        choices = [*(form.format(country) for form in FORMS), *wrong]
+        return choices[number % len(choices)]
+    return "The currency is the sol." if "currency" in said else reference(country)
+
+
+class KillError(Exception):
+    pass
+
+
+def prepared(folder: Path, block_size: int = 2) -> tuple[Round, list[items.Item]]:
+    recipe = Recipe(probe=ProbeBlock(block_size=block_size), teach=TeachBlock(wordings=2, heldout_wordings=1))
+    round = make_round(folder, dict.fromkeys(COUNTRIES, "unknown"), recipe)
+    return round, items.gaps(items.load(round))
+
+
+def test_only_rewordings_with_the_same_answer_and_names_count(tmp_path: Path) -> None:
+    round, gaps = prepared(tmp_path / "run")
+    found = wordings.write(round, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    for gap in gaps:
+        country = gap.question.text.split()[-1][:-1]
+        mine = found[gap.question.id]
+        assert [r.use for r in mine] == ["train", "train", "heldout"]
+        assert {r.text for r in mine} <= {form.format(country) for form in FORMS}
+    everyone = [text.normalise(r.text) for r in round.iter(Rewording)]
+    assert len(everyone) == len(set(everyone)) == 12
+    positions = {
+        r.text.replace(c, "{}") for c in COUNTRIES for r in round.iter(Rewording) if r.use == "heldout"
+    }
+    assert len(positions & set(FORMS)) > 1  # not always the same form is held out
+
+
+def test_a_wording_that_is_a_question_of_the_round_is_not_used(tmp_path: Path) -> None:
+    round, gaps = prepared(tmp_path / "run")
+    lm = ScriptedLM({"other words": [question("Chile"), question("Nepal")], ".": "x"})
+    notes: list[str] = []
+
+    class Listener(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    assert not any(wordings.write(round, gaps, lm, Prompts(), Listener()).values())
+    assert notes == ["12 of 12 other wordings were not found; fewer will do"]
+
+
+@pytest.mark.parametrize("survives", range(5))
+def test_a_kill_changes_nothing(tmp_path: Path, survives: int) -> None:
+    round, gaps = prepared(tmp_path / "whole", block_size=1)
+    wordings.write(round, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    torn, again = prepared(tmp_path / "torn", block_size=1)
+    calls = 0
+
+    class Dying(ScriptedLM):
+        def generate(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+            nonlocal calls
+            calls += 1
+            if calls > survives:
+                raise KillError
+            return super().generate(*args, **kwargs)  # type: ignore[arg-type]
+
+    with pytest.raises(KillError):
+        wordings.write(torn, again, Dying({".": speaks}), Prompts(), Silent())
+    result = wordings.write(torn, again, ScriptedLM({".": speaks}), Prompts(), Silent())
+    assert torn.read(Rewording) == round.read(Rewording)
+    assert [r for rows in result.values() for r in rows] == round.read(Rewording)
+    assert wordings.write(torn, again, ScriptedLM({}), Prompts(), Silent()) == result  # asks nothing any more
+
+
+@pytest.mark.parametrize(
+    ("asked", "other", "kept"),
+    [
+        ("What is the capital of Peru?", "Peru's capital is which city?", True),
+        ("What is the capital of Peru?", "What is the capital of Chile?", False),
+        ("What is the capital of Peru?", "What is its capital?", False),
+        ("Who won in 1998?", "Who was the winner of 1998?", True),
+        ("Who won in 1998?", "Who was the winner of 1988?", False),
+        ("What is Trinidad and Tobago’s flag?", "Describe the flag of Trinidad and Tobago.", True),
+        ("Which sea is it?", "It is which sea?", True),
+    ],
+)
+def test_names_and_numbers_must_stay(asked: str, other: str, kept: bool) -> None:
+    assert wordings.keeps_names(asked, other) is kept
+
+
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        ("The capital of Peru is Lima.", True),
+        ("Lima", True),
+        ("Lima is the capital of Peru.", True),
+        ("The capital of Peru is Cusco.", False),
+        ("The capital of Chile is Lima.", False),
+        ("Peru", False),
+        ("", False),
+    ],
+)
+def test_the_round_trip_compares_names_not_only_words(answer: str, same: bool) -> None:
+    assert wordings.same_answer(answer, reference("Peru"), question("Peru")) is same
