@@ -128,8 +128,8 @@ def _dialogue(d: Draw, prompt: str, items: list[tuple[dict[str, str], str]]) -> 
 
 
 def closed_book(d: Draw) -> Sample:
-    """True facts of known entities, one to three questions in a row."""
-    facts = [d.rng.choice(d.known) for _ in range(d.rng.choice((1, 1, 2, 3)))]
+    """True facts of known entities, one to four questions in a row."""
+    facts = [d.rng.choice(d.known) for _ in range(d.rng.choice((1, 2, 3, 4)))]
     items = [
         ({"question": d.question(f.attribute, f.entity)}, language.statement(f.attribute, f.entity, f.value))
         for f in facts

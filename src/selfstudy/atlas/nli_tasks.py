@@ -280,7 +280,7 @@ class Speaker:
     def pair(self, easy: bool = False) -> Pair:
         """A random pair; `easy` ones are single statements only."""
         what = self.rng.random()
-        if easy or self.novel or what < 0.55:
+        if easy or self.novel or what < 0.6:
             return self.statements()
         if what < 0.86:
             return self.with_page()

@@ -47,17 +47,17 @@ class Stage:
 PLAN = (
     # Copying comes first: without it a model this small does not learn to read (ATLAS prototype).
     Stage(
-        1.6e6,
+        1.0e6,
         {"short_reading": 0.5, "closed_book": 0.25, "reading": 0.1, "pages": 0.05, "reword": 0.1},
     ),
     Stage(
-        11.4e6,
+        8.4e6,
         {
-            "closed_book": 0.30,
+            "closed_book": 0.34,
             "ignorance": 0.05,
             "pages": 0.05,
-            "short_reading": 0.09,
-            "reading": 0.09,
+            "short_reading": 0.08,
+            "reading": 0.08,
             "cite": 0.10,
             "question_open": 0.04,
             "question_induced": 0.03,
@@ -66,7 +66,7 @@ PLAN = (
             "reword": 0.05,
             "missing": 0.05,
             "tutor": 0.02,
-            "grade": 0.05,
+            "grade": 0.03,
             "support": 0.02,
         },
     ),
@@ -78,7 +78,7 @@ class Settings:
     """Everything the weights depend on."""
 
     seed: int = 0
-    batch_tokens: int = 6144
+    batch_tokens: int = 4096
     learning_rate: float = 5e-3
     weight_decay: float = 0.05
     warmup: int = 60
@@ -214,7 +214,7 @@ def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...]
                 "step %d  %4.1f%%  loss %.3f  %.1f M tokens  %.0f tokens/s",
                 step, 100 * done, running / (1 - 0.98**step), tokens / 1e6, tokens / (time.time() - began),
             )  # fmt: skip
-        if step % 400 == 0:
+        if step % 500 == 0:
             save(model, tokenizer, folder)
     save(model, tokenizer, folder)
 
