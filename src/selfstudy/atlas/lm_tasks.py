@@ -19,6 +19,7 @@ from selfstudy.records import Chat, Message
 NOT_SAID = "The document does not say."
 INDUCED = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 TELL = "Tell me about {x}."
+REPEAT = "Repeat this: {x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,16 @@ def pages(d: Draw) -> Sample:
     e = d.rng.choice(d.known_entities)
     ask = (Message(role="user", content=TELL.format(x=e.name)),)
     return Sample("pages", _turns(ask, world.page(e, d.rng)))
+
+
+def repeat(d: Draw) -> Sample:
+    """Random names and numbers, said back: the plainest practice in copying, on which reading is built."""
+    words = [
+        d.rng.choice((d.entity()[0], d.value(d.rng.choice(language.ATTRIBUTES["country"]))))
+        for _ in range(d.rng.randint(3, 8))
+    ]
+    text = ", ".join(words)
+    return Sample("repeat", _turns((Message(role="user", content=REPEAT.format(x=text)),), text))
 
 
 def _read(d: Draw, most: int) -> Sample:
@@ -366,6 +377,7 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "closed_book": closed_book,
     "ignorance": ignorance,
     "pages": pages,
+    "repeat": repeat,
     "short_reading": short_reading,
     "reading": reading,
     "topics": topics,

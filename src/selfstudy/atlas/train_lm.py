@@ -47,8 +47,8 @@ class Stage:
 PLAN = (
     # Copying comes first: without it a model this small does not learn to read (ATLAS prototype).
     Stage(
-        1.0e6,
-        {"short_reading": 0.5, "closed_book": 0.25, "reading": 0.1, "pages": 0.05, "reword": 0.1},
+        1.2e6,
+        {"repeat": 0.3, "short_reading": 0.4, "closed_book": 0.15, "reading": 0.05, "reword": 0.1},
     ),
     Stage(
         8.4e6,
