@@ -15,12 +15,18 @@ from selfstudy.models.base import EntailmentModel
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Whether an answer states what the reference states, and P(contradiction | reference, answer).
+    """Whether an answer states what the reference states, and what that rests on.
 
-    None where the entailment model gave no number and the words alone did not decide.
+    Attributes:
+        same: the decision; None where the entailment model gave no number and the words did not decide.
+        by_words: whether the words alone decided that they are the same.
+        entailment: P(the answer entails the reference), in [0, 1]; None without a number.
+        contradiction: P(contradiction | reference, answer), in [0, 1]; None without a number.
     """
 
     same: bool | None
+    by_words: bool
+    entailment: float | None
     contradiction: float | None
 
 
@@ -54,7 +60,8 @@ def agreements(
     for i in range(count):
         unjudged = math.isnan(entails[i]) or math.isnan(entails[count + i])
         same = True if by_words[i] else None if unjudged else i in by_meaning
-        results.append(Agreement(same, None if unjudged else float(contradiction[i])))
+        numbers = (None, None) if unjudged else (float(entails[i]), float(contradiction[i]))
+        results.append(Agreement(same, by_words[i], *numbers))
     return results
 
 
