@@ -1,3 +1,68 @@
-"""Find what a language model does not know, find the evidence, teach it, and prove that it learned."""
+"""Find what a language model does not know, find the evidence, teach it, and prove that it learned.
+
+    from selfstudy import learn, load_recipe
+
+    summary = learn(load_recipe("recipe.yaml"), "runs/mine")
+
+The public names are below; they are loaded when first used, so that `import selfstudy` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfstudy.answer_key import AnswerKey
+    from selfstudy.errors import SelfstudyError
+    from selfstudy.loop import Study, learn
+    from selfstudy.models import load_embedder, load_lm, load_nli
+    from selfstudy.models.base import LanguageModel, Sampling
+    from selfstudy.models.scripted import ScriptedLM
+    from selfstudy.recipe import Recipe, load_recipe
+    from selfstudy.run import Run
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "AnswerKey": "answer_key",
+    "LanguageModel": "models.base",
+    "Recipe": "recipe",
+    "Run": "run",
+    "Sampling": "models.base",
+    "ScriptedLM": "models.scripted",
+    "SelfstudyError": "errors",
+    "Study": "loop",
+    "learn": "loop",
+    "load_embedder": "models",
+    "load_lm": "models",
+    "load_nli": "models",
+    "load_recipe": "recipe",
+}
+
+__all__ = [
+    "AnswerKey",
+    "LanguageModel",
+    "Recipe",
+    "Run",
+    "Sampling",
+    "ScriptedLM",
+    "SelfstudyError",
+    "Study",
+    "__version__",
+    "learn",
+    "load_embedder",
+    "load_lm",
+    "load_nli",
+    "load_recipe",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

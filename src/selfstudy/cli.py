@@ -142,7 +142,7 @@ def probe(
             from selfstudy import loop
             from selfstudy.progress import Terminal
 
-            loop.probe(opened, Terminal())
+            loop.Study(opened, Terminal()).probe()
         _next("gather", path)
 
 
@@ -193,7 +193,7 @@ def report(run: RunFolder) -> None:
         with Run.open(run) as opened:
             from selfstudy import loop
 
-            loop.report(opened)
+            loop.Study(opened).report()
         _print_summary(run)
 
 
@@ -261,7 +261,7 @@ def _stage(verb: str, path: Path, *, following: str) -> None:
             from selfstudy import loop
             from selfstudy.progress import Terminal
 
-            getattr(loop, verb)(run, Terminal())
+            getattr(loop.Study(run, Terminal()), verb)()
         _next(following, path)
 
 

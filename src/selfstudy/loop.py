@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.answer_key import AnswerKey, load_answer_key
 from selfstudy.errors import RunError
+from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe
 from selfstudy.records import Document, Skipped
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Summary = dict[str, Any]
 
+SUMMARY, REPORT = "summary.json", "report.html"
 STAGES = ("probe", "gather", "teach", "verify")
 PROMOTED = "promoted"
 """Folder of the run with what was promoted last: an adapter, or a merged model if the recipe says so."""
@@ -37,58 +39,69 @@ REJECTED = "REJECTED.txt"
 """Marks the adapter of a round that the gate refused; it is kept and never used."""
 
 
-def learn(recipe: Recipe, path: Path, report: Reporter) -> Summary:
-    """Runs the whole loop in the run directory `path`, or goes on where it stopped.
+def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
+    """Runs the whole loop in the run directory `path`, or goes on where it stopped; returns the summary.
 
     Raises:
         SelfstudyError: what the user can mend; everything written so far is kept.
     """
-    with Run.create_or_resume(path, recipe) as run:
-        workshop = _Workshop(run, report)
-        for number in range(1, recipe.rounds + 1):
-            round = run.round(number)
-            for stage in STAGES:
-                _stage(workshop, round, stage)
-            if _stop(round, report):
-                break
-        return _report(workshop)
-
-
-def probe(run: Run, report: Reporter) -> None:
-    """Asks and answers: writes questions, answers and scores."""
-    _stage(_Workshop(run, report), _current(run), "probe")
-
-
-def gather(run: Run, report: Reporter) -> None:
-    """Finds evidence, references and verdicts."""
-    _stage(_Workshop(run, report), _current(run), "gather")
-
-
-def teach(run: Run, report: Reporter) -> None:
-    """Trains an adapter (and a control, if the recipe asks for one)."""
-    _stage(_Workshop(run, report), _current(run), "teach")
-
-
-def verify(run: Run, report: Reporter) -> None:
-    """Asks again and promotes or rejects the adapter."""
-    _stage(_Workshop(run, report), _current(run), "verify")
-
-
-def report(run: Run) -> Path:
-    """Writes summary.json and report.html of a run, finished or not; the path of the report."""
-    from selfstudy.progress import Silent
-
-    _report(_Workshop(run, Silent()))
-    return run.path / "report.html"
+    with Run.create_or_resume(Path(path), recipe) as run:
+        return Study(run, reporter or Silent()).learn()
 
 
 @dataclass
-class _Workshop:
-    """What the stages of a run share, loaded when first needed and once."""
+class Study:
+    """The verbs, on one run directory; models and library are loaded when first needed, and once.
+
+        with Run.create_or_resume(Path("runs/mine"), load_recipe("mine.yaml")) as run:
+            study = Study(run)
+            study.probe()
+            study.gather()
+
+    A verb that has finished before does nothing; one that was interrupted goes on.
+    """
 
     run: Run
-    reporter: Reporter
+    reporter: Reporter = field(default_factory=Silent)
     _loaded: dict[Path | None, LanguageModel] = field(default_factory=dict)
+
+    def learn(self) -> Summary:
+        """All verbs, round after round."""
+        for number in range(1, self.recipe.rounds + 1):
+            round = self.run.round(number)
+            for stage in STAGES:
+                _stage(self, round, stage)
+            if _stop(round, self.reporter):
+                break
+        return self.report()
+
+    def probe(self) -> None:
+        """Asks and answers: writes questions, answers and scores."""
+        _stage(self, _current(self.run), "probe")
+
+    def gather(self) -> None:
+        """Finds evidence, references and verdicts."""
+        _stage(self, _current(self.run), "gather")
+
+    def teach(self) -> None:
+        """Trains an adapter (and a control, if the recipe asks for one)."""
+        _stage(self, _current(self.run), "teach")
+
+    def verify(self) -> None:
+        """Asks again, and promotes or rejects the adapter."""
+        _stage(self, _current(self.run), "verify")
+
+    def report(self) -> Summary:
+        """Writes summary.json and report.html, of a finished run or an unfinished one."""
+        from selfstudy.show.report import write_report
+        from selfstudy.summary import summarise
+
+        with self.run.timed("report"):
+            summary = summarise(self.run, self.key, self.embedder)
+            write_report(self.run, summary, self.run.path / REPORT, self.embedder)
+        summary["seconds"] = self.run.seconds()
+        self.run.write_json(SUMMARY, summary)
+        return summary
 
     @property
     def recipe(self) -> Recipe:
@@ -174,7 +187,7 @@ class _Workshop:
             self.reporter.note(f"  ... and {len(skipped) - 10} more, all in {Skipped.file}")
 
 
-def _stage(workshop: _Workshop, round: Round, stage: str) -> None:
+def _stage(study: Study, round: Round, stage: str) -> None:
     """Runs one stage of a round if it has not finished, timed."""
     before = STAGES[: STAGES.index(stage)]
     missing = next((name for name in before if not round.finished(name)), None)
@@ -184,79 +197,79 @@ def _stage(workshop: _Workshop, round: Round, stage: str) -> None:
             f"selfstudy {missing} {round.run.path}" if missing != "probe" else "give the probe command again",
         )
     if round.finished(stage):
-        workshop.reporter.note(f"round {round.number}: {stage} is done already")
+        study.reporter.note(f"round {round.number}: {stage} is done already")
         return
-    steps: dict[str, Callable[[_Workshop, Round], None]] = {
+    steps: dict[str, Callable[[Study, Round], None]] = {
         "probe": _probe,
         "gather": _gather,
         "teach": _teach,
         "verify": _verify,
     }
     with round.run.timed(stage, round.number):
-        steps[stage](workshop, round)
+        steps[stage](study, round)
     if not round.finished(stage):
         round.finish(stage)
 
 
-def _probe(workshop: _Workshop, round: Round) -> None:
+def _probe(study: Study, round: Round) -> None:
     from selfstudy.probe import run_probe
 
-    documents = workshop.documents if any(a.method == "documents" for a in workshop.recipe.probe.ask) else ()
-    run_probe(round, workshop.models(round), workshop.prompts, documents, workshop.reporter)
+    documents = study.documents if any(a.method == "documents" for a in study.recipe.probe.ask) else ()
+    run_probe(round, study.models(round), study.prompts, documents, study.reporter)
 
 
-def _gather(workshop: _Workshop, round: Round) -> None:
+def _gather(study: Study, round: Round) -> None:
     from selfstudy.gather import run_gather
 
-    run_gather(round, workshop.models(round), workshop.prompts, workshop.library(), workshop.reporter)
+    run_gather(round, study.models(round), study.prompts, study.library(), study.reporter)
 
 
-def _teach(workshop: _Workshop, round: Round) -> None:
+def _teach(study: Study, round: Round) -> None:
     from selfstudy.teach import run_teach
 
-    models = workshop.models(round)
-    run_teach(round, models, workshop.prompts, workshop.reporter)
-    if workshop.recipe.verify.control:
-        run_teach(round, models, workshop.prompts, workshop.reporter, arm="control")
+    models = study.models(round)
+    run_teach(round, models, study.prompts, study.reporter)
+    if study.recipe.verify.control:
+        run_teach(round, models, study.prompts, study.reporter, arm="control")
 
 
-def _verify(workshop: _Workshop, round: Round) -> None:
+def _verify(study: Study, round: Round) -> None:
     from selfstudy.verify import run_verify
 
     adapter, control = _trained(round, "adapter"), _trained(round, "control")
     gate = run_verify(
         round,
-        workshop.lm(_standing(round)),
-        workshop.lm(adapter) if adapter else None,
-        workshop.lm(control) if control else None,
-        workshop.models(round),
-        workshop.prompts,
-        workshop.key,
-        workshop.reporter,
+        study.lm(_standing(round)),
+        study.lm(adapter) if adapter else None,
+        study.lm(control) if control else None,
+        study.models(round),
+        study.prompts,
+        study.key,
+        study.reporter,
     )
     if adapter is not None:
-        (_promote if gate.promoted else _reject)(workshop, adapter, gate)
+        (_promote if gate.promoted else _reject)(study, adapter, gate)
     for folder in (adapter, control):
         if folder is not None and not (gate.promoted and folder == adapter):
-            workshop.forget(folder)
+            study.forget(folder)
 
 
-def _promote(workshop: _Workshop, adapter: Path, gate: Gate) -> None:
+def _promote(study: Study, adapter: Path, gate: Gate) -> None:
     """Copies the adapter (or writes the merged model) to the run's `promoted` folder, in one step."""
-    target = workshop.run.path / PROMOTED
+    target = study.run.path / PROMOTED
     with _replacing(target) as folder:
-        if workshop.recipe.verify.merge:
-            lm: Any = workshop.lm(adapter)  # loading has merged the adapter in
+        if study.recipe.verify.merge:
+            lm: Any = study.lm(adapter)  # loading has merged the adapter in
             lm.model.save_pretrained(folder)
             lm.tokenizer.save_pretrained(folder)
         else:
             shutil.copytree(adapter, folder, dirs_exist_ok=True)
-    workshop.reporter.note(f"promoted: {target}")
+    study.reporter.note(f"promoted: {target}")
 
 
-def _reject(workshop: _Workshop, adapter: Path, gate: Gate) -> None:
+def _reject(study: Study, adapter: Path, gate: Gate) -> None:
     (adapter / REJECTED).write_text("\n".join(gate.reasons) + "\n", encoding="utf-8")
-    workshop.reporter.note("the adapter was not promoted; it is kept, marked, in " + str(adapter))
+    study.reporter.note("the adapter was not promoted; it is kept, marked, in " + str(adapter))
 
 
 @contextmanager
@@ -315,16 +328,3 @@ def _stop(round: Round, report: Reporter) -> bool:
         report.note(f"stopped after round {round.number}: the gain {gain:.3f} is below min_gain")
         return True
     return False
-
-
-def _report(workshop: _Workshop) -> Summary:
-    from selfstudy.show.report import write_report
-    from selfstudy.summary import summarise
-
-    run = workshop.run
-    with run.timed("report"):
-        summary = summarise(run, workshop.key, workshop.embedder)
-        write_report(run, summary, run.path / "report.html", workshop.embedder)
-    summary["seconds"] = run.seconds()
-    run.write_json("summary.json", summary)
-    return summary
