@@ -103,7 +103,7 @@ def key(tmp_path: Path) -> JsonlKey:
     return JsonlKey(tmp_path / "key.jsonl")
 
 
-def test_counts_come_from_the_first_scorer(run: Run) -> None:
+def test_counts_come_from_the_scorer_of_the_recipe(run: Run) -> None:
     summary = summarise(run, None, Letters())
     assert (summary["questions"], summary["gaps"], summary["unscored"]) == (5, 2, 1)
     assert summary["methods"] == {

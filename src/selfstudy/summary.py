@@ -112,12 +112,9 @@ def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
 
 def _scores(part: Round) -> list[Score]:
-    """The scores of the first scorer in the file, without their parts."""
-    found: list[Score] = []
-    for score in part.iter(Score):
-        if not found or score.scorer == found[0].scorer:
-            found.append(score.model_copy(update={"sentences": ()}))
-    return found
+    """The scores of the recipe's scorer, without their parts."""
+    scorer = part.run.recipe.probe.scorer
+    return [s.model_copy(update={"sentences": ()}) for s in part.iter(Score) if s.scorer == scorer]
 
 
 def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:

@@ -248,7 +248,7 @@ def test_an_empty_run_has_a_report(run: Run) -> None:
 def test_a_run_that_only_probed_has_a_report(run: Run) -> None:
     for i in range(12):
         asked = Question(text=f"What is {i}?")
-        run.round(1).append([asked, Score(question_id=asked.id, scorer="s", value=i / 12)])
+        run.round(1).append([asked, Score(question_id=asked.id, scorer="selfcheck-nli", value=i / 12)])
     run.round(1).append([Question(text="Never answered?")])
     page = report(run)
     seen = "".join(page.visible)

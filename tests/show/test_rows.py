@@ -28,7 +28,7 @@ def test_trails_are_limited_by_rows_and_by_bytes(tmp_path: Path) -> None:
         for i in range(10):
             asked = Question(text=f"Question {i}?")
             said = Completion(text="word " * 100)
-            score = Score(question_id=asked.id, scorer="s", value=i / 10)
+            score = Score(question_id=asked.id, scorer="selfcheck-nli", value=i / 10)
             run.round(1).append(
                 [asked, score, Answer(question_id=asked.id, passage=said, samples=(said,) * 3)]
             )
