@@ -157,13 +157,9 @@ def pages(d: Draw) -> Sample:
 
 
 def repeat(d: Draw) -> Sample:
-    """Random names and numbers, said back: the plainest practice in copying, on which reading is built."""
-    words = [
-        d.rng.choice((d.entity()[0], d.value(d.rng.choice(language.ATTRIBUTES["country"]))))
-        for _ in range(d.rng.randint(3, 8))
-    ]
-    text = ", ".join(words)
-    return Sample("repeat", _turns((Message(role="user", content=REPEAT.format(x=text)),), text))
+    """Random names in a row, said back: the plainest practice in copying, on which reading is built."""
+    names = " ".join(d.entity()[0] for _ in range(d.rng.randint(6, 20)))
+    return Sample("repeat", _turns((Message(role="user", content=REPEAT.format(x=names)),), names))
 
 
 def _read(d: Draw, most: int) -> Sample:
