@@ -50,7 +50,7 @@ def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
     from selfstudy.atlas import train_nli
 
     _begin(threads)
-    train_nli.build_nli(to or HERE / "nli", seed=seed)
+    train_nli.build_nli(to or HERE / "nli", train_nli.NLITraining(seed=seed))
 
 
 @app.command("measure-lm")

@@ -103,7 +103,7 @@ def _agreement(
     return {
         "agreement of samples, known": sum(share[:cut]) / cut,
         "agreement of samples, withheld": sum(share[cut:]) / len(withheld),
-        "AUROC of disagreement": auroc([1 - s for s in share], unknown),
+        "AUROC of disagreement": auroc([1 - s for s in share], unknown) or 0.5,
     }
 
 
@@ -120,7 +120,7 @@ def _topics(lm: LanguageModel, prompts: Prompts) -> float:
 def _questions(lm: LanguageModel, task: Callable[[lm_tasks.Draw], lm_tasks.Sample], seed: int) -> float:
     """Share of sampled questions that ask for a fact of the world about an entity of the prompt."""
     draw = lm_tasks.Draw(random.Random(f"{seed}:{task.__name__}"))
-    chats = []
+    chats: list[Chat] = []
     while len(chats) < MAX:
         chat = task(draw).chat[:-1]
         if any(name in world.by_name() for name in _names(chat)):  # invented names have no key
@@ -164,7 +164,8 @@ def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name in ("cite", "missing", "tutor", "grade", "support"):
         draw = lm_tasks.Draw(random.Random(f"{seed}:{name}"))
-        chats, wanted = [], []
+        chats: list[Chat] = []
+        wanted: list[str] = []
         while len(chats) < MAX:
             chat = lm_tasks.TASKS[name](draw).chat
             first = next(i for i, turn in enumerate(chat) if turn.role == "assistant")

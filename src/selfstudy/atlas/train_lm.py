@@ -174,8 +174,8 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
     rng = random.Random(f"{settings.seed}:samples")
     draw, encode = Draw(rng), Encoder(tokenizer)
     total = sum(stage.tokens for stage in plan) * settings.scale
-    seen, waiting = 0.0, {length: [] for length in BUCKETS}  # type: dict[int, list[Any]]
-    end = 0.0
+    waiting: dict[int, list[Any]] = {length: [] for length in BUCKETS}
+    seen = end = 0.0
     for stage in plan:
         end += stage.tokens * settings.scale
         mix = {t: w for t, w in stage.mix.items() if settings.ignorance or t not in ("ignorance", "grade")}
@@ -210,7 +210,7 @@ def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...]
             for group in optimizer.param_groups:
                 group["lr"] = base * rate
         loss = _loss(model, ids, mask)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
