@@ -99,11 +99,12 @@ def _agreement(
     answers = lm.generate(chats, Sampling(n=10, greedy_first=True, max_new_tokens=64))
     share = [sum(s.text == a[0].text for s in a[1:]) / 10 for a in answers]
     cut = len(known)
-    unknown = [f.known is False for f in facts]
+    detected = auroc([1 - s for s in share], [not f.known for f in facts])
+    assert detected is not None  # both kinds are there
     return {
         "agreement of samples, known": sum(share[:cut]) / cut,
         "agreement of samples, withheld": sum(share[cut:]) / len(withheld),
-        "AUROC of disagreement": auroc([1 - s for s in share], unknown) or 0.5,
+        "AUROC of disagreement": detected,
     }
 
 
