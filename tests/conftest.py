@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 TEXT = (
-    "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris is "
-    "the capital of France. The Danube flows through Vienna, Budapest and Belgrade. Answer in one concise sentence."
+    "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris "
+    "is the capital of France. The Danube flows through Vienna, Budapest and Belgrade. "
+    "Answer in one concise sentence."
 )
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|> {{ m.content }}<|end|>\n{% endfor %}"
@@ -40,7 +41,7 @@ def make_tokenizer(template: str | None = None, pad: bool = True) -> Any:
 
 
 def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int = 0) -> Path:
-    """A random causal language model of architecture `kind` in `folder`; weights large enough to be opinionated."""
+    """A random causal model of architecture `kind`, with opinions (logits spread by 2), in `folder`."""
     import torch
     import transformers as tf
 
@@ -74,13 +75,17 @@ def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int =
     torch.manual_seed(seed)
     model = tf.AutoModelForCausalLM.from_config(configs[kind]()).eval()
     with torch.no_grad():  # initialisation differs between architectures; tests need clear, not flat, choices
-        model.get_output_embeddings().weight.mul_(4.0)
+        probe = torch.randint(5, len(tokenizer), (4, 20))
+        for _ in range(4):
+            model.get_output_embeddings().weight.mul_(2.0 / model(probe).logits.std())
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def make_nli(kind: str, folder: Path, labels: tuple[str, ...] = ("contradiction", "neutral", "entailment")) -> Path:
+def make_nli(
+    kind: str, folder: Path, labels: tuple[str, ...] = ("contradiction", "neutral", "entailment")
+) -> Path:
     """A random NLI classifier ("bert" or "deberta") in `folder`."""
     import torch
     import transformers as tf

@@ -76,6 +76,7 @@ class SentenceEmbedder:
                 where,
                 device=str(loading.pick_device(device)),
                 model_kwargs={"use_safetensors": True},
+                local_files_only=is_folder or not loading.hub_answers(),
             )
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

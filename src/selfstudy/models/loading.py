@@ -5,14 +5,17 @@ Knows nothing of what the model is for.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
 
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, SelfstudyError
 
 PACKAGED = "atlas"
 """The alias of the models that are shipped in the package."""
@@ -50,6 +53,19 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
             f"no model folder at {path!r}", "check the path, or give a Hub id such as owner/name"
         )
     return path, False
+
+
+def hub_answers() -> bool:
+    """Whether the Hub's host can be found. Loading without it would retry for a minute before it says so."""
+    from huggingface_hub import constants
+
+    if getproxies():
+        return True  # the proxy looks the name up
+    try:
+        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+    except OSError:
+        return False
+    return True
 
 
 def pick_device(device: str) -> torch.device:
@@ -99,7 +115,7 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
-    except ModelError:
+    except SelfstudyError:
         raise
     except Exception as error:
         if is_out_of_memory(error):
@@ -109,6 +125,10 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
         raise ModelError(
             f"model {path!r} cannot be loaded: {_line(error)}", _hint(error, is_folder)
         ) from None
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _hint(error: Exception, is_folder: bool) -> str:

@@ -50,7 +50,7 @@ class LocalLM:
         self.name += f"+{block.adapter}" if block.adapter else ""
         device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
-            self.model, self.tokenizer = _load(block, self.path, device)
+            self.model, self.tokenizer = _load(block, self.path, is_folder, device)
         self._device = device
         self._budget = block.token_budget
         self._format = ChatFormat(self.tokenizer)
@@ -285,10 +285,14 @@ def _stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | N
     return [None, *keys] if sampling.greedy_first else keys
 
 
-def _load(block: LocalModel, path: str, device: torch.device) -> tuple[Any, Any]:
+def _load(block: LocalModel, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source: dict[str, Any] = {"revision": block.revision, "trust_remote_code": block.trust_remote_code}
+    source: dict[str, Any] = {
+        "revision": block.revision,
+        "trust_remote_code": block.trust_remote_code,
+        "local_files_only": is_folder or not loading.hub_answers(),
+    }
     tokenizer = AutoTokenizer.from_pretrained(path, **source)
     model, info = AutoModelForCausalLM.from_pretrained(
         path,

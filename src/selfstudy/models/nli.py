@@ -44,7 +44,7 @@ class EntailmentClassifier:
         self.name = block.path + (f"@{block.revision}" if block.revision else "")
         self._device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
-            self.model, self.tokenizer = _load(block, self.path, self._device)
+            self.model, self.tokenizer = _load(block, self.path, is_folder, self._device)
         self._labels = label_roles(self.model.config.id2label, block.path)
         self._budget = block.token_budget
         self._limit = _limit(self.model, self.tokenizer)
@@ -152,16 +152,20 @@ def label_roles(id2label: dict[int, str], path: str) -> list[str]:
     return roles
 
 
-def _load(block: NLIBlock, path: str, device: torch.device) -> tuple[Any, Any]:
+def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(path, revision=block.revision)
+    source: dict[str, Any] = {
+        "revision": block.revision,
+        "local_files_only": is_folder or not loading.hub_answers(),
+    }
+    tokenizer = AutoTokenizer.from_pretrained(path, **source)
     model, info = AutoModelForSequenceClassification.from_pretrained(
         path,
-        revision=block.revision,
         dtype=loading.pick_dtype(block.dtype, device),
         use_safetensors=True,
         output_loading_info=True,
+        **source,
     )
     loading.check_complete(block.path, info)
     return model.to(device).eval(), tokenizer

@@ -1,0 +1,112 @@
+"""EntailmentClassifier: equal to one pair at a time, labels read from the model, mistakes explained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from selfstudy.errors import ModelError
+from selfstudy.models import load_nli
+from selfstudy.models.nli import EntailmentClassifier, label_roles
+from selfstudy.recipe import NLIBlock
+
+PAIRS = [
+    ("Paris is the capital of France.", "The capital of France is Paris."),
+    ("Who?", "Vienna"),
+    ("Who?", "Who?"),
+    ("The Danube flows through Vienna, Budapest and Belgrade. " * 2, "Belgrade lies on the Danube."),
+    ("Paris is the capital of France.", "The capital of France is Paris."),
+    ("", "x"),
+]
+
+
+@pytest.fixture(scope="module", params=["bert", "deberta"])
+def nli(request: pytest.FixtureRequest, model_folder: Callable[..., Path]) -> EntailmentClassifier:
+    return EntailmentClassifier(NLIBlock(path=str(model_folder(request.param)), device="cpu"))
+
+
+def one_by_one(nli: EntailmentClassifier) -> np.ndarray:
+    rows = []
+    for premise, hypothesis in PAIRS:
+        inputs = nli.tokenizer(premise, hypothesis, return_tensors="pt")
+        with torch.inference_mode():
+            rows.append(nli.model(**inputs).logits[0].double().numpy())
+    return np.array(rows)
+
+
+def test_a_batch_equals_one_pair_per_forward(nli: EntailmentClassifier) -> None:
+    logits = one_by_one(nli)
+    kept = np.exp(logits[:, [2, 0]])  # entailment, contradiction of the fixture's label order
+    expected = kept / kept.sum(1, keepdims=True)
+    done: list[int] = []
+    found = nli.probabilities(PAIRS, done.append)
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert found.sum(1) == pytest.approx(1.0)
+    assert np.ptp(found[:, 0]) > 0.01
+    assert sum(done) == len(PAIRS)
+    names = ["contradiction", "neutral", "entailment"]
+    assert nli.classes(PAIRS) == [names[i] for i in logits.argmax(1)]
+
+
+def test_no_pairs(nli: EntailmentClassifier) -> None:
+    assert nli.probabilities([]).shape == (0, 2)
+    assert nli.classes([]) == []
+
+
+def test_equal_pairs_are_judged_once_and_memory_is_respected(tiny_nli: Path) -> None:
+    nli = EntailmentClassifier(NLIBlock(path=str(tiny_nli), device="cpu"))
+    expected = nli.probabilities(PAIRS)
+    judge, judged = nli._judge, 0
+
+    def limited(batch: object) -> object:
+        nonlocal judged
+        if len(batch) > 2:  # type: ignore[arg-type]
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        judged += len(batch)  # type: ignore[arg-type]
+        return judge(batch)  # type: ignore[arg-type]
+
+    nli._judge = limited  # type: ignore[method-assign, assignment]
+    assert nli.probabilities(PAIRS * 3) == pytest.approx(np.tile(expected, (3, 1)), abs=1e-6)
+    assert judged == len(set(PAIRS))
+
+
+def test_too_long_and_odd_texts_are_judged(tiny_nli: Path) -> None:
+    nli = load_nli(NLIBlock(path=str(tiny_nli), device="cpu"))
+    found = nli.probabilities([("word " * 1000, "Paris " * 300), ("\ud800", "a\x00b")])
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(
+    ("labels", "roles"),
+    [
+        (["ENTAILMENT", "NEUTRAL", "CONTRADICTION"], ["entailment", "neutral", "contradiction"]),
+        (["contradict", "entail"], ["contradiction", "entailment"]),
+        (["Entailment", "other", "Contradictory"], ["entailment", "other", "contradiction"]),
+    ],
+)
+def test_labels_are_read(labels: list[str], roles: list[str]) -> None:
+    assert label_roles(dict(enumerate(labels)), "model") == roles
+
+
+@pytest.mark.parametrize("labels", [["entailment", "not_entailment"], ["LABEL_0", "LABEL_1", "LABEL_2"]])
+def test_labels_that_say_nothing_are_refused(tiny_nli: Path, tmp_path: Path, labels: list[str]) -> None:
+    folder = Path(shutil.copytree(tiny_nli, tmp_path / "nli"))
+    config = json.loads((folder / "config.json").read_text())
+    labels = [*labels, "neutral"][:3]
+    config["id2label"] = dict(enumerate(labels))
+    config["label2id"] = {label: i for i, label in enumerate(labels)}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError) as caught:
+        load_nli(NLIBlock(path=str(folder)))
+    assert labels[0] in caught.value.what
+
+
+def test_a_model_without_a_trained_head_is_refused(tiny_llama: Path) -> None:
+    with pytest.raises(ModelError, match="no usable weights"):
+        load_nli(NLIBlock(path=str(tiny_llama)))
