@@ -51,7 +51,9 @@ def run_teach(
         ModelError: the model is not one whose weights this process holds.
     """
     folder = round.path / FOLDERS[arm]
+    temporary = folder.with_name(folder.name + ".tmp")
     if adapters.is_complete(folder):
+        shutil.rmtree(temporary, ignore_errors=True)  # a kill may have come just before
         return folder
     everything = items.load(round)
     gaps = items.gaps(everything)
@@ -62,7 +64,6 @@ def run_teach(
     rewordings = wordings.write(round, gaps, models.lm, prompts, report)
     if arm == "control":
         gaps = items.permuted(gaps, round.run.recipe.seed)
-    temporary = folder.with_name(folder.name + ".tmp")
     if temporary.exists():
         report.note("an interrupted training starts again from its first step")
         shutil.rmtree(temporary)

@@ -59,12 +59,11 @@ def run_verify(
         key: ground truth, if there is any; without it the references count as true.
 
     Returns:
-        The decision, also in gate.json of the round.  Called again after a kill it goes on where it stopped;
-        called again when finished it returns what is written.
+        The decision, also in gate.json of the round.  Called again after a kill it goes on where it stopped.
+        The caller marks the stage as done, after it has acted on the decision: a kill between the two must
+        not lose a promotion.
     """
     path = str((round.path / "gate.json").relative_to(round.run.path))
-    if round.finished(STAGE) and (written := round.run.read_json(path)) is not None:
-        return Gate.model_validate(written)
     items = plan(round, key)
     arms: list[tuple[Arm, LanguageModel | None]] = [("base", before), ("taught", after), ("control", control)]
     for arm, lm in arms:
@@ -78,7 +77,6 @@ def run_verify(
         rules = Rules(block.margin, block.confidence, block.resamples, recipe.seed, block.control)
         gate = decide(round.read(Check), rules)
     round.run.write_json(path, gate.model_dump(mode="json"))
-    round.finish(STAGE)
     return gate
 
 
