@@ -476,6 +476,10 @@ def _conflicts(recipe: Recipe) -> list[str]:
         value = getattr(recipe, name)
         if value not in (None, "atlas") and not Path(value).exists():
             problems.append(f"{name}: nothing at {value}")
+    for block in ("model", "nli", "embedder"):
+        path = Path(getattr(recipe, block).path)
+        if path.is_absolute() and not path.exists():  # a relative one that is no folder is a Hub id
+            problems.append(f"{block}.path: no model folder at {path}")
     if recipe.prompts is not None and not recipe.prompts.is_dir():
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
