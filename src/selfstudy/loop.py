@@ -6,6 +6,7 @@ does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.answer_key import AnswerKey, load_answer_key
-from selfstudy.errors import RunError
+from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe
@@ -205,16 +206,37 @@ def _stage(study: Study, round: Round, stage: str) -> None:
         "teach": _teach,
         "verify": _verify,
     }
-    with round.run.timed(stage, round.number):
+    with _room(stage), round.run.timed(stage, round.number):
         steps[stage](study, round)
     if not round.finished(stage):
         round.finish(stage)
 
 
+@contextmanager
+def _room(stage: str) -> Iterator[None]:
+    """Says so when the disk is full, whichever library was writing: not all of them raise an OSError."""
+    try:
+        yield
+    except SelfstudyError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number not in _FULL and not any(f"os error {n}" in str(error) for n in _FULL):
+            raise
+        raise RunError(
+            f"{stage}: the disk is full: {error}",
+            "nothing written earlier is lost: make room, then give the same command again; it goes on where "
+            "it stopped",
+        ) from None
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _probe(study: Study, round: Round) -> None:
     from selfstudy.probe import run_probe
 
-    documents = study.documents if any(a.method == "documents" for a in study.recipe.probe.ask) else ()
+    documents = study.documents  # read in any case: an empty library is found before hours of probing
     run_probe(round, study.models(round), study.prompts, documents, study.reporter)
 
 
