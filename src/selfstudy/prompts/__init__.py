@@ -21,7 +21,9 @@ class Prompts:
 
     def __init__(self, folder: Path | None = None) -> None:
         if folder is not None and not folder.is_dir():
-            raise RecipeError(f"prompts: no folder at {folder}", "give a folder of .txt templates, or leave it out")
+            raise RecipeError(
+                f"prompts: no folder at {folder}", "give a folder of .txt templates, or leave it out"
+            )
         self._folder = folder
 
     def chat(self, name: str, **values: str) -> Chat:
