@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from selfstudy import __version__, cli
-from selfstudy.recipe import load_recipe
+from selfstudy.recipe_file import load_recipe
 from selfstudy.run import Run
 
 VERBS = ("demo", "learn", "probe", "gather", "teach", "verify", "report", "doctor")

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfstudy.errors import RunError
-from selfstudy.recipe import Recipe, load_recipe
+from selfstudy.recipe import Recipe
+from selfstudy.recipe_file import load_recipe
 from selfstudy.records import Answer, Completion, Failure, Question, Score, TrainingStep
 from selfstudy.run import Run
 
@@ -180,7 +181,7 @@ def test_a_killed_writer_leaves_no_lock_and_a_resumed_run_equals_an_undisturbed_
     code = """
         import sys
         from pathlib import Path
-        from selfstudy.recipe import load_recipe
+        from selfstudy.recipe_file import load_recipe
         from selfstudy.records import Question
         from selfstudy.run import Run
         with Run.create_or_resume(Path(sys.argv[1]), load_recipe(None, ["library=atlas"])) as run:
@@ -214,7 +215,7 @@ def test_a_full_disk_loses_nothing_and_says_how_to_go_on(place: Path) -> None:
         import resource
         from pathlib import Path
         from selfstudy.errors import RunError
-        from selfstudy.recipe import load_recipe
+        from selfstudy.recipe_file import load_recipe
         from selfstudy.records import Question
         from selfstudy.run import Run
         with Run.create_or_resume(Path({str(place)!r}), load_recipe(None, ["library=atlas"])) as run:

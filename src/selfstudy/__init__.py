@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from selfstudy.models import load_embedder, load_lm, load_nli
     from selfstudy.models.base import LanguageModel, Sampling
     from selfstudy.models.scripted import ScriptedLM
-    from selfstudy.recipe import Recipe, load_recipe
+    from selfstudy.recipe import Recipe
+    from selfstudy.recipe_file import load_recipe
     from selfstudy.run import Run
 
 __version__ = "0.1.0"
@@ -37,7 +38,7 @@ _PUBLIC = {
     "load_embedder": "models",
     "load_lm": "models",
     "load_nli": "models",
-    "load_recipe": "recipe",
+    "load_recipe": "recipe_file",
 }
 
 __all__ = [

@@ -275,7 +275,7 @@ def _learn(recipe: Path, path: Path, overrides: list[str]) -> None:
 
 
 def _load(recipe: Path, overrides: list[str]) -> Recipe:
-    from selfstudy.recipe import load_recipe
+    from selfstudy.recipe_file import load_recipe
 
     return load_recipe(recipe, overrides)
 

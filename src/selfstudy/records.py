@@ -20,7 +20,7 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 VerdictKind = Literal["known", "unsure", "unknown", "misbelief", "unverifiable"]
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Wording = Literal["original", "trained", "reworded", "novel"]
-"""How a question is put: as first asked; a trained rewording; a rewording held out; one seen nowhere before."""
+"""How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
 
 
 def digest(*parts: str) -> str:
@@ -120,7 +120,7 @@ class SentenceScore(BaseModel):
 
 
 class Score(Record):
-    """Hallucination score of one answer: in [0, 1], higher = less consistent; None with `error` if unscored."""
+    """Hallucination score of one answer: in [0, 1], higher = less consistent; None if it has an `error`."""
 
     key_fields = ("question_id", "scorer")
     file = "scores.jsonl"
@@ -206,7 +206,7 @@ class Example(Record):
 
 
 class Pair(Record):
-    """A preference pair. `weight` multiplies its share of training; `origin` says where `rejected` came from."""
+    """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from."""
 
     key_fields = ("prompt", "chosen", "rejected")
     file = "pairs.jsonl"

@@ -31,7 +31,8 @@ from pydantic_core import from_json, to_json
 
 from selfstudy import __version__, jsonl
 from selfstudy.errors import RunError
-from selfstudy.recipe import Recipe, changed_keys, parse_recipe, read_yaml, recipe_digest, to_yaml
+from selfstudy.recipe import Recipe
+from selfstudy.recipe_file import changed_keys, parse_recipe, read_yaml, recipe_digest, to_yaml
 from selfstudy.records import Failure, Record
 
 R = TypeVar("R", bound=Record)

@@ -1,4 +1,4 @@
-"""Which known questions teach may replay and which verify keeps: decided by a hash, so both agree without talking.
+"""Which known questions teach may replay and which verify keeps: a hash decides, so both agree unasked.
 
 Knows nothing of stages or records beyond the id of a question.
 """

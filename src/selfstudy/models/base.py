@@ -87,7 +87,7 @@ class EntailmentModel(Protocol):
         """
 
     def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """The most probable label of each pair over all the model's classes: entailment, neutral, contradiction."""
+        """The most probable label of each pair over all classes: entailment, neutral or contradiction."""
 
 
 class Embedder(Protocol):

@@ -11,16 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import (
-    LocalModel,
-    Recipe,
-    changed_keys,
-    load_recipe,
-    parse_recipe,
-    read_yaml,
-    recipe_digest,
-    to_yaml,
-)
+from selfstudy.recipe import LocalModel, Recipe
+from selfstudy.recipe_file import changed_keys, load_recipe, parse_recipe, read_yaml, recipe_digest, to_yaml
 
 
 def write(folder: Path, text: str) -> Path:

@@ -1,0 +1,295 @@
+"""Recipes from YAML plus `--set a.b=c`, checked before a model loads; and back to YAML, compared, identified.
+
+All problems of a recipe are told at once, each with its key, the value found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from selfstudy.errors import RecipeError
+from selfstudy.recipe import Block, Recipe
+from selfstudy.records import digest
+
+
+def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in the YAML file `path` (None: defaults), changed by overrides such as "probe.samples=5".
+
+    An override's value is read as YAML; `probe.ask.0.count=50` reaches into a list.  Relative paths resolve
+    against the recipe's folder, those in overrides against the working directory.
+
+    Raises:
+        RecipeError: lists every problem at once: unknown keys with the nearest known one, values with what is
+            allowed, choices that do not fit together, files that are not there.
+    """
+    data: dict[str, Any] = {}
+    folder = Path.cwd()
+    if path is not None:
+        path = Path(path)
+        folder = path.absolute().parent
+        data = _absolute(read_yaml(path), folder)
+    for override in overrides:
+        _override(data, override)
+    recipe = parse_recipe(data, str(path) if path is not None else "the recipe")
+    problems = _conflicts(recipe)
+    if problems:
+        raise _refusal(str(path) if path is not None else "the recipe", problems)
+    return recipe
+
+
+def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
+    """A checked Recipe from plain data; `where` is what error messages call it. Looks at no files."""
+    problems = _unknown_keys(data, Recipe)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        problems += [_readable(e, data) for e in error.errors() if e["type"] != "extra_forbidden"]
+        raise _refusal(where, problems) from None
+    return recipe
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in the YAML file `path`.
+
+    Raises:
+        RecipeError: the file is missing, empty, not text, not YAML or not a mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}", _SEE) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}", _SEE) from None
+    if not isinstance(data, dict):
+        found = "empty" if data is None else f"a {type(data).__name__}, not key: value lines"
+        raise RecipeError(f"the recipe {path} is {found}", _SEE)
+    return data
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The whole recipe, defaults included, as YAML; `parse_recipe(read_yaml(path))` reads it back."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """16 hex digits: equal for equal recipes, however they were written."""
+    return digest(json.dumps(recipe.model_dump(mode="json"), sort_keys=True))
+
+
+def changed_keys(old: Recipe, new: Recipe) -> list[str]:
+    """What differs, a line per key: "probe.threshold: 0.5 -> 0.6"; empty if nothing does."""
+    before = dict(_leaves(old.model_dump(mode="json")))
+    after = dict(_leaves(new.model_dump(mode="json")))
+    keys = [*before, *(key for key in after if key not in before)]
+    return [
+        f"{key}: {_show(before.get(key, _ABSENT))} -> {_show(after.get(key, _ABSENT))}"
+        for key in keys
+        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
+    ]
+
+
+_SEE = "`selfstudy learn --help` shows the smallest recipe"
+_ABSENT = object()
+_MODEL = ("model.path", "nli.path", "embedder.path")
+"""Keys that hold a folder, a Hub id or an alias."""
+_PATHS = ("model.adapter", "library", "answer_key", "prompts", "probe.ask.source")
+"""Keys that hold a path (or the alias `atlas`)."""
+
+
+def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = "\n".join(f"    {problem}" for problem in problems)
+    return RecipeError(
+        f"{where} has {count}:\n{lines}", "change the recipe, or override a key with --set key=value"
+    )
+
+
+def _show(value: object) -> str:
+    if value is _ABSENT:
+        return "(absent)"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything in nested plain data that is not itself a non-empty container."""
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    if not items or not value:
+        yield key, value
+        return
+    for name, part in items:
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))
+
+
+def _blocks(annotation: Any) -> list[type[Block]]:
+    """The block types inside an annotation, such as both of `LocalModel | ScriptedModel`."""
+    if isinstance(annotation, type) and issubclass(annotation, Block):
+        return [annotation]
+    return [block for part in get_args(annotation) for block in _blocks(part)]
+
+
+def _known_keys(block: type[Block], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a block and of the blocks in it; lists have no index."""
+    for name, field in block.model_fields.items():
+        yield prefix + name
+        for inner in _blocks(field.annotation):
+            yield from _known_keys(inner, f"{prefix}{name}.")
+
+
+def _unknown_keys(data: Mapping[str, Any], block: type[Block], prefix: str = "") -> list[str]:
+    problems = []
+    for name, value in data.items():
+        field = block.model_fields.get(str(name))
+        if field is None:
+            problems.append(f"{prefix}{name}: unknown key{_nearest(str(name), block, prefix)}")
+            continue
+        kinds = _blocks(field.annotation)
+        for index, part in enumerate(value if isinstance(value, list) else [value]):
+            if kinds and isinstance(part, dict):
+                kind = next((k for k in kinds if _tag(k) == part.get("type")), kinds[0])
+                at = f"{prefix}{name}.{index}." if isinstance(value, list) else f"{prefix}{name}."
+                problems += _unknown_keys(part, kind, at)
+    return problems
+
+
+def _tag(block: type[Block]) -> object:
+    """The `type` by which a union knows this block, None if it has none."""
+    return block.model_fields["type"].default if "type" in block.model_fields else None
+
+
+def _nearest(name: str, block: type[Block], prefix: str) -> str:
+    """A suggestion: a key of the same block with nearly this name, else one of that name elsewhere."""
+    beside = difflib.get_close_matches(name, block.model_fields, n=1, cutoff=0.6)
+    if beside:
+        return f"; did you mean {prefix}{beside[0]}?"
+    everywhere = {key.rpartition(".")[2]: key for key in reversed(list(_known_keys(Recipe)))}
+    elsewhere = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.8)
+    if elsewhere:
+        return f"; did you mean {everywhere[elsewhere[0]]}?"
+    return f"; known here: {', '.join(block.model_fields)}"
+
+
+def _readable(error: Any, data: Any) -> str:
+    """One line for one pydantic error: the dotted key, the value found, what is allowed."""
+    key: list[str] = []
+    for place, part in enumerate(error["loc"]):
+        inside = isinstance(data, (dict, list)) and (
+            part in data if isinstance(data, dict) else part < len(data)
+        )
+        if not inside and place < len(error["loc"]) - 1:
+            continue  # the tag of a union: the recipe's author never wrote it
+        key.append(str(part))
+        data = data[part] if inside else None
+    name = ".".join(key) or "the recipe"
+    if error["type"] == "missing":
+        return f"{name}: missing"
+    if error["type"] == "model_type":
+        return f"{name} = {_show(error['input'])}: must be a block of key: value lines"
+    if error["type"] == "union_tag_invalid":
+        return f"{name}.type = {_show(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+    rule = error["msg"].replace("Input should be", "must be")
+    return f"{name} = {_show(error['input'])}: {rule}"
+
+
+def _absolute(value: Any, base: Path, key: str = "") -> Any:
+    """Plain data with its relative paths made absolute against `base`; aliases and Hub ids stay."""
+    if isinstance(value, dict):
+        return {
+            name: _absolute(part, base, f"{key}.{name}" if key else str(name)) for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_absolute(part, base, key) for part in value]
+    if not isinstance(value, str) or not value or value == "atlas" or key not in (*_MODEL, *_PATHS):
+        return value
+    path = base / Path(value).expanduser()
+    if key in _MODEL and not (value.startswith((".", "/", "~")) or path.exists()):
+        return value
+    return os.path.normpath(path)
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    """Apply one "a.b=c" to plain data, in place."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise RecipeError(f"--set {override}: not of the form key=value", "for example --set probe.samples=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"--set {override}: the value is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
+    default: Any = Recipe().model_dump(mode="json")
+    here: Any = data
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        default = _item(default, part)
+        if isinstance(here, list):
+            if not (part.isdigit() and int(part) < len(here)):
+                raise RecipeError(
+                    f"--set {override}: {'.'.join(parts[:place])} has no item {part!r}; it has {len(here)}"
+                )
+            index: Any = int(part)
+        elif isinstance(here, dict):
+            index = part
+            if not last and here.get(part) is None:
+                here[part] = list(default) if isinstance(default, list) else {}
+        else:
+            raise RecipeError(f"--set {override}: {'.'.join(parts[:place])} is a value, not a block")
+        if last:
+            here[index] = value
+        here = here[index]
+
+
+def _item(value: Any, part: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        return value[int(part)]
+    return None
+
+
+def _conflicts(recipe: Recipe) -> list[str]:
+    """Choices that are each allowed but cannot work together, and files that are not there."""
+    problems = []
+    if not recipe.probe.ask:
+        problems.append("probe.ask is empty: name at least one way of finding questions")
+    for number, ask in enumerate(recipe.probe.ask):
+        key = f"probe.ask.{number}"
+        if ask.method == "documents" and recipe.library is None:
+            problems.append(
+                f'{key}.method = "documents" needs a library: set library to a folder of documents'
+            )
+        if ask.method in ("external", "oracle") and ask.source is None:
+            what = (
+                "a text file, one topic a line"
+                if ask.method == "external"
+                else "a file of lemma<TAB>definition lines"
+            )
+            problems.append(f'{key}.method = "{ask.method}" needs {key}.source: {what}')
+        if ask.source is not None and not ask.source.is_file():
+            problems.append(f"{key}.source: no file at {ask.source}")
+    if recipe.teach.known_heldout == 0:
+        problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
+    for name in ("library", "answer_key"):
+        value = getattr(recipe, name)
+        if value not in (None, "atlas") and not Path(value).exists():
+            problems.append(f"{name}: nothing at {value}")
+    for block in ("model", "nli", "embedder"):
+        path = Path(getattr(recipe, block).path)
+        if path.is_absolute() and not path.exists():  # a relative one that is no folder is a Hub id
+            problems.append(f"{block}.path: no model folder at {path}")
+    if recipe.prompts is not None and not recipe.prompts.is_dir():
+        problems.append(f"prompts: no folder at {recipe.prompts}")
+    return problems
