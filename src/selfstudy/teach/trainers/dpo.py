@@ -30,7 +30,7 @@ def train(
     """
     rows = tokenised(lm, pairs)
     longest = max(len(r["prompt_ids"]) + max(len(r["chosen_ids"]), len(r["rejected_ids"])) for r in rows)
-    with shared.own_randomness(setting.seed), tempfile.TemporaryDirectory() as folder:
+    with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
         trainer = shared.build(
             _Trainer,
             model,

@@ -41,7 +41,7 @@ def train(
     """
     rows = tokenised(lm, examples)
     lengths = [len(row["input_ids"]) for row in rows]
-    with shared.own_randomness(setting.seed), tempfile.TemporaryDirectory() as folder:
+    with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
         trainer = shared.build(
             _Trainer,
             model,

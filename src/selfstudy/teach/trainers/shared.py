@@ -9,6 +9,7 @@ import copy
 import itertools
 import math
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,10 +104,14 @@ def training_copy(lm: LanguageModel) -> Any:
 
 
 @contextmanager
-def own_randomness(seed: int) -> Iterator[None]:
-    """The start of A and dropout use global generators: seeds them, and puts them back afterwards."""
+def isolated(seed: int) -> Iterator[None]:
+    """Seeds the global generators, which the start of A and dropout use, and puts them back afterwards.
+
+    Warnings that the libraries address to each other are not shown.
+    """
     state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(seed)
         try:
             yield
@@ -181,7 +186,7 @@ def arguments(setting: Setting, model: Any, longest: int, rows: int, folder: str
         "data_seed": setting.seed,
         "use_cpu": device == "cpu",
         "bf16": device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False),
-        "gradient_checkpointing": large,
+        "activation_checkpointing": large,
         "max_length": None,
         "remove_unused_columns": True,
         "dataloader_num_workers": 0,
