@@ -56,15 +56,25 @@ def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
 @app.command("measure-lm")
 def measure_lm(
     model: Annotated[Path | None, typer.Argument(help="A model folder [default: the shipped one].")] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="A model without the ignorance task to compare.")
+    ] = None,
+    card: Annotated[bool, typer.Option(help="Write the figures to the model card in the folder.")] = False,
     threads: Threads = 2,
     seed: int = 0,
 ) -> None:
-    """Measure atlas-lm: every figure of its model card."""
-    from selfstudy.atlas.measure_lm import measure
+    """Measure atlas-lm: every figure of its model card (a minute or two)."""
+    from selfstudy.atlas import measure_lm as measuring
 
     _begin(threads)
-    for name, value in measure(model or HERE / "lm", seed=seed).items():
-        typer.echo(f"{name:44} {value:.3f}")
+    folder = model or HERE / "lm"
+    columns = {"atlas-lm": measuring.measure(folder, seed=seed)}
+    if beside is not None:
+        columns["without ignorance"] = measuring.measure(beside, seed=seed)
+    for name in columns["atlas-lm"]:
+        typer.echo(f"{name:44}" + "".join(f"{figures[name]:8.3f}" for figures in columns.values()))
+    if card:
+        (folder / "README.md").write_text(measuring.card(folder, columns), encoding="utf-8")
 
 
 def _begin(threads: int) -> None:

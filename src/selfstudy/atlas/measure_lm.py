@@ -5,8 +5,11 @@ Facts of withheld entities are only read from pages here, never trained on.
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import re
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +56,32 @@ def measure(folder: Path, seed: int = 0) -> dict[str, float]:
         figures[name] = _questions(lm, task, seed)
     figures |= _late_skills(lm, seed)
     return figures
+
+
+def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
+    """The model card of the model in `folder`; `columns` has the figures of each model that is compared."""
+    from safetensors import safe_open
+
+    from selfstudy.atlas.train_lm import PLAN
+
+    with safe_open(folder / "model.safetensors", framework="np") as weights:
+        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    names = list(next(iter(columns.values())))
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines += [f"| {n} | " + " | ".join(f"{c[n]:.3f}" for c in columns.values()) + " |" for n in names]
+    template = (Path(__file__).parent / "lm_card.md").read_text(encoding="utf-8")
+    return string.Template(template).substitute(
+        parameters=f"{sum(math.prod(shape) for shape in shapes):,}",
+        vocabulary=f"{config['vocab_size']:,}",
+        known=f"{len(world.facts(known=True)):,}",
+        withheld=f"{len(world.facts(known=False)):,}",
+        known_entities=sum(e.known for e in world.entities()),
+        withheld_entities=sum(not e.known for e in world.entities()),
+        novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
+        tokens=f"{sum(stage.tokens for stage in PLAN) / 1e6:.1f}",
+        figures="\n".join(lines),
+    )
 
 
 def _some(facts: Sequence[world.Fact], rng: random.Random, most: int = MAX) -> list[world.Fact]:
