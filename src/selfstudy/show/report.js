@@ -79,22 +79,14 @@
       const ratio = window.devicePixelRatio || 1;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
-      const layers = Array.from({ length: KINDS + VERDICTS.length }, () => []);
-      for (let i = 0; i < N; i++) if (visible(i)) layers[layer(i)].push(i);
       const size = radius * Math.sqrt(zoom), square = N > 6000;
-      layers.forEach((members, number) => {
-        if (!members.length) return;
-        context.fillStyle = number === 0 ? faint : number < RAMP ? ramp[number - 1] : number < KINDS ? ramp[number - RAMP] : verdictColours[number - KINDS];
-        context.globalAlpha = number > 0 && number < RAMP ? 1 - 0.7 * mix : 0.88;
-        context.beginPath();
-        for (const i of members) {
-          const x = screenX(i), y = screenY(i);
-          if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-          if (square) context.rect(x - size, y - size, 2 * size, 2 * size);
-          else { context.moveTo(x + size, y); context.arc(x, y, size, 0, 6.2832); }
-        }
-        context.fill();
-      });
+      // Where points overlap, several passes keep the last colour from hiding all others.
+      const passes = square ? 16 : 1;
+      for (let pass = 0; pass < passes; pass++) {
+        const layers = Array.from({ length: KINDS + VERDICTS.length }, () => []);
+        for (let i = pass; i < N; i += passes) if (visible(i)) layers[layer(i)].push(i);
+        layers.forEach((members, number) => drawLayer(members, number, size, square));
+      }
       context.globalAlpha = 1;
       if (current >= 0) {
         context.lineWidth = 2.5;
@@ -103,6 +95,19 @@
         context.arc(screenX(current), screenY(current), size + 4, 0, 6.2832);
         context.stroke();
       }
+    }
+    function drawLayer(members, number, size, square) {
+      if (!members.length) return;
+      context.fillStyle = number === 0 ? faint : number < RAMP ? ramp[number - 1] : number < KINDS ? ramp[number - RAMP] : verdictColours[number - KINDS];
+      context.globalAlpha = number > 0 && number < RAMP ? 1 - 0.7 * mix : 0.88;
+      context.beginPath();
+      for (const i of members) {
+        const x = screenX(i), y = screenY(i);
+        if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
+        if (square) context.rect(x - size, y - size, 2 * size, 2 * size);
+        else { context.moveTo(x + size, y); context.arc(x, y, size, 0, 6.2832); }
+      }
+      context.fill();
     }
     const redraw = () => { if (!frame) frame = requestAnimationFrame(draw); };
     function resize() {
