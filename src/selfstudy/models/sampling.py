@@ -44,7 +44,8 @@ def penalise(logits: Tensor, tokens: Tensor, penalty: float) -> Tensor:
 
 def distribution(scores: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
     """Probabilities (rows, vocabulary) of temperature, then top-k, then top-p (Holtzman et al. 2020)."""
-    scores = scores / temperature
+    if temperature != 1.0:
+        scores = scores / temperature
     if 0 < top_k < scores.shape[1]:
         least = scores.topk(top_k, dim=1).values[:, -1:]
         scores = scores.masked_fill(scores < least, -torch.inf)
