@@ -4,9 +4,10 @@ Two things are computed once or not at all; the loss and its gradients are the s
 - the vocabulary layer runs on the positions that are learned, not on the prompt;
 - the beginning that all sequences of a batch share (the system prompt) runs once, and they continue its
   cache.  Its gradient is the sum over the batch.
-Measured per step on one core (hidden 256, 6 layers, vocabulary 3,072, LoRA r 32, batch 32 x 35 tokens of
-which 12 are shared and 12 learned): TRL's own 573 ms, the first alone 430 ms, both 324 ms, with `fast_lora`
-216 ms.
+Measured, CPU time of a step on one core of a busy machine (hidden 256, 6 layers, vocabulary 3,072, LoRA r 32
+without dropout, batch 32 x 35 tokens, 12 of them shared, 12 learned).  In the trainer: TRL's own 573 ms,
+the first alone 430 ms.  In a bare loop, so without the trainer's own work: the first alone 453 ms, both
+324 ms, with `fast_lora` too 216 ms.  This file as it is, in the trainer: 284 ms (least 252 ms).
 """
 
 from __future__ import annotations
