@@ -37,6 +37,7 @@ class LocalLM:
         model: the transformers model, in evaluation mode, an adapter merged into it.
         tokenizer: its tokenizer.
         path: the folder or Hub id it was loaded from.
+        adapter: the adapter that was merged in, if any: a later adapter has to be combined with it.
     """
 
     def __init__(self, block: LocalModel) -> None:
@@ -46,6 +47,7 @@ class LocalLM:
             ModelError: it is not there, damaged, not of this kind, or does not fit; the message says which.
         """
         self.path, is_folder = loading.locate(block.path, "lm")
+        self.adapter = block.adapter
         self.name = block.path + (f"@{block.revision}" if block.revision else "")
         self.name += f"+{block.adapter}" if block.adapter else ""
         device = loading.pick_device(block.device)
