@@ -269,14 +269,16 @@ def _verify(study: Study, round: Round) -> None:
         study.key,
         study.reporter,
     )
-    if adapter is not None:
-        (_promote if gate.promoted else _reject)(study, adapter, gate)
+    if adapter is not None and gate.promoted:
+        _promote(study, adapter)
+    elif (round.path / "adapter").is_dir():  # there is one even if its training failed
+        _reject(study, round.path / "adapter", gate)
     for folder in (adapter, control):
         if folder is not None and not (gate.promoted and folder == adapter):
             study.forget(folder)
 
 
-def _promote(study: Study, adapter: Path, gate: Gate) -> None:
+def _promote(study: Study, adapter: Path) -> None:
     """Copies the adapter (or writes the merged model) to the run's `promoted` folder, in one step."""
     target = study.run.path / PROMOTED
     with _replacing(target) as folder:

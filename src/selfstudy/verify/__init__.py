@@ -19,7 +19,7 @@ from selfstudy.answer_key import AnswerKey
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Check, Completion
+from selfstudy.records import Check, Completion, Failure
 from selfstudy.run import Round
 from selfstudy.selfcheck import passage_score, score_passages
 from selfstudy.verify.correctness import judge
@@ -72,7 +72,9 @@ def run_verify(
     recipe = round.run.recipe
     block = recipe.verify
     if after is None:
-        gate = refuse("Training gave no adapter, so there is nothing to promote.")
+        failed = [f.message for f in round.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
+        why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
+        gate = refuse(f"{why}, so there is nothing to promote.")
     else:
         rules = Rules(block.margin, block.confidence, block.resamples, recipe.seed, block.control)
         gate = decide(round.read(Check), rules)
