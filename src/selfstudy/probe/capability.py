@@ -21,7 +21,7 @@ Labels = npt.NDArray[np.int64]
 FEW = 10
 """Up to this many literally distinct questions are counted; more are clustered (METHODS 1)."""
 
-CLUSTERED_AT_MOST = 10_000
+CLUSTERED_AT_MOST = 5_000
 """Above this a seeded sample is clustered: HDBSCAN is quadratic in time and memory (10,000: 9 s, 1.8 GB).
 
 Curiosity of a sample tends to be higher than that of the whole, as its points lie farther apart.
