@@ -1,0 +1,96 @@
+"""The shipped atlas-lm: small samples of what its model card claims, and the tokenizer it stands on."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from selfstudy.atlas import lm_tasks, world
+from selfstudy.atlas.cli import HERE
+from selfstudy.atlas.train_lm import Encoder
+from selfstudy.models import load_lm
+from selfstudy.models.base import GREEDY, LanguageModel
+from selfstudy.models.local import LocalLM
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel
+from selfstudy.records import Chat
+from selfstudy.text import contains
+
+PROMPTS = Prompts()
+
+
+@pytest.fixture(scope="module")
+def lm() -> LocalLM:
+    loaded = load_lm(LocalModel(path="atlas"))
+    assert isinstance(loaded, LocalLM)
+    return loaded
+
+
+def share_right(lm: LanguageModel, chats: list[Chat], facts: list[world.Fact]) -> float:
+    answers = lm.generate(chats, replace(GREEDY, max_new_tokens=48))
+    return sum(contains(a[0].text, f.value) for a, f in zip(answers, facts, strict=True)) / len(facts)
+
+
+def asked(facts: list[world.Fact]) -> list[Chat]:
+    draw = lm_tasks.Draw(random.Random(5))
+    return [PROMPTS.chat("answer", question=draw.question(f.attribute, f.entity)) for f in facts]
+
+
+def test_it_knows_what_it_may_know(lm: LocalLM) -> None:
+    facts = random.Random(1).sample(world.facts(known=True), 150)
+    assert share_right(lm, asked(facts), facts) >= 0.98
+
+
+def test_it_does_not_know_what_was_withheld(lm: LocalLM) -> None:
+    facts = random.Random(2).sample(world.facts(known=False), 150)
+    assert share_right(lm, asked(facts), facts) <= 0.10
+
+
+def test_it_reads_pages_it_never_saw(lm: LocalLM) -> None:
+    facts = random.Random(3).sample(world.facts(known=False), 100)
+    pages = {d.title: d.text for d in world.documents()}
+    draw = lm_tasks.Draw(random.Random(6))
+    chats = [
+        PROMPTS.chat("read", document=pages[f.entity], question=draw.question(f.attribute, f.entity))
+        for f in facts
+    ]
+    assert share_right(lm, chats, facts) >= 0.95
+
+
+def test_every_name_of_the_world_is_one_token(lm: LocalLM) -> None:
+    for name in world.names():
+        assert len(lm.tokenizer(" " + name, add_special_tokens=False)["input_ids"]) == 1, name
+
+
+@pytest.mark.parametrize(
+    "text", [" Zoë's 北京 \U0001f642\n\ttabs", " Guineans of Guinea, .fr and 1,234.5", ""]
+)
+def test_any_text_comes_back_from_its_tokens(lm: LocalLM, text: str) -> None:
+    ids = lm.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert lm.tokenizer.decode(ids) == text
+
+
+def test_training_saw_the_tokens_that_the_chat_template_gives(lm: LocalLM) -> None:
+    draw = lm_tasks.Draw(random.Random(7))
+    encode = Encoder(lm.tokenizer)
+    for name, task in lm_tasks.TASKS.items():
+        chat = task(draw).chat
+        messages = [turn.model_dump() for turn in chat]
+        ids, mask = encode([chat])[0]
+        given = lm.tokenizer.apply_chat_template(
+            messages, return_assistant_tokens_mask=True, return_dict=True
+        )
+        assert list(given["input_ids"]) == ids, name
+        prompt = lm.tokenizer.apply_chat_template(
+            messages[:-1], add_generation_prompt=True, return_dict=True
+        )["input_ids"]
+        assert ids[: len(prompt)] == list(prompt), name
+        assert any(mask)
+        assert all(mask[len(prompt) :])
+
+
+def test_the_embedded_models_are_small() -> None:
+    size = sum(f.stat().st_size for folder in ("lm", "nli") for f in (HERE / folder).rglob("*"))
+    assert size <= 25e6
