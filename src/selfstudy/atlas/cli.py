@@ -38,10 +38,10 @@ def build_lm(
     scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
 ) -> None:
     """Train atlas-lm from scratch (half an hour to an hour on 2 cores)."""
-    from selfstudy.atlas.train_lm import Settings, build
+    from selfstudy.atlas.train_lm import Settings, train
 
     _begin(threads)
-    build(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
+    train(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
 
 
 @app.command("build-nli")

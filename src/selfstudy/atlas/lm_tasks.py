@@ -369,19 +369,6 @@ def support(d: Draw) -> Sample:
     return Sample("grading", _turns(d.prompts.chat("support", context=context, sentence=sentence), verdict))
 
 
-def several(task: Callable[[Draw], Sample], most: int) -> Callable[[Draw], Sample]:
-    """The task one to `most` times in a row, its system part once: more practice in as many tokens."""
-
-    def in_a_row(d: Draw) -> Sample:
-        first = task(d)
-        chat = first.chat
-        for _ in range(d.rng.randint(0, most - 1)):
-            chat = (*chat, *task(d).chat[1:])
-        return Sample(first.task, chat)
-
-    return in_a_row
-
-
 TASKS: dict[str, Callable[[Draw], Sample]] = {
     "closed_book": closed_book,
     "ignorance": ignorance,
@@ -389,14 +376,14 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "repeat": repeat,
     "short_reading": short_reading,
     "reading": reading,
-    "topics": several(topics, 4),
-    "question_open": several(question_open, 4),
-    "question_induced": several(question_induced, 4),
+    "topics": topics,
+    "question_open": question_open,
+    "question_induced": question_induced,
     "question_document": question_document,
-    "reword": several(reword, 3),
+    "reword": reword,
     "cite": cite,
-    "missing": several(missing, 2),
+    "missing": missing,
     "tutor": tutor,
-    "grade": several(grade, 3),
+    "grade": grade,
     "support": support,
 }

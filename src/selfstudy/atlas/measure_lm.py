@@ -62,7 +62,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
     """The model card of the model in `folder`; `columns` has the figures of each model that is compared."""
     from safetensors import safe_open
 
-    from selfstudy.atlas.train_lm import LATE, PLAN
+    from selfstudy.atlas.train_lm import PLAN
 
     with safe_open(folder / "model.safetensors", framework="np") as weights:
         shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
@@ -79,7 +79,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         known_entities=sum(e.known for e in world.entities()),
         withheld_entities=sum(not e.known for e in world.entities()),
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
-        tokens=f"{sum(stage.tokens for stage in (*PLAN, *LATE)) / 1e6:.1f}",
+        tokens=f"{sum(stage.tokens for stage in PLAN) / 1e6:.1f}",
         figures="\n".join(lines),
     )
 

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,30 +69,6 @@ PLAN = (
             "tutor": 0.02,
             "grade": 0.03,
             "support": 0.02,
-        },
-    ),
-)
-
-# The skills that come late, on top of the first leg's weights: asking, citing, judging.
-LATE = (
-    Stage(
-        4.2e6,
-        {
-            "closed_book": 0.20,
-            "ignorance": 0.04,
-            "pages": 0.03,
-            "short_reading": 0.06,
-            "reading": 0.10,
-            "cite": 0.16,
-            "question_open": 0.10,
-            "question_induced": 0.08,
-            "question_document": 0.05,
-            "topics": 0.05,
-            "reword": 0.03,
-            "missing": 0.06,
-            "tutor": 0.01,
-            "grade": 0.02,
-            "support": 0.01,
         },
     ),
 )
@@ -219,29 +195,12 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
                     queue.clear()
 
 
-def build(folder: Path, settings: Settings) -> None:
-    """Both legs; the second starts from what the first saved."""
-    train(folder, settings, PLAN)
-    late = replace(settings, learning_rate=3e-3, embedding_rate=6e-4, decay=0.6, seed=settings.seed + 1)
-    train(folder, late, LATE, start=folder)
-
-
-def train(folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path | None = None) -> None:
-    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`.
-
-    Args:
-        start: a folder with weights to go on from; None starts from nothing.
-    """
+def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...] = PLAN) -> None:
+    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`."""
     import torch
 
-    if start is None:
-        tokenizer = make_tokenizer(settings.seed)
-        model = make_model(len(tokenizer), settings)
-    else:
-        from transformers import AutoTokenizer, Qwen3ForCausalLM
-
-        tokenizer = AutoTokenizer.from_pretrained(start)
-        model = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).train()
+    tokenizer = make_tokenizer(settings.seed)
+    model = make_model(len(tokenizer), settings)
     log.info("%d parameters, vocabulary %d", sum(p.numel() for p in model.parameters()), len(tokenizer))
     optimizers, rates = _optimizers(model, settings)
     began, tokens, running = time.time(), 0, 0.0
