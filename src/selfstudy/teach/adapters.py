@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_SETS = ("target_modules", "modules_to_save")
+"""What peft keeps as sets and writes in an order that differs between processes."""
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 
@@ -42,6 +44,11 @@ def save(model: Any, folder: Path) -> None:
                 parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
     model.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)  # a template for the Hub, without content
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config |= {
+        name: sorted(value) for name, value in config.items() if name in _SETS and isinstance(value, list)
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def combine(folders: Sequence[Path], folder: Path) -> None:
