@@ -19,6 +19,8 @@ from selfstudy.errors import ModelError, SelfstudyError
 
 PACKAGED = "atlas"
 """The alias of the models that are shipped in the package."""
+HUB_SECONDS = 10.0
+"""How long the Hub may take to answer a call."""
 
 
 def locate(path: str, packaged: str | None = None, marker: str = "config.json") -> tuple[str, bool]:
@@ -56,13 +58,15 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
 
 
 def hub_answers() -> bool:
-    """Whether the Hub's host can be found. Loading without it would retry for a minute before it says so."""
+    """Whether the Hub takes a connection. Loading without it would retry for minutes before it says so."""
     from huggingface_hub import constants
 
     if getproxies():
-        return True  # the proxy looks the name up
+        return True  # the proxy makes the connection
+    hub = urlsplit(constants.ENDPOINT)
+    port = hub.port or (80 if hub.scheme == "http" else 443)
     try:
-        socket.getaddrinfo(urlsplit(constants.ENDPOINT).hostname, None)
+        socket.create_connection((hub.hostname or "", port), HUB_SECONDS).close()
     except OSError:
         return False
     return True
