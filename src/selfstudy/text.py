@@ -89,6 +89,11 @@ def contains(answer: str, expected: str) -> bool:
     return bool(needle) and f" {needle} " in f" {normalise(answer)} "
 
 
+def under_title(title: str, passage: str) -> str:
+    """The passage, under its title if it does not name it: a later part of a document may say only "it"."""
+    return passage if not title or contains(passage, title) else f"{title}\n{passage}"
+
+
 def chunks(text: str, max_tokens: int, count: Callable[[str], int]) -> list[tuple[int, int]]:
     """Spans of `text` that end on sentence boundaries and have at most `max_tokens` by `count` each.
 

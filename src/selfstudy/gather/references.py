@@ -43,7 +43,11 @@ def read_references(
     for rank in range(block.hits):
         pending = [i for i in pending if len(evidence[i]) > rank]
         chats = [
-            prompts.chat("read", question=questions[i].text, document=_shown(evidence[i][rank]))
+            prompts.chat(
+                "read",
+                question=questions[i].text,
+                document=text.under_title(evidence[i][rank].title, evidence[i][rank].text),
+            )
             for i in pending
         ]
         answers = model.generate(chats, _sampling(block, seed)) if chats else []
@@ -70,13 +74,6 @@ def _sampling(block: GatherBlock, seed: int) -> Sampling:
     return Sampling(
         n=block.samples, temperature=1.0, greedy_first=True, max_new_tokens=block.max_new_tokens, seed=seed
     )
-
-
-def _shown(passage: Evidence) -> str:
-    """The passage, under its title if it does not name it: a later part of a document may say only "it"."""
-    if not passage.title or text.contains(passage.text, passage.title):
-        return passage.text
-    return f"{passage.title}\n{passage.text}"
 
 
 def _inconsistency(read: dict[int, list[Completion]], nli: EntailmentModel) -> dict[int, float]:

@@ -69,7 +69,7 @@ def load(round: Round) -> list[Item]:
                     s.text.strip() for s in answer.samples if s.finish != "error" and s.text.strip()
                 ),
                 reference=said,
-                document=_shown(source) if source else "",
+                document=text.under_title(source.title, source.text) if source else "",
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
             )
@@ -98,13 +98,6 @@ def permuted(items: Sequence[Item], seed: int) -> list[Item]:
         replace(item, target=items[donor[k]].target, read_target=items[donor[k]].read_target)
         for k, item in enumerate(items)
     ]
-
-
-def _shown(passage: Evidence) -> str:
-    """The passage as gather showed it when it read the reference: under its title if it does not name it."""
-    if not passage.title or text.contains(passage.text, passage.title):
-        return passage.text
-    return f"{passage.title}\n{passage.text}"
 
 
 def _by_id(round: Round, kind: type[R], wanted: Callable[[R], bool]) -> dict[str, R]:

@@ -88,7 +88,8 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     cases = _cases(round, key)
     gaps = _sample([c for c in cases if _is_gap(c, recipe)], recipe, "gap")
     known = _sample([c for c in cases if _is_known(c, recipe)], recipe, "known")
-    evidence = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
+    found = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
+    evidence = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
     readable = [c for c in [*gaps, *known] if c.reference.evidence_id in evidence]
     wordings = _wordings(round, gaps, recipe.seed)
     items = [Item(c.question.id, "gap", "original", c.question.text, c.expected) for c in gaps]
@@ -105,7 +106,7 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
             "original",
             c.question.text,
             c.expected,
-            evidence[c.reference.evidence_id].text,
+            evidence[c.reference.evidence_id],
         )
         for c in _sample(readable, recipe, "reading")
     ]
