@@ -1,0 +1,167 @@
+"""Bad input and bad luck: one screen that says what to do, exit code 2, no traceback, nothing earlier lost.
+
+Where the error has to come before a model loads, a process of its own shows that torch was not imported.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from selfstudy.models.loading import locate
+
+from .small import DEMO, KILL, cli, recipe, refusal, sets, shell
+
+pytestmark = pytest.mark.story
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("probe.treshold=0.5", "did you mean probe.threshold?"),
+        ("probe.threshold=1.5", "probe.threshold = 1.5"),
+        ("model.path=./nowhere", "model.path: no model folder at"),
+        ("nli.path=/no/such/model", "nli.path: no model folder at /no/such/model"),
+        ("library=./no-documents", "library: nothing at"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_anything_is_made(change: str, said: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = shell("demo", "--run", run, "--set", change)
+    assert said in refusal(result)
+    assert result[2].endswith("False\n"), "torch was imported"
+    assert not run.exists()
+
+
+def test_a_run_of_another_recipe_is_left_alone(finished: Path) -> None:
+    before = KILL["files"](finished)
+    result = shell("demo", "--run", finished, *sets("seed=5"))
+    assert "seed: 0 -> 5" in refusal(result)
+    assert result[2].endswith("False\n"), "torch was imported"
+    assert KILL["files"](finished) == before
+
+
+def test_a_library_of_nothing_lists_why_and_loads_no_model(tmp_path: Path) -> None:
+    library = tmp_path / "docs"
+    library.mkdir()
+    (library / "empty.md").touch()
+    (library / "photo.jpg").write_bytes(b"\xff\xd8")
+    asks = '[{"method": "open", "count": 5}]'  # a method that would not need the library for hours
+    result = shell(
+        "demo", "--run", tmp_path / "run", "--set", f"library={library}", "--set", f"probe.ask={asks}"
+    )
+    message = refusal(result)
+    assert "empty.md" in message
+    assert "photo.jpg" in message
+    assert result[2].endswith("False\n"), "torch was imported"
+
+
+def test_damaged_weights(tmp_path: Path) -> None:
+    model = Path(shutil.copytree(locate(recipe().model.path, "lm")[0], tmp_path / "model"))
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    message = refusal(cli("demo", "--run", tmp_path / "run", "--model", model))
+    assert str(model) in message
+    assert "damaged" in message
+
+
+@pytest.mark.parametrize("offline", ["1", "0"])
+def test_a_hub_id_without_a_network(offline: str, tmp_path: Path) -> None:
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": offline, "HF_HOME": str(tmp_path)}
+    proxies = {name: "" for name in os.environ if name.lower().endswith("_proxy")}
+    began = time.monotonic()
+    result = shell("demo", "--run", tmp_path / "run", "--model", "nobody/nothing", **nobody, **proxies)
+    assert "nobody/nothing" in refusal(result)
+    assert time.monotonic() - began < 90
+
+
+def test_ctrl_c_and_a_second_process(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    command = [sys.executable, "-m", "selfstudy.cli", "demo", "--run", str(run), *sets("probe.block_size=4")]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while first.poll() is None and not (run / "rounds/1/questions.jsonl").exists():
+            time.sleep(0.05)
+        for second in (("gather", run), ("demo", "--run", run, *sets("probe.block_size=4"))):
+            assert f"process {first.pid}" in refusal(shell(*second))
+        first.send_signal(signal.SIGINT)
+        said = first.communicate(timeout=60)[1]
+    finally:
+        first.kill()
+    assert first.returncode == 130, said
+    assert "Traceback" not in said
+    assert f"selfstudy demo --run '{run}'" in said
+
+
+class Disk:
+    """A disk that can be filled up: a small one of its own if we may mount it, else a limit on file sizes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
+        self.mounted = (
+            shutil.which("mount") is not None and not subprocess.run(mount, capture_output=True).returncode
+        )
+
+    @contextmanager
+    def full(self, left: int) -> Iterator[None]:
+        """Meanwhile only `left` more bytes fit."""
+        if not self.mounted:
+            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (left, hard))
+            try:
+                yield
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+            return
+        ballast = self.path / "ballast"
+        free = os.statvfs(self.path)
+        ballast.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - left))
+        yield
+        ballast.unlink()
+
+    def close(self) -> None:
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.path)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path / "disk")
+    yield disk
+    disk.close()
+
+
+def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, finished: Path) -> None:
+    run = disk.path / "run"
+    verbs = {
+        "probe": (12_000, ["probe", DEMO, "--run", run, *sets()]),
+        "gather": (40_000, ["gather", run]),
+        "teach": (400_000, ["teach", run]),
+        "verify": (8_000, ["verify", run]),
+        "report": (8_000, ["report", run]),
+    }
+    for verb, (left, command) in verbs.items():
+        with disk.full(left):
+            message = refusal(cli(*command))
+        assert "make room" in message, message
+        code, _, said = cli(*command)
+        assert code == 0, (verb, said)
+    assert KILL["differences"](KILL["files"](finished), KILL["files"](run)) == []
+
+
+def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--keep", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
