@@ -38,12 +38,13 @@ KILL: dict[str, Any] = runpy.run_path(str(ROOT / "benchmarks/kill.py"))
 
 SMALL = (
     f"model.path={os.environ.get('SELFSTUDY_STORY_MODEL', 'atlas')}",
-    "probe.ask.0.count=48",
+    "probe.ask.0.count=72",
     "probe.ask.1.count=6",
     "probe.ask.2.count=6",
     "probe.samples=4",
     "teach.wordings=2",
-    "teach.sft.epochs=4",
+    "teach.sft.epochs=12",
+    "teach.sft.learning_rate=0.003",
     "verify.samples=4",
 )
 """Overrides of the demo. SELFSTUDY_STORY_MODEL tells the stories of another model than the packaged one."""
