@@ -128,6 +128,12 @@ class Study:
 
         return load_nli(self.recipe.nli)
 
+    @cached_property
+    def judge(self) -> LanguageModel | None:
+        from selfstudy.models import load_lm
+
+        return None if self.recipe.judge is None else load_lm(self.recipe.judge)
+
     def lm(self, adapter: Path | None) -> LanguageModel:
         """The recipe's model with an adapter of this run, or as it is."""
         from selfstudy.models import load_lm
@@ -144,7 +150,7 @@ class Study:
         """The models of a round: the language model has learned what earlier rounds promoted."""
         from selfstudy.models import Models
 
-        return Models(self.lm(_standing(round)), self.nli, self.embedder)
+        return Models(self.lm(_standing(round)), self.nli, self.embedder, self.judge)
 
     @cached_property
     def documents(self) -> Sequence[Document]:

@@ -85,6 +85,21 @@ class Ask(Block):
     tries: Positive = 3
 
 
+ScorerName = Literal[
+    "selfcheck-nli",
+    "selfcheck-llm",
+    "selfcheck-ngram",
+    "selfcheck-embedding",
+    "agreement",
+    "bsdetector",
+    "semantic-entropy",
+    "semantic-entropy-discrete",
+    "p-true",
+    "predictive-entropy",
+    "ensemble",
+]
+
+
 class ProbeBlock(Block):
     """What does it not know?"""
 
@@ -93,7 +108,12 @@ class ProbeBlock(Block):
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
     max_new_tokens: Positive = 128
-    scorer: Literal["selfcheck-nli", "agreement"] = "selfcheck-nli"
+    scorer: ScorerName = "selfcheck-nli"
+    """The one whose score decides what is a gap."""
+    compare: tuple[ScorerName, ...] = ()
+    """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
+    ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
+    """Members of the scorer `ensemble`."""
     threshold: Fraction = 0.5
     """Hallucination score above it = gap."""
     block_size: Positive = 256
@@ -181,6 +201,8 @@ class Recipe(Block):
     """Everything a run depends on. The same recipe and seed give the same records."""
 
     model: ModelBlock = LocalModel()
+    judge: ModelBlock | None = None
+    """What grades and judges where a language model does; None: the model itself."""
     nli: NLIBlock = NLIBlock()
     embedder: EmbedderBlock = EmbedderBlock()
     library: str | None = None
@@ -198,7 +220,7 @@ class Recipe(Block):
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
 
-    @field_validator("model", mode="before")
+    @field_validator("model", "judge", mode="before")
     @classmethod
     def _local_unless_said(cls, value: Any) -> Any:
         return {"type": "local", **value} if isinstance(value, dict) else value

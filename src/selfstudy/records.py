@@ -111,16 +111,23 @@ class Answer(Record):
 
 
 class SentenceScore(BaseModel):
-    """Inconsistency of one sentence of the passage: its mean and one value per sample, each in [0, 1]."""
+    """Inconsistency of one sentence of the passage: its mean and one value per sample, each in [0, 1].
+
+    A sample that could not be judged has None and does not count in the mean.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     text: str
     value: Unit
-    per_sample: tuple[float, ...]
+    per_sample: tuple[float | None, ...]
 
 
 class Score(Record):
-    """Hallucination score of one answer: in [0, 1], higher = less consistent; None if it has an `error`."""
+    """Hallucination score of one answer: in [0, 1], higher = less consistent; None if it has an `error`.
+
+    What it rests on, as far as the scorer has it: `sentences` with their samples, `clusters` (the meaning of
+    each usable sample, numbered from 0 in order of appearance), `parts` (named intermediate values).
+    """
 
     key_fields = ("question_id", "scorer")
     file = "scores.jsonl"
@@ -128,6 +135,8 @@ class Score(Record):
     scorer: str
     value: Unit | None
     sentences: tuple[SentenceScore, ...] = ()
+    clusters: tuple[int, ...] = ()
+    parts: dict[str, float] = Field(default_factory=dict)
     error: str | None = None
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from selfstudy.errors import RecipeError
-from selfstudy.probe.scorers import SCORERS, make_scorer
+from selfstudy.probe.scorers import SCORERS, Tools, make_scorer
 from selfstudy.records import Answer, Completion, Question
 
 from .world import Judge, models
@@ -21,7 +21,7 @@ def answer(passage: str, *samples: str | None) -> Answer:
 
 
 def score(name: str, *answers: Answer) -> list[tuple[float | None, str | None]]:
-    scorer = make_scorer(name, models())
+    scorer = make_scorer(name, Tools(models()))
     assert scorer.name == name
     scores = scorer.score([Question(text=a.passage.text + "?") for a in answers], list(answers))
     assert [s.question_id for s in scores] == [a.question_id for a in answers]
@@ -38,7 +38,9 @@ def test_selfcheck_asks_for_the_pair_sentence_then_sample() -> None:
     judge = Judge()
     loaded = models()
     loaded.nli = judge
-    make_scorer("selfcheck-nli", loaded).score([Question(text="?")], [answer("Vienna. Old.", "a", "b")])
+    make_scorer("selfcheck-nli", Tools(loaded)).score(
+        [Question(text="?")], [answer("Vienna. Old.", "a", "b")]
+    )
     assert judge.pairs == [("Vienna.", "a"), ("Vienna.", "b"), ("Old.", "a"), ("Old.", "b")]
 
 
@@ -69,4 +71,4 @@ def test_without_samples_there_is_no_score(name: str) -> None:
 
 def test_an_unknown_scorer_names_the_known_ones() -> None:
     with pytest.raises(RecipeError, match="selfcheck-nli"):
-        make_scorer("vibes", models())
+        make_scorer("vibes", Tools(models()))

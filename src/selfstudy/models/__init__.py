@@ -13,11 +13,17 @@ from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel
 
 @dataclass(frozen=True)
 class Models:
-    """The three models that a run works with."""
+    """The models that a run works with; without a judge of its own the language model judges itself."""
 
     lm: LanguageModel
     nli: EntailmentModel
     embedder: Embedder
+    own_judge: LanguageModel | None = None
+
+    @property
+    def judge(self) -> LanguageModel:
+        """What grades answers."""
+        return self.lm if self.own_judge is None else self.own_judge
 
 
 def load_lm(block: ModelBlock) -> LanguageModel:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.probe.answers import answer
 from selfstudy.probe.questions import Asker, Proposal
-from selfstudy.probe.scorers import make_scorer
+from selfstudy.probe.scorers import Tools, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
 
@@ -43,7 +43,7 @@ def run_probe(
         return
     _ask(round, models, prompts, documents, report)
     _answer(round, models, prompts, report)
-    _score(round, models, report)
+    _score(round, models, prompts, report)
     round.finish("probe")
 
 
@@ -75,22 +75,27 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) ->
             round.append(answer(block, models.lm, prompts, probe, seed, advance))
 
 
-def _score(round: Round, models: Models, report: Reporter) -> None:
+def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
     probe = round.run.recipe.probe
-    scorer = make_scorer(probe.scorer, models)
+    tools = Tools(models, prompts, probe, seed_for(round.run.recipe.seed, round.number, "scores"))
+    scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = {question.id: question for question in round.iter(Question)}
-    done = {score.question_id for score in round.iter(Score) if score.scorer == scorer.name}
-    with report.task("scoring", len(round.ids(Answer))) as advance:
+    done = {(score.scorer, score.question_id) for score in round.iter(Score)}
+    with report.task("scoring", len(round.ids(Answer)) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records
         answers = round.iter(Answer)
         while block := list(islice(answers, probe.block_size)):
-            if not all(item.question_id in done for item in block):
-                scores = scorer.score([questions[item.question_id] for item in block], block)
-                round.append([*scores, *_unscored(scores)])
-            advance(len(block))
+            asked = [questions[item.question_id] for item in block]
+            for scorer in scorers:
+                if not all((scorer.name, item.question_id) in done for item in block):
+                    scores = scorer.score(asked, block)
+                    round.append([*scores, *_unscored(scores)])
+                advance(len(block))
 
 
 def _unscored(scores: Sequence[Score]) -> Iterator[Failure]:
     for score in scores:
         if score.value is None:
-            yield Failure(stage="probe", item_id=score.question_id, message=f"no score: {score.error}")
+            yield Failure(
+                stage="probe", item_id=score.question_id, message=f"no {score.scorer} score: {score.error}"
+            )

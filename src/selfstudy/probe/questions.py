@@ -96,7 +96,7 @@ class TopicSlots:
     def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
         if not topics:
             return Slot(chat=None, error="the model named no topic")
-        joined = ", ".join(topics)
+        joined = "; ".join(topics)  # a topic may hold a comma
         if word:
             return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
         return Slot(self._prompts.chat("question_open", topics=joined), topics)

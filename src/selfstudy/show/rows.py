@@ -137,7 +137,11 @@ def _round_trails(part: Round, ids: set[str]) -> dict[str, dict[str, Any]]:
     for score in part.iter(Score):
         if score.question_id in rows:
             sentences = [
-                {"text": cut(s.text), "value": round(s.value, 3), "each": [round(v, 2) for v in s.per_sample]}
+                {
+                    "text": cut(s.text),
+                    "value": round(s.value, 3),
+                    "each": [v if v is None else round(v, 2) for v in s.per_sample],
+                }
                 for s in score.sentences
             ]
             rows[score.question_id].setdefault("scores", []).append(

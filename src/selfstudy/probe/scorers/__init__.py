@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from selfstudy.errors import RecipeError
 from selfstudy.probe.scorers.agreement import Agreement
+from selfstudy.probe.scorers.base import Scorer
 from selfstudy.probe.scorers.selfcheck_nli import SelfCheckNLI
-from selfstudy.records import Answer, Question, Score
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import ProbeBlock
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
 
-
-class Scorer(Protocol):
-    """Judges answers by their own samples."""
-
-    @property
-    def name(self) -> str:
-        """What its scores are called in records: its key in SCORERS."""
-
-    def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Score]:
-        """One score per answer, in order; questions[i] is what answers[i] answers.
-
-        A value is in [0, 1], higher = less consistent; an answer that cannot be judged gets value None and an
-        error. Failed samples are left out.
-        """
+__all__ = ["SCORERS", "Scorer", "Tools", "make_scorer"]
 
 
-SCORERS: dict[str, Callable[[Models], Scorer]] = {
-    "selfcheck-nli": lambda models: SelfCheckNLI(models.nli),
-    "agreement": lambda models: Agreement(),
+@dataclass(frozen=True)
+class Tools:
+    """What scorers are built from.
+
+    Attributes:
+        models: the language model that answered, its judge, the entailment model, the embedder.
+        prompts: the templates `support` and `grade`.
+        block: the recipe's settings.
+        seed: of what a scorer samples itself.
+    """
+
+    models: Models
+    prompts: Prompts = field(default_factory=Prompts)
+    block: ProbeBlock = field(default_factory=ProbeBlock)
+    seed: int = 0
+
+
+SCORERS: dict[str, Callable[[Tools], Scorer]] = {
+    "selfcheck-nli": lambda tools: SelfCheckNLI(tools.models.nli),
+    "agreement": lambda tools: Agreement(),
 }
-"""All scorers: a name and what builds it from the loaded models."""
+"""All scorers: a name and what builds it."""
 
 
-def make_scorer(name: str, models: Models) -> Scorer:
+def make_scorer(name: str, tools: Tools) -> Scorer:
     """The scorer called `name`.
 
     Raises:
@@ -44,4 +51,4 @@ def make_scorer(name: str, models: Models) -> Scorer:
     """
     if name not in SCORERS:
         raise RecipeError(f"no scorer named {name!r}", f"choose one of: {', '.join(SCORERS)}")
-    return SCORERS[name](models)
+    return SCORERS[name](tools)

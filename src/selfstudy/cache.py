@@ -1,0 +1,121 @@
+"""A cache on disk: key -> bytes, in one SQLite file that several processes may share and a kill cannot tear.
+
+A cache never stops a run: a damaged file is set aside, a full disk only means that nothing more is kept.
+It knows nothing of what is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, used REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS by_use ON entries (used);
+"""
+_AT_ONCE = 500
+"""Keys of one SELECT; SQLite takes at least 999 parameters."""
+_ROOM = 0.9
+"""Share of the limit that is left full when entries are evicted."""
+
+
+class Cache:
+    """Entries of any size; beyond `limit` bytes those that were not used for longest are evicted.
+
+    Args:
+        path: the SQLite file; its folder is made.
+        limit: most bytes of all values together; None is no limit.
+    """
+
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self.path = path
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._warned = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = self._open()
+
+    def get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The entries of those `keys` that are there."""
+        found: dict[str, bytes] = {}
+        with self._lock:
+            try:
+                for start in range(0, len(keys), _AT_ONCE):
+                    some = keys[start : start + _AT_ONCE]
+                    marks = ",".join("?" * len(some))
+                    found.update(
+                        self._db.execute(f"SELECT key, value FROM entries WHERE key IN ({marks})", some)
+                    )
+                if self._limit is not None and found:
+                    now = time.time()
+                    with self._db:
+                        self._db.executemany(
+                            "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in found]
+                        )
+            except sqlite3.Error as error:
+                self._complain(error)
+        return found
+
+    def put(self, entries: Mapping[str, bytes]) -> None:
+        """Keeps all `entries`, or after an error none of them."""
+        now = time.time()
+        rows = [(key, value, now) for key, value in entries.items()]
+        with self._lock:
+            try:
+                with self._db:
+                    self._db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
+                    self._evict()
+            except sqlite3.Error as error:
+                self._complain(error)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # locked, not allowed, disk full: not damaged
+                raise
+            aside = self.path.with_name(self.path.name + ".damaged")
+            log.warning("the cache %s is damaged (%s): set aside as %s", self.path, error, aside.name)
+            self.path.replace(aside)
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+        db.executescript(_SCHEMA)
+        return db
+
+    def _evict(self) -> None:
+        if self._limit is None:
+            return
+        size = self._db.execute("SELECT coalesce(sum(length(value)), 0) FROM entries").fetchone()[0]
+        if size <= self._limit:
+            return
+        for key, length in self._db.execute(
+            "SELECT key, length(value) FROM entries ORDER BY used"
+        ).fetchall():
+            self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
+            size -= length
+            if size <= self._limit * _ROOM:
+                break
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        if not self._warned:
+            log.warning("the cache %s cannot be used (%s): going on without it", self.path, error)
+            self._warned = True

@@ -1,0 +1,3 @@
+from selfstudy.cli import main
+
+main()

@@ -1,0 +1,188 @@
+"""The verbs of the loop: demo, learn, and one verb per stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from selfstudy.cli.session import (
+    ModelOption,
+    RecipeFile,
+    RunFolder,
+    RunOption,
+    SeedOption,
+    SetOption,
+    app,
+    load,
+    overrides,
+    say_next,
+    session,
+)
+from selfstudy.errors import RunError
+
+
+@app.command(short_help="See the whole loop work, on the embedded world.")
+def demo(
+    run: RunOption = None, seed: SeedOption = None, model: ModelOption = None, set_: SetOption = None
+) -> None:
+    """See the whole loop at work on the embedded world: no GPU, no key, no network, a few minutes.
+
+    \b
+    Examples:
+      selfstudy demo
+      selfstudy demo --seed 1 --run runs/demo-1
+      selfstudy demo --set probe.samples=5 --run runs/five-samples
+    """
+    with session():
+        _learn(_demo_recipe(), run or Path("runs/demo"), overrides(model, seed, set_))
+
+
+@app.command(short_help="Run the loop of a recipe, or resume it.")
+def learn(
+    recipe: RecipeFile,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Run the loop of a recipe: probe, gather, teach, verify, report. The same command resumes it.
+
+    \b
+    Examples:
+      selfstudy learn my.yaml
+      selfstudy learn my.yaml --run runs/today --seed 1
+      selfstudy learn my.yaml --model Qwen/Qwen3-0.6B --set probe.threshold=0.6
+
+    \b
+    The smallest recipe:
+      model: {path: Qwen/Qwen3-0.6B}
+      nli: {path: potsawee/deberta-v3-large-mnli}
+      library: ./my-docs
+    """
+    with session():
+        _learn(recipe, run or _default_run(recipe), overrides(model, seed, set_))
+
+
+@app.command(short_help="Find what the model does not know.")
+def probe(
+    recipe: RecipeFile,
+    run: RunOption = None,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Begin a run: ask the model questions and find what it does not know.
+
+    \b
+    Examples:
+      selfstudy probe my.yaml --run runs/today
+      selfstudy probe my.yaml --set probe.samples=20
+    """
+    with session():
+        from selfstudy.run import Run
+
+        path = run or _default_run(recipe)
+        with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_))) as opened:
+            from selfstudy import loop
+            from selfstudy.progress import Terminal
+
+            loop.Study(opened, Terminal()).probe()
+        say_next("gather", path)
+
+
+@app.command(short_help="Find evidence for the gaps.")
+def gather(run: RunFolder) -> None:
+    """Find evidence for the gaps of a run, and read reference answers out of it.
+
+    \b
+    Example:
+      selfstudy gather runs/today
+    """
+    _stage("gather", run, following="teach")
+
+
+@app.command(short_help="Train an adapter on it.")
+def teach(run: RunFolder) -> None:
+    """Train an adapter on what a run has gathered.
+
+    \b
+    Example:
+      selfstudy teach runs/today
+    """
+    _stage("teach", run, following="verify")
+
+
+@app.command(short_help="Ask again; promote or reject the adapter.")
+def verify(run: RunFolder) -> None:
+    """Ask again, before and after teaching, and promote or reject the adapter.
+
+    \b
+    Example:
+      selfstudy verify runs/today
+    """
+    _stage("verify", run, following="report")
+
+
+@app.command(short_help="Write and print the report of a run.")
+def report(run: RunFolder) -> None:
+    """Write report.html and summary.json of a run, finished or not, and print the summary.
+
+    \b
+    Example:
+      selfstudy report runs/today
+    """
+    with session():
+        from selfstudy.run import Run
+
+        with Run.open(run) as opened:
+            from selfstudy import loop
+
+            loop.Study(opened).report()
+        print_summary_of(run)
+
+
+def _stage(verb: str, path: Path, *, following: str) -> None:
+    with session():
+        from selfstudy.run import Run
+
+        with Run.open(path) as run:
+            from selfstudy import loop
+            from selfstudy.progress import Terminal
+
+            getattr(loop.Study(run, Terminal()), verb)()
+        say_next(following, path)
+
+
+def _learn(recipe: Path, path: Path, overrides: list[str]) -> None:
+    loaded = load(recipe, overrides)
+    from selfstudy import loop
+    from selfstudy.progress import Terminal
+
+    loop.learn(loaded, path, Terminal())
+    print_summary_of(path)
+
+
+def _demo_recipe() -> Path:
+    from importlib import resources
+
+    return Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
+
+
+def _default_run(recipe: Path) -> Path:
+    return Path("runs") / recipe.stem
+
+
+def print_summary_of(run: Path) -> None:
+    from rich.console import Console
+
+    from selfstudy.show.terminal import print_summary
+
+    file = run / "summary.json"
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {file}: {error}", f"selfstudy report {run}") from None
+    print_summary(summary, Console())
+    typer.echo(f"report: {run / 'report.html'}")

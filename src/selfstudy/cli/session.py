@@ -1,0 +1,122 @@
+"""What every verb shares: the app, common options, and a session in which each way of ending is said well."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selfstudy import __version__
+from selfstudy.errors import SelfstudyError
+
+if TYPE_CHECKING:
+    from selfstudy.recipe import Recipe
+
+QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "TQDM_DISABLE": "1",
+}
+"""What keeps the libraries below from talking over our own progress; a value set by the user wins."""
+
+# plain help: rich markup would triple the time that --help takes
+app = typer.Typer(
+    name="selfstudy",
+    help="Find what a language model does not know, find the evidence, teach it, and prove that it learned.",
+    epilog="Start with: selfstudy demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in YAML.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+RunOption = Annotated[
+    Path | None,
+    typer.Option("--run", metavar="DIR", help="The run directory [default: runs/NAME OF RECIPE]."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be given several times."
+    ),
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="The same as --set seed=N.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A model folder or Hub id; the same as --set model.path=MODEL.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"selfstudy {__version__}")
+        raise typer.Exit()
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """What every verb runs in: quiet libraries, and each way of ending said so that a person can act on it.
+
+    Exit codes: 2 for what the user can mend, 130 for Ctrl-C, 1 for what is our fault.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    command = shlex.join(["selfstudy", *sys.argv[1:]])
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except SelfstudyError as error:
+        typer.secho(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
+        raise typer.Exit(130) from None
+    except Exception:
+        traceback.print_exc()
+        typer.secho(
+            "\nThis is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
+            "`selfstudy doctor` checks the installation. Please report the lines above. To go on:\n"
+            f"  {command}",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+
+
+def load(recipe: Path, overrides: list[str]) -> Recipe:
+    from selfstudy.recipe_file import load_recipe
+
+    return load_recipe(recipe, overrides)
+
+
+def overrides(model: str | None, seed: int | None, rest: list[str] | None) -> list[str]:
+    chosen = [f"model.path={json.dumps(model)}"] if model is not None else []
+    if seed is not None:
+        chosen.append(f"seed={seed}")
+    return chosen + (rest or [])
+
+
+def say_next(verb: str, run: Path) -> None:
+    typer.echo(f"next: {shlex.join(['selfstudy', verb, str(run)])}")
