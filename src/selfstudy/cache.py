@@ -7,6 +7,7 @@ It knows nothing of what is kept.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -25,6 +26,16 @@ _AT_ONCE = 500
 """Keys of one SELECT; SQLite takes at least 999 parameters."""
 _ROOM = 0.9
 """Share of the limit that is left full when entries are evicted."""
+
+
+def cache_folder() -> Path:
+    """This user's caches: $SELFSTUDY_HOME/cache, else $XDG_CACHE_HOME/selfstudy or ~/.cache/selfstudy.
+
+    The folder need not exist yet.
+    """
+    if home := os.environ.get("SELFSTUDY_HOME"):
+        return Path(home).expanduser() / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfstudy"
 
 
 class Cache:
