@@ -119,7 +119,7 @@ def _scores(part: Round) -> list[Score]:
 
 def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
     """Round 1 only: the key says what the base model knows, not what a taught one does."""
-    from selfstudy.verify.stats import auroc_interval
+    from selfstudy.stats import auroc_interval
 
     values: list[float] = []
     unknown: list[bool] = []

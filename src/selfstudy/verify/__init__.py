@@ -2,7 +2,6 @@
 
     questions.py    what is asked: gaps in several wordings, known questions, reading
     correctness.py  is an answer right?
-    stats.py        intervals and tests
     gate.py         promote or not, and why
     figures.py      the figures for summaries
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from selfstudy.records import Check
-from selfstudy.verify.stats import Interval, bootstrap_mean, wilson
+from selfstudy.stats import Interval, bootstrap_mean, wilson
 
 ARMS = {"before": "base", "after": "taught", "control": "control"}
 

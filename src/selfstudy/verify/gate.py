@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from selfstudy.records import Check, Wording
-from selfstudy.verify.stats import mcnemar, paired_bootstrap
+from selfstudy.stats import mcnemar, paired_bootstrap
 
 SLACK = 0.05
 """What noise of sampling may add to the margin before a fall can no longer be excluded."""
