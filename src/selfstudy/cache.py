@@ -1,6 +1,6 @@
 """A cache on disk: key -> bytes, in one SQLite file that several processes may share and a kill cannot tear.
 
-A cache never stops a run: a damaged file is set aside, a full disk only means that nothing more is kept.
+A cache never stops a run: a damaged file is set aside; what a full disk does not take is held in memory.
 It knows nothing of what is kept.
 """
 
@@ -44,20 +44,24 @@ class Cache:
     Args:
         path: the SQLite file; its folder is made.
         limit: most bytes of all values together; None is no limit.
+        shared: whether other processes may use the file at the same time. One that is not shared can be read
+            on a full disk too.
     """
 
-    def __init__(self, path: Path, limit: int | None = None) -> None:
+    def __init__(self, path: Path, limit: int | None = None, *, shared: bool = True) -> None:
         self.path = path
         self._limit = limit
+        self._shared = shared
         self._lock = threading.Lock()
         self._warned = False
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._held: dict[str, bytes] = {}
+        """What could not be written: goes with the next `put`."""
         self._db = self._open()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The entries of those `keys` that are there."""
-        found: dict[str, bytes] = {}
         with self._lock:
+            found = {key: self._held[key] for key in keys if key in self._held} if self._held else {}
             try:
                 for start in range(0, len(keys), _AT_ONCE):
                     some = keys[start : start + _AT_ONCE]
@@ -76,14 +80,16 @@ class Cache:
         return found
 
     def put(self, entries: Mapping[str, bytes]) -> None:
-        """Keeps all `entries`, or after an error none of them."""
+        """Writes all `entries`, or after an error or a kill none of them."""
         now = time.time()
-        rows = [(key, value, now) for key, value in entries.items()]
         with self._lock:
+            self._held.update(entries)
+            rows = [(key, value, now) for key, value in self._held.items()]
             try:
                 with self._db:
                     self._db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
                     self._evict()
+                self._held.clear()
             except sqlite3.Error as error:
                 self._complain(error)
 
@@ -98,17 +104,25 @@ class Cache:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # locked, not allowed, disk full: not damaged
-                raise
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self._connect(self.path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            if isinstance(
+                error, OSError | sqlite3.OperationalError
+            ):  # locked, not allowed, full: not damaged
+                self._complain(error)
+                return self._connect(":memory:")
             aside = self.path.with_name(self.path.name + ".damaged")
             log.warning("the cache %s is damaged (%s): set aside as %s", self.path, error, aside.name)
             self.path.replace(aside)
-            return self._connect()
+            for side in ("-wal", "-shm"):  # they belong to the damaged file
+                self.path.with_name(self.path.name + side).unlink(missing_ok=True)
+            return self._connect(self.path)
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+    def _connect(self, place: Path | str) -> sqlite3.Connection:
+        db = sqlite3.connect(place, timeout=60, check_same_thread=False)
+        if not self._shared:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # then WAL needs no file of shared memory
         db.executescript(_SCHEMA)
         return db
 
@@ -126,7 +140,7 @@ class Cache:
             if size <= self._limit * _ROOM:
                 break
 
-    def _complain(self, error: sqlite3.Error) -> None:
+    def _complain(self, error: Exception) -> None:
         if not self._warned:
-            log.warning("the cache %s cannot be used (%s): going on without it", self.path, error)
+            log.warning("the cache %s cannot be used (%s): going on in memory", self.path, error)
             self._warned = True

@@ -1,0 +1,133 @@
+"""The cache on disk: what is kept, what a kill, damage and a full disk do to it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from selfstudy.cache import Cache
+
+
+@contextmanager
+def full_disk(left: int) -> Iterator[None]:
+    """No file can grow beyond `left` bytes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def many(start: int, count: int = 2000) -> dict[str, bytes]:
+    return {f"key {i}": f"value {i}".encode() for i in range(start, start + count)}
+
+
+def test_entries_are_there_for_the_next_process(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "deep" / "cache.sqlite")
+    cache.put(many(0))
+    cache.put({"key 5": b"newer"})
+    cache.close()
+    found = Cache(tmp_path / "deep" / "cache.sqlite").get(["key 5", "key 1999", "absent"])
+    assert found == {"key 5": b"newer", "key 1999": b"value 1999"}
+
+
+def test_beyond_the_limit_the_longest_unused_go(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache.sqlite", limit=1000)
+    for i in range(9):
+        cache.put({f"{i}": b"x" * 100})
+    cache.get(["0"])
+    cache.put({"9": b"x" * 100, "10": b"x" * 100})
+    found = cache.get([str(i) for i in range(11)])
+    assert "0" in found
+    assert "10" in found
+    assert "1" not in found
+    assert sum(map(len, found.values())) <= 1000
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_put_that_is_killed_leaves_all_or_nothing(tmp_path: Path, shared: bool) -> None:
+    path = tmp_path / "cache.sqlite"
+    child = os.fork()
+    if not child:
+        cache = Cache(path, shared=shared)
+        cache.put(many(0))
+        cache._db.execute("BEGIN")
+        cache._db.executemany("INSERT INTO entries VALUES (?, ?, 0)", many(2000).items())
+        os._exit(9)
+    os.waitpid(child, 0)
+    cache = Cache(path, shared=shared)
+    assert len(cache) == 2000
+    assert cache.get(["key 1", "key 3000"]) == {"key 1": b"value 1"}
+
+
+@pytest.mark.parametrize("damage", [b"no database at all, though long enough to be one" * 100, b""])
+def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "cache.sqlite"
+    first = Cache(path)
+    first.put(many(0))
+    first.close()
+    path.write_bytes(damage)
+    cache = Cache(path)
+    assert cache.get(["key 1"]) == {}
+    cache.put(many(0, 2))
+    cache.close()
+    assert Cache(path).get(["key 1"]) == {"key 1": b"value 1"}
+    assert (tmp_path / "cache.sqlite.damaged").exists() == bool(damage)
+
+
+def test_a_file_damaged_while_it_is_open_stops_nothing(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache.sqlite", shared=False)
+    cache.put(many(0))
+    cache._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = (tmp_path / "cache.sqlite").stat().st_size
+    with (tmp_path / "cache.sqlite").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    cache._db.execute("PRAGMA cache_size = 1")
+    cache.put({"new": b"1"})
+    assert cache.get(["new"]) == {"new": b"1"}
+
+
+def test_a_full_disk_can_be_read_and_what_it_does_not_take_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    first = Cache(path, shared=False)
+    first.put(many(0))
+    first.close()
+    with full_disk(0):
+        cache = Cache(path, shared=False)
+        assert len(cache.get(list(many(0)))) == 2000
+        cache.put(many(2000))
+        assert cache.get(["key 1", "key 3000"]) == {"key 1": b"value 1", "key 3000": b"value 3000"}
+    cache.put({"later": b"1"})
+    cache.close()
+    assert len(Cache(path).get(["key 1", "key 3000", "later"])) == 3
+
+
+def test_where_no_file_can_be_made_it_works_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cache = Cache(tmp_path / "file" / "cache.sqlite")
+    cache.put(many(0))
+    assert cache.get(["key 7"]) == {"key 7": b"value 7"}
+    with full_disk(0):
+        cache = Cache(tmp_path / "new.sqlite", shared=False)
+        cache.put(many(0))
+        assert cache.get(["key 7"]) == {"key 7": b"value 7"}
+
+
+def test_two_processes_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    cache = Cache(path)
+    child = os.fork()
+    if not child:
+        Cache(path).put(many(0))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert cache.get(["key 1"]) == {"key 1": b"value 1"}
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM entries").fetchone() == (2000,)
