@@ -46,7 +46,7 @@ class Student:
         for chat in chats:
             prompt = chat[-1].content
             row = []
-            for number in range(sampling.total):
+            for number in sampling.numbers:
                 greedy = sampling.temperature == 0 or (sampling.greedy_first and number == 0)
                 key = digest(prompt) if greedy else digest(prompt, str(sampling.seed), str(number))
                 row.append(self._one(prompt, random.Random(key)))

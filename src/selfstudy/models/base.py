@@ -34,6 +34,8 @@ class Sampling:
         top_k, top_p: 0 and 1.0 = off.
         stop: strings that end a completion; they are cut off.
         seed: sampling depends on (seed, chat, sample number) alone, never on what else is in the batch.
+        first: number of the first sample.  Above 0 the call goes on where one with fewer samples stopped: it
+            gives samples first ... first + n - 1 as that call would have, and the greedy one is not repeated.
     """
 
     n: int = 1
@@ -45,11 +47,23 @@ class Sampling:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+    first: int = 0
+
+    @property
+    def with_passage(self) -> bool:
+        """Whether a greedy completion comes before the samples of this call."""
+        return self.greedy_first and self.first == 0
 
     @property
     def total(self) -> int:
         """Completions returned per chat."""
-        return self.n + (1 if self.greedy_first else 0)
+        return self.n + (1 if self.with_passage else 0)
+
+    @property
+    def numbers(self) -> range:
+        """Places of this call's completions among all of a chat, counted from 0 with the greedy one."""
+        start = self.first + (1 if self.greedy_first and self.first else 0)
+        return range(start, start + self.total)
 
 
 GREEDY = Sampling(n=1, temperature=0.0)

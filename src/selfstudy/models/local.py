@@ -283,8 +283,9 @@ def _stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | N
     if sampling.temperature == 0:
         return [None] * sampling.total
     parts = (str(sampling.seed), text, str(occurrence))
-    keys: list[int | None] = [int(digest(*parts, str(number)), 16) for number in range(sampling.n)]
-    return [None, *keys] if sampling.greedy_first else keys
+    numbers = range(sampling.first, sampling.first + sampling.n)
+    keys: list[int | None] = [int(digest(*parts, str(number)), 16) for number in numbers]
+    return [None, *keys] if sampling.with_passage else keys
 
 
 def _load(block: LocalModel, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:

@@ -24,8 +24,8 @@ class ScriptedLM:
 
     The text is the chat's turns, `role: content`, one a line. Completion k of a chat (0 is the passage with
     `greedy_first`) is answer k of its script, from the start again when there are fewer; at temperature 0
-    always the first. A token is a word and has log-probability -1. A chat that no pattern matches, or whose
-    function raises, comes back with finish "error".
+    always the first (`Sampling.numbers`). A token is a word and has log-probability -1. A chat that no pattern
+    matches, or whose function raises, comes back with finish "error".
     """
 
     def __init__(self, answers: Mapping[str, Script | str], name: str = "scripted") -> None:
@@ -77,7 +77,7 @@ class ScriptedLM:
         """`sampling.total` scripted completions for each chat, in the order of `chats`."""
         results = []
         for chat in chats:
-            results.append([self._complete(chat, number, sampling) for number in range(sampling.total)])
+            results.append([self._complete(chat, number, sampling) for number in sampling.numbers])
             if progress is not None:
                 progress(1)
         return results
