@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from selfstudy.records import QuestionMethod
 
@@ -118,6 +119,13 @@ class ProbeBlock(Block):
     """Hallucination score above it = gap."""
     block_size: Positive = 256
     """Questions answered and scored between two writes to disk."""
+
+    @field_validator("ensemble")
+    @classmethod
+    def _has_members(cls, value: tuple[ScorerName, ...]) -> tuple[ScorerName, ...]:
+        if not value or "ensemble" in value:
+            raise PydanticCustomError("members", "an ensemble has one or more members, other than itself")
+        return value
 
 
 class GatherBlock(Block):
