@@ -24,8 +24,8 @@ class ScriptedLM:
 
     The text is the chat's turns, `role: content`, one a line. Completion k of a chat (0 is the passage with
     `greedy_first`) is answer k of its script, from the start again when there are fewer; at temperature 0
-    always the first (`Sampling.numbers`). A token is a word and has log-probability -1. A chat that no pattern
-    matches, or whose function raises, comes back with finish "error".
+    always the first. A token is a word and has log-probability -1. A chat that no pattern matches, or whose
+    function raises, comes back with finish "error".
     """
 
     def __init__(self, answers: Mapping[str, Script | str], name: str = "scripted") -> None:
