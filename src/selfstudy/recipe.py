@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.records import QuestionMethod
@@ -46,7 +46,39 @@ class ScriptedModel(Block):
     path: Path
 
 
-ModelBlock = Annotated[LocalModel | ScriptedModel, Field(discriminator="type")]
+EngineName = Literal["vllm", "sglang", "tgi", "llama-cpp", "ollama", "transformers"]
+
+
+class ServerModel(Block):
+    """A model behind an inference engine that selfstudy starts, swaps and stops (models/engines.py)."""
+
+    type: Literal["server"] = "server"
+    engine: EngineName
+    model: str = "atlas"
+    """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
+    args: dict[str, str | int | float | bool | list[str | int | float] | None] = Field(default_factory=dict)
+    """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
+    url: str | None = None
+    """A server that runs already, for example http://127.0.0.1:8000; it is used and never stopped."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """None: a free one."""
+    startup_seconds: Annotated[float, Field(gt=0)] = 600
+    """Longest wait until the server answers; big models and first downloads take minutes."""
+    weights: str | None = None
+    """What is trained: a folder or Hub id for transformers. None: the same as `model`."""
+    revision: str | None = None
+    adapter: Path | None = None
+
+
+def _local_unless_said(value: Any) -> Any:
+    return {"type": "local", **value} if isinstance(value, dict) else value
+
+
+ModelBlock = Annotated[
+    Annotated[LocalModel | ScriptedModel | ServerModel, Field(discriminator="type")],
+    BeforeValidator(_local_unless_said),
+]
+"""Any model that answers; `type` says which, and is `local` where it is left out."""
 
 
 class NLIBlock(Block):
@@ -104,6 +136,8 @@ ScorerName = Literal[
 class ProbeBlock(Block):
     """What does it not know?"""
 
+    model: ModelBlock | None = None
+    """What is probed, where that is not the recipe's `model`: the same weights behind a faster engine."""
     ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
     samples: Annotated[int, Field(ge=1, le=100)] = 10
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
@@ -131,6 +165,8 @@ class ProbeBlock(Block):
 class GatherBlock(Block):
     """What is the evidence?"""
 
+    reader: ModelBlock | None = None
+    """What reads references out of the evidence; None: the recipe's `teacher`, else its `model`."""
     hits: Positive = 3
     """Passages retrieved per question."""
     chunk_tokens: Positive = 512
@@ -205,12 +241,30 @@ class VerifyBlock(Block):
     """Promotion writes a merged model instead of an adapter."""
 
 
+class BudgetBlock(Block):
+    """Where a run stops, cleanly and to be resumed; the limits are of the whole run, over all its sessions.
+
+    Looked at between batches.  It changes no result, so it may differ when a run is resumed.
+    """
+
+    calls: Positive | None = None
+    """Completions asked of language models."""
+    tokens: Positive | None = None
+    """Prompt and completion tokens together."""
+    money: Annotated[float, Field(gt=0)] | None = None
+    """By the prices of the models' blocks, in their currency."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Of the sessions, training included."""
+
+
 class Recipe(Block):
     """Everything a run depends on. The same recipe and seed give the same records."""
 
     model: ModelBlock = LocalModel()
     judge: ModelBlock | None = None
-    """What grades and judges where a language model does; None: the model itself."""
+    """What grades and judges where a language model does; None: the teacher, else the model itself."""
+    teacher: ModelBlock | None = None
+    """A stronger model for references, judgements and dialogues."""
     nli: NLIBlock = NLIBlock()
     embedder: EmbedderBlock = EmbedderBlock()
     library: str | None = None
@@ -220,6 +274,7 @@ class Recipe(Block):
     prompts: Path | None = None
     """A folder whose files replace the built-in prompts of the same name."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01
     """Stop after a round whose gain in gap correctness is below it."""
@@ -227,8 +282,3 @@ class Recipe(Block):
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
-
-    @field_validator("model", "judge", mode="before")
-    @classmethod
-    def _local_unless_said(cls, value: Any) -> Any:
-        return {"type": "local", **value} if isinstance(value, dict) else value
