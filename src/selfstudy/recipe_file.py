@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
@@ -81,13 +82,13 @@ def to_yaml(recipe: Recipe) -> str:
 
 def recipe_digest(recipe: Recipe) -> str:
     """16 hex digits: equal for equal recipes, however they were written."""
-    return digest(json.dumps(recipe.model_dump(mode="json"), sort_keys=True))
+    return digest(json.dumps(_identity(recipe), sort_keys=True))
 
 
 def changed_keys(old: Recipe, new: Recipe) -> list[str]:
     """What differs, a line per key: "probe.threshold: 0.5 -> 0.6"; empty if nothing does."""
-    before = dict(_leaves(old.model_dump(mode="json")))
-    after = dict(_leaves(new.model_dump(mode="json")))
+    before = dict(_leaves(_identity(old)))
+    after = dict(_leaves(_identity(new)))
     keys = [*before, *(key for key in after if key not in before)]
     return [
         f"{key}: {_show(before.get(key, _ABSENT))} -> {_show(after.get(key, _ABSENT))}"
@@ -96,11 +97,22 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
     ]
 
 
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """What makes a run what it is: all but the budget, which only says when to stop."""
+    return recipe.model_dump(mode="json", exclude={"budget"})
+
+
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
-_MODEL = ("model.path", "nli.path", "embedder.path")
+_MODELS = ("model", "judge", "teacher", "probe.model", "gather.reader")
+"""Keys that hold the block of a language model."""
+_MODEL = (
+    *(f"{block}.{name}" for block in _MODELS for name in ("path", "model", "weights")),
+    "nli.path",
+    "embedder.path",
+)
 """Keys that hold a folder, a Hub id or an alias."""
-_PATHS = ("model.adapter", "library", "answer_key", "prompts", "probe.ask.source")
+_PATHS = (*(f"{block}.adapter" for block in _MODELS), "library", "answer_key", "prompts", "probe.ask.source")
 """Keys that hold a path (or the alias `atlas`)."""
 
 
@@ -286,10 +298,11 @@ def _conflicts(recipe: Recipe) -> list[str]:
         value = getattr(recipe, name)
         if value not in (None, "atlas") and not Path(value).exists():
             problems.append(f"{name}: nothing at {value}")
-    for block in ("model", "nli", "embedder"):
-        path = Path(getattr(recipe, block).path)
-        if path.is_absolute() and not path.exists():  # a relative one that is no folder is a Hub id
-            problems.append(f"{block}.path: no model folder at {path}")
+    for key in _MODEL:
+        block, _, name = key.rpartition(".")
+        value = getattr(attrgetter(block)(recipe), name, None)
+        if value and Path(value).is_absolute() and not Path(value).exists():
+            problems.append(f"{key}: no model folder at {value}")  # a relative one that is not there is a Hub id
     if recipe.prompts is not None and not recipe.prompts.is_dir():
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
