@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,10 +60,16 @@ class Study:
             study.gather()
 
     A verb that has finished before does nothing; one that was interrupted goes on.
+
+    Attributes:
+        topics: gives the topics (or, with `questions: true`, the questions) of a method `external` whose
+            source is `-`: Study(run, topics=lambda: ["Fiji", "Solar eclipse"]).  It is called once, at the
+            start of the probe; the run keeps what it gave.  Without it they are read from stdin.
     """
 
     run: Run
     reporter: Reporter = field(default_factory=Silent)
+    topics: Callable[[], Iterable[str]] | None = None
     _loaded: dict[Path | None, LanguageModel] = field(default_factory=dict)
 
     def learn(self) -> Summary:
@@ -243,7 +249,7 @@ def _probe(study: Study, round: Round) -> None:
     from selfstudy.probe import run_probe
 
     documents = study.documents  # read in any case: an empty library is found before hours of probing
-    run_probe(round, study.models(round), study.prompts, documents, study.reporter)
+    run_probe(round, study.models(round), study.prompts, documents, study.reporter, study.topics)
 
 
 def _gather(study: Study, round: Round) -> None:

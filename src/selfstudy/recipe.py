@@ -102,13 +102,20 @@ class EmbedderBlock(Block):
     device: str = "auto"
 
 
+STDIN = Path("-")
+"""As a source: stdin, or what `Study(topics=...)` gives."""
+
+
 class Ask(Block):
     """One way of finding questions, and how many to propose with it (METHODS 1)."""
 
     method: QuestionMethod
     count: Positive
     source: Path | None = None
-    """external: a text file, one topic a line. oracle: a vocabulary file, `lemma<TAB>definition` a line."""
+    """external: a text file, one topic a line, or `-`: stdin, or the function given to `Study`.
+    oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
+    questions: bool = False
+    """external: the lines are questions, to be asked as they are, and not topics."""
     topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_new_tokens: Positive = 64

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import Block, Recipe
+from selfstudy.recipe import STDIN, Block, Recipe
 from selfstudy.records import digest
 
 
@@ -221,7 +221,12 @@ def _absolute(value: Any, base: Path, key: str = "") -> Any:
         }
     if isinstance(value, list):
         return [_absolute(part, base, key) for part in value]
-    if not isinstance(value, str) or not value or value == "atlas" or key not in (*_MODEL, *_PATHS):
+    if (
+        not isinstance(value, str)
+        or not value
+        or value in ("atlas", str(STDIN))
+        or key not in (*_MODEL, *_PATHS)
+    ):
         return value
     path = base / Path(value).expanduser()
     if key in _MODEL and not (value.startswith((".", "/", "~")) or path.exists()):
@@ -283,15 +288,16 @@ def _conflicts(recipe: Recipe) -> list[str]:
             problems.append(
                 f'{key}.method = "documents" needs a library: set library to a folder of documents'
             )
-        if ask.method in ("external", "oracle") and ask.source is None:
-            what = (
-                "a text file, one topic a line"
-                if ask.method == "external"
-                else "a file of lemma<TAB>definition lines"
+        if ask.method == "external" and ask.source is None:
+            problems.append(
+                f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
             )
-            problems.append(f'{key}.method = "{ask.method}" needs {key}.source: {what}')
-        if ask.source is not None and not ask.source.is_file():
+        if ask.source == STDIN and ask.method != "external":
+            problems.append(f"{key}.source = -: only the method external reads stdin")
+        elif ask.source is not None and ask.source != STDIN and not ask.source.exists():
             problems.append(f"{key}.source: no file at {ask.source}")
+        if ask.questions and ask.method != "external":
+            problems.append(f"{key}.questions = true: only the method external takes questions from outside")
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     for name in ("library", "answer_key"):

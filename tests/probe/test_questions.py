@@ -6,7 +6,7 @@ import pytest
 
 from selfstudy.models.base import Sampling, chat
 from selfstudy.probe import chunks
-from selfstudy.probe.questions import Asker, Proposal, about_document, first_question, one_each
+from selfstudy.probe.questions import Asker, Given, Proposal, about_document, first_question, one_each
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Document, Failure, Question
@@ -110,7 +110,7 @@ def ask_all(
 ) -> tuple[Round, int]:
     run = Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,), block_size=block_size)))
     turn = run.round(1)
-    found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), pages()).run(lambda n: None)
+    found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), Given(pages())).run(lambda n: None)
     run.close()
     return turn, found
 
@@ -163,13 +163,29 @@ def test_induced_uses_six_words_per_topic_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["external", "oracle"])
-def test_topics_from_files(tmp_path: Path, method: str) -> None:
+def test_topics_from_files(tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "home"))
     path = tmp_path / "source.txt"
     path.write_text("".join(f"{name}\ta country\n" for name in COUNTRIES), encoding="utf-8")
     ask = Ask(method=method, count=25, source=path)  # type: ignore[arg-type]
     turn, found = ask_all(tmp_path, ask)
     assert found == (10 if method == "external" else 25), "external asks one question a title"
     assert {q.method for q in turn.read(Question)} == {method}
+
+
+def test_questions_from_outside_are_asked_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "questions.txt"
+    path.write_text("Who rules Fiji?\nwhat is peru\n\n  Who rules Fiji?  \n", encoding="utf-8")
+    ask = Ask(method="external", count=10, source=path, questions=True)
+    student = Student()
+    turn, found = ask_all(tmp_path, ask, student)
+    assert found == 3
+    assert student.calls == 0
+    assert [p.text for p in turn.read(Proposal)] == ["Who rules Fiji?", "what is peru", "Who rules Fiji?"]
+    assert [(q.text, q.topic, q.method) for q in turn.read(Question)] == [
+        ("Who rules Fiji?", "", "external"),
+        ("what is peru", "", "external"),
+    ]
 
 
 def test_what_is_no_question_still_counts_as_proposed(tmp_path: Path) -> None:

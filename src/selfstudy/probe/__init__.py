@@ -9,12 +9,12 @@ Writes Proposal, Question, Answer, Score and Failure records; reads no other sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from selfstudy.probe.answers import answer
-from selfstudy.probe.questions import Asker, Proposal
+from selfstudy.probe.questions import Asker, Given, Proposal
 from selfstudy.probe.scorers import Tools, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
@@ -29,31 +29,36 @@ __all__ = ["Proposal", "run_probe"]
 
 
 def run_probe(
-    round: Round, models: Models, prompts: Prompts, documents: Sequence[Document], report: Reporter
+    round: Round,
+    models: Models,
+    prompts: Prompts,
+    documents: Sequence[Document],
+    report: Reporter,
+    topics: Callable[[], Iterable[str]] | None = None,
 ) -> None:
     """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
 
     Args:
         documents: what the method `documents` asks about; the other methods need none.
+        topics: gives the topics or questions of a method `external` whose source is "-"; None: stdin does.
 
     Raises:
         DataError: a method's source is missing or unusable.
     """
     if round.finished("probe"):
         return
-    _ask(round, models, prompts, documents, report)
+    _ask(round, models, prompts, Given(documents, topics, report))
     _answer(round, models, prompts, report)
     _score(round, models, prompts, report)
     round.finish("probe")
 
 
-def _ask(
-    round: Round, models: Models, prompts: Prompts, documents: Sequence[Document], report: Reporter
-) -> None:
+def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
+    report = given.report
     asks = round.run.recipe.probe.ask
     # all of them first: a missing source is found before the model has worked for hours
     askers = [
-        Asker(number, ask, round, models.lm, models.embedder, prompts, documents)
+        Asker(number, ask, round, models.lm, models.embedder, prompts, given)
         for number, ask in enumerate(asks)
     ]
     with report.task("asking", sum(ask.count for ask in asks)) as advance:

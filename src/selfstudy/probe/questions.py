@@ -8,15 +8,24 @@ Knows nothing of answers or scores.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
 from selfstudy import text
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
 from selfstudy.probe import chunks
-from selfstudy.probe.topics import FileTopics, ModelTopics, OracleTopics, TopicSource, seed_for, topic_of
+from selfstudy.probe.topics import (
+    ListTopics,
+    ModelTopics,
+    OracleTopics,
+    TopicSource,
+    external_lines,
+    seed_for,
+    topic_of,
+)
+from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask
 from selfstudy.records import Chat, Completion, Document, Failure, Question, QuestionMethod, Record
@@ -59,12 +68,31 @@ class Proposal(Record):
 
 
 @dataclass(frozen=True)
-class Slot:
-    """One question to be proposed: the chat that asks for it (None: `error` says why it cannot be asked)."""
+class Given:
+    """What questions are made of beside the recipe.
 
-    chat: Chat | None
+    Attributes:
+        documents: the library, for the method `documents`.
+        topics: called once for what the method `external` takes from outside (its source is then "-").
+        report: is told of long work.
+    """
+
+    documents: Sequence[Document] = ()
+    topics: Callable[[], Iterable[str]] | None = None
+    report: Reporter = field(default_factory=Silent)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One question to be proposed: the chat that asks for it, or `question`, the question itself.
+
+    With neither it cannot be asked, and `error` says why.
+    """
+
+    chat: Chat | None = None
     topics: tuple[str, ...] = ()
     chunk: chunks.Chunk | None = None
+    question: str = ""
     error: str = "the model proposed nothing"
 
 
@@ -100,6 +128,16 @@ class TopicSlots:
         if word:
             return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
         return Slot(self._prompts.chat("question_open", topics=joined), topics)
+
+
+class QuestionSlots:
+    """One slot per question that came from outside; the model is not asked for any."""
+
+    def __init__(self, questions: Sequence[str]) -> None:
+        self._questions = questions
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        return [Slot(question=question) for question in self._questions[start : start + count]]
 
 
 class DocumentSlots:
@@ -179,15 +217,16 @@ class Asker:
         model: LanguageModel,
         embedder: Embedder,
         prompts: Prompts,
-        documents: Sequence[Document],
+        given: Given,
     ) -> None:
+        """Raises DataError: the method's source is missing or unusable."""
         self._number = number
         self._ask = ask
         self._round = round
         self._model = model
         # another round or another block of the recipe draws other questions
         self._seed = seed_for(round.run.recipe.seed, round.number, number, ask.method)
-        self._slots = _slots(ask, model, embedder, prompts, documents, self._seed)
+        self._slots = self._source(embedder, prompts, given)
         self._unique = ask.method == "documents"
 
     def run(self, advance: Callable[[int], None]) -> int:
@@ -237,7 +276,7 @@ class Asker:
     def _propose(self, start: int, take: int, seen: set[str]) -> list[Proposal]:
         """Propose slots start .. start + take and write them; a slot that fails is tried again."""
         slots = self._slots.take(start, take)
-        results: list[tuple[str, str | None]] = [("", slot.error) for slot in slots]
+        results = [(slot.question, None if slot.question else slot.error) for slot in slots]
         taken = set(seen)
         tries = self._ask.tries if self._ask.question_temperature > 0 else 1
         for attempt in range(tries):
@@ -295,29 +334,21 @@ class Asker:
             return Question(text=words, topic=topic_of(words, slot.topics), method=method)
         return Question(text=words, topic=slot.chunk.topic, method=method, document_id=slot.chunk.document_id)
 
-
-def _slots(
-    ask: Ask,
-    model: LanguageModel,
-    embedder: Embedder,
-    prompts: Prompts,
-    documents: Sequence[Document],
-    seed: int,
-) -> Slots:
-    """Where the questions of a method come from.
-
-    Raises:
-        DataError: the method's source is missing or unusable.
-    """
-    if ask.method == "documents":
-        count = chunks.token_counter(model)
-        stream = chunks.rounds(documents, ask.chunk_tokens, ask.per_chunk, count, seed)
-        return DocumentSlots(stream, prompts)
-    source: TopicSource
-    if ask.method == "external":
-        source = FileTopics(ask.source)
-    elif ask.method == "oracle":
-        source = OracleTopics(ask.source, embedder, seed)
-    else:
-        source = ModelTopics(model, prompts, ask, seed)
-    return TopicSlots(source, prompts, ask.method)
+    def _source(self, embedder: Embedder, prompts: Prompts, given: Given) -> Slots:
+        """Where the questions of the method come from."""
+        ask = self._ask
+        source: TopicSource
+        if ask.method == "documents":
+            count = chunks.token_counter(self._model)
+            stream = chunks.rounds(given.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
+            return DocumentSlots(stream, prompts)
+        if ask.method == "external":
+            lines = external_lines(ask, self._number, self._round.run, given.topics)
+            if ask.questions:
+                return QuestionSlots(lines)
+            source = ListTopics(lines)
+        elif ask.method == "oracle":
+            source = OracleTopics(ask.source, embedder, self._seed, given.report)
+        else:
+            source = ModelTopics(self._model, prompts, ask, self._seed)
+        return TopicSlots(source, prompts, ask.method)

@@ -1,4 +1,4 @@
-"""Where topics come from: the model itself, a random place in a vocabulary, a file (METHODS 1).
+"""Where topics come from: the model itself, a random place in a vocabulary, or outside (METHODS 1).
 
 A source hands out topic sets by number, so that any stretch of them can be made again after a kill.
 Knows nothing of questions.
@@ -7,18 +7,23 @@ Knows nothing of questions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from selfstudy.errors import DataError
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
+from selfstudy.probe import vocabulary
+from selfstudy.probe.vocabulary import lines_of, read_text
+from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask
+from selfstudy.recipe import STDIN, Ask
 from selfstudy.records import digest
+from selfstudy.run import Run
 from selfstudy.text import clean, contains
 
 PER_SET = 3
@@ -26,6 +31,9 @@ PER_SET = 3
 
 NEAREST = 10
 """Vocabulary entries around a random point of which PER_SET are taken."""
+
+_POINTS = 64
+"""Random points of one product with the vocabulary (for WordNet 40 MB)."""
 
 _MARK = re.compile(r"^\s*(?:[-*•·]+|\(?\d{1,2}[.):]+)\s+")
 _QUOTES = " \t\"'`*_“”‘’.,;:"
@@ -72,90 +80,134 @@ class ModelTopics:
         return [parse_topics(completion.text) for completion in completions]
 
 
-class FileTopics:
-    """One set of one topic per line of a text file (external)."""
+class ListTopics:
+    """One set of one topic per line (external)."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Raises DataError: there is no readable file, or no topic in it."""
-        if path is None:
-            raise DataError(
-                "method external: no source given", "set `source` to a text file, one topic a line"
-            )
-        self._topics: list[tuple[str, ...]] = [(line,) for line in _lines(path)]
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._topics: list[tuple[str, ...]] = [(line,) for line in lines]
 
     def topics(self, start: int, count: int) -> list[tuple[str, ...]]:
         return self._topics[start : start + count]
 
 
-class OracleTopics:
-    """Three of the ten entries nearest to a random point of the embedded vocabulary (oracle-selected)."""
+def external_lines(
+    ask: Ask, number: int, run: Run, given: Callable[[], Iterable[str]] | None = None
+) -> list[str]:
+    """The first `ask.count` topics or questions from outside: of a file, of stdin, or of a function.
 
-    def __init__(self, path: Path | None, embedder: Embedder, seed: int) -> None:
-        """Raises DataError: there is no vocabulary, or too few entries in it."""
-        if path is None:
-            # WordNet's own data.noun goes here once it can be read.
+    They are read once and kept in the run, so that a resumed run asks the same whatever became of the source.
+
+    Args:
+        ask: its `source` is a text file, one entry a line; or "-": what `given` gives, else stdin.
+        number: which `Ask` of the recipe it is.
+        run: open for writing.
+        given: called once; each item is one entry.
+
+    Raises:
+        DataError: the source cannot be read or has no entry.
+    """
+    name = f"external-{number}.json"
+    kept = run.read_json(name)
+    if kept is None:
+        if given is not None and ask.source in (None, STDIN):
+            lines = _given_lines(given, ask.count)
+        elif ask.source == STDIN:
+            lines = lines_of(_stdin(), "stdin")
+        elif ask.source is not None:
+            lines = lines_of(read_text(ask.source), str(ask.source))
+        else:
             raise DataError(
-                "method oracle: no vocabulary given",
-                "set `source` to a file of nouns, one a line as lemma<TAB>definition "
-                "(the paper took the nouns of WordNet 3.0)",
+                "method external: no source given", "set `source` to a text file, one topic a line"
             )
-        self._entries = [_entry(line, path) for line in _lines(path)]
+        kept = {"lines": lines[: ask.count]}
+        run.write_json(name, kept)
+    return list(kept["lines"])
+
+
+def _given_lines(given: Callable[[], Iterable[str]], count: int) -> list[str]:
+    lines: list[str] = []
+    for item in given():
+        if not isinstance(item, str):
+            raise DataError(
+                f"method external: the function gave {item!r:.60}, a {type(item).__name__}",
+                "it must return an iterable of str",
+            )
+        if line := " ".join(clean(item).split()):
+            lines.append(line)
+        if len(lines) == count:  # it may well have no end
+            break
+    if not lines:
+        raise DataError("method external: the function gave no entry", "it must return an iterable of str")
+    return lines
+
+
+def _stdin() -> str:
+    """All of stdin; asking a person at a keyboard would look like a hang."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise DataError(
+            "method external: `source` is - (stdin), but nothing is piped in",
+            "for example: selfstudy probe my.yaml < topics.txt",
+        )
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"stdin is not UTF-8: {error.reason} at byte {error.start}", "pipe in UTF-8 text"
+        ) from None
+
+
+class OracleTopics:
+    """Three of the ten entries nearest to a random point of the embedded vocabulary (oracle-selected).
+
+    Of a lemma that is near with several of its senses only one is taken.
+    """
+
+    def __init__(
+        self, source: Path | None, embedder: Embedder, seed: int, report: Reporter | None = None
+    ) -> None:
+        """Reads the vocabulary (`vocabulary.load`); it is embedded when the first set is asked for.
+
+        Raises:
+            DataError: there is no vocabulary, or too few entries in it.
+        """
+        self._entries = vocabulary.load(source)
         if len(self._entries) < NEAREST:
             raise DataError(
-                f"{path}: a vocabulary of {len(self._entries)} entries",
+                f"{source}: a vocabulary of {len(self._entries)} entries",
                 f"give at least {NEAREST} lines of lemma<TAB>definition",
             )
         self._embedder = embedder
         self._seed = seed
-        self._vectors: npt.NDArray[np.float64] | None = None
+        self._report = report or Silent()
 
     def topics(self, start: int, count: int) -> list[tuple[str, ...]]:
-        if self._vectors is None:
-            texts = [f"{lemma} ### {definition}" for lemma, definition in self._entries]
-            self._vectors = l1_normalise(np.asarray(self._embedder.encode(texts), dtype=np.float64))
-        return [self._draw(self._vectors, number) for number in range(start, start + count)]
+        sets: list[tuple[str, ...]] = []
+        for first in range(start, start + count, _POINTS):
+            numbers = range(first, min(first + _POINTS, start + count))
+            sets += self._draw(numbers)
+        return sets
 
-    def _draw(self, vectors: npt.NDArray[np.float64], number: int) -> tuple[str, ...]:
-        rng = np.random.default_rng(seed_for(self._seed, "oracle", number))
-        point = l1_normalise(rng.standard_normal((1, vectors.shape[1])))[0]
-        near = nearest(vectors, point, NEAREST)
-        return tuple(self._entries[i][0] for i in rng.choice(near, PER_SET, replace=False))
+    @cached_property
+    def _rows(self) -> vocabulary.Floats:
+        with self._report.task("embedding the vocabulary", len(self._entries)) as advance:
+            return vocabulary.embedded(self._entries, self._embedder, progress=advance)
 
+    @cached_property
+    def _squares(self) -> vocabulary.Floats:
+        return vocabulary.square_norms(self._rows)
 
-def l1_normalise(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rows divided by their sum of absolute values; a zero row stays zero."""
-    sums = np.abs(rows).sum(axis=1, keepdims=True)
-    result: npt.NDArray[np.float64] = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
-    return result
-
-
-def nearest(vectors: npt.NDArray[np.float64], point: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.intp]:
-    """Indices of the k rows of `vectors` nearest to `point` (Euclidean), nearest first, ties by index."""
-    distance = np.einsum("ij,ij->i", vectors, vectors) - 2 * (vectors @ point)
-    return np.argsort(distance, kind="stable")[:k]
+    def _draw(self, numbers: Sequence[int]) -> list[tuple[str, ...]]:
+        rngs = [np.random.default_rng(seed_for(self._seed, "oracle", number)) for number in numbers]
+        points = np.stack([rng.standard_normal(self._rows.shape[1]) for rng in rngs]).astype(np.float32)
+        near = vocabulary.nearest(self._rows, self._squares, vocabulary.l1_normalise(points), NEAREST)
+        sets = []
+        for rng, row in zip(rngs, near, strict=True):
+            lemmas = list(dict.fromkeys(self._entries[i][0] for i in row))
+            chosen = rng.choice(len(lemmas), min(PER_SET, len(lemmas)), replace=False)
+            sets.append(tuple(lemmas[i] for i in chosen))
+        return sets
 
 
 def topic_of(question: str, topics: Sequence[str]) -> str:
     """The topic that a question names, or all of the set if it names none."""
     return next((topic for topic in topics if contains(question, topic)), ", ".join(topics))
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a text file without blank ones and # comments, in order."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}", "give a UTF-8 text file") from None
-    kept = [line for line in map(str.strip, map(clean, lines)) if line and not line.startswith("#")]
-    if not kept:
-        raise DataError(
-            f"{path}: no line to use", "write one entry a line; blank lines and # comments are skipped"
-        )
-    return kept
-
-
-def _entry(line: str, path: Path) -> tuple[str, str]:
-    lemma, tab, definition = line.partition("\t")
-    if not (tab and lemma.strip() and definition.strip()):
-        raise DataError(f"{path}: {line[:60]!r} has no definition", "write lemma<TAB>definition")
-    return lemma.strip().replace("_", " "), definition.strip()
