@@ -307,8 +307,9 @@ def _conflicts(recipe: Recipe) -> list[str]:
     for key in _MODEL:
         block, _, name = key.rpartition(".")
         value = getattr(attrgetter(block)(recipe), name, None)
+        # a relative one that is not there is a Hub id
         if value and Path(value).is_absolute() and not Path(value).exists():
-            problems.append(f"{key}: no model folder at {value}")  # a relative one that is not there is a Hub id
+            problems.append(f"{key}: no model folder at {value}")
     if recipe.prompts is not None and not recipe.prompts.is_dir():
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
