@@ -37,13 +37,18 @@ def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recip
         path = Path(path)
         folder = path.absolute().parent
         data = _absolute(read_yaml(path), folder)
-    for override in overrides:
-        _override(data, override)
-    recipe = parse_recipe(data, str(path) if path is not None else "the recipe")
+    recipe = make_recipe(data, overrides, str(path) if path is not None else "the recipe")
     problems = _conflicts(recipe)
     if problems:
         raise _refusal(str(path) if path is not None else "the recipe", problems)
     return recipe
+
+
+def make_recipe(data: dict[str, Any], overrides: Sequence[str], where: str = "the recipe") -> Recipe:
+    """A checked Recipe from plain data, which overrides change in place; looks at no files."""
+    for override in overrides:
+        _override(data, override)
+    return parse_recipe(data, where)
 
 
 def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:

@@ -204,18 +204,23 @@ class Rewording(Record):
 
 
 class Example(Record):
-    """One supervised example. `kind`: a gap's reference, the same with evidence in the prompt, or replay."""
+    """One supervised example. `kind`: a gap's reference, the same with evidence in the prompt, replay, or
+    imported: made by somebody else, and to be taught as it is.
+    """
 
     key_fields = ("prompt", "completion")
     file = "examples.jsonl"
     prompt: Chat
     completion: str
     question_id: str
-    kind: Literal["reference", "reading", "replay"]
+    kind: Literal["reference", "reading", "replay", "imported"]
 
 
 class Pair(Record):
-    """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from."""
+    """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from.
+
+    A pair that somebody else made has origin "imported", and no verdict.
+    """
 
     key_fields = ("prompt", "chosen", "rejected")
     file = "pairs.jsonl"
@@ -223,9 +228,9 @@ class Pair(Record):
     chosen: str
     rejected: str
     question_id: str
-    verdict: VerdictKind
+    verdict: VerdictKind | None = None
     weight: float = 1.0
-    origin: Literal["sample", "passage", "taught-model", "dash", "random"] = "sample"
+    origin: Literal["sample", "passage", "taught-model", "dash", "random", "imported"] = "sample"
 
 
 class TrainingStep(Record):
