@@ -85,7 +85,6 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 def test_a_file_damaged_while_it_is_open_stops_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache.sqlite", shared=False)
     cache.put(many(0))
-    cache._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     size = (tmp_path / "cache.sqlite").stat().st_size
     with (tmp_path / "cache.sqlite").open("r+b") as file:
         file.seek(4096)

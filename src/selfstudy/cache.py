@@ -17,8 +17,6 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 _SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, used REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS by_use ON entries (used);
 """
@@ -44,8 +42,8 @@ class Cache:
     Args:
         path: the SQLite file; its folder is made.
         limit: most bytes of all values together; None is no limit.
-        shared: whether other processes may use the file at the same time. One that is not shared can be read
-            on a full disk too.
+        shared: whether several processes use the file much (a write-ahead log, beside which they need not
+            wait for each other). Without, the file can be read on a full disk too.
     """
 
     def __init__(self, path: Path, limit: int | None = None, *, shared: bool = True) -> None:
@@ -121,8 +119,8 @@ class Cache:
 
     def _connect(self, place: Path | str) -> sqlite3.Connection:
         db = sqlite3.connect(place, timeout=60, check_same_thread=False)
-        if not self._shared:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # then WAL needs no file of shared memory
+        db.execute(f"PRAGMA journal_mode = {'WAL' if self._shared else 'DELETE'}")
+        db.execute(f"PRAGMA synchronous = {'NORMAL' if self._shared else 'FULL'}")
         db.executescript(_SCHEMA)
         return db
 
