@@ -130,9 +130,13 @@ class Study:
 
     @cached_property
     def nli(self) -> Any:
+        """The entailment model; what it has judged is kept in the run, across stages and sessions."""
+        from selfstudy.cache import Cache
         from selfstudy.models import load_nli
 
-        return load_nli(self.recipe.nli)
+        writable = self.run.writable
+        cache = Cache(self.run.path / "cache" / "nli.sqlite", shared=False) if writable else None
+        return load_nli(self.recipe.nli, cache)
 
     @cached_property
     def judge(self) -> LanguageModel | None:
@@ -247,7 +251,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def _probe(study: Study, round: Round) -> None:
     from selfstudy.probe import run_probe
+    from selfstudy.threshold import settle
 
+    settle(study.run)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
     run_probe(round, study.models(round), study.prompts, documents, study.reporter, study.topics)
 

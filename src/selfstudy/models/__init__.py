@@ -6,9 +6,13 @@ The backends are imported only when one is loaded, so that importing this packag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
 from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel
+
+if TYPE_CHECKING:
+    from selfstudy.cache import Cache
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,15 @@ def load_lm(block: ModelBlock) -> LanguageModel:
     return LocalLM(block)
 
 
-def load_nli(block: NLIBlock) -> EntailmentModel:
-    """The entailment model of a recipe.
+def load_nli(block: NLIBlock, cache: Cache | None = None) -> EntailmentModel:
+    """The entailment model of a recipe; with a cache it judges no pair that is in it.
 
     Raises:
         ModelError: it cannot be loaded, or its labels do not say which is entailment and contradiction.
     """
     from selfstudy.models.nli import EntailmentClassifier
 
-    return EntailmentClassifier(block)
+    return EntailmentClassifier(block, cache)
 
 
 def load_embedder(block: EmbedderBlock) -> Embedder:

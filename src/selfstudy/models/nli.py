@@ -1,26 +1,33 @@
 """Natural language inference with any sequence-classification model of transformers.
 
 Labels are read from the model's `id2label`, never assumed.  Distinct pairs are judged once, in batches of
-like length; padding changes nothing beyond rounding.  Knows nothing of sentences, samples or scores.
+like length; padding changes nothing beyond rounding.  With a cache, a pair that was judged before is not
+judged again.  Knows nothing of sentences, samples or scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from selfstudy.cache import Cache
 from selfstudy.errors import ModelError
 from selfstudy.models import loading
 from selfstudy.models.base import Progress
 from selfstudy.recipe import NLIBlock
+from selfstudy.records import digest
 
 _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
 _UNLIMITED = 10**6
 """Tokenizers without a limit say a number far above this one."""
+
+Pair = tuple[str, str]
+Logits = npt.NDArray[np.float64]
 
 
 class EntailmentClassifier:
@@ -34,8 +41,13 @@ class EntailmentClassifier:
         path: the folder or Hub id it was loaded from.
     """
 
-    def __init__(self, block: NLIBlock) -> None:
+    def __init__(self, block: NLIBlock, cache: Cache | None = None) -> None:
         """Loads the model.
+
+        Args:
+            block: which model, and how to run it.
+            cache: keeps the logits of every pair judged, and gives those of pairs that this very model (the
+                same commit or files, in the same number type) has judged before.
 
         Raises:
             ModelError: it cannot be loaded, or its labels do not tell entailment and contradiction.
@@ -48,9 +60,11 @@ class EntailmentClassifier:
         self._labels = label_roles(self.model.config.id2label, block.path)
         self._budget = block.token_budget
         self._limit = _limit(self.model, self.tokenizer)
+        self._cache = cache
+        self._fingerprint = _fingerprint(block, self.path, is_folder, self.model)
 
     def probabilities(
-        self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
+        self, pairs: Sequence[Pair], progress: Progress | None = None
     ) -> npt.NDArray[np.float64]:
         """For (premise, hypothesis) pairs: shape (len(pairs), 2), columns P(entailment), P(contradiction).
 
@@ -61,22 +75,68 @@ class EntailmentClassifier:
         powers = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf))
         return np.asarray(powers / powers.sum(1, keepdims=True))
 
-    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """Each pair's most probable label over all classes: entailment, neutral, contradiction or another."""
-        return [self._labels[i] for i in self._logits(pairs, None).argmax(1)] if len(pairs) else []
+    def classes(self, pairs: Sequence[Pair]) -> list[str]:
+        """Each pair's most probable label over all classes: entailment, neutral, contradiction or another.
 
-    def _logits(self, pairs: Sequence[tuple[str, str]], progress: Progress | None) -> npt.NDArray[np.float64]:
-        """Shape (len(pairs), classes); each distinct pair is judged once."""
-        wanted: dict[tuple[str, str], list[int]] = {}
+        It is empty where the model gives no number.
+        """
+        if not pairs:
+            return []
+        logits = self._logits(pairs, None)
+        usable = np.isfinite(logits).all(1)
+        return [self._labels[i] if ok else "" for i, ok in zip(logits.argmax(1), usable, strict=True)]
+
+    def _logits(self, pairs: Sequence[Pair], progress: Progress | None) -> Logits:
+        """Shape (len(pairs), classes); each distinct pair is judged once.
+
+        The pairs of a call that are not in the cache are judged together and kept in one step: a call that
+        was killed and is made again judges the same batches, so its floats are the same.
+        """
+        wanted: dict[Pair, list[int]] = {}
         for index, (premise, hypothesis) in enumerate(pairs):
             wanted.setdefault((premise, hypothesis), []).append(index)
         result = np.empty((len(pairs), len(self._labels)))
-        if not wanted:
-            return result
-        indices = list(wanted.values())
-        encoded = self._encode(list(wanted))
+
+        def settle(pair: Pair, row: Logits) -> None:
+            result[wanted[pair]] = row
+            if progress is not None:
+                progress(len(wanted[pair]))
+
+        keys = self._keys(list(wanted))
+        known = self._known(keys)
+        for pair, row in known.items():
+            settle(pair, row)
+        fresh = [pair for pair in wanted if pair not in known]
+        self._judge_all(fresh, settle)
+        if self._cache is not None and fresh:
+            rows = {pair: result[wanted[pair][0]] for pair in fresh}
+            self._cache.put(
+                {keys[pair]: row.tobytes() for pair, row in rows.items() if np.isfinite(row).all()}
+            )
+        return result
+
+    def _keys(self, pairs: Sequence[Pair]) -> dict[Pair, str]:
+        if self._cache is None:
+            return {}
+        return {pair: digest(self._fingerprint, *pair) for pair in pairs}
+
+    def _known(self, keys: dict[Pair, str]) -> dict[Pair, Logits]:
+        """The logits of those pairs that are in the cache, whole."""
+        found = self._cache.get(list(keys.values())) if self._cache is not None else {}
+        size = len(self._labels) * np.dtype(np.float64).itemsize
+        return {
+            pair: np.frombuffer(found[key], dtype=np.float64)
+            for pair, key in keys.items()
+            if len(found.get(key, b"")) == size
+        }
+
+    def _judge_all(self, pairs: Sequence[Pair], settle: Callable[[Pair, Logits], None]) -> None:
+        """Judges distinct pairs in batches, and settles each."""
+        if not pairs:
+            return
+        encoded = self._encode(pairs)
         # Like lengths together; the longest first, so that memory runs out at once or not at all.
-        order = sorted(range(len(indices)), key=lambda i: -len(encoded[i]["input_ids"]))
+        order = sorted(range(len(pairs)), key=lambda i: -len(encoded[i]["input_ids"]))
         while order:
             batch = order[: self._batch_size([len(encoded[i]["input_ids"]) for i in order])]
             try:
@@ -90,13 +150,10 @@ class EntailmentClassifier:
                 loading.free_memory(self._device)
                 continue
             for i, row in zip(batch, judged, strict=True):
-                result[indices[i]] = row
-            if progress is not None:
-                progress(sum(len(indices[i]) for i in batch))
+                settle(pairs[i], row)
             order = order[len(batch) :]
-        return result
 
-    def _encode(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
+    def _encode(self, pairs: Sequence[Pair]) -> list[dict[str, list[int]]]:
         """Each pair's model inputs, not padded. What is no Unicode text (a lone surrogate) becomes "?"."""
         premises, hypotheses = (
             [text.encode("utf-8", "replace").decode() for text in side] for side in zip(*pairs, strict=True)
@@ -150,6 +207,21 @@ def label_roles(id2label: dict[int, str], path: str) -> list[str]:
             "use a model trained on MNLI or the like, or name its labels in id2label of config.json",
         )
     return roles
+
+
+def _fingerprint(block: NLIBlock, path: str, is_folder: bool, model: Any) -> str:
+    """What makes a model the same one, wherever it lies: its commit on the Hub, or its files."""
+    if is_folder:
+        files = sorted(file for file in Path(path).iterdir() if file.is_file())
+        config = (Path(path) / "config.json").read_text(encoding="utf-8")
+        stats = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+        return digest(config, *stats, str(model.dtype))
+    from huggingface_hub import try_to_load_from_cache
+
+    config_file = try_to_load_from_cache(path, "config.json", revision=block.revision)
+    if isinstance(config_file, str):
+        return digest(path, Path(config_file).parent.name, str(model.dtype))
+    return digest(path, str(block.revision), model.config.to_json_string(), str(model.dtype))
 
 
 def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:

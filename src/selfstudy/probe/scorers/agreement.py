@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.records import Answer, Question, Score, SentenceScore
+from selfstudy.probe.scorers.base import obstacle, scored, sentence_score, unscored, usable
+from selfstudy.records import Answer, Question, Score
 from selfstudy.text import normalise
 
 
@@ -18,12 +19,9 @@ class Agreement:
         return [self._score(answer) for answer in answers]
 
     def _score(self, answer: Answer) -> Score:
-        samples = [sample.text for sample in answer.samples if sample.error is None]
         passage = normalise(answer.passage.text)
-        if not passage or not samples:
-            error = "all samples failed" if passage else "the passage is empty"
-            return Score(question_id=answer.question_id, scorer=self.name, value=None, error=error)
-        differs = tuple(float(normalise(sample) != passage) for sample in samples)
-        value = sum(differs) / len(differs)
-        part = SentenceScore(text=answer.passage.text, value=value, per_sample=differs)
-        return Score(question_id=answer.question_id, scorer=self.name, value=value, sentences=(part,))
+        error = obstacle(answer) or (None if passage else "the passage has no words")
+        if error is not None:
+            return unscored(self.name, answer, error)
+        differs = [float(normalise(sample.text) != passage) for sample in usable(answer)]
+        return scored(self.name, answer, [sentence_score(answer.passage.text, differs)], "")

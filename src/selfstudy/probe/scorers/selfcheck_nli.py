@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from selfstudy import selfcheck
 from selfstudy.models.base import EntailmentModel
+from selfstudy.probe.scorers.base import obstacle, scored, usable
 from selfstudy.records import Answer, Question, Score
 
 
@@ -20,24 +21,10 @@ class SelfCheckNLI:
     def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Score]:
         """See `Scorer.score`. All pairs go to the entailment model at once; it judges equal ones once."""
         passages = [answer.passage.text for answer in answers]
-        samples = [[s.text for s in answer.samples if s.error is None] for answer in answers]
+        samples = [[sample.text for sample in usable(answer)] for answer in answers]
+        found = selfcheck.score_passages(passages, samples, self._nli)
+        unjudged = "the entailment model gave no number for any sentence"
         return [
-            Score(
-                question_id=answer.question_id,
-                scorer=self.name,
-                value=(value := selfcheck.passage_score(sentences)),
-                sentences=tuple(sentences),
-                error=None if value is not None else _why(answer),
-            )
-            for answer, sentences in zip(
-                answers, selfcheck.score_passages(passages, samples, self._nli), strict=True
-            )
+            scored(self.name, answer, sentences, obstacle(answer) or unjudged)
+            for answer, sentences in zip(answers, found, strict=True)
         ]
-
-
-def _why(answer: Answer) -> str:
-    if not answer.passage.text.strip():
-        return "the passage is empty"
-    if all(sample.error is not None for sample in answer.samples):
-        return "all samples failed"
-    return "the entailment model gave no number for any sentence"
