@@ -139,6 +139,25 @@ ScorerName = Literal[
     "ensemble",
 ]
 
+MEANS_OVER_SAMPLES: tuple[ScorerName, ...] = (
+    "selfcheck-nli",
+    "selfcheck-llm",
+    "selfcheck-embedding",
+    "agreement",
+)
+"""Scorers whose value is a mean of one number in [0, 1] per sample: those that `adaptive` can decide by."""
+
+
+class AdaptiveBlock(Block):
+    """Fewer samples where the verdict is clear: they are drawn in waves, as long as it may still change."""
+
+    error: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    """Most chance, when a question stops, that all samples would have turned its verdict; 0: none at all."""
+    first: Positive = 4
+    """Samples of the first wave."""
+    wave: Positive = 2
+    """Samples of each further one."""
+
 
 class ProbeBlock(Block):
     """What does it not know?"""
@@ -156,8 +175,10 @@ class ProbeBlock(Block):
     """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
     ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
     """Members of the scorer `ensemble`."""
-    threshold: Fraction = 0.5
-    """Hallucination score above it = gap."""
+    threshold: Fraction | None = None
+    """Hallucination score above it = gap. None: the calibrated one of this model and scorer, else 0.5."""
+    adaptive: AdaptiveBlock | None = None
+    """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
     block_size: Positive = 256
     """Questions answered and scored between two writes to disk."""
 

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import STDIN, Block, Recipe
+from selfstudy.recipe import MEANS_OVER_SAMPLES, STDIN, Block, Recipe
 from selfstudy.records import digest
 
 
@@ -303,6 +303,11 @@ def _conflicts(recipe: Recipe) -> list[str]:
             problems.append(f"{key}.source: no file at {ask.source}")
         if ask.questions and ask.method != "external":
             problems.append(f"{key}.questions = true: only the method external takes questions from outside")
+    if recipe.probe.adaptive is not None and recipe.probe.scorer not in MEANS_OVER_SAMPLES:
+        problems.append(
+            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; with adaptive sampling "
+            f"probe.scorer must be one of {', '.join(MEANS_OVER_SAMPLES)}"
+        )
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     for name in ("library", "answer_key"):

@@ -1,6 +1,7 @@
 """The run directory: what a run has done so far; a kill at any moment loses nothing that was written.
 
     recipe.yaml      the resolved recipe; a run exists once this file does
+    threshold.json   the hallucination score above which a question is a gap, settled by the first probe
     run.json         provenance: versions, machine, seed, recipe digest
     lock             held by the one process that may write (flock; released by the kernel if it dies)
     timings.jsonl    seconds per stage
@@ -29,11 +30,12 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from selfstudy import __version__, jsonl
+from selfstudy import __version__, jsonl, threshold
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.recipe_file import changed_keys, parse_recipe, read_yaml, recipe_digest, to_yaml
 from selfstudy.records import Failure, Record
+from selfstudy.threshold import Threshold
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -116,6 +118,11 @@ class Run:
         """The rounds that exist, in order."""
         numbers = [int(p.name) for p in (self.path / "rounds").glob("*") if p.name.isdigit() and p.is_dir()]
         return [self.round(number) for number in sorted(numbers)]
+
+    @property
+    def threshold(self) -> Threshold:
+        """Which hallucination score makes a question a gap, and why: settled when the run first probed."""
+        return threshold.of(self)
 
     @contextmanager
     def timed(self, stage: str, round: int = 1) -> Iterator[None]:

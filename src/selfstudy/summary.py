@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from selfstudy.records import Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
+from selfstudy.records import Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from selfstudy.answer_key import AnswerKey
@@ -36,7 +36,10 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
 
     Returns:
         round: the round that the figures below describe; None for an empty run.
-        questions, gaps, unscored: counts; a gap has a hallucination score above the recipe's threshold.
+        questions, gaps, unscored: counts; a gap has a hallucination score above the threshold.
+        threshold, threshold_source, calibrated: the threshold; recipe, calibration or default; whether it was
+            measured for this model and scorer. calibrations: what `selfstudy calibrate` found, per scorer.
+        samples_drawn, samples_saved: over all answers; the share that adaptive sampling did not draw.
         auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
             calls unknown from those it calls known; [low, high]; how many questions have both.
         curiosity, awareness, brevity, slc: METHODS 1, each in [0, 1].
@@ -55,6 +58,8 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         "round": shown,
         "rounds": len(details),
         **_asked(part, run.recipe),
+        **_thresholds(run),
+        **_samples(part),
         **_auroc(run, key),
         **_capability(part, run.recipe, embedder),
         **_verified(part, run.recipe),
@@ -99,10 +104,11 @@ def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
         method_of[question.id] = question.method
         methods.setdefault(question.method, {"questions": 0, "gaps": 0})["questions"] += 1
     scored = 0
+    threshold = part.run.threshold.value if part else 0.0
     for score in _scores(part) if part else ():
         if score.value is not None and score.question_id in method_of:
             scored += 1
-            methods[method_of[score.question_id]]["gaps"] += score.value > recipe.probe.threshold
+            methods[method_of[score.question_id]]["gaps"] += score.value > threshold
     return {
         "questions": len(method_of),
         "gaps": sum(count["gaps"] for count in methods.values()),
@@ -115,6 +121,30 @@ def _scores(part: Round) -> list[Score]:
     """The scores of the recipe's scorer, without their parts."""
     scorer = part.run.recipe.probe.scorer
     return [s.model_copy(update={"sentences": ()}) for s in part.iter(Score) if s.scorer == scorer]
+
+
+def _thresholds(run: Run) -> dict[str, Any]:
+    threshold = run.threshold
+    paths = sorted(run.path.glob("calibration-*.json"))
+    made = [found for path in paths if (found := run.read_json(path.name)) is not None]
+    return {
+        "threshold": threshold.value,
+        "threshold_source": threshold.source,
+        "threshold_note": str(threshold),
+        "calibrated": threshold.calibrated,
+        "calibrations": {calibration["scorer"]: calibration for calibration in made},
+    }
+
+
+def _samples(part: Round | None) -> dict[str, Any]:
+    probe = part.run.recipe.probe if part else None
+    if part is None or probe is None:
+        return {"samples_drawn": 0, "samples_saved": None}
+    if probe.adaptive is None:
+        return {"samples_drawn": probe.samples * len(part.ids(Answer)), "samples_saved": None}
+    drawn = [len(answer.samples) for answer in part.iter(Answer)]
+    saved = 1 - sum(drawn) / (probe.samples * len(drawn)) if drawn else None
+    return {"samples_drawn": sum(drawn), "samples_saved": saved}
 
 
 def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
@@ -146,7 +176,8 @@ def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[
 
     proposals: Sequence[Proposal] = part.read(Proposal) if part else ()
     scores = _scores(part) if part else []
-    found = self_learning_capability(proposals, scores, embedder, recipe.probe.threshold, seed=recipe.seed)
+    threshold = part.run.threshold.value if part else 0.0
+    found = self_learning_capability(proposals, scores, embedder, threshold, seed=recipe.seed)
     return {name: getattr(found, name) for name in CAPABILITY}
 
 

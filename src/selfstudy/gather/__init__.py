@@ -75,7 +75,7 @@ def _gather(
         [scores[question.id] for question in block],
         references,
         models.nli,
-        recipe.probe.threshold,
+        round.run.threshold.value,
     )
     yield [
         Failure(stage="gather", item_id=reference.question_id, message=reference.error)

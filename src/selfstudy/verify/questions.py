@@ -76,7 +76,7 @@ class _Case:
 def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
-    - gap: verdict unsure, unknown or misbelief, inconsistent (score above the probe's threshold) unless a
+    - gap: verdict unsure, unknown or misbelief, inconsistent (score above the run's threshold) unless a
       misbelief, with an accepted reference.  Asked as first put, in one trained and one held-out rewording,
       and in one novel wording of the key, where there are any.
     - known: verdict known and held out of replay (`split.held_out`).
@@ -86,7 +86,8 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     """
     recipe = round.run.recipe
     cases = _cases(round, key)
-    gaps = _sample([c for c in cases if _is_gap(c, recipe)], recipe, "gap")
+    threshold = round.run.threshold.value
+    gaps = _sample([c for c in cases if _is_gap(c, threshold)], recipe, "gap")
     known = _sample([c for c in cases if _is_known(c, recipe)], recipe, "known")
     found = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
     evidence = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
@@ -128,9 +129,9 @@ def _cases(round: Round, key: AnswerKey | None) -> list[_Case]:
     return found
 
 
-def _is_gap(case: _Case, recipe: Recipe) -> bool:
+def _is_gap(case: _Case, threshold: float) -> bool:
     score = case.verdict.score
-    inconsistent = score is not None and score > recipe.probe.threshold
+    inconsistent = score is not None and score > threshold
     return case.verdict.kind == "misbelief" or (case.verdict.kind in ("unsure", "unknown") and inconsistent)
 
 
