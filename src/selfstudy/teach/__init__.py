@@ -3,6 +3,7 @@
     items      the records of probe and gather, joined
     wordings   several wordings of each gap question, some held out for verify
     pairs      examples and pairs by verdict
+    given      examples and pairs of an imported file, which take their place
     trainers/  sft and dpo, through TRL
     adapters   adapter folders, and several of them combined into one
 
@@ -25,7 +26,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, Recipe
 from selfstudy.records import Example, Pair, Rewording, TrainingStep
 from selfstudy.run import Round
-from selfstudy.teach import adapters, items, pairs, wordings
+from selfstudy.teach import adapters, given, items, pairs, wordings
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
@@ -57,19 +58,21 @@ def run_teach(
         return folder
     everything = items.load(round)
     gaps = items.gaps(everything)
-    if not gaps:
+    ready = given.load(round)
+    if not (gaps or ready):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
     _require_local(round, models)
     rewordings = wordings.write(round, gaps, models.lm, prompts, report)
     if arm == "control":
         gaps = items.permuted(gaps, round.run.recipe.seed)
+        ready = given.permuted(ready, round.run.recipe.seed)
     if temporary.exists():
         report.note("an interrupted training starts again from its first step")
         shutil.rmtree(temporary)
     _forget_steps(round, arm)
     temporary.mkdir()
-    lesson = _Lesson(round, models, prompts, report, arm, temporary, gaps, everything, rewordings)
+    lesson = _Lesson(round, models, prompts, report, arm, temporary, gaps, everything, rewordings, ready)
     if not lesson.teach():
         shutil.rmtree(temporary)
         return None
@@ -91,6 +94,7 @@ class _Lesson:
     gaps: Sequence[items.Item]
     everything: Sequence[items.Item]
     rewordings: Mapping[str, Sequence[Rewording]]
+    ready: given.Given
     parts: list[Path] = field(default_factory=list)
     """Adapters that together make the model so far, in the order in which they are applied."""
 
@@ -110,7 +114,7 @@ class _Lesson:
                 start = shared.merged(trained.model) if trained else shared.training_copy(self.models.lm)
                 trained = self._dpo(start, found)
         if trained is None:
-            self.report.note("nothing to teach: no pair to prefer anything by")
+            self.report.note("nothing to teach: no pair to prefer anything by (method sft needs none)")
             return False
         final = self.folder / "final"
         if len(self.parts) > 1:
@@ -124,6 +128,11 @@ class _Lesson:
         return self.round.run.recipe
 
     def _examples(self) -> list[Example]:
+        if self.ready:
+            if self.arm == "taught":
+                self.round.append(self.ready.examples)
+            self.report.note(f"{len(self.ready.examples)} imported examples; nothing is replayed")
+            return list(self.ready.examples)
         found = pairs.examples(self.gaps, self.everything, self.rewordings, self.prompts, self.recipe)
         if self.arm == "taught":
             self.round.append(found)
@@ -132,7 +141,15 @@ class _Lesson:
         return found
 
     def _pairs(self) -> list[Pair]:
-        """Pairs against the samples of the model, or, after supervised training, against what it says now."""
+        """Pairs against the samples of the model, or, after supervised training, against what it says now.
+
+        Imported pairs keep the answers that they reject.
+        """
+        if self.ready:
+            self.report.note(f"{len(self.ready.pairs)} imported preference pairs")
+            kept = list(self.ready.pairs)
+            self.round.append(pairs.as_control(kept) if self.arm == "control" else kept)
+            return pairs.weighted(kept, self.recipe.seed)
         found = pairs.pairs(
             self.gaps, self.everything, self.rewordings, self.prompts, self.recipe, self.models.nli
         )
