@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -70,12 +71,70 @@ class ServerModel(Block):
     adapter: Path | None = None
 
 
+class Prices(Block):
+    """What a million tokens cost, in money of the reader's choice."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+    currency: str = "USD"
+
+
+class RemoteModel(Block):
+    """A model behind an OpenAI-compatible URL; the key comes from the environment or a file, never from here."""
+
+    type: Literal["remote"] = "remote"
+    model: str
+    """The name by which the server knows it."""
+    base_url: str = "https://api.openai.com/v1"
+    revision: str | None = None
+    """Tells answers of different weights under the same name apart in the cache."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; where it is not set none is sent."""
+    api_key_file: Path | None = None
+    """A file that holds nothing but the key (chmod 600); comes before the environment variable."""
+    concurrency: Positive = 64
+    """Most requests under way at once; how many really are follows from how the server bears them."""
+    connect_timeout: Annotated[float, Field(gt=0)] = 10
+    read_timeout: Annotated[float, Field(gt=0)] = 300
+    """Longest silence of the server, in seconds; without streaming that is a whole answer."""
+    total_timeout: Annotated[float, Field(gt=0)] = 600
+    """Longest time of one request."""
+    deadline: Annotated[float, Field(gt=0)] = 1800
+    """Seconds after which an item is given up, its retries included."""
+    logprobs: bool = False
+    """Ask for log-probabilities; some scorers need them, some servers refuse them."""
+    n: Literal["auto"] | bool = "auto"
+    """Whether the server gives several completions per request; auto: found out at the first."""
+    prices: Prices | None = None
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _a_name(cls, value: str) -> str:
+        if not value.isidentifier():
+            raise PydanticCustomError(
+                "name", "must be the name of an environment variable; the key itself never goes into a recipe"
+            )
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, value: str) -> str:
+        where = urlsplit(value)
+        if where.scheme not in ("http", "https") or not where.hostname:
+            raise PydanticCustomError("url", "must begin with http:// or https://, and name a host")
+        if where.username or where.password or where.query:
+            raise PydanticCustomError(
+                "url", "must hold no user, password or query: put a key into the environment"
+            )
+        return value.rstrip("/")
+
+
 def _local_unless_said(value: Any) -> Any:
     return {"type": "local", **value} if isinstance(value, dict) else value
 
 
 ModelBlock = Annotated[
-    Annotated[LocalModel | ScriptedModel | ServerModel, Field(discriminator="type")],
+    Annotated[LocalModel | ScriptedModel | ServerModel | RemoteModel, Field(discriminator="type")],
     BeforeValidator(_local_unless_said),
 ]
 """Any model that answers; `type` says which, and is `local` where it is left out."""
@@ -245,6 +304,8 @@ class TeachBlock(Block):
     reword_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     known_heldout: Fraction = 0.5
     """Share of known questions that is kept for verify and never replayed."""
+    split_by: Literal["question", "topic"] = "question"
+    """What is kept as a whole: single questions, or all known questions of a topic (METHODS 2)."""
     refuse_unverifiable: bool = False
     """Add pairs that teach "I don't know" for gaps without evidence."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
@@ -302,6 +363,8 @@ class Recipe(Block):
     prompts: Path | None = None
     """A folder whose files replace the built-in prompts of the same name."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    cache: bool = True
+    """Keep what remote models answer, and ask nothing twice (models/response_cache.py); changes no result."""
     budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01

@@ -103,8 +103,8 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but the budget, which only says when to stop."""
-    return recipe.model_dump(mode="json", exclude={"budget"})
+    """What makes a run what it is: all but the budget and the cache, which change no result."""
+    return recipe.model_dump(mode="json", exclude={"budget", "cache"})
 
 
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
@@ -117,7 +117,13 @@ _MODEL = (
     "embedder.path",
 )
 """Keys that hold a folder, a Hub id or an alias."""
-_PATHS = (*(f"{block}.adapter" for block in _MODELS), "library", "answer_key", "prompts", "probe.ask.source")
+_PATHS = (
+    *(f"{block}.{name}" for block in _MODELS for name in ("adapter", "api_key_file")),
+    "library",
+    "answer_key",
+    "prompts",
+    "probe.ask.source",
+)
 """Keys that hold a path (or the alias `atlas`)."""
 
 
@@ -215,7 +221,12 @@ def _readable(error: Any, data: Any) -> str:
     if error["type"] == "union_tag_invalid":
         return f"{name}.type = {_show(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
     rule = error["msg"].replace("Input should be", "must be")
-    return f"{name} = {_show(error['input'])}: {rule}"
+    shown = "(not shown)" if name.endswith(_SECRET) else _show(error["input"])
+    return f"{name} = {shown}: {rule}"
+
+
+_SECRET = (".api_key_env", ".api_key_file", ".base_url")
+"""Keys into which people put by mistake what nobody should read."""
 
 
 def _absolute(value: Any, base: Path, key: str = "") -> Any:
