@@ -254,7 +254,6 @@ def _probe(study: Study, round: Round) -> None:
     from selfstudy.threshold import settle
 
     settle(study.run)
-    settle(study.run)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
     run_probe(round, study.models(round), study.prompts, documents, study.reporter, study.topics)
 
