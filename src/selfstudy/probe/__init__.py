@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from selfstudy.probe.answers import answer
+from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.questions import Asker, Given, Proposal
-from selfstudy.probe.scorers import Tools, make_scorer
+from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
 
@@ -74,15 +74,19 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) ->
     done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
     blocks = list(round.pending(questions, probe.block_size, lambda question: question.id in done))
     seed = seed_for(round.run.recipe.seed, round.number, "answers")
+    stop = None
+    if probe.adaptive is not None:
+        scorer = make_scorer(probe.scorer, _tools(round, models, prompts))
+        stop = Stop(scorer, round.run.threshold.value, probe.adaptive)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
-            round.append(answer(block, models.lm, prompts, probe, seed, advance))
+            round.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
 
 
 def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
     probe = round.run.recipe.probe
-    tools = Tools(models, prompts, probe, seed_for(round.run.recipe.seed, round.number, "scores"))
+    tools = _tools(round, models, prompts)
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = {question.id: question for question in round.iter(Question)}
     done = {(score.scorer, score.question_id) for score in round.iter(Score)}
@@ -96,6 +100,12 @@ def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> 
                     scores = scorer.score(asked, block)
                     round.append([*scores, *_unscored(scores)])
                 advance(len(block))
+
+
+def _tools(round: Round, models: Models, prompts: Prompts) -> Tools:
+    recipe, learned = round.run.recipe, round.run.threshold.weights
+    weights = Weights(learned["bias"], learned["weights"]) if learned else None
+    return Tools(models, prompts, recipe.probe, seed_for(recipe.seed, round.number, "scores"), weights)
 
 
 def _unscored(scores: Sequence[Score]) -> Iterator[Failure]:

@@ -1,16 +1,34 @@
 """The model's passage and samples for each question (METHODS, shared vocabulary).
 
-Knows nothing of where questions come from or what answers are worth.
+All samples at once, or in waves: then a question gets no more of them when its verdict is settled.  Sampling
+depends on (seed, chat, sample number) alone, so what waves draw is a prefix of what would be drawn at once.
+
+Knows nothing of where questions come from; what answers are worth it asks the scorer it is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import comb, exp, lgamma, log
 
 from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.probe.scorers import Scorer
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ProbeBlock
-from selfstudy.records import Answer, Failure, Question
+from selfstudy.recipe import AdaptiveBlock, ProbeBlock
+from selfstudy.records import Answer, Chat, Completion, Failure, Question, Score
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop drawing samples: `scorer` judges each wave, against `threshold`.
+
+    Its value must be a mean of one number in [0, 1] per sample (recipe.MEANS_OVER_SAMPLES).
+    """
+
+    scorer: Scorer
+    threshold: float
+    rule: AdaptiveBlock
 
 
 def answer(
@@ -20,33 +38,133 @@ def answer(
     block: ProbeBlock,
     seed: int,
     advance: Progress | None = None,
+    stop: Stop | None = None,
 ) -> list[Answer | Failure]:
-    """One record per question, in order: its passage (greedy) with `block.samples` samples, or why not.
+    """One record per question, in order: its passage (greedy) with its samples, or why not.
 
     All completions of a question share one prompt.  A failed sample stays in the answer, marked by its
     `error`, and is not scored; without a passage or without any sample there is no answer.
+
+    Args:
+        block: `samples` is how many are drawn, or with `stop` how many at most.
+        stop: see Stop; None draws all samples of all questions.
     """
     sampling = Sampling(
-        n=block.samples,
         temperature=block.temperature,
         greedy_first=True,
         max_new_tokens=block.max_new_tokens,
         repetition_penalty=block.repetition_penalty,
         seed=seed,
     )
-    chats = [prompts.chat("answer", question=question.text) for question in questions]
-    records: list[Answer | Failure] = []
-    for question, (passage, *samples) in zip(
-        questions, model.generate(chats, sampling, advance), strict=True
-    ):
-        if passage.error is not None:
-            records.append(_failure(question, f"no passage: {passage.error}"))
-        elif all(sample.error is not None for sample in samples):
-            records.append(_failure(question, f"no sample: {samples[0].error}"))
-        else:
-            records.append(Answer(question_id=question.id, passage=passage, samples=tuple(samples)))
-    return records
+    drafts = [_Draft(q, prompts.chat("answer", question=q.text)) for q in questions]
+    open = drafts
+    for first, n in _waves(block.samples, stop):
+        wave = replace(sampling, first=first, n=n)
+        # with several waves the model does not know which of them is a question's last
+        rows = model.generate([draft.chat for draft in open], wave, None if stop else advance)
+        for draft, row in zip(open, rows, strict=True):
+            draft.add(row, with_passage=wave.with_passage)
+        if stop is not None:
+            still = _unsettled(open, n, block.samples - first - n, stop)
+            if advance is not None:
+                advance(len(open) - len(still))
+            open = still
+        if not open:
+            break
+    return [draft.record() for draft in drafts]
 
 
-def _failure(question: Question, message: str) -> Failure:
-    return Failure(stage="probe", item_id=question.id, message=message)
+def settled(inconsistent: float, judged: float, rest: int, threshold: float, error: float) -> bool:
+    """Whether `rest` more samples will hardly take the mean to the other side of the threshold.
+
+    The mean now is inconsistent / judged.  Each further sample adds 0 or 1; how many add 1 is Beta-binomial,
+    from the prior Beta(1/2, 1/2) on the inconsistency of a sample and what was seen so far.  True if the
+    chance that the mean over all judged + rest samples ends on the other side is at most `error`.  With
+    error 0 that is only when no further samples, of any values in [0, 1], can take it there.
+
+    Args:
+        inconsistent: sum of the values of the samples judged so far.
+        judged: how many they are; >= 0.
+        rest: samples that may still be drawn.
+    """
+    if judged <= 0:
+        return rest == 0
+    gap = inconsistent / judged > threshold
+    a, b = 0.5 + inconsistent, 0.5 + judged - inconsistent
+    chance = sum(
+        exp(log(comb(rest, more)) + _log_beta(a + more, b + rest - more) - _log_beta(a, b))
+        for more in range(rest + 1)
+        if ((inconsistent + more) / (judged + rest) > threshold) != gap
+    )
+    return chance <= error
+
+
+@dataclass
+class _Draft:
+    """An answer in the making. `inconsistent` is the sum of the values of `judged` samples."""
+
+    question: Question
+    chat: Chat
+    passage: Completion | None = None
+    samples: list[Completion] = field(default_factory=list)
+    inconsistent: float = 0.0
+    judged: float = 0.0
+
+    def add(self, row: Sequence[Completion], *, with_passage: bool) -> None:
+        if with_passage:
+            self.passage, *row = row
+        self.samples += row
+
+    def newest(self, count: int) -> Answer:
+        """What the last wave drew, as an answer of its own: only that is not yet judged."""
+        assert self.passage is not None
+        return Answer(
+            question_id=self.question.id, passage=self.passage, samples=tuple(self.samples[-count:])
+        )
+
+    def judge(self, score: Score) -> None:
+        """Adds the score of a wave; samples that could not be judged count as not drawn."""
+        if score.value is not None and score.sentences:
+            per_sentence = [sum(v is not None for v in s.per_sample) for s in score.sentences]
+            judged = sum(per_sentence) / len(per_sentence)
+            self.inconsistent += score.value * judged
+            self.judged += judged
+
+    def record(self) -> Answer | Failure:
+        assert self.passage is not None
+        if self.passage.error is not None:
+            return self._failure(f"no passage: {self.passage.error}")
+        if all(sample.error is not None for sample in self.samples):
+            return self._failure(f"no sample: {self.samples[0].error}")
+        return Answer(question_id=self.question.id, passage=self.passage, samples=tuple(self.samples))
+
+    def _failure(self, message: str) -> Failure:
+        return Failure(stage="probe", item_id=self.question.id, message=message)
+
+
+def _waves(samples: int, stop: Stop | None) -> Iterator[tuple[int, int]]:
+    """(number of the first sample, how many) of each wave."""
+    first, n = 0, samples if stop is None else stop.rule.first
+    while first < samples:
+        yield first, min(n, samples - first)
+        first += n
+        n = samples if stop is None else stop.rule.wave
+
+
+def _unsettled(open: Sequence[_Draft], wave: int, rest: int, stop: Stop) -> list[_Draft]:
+    """Those that need more samples, after a wave; `rest` may still be drawn of each."""
+    answered = [draft for draft in open if draft.passage is not None and draft.passage.error is None]
+    if not rest or not answered:
+        return []
+    scores = stop.scorer.score([d.question for d in answered], [d.newest(wave) for d in answered])
+    for draft, score in zip(answered, scores, strict=True):
+        draft.judge(score)
+    return [
+        draft
+        for draft in answered
+        if not settled(draft.inconsistent, draft.judged, rest, stop.threshold, stop.rule.error)
+    ]
+
+
+def _log_beta(a: float, b: float) -> float:
+    return lgamma(a) + lgamma(b) - lgamma(a + b)
