@@ -1,7 +1,7 @@
 """Lessons that somebody else made: the pairs and examples of an imported file, taught as they are.
 
-Knows nothing of verdicts: nobody measured what the model knows of these, so all of them are taught and nothing
-is replayed.
+Knows nothing of verdicts: nobody measured what the model knows of these, so all of them are taught and
+nothing is replayed.
 """
 
 from __future__ import annotations

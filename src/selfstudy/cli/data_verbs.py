@@ -1,0 +1,181 @@
+"""Verbs for what somebody else made: import (results and data become a run) and score (foreign answers)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from selfstudy.cli.session import ModelOption, SeedOption, SetOption, app, overrides, say_next, session
+from selfstudy.errors import DataError
+
+if TYPE_CHECKING:
+    from selfstudy.progress import Reporter
+
+
+@app.command("import", short_help="Make a run from results or data of others.")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .pickle, .jsonl, .json or .parquet file.", show_default=False),
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", metavar="DIR", help="The run directory [default: runs/NAME OF FILE]."),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="What it holds: experiment, preferences or qa [default: its content tells]."),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Leave out what cannot be used, counted, instead of refusing the file."
+        ),
+    ] = False,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Make a run from somebody else's results or data, which report, compare, calibrate and teach accept.
+
+    \b
+    experiment   a result file of "Into the Unknown" (pickle): questions, answers, scores, published metrics.
+                 Nothing in the file is executed; it may hold numpy arrays and plain containers only.
+    preferences  {prompt, chosen, rejected}, texts or messages, as in TRL: taught with DPO.
+    qa           {question, answer} or {question, answers, context}: taught with SFT.
+
+    \b
+    Examples:
+      selfstudy import res_mistral_ExtPrompt.pickle
+      selfstudy import preferences.jsonl --model Qwen/Qwen3-0.6B --run runs/prefer
+      selfstudy import squad.parquet --model Qwen/Qwen3-0.6B --set teach.sft.epochs=3 --skip-bad
+    """
+    with session():
+        from selfstudy.importing import import_file
+        from selfstudy.progress import Terminal
+
+        path = run or Path("runs") / file.stem
+        changes = overrides(model, seed, set_)
+        found = import_file(file, path, format, changes, skip_bad=skip_bad, report=Terminal())  # type: ignore[arg-type]
+        typer.echo(
+            f"{found['kind']}: {found['given']:,} given, {found['imported']:,} imported, "
+            f"{found['duplicates']:,} repeats, {found['failed']:,} failed"
+        )
+        say_next("report" if found["kind"] == "experiment" else "teach", path)
+
+
+@app.command(short_help="Score answers that somebody else generated.")
+def score(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON lines; - reads stdin.", show_default=False)
+    ],
+    scorer: Annotated[
+        list[str] | None,
+        typer.Option("--scorer", metavar="NAME", help="May be given several times [default: selfcheck-nli]."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write here, or go on where it stopped [default: stdout]."),
+    ] = None,
+    nli: Annotated[
+        str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The model that wrote the answers, or a judge, for scorers that ask one."),
+    ] = None,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Hallucination scores, in [0, 1], for answers that somebody else generated; higher = less consistent.
+
+    Each line of FILE is an object {"question": ..., "passage": ..., "samples": [...]}, with an "id" if you
+    like: an answer, and more answers to the same question, sampled at temperature 1.  Each line of the output
+    has its "id" and "line", "scores" by scorer, and "details"; one that cannot be scored has an "error".
+
+    \b
+    Examples:
+      selfstudy score answers.jsonl --nli potsawee/deberta-v3-large-mnli --out scores.jsonl
+      selfstudy score answers.jsonl --scorer agreement --scorer semantic-entropy-discrete
+      generate | selfstudy score - --scorer agreement --set probe.block_size=1
+    """
+    with session():
+        nli_path = [f"nli.path={json.dumps(nli)}"] if nli is not None else []
+        changes = [*nli_path, *overrides(model, seed, set_)]
+        from selfstudy import scoring
+        from selfstudy.progress import Terminal
+        from selfstudy.recipe_file import make_recipe
+
+        recipe = make_recipe({}, changes)
+        names = list(dict.fromkeys(scorer or [recipe.probe.scorer]))
+        chosen = any(change.startswith(("model", "judge", "teacher")) for change in changes)
+        if out is not None and out.exists() and file.exists() and out.samefile(file):
+            raise DataError(f"{out} is the input itself", "give another file with --out")
+        report = Terminal()
+        with _input(file) as lines, _counted(file, report) as advance:
+            done = scoring.open_output(out, names) if out is not None else None
+            scorers = scoring.make_scorers(names, recipe, chosen)
+            if recipe.nli.path == "atlas" and any(name in NEED_NLI for name in names):
+                report.note(
+                    "entailment model: atlas, which knows the embedded world only; --nli takes another"
+                )
+            tally = scoring.score_lines(
+                lines, scorers, _writer(out), block_size=recipe.probe.block_size, done=done, advance=advance
+            )
+        kept = f", {tally.kept:,} were there already" if tally.kept else ""
+        failed = f', {tally.failed:,} failed (see their "error")' if tally.failed else ""
+        report.note(f"{tally.given:,} lines: {tally.scored:,} scored{failed}{kept}")
+
+
+NEED_NLI = ("selfcheck-nli", "bsdetector", "semantic-entropy", "semantic-entropy-discrete", "ensemble")
+
+
+@contextmanager
+def _input(path: Path) -> Iterator[IO[bytes]]:
+    """The lines of the input file, or of stdin."""
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+    with file:
+        yield file
+
+
+@contextmanager
+def _counted(path: Path, report: Reporter) -> Iterator[Callable[[int], None]]:
+    """Progress over the lines of a file; stdin does not say how many will come."""
+    if str(path) == "-":
+        yield lambda count: None
+        return
+    with path.open("rb") as file:
+        total = sum(1 for line in file if line.strip())
+    with report.task("scoring", total) as advance:
+        yield advance
+
+
+def _writer(out: Path | None) -> Callable[[bytes], object]:
+    """Appends to the output file, or writes to stdout; a reader that goes away there ends it quietly."""
+    from selfstudy import scoring
+
+    if out is not None:
+        return lambda data: scoring.append(out, data)
+
+    def write(data: bytes) -> None:
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+            raise typer.Exit(1) from None
+
+    return write

@@ -1,0 +1,148 @@
+"""The rows of a data file (.jsonl, .json, .parquet), each with its place in the file. Knows no fields."""
+
+from __future__ import annotations
+
+import json
+import reprlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfstudy.errors import DataError
+
+_LINES = (".jsonl", ".ndjson")
+
+
+class MalformedError(ValueError):
+    """One row, or one part of a file, cannot be used; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `place` is "line 3", "item 3" or "row 3"; `value` is the object, or None with a `problem`."""
+
+    place: str
+    value: dict[str, Any] | None
+    problem: str = ""
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file; JSON lines and Parquet are streamed, one JSON value is read whole.
+
+    A .json file may hold a list of objects, an object with one such list ({"data": [...]}), or lines.
+
+    Raises:
+        DataError: the file cannot be read, or holds no rows.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start == b"PAR1":
+            yield from _parquet(path)
+        elif path.suffix.lower() in _LINES or _starts_with_a_whole_line(path):
+            yield from _lines(path)
+        else:
+            yield from _whole(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """The JSON object in one line.
+
+    Raises:
+        MalformedError: it is not UTF-8, not JSON, or no object.
+    """
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise MalformedError(f"not UTF-8 ({error.reason} at byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise MalformedError(f"not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON that can be read ({error})") from None
+    if not isinstance(value, dict):
+        raise MalformedError(f"expected an object, found {shown(value)}")
+    return value
+
+
+def text_of(value: object, field: str) -> str:
+    """`value` as text that a file can hold: a lone surrogate, which has no UTF-8, becomes U+FFFD.
+
+    Raises:
+        MalformedError: it is no text.
+    """
+    if not isinstance(value, str):
+        raise MalformedError(f"field {field!r} must be text, found {shown(value)}")
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: short and printable."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"a value of type {type(value).__name__}"
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield _row(f"line {number}", line)
+
+
+def _row(place: str, line: bytes) -> Row:
+    try:
+        return Row(place, parse_line(line))
+    except MalformedError as error:
+        return Row(place, None, str(error))
+
+
+def _starts_with_a_whole_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = next((line for line in file if line.strip()), b"")
+    return _row("", first).value is not None and path.stat().st_size > len(first.rstrip()) + 3
+
+
+def _whole(path: Path) -> Iterator[Row]:
+    try:
+        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno}: not JSON ({error.msg})", _CONTENT) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSON that can be read ({error})", _CONTENT) from None
+    if isinstance(data, dict):
+        data = next((data[key] for key in _WRAPPERS if isinstance(data.get(key), list)), [data])
+    if not isinstance(data, list):
+        raise DataError(f"{path}: expected a list of objects, found {shown(data)}", _CONTENT)
+    for number, value in enumerate(data, start=1):
+        good = isinstance(value, dict)
+        problem = "" if good else f"expected an object, found {shown(value)}"
+        yield Row(f"item {number}", value if good else None, problem)
+
+
+_WRAPPERS = ("data", "train", "rows", "examples")
+"""Keys under which a JSON object may hold its rows."""
+_CONTENT = "give JSON lines, or a JSON list of objects"
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    number = 0
+    try:
+        for batch in ParquetFile(path).iter_batches(1024):
+            for value in batch.to_pylist():
+                number += 1
+                yield Row(f"row {number}", value)
+    except ArrowException as error:
+        raise DataError(
+            f"{path}: no readable Parquet after row {number} ({str(error)[:200]})", "check the file"
+        ) from None
