@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,25 @@ def make_nli(
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is made once for all tests does not see the user's data folder either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SELFSTUDY_HOME", str(tmp_path_factory.getbasetemp() / "home" / "session"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test has a data folder of its own: no calibration of the user or of another test is seen."""
+    folder = tmp_path_factory.getbasetemp() / "home" / str(next(_HOMES))
+    monkeypatch.setenv("SELFSTUDY_HOME", str(folder))
+    return folder
+
+
+_HOMES = count()
 
 
 @pytest.fixture(scope="session")

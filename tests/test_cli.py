@@ -14,7 +14,7 @@ from selfstudy import __version__, cli
 from selfstudy.recipe_file import load_recipe
 from selfstudy.run import Run
 
-VERBS = ("demo", "learn", "probe", "gather", "teach", "verify", "report", "doctor")
+VERBS = ("demo", "learn", "probe", "gather", "teach", "verify", "report", "calibrate", "doctor")
 
 
 def selfstudy(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -171,7 +171,7 @@ def test_changed_keys_name_old_and_new() -> None:
     assert changed_keys(old, old) == []
     assert recipe_digest(old) != recipe_digest(new)
     lines = changed_keys(old, new)
-    assert "probe.threshold: 0.5 -> 0.6" in lines
+    assert "probe.threshold: null -> 0.6" in lines
     assert "probe.ask.0.count: 1000 -> 3" in lines
     removed = changed_keys(
         load_recipe(None, ["probe.ask=[{method: open, count: 1}, {method: open, count: 2}]"]), new
@@ -210,5 +210,5 @@ def test_whatever_the_override_likewise(override: str) -> None:
 
 
 def test_every_default_is_itself_allowed() -> None:
-    assert yaml.safe_load(to_yaml(Recipe()))["probe"]["threshold"] == 0.5
+    assert yaml.safe_load(to_yaml(Recipe()))["probe"]["threshold"] is None
     assert load_recipe(None, ["library=atlas"]).teach == Recipe().teach

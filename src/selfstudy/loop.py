@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from selfstudy.gather import Library
     from selfstudy.models import Models
     from selfstudy.models.base import LanguageModel
+    from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
     from selfstudy.verify import Gate
 
@@ -109,6 +110,36 @@ class Study:
         summary["seconds"] = self.run.seconds()
         self.run.write_json(SUMMARY, summary)
         return summary
+
+    def calibrate(
+        self, labels: Path | None = None, scorer: str | None = None, precision: float = 0.9
+    ) -> list[Calibration]:
+        """Measures the scores of round 1 on labelled questions, and keeps the threshold that they lead to.
+
+        Args:
+            labels: a file (`selfstudy.labels`); None: the answer key, or what verify checked.
+            scorer: only this one.
+            precision: share of the questions called unknown that should be unknown, in (0, 1].
+
+        Raises:
+            DataError: there are no scores, or too few labels.
+        """
+        from selfstudy.labels import find_labels
+        from selfstudy.probe.calibration import calibrate_round
+        from selfstudy.threshold import keep
+
+        first = self.run.round(1)  # later rounds may have learned
+        found = find_labels(first, self.key, labels)
+        if found.strangers:
+            self.reporter.note(f"{found.strangers:,} labels are of questions that this run does not have")
+        made, refused = calibrate_round(first, found.known, found.source, precision, scorer)
+        for error in refused:
+            self.reporter.note(error.what)
+        for calibration in made:
+            data = calibration.model_dump(mode="json")
+            self.run.write_json(f"calibration-{calibration.scorer}.json", data)
+            keep(self.recipe, calibration.scorer, data)
+        return made
 
     @property
     def recipe(self) -> Recipe:

@@ -149,7 +149,8 @@ def keep(recipe: Recipe, scorer: str, calibration: Mapping[str, Any]) -> Path:
     """
     path = file_of(recipe, scorer)
     try:
-        jsonl.replace(path, jsonl.encode(calibration), path.parent)
+        data = {**calibration, "fingerprint": fingerprint(recipe, scorer)}
+        jsonl.replace(path, jsonl.encode(data), path.parent)
     except RunError as error:
         raise RunError(error.what, f"set {HOME} to a folder that can be written") from None
     return path

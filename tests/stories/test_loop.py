@@ -73,7 +73,7 @@ def test_a_run_ends_with_everything_that_it_promises(finished: Path) -> None:
 
 def test_every_gap_can_be_followed_from_question_to_check(finished: Path) -> None:
     with Run.open(finished, write=False) as run:
-        turn, threshold = run.round(1), run.recipe.probe.threshold
+        turn, threshold = run.round(1), run.threshold.value
         questions = {q.id: q for q in turn.iter(Question)}
         answers = {a.question_id: a for a in turn.iter(Answer)}
         scores = {s.question_id: s for s in turn.iter(Score)}

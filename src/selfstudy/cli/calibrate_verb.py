@@ -1,0 +1,111 @@
+"""The verb calibrate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selfstudy.cli.session import RunFolder, app, say_next, session
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from selfstudy.probe.calibration import Calibration, Cut
+
+
+@app.command(short_help="Measure the score of a run, and find the right threshold.")
+def calibrate(
+    run: RunFolder,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="A .jsonl or .csv with question (or question_id) and known "
+            "[default: the answer key, or what verify checked].",
+        ),
+    ] = None,
+    scorer: Annotated[
+        str | None,
+        typer.Option("--scorer", metavar="NAME", help="Only this scorer [default: all of the run]."),
+    ] = None,
+    precision: Annotated[
+        float,
+        typer.Option(
+            "--precision", min=0.01, max=1.0, help="Share of the gaps found that should be real ones."
+        ),
+    ] = 0.9,
+) -> None:
+    """Measure how well the scores of a run tell what the model does not know, on labelled questions.
+
+    Finds the smallest threshold that reaches the wanted precision and keeps it: later runs of the same models
+    and scorer use it, unless their recipe sets probe.threshold.
+
+    \b
+    Examples:
+      selfstudy calibrate runs/today
+      selfstudy calibrate runs/today --labels known.csv --precision 0.95
+      selfstudy calibrate runs/today --scorer agreement
+    \b
+    A line of a labels file:
+      {"question": "What is the capital of Peru?", "known": true}
+    """
+    with session():
+        from rich.console import Console
+
+        from selfstudy.loop import Study
+        from selfstudy.progress import Terminal
+        from selfstudy.run import Run
+
+        with Run.open(run) as opened:
+            made = Study(opened, Terminal()).calibrate(labels, scorer, precision)
+        console = Console()
+        console.print(_table(made))
+        for calibration in made:
+            typer.echo(_verdict(calibration))
+        say_next("report", run)
+
+
+def _table(made: Sequence[Calibration]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("scorer")
+    for name in ("labels", "AUROC", "threshold", "precision", "recall", "F1", "error of score", "of map"):
+        table.add_column(name, justify="right")
+    for one in made:
+        low, high = one.auroc_interval
+        table.add_row(
+            one.scorer,
+            f"{one.labels:,}",
+            f"{one.auroc:.3f} ({low:.3f} to {high:.3f})",
+            *_figures(one.in_use),
+            f"{one.error_of_score:.3f}",
+            "" if one.error_of_map is None else f"{one.error_of_map:.3f}",
+        )
+        if one.cut is not None:
+            table.add_row("", "", "calibrated:", *_figures(one.cut), "", "")
+    return table
+
+
+def _figures(cut: Cut) -> tuple[str, str, str, str]:
+    precision = "none above" if cut.precision is None else f"{cut.precision:.3f}"
+    return f"{cut.threshold:.3g}", precision, f"{cut.recall:.3f}", f"{cut.f1:.3f}"
+
+
+def _verdict(one: Calibration) -> str:
+    if one.cut is None:
+        best = one.best
+        return (
+            f"{one.scorer}: no threshold reaches precision {one.wanted:g}; the best is "
+            f"{best.precision or 0:.3f}, above {best.threshold:.3g} (recall {best.recall:.3f}). "
+            "Later runs keep the default threshold."
+        )
+    expected = "" if one.expected is None else f", {one.expected:.3f} on questions it was not chosen on"
+    return (
+        f"{one.scorer}: a score above {one.cut.threshold:.3g} means unknown with precision "
+        f"{one.cut.precision:.3f}{expected}; it finds {one.cut.recall:.1%} of what is unknown."
+    )
