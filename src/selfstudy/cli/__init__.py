@@ -6,7 +6,6 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     session.py         the app, options that verbs share, exit codes
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
-    calibrate_verb.py  calibrate
     model_verbs.py     doctor
     data_verbs.py      import score
 """
@@ -14,7 +13,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
 from selfstudy.cli import calibrate_verb, data_verbs, loop_verbs, model_verbs
 from selfstudy.cli.session import app
 
-__all__ = ["app", "calibrate_verb", "calibrate_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
+__all__ = ["app", "calibrate_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
 
 
 def main() -> None:
