@@ -45,6 +45,10 @@ def _facts(summary: Mapping[str, Any]) -> Text:
             facts.append(f"{name.upper() if name in ('auroc', 'slc') else name} {summary[name]:.3f}")
     verdicts = [f"{count:,} {kind}" for kind, count in (summary.get("verdicts") or {}).items() if count]
     lines = [" · ".join(facts)]
+    if summary.get("threshold_note"):
+        lines.append(f"threshold {summary['threshold_note']}")
+    if summary.get("samples_saved"):
+        lines.append(f"{summary['samples_drawn']:,} samples, {percent(summary['samples_saved'])} saved")
     if verdicts:
         lines.append("verdicts: " + " · ".join(verdicts))
     return Text("\n".join(lines), style="dim")
