@@ -5,10 +5,11 @@
     ├── RunError           the run directory is wrong, locked, full, or belongs to another recipe
     ├── DataError          input data cannot be used: empty library, unreadable file
     ├── ModelError         a model cannot be loaded or cannot do what is asked of it
-    └── MissingExtraError  an optional package is absent; the message names the extra to install
+    ├── MissingExtraError  an optional package is absent; the message names the extra to install
+    └── BudgetError        the recipe's budget is used up: the run stopped cleanly and can go on
 
 The message says what failed, the value found, and what to do next.  The command line prints it without
-a traceback and exits with code 2.  A single failed item is not an exception but a `records.Failure`.
+a traceback and exits with code 2 (3 for a budget).  A single failed item is not an exception but a `records.Failure`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ class SelfstudyError(Exception):
         what: what failed, with the value found.
         hint: the next step, as an instruction.
     """
+
+    exit_code = 2
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
@@ -55,3 +58,9 @@ class MissingExtraError(SelfstudyError):
             f"{purpose} needs the package {package!r}, which is not installed",
             f"pip install 'selfstudy[{extra}]'",
         )
+
+
+class BudgetError(SelfstudyError):
+    """The budget of a run is used up; everything done is kept."""
+
+    exit_code = 3

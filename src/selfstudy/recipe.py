@@ -140,6 +140,14 @@ ModelBlock = Annotated[
 """Any model that answers; `type` says which, and is `local` where it is left out."""
 
 
+def weights_of(block: ModelBlock) -> LocalModel | None:
+    """The weights behind a model, to train them in this process; None where there are none to be had."""
+    if isinstance(block, ServerModel):
+        path = block.weights or block.model
+        return LocalModel(path=path, revision=block.revision, adapter=block.adapter)
+    return block if isinstance(block, LocalModel) else None
+
+
 class NLIBlock(Block):
     """A sequence-classification NLI model; its labels are read from `id2label`."""
 

@@ -213,7 +213,7 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
 
     lm = recipe.model
     return {
-        "lm": shown(lm.path, getattr(lm, "revision", None)),
+        "lm": shown(getattr(lm, "path", None) or getattr(lm, "model", ""), getattr(lm, "revision", None)),
         "nli": shown(recipe.nli.path, recipe.nli.revision),
         "embedder": embedder.name,
     }

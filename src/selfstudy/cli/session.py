@@ -77,7 +77,7 @@ def _options(
 def session() -> Iterator[None]:
     """What every verb runs in: quiet libraries, and each way of ending said so that a person can act on it.
 
-    Exit codes: 2 for what the user can mend, 130 for Ctrl-C, 1 for what is our fault.
+    Exit codes: 2 for what the user can mend, 3 for a budget that is used up, 130 for Ctrl-C, 1 for what is our fault.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -90,7 +90,7 @@ def session() -> Iterator[None]:
         raise
     except SelfstudyError as error:
         typer.secho(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
         raise typer.Exit(130) from None

@@ -23,7 +23,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import Models
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, Recipe
+from selfstudy.recipe import LocalModel, Recipe, weights_of
 from selfstudy.records import Example, Pair, Rewording, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import adapters, given, items, pairs, wordings
@@ -170,7 +170,8 @@ class _Lesson:
         if len(self.parts) > 1:
             adapter = self.folder / "so-far"
             adapters.combine(self.parts, adapter)
-        return load_lm(self.recipe.model.model_copy(update={"path": _path(self.models), "adapter": adapter}))
+        weights = weights_of(self.recipe.model) or LocalModel()
+        return load_lm(weights.model_copy(update={"path": _path(self.models), "adapter": adapter}))
 
     def _sft(self, model: Any, found: Sequence[Example]) -> Trained:
         from selfstudy.teach.trainers import sft
@@ -192,7 +193,7 @@ class _Lesson:
     ) -> Setting:
         from selfstudy.teach.trainers.shared import Setting
 
-        budget = self.recipe.model.token_budget if isinstance(self.recipe.model, LocalModel) else 1
+        weights = weights_of(self.recipe.model)
         return Setting(
             arm=self.arm,
             phase=phase,
@@ -202,7 +203,7 @@ class _Lesson:
             warmup=warmup,
             lora=self.recipe.teach.lora,
             seed=self.recipe.seed,
-            tokens=budget,
+            tokens=weights.token_budget if weights else 1,
         )
 
     def _keep(self, trained: Trained, setting: Setting) -> Trained:
@@ -218,7 +219,7 @@ class _Lesson:
 
 
 def _require_local(round: Round, models: Models) -> None:
-    if not (_path(models) and isinstance(round.run.recipe.model, LocalModel)):
+    if not (_path(models) and weights_of(round.run.recipe.model)):
         raise ModelError(
             f"{models.lm.name} cannot be taught: its weights are not in this process",
             "give a local model (type: local), or run only probe and gather with this one",
