@@ -43,6 +43,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
             calls unknown from those it calls known; [low, high]; how many questions have both.
         curiosity, awareness, brevity, slc: METHODS 1, each in [0, 1].
+        published: the four metrics as stored in an imported result file, else None.
         methods: per way of asking, questions and gaps.
         verdicts: count per verdict.
         before, after (and control): shares and means in [0, 1] (`verify.outcome`); `details` has n, failed,
@@ -62,6 +63,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         **_samples(part),
         **_auroc(run, key),
         **_capability(part, run.recipe, embedder),
+        "published": (run.read_json("imported.json") or {}).get("published"),
         **_verified(part, run.recipe),
         **_gate(part),
         "verdicts": _verdicts(part),

@@ -19,7 +19,7 @@ from selfstudy.recipe_file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
 from selfstudy.show.rows import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
-from selfstudy.show.words import duration, headline, percent, points_of_percent, story
+from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures, story
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -168,6 +168,8 @@ def _tiles(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             if summary.get(name) is not None
         )
         tiles.append(("Self-learning capability", f"{summary['slc']:.2f}", parts))
+    if published := published_figures(summary):
+        tiles.append(("Published", published[0], ", ".join(published[1:]) + ", as stored in the file"))
     return tiles
 
 

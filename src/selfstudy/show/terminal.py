@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfstudy.show.charts import Change, changes
-from selfstudy.show.words import duration, headline, percent, points_of_percent
+from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures
 
 GOOD, BAD = "green", "red"
 
@@ -43,8 +43,11 @@ def _facts(summary: Mapping[str, Any]) -> Text:
     for name in ("auroc", "slc", "curiosity", "awareness", "brevity"):
         if summary.get(name) is not None:
             facts.append(f"{name.upper() if name in ('auroc', 'slc') else name} {summary[name]:.3f}")
+    published = published_figures(summary)
     verdicts = [f"{count:,} {kind}" for kind, count in (summary.get("verdicts") or {}).items() if count]
     lines = [" · ".join(facts)]
+    if published:
+        lines.append("published: " + " · ".join(published))
     if summary.get("threshold_note"):
         lines.append(f"threshold {summary['threshold_note']}")
     if summary.get("samples_saved"):

@@ -28,6 +28,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def published_figures(summary: Mapping[str, Any]) -> list[str]:
+    """The metrics that an imported result file gives, SLC first; empty where there are none."""
+    found = summary.get("published") or {}
+    names = ("slc", "curiosity", "awareness", "brevity")
+    return [f"{'SLC' if n == 'slc' else n} {found[n]:.3f}" for n in names if found.get(n) is not None]
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """One sentence: what happened, as far as the run got."""
     questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0
@@ -39,6 +46,8 @@ def headline(summary: Mapping[str, Any]) -> str:
         verb = "rose" if after > before else "fell" if after < before else "stayed"
         change = f"from {percent(before)} to {percent(after)}" if verb != "stayed" else f"at {percent(after)}"
         return f"Correct answers to what the model did not know {verb} {change}."
+    if summary.get("unscored") == questions:
+        return f"{questions:,} questions, and no answer to them has been scored."
     if not gaps:
         return f"The model answered all {questions:,} questions consistently: no gaps were found."
     return f"The model was asked {questions:,} questions and cannot answer {gaps:,} of them consistently."
@@ -47,7 +56,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 def story(summary: Mapping[str, Any]) -> str:
     """What happened, in a few plain sentences, as far as the run got."""
     questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0
-    if not questions:
+    if not questions or summary.get("unscored") == questions:
         return ""
     told = [
         f"The model answered {questions:,} questions several times each and contradicted itself on {gaps:,} "
