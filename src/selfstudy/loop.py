@@ -19,9 +19,10 @@ from selfstudy.answer_key import AnswerKey, load_answer_key
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, Recipe
+from selfstudy.recipe import Recipe
 from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run
+from selfstudy.stage_models import StageModels, block_of, stop_servers
 
 if TYPE_CHECKING:
     from selfstudy.gather import Library
@@ -48,7 +49,10 @@ def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) ->
         SelfstudyError: what the user can mend; everything written so far is kept.
     """
     with Run.create_or_resume(Path(path), recipe) as run:
-        return Study(run, reporter or Silent()).learn()
+        try:
+            return Study(run, reporter or Silent()).learn()
+        finally:
+            stop_servers()
 
 
 @dataclass
@@ -71,7 +75,6 @@ class Study:
     run: Run
     reporter: Reporter = field(default_factory=Silent)
     topics: Callable[[], Iterable[str]] | None = None
-    _loaded: dict[Path | None, LanguageModel] = field(default_factory=dict)
 
     def learn(self) -> Summary:
         """All verbs, round after round."""
@@ -170,28 +173,30 @@ class Study:
         return load_nli(self.recipe.nli, cache)
 
     @cached_property
-    def judge(self) -> LanguageModel | None:
-        from selfstudy.models import load_lm
+    def language_models(self) -> StageModels:
+        """What has been loaded, and what it has been asked."""
+        return StageModels(self.run, self.reporter.note)
 
-        return None if self.recipe.judge is None else load_lm(self.recipe.judge)
+    @property
+    def judge(self) -> LanguageModel | None:
+        """The recipe's judge, else its teacher; None: a model judges itself."""
+        recipe = self.recipe
+        if recipe.judge is None and recipe.teacher is None:
+            return None
+        return self.language_models.get(block_of(recipe, "judge"))
 
     def lm(self, adapter: Path | None) -> LanguageModel:
         """The recipe's model with an adapter of this run, or as it is."""
-        from selfstudy.models import load_lm
+        return self.language_models.get(self.recipe.model, adapter)
 
-        if adapter not in self._loaded:
-            self._loaded[adapter] = load_lm(_with(self.recipe.model, adapter))
-        return self._loaded[adapter]
-
-    def forget(self, adapter: Path | None) -> None:
-        """Lets go of a model that is not needed any more."""
-        self._loaded.pop(adapter, None)
-
-    def models(self, round: Round) -> Models:
-        """The models of a round: the language model has learned what earlier rounds promoted."""
+    def models(self, round: Round, stage: str = "") -> Models:
+        """The models of a stage; the student has learned what earlier rounds promoted."""
         from selfstudy.models import Models
 
-        return Models(self.lm(_standing(round)), self.nli, self.embedder, self.judge)
+        block = block_of(self.recipe, stage)
+        student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
+        lm = self.language_models.get(block, _standing(round) if student else None)
+        return Models(lm, self.nli, self.embedder, self.judge)
 
     @cached_property
     def documents(self) -> Sequence[Document]:
@@ -253,6 +258,7 @@ def _stage(study: Study, round: Round, stage: str) -> None:
         "teach": _teach,
         "verify": _verify,
     }
+    study.language_models.ledger.stage = stage
     with _room(stage), round.run.timed(stage, round.number):
         steps[stage](study, round)
     if not round.finished(stage):
@@ -286,22 +292,25 @@ def _probe(study: Study, round: Round) -> None:
 
     settle(study.run)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
-    run_probe(round, study.models(round), study.prompts, documents, study.reporter, study.topics)
+    run_probe(round, study.models(round, "probe"), study.prompts, documents, study.reporter, study.topics)
 
 
 def _gather(study: Study, round: Round) -> None:
     from selfstudy.gather import run_gather
 
-    run_gather(round, study.models(round), study.prompts, study.library(), study.reporter)
+    run_gather(round, study.models(round, "gather"), study.prompts, study.library(), study.reporter)
 
 
 def _teach(study: Study, round: Round) -> None:
     from selfstudy.teach import run_teach
 
-    models = study.models(round)
+    stop_servers()  # the weights that are trained need the memory
+    models = study.models(round, "teach")
     run_teach(round, models, study.prompts, study.reporter)
     if study.recipe.verify.control:
         run_teach(round, models, study.prompts, study.reporter, arm="control")
+    if block_of(study.recipe, "teach") != study.recipe.model:
+        study.language_models.forget(block_of(study.recipe, "teach"), _standing(round))
 
 
 def _verify(study: Study, round: Round) -> None:
@@ -324,7 +333,7 @@ def _verify(study: Study, round: Round) -> None:
         _reject(study, round.path / "adapter", gate)
     for folder in (adapter, control):
         if folder is not None and not (gate.promoted and folder == adapter):
-            study.forget(folder)
+            study.language_models.forget(study.recipe.model, folder)
 
 
 def _promote(study: Study, adapter: Path) -> None:
@@ -332,7 +341,9 @@ def _promote(study: Study, adapter: Path) -> None:
     target = study.run.path / PROMOTED
     with _replacing(target) as folder:
         if study.recipe.verify.merge:
-            lm: Any = study.lm(adapter)  # loading has merged the adapter in
+            stop_servers()
+            block = block_of(study.recipe, "teach")
+            lm: Any = study.language_models.get(block, adapter)  # loading has merged the adapter in
             lm.model.save_pretrained(folder)
             lm.tokenizer.save_pretrained(folder)
         else:
@@ -354,12 +365,6 @@ def _replacing(target: Path) -> Iterator[Path]:
     yield temporary
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
-
-
-def _with(block: ModelBlock, adapter: Path | None) -> ModelBlock:
-    if adapter is None or not isinstance(block, LocalModel):
-        return block
-    return block.model_copy(update={"adapter": adapter})
 
 
 def _trained(round: Round, name: str) -> Path | None:
