@@ -60,6 +60,7 @@ class Engine:
         request: what a request needs beyond the API's own fields so that exactly `Sampling` is sampled.
         weights: "folder": takes a folder or Hub id; "file": one file; "name": a name of its own store.
         lists: whether /models lists what it serves.
+        concurrency: most requests under way at once.
         quirks: what else a person should know; `selfstudy doctor` says it.
     """
 
@@ -76,6 +77,7 @@ class Engine:
     environment: Callable[[Launch], Mapping[str, str]] = lambda launch: {}
     weights: Literal["folder", "file", "name"] = "folder"
     lists: bool = True
+    concurrency: int = 256
     quirks: tuple[str, ...] = ()
     called: Callable[[Launch], str] = lambda launch: launch.model
     """What requests call the model; also its first argument where `model` is ""."""
@@ -287,6 +289,7 @@ ENGINES: dict[str, Engine] = {
         adapters="none",
         weights="file",
         lists=False,
+        concurrency=16,
         quirks=("reads GGUF files only: what is trained has to be converted with llama.cpp's own scripts",),
     ),
     "ollama": Engine(
@@ -299,6 +302,7 @@ ENGINES: dict[str, Engine] = {
         adapters="created",
         environment=lambda launch: {"OLLAMA_HOST": f"{launch.host}:{launch.port}"},
         weights="name",
+        concurrency=16,
         quirks=(
             "its chat API takes no repetition penalty and no top-k: passages are drawn without a penalty",
             "adapters only for architectures that `ollama create` knows (Llama, Mistral, Gemma)",
@@ -313,6 +317,7 @@ ENGINES: dict[str, Engine] = {
         environment=lambda launch: {"HF_HUB_DISABLE_UPDATE_CHECK": "1"},
         called=_at_revision,
         lists=False,
+        concurrency=4,
         quirks=(
             "one sequence at a time: n is ignored, and a seed is shared by all requests in flight",
             "requests must name the model exactly as it was started",
@@ -330,6 +335,7 @@ LLAMA_CPP_PYTHON = Engine(
     health="/v1/models",
     adapters="none",
     weights="file",
+    concurrency=4,
     quirks=("it has no /health; /v1/models answers once the model is loaded",),
 )
 """The server of llama-cpp-python: other option names than llama-server."""
