@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
-from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel
+from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel, ServerModel
 
 if TYPE_CHECKING:
     from selfstudy.cache import Cache
@@ -40,6 +40,10 @@ def load_lm(block: ModelBlock) -> LanguageModel:
         from selfstudy.models.scripted import ScriptedLM
 
         return ScriptedLM.from_yaml(block.path)
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server import ServerLM
+
+        return ServerLM(block)
     from selfstudy.models.local import LocalLM
 
     return LocalLM(block)
