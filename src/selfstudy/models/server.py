@@ -1,0 +1,386 @@
+"""A model behind an inference engine that selfstudy starts, asks over HTTP, swaps and stops.
+
+Of the servers that this process starts, one runs at a time: asking another ServerLM swaps it in, unless the
+engine serves both (base and adapters by name).
+
+    engines.py          what engines differ in     engine_process.py   one of them, started and ended
+    remote.py           how a server is asked      watchdog.py         ends it, however we end
+"""
+
+from __future__ import annotations
+
+import atexit
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from selfstudy.errors import ModelError
+from selfstudy.models import engines
+from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.engine_process import HOST, Server, answers, fetch, free_port
+from selfstudy.models.engines import Engine, Launch
+from selfstudy.recipe import ServerModel
+from selfstudy.records import Chat, Completion, digest
+
+_NO_KEY = "SELFSTUDY_SERVER_KEY"
+"""Our own servers want no key: that of an API must not be sent to them."""
+_ATTEMPTS = 3
+"""Another program may take the free port before the engine does."""
+
+_lock = threading.RLock()
+_running: tuple[tuple[Any, ...], Server] | None = None
+"""The one server that this process keeps, and what it serves."""
+
+
+def stop_servers() -> None:
+    """Ends the server that this process has started, if any; at exit this happens by itself."""
+    global _running
+    with _lock:
+        if _running is not None:
+            server, _running = _running[1], None
+            server.stop()
+
+
+atexit.register(stop_servers)
+
+
+class ServerLM:
+    """A language model behind an engine; fulfils `base.LanguageModel`.
+
+    Nothing is started before it is asked.  With `url` in its block a server that runs already is used, and
+    never stopped.
+
+    Attributes:
+        name: what reports call it.
+        say: told in one line when a server is started, which may take minutes.
+    """
+
+    def __init__(self, block: ServerModel) -> None:
+        """Checks what can be checked without starting anything.
+
+        Raises:
+            ModelError: the engine is not installed, cannot serve the adapter, or the model is not there.
+        """
+        self._block = block
+        self._engine = engines.find(block.engine)
+        self.say: Callable[[str], None] = lambda text: None
+        self.name = f"{block.engine}:{block.model}"
+        self.name += (f"@{block.revision}" if block.revision else "") + (
+            f"+{block.adapter}" if block.adapter else ""
+        )
+        self.adapter = block.adapter
+        if block.adapter is not None and self._engine.adapters == "none":
+            raise ModelError(
+                f"engine {block.engine} cannot serve the adapter {block.adapter}: it reads GGUF only",
+                "convert the adapter with llama.cpp's convert_lora_to_gguf.py, or verify with engine: "
+                "transformers or vllm",
+            )
+        self._place = self._locate()
+        if block.url is None:
+            engines.require(block.engine, self._engine)
+        self._client: tuple[str, str, LanguageModel] | None = None
+        self._count: Callable[[str], int] | None = None
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        """`sampling.total` completions for each chat, in the order of `chats`.
+
+        Raises:
+            ModelError: the server cannot be started, or ended meanwhile; the message has what it said last.
+        """
+        if not chats:
+            return []
+        with _lock:
+            found = self._ready().generate(chats, sampling, progress)
+            self._still_there()
+        return found
+
+    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+        """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
+
+        Raises:
+            ModelError: the server cannot be started, ended meanwhile, or does not give log-probabilities.
+        """
+        with _lock:
+            found = self._ready().logprobs(chats, texts)
+            self._still_there()
+        return found
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text`, by the tokenizer of the trained weights; 1.3 a word where it cannot be had."""
+        if self._count is None:
+            self._count = _counter(self._block.weights or self._block.model)
+        return self._count(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the client knows of use and cost, once there is a client."""
+        client = self.__dict__.get("_client")
+        if client is None or name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(client[2], name)
+
+    def _locate(self) -> str:
+        """The model as the engine is told it."""
+        if self._engine.weights == "name" or self._block.url is not None:
+            return self._block.model
+        if self._engine.weights == "file":
+            path = Path(self._block.model).expanduser()
+            if not path.is_file():
+                raise ModelError(
+                    f"engine {self._block.engine}: no model file {self._block.model!r}",
+                    "give a .gguf file (and its weights for transformers as `weights`, to train)",
+                )
+            return str(path)
+        from selfstudy.models import loading
+
+        return loading.locate(self._block.model, "lm")[0]
+
+    def _ready(self) -> LanguageModel:
+        """A client of a server that runs and has this model (and adapter)."""
+        base, called = self._reused() if self._block.url is not None else self._served()
+        if self._client is None or self._client[:2] != (base, called):
+            self._client = (base, called, _client(base, called, self._engine))
+        return self._client[2]
+
+    def _reused(self) -> tuple[str, str]:
+        url = (self._block.url or "").rstrip("/").removesuffix(self._engine.base)
+        if self._client is None:
+            launch = Launch(self._place, port=urlsplit(url).port or 80)
+            if not answers(url + self._engine.health, 10):
+                line = " ".join(engines.command(self._engine, launch, self._block.args))
+                raise ModelError(
+                    f"no {self._block.engine} server answers at {url}{self._engine.health}",
+                    f"start it ({line}), or leave `url` out: selfstudy then starts one itself",
+                )
+            self._check_listed(url, launch)
+        called = self._engine.called(Launch(self._place, revision=self._block.revision))
+        if self.adapter is None:
+            return url + self._engine.base, called
+        if self._engine.adapters == "merged":
+            raise ModelError(
+                f"the {self._block.engine} server at {url} cannot be given the adapter {self.adapter}",
+                "leave `url` out: selfstudy then starts servers itself, and swaps them",
+            )
+        return url + self._engine.base, _add_adapter(self._engine, url, called, self.adapter)
+
+    def _check_listed(self, url: str, launch: Launch) -> None:
+        if not self._engine.lists:
+            return
+        try:
+            status, body = fetch(f"{url}{self._engine.base}/models", 10)
+            listed = [str(one["id"]) for one in json.loads(body)["data"]] if status == 200 else None
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+            listed = None
+        if listed is not None and self._engine.called(launch) not in listed:
+            raise ModelError(
+                f"the server at {url} serves {', '.join(listed) or 'nothing'}, not {self._block.model}",
+                "set `model` to what it serves (and `weights` to the folder or Hub id to train)",
+            )
+
+    def _served(self) -> tuple[str, str]:
+        """Base URL and the model's name there; swaps servers if another one runs."""
+        global _running
+        block = self._block
+        merged = self.adapter if self._engine.adapters == "merged" else None
+        key = (block.engine, self._place, json.dumps(block.args, sort_keys=True), block.port, block.revision)
+        key += (merged,)
+        if _running is not None and (_running[0] != key or not _running[1].alive):
+            stop_servers()
+        if _running is None:
+            self.say(f"starting {self.name}")
+            began = time.monotonic()
+            _running = (key, self._start(merged))
+            self.say(f"{block.engine} is ready after {time.monotonic() - began:.0f} s")
+        server = _running[1]
+        called = server.called
+        if self.adapter is not None and merged is None:
+            called = _add_adapter(self._engine, server.url, called, self.adapter, server.adapters)
+        return server.url + self._engine.base, called
+
+    def _start(self, merged: Path | None) -> Server:
+        block = self._block
+        for _ in range(_ATTEMPTS):
+            place, folders = self._weights(merged)
+            launch = Launch(place, HOST, block.port or free_port(), block.revision, _dtype(block))
+            server = Server(self._engine, launch, block.args, folders)
+            try:
+                if server.wait(block.startup_seconds):
+                    return server
+                ended, tail = not server.alive, server.log_tail()
+            except BaseException:  # Ctrl-C while it loads
+                server.stop()
+                raise
+            server.stop()
+            if block.port is not None or not ended or "address already in use" not in tail.lower():
+                break
+        raise _not_started(block, server.command, ended, tail)
+
+    def _weights(self, merged: Path | None) -> tuple[str, list[Path]]:
+        """What the engine is to load, and the folders that were made for it."""
+        place, folders = self._place, []
+        if merged is not None:
+            place = str(_merge(self._block, merged))
+            folders.append(Path(place))
+        at_means_revision = self._engine.called(Launch("a", revision="b")) == "a@b"
+        if at_means_revision and "@" in place and Path(place).is_dir():
+            place = _without_at(place, folders)
+        return place, folders
+
+    def _still_there(self) -> None:
+        """A server that died has answered with errors: the run stops, and loses nothing."""
+        if self._block.url is None and _running is not None and not _running[1].alive:
+            tail = _running[1].log_tail()
+            stop_servers()
+            raise ModelError(
+                f"the {self._block.engine} server ended while it was asked. Its last lines:\n{tail}",
+                "give the same command again to go on; if memory ran out, change the engine's `args`",
+            )
+
+
+def _not_started(block: ServerModel, command: Sequence[str], ended: bool, tail: str) -> ModelError:
+    what = "ended before it answered" if ended else f"did not answer within {block.startup_seconds:g} s"
+    return ModelError(
+        f"the {block.engine} server {what}.\n    {' '.join(command)}\n  Its last lines:\n{tail}",
+        "mend what it says (options of the engine go into `args`)"
+        if ended
+        else "raise startup_seconds, or try the command above by hand",
+    )
+
+
+def _client(base_url: str, called: str, engine: Engine) -> Any:
+    from selfstudy.models.remote import RemoteLM
+    from selfstudy.recipe import RemoteModel
+
+    block = RemoteModel(
+        model=called,
+        base_url=base_url,
+        api_key_env=_NO_KEY,
+        concurrency=engine.concurrency,
+        read_timeout=600,
+        total_timeout=1200,
+    )
+    return RemoteLM(block, fields=engine.request)
+
+
+def _add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set[str] | None = None) -> str:
+    """Makes a running server know an adapter; returns what requests call it.
+
+    Raises:
+        ModelError: the server refuses it; the message has its answer.
+    """
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise ModelError(f"adapter {str(adapter)!r} has no {weights.name}", "give a PEFT adapter folder")
+    stat = weights.stat()
+    name = "selfstudy-" + digest(str(adapter.resolve()), str(stat.st_mtime_ns), str(stat.st_size))
+    if known is not None and name in known:
+        return engine.adapter_name(model, name)
+    if engine.adapters == "created":
+        called = _create(url, model, adapter, name)
+    else:
+        called = engine.adapter_name(model, name)
+        try:
+            body = {"lora_name": name, "lora_path": str(adapter.resolve())}
+            status, answer = fetch(url + engine.load, 600, body)
+        except (OSError, http.client.HTTPException) as error:
+            status, answer = 0, str(error).encode()
+        said = answer.decode(errors="replace")
+        refused = status != 200 or '"success":false' in said.replace(" ", "")
+        if refused and "already" not in said:
+            raise ModelError(
+                f"the server at {url} does not take the adapter {adapter}: {status} {said[:300]}",
+                "start it with LoRA enabled and a max-lora-rank of at least the adapter's, or without `url`",
+            )
+    if known is not None:
+        known.add(name)
+    return called
+
+
+def _create(url: str, model: str, adapter: Path, name: str) -> str:
+    """Registers an adapter with ollama as a model of its own.
+
+    Raises:
+        ModelError: ollama does not take it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "Modelfile"
+        file.write_text(f"FROM {model}\nADAPTER {adapter.resolve()}\n", encoding="utf-8")
+        environment = {**os.environ, "OLLAMA_HOST": url.partition("//")[2]}
+        order = ["ollama", "create", name, "-f", str(file)]
+        done = subprocess.run(order, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-300:]
+        raise ModelError(
+            f"ollama does not take the adapter {adapter}: {said}", "verify with engine: transformers or vllm"
+        )
+    return name
+
+
+def _merge(block: ServerModel, adapter: Path) -> Path:
+    """A folder beside the adapter with the model and the adapter merged in, as the local backend does it."""
+    from selfstudy.models.local import LocalLM
+    from selfstudy.recipe import LocalModel
+
+    for left in adapter.parent.glob(".served-*"):
+        with suppress(ValueError):
+            if not _exists(int(left.name.split("-")[1])):  # a kill came before its server was there
+                shutil.rmtree(left, ignore_errors=True)
+    dtype: Any = _dtype(block)
+    path = block.weights or block.model
+    lm = LocalLM(LocalModel(path=path, revision=block.revision, adapter=adapter, dtype=dtype, device="cpu"))
+    folder = Path(tempfile.mkdtemp(prefix=f".served-{os.getpid()}-", dir=adapter.parent))
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _without_at(place: str, folders: list[Path]) -> str:
+    """A link to a model folder without "@" in its path, which would be read as a revision."""
+    folder = Path(tempfile.mkdtemp(prefix="selfstudy-model-"))
+    folders.append(folder)
+    link = folder / "model"
+    link.symlink_to(place, target_is_directory=True)
+    return str(link)
+
+
+def _dtype(block: ServerModel) -> str:
+    """The number type of the local backend on this machine: served answers then equal local ones."""
+    from selfstudy.models import loading
+
+    return str(loading.pick_dtype("auto", loading.pick_device("auto"))).removeprefix("torch.")
+
+
+def _counter(path: str) -> Callable[[str], int]:
+    from selfstudy.models import loading
+
+    try:
+        from transformers import AutoTokenizer
+
+        place, is_folder = loading.locate(path, "lm")
+        tokenizer = AutoTokenizer.from_pretrained(
+            place, local_files_only=is_folder or not loading.hub_answers()
+        )
+    except Exception:  # a name of the server's own: there is no tokenizer to be had
+        return lambda text: int(len(text.split()) * 1.3) + 1
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
