@@ -172,6 +172,22 @@ def test_near_duplicates_equals_comparing_all_pairs(texts: list[str], threshold:
     assert t.near_duplicates(texts, threshold) == kept
 
 
+@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(deadline=None)
+def test_groups_of_near_duplicates_equal_comparing_all_pairs(texts: list[str], threshold: float) -> None:
+    def key(text: str) -> set[str]:
+        return {w for w in t.tokens(text) if w in names or w.isdigit()}
+
+    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
+    group = list(range(len(texts)))
+    for i, text in enumerate(texts):
+        for j in range(i):
+            if key(texts[j]) == key(text) and t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold:
+                low, high = sorted((group[i], group[j]))
+                group = [low if g == high else g for g in group]
+    assert t.near_duplicate_groups(texts, threshold) == group
+
+
 def test_copies_are_dropped_among_many() -> None:
     rng = random.Random("near")
     vocabulary = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)]

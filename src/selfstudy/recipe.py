@@ -80,7 +80,7 @@ class Prices(Block):
 
 
 class RemoteModel(Block):
-    """A model behind an OpenAI-compatible URL; the key comes from the environment or a file, never from here."""
+    """A model behind an OpenAI-compatible URL; its key comes from the environment or a file, not from here."""
 
     type: Literal["remote"] = "remote"
     model: str

@@ -1,21 +1,59 @@
 """Which known questions teach may replay and which verify keeps: a hash decides, so both agree unasked.
 
-Knows nothing of stages or records beyond the id of a question.
+Knows nothing of stages.
 """
 
 from __future__ import annotations
 
-from selfstudy.records import digest
+from collections.abc import Sequence
+
+from selfstudy.recipe import Recipe
+from selfstudy.records import Question, digest
+from selfstudy.text import near_duplicate_groups
 
 
-def held_out(question_id: str, seed: int, share: float) -> bool:
-    """Whether a known question is kept for verify and never trained on.
+def held_out(name: str, seed: int, share: float) -> bool:
+    """Whether what `name` stands for is kept for verify and never trained on.
 
-    Depends on its own id and the seed alone: adding questions moves no other question.
+    Depends on name and seed alone: adding others moves none.
 
     Args:
-        question_id: `Question.id`.
+        name: `Question.id`, or the name of a group of questions.
         seed: the recipe's seed.
         share: expected share that is held out, in [0, 1]; 0 holds out none, 1 all.
     """
-    return int(digest("held out", str(seed), question_id), 16) < share * 2**64
+    return int(digest("held out", str(seed), name), 16) < share * 2**64
+
+
+def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str]:
+    """Ids of the questions that verify keeps if the model knows them, and teach then never replays.
+
+    `teach.split_by` = question: each for itself (`held_out`).  topic: whole topics, and where near-duplicate
+    questions have different topics all of these together, so that neither a topic nor a wording is on both
+    sides (METHODS 2, step 2).  A question without a topic is a topic of its own.
+
+    Args:
+        questions: all of a round, in any order; with `split_by: topic` another question may join two topics
+            and so move them.
+    """
+    share = recipe.teach.known_heldout
+    if recipe.teach.split_by == "question":
+        return frozenset(q.id for q in questions if held_out(q.id, recipe.seed, share))
+    names = topic_groups(questions)
+    return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
+
+
+def topic_groups(questions: Sequence[Question]) -> dict[str, str]:
+    """Question id -> name of its group: its topic, or the first by name of the topics joined with it."""
+    topics = [" ".join(q.topic.split()).casefold() or q.id for q in questions]
+    parent = {topic: topic for topic in topics}
+
+    def root(topic: str) -> str:
+        while parent[topic] != topic:
+            parent[topic] = topic = parent[parent[topic]]
+        return topic
+
+    for topic, first in zip(topics, near_duplicate_groups([q.text for q in questions]), strict=True):
+        one, other = sorted((root(topic), root(topics[first])))
+        parent[other] = one
+    return {q.id: root(topic) for q, topic in zip(questions, topics, strict=True)}

@@ -9,7 +9,7 @@ import re
 import string
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from math import ceil
 
@@ -54,10 +54,7 @@ def normalise(text: str) -> str:
     scripts; long dashes separate words.  One departure from ALCE: the decimal point stays, or "6.3 million"
     would equal "63 million".
     """
-    text = unicodedata.normalize("NFKC", _DASH.sub(" ", text)).lower()
-    text = _NO_WORD.sub(_drop_punctuation, text)
-    words = (word for word in unicodedata.normalize("NFKC", text).split() if word not in _ARTICLES)
-    return " ".join(words)
+    return " ".join(tokens(text))
 
 
 def _drop_punctuation(match: re.Match[str]) -> str:
@@ -68,7 +65,12 @@ def _drop_punctuation(match: re.Match[str]) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words of the normal form of `text`."""
-    return normalise(text).split()
+    if text.isascii():
+        text = _NO_WORD.sub("", text.lower())
+    else:
+        text = unicodedata.normalize("NFKC", _DASH.sub(" ", text)).lower()
+        text = unicodedata.normalize("NFKC", _NO_WORD.sub(_drop_punctuation, text))
+    return [word for word in text.split() if word not in _ARTICLES]
 
 
 def token_f1(a: str, b: str) -> float:
@@ -168,26 +170,71 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
     Exact, yet near-linear: of texts with one set of names and numbers only those are compared that share two
     of their rarest words, without which the threshold is out of reach (see `_signatures`).
     """
-    words = [tokens(text) for text in texts]
-    names = _names(texts)
-    rarity = Counter(word for row in words for word in row)
     index: dict[int, list[int]] = defaultdict(list)
-    keys: dict[int, frozenset[str]] = {}  # of the kept texts, in order
+    kept: dict[int, tuple[list[str], frozenset[str]]] = {}  # index -> words and key, in order
     seen: set[str] = set()
-    for i, row in enumerate(words):
+    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
         exact = " ".join(row)
         if exact in seen:
             continue
-        key = frozenset(w for w in row if w in names or any(c.isdigit() for c in w))
-        signatures = [hash((key, s)) for s in _signatures(row, rarity, threshold)]
         rivals = {j: None for s in signatures for j in index[s]}
-        if any(keys[j] == key and rouge_l(words[j], row) >= threshold for j in rivals):
+        if any(_alike((row, key), kept[j], threshold) for j in rivals):
             continue
         seen.add(exact)
-        keys[i] = key
+        kept[i] = row, key
         for s in signatures:
             index[s].append(i)
-    return list(keys)
+    return list(kept)
+
+
+def near_duplicate_groups(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
+    """For each text the index of the first text of its group, in order.
+
+    Texts that say the same (see `near_duplicates`) are in one group, and so is whatever says the same as one
+    of them: no text has a near-duplicate in another group.
+    """
+    index: dict[int, list[int]] = defaultdict(list)
+    parent: list[int] = []
+    rows: dict[int, tuple[list[str], frozenset[str]]] = {}
+    seen: dict[str, int] = {}
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
+        parent.append(seen.setdefault(" ".join(row), i))
+        if parent[i] != i:
+            continue
+        rows[i] = row, key
+        for j in {j: None for s in signatures for j in index[s]}:
+            mine, other = root(i), root(j)
+            if mine != other and _alike(rows[i], rows[j], threshold):
+                parent[max(mine, other)] = min(mine, other)
+        for s in signatures:
+            index[s].append(i)
+    return [root(i) for i in range(len(parent))]
+
+
+def _comparable(
+    texts: Sequence[str], threshold: float
+) -> Iterator[tuple[list[str], frozenset[str], list[int]]]:
+    """Words, names and numbers, and signatures of each text: what shares no signature is not alike."""
+    words = [tokens(text) for text in texts]
+    rarity = Counter(word for row in words for word in row)
+    order = {word: rank for rank, word in enumerate(sorted(rarity, key=lambda word: (rarity[word], word)))}
+    marked = _names(texts) | {word for word in rarity if any(char.isdigit() for char in word)}
+    for row in words:
+        key = marked.intersection(row)
+        yield row, key, [hash((key, s)) for s in _signatures(row, order, threshold)]
+
+
+def _alike(
+    a: tuple[list[str], frozenset[str]], b: tuple[list[str], frozenset[str]], threshold: float
+) -> bool:
+    """Whether two texts have the same names and numbers, and nearly the same words."""
+    return a[1] == b[1] and rouge_l(b[0], a[0]) >= threshold
 
 
 def _names(texts: Iterable[str]) -> frozenset[str]:
@@ -196,27 +243,34 @@ def _names(texts: Iterable[str]) -> frozenset[str]:
     for text in texts:
         previous = "."
         for raw in text.split():
-            word = raw.lstrip(string.punctuation + "«“‘")
-            if word[:1].isupper() and not _SENTENCE_END.search(previous):
-                found.update(tokens(raw))
+            if not raw.islower():  # most words are: nothing to look at
+                word = raw.lstrip(string.punctuation + "«“‘")
+                if word[:1].isupper() and not _SENTENCE_END.search(previous):
+                    found.add(raw)
             previous = raw
-    return frozenset(found)
+    return frozenset(word for raw in found for word in tokens(raw))
 
 
-def _signatures(row: Sequence[str], rarity: Counter[str], threshold: float) -> list[tuple[object, ...]]:
+def _signatures(row: Sequence[str], order: Mapping[str, int], threshold: float) -> list[tuple[int, ...]]:
     """Pairs of the rarest words of `row`, of which similar texts share one (Wang et al. 2012, AdaptJoin).
 
     Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
     at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
     the shared ones.  Texts so short that a single shared word may do also get their rarest words alone.
+    `order` ranks all words from rare to common.
     """
     ratio = threshold / (2 - threshold)
     needed = ceil(len(row) * ratio - 1e-9)
-    occurrence: Counter[str] = Counter()
-    unique = []  # a word's second occurrence is a word of its own
-    for word in row:
-        occurrence[word] += 1
-        unique.append((rarity[word], word, occurrence[word]))
-    unique.sort()
+    unique = sorted(order[word] for word in row)
+    if len(set(unique)) < len(unique):  # a word's second occurrence is a word of its own
+        unique = sorted(rank + i * len(order) for rank, i in _numbered(unique))
     alone = unique[: len(row) - needed + 1] if len(row) * ratio**2 <= 1 else []
     return [*((word,) for word in alone), *combinations(unique[: len(row) - needed + 2], 2)]
+
+
+def _numbered(values: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Each value with how many equal ones came before it."""
+    seen: Counter[int] = Counter()
+    for value in values:
+        yield value, seen[value]
+        seen[value] += 1

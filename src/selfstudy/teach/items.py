@@ -10,6 +10,7 @@ from typing import TypeVar
 from selfstudy import text
 from selfstudy.records import Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round
+from selfstudy.split import held_out_ids
 
 GAPS = ("unsure", "unknown", "misbelief")
 """Verdicts that are taught (DESIGN, the table of verdicts)."""
@@ -31,6 +32,7 @@ class Item:
         target: what teaching wants it to answer: the passage of a question it knows or is only unsure of,
             else the reference.
         read_target: what teaching wants it to answer with the document in the prompt.
+        held_out: whether verify keeps it if it is known (`split.held_out_ids`).
     """
 
     question: Question
@@ -41,6 +43,7 @@ class Item:
     document: str
     target: str
     read_target: str
+    held_out: bool = False
 
 
 def load(round: Round) -> list[Item]:
@@ -51,8 +54,10 @@ def load(round: Round) -> list[Item]:
     references = _by_id(round, Reference, lambda r: r.id in chosen and r.accepted)
     used = {r.evidence_id for r in references.values()}
     evidence = _by_id(round, Evidence, lambda e: e.id in used)
+    questions = round.read(Question)
+    held_out = held_out_ids(questions, round.run.recipe)
     items = []
-    for question in round.iter(Question):
+    for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
         if verdict is None or answer is None:
             continue
@@ -72,6 +77,7 @@ def load(round: Round) -> list[Item]:
                 document=text.under_title(source.title, source.text) if source else "",
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
+                held_out=question.id in held_out,
             )
         )
     return items

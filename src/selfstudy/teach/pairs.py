@@ -24,7 +24,6 @@ from selfstudy.models.base import EntailmentModel, LanguageModel, Progress, Samp
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Example, Pair, Rewording
-from selfstudy.split import held_out
 from selfstudy.teach.items import REFUSAL, Item
 
 T = TypeVar("T")
@@ -78,11 +77,7 @@ def examples(
 def _replay(everything: Sequence[Item], count: int, prompts: Prompts, recipe: Recipe) -> list[Example]:
     """`count` examples of known questions, none of them held out, each used as often as the others."""
     known = [
-        item
-        for item in everything
-        if item.verdict.kind == "known"
-        and item.passage
-        and not held_out(item.question.id, recipe.seed, recipe.teach.known_heldout)
+        item for item in everything if item.verdict.kind == "known" and item.passage and not item.held_out
     ]
     rng = random.Random(f"{recipe.seed}:replay")
     reading = recipe.teach.sft.reading

@@ -16,7 +16,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Chat, Check, Evidence, Question, Record, Reference, Rewording, Verdict, Wording
 from selfstudy.run import Round
-from selfstudy.split import held_out
+from selfstudy.split import held_out_ids
 from selfstudy.verify.correctness import Expected
 
 Target = Literal["gap", "known", "reading"]
@@ -79,7 +79,7 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     - gap: verdict unsure, unknown or misbelief, inconsistent (score above the run's threshold) unless a
       misbelief, with an accepted reference.  Asked as first put, in one trained and one held-out rewording,
       and in one novel wording of the key, where there are any.
-    - known: verdict known and held out of replay (`split.held_out`).
+    - known: verdict known and held out of replay (`split.held_out_ids`).
     - reading: a sample of both, with the evidence of the reference in the prompt.
 
     Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
@@ -88,7 +88,10 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     cases = _cases(round, key)
     threshold = round.run.threshold.value
     gaps = _sample([c for c in cases if _is_gap(c, threshold)], recipe, "gap")
-    known = _sample([c for c in cases if _is_known(c, recipe)], recipe, "known")
+    kept = held_out_ids(round.read(Question), recipe)
+    known = _sample(
+        [c for c in cases if c.verdict.kind == "known" and c.question.id in kept], recipe, "known"
+    )
     found = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
     evidence = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
     readable = [c for c in [*gaps, *known] if c.reference.evidence_id in evidence]
@@ -133,11 +136,6 @@ def _is_gap(case: _Case, threshold: float) -> bool:
     score = case.verdict.score
     inconsistent = score is not None and score > threshold
     return case.verdict.kind == "misbelief" or (case.verdict.kind in ("unsure", "unknown") and inconsistent)
-
-
-def _is_known(case: _Case, recipe: Recipe) -> bool:
-    held = held_out(case.question.id, recipe.seed, recipe.teach.known_heldout)
-    return case.verdict.kind == "known" and held
 
 
 def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Case]:
