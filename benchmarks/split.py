@@ -76,8 +76,8 @@ def main() -> None:
         growth = "" if before is None else f"{each / before:.2f}"
         before = each
         print(
-            f"{size:>9,}{len(kept):>9,}{len(out):>10,}{deduped - start:>10.2f}{end - deduped:>9.2f}{wall:>8.1f}"
-            f"{each * 1e6:>9.1f}{growth:>8}"
+            f"{size:>9,}{len(kept):>9,}{len(out):>10,}{deduped - start:>10.2f}{end - deduped:>9.2f}"
+            f"{wall:>8.1f}{each * 1e6:>9.1f}{growth:>8}"
         )
 
 
