@@ -120,7 +120,9 @@ class ServerLM:
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, by the tokenizer of the trained weights; 1.3 a word where it cannot be had."""
         if self._count is None:
-            self._count = _counter(self._block.weights or self._block.model)
+            from selfstudy.models.counting import text_counter
+
+            self._count = text_counter(self._block)
         return self._count(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -369,18 +371,3 @@ def _dtype(block: ServerModel) -> str:
     from selfstudy.models import loading
 
     return str(loading.pick_dtype("auto", loading.pick_device("auto"))).removeprefix("torch.")
-
-
-def _counter(path: str) -> Callable[[str], int]:
-    from selfstudy.models import loading
-
-    try:
-        from transformers import AutoTokenizer
-
-        place, is_folder = loading.locate(path, "lm")
-        tokenizer = AutoTokenizer.from_pretrained(
-            place, local_files_only=is_folder or not loading.hub_answers()
-        )
-    except Exception:  # a name of the server's own: there is no tokenizer to be had
-        return lambda text: int(len(text.split()) * 1.3) + 1
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
