@@ -17,7 +17,10 @@ STAGES = ("probe", "gather", "teach", "verify")
 HEAVY = {
     "accelerate",
     "datasets",
+    "httpx",
+    "httpx2",
     "lancedb",
+    "openai",
     "pandas",
     "peft",
     "pyarrow",

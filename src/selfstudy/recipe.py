@@ -80,7 +80,7 @@ class Prices(Block):
 
 
 class RemoteModel(Block):
-    """A model behind an OpenAI-compatible URL; its key comes from the environment or a file, not from here."""
+    """A model behind an OpenAI-compatible URL; its key is in the environment or a file, not here."""
 
     type: Literal["remote"] = "remote"
     model: str

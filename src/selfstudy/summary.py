@@ -49,6 +49,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         before, after (and control): shares and means in [0, 1] (`verify.outcome`); `details` has n, failed,
             low and high of each.
         promoted, reasons, gains: the gate's decision; promoted is None if verify has not decided.
+        usage: per stage, what language models were asked: calls, tokens, cost, seconds (`budget.Spent`).
         seconds, errors: per stage, over all rounds; skipped: library files or parts not used.
         rounds, rounds_detail, models, versions, seed, confidence: where the figures come from.
     """
@@ -68,6 +69,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         **_gate(part),
         "verdicts": _verdicts(part),
         "seconds": run.seconds(),
+        "usage": (run.read_json("usage.json") or {}).get("stages", {}),
         "errors": _errors(run),
         "skipped": len({s.id for each in run.rounds for s in each.iter(Skipped)}),
         "rounds_detail": details,
@@ -215,7 +217,9 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
 
     lm = recipe.model
     return {
-        "lm": shown(getattr(lm, "path", None) or getattr(lm, "model", ""), getattr(lm, "revision", None)),
+        "lm": shown(
+            str(getattr(lm, "path", None) or getattr(lm, "model", "")), getattr(lm, "revision", None)
+        ),
         "nli": shown(recipe.nli.path, recipe.nli.revision),
         "embedder": embedder.name,
     }

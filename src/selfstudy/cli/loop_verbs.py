@@ -9,6 +9,7 @@ import typer
 
 from selfstudy.cli.session import (
     ModelOption,
+    NoCacheOption,
     RecipeFile,
     RunFolder,
     RunOption,
@@ -25,7 +26,11 @@ from selfstudy.errors import RunError
 
 @app.command(short_help="See the whole loop work, on the embedded world.")
 def demo(
-    run: RunOption = None, seed: SeedOption = None, model: ModelOption = None, set_: SetOption = None
+    run: RunOption = None,
+    seed: SeedOption = None,
+    model: ModelOption = None,
+    set_: SetOption = None,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """See the whole loop at work on the embedded world: no GPU, no key, no network, a few minutes.
 
@@ -36,7 +41,7 @@ def demo(
       selfstudy demo --set probe.samples=5 --run runs/five-samples
     """
     with session():
-        _learn(_demo_recipe(), run or Path("runs/demo"), overrides(model, seed, set_))
+        _learn(_demo_recipe(), run or Path("runs/demo"), overrides(model, seed, set_, no_cache))
 
 
 @app.command(short_help="Run the loop of a recipe, or resume it.")
@@ -46,6 +51,7 @@ def learn(
     seed: SeedOption = None,
     model: ModelOption = None,
     set_: SetOption = None,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Run the loop of a recipe: probe, gather, teach, verify, report. The same command resumes it.
 
@@ -62,7 +68,7 @@ def learn(
       library: ./my-docs
     """
     with session():
-        _learn(recipe, run or _default_run(recipe), overrides(model, seed, set_))
+        _learn(recipe, run or _default_run(recipe), overrides(model, seed, set_, no_cache))
 
 
 @app.command(short_help="Find what the model does not know.")
@@ -72,6 +78,7 @@ def probe(
     seed: SeedOption = None,
     model: ModelOption = None,
     set_: SetOption = None,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Begin a run: ask the model questions and find what it does not know.
 
@@ -84,7 +91,7 @@ def probe(
         from selfstudy.run import Run
 
         path = run or _default_run(recipe)
-        with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_))) as opened:
+        with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_, no_cache))) as opened:
             from selfstudy import loop
             from selfstudy.progress import Terminal
 

@@ -62,6 +62,10 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="A model folder or Hub id; the same as --set model.path=MODEL.")
 ]
 
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Ask remote models again what they have answered before.")
+]
+
 
 @app.callback(invoke_without_command=True)
 def _options(
@@ -111,10 +115,14 @@ def load(recipe: Path, overrides: list[str]) -> Recipe:
     return load_recipe(recipe, overrides)
 
 
-def overrides(model: str | None, seed: int | None, rest: list[str] | None) -> list[str]:
+def overrides(
+    model: str | None, seed: int | None, rest: list[str] | None, no_cache: bool = False
+) -> list[str]:
     chosen = [f"model.path={json.dumps(model)}"] if model is not None else []
     if seed is not None:
         chosen.append(f"seed={seed}")
+    if no_cache:
+        chosen.append("cache=false")
     return chosen + (rest or [])
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
-from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, ScriptedModel, ServerModel
+from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, RemoteModel, ScriptedModel, ServerModel
 
 if TYPE_CHECKING:
     from selfstudy.cache import Cache
@@ -30,8 +30,8 @@ class Models:
         return self.lm if self.own_judge is None else self.own_judge
 
 
-def load_lm(block: ModelBlock) -> LanguageModel:
-    """The language model of a recipe.
+def load_lm(block: ModelBlock, *, cache: bool = True) -> LanguageModel:
+    """The language model of a recipe; with `cache` a remote one is not asked for what this user has already.
 
     Raises:
         ModelError: it cannot be loaded; the message says why and what to do.
@@ -40,6 +40,11 @@ def load_lm(block: ModelBlock) -> LanguageModel:
         from selfstudy.models.scripted import ScriptedLM
 
         return ScriptedLM.from_yaml(block.path)
+    if isinstance(block, RemoteModel):
+        from selfstudy.models.remote import RemoteLM
+        from selfstudy.models.response_cache import ResponseCache
+
+        return RemoteLM(block, ResponseCache.of_user() if cache else None)
     if isinstance(block, ServerModel):
         from selfstudy.models.server import ServerLM
 

@@ -1,0 +1,329 @@
+"""A language model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, Ollama, an API.
+
+    remote.py      what to ask, and the answers in order    caller.py   one request until it is answered
+    pace.py        how many requests at once                wire.py     one request, sent once
+    replies.py     what a reply says                        usage.py    calls, tokens, money
+    response_cache.py  answers that are known already       echo.py     log-probabilities of given texts
+
+Asks for several completions per request where the server can; whether it can is found out once.  An item
+that fails comes back as a Completion with finish "error".  Knows nothing of how a server is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from selfstudy.models.background import LoopThread, together
+from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.caller import Caller, OneAtATime
+from selfstudy.models.replies import completions, failed
+from selfstudy.models.response_cache import ResponseCache, chat_key
+from selfstudy.models.usage import Usage
+from selfstudy.models.wire import Key, Trouble, Wire
+from selfstudy.recipe import RemoteModel
+from selfstudy.records import Chat, Completion, digest
+
+log = logging.getLogger(__name__)
+
+_FLUSH_ITEMS, _FLUSH_SECONDS = 64, 1.0
+"""Requests and time between two writes to the cache: what a kill loses at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Completions of one chat that one request may ask for; `slots` and `keys` go together.
+
+    A greedy wish has one answer for all of its slots.
+    """
+
+    chat: Chat
+    greedy: bool
+    slots: tuple[int, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Completions to ask for."""
+        return 1 if self.greedy else len(self.slots)
+
+    def part(self, start: int, end: int | None = None) -> _Wish:
+        return replace(self, slots=self.slots[start:end], keys=self.keys[start:end])
+
+    def singly(self) -> Iterator[_Wish]:
+        return (self.part(i, i + 1) for i in range(len(self.slots)))
+
+
+Answer = tuple[_Wish, list[Completion]]
+Fields = Callable[[Sampling, bool], dict[str, Any]]
+
+
+def common_fields(sampling: Sampling, greedy: bool) -> dict[str, Any]:
+    """What vLLM, SGLang and others call what the API has not; a neutral value is left out."""
+    found: dict[str, Any] = {}
+    if sampling.repetition_penalty != 1.0:
+        found["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.top_k and not greedy:
+        found["top_k"] = sampling.top_k
+    return found
+
+
+class RemoteLM:
+    """A language model that a server runs; fulfils `base.LanguageModel`.
+
+    Completions have log-probability NaN unless the block asks for `logprobs` and the server gives them; the
+    values are the server's own (those of temperature 1 with the defaults of vLLM and OpenAI).
+
+    Args:
+        block: where it is.
+        cache: answers that need not be asked for again.
+        fields: what a request needs beyond the API's own fields, for a sampling and whether it is greedy.
+    """
+
+    def __init__(
+        self, block: RemoteModel, cache: ResponseCache | None = None, fields: Fields = common_fields
+    ) -> None:
+        """Opens no connection yet.
+
+        Raises:
+            ModelError: the key file cannot be used.
+        """
+        self.name = block.model + (f"@{block.revision}" if block.revision else "")
+        self._block = block
+        self._cache = cache
+        self._fields = fields
+        self._wire = Wire(block, Key.of(block))
+        self._caller = Caller(block, self._wire)
+        self._many: bool | None = None if block.n == "auto" else block.n
+        """Whether the server gives several completions per request; None: not known yet."""
+        self._scout = asyncio.Lock()
+        self._loop = LoopThread()
+        weakref.finalize(self, self._loop.stop)
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked for since the model was made."""
+        return self._caller.usage
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        """`sampling.total` completions for each chat, in the order of `chats`, greedy one first if asked for.
+
+        Samples are as repeatable as the server makes them: each request's seed follows from the sampling's
+        seed, the chat and the number of its first sample.  Two equal chats get different samples.
+
+        Raises:
+            ModelError: the server cannot be reached, refuses the key, does not know the model, or has not
+                answered anything for a whole deadline; what was answered before is in the cache.
+        """
+        total = sampling.total
+        results: list[Completion | None] = [None] * (len(chats) * total)
+        left = [total] * len(chats)
+
+        def settle(slot: int, completion: Completion) -> None:
+            if results[slot] is not None:
+                raise RuntimeError(f"completion {slot} came twice")
+            results[slot] = completion
+            left[slot // total] -= 1
+            if progress is not None and left[slot // total] == 0:
+                progress(1)
+
+        rest = self._look_up(self._wishes(chats, sampling), settle)
+        for wish, answers in self._answers(rest, sampling):
+            for slot, completion in zip(wish.slots, answers, strict=True):
+                settle(slot, completion)
+        done = [one for one in results if one is not None]
+        if len(done) != len(results):
+            raise RuntimeError(f"{len(results) - len(done)} completions were lost")
+        return [done[i * total : (i + 1) * total] for i in range(len(chats))]
+
+    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+        """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
+
+        Needs a server that tokenises chats and echoes prompts (vLLM does); an item that it refuses, or an
+        empty text, gives an empty list.
+
+        Raises:
+            ModelError: the server cannot do that.
+        """
+        from selfstudy.models.echo import Echo
+
+        if len(chats) != len(texts):
+            raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
+        echo = Echo(self._block, self._wire, self._caller)
+        results: list[list[float]] = [[] for _ in chats]
+        todo = iter(range(len(chats)))
+
+        async def work() -> None:
+            for index in todo:
+                results[index] = await echo.logprobs(chats[index], texts[index])
+
+        self._loop.run(together(work, min(self._block.concurrency, len(chats)))).result()
+        return results
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._loop.run(self._wire.close()).result(timeout=10)
+        self._loop.stop()
+
+    def _wishes(self, chats: Sequence[Chat], sampling: Sampling) -> list[_Wish]:
+        """What there is to ask: for each chat its greedy completion, its samples, or both."""
+        total = sampling.total
+        certain = replace(sampling, temperature=0.0, top_k=0, top_p=1.0, seed=0)
+        occurrences: Counter[Chat] = Counter()
+        wishes = []
+        for index, chat in enumerate(chats):
+            slots = tuple(range(index * total, (index + 1) * total))
+            sampled = () if sampling.temperature == 0 else slots[1:] if sampling.greedy_first else slots
+            if greedy := slots[: total - len(sampled)]:
+                wishes.append(
+                    _Wish(chat, True, greedy, (f"{self._key(chat, certain)}:greedy",) * len(greedy))
+                )
+            if sampled:
+                key = f"{self._key(chat, sampling)}:{occurrences[chat]}"
+                occurrences[chat] += 1
+                keys = tuple(f"{key}:{number}" for number in range(len(sampled)))
+                wishes.append(_Wish(chat, False, sampled, keys))
+        return wishes
+
+    def _key(self, chat: Chat, sampling: Sampling) -> str:
+        block = self._block
+        return chat_key(block.model, block.revision, chat, sampling, logprobs=block.logprobs)
+
+    def _look_up(self, wishes: Sequence[_Wish], settle: Callable[[int, Completion], None]) -> Sequence[_Wish]:
+        """Settles what the cache knows; returns what is still to be asked."""
+        if self._cache is None:
+            return wishes
+        found = self._cache.get(list(dict.fromkeys(key for wish in wishes for key in wish.keys)))
+        rest = []
+        known = 0
+        for wish in wishes:
+            for slot, key in zip(wish.slots, wish.keys, strict=True):
+                if key in found:
+                    known += 1
+                    settle(slot, found[key])
+            missing = [i for i, key in enumerate(wish.keys) if key not in found]
+            if missing:
+                slots, keys = tuple(wish.slots[i] for i in missing), tuple(wish.keys[i] for i in missing)
+                rest.append(_Wish(wish.chat, wish.greedy, slots, keys))
+        self._caller.count(cached=known)
+        return rest
+
+    def _answers(self, wishes: Sequence[_Wish], sampling: Sampling) -> Iterator[Answer]:
+        """The answers to all wishes as they come in, not in order; the cache keeps them on the way."""
+        if not wishes:
+            return
+        arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        future = self._loop.run(self._ask_all(wishes, sampling, arrived.put))
+        future.add_done_callback(lambda _: arrived.put(None))
+        fresh: dict[str, Completion] = {}
+        flushed = time.monotonic()
+        try:
+            while (answer := arrived.get()) is not None:
+                yield answer
+                if self._cache is not None:
+                    fresh.update(zip(answer[0].keys, answer[1], strict=True))
+                    if len(fresh) >= _FLUSH_ITEMS or time.monotonic() - flushed > _FLUSH_SECONDS:
+                        self._cache.put(fresh)
+                        fresh, flushed = {}, time.monotonic()
+            future.result()
+        finally:
+            future.cancel()
+            if self._cache is not None and fresh:
+                self._cache.put(fresh)
+
+    async def _ask_all(
+        self, wishes: Sequence[_Wish], sampling: Sampling, arrived: Callable[[Answer], None]
+    ) -> None:
+        todo = self._in_turn(wishes)
+
+        async def work() -> None:
+            for wish in todo:
+                await self._fulfil(wish, sampling, arrived)
+
+        await together(work, min(self._block.concurrency, sum(wish.count for wish in wishes)))
+
+    def _in_turn(self, wishes: Sequence[_Wish]) -> Iterator[_Wish]:
+        for wish in wishes:
+            if wish.count > 1 and self._many is False:
+                yield from wish.singly()
+            else:
+                yield wish
+
+    async def _fulfil(self, wish: _Wish, sampling: Sampling, arrived: Callable[[Answer], None]) -> None:
+        """Gets the answers to a wish; while something about the server is unknown, one wish at a time."""
+        if self._unsure(wish):
+            async with self._scout:
+                rest = await self._ask(wish, sampling, arrived) if self._unsure(wish) else wish
+        else:
+            rest = wish
+        if rest.slots:
+            rest = await self._ask(rest, sampling, arrived)
+        if rest.slots:  # the server gives one completion per request
+            await asyncio.gather(*(self._ask(one, sampling, arrived) for one in rest.singly()))
+
+    def _unsure(self, wish: _Wish) -> bool:
+        return not self._caller.met or (wish.count > 1 and self._many is None)
+
+    async def _ask(self, wish: _Wish, sampling: Sampling, arrived: Callable[[Answer], None]) -> _Wish:
+        """Hands over a wish's answers; returns the part of it that the server left out."""
+        if wish.count > 1 and self._many is False:
+            return wish
+        try:
+            found = await self._caller.call(
+                "/chat/completions",
+                self._body(wish, sampling),
+                lambda reply: completions(reply, sampling.stop),
+            )
+        except Trouble as trouble:
+            arrived((wish, [failed(str(trouble))] * len(wish.slots)))
+            return wish.part(len(wish.slots))
+        except OneAtATime:
+            found = []
+        found = [self._safe(one) for one in found[: wish.count]]
+        if not found and wish.count == 1:
+            found = [failed("the reply has no choices")]
+        if wish.count > 1 and self._many is not True:
+            self._many = len(found) == wish.count
+            if not self._many:
+                log.info("%s gives one completion per request: asking once per sample", self.name)
+        answers = found * len(wish.slots) if wish.greedy else found
+        if answers:
+            arrived((wish.part(0, len(answers)), answers))
+        return wish.part(len(answers))
+
+    def _safe(self, completion: Completion) -> Completion:
+        """A server that repeats what it is sent must not get the key into a record."""
+        text, error = self._wire.key.hide(completion.text), completion.error
+        if text == completion.text and (error is None or error == self._wire.key.hide(error)):
+            return completion
+        hidden = None if error is None else self._wire.key.hide(error)
+        return completion.model_copy(update={"text": text, "error": hidden})
+
+    def _body(self, wish: _Wish, sampling: Sampling) -> dict[str, Any]:
+        """The request; what has its neutral value is left out, as not every server knows every parameter."""
+        body: dict[str, Any] = {
+            "model": self._block.model,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in wish.chat],
+            "temperature": 0.0 if wish.greedy else sampling.temperature,
+            "max_tokens": sampling.max_new_tokens,
+        }
+        if wish.count > 1:
+            body["n"] = wish.count
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if self._block.logprobs:
+            body["logprobs"] = True
+        if not wish.greedy:
+            body["seed"] = int(digest(wish.keys[0]), 16) % 2**31  # the key tells chat, sampling and number
+            if sampling.top_p != 1.0:
+                body["top_p"] = sampling.top_p
+        return body | self._fields(sampling, wish.greedy)

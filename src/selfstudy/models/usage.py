@@ -1,0 +1,38 @@
+"""What a model has been asked for: calls, tokens, money. Knows nothing of models or stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Counts since a model was loaded; two of them subtract to what happened in between.
+
+    Attributes:
+        calls: requests sent, repeated ones included.
+        prompt_tokens, completion_tokens: as the server counted them.
+        cached: completions that came from the response cache instead.
+        cost: by the recipe's prices, in `currency`; 0 without prices ("" is then the currency).
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached: int = 0
+    cost: float = 0.0
+    currency: str = ""
+
+    def __sub__(self, before: Usage) -> Usage:
+        return Usage(
+            self.calls - before.calls,
+            self.prompt_tokens - before.prompt_tokens,
+            self.completion_tokens - before.completion_tokens,
+            self.cached - before.cached,
+            self.cost - before.cost,
+            self.currency,
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to tell."""
+        return any((self.calls, self.prompt_tokens, self.completion_tokens, self.cached))
