@@ -141,9 +141,9 @@ def _thresholds(run: Run) -> dict[str, Any]:
 
 
 def _samples(part: Round | None) -> dict[str, Any]:
-    probe = part.run.recipe.probe if part else None
-    if part is None or probe is None:
+    if part is None:
         return {"samples_drawn": 0, "samples_saved": None}
+    probe = part.run.recipe.probe
     if probe.adaptive is None:
         return {"samples_drawn": probe.samples * len(part.ids(Answer)), "samples_saved": None}
     drawn = [len(answer.samples) for answer in part.iter(Answer)]

@@ -182,7 +182,7 @@ class RemoteLM:
         wishes = []
         for index, chat in enumerate(chats):
             slots = tuple(range(index * total, (index + 1) * total))
-            sampled = () if sampling.temperature == 0 else slots[1:] if sampling.greedy_first else slots
+            sampled = () if sampling.temperature == 0 else slots[1:] if sampling.with_passage else slots
             if greedy := slots[: total - len(sampled)]:
                 wishes.append(
                     _Wish(chat, True, greedy, (f"{self._key(chat, certain)}:greedy",) * len(greedy))
@@ -190,7 +190,7 @@ class RemoteLM:
             if sampled:
                 key = f"{self._key(chat, sampling)}:{occurrences[chat]}"
                 occurrences[chat] += 1
-                keys = tuple(f"{key}:{number}" for number in range(len(sampled)))
+                keys = tuple(f"{key}:{sampling.first + number}" for number in range(len(sampled)))
                 wishes.append(_Wish(chat, False, sampled, keys))
         return wishes
 
