@@ -91,11 +91,19 @@ class _Encode(_Sealed):
         return text.encode("latin1")
 
 
+class _NoBytes(_Sealed):
+    """`bytes()`: how protocols before 3 write bytes of length 0."""
+
+    def __new__(cls) -> Any:
+        return b""
+
+
 class _Unpickler(pickle.Unpickler):
     allowed: ClassVar[dict[tuple[str, str], type]] = {
         ("numpy", "dtype"): _Dtype,
         ("numpy", "ndarray"): _Array,
         ("_codecs", "encode"): _Encode,
+        ("__builtin__", "bytes"): _NoBytes,
         **{
             (f"numpy.{core}.{module}", name): stand_in
             for core in ("core", "_core")

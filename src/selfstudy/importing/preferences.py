@@ -65,10 +65,11 @@ def preference_records(row: Mapping[str, Any]) -> tuple[Question, Pair]:
         if prompt is None:
             prompt, chosen, rejected = _split(chosen, rejected)
     else:
-        prompt, chosen = _last(_conversation(row["chosen"], "chosen"), prompt or [], "chosen")
-        before, rejected = _last(_conversation(row["rejected"], "rejected"), prompt, "rejected")
-        if before != prompt:
+        sides = [_last(row[field], prompt or [], field) for field in ("chosen", "rejected")]
+        before = [turns for turns, _ in sides if turns is not None]
+        if before[0] != before[-1]:
             raise MalformedError("the conversations of 'chosen' and 'rejected' differ before their last turn")
+        prompt, (chosen, rejected) = before[0], (answer for _, answer in sides)
     chosen, rejected = chosen.strip(), rejected.strip()
     for field, answer in (("chosen", chosen), ("rejected", rejected)):
         if not answer:
@@ -131,6 +132,8 @@ def answers(row: Mapping[str, Any]) -> tuple[str, ...]:
     """
     field = "answer" if row.get("answer") is not None else "answers"
     value = row.get(field)
+    if value is None:
+        raise MalformedError("field 'answer' is missing")
     if isinstance(value, dict) and "text" in value:  # SQuAD
         value = value["text"]
     elif isinstance(value, dict) and "value" in value:  # TriviaQA
@@ -201,9 +204,7 @@ def _prompt(value: object) -> Turns | None:
 
 
 def _conversation(value: object, field: str) -> Turns:
-    """Messages from a list of {role, content}; a text is one turn of the assistant."""
-    if isinstance(value, str):
-        return [Message(role="assistant", content=text_of(value, field))]
+    """Messages from a list of {role, content}."""
     if not isinstance(value, list) or not value:
         raise MalformedError(f"field {field!r} must be text or a list of messages, found {shown(value)}")
     return [_message(item, f"{field}[{i}]") for i, item in enumerate(value)]
@@ -222,9 +223,14 @@ def _message(item: object, field: str) -> Message:
     return Message(role=role, content=text_of(content, f"{field}.content"))
 
 
-def _last(turns: Turns, prompt: Turns, field: str) -> tuple[Turns, str]:
-    """What comes before the last turn of the assistant, and that turn; turns that open with one go on."""
-    *before, last = turns
+def _last(value: object, prompt: Turns, field: str) -> tuple[Turns | None, str]:
+    """What comes before the last turn of the assistant, and that turn; turns that open with one go on.
+
+    A text is the last turn alone, whatever comes before it.
+    """
+    if isinstance(value, str):
+        return None, text_of(value, field)
+    *before, last = _conversation(value, field)
     if last.role != "assistant":
         raise MalformedError(f"the last turn of {field!r} must be the assistant's, not the {last.role}'s")
     if not before or before[0].role == "assistant":
