@@ -90,7 +90,7 @@ def files(run: Path) -> dict[str, bytes]:
         if path.is_file()
     }
     summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    found[SUMMARY] = json.dumps(summary | {"seconds": None}).encode()
+    found[SUMMARY] = json.dumps(summary | {"seconds": None, "usage": None}).encode()
     return found
 
 

@@ -14,7 +14,19 @@ from selfstudy import __version__, cli
 from selfstudy.recipe_file import load_recipe
 from selfstudy.run import Run
 
-VERBS = ("demo", "learn", "probe", "gather", "teach", "verify", "report", "calibrate", "doctor")
+VERBS = (
+    "demo",
+    "learn",
+    "probe",
+    "gather",
+    "teach",
+    "verify",
+    "report",
+    "calibrate",
+    "doctor",
+    "estimate",
+    "chat",
+)
 
 
 def selfstudy(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

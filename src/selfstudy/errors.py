@@ -9,7 +9,8 @@
     └── BudgetError        the recipe's budget is used up: the run stopped cleanly and can go on
 
 The message says what failed, the value found, and what to do next.  The command line prints it without
-a traceback and exits with code 2 (3 for a budget).  A single failed item is not an exception but a `records.Failure`.
+a traceback and exits with code 2 (3 for a budget).  A single failed item is not an exception but a
+`records.Failure`.
 """
 
 from __future__ import annotations

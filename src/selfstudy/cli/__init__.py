@@ -6,7 +6,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     session.py         the app, options that verbs share, exit codes
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
-    model_verbs.py     doctor
+    model_verbs.py     doctor estimate chat
     data_verbs.py      import score
 """
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from selfstudy.cli.model_verbs import MEASURE_SECONDS, MeasureOption, show_estimate
 from selfstudy.cli.session import (
     ModelOption,
     NoCacheOption,
@@ -52,6 +54,10 @@ def learn(
     model: ModelOption = None,
     set_: SetOption = None,
     no_cache: NoCacheOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be asked: calls, tokens, time, cost.")
+    ] = False,
+    measure: MeasureOption = True,
 ) -> None:
     """Run the loop of a recipe: probe, gather, teach, verify, report. The same command resumes it.
 
@@ -60,6 +66,7 @@ def learn(
       selfstudy learn my.yaml
       selfstudy learn my.yaml --run runs/today --seed 1
       selfstudy learn my.yaml --model Qwen/Qwen3-0.6B --set probe.threshold=0.6
+      selfstudy learn my.yaml --dry-run --no-measure
 
     \b
     The smallest recipe:
@@ -68,6 +75,10 @@ def learn(
       library: ./my-docs
     """
     with session():
+        if dry_run:
+            chosen = load(recipe, overrides(model, seed, set_, no_cache))
+            show_estimate(chosen, MEASURE_SECONDS if measure else 0.0)
+            return
         _learn(recipe, run or _default_run(recipe), overrides(model, seed, set_, no_cache))
 
 
