@@ -4,7 +4,7 @@
     threshold.json   the hallucination score above which a question is a gap, settled by the first probe
     run.json         provenance: versions, machine, seed, recipe digest
     lock             held by the one process that may write (flock; released by the kernel if it dies)
-    timings.jsonl    seconds per stage
+    timings.jsonl    seconds per stage, and costs of parts of stages
     rounds/1/*.jsonl one file per record type, append-only, one JSON line each
     rounds/1/*.done  a marker per finished stage
 
@@ -141,7 +141,23 @@ class Run:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
         total: dict[str, float] = {}
         for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
-            total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
+            if "stage" in entry:
+                total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
+        return total
+
+    def note_cost(self, part: str, round: int, **figures: float) -> None:
+        """Add what a piece of work inside a stage cost to `timings.jsonl`; stages keep their own seconds."""
+        self._require_writer()
+        self._note({"part": part, "round": round, **figures})
+
+    def costs(self, round: int = 1) -> dict[str, dict[str, float]]:
+        """Sums of what `note_cost` was given, per part, over all sessions."""
+        total: dict[str, dict[str, float]] = {}
+        for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
+            if "part" in entry and entry["round"] == round:
+                sums = total.setdefault(entry["part"], {})
+                for name in entry.keys() - {"part", "round"}:
+                    sums[name] = sums.get(name, 0) + entry[name]
         return total
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
@@ -182,8 +198,10 @@ class Run:
         return self._lock is not None
 
     def _note_time(self, stage: str, round: int, seconds: float) -> None:
-        line = to_json({"stage": stage, "round": round, "seconds": seconds}) + b"\n"
-        jsonl.append(self.path / "timings.jsonl", line, self.path)
+        self._note({"stage": stage, "round": round, "seconds": seconds})
+
+    def _note(self, entry: Mapping[str, Any]) -> None:
+        jsonl.append(self.path / "timings.jsonl", to_json(entry) + b"\n", self.path)
 
     def _require_writer(self) -> None:
         if not self.writable:

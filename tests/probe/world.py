@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion, Document, digest
 
@@ -106,8 +106,8 @@ class Spots:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def models(student: Student | None = None) -> Any:
-    return SimpleNamespace(lm=student or Student(), nli=Judge(), embedder=Spots())
+def models(student: Student | None = None) -> Models:
+    return Models(lm=student or Student(), nli=Judge(), embedder=Spots())
 
 
 def pages(sentences: int = 6) -> list[Document]:

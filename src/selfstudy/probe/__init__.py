@@ -2,7 +2,8 @@
 
     topics.py      where topics come from         chunks.py      documents, cut for one question each
     questions.py   questions, proposed            answers.py     a passage and samples per question
-    scorers/       inconsistency of an answer     capability.py  curiosity, awareness, brevity, SLC
+    scorers/       inconsistency of an answer     meter.py       what each scorer costs
+    capability.py  curiosity, awareness, brevity, SLC
 
 Writes Proposal, Question, Answer, Score and Failure records; reads no other stage's.
 """
@@ -14,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from selfstudy.probe.answers import Stop, answer
+from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Given, Proposal
 from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
@@ -86,7 +88,8 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) ->
 
 def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
     probe = round.run.recipe.probe
-    tools = _tools(round, models, prompts)
+    meter = Meter(models)
+    tools = _tools(round, meter.models, prompts)
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = {question.id: question for question in round.iter(Question)}
     done = {(score.scorer, score.question_id) for score in round.iter(Score)}
@@ -97,7 +100,8 @@ def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> 
             asked = [questions[item.question_id] for item in block]
             for scorer in scorers:
                 if not all((scorer.name, item.question_id) in done for item in block):
-                    scores = scorer.score(asked, block)
+                    with meter.scoring(round, scorer.name, len(block)):
+                        scores = scorer.score(asked, block)
                     round.append([*scores, *_unscored(scores)])
                 advance(len(block))
 
