@@ -45,10 +45,14 @@ class Caller:
 
     Attributes:
         met: whether the server has answered anything that was no complaint about load.
+
+    Args:
+        alive: whether there is any point in trying again.
     """
 
-    def __init__(self, block: RemoteModel, wire: Wire) -> None:
+    def __init__(self, block: RemoteModel, wire: Wire, alive: Callable[[], bool] = lambda: True) -> None:
         self.met = False
+        self._alive = alive
         self._block = block
         self._wire = wire
         self._pace = Pace(block.concurrency)
@@ -133,6 +137,8 @@ class Caller:
     async def _back_off(self, trouble: Trouble, kinds: Mapping[str, int], began: float) -> None:
         """Waits before the next try, if there is to be one."""
         block = self._block
+        if not self._alive():
+            raise ModelError(f"the server at {block.base_url} has ended: {trouble}", "start it again")
         if trouble.kind == "malformed" and kinds["malformed"] >= _MALFORMED_TRIES:
             raise trouble
         if trouble.kind == "unreachable" and not self.met and kinds["unreachable"] >= _UNREACHABLE_TRIES:

@@ -85,10 +85,15 @@ class RemoteLM:
         block: where it is.
         cache: answers that need not be asked for again.
         fields: what a request needs beyond the API's own fields, for a sampling and whether it is greedy.
+        alive: whether the server still runs, where that can be known: if not, nothing is tried again.
     """
 
     def __init__(
-        self, block: RemoteModel, cache: ResponseCache | None = None, fields: Fields = common_fields
+        self,
+        block: RemoteModel,
+        cache: ResponseCache | None = None,
+        fields: Fields = common_fields,
+        alive: Callable[[], bool] = lambda: True,
     ) -> None:
         """Opens no connection yet.
 
@@ -100,7 +105,7 @@ class RemoteLM:
         self._cache = cache
         self._fields = fields
         self._wire = Wire(block, Key.of(block))
-        self._caller = Caller(block, self._wire)
+        self._caller = Caller(block, self._wire, alive)
         self._many: bool | None = None if block.n == "auto" else block.n
         """Whether the server gives several completions per request; None: not known yet."""
         self._scout = asyncio.Lock()

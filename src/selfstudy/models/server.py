@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
@@ -36,6 +36,8 @@ _NO_KEY = "SELFSTUDY_SERVER_KEY"
 """Our own servers want no key: that of an API must not be sent to them."""
 _ATTEMPTS = 3
 """Another program may take the free port before the engine does."""
+
+T = TypeVar("T")
 
 _lock = threading.RLock()
 _running: tuple[tuple[Any, ...], Server] | None = None
@@ -101,10 +103,7 @@ class ServerLM:
         """
         if not chats:
             return []
-        with _lock:
-            found = self._ready().generate(chats, sampling, progress)
-            self._still_there()
-        return found
+        return self._asked(lambda lm: lm.generate(chats, sampling, progress))
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
@@ -112,10 +111,7 @@ class ServerLM:
         Raises:
             ModelError: the server cannot be started, ended meanwhile, or does not give log-probabilities.
         """
-        with _lock:
-            found = self._ready().logprobs(chats, texts)
-            self._still_there()
-        return found
+        return self._asked(lambda lm: lm.logprobs(chats, texts))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, by the tokenizer of the trained weights; 1.3 a word where it cannot be had."""
@@ -152,7 +148,8 @@ class ServerLM:
         """A client of a server that runs and has this model (and adapter)."""
         base, called = self._reused() if self._block.url is not None else self._served()
         if self._client is None or self._client[:2] != (base, called):
-            self._client = (base, called, _client(base, called, self._engine))
+            server = _running[1] if _running is not None and self._block.url is None else None
+            self._client = (base, called, _client(base, called, self._engine, server))
         return self._client[2]
 
     def _reused(self) -> tuple[str, str]:
@@ -239,8 +236,19 @@ class ServerLM:
             place = _without_at(place, folders)
         return place, folders
 
-    def _still_there(self) -> None:
-        """A server that died has answered with errors: the run stops, and loses nothing."""
+    def _asked(self, ask: Callable[[LanguageModel], T]) -> T:
+        """What the server answers; one that ends meanwhile stops the run, which loses nothing."""
+        with _lock:
+            lm = self._ready()
+            try:
+                found = ask(lm)
+            except ModelError:
+                self._check_alive()
+                raise
+            self._check_alive()
+            return found
+
+    def _check_alive(self) -> None:
         if self._block.url is None and _running is not None and not _running[1].alive:
             tail = _running[1].log_tail()
             stop_servers()
@@ -260,7 +268,7 @@ def _not_started(block: ServerModel, command: Sequence[str], ended: bool, tail: 
     )
 
 
-def _client(base_url: str, called: str, engine: Engine) -> Any:
+def _client(base_url: str, called: str, engine: Engine, server: Server | None) -> Any:
     from selfstudy.models.remote import RemoteLM
     from selfstudy.recipe import RemoteModel
 
@@ -272,7 +280,8 @@ def _client(base_url: str, called: str, engine: Engine) -> Any:
         read_timeout=600,
         total_timeout=1200,
     )
-    return RemoteLM(block, fields=engine.request)
+    alive = (lambda: server.alive) if server is not None else (lambda: True)
+    return RemoteLM(block, fields=engine.request, alive=alive)
 
 
 def _add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set[str] | None = None) -> str:
