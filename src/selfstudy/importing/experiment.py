@@ -182,7 +182,7 @@ def stored(experiment: Experiment) -> dict[str, Any]:
         "published": experiment.published,
         "from_stored_values": from_stored_values(experiment),
         "scores": [entry and entry.score for entry in experiment.entries],
-        "labels": experiment.labels,
+        "labels": experiment.labels and list(experiment.labels),
         "other_answers": others,
     }
 
