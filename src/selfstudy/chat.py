@@ -108,7 +108,7 @@ class Knowledge:
             turn, Reference, lambda r: r.id == wanted or (wanted is None and r.question_id == mine)
         )
         evidence = _first(turn, Evidence, lambda e: reference is not None and e.id == reference.evidence_id)
-        checks = {
+        checks: dict[str, bool | None] = {
             c.arm: c.correct
             for c in turn.iter(Check)
             if c.question_id == mine and c.wording == "original" and c.target != "reading"
@@ -122,7 +122,7 @@ class Knowledge:
             reference=reference.text if reference else "",
             source=evidence.source if evidence else "",
             evidence=evidence.text if evidence else "",
-            checks=dict(checks),
+            checks=checks,
         )
 
 

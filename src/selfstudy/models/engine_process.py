@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Server:
             folders: what is only needed while it runs; removed when it has ended.
         """
         folder = Path(tempfile.mkdtemp(prefix="selfstudy-server-"))
+        self._folders = [folder, *folders]
         self.engine = engine
         self.launch = launch
         self.called = engine.called(launch)
@@ -51,7 +53,7 @@ class Server:
         log = folder / "engine.log"
         log.touch()
         self._log = log.open("rb")  # readable after the folder is gone
-        order = {"command": self.command, "log": str(log), "remove": [str(folder), *map(str, folders)]}
+        order = {"command": self.command, "log": str(log), "remove": [str(one) for one in self._folders]}
         self._guard = subprocess.Popen(
             [sys.executable, "-P", str(_WATCHDOG), json.dumps(order)],
             stdin=subprocess.PIPE,
@@ -101,6 +103,8 @@ class Server:
             for process in [*guard.children(recursive=True), guard]:
                 with suppress(psutil.Error):
                     process.kill()
+            for folder in self._folders:
+                shutil.rmtree(folder, ignore_errors=True)
         self._log.close()
 
 

@@ -89,7 +89,8 @@ def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str
     `_` and `-` in names are the same; True is a bare flag, False and None leave an option out, a list gives
     several values.
     """
-    flags = ({engine.model: launch.model} if engine.model else {}) | engine.flags(launch)
+    flags: Flags = {engine.model: launch.model} if engine.model else {}
+    flags |= engine.flags(launch)
     for name, value in args.items():
         same = next((known for known in flags if _plain(known) == _plain(name)), name)
         flags[same] = value

@@ -90,7 +90,7 @@ class ServerLM:
         self._place = self._locate()
         if block.url is None:
             engines.require(block.engine, self._engine)
-        self._client: tuple[str, str, LanguageModel] | None = None
+        self._client: tuple[tuple[str, str, Server | None], LanguageModel] | None = None
         self._count: Callable[[str], int] | None = None
 
     def generate(
@@ -126,7 +126,7 @@ class ServerLM:
         client = self.__dict__.get("_client")
         if client is None or name.startswith("_"):
             raise AttributeError(name)
-        return getattr(client[2], name)
+        return getattr(client[1], name)
 
     def _locate(self) -> str:
         """The model as the engine is told it."""
@@ -147,10 +147,10 @@ class ServerLM:
     def _ready(self) -> LanguageModel:
         """A client of a server that runs and has this model (and adapter)."""
         base, called = self._reused() if self._block.url is not None else self._served()
-        if self._client is None or self._client[:2] != (base, called):
-            server = _running[1] if _running is not None and self._block.url is None else None
-            self._client = (base, called, _client(base, called, self._engine, server))
-        return self._client[2]
+        server = _running[1] if _running is not None and self._block.url is None else None
+        if self._client is None or self._client[0] != (base, called, server):
+            self._client = ((base, called, server), _client(base, called, self._engine, server))
+        return self._client[1]
 
     def _reused(self) -> tuple[str, str]:
         url = (self._block.url or "").rstrip("/").removesuffix(self._engine.base)
@@ -192,8 +192,8 @@ class ServerLM:
         global _running
         block = self._block
         merged = self.adapter if self._engine.adapters == "merged" else None
-        key = (block.engine, self._place, json.dumps(block.args, sort_keys=True), block.port, block.revision)
-        key += (merged,)
+        args = json.dumps(block.args, sort_keys=True)
+        key = (block.engine, self._place, args, block.port, block.revision, merged)
         if _running is not None and (_running[0] != key or not _running[1].alive):
             stop_servers()
         if _running is None:

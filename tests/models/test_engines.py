@@ -1,0 +1,136 @@
+"""The table of engines: command lines and requests, as their documentation wants them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from selfstudy.errors import ModelError
+from selfstudy.models import engines
+from selfstudy.models.base import Sampling
+from selfstudy.models.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
+from selfstudy.recipe import EngineName
+
+LAUNCH = Launch("org/model", port=4321)
+LINES = {
+    "vllm": "vllm serve org/model --served-model-name org/model --host 127.0.0.1 --port 4321 "
+    "--generation-config vllm --enable-lora --max-lora-rank 256",
+    "sglang": "python -m sglang.launch_server --model-path org/model --served-model-name org/model "
+    "--host 127.0.0.1 --port 4321 --sampling-defaults openai --enable-lora --max-lora-rank 256 "
+    "--lora-target-modules all",
+    "tgi": "text-generation-launcher --model-id org/model --hostname 127.0.0.1 --port 4321",
+    "llama-cpp": "llama-server --model org/model --alias org/model --host 127.0.0.1 --port 4321 --jinja",
+    "ollama": "ollama serve",
+    "transformers": "transformers serve org/model --host 127.0.0.1 --port 4321 --dtype auto --reasoning off",
+}
+SAMPLED = Sampling(n=3, temperature=0.7, repetition_penalty=1.1, top_k=0, top_p=0.9, max_new_tokens=48)
+
+
+def line(engine: Engine, launch: Launch = LAUNCH, **args: Any) -> str:
+    """The command line, with programs by their bare names."""
+    parts = engines.command(engine, launch, args)
+    parts[0] = "python" if parts[0] == sys.executable else Path(parts[0]).name
+    return " ".join(parts)
+
+
+def test_every_engine_of_a_recipe_is_in_the_table() -> None:
+    assert set(ENGINES) == set(get_args(EngineName)) == set(LINES)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_command_line(name: str) -> None:
+    assert line(ENGINES[name]) == LINES[name]
+
+
+def test_command_line_of_llama_cpp_python() -> None:
+    assert line(LLAMA_CPP_PYTHON) == (
+        "python -m llama_cpp.server --model org/model --model_alias org/model --host 127.0.0.1 --port 4321 "
+        "--n_ctx 0"
+    )
+
+
+def test_options_of_the_recipe_are_put_over_those_of_the_engine() -> None:
+    shown = line(
+        ENGINES["vllm"],
+        **{
+            "max_lora_rank": 64,  # the same option as max-lora-rank
+            "enable-lora": None,
+            "gpu-memory-utilization": 0.5,
+            "enforce-eager": True,
+            "disable-log-requests": False,
+            "allowed-origins": ["a", "b"],
+        },
+    )
+    assert "--max-lora-rank 64" in shown
+    assert shown.count("lora-rank") == shown.count("lora_rank") + 1 == 1
+    assert "--enable-lora" not in shown
+    assert "disable-log-requests" not in shown
+    assert shown.endswith("--gpu-memory-utilization 0.5 --enforce-eager --allowed-origins a b")
+
+
+def test_a_revision_is_told_as_each_engine_wants_it() -> None:
+    launch = Launch("org/model", revision="v2")
+    for name in ("vllm", "sglang", "tgi"):
+        assert "--revision v2" in line(ENGINES[name], launch)
+    assert "serve org/model@v2 " in line(ENGINES["transformers"], launch)
+    assert ENGINES["transformers"].called(launch) == "org/model@v2"
+    assert ENGINES["vllm"].called(launch) == "org/model"
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang"])
+def test_requests_for_vllm_and_sglang_hide_nothing(name: str) -> None:
+    ask = ENGINES[name].request
+    assert ask(SAMPLED, False) == {"repetition_penalty": 1.1, "top_k": -1}
+    assert ask(SAMPLED, True) == {"repetition_penalty": 1.1}
+
+
+def test_requests_for_transformers_are_a_whole_generation_config() -> None:
+    ask = ENGINES["transformers"].request
+    greedy = json.loads(ask(SAMPLED, True)["generation_config"])
+    assert greedy == {"do_sample": False, "repetition_penalty": 1.1, "max_new_tokens": 48}
+    sampled = json.loads(ask(SAMPLED, False)["generation_config"])
+    assert sampled == {
+        "do_sample": True,
+        "repetition_penalty": 1.1,
+        "max_new_tokens": 48,
+        "temperature": 0.7,
+        "top_k": 0,
+        "top_p": 0.9,
+    }
+
+
+def test_requests_for_the_others() -> None:
+    assert ENGINES["tgi"].request(SAMPLED, True) == {"presence_penalty": pytest.approx(-0.9)}
+    assert ENGINES["tgi"].request(Sampling(), True) == {}
+    for engine in (ENGINES["llama-cpp"], LLAMA_CPP_PYTHON):
+        assert engine.request(SAMPLED, False)["repeat_penalty"] == 1.1
+        assert engine.request(SAMPLED, False)["min_p"] == 0.0
+    assert ENGINES["ollama"].request(SAMPLED, False) == {}
+
+
+def test_adapters_by_name() -> None:
+    assert ENGINES["vllm"].adapter_name("m", "a") == "a"
+    assert ENGINES["sglang"].adapter_name("m", "a") == "m:a"
+    assert {name for name, engine in ENGINES.items() if engine.adapters == "named"} == {"vllm", "sglang"}
+
+
+def test_an_engine_that_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    for name in ("vllm", "tgi", "llama-cpp", "ollama"):
+        with pytest.raises(ModelError, match=f"engine {name}: .* is not installed") as error:
+            engines.require(name, ENGINES[name])
+        assert error.value.hint
+    with pytest.raises(ModelError, match="'sglang' is not installed"):
+        engines.require("sglang", ENGINES["sglang"])
+
+
+def test_llama_cpp_prefers_llama_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert engines.find("llama-cpp") is ENGINES["llama-cpp"]
