@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import NoLogprobsError, Sampling
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.records import Chat
 
@@ -108,7 +108,7 @@ def test_p_true_of_tiny_probabilities() -> None:
 def test_a_model_without_log_probabilities_says_so() -> None:
     class Remote(ScriptedLM):
         def logprobs(self, chats: Any, texts: Any) -> Any:
-            raise NotImplementedError
+            raise NoLogprobsError(f"{self.name} gives no log-probabilities", "use another scorer")
 
     class Mute(ScriptedLM):
         def logprobs(self, chats: Any, texts: Any) -> Any:

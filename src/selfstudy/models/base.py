@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from selfstudy.errors import ModelError
 from selfstudy.records import Chat, Completion, Message
 
 Progress = Callable[[int], None]
@@ -69,6 +70,10 @@ class Sampling:
 GREEDY = Sampling(n=1, temperature=0.0)
 
 
+class NoLogprobsError(ModelError):
+    """A language model cannot say how probable given texts are."""
+
+
 class LanguageModel(Protocol):
     """Anything that answers chats."""
 
@@ -82,7 +87,11 @@ class LanguageModel(Protocol):
         """`sampling.total` completions for each chat, in the order of `chats`."""
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
-        """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i]."""
+        """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
+
+        Raises:
+            NoLogprobsError: this model can not do it.
+        """
 
 
 class EntailmentModel(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.models.base import NoLogprobsError
 from selfstudy.models.caller import Caller
 from selfstudy.models.replies import Malformed
 from selfstudy.models.wire import Trouble, Wire
@@ -35,7 +36,7 @@ class Echo:
         """Of every token of `text`; empty for an empty text, and for an item that the server refuses.
 
         Raises:
-            ModelError: the server cannot do it.
+            NoLogprobsError: the server cannot do it.
         """
         if not text.strip():
             return []
@@ -67,8 +68,8 @@ class Echo:
     async def _tokens(self, body: dict[str, Any]) -> list[int]:
         return await self._caller.call(self._tokenize, {"model": self._block.model, **body}, _token_ids)
 
-    def _cannot(self, why: str) -> ModelError:
-        return ModelError(
+    def _cannot(self, why: str) -> NoLogprobsError:
+        return NoLogprobsError(
             f"{self._block.model} at {self._block.base_url} gives no log-probabilities of given texts: {why}",
             _HINT,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from selfstudy.models.base import LanguageModel
+from selfstudy.models.base import LanguageModel, NoLogprobsError
 from selfstudy.probe.scorers.base import obstacle, unscored
 from selfstudy.probe.scorers.grading import GRADES, grading
 from selfstudy.prompts import Prompts
@@ -31,9 +31,9 @@ class PTrue:
         chats = [grading(self._prompts, questions[i], answers[i]) for i in judged for _ in GRADES]
         try:
             found = self._lm.logprobs(chats, [*GRADES] * len(judged)) if chats else []
-        except NotImplementedError:
-            error = f"{self._lm.name} gives no log-probabilities of texts that it is shown"
-            return [unscored(self.name, answer, obstacle(answer, samples=0) or error) for answer in answers]
+        except NoLogprobsError as error:
+            why = error.what
+            return [unscored(self.name, answer, obstacle(answer, samples=0) or why) for answer in answers]
         rows = {i: found[j * len(GRADES) : (j + 1) * len(GRADES)] for j, i in enumerate(judged)}
         return [self._score(answer, rows.get(i, [])) for i, answer in enumerate(answers)]
 
