@@ -23,6 +23,7 @@ VERBS = (
     "verify",
     "report",
     "calibrate",
+    "compare",
     "doctor",
     "estimate",
     "chat",

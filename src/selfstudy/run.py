@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 WRITE_BYTES = 16 * 2**20
 """Records are gathered up to this many bytes and then written and synced at once."""
 
+SCORING = "score "
+"""Before a scorer's name: what scoring with it cost, in `Run.costs`."""
+
 PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scikit-learn", "scipy", "lancedb")
 """Packages whose version can change a result: noted in run.json."""
 

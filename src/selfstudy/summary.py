@@ -42,6 +42,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         samples_drawn, samples_saved: over all answers; the share that adaptive sampling did not draw.
         auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
             calls unknown from those it calls known; [low, high]; how many questions have both.
+        comparison: the scorers of round 1 side by side (`selfstudy.comparison`); None if there is one alone.
         curiosity, awareness, brevity, slc: METHODS 1, each in [0, 1].
         published: the four metrics as stored in an imported result file, else None.
         methods: per way of asking, questions and gaps.
@@ -63,6 +64,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         **_thresholds(run),
         **_samples(part),
         **_auroc(run, key),
+        "comparison": _comparison(run),
         **_capability(part, run.recipe, embedder),
         "published": (run.read_json("imported.json") or {}).get("published"),
         **_verified(part, run.recipe),
@@ -172,6 +174,14 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
         "auroc_interval": found and [found.low, found.high],
         "auroc_questions": len(values),
     }
+
+
+def _comparison(run: Run) -> dict[str, Any] | None:
+    from selfstudy.comparison import compare
+
+    if not run.rounds or len({score.scorer for score in run.rounds[0].iter(Score)}) < 2:
+        return None
+    return compare([run], confidence=run.recipe.verify.confidence).to_dict()
 
 
 def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, float | None]:

@@ -3,12 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfstudy.probe import run_probe
-from selfstudy.probe.meter import PART
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Answer
-from selfstudy.run import Run
+from selfstudy.run import SCORING, Run
 
 from .world import models, pages
 
@@ -27,15 +26,15 @@ def test_each_scorer_costs_what_it_asks_of_models_and_stages_cost_what_they_did(
             run_probe(run.round(1), models(), Prompts(), pages(), Silent())
         answers = len(run.round(1).read(Answer))
         costs = run.costs()
-        assert list(costs) == [PART + name for name in ("selfcheck-nli", *probe.compare)]
+        assert list(costs) == [SCORING + name for name in ("selfcheck-nli", *probe.compare)]
         assert {cost["questions"] for cost in costs.values()} == {answers}
         assert all(cost["seconds"] > 0 for cost in costs.values())
         # answers have one sentence
-        assert costs[PART + "selfcheck-nli"]["pairs"] == answers * 4
-        assert costs[PART + "selfcheck-nli"]["calls"] == 0
-        assert answers <= costs[PART + "selfcheck-llm"]["calls"] < answers * 4, (
+        assert costs[SCORING + "selfcheck-nli"]["pairs"] == answers * 4
+        assert costs[SCORING + "selfcheck-nli"]["calls"] == 0
+        assert answers <= costs[SCORING + "selfcheck-llm"]["calls"] < answers * 4, (
             "equal samples are asked about once"
         )
-        assert costs[PART + "agreement"]["pairs"] == costs[PART + "ensemble"]["pairs"] == 0
+        assert costs[SCORING + "agreement"]["pairs"] == costs[SCORING + "ensemble"]["pairs"] == 0
         assert list(run.seconds()) == ["probe"]
         assert run.costs(2) == {}

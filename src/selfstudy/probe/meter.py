@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion
-from selfstudy.run import Round
+from selfstudy.run import SCORING, Round
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from selfstudy.models.base import EntailmentModel, LanguageModel
-
-PART = "score "
-"""Before a scorer's name in `Run.costs`."""
 
 
 class Meter:
@@ -49,7 +46,7 @@ class Meter:
         calls, pairs, start = self.calls, self.pairs, time.perf_counter()
         yield
         round.run.note_cost(
-            PART + scorer,
+            SCORING + scorer,
             round.number,
             questions=questions,
             seconds=time.perf_counter() - start,

@@ -17,9 +17,20 @@ from typing import TYPE_CHECKING, Any
 from selfstudy import text
 from selfstudy.recipe_file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
+from selfstudy.show import compare
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
 from selfstudy.show.rows import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
-from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures, story
+from selfstudy.show.words import (
+    auroc,
+    duration,
+    headline,
+    milliseconds,
+    number,
+    percent,
+    points_of_percent,
+    published_figures,
+    story,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -31,6 +42,7 @@ SECTIONS = (
     ("result", "Result"),
     ("map", "Knowledge map"),
     ("scores", "Scores"),
+    ("scorers", "Scorers"),
     ("verdicts", "Verdicts"),
     ("training", "Training"),
     ("questions", "Questions"),
@@ -61,8 +73,8 @@ def write_report(run: Run, summary: dict[str, Any], path: Path, embedder: Embedd
     Raises:
         RunError: the file cannot be written.
     """
-    html = _template().render(_context(run, summary, embedder))
-    _write(path, html)
+    html = template().render(_context(run, summary, embedder))
+    write(path, html)
 
 
 def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> dict[str, Any]:
@@ -72,15 +84,15 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
     shown = most_telling(found, MAX_POINTS)
     opened = trails(run, shown)
     return {
-        "css": Markup(_file("report.css")),
-        "js": Markup(_file("report.js")),
+        "css": Markup(file("report.css")),
+        "js": Markup(file("report.js")),
         "data": Markup(_data(run, shown, opened, embedder)),
         "summary": summary,
         "model": cut(str((summary.get("models") or {}).get("lm", "")), 200),
         "created": str((run.read_json("run.json") or {}).get("created", ""))[:10],
         "headline": headline(summary),
         "story": story(summary),
-        "sections": SECTIONS,
+        "sections": [(id, name) for id, name in SECTIONS if id != "scorers" or summary.get("comparison")],
         "tiles": _tiles(summary),
         "changes": changes(summary),
         "confidence": f"{run.recipe.verify.confidence:.0%}",
@@ -101,6 +113,7 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "versions": _versions(summary),
         "run_name": run.path.name,
         **_skipped(run),
+        **(compare.context(summary["comparison"]) if summary.get("comparison") else {"comparison": None}),
     }
 
 
@@ -240,25 +253,44 @@ def _versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
+def template(name: str = "report.html.j2") -> Template:
+    """A template of this folder: everything is escaped, and text is made printable."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
     def printable(value: Any) -> Any:
         return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=printable
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=printable,
+        loader=FunctionLoader(file),
     )
-    environment.filters.update(percent=percent, points=points_of_percent, duration=duration)
-    return environment.from_string(_file("report.html.j2"))
+    environment.filters.update(
+        percent=percent,
+        points=points_of_percent,
+        duration=duration,
+        auroc=auroc,
+        milliseconds=milliseconds,
+        number=number,
+    )
+    return environment.get_template(name)
 
 
-def _file(name: str) -> str:
+def file(name: str) -> str:
+    """A file of this folder."""
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _write(path: Path, html: str) -> None:
+def write(path: Path, html: str) -> None:
+    """Write a page in one step.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
     from selfstudy.errors import RunError
 
     temporary = path.with_name(path.name + ".tmp")

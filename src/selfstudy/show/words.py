@@ -35,6 +35,26 @@ def published_figures(summary: Mapping[str, Any]) -> list[str]:
     return [f"{'SLC' if n == 'slc' else n} {found[n]:.3f}" for n in names if found.get(n) is not None]
 
 
+def auroc(row: Mapping[str, Any]) -> str:
+    """`auroc` of `row` with its `interval`, or a dash where it was not measured."""
+    if row["auroc"] is None:
+        return "–"
+    low, high = row["interval"]
+    return f"{row['auroc']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def number(value: float | None, form: str) -> str:
+    """`value` in that form; a dash where there is none."""
+    return "–" if value is None else form.format(value)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Seconds as milliseconds with two figures or more; a dash where there are none."""
+    return (
+        "–" if seconds is None else f"{seconds * 1000:,.0f}" if seconds >= 0.01 else f"{seconds * 1000:.2g}"
+    )
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """One sentence: what happened, as far as the run got."""
     questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0

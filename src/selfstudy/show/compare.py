@@ -1,0 +1,207 @@
+"""A comparison of scorers and ways of asking: in the terminal, and as a page of its own or part of a report.
+
+Takes `Comparison.to_dict()`, which a summary holds as well, and computes nothing but the places of dots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log10
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from selfstudy import __version__
+from selfstudy.show.words import auroc, milliseconds, number, percent
+
+Data = Mapping[str, Any]
+
+
+def print_comparison(data: Data, console: Console) -> None:
+    """Print `data`, the plain form of a comparison: scorers, their agreement, ways of asking."""
+    several = len({row["run"] for row in data["scorers"]}) > 1
+    console.print(_scorers(data, several))
+    for run, source in data["labels"].items():
+        console.print(Text(f"labels{' of ' + run if several else ''}: {source}", style="dim"))
+    if not data["labels"]:
+        console.print(
+            Text("no labels, so no AUROC: give --labels FILE, or a recipe with an answer key", style="dim")
+        )
+    if data["agreements"]:
+        console.print()
+        console.print(_agreements(data, several))
+    console.print()
+    console.print(_methods(data, several))
+
+
+def _table(*left: str, right: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in left:
+        table.add_column(name, overflow="fold")
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _scorers(data: Data, several: bool) -> Table:
+    names = ("AUROC", "gaps", "above", "mean", "not scored", "ms", "LM calls", "NLI pairs")
+    table = _table(*(["run"] if several else []), "scorer", right=names)
+    for row in data["scorers"]:
+        table.add_row(
+            *([Text(row["run"])] if several else []),
+            Text(row["scorer"], style="bold" if row["decides"] else ""),
+            auroc(row),
+            percent(row["gaps"]),
+            f"{row['threshold']:.3g}",
+            number(row["mean"], "{:.3f}"),
+            f"{row['answers'] - row['scored']:,}",
+            milliseconds(row["seconds"]),
+            number(row["calls"], "{:.1f}"),
+            number(row["pairs"], "{:.1f}"),
+        )
+    table.caption = "per question: ms, calls and pairs; work that scorers share counts at the first of them"
+    table.caption_style, table.caption_justify = "dim", "left"
+    return table
+
+
+def _agreements(data: Data, several: bool) -> Table:
+    def name(index: int) -> Text:
+        row = data["scorers"][index]
+        return Text(f"{row['run']}: {row['scorer']}" if several else row["scorer"])
+
+    table = _table("scorer", "and", right=("equal verdicts", "rank correlation", "questions"))
+    for pair in sorted(data["agreements"], key=lambda pair: -pair["same"]):
+        table.add_row(
+            name(pair["left"]),
+            name(pair["right"]),
+            percent(pair["same"]),
+            number(pair["spearman"], "{:.3f}"),
+            f"{pair['questions']:,}",
+        )
+    return table
+
+
+def _methods(data: Data, several: bool) -> Table:
+    names = ("questions", "topics", "gaps", "AUROC")
+    table = _table(*(["run"] if several else []), "way of asking", right=names)
+    for row in data["methods"]:
+        table.add_row(
+            *([Text(row["run"])] if several else []),
+            row["method"],
+            f"{row['questions']:,}",
+            f"{row['topics']:,}",
+            percent(row["gaps"]),
+            auroc(row),
+        )
+    return table
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A scorer in the chart of cost and quality: its number in the list, and its place in the box."""
+
+    number: int
+    title: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Cost per question (log scale, to the right) against AUROC (upwards), in a box of `width` x `height`."""
+
+    width: int
+    height: int
+    dots: tuple[Dot, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+
+
+def plane(rows: Sequence[Data], width: int = 460, height: int = 220) -> Plane | None:
+    """The chart of the scorers with AUROC and cost; None for fewer than two."""
+    shown = [(i, row) for i, row in enumerate(rows, 1) if row["auroc"] is not None and row["seconds"]]
+    if len(shown) < 2:
+        return None
+    costs: list[float] = [log10(row["seconds"] * 1000) for _, row in shown]
+    left, right = min(costs) - 0.15, max(costs) + 0.15
+    bottom: float = min(0.95, *(row["auroc"] for _, row in shown)) - 0.02
+    powers = [power for power in range(-6, 9) if left <= power <= right]
+
+    def x(cost: float) -> float:
+        return round((cost - left) / (right - left) * width, 1)
+
+    def y(value: float) -> float:
+        return round((1 - value) / (1 - bottom) * height, 1)
+
+    step = 0.1 if bottom < 0.7 else 0.05 if bottom < 0.88 else 0.01
+    values = [round(1 - i * step, 2) for i in range(int((1 - bottom) / step) + 1)]
+    return Plane(
+        width,
+        height,
+        tuple(
+            Dot(
+                i,
+                f"{i}: {row['scorer']}, AUROC {row['auroc']:.3f}, {milliseconds(row['seconds'])} ms",
+                x(cost),
+                y(row["auroc"]),
+            )
+            for (i, row), cost in zip(shown, costs, strict=True)
+        ),
+        tuple((x(power), f"{10.0**power:g}") for power in powers),
+        tuple((y(value), f"{value:g}") for value in values),
+    )
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """How far the scorers of one run agree: numbers in the list, and for each pair what is told of it."""
+
+    run: str
+    numbers: tuple[int, ...]
+    names: tuple[str, ...]
+    cells: tuple[tuple[Data | None, ...], ...]
+
+
+def matrices(data: Data) -> list[Matrix]:
+    """One matrix per run with several scorers."""
+    pairs = {(pair["left"], pair["right"]): pair for pair in data["agreements"]}
+    found = []
+    for run in dict.fromkeys(row["run"] for row in data["scorers"]):
+        mine = [i for i, row in enumerate(data["scorers"]) if row["run"] == run]
+        if len(mine) > 1:
+            cells = tuple(tuple(pairs.get((min(i, j), max(i, j))) for j in mine) for i in mine)
+            names = tuple(data["scorers"][i]["scorer"] for i in mine)
+            found.append(Matrix(run, tuple(i + 1 for i in mine), names, cells))
+    return found
+
+
+def context(data: Data) -> dict[str, Any]:
+    """What the template `scorers.html.j2` needs."""
+    return {
+        "comparison": data,
+        "several": len({row["run"] for row in data["scorers"]}) > 1,
+        "plane": plane(data["scorers"]),
+        "matrices": matrices(data),
+        "costs_noted": any(row["seconds"] is not None for row in data["scorers"]),
+    }
+
+
+def write_comparison(data: Data, path: Path) -> None:
+    """Write the comparison as one HTML file that needs no network.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    from markupsafe import Markup
+
+    from selfstudy.show.report import file, template, write
+
+    runs = list(dict.fromkeys(row["run"] for row in data["scorers"]))
+    html = template("compare.html.j2").render(
+        css=Markup(file("report.css")), version=__version__, runs=runs, **context(data)
+    )
+    write(path, html)
