@@ -90,7 +90,7 @@ class LanguageModel(Protocol):
         """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
 
         Raises:
-            NoLogprobsError: this model can not do it.
+            NoLogprobsError: this model cannot do it.
         """
 
 

@@ -83,8 +83,7 @@ class EntailmentClassifier:
         if not pairs:
             return []
         logits = self._logits(pairs, None)
-        usable = np.isfinite(logits).all(1)
-        return [self._labels[i] if ok else "" for i, ok in zip(logits.argmax(1), usable, strict=True)]
+        return [self._labels[row.argmax()] if np.isfinite(row).all() else "" for row in logits]
 
     def _logits(self, pairs: Sequence[Pair], progress: Progress | None) -> Logits:
         """Shape (len(pairs), classes); each distinct pair is judged once.
