@@ -1,0 +1,89 @@
+"""A stand-in for an engine's program: a real server on loopback, whose answers tell which model was asked.
+
+Started like vLLM: fake_engine.py serve MODEL --port N ...; FAKE_* variables make it misbehave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+HOME = Path(os.environ["FAKE_HOME"])
+
+
+ADAPTERS: set[str] = set()
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.reply(200, {})
+        elif self.path == "/v1/models":
+            self.reply(200, {"data": [{"id": name} for name in (sys.argv[2], *ADAPTERS)]})
+        else:
+            self.reply(404, {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        note("requests", {"path": self.path, "body": body})
+        if self.path == "/v1/load_lora_adapter":
+            if "refuse" in os.environ.get("FAKE_ADAPTERS", ""):
+                self.reply(400, {"message": "LoRA rank 64 is greater than max_lora_rank 16."})
+            else:
+                ADAPTERS.add(body["lora_name"])
+                self.reply(200, {})
+            return
+        if os.environ.get("FAKE_DIES"):
+            print("CUDA error: out of memory", flush=True)
+            os._exit(1)
+        known = body["model"] == sys.argv[2] or body["model"] in ADAPTERS
+        said = f"I am {body['model']}." if known else "Who?"
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        self.reply(200, {"choices": [choice], "usage": usage})
+
+    def reply(self, status: int, content: Any) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+def note(name: str, content: Any) -> None:
+    with (HOME / f"{name}.jsonl").open("a") as file:
+        file.write(json.dumps(content) + "\n")
+
+
+def main() -> None:
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    note("starts", {"pid": os.getpid(), "argv": sys.argv[1:], "port": port})
+    print("Loading the model ...", flush=True)
+    if os.environ.get("FAKE_STUBBORN"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if os.environ.get("FAKE_WORKER"):  # as launchers do: a worker in a group of its own, deaf to SIGTERM
+        code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+        worker = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        note("workers", {"pid": worker.pid})
+    if os.environ.get("FAKE_PORT_TAKEN") and len((HOME / "starts.jsonl").read_text().splitlines()) == 1:
+        print("[Errno 98] error while attempting to bind: address already in use", flush=True)
+        sys.exit(1)
+    if os.environ.get("FAKE_ENDS"):
+        print("ValueError: the model's context is longer than the KV cache", flush=True)
+        sys.exit(3)
+    time.sleep(float(os.environ.get("FAKE_LOADS", "0")))
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+
+
+main()

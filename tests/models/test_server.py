@@ -1,0 +1,340 @@
+"""Servers that are started, asked, swapped and ended: real processes, with a stand-in for the engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from selfstudy.errors import ModelError
+from selfstudy.models import load_lm, server
+from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.server import ServerLM
+from selfstudy.recipe import ServerModel
+
+HELLO = [chat("Who are you?")]
+FAKE = Path(__file__).with_name("fake_engine.py")
+GONE_SECONDS = 60.0
+"""It takes 5 s at most on a quiet machine; tests also run on busy ones."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the stand-in for vllm and llama-server notes what happens to it."""
+    (tmp_path / "bin").mkdir()
+    for name in ("vllm", "llama-server"):
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_HOME", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield tmp_path
+    server.stop_servers()
+    assert not list((tmp_path / "tmp").glob("selfstudy-*"))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Callable[..., ServerModel]:
+    """Blocks for a folder that passes for a model."""
+
+    def make(name: str = "student", **values: Any) -> ServerModel:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text("{}")
+        return ServerModel(engine="vllm", model=str(folder), **{"startup_seconds": 120, **values})
+
+    return make
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def noted(home: Path, name: str) -> list[dict[str, Any]]:
+    file = home / f"{name}.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def said(lm: Any) -> str:
+    return str(lm.generate(HELLO, GREEDY)[0][0].text)
+
+
+def gone(pid: int, seconds: float = GONE_SECONDS) -> bool:
+    """Whether the process ends within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_server_is_started_when_asked_and_once(home: Path, model: Callable[..., ServerModel]) -> None:
+    block = model(args={"max-model-len": 512})
+    lm = ServerLM(block)
+    told: list[str] = []
+    lm.say = told.append
+    assert not noted(home, "starts")
+    assert said(lm) == said(lm) == f"I am {block.model}."
+    (start,) = noted(home, "starts")
+    assert start["argv"][:2] == ["serve", block.model]
+    assert start["argv"][-2:] == ["--max-model-len", "512"]
+    assert "starting vllm" in told[0]
+    assert len(told) == 2
+    server.stop_servers()
+    assert gone(start["pid"])
+
+
+def test_sampling_reaches_the_engine_with_its_penalty(home: Path, model: Callable[..., ServerModel]) -> None:
+    sampling = Sampling(n=2, greedy_first=True, repetition_penalty=1.1, max_new_tokens=9)
+    found = ServerLM(model()).generate([chat("a"), chat("b")], sampling)
+    assert [len(row) for row in found] == [3, 3]
+    asked = [request["body"] for request in noted(home, "requests")]
+    assert {body["repetition_penalty"] for body in asked} == {1.1}
+    assert {body["max_tokens"] for body in asked} == {9}
+    assert {body.get("top_k") for body in asked if body["temperature"] > 0} == {-1}
+
+
+def test_base_and_adapter_are_served_by_one_server(
+    home: Path, model: Callable[..., ServerModel], adapter: Path
+) -> None:
+    base, taught = ServerLM(model()), ServerLM(model().model_copy(update={"adapter": adapter}))
+    first = said(base)
+    second = said(taught)
+    assert second.startswith("I am selfstudy-")
+    assert said(base) == first
+    assert said(taught) == second
+    assert len(noted(home, "starts")) == 1
+    loads = [r["body"] for r in noted(home, "requests") if r["path"] == "/v1/load_lora_adapter"]
+    assert [load["lora_path"] for load in loads] == [str(adapter)]
+
+
+def test_an_adapter_that_is_trained_again_gets_another_name(
+    home: Path, model: Callable[..., ServerModel], adapter: Path
+) -> None:
+    taught = ServerLM(model().model_copy(update={"adapter": adapter}))
+    first = said(taught)
+    (adapter / "adapter_model.safetensors").write_bytes(b"other weights")
+    assert said(taught) != first
+
+
+def test_an_adapter_that_is_refused(
+    home: Path, model: Callable[..., ServerModel], adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ADAPTERS", "refuse")
+    with pytest.raises(ModelError, match="greater than max_lora_rank 16") as error:
+        said(ServerLM(model().model_copy(update={"adapter": adapter})))
+    assert "max-lora-rank" in error.value.hint
+
+
+def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel]) -> None:
+    student, teacher = ServerLM(model("student")), ServerLM(model("teacher"))
+    assert said(student).endswith("student.")
+    assert said(teacher).endswith("teacher.")
+    first, second = noted(home, "starts")
+    assert gone(first["pid"])
+    assert psutil.pid_exists(second["pid"])
+    assert said(student).endswith("student.")  # swapped back
+    assert len(noted(home, "starts")) == 3
+
+
+def test_a_server_that_does_not_answer_in_time(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_LOADS", "600")
+    with pytest.raises(ModelError, match="did not answer within") as error:
+        said(ServerLM(model(startup_seconds=8)))
+    assert "Loading the model ..." in error.value.what
+    assert "vllm serve" in error.value.what
+    assert "startup_seconds" in error.value.hint
+    assert gone(noted(home, "starts")[0]["pid"])
+
+
+def test_a_server_that_ends_at_once(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ENDS", "1")
+    with pytest.raises(ModelError, match="ended before it answered") as error:
+        said(ServerLM(model()))
+    assert "longer than the KV cache" in error.value.what
+    assert len(noted(home, "starts")) == 1
+
+
+def test_a_port_that_was_taken_meanwhile(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PORT_TAKEN", "1")
+    assert said(ServerLM(model())).startswith("I am")
+    first, second = noted(home, "starts")
+    assert first["port"] != second["port"]
+
+
+def test_a_server_that_dies_while_it_is_asked(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DIES", "1")
+    with pytest.raises(ModelError, match="ended while") as error:
+        said(ServerLM(model()))
+    assert "out of memory" in error.value.what
+
+
+def test_a_stubborn_engine_and_its_workers_are_ended(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_STUBBORN", "1")
+    monkeypatch.setenv("FAKE_WORKER", "1")
+    said(ServerLM(model()))
+    server.stop_servers()
+    assert gone(noted(home, "starts")[0]["pid"])
+    assert gone(noted(home, "workers")[0]["pid"])
+
+
+ASK = """
+import os, sys, time
+from selfstudy.models.base import GREEDY, chat
+from selfstudy.models.server import ServerLM
+from selfstudy.recipe import ServerModel
+lm = ServerLM(ServerModel(engine="llama-cpp", model=sys.argv[1], startup_seconds=120))
+lm.generate([chat("Who are you?")], GREEDY)
+if len(sys.argv) > 2 and os.fork() == 0:
+    time.sleep(600)  # holds everything that was open
+    os._exit(0)
+print("asked", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "forked"),
+    [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False), (signal.SIGTERM, False)],
+)
+def test_no_server_outlives_selfstudy(
+    number: signal.Signals,
+    forked: bool,
+    home: Path,
+    model: Callable[..., ServerModel],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FAKE_WORKER", "1")
+    arguments = [f"{model().model}/config.json", *(["fork"] if forked else [])]
+    parent = subprocess.Popen([sys.executable, "-c", ASK, *arguments], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "asked\n"
+    children = psutil.Process(parent.pid).children()
+    watchdogs = [child for child in children if any("watchdog" in part for part in child.cmdline())]
+    parent.send_signal(number)
+    parent.wait(GONE_SECONDS)
+    assert gone(noted(home, "starts")[0]["pid"])
+    assert gone(noted(home, "workers")[0]["pid"])
+    assert all(gone(watchdog.pid) for watchdog in watchdogs)
+    for child in children:
+        if child not in watchdogs:  # the fork is ours to end
+            child.kill()
+
+
+def test_ctrl_c_while_it_loads(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_LOADS", "600")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", ASK, f"{model().model}/config.json"], stderr=subprocess.DEVNULL
+    )
+    while not noted(home, "starts"):
+        time.sleep(0.1)
+    parent.send_signal(signal.SIGINT)
+    assert gone(noted(home, "starts")[0]["pid"])
+    parent.wait(GONE_SECONDS)
+
+
+@pytest.fixture
+def running(home: Path, model: Callable[..., ServerModel]) -> Iterator[tuple[str, str]]:
+    """URL and model of a server that somebody else started."""
+    name = model().model
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(["vllm", "serve", name, "--port", "0"], stdout=log)
+        port = 0
+        while not port:
+            time.sleep(0.05)
+            listening = [c for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN"]
+            port = listening[0].laddr.port if listening else 0
+        yield f"http://127.0.0.1:{port}", name
+        assert process.poll() is None  # nobody stopped it
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
+def test_a_running_server_is_used_and_left_alone(running: tuple[str, str], suffix: str, home: Path) -> None:
+    url, name = running
+    lm = load_lm(ServerModel(engine="vllm", model=name, url=url + suffix))
+    assert said(lm) == f"I am {name}."
+    server.stop_servers()
+    assert said(lm) == f"I am {name}."
+    assert len(noted(home, "starts")) == 1
+
+
+def test_a_running_server_is_given_the_adapter(running: tuple[str, str], adapter: Path) -> None:
+    url, name = running
+    assert said(load_lm(ServerModel(engine="vllm", model=name, url=url, adapter=adapter))).startswith(
+        "I am selfstudy-"
+    )
+
+
+def test_a_running_server_with_another_model(running: tuple[str, str]) -> None:
+    url, name = running
+    with pytest.raises(ModelError, match=f"serves {name}, not other"):
+        said(load_lm(ServerModel(engine="vllm", model="other", url=url)))
+
+
+def test_no_server_at_the_url() -> None:
+    lm = load_lm(ServerModel(engine="vllm", model="m", url="http://127.0.0.1:9"))
+    with pytest.raises(ModelError, match="no vllm server answers at") as error:
+        said(lm)
+    assert "vllm serve m" in error.value.hint
+
+
+def test_a_running_server_that_only_swaps_cannot_be_given_an_adapter(
+    running: tuple[str, str], adapter: Path
+) -> None:
+    url, name = running
+    lm = load_lm(ServerModel(engine="transformers", model=name, url=url, adapter=adapter))
+    with pytest.raises(ModelError, match="cannot be given the adapter") as error:
+        said(lm)
+    assert "leave `url` out" in error.value.hint
+
+
+def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path, adapter: Path) -> None:
+    with pytest.raises(ModelError, match="no model file"):
+        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf"))
+    with pytest.raises(ModelError, match="cannot serve the adapter") as error:
+        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf", adapter=adapter))
+    assert "convert_lora_to_gguf" in error.value.hint
+    with pytest.raises(ModelError, match="no model folder"):
+        ServerLM(ServerModel(engine="vllm", model=str(tmp_path / "nowhere")))
+
+
+def test_tokens_are_counted_without_a_server(tiny_llama: Path) -> None:
+    lm = ServerLM(ServerModel(engine="transformers", model=str(tiny_llama)))
+    assert lm.count_tokens("The Danube flows through Vienna.") > 5
+    named = ServerLM(ServerModel(engine="vllm", model="no such model", url="http://127.0.0.1:9"))
+    assert named.count_tokens("one two three") == 4
