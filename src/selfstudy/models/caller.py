@@ -58,6 +58,7 @@ class Caller:
         self._pace = Pace(block.concurrency)
         self._without: frozenset[str] = frozenset()
         self._answered = float("-inf")
+        self._succeeded = False
         self._random = random.Random()
         self._lock = threading.Lock()
         self._usage = Usage(currency=block.prices.currency if block.prices else "")
@@ -107,6 +108,7 @@ class Caller:
                 )
                 verdict = "good"
                 self.met, self._answered = True, now()
+                self._succeeded = True
                 self.count(tokens=tokens_used(reply))
                 result = read(reply)
                 self._remember(without)
@@ -195,7 +197,7 @@ class Caller:
 
         if blamed("n"):
             raise OneAtATime
-        if blamed("temperature") and self._answered == float("-inf"):
+        if blamed("temperature") and not self._succeeded:
             raise ModelError(
                 f"{self._block.model} refuses temperature {body['temperature']:g}: {trouble}",
                 "greedy passages and samples need it: give a model that lets temperature be chosen",

@@ -74,4 +74,4 @@ def chat_key(model: str, revision: str | None, chat: Chat, sampling: Sampling, *
 
 
 def _encoded(completion: Completion) -> bytes:
-    return to_json(completion, inf_nan_mode="strings")
+    return to_json(completion.model_dump(), inf_nan_mode="strings")  # a log-probability may be NaN
