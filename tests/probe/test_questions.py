@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfstudy.models.base import Sampling, chat
-from selfstudy.probe import chunks
+from selfstudy.probe import chunks, run_probe
 from selfstudy.probe.questions import Asker, Given, Proposal, about_document, first_question, one_each
+from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ProbeBlock, Recipe
-from selfstudy.records import Document, Failure, Question
+from selfstudy.recipe import STDIN, Ask, ProbeBlock, Recipe
+from selfstudy.records import Answer, Document, Failure, Question
 from selfstudy.run import Round, Run
 from selfstudy.text import normalise
 
-from .world import COUNTRIES, Spots, Student, pages
+from .world import COUNTRIES, Spots, Student, models, pages
 
 
 @pytest.mark.parametrize(
@@ -186,6 +188,28 @@ def test_questions_from_outside_are_asked_as_they_are(tmp_path: Path) -> None:
         ("Who rules Fiji?", "", "external"),
         ("what is peru", "", "external"),
     ]
+
+
+def test_a_resumed_run_asks_what_the_function_first_gave(tmp_path: Path) -> None:
+    probe = ProbeBlock(
+        ask=(Ask(method="external", count=20, source=STDIN, questions=True),), samples=2, block_size=4
+    )
+    given: list[str] = [f"What is number {i}?" for i in range(20)]
+
+    class Dying(Student):
+        def generate(self, *args: Any, **more: Any) -> Any:
+            if self.calls == 2:
+                raise KeyboardInterrupt
+            return super().generate(*args, **more)
+
+    path = tmp_path / "run"
+    with Run.create_or_resume(path, Recipe(probe=probe)) as run, pytest.raises(KeyboardInterrupt):
+        run_probe(run.round(1), models(Dying()), Prompts(), [], Silent(), lambda: given)
+    with Run.create_or_resume(path, Recipe(probe=probe)) as run:
+        run_probe(run.round(1), models(), Prompts(), [], Silent(), lambda: ["Something else?"])
+        turn = run.round(1)
+        assert [q.text for q in turn.read(Question)] == given
+        assert len(turn.read(Answer)) == 20
 
 
 def test_what_is_no_question_still_counts_as_proposed(tmp_path: Path) -> None:
