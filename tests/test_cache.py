@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,16 +41,31 @@ def test_entries_are_there_for_the_next_process(tmp_path: Path) -> None:
 
 
 def test_beyond_the_limit_the_longest_unused_go(tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "cache.sqlite", limit=1000)
-    for i in range(9):
-        cache.put({f"{i}": b"x" * 100})
+    path = tmp_path / "cache.sqlite"
+    cache = Cache(path, limit=300_000)
+    for i in range(20):
+        cache.put({f"{i}": b"x" * 10_000})
+        with sqlite3.connect(path) as beside:  # as if each had been put an hour before the next
+            beside.execute("UPDATE entries SET used = used - 3600")
     cache.get(["0"])
-    cache.put({"9": b"x" * 100, "10": b"x" * 100})
-    found = cache.get([str(i) for i in range(11)])
-    assert "0" in found
-    assert "10" in found
+    for i in range(20, 28):
+        cache.put({f"{i}": b"x" * 10_000})
+    found = cache.get([str(i) for i in range(28)])
+    assert {"0", *(str(i) for i in range(20, 28))} <= set(found)
     assert "1" not in found
-    assert sum(map(len, found.values())) <= 1000
+    assert sum(map(len, found.values())) <= 300_000
+    for i in range(28, 100):
+        cache.put({f"{i}": b"x" * 10_000})
+    assert path.stat().st_size < 500_000
+
+
+def test_an_entry_beyond_the_limit_is_dropped(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache.sqlite", limit=100_000)
+    cache.put(many(0, 10))
+    cache.put({"huge": b"x" * 1_000_000})
+    assert "huge" not in cache.get(["huge"])
+    cache.put(many(0, 10))
+    assert len(cache.get(list(many(0, 10)))) == 10
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -130,3 +147,68 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     assert cache.get(["key 1"]) == {"key 1": b"value 1"}
     assert sqlite3.connect(path).execute("SELECT count(*) FROM entries").fetchone() == (2000,)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from selfstudy.cache import Cache
+path, name = Path(sys.argv[1]), sys.argv[2]
+cache = Cache(path, limit=10**9)
+for batch in range(10**6):
+    cache.put({f"{name} {batch} {i}": f"{name} {batch} {i}".encode() * 20 for i in range(20)})
+    assert len(cache.get([f"{name} {batch} {i}" for i in range(20)])) == 20
+    print(batch, flush=True)
+"""
+
+
+def test_several_processes_at_once_and_kill_9_in_the_middle(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, path, str(i)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(4)
+    ]
+    for writer in writers:  # all of them are in the middle of it
+        assert writer.stdout is not None
+        for _ in range(20):
+            assert writer.stdout.readline(), writer.communicate()[1]
+    done = {}
+    for i, writer in enumerate(writers):
+        writer.kill()
+        out, warnings = writer.communicate()
+        assert warnings == ""
+        done[i] = 20 + len(out.splitlines()) - (not out.endswith("\n") and bool(out))
+    cache = Cache(path)
+    for i, batches in done.items():  # what a process was told is kept is there, in whole batches
+        keys = [f"{i} {batch} {k}" for batch in range(batches) for k in range(20)]
+        found = cache.get(keys)
+        assert len(found) == len(keys)
+        assert all(value == key.encode() * 20 for key, value in found.items())
+        after = [
+            len(cache.get([f"{i} {batch} {k}" for k in range(20)])) for batch in range(batches, batches + 3)
+        ]
+        assert set(after) <= {0, 20}
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_file_damaged_in_the_middle_is_replaced_by_whoever_meets_it_first(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    first = Cache(path, limit=10**9)
+    first.put(many(0))
+    first.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # the header is whole: opening it shows nothing
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    one, other = Cache(path, limit=10**9), Cache(path, limit=10**9)
+    one.put(many(0, 5))
+    assert len(one.get(list(many(0, 5)))) == 5
+    other.put(many(5, 5))
+    assert len(other.get(list(many(0, 10)))) == 10
+    assert (tmp_path / "cache.sqlite.damaged").stat().st_size == size
+    assert len(Cache(path).get(list(many(0, 10)))) == 10

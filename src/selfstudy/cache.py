@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,10 @@ _AT_ONCE = 500
 """Keys of one SELECT; SQLite takes at least 999 parameters."""
 _ROOM = 0.9
 """Share of the limit that is left full when entries are evicted."""
+_NEW = 60.0
+"""Seconds in which a further use of an entry is not written down: reading must not mean writing."""
+_STARTS = 20
+"""Tries to open a file that other processes are just making."""
 
 
 def cache_folder() -> Path:
@@ -41,7 +45,7 @@ class Cache:
 
     Args:
         path: the SQLite file; its folder is made.
-        limit: most bytes of all values together; None is no limit.
+        limit: most bytes that the entries take in the file; None is no limit.
         shared: whether several processes use the file much (a write-ahead log, beside which they need not
             wait for each other). Without, the file can be read on a full disk too.
     """
@@ -52,6 +56,7 @@ class Cache:
         self._shared = shared
         self._lock = threading.Lock()
         self._warned = False
+        self._inode: int | None = None
         self._held: dict[str, bytes] = {}
         """What could not be written: goes with the next `put`."""
         self._db = self._open()
@@ -60,21 +65,7 @@ class Cache:
         """The entries of those `keys` that are there."""
         with self._lock:
             found = {key: self._held[key] for key in keys if key in self._held} if self._held else {}
-            try:
-                for start in range(0, len(keys), _AT_ONCE):
-                    some = keys[start : start + _AT_ONCE]
-                    marks = ",".join("?" * len(some))
-                    found.update(
-                        self._db.execute(f"SELECT key, value FROM entries WHERE key IN ({marks})", some)
-                    )
-                if self._limit is not None and found:
-                    now = time.time()
-                    with self._db:
-                        self._db.executemany(
-                            "UPDATE entries SET used = ? WHERE key = ?", [(now, key) for key in found]
-                        )
-            except sqlite3.Error as error:
-                self._complain(error)
+            self._try(lambda: found.update(self._read(keys)))
         return found
 
     def put(self, entries: Mapping[str, bytes]) -> None:
@@ -83,13 +74,8 @@ class Cache:
         with self._lock:
             self._held.update(entries)
             rows = [(key, value, now) for key, value in self._held.items()]
-            try:
-                with self._db:
-                    self._db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
-                    self._evict()
+            if self._try(lambda: self._write(rows)):
                 self._held.clear()
-            except sqlite3.Error as error:
-                self._complain(error)
 
     def __len__(self) -> int:
         with self._lock:
@@ -100,22 +86,80 @@ class Cache:
         with self._lock:
             self._db.close()
 
+    def _try(self, work: Callable[[], None]) -> bool:
+        """Whether `work` succeeded, if need be with a new file in place of a damaged one."""
+        try:
+            try:
+                work()
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):  # locked, full: not damaged
+                    raise
+                self._set_aside(error)
+                self._db.close()
+                self._db = self._open()
+                work()
+        except (sqlite3.Error, OSError) as error:
+            self._complain(error)
+            return False
+        return True
+
+    def _read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        now = time.time()
+        stale = []
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            marks = ",".join("?" * len(some))
+            for key, value, used in self._db.execute(
+                f"SELECT key, value, used FROM entries WHERE key IN ({marks})", some
+            ):
+                found[key] = value
+                if used < now - _NEW:
+                    stale.append((now, key))
+        if self._limit is not None and stale:
+            with self._db:
+                self._db.executemany("UPDATE entries SET used = ? WHERE key = ?", stale)
+        return found
+
+    def _write(self, rows: Sequence[tuple[str, bytes, float]]) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
+            self._evict()
+
     def _open(self) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self._begin()
+        except (sqlite3.OperationalError, OSError) as error:  # locked, not allowed, full: not damaged
+            self._complain(error)
+            return self._connect(":memory:")
+        except sqlite3.DatabaseError as error:
+            self._inode = None
+            self._set_aside(error)
             return self._connect(self.path)
-        except (sqlite3.DatabaseError, OSError) as error:
-            if isinstance(
-                error, OSError | sqlite3.OperationalError
-            ):  # locked, not allowed, full: not damaged
-                self._complain(error)
-                return self._connect(":memory:")
-            aside = self.path.with_name(self.path.name + ".damaged")
-            log.warning("the cache %s is damaged (%s): set aside as %s", self.path, error, aside.name)
-            self.path.replace(aside)
-            for side in ("-wal", "-shm"):  # they belong to the damaged file
-                self.path.with_name(self.path.name + side).unlink(missing_ok=True)
-            return self._connect(self.path)
+
+    def _begin(self) -> sqlite3.Connection:
+        """The file, also while other processes make it: SQLite does not wait for a change of its journal."""
+        for start in range(_STARTS):
+            try:
+                db = self._connect(self.path)
+                self._inode = self.path.stat().st_ino
+                return db
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or start == _STARTS - 1:
+                    raise
+                time.sleep(0.05)
+        raise AssertionError
+
+    def _set_aside(self, error: Exception) -> None:
+        """Moves the damaged file away, unless another process has done so."""
+        if self._inode is not None and self.path.stat().st_ino != self._inode:
+            return
+        aside = self.path.with_name(self.path.name + ".damaged")
+        log.warning("the cache %s is damaged (%s): set aside as %s", self.path, error, aside.name)
+        self.path.replace(aside)
+        for side in ("-wal", "-shm", "-journal"):  # they belong to the damaged file
+            self.path.with_name(self.path.name + side).unlink(missing_ok=True)
 
     def _connect(self, place: Path | str) -> sqlite3.Connection:
         db = sqlite3.connect(place, timeout=60, check_same_thread=False)
@@ -125,18 +169,22 @@ class Cache:
         return db
 
     def _evict(self) -> None:
-        if self._limit is None:
+        if self._limit is None or self._size() <= self._limit:
             return
-        size = self._db.execute("SELECT coalesce(sum(length(value)), 0) FROM entries").fetchone()[0]
-        if size <= self._limit:
-            return
-        for key, length in self._db.execute(
-            "SELECT key, length(value) FROM entries ORDER BY used"
-        ).fetchall():
-            self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
-            size -= length
-            if size <= self._limit * _ROOM:
+        some = max(1, self._db.execute("SELECT count(*) FROM entries").fetchone()[0] // 50)
+        while self._size() > self._limit * _ROOM:
+            oldest = "SELECT key FROM entries ORDER BY used LIMIT ?"
+            gone = self._db.execute(f"DELETE FROM entries WHERE key IN ({oldest})", (some,)).rowcount
+            if not gone:
                 break
+
+    def _size(self) -> int:
+        """Bytes that are in use; the file never shrinks, but its free pages are used again."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int(size * (pages - free))
 
     def _complain(self, error: Exception) -> None:
         if not self._warned:
