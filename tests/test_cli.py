@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from selfstudy import __version__, cli
+from selfstudy import __version__
+from selfstudy.cli import session
 from selfstudy.recipe_file import load_recipe
 from selfstudy.run import Run
 
@@ -125,14 +126,14 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/bin/selfstudy", "learn", "my recipe.yaml", "--seed", "1"])
-    with pytest.raises(typer.Exit) as ended, cli._session():
+    with pytest.raises(typer.Exit) as ended, session.session():
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert "selfstudy learn 'my recipe.yaml' --seed 1" in capsys.readouterr().err
 
 
 def test_a_fault_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as ended, cli._session():
+    with pytest.raises(typer.Exit) as ended, session.session():
         raise ZeroDivisionError("a bug")
     assert ended.value.exit_code == 1
     shown = capsys.readouterr().err
@@ -141,7 +142,7 @@ def test_a_fault_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_shortcuts_are_overrides_and_set_wins() -> None:
-    recipe = load_recipe(None, ["library=atlas", *cli._overrides("org/m: x", 3, ["seed=4"])])
+    recipe = load_recipe(None, ["library=atlas", *session.overrides("org/m: x", 3, ["seed=4"])])
     assert recipe.seed == 4
     assert recipe.model.path == "org/m: x"
 
