@@ -20,6 +20,12 @@ from selfstudy.errors import ModelError
 from selfstudy.records import Chat, Message
 
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+"""The plain template in Jinja, for servers that want one."""
+PLAIN_STOP = ("\nUser:",)
 
 
 class ChatFormat:
@@ -28,7 +34,7 @@ class ChatFormat:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._templated = bool(getattr(tokenizer, "chat_template", None))
-        self.stop: tuple[str, ...] = () if self._templated else ("\nUser:",)
+        self.stop: tuple[str, ...] = () if self._templated else PLAIN_STOP
 
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.

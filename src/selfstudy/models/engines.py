@@ -61,6 +61,7 @@ class Engine:
         weights: "folder": takes a folder or Hub id; "file": one file; "name": a name of its own store.
         lists: whether /models lists what it serves.
         concurrency: most requests under way at once.
+        fixes: files that a model folder needs instead of its own, by name.
         quirks: what else a person should know; `selfstudy doctor` says it.
     """
 
@@ -78,6 +79,7 @@ class Engine:
     weights: Literal["folder", "file", "name"] = "folder"
     lists: bool = True
     concurrency: int = 256
+    fixes: Callable[[Path], dict[str, str]] = lambda folder: {}
     quirks: tuple[str, ...] = ()
     called: Callable[[Launch], str] = lambda launch: launch.model
     """What requests call the model; also its first argument where `model` is ""."""
@@ -247,6 +249,12 @@ def _transformers_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
     return {"generation_config": json.dumps(config)}
 
 
+def _transformers_fixes(folder: Path) -> dict[str, str]:
+    from selfstudy.models.serve_fixes import changed_files
+
+    return changed_files(folder)
+
+
 ENGINES: dict[str, Engine] = {
     "vllm": Engine(
         program=_plus(_script("vllm"), "serve"),
@@ -317,6 +325,7 @@ ENGINES: dict[str, Engine] = {
         request=_transformers_request,
         environment=lambda launch: {"HF_HUB_DISABLE_UPDATE_CHECK": "1"},
         called=_at_revision,
+        fixes=_transformers_fixes,
         lists=False,
         concurrency=4,
         quirks=(

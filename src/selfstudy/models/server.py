@@ -18,8 +18,9 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 from selfstudy.errors import ModelError
 from selfstudy.models import engines
 from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.chat_format import PLAIN_STOP
 from selfstudy.models.engine_process import HOST, Server, answers, fetch, free_port
 from selfstudy.models.engines import Engine, Launch
 from selfstudy.recipe import ServerModel
@@ -92,6 +94,7 @@ class ServerLM:
             engines.require(block.engine, self._engine)
         self._client: tuple[tuple[str, str, Server | None], LanguageModel] | None = None
         self._count: Callable[[str], int] | None = None
+        self._stop: tuple[str, ...] = ()
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
@@ -103,7 +106,9 @@ class ServerLM:
         """
         if not chats:
             return []
-        return self._asked(lambda lm: lm.generate(chats, sampling, progress))
+        return self._asked(
+            lambda lm: lm.generate(chats, replace(sampling, stop=(*sampling.stop, *self._stop)), progress)
+        )
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
@@ -209,9 +214,10 @@ class ServerLM:
 
     def _start(self, merged: Path | None) -> Server:
         block = self._block
+        dtype = _local_dtype() if block.engine == "transformers" else "auto"
         for _ in range(_ATTEMPTS):
             place, folders = self._weights(merged)
-            launch = Launch(place, HOST, block.port or free_port(), block.revision, _dtype(block))
+            launch = Launch(place, HOST, block.port or free_port(), block.revision, dtype)
             server = Server(self._engine, launch, block.args, folders)
             try:
                 if server.wait(block.startup_seconds):
@@ -232,8 +238,12 @@ class ServerLM:
             place = str(_merge(self._block, merged))
             folders.append(Path(place))
         at_means_revision = self._engine.called(Launch("a", revision="b")) == "a@b"
-        if at_means_revision and "@" in place and Path(place).is_dir():
-            place = _without_at(place, folders)
+        if Path(place).is_dir():
+            fixes = self._engine.fixes(Path(place))
+            self._stop = PLAIN_STOP if "chat_template.jinja" in fixes else ()
+            if fixes or (at_means_revision and "@" in place):
+                place = str(_linked(Path(place), fixes))
+                folders.append(Path(place))
         return place, folders
 
     def _asked(self, ask: Callable[[LanguageModel], T]) -> T:
@@ -347,7 +357,7 @@ def _merge(block: ServerModel, adapter: Path) -> Path:
         with suppress(ValueError):
             if not _exists(int(left.name.split("-")[1])):  # a kill came before its server was there
                 shutil.rmtree(left, ignore_errors=True)
-    dtype: Any = _dtype(block)
+    dtype: Any = _local_dtype()
     path = block.weights or block.model
     lm = LocalLM(LocalModel(path=path, revision=block.revision, adapter=adapter, dtype=dtype, device="cpu"))
     folder = Path(tempfile.mkdtemp(prefix=f".served-{os.getpid()}-", dir=adapter.parent))
@@ -366,16 +376,18 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _without_at(place: str, folders: list[Path]) -> str:
-    """A link to a model folder without "@" in its path, which would be read as a revision."""
+def _linked(place: Path, fixes: Mapping[str, str]) -> Path:
+    """A folder of links to all files of a model but those that are replaced by `fixes`."""
     folder = Path(tempfile.mkdtemp(prefix="selfstudy-model-"))
-    folders.append(folder)
-    link = folder / "model"
-    link.symlink_to(place, target_is_directory=True)
-    return str(link)
+    for file in place.iterdir():
+        if file.name not in fixes:
+            (folder / file.name).symlink_to(file.resolve())
+    for name, content in fixes.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
 
 
-def _dtype(block: ServerModel) -> str:
+def _local_dtype() -> str:
     """The number type of the local backend on this machine: served answers then equal local ones."""
     from selfstudy.models import loading
 
