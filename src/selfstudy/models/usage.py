@@ -23,6 +23,16 @@ class Usage:
     cost: float = 0.0
     currency: str = ""
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached + other.cached,
+            self.cost + other.cost,
+            self.currency or other.currency,
+        )
+
     def __sub__(self, before: Usage) -> Usage:
         return Usage(
             self.calls - before.calls,

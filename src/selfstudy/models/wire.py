@@ -285,6 +285,8 @@ def _proxied(url: str) -> bool:
     """Whether the environment names a proxy for `url`; the standard transport then finds its way."""
     where = urlsplit(url)
     host = where.hostname or ""
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return False
     proxies = urllib.request.getproxies()
     return bool(proxies.get(where.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(host)
 
