@@ -50,6 +50,8 @@ class Server:
         self.called = engine.called(launch)
         self.command = engines.command(engine, launch, args)
         self.adapters: set[str] = set()
+        self.stop_at: tuple[str, ...] = ()
+        """Strings that end an answer of this model, beside those that are asked for."""
         log = folder / "engine.log"
         log.touch()
         self._log = log.open("rb")  # readable after the folder is gone

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
@@ -31,8 +31,12 @@ from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.models.chat_format import PLAIN_STOP
 from selfstudy.models.engine_process import HOST, Server, answers, fetch, free_port
 from selfstudy.models.engines import Engine, Launch
+from selfstudy.models.usage import Usage
 from selfstudy.recipe import ServerModel
 from selfstudy.records import Chat, Completion, digest
+
+if TYPE_CHECKING:
+    from selfstudy.models.remote import RemoteLM
 
 _NO_KEY = "SELFSTUDY_SERVER_KEY"
 """Our own servers want no key: that of an API must not be sent to them."""
@@ -92,9 +96,10 @@ class ServerLM:
         self._place = self._locate()
         if block.url is None:
             engines.require(block.engine, self._engine)
-        self._client: tuple[tuple[str, str, Server | None], LanguageModel] | None = None
+        self._client: tuple[tuple[str, str, Server | None], RemoteLM] | None = None
         self._count: Callable[[str], int] | None = None
-        self._stop: tuple[str, ...] = ()
+        self._known: set[str] = set()
+        self._used = Usage()
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
@@ -106,9 +111,12 @@ class ServerLM:
         """
         if not chats:
             return []
-        return self._asked(
-            lambda lm: lm.generate(chats, replace(sampling, stop=(*sampling.stop, *self._stop)), progress)
-        )
+
+        def ask(lm: LanguageModel) -> list[list[Completion]]:
+            stop_at = _running[1].stop_at if _running is not None and self._block.url is None else ()
+            return lm.generate(chats, replace(sampling, stop=(*sampling.stop, *stop_at)), progress)
+
+        return self._asked(ask)
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
@@ -126,12 +134,10 @@ class ServerLM:
             self._count = text_counter(self._block)
         return self._count(text)
 
-    def __getattr__(self, name: str) -> Any:
-        """What the client knows of use and cost, once there is a client."""
-        client = self.__dict__.get("_client")
-        if client is None or name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(client[1], name)
+    @property
+    def usage(self) -> Usage:
+        """What was asked for since the model was made, of all servers that it has had."""
+        return self._used if self._client is None else self._used + self._client[1].usage
 
     def _locate(self) -> str:
         """The model as the engine is told it."""
@@ -154,6 +160,7 @@ class ServerLM:
         base, called = self._reused() if self._block.url is not None else self._served()
         server = _running[1] if _running is not None and self._block.url is None else None
         if self._client is None or self._client[0] != (base, called, server):
+            self._used = self.usage
             self._client = ((base, called, server), _client(base, called, self._engine, server))
         return self._client[1]
 
@@ -176,7 +183,8 @@ class ServerLM:
                 f"the {self._block.engine} server at {url} cannot be given the adapter {self.adapter}",
                 "leave `url` out: selfstudy then starts servers itself, and swaps them",
             )
-        return url + self._engine.base, _add_adapter(self._engine, url, called, self.adapter)
+        called = _add_adapter(self._engine, url, called, self.adapter, self._known)
+        return url + self._engine.base, called
 
     def _check_listed(self, url: str, launch: Launch) -> None:
         if not self._engine.lists:
@@ -198,7 +206,8 @@ class ServerLM:
         block = self._block
         merged = self.adapter if self._engine.adapters == "merged" else None
         args = json.dumps(block.args, sort_keys=True)
-        key = (block.engine, self._place, args, block.port, block.revision, merged)
+        weights = None if merged is None else _adapter_name(merged)
+        key = (block.engine, self._place, args, block.port, block.revision, weights)
         if _running is not None and (_running[0] != key or not _running[1].alive):
             stop_servers()
         if _running is None:
@@ -216,9 +225,10 @@ class ServerLM:
         block = self._block
         dtype = _local_dtype() if block.engine == "transformers" else "auto"
         for _ in range(_ATTEMPTS):
-            place, folders = self._weights(merged)
+            place, folders, stop_at = self._weights(merged)
             launch = Launch(place, HOST, block.port or free_port(), block.revision, dtype)
             server = Server(self._engine, launch, block.args, folders)
+            server.stop_at = stop_at
             try:
                 if server.wait(block.startup_seconds):
                     return server
@@ -231,20 +241,20 @@ class ServerLM:
                 break
         raise _not_started(block, server.command, ended, tail)
 
-    def _weights(self, merged: Path | None) -> tuple[str, list[Path]]:
-        """What the engine is to load, and the folders that were made for it."""
+    def _weights(self, merged: Path | None) -> tuple[str, list[Path], tuple[str, ...]]:
+        """What the engine is to load, the folders that were made for it, and what ends an answer."""
         place, folders = self._place, []
         if merged is not None:
             place = str(_merge(self._block, merged))
             folders.append(Path(place))
+        if not Path(place).is_dir():
+            return place, folders, ()
+        fixes = self._engine.fixes(Path(place))
         at_means_revision = self._engine.called(Launch("a", revision="b")) == "a@b"
-        if Path(place).is_dir():
-            fixes = self._engine.fixes(Path(place))
-            self._stop = PLAIN_STOP if "chat_template.jinja" in fixes else ()
-            if fixes or (at_means_revision and "@" in place):
-                place = str(_linked(Path(place), fixes))
-                folders.append(Path(place))
-        return place, folders
+        if fixes or (at_means_revision and "@" in place):
+            place = str(_linked(Path(place), fixes))
+            folders.append(Path(place))
+        return place, folders, PLAIN_STOP if "chat_template.jinja" in fixes else ()
 
     def _asked(self, ask: Callable[[LanguageModel], T]) -> T:
         """What the server answers; one that ends meanwhile stops the run, which loses nothing."""
@@ -278,7 +288,7 @@ def _not_started(block: ServerModel, command: Sequence[str], ended: bool, tail: 
     )
 
 
-def _client(base_url: str, called: str, engine: Engine, server: Server | None) -> Any:
+def _client(base_url: str, called: str, engine: Engine, server: Server | None) -> RemoteLM:
     from selfstudy.models.remote import RemoteLM
     from selfstudy.recipe import RemoteModel
 
@@ -294,41 +304,46 @@ def _client(base_url: str, called: str, engine: Engine, server: Server | None) -
     return RemoteLM(block, fields=engine.request, alive=alive)
 
 
-def _add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set[str] | None = None) -> str:
+def _add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set[str]) -> str:
     """Makes a running server know an adapter; returns what requests call it.
 
     Raises:
         ModelError: the server refuses it; the message has its answer.
     """
+    name = _adapter_name(adapter)
+    if name not in known:
+        if engine.adapters == "created":
+            _create(url, model, adapter, name)
+        else:
+            _load(url, engine.load, adapter, name)
+        known.add(name)
+    return engine.adapter_name(model, name)
+
+
+def _adapter_name(adapter: Path) -> str:
+    """The same for the same weights in the same place."""
     weights = adapter / "adapter_model.safetensors"
     if not weights.is_file():
         raise ModelError(f"adapter {str(adapter)!r} has no {weights.name}", "give a PEFT adapter folder")
     stat = weights.stat()
-    name = "selfstudy-" + digest(str(adapter.resolve()), str(stat.st_mtime_ns), str(stat.st_size))
-    if known is not None and name in known:
-        return engine.adapter_name(model, name)
-    if engine.adapters == "created":
-        called = _create(url, model, adapter, name)
-    else:
-        called = engine.adapter_name(model, name)
-        try:
-            body = {"lora_name": name, "lora_path": str(adapter.resolve())}
-            status, answer = fetch(url + engine.load, 600, body)
-        except (OSError, http.client.HTTPException) as error:
-            status, answer = 0, str(error).encode()
-        said = answer.decode(errors="replace")
-        refused = status != 200 or '"success":false' in said.replace(" ", "")
-        if refused and "already" not in said:
-            raise ModelError(
-                f"the server at {url} does not take the adapter {adapter}: {status} {said[:300]}",
-                "start it with LoRA enabled and a max-lora-rank of at least the adapter's, or without `url`",
-            )
-    if known is not None:
-        known.add(name)
-    return called
+    return "selfstudy-" + digest(str(adapter.resolve()), str(stat.st_mtime_ns), str(stat.st_size))
 
 
-def _create(url: str, model: str, adapter: Path, name: str) -> str:
+def _load(url: str, path: str, adapter: Path, name: str) -> None:
+    try:
+        status, answer = fetch(url + path, 600, {"lora_name": name, "lora_path": str(adapter.resolve())})
+    except (OSError, http.client.HTTPException) as error:
+        status, answer = 0, str(error).encode()
+    said = answer.decode(errors="replace")
+    refused = status != 200 or '"success":false' in said.replace(" ", "")
+    if refused and "already" not in said:
+        raise ModelError(
+            f"the server at {url} does not take the adapter {adapter}: {status} {said[:300]}",
+            "start it with LoRA enabled and a max-lora-rank of at least the adapter's, or without `url`",
+        )
+
+
+def _create(url: str, model: str, adapter: Path, name: str) -> None:
     """Registers an adapter with ollama as a model of its own.
 
     Raises:
@@ -345,7 +360,6 @@ def _create(url: str, model: str, adapter: Path, name: str) -> str:
         raise ModelError(
             f"ollama does not take the adapter {adapter}: {said}", "verify with engine: transformers or vllm"
         )
-    return name
 
 
 def _merge(block: ServerModel, adapter: Path) -> Path:
