@@ -25,6 +25,8 @@ VERBS = (
     "report",
     "calibrate",
     "compare",
+    "import",
+    "score",
     "doctor",
     "estimate",
     "chat",

@@ -13,7 +13,6 @@ from selfstudy.summary import summarise
 
 from .test_experiment import published
 
-
 SLOW = pytest.mark.slow  # embedding takes ten seconds or more on one core
 
 
