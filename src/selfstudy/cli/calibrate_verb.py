@@ -63,6 +63,7 @@ def calibrate(
         with Run.open(run) as opened:
             made = Study(opened, Terminal()).calibrate(labels, scorer, precision)
         console = Console()
+        console.width = max(console.width, 100)  # a table that is cut says nothing
         console.print(_table(made))
         for calibration in made:
             typer.echo(_verdict(calibration))
@@ -74,20 +75,16 @@ def _table(made: Sequence[Calibration]) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("scorer")
-    for name in ("labels", "AUROC", "threshold", "precision", "recall", "F1", "error of score", "of map"):
+    table.add_column("AUROC", justify="right")
+    table.add_column("threshold")
+    for name in ("", "precision", "recall", "F1", "error of score", "of map"):
         table.add_column(name, justify="right")
     for one in made:
-        low, high = one.auroc_interval
-        table.add_row(
-            one.scorer,
-            f"{one.labels:,}",
-            f"{one.auroc:.3f} ({low:.3f} to {high:.3f})",
-            *_figures(one.in_use),
-            f"{one.error_of_score:.3f}",
-            "" if one.error_of_map is None else f"{one.error_of_map:.3f}",
-        )
+        mapped = "" if one.error_of_map is None else f"{one.error_of_map:.3f}"
+        errors = (f"{one.error_of_score:.3f}", mapped)
+        table.add_row(one.scorer, f"{one.auroc:.3f}", "in use", *_figures(one.in_use), *errors)
         if one.cut is not None:
-            table.add_row("", "", "calibrated:", *_figures(one.cut), "", "")
+            table.add_row("", "", "calibrated", *_figures(one.cut))
     return table
 
 
@@ -97,15 +94,16 @@ def _figures(cut: Cut) -> tuple[str, str, str, str]:
 
 
 def _verdict(one: Calibration) -> str:
+    low, high = one.auroc_interval
+    start = f"{one.scorer}: AUROC {one.auroc:.3f} ({low:.3f} to {high:.3f}) on {one.labels:,} labels; "
     if one.cut is None:
         best = one.best
         return (
-            f"{one.scorer}: no threshold reaches precision {one.wanted:g}; the best is "
-            f"{best.precision or 0:.3f}, above {best.threshold:.3g} (recall {best.recall:.3f}). "
-            "Later runs keep the default threshold."
+            f"{start}no threshold reaches precision {one.wanted:g}; the best is {best.precision or 0:.3f}, "
+            f"above {best.threshold:.3g} (recall {best.recall:.3f}). Later runs keep the default threshold."
         )
-    expected = "" if one.expected is None else f", {one.expected:.3f} on questions it was not chosen on"
+    expected = "" if one.expected is None else f" ({one.expected:.3f} on questions it was not chosen on)"
     return (
-        f"{one.scorer}: a score above {one.cut.threshold:.3g} means unknown with precision "
-        f"{one.cut.precision:.3f}{expected}; it finds {one.cut.recall:.1%} of what is unknown."
+        f"{start}a score above {one.cut.threshold:.3g} means unknown with precision "
+        f"{one.cut.precision:.3f}{expected} and finds {one.cut.recall:.1%} of what is unknown."
     )
