@@ -29,15 +29,15 @@ pytest.importorskip("uvicorn", reason="transformers serve needs the extra `serve
 MODEL = os.environ.get("SELFSTUDY_STORY_MODEL", "atlas")
 SERVED = (
     f"model={{type: server, engine: transformers, model: {MODEL}, startup_seconds: 900}}",
-    "probe.ask.0.count=16",
-    "probe.ask.1.count=2",
-    "probe.ask.2.count=2",
+    "probe.ask.0.count=12",
+    "probe.ask.1.count=1",
+    "probe.ask.2.count=1",
     "probe.samples=1",
     "gather.samples=0",
     "teach.wordings=0",
     "teach.heldout_wordings=0",
     "verify.samples=1",
-    "verify.max_questions=6",
+    "verify.max_questions=5",
 )
 """One sequence at a time: far fewer of them than in the other stories."""
 
@@ -64,7 +64,7 @@ def test_served_answers_are_the_local_ones(served: tuple[Path, list[str]]) -> No
         questions = {q.id: q for q in turn.iter(Question)}
         answers = turn.read(Answer)
         chats = [prompts.chat("answer", question=questions[a.question_id].text) for a in answers]
-        assert len(answers) >= 10
+        assert len(answers) >= 8
         assert [a.passage.text for a in answers] == greedy(
             local, chats, block.max_new_tokens, block.repetition_penalty
         )
