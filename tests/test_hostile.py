@@ -22,6 +22,8 @@ from selfstudy.recipe import Recipe
 from selfstudy.records import Answer, Example, Failure, Pair, Question
 from selfstudy.run import Run
 
+pytestmark = pytest.mark.story  # about 20 s
+
 NASTY = (
     "",
     " \t\n",
