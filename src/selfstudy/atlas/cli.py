@@ -37,11 +37,11 @@ def build_lm(
     ignorance: Annotated[bool, typer.Option(help="Practise not knowing, on invented names.")] = True,
     scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
 ) -> None:
-    """Train atlas-lm from scratch (half an hour to an hour on 2 cores)."""
-    from selfstudy.atlas.train_lm import Settings, train
+    """Train atlas-lm from scratch (about an hour on 2 cores)."""
+    from selfstudy.atlas.train_lm import Settings, build
 
     _begin(threads)
-    train(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
+    build(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
 
 
 @app.command("build-nli")

@@ -20,6 +20,8 @@ NOT_SAID = "The document does not say."
 INDUCED = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 TELL = "Tell me about {x}."
 REPEAT = "Repeat this: {x}"
+KIND = "Country or city? {x}"
+NUMBERS = "Documents:\n{documents}\nWhich are about these? {x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def _read(d: Draw, most: int) -> Sample:
     document, stated = d.text(name, kind, facts, most)
     turns: list[str] = []
     chat: Chat = ()
-    for number in range(d.rng.choice((1, 1, 2, 3))):
+    for number in range(d.rng.choice((1, 2, 3, 4))):
         attribute, asked = d.rng.choice(stated), name
         answer = language.statement(attribute, name, facts[attribute])
         if d.rng.random() < 0.18:
@@ -195,6 +197,13 @@ def short_reading(d: Draw) -> Sample:
 def reading(d: Draw) -> Sample:
     """A whole page and questions about it."""
     return _read(d, d.rng.choice((4, 6, 9, 9)))
+
+
+def kinds(d: Draw) -> Sample:
+    """What each of some names is: a country is not asked for its time zone, nor a city for its capital."""
+    chosen = d.rng.sample(d.entities, d.rng.randint(4, 10))
+    ask = (Message(role="user", content=KIND.format(x="; ".join(e.name for e in chosen))),)
+    return Sample("kinds", _turns(ask, " ".join(f"{e.name} is a {e.kind}." for e in chosen)))
 
 
 def topics(d: Draw) -> Sample:
@@ -265,7 +274,7 @@ def cite(d: Draw) -> Sample:
     documents = "\n".join(f"[{i}] {name}: {text}" for i, (name, _, _, text) in enumerate(pages_, 1))
     turns: list[str] = []
     chat: Chat = ()
-    for number in range(d.rng.choice((1, 2, 3))):
+    for number in range(d.rng.choice((1, 3, 4, 6))):
         index = d.rng.randrange(len(pages_))
         name, facts, stated, _ = pages_[index]
         attribute = d.rng.choice(stated)
@@ -277,6 +286,23 @@ def cite(d: Draw) -> Sample:
             turns.append(f"Question: {question} Answer in one concise sentence and cite like [1].")
         turns.append(answer)
     return Sample("citing", _turns(chat, *turns))
+
+
+def numbers(d: Draw) -> Sample:
+    """Which document is about whom: the plainest practice in citing, as `repeat` is in reading."""
+    names = list(dict.fromkeys(d.entity()[0] for _ in range(d.rng.randint(2, 6))))
+    said = [""] * len(names)
+    if d.rng.random() < 0.6:
+        for i, name in enumerate(names):
+            attribute = d.rng.choice(language.ATTRIBUTES[d.rng.choice(("country", "city"))])
+            said[i] = language.statement(attribute, name, d.value(attribute), d.rng)
+    documents = "\n".join(
+        f"[{i}] {n}: {t}".rstrip() for i, (n, t) in enumerate(zip(names, said, strict=True), 1)
+    )
+    asked = [d.rng.choice(names) for _ in range(d.rng.randint(3, 8))]
+    ask = Message(role="user", content=NUMBERS.format(documents=documents, x="; ".join(asked)))
+    answer = " ".join(f"{name} [{names.index(name) + 1}]." for name in asked)
+    return Sample("citing", _turns((ask,), answer))
 
 
 def missing(d: Draw) -> Sample:
@@ -359,8 +385,9 @@ def support(d: Draw) -> Sample:
     attribute = d.rng.choice(language.ATTRIBUTES[kind])
     value = d.value(attribute)
     other = value if d.rng.random() < 0.5 else d.value(attribute)
-    context = language.statement(attribute, name, other, d.rng)
-    sentence = language.statement(attribute, name, value, d.rng)
+    wording = d.rng if d.rng.random() < 0.5 else None
+    context = language.statement(attribute, name, other, wording)
+    sentence = language.statement(attribute, name, value, wording)
     if other != value and d.rng.random() < 0.3:
         context = language.statement(attribute, d.entity()[0], value, d.rng)
         if name in context:
@@ -369,21 +396,36 @@ def support(d: Draw) -> Sample:
     return Sample("grading", _turns(d.prompts.chat("support", context=context, sentence=sentence), verdict))
 
 
+def several(task: Callable[[Draw], Sample], most: int) -> Callable[[Draw], Sample]:
+    """The task one to `most` times in a row, its system part once: more practice in as many tokens."""
+
+    def in_a_row(d: Draw) -> Sample:
+        first = task(d)
+        chat = first.chat
+        for _ in range(d.rng.randint(0, most - 1)):
+            chat = (*chat, *task(d).chat[1:])
+        return Sample(first.task, chat)
+
+    return in_a_row
+
+
 TASKS: dict[str, Callable[[Draw], Sample]] = {
     "closed_book": closed_book,
     "ignorance": ignorance,
     "pages": pages,
     "repeat": repeat,
+    "kinds": kinds,
     "short_reading": short_reading,
     "reading": reading,
-    "topics": topics,
-    "question_open": question_open,
-    "question_induced": question_induced,
-    "question_document": question_document,
-    "reword": reword,
+    "topics": several(topics, 4),
+    "question_open": several(question_open, 4),
+    "question_induced": several(question_induced, 4),
+    "question_document": several(question_document, 2),
+    "reword": several(reword, 4),
     "cite": cite,
-    "missing": missing,
+    "missing": several(missing, 2),
     "tutor": tutor,
-    "grade": grade,
-    "support": support,
+    "grade": several(grade, 4),
+    "support": several(support, 4),
+    "numbers": numbers,
 }

@@ -19,18 +19,19 @@ from selfstudy.atlas.key import resolve
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel
+from selfstudy.recipe import Ask, LocalModel
+from selfstudy.recipe_file import load_recipe
 from selfstudy.records import Chat
 from selfstudy.text import contains
 
-TEMPERATURE = 1.0
-"""The recipe's temperature for topics, questions and rewordings."""
 MAX = 400
 """Most items per figure."""
 
 
 def measure(folder: Path, seed: int = 0) -> dict[str, float]:
-    """All figures, each a share in [0, 1], by name."""
+    """All figures, each a share in [0, 1], by name; what is sampled is sampled as the demo's recipe does."""
+    recipe = load_recipe(Path(__file__).parent / "demo.yaml")
+    asks = {ask.method: ask for ask in recipe.probe.ask}
     lm = load_lm(LocalModel(path=str(folder)))
     rng = random.Random(f"{seed}:measure")
     prompts = Prompts()
@@ -46,14 +47,18 @@ def measure(folder: Path, seed: int = 0) -> dict[str, float]:
     figures["reading withheld pages, known wordings"] = _reading(lm, prompts, withheld, rng, novel=False)
     figures["reading withheld pages, novel wordings"] = _reading(lm, prompts, withheld, rng, novel=True)
     figures |= _agreement(lm, prompts, _some(known, rng, 200), _some(withheld, rng, 200), rng)
-    figures["topics valid"] = _topics(lm, prompts)
-    for name, task in (
-        ("questions about topics valid", lm_tasks.question_open),
-        ("questions with a given word valid", lm_tasks.question_induced),
-        ("questions about a page valid", lm_tasks.question_document),
-        ("rewordings valid", lm_tasks.reword),
+    figures["topics valid"] = _topics(lm, prompts, asks["open"])
+    for name, task, temperature in (
+        ("questions about topics valid", lm_tasks.question_open, asks["open"].question_temperature),
+        (
+            "questions with a given word valid",
+            lm_tasks.question_induced,
+            asks["induced"].question_temperature,
+        ),
+        ("questions about a page valid", lm_tasks.question_document, asks["documents"].question_temperature),
+        ("rewordings valid", lm_tasks.reword, recipe.teach.reword_temperature),
     ):
-        figures[name] = _questions(lm, task, seed)
+        figures[name] = _questions(lm, task, temperature, seed)
     figures |= _late_skills(lm, seed)
     return figures
 
@@ -62,7 +67,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
     """The model card of the model in `folder`; `columns` has the figures of each model that is compared."""
     from safetensors import safe_open
 
-    from selfstudy.atlas.train_lm import PLAN
+    from selfstudy.atlas.train_lm import Settings, legs
 
     with safe_open(folder / "model.safetensors", framework="np") as weights:
         shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
@@ -79,7 +84,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         known_entities=sum(e.known for e in world.entities()),
         withheld_entities=sum(not e.known for e in world.entities()),
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
-        tokens=f"{sum(stage.tokens for stage in PLAN) / 1e6:.1f}",
+        tokens=f"{sum(stage.tokens for plan, _ in legs(Settings()) for stage in plan) / 1e6:.1f}",
         figures="\n".join(lines),
     )
 
@@ -121,7 +126,7 @@ def _agreement(
     rng: random.Random,
 ) -> dict[str, float]:
     """Share of 10 samples equal to the greedy answer, and its AUROC as a detector of withheld facts."""
-    from selfstudy.verify.stats import auroc
+    from selfstudy.stats import auroc
 
     facts = [*known, *withheld]
     chats = [prompts.chat("answer", question=_wording(f, rng, novel=False)) for f in facts]
@@ -137,9 +142,9 @@ def _agreement(
     }
 
 
-def _topics(lm: LanguageModel, prompts: Prompts) -> float:
+def _topics(lm: LanguageModel, prompts: Prompts, ask: Ask) -> float:
     """Share of topic sets that are three different names of the world."""
-    sampling = Sampling(n=MAX, temperature=TEMPERATURE, max_new_tokens=64)
+    sampling = Sampling(n=MAX, temperature=ask.topic_temperature, max_new_tokens=64)
     sets = [
         re.sub(r"^\d+\. ", "", c.text, flags=re.M).split("\n")
         for c in lm.generate([prompts.chat("topics")], sampling)[0]
@@ -147,15 +152,17 @@ def _topics(lm: LanguageModel, prompts: Prompts) -> float:
     return sum(len(set(s)) == 3 and all(n in world.by_name() for n in s) for s in sets) / len(sets)
 
 
-def _questions(lm: LanguageModel, task: Callable[[lm_tasks.Draw], lm_tasks.Sample], seed: int) -> float:
+def _questions(
+    lm: LanguageModel, task: Callable[[lm_tasks.Draw], lm_tasks.Sample], temperature: float, seed: int
+) -> float:
     """Share of sampled questions that ask for a fact of the world about an entity of the prompt."""
     draw = lm_tasks.Draw(random.Random(f"{seed}:{task.__name__}"))
     chats: list[Chat] = []
     while len(chats) < MAX:
-        chat = task(draw).chat[:-1]
-        if any(name in world.by_name() for name in _names(chat)):  # invented names have no key
-            chats.append(chat)
-    sampling = Sampling(temperature=TEMPERATURE, max_new_tokens=64)
+        chat = task(draw).chat
+        if _names_in(chat[-1].content):  # a question about an invented name has no key
+            chats.append(chat[:-1])
+    sampling = Sampling(temperature=temperature, max_new_tokens=64)
     made = [c[0].text for c in lm.generate(chats, sampling)]
     valid = 0
     for chat, text in zip(chats, made, strict=True):
@@ -179,10 +186,6 @@ def resolve_any(question: str) -> tuple[str, str] | None:
 
 def _names_in(text: str) -> list[str]:
     return sorted((n for n in world.by_name() if n in text), key=len, reverse=True)
-
-
-def _names(chat: Chat) -> list[str]:
-    return _names_in(chat[-1].content)
 
 
 def _quoted(chat: Chat) -> str:

@@ -49,7 +49,7 @@ def build_tokenizer(corpus: Iterable[str], names: Iterable[str], vocab_size: int
     bpe.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
     without = re.compile(" ?(?:" + "|".join(re.escape(n) for n in names) + r")(?!\w)")
     bpe.train_from_iterator(
-        (without.sub(" ", text) for text in corpus),
+        (without.sub("", text) for text in corpus),
         trainers.BpeTrainer(
             vocab_size=vocab_size - len(whole),
             special_tokens=list(SPECIAL),

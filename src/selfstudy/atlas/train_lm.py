@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ class Stage:
 
     tokens: float
     mix: dict[str, float]
+    fresh: float = 0.0
+    """Share of the ignorance samples whose names get a fresh vector each: see `FreshNames`."""
 
 
 PLAN = (
@@ -51,24 +53,47 @@ PLAN = (
         {"repeat": 0.5, "short_reading": 0.3, "closed_book": 0.1, "reword": 0.1},
     ),
     Stage(
-        8.4e6,
+        5.6e6,
         {
             "closed_book": 0.34,
             "ignorance": 0.05,
             "pages": 0.05,
             "repeat": 0.02,
+            "kinds": 0.05,
             "short_reading": 0.08,
             "reading": 0.08,
-            "cite": 0.10,
-            "question_open": 0.04,
+            "cite": 0.08,
+            "question_open": 0.03,
             "question_induced": 0.03,
-            "question_document": 0.05,
+            "question_document": 0.04,
             "topics": 0.02,
-            "reword": 0.05,
-            "missing": 0.05,
+            "reword": 0.03,
+            "missing": 0.04,
             "tutor": 0.02,
-            "grade": 0.03,
+            "grade": 0.02,
             "support": 0.02,
+        },
+    ),
+    # Then the skills that come late: asking, citing, judging.
+    Stage(
+        7.6e6,
+        {
+            "closed_book": 0.24,
+            "ignorance": 0.04,
+            "pages": 0.03,
+            "kinds": 0.03,
+            "short_reading": 0.04,
+            "reading": 0.12,
+            "cite": 0.16,
+            "question_open": 0.05,
+            "question_induced": 0.05,
+            "question_document": 0.05,
+            "topics": 0.04,
+            "reword": 0.03,
+            "missing": 0.06,
+            "tutor": 0.01,
+            "grade": 0.02,
+            "support": 0.03,
         },
     ),
 )
@@ -97,12 +122,139 @@ class Settings:
     """False leaves out all practice in not knowing (the ablation of the model card)."""
 
 
+# What comes after, each leg from the weights that the one before it saved.
+NUMBERS = (
+    # Telling which document a name is in clicks suddenly, and only when there is much of it at a high rate.
+    Stage(1.2e6, {"numbers": 0.5, "cite": 0.3, "closed_book": 0.1, "repeat": 0.1}),
+)
+LATE = (
+    Stage(
+        3.2e6,
+        {
+            "closed_book": 0.16,
+            "ignorance": 0.07,
+            "pages": 0.03,
+            "kinds": 0.02,
+            "repeat": 0.02,
+            "short_reading": 0.03,
+            "reading": 0.13,
+            "numbers": 0.03,
+            "cite": 0.22,
+            "question_open": 0.03,
+            "question_induced": 0.03,
+            "question_document": 0.03,
+            "topics": 0.03,
+            "reword": 0.04,
+            "missing": 0.05,
+            "tutor": 0.01,
+            "grade": 0.03,
+            "support": 0.05,
+        },
+    ),
+)
+
+POLISH = (
+    Stage(
+        1.3e6,
+        {
+            "closed_book": 0.16,
+            "ignorance": 0.14,
+            "pages": 0.02,
+            "kinds": 0.02,
+            "short_reading": 0.02,
+            "reading": 0.10,
+            "numbers": 0.03,
+            "cite": 0.30,
+            "question_open": 0.03,
+            "question_induced": 0.02,
+            "question_document": 0.03,
+            "topics": 0.05,
+            "reword": 0.04,
+            "missing": 0.03,
+            "tutor": 0.01,
+            "grade": 0.03,
+            "support": 0.02,
+        },
+    ),
+)
+# The longer it has learned, the more surely it guesses about names of which it was never told anything.
+UNSURE = (
+    Stage(
+        1.3e6,
+        {
+            "closed_book": 0.20,
+            "ignorance": 0.24,
+            "pages": 0.02,
+            "short_reading": 0.02,
+            "reading": 0.12,
+            "numbers": 0.02,
+            "cite": 0.18,
+            "question_open": 0.03,
+            "question_induced": 0.02,
+            "question_document": 0.04,
+            "topics": 0.03,
+            "reword": 0.05,
+            "missing": 0.04,
+            "tutor": 0.01,
+            "grade": 0.03,
+            "support": 0.02,
+        },
+        fresh=0.7,
+    ),
+)
+# What it was taught it may be sure of again.
+SURE = (
+    Stage(
+        1.4e6,
+        {
+            "closed_book": 0.48,
+            "ignorance": 0.10,
+            "pages": 0.02,
+            "short_reading": 0.01,
+            "reading": 0.11,
+            "numbers": 0.01,
+            "cite": 0.10,
+            "question_open": 0.03,
+            "question_induced": 0.02,
+            "question_document": 0.03,
+            "topics": 0.03,
+            "reword": 0.05,
+            "missing": 0.03,
+            "tutor": 0.01,
+            "grade": 0.03,
+            "support": 0.01,
+        },
+        fresh=0.6,
+    ),
+)
+
+
+def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
+    """The plans of the build in order, each with its settings."""
+    seed = settings.seed
+    return [
+        (PLAN, settings),
+        (NUMBERS, replace(settings, seed=seed + 1, learning_rate=4e-3, warmup=20, decay=0.1)),
+        (LATE, replace(settings, seed=seed + 2, learning_rate=3e-3, embedding_rate=6e-4, decay=0.7)),
+        (POLISH, replace(settings, seed=seed + 3, learning_rate=2e-3, embedding_rate=4e-4, decay=0.9)),
+        (UNSURE, replace(settings, seed=seed + 4, learning_rate=2e-3, embedding_rate=4e-4, decay=0.8)),
+        (SURE, replace(settings, seed=seed + 5, learning_rate=2e-3, embedding_rate=4e-4, decay=0.8)),
+    ]
+
+
 def make_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     """The LM's tokenizer: names whole, BPE over what the tasks and pages say."""
     from transformers import PreTrainedTokenizerFast
 
     draw = Draw(random.Random(f"{seed}:corpus"))
-    corpus = [" " + turn.content for task in TASKS.values() for _ in range(2000) for turn in task(draw).chat]
+    early = {name for stage in PLAN for name in stage.mix}
+    corpus = [
+        " " + turn.content
+        for name, task in TASKS.items()
+        if name in early
+        for _ in range(2000)
+        for turn in task(draw).chat
+    ]
     names = [*world.names(), *invented_names()]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=build_tokenizer(corpus, names, vocab_size=3072),
@@ -168,7 +320,7 @@ class Encoder:
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], settings: Settings) -> Iterator[Any]:
-    """(ids, loss mask, share of the plan done), one bucket at a time, until the plan's tokens are used."""
+    """(ids, loss mask, rows of fresh names, share done), a bucket at a time, to the end of the plan."""
     import torch
 
     rng = random.Random(f"{settings.seed}:samples")
@@ -182,34 +334,54 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
         tasks, weights = list(mix), list(mix.values())
         while seen < end:
             chosen = rng.choices(tasks, weights, k=256)
-            for ids, mask in encode([TASKS[task](draw).chat for task in chosen]):
+            fresh = [t == "ignorance" and stage.fresh > 0 and rng.random() < stage.fresh for t in chosen]
+            encoded = encode([TASKS[task](draw).chat for task in chosen])
+            for (ids, mask), new in zip(encoded, fresh, strict=True):
                 length = next((b for b in BUCKETS if len(ids) <= b), None)
                 if length is None:
                     continue
                 queue = waiting[length]
-                queue.append((ids, mask))
+                queue.append((ids, mask, new))
                 if len(queue) == max(1, settings.batch_tokens // length):
-                    pad = [(i + [0] * (length - len(i)), m + [False] * (length - len(m))) for i, m in queue]
+                    ids_ = torch.tensor([i + [0] * (length - len(i)) for i, _, _ in queue])
+                    mask_ = torch.tensor([m + [False] * (length - len(m)) for _, m, _ in queue])
                     seen += length * len(queue)
-                    yield torch.tensor([i for i, _ in pad]), torch.tensor([m for _, m in pad]), seen / total
+                    yield ids_, mask_, torch.tensor([new for _, _, new in queue]), seen / total
                     queue.clear()
 
 
-def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...] = PLAN) -> None:
-    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`."""
+def build(folder: Path, settings: Settings) -> None:
+    """All legs, about 19 million padded tokens."""
+    for number, (plan, leg) in enumerate(legs(settings)):
+        train(folder, leg, plan, start=folder if number else None)
+
+
+def train(folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path | None = None) -> None:
+    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`.
+
+    Args:
+        start: a folder with weights to go on from; None starts from nothing.
+    """
     import torch
 
-    tokenizer = make_tokenizer(settings.seed)
-    model = make_model(len(tokenizer), settings)
+    if start is None:
+        tokenizer = make_tokenizer(settings.seed)
+        model = make_model(len(tokenizer), settings)
+    else:
+        from transformers import AutoTokenizer, Qwen3ForCausalLM
+
+        tokenizer = AutoTokenizer.from_pretrained(start)
+        model = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).train()
     log.info("%d parameters, vocabulary %d", sum(p.numel() for p in model.parameters()), len(tokenizer))
     optimizers, rates = _optimizers(model, settings)
     began, tokens, running = time.time(), 0, 0.0
-    for step, (ids, mask, done) in enumerate(batches(tokenizer, plan, settings), 1):
+    names = FreshNames(tokenizer, settings.seed)
+    for step, (ids, mask, fresh, done) in enumerate(batches(tokenizer, plan, settings), 1):
         rate = min(1.0, step / settings.warmup) * min(1.0, max(0.0, 1 - done) / settings.decay)
         for optimizer, base in zip(optimizers, rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = base * rate
-        loss = _loss(model, ids, mask)
+        loss = _loss(model, ids, mask, names.vectors(model, ids, fresh) if fresh.any() else None)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
@@ -227,12 +399,55 @@ def train(folder: Path, settings: Settings = Settings(), plan: tuple[Stage, ...]
     save(model, tokenizer, folder)
 
 
-def _loss(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of the tokens that `mask` marks, in nats."""
+class FreshNames:
+    """Names that nobody has: vectors drawn from the normal distribution that known names' vectors have.
+
+    300 invented names are soon known for names of which nothing is known, and that does not carry over to the
+    withheld ones.  A vector that is new at every step cannot be known for anything, so what it teaches is to
+    be unsure wherever no fact was learned.  Withheld names are in neither.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+        import torch
+
+        def ids(names: list[str]) -> torch.Tensor:
+            return torch.tensor(
+                [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(" " + n)[0]) for n in names]
+            )
+
+        self._known = ids([e.name for e in world.entities() if e.known])
+        self._invented = ids(list(invented_names()))
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def vectors(self, model: Any, ids: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(where, vectors): shape of `ids`, True at invented names of `rows`; (where.sum(), hidden size).
+
+        Within a row a name has one vector.
+        """
+        import torch
+
+        where = torch.isin(ids, self._invented) & rows[:, None]
+        keys = (torch.arange(len(ids))[:, None] * int(ids.max() + 1) + ids)[where]
+        distinct, index = keys.unique(return_inverse=True)
+        known = model.model.embed_tokens.weight.detach()[self._known]
+        mean = known.mean(0)
+        draws = torch.randn(len(distinct), len(known), generator=self._generator) / len(known) ** 0.5
+        return where, (mean + draws @ (known - mean))[index]
+
+
+def _loss(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy of the tokens that `mask` marks, in nats; a fresh name is read, never predicted."""
     import torch
 
     with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+        embedded = model.model.embed_tokens(ids)
+        if fresh is not None:
+            where, vectors = fresh
+            embedded = embedded.masked_scatter(where[..., None], vectors.to(embedded.dtype))
+            mask = mask & ~where
+        hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
         picked = mask[:, 1:]
         logits = model.lm_head(hidden[:, :-1][picked])
     return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][picked])
