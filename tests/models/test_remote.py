@@ -350,7 +350,8 @@ def test_a_server_that_dies_ends_the_batch_and_the_cache_keeps_what_it_gave(
     with pytest.raises(ModelError, match="has answered nothing for"):
         load_lm(block).generate(chats(100), GREEDY)
     healthy = serve()
-    found = load_lm(block.model_copy(update={"base_url": healthy.url})).generate(chats(100), GREEDY)
+    elsewhere = RemoteModel(model="m", base_url=healthy.url)
+    found = load_lm(elsewhere).generate(chats(100), GREEDY)
     assert all(row[0].error is None for row in found)
     assert len(healthy.requests) == 60
 

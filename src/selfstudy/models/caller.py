@@ -55,7 +55,7 @@ class Caller:
         self._alive = alive
         self._block = block
         self._wire = wire
-        self._pace = Pace(block.concurrency)
+        self._pace = Pace(block.concurrency, block.read_timeout / 4)
         self._without: frozenset[str] = frozenset()
         self._answered = float("-inf")
         self._succeeded = False

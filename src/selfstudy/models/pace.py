@@ -19,9 +19,8 @@ _KNEE = 0.9
 _EAGER = 0.05
 """Growth per round trip beyond the knee, times the round trips since the last cut: a long calm is tested
 ever faster, and a server that refuses at a fixed number is kept close below it."""
-_QUEUEING = 3.0
-"""A latency this many times the best one means that requests only wait in the server: no more of them."""
 _SMOOTH = 0.1
+"""Weight of the newest latency in the running mean."""
 
 
 class Pace:
@@ -29,9 +28,11 @@ class Pace:
 
     Args:
         most: the limit never grows beyond it.
+        patience: seconds; a server that takes longer on average has enough to do.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, patience: float = float("inf")) -> None:
+        self._patience = patience
         self._most = float(most)
         self._limit = min(_START, self._most)
         self._knee = self._most
@@ -40,7 +41,6 @@ class Pace:
         self._resume = 0.0
         self._cut = 0.0
         self._latency: float | None = None
-        self._best = float("inf")
 
     @property
     def limit(self) -> int:
@@ -89,8 +89,7 @@ class Pace:
     def _grow(self, now: float, latency: float) -> None:
         known = self._latency
         self._latency = latency if known is None else known + _SMOOTH * (latency - known)
-        self._best = min(self._best, self._latency)
-        if self._latency > _QUEUEING * self._best or self._running < self.limit:
+        if self._latency > self._patience or self._running < self.limit:
             return
         if self._limit < self._knee:
             self._limit += 1.0

@@ -3,7 +3,8 @@
     remote.py      what to ask, and the answers in order    caller.py   one request until it is answered
     pace.py        how many requests at once                wire.py     one request, sent once
     replies.py     what a reply says                        usage.py    calls, tokens, money
-    response_cache.py  answers that are known already       echo.py     log-probabilities of given texts
+    lanes.py       connections                              echo.py     log-probabilities of given texts
+    response_cache.py  answers that are known already
 
 Asks for several completions per request where the server can; whether it can is found out once.  An item
 that fails comes back as a Completion with finish "error".  Knows nothing of how a server is started.
@@ -13,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import time
+import threading
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,8 +33,8 @@ from selfstudy.records import Chat, Completion, digest
 
 log = logging.getLogger(__name__)
 
-_FLUSH_ITEMS, _FLUSH_SECONDS = 64, 1.0
-"""Requests and time between two writes to the cache: what a kill loses at most."""
+_LOOK_SECONDS = 0.1
+"""Between two looks at what has been answered, which then goes into the cache: what a kill loses at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,24 +226,29 @@ class RemoteLM:
         """The answers to all wishes as they come in, not in order; the cache keeps them on the way."""
         if not wishes:
             return
-        arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
-        future = self._loop.run(self._ask_all(wishes, sampling, arrived.put))
-        future.add_done_callback(lambda _: arrived.put(None))
-        fresh: dict[str, Completion] = {}
-        flushed = time.monotonic()
+        arrived: deque[Answer] = deque()
+        wake = threading.Event()
+        future = self._loop.run(self._ask_all(wishes, sampling, arrived.append))
+        future.add_done_callback(lambda _: wake.set())
         try:
-            while (answer := arrived.get()) is not None:
-                yield answer
-                if self._cache is not None:
-                    fresh.update(zip(answer[0].keys, answer[1], strict=True))
-                    if len(fresh) >= _FLUSH_ITEMS or time.monotonic() - flushed > _FLUSH_SECONDS:
-                        self._cache.put(fresh)
-                        fresh, flushed = {}, time.monotonic()
+            finished = False
+            while not finished:
+                wake.wait(_LOOK_SECONDS)  # a wake-up per answer would cost more than the answer
+                finished = future.done()
+                yield from self._kept(arrived)
             future.result()
         finally:
             future.cancel()
-            if self._cache is not None and fresh:
-                self._cache.put(fresh)
+            self._kept(arrived)
+
+    def _kept(self, arrived: deque[Answer]) -> list[Answer]:
+        """Takes what has arrived, and puts it into the cache."""
+        answers = [arrived.popleft() for _ in range(len(arrived))]
+        if self._cache is not None:
+            self._cache.put(
+                {key: one for wish, found in answers for key, one in zip(wish.keys, found, strict=True)}
+            )
+        return answers
 
     async def _ask_all(
         self, wishes: Sequence[_Wish], sampling: Sampling, arrived: Callable[[Answer], None]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
 import time
 import urllib.request
 from email.utils import parsedate_to_datetime
@@ -21,6 +20,7 @@ import openai
 from pydantic_core import from_json
 
 from selfstudy.errors import ModelError
+from selfstudy.models.lanes import Lanes
 from selfstudy.models.pace import Verdict
 from selfstudy.recipe import RemoteModel
 
@@ -31,8 +31,6 @@ Kind = Literal["again", "unreachable", "malformed", "refused"]
 
 _SLOW = frozenset({408, 425, 429, 503, 504, 529})
 """Answers by which a server asks for less."""
-_LONGEST_REPLY = 64 * 2**20
-"""Bytes; a server that sends more is broken, and memory is not for it."""
 _SHOWN = 300
 
 
@@ -120,7 +118,7 @@ class Wire:
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
         self._http = httpx2.AsyncClient(
-            transport=None if _proxied(block.base_url) else _Lanes(block.base_url),
+            transport=None if _proxied(block.base_url) else Lanes(),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=block.concurrency),
             follow_redirects=True,
             timeout=timeout,
@@ -166,7 +164,7 @@ class Wire:
             raise self._broken(error.__cause__ or error) from None
         except openai.APIStatusError as error:
             raise self._refusal(error.response) from None
-        except (openai.OpenAIError, httpx2.HTTPError, _TooLong) as error:
+        except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise Trouble("malformed", self.key.hide(f"{type(error).__name__}: {error}"[:_SHOWN])) from None
         except UnicodeEncodeError as error:
             raise Trouble("refused", f"the chat cannot be sent: {error.reason}") from None
@@ -221,57 +219,6 @@ class Wire:
         else:
             hint = f"put a key into {source}"
         return ModelError(f"{where}: {message}", hint)
-
-
-class _TooLong(Exception):  # noqa: N818
-    """A reply beyond all measure."""
-
-
-class _Lanes(httpx2.AsyncBaseTransport):
-    """Connections in a stack: taking one costs the same however many there are.
-
-    The pool of httpx looks through all of its connections several times per request, which at some hundred
-    costs more than the request.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._free: list[httpx2.AsyncHTTPTransport] = []
-        self._all: list[httpx2.AsyncHTTPTransport] = []
-        secure = urlsplit(url).scheme == "https"
-        self._tls = httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        lane = self._free.pop() if self._free else self._open()
-        try:
-            response = await lane.handle_async_request(request)
-            try:
-                body = await _whole(response)
-            finally:
-                await response.aclose()
-        finally:
-            self._free.append(lane)
-        return httpx2.Response(response.status_code, headers=response.headers, stream=httpx2.ByteStream(body))
-
-    async def aclose(self) -> None:
-        for lane in self._all:
-            await lane.aclose()
-
-    def _open(self) -> httpx2.AsyncHTTPTransport:
-        lane = httpx2.AsyncHTTPTransport(verify=self._tls, limits=self._limits)
-        self._all.append(lane)
-        return lane
-
-
-async def _whole(response: httpx2.Response) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.aiter_raw():
-        parts.append(part)
-        size += len(part)
-        if size > _LONGEST_REPLY:
-            raise _TooLong(f"a reply of more than {_LONGEST_REPLY >> 20} MiB")
-    return b"".join(parts)
 
 
 def _checked(value: str, where: str) -> str:
