@@ -126,7 +126,7 @@ from selfstudy.models.base import GREEDY, chat
 logging.basicConfig(level=1)
 lm = load_lm(load_recipe(sys.argv[1]).model)
 print(lm, vars(lm))
-lm.generate([chat("q")], GREEDY, lambda n: 1 / 0)
+lm.generate([chat(sys.argv[2])], GREEDY, lambda n: 1 / 0)
 """
 
 
@@ -137,10 +137,10 @@ def test_the_key_is_nowhere(tmp_path: Path) -> None:
         said.append(shell("-c", VERBS, f"probe {path} --run one", "report one"))
         assert any(KEY in request.headers["authorization"] for request in server.requests)
     with FaultyServer() as server:
-        said.append(shell("-c", CRASH, str(recipe(tmp_path, server))))
+        said.append(shell("-c", CRASH, str(recipe(tmp_path, server)), "answered"))
         assert "ZeroDivisionError" in said[-1]
     with FaultyServer(lambda r: Reaction(401, {"error": {"message": r.headers["authorization"]}})) as server:
-        said.append(shell("-c", CRASH, str(recipe(tmp_path, server))))
+        said.append(shell("-c", CRASH, str(recipe(tmp_path, server)), "refused"))
         assert "check the key in $OPENAI_API_KEY" in said[-1]
     said.append(CliRunner().invoke(app, ["probe", path, "--set", f"model.api_key_env={KEY}"]).output)
     assert "the key itself never goes into a recipe" in said[-1]
