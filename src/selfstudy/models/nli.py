@@ -17,12 +17,14 @@ import torch
 
 from selfstudy.cache import Cache
 from selfstudy.errors import ModelError
-from selfstudy.models import loading
+from selfstudy.models import deberta, loading
 from selfstudy.models.base import Progress
 from selfstudy.recipe import NLIBlock
 from selfstudy.records import digest
 
 _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
+_CPU_TOKENS = 1024
+"""Most tokens of a batch on a CPU: with more, values leave its caches between operations."""
 _UNLIMITED = 10**6
 """Tokenizers without a limit say a number far above this one."""
 
@@ -58,7 +60,7 @@ class EntailmentClassifier:
         with loading.explained(block.path, is_folder):
             self.model, self.tokenizer = _load(block, self.path, is_folder, self._device)
         self._labels = label_roles(self.model.config.id2label, block.path)
-        self._budget = block.token_budget
+        self._budget = min(block.token_budget, _CPU_TOKENS if self._device.type == "cpu" else _UNLIMITED)
         self._limit = _limit(self.model, self.tokenizer)
         self._cache = cache
         self._fingerprint = _fingerprint(block, self.path, is_folder, self.model)
@@ -239,7 +241,9 @@ def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> 
         **source,
     )
     loading.check_complete(block.path, info)
-    return model.to(device).eval(), tokenizer
+    model = model.to(device).eval()
+    deberta.quicken(model)
+    return model, tokenizer
 
 
 def _limit(model: Any, tokenizer: Any) -> int:
