@@ -89,7 +89,8 @@ class Question(Record):
 class Completion(BaseModel):
     """One generated text: token count, summed log-probability (natural log, at temperature 1), why it ended.
 
-    `finish` is "error" when the item failed; then `text` is empty and `error` says why.
+    `finish` is "error" when the item failed; then `text` is empty and `error` says why.  `logprob` is NaN
+    where a server gives none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
