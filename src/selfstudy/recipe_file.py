@@ -316,8 +316,8 @@ def _conflicts(recipe: Recipe) -> list[str]:
             problems.append(f"{key}.questions = true: only the method external takes questions from outside")
     if recipe.probe.adaptive is not None and recipe.probe.scorer not in MEANS_OVER_SAMPLES:
         problems.append(
-            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can be "
-            f"{', '.join(MEANS_OVER_SAMPLES)}"
+            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
+            f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
