@@ -63,29 +63,21 @@ class Attention(nn.Module):
         """`embedded`: the model's relative positions, shape (2 * span, hidden), normalised."""
         super().__init__()
         self.query, self.key, self.value = old.query_proj, old.key_proj, old.value_proj
-        self.heads, self.size = old.num_attention_heads, old.attention_head_size
-        self.span, self.buckets, self.most = (
-            old.pos_ebd_size,
-            old.position_buckets,
-            old.max_relative_positions,
-        )
-        kinds = [kind for kind in ("c2p", "p2c") if kind in old.pos_att_type]
+        self.heads, self.size, self.span = old.num_attention_heads, old.attention_head_size, old.pos_ebd_size
+        self.buckets, self.most = old.position_buckets, old.max_relative_positions
+        projections = {"c2p": self.key, "p2c": self.query}
+        if not old.share_att_key:
+            own = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}
+            projections = {kind: getattr(old, own[kind]) for kind in own if kind in old.pos_att_type}
+        kinds = [kind for kind in projections if kind in old.pos_att_type]
         self.scale = 1 / sqrt(self.size * (1 + len(kinds)))
         rows = embedded[: 2 * self.span]
-        self.tables = {}
+        self.tables = {kind: self._split(projections[kind](rows) * self.scale) for kind in kinds}
         """kind -> the projected positions, shape (heads, 2 * span, size), scaled as scores are."""
-        for kind in kinds:
-            shared = old.key_proj if kind == "c2p" else old.query_proj
-            project = (
-                shared
-                if old.share_att_key
-                else getattr(old, f"pos_{'key' if kind == 'c2p' else 'query'}_proj")
-            )
-            self.tables[kind] = self._split(project(rows) * self.scale)
 
     def _split(self, rows: Tensor) -> Tensor:
         """(..., heads * size) -> (heads, ..., size), a view."""
-        return rows.unflatten(-1, (self.heads, self.size)).movedim(-2, 0)
+        return rows.view(*rows.shape[:-1], self.heads, self.size).movedim(-2, 0)
 
     def forward(
         self, hidden: Tensor, mask: Tensor, *_: Any, queries: int | None = None, **__: Any
@@ -113,7 +105,8 @@ class Attention(nn.Module):
         distance = torch.arange(1 - length, length, device=hidden.device)
         if self.buckets > 0 and self.most > 0:
             distance = _bucket(distance, self.buckets, self.most)
-        return (distance + self.span).clamp(0, 2 * self.span - 1)
+        rows: Tensor = (distance + self.span).clamp(0, 2 * self.span - 1)
+        return rows
 
 
 def _bucket(distance: Tensor, buckets: int, most: int) -> Tensor:
@@ -146,7 +139,7 @@ def _by_key(query: Tensor, key: Tensor, table: Tensor) -> Tensor:
 def _products(states: Tensor, table: Tensor) -> Tensor:
     """(heads, batch, length, size) and (heads, columns, size) -> (heads, batch, length, columns)."""
     found = torch.bmm(states.flatten(1, 2), table.transpose(1, 2))
-    return found.unflatten(1, states.shape[1:3])
+    return found.view(*states.shape[:3], -1)
 
 
 def _view(products: Tensor, strides: tuple[int, int]) -> Tensor:
