@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from selfstudy.atlas import world
 from selfstudy.atlas.invented import invented_names
 from selfstudy.atlas.lm_tasks import TASKS, Draw
@@ -428,7 +430,7 @@ class FreshNames:
 
         where = torch.isin(ids, self._invented) & rows[:, None]
         keys = (torch.arange(len(ids))[:, None] * int(ids.max() + 1) + ids)[where]
-        distinct, index = keys.unique(return_inverse=True)
+        distinct, index = np.unique(keys.numpy(), return_inverse=True)
         known = model.model.embed_tokens.weight.detach()[self._known]
         mean = known.mean(0)
         draws = torch.randn(len(distinct), len(known), generator=self._generator) / len(known) ** 0.5
