@@ -348,6 +348,11 @@ class Asker:
                 return QuestionSlots(lines)
             source = ListTopics(lines)
         elif ask.method == "oracle":
+            if embedder.name == "lexical":
+                given.report.note(
+                    "oracle: with the embedder `lexical` a few nouns are near most random places; "
+                    "`embedder: {path: minilm}` or another encoder draws from all of them"
+                )
             source = OracleTopics(ask.source, embedder, self._seed, given.report)
         else:
             source = ModelTopics(self._model, prompts, ask, self._seed)
