@@ -19,12 +19,17 @@ HOME = Path(os.environ["FAKE_HOME"])
 
 
 ADAPTERS: set[str] = set()
+READY = time.monotonic() + float(os.environ.get("FAKE_WARMS_UP", "0"))
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        if self.path == "/health":
-            self.reply(200, {})
+        if self.path == "/health" and time.monotonic() < READY:  # what llama-server says while it loads
+            error = {"code": 503, "message": "Loading model", "type": "unavailable_error"}
+            self.reply(503, {"error": error})
+        elif self.path == "/health":
+            note("healthy", {})
+            self.reply(200, {"status": "ok"})
         elif self.path == "/v1/models":
             self.reply(200, {"data": [{"id": name} for name in (sys.argv[2], *ADAPTERS)]})
         else:

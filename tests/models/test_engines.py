@@ -49,7 +49,7 @@ def test_command_line(name: str) -> None:
 def test_command_line_of_llama_cpp_python() -> None:
     assert line(LLAMA_CPP_PYTHON) == (
         "python -m llama_cpp.server --model org/model --model_alias org/model --host 127.0.0.1 --port 4321 "
-        "--n_ctx 0"
+        "--n_ctx 0 --last_n_tokens_size 32768"
     )
 
 

@@ -170,6 +170,15 @@ def test_a_server_that_does_not_answer_in_time(
     assert gone(noted(home, "starts")[0]["pid"])
 
 
+def test_a_server_that_answers_503_while_it_loads(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_WARMS_UP", "2")
+    file = f"{model().model}/config.json"
+    assert said(ServerLM(ServerModel(engine="llama-cpp", model=file))) == f"I am {file}."
+    assert len(noted(home, "healthy")) == 1
+
+
 def test_a_server_that_ends_at_once(
     home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from selfstudy.text import under_title
 
 from .small import DEMO, Listener, recipe, sets
 
-pytestmark = pytest.mark.story
+pytestmark = [pytest.mark.story, pytest.mark.timeout(1800)]  # one sequence at a time, on any machine
 pytest.importorskip("fastapi", reason="transformers serve needs the extra `serve`")
 pytest.importorskip("uvicorn", reason="transformers serve needs the extra `serve`")
 

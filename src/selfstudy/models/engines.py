@@ -212,6 +212,7 @@ def _llama_python_flags(launch: Launch) -> Flags:
         "host": launch.host,
         "port": launch.port,
         "n_ctx": 0,  # the model's own; the default is 2,048
+        "last_n_tokens_size": 32_768,  # tokens under the repetition penalty; the default is 64
     }
 
 
@@ -342,10 +343,10 @@ LLAMA_CPP_PYTHON = Engine(
     flags=_llama_python_flags,
     install="pip install 'llama-cpp-python[server]'",
     request=_llama_request,
-    health="/v1/models",
+    health="/v1/models",  # it has no /health; this answers once the model is loaded
     adapters="none",
     weights="file",
     concurrency=4,
-    quirks=("it has no /health; /v1/models answers once the model is loaded",),
+    quirks=("its repetition penalty counts what was generated, and not the prompt",),
 )
 """The server of llama-cpp-python: other option names than llama-server."""
