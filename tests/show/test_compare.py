@@ -88,26 +88,35 @@ def two(name: str) -> dict[str, Any]:
 
 
 def printed(data: dict[str, Any]) -> str:
-    console = Console(width=170, record=True, force_terminal=False)
+    console = Console(width=80, record=True, force_terminal=False)
     print_comparison(data, console)
     return console.export_text()
 
 
-def test_the_terminal_says_everything() -> None:
-    seen = printed(full())
+def test_the_terminal_says_everything_in_eighty_columns() -> None:
+    data = full()
+    data["scorers"][2]["scorer"] = "semantic-entropy-discrete"
+    seen = printed(data)
     for part in (
-        "0.987 (0.977 to 0.997)",
+        "3 semantic-entropy-discrete",
+        "0.987",
+        "0.977–0.997",
         "25.0%",
         "0.21",
         "1,200",
         "10.0",
-        "the answer key",
-        "91.3%",
-        "-0.100",
+        "labels: the answer key",
+        "above 0.5",
+        "semantic-entropy-discrete 1",
+        " 91",
+        " .71",
+        "-.10",
+        "0.980 (0.980 to 0.980)",
     ):
         assert part in seen
+    assert "…" not in seen
     assert "no labels" in printed(bare())
-    assert "[b]x[/b]" in printed(two("[b]x[/b]"))
+    assert "agreement: run, [b]x[/b]" in " ".join(printed(two("[b]x[/b]")).split())
 
 
 @pytest.mark.parametrize("data", [full(), bare(), two("other"), *(full(text) for text in HOSTILE)])

@@ -22,80 +22,100 @@ Data = Mapping[str, Any]
 
 
 def print_comparison(data: Data, console: Console) -> None:
-    """Print `data`, the plain form of a comparison: scorers, their agreement, ways of asking."""
-    several = len({row["run"] for row in data["scorers"]}) > 1
-    console.print(_scorers(data, several))
-    for run, source in data["labels"].items():
-        console.print(Text(f"labels{' of ' + run if several else ''}: {source}", style="dim"))
-    if not data["labels"]:
-        console.print(
-            Text("no labels, so no AUROC: give --labels FILE, or a recipe with an answer key", style="dim")
-        )
-    if data["agreements"]:
+    """Print `data`, the plain form of a comparison: scorers, agreement and ways of asking of each run."""
+    agreed = {matrix.run: matrix for matrix in matrices(data)}
+    for run in dict.fromkeys(row["run"] for row in data["scorers"]):
+        console.print(Text(run, style="bold"))
+        console.print(_scorers([(i, row) for i, row in enumerate(data["scorers"], 1) if row["run"] == run]))
+        source = data["labels"].get(run)
+        missing = "no labels, so no AUROC: give --labels FILE, or a recipe with an answer key"
+        console.print(Text(f"labels: {source}" if source else missing, style="dim"))
         console.print()
-        console.print(_agreements(data, several))
-    console.print()
-    console.print(_methods(data, several))
+        if run in agreed:
+            console.print(_agreement(agreed[run]))
+            console.print()
+        console.print(_methods([row for row in data["methods"] if row["run"] == run]))
+        console.print()
+    across = [pair for pair in data["agreements"] if pair["across"]]
+    if across:
+        console.print(_across(across, data["scorers"]))
 
 
-def _table(*left: str, right: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in left:
-        table.add_column(name, overflow="fold")
+def _table(left: str, right: Sequence[str], *, gap: int = 2) -> Table:
+    table = Table(box=None, padding=(0, gap, 0, 0), header_style="dim")
+    table.add_column(left, no_wrap=True)
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _scorers(data: Data, several: bool) -> Table:
-    names = ("AUROC", "gaps", "above", "mean", "not scored", "ms", "LM calls", "NLI pairs")
-    table = _table(*(["run"] if several else []), "scorer", right=names)
-    for row in data["scorers"]:
-        table.add_row(
-            *([Text(row["run"])] if several else []),
-            Text(row["scorer"], style="bold" if row["decides"] else ""),
-            auroc(row),
-            percent(row["gaps"]),
-            f"{row['threshold']:.3g}",
-            number(row["mean"], "{:.3f}"),
-            f"{row['answers'] - row['scored']:,}",
-            milliseconds(row["seconds"]),
-            number(row["calls"], "{:.1f}"),
-            number(row["pairs"], "{:.1f}"),
-        )
-    table.caption = "per question: ms, calls and pairs; work that scorers share counts at the first of them"
     table.caption_style, table.caption_justify = "dim", "left"
     return table
 
 
-def _agreements(data: Data, several: bool) -> Table:
-    def name(index: int) -> Text:
-        row = data["scorers"][index]
-        return Text(f"{row['run']}: {row['scorer']}" if several else row["scorer"])
-
-    table = _table("scorer", "and", right=("equal verdicts", "rank correlation", "questions"))
-    for pair in sorted(data["agreements"], key=lambda pair: -pair["same"]):
+def _scorers(rows: Sequence[tuple[int, Data]]) -> Table:
+    cuts = {row["threshold"] for _, row in rows}
+    failed = [
+        f"{row['scorer']} {row['answers'] - row['scored']:,}"
+        for _, row in rows
+        if row["answers"] > row["scored"]
+    ]
+    names = ["AUROC", "interval", "gaps", "ms", "calls", "pairs"]
+    table = _table("scorer", names + ["above"] * (len(cuts) > 1))
+    for i, row in rows:
+        low, high = row["interval"] or (None, None)
         table.add_row(
-            name(pair["left"]),
-            name(pair["right"]),
-            percent(pair["same"]),
-            number(pair["spearman"], "{:.3f}"),
-            f"{pair['questions']:,}",
+            Text(f"{i} {row['scorer']}", style="bold" if row["decides"] else ""),
+            number(row["auroc"], "{:.3f}"),
+            "–" if low is None else f"{low:.3f}–{high:.3f}",
+            percent(row["gaps"]),
+            milliseconds(row["seconds"]),
+            number(row["calls"], "{:.1f}"),
+            number(row["pairs"], "{:.1f}"),
+            *([f"{row['threshold']:.3g}"] if len(cuts) > 1 else []),
         )
+    above = f"gap: score above {min(cuts):.3g}; " if len(cuts) == 1 else ""
+    table.caption = (
+        f"{above}ms, LM calls and NLI pairs per question, shared work at the first scorer that did it"
+        + (f"\nnot scored: {', '.join(failed)}" if failed else "")
+    )
     return table
 
 
-def _methods(data: Data, several: bool) -> Table:
-    names = ("questions", "topics", "gaps", "AUROC")
-    table = _table(*(["run"] if several else []), "way of asking", right=names)
-    for row in data["methods"]:
+def _agreement(matrix: Matrix) -> Table:
+    table = _table("agreement", [str(n) for n in matrix.numbers], gap=1)
+    for i, (n, name, row) in enumerate(zip(matrix.numbers, matrix.names, matrix.cells, strict=True)):
+        cells = []
+        for j, pair in enumerate(row):
+            same = "–" if pair is None else f"{pair['same'] * 100:.0f}"
+            ranks = "–" if pair is None else number(pair["spearman"], "{:.2f}").replace("0.", ".")
+            cells.append("" if i == j else same if j > i else ranks)
+        table.add_row(f"{n} {name}", *cells)
+    table.caption = (
+        "right of the diagonal: equal verdicts in percent; left of it: rank correlation (Spearman)"
+    )
+    return table
+
+
+def _methods(rows: Sequence[Data]) -> Table:
+    table = _table("way of asking", ("questions", "topics", "gaps", "AUROC"))
+    for row in rows:
         table.add_row(
-            *([Text(row["run"])] if several else []),
             row["method"],
             f"{row['questions']:,}",
             f"{row['topics']:,}",
             percent(row["gaps"]),
             auroc(row),
+        )
+    return table
+
+
+def _across(pairs: Sequence[Data], scorers: Sequence[Data]) -> Table:
+    table = _table("the same scorer in two runs", ("questions", "equal verdicts", "rank correlation"))
+    for pair in pairs:
+        one, other = scorers[pair["left"]], scorers[pair["right"]]
+        table.add_row(
+            Text(f"{one['scorer']}: {one['run']}, {other['run']}"),
+            f"{pair['questions']:,}",
+            percent(pair["same"]),
+            number(pair["spearman"], "{:.3f}"),
         )
     return table
 
