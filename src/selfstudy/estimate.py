@@ -40,8 +40,8 @@ TOPIC_SET, WORDS = 3, 6
 """Topics of a set; question words of the induced method (METHODS 1)."""
 GRADINGS, GRADES, SENTENCES = 5, 3, 1.5
 """Per answer: gradings of bsdetector, grades that p-true weighs, assumed sentences."""
-LARGEST = 256
-"""Prompts of the largest batch that is measured: a block of the probe."""
+LARGEST, GROWTH = 256, 4
+"""Prompts of the largest batch that is measured, a block of the probe; how much larger each one is."""
 QUESTION = "What is the name of the largest city of the country in question?"
 
 
@@ -132,7 +132,7 @@ def estimate(
 def measure(
     lm: LanguageModel, recipe: Recipe, documents: Sequence[Document], prompts: Prompts, seconds: float = 5.0
 ) -> dict[str, Speed]:
-    """Asks the model in batches that double, for about `seconds`: how fast it answers, and at what length."""
+    """Asks the model in ever larger batches, for about `seconds`: how fast it answers, and at what length."""
     probe, gather = recipe.probe, recipe.gather
     passages = [document.text[:2000] for document in _spread(documents)] or [QUESTION]
     asked = prompts.chat
@@ -166,7 +166,8 @@ def _speed(
 ) -> Speed | None:
     """From the last batch that was begun in time: larger batches are faster, and real ones are large."""
     began = time.perf_counter()
-    size, start, speed = 2, 0, None
+    size, start, speed = GROWTH, 1, None
+    lm.generate([chat(0)], replace(sampling, n=1, greedy_first=False))  # the first call of all is slow
     while True:
         batch = time.perf_counter()
         answers = lm.generate([chat(start + i) for i in range(size)], replace(sampling, seed=start))
@@ -175,10 +176,10 @@ def _speed(
         if good:
             speed = Speed(len(good) / max(took, 1e-6), fmean(good))
         start += size
-        # the next batch is twice as large and may take twice as long
+        # a batch that is four times as large takes about twice as long, as long as it fills the machine
         if time.perf_counter() - began + 2 * took > seconds or size >= LARGEST:
             return speed
-        size *= 2
+        size *= GROWTH
 
 
 def _question(passage: str, number: int) -> str:
