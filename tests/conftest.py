@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# a job in the background of a shell ignores Ctrl-C, and what it starts does too: tests that send one need it
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEXT = (
     "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris "
