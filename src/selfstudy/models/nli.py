@@ -23,7 +23,7 @@ from selfstudy.recipe import NLIBlock
 from selfstudy.records import digest
 
 _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
-_CPU_TOKENS = 1024
+_CPU_TOKENS = 512
 """Most tokens of a batch on a CPU: with more, values leave its caches between operations."""
 _UNLIMITED = 10**6
 """Tokenizers without a limit say a number far above this one."""
