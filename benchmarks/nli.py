@@ -60,6 +60,11 @@ def real_pairs(folder: Path) -> Pairs:
         if "baseline" not in path.name:
             entries = [entry for entry in read_experiment(read_pickle(path)).entries if entry is not None]
             pairs += [(s, a) for e in entries for s in e.sentences for a in e.samples]
+    if not pairs:
+        raise SystemExit(
+            f"no result files in {folder}: get res_*_ExtPrompt.pickle from "
+            "github.com/teddy-f-47/self-learning-llm-public and give --data FOLDER"
+        )
     random.Random(0).shuffle(pairs)
     return pairs
 

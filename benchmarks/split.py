@@ -4,7 +4,7 @@
 
 Synthetic questions about invented things: one in ten is an exact copy of an earlier one, one in ten an
 earlier one with a word changed, and a tenth of those are filed under another topic.  Timed are
-`text.near_duplicates` (ROUGE-L, METHODS 2 step 2) and `split.held_out_ids` with `split_by: topic`; that no
+`text.near_duplicates` (ROUGE-L, methods 2 step 2) and `split.held_out_ids` with `split_by: topic`; that no
 topic and no exact copy lands on both sides is checked.  Seconds are of this process's CPU, beside the wall's.
 """
 

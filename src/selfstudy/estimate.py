@@ -1,4 +1,4 @@
-"""What a recipe will ask of language models, before anything is asked: calls, tokens, time, cost, by stage.
+"""What a recipe will ask of language models, told before a run begins: calls, tokens, time, cost, by stage.
 
 The counts follow from the recipe; how many questions turn out to be gaps is not known before, so a share is
 assumed and said.  Prompts are the real templates, filled with passages of the library and counted with the
@@ -37,7 +37,7 @@ CHECKS = 1.5
 SHOWN_DOCUMENTS = 200
 """Documents, evenly spread, whose length stands for all."""
 TOPIC_SET, WORDS = 3, 6
-"""Topics of a set; question words of the induced method (METHODS 1)."""
+"""Topics of a set; question words of the induced method (methods 1)."""
 GRADINGS, GRADES, SENTENCES = 5, 3, 1.5
 """Per answer: gradings of bsdetector, grades that p-true weighs, assumed sentences."""
 LARGEST, GROWTH = 256, 4

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.answer_key import AnswerKey, load_answer_key
-from selfstudy.errors import RunError, SelfstudyError
+from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import Recipe, weights_of
 from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.stage_models import StageModels, block_of, stop_servers
@@ -77,7 +77,16 @@ class Study:
     topics: Callable[[], Iterable[str]] | None = None
 
     def learn(self) -> Summary:
-        """All verbs, round after round."""
+        """All verbs, round after round.
+
+        Raises:
+            ModelError: the weights of the recipe's model are not to be had, so it cannot be taught.
+        """
+        if weights_of(self.recipe.model) is None:
+            raise ModelError(
+                f"a model of type {self.recipe.model.type} cannot be taught: its weights are not to be had",
+                "give a model of type local or server, or run only `selfstudy probe` and `gather` with this one",
+            )
         for number in range(1, self.recipe.rounds + 1):
             round = self.run.round(number)
             for stage in STAGES:

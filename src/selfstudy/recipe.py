@@ -174,7 +174,7 @@ STDIN = Path("-")
 
 
 class Ask(Block):
-    """One way of finding questions, and how many to propose with it (METHODS 1)."""
+    """One way of finding questions, and how many to propose with it (methods 1)."""
 
     method: QuestionMethod
     count: Positive
@@ -187,7 +187,7 @@ class Ask(Block):
     question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_new_tokens: Positive = 64
     chunk_tokens: Positive = 512
-    """documents: longest chunk, in model tokens (METHODS 2)."""
+    """documents: longest chunk, in model tokens (methods 2)."""
     per_chunk: Positive = 1
     tries: Positive = 3
 
@@ -268,7 +268,7 @@ class GatherBlock(Block):
     hybrid: bool = False
     """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
     samples: Annotated[int, Field(ge=0, le=100)] = 5
-    """Answers with the evidence in the prompt, for the consistency filter (METHODS 2); 0 = no filter."""
+    """Answers with the evidence in the prompt, for the consistency filter (methods 2); 0 = no filter."""
     max_inconsistency: Fraction = 0.5
     max_new_tokens: Positive = 128
 
@@ -313,7 +313,7 @@ class TeachBlock(Block):
     known_heldout: Fraction = 0.5
     """Share of known questions that is kept for verify and never replayed."""
     split_by: Literal["question", "topic"] = "question"
-    """What is kept as a whole: single questions, or all known questions of a topic (METHODS 2)."""
+    """What is kept as a whole: single questions, or all known questions of a topic (methods 2)."""
     refuse_unverifiable: bool = False
     """Add pairs that teach "I don't know" for gaps without evidence."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
@@ -355,7 +355,10 @@ class BudgetBlock(Block):
 
 
 class Recipe(Block):
-    """Everything a run depends on. The same recipe and seed give the same records."""
+    """Everything a run depends on; the same recipe and seed give the same records.
+
+    One thing comes from outside: without `probe.threshold`, one that was calibrated for these models.
+    """
 
     model: ModelBlock = LocalModel()
     judge: ModelBlock | None = None

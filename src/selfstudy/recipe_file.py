@@ -319,6 +319,10 @@ def _conflicts(recipe: Recipe) -> list[str]:
             f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
+    if recipe.budget.money is not None and not any(
+        getattr(attrgetter(key)(recipe), "prices", None) for key in _MODELS
+    ):
+        problems.append(f"budget.money = {recipe.budget.money:g}: no model of the recipe has `prices`")
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     for name in ("library", "answer_key"):

@@ -73,7 +73,7 @@ class Document(Record):
 
 
 class Question(Record):
-    """Something the model is asked (METHODS 1: a proposed question).
+    """Something the model is asked (methods 1: a proposed question).
 
     `topic` groups questions for splits and maps; `document_id` is set by the `documents` method.
     """
@@ -102,7 +102,7 @@ class Completion(BaseModel):
 
 
 class Answer(Record):
-    """The model's passage (greedy) and its K samples (temperature 1) to one question (METHODS 1)."""
+    """The model's passage (greedy) and its K samples (temperature 1) to one question (methods 1)."""
 
     key_fields = ("question_id",)
     file = "answers.jsonl"
@@ -161,7 +161,7 @@ class Evidence(Record):
 
 
 class Reference(Record):
-    """An answer read out of evidence (METHODS 2: y*).
+    """An answer read out of evidence (methods 2: y*).
 
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
     `accepted` is S_L <= threshold and an answer was found.
@@ -178,7 +178,7 @@ class Reference(Record):
 
 
 class Verdict(Record):
-    """Consistency joined with truth (DESIGN, the loop).
+    """Consistency joined with truth (README, the table of verdicts).
 
     `score` is the hallucination score, `contradiction` is P(contradiction) between passage and reference,
     `agrees` whether the passage agrees with the reference (None when there is no accepted reference).

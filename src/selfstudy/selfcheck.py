@@ -1,4 +1,4 @@
-"""SelfCheck-NLI: how much sampled answers contradict a passage (Manakul et al. 2023; METHODS 1).
+"""SelfCheck-NLI: how much sampled answers contradict a passage (Manakul et al. 2023; methods 1).
 
 The formula alone, shared by probe (before) and verify (before and after).  It knows nothing of questions,
 records on disk, thresholds or stages.

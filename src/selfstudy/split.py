@@ -30,7 +30,7 @@ def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str
 
     `teach.split_by` = question: each for itself (`held_out`).  topic: whole topics, and where near-duplicate
     questions have different topics all of these together, so that neither a topic nor a wording is on both
-    sides (METHODS 2, step 2).  A question without a topic is a topic of its own.
+    sides (methods 2, step 2).  A question without a topic is a topic of its own.
 
     Args:
         questions: all of a round, in any order; with `split_by: topic` another question may join two topics

@@ -32,7 +32,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
     Args:
         run: opened for reading or writing.
         key: ground truth; without one there is no AUROC.
-        embedder: clusters the questions for curiosity (METHODS 1).
+        embedder: clusters the questions for curiosity (methods 1).
 
     Returns:
         round: the round that the figures below describe; None for an empty run.
@@ -43,7 +43,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
             calls unknown from those it calls known; [low, high]; how many questions have both.
         comparison: the scorers of round 1 side by side (`selfstudy.comparison`); None if there is one alone.
-        curiosity, awareness, brevity, slc: METHODS 1, each in [0, 1].
+        curiosity, awareness, brevity, slc: methods 1, each in [0, 1].
         published: the four metrics as stored in an imported result file, else None.
         methods: per way of asking, questions and gaps.
         verdicts: count per verdict.

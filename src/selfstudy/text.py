@@ -48,7 +48,7 @@ def sentences(text: str) -> list[str]:
 
 
 def normalise(text: str) -> str:
-    """SQuAD / ALCE normal form: lower case, no punctuation, no a/an/the, single spaces (METHODS 5).
+    """SQuAD / ALCE normal form: lower case, no punctuation, no a/an/the, single spaces (methods 5).
 
     Punctuation is deleted, not replaced ("d'Ivoire" -> "divoire", "1,000" -> "1000", ".fr" -> "fr"), in all
     scripts; long dashes separate words.  One departure from ALCE: the decimal point stays, or "6.3 million"
@@ -163,7 +163,7 @@ def _lcs(a: Sequence[str], b: Sequence[str]) -> int:
 def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
     """Indices of the texts to keep, in order: a text goes if an earlier kept one says the same.
 
-    The same = ROUGE-L F1 >= threshold (METHODS 2) and the same names and numbers, so that questions that
+    The same = ROUGE-L F1 >= threshold (methods 2) and the same names and numbers, so that questions that
     differ only in what they ask about stay.  Names are words that stand capitalised inside a sentence
     somewhere in `texts`; numbers are words with a digit.
 

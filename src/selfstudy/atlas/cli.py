@@ -46,7 +46,7 @@ def build_lm(
 
 @app.command("build-nli")
 def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
-    """Train atlas-nli from scratch and write its model card (about half an hour on 2 cores)."""
+    """Train atlas-nli from scratch and write its model card (about seven minutes of processor time)."""
     from selfstudy.atlas import train_nli
 
     _begin(threads)

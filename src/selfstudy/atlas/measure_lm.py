@@ -26,6 +26,10 @@ from selfstudy.text import contains
 
 MAX = 400
 """Most items per figure."""
+BESIDE = """
+*Without ignorance*: `build-lm --no-ignorance`, as many tokens, the same seed. The tasks `ignorance` and `grade` (which
+says "unsure" of invented names) are left out and the others get their share; so its row *grade* says nothing.
+"""
 
 
 def measure(folder: Path, seed: int = 0) -> dict[str, float]:
@@ -86,6 +90,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
         tokens=f"{sum(stage.tokens for plan, _ in legs(Settings()) for stage in plan) / 1e6:.1f}",
         figures="\n".join(lines),
+        beside=BESIDE if len(columns) > 1 else "",
     )
 
 

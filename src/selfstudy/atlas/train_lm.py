@@ -49,7 +49,7 @@ class Stage:
 
 
 PLAN = (
-    # Copying comes first: without it a model this small does not learn to read (ATLAS prototype).
+    # Copying comes first: without it a model this small does not learn to read (a prototype showed).
     Stage(
         1.4e6,
         {"repeat": 0.5, "short_reading": 0.3, "closed_book": 0.1, "reword": 0.1},
@@ -353,7 +353,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
 
 
 def build(folder: Path, settings: Settings) -> None:
-    """All legs, about 19 million padded tokens."""
+    """All legs, about 23 million padded tokens."""
     for number, (plan, leg) in enumerate(legs(settings)):
         train(folder, leg, plan, start=folder if number else None)
 

@@ -1,4 +1,4 @@
-"""References: an answer read out of the evidence, kept if answers with the same evidence agree (METHODS 2.3).
+"""References: an answer read out of the evidence, kept if answers with the same evidence agree (methods 2.3).
 
 It knows nothing of what the model says without evidence.
 """

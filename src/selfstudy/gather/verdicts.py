@@ -1,4 +1,4 @@
-"""Verdicts: consistency joined with truth (DESIGN, the loop).
+"""Verdicts: consistency joined with truth (README, the table of verdicts).
 
     samples agree   passage agrees with reference   verdict
     yes             yes                             known
@@ -32,7 +32,7 @@ def judge(
 
     Args:
         passages, scores, references: of the questions, in the same order; score in [0, 1].
-        threshold: a score above it means that the samples disagree (METHODS 1).
+        threshold: a score above it means that the samples disagree (methods 1).
     """
     checked = [i for i, reference in enumerate(references) if reference is not None and reference.accepted]
     agreed = dict(

@@ -1,4 +1,4 @@
-"""Result files of the original experiment (METHODS 1): questions, answers and scores of one model.
+"""Result files of the original experiment (methods 1): questions, answers and scores of one model.
 
 One dict per file.  `proposed_questions` are in the order in which they were proposed; the answers stand in
 two lists, each in that order, by whether their score is above the threshold.  A question that was proposed
@@ -34,7 +34,7 @@ from selfstudy.records import (
 
 SCORER = "selfcheck-nli"
 NLI = "potsawee/deberta-v3-large-mnli"
-"""What the experiment scored with (METHODS 1)."""
+"""What the experiment scored with (methods 1)."""
 THRESHOLD = 0.5
 QUESTIONS = "proposed_questions"
 ANSWERS = ("prompts_with_hallucination", "prompts_with_no_hallucination")
@@ -188,7 +188,7 @@ def stored(experiment: Experiment) -> dict[str, Any]:
 
 
 def from_stored_values(experiment: Experiment) -> dict[str, float]:
-    """The metrics of METHODS 1 from the scores and labels in the file, over all proposals.
+    """The metrics of methods 1 from the scores and labels in the file, over all proposals.
 
     Curiosity, and with it SLC, only where the file has labels.
     """

@@ -90,7 +90,7 @@ def qa_records(row: Mapping[str, Any], prompts: Prompts, recipe: Recipe, source:
     """A question, how to answer it (an Example), and, with a context, Evidence, Reference and reading.
 
     The first answer is the one to teach.  A share `teach.sft.reading` of the questions with a context gets a
-    second Example with the context in the prompt (METHODS 2.6); a hash decides which.
+    second Example with the context in the prompt (methods 2.6); a hash decides which.
 
     Args:
         source: where the row stands, for Evidence.

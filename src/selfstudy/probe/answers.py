@@ -1,4 +1,4 @@
-"""The model's passage and samples for each question (METHODS, shared vocabulary).
+"""The model's passage and samples for each question (docs/methods.md).
 
 All samples at once, or in waves: then a question gets no more of them when its verdict is settled.  Sampling
 depends on (seed, chat, sample number) alone, so what waves draw is a prefix of what would be drawn at once.

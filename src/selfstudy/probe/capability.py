@@ -1,4 +1,4 @@
-"""How much a model asks for what it does not know: curiosity, awareness, brevity, SLC (METHODS 1).
+"""How much a model asks for what it does not know: curiosity, awareness, brevity, SLC (methods 1).
 
 Pure functions over the list of proposed questions, repeats included, and the scores of the answers.
 Knows nothing of models that answer, runs or files.
@@ -19,7 +19,7 @@ from selfstudy.records import Score
 Labels = npt.NDArray[np.int64]
 
 FEW = 10
-"""Up to this many literally distinct questions are counted; more are clustered (METHODS 1)."""
+"""Up to this many literally distinct questions are counted; more are clustered (methods 1)."""
 
 CLUSTERED_AT_MOST = 5_000
 """Above this a seeded sample is clustered: HDBSCAN is quadratic in time and memory (10,000: 9 s, 1.8 GB).
@@ -89,7 +89,7 @@ def slc(curiosity: float, awareness: float, brevity: float) -> float:
 
 
 def cluster(questions: Sequence[str], embedder: Embedder) -> Labels:
-    """Cluster labels, shape (N,), whose `curiosity` is that of METHODS 1.
+    """Cluster labels, shape (N,), whose `curiosity` is that of methods 1.
 
     More than 10 literally distinct questions: HDBSCAN over the embeddings of all of them, repeats included.
     Otherwise every distinct text is a cluster of its own, which makes curiosity distinct / N.
@@ -126,7 +126,7 @@ def self_learning_capability(
     seed: int = 0,
     limit: int = CLUSTERED_AT_MOST,
 ) -> Capability:
-    """The metrics of METHODS 1 over all proposed questions, a repeated one as often as it was proposed.
+    """The metrics of methods 1 over all proposed questions, a repeated one as often as it was proposed.
 
     Args:
         proposals: what the model proposed, failures included (they are not questions and do not count).

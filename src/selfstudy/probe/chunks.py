@@ -1,4 +1,4 @@
-"""Cuts documents into what one question each is asked about, spread evenly over them (METHODS 2).
+"""Cuts documents into what one question each is asked about, spread evenly over them (methods 2).
 
 Knows nothing of models but how to count tokens, and nothing of questions.
 """

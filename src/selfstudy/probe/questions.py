@@ -1,7 +1,7 @@
-"""What the model asks: proposals of questions, by any method, seeded and resumable (METHODS 1 and 2).
+"""What the model asks: proposals of questions, by any method, seeded and resumable (methods 1 and 2).
 
 A proposal is one thing the model said when it was asked for a question.  All of them are kept, repeats
-included, because the metrics of METHODS 1 count proposals; a `Question` exists once per distinct text.
+included, because the metrics of methods 1 count proposals; a `Question` exists once per distinct text.
 Knows nothing of answers or scores.
 """
 
@@ -169,7 +169,7 @@ def first_question(completion: str) -> str | None:
 
 
 def about_document(question: str, chunk: chunks.Chunk) -> str | None:
-    """Why a question cannot stand for a chunk (METHODS 2, step 1); None if it can.
+    """Why a question cannot stand for a chunk (methods 2, step 1); None if it can.
 
     It must not point to the text and must name its topic: the title, or a capitalised word of title or chunk.
     Where neither has capitals, as in many scripts, names cannot be told and are not asked for.
@@ -301,7 +301,7 @@ class Asker:
             return "", completion.error
         question = first_question(completion.text)
         if slot.chunk is None:
-            # METHODS 1 refuses nothing: what is no question counts as proposed and costs brevity
+            # methods 1 refuses nothing: what is no question counts as proposed and costs brevity
             question = question or " ".join(text.clean(completion.text).split())
             return question, None if question else "the model proposed nothing"
         if question is None:

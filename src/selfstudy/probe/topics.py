@@ -1,4 +1,4 @@
-"""Where topics come from: the model itself, a random place in a vocabulary, or outside (METHODS 1).
+"""Where topics come from: the model itself, a random place in a vocabulary, or outside (methods 1).
 
 A source hands out topic sets by number, so that any stretch of them can be made again after a kill.
 Knows nothing of questions.

@@ -1,4 +1,4 @@
-"""Nouns with definitions, embedded, and what lies around a point among them (METHODS 1, oracle-selected).
+"""Nouns with definitions, embedded, and what lies around a point among them (methods 1, oracle-selected).
 
 The embedded vocabulary is kept on disk, for WordNet takes minutes to embed, and mapped into memory.
 Knows nothing of questions or models but the embedder.

@@ -13,7 +13,7 @@ from selfstudy.run import Round
 from selfstudy.split import held_out_ids
 
 GAPS = ("unsure", "unknown", "misbelief")
-"""Verdicts that are taught (DESIGN, the table of verdicts)."""
+"""Verdicts that are taught (README, the table of verdicts)."""
 
 REFUSAL = "I don't know."
 
@@ -84,7 +84,7 @@ def load(round: Round) -> list[Item]:
 
 
 def gaps(items: Sequence[Item]) -> list[Item]:
-    """The questions to teach: a gap with an accepted reference; of near-duplicates the first (METHODS 2.2).
+    """The questions to teach: a gap with an accepted reference; of near-duplicates the first (methods 2.2).
 
     Two are near-duplicates if question and answer together say the same (`text.near_duplicates`).
     """

@@ -1,8 +1,8 @@
 """Verdicts become examples and pairs, each with where it came from.
 
     known         replayed, unless held out for verify
-    unsure        chosen = its own passage, rejected = "-"                                    (METHODS 1)
-    unknown       chosen = reference, rejected = the sample that contradicts it most          (METHODS 2.5)
+    unsure        chosen = its own passage, rejected = "-"                                    (methods 1)
+    unknown       chosen = reference, rejected = the sample that contradicts it most          (methods 2.5)
     misbelief     the same, more often
     unverifiable  nothing, or (option) "I don't know." against its own passage
 
@@ -49,7 +49,7 @@ def examples(
 
     Returns:
         For every gap its answer in each trained wording; a share `sft.reading` of these again with the
-        document in the prompt (METHODS 2.6); then `sft.replay` times as many of known questions, with the
+        document in the prompt (methods 2.6); then `sft.replay` times as many of known questions, with the
         same share of reading among them.
     """
     rng = random.Random(f"{recipe.seed}:examples")

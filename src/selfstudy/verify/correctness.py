@@ -3,7 +3,7 @@
 The decision:
 
 - **With an answer key** the truth is a short text ("Paris", "67 million").  An answer is correct when it
-  `states` one of the accepted texts: their words, whole and in order (ALCE's exact match, METHODS 5), in a
+  `states` one of the accepted texts: their words, whole and in order (ALCE's exact match, methods 5), in a
   place where they are neither an echo of the question nor one item of a longer list.
 - **Without a key** the truth is the reference sentence that was read out of the evidence.  An answer is
   correct when it says the same (selfstudy.agreement: the rule that verdicts rest on).

@@ -1,4 +1,4 @@
-"""BSDetector: consistency of the samples, and what a judge thinks (Chen & Mueller 2023; METHODS 2.4)."""
+"""BSDetector: consistency of the samples, and what a judge thinks (Chen & Mueller 2023; methods 2.4)."""
 
 from __future__ import annotations
 

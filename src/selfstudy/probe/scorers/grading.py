@@ -6,7 +6,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Chat, Question
 
 GRADES = {"correct": 1.0, "unsure": 0.5, "incorrect": 0.0}
-"""The replies that the prompt `grade` asks for, and how much confidence each is (METHODS 2.4)."""
+"""The replies that the prompt `grade` asks for, and how much confidence each is (methods 2.4)."""
 
 
 def grading(prompts: Prompts, question: Question, answer: Answer) -> Chat:

@@ -1,4 +1,4 @@
-"""SelfCheck-NLI: how much the samples contradict the passage (Manakul et al. 2023; METHODS 1)."""
+"""SelfCheck-NLI: how much the samples contradict the passage (Manakul et al. 2023; methods 1)."""
 
 from __future__ import annotations
 
