@@ -206,9 +206,9 @@ def test_usage_and_cost(serve: Callable[..., FaultyServer]) -> None:
     lm = model(server, prices=Prices(prompt=2.0, completion=10.0, currency="EUR"))
     lm.generate(chats(10), PROBE)
     before = lm.usage
-    assert before == Usage(20, 200, 160, 0, pytest.approx(20 * 10 * 2e-6 + 160 * 10e-6), "EUR")
+    assert before == Usage(20, 200, 160, 0, pytest.approx(20 * 10 * 2e-6 + 160 * 10e-6), "EUR", 50)
     lm.generate(chats(1), GREEDY)
-    assert lm.usage - before == Usage(1, 10, 4, 0, pytest.approx(6e-5), "EUR")
+    assert lm.usage - before == Usage(1, 10, 4, 0, pytest.approx(6e-5), "EUR", 1)
 
 
 def test_it_works_inside_a_running_event_loop(serve: Callable[..., FaultyServer]) -> None:

@@ -68,7 +68,9 @@ class Caller:
         """What was asked for so far."""
         return self._usage
 
-    def count(self, calls: int = 0, tokens: tuple[int, int] = (0, 0), cached: int = 0) -> None:
+    def count(
+        self, calls: int = 0, tokens: tuple[int, int] = (0, 0), cached: int = 0, completions: int = 0
+    ) -> None:
         """Adds to `usage`; from any thread."""
         prices = self._block.prices
         cost = (tokens[0] * prices.prompt + tokens[1] * prices.completion) / 1e6 if prices else 0.0
@@ -81,6 +83,7 @@ class Caller:
                 old.cached + cached,
                 old.cost + cost,
                 old.currency,
+                old.completions + completions,
             )
 
     async def call(self, path: str, body: Mapping[str, Any], read: Callable[[Any], T]) -> T:

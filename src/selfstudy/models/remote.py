@@ -101,6 +101,7 @@ class RemoteLM:
             ModelError: the key file cannot be used.
         """
         self.name = block.model + (f"@{block.revision}" if block.revision else "")
+        self.prices = block.prices
         self._block = block
         self._cache = cache
         self._fields = fields
@@ -170,6 +171,7 @@ class RemoteLM:
         async def work() -> None:
             for index in todo:
                 results[index] = await echo.logprobs(chats[index], texts[index])
+                self._caller.count(completions=1)
 
         self._loop.run(together(work, min(self._block.concurrency, len(chats)))).result()
         return results
@@ -244,6 +246,7 @@ class RemoteLM:
     def _kept(self, arrived: deque[Answer]) -> list[Answer]:
         """Takes what has arrived, and puts it into the cache."""
         answers = [arrived.popleft() for _ in range(len(arrived))]
+        self._caller.count(completions=sum(len(found) for _, found in answers))
         if self._cache is not None:
             self._cache.put(
                 {key: one for wish, found in answers for key, one in zip(wish.keys, found, strict=True)}

@@ -14,6 +14,7 @@ class Usage:
         prompt_tokens, completion_tokens: as the server counted them.
         cached: completions that came from the response cache instead.
         cost: by the recipe's prices, in `currency`; 0 without prices ("" is then the currency).
+        completions: that a server has given, failed ones included; a request may bring several.
     """
 
     calls: int = 0
@@ -22,6 +23,7 @@ class Usage:
     cached: int = 0
     cost: float = 0.0
     currency: str = ""
+    completions: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -31,6 +33,7 @@ class Usage:
             self.cached + other.cached,
             self.cost + other.cost,
             self.currency or other.currency,
+            self.completions + other.completions,
         )
 
     def __sub__(self, before: Usage) -> Usage:
@@ -41,6 +44,7 @@ class Usage:
             self.cached - before.cached,
             self.cost - before.cost,
             self.currency,
+            self.completions - before.completions,
         )
 
     def __bool__(self) -> bool:
