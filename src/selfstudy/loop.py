@@ -19,8 +19,8 @@ from selfstudy.answer_key import AnswerKey, load_answer_key
 from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe, weights_of
-from selfstudy.records import Document, Skipped
+from selfstudy.recipe import Recipe, ServerModel, weights_of
+from selfstudy.records import Document, Failure, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.stage_models import StageModels, block_of, stop_servers
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
-    from selfstudy.verify import Gate
+    from selfstudy.verify import Arm, Gate
 
 Summary = dict[str, Any]
 
@@ -80,13 +80,14 @@ class Study:
         """All verbs, round after round.
 
         Raises:
-            ModelError: the weights of the recipe's model are not to be had, so it cannot be taught.
+            ModelError: the recipe's model cannot be taught, or not be served once it is.
         """
         if weights_of(self.recipe.model) is None:
             raise ModelError(
                 f"a model of type {self.recipe.model.type} cannot be taught: its weights are not to be had",
-                "give a model of type local or server, or run only `selfstudy probe` and `gather` with this one",
+                "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
             )
+        _require_servable(self.recipe)
         for number in range(1, self.recipe.rounds + 1):
             round = self.run.round(number)
             for stage in STAGES:
@@ -249,6 +250,21 @@ class Study:
             self.reporter.note(f"  ... and {len(skipped) - 10} more, all in {Skipped.file}")
 
 
+def _require_servable(recipe: Recipe) -> None:
+    """Refuses, before hours of work, an engine that could not serve the taught model."""
+    block = recipe.model
+    if isinstance(block, ServerModel):
+        from selfstudy.models import engines
+
+        how = engines.find(block.engine).adapters
+        if how == "none" or (block.url and how == "merged"):
+            where = " at a URL" if block.url else ""
+            raise ModelError(
+                f"engine {block.engine}{where} cannot serve a taught model, so nothing could be verified",
+                "make it probe.model, and give the same weights as model: {type: local, path: ...}",
+            )
+
+
 def _stage(study: Study, round: Round, stage: str) -> None:
     """Runs one stage of a round if it has not finished, timed."""
     before = STAGES[: STAGES.index(stage)]
@@ -326,23 +342,29 @@ def _verify(study: Study, round: Round) -> None:
     from selfstudy.verify import run_verify
 
     adapter, control = _trained(round, "adapter"), _trained(round, "control")
-    gate = run_verify(
-        round,
-        study.lm(_standing(round)),
-        study.lm(adapter) if adapter else None,
-        study.lm(control) if control else None,
-        study.models(round),
-        study.prompts,
-        study.key,
-        study.reporter,
-    )
+    folders: dict[Arm, Path | None] = {"base": _standing(round)}
+    if control is not None:
+        folders["control"] = control
+    if adapter is not None:
+        folders["taught"] = adapter
+
+    def loader(folder: Path | None) -> Callable[[], LanguageModel]:
+        def load() -> LanguageModel:
+            for other in folders.values():  # a copy of the model at a time
+                if other != folder:
+                    study.language_models.forget(study.recipe.model, other)
+            return study.lm(folder)
+
+        return load
+
+    loaders: dict[Arm, Callable[[], LanguageModel]] = {arm: loader(f) for arm, f in folders.items()}
+    gate = run_verify(round, loaders, study.nli, study.prompts, study.key, study.reporter)
     if adapter is not None and gate.promoted:
         _promote(study, adapter)
     elif (round.path / "adapter").is_dir():  # there is one even if its training failed
         _reject(study, round.path / "adapter", gate)
-    for folder in (adapter, control):
-        if folder is not None and not (gate.promoted and folder == adapter):
-            study.language_models.forget(study.recipe.model, folder)
+    if not gate.promoted:
+        study.language_models.forget(study.recipe.model, adapter)
 
 
 def _promote(study: Study, adapter: Path) -> None:
@@ -378,7 +400,6 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 def _trained(round: Round, name: str) -> Path | None:
     """The adapter folder of a round, if its training gave one that is of use."""
-    from selfstudy.records import Failure
     from selfstudy.teach.adapters import is_complete
 
     arm = {"adapter": "taught", "control": "control"}[name]

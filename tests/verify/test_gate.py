@@ -99,6 +99,19 @@ def test_too_few_questions_to_exclude_a_fall() -> None:
     assert "too few questions" in gate.reasons[0]
 
 
+@pytest.mark.parametrize(("n", "promoted"), [(10, False), (51, False), (52, True)])
+def test_few_questions_without_a_loss_exclude_little(n: int, promoted: bool) -> None:
+    gate = decide(LEARNED + both("known", n, n, n), RULES)
+    assert gate.promoted is promoted
+
+
+def test_one_gap_learned_is_no_proof() -> None:
+    kept = both("known", 100, 100, 100) + both("reading", 100, 100, 100)
+    assert not decide(both("gap", 0, 1, 1) + kept, RULES).promoted
+    assert not decide(both("gap", 0, 5, 5) + kept, RULES).promoted
+    assert decide(both("gap", 0, 6, 6) + kept, RULES).promoted
+
+
 def test_a_sentence_learned_by_heart_is_no_fact() -> None:
     gate = decide(
         both("gap", 10, 95, 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy.typing as npt
 import pytest
 
 from selfstudy.answer_key import AnswerKey, Truth
-from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
@@ -32,10 +32,10 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.split import held_out
 from selfstudy.text import normalise
-from selfstudy.verify import Gate, outcome, run_verify
+from selfstudy.verify import Arm, Gate, outcome, run_verify
 from selfstudy.verify.questions import plan
 
-GAPS, KNOWN = 24, 60
+GAPS, KNOWN = 24, 130
 
 
 class WordNLI:
@@ -51,13 +51,6 @@ class WordNLI:
 
     def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
         return ["entailment" if normalise(a) == normalise(b) else "contradiction" for a, b in pairs]
-
-
-class NoEmbedder:
-    name = "none"
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        raise AssertionError("verify has no use for an embedder")
 
 
 class Oracle:
@@ -86,7 +79,9 @@ class Oracle:
         if town in self.fails:
             return Completion(text="", finish="error", error="out of memory")
         page = re.search(r"The mayor of Town\d+ is (Mayor\d+)", prompt)
-        if (page and self.reads) or town in self.knows:
+        if page and self.reads:
+            return Completion(text=f"The mayor of Town{town} is {page[1]}.")
+        if town in self.knows:
             return Completion(text=f"The mayor of Town{town} is Mayor{town}.")
         return Completion(text=f"The mayor of Town{town} is Guess{town + k}.")
 
@@ -106,7 +101,7 @@ def recipe(**verify: object) -> Recipe:
 
 
 def fill(round: Round) -> None:
-    """Towns 0-23 are gaps (1 a misbelief, 2 too consistent for one), 24-83 known, 84 unverifiable."""
+    """The first GAPS towns are gaps (town 1 a misbelief), then KNOWN known ones and one unverifiable."""
     records: list[Record] = []
     for town in range(GAPS + KNOWN + 1):
         question = Question(text=f"What is the mayor of Town{town}?")
@@ -130,8 +125,8 @@ def fill(round: Round) -> None:
         )
         kind: VerdictKind = "unknown" if town < GAPS else "known"
         score = 0.9 if town < GAPS else 0.1
-        if town in (1, 2):
-            kind, score = ("misbelief", 0.0) if town == 1 else ("unknown", 0.4)
+        if town == 1:
+            kind, score = "misbelief", 0.0
         last = town == GAPS + KNOWN
         verdict = Verdict(
             question_id=question.id,
@@ -167,8 +162,13 @@ def verify(
     key: AnswerKey | None = None,
 ) -> Gate:
     base = before or Oracle(MODELS_KNOWN)
-    models = Models(lm=base, nli=WordNLI(), embedder=NoEmbedder())
-    return run_verify(round, base, after, control, models, Prompts(), key, Silent())
+    arms: dict[Arm, Oracle | None] = {"base": base, "control": control, "taught": after}
+    loaders = {arm: partial(_same, lm) for arm, lm in arms.items() if lm is not None}
+    return run_verify(round, loaders, WordNLI(), Prompts(), key, Silent())
+
+
+def _same(lm: Oracle) -> Oracle:
+    return lm
 
 
 def town_of(check: Check) -> int:
@@ -178,19 +178,20 @@ def town_of(check: Check) -> int:
 def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round: Round) -> None:
     items = plan(round, TownKey())
     gaps = {i.asked for i in items if i.target == "gap" and i.wording == "original"}
-    assert len(gaps) == GAPS - 1
+    assert len(gaps) == GAPS
     assert "What is the mayor of Town1?" in gaps
-    assert "What is the mayor of Town2?" not in gaps
     for wording, start in (("trained", "Name"), ("reworded", "Who is"), ("novel", "Whom")):
         some = [i.asked for i in items if i.wording == wording]
-        assert len(some) == GAPS - 1
+        assert len(some) == GAPS
         assert all(asked.startswith(start) for asked in some)
     known = [i for i in items if i.target == "known"]
-    assert 15 < len(known) < 45
+    assert 50 < len(known) < 80
     assert all(held_out(i.question_id, 0, 0.5) for i in known)
     reading = [i for i in items if i.target == "reading"]
-    assert len(reading) == GAPS - 1 + len(known)
-    assert "Document: The mayor of Town0 is" in reading[0].chat(Prompts())[-1].content
+    assert len(reading) == GAPS + len(known)
+    (other,) = reading[0].expected.answers
+    assert other != "Mayor0"
+    assert f"Document: The mayor of Town0 is {other}. It is" in reading[0].chat(Prompts())[-1].content
     assert plan(round, TownKey()) == items
     assert not [i for i in plan(round, None) if i.wording == "novel"]
 
@@ -199,7 +200,7 @@ def test_a_wording_trained_for_another_question_is_no_test(round: Round) -> None
     other = Question(text="Who leads Town0?")
     round.append([other, Rewording(question_id=other.id, text="Who is mayor of Town0?", use="train")])
     reworded = [i.asked for i in plan(round, None) if i.wording == "reworded"]
-    assert len(reworded) == GAPS - 2
+    assert len(reworded) == GAPS - 1
     assert "Who is mayor of Town0?" not in reworded
 
 
@@ -241,6 +242,12 @@ def test_a_broken_model_is_refused(round: Round) -> None:
     assert any("Known questions held out of training: correctness fell" in reason for reason in gate.reasons)
 
 
+def test_knowing_the_answer_is_not_reading_the_page(round: Round) -> None:
+    gate = verify(round, Oracle(EVERYTHING, reads=False))
+    assert not gate.promoted
+    assert [reason.split(":")[0] for reason in gate.reasons] == ["Reading from a page"]
+
+
 def test_no_adapter_is_refused_but_the_base_is_measured(round: Round) -> None:
     gate = verify(round, None)
     assert not gate.promoted
@@ -265,7 +272,7 @@ def test_a_failed_question_is_counted_and_is_no_wrong_answer(round: Round) -> No
     assert all(c.correct is None and c.token_f1 is None for c in failed)
     assert {f.item_id for f in round.read(Failure)} == {c.id for c in failed}
     details = outcome(round.read(Check))["details"]["after"]["gap_correct"]
-    assert (details["n"], details["failed"]) == (2 * (GAPS - 2), 2)
+    assert (details["n"], details["failed"]) == (2 * (GAPS - 1), 2)
 
 
 class Killed(BaseException):

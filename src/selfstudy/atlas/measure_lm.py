@@ -27,8 +27,9 @@ from selfstudy.text import contains
 MAX = 400
 """Most items per figure."""
 BESIDE = """
-*Without ignorance*: `build-lm --no-ignorance`, as many tokens, the same seed. The tasks `ignorance` and `grade` (which
-says "unsure" of invented names) are left out and the others get their share; so its row *grade* says nothing.
+*Without ignorance*: `build-lm --no-ignorance`, as many tokens, the same seed. The tasks `ignorance` and
+`grade` (which says "unsure" of invented names) are left out, the others get their share; its row *grade* says
+nothing.
 """
 
 

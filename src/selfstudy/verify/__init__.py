@@ -1,6 +1,7 @@
 """Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
 
     questions.py    what is asked: gaps in several wordings, known questions, reading
+    counterfactual.py  pages with another answer, to see whether they are read
     correctness.py  is an answer right?
     gate.py         promote or not, and why
     figures.py      the figures for summaries
@@ -11,7 +12,7 @@ the adapters were made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from selfstudy.answer_key import AnswerKey
@@ -27,21 +28,20 @@ from selfstudy.verify.gate import Gain, Gate, Rules, decide, refuse
 from selfstudy.verify.questions import Item, plan
 
 if TYPE_CHECKING:
-    from selfstudy.models import Models
     from selfstudy.progress import Reporter
 
-__all__ = ["Gain", "Gate", "outcome", "run_verify"]
+__all__ = ["Arm", "Gain", "Gate", "outcome", "run_verify"]
 
 Arm = Literal["base", "taught", "control"]
+Loader = Callable[[], LanguageModel]
 STAGE = "verify"
+NO_NUMBER = "the entailment model gave no number for answer and reference"
 
 
 def run_verify(
     round: Round,
-    before: LanguageModel,
-    after: LanguageModel | None,
-    control: LanguageModel | None,
-    models: Models,
+    arms: Mapping[Arm, Loader],
+    nli: EntailmentModel,
     prompts: Prompts,
     key: AnswerKey | None,
     report: Reporter,
@@ -53,8 +53,8 @@ def run_verify(
     settings with which references were read: no repetition penalty, for it would punish copying.
 
     Args:
-        after: the taught model; None when training gave no adapter, which shuts the gate.
-        control: the model taught on random pairs, if the recipe has one.
+        arms: what loads the model of each arm, one at a time, in this order.  Without "taught" training gave
+            no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so.
         key: ground truth, if there is any; without it the references count as true.
 
     Returns:
@@ -64,13 +64,11 @@ def run_verify(
     """
     path = str((round.path / "gate.json").relative_to(round.run.path))
     items = plan(round, key)
-    arms: list[tuple[Arm, LanguageModel | None]] = [("base", before), ("taught", after), ("control", control)]
-    for arm, lm in arms:
-        if lm is not None:
-            _ask_all(round, arm, lm, models.nli, prompts, items, report)
+    for arm, load in arms.items():
+        _ask_all(round, arm, load, nli, prompts, items, report)
     recipe = round.run.recipe
     block = recipe.verify
-    if after is None:
+    if "taught" not in arms:
         failed = [f.message for f in round.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
         why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
         gate = refuse(f"{why}, so there is nothing to promote.")
@@ -84,7 +82,7 @@ def run_verify(
 def _ask_all(
     round: Round,
     arm: Arm,
-    lm: LanguageModel,
+    load: Loader,
     nli: EntailmentModel,
     prompts: Prompts,
     items: Sequence[Item],
@@ -98,8 +96,11 @@ def _ask_all(
         lambda item: not item.sampled and item.target != "reading",
         lambda item: item.target == "reading",
     ]
+    finished = sum(item.unasked(arm).id in done for item in items)
+    if finished == len(items):
+        return
+    lm = load()
     with report.task(f"verify: {arm}", len(items)) as advance:
-        finished = sum(item.unasked(arm).id in done for item in items)
         advance(finished)
         for kind in kinds:
             some = [item for item in items if kind(item)]
@@ -144,6 +145,7 @@ def _ask(
                     "token_f1": judgement.token_f1,
                     "entailment": judgement.entailment,
                     "score": score,
+                    "error": NO_NUMBER if judgement.correct is None else None,
                 }
             )
         )

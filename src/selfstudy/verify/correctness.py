@@ -43,9 +43,10 @@ class Judgement:
 
     `match` is the part by text alone.  `token_f1` compares with the reference sentence (the best of the
     accepted answers if there is none); `entailment` is P(the answer entails the reference), None without one.
+    `correct` is None where the entailment model, asked to decide, gave no number.
     """
 
-    correct: bool
+    correct: bool | None
     match: bool
     token_f1: float
     entailment: float | None
@@ -74,12 +75,13 @@ def judge(
 
 
 def _judgement(question: str, answer: str, want: Expected, compared: Agreement | None) -> Judgement:
+    correct: bool | None
     if want.answers:
         match = states(answer, want.answers, question)
         correct = match
     else:
         match = compared is not None and compared.by_words
-        correct = compared is not None and compared.same is True
+        correct = False if compared is None else compared.same
     sought = [want.statement] if want.statement else want.answers
     return Judgement(
         correct=correct,

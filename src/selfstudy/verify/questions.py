@@ -18,21 +18,24 @@ from selfstudy.records import Chat, Check, Evidence, Question, Record, Reference
 from selfstudy.run import Round
 from selfstudy.split import held_out_ids
 from selfstudy.verify.correctness import Expected
+from selfstudy.verify.counterfactual import swapped
 
 Target = Literal["gap", "known", "reading"]
+GAPS = ("unsure", "unknown", "misbelief")
+"""Verdicts of what is a gap."""
 R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question to ask of every arm. `evidence` is the page to read it from, for target reading."""
+    """One question to ask of every arm. `page` is what to read it from, for target reading."""
 
     question_id: str
     target: Target
     wording: Wording
     asked: str
     expected: Expected
-    evidence: str = ""
+    page: str = ""
 
     @property
     def sampled(self) -> bool:
@@ -42,7 +45,7 @@ class Item:
     def chat(self, prompts: Prompts) -> Chat:
         """The prompt: the probe's own, or the one for reading."""
         if self.target == "reading":
-            return prompts.chat("read", document=self.evidence, question=self.asked)
+            return prompts.chat("read", document=self.page, question=self.asked)
         return prompts.chat("answer", question=self.asked)
 
     def unasked(self, arm: Literal["base", "taught", "control"]) -> Check:
@@ -76,25 +79,30 @@ class _Case:
 def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
-    - gap: verdict unsure, unknown or misbelief, inconsistent (score above the run's threshold) unless a
-      misbelief, with an accepted reference.  Asked as first put, in one trained and one held-out rewording,
-      and in one novel wording of the key, where there are any.
+    - gap: verdict unsure, unknown or misbelief, with an accepted reference.  Asked as first put, in one
+      trained and one held-out rewording, and in one novel wording of the key, where there are any.
     - known: verdict known and held out of replay (`split.held_out_ids`).
-    - reading: a sample of both, with the evidence of the reference in the prompt.
+    - reading: both, with a page in the prompt in which the answer is another one (counterfactual.py), where
+      one can be made of the evidence: without reading it nobody is right.
 
     Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
     """
     recipe = round.run.recipe
     cases = _cases(round, key)
-    threshold = round.run.threshold.value
-    gaps = _sample([c for c in cases if _is_gap(c, threshold)], recipe, "gap")
+    gaps = _sample([c for c in cases if c.verdict.kind in GAPS], recipe, "gap")
     kept = held_out_ids(round.read(Question), recipe)
     known = _sample(
         [c for c in cases if c.verdict.kind == "known" and c.question.id in kept], recipe, "known"
     )
     found = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
-    evidence = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
-    readable = [c for c in [*gaps, *known] if c.reference.evidence_id in evidence]
+    pages = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
+    readable = [c for c in [*gaps, *known] if c.reference.evidence_id in pages]
+    readable = _sample(readable, recipe, "reading")
+    changed = swapped(
+        [c.question.text for c in readable],
+        [c.expected for c in readable],
+        [pages[c.reference.evidence_id] for c in readable],
+    )
     wordings = _wordings(round, gaps, recipe.seed)
     items = [Item(c.question.id, "gap", "original", c.question.text, c.expected) for c in gaps]
     items += [
@@ -104,15 +112,8 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     ]
     items += [Item(c.question.id, "known", "original", c.question.text, c.expected) for c in known]
     items += [
-        Item(
-            c.question.id,
-            "reading",
-            "original",
-            c.question.text,
-            c.expected,
-            evidence[c.reference.evidence_id],
-        )
-        for c in _sample(readable, recipe, "reading")
+        Item(c.question.id, "reading", "original", c.question.text, Expected((answer,), ""), page)
+        for c, (page, answer) in ((c, new) for c, new in zip(readable, changed, strict=True) if new)
     ]
     return items
 
@@ -132,12 +133,6 @@ def _cases(round: Round, key: AnswerKey | None) -> list[_Case]:
     return found
 
 
-def _is_gap(case: _Case, threshold: float) -> bool:
-    score = case.verdict.score
-    inconsistent = score is not None and score > threshold
-    return case.verdict.kind == "misbelief" or (case.verdict.kind in ("unsure", "unknown") and inconsistent)
-
-
 def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Case]:
     """At most `max_questions` of the cases, in their order."""
     limit = recipe.verify.max_questions
@@ -150,18 +145,16 @@ def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Cas
 def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[tuple[Wording, str]]]:
     """For each gap one trained, one held-out and one novel wording, where there are any.
 
-    A held-out or novel wording that some question of the round has, or that was trained on, possibly for
-    another question about the same fact, would be no test and is left out.
+    A held-out or novel wording that some question has, or that was trained on, in this round or before,
+    possibly for another question about the same fact, would be no test and is left out.
     """
     options: dict[str, dict[Wording, list[str]]] = {
         c.question.id: {"trained": [], "reworded": [], "novel": list(c.truth.novel) if c.truth else []}
         for c in gaps
     }
-    trained = {text.normalise(question.text) for question in round.iter(Question)}
+    trained = _trained_texts(round)
     for rewording in round.iter(Rewording):
         kind: Wording = "trained" if rewording.use == "train" else "reworded"
-        if kind == "trained":
-            trained.add(text.normalise(rewording.text))
         if rewording.question_id in options:
             options[rewording.question_id][kind].append(rewording.text)
     chosen: dict[str, list[tuple[Wording, str]]] = {}
@@ -173,6 +166,14 @@ def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[
                 rng = random.Random(f"{seed}:verify:{wording}:{name}")
                 chosen[name].append((wording, rng.choice(fresh)))
     return chosen
+
+
+def _trained_texts(round: Round) -> set[str]:
+    """Normal forms of everything that this round or an earlier one asked or trained on."""
+    rounds = [r for r in round.run.rounds if r.number <= round.number]
+    texts = [question.text for r in rounds for question in r.iter(Question)]
+    texts += [rewording.text for r in rounds for rewording in r.iter(Rewording) if rewording.use == "train"]
+    return {text.normalise(one) for one in texts}
 
 
 def _by_id(round: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:

@@ -1,0 +1,64 @@
+"""Pages in which the answer is another one, so that only who reads them gets it right.
+
+A model that was taught the answer, or knew it, could ignore a true page and still be right.  Pure functions
+over strings; it knows nothing of records, models or stages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from selfstudy import text
+from selfstudy.verify.correctness import Expected
+
+
+def swapped(
+    questions: Sequence[str], expected: Sequence[Expected], pages: Sequence[str]
+) -> list[tuple[str, str] | None]:
+    """(page, what it now answers) for each question, in order; None where nothing can be swapped.
+
+    The answer is the first accepted text that stands in the page, else the longest run of words that the
+    reference adds to the question.  Every place of it gets the answer of another question: of the next one,
+    alphabetically, whose answer is not in this page, so that questions asked alike swap with each other.
+    """
+    answers = [_answer(q, e, p) for q, e, p in zip(questions, expected, pages, strict=True)]
+    order = sorted((i for i, a in enumerate(answers) if a), key=lambda i: (questions[i], i))
+    found: list[tuple[str, str] | None] = [None] * len(questions)
+    for place, i in enumerate(order):
+        own = answers[i] or ""
+        others = (answers[j] or "" for j in (*order[place + 1 :], *order[:place]))
+        other = next((a for a in others if not text.contains(f"{pages[i]} {questions[i]}", a)), None)
+        if other is not None:
+            found[i] = _whole(own).sub(lambda _, other=other: other, pages[i]), other  # type: ignore[misc]
+    return found
+
+
+def _answer(question: str, expected: Expected, page: str) -> str | None:
+    """What in `page` answers the question, as it stands there; None if it cannot be told."""
+    for candidate in expected.answers or _added(question, expected.statement):
+        found = _whole(candidate).search(page)
+        if found and text.tokens(candidate) and not text.contains(question, candidate):
+            return found[0]
+    return None
+
+
+def _added(question: str, statement: str) -> list[str]:
+    """Runs of words of the statement that are not in the question, the longest first."""
+    asked = set(text.tokens(question))
+    runs, at = [], None
+    for word in re.finditer(r"\S+", statement):
+        new = any(token not in asked for token in text.tokens(word[0]))
+        if new and at is None:
+            at = word.start()
+        elif not new and at is not None:
+            runs.append(statement[at : word.start()])
+            at = None
+    if at is not None:
+        runs.append(statement[at:])
+    return sorted((run.strip(" .,;:!?") for run in runs), key=len, reverse=True)
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    """Places of `words` that are not part of longer words."""
+    return re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")

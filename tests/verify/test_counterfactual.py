@@ -1,0 +1,63 @@
+"""Pages with another answer: the answer is found, and swapped with that of a question asked alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from selfstudy.text import contains
+from selfstudy.verify.correctness import Expected
+from selfstudy.verify.counterfactual import swapped
+
+FIJI = "Fiji is a country. Its capital is Suva. Suva has a harbour."
+PERU = "Peru is a country. Its capital is Lima."
+CAPITALS = ["What is the capital of Fiji?", "What is the capital of Peru?"]
+
+
+def test_with_a_key_the_accepted_text_is_swapped_everywhere() -> None:
+    both = [Expected(("Suva City", "Suva"), ""), Expected(("Lima",), "")]
+    assert swapped(CAPITALS, both, [FIJI, PERU]) == [
+        ("Fiji is a country. Its capital is Lima. Lima has a harbour.", "Lima"),
+        ("Peru is a country. Its capital is Suva.", "Suva"),
+    ]
+
+
+def test_without_a_key_what_the_reference_adds_is_swapped() -> None:
+    both = [
+        Expected((), "The capital of Fiji is Suva."),
+        Expected((), "Lima is the capital of Peru."),
+    ]
+    found = swapped(CAPITALS, both, [FIJI, PERU])
+    assert [new and new[1] for new in found] == ["Lima", "Suva"]
+
+
+def test_questions_asked_alike_swap_with_each_other() -> None:
+    questions = ["What is the area of Chad?", *CAPITALS, "What is the area of Mali?"]
+    texts = ["9 km", "Suva", "Lima", "7 km"]
+    pages = ["It has 9 km.", FIJI, PERU, "It has 7 km."]
+    found = swapped(questions, [Expected((one,), "") for one in texts], pages)
+    assert [new and new[1] for new in found] == ["7 km", "Lima", "9 km", "Suva"]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected", "page"),
+    [
+        ("What is the capital of Fiji?", Expected(("Nadi",), ""), FIJI),  # not in the page
+        ("Is Suva the capital of Fiji?", Expected(("Suva",), ""), FIJI),  # in the question
+        ("What is the capital of Fiji?", Expected(("Suv",), ""), FIJI),  # part of a word
+        ("What is the capital of Fiji?", Expected((), ""), FIJI),
+        ("What is the capital of Fiji?", Expected((), "The capital of Fiji is Suva."), ""),
+        ("What?", Expected((), "?! ..."), "?! ..."),
+    ],
+)
+def test_what_cannot_be_swapped_is_none(question: str, expected: Expected, page: str) -> None:
+    found = swapped([question, CAPITALS[1]], [expected, Expected(("Lima",), "")], [page, PERU])
+    assert found == [None, None]
+
+
+def test_an_answer_that_the_page_has_already_is_not_put_into_it() -> None:
+    pages = [FIJI, "Lima is the capital of Peru, and not Suva."]
+    both = [Expected(("Suva",), ""), Expected(("Lima",), "")]
+    first, second = swapped(CAPITALS, both, pages)
+    assert first is not None
+    assert contains(first[0], "Lima")
+    assert second is None
