@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,15 @@ from selfstudy import Run, ScriptedLM
 from selfstudy.budget import FILE, Ledger, Metered, Spent, prompt_tokens
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.counting import by_words
 from selfstudy.models.usage import Usage
-from selfstudy.recipe import BudgetBlock, Recipe
+from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
 from stories.small import DEMO, cli, sets
 
 CHATS = [chat("one two three"), chat("four five six")]
 THREE = Sampling(n=2, greedy_first=True)
+BRIEF = Sampling(n=2, greedy_first=True, max_new_tokens=6)
 
 
 class Clock:
@@ -81,18 +85,30 @@ def test_calls_never_pass_the_limit(tmp_path: Path) -> None:
             lm.generate(CHATS[:1], GREEDY)
     assert error.value.exit_code == 3
     assert "--set budget.calls=" in error.value.hint
+    assert "the others after you change `budget` in" in error.value.hint
 
 
 def test_tokens_stop_before_the_batch_that_would_pass_them(tmp_path: Path) -> None:
     with opened(tmp_path, tokens=60) as run:
         lm, ledger = metered(run)
-        lm.generate(CHATS, THREE)
+        lm.generate(CHATS, BRIEF)
         each = ledger.total.tokens
         for _ in range(60 // each - 1):
-            lm.generate(CHATS, THREE)
+            lm.generate(CHATS, BRIEF)
         with pytest.raises(BudgetError, match="of 60 tokens spent, and the next batch needs about"):
-            lm.generate(CHATS, THREE)
+            lm.generate(CHATS, BRIEF)
         assert 60 - each < ledger.total.tokens <= 60
+
+
+def test_the_first_batch_is_guessed_by_its_prompts_and_half_the_longest_answers(tmp_path: Path) -> None:
+    with opened(tmp_path, tokens=60) as run:
+        lm, ledger = metered(run)
+        guess = prompt_tokens(lm, CHATS) + 6 * 128 // 2
+        with pytest.raises(BudgetError, match=f"is too small: 0 of 60 tokens spent, .* about {guess}"):
+            lm.generate(CHATS, THREE)
+        assert ledger.total.calls == 0
+    with opened(tmp_path, tokens=guess) as run:
+        metered(run)[0].generate(CHATS, THREE)
 
 
 def test_minutes_are_those_of_all_sessions(tmp_path: Path) -> None:
@@ -109,6 +125,17 @@ def test_minutes_are_those_of_all_sessions(tmp_path: Path) -> None:
             lm.generate(CHATS, GREEDY)
 
 
+@pytest.mark.parametrize("ends", [None, KeyboardInterrupt])
+def test_minutes_have_the_training_after_the_last_batch(tmp_path: Path, ends: Any) -> None:
+    with opened(tmp_path) as run, suppress(KeyboardInterrupt), run.timed("teach"):
+        metered(run)[0].generate(CHATS, GREEDY)
+        time.sleep(0.05)
+        if ends is not None:
+            raise ends
+    with opened(tmp_path) as run:
+        assert metered(run)[1].seconds >= 0.05
+
+
 @dataclass
 class Charging:
     """Any model, with counters of its own, as a server has them."""
@@ -118,7 +145,7 @@ class Charging:
 
     def generate(self, chats: Sequence[Any], sampling: Sampling, progress: Any = None) -> Any:
         old = self.usage
-        self.usage = Usage(old.calls + 1, old.prompt_tokens + 50, 0, old.cached + 1, old.cost + 0.4, "EUR")
+        self.usage = old + Usage(1, 50, 0, 1, 0.4, "EUR", 1)
         if chats[0][-1].content == "break":
             raise KeyboardInterrupt
         return [[Completion(text="x", tokens=1)] * sampling.total for _ in chats]
@@ -134,6 +161,50 @@ def test_money_by_the_prices_of_a_server(tmp_path: Path) -> None:
         assert ledger.total.cost == pytest.approx(0.8)  # what was charged is charged
         with pytest.raises(BudgetError, match=r"0\.80 of 1 EUR spent, and the next batch needs about"):
             lm.generate(CHATS, GREEDY)
+
+
+@dataclass
+class Uncounted:
+    """A server that gives two completions per request, and tells no tokens."""
+
+    prices: Prices = Prices(prompt=1e6, completion=1e5, currency="EUR")  # noqa: RUF009 - it is frozen
+    usage: Usage = Usage(currency="EUR")  # noqa: RUF009
+    name: str = "uncounted"
+
+    def generate(self, chats: Sequence[Any], sampling: Sampling, progress: Any = None) -> Any:
+        ends = chats[-1][-1].content == "break"
+        done = len(chats) - ends
+        self.usage += Usage(calls=done, completions=done * sampling.total)
+        if ends:
+            raise KeyboardInterrupt
+        return [[Completion(text="so it is")] * sampling.total for _ in chats]
+
+
+def test_a_server_without_counts_is_priced_by_ours(tmp_path: Path) -> None:
+    two = Sampling(n=2, max_new_tokens=10)
+    answered = 4 * by_words("so it is")
+    with opened(tmp_path, money=1000) as run:
+        lm, ledger = metered(run, Uncounted())
+        lm.generate(CHATS, two)
+        asked = prompt_tokens(lm, CHATS)
+        assert ledger.total == Spent(4, asked, answered, asked + answered / 10, "EUR", 0.0)
+
+
+def test_a_batch_that_breaks_off_counts_what_came(tmp_path: Path) -> None:
+    with opened(tmp_path) as run:
+        lm, ledger = metered(run, Uncounted())
+        with pytest.raises(KeyboardInterrupt):
+            lm.generate([*CHATS, chat("break")], Sampling(n=2, max_new_tokens=10))
+        assert (ledger.total.calls, ledger.total.completion_tokens) == (4, 4 * 5)
+        assert ledger.total.cost > 0
+
+
+def test_money_stops_before_the_first_batch(tmp_path: Path) -> None:
+    with opened(tmp_path, money=20) as run:
+        lm, ledger = metered(run, Uncounted())
+        with pytest.raises(BudgetError, match=r"0\.00 of 20 EUR spent, and the next batch needs about"):
+            lm.generate(CHATS, THREE)
+        assert ledger.total.calls == 0
 
 
 def test_a_metered_model_is_the_model_in_all_else(tmp_path: Path) -> None:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
-from selfstudy.recipe import BudgetBlock
+from selfstudy.models.counting import by_words
 from selfstudy.records import Chat, Completion
 from selfstudy.run import Run
 
 FILE = "usage.json"
-_WORDS = {"calls": "calls", "tokens": "tokens", "money": "", "minutes": "minutes"}
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Spent:
             gave does not count.
         prompt_tokens: as a server counted them (a prompt once per request), else each prompt once per batch.
         completion_tokens: tokens generated.
-        cost: by the prices of the recipe, in `currency`.
+        cost: by the prices of the recipe, in `currency`; of a server that counts no tokens, by ours.
         seconds: spent waiting for the models.
     """
 
@@ -81,7 +80,8 @@ class Ledger:
         known = {f.name for f in fields(Spent)}
         for stage, values in (written.get("stages") or {}).items():
             self.stages[stage] = Spent(**{name: value for name, value in values.items() if name in known})
-        self._before = float(written.get("seconds") or 0.0)
+        # the run's own times have the training after the last batch, but not what a kill -9 ended
+        self._before = max(float(written.get("seconds") or 0.0), sum(self.run.seconds().values()))
         self._began = self.clock()
 
     @property
@@ -100,31 +100,34 @@ class Ledger:
         stages = {stage: asdict(one) for stage, one in self.stages.items()}
         self.run.write_json(FILE, {"seconds": self.seconds, "stages": stages})
 
-    def check(self, calls: int) -> None:
+    def check(self, calls: int, guess: Callable[[], Spent] = Spent) -> None:
         """Whether the budget has room for a batch of so many calls, judged by the batches so far.
 
         Calls are exact: the limit is never passed.  Tokens and money of a batch are not known before: the
-        mean of the calls so far counts, so that they are passed by less than a batch.
+        mean of the calls so far counts, so that they are passed by less than a batch.  Of the first batch
+        `guess` counts: its prompts, and answers of half the longest length.
+
+        Args:
+            guess: what the batch may need; asked only as long as nothing was spent.
 
         Raises:
             BudgetError: it has not.
         """
         budget, total = self.run.recipe.budget, self.total
         mean = calls / total.calls if total.calls else 0.0
+        tokens, cost, currency = mean * total.tokens, mean * total.cost, total.currency
+        if (budget.tokens is not None and not tokens) or (budget.money is not None and not cost):
+            first = guess()
+            tokens, cost, currency = tokens or first.tokens, cost or first.cost, currency or first.currency
         rows: list[tuple[str, float | None, float, float]] = [
             ("calls", budget.calls, total.calls, calls),
-            ("tokens", budget.tokens, total.tokens, mean * total.tokens),
-            ("money", budget.money, total.cost, mean * total.cost),
+            ("tokens", budget.tokens, total.tokens, tokens),
+            ("money", budget.money, total.cost, cost),
             ("minutes", budget.minutes, self.seconds / 60, 0.0),
         ]
         for name, limit, used, more in rows:
             if limit is not None and (used >= limit or used + more > limit):
-                raise _used_up(self.run, name, limit, used, more, total.currency)
-
-
-def limited(budget: BudgetBlock) -> bool:
-    """Whether there is any limit."""
-    return any(value is not None for value in budget.model_dump().values())
+                raise _used_up(self.run, name, limit, used, more, currency)
 
 
 def _used_up(run: Run, name: str, limit: float, used: float, more: float, currency: str) -> BudgetError:
@@ -133,12 +136,13 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
     need = f", and the next batch needs about {more:,.2f}" if name == "money" else ""
     if name in ("calls", "tokens") and more:
         need = f", and the next batch needs {'about ' if name == 'tokens' else ''}{more:,.0f}"
+    state = "used up" if used else "too small"
     enough = max(2 * limit, used + 2 * more)
     value = f"{enough:.2f}" if name in ("money", "minutes") else f"{enough:.0f}"
     return BudgetError(
-        f"the budget of {run.path} is used up: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
-        "everything done is kept. To go on, give the same command again with "
-        f"--set budget.{name}={value}, or change `budget` in {run.path / 'recipe.yaml'}",
+        f"the budget of {run.path} is {state}: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
+        "everything done is kept. To go on, give the same command again: `learn`, `probe` and `demo` with "
+        f"--set budget.{name}={value}, the others after you change `budget` in {run.path / 'recipe.yaml'}",
     )
 
 
@@ -166,15 +170,15 @@ class Metered:
         """
         if not chats:
             return []
-        self._ledger.check(len(chats) * sampling.total)
-        count = _Count(self._lm, self._ledger)
+        batch = _Batch(self._lm, self._ledger, chats, sampling.total, sampling.max_new_tokens)
         try:
             found = self._lm.generate(chats, sampling, progress)
         except BaseException:
-            count.interrupted()
+            batch.interrupted()
             raise
-        texts = [completion.tokens for row in found for completion in row]
-        count.done(chats, len(chats) * sampling.total, sum(texts))
+        count = _counter(self._lm)
+        completions = [one for row in found for one in row]
+        batch.done(sum(one.tokens or (count(one.text) if one.text else 0) for one in completions))
         return found
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
@@ -185,14 +189,13 @@ class Metered:
         """
         if not chats:
             return []
-        self._ledger.check(len(chats))
-        count = _Count(self._lm, self._ledger)
+        batch = _Batch(self._lm, self._ledger, chats, 1, 0)
         try:
             found = self._lm.logprobs(chats, texts)
         except BaseException:
-            count.interrupted()
+            batch.interrupted()
             raise
-        count.done(chats, len(chats), 0, sum(map(len, found)))
+        batch.done(0, sum(map(len, found)))
         return found
 
     def __getattr__(self, name: str) -> Any:
@@ -201,42 +204,61 @@ class Metered:
         return getattr(self._lm, name)
 
 
-class _Count:
+class _Batch:
     """One batch: what the model's own counters say of it if it has any, else what can be counted here."""
 
-    def __init__(self, lm: LanguageModel, ledger: Ledger) -> None:
+    def __init__(
+        self, lm: LanguageModel, ledger: Ledger, chats: Sequence[Chat], each: int, longest: int
+    ) -> None:
+        """Of `each` completions per chat, of at most `longest` tokens.
+
+        Raises:
+            BudgetError: there is no room for it.
+        """
         self._lm = lm
         self._ledger = ledger
+        self._chats = chats
+        self._calls = len(chats) * each
+        self._tokens = self._calls * longest // 2
+        """Of all completions, as long as they are not known: few are cut off."""
+        ledger.check(self._calls, lambda: self._guess(self._calls, self._tokens))
         self._before = getattr(lm, "usage", None)
         self._began = ledger.clock()
 
     def interrupted(self) -> None:
-        """Counts what a server has charged for a batch that did not end."""
-        used = self._used()
-        if used is not None and used.prompt_tokens:
-            self._add(used.calls, used.prompt_tokens, used.completion_tokens, used.cost, used.currency)
+        """Counts what a server has given and charged for a batch that did not end."""
+        if getattr(self._lm, "usage", None) is not None:
+            self.done(self._tokens)
 
-    def done(self, chats: Sequence[Chat], calls: int, completion_tokens: int, more_prompt: int = 0) -> None:
-        used = self._used()
-        if used is not None and (used.prompt_tokens or used.cached):
-            calls = max(0, calls - used.cached)
-            self._add(calls, used.prompt_tokens, used.completion_tokens, used.cost, used.currency)
-        else:
-            self._add(calls, prompt_tokens(self._lm, chats) + more_prompt, completion_tokens)
-
-    def _used(self) -> Any:
+    def done(self, completion_tokens: int, more_prompt: int = 0) -> None:
+        """Counts the batch; the tokens that are given count where the model has not counted."""
         after = getattr(self._lm, "usage", None)
-        return after if self._before is None or after is None else after - self._before
+        used = after if self._before is None or after is None else after - self._before
+        if used is None:
+            spent = self._guess(self._calls, completion_tokens, more_prompt)
+        elif used.completions and not used.prompt_tokens:  # a server that does not count tokens
+            spent = self._guess(used.completions, completion_tokens, more_prompt)
+        else:
+            prompt, completion = used.prompt_tokens, used.completion_tokens
+            spent = Spent(used.completions, prompt, completion, used.cost, used.currency)
+        self._ledger.add(replace(spent, seconds=self._ledger.clock() - self._began))
 
-    def _add(self, calls: int, prompt: int, completion: int, cost: float = 0.0, currency: str = "") -> None:
-        seconds = self._ledger.clock() - self._began
-        self._ledger.add(Spent(calls, prompt, completion, cost, currency, seconds))
+    def _guess(self, calls: int, completion_tokens: int, more_prompt: int = 0) -> Spent:
+        """What so many of the batch's calls need, if all of them need so many tokens."""
+        share = calls / self._calls
+        prompt = round((prompt_tokens(self._lm, self._chats) + more_prompt) * share)
+        completion = round(completion_tokens * share)
+        prices = getattr(self._lm, "prices", None)
+        if prices is None:
+            return Spent(calls, prompt, completion)
+        cost = (prompt * prices.prompt + completion * prices.completion) / 1e6
+        return Spent(calls, prompt, completion, cost, prices.currency)
 
 
 def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
     """Tokens of the prompts: by the model's template and tokenizer where it has them, else 1.3 a word."""
     render = getattr(lm, "render", None)
-    count = getattr(lm, "count_tokens", None) or (lambda text: int(len(text.split()) * 1.3) + 1)
+    count = _counter(lm)
     total = 0
     for chat in chats:
         try:
@@ -245,3 +267,8 @@ def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
         except Exception:  # a chat that cannot be asked: its completions say why
             continue
     return total
+
+
+def _counter(lm: LanguageModel) -> Callable[[str], int]:
+    """Tokens of a text."""
+    return getattr(lm, "count_tokens", None) or by_words
