@@ -155,6 +155,47 @@ def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_dire
     assert (aliases.model.path, aliases.library, aliases.answer_key) == ("atlas", "atlas", "atlas")
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        "type: remote, base_url: 'http://127.0.0.1:9/v1'",
+        "type: server, engine: ollama",
+        "type: server, engine: vllm, url: 'http://127.0.0.1:9'",
+    ],
+)
+@pytest.mark.parametrize("name", ["llama3", "/models/llama", "./llama3"])
+def test_what_a_server_calls_its_model_is_no_path(tmp_path: Path, block: str, name: str) -> None:
+    (tmp_path / "llama3").mkdir()
+    path = write(tmp_path, f"model: {{{block}, model: {name}}}\njudge: {{{block}, model: {name}}}\n")
+    recipe = load_recipe(path, ["library=atlas"])
+    assert recipe.model.model == recipe.judge.model == name  # type: ignore[union-attr]
+
+
+def test_a_model_that_an_engine_loads_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "llama3").mkdir()
+    path = write(tmp_path, "library: atlas\nmodel: {type: server, engine: vllm, model: llama3, url: null}\n")
+    assert load_recipe(path).model.model == str(tmp_path / "llama3")  # type: ignore[union-attr]
+    path = write(tmp_path, "library: atlas\nmodel: {type: server, engine: vllm, model: /models/llama}\n")
+    assert "model.model: no model folder at /models/llama" in refusal(path)
+
+
+def test_a_limit_in_money_needs_prices_of_all_remote_models_in_one_currency(tmp_path: Path) -> None:
+    def remote(prices: str = "") -> str:
+        return f"{{type: remote, model: m{prices}}}"
+
+    usd, eur = (f", prices: {{prompt: 1, completion: 2, currency: {name}}}" for name in ("USD", "EUR"))
+    text = "library: atlas\nbudget: {{money: 5}}\nteacher: {}\njudge: {}\n"
+    assert "no model of the recipe has `prices`" in refusal(
+        write(tmp_path, "library: atlas\nbudget: {money: 5}\n")
+    )
+    said = refusal(write(tmp_path, text.format(remote(usd), remote())))
+    assert "judge has no `prices`" in said
+    assert "teacher" not in said
+    said = refusal(write(tmp_path, text.format(remote(usd), remote(eur))))
+    assert "prices are in EUR and USD" in said
+    load_recipe(write(tmp_path, text.format(remote(usd), remote(usd))))
+
+
 def test_the_yaml_of_a_recipe_is_the_recipe(tmp_path: Path) -> None:
     recipe = load_recipe(
         None, ["library=atlas", "seed=3", "teach.lora.target_modules=[a, b]", "probe.threshold=0.3"]

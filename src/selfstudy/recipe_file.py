@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import MEANS_OVER_SAMPLES, STDIN, Block, Recipe
+from selfstudy.recipe import MEANS_OVER_SAMPLES, STDIN, Block, Recipe, RemoteModel
 from selfstudy.records import digest
 
 
@@ -230,10 +230,14 @@ _SECRET = (".api_key_env", ".api_key_file", ".base_url")
 
 
 def _absolute(value: Any, base: Path, key: str = "") -> Any:
-    """Plain data with its relative paths made absolute against `base`; aliases and Hub ids stay."""
+    """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
     if isinstance(value, dict):
+        named = key in _MODELS and _is_name(value)
         return {
-            name: _absolute(part, base, f"{key}.{name}" if key else str(name)) for name, part in value.items()
+            name: part
+            if named and name == "model"
+            else _absolute(part, base, f"{key}.{name}" if key else str(name))
+            for name, part in value.items()
         }
     if isinstance(value, list):
         return [_absolute(part, base, key) for part in value]
@@ -248,6 +252,11 @@ def _absolute(value: Any, base: Path, key: str = "") -> Any:
     if key in _MODEL and not (value.startswith((".", "/", "~")) or path.exists()):
         return value
     return os.path.normpath(path)
+
+
+def _is_name(block: Mapping[str, Any]) -> bool:
+    """Whether `model` of a model's block is what a server calls it, and no path."""
+    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") == "ollama"
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -319,10 +328,8 @@ def _conflicts(recipe: Recipe) -> list[str]:
             f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
-    if recipe.budget.money is not None and not any(
-        getattr(attrgetter(key)(recipe), "prices", None) for key in _MODELS
-    ):
-        problems.append(f"budget.money = {recipe.budget.money:g}: no model of the recipe has `prices`")
+    if recipe.budget.money is not None:
+        problems += _unpriced(recipe, recipe.budget.money)
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     for name in ("library", "answer_key"):
@@ -332,9 +339,25 @@ def _conflicts(recipe: Recipe) -> list[str]:
     for key in _MODEL:
         block, _, name = key.rpartition(".")
         value = getattr(attrgetter(block)(recipe), name, None)
+        if value and name == "model" and _is_name(vars(attrgetter(block)(recipe))):
+            continue
         # a relative one that is not there is a Hub id
         if value and Path(value).is_absolute() and not Path(value).exists():
             problems.append(f"{key}: no model folder at {value}")
     if recipe.prompts is not None and not recipe.prompts.is_dir():
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
+
+
+def _unpriced(recipe: Recipe, money: float) -> Iterator[str]:
+    """Why a limit in money would not hold."""
+    blocks = {key: attrgetter(key)(recipe) for key in _MODELS}
+    remote = {key: block for key, block in blocks.items() if isinstance(block, RemoteModel)}
+    if not remote:
+        yield f"budget.money = {money:g}: no model of the recipe has `prices`"
+    for key, block in remote.items():
+        if block.prices is None:
+            yield f"budget.money = {money:g}: {key} has no `prices`, so that its cost would not count"
+    currencies = sorted({block.prices.currency for block in remote.values() if block.prices is not None})
+    if len(currencies) > 1:
+        yield f"budget.money = {money:g}: prices are in {' and '.join(currencies)}: give all in one"
