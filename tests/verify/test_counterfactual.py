@@ -30,12 +30,14 @@ def test_without_a_key_what_the_reference_adds_is_swapped() -> None:
     assert [new and new[1] for new in found] == ["Lima", "Suva"]
 
 
-def test_questions_asked_alike_swap_with_each_other() -> None:
-    questions = ["What is the area of Chad?", *CAPITALS, "What is the area of Mali?"]
+def test_references_worded_alike_swap_with_each_other() -> None:
+    questions = ["How large is Chad?", *CAPITALS, "What is the area of Mali?"]
     texts = ["9 km", "Suva", "Lima", "7 km"]
+    read = [f"The area of Chad is {texts[0]}.", "The capital of Fiji is Suva.", "The capital of Peru is Lima."]
+    read.append(f"The area of Mali is {texts[3]}.")
     pages = ["It has 9 km.", FIJI, PERU, "It has 7 km."]
-    found = swapped(questions, [Expected((one,), "") for one in texts], pages)
-    assert [new and new[1] for new in found] == ["7 km", "Lima", "9 km", "Suva"]
+    expected = [Expected((one,), statement) for one, statement in zip(texts, read, strict=True)]
+    assert [new and new[1] for new in swapped(questions, expected, pages)] == ["7 km", "Lima", "9 km", "Suva"]
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ def swapped(
     """(page, what it now answers) for each question, in order; None where nothing can be swapped.
 
     The answer is the first accepted text that stands in the page, else the longest run of words that the
-    reference adds to the question.  Every place of it gets the answer of another question: of the next one,
-    alphabetically, whose answer is not in this page, so that questions asked alike swap with each other.
+    reference adds to the question.  Every place of it gets the answer of another question, of one whose
+    reference is worded alike if there is one, that is not in this page.
     """
     answers = [_answer(q, e, p) for q, e, p in zip(questions, expected, pages, strict=True)]
-    order = sorted((i for i, a in enumerate(answers) if a), key=lambda i: (questions[i], i))
+    order = sorted((i for i, a in enumerate(answers) if a), key=lambda i: (_shape(expected[i].statement), i))
     found: list[tuple[str, str] | None] = [None] * len(questions)
     for place, i in enumerate(order):
         own = answers[i] or ""
@@ -41,6 +41,11 @@ def _answer(question: str, expected: Expected, page: str) -> str | None:
         if found and text.tokens(candidate) and not text.contains(question, candidate):
             return found[0]
     return None
+
+
+def _shape(statement: str) -> str:
+    """A sentence without its names and numbers: "The capital of Fiji is Suva." -> "capital of is"."""
+    return " ".join(word for word in statement.split() if word.isalpha() and word.islower())
 
 
 def _added(question: str, statement: str) -> list[str]:
