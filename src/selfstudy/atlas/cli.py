@@ -38,7 +38,8 @@ def build_lm(
     scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
 ) -> None:
     """Train atlas-lm from scratch (about an hour on 2 cores)."""
-    from selfstudy.atlas.train_lm import Settings, build
+    from selfstudy.atlas.lm_plan import Settings
+    from selfstudy.atlas.train_lm import build
 
     _begin(threads)
     build(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))

@@ -72,7 +72,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
     """The model card of the model in `folder`; `columns` has the figures of each model that is compared."""
     from safetensors import safe_open
 
-    from selfstudy.atlas.train_lm import Settings, legs
+    from selfstudy.atlas.lm_plan import Settings, legs
 
     with safe_open(folder / "model.safetensors", framework="np") as weights:
         shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
