@@ -78,6 +78,7 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("probe.ask=[{method: oracle, count: 3, source: '-'}]", "only the method external reads stdin"),
         ("probe.ask=[{method: open, count: 3, questions: true}]", "only the method external takes questions"),
         ("probe.ask=[{method: external, count: 3, source: ./none.txt}]", "probe.ask.0.source: no file at"),
+        ("teach.lora.target_modules=[1]", "teach.lora.target_modules"),
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
     ],
 )

@@ -268,14 +268,34 @@ def test_stages_finish_and_a_marker_is_dropped_when_its_records_were_lost(
         assert not run.round(1).finished("probe")
 
 
-def test_reset_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
+def test_rewrite_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
     with Run.create_or_resume(place, recipe) as run:
         turn = run.round(1)
         turn.append(questions(3))
-        turn.reset(Question, Score)
+        turn.rewrite(Question, questions(3)[1:])
+        assert turn.read(Question) == questions(3)[1:]
+        turn.append(questions(3))  # the first one is not there any more
+        assert turn.read(Question) == [*questions(3)[1:], questions(1)[0]]
+        turn.rewrite(Question, [])
         assert turn.read(Question) == []
         turn.append(questions(1))
         assert turn.read(Question) == questions(1)
+
+
+def test_a_rewrite_that_fails_loses_nothing(
+    place: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(3))
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match="No space left"):
+            turn.rewrite(Question, questions(1))
+        assert turn.read(Question) == questions(3)
+        assert turn.ids(Question) == {q.id for q in questions(3)}
 
 
 @given(count=st.integers(0, 40), size=st.integers(1, 12), done=st.sets(st.integers(0, 39)))

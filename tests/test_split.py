@@ -52,6 +52,15 @@ def test_each_question_for_itself_by_default() -> None:
     assert held_out_ids(questions, recipe) == {q.id for q in questions if held_out(q.id, 3, 0.5)}
 
 
+def test_near_duplicates_are_on_one_side() -> None:
+    long = "which of the many old laws of the land about the use of water is still in force in village"
+    pairs = [(asked(f"Say {long} {i}?"), asked(f"Tell {long} {i}?")) for i in range(100)]
+    recipe = Recipe(seed=3)
+    out = held_out_ids([q for pair in pairs for q in pair], recipe)
+    assert all((one.id in out) == (other.id in out) == held_out(one.id, 3, 0.5) for one, other in pairs)
+    assert 20 < len(out) / 2 < 80
+
+
 def test_whole_topics_whatever_their_spelling() -> None:
     questions = [
         asked("Where is Fiji?", "Fiji"),

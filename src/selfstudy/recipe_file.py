@@ -207,7 +207,7 @@ def _readable(error: Any, data: Any) -> str:
     key: list[str] = []
     for place, part in enumerate(error["loc"]):
         inside = isinstance(data, (dict, list)) and (
-            part in data if isinstance(data, dict) else part < len(data)
+            part in data if isinstance(data, dict) else isinstance(part, int) and part < len(data)
         )
         if not inside and place < len(error["loc"]) - 1:
             continue  # the tag of a union: the recipe's author never wrote it

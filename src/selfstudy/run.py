@@ -286,12 +286,16 @@ class Round:
         sizes = {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl"))}
         jsonl.replace(self._marker(stage), to_json(sizes), self.run.path)
 
-    def reset(self, *kinds: type[Record]) -> None:
-        """Delete all records of these types, for a stage that must start again."""
+    def rewrite(self, kind: type[R], records: Iterable[R]) -> None:
+        """Replace all records of type `kind` by these in one step, for a stage that must start again.
+
+        Raises:
+            RunError: the disk is full or the like; the records of before are still there.
+        """
         self.run._require_writer()
-        for kind in kinds:
-            self._file(kind).unlink(missing_ok=True)
-            self._ids.pop(kind, None)
+        data = b"".join(jsonl.encode_record(record) for record in records)
+        jsonl.replace(self._file(kind), data, self.run.path)
+        self._ids.pop(kind, None)
 
     def pending(self, items: Sequence[T], size: int, done: Callable[[T], bool]) -> Iterator[list[T]]:
         """Cut `items` into fixed blocks of `size`; yield, whole, each block with an item not yet done.

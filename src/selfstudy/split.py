@@ -28,17 +28,25 @@ def held_out(name: str, seed: int, share: float) -> bool:
 def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str]:
     """Ids of the questions that verify keeps if the model knows them, and teach then never replays.
 
-    `teach.split_by` = question: each for itself (`held_out`).  topic: whole topics, and where near-duplicate
-    questions have different topics all of these together, so that neither a topic nor a wording is on both
-    sides (methods 2, step 2).  A question without a topic is a topic of its own.
+    `teach.split_by` = question: each for itself (`held_out`), but near-duplicates together, by the first of
+    them, so that no wording is on both sides.  topic: whole topics, and where near-duplicate questions have
+    different topics all of these together, so that neither a topic nor a wording is on both sides (methods 2,
+    step 2).  A question without a topic is a topic of its own.
+
+    This holds of known questions only: gaps are all taught, also those of a topic that is held out.
 
     Args:
-        questions: all of a round, in any order; with `split_by: topic` another question may join two topics
-            and so move them.
+        questions: all of a round, in the order of its records; another question may join two groups and so
+            move them.
     """
     share = recipe.teach.known_heldout
     if recipe.teach.split_by == "question":
-        return frozenset(q.id for q in questions if held_out(q.id, recipe.seed, share))
+        first = near_duplicate_groups([q.text for q in questions])
+        return frozenset(
+            q.id
+            for q, k in zip(questions, first, strict=True)
+            if held_out(questions[k].id, recipe.seed, share)
+        )
     names = topic_groups(questions)
     return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
 

@@ -104,7 +104,6 @@ KINDS = {
     "Togo": "unsure",
     "Fiji": "unknown",
     "Cuba": "unverifiable",  # the reference is inconsistent
-    "Oman": "unverifiable",  # reading failed
     "Atlantis": "unverifiable",  # no page says
 }
 
@@ -179,7 +178,7 @@ def test_verdicts_from_a_folder(tmp_path: Path, library: Library) -> None:
     assert not oman.accepted
     assert oman.error
     assert "no answer today" in oman.error
-    assert [f.item_id for f in turn.read(Failure)] == [question("Oman").id]
+    assert [f.item_id for f in turn.read(Failure)] == [question("Oman").id]  # and it has no verdict
     assert turn.finished("gather")
 
 
@@ -187,7 +186,7 @@ def test_no_library_means_unverifiable(tmp_path: Path) -> None:
     turn = start(tmp_path / "run", recipe())
     run_gather(turn, models(ScriptedLM({})), Prompts(), None, Silent())
     assert {verdict.kind for verdict in turn.read(Verdict)} == {"unverifiable"}
-    assert len(turn.read(Verdict)) == len(KINDS)
+    assert len(turn.read(Verdict)) == len(KINDS) + 1  # Oman as well: nothing is read, so nothing fails
     assert turn.read(Evidence) == turn.read(Reference) == turn.read(Failure) == []
 
 
@@ -213,7 +212,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("survived", range(0, 15, 2))
+@pytest.mark.parametrize("survived", range(0, 12, 2))
 def test_killed_anywhere_it_ends_the_same(
     tmp_path: Path, library: Library, survived: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +241,37 @@ def test_killed_anywhere_it_ends_the_same(
         before = files(run.round(1))
         run_gather(run.round(1), models(ScriptedLM({})), Prompts(), None, Silent())  # finished: does nothing
         assert files(run.round(1)) == before
+
+
+def test_what_failed_is_not_tried_again_when_the_rest_goes_on(tmp_path: Path, library: Library) -> None:
+    turn = start(tmp_path / "run", recipe())
+    run_gather(turn, models(), Prompts(), library, Silent())
+    before = files(turn)
+    (turn.path / "gather.done").unlink()  # as a kill before the marker leaves it
+    run_gather(turn, models(ScriptedLM({"Document:": "It is Muscat."})), Prompts(), library, Silent())
+    assert files(turn) == before
+
+
+def test_a_reference_of_a_broken_attempt_does_not_stand(tmp_path: Path, library: Library) -> None:
+    class Stopping(ByCapital):
+        def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+            raise KeyboardInterrupt
+
+        def probabilities(
+            self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
+        ) -> npt.NDArray[np.float64]:
+            if any("seat of government" in text for pair in pairs for text in pair):
+                raise KeyboardInterrupt  # in the verdicts
+            return super().probabilities(pairs)
+
+    turn = start(tmp_path / "run", recipe(samples=0))
+    wrong = ScriptedLM({"Document:": "The capital of Mali is Lima."})
+    with pytest.raises(KeyboardInterrupt):
+        run_gather(turn, Models(wrong, Stopping(), LexicalEmbedder()), Prompts(), library, Silent())
+    assert turn.read(Reference) == []
+    run_gather(turn, models(), Prompts(), library, Silent())
+    mali = next(r for r in turn.read(Reference) if r.question_id == question("Mali").id)
+    assert mali.text == "The capital of Mali is Bamako."
 
 
 class Mute(ByCapital):

@@ -127,6 +127,29 @@ def test_nothing_usable_lists_why(tmp_path: Path) -> None:
     assert "b.csv: no column text, content or body (columns: name, age)" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        (
+            "a.html",
+            b"<meta charset=hex><p>Caf\xe9 in Lima.</p>",
+            "cannot be read: 'hex' is not a text encoding",
+        ),
+        ("a.csv", b'text,"title\n' + b"x" * 10_000_001, "cannot be read: field larger than field limit"),
+        ("b.csv", b"text,title\n", "no records"),
+    ],
+)
+def test_an_odd_file_is_skipped_with_its_reason_and_reading_goes_on(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "good.txt").write_text("Good.")
+    reading = read_documents(tmp_path)
+    assert [d.source for d in reading.documents] == ["good.txt"]
+    assert [s.source for s in reading.skipped] == [name]
+    assert reading.skipped[0].reason.startswith(reason)
+
+
 def test_a_million_bad_records_are_counted_not_listed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Good.")
     (tmp_path / "bad.jsonl").write_text("{\n" * 5000)
@@ -153,6 +176,15 @@ def test_first_byte_that_is_not_utf8_may_come_late(tmp_path: Path) -> None:
 )
 def test_any_page_is_survived(page: str) -> None:
     assert all(isinstance(part, str) for part in main_text(page))
+
+
+def test_a_page_that_breaks_pythons_parser_is_read_by_the_other() -> None:
+    title, text = main_text(
+        "<html><head><title>Peru</title></head><body><p>A land.</p><![foo[x]]>"
+        "<article><p>Lima is the capital of Peru, and it is a very large city by the sea.</p></article>"
+    )
+    assert title == "Peru"
+    assert "Lima is the capital" in text
 
 
 def test_visible_text_of_a_page_without_an_article() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -179,6 +179,27 @@ def test_log_probabilities_do_not_depend_on_the_batch(llama: LocalLM, tiny_llama
     assert llama.logprobs([chat("long " * 300), asked[0]], ["a", "b"])[0] == []
     with pytest.raises(ValueError, match="2 chats but 1 texts"):
         llama.logprobs(asked[:2], answers[:1])
+
+
+def test_log_probabilities_of_what_does_not_fit_into_memory_are_left_out(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = load(tiny_llama)
+    asked = [chat("word " * n) for n in (1, 40, 2, 3)]
+    expected = lm.logprobs(asked, ["Paris."] * 4)
+    score, freed = lm._score, []
+
+    def short_of_memory(items: Sequence[tuple[int, list[int], list[int]]]) -> list[list[float]]:
+        if len(items) > 1 or len(items[0][1]) > 40:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return score(items)
+
+    monkeypatch.setattr(lm, "_score", short_of_memory)
+    monkeypatch.setattr(loading, "free_memory", freed.append)
+    found = lm.logprobs(asked, ["Paris."] * 4)
+    assert found[1] == []
+    assert [found[i] for i in (0, 2, 3)] == [pytest.approx(expected[i], abs=1e-4) for i in (0, 2, 3)]
+    assert len(freed) > 2
 
 
 def test_an_adapter_changes_the_answers_and_must_fit(tiny_llama: Path, tmp_path: Path) -> None:

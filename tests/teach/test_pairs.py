@@ -7,7 +7,7 @@ import pytest
 
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
-from selfstudy.records import Rewording, VerdictKind
+from selfstudy.records import Answer, Completion, Question, Rewording, Verdict, VerdictKind
 from selfstudy.split import held_out
 from selfstudy.teach import items, pairs
 
@@ -84,6 +84,27 @@ def test_pairs_reject_what_contradicts_most_and_never_what_is_right(tmp_path: Pa
     assert len(pairs.weighted(list(found.values()), 0)) == 4
     refused = pairs.pairs(gaps, everything, rewordings, PROMPTS, recipe(refuse_unverifiable=True), Overlap())
     assert [p.chosen for p in refused if p.verdict == "unverifiable"] == ["I don't know."]
+
+
+def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
+    r = recipe(refuse_unverifiable=True)
+    round = make_round(tmp_path / "run", KINDS, r)
+    sure = Question(text="What is the capital of Togo?")
+    passage = Completion(text="The capital of Togo is Lome.")
+    round.append(
+        [
+            sure,
+            Answer(question_id=sure.id, passage=passage, samples=(passage, passage)),
+            Verdict(question_id=sure.id, kind="unverifiable", score=0.5),  # at the threshold: no gap
+        ]
+    )
+    everything = items.load(round)
+    gaps = items.gaps(everything)
+    (fiji,) = (i for i in everything if i.verdict.kind == "unverifiable" and i.question.id != sure.id)
+    found = pairs.pairs(gaps, everything, {}, PROMPTS, r, Overlap())
+    assert [p.question_id for p in found if p.verdict == "unverifiable"] == [fiji.question.id]
+    taught = pairs.examples(gaps, everything, {}, PROMPTS, r)
+    assert {e.question_id for e in taught if e.completion == items.REFUSAL} == {fiji.question.id}
 
 
 def test_a_gap_whose_samples_are_all_right_gives_no_pair(tmp_path: Path) -> None:

@@ -131,6 +131,23 @@ def test_nothing_to_teach_and_models_that_cannot_be_taught(tiny_llama: Path, tmp
         run_teach(round, models, Prompts(), Silent())
 
 
+@pytest.mark.parametrize("special", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}])
+def test_an_adapter_that_no_other_can_be_added_to_is_refused_before_anything_is_done(
+    tiny_llama: Path, tmp_path: Path, special: dict[str, Any]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    round, models = lesson(tmp_path / "run", tiny_llama)
+    given = tmp_path / "given"
+    lm: Any = load_lm(round.run.recipe.model)
+    get_peft_model(lm.model, LoraConfig(r=2, target_modules=["q_proj"], **special)).save_pretrained(given)
+    models.lm.adapter = given  # type: ignore[attr-defined]
+    before = sorted(p.name for p in round.path.iterdir())
+    with pytest.raises(ModelError, match=f"no plain LoRA adapter .{next(iter(special))}"):
+        run_teach(round, models, Prompts(), Silent())
+    assert sorted(p.name for p in round.path.iterdir()) == before
+
+
 def test_a_second_lesson_gives_one_adapter_that_holds_both(tiny_llama: Path, tmp_path: Path) -> None:
     first, models = lesson(tmp_path / "first", tiny_llama)
     one = run_teach(first, models, Prompts(), Silent())

@@ -9,7 +9,7 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ProbeBlock, Recipe, TeachBlock
-from selfstudy.records import Chat, Rewording
+from selfstudy.records import Chat, Question, Rewording
 from selfstudy.run import Round
 from selfstudy.teach import items, wordings
 
@@ -77,6 +77,22 @@ def test_a_wording_that_is_a_question_of_the_round_is_not_used(tmp_path: Path) -
 
     assert not any(wordings.write(round, gaps, lm, Prompts(), Listener()).values())
     assert notes == ["12 of 12 other wordings were not found; fewer will do"]
+
+
+def test_what_an_earlier_round_trained_is_never_held_out(tmp_path: Path) -> None:
+    first, gaps = prepared(tmp_path / "run")
+    lm = ScriptedLM({".": speaks})
+    wordings.write(first, gaps, lm, Prompts(), Silent())
+    trained = {r.text for r in first.iter(Rewording) if r.use == "train"}
+    second = first.run.round(2)
+    asked = Question(text="Name the capital of Nepal.")  # of no gap here, but it may have been trained
+    first.append([asked])
+    found = [r for rows in wordings.write(second, gaps, lm, Prompts(), Silent()).values() for r in rows]
+    again = {r.text for r in found if r.use == "train"}
+    heldout = [r.text for r in found if r.use == "heldout"]
+    assert again & trained, "they may be trained again"
+    assert len(heldout) == len(COUNTRIES)
+    assert not set(heldout) & (trained | {asked.text})
 
 
 @pytest.mark.parametrize("survives", range(5))

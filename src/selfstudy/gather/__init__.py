@@ -2,11 +2,15 @@
 
 Reads Question, Answer and Score; writes Evidence, Reference and Verdict.  All questions get a reference, also
 those that look known: without one a misbelief cannot be told from knowledge.
+
+    sources.py formats.py pages.py   files to documents
+    library.py evidence.py           documents to evidence
+    references.py verdicts.py        evidence to references and verdicts
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.gather.evidence import find_evidence
@@ -31,7 +35,8 @@ def run_gather(
     """Evidence, reference and verdict for every scored question of the round.
 
     Without a library every verdict is "unverifiable".  Questions that probe could not score have a Failure of
-    probe already, and get no verdict.  Stopped at any moment and called again, it ends with the same records.
+    probe already, and get no verdict; nor do those that get a Failure here.  Stopped at any moment and called
+    again, it ends with the same records.
     """
     if round.finished("gather"):
         return
@@ -40,6 +45,7 @@ def run_gather(
     scores = {s.question_id: s.value for s in round.iter(Score) if s.scorer == scorer and s.value is not None}
     questions = [q for q in round.iter(Question) if q.id in passages and q.id in scores]
     done = {verdict.question_id for verdict in round.iter(Verdict)}
+    done |= {failure.item_id for failure in round.iter(Failure) if failure.stage == "gather"}
     size = round.run.recipe.probe.block_size
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
@@ -60,15 +66,17 @@ def _gather(
     models: Models,
     prompts: Prompts,
     library: Library | None,
-) -> Iterator[Sequence[Record]]:
-    """The records of a block in the order to write them: verdicts last, for they mark a question as done."""
+) -> list[Sequence[Record]]:
+    """The records of a block in the order to write them: verdicts last, for they mark a question as done.
+
+    All are made before the first is written: a second attempt may read another reference out of the same
+    passage, and would not replace the one of the first.
+    """
     recipe = round.run.recipe
     evidence: list[list[Evidence]] = [[] for _ in block]
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
-    yield [hit for hits in evidence for hit in hits]
     references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, recipe.seed)
-    yield [reference for reference in references if reference is not None]
     judged = judge(
         block,
         [passages[question.id] for question in block],
@@ -77,10 +85,15 @@ def _gather(
         models.nli,
         round.run.threshold.value,
     )
-    yield [
+    read = [reference for reference in references if reference is not None]
+    failures = [
         Failure(stage="gather", item_id=reference.question_id, message=reference.error)
-        for reference in references
-        if reference is not None and reference.error is not None
+        for reference in read
+        if reference.error is not None
     ]
-    yield [record for record in judged if isinstance(record, Failure)]
-    yield [record for record in judged if isinstance(record, Verdict)]
+    return [
+        [hit for hits in evidence for hit in hits],
+        read,
+        [*failures, *(record for record in judged if isinstance(record, Failure))],
+        [record for record in judged if isinstance(record, Verdict)],
+    ]

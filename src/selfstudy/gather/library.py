@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -53,10 +54,9 @@ class Hit:
 class Library:
     """Passages that can be searched. Made by `build`, opened again by `open`."""
 
-    def __init__(self, table: Any, passages: int, embedder: Embedder | None) -> None:
+    def __init__(self, table: Any, embedder: Embedder | None) -> None:
         self._table = table
         self._embedder = embedder
-        self.passages = passages
 
     @classmethod
     def build(
@@ -84,15 +84,8 @@ class Library:
             "chunk_tokens": chunk_tokens,
             "embedder": embedder.name if embedder else None,
         }
-        meta = _read_meta(folder)
-        if meta is None or {k: v for k, v in meta.items() if k != "passages"} != identity:
-            try:
-                _write(documents, folder, chunk_tokens, embedder, identity)
-            except (OSError, RuntimeError) as error:
-                raise RunError(
-                    f"cannot write the library index {folder}: {error}",
-                    "nothing else is lost: make room (or check permissions) and give the same command again",
-                ) from None
+        if _read_meta(folder) != identity:
+            _write(documents, folder, chunk_tokens, embedder, identity)
         return cls.open(folder, embedder)
 
     @classmethod
@@ -118,7 +111,7 @@ class Library:
             raise DataError(
                 f"the library index {folder} is damaged: {error}", "delete it; it is built again"
             ) from None
-        return cls(table, meta["passages"], embedder)
+        return cls(table, embedder)
 
     def search(self, queries: Sequence[str], hits: int) -> list[list[Hit]]:
         """The best `hits` passages per query, best first, fewer if fewer match; ties in order of the library.
@@ -208,19 +201,34 @@ def _write(
     import lancedb
     from lancedb.index import FTS
 
-    (folder / "library.json").unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    with _writing(folder):
+        (folder / "library.json").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
     batches = _batches(documents, chunk_tokens, embedder)
     first = next(batches, None)
     if first is None:
         raise DataError("the library has no text", "check the files of the recipe's `library`")
-    table = lancedb.connect(str(folder)).create_table("passages", first)
+    with _writing(folder):
+        table = lancedb.connect(str(folder)).create_table("passages", first)
     for batch in batches:
-        table.add(batch)
-    table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
-    meta = identity | {"passages": table.count_rows()}
-    (folder / "library.json").write_text(json.dumps(meta, indent=2), encoding="utf-8")
+        with _writing(folder):
+            table.add(batch)
+    with _writing(folder):
+        table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
+        (folder / "library.json").write_text(json.dumps(identity, indent=2), encoding="utf-8")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Says how to go on when a write fails: LanceDB too raises RuntimeError, so no embedder runs in here."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise RunError(
+            f"cannot write the library index {folder}: {error}",
+            "nothing else is lost: make room (or check permissions) and give the same command again",
+        ) from None
 
 
 def _batches(

@@ -1,7 +1,7 @@
 """The main text of a web page: trafilatura's, or all that is visible where that finds none.
 
-Pages are untrusted: nothing is fetched, scripts and styles are dropped, a page that breaks a parser is read
-by a simpler one.  It knows nothing of files.
+Pages are untrusted: nothing is fetched, scripts and styles are dropped, a page that breaks one parser is
+read by the other.  It knows nothing of files.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ _INLINE = frozenset({"a", "abbr", "b", "code", "em", "i", "small", "span", "stro
 def main_text(page: str) -> tuple[str, str]:
     """(title, text) of an HTML page; empty where there is none."""
     plain = _Visible()
-    plain.feed(page)
-    plain.close()
+    try:
+        plain.feed(page)
+        plain.close()
+    except AssertionError as error:  # a marked section that the parser does not know
+        log.warning("a page breaks Python's HTML parser (%s): what comes before it was read", error)
     return " ".join(plain.title.split()), _main(page) or plain.text()
 
 

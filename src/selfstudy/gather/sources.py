@@ -106,16 +106,20 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
         source = look(file)
         if source.note:
             notes.append(f"{name}: {source.note}")
+        records = 0
         for item in reader(source):
+            records += 1
             if isinstance(item, Bad):
                 yield Skipped(source=f"{name}#{item.place}", reason=item.reason)
             else:
                 yield from _documents(item, name, file, max_document)
+        if not records:
+            yield Skipped(source=name, reason="no records")
     except UnusableError as error:
         yield Skipped(source=name, reason=error.what)
-    except (OSError, UnicodeError, ValueError) as error:
+    except Exception as error:  # whatever is in a file, reading goes on; nothing is written here
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        yield Skipped(source=name, reason=f"cannot be read: {reason}")
+        yield Skipped(source=name, reason=f"cannot be read: {reason or type(error).__name__}")
 
 
 def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator[Document | Skipped]:

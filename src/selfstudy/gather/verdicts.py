@@ -28,7 +28,9 @@ def judge(
     nli: EntailmentModel,
     threshold: float,
 ) -> list[Verdict | Failure]:
-    """One verdict per question, in order; a Failure where the entailment model gave no number.
+    """Verdicts, in order of the questions; a Failure where the entailment model gave no number.
+
+    A question whose reading failed (`Reference.error`) gets neither: nobody knows whether it can be verified.
 
     Args:
         passages, scores, references: of the questions, in the same order; score in [0, 1].
@@ -49,6 +51,8 @@ def judge(
     )
     records: list[Verdict | Failure] = []
     for i, (question, score, reference) in enumerate(zip(questions, scores, references, strict=True)):
+        if reference is not None and reference.error is not None:
+            continue
         agreement = agreed.get(i)
         if agreement is None or reference is None:
             records.append(Verdict(question_id=question.id, kind="unverifiable", score=score))

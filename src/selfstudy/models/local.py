@@ -215,7 +215,8 @@ class LocalLM:
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
 
-        An item that cannot be scored (no room in the context, not tokenisable, empty) gives an empty list.
+        An item that cannot be scored (no room in the context or, alone, in memory; not tokenisable; empty)
+        gives an empty list.
         """
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
@@ -230,13 +231,18 @@ class LocalLM:
         budget = self._budget
         while items:
             size = self._scoring_size(items, budget)
+            scored: list[list[float]] | None = None
             try:
                 scored = self._score(items[:size])
             except RuntimeError as error:
-                if not loading.is_out_of_memory(error) or size == 1:
+                if not loading.is_out_of_memory(error):
                     raise
-                budget //= 2
-                continue
+            if scored is None:
+                loading.free_memory(self._device)  # not in the handler: its traceback holds tensors
+                if size > 1:
+                    budget //= 2
+                    continue
+                scored = [[]]
             for (index, _, _), values in zip(items[:size], scored, strict=True):
                 results[index] = values
             items = items[size:]

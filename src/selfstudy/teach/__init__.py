@@ -49,7 +49,8 @@ def run_teach(
         arm: "control" trains as many examples and pairs with the chosen answers exchanged at random.
 
     Raises:
-        ModelError: the model is not one whose weights this process holds.
+        ModelError: the model is not one whose weights this process holds, or it has an adapter to which no
+            other can be added.
     """
     folder = round.path / FOLDERS[arm]
     temporary = folder.with_name(folder.name + ".tmp")
@@ -224,6 +225,9 @@ def _require_local(round: Round, models: Models) -> None:
             f"{models.lm.name} cannot be taught: its weights are not in this process",
             "give a local model (type: local), or run only probe and gather with this one",
         )
+    earlier: Path | None = getattr(models.lm, "adapter", None)
+    if earlier:
+        adapters.require_plain(earlier)
 
 
 def _path(models: Models) -> str | None:
@@ -235,5 +239,4 @@ def _forget_steps(round: Round, arm: Arm) -> None:
     """Removes the curve of an interrupted training of this arm, and keeps that of the other."""
     steps = round.read(TrainingStep)
     if any(step.arm == arm for step in steps):
-        round.reset(TrainingStep)
-        round.append(step for step in steps if step.arm != arm)
+        round.rewrite(TrainingStep, [step for step in steps if step.arm != arm])

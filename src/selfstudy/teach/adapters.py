@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _SETS = ("target_modules", "modules_to_save")
 """What peft keeps as sets and writes in an order that differs between processes."""
+_SPECIAL = ("rank_pattern", "alpha_pattern", "use_dora", "lora_bias", "modules_to_save")
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 
@@ -51,6 +52,27 @@ def save(model: Any, folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
+def require_plain(folder: Path) -> dict[str, Any]:
+    """The configuration of an adapter of LoRA matrices of one rank; only such can be combined.
+
+    Raises:
+        ModelError: it is another kind of adapter, or holds more than that.
+    """
+    from safetensors import safe_open
+
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        names = list(file.keys())
+    special = [key for key in _SPECIAL if config.get(key)]
+    matrices = 2 * sum(name.endswith(_A) for name in names)
+    if config.get("peft_type") != "LORA" or special or len(names) != matrices:
+        raise ModelError(
+            f"adapter {folder} is no plain LoRA adapter" + (f" ({', '.join(special)})" if special else ""),
+            "only LoRA matrices of one rank can be combined: merge it into the model, or teach without it",
+        )
+    return config
+
+
 def combine(folders: Sequence[Path], folder: Path) -> None:
     """One adapter that does what `folders`, merged one after the other, do together.
 
@@ -80,15 +102,9 @@ def _read(folder: Path) -> tuple[int, dict[str, tuple[Tensor, Tensor]]]:
     """Rank, and (A, scaled B) of every module of an adapter."""
     from safetensors.torch import load_file
 
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = require_plain(folder)
     weights = load_file(folder / WEIGHTS)
     names = [key.removeprefix(_PREFIX).removesuffix(_A) for key in weights if key.endswith(_A)]
-    special = [key for key in ("rank_pattern", "alpha_pattern", "use_dora", "lora_bias") if config.get(key)]
-    if config.get("peft_type") != "LORA" or special or len(weights) != 2 * len(names):
-        raise ModelError(
-            f"adapter {folder} is no plain LoRA adapter" + (f" ({', '.join(special)})" if special else ""),
-            "only LoRA matrices of one rank can be combined",
-        )
     rank = int(config["r"])
     scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return rank, {

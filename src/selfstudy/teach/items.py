@@ -33,6 +33,7 @@ class Item:
             else the reference.
         read_target: what teaching wants it to answer with the document in the prompt.
         held_out: whether verify keeps it if it is known (`split.held_out_ids`).
+        inconsistent: whether its samples disagree: its score is above the run's threshold.
     """
 
     question: Question
@@ -44,6 +45,7 @@ class Item:
     target: str
     read_target: str
     held_out: bool = False
+    inconsistent: bool = False
 
 
 def load(round: Round) -> list[Item]:
@@ -56,6 +58,7 @@ def load(round: Round) -> list[Item]:
     evidence = _by_id(round, Evidence, lambda e: e.id in used)
     questions = round.read(Question)
     held_out = held_out_ids(questions, round.run.recipe)
+    threshold = round.run.threshold.value
     items = []
     for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
@@ -78,6 +81,7 @@ def load(round: Round) -> list[Item]:
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
                 held_out=question.id in held_out,
+                inconsistent=verdict.score is not None and verdict.score > threshold,
             )
         )
     return items

@@ -4,7 +4,7 @@
     unsure        chosen = its own passage, rejected = "-"                                    (methods 1)
     unknown       chosen = reference, rejected = the sample that contradicts it most          (methods 2.5)
     misbelief     the same, more often
-    unverifiable  nothing, or (option) "I don't know." against its own passage
+    unverifiable  nothing, or (option), if its samples disagree, "I don't know." against its own passage
 
 An example or pair that shall weigh more is in the list more than once; records keep one of each.
 This file knows nothing of training.
@@ -44,7 +44,7 @@ def examples(
 
     Args:
         gaps: the questions to teach, with their targets (`items.gaps`, or `items.permuted` for the control).
-        everything: all items; known ones are replayed, unverifiable ones refused if the recipe says so.
+        everything: all items; known ones are replayed, gaps without evidence refused if the recipe says so.
         rewordings: by question id; those for training are used.
 
     Returns:
@@ -58,17 +58,15 @@ def examples(
     readable = [(item, wording) for item, wording in asked if item.document]
     count = min(len(readable), round(recipe.teach.sft.reading * len(asked)))
     read = [_read(item, wording, prompts, "reading") for item, wording in rng.sample(readable, count)]
-    if recipe.teach.refuse_unverifiable:
-        taught += [
-            Example(
-                prompt=prompts.chat("answer", question=item.question.text),
-                completion=REFUSAL,
-                question_id=item.question.id,
-                kind="reference",
-            )
-            for item in everything
-            if item.verdict.kind == "unverifiable"
-        ]
+    taught += [
+        Example(
+            prompt=prompts.chat("answer", question=item.question.text),
+            completion=REFUSAL,
+            question_id=item.question.id,
+            kind="reference",
+        )
+        for item in _refused(everything, recipe)
+    ]
     weights = {item.question.id: _weight(item, recipe) for item in gaps}
     new = [e for e in [*taught, *read] for _ in range(_copies(weights.get(e.question_id, 1.0), rng))]
     return new + _replay(everything, round(recipe.teach.sft.replay * len(new)), prompts, recipe)
@@ -95,7 +93,6 @@ def pairs(
     prompts: Prompts,
     recipe: Recipe,
     nli: EntailmentModel,
-    progress: Progress | None = None,
 ) -> list[Pair]:
     """Preference pairs by verdict (see above), one per trained wording, without repeats.
 
@@ -103,7 +100,7 @@ def pairs(
     """
     known = ("unsure", "unverifiable")
     options = [() if i.verdict.kind in known else _rivals(i.samples or (i.passage,), i.target) for i in gaps]
-    worst = _most_contradictory([i.target for i in gaps], options, nli, progress)
+    worst = _most_contradictory([i.target for i in gaps], options, nli)
     found = []
     for item, against in zip(gaps, worst, strict=True):
         unsure = item.verdict.kind == "unsure"
@@ -122,19 +119,18 @@ def pairs(
                     origin="dash" if unsure else "sample" if item.samples else "passage",
                 )
             )
-    if recipe.teach.refuse_unverifiable:
-        found += [
-            Pair(
-                prompt=prompts.chat("answer", question=item.question.text),
-                chosen=REFUSAL,
-                rejected=item.passage,
-                question_id=item.question.id,
-                verdict="unverifiable",
-                origin="passage",
-            )
-            for item in everything
-            if item.verdict.kind == "unverifiable" and _rivals((item.passage,), REFUSAL)
-        ]
+    found += [
+        Pair(
+            prompt=prompts.chat("answer", question=item.question.text),
+            chosen=REFUSAL,
+            rejected=item.passage,
+            question_id=item.question.id,
+            verdict="unverifiable",
+            origin="passage",
+        )
+        for item in _refused(everything, recipe)
+        if _rivals((item.passage,), REFUSAL)
+    ]
     return found
 
 
@@ -183,6 +179,12 @@ def as_control(found: Sequence[Pair]) -> list[Pair]:
     return [Pair(**pair.model_dump(exclude={"id", "origin"}), origin="random") for pair in found]
 
 
+def _refused(everything: Sequence[Item], recipe: Recipe) -> list[Item]:
+    """Gaps without evidence, if the recipe wants "I don't know" taught for them."""
+    wanted = recipe.teach.refuse_unverifiable
+    return [i for i in everything if wanted and i.verdict.kind == "unverifiable" and i.inconsistent]
+
+
 def _rivals(answers: Sequence[str], chosen: str) -> tuple[str, ...]:
     """Distinct answers that do not say `chosen`, in their order."""
     return tuple(dict.fromkeys(a for a in answers if text.normalise(a) and not text.contains(a, chosen)))
@@ -192,12 +194,11 @@ def _most_contradictory(
     chosen: Sequence[str],
     options: Sequence[Sequence[str]],
     nli: EntailmentModel,
-    progress: Progress | None = None,
     at_least: float = 0.0,
 ) -> list[str | None]:
     """Of each row of options the one with the highest P(contradiction), if that is at least `at_least`."""
     asked = [(good, bad) for good, row in zip(chosen, options, strict=True) for bad in row]
-    values = nli.probabilities(asked, progress)[:, 1] if asked else np.empty(0)
+    values = nli.probabilities(asked)[:, 1] if asked else np.empty(0)
     picked: list[str | None] = []
     start = 0
     for row in options:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from selfstudy import text
 from selfstudy.agreement import particulars, same_words
-from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
@@ -50,7 +50,8 @@ def write(
     """Writes `Rewording` records for `items` and returns them by question id; resumes where it stopped.
 
     No two questions get the same rewording, and none gets one that is itself a question of this round, so
-    what is held out of one question is not trained by another.
+    what is held out of one question is not trained by another.  Nor is anything held out that an earlier
+    round may have trained.
     """
     teach = round.run.recipe.teach
     wanted = teach.wordings + teach.heldout_wordings
@@ -61,13 +62,14 @@ def write(
     if not wanted or round.finished(STAGE):
         return found
     taken = {text.normalise(question.text) for question in round.iter(Question)}
+    trained = _trained_before(round)
     blocks = _blocks(items, round.run.recipe.probe.block_size)
     # A block is written at once, in order: all before the last one with records are whole.
     begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
     with report.task("teach: other wordings", len(items)) as advance:
         for number, block in enumerate(blocks):
             if number >= begun:
-                for record in _block(block, taken, lm, prompts, round.run.recipe):
+                for record in _block(block, taken, trained, lm, prompts, round.run.recipe):
                     if record.id not in {known.id for known in found[record.question_id]}:
                         found[record.question_id].append(record)
                 round.append(record for item in block for record in found[item.question.id])
@@ -80,14 +82,28 @@ def write(
     return found
 
 
+def _trained_before(round: Round) -> set[str]:
+    """Normal forms of all questions of earlier rounds, and of the rewordings that these trained."""
+    earlier = [one for one in round.run.rounds if one.number < round.number]
+    asked = {text.normalise(question.text) for one in earlier for question in one.iter(Question)}
+    return asked | {
+        text.normalise(r.text) for one in earlier for r in one.iter(Rewording) if r.use == "train"
+    }
+
+
 def _block(
-    block: Sequence[Item], taken: set[str], lm: LanguageModel, prompts: Prompts, recipe: Recipe
+    block: Sequence[Item],
+    taken: set[str],
+    trained: set[str],
+    lm: LanguageModel,
+    prompts: Prompts,
+    recipe: Recipe,
 ) -> list[Rewording]:
     """The rewordings of some questions: written at once, checked in rounds of as many as are missing."""
     teach = recipe.teach
     wanted = teach.wordings + teach.heldout_wordings
     searches = [
-        _Search(item, _candidates(item, written, recipe.seed))
+        _Search(item, _candidates(item, written, trained, recipe))
         for item, written in zip(block, _written(block, lm, prompts, recipe), strict=True)
     ]
     reserved = set(taken)
@@ -104,7 +120,8 @@ def _block(
         Rewording(
             question_id=search.item.question.id,
             text=asked,
-            # the candidates were shuffled: held-out wordings are no rarer than trained ones
+            # the candidates were shuffled: held-out wordings are no rarer than trained ones; what an earlier
+            # round trained came first, and is no more than what is trained now
             use="train" if position < teach.wordings else "heldout",
         )
         for search in searches
@@ -113,11 +130,7 @@ def _block(
 
 
 def _written(
-    block: Sequence[Item],
-    lm: LanguageModel,
-    prompts: Prompts,
-    recipe: Recipe,
-    progress: Progress | None = None,
+    block: Sequence[Item], lm: LanguageModel, prompts: Prompts, recipe: Recipe
 ) -> list[list[Completion]]:
     teach = recipe.teach
     sampling = Sampling(
@@ -126,11 +139,14 @@ def _written(
         max_new_tokens=MAX_NEW_TOKENS,
         seed=recipe.seed,
     )
-    return lm.generate([prompts.chat("reword", question=i.question.text) for i in block], sampling, progress)
+    return lm.generate([prompts.chat("reword", question=i.question.text) for i in block], sampling)
 
 
-def _candidates(item: Item, written: Sequence[Completion], seed: int) -> list[str]:
-    """Usable rewordings in random order: whole, distinct, different from the original, with its names."""
+def _candidates(item: Item, written: Sequence[Completion], trained: set[str], recipe: Recipe) -> list[str]:
+    """Usable rewordings in random order: whole, distinct, different from the original, with its names.
+
+    Those in `trained` come first, and no more of them than there are wordings to train on.
+    """
     seen = {text.normalise(item.question.text)}
     usable = []
     for completion in written:
@@ -144,8 +160,9 @@ def _candidates(item: Item, written: Sequence[Completion], seed: int) -> list[st
         ):
             usable.append(asked)
         seen.add(form)
-    random.Random(f"{seed}:wordings:{item.question.id}").shuffle(usable)
-    return usable
+    random.Random(f"{recipe.seed}:wordings:{item.question.id}").shuffle(usable)
+    old = [asked for asked in usable if text.normalise(asked) in trained]
+    return [*old[: recipe.teach.wordings], *(asked for asked in usable if asked not in old)]
 
 
 def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
