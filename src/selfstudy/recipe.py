@@ -313,7 +313,10 @@ class TeachBlock(Block):
     known_heldout: Fraction = 0.5
     """Share of known questions that is kept for verify and never replayed."""
     split_by: Literal["question", "topic"] = "question"
-    """What is kept as a whole: single questions, or all known questions of a topic (methods 2)."""
+    """What is kept as a whole: single questions, or all known questions of a topic (methods 2).
+
+    Known questions only: gaps are all taught, also those of a topic whose known questions are held out.
+    """
     refuse_unverifiable: bool = False
     """Add pairs that teach "I don't know" for gaps without evidence."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
