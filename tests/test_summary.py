@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from selfstudy.answer_key import JsonlKey
+from selfstudy.probe import capability
 from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Recipe
 from selfstudy.records import Check, Question, Score, Skipped, Verdict, VerdictKind
@@ -120,6 +122,13 @@ def test_capability_by_hand(run: Run) -> None:
     assert summary["awareness"] == 0.5
     assert summary["brevity"] == 1.0
     assert summary["slc"] == pytest.approx(0.75)
+    assert summary["curiosity_of"] is None
+
+
+def test_curiosity_of_a_sample_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = capability.self_learning_capability
+    monkeypatch.setattr(capability, "self_learning_capability", partial(whole, limit=3))
+    assert summarise(run, None, Letters())["curiosity_of"] == 3
 
 
 def test_auroc_by_hand(run: Run, key: JsonlKey) -> None:
@@ -170,12 +179,17 @@ def test_an_empty_run_has_all_keys(tmp_path: Path, run: Run) -> None:
     assert empty["after"]["gap_correct"] is None
 
 
-def test_the_first_promoted_round_speaks_for_the_run(tmp_path: Path) -> None:
+def test_the_last_promoted_round_speaks_for_the_run_before_and_after(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "rounds", Recipe(rounds=3)) as made:
-        for number, promoted in ((1, False), (2, True), (3, True)):
-            made.round(number).append([Question(text=f"{number} {i}") for i in range(number)])
-            gate = {"promoted": promoted, "reasons": [], "gains": {}}
+        for number, promoted in ((1, True), (2, True), (3, False)):
+            asked = [Question(text=f"{number} {i}") for i in range(number)]
+            made.round(number).append(asked)
+            made.round(number).append(check(q, "base", "gap", "original", q is not asked[0]) for q in asked)
+            made.round(number).append(check(q, "taught", "gap", "original", True) for q in asked)
+            gate = {"promoted": promoted, "reasons": [], "gains": {"gap": {"n": number}}}
             made.write_json(f"rounds/{number}/gate.json", gate)
         summary = summarise(made, None, Letters())
     assert (summary["round"], summary["questions"], summary["promoted"]) == (2, 2, True)
+    assert (summary["before"]["gap_correct"], summary["after"]["gap_correct"]) == (0.5, 1.0)
+    assert summary["gains"] == {"gap": {"n": 2}}
     assert [d["questions"] for d in summary["rounds_detail"]] == [1, 2, 3]

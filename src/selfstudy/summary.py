@@ -3,8 +3,10 @@
 Beside the loop and the command line this is the only file that sees all stages; it reads their records and
 calls their metrics, and computes nothing new but the AUROC of the hallucination score.
 
-A run of several rounds is summed up by one of them, named in `round`: the first that was promoted, else the
-last that was verified, else the last there is.  `rounds_detail` has the headline figures of each.
+A run of several rounds is summed up by one of them, named in `round`: the last that was promoted, for that is
+what the run hands on, else the last that was verified, else the last there is.  Before and after are both of
+that round: each has gaps of its own, found in the model that it began with.  `rounds_detail` has the headline
+figures of each.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
             calls unknown from those it calls known; [low, high]; how many questions have both.
         comparison: the scorers of round 1 side by side (`selfstudy.comparison`); None if there is one alone.
         curiosity, awareness, brevity, slc: methods 1, each in [0, 1].
+        curiosity_of: how many questions curiosity was computed from; None: from all.
         published: the four metrics as stored in an imported result file, else None.
         methods: per way of asking, questions and gaps.
         verdicts: count per verdict.
@@ -100,7 +103,7 @@ def _chosen(details: list[dict[str, Any]]) -> int | None:
     promoted = [d["round"] for d in details if d["promoted"]]
     verified = [d["round"] for d in details if d["promoted"] is not None]
     rest = [d["round"] for d in details]
-    return next(iter([*promoted[:1], *verified[-1:], *rest[-1:]]), None)
+    return next(iter([*promoted[-1:], *verified[-1:], *rest[-1:]]), None)
 
 
 def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def _comparison(run: Run) -> dict[str, Any] | None:
     return compare([run], confidence=run.recipe.verify.confidence).to_dict()
 
 
-def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, float | None]:
+def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, Any]:
     from selfstudy.probe.capability import self_learning_capability
     from selfstudy.probe.questions import Proposal
 
@@ -192,7 +195,10 @@ def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[
     scores = _scores(part) if part else []
     threshold = part.run.threshold.value if part else 0.0
     found = self_learning_capability(proposals, scores, embedder, threshold, seed=recipe.seed)
-    return {name: getattr(found, name) for name in CAPABILITY}
+    return {
+        **{name: getattr(found, name) for name in CAPABILITY},
+        "curiosity_of": found.clustered if found.clustered < found.questions else None,
+    }
 
 
 def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:

@@ -61,8 +61,34 @@ def test_a_change_is_judged_by_direction_and_noise() -> None:
     assert change(0.1, 0.9, up=False).word == "worse"
     assert change(0.5, 0.5).word == "unchanged"
     assert change(0.5, 0.6, width=0.1).word == "within noise"
+    assert change(0.5, 0.5, width=0.1).word == "unchanged"
     assert change(None, 0.6).word == ""
     assert change(None, 0.6).difference is None
+
+
+@pytest.mark.parametrize(
+    ("low", "p", "word"),
+    [
+        (0.01, 0.02, "better"),
+        (0.0, 0.02, "within noise"),
+        (0.01, 0.06, "within noise"),
+        (None, 0, "within noise"),
+    ],
+)
+def test_the_paired_test_of_the_gate_decides_what_is_noise(low: float | None, p: float, word: str) -> None:
+    side = {"n": 90, "failed": 0}
+    summary = {
+        "before": {"known_correct": 0.5},
+        "after": {"known_correct": 0.55},
+        "details": {
+            "before": {"known_correct": side | {"low": 0.4, "high": 0.6}},
+            "after": {"known_correct": side | {"low": 0.45, "high": 0.65}},  # overlaps, as unpaired ones do
+        },
+        "gains": {} if low is None else {"known": {"low": low, "high": 0.09, "p": p}},
+        "confidence": 0.95,
+    }
+    (found,) = changes(summary)
+    assert found.word == word
 
 
 def test_changes_read_a_summary() -> None:

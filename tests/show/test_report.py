@@ -121,12 +121,12 @@ def fill(run: Run, text: str, number: int = 1) -> Question:
     turn.append(
         [
             asked,
-            Answer(question_id=asked.id, passage=said, samples=(said, failed)),
+            Answer(question_id=asked.id, passage=said, samples=(said, failed, said)),
             Score(
                 question_id=asked.id,
                 scorer="selfcheck-nli",
                 value=0.9,
-                sentences=(SentenceScore(text=text, value=0.9, per_sample=(0.9,)),),
+                sentences=(SentenceScore(text=text, value=0.9, per_sample=(0.95, 0.85)),),
             ),
             evidence,
             reference,
@@ -214,7 +214,7 @@ def test_a_gap_can_be_followed_to_its_new_answer(run: Run) -> None:
     trail = report(run).data["trails"]["0"]
     assert trail["passage"] == "The river of Peru is long."
     assert trail["samples"][1].startswith("[failed: ")
-    assert trail["scores"][0]["sentences"][0]["each"] == [0.9]
+    assert trail["scores"][0]["sentences"][0]["each"] == [0.95, None, 0.85]
     assert trail["evidence"][0]["parts"] == ["First. ", "The river of Peru is long.", " Last."]
     assert trail["references"][0]["accepted"] is True
     assert trail["examples"][0]["kind"] == "reference"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.recipe import Recipe
-from selfstudy.records import Answer, Completion, Question, Score
+from selfstudy.recipe import ProbeBlock, Recipe
+from selfstudy.records import Answer, Completion, Question, Score, SentenceScore
 from selfstudy.run import Run
 from selfstudy.show.rows import Point, cut, excerpt, most_telling, points, trails
 
@@ -38,6 +39,37 @@ def test_trails_are_limited_by_rows_and_by_bytes(tmp_path: Path) -> None:
         some = trails(run, shown, max_bytes=7000)
         assert list(some) == [6, 7, 8]
         assert sum(len(row) for row in some.values()) <= 7000
+
+
+def test_a_trail_has_what_every_score_rests_on_and_says_which_decides(tmp_path: Path) -> None:
+    recipe = Recipe(probe=ProbeBlock(scorer="semantic-entropy", compare=("agreement",)))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        asked = Question(text="What is the capital of Peru?")
+        said = Completion(text="Lima.")
+        failed = Completion(text="", finish="error", error="timed out")
+        scores = [
+            Score(
+                question_id=asked.id,
+                scorer="agreement",
+                value=0.5,
+                sentences=(SentenceScore(text="Lima.", value=0.5, per_sample=(0.0, 1.0)),),
+            ),
+            Score(
+                question_id=asked.id,
+                scorer="semantic-entropy",
+                value=2 / 3,
+                clusters=(0, 1),
+                parts={"entropy": 1 / 3},
+            ),
+        ]
+        answer = Answer(question_id=asked.id, passage=said, samples=(said, failed, said))
+        run.round(1).append([asked, answer, *scores])
+        agreement, entropy = json.loads(trails(run, points(run))[0])["scores"]
+    assert (agreement["decides"], entropy["decides"]) == (False, True)
+    assert agreement["sentences"][0]["each"] == [0.0, None, 1.0]  # the failed sample keeps its place
+    assert (agreement["clusters"], agreement["parts"]) == ([], {})
+    assert entropy["clusters"] == [0, None, 1]
+    assert (entropy["value"], entropy["parts"]) == (0.667, {"entropy": 0.333})
 
 
 def test_cut_says_that_it_cut() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from selfstudy.show.terminal import print_summary
-from selfstudy.show.words import duration, headline, percent, points_of_percent
+from selfstudy.show.words import duration, headline, percent, points_of_percent, story
 
 SUMMARY: dict[str, Any] = {
     "questions": 1200,
@@ -28,14 +27,14 @@ SUMMARY: dict[str, Any] = {
 }
 
 
-def printed(summary: dict[str, Any], **more: Any) -> str:
+def printed(summary: dict[str, Any]) -> str:
     console = Console(width=100, record=True, force_terminal=False)
-    print_summary(summary, console, **more)
+    print_summary(summary, console)
     return console.export_text()
 
 
 def test_everything_important_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    seen = printed(SUMMARY, report=Path("runs/[x]/report.html"))
+    seen = printed(SUMMARY)
     for part in (
         "rose from 5.0% to 95.0%",
         "1,200 questions",
@@ -48,7 +47,6 @@ def test_everything_important_is_said(capsys: pytest.CaptureFixture[str]) -> Non
         "probe 3",
         "library files not used: 2",
         "1 min 7 s (probe 1 min 2 s, teach 5.0 s)",
-        "runs/[x]/report.html",
     ):
         assert part in seen
     assert "gather 0" not in seen
@@ -70,6 +68,31 @@ def test_words() -> None:
     assert percent(None) == "–"
     assert percent(0.0834) == "8.3%"
     assert points_of_percent(-0.0834) == "−8.3"
+
+
+def test_curiosity_of_a_sample_says_so() -> None:
+    assert "curiosity 0.400 · brevity" in printed(SUMMARY | {"curiosity": 0.4, "brevity": 1.0})
+    assert "curiosity 0.400 (of a sample of 5,000)" in printed(
+        SUMMARY | {"curiosity": 0.4, "curiosity_of": 5000}
+    )
+
+
+def test_the_story_tells_what_was_measured() -> None:
+    hallucination = {"before": {"gap_hallucination": 0.8}, "after": {"gap_hallucination": 0.1}}
+    assert story(SUMMARY).endswith(
+        "After teaching, correct answers to what it already knew went from 99.0% to 98.0%."
+    )
+    assert story(SUMMARY | hallucination).endswith(
+        "After teaching, the hallucination score on gaps went from 0.80 to 0.10."
+    )
+    both = {side: {**SUMMARY[side], **figures} for side, figures in hallucination.items()}
+    assert "0.80 to 0.10, and correct answers" in story(SUMMARY | both)
+    assert "After teaching" not in story(SUMMARY | {"after": {}})
+
+
+def test_the_headline_names_the_round_if_there_are_several() -> None:
+    assert headline(SUMMARY | {"rounds": 3, "round": 2}).startswith("In round 2, correct answers")
+    assert headline(SUMMARY | {"rounds": 1, "round": 1}).startswith("Correct answers")
 
 
 @pytest.mark.parametrize(

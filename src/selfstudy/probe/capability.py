@@ -28,8 +28,6 @@ Curiosity of a sample tends to be higher than that of the whole, as its points l
 """
 
 OUTLIER = -1
-UNLABELLED = -2
-"""A question outside the clustered sample."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +36,15 @@ class Capability:
 
     Attributes:
         questions: N, proposed questions with repeats; proposals that failed are not among them.
-        distinct: literally distinct ones.
-        unscored: of N, those without a score; awareness leaves them out of both counts.
         clustered: how many questions curiosity was computed from: N, or a seeded sample of it.
-        labels: shape (N,), the cluster of every question; OUTLIER is none, UNLABELLED is not in the sample.
     """
 
     questions: int
-    distinct: int
-    unscored: int
     clustered: int
     curiosity: float | None
     awareness: float | None
     brevity: float | None
     slc: float | None
-    labels: Labels
 
 
 def brevity(questions: Sequence[str]) -> float:
@@ -130,7 +122,7 @@ def self_learning_capability(
 
     Args:
         proposals: what the model proposed, failures included (they are not questions and do not count).
-        scores: one per distinct question, of one scorer.
+        scores: one per distinct question, of one scorer; awareness leaves out questions without a value.
         threshold: a score above it is a gap (Q_H).
         seed: draws the sample where more than `limit` questions would be clustered.
     """
@@ -139,25 +131,20 @@ def self_learning_capability(
     value = {score.question_id: score.value for score in scores}
     known = [v for p in asked if p.question_id and (v := value.get(p.question_id)) is not None]
 
-    labels = np.full(len(texts), UNLABELLED, dtype=np.int64)
-    part = np.arange(len(texts))
+    some = texts
     if len(texts) > limit:
-        part = np.sort(np.random.default_rng(seed).choice(len(texts), limit, replace=False))
-    if texts:
-        labels[part] = cluster([texts[i] for i in part], embedder)
+        drawn = np.random.default_rng(seed).choice(len(texts), limit, replace=False)
+        some = [texts[i] for i in np.sort(drawn)]
 
-    curious = curiosity(labels[part]) if texts else None
+    curious = curiosity(cluster(some, embedder)) if texts else None
     aware = awareness(known, threshold) if known else None
     brief = brevity(texts) if texts else None
     both = None if curious is None or aware is None or brief is None else slc(curious, aware, brief)
     return Capability(
         questions=len(texts),
-        distinct=len(set(texts)),
-        unscored=len(texts) - len(known),
-        clustered=len(part),
+        clustered=len(some),
         curiosity=curious,
         awareness=aware,
         brevity=brief,
         slc=both,
-        labels=labels,
     )

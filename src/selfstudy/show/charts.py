@@ -36,7 +36,10 @@ def histogram(label: str, values: Sequence[float]) -> Histogram:
 
 @dataclass(frozen=True)
 class Change:
-    """One metric before and after, with intervals, all in [0, 1]; None where it was not measured."""
+    """One metric before and after, with intervals, all in [0, 1]; None where it was not measured.
+
+    `noise`: whether the gate's tests, paired by question, leave open that nothing changed; None: not paired.
+    """
 
     name: str
     label: str
@@ -47,6 +50,7 @@ class Change:
     before_interval: tuple[float, float] | None
     after_interval: tuple[float, float] | None
     count: int | None
+    noise: bool | None = None
 
     @property
     def difference(self) -> float | None:
@@ -54,16 +58,24 @@ class Change:
 
     @property
     def word(self) -> str:
-        """better, worse, or that the intervals overlap; empty where one side was not measured."""
+        """better, worse, unchanged or within noise; empty where one side was not measured."""
         if self.before is None or self.after is None:
             return ""
-        if self.before_interval and self.after_interval:
-            (low, high), (lower, upper) = self.before_interval, self.after_interval
-            if low <= upper and lower <= high:
-                return "within noise"
         if self.after == self.before:
             return "unchanged"
+        if self._within_noise:
+            return "within noise"
         return "better" if (self.after > self.before) == self.higher_is_better else "worse"
+
+    @property
+    def _within_noise(self) -> bool:
+        """By the paired tests; without them, whether the intervals of the two sides overlap."""
+        if self.noise is not None:
+            return self.noise
+        if self.before_interval is None or self.after_interval is None:
+            return False
+        (low, high), (lower, upper) = self.before_interval, self.after_interval
+        return low <= upper and lower <= high
 
 
 METRICS = (
@@ -80,6 +92,16 @@ METRICS = (
     ),
 )
 
+GAINS = {
+    "gap_correct": "gap",
+    "gap_correct_reworded": "gap_reworded",
+    "gap_correct_novel": "gap_novel",
+    "known_correct": "known",
+    "reading_correct": "reading",
+}
+"""The gate's comparison of each metric.  `gap_correct` pools the wordings trained on; the gate, and so the
+word beside it, goes by the questions as first asked."""
+
 
 def changes(summary: Mapping[str, Any]) -> list[Change]:
     """The headline metrics of `summary` that were measured before or after teaching."""
@@ -87,7 +109,8 @@ def changes(summary: Mapping[str, Any]) -> list[Change]:
     for name, label, note, up in METRICS:
         (before, first, n), (after, second, m) = _side(summary, "before", name), _side(summary, "after", name)
         if before is not None or after is not None:
-            found.append(Change(name, label, note, up, before, after, first, second, m or n or None))
+            noise = _noise(summary, name)
+            found.append(Change(name, label, note, up, before, after, first, second, m or n or None, noise))
     return found
 
 
@@ -99,6 +122,14 @@ def _side(
     detail = ((summary.get("details") or {}).get(side) or {}).get(name) or {}
     low, high = detail.get("low"), detail.get("high")
     return value, None if low is None or high is None else (low, high), detail.get("n") or 0
+
+
+def _noise(summary: Mapping[str, Any], name: str) -> bool | None:
+    """Whether the paired interval holds 0 or McNemar's test sees no change; None without a comparison."""
+    gain = (summary.get("gains") or {}).get(GAINS.get(name, ""))
+    if gain is None:
+        return None
+    return bool(gain["low"] <= 0 <= gain["high"] or gain["p"] >= 1 - summary["confidence"])
 
 
 @dataclass(frozen=True)

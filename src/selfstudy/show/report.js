@@ -346,21 +346,31 @@
   }
   function firstAnswer(i, row) {
     if (row.passage === undefined) return step("First answer", "none: the question failed or was not reached", null);
-    const scored = (row.scores || []).find((s) => s.sentences.length);
-    const passage = scored
-      ? scored.sentences.flatMap((s) => [el("span", { class: "said text", dir: "auto", c: colour(s.value), title: "inconsistency " + s.value.toFixed(2) }, s.text), " "])
+    const scores = row.scores || [], others = scores.filter((s) => !s.decides);
+    const own = scores.find((s) => s.decides) || { sentences: [], clusters: [], parts: {} };
+    const passage = own.sentences.length
+      ? own.sentences.flatMap((s) => [el("span", { class: "said text", dir: "auto", c: colour(s.value), title: "inconsistency " + s.value.toFixed(2) }, s.text), " "])
       : [said(row.passage)];
-    const failed = (row.scores || []).filter((s) => s.error).map((s) => el("p", { class: "wrong" }, `${s.scorer}: not scored: `, said(s.error)));
-    const only = scored && scored.sentences.length ? scored.sentences : [];
-    const samples = row.samples.map((text, k) => {
-      const values = only.map((s) => s.each[k]).filter((v) => typeof v === "number");
-      const mean = values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;
-      return el("div", { class: "sample" }, el("i", { c: mean === null ? null : colour(mean) }, mean === null ? "–" : mean.toFixed(2)), said(text));
-    });
-    const perSentence = only.length > 1 ? list(only.map((s) => [s.value.toFixed(2) + " ", said(s.text)])) : null;
-    return step("First answer", "hallucination score " + score(P.before[i]), el("p", {}, passage), perSentence, failed,
-      samples.length ? el("details", { open: true }, el("summary", {}, `${samples.length} samples, with how much each contradicts the answer`), samples) : null);
+    const judged = own.sentences.some((s) => s.each.length), clustered = own.clusters.length > 0;
+    const samples = row.samples.map((text, k) => el("div", { class: "sample" }, judged ? contradiction(own.sentences.map((s) => s.each[k])) : clustered ? cluster(own.clusters[k]) : null, said(text)));
+    const what = judged ? ", with how much each contradicts the answer" : clustered ? ", and the cluster of those that mean the same" : "";
+    return step("First answer", "hallucination score " + score(P.before[i]) + (own.scorer ? " by " + own.scorer : ""), el("p", {}, passage), own.error ? el("p", { class: "wrong" }, "not scored: ", said(own.error)) : null,
+      parts(own), own.sentences.length > 1 ? sentences(own) : null,
+      samples.length ? el("details", { open: true }, el("summary", {}, `${samples.length} samples${what}`), samples) : null,
+      others.length ? el("details", {}, el("summary", {}, "Other scorers: " + others.map((s) => s.scorer + " " + two(s.value)).join(", ")), list(others.map(basis))) : null);
   }
+  // What a score rests on, as far as its scorer has it: parts, clusters, sentences.
+  const two = (value) => (typeof value === "number" ? value.toFixed(2) : "–");
+  const parts = (s) => Object.keys(s.parts).length ? el("p", { class: "note" }, Object.entries(s.parts).map(([name, value]) => `${name}: ${two(value)}`).join(" · ")) : null;
+  const sentences = (s) => list(s.sentences.map((one) => [two(one.value) + " ", said(one.text), one.each.length ? el("span", { class: "note" }, " by sample: " + one.each.map(two).join(", ")) : null]));
+  const cluster = (number) => el("i", { class: "cluster" }, typeof number === "number" ? "cluster " + number : "–");
+  function contradiction(each) {
+    const values = each.filter((v) => typeof v === "number");
+    const mean = values.length ? values.reduce((a, b) => a + b, 0) / values.length : null;
+    return el("i", { c: mean === null ? null : colour(mean) }, two(mean));
+  }
+  const basis = (s) => [el("b", {}, s.scorer), s.error ? el("span", { class: "wrong" }, " not scored: ", said(s.error)) : " " + two(s.value), parts(s),
+    s.clusters.length ? el("p", { class: "note" }, "cluster of each sample: " + s.clusters.map((number) => number ?? "–").join(", ")) : null, s.sentences.length ? sentences(s) : null];
   function evidence(row) {
     const found = [...(row.evidence || [])].sort((a, b) => a.rank - b.rank);
     if (!found.length) return step("Evidence", "none found or not searched for", null);

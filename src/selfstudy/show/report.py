@@ -29,6 +29,7 @@ from selfstudy.show.words import (
     percent,
     points_of_percent,
     published_figures,
+    sampled,
     story,
 )
 
@@ -176,7 +177,7 @@ def _tiles(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         tiles.append(("AUROC", f"{summary['auroc']:.3f}", f"the score finds what is truly unknown{note}"))
     if summary.get("slc") is not None:
         parts = ", ".join(
-            f"{name} {summary[name]:.2f}"
+            f"{name} {summary[name]:.2f}{sampled(summary) if name == 'curiosity' else ''}"
             for name in ("curiosity", "awareness", "brevity")
             if summary.get(name) is not None
         )

@@ -8,9 +8,9 @@ are cut so that the file stays readable in a browser.  It knows nothing of HTML.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy import text
 from selfstudy.records import (
@@ -30,6 +30,8 @@ from selfstudy.records import (
 
 if TYPE_CHECKING:
     from selfstudy.run import Round, Run
+
+T = TypeVar("T")
 
 VERDICTS: tuple[VerdictKind, ...] = ("known", "unsure", "unknown", "misbelief", "unverifiable")
 
@@ -129,30 +131,53 @@ def _round_trails(part: Round, ids: set[str]) -> dict[str, dict[str, Any]]:
             rows[question.id].update(
                 question=cut(question.text), method=question.method, topic=cut(question.topic, 200)
             )
+    usable: dict[str, list[bool]] = {}
     for answer in part.iter(Answer):
         if answer.question_id in rows:
+            usable[answer.question_id] = [s.error is None for s in answer.samples]
             rows[answer.question_id].update(
                 passage=_completion(answer.passage), samples=[_completion(s) for s in answer.samples]
             )
+    decides = part.run.recipe.probe.scorer
     for score in part.iter(Score):
         if score.question_id in rows:
-            sentences = [
-                {
-                    "text": cut(s.text),
-                    "value": round(s.value, 3),
-                    "each": [v if v is None else round(v, 2) for v in s.per_sample],
-                }
-                for s in score.sentences
-            ]
-            rows[score.question_id].setdefault("scores", []).append(
-                {"scorer": score.scorer, "sentences": sentences, "error": score.error}
-            )
+            found = {"decides": score.scorer == decides, **_score(score, usable.get(score.question_id, []))}
+            rows[score.question_id].setdefault("scores", []).append(found)
     _add_evidence(part, rows)
     _add_teaching(part, rows)
     for check in part.iter(Check):
         if check.question_id in rows:
             rows[check.question_id].setdefault("checks", []).append(_check(check))
     return rows
+
+
+def _score(score: Score, usable: Sequence[bool]) -> dict[str, Any]:
+    """A score and what it rests on; `usable` says of each sample whether it could be scored."""
+    return {
+        "scorer": score.scorer,
+        "value": _rounded(score.value),
+        "sentences": [
+            {
+                "text": cut(s.text),
+                "value": _rounded(s.value),
+                "each": [_rounded(v, 2) for v in _spread(s.per_sample, usable)],
+            }
+            for s in score.sentences
+        ],
+        "clusters": _spread(score.clusters, usable),
+        "parts": {name: _rounded(value) for name, value in score.parts.items()},
+        "error": score.error,
+    }
+
+
+def _spread(values: Sequence[T], usable: Sequence[bool]) -> list[T | None]:
+    """The values of the usable samples, in the places of all samples: None for one that failed."""
+    left = iter(values)
+    return [next(left, None) if good else None for good in usable] if values else []
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
@@ -233,7 +258,7 @@ def _check(check: Check) -> dict[str, Any]:
         "answer": cut(check.answer),
         "expected": cut(check.expected),
         "correct": check.correct,
-        "score": None if check.score is None else round(check.score, 3),
+        "score": _rounded(check.score),
         "error": check.error and cut(check.error),
     }
 

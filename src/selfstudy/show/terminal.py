@@ -6,7 +6,6 @@ It prints a summary (selfstudy.summary) and knows nothing of where the numbers c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from selfstudy.show.charts import Change, changes
-from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures
+from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures, sampled
 
 GOOD, BAD = "green", "red"
 
 
-def print_summary(summary: dict[str, Any], console: Console, report: Path | None = None) -> None:
-    """Print `summary` compactly; `report` is the path of the HTML report, if there is one."""
+def print_summary(summary: dict[str, Any], console: Console) -> None:
+    """Print `summary` compactly."""
     console.print()
     console.print(Text(headline(summary), style="bold"))
     console.print(_facts(summary))
@@ -34,15 +33,14 @@ def print_summary(summary: dict[str, Any], console: Console, report: Path | None
     if seconds:
         parts = ", ".join(f"{escape(str(stage))} {duration(value)}" for stage, value in seconds.items())
         console.print(f"[dim]time[/dim]    {duration(sum(seconds.values()))} ({parts})", highlight=False)
-    if report is not None:
-        console.print(f"[dim]report[/dim]  {escape(str(report))}", highlight=False, soft_wrap=True)
 
 
 def _facts(summary: Mapping[str, Any]) -> Text:
     facts = [f"{summary.get('questions', 0):,} questions", f"{summary.get('gaps', 0):,} gaps"]
     for name in ("auroc", "slc", "curiosity", "awareness", "brevity"):
         if summary.get(name) is not None:
-            facts.append(f"{name.upper() if name in ('auroc', 'slc') else name} {summary[name]:.3f}")
+            shown = name.upper() if name in ("auroc", "slc") else name
+            facts.append(f"{shown} {summary[name]:.3f}{sampled(summary) if name == 'curiosity' else ''}")
     published = published_figures(summary)
     verdicts = [f"{count:,} {kind}" for kind, count in (summary.get("verdicts") or {}).items() if count]
     lines = [" · ".join(facts)]

@@ -28,6 +28,12 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def sampled(summary: Mapping[str, Any]) -> str:
+    """What is said behind the curiosity of a sample of the questions; empty where it is that of all."""
+    of = summary.get("curiosity_of")
+    return "" if of is None else f" (of a sample of {of:,})"
+
+
 def published_figures(summary: Mapping[str, Any]) -> list[str]:
     """The metrics that an imported result file gives, SLC first; empty where there are none."""
     found = summary.get("published") or {}
@@ -65,7 +71,9 @@ def headline(summary: Mapping[str, Any]) -> str:
     if before is not None and after is not None:
         verb = "rose" if after > before else "fell" if after < before else "stayed"
         change = f"from {percent(before)} to {percent(after)}" if verb != "stayed" else f"at {percent(after)}"
-        return f"Correct answers to what the model did not know {verb} {change}."
+        several = summary.get("rounds", 1) > 1
+        start = f"In round {summary['round']}, correct" if several else "Correct"
+        return f"{start} answers to what the model did not know {verb} {change}."
     if summary.get("unscored") == questions:
         return f"{questions:,} questions, and no answer to them has been scored."
     if not gaps:
@@ -87,18 +95,14 @@ def story(summary: Mapping[str, Any]) -> str:
     if sum(verdicts.values()):
         told.append(f"The evidence shows {taught:,} answers to be wrong and what is right instead.")
     before, after = summary.get("before") or {}, summary.get("after") or {}
-    if before.get("gap_hallucination") is not None and after.get("gap_hallucination") is not None:
-        told.append(
-            "After teaching, the hallucination score on gaps went from "
-            f"{before['gap_hallucination']:.2f} to {after['gap_hallucination']:.2f}"
-            + _known(before.get("known_correct"), after.get("known_correct"))
+    changed = [
+        f"{what} went from {form(before[name])} to {form(after[name])}"
+        for name, what, form in (
+            ("gap_hallucination", "the hallucination score on gaps", "{:.2f}".format),
+            ("known_correct", "correct answers to what it already knew", percent),
         )
-    elif after.get("known_correct") is not None and before.get("known_correct") is not None:
-        told.append("After teaching" + _known(before["known_correct"], after["known_correct"]).lstrip(","))
+        if before.get(name) is not None and after.get(name) is not None
+    ]
+    if changed:
+        told.append(f"After teaching, {', and '.join(changed)}.")
     return " ".join(told)
-
-
-def _known(before: float | None, after: float | None) -> str:
-    if before is None or after is None:
-        return "."
-    return f", and correct answers to what it already knew went from {percent(before)} to {percent(after)}."
