@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfstudy import ScriptedLM, learn
 from selfstudy.budget import FILE
 from selfstudy.estimate import Speed, Work, estimate, measure
+from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, VerifyBlock
 from selfstudy.records import Chat, Document
@@ -91,6 +94,76 @@ def test_measuring_stops_in_time_and_sees_the_length_of_answers() -> None:
     speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.2)
     assert {kind: speed.tokens for kind, speed in speeds.items()} == {"answer": 5, "read": 5, "question": 3}
     assert all(speed.per_second > 0 for speed in speeds.values())
+
+
+class Slow(ScriptedLM):
+    """Answers one completion after the other, `pause` seconds each; notes how many were asked at once."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__({".": ["It is a short answer."]})
+        self.pause = pause
+        self.asked: list[int] = []
+
+    def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
+        self.asked.append(len(chats) * sampling.total)
+        time.sleep(self.pause * self.asked[-1])
+        return super().generate(chats, sampling, progress)
+
+
+def test_a_slow_model_is_asked_for_one_answer_of_each_kind() -> None:
+    lm = Slow(0.03)
+    documents = [Document(source="0", text="It says something.")]
+    speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.03)
+    assert lm.asked == [1, 1, 1, 1]  # the first call of all is not measured
+    assert all(speed.per_second < 34 for speed in speeds.values())
+
+
+def test_batches_grow_from_one_prompt() -> None:
+    lm = Slow(0.001)
+    measure(lm, Recipe(library="x"), [], Prompts(), 0.6)
+    assert lm.asked[:3] == [1, 1, 11]
+    assert 4 * 11 in lm.asked
+
+
+def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+
+    def probe_tokens(**model: Any) -> tuple[int, float]:
+        found = estimate(
+            Recipe(library="x", probe=block, **model), documents, Prompts(), words, {"answer": Speed(9, 9)}
+        )
+        (answer,) = [work for work in found.works if work.kind == "answer" and work.stage == "probe"]
+        return found.rows[0].prompt_tokens, answer.chats * answer.prompt
+
+    local, answers = probe_tokens()
+    assert probe_tokens(model=RemoteModel(model="m"))[0] == pytest.approx(local + answers, abs=1)
+    assert probe_tokens(model=RemoteModel(model="m", n=False))[0] == pytest.approx(local + 4 * answers, abs=1)
+
+
+def test_the_speed_of_other_models_is_said_to_be_assumed() -> None:
+    speeds = {"answer": Speed(9, 9)}
+    one = estimate(Recipe(library="x"), [], Prompts(), words, speeds)
+    two = estimate(Recipe(library="x", judge=RemoteModel(model="big")), [], Prompts(), words, speeds)
+    said = "every model is assumed to be as fast as the one that was measured, atlas"
+    assert said in two.assumed
+    assert said not in one.assumed
+
+
+def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Starting(ScriptedLM):
+        say = staticmethod(print)
+
+        def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
+            self.say("starting vllm:m")
+            return super().generate(chats, sampling, progress)
+
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache: Starting({".": ["It is."]}))
+    path = tmp_path / "my.yaml"
+    path.write_text("library: atlas\nprobe: {ask: [{method: documents, count: 5}]}\n")
+    code, _, said = cli("estimate", path, "--seconds", "0.1")
+    assert code == 0
+    assert "starting vllm:m" in said
 
 
 @pytest.mark.story

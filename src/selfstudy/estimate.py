@@ -18,7 +18,7 @@ from statistics import fmean
 
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, Recipe
+from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel
 from selfstudy.records import Chat, Document
 from selfstudy.stage_models import block_of
 
@@ -57,16 +57,21 @@ class Work:
     completion: float
     role: str = ""
     """Whose model is asked, where that is not the stage's: the judge."""
+    greedy: bool = False
+    """Whether the first completion of a prompt is greedy: a server is then asked for it apart."""
 
     @property
     def calls(self) -> float:
         """Completions asked for."""
         return self.chats * self.each
 
-    @property
-    def prompt_tokens(self) -> float:
-        """Each prompt once; a server without several completions per request reads it once per completion."""
-        return self.chats * self.prompt
+    def prompt_tokens(self, block: ModelBlock) -> float:
+        """As the model of a block counts them: each prompt once, behind a server once per request."""
+        requests = 1.0
+        if isinstance(block, RemoteModel | ServerModel):
+            one_each = isinstance(block, RemoteModel) and block.n is False
+            requests = self.each if one_each else 1.0 + (self.greedy and self.each > 1)
+        return self.chats * self.prompt * requests
 
     @property
     def completion_tokens(self) -> float:
@@ -132,7 +137,10 @@ def estimate(
 def measure(
     lm: LanguageModel, recipe: Recipe, documents: Sequence[Document], prompts: Prompts, seconds: float = 5.0
 ) -> dict[str, Speed]:
-    """Asks the model in ever larger batches, for about `seconds`: how fast it answers, and at what length."""
+    """Asks the model in ever larger batches, for about `seconds`: how fast it answers, and at what length.
+
+    A slow model is asked for one completion of each kind, and is then faster in a run than measured here.
+    """
     probe, gather = recipe.probe, recipe.gather
     passages = [document.text[:2000] for document in _spread(documents)] or [QUESTION]
     asked = prompts.chat
@@ -155,6 +163,7 @@ def measure(
             Sampling(n=1, max_new_tokens=64),
         ),
     }
+    lm.generate([asked("answer", question=QUESTION)], Sampling(max_new_tokens=1))  # the first call is slow
     found = {}
     for kind, (chat, sampling) in kinds.items():
         found[kind] = _speed(lm, chat, sampling, seconds / len(kinds))
@@ -166,20 +175,26 @@ def _speed(
 ) -> Speed | None:
     """From the last batch that was begun in time: larger batches are faster, and real ones are large."""
     began = time.perf_counter()
-    size, start, speed = GROWTH, 1, None
-    lm.generate([chat(0)], replace(sampling, n=1, greedy_first=False))  # the first call of all is slow
-    while True:
-        batch = time.perf_counter()
-        answers = lm.generate([chat(start + i) for i in range(size)], replace(sampling, seed=start))
-        took = time.perf_counter() - batch
-        good = [one.tokens for row in answers for one in row if one.error is None]
-        if good:
-            speed = Speed(len(good) / max(took, 1e-6), fmean(good))
+    speed, _ = _timed(lm, [chat(0)], replace(sampling, n=1, greedy_first=False))
+    size, start, expected = 1, 1, 0.0
+    while size <= LARGEST and time.perf_counter() - began + expected <= seconds:
+        chats = [chat(start + i) for i in range(size)]
+        found, took = _timed(lm, chats, replace(sampling, seed=start))
+        speed = found or speed
         start += size
-        # a batch that is four times as large takes about twice as long, as long as it fills the machine
-        if time.perf_counter() - began + 2 * took > seconds or size >= LARGEST:
-            return speed
         size *= GROWTH
+        # a batch that is four times as large takes about twice as long, as long as it fills the machine
+        expected = 2 * took
+    return speed
+
+
+def _timed(lm: LanguageModel, chats: Sequence[Chat], sampling: Sampling) -> tuple[Speed | None, float]:
+    """The speed at one batch, None if nothing was answered; and the seconds that it took."""
+    began = time.perf_counter()
+    answers = lm.generate(chats, sampling)
+    took = time.perf_counter() - began
+    good = [one.tokens for row in answers for one in row if one.error is None]
+    return Speed(len(good) / max(took, 1e-6), fmean(good)) if good else None, took
 
 
 def _question(passage: str, number: int) -> str:
@@ -267,7 +282,7 @@ def _answering(plan: _Plan) -> Iterator[Work]:
     block = plan.recipe.probe
     prompt = plan.tokens("answer", question=QUESTION)
     length = plan.length("answer", block.max_new_tokens)
-    yield Work("probe", "answer", plan.questions, 1 + block.samples, prompt, length)
+    yield Work("probe", "answer", plan.questions, 1 + block.samples, prompt, length, greedy=True)
 
 
 def _judging(plan: _Plan) -> Iterator[Work]:
@@ -291,7 +306,8 @@ def _gathering(plan: _Plan) -> Iterator[Work]:
     block = plan.recipe.gather
     prompt = plan.with_document("read", block.chunk_tokens, question=QUESTION)
     length = plan.length("read", block.max_new_tokens)
-    yield Work("gather", "read", plan.questions * min(LOOKS, block.hits), 1 + block.samples, prompt, length)
+    chats = plan.questions * min(LOOKS, block.hits)
+    yield Work("gather", "read", chats, 1 + block.samples, prompt, length, greedy=True)
 
 
 def _teaching(plan: _Plan) -> Iterator[Work]:
@@ -318,7 +334,7 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
         plan.tokens("answer", question=QUESTION),
         plan.length("answer", recipe.probe.max_new_tokens),
     )
-    yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length)
+    yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
     yield Work("verify", "answer", arms * (gaps * wordings + known), 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.gather.max_new_tokens)
@@ -326,7 +342,7 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
 
 
 def _row(stage: str, block: ModelBlock, works: Sequence[Work], speeds: dict[str, Speed] | None) -> Row:
-    prompt = sum(work.prompt_tokens for work in works)
+    prompt = sum(work.prompt_tokens(block) for work in works)
     completion = sum(work.completion_tokens for work in works)
     prices = getattr(block, "prices", None)
     return Row(
@@ -374,3 +390,6 @@ def _assumptions(recipe: Recipe, speeds: dict[str, Speed] | None) -> Iterator[st
         yield f"answers are assumed to have {ANSWER_TOKENS:.0f} tokens; a measurement would tell"
     else:
         yield "time is the language model's: scoring with the entailment model and training add to it"
+        probed = block_of(recipe, "probe")
+        if any(block_of(recipe, role) != probed for role in ("gather", "judge", "teach", "verify")):
+            yield f"every model is assumed to be as fast as the one that was measured, {name_of(probed)}"

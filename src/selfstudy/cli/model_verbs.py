@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,7 +90,10 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     if seconds:
         typer.echo(f"asking the model for {seconds:g} s", err=True)
         try:
-            speeds = measure(load_lm(block, cache=False), recipe, documents, prompts, seconds)
+            lm: Any = load_lm(block, cache=False)
+            if hasattr(lm, "say"):  # a server that is started
+                lm.say = lambda text: typer.echo(text, err=True)
+            speeds = measure(lm, recipe, documents, prompts, seconds)
         finally:
             stop_servers()
     found = figure(recipe, documents, prompts, chat_counter(block), speeds)
