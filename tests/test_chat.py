@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,17 +14,17 @@ from selfstudy import Run, ScriptedLM
 from selfstudy.chat import Knowledge, Talk, open_talk
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models.base import GREEDY
-from selfstudy.recipe import Recipe, ScriptedModel
+from selfstudy.recipe import EngineName, LocalModel, Recipe, ScriptedModel, ServerModel
 from selfstudy.records import Answer, Check, Completion, Evidence, Question, Reference, Score, Verdict
 
 FIJI, PERU = "What is the capital of Fiji?", "What is the capital of Peru?"
 
 
-def make_run(folder: Path, *, promoted: bool | None = None) -> Path:
-    """A run that knows one question; its model answers from a script."""
+def make_run(folder: Path, *, promoted: bool | None = None, **changes: Any) -> Path:
+    """A run that knows one question; its model answers from a script, unless the recipe is changed."""
     script = folder.with_suffix(".yaml")
     script.write_text("'Fiji': [Suva is the capital of Fiji.]\n'.': [I am a student.]\n")
-    recipe = Recipe(model=ScriptedModel(path=script), library="atlas")
+    recipe = Recipe(**{"model": ScriptedModel(path=script), "library": "atlas", **changes})
     with Run.create_or_resume(folder, recipe) as run:
         turn = run.round(1)
         question, other = Question(text=FIJI), Question(text=PERU)
@@ -127,6 +128,34 @@ def test_compare(tmp_path: Path) -> None:
     assert list(refused.models) == ["base", "taught"]
     assert "not promoted. It forgot too much." in refused.notes[0]
     assert list(open_talk(str(make_run(tmp_path / "good", promoted=True))).models) == ["taught"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "asked"), [("transformers", LocalModel), ("llama-cpp", LocalModel), ("vllm", ServerModel)]
+)
+def test_an_engine_that_would_start_again_for_the_adapter_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName, asked: type
+) -> None:
+    loaded: list[Any] = []
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache: loaded.append(block))
+    block = ServerModel(engine=engine, model="atlas", weights="atlas")
+    talk = open_talk(str(make_run(tmp_path / "run", promoted=False, model=block)), compare=True)
+    assert [type(one) for one in loaded] == [asked, asked]
+    assert [one.adapter is None for one in loaded] == [True, False]
+    assert any("asked in this process" in note for note in talk.notes) == (asked is LocalModel)
+    loaded.clear()
+    open_talk(str(make_run(tmp_path / "untaught", model=block)))
+    assert [type(one) for one in loaded] == [ServerModel]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_the_cache_is_used_as_the_run_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: bool
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache: told.append(cache))
+    open_talk(str(make_run(tmp_path / "run", cache=cache)))
+    assert told == [cache]
 
 
 def test_a_model_that_is_not_there() -> None:

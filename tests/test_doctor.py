@@ -150,6 +150,58 @@ def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.Monkey
     assert "curl http://127.0.0.1:9/v1/models" in nobody.mend
 
 
+class Listing(BaseHTTPRequestHandler):
+    """Has two models."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": [{"id": "gpt-large"}, {"id": "llama3:latest"}]}')
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listing() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Listing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "type: remote, model: %s, base_url: '%s/v1'",
+        "type: server, engine: ollama, model: %s, url: '%s'",
+        "type: server, engine: vllm, model: %s, url: '%s', weights: atlas",
+    ],
+)
+def test_a_server_without_the_model(tmp_path: Path, listing: str, block: str) -> None:
+    def found(model: str) -> Finding:
+        path = written(tmp_path, f"model: {{{block % (model, listing)}}}\nlibrary: atlas\n")
+        return findings(path, tmp_path)["model"]
+
+    assert found("gpt-large").state == found("llama3").state == "ok"
+    wrong = found("gpt-larg")
+    assert wrong.state == "fail"
+    assert "has no model gpt-larg" in wrong.found
+    assert wrong.mend == "set `model` to gpt-large and 1 more"
+    assert found("zzz").mend == "set `model` to gpt-large, llama3:latest"
+
+
+def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "m.gguf"
+    recipe = written(tmp_path, "model: {type: server, engine: llama-cpp, model: m.gguf}\nlibrary: atlas\n")
+    found = [one for one in examine(tmp_path, recipe) if one.name == "model" and "m.gguf" in one.found]
+    assert [one.state for one in found] == ["fail"]
+    assert ".gguf" in found[0].mend
+    file.write_bytes(b"GGUF")
+    assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
+
+
 def test_a_recipe_that_cannot_be_used(tmp_path: Path) -> None:
     recipe = written(tmp_path, "library: ./nowhere\nprobe: {sampels: 3}\n")
     found = findings(recipe, tmp_path)

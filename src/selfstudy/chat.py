@@ -17,7 +17,7 @@ from selfstudy import text
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock
+from selfstudy.recipe import LocalModel, ModelBlock, ServerModel, weights_of
 from selfstudy.records import (
     Answer,
     Check,
@@ -206,11 +206,14 @@ def open_talk(
     )
     adapter, notes = _taught(run, compare)
     base = run.recipe.model
+    if adapter is not None and isinstance(base, ServerModel) and not _serves_both(base):
+        notes.append(f"asked in this process: {base.engine} would have to start again for each adapter")
+        base = weights_of(base) or base
     models = {"base": base} if compare or adapter is None else {}
     if adapter is not None:
         models["taught"] = with_adapter(base, adapter)
     return Talk(
-        {label: _load(block, say) for label, block in models.items()},
+        {label: _load(block, say, cache=run.recipe.cache) for label, block in models.items()},
         sampling,
         Prompts(run.recipe.prompts),
         Knowledge(run),
@@ -236,10 +239,17 @@ def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     return None, ["nothing was promoted: this is the base model"]
 
 
-def _load(block: ModelBlock, say: Callable[[str], None]) -> LanguageModel:
+def _serves_both(block: ServerModel) -> bool:
+    """Whether the engine answers with the base model and with an adapter, without being started again."""
+    from selfstudy.models import engines
+
+    return engines.find(block.engine).adapters in ("named", "created")
+
+
+def _load(block: ModelBlock, say: Callable[[str], None], *, cache: bool = True) -> LanguageModel:
     from selfstudy.models import load_lm
 
-    lm = load_lm(block)
+    lm = load_lm(block, cache=cache)
     if hasattr(lm, "say"):
         lm.say = say
     return lm

@@ -6,20 +6,24 @@ its models, servers, keys and library.  Changes nothing, loads no model, downloa
 
 from __future__ import annotations
 
+import difflib
+import http.client
+import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from selfstudy.errors import SelfstudyError
 
 if TYPE_CHECKING:
+    from selfstudy.models.engines import Engine
     from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel
 
 MEMORY_GB = 3.0
@@ -274,7 +278,9 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
     if block.url is not None:
         address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
         if answers(address, 5):
-            yield Finding("ok", role, f"{block.engine} answers at {block.url}")
+            called = engine.called(engines.Launch(block.model))
+            listed = _listed(block.url, engine) if engine.lists else []
+            yield _offered(role, called, listed, f"{block.engine} at {block.url}")
         else:
             line = " ".join(engines.command(engine, engines.Launch(block.model), block.args))
             yield Finding("fail", role, f"nothing answers at {address}", f"{line}   (or leave `url` out)")
@@ -284,6 +290,9 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
             yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
+        if engine.weights == "file" and not Path(block.model).expanduser().is_file():
+            mend = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
+            yield Finding("fail", role, f"no model file {block.model}", mend)
     if engine.weights == "folder" or block.weights:
         yield _weights(f"{role} weights", block.weights or block.model, "lm")
     for quirk in engine.quirks:
@@ -296,15 +305,15 @@ def _remote(role: str, block: RemoteModel) -> Finding:
 
     from selfstudy.models.wire import Key, Trouble, Wire
 
-    async def ask() -> None:
+    async def ask() -> dict[str, Any]:
         wire = Wire(block, Key.of(block))
         try:
-            await wire.get("/models", 15)
+            return await wire.get("/models", 15)
         finally:
             await wire.close()
 
     try:
-        asyncio.run(ask())
+        listed = _names(asyncio.run(ask()))
     except Trouble as trouble:
         if trouble.kind == "refused":  # it answers, only not to this
             return Finding("ok", role, f"{block.base_url} answers")
@@ -312,7 +321,35 @@ def _remote(role: str, block: RemoteModel) -> Finding:
         return Finding("fail", role, f"{block.base_url}: {trouble}", mend)
     except SelfstudyError as error:
         return Finding("fail", role, error.what, error.hint)
-    return Finding("ok", role, f"{block.model} at {block.base_url}: it answers")
+    return _offered(role, block.model, listed, block.base_url)
+
+
+def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Finding:
+    """Whether a server that answers has the model; one that lists nothing is believed."""
+    if not listed or {model, f"{model}:latest", f"models/{model}"} & set(listed):  # as Ollama and Gemini list
+        return Finding("ok", role, f"{model} at {where}: it answers")
+    near = difflib.get_close_matches(model, listed, 5) or listed[:10]
+    more = f" and {len(listed) - len(near)} more" if len(listed) > len(near) else ""
+    return Finding("fail", role, f"{where} has no model {model}", f"set `model` to {', '.join(near)}{more}")
+
+
+def _listed(url: str, engine: Engine) -> list[str]:
+    """The models that an engine's server lists, none if it does not say."""
+    from selfstudy.models.engine_process import fetch
+
+    address = url.rstrip("/").removesuffix(engine.base) + engine.base + "/models"
+    try:
+        status, body = fetch(address, 10)
+        return _names(json.loads(body)) if status == 200 else []
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+
+
+def _names(reply: Any) -> list[str]:
+    """The ids in a reply to /models."""
+    data = reply.get("data") if isinstance(reply, dict) else None
+    entries = data if isinstance(data, list) else []
+    return [str(one["id"]) for one in entries if isinstance(one, dict) and "id" in one]
 
 
 def _embedder(recipe: Recipe) -> Finding:
