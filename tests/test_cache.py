@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy import cache as cache_module
 from selfstudy.cache import Cache
 
 
@@ -124,6 +125,38 @@ def test_a_full_disk_can_be_read_and_what_it_does_not_take_is_held(tmp_path: Pat
     cache.put({"later": b"1"})
     cache.close()
     assert len(Cache(path).get(["key 1", "key 3000", "later"])) == 3
+
+
+def test_what_is_held_is_bounded_and_not_written_again_with_every_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_HELD", 50_000)
+    cache = Cache(tmp_path / "cache.sqlite", shared=False)
+    writes: list[int] = []
+    write = cache._write
+    monkeypatch.setattr(cache, "_write", lambda rows: (writes.append(len(rows)), write(rows)))
+    with full_disk(0):
+        for i in range(100):
+            cache.put({f"{i}": b"x" * 1000})
+        assert writes == [1]
+        assert sorted(map(int, cache.get([str(i) for i in range(100)]))) == list(range(50, 100))
+    monkeypatch.setattr(cache, "_next_try", 0.0)  # a minute later
+    cache.put({"100": b"x"})
+    assert writes == [1, 51]
+    cache.put({"101": b"x"})
+    cache.close()
+    assert len(Cache(tmp_path / "cache.sqlite")) == 52
+
+
+def test_a_cache_in_memory_is_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "_HELD", 100_000)
+    (tmp_path / "file").touch()
+    cache = Cache(tmp_path / "file" / "cache.sqlite")
+    for i in range(100):
+        cache.put({f"{i}": b"x" * 5_000})
+    found = cache.get([str(i) for i in range(100)])
+    assert "99" in found
+    assert len(found) <= 20
 
 
 def test_where_no_file_can_be_made_it_works_in_memory(tmp_path: Path) -> None:

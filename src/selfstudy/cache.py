@@ -1,7 +1,7 @@
 """A cache on disk: key -> bytes, in one SQLite file that several processes may share and a kill cannot tear.
 
-A cache never stops a run: a damaged file is set aside; what a full disk does not take is held in memory.
-It knows nothing of what is kept.
+A cache never stops a run: a damaged file is set aside; what a full disk does not take is held in memory, up
+to a limit.  It knows nothing of what is kept.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _ROOM = 0.9
 """Share of the limit that is left full when entries are evicted."""
 _NEW = 60.0
 """Seconds in which a further use of an entry is not written down: reading must not mean writing."""
+_AGAIN = 60.0
+"""Seconds between two tries to write while writing fails: each try writes all that is held."""
+_HELD = 64 * 2**20
+"""Most bytes that are held in memory, where the file cannot be written or not even made."""
 _STARTS = 20
 """Tries to open a file that other processes are just making."""
 
@@ -58,7 +62,9 @@ class Cache:
         self._warned = False
         self._inode: int | None = None
         self._held: dict[str, bytes] = {}
-        """What could not be written: goes with the next `put`."""
+        """What could not be written, oldest first: goes with a later `put`, or `close`."""
+        self._held_size = 0
+        self._next_try = 0.0
         self._db = self._open()
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -70,21 +76,34 @@ class Cache:
 
     def put(self, entries: Mapping[str, bytes]) -> None:
         """Writes all `entries`, or after an error or a kill none of them."""
-        now = time.time()
         with self._lock:
-            self._held.update(entries)
-            rows = [(key, value, now) for key, value in self._held.items()]
-            if self._try(lambda: self._write(rows)):
-                self._held.clear()
+            for key, value in entries.items():
+                self._held_size += len(value) - len(self._held.pop(key, b""))
+                self._held[key] = value
+            if time.monotonic() >= self._next_try:
+                self._flush()
+            while self._held_size > _HELD:
+                self._held_size -= len(self._held.pop(next(iter(self._held))))
 
     def __len__(self) -> int:
         with self._lock:
             return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Writes what is held, if that can be, and lets go of the file."""
         with self._lock:
+            if self._held:
+                self._flush()
             self._db.close()
+
+    def _flush(self) -> None:
+        now = time.time()
+        rows = [(key, value, now) for key, value in self._held.items()]
+        if self._try(lambda: self._write(rows)):
+            self._held.clear()
+            self._held_size = 0
+        else:
+            self._next_try = time.monotonic() + _AGAIN
 
     def _try(self, work: Callable[[], None]) -> bool:
         """Whether `work` succeeded, if need be with a new file in place of a damaged one."""
@@ -132,6 +151,7 @@ class Cache:
             return self._begin()
         except (sqlite3.OperationalError, OSError) as error:  # locked, not allowed, full: not damaged
             self._complain(error)
+            self._limit = _HELD if self._limit is None else min(self._limit, _HELD)
             return self._connect(":memory:")
         except sqlite3.DatabaseError as error:
             self._inode = None

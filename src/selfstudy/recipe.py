@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.records import QuestionMethod
@@ -50,6 +50,35 @@ class ScriptedModel(Block):
 EngineName = Literal["vllm", "sglang", "tgi", "llama-cpp", "ollama", "transformers"]
 
 
+def _plain_url(value: str) -> str:
+    try:
+        where = urlsplit(value)
+        host = where.hostname if where.port != 0 else None
+    except ValueError:  # no port, no IPv6 address
+        host = None
+    if not host or where.scheme not in ("http", "https"):
+        raise PydanticCustomError("url", "must begin with http:// or https://, and name a host (and a port)")
+    if where.username or where.password or where.query:
+        raise PydanticCustomError(
+            "url", "must hold no user, password or query: put a key into the environment"
+        )
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_plain_url)]
+
+
+def _no_secret(name: str) -> str:
+    if name.replace("_", "-").lower().endswith(("api-key", "token")):
+        raise PydanticCustomError(
+            "secret", "must not be in a recipe: our own servers need no key, a Hub token goes into $HF_TOKEN"
+        )
+    return name
+
+
+Option = str | int | float
+
+
 class ServerModel(Block):
     """A model behind an inference engine that selfstudy starts, swaps and stops (models/engines.py)."""
 
@@ -57,9 +86,11 @@ class ServerModel(Block):
     engine: EngineName
     model: str = "atlas"
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
-    args: dict[str, str | int | float | bool | list[str | int | float] | None] = Field(default_factory=dict)
+    args: dict[Annotated[str, AfterValidator(_no_secret)], Option | bool | list[Option] | None] = Field(
+        default_factory=dict
+    )
     """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
-    url: str | None = None
+    url: Url | None = None
     """A server that runs already, for example http://127.0.0.1:8000; it is used and never stopped."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """None: a free one."""
@@ -85,9 +116,9 @@ class RemoteModel(Block):
     type: Literal["remote"] = "remote"
     model: str
     """The name by which the server knows it."""
-    base_url: str = "https://api.openai.com/v1"
+    base_url: Url = "https://api.openai.com/v1"
     revision: str | None = None
-    """Tells answers of different weights under the same name apart in the cache."""
+    """Tells answers of different weights under the same name apart in the cache; without it the URL does."""
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; where it is not set none is sent."""
     api_key_file: Path | None = None
@@ -105,7 +136,17 @@ class RemoteModel(Block):
     """Ask for log-probabilities; some scorers need them, some servers refuse them."""
     n: Literal["auto"] | bool = "auto"
     """Whether the server gives several completions per request; auto: found out at the first."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """More fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`."""
     prices: Prices | None = None
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
+        ours = {"model", "messages", "n", "temperature", "max_tokens", "stop", "seed", "stream", "logprobs"}
+        if ours & value.keys():
+            raise PydanticCustomError("extra", f"must hold none of {', '.join(sorted(ours))}")
+        return value
 
     @field_validator("api_key_env")
     @classmethod
@@ -115,18 +156,6 @@ class RemoteModel(Block):
                 "name", "must be the name of an environment variable; the key itself never goes into a recipe"
             )
         return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_url(cls, value: str) -> str:
-        where = urlsplit(value)
-        if where.scheme not in ("http", "https") or not where.hostname:
-            raise PydanticCustomError("url", "must begin with http:// or https://, and name a host")
-        if where.username or where.password or where.query:
-            raise PydanticCustomError(
-                "url", "must hold no user, password or query: put a key into the environment"
-            )
-        return value.rstrip("/")
 
 
 def _local_unless_said(value: Any) -> Any:

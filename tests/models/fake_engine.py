@@ -1,6 +1,7 @@
 """A stand-in for an engine's program: a real server on loopback, whose answers tell which model was asked.
 
-Started like vLLM: fake_engine.py serve MODEL --port N ...; FAKE_* variables make it misbehave.
+Started like vLLM: fake_engine.py serve MODEL --port N ..., or like Ollama: only `serve`, and OLLAMA_HOST.
+FAKE_* variables make it misbehave.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ READY = time.monotonic() + float(os.environ.get("FAKE_WARMS_UP", "0"))
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        if self.path == "/health" and time.monotonic() < READY:  # what llama-server says while it loads
+        if self.path == "/api/version":
+            self.reply(200, {"version": "0"})
+        elif self.path == "/health" and time.monotonic() < READY:  # what llama-server says while it loads
             error = {"code": 503, "message": "Loading model", "type": "unavailable_error"}
             self.reply(503, {"error": error})
         elif self.path == "/health":
@@ -39,7 +42,9 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         note("requests", {"path": self.path, "body": body})
         if self.path == "/v1/load_lora_adapter":
-            if "refuse" in os.environ.get("FAKE_ADAPTERS", ""):
+            if "unknown" in os.environ.get("FAKE_ADAPTERS", ""):
+                self.reply(404, {"detail": "Not Found"})
+            elif "refuse" in os.environ.get("FAKE_ADAPTERS", ""):
                 self.reply(400, {"message": "LoRA rank 64 is greater than max_lora_rank 16."})
             else:
                 ADAPTERS.add(body["lora_name"])
@@ -48,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         if os.environ.get("FAKE_DIES"):
             print("CUDA error: out of memory", flush=True)
             os._exit(1)
-        known = body["model"] == sys.argv[2] or body["model"] in ADAPTERS
+        known = len(sys.argv) == 2 or body["model"] == sys.argv[2] or body["model"] in ADAPTERS
         said = f"I am {body['model']}." if known else "Who?"
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -72,8 +77,14 @@ def note(name: str, content: Any) -> None:
 
 
 def main() -> None:
-    port = int(sys.argv[sys.argv.index("--port") + 1])
-    note("starts", {"pid": os.getpid(), "argv": sys.argv[1:], "port": port})
+    if sys.argv[1] in ("create", "rm"):  # what `ollama` is told
+        note("orders", {"argv": sys.argv[1:], "host": os.environ["OLLAMA_HOST"]})
+        time.sleep(float(os.environ.get("FAKE_ORDERS", "0")))
+        sys.exit(0)
+    at = os.environ["OLLAMA_HOST"] if len(sys.argv) == 2 else sys.argv[sys.argv.index("--port") + 1]
+    port = int(at.rpartition(":")[2])
+    keys = [name for name in os.environ if name.endswith("_API_KEY")]
+    note("starts", {"pid": os.getpid(), "argv": sys.argv[1:], "port": port, "keys": keys})
     print("Loading the model ...", flush=True)
     if os.environ.get("FAKE_STUBBORN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -11,9 +11,12 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.models import engines
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import Sampling, chat
 from selfstudy.models.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
-from selfstudy.recipe import EngineName
+from selfstudy.models.remote import RemoteLM
+from selfstudy.recipe import EngineName, RemoteModel
+
+from .faulty_server import FaultyServer
 
 LAUNCH = Launch("org/model", port=4321)
 LINES = {
@@ -23,7 +26,8 @@ LINES = {
     "--host 127.0.0.1 --port 4321 --sampling-defaults openai --enable-lora --max-lora-rank 256 "
     "--lora-target-modules all",
     "tgi": "text-generation-launcher --model-id org/model --hostname 127.0.0.1 --port 4321",
-    "llama-cpp": "llama-server --model org/model --alias org/model --host 127.0.0.1 --port 4321 --jinja",
+    "llama-cpp": "llama-server --model org/model --alias org/model --host 127.0.0.1 --port 4321 "
+    "--ctx-size 0 --jinja",
     "ollama": "ollama serve",
     "transformers": "transformers serve org/model --host 127.0.0.1 --port 4321 --dtype auto --reasoning off",
 }
@@ -61,15 +65,19 @@ def test_options_of_the_recipe_are_put_over_those_of_the_engine() -> None:
             "enable-lora": None,
             "gpu-memory-utilization": 0.5,
             "enforce-eager": True,
-            "disable-log-requests": False,
+            "enable-prefix-caching": False,
+            "swap-space": None,
             "allowed-origins": ["a", "b"],
         },
     )
     assert "--max-lora-rank 64" in shown
     assert shown.count("lora-rank") == shown.count("lora_rank") + 1 == 1
     assert "--enable-lora" not in shown
-    assert "disable-log-requests" not in shown
-    assert shown.endswith("--gpu-memory-utilization 0.5 --enforce-eager --allowed-origins a b")
+    assert "swap-space" not in shown
+    assert shown.endswith(
+        "--gpu-memory-utilization 0.5 --enforce-eager --no-enable-prefix-caching --allowed-origins a b"
+    )
+    assert "metrics" not in line(ENGINES["sglang"], **{"enable-metrics": False})  # it has no --no-...
 
 
 def test_a_revision_is_told_as_each_engine_wants_it() -> None:
@@ -84,8 +92,9 @@ def test_a_revision_is_told_as_each_engine_wants_it() -> None:
 @pytest.mark.parametrize("name", ["vllm", "sglang"])
 def test_requests_for_vllm_and_sglang_hide_nothing(name: str) -> None:
     ask = ENGINES[name].request
-    assert ask(SAMPLED, False) == {"repetition_penalty": 1.1, "top_k": -1}
-    assert ask(SAMPLED, True) == {"repetition_penalty": 1.1}
+    always = {"repetition_penalty": 1.1, "chat_template_kwargs": {"enable_thinking": False}}
+    assert ask(SAMPLED, False) == {**always, "top_k": -1, "top_p": 0.9}
+    assert ask(SAMPLED, True) == always
 
 
 def test_requests_for_transformers_are_a_whole_generation_config() -> None:
@@ -109,7 +118,28 @@ def test_requests_for_the_others() -> None:
     for engine in (ENGINES["llama-cpp"], LLAMA_CPP_PYTHON):
         assert engine.request(SAMPLED, False)["repeat_penalty"] == 1.1
         assert engine.request(SAMPLED, False)["min_p"] == 0.0
+        assert engine.request(SAMPLED, False)["chat_template_kwargs"] == {"enable_thinking": False}
     assert ENGINES["ollama"].request(SAMPLED, False) == {}
+
+
+SETTINGS = {
+    "temperature": {"temperature"},
+    "top-p": {"top_p"},
+    "top-k": {"top_k"},
+    "repetition penalty": {"repetition_penalty", "repeat_penalty", "presence_penalty"},
+}
+"""What may change a sample, and the fields that say it."""
+
+
+@pytest.mark.parametrize("engine", [*ENGINES.values(), LLAMA_CPP_PYTHON], ids=[*ENGINES, "llama-cpp-python"])
+def test_no_setting_is_left_to_an_engine_without_a_word(engine: Engine) -> None:
+    with FaultyServer() as server:
+        block = RemoteModel(model="m", base_url=server.url)
+        RemoteLM(block, fields=engine.request).generate([chat("q")], Sampling(repetition_penalty=1.1))
+        body = server.asked()[0]
+    said = {**body, **json.loads(body.get("generation_config", "{}"))}
+    for setting, fields in SETTINGS.items():
+        assert fields & said.keys() or any(setting in quirk for quirk in engine.quirks), setting
 
 
 def test_adapters_by_name() -> None:

@@ -127,6 +127,10 @@ def test_replies_are_framed_as_http_says(script: Script, body: bytes, connection
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"), httpx2.RemoteProtocolError),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"), httpx2.RemoteProtocolError),
         (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), httpx2.RemoteProtocolError),
+        (
+            saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n-1\r\nlo\r\n0\r\n\r\n"),
+            httpx2.RemoteProtocolError,
+        ),
         (saying(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"), httpx2.RemoteProtocolError),
         (saying(b"SSH-2.0-OpenSSH\r\n\r\n"), httpx2.RemoteProtocolError),
         (saying(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2**17 + b"\r\n\r\n"), httpx2.RemoteProtocolError),

@@ -10,11 +10,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
 from selfstudy.models import caller, load_lm
@@ -127,13 +130,16 @@ def test_seeds_follow_from_seed_chat_and_sample(serve: Callable[..., FaultyServe
     assert all(0 <= seed < 2**31 for seed in once)
 
 
-def test_neutral_values_are_not_sent(serve: Callable[..., FaultyServer]) -> None:
+def test_neutral_values_are_not_sent_but_for_top_p(serve: Callable[..., FaultyServer]) -> None:
     server = serve()
     lm = model(server)
     lm.generate([chat("q", "be brief")], Sampling(n=1))
     lm.generate([chat("q")], Sampling(repetition_penalty=1.1, top_k=20, top_p=0.9, stop=("\n",)))
-    plain, full = server.asked()
-    assert set(plain) == {"model", "messages", "temperature", "max_tokens", "seed"}
+    lm.generate([chat("q")], GREEDY)
+    plain, full, greedy = server.asked()
+    assert set(greedy) == {"model", "messages", "temperature", "max_tokens"}
+    assert set(plain) == {"model", "messages", "temperature", "max_tokens", "seed", "top_p"}
+    assert plain["top_p"] == 1.0  # servers have defaults of their own
     assert [turn["role"] for turn in plain["messages"]] == ["system", "user"]
     assert (full["repetition_penalty"], full["top_k"], full["top_p"], full["stop"]) == (1.1, 20, 0.9, ["\n"])
 
@@ -159,6 +165,19 @@ def test_a_refused_parameter_is_left_out_and_said_once(
     ]
 
 
+def test_more_fields_of_the_recipe_are_sent(serve: Callable[..., FaultyServer]) -> None:
+    server = serve()
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_p": 0.5}
+    model(server, extra=extra).generate([chat("q")], Sampling())
+    assert server.asked()[0].items() >= extra.items()
+
+
+@pytest.mark.parametrize("name", ["n", "messages", "temperature", "stream"])
+def test_what_is_set_here_is_no_extra(name: str) -> None:
+    with pytest.raises(ValidationError, match="must hold none of"):
+        RemoteModel(model="m", extra={name: 1})
+
+
 def test_newer_servers_call_the_limit_otherwise(serve: Callable[..., FaultyServer]) -> None:
     server = serve(
         refusing("max_tokens", "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
@@ -166,6 +185,13 @@ def test_newer_servers_call_the_limit_otherwise(serve: Callable[..., FaultyServe
     found = model(server).generate(chats(5), Sampling(max_new_tokens=7))
     assert all(row[0].error is None for row in found)
     assert server.asked()[-1]["max_completion_tokens"] == 7
+
+
+def test_a_model_that_takes_temperature_or_top_p_gets_temperature(serve: Callable[..., FaultyServer]) -> None:
+    server = serve(refusing("top_p", "`temperature` and `top_p` cannot both be specified for this model."))
+    found = model(server).generate(chats(3), Sampling())
+    assert all(row[0].error is None for row in found)
+    assert {"temperature", "top_p"} & server.asked()[-1].keys() == {"temperature"}
 
 
 def test_a_model_without_temperature_is_refused(serve: Callable[..., FaultyServer]) -> None:
@@ -206,7 +232,7 @@ def test_usage_and_cost(serve: Callable[..., FaultyServer]) -> None:
     lm = model(server, prices=Prices(prompt=2.0, completion=10.0, currency="EUR"))
     lm.generate(chats(10), PROBE)
     before = lm.usage
-    assert before == Usage(20, 200, 160, 0, pytest.approx(20 * 10 * 2e-6 + 160 * 10e-6), "EUR", 50)
+    assert before == Usage(20, 200, 160, 0, pytest.approx(20 * 10 * 2e-6 + 160 * 10e-6), "EUR", 40)
     lm.generate(chats(1), GREEDY)
     assert lm.usage - before == Usage(1, 10, 4, 0, pytest.approx(6e-5), "EUR", 1)
 
@@ -228,12 +254,15 @@ def test_log_probabilities_of_given_texts(serve: Callable[..., FaultyServer]) ->
         values = [None, *(-float(token) for token in request.body["prompt"][1:]), -9.0]
         return Reaction(body={"choices": [{"logprobs": {"token_logprobs": values}}]})
 
-    lm = model(serve(react))
+    server = serve(react)
+    lm = model(server)
     assert lm.logprobs([chat("why"), chat("x"), chat("y")], ["ab", "", " c "]) == [
         [-97.0, -98.0],
         [],
         [-99.0],
     ]
+    templates = [body["chat_template_kwargs"] for body in server.asked("/tokenize") if "messages" in body]
+    assert templates == [{"enable_thinking": False}] * 2  # as the local backend renders
 
 
 def test_a_server_without_echo_says_which_scorers_need_it(serve: Callable[..., FaultyServer]) -> None:
@@ -264,6 +293,7 @@ def test_a_server_without_echo_says_which_scorers_need_it(serve: Callable[..., F
         (b"", "no JSON"),
         (b"[1]", "no JSON"),
         ({"error": {"message": "overheated"}}, "overheated"),
+        ({"error": {"message": "overheated", "code": "hot"}}, "overheated"),
     ],
 )
 def test_a_bad_reply_is_an_item_error_and_hurts_no_other(
@@ -275,6 +305,58 @@ def test_a_bad_reply_is_an_item_error_and_hurts_no_other(
     assert (found[3].finish, found[3].text) == ("error", "")
     assert said in (found[3].error or "")
     assert found[4].text == "question 4 | greedy | 0"
+
+
+def test_a_prompt_at_which_the_server_always_fails_is_an_item_error(
+    serve: Callable[..., FaultyServer],
+) -> None:
+    server = serve(lambda r: Reaction(500, b"oops") if r.question == "question 0" else Reaction())
+    for concurrency in (1, 64):  # the first of all, which the others wait for
+        found = [row[0] for row in model(server, concurrency=concurrency).generate(chats(30), GREEDY)]
+        assert [i for i, one in enumerate(found) if one.error is not None] == [0]
+        assert found[0].error == "HTTP 500: oops"
+    assert len(server.requests) == 2 * (6 + 29)
+
+
+def test_a_server_that_always_fails_is_waited_for(serve: Callable[..., FaultyServer]) -> None:
+    server = serve(lambda r: Reaction(500, b"oops") if r.at - server.requests[0].at < 0.5 else Reaction())
+    found = [row[0] for row in model(server, concurrency=8).generate(chats(50), GREEDY)]
+    errors = [one.error for one in found if one.error is not None]
+    assert set(errors) == {"HTTP 500: oops"}
+    assert 1 <= len(errors) <= 3 + 8  # and those whose last try crossed the first answer
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"error": {"message": "slow down", "code": 429}}),
+        (200, {"error": {"message": "upstream", "code": 502}}),
+        (502, b"Bad gateway"),
+        (503, {"error": "full"}),
+    ],
+)
+def test_what_passes_is_tried_again(serve: Callable[..., FaultyServer], status: int, body: Any) -> None:
+    server = serve(lambda r: Reaction(status, body) if r.number < 12 else Reaction())
+    found = model(server, concurrency=1).generate(chats(3), GREEDY)
+    assert not any(row[0].error for row in found)
+    assert len(server.requests) == 15
+
+
+def test_a_403_is_about_the_item_once_others_were_answered(serve: Callable[..., FaultyServer]) -> None:
+    said = {"error": {"message": "flagged by moderation"}}
+    server = serve(lambda r: Reaction(403, said) if r.question == "question 3" else Reaction())
+    found = [row[0] for row in model(server).generate(chats(8), GREEDY)]
+    assert [one.error for one in found if one.error] == ["HTTP 403: flagged by moderation"]
+
+
+@pytest.mark.parametrize("limit", ["total_timeout", "read_timeout"])
+def test_a_request_that_takes_too_long_is_given_up(serve: Callable[..., FaultyServer], limit: str) -> None:
+    server = serve(lambda r: Reaction(delay=0.0 if r.question != "question 3" else 60.0))
+    lm = model(server, deadline=1.5, **{limit: 0.5})
+    found = [row[0] for row in lm.generate(chats(8), GREEDY)]
+    assert [i for i, one in enumerate(found) if one.error is not None] == [3]
+    assert (found[3].error or "").startswith("no answer within 1.5 s")
+    assert sum(request.question == "question 3" for request in server.requests) > 1  # and tried again
 
 
 def test_a_prompt_that_the_server_refuses_is_asked_once(serve: Callable[..., FaultyServer]) -> None:
@@ -342,15 +424,31 @@ def test_where_nobody_listens() -> None:
     assert "start it" in caught.value.hint
 
 
+def test_where_nobody_accepts() -> None:
+    with ExitStack() as stack:
+        deaf = stack.enter_context(socket.socket())
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # its queue is full: further connections are neither made nor refused
+            knocking = stack.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(deaf.getsockname())
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        began = time.monotonic()
+        with pytest.raises(ModelError, match=f"no server answers at {url}: no connection"):
+            RemoteLM(RemoteModel(model="m", base_url=url, connect_timeout=0.1)).generate(chats(50), PROBE)
+        assert 0.5 < time.monotonic() - began < 10
+
+
 def test_a_server_that_dies_ends_the_batch_and_the_cache_keeps_what_it_gave(
     serve: Callable[..., FaultyServer],
 ) -> None:
     server = serve(lambda r: Reaction(status=200 if r.number < 40 else 500))
-    block = RemoteModel(model="m", base_url=server.url, deadline=0.5)
+    block = RemoteModel(model="m", base_url=server.url, deadline=2, revision="1")
     with pytest.raises(ModelError, match="has answered nothing for"):
         load_lm(block).generate(chats(100), GREEDY)
     healthy = serve()
-    elsewhere = RemoteModel(model="m", base_url=healthy.url)
+    elsewhere = RemoteModel(model="m", base_url=healthy.url, revision="1")
     found = load_lm(elsewhere).generate(chats(100), GREEDY)
     assert all(row[0].error is None for row in found)
     assert len(healthy.requests) == 60
@@ -361,6 +459,16 @@ def test_an_endless_retry_after_is_not_waited_for(serve: Callable[..., FaultySer
     with pytest.raises(ModelError, match="wants no request for 86400 s"):
         model(server).generate(chats(100), PROBE)
     assert len(server.requests) == 1
+
+
+def test_nor_does_it_hold_up_the_next_batch(serve: Callable[..., FaultyServer]) -> None:
+    server = serve(lambda r: Reaction(429, headers={"retry-after": "86400"}) if r.number == 0 else Reaction())
+    lm = model(server, deadline=0.5)
+    with pytest.raises(ModelError, match="wants no request for"):
+        lm.generate(chats(3), GREEDY)
+    began = time.monotonic()
+    assert not any(row[0].error for row in lm.generate(chats(3), GREEDY))
+    assert time.monotonic() - began < 10
 
 
 # a server in trouble
@@ -385,7 +493,8 @@ def test_two_thousand_requests_to_a_server_in_trouble(serve: Callable[..., Fault
     dice = random.Random(7)
     server = serve(lambda request: faults(request, dice))
     advanced: list[int] = []
-    lm = model(server, read_timeout=0.5, deadline=60, concurrency=32)
+    deadline = 60.0
+    lm = model(server, read_timeout=0.5, deadline=deadline, concurrency=32)
     found = lm.generate(chats(2000), GREEDY, advanced.append)
     assert (len(found), sum(advanced)) == (2000, 2000)
     wrong = [row[0] for row in found if row[0].error is not None]
@@ -394,6 +503,11 @@ def test_two_thousand_requests_to_a_server_in_trouble(serve: Callable[..., Fault
     assert all("no JSON" in (one.error or "") for one in wrong)  # three times; none reached its deadline
     assert len(good) >= 1980
     assert len(server.requests) > 2400
+    first: dict[str, float] = {}
+    for (
+        request
+    ) in server.requests:  # no request of an item comes after its deadline, and none lasts beyond it
+        assert request.at - first.setdefault(request.question, request.at) < deadline
     # every good reply was used: the server sent no answer twice
     assert lm.usage.completion_tokens == 4 * len(good)
 
@@ -408,8 +522,18 @@ def test_memory_is_flat(serve: Callable[..., FaultyServer]) -> None:
     assert psutil.Process().memory_info().rss - before < 60 * 2**20
 
 
-def test_retry_after_is_honoured_by_all(serve: Callable[..., FaultyServer]) -> None:
-    server = serve(lambda r: Reaction(429, headers={"retry-after": "0.3"}) if r.number == 20 else Reaction())
+@pytest.mark.parametrize(
+    "header",
+    [
+        lambda: {"retry-after": "0.3"},
+        lambda: {"retry-after-ms": "300", "retry-after": "86400"},
+        lambda: {"retry-after": formatdate(time.time() + 2, usegmt=True)},
+    ],
+)
+def test_retry_after_is_honoured_by_all(
+    serve: Callable[..., FaultyServer], header: Callable[[], dict[str, str]]
+) -> None:
+    server = serve(lambda r: Reaction(429, headers=header()) if r.number == 20 else Reaction())
     model(server, concurrency=4).generate(chats(60), GREEDY)
     refused = server.requests[20].at
     later = [request.at - refused for request in server.requests[21:]]
@@ -459,7 +583,7 @@ def test_a_caller_who_stops_leaves_nothing_running(serve: Callable[..., FaultySe
 
 def test_the_cache_answers_without_a_call(serve: Callable[..., FaultyServer]) -> None:
     server = serve()
-    block = RemoteModel(model="m", base_url=server.url)
+    block = RemoteModel(model="m", base_url=server.url, revision="1")
     first = load_lm(block).generate([*chats(20), *chats(5)], PROBE)
     asked = len(server.requests)
     elsewhere = serve()
@@ -493,6 +617,7 @@ def test_who_asks_for_ten_after_five_pays_for_five(serve: Callable[..., FaultySe
         ({}, Sampling(n=3, greedy_first=True, max_new_tokens=33)),
         ({}, Sampling(n=3, greedy_first=True, max_new_tokens=32, repetition_penalty=1.1)),
         ({"logprobs": True}, PROBE),
+        ({"extra": {"top_k": 20}}, PROBE),
     ],
 )
 def test_what_changes_an_answer_is_in_its_key(
@@ -503,6 +628,27 @@ def test_what_changes_an_answer_is_in_its_key(
     load_lm(block).generate([chat("q")], PROBE)
     load_lm(block.model_copy(update=change)).generate([chat("q")], sampling)
     assert len(server.requests) == 4
+
+
+def test_two_servers_with_one_name_for_their_models_share_no_answers(
+    serve: Callable[..., FaultyServer],
+) -> None:
+    for server in (serve(), serve()):
+        load_lm(RemoteModel(model="m", base_url=server.url)).generate(chats(3), GREEDY)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("parameter", "kept"), [("repetition_penalty", False), ("seed", True), ("top_p", True), ("stop", True)]
+)
+def test_answers_without_what_the_server_refuses_are_not_those_of_the_key(
+    serve: Callable[..., FaultyServer], parameter: str, kept: bool
+) -> None:
+    server = serve(refusing(parameter))
+    block = RemoteModel(model="m", base_url=server.url)
+    for _ in range(2):
+        load_lm(block).generate([chat("q")], Sampling(repetition_penalty=1.1, stop=("\n",)))
+    assert len(server.requests) == (2 if kept else 4)
 
 
 def test_errors_are_never_cached(serve: Callable[..., FaultyServer]) -> None:
@@ -572,17 +718,37 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
             Reaction(400, {"error": {"message": said}}),
             Reaction(body=said.encode()),
             Reaction(body=reply(choice(None, refusal=said))),
+            # where it is cut, the key is no key any more, but half of it
+            Reaction(400, {"error": {"message": "x" * 270 + said}}),
+            Reaction(400, b"x" * 270 + said.encode()),
+            Reaction(body=b"x" * 170 + said.encode()),
+            Reaction(body={"error": {"message": "x" * 270 + said}}),
+            Reaction(body=reply(choice(None, refusal="x" * 170 + said))),
+            Reaction(body=reply(choice(None, finish="x" * 12 + said))),
+            Reaction(body=reply(choice(said + "!"))),
         ]
-        return answers[int(request.question[-1]) % 4]
+        return answers[int(request.question.split()[-1])]
 
     server = serve(react)
     lm = model(server)
-    found = [row[0] for row in lm.generate(chats(4), GREEDY)]
+    found = [row[0] for row in lm.generate(chats(11), Sampling(temperature=0.0, stop=("cdef!",)))]
     assert found[0].text == "you sent Bearer [key]"
-    assert all("Bearer [key]" in (one.error or "") for one in found[1:])
-    shown = [repr(lm), str(vars(lm)), caplog.text, repr(lm._wire.key)]
+    assert found[10].text == "you sent Bearer [key]!"
+    assert all("Bearer [key]" in (one.error or "") for one in found[1:4])
+    assert all(one.error for one in found[4:10])
+    shown = [repr(lm), str(vars(lm)), caplog.text, repr(lm._wire.key), *(one.error or "" for one in found)]
     server = serve(lambda r: Reaction(401, {"error": {"message": r.headers["authorization"]}}))
     with pytest.raises(ModelError, match=r"\[key\]") as caught:
         model(server).generate(chats(1), GREEDY)
     shown += [str(caught.value), str(caught.getrepr(showlocals=False, chain=True))]
-    assert not any(KEY in text for text in shown)
+    assert not any(KEY[:8] in text for text in shown)
+
+
+def test_an_ordinary_word_as_a_key_stays_in_answers(
+    serve: Callable[..., FaultyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    [[found]] = model(serve(lambda r: Reaction(body=reply(choice("none of them"))))).generate(
+        [chat("q")], GREEDY
+    )
+    assert found.text == "none of them"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,24 +16,25 @@ from typing import Any
 
 import psutil
 import pytest
+from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm, server
 from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.server import ServerLM
-from selfstudy.recipe import ServerModel
+from selfstudy.recipe import RemoteModel, ServerModel
 
 HELLO = [chat("Who are you?")]
 FAKE = Path(__file__).with_name("fake_engine.py")
-GONE_SECONDS = 60.0
-"""It takes 5 s at most on a quiet machine; tests also run on busy ones."""
+GONE_SECONDS = 10.0
+"""From the kill on; what does not end politely takes 5 s."""
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the stand-in for vllm and llama-server notes what happens to it."""
+    """Where the stand-in for vllm, llama-server and ollama notes what happens to it."""
     (tmp_path / "bin").mkdir()
-    for name in ("vllm", "llama-server"):
+    for name in ("vllm", "llama-server", "ollama"):
         program = tmp_path / "bin" / name
         program.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
         program.chmod(0o755)
@@ -76,9 +78,9 @@ def said(lm: Any) -> str:
     return str(lm.generate(HELLO, GREEDY)[0][0].text)
 
 
-def gone(pid: int, seconds: float = GONE_SECONDS) -> bool:
-    """Whether the process ends within so many seconds."""
-    deadline = time.monotonic() + seconds
+def gone(pid: int, deadline: float | None = None) -> bool:
+    """Whether the process ends by then."""
+    deadline = time.monotonic() + GONE_SECONDS if deadline is None else deadline
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -145,6 +147,74 @@ def test_an_adapter_that_is_refused(
     with pytest.raises(ModelError, match="greater than max_lora_rank 16") as error:
         said(ServerLM(model().model_copy(update={"adapter": adapter})))
     assert "max-lora-rank" in error.value.hint
+    assert "VLLM_" not in error.value.hint
+
+
+def test_a_server_that_cannot_load_adapters(
+    home: Path, model: Callable[..., ServerModel], adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_ADAPTERS", "unknown")
+    with pytest.raises(ModelError, match="404") as error:
+        said(ServerLM(model().model_copy(update={"adapter": adapter})))
+    assert "start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment" in error.value.hint
+
+
+def test_ollama_knows_an_adapter_as_long_as_it_runs(home: Path, adapter: Path) -> None:
+    answer = said(ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120)))
+    server.stop_servers()
+    made, gone_again = noted(home, "orders")
+    name = made["argv"][1]
+    assert answer == f"I am {name}."
+    assert made["argv"] == ["create", name, "-f", made["argv"][3]]
+    assert gone_again["argv"] == ["rm", name]
+    assert made["host"] == gone_again["host"] == f"127.0.0.1:{noted(home, 'starts')[0]['port']}"
+
+
+def test_ollama_takes_too_long(home: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_OLLAMA_SECONDS", 0.5)
+    monkeypatch.setenv("FAKE_ORDERS", "600")
+    with pytest.raises(ModelError, match=r"ollama create failed: .*timed out") as error:
+        said(ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120)))
+    assert "by hand: ollama create" in error.value.hint
+
+
+def test_no_engine_gets_a_key(
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "secret")  # vLLM would demand it of us
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    assert said(ServerLM(model())).startswith("I am")
+    assert noted(home, "starts")[0]["keys"] == []
+
+
+@pytest.mark.parametrize("name", ["api-key", "api_key", "hf-token", "admin-api-key"])
+def test_keys_are_no_options(name: str) -> None:
+    with pytest.raises(ValidationError, match="must not be in a recipe") as error:
+        ServerModel(engine="vllm", args={name: "sk-secret"})
+    assert "sk-secret" not in str(error.value)
+    ServerModel(engine="vllm", args={"max-num-batched-tokens": 2048})
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://host", "http://", "http://host:99999", "http://h:x", "http://me:pw@host"]
+)
+def test_an_url_that_is_none(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"http://|no user"):
+        ServerModel(engine="vllm", url=url)
+    with pytest.raises(ValidationError, match=r"http://|no user"):
+        RemoteModel(model="m", base_url=url)
+
+
+def test_a_port_at_which_somebody_else_listens(home: Path, model: Callable[..., ServerModel]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(ModelError, match=f"port {port} is taken") as error:
+            said(ServerLM(model(port=port)))
+    assert "leave `port` out" in error.value.hint
+    assert not noted(home, "starts")
+    assert said(ServerLM(model(port=port))).startswith("I am")
 
 
 def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel]) -> None:
@@ -252,10 +322,11 @@ def test_no_server_outlives_selfstudy(
     children = psutil.Process(parent.pid).children()
     watchdogs = [child for child in children if any("watchdog" in part for part in child.cmdline())]
     parent.send_signal(number)
+    deadline = time.monotonic() + GONE_SECONDS
     parent.wait(GONE_SECONDS)
-    assert gone(noted(home, "starts")[0]["pid"])
-    assert gone(noted(home, "workers")[0]["pid"])
-    assert all(gone(watchdog.pid) for watchdog in watchdogs)
+    assert gone(noted(home, "starts")[0]["pid"], deadline)
+    assert gone(noted(home, "workers")[0]["pid"], deadline)
+    assert all(gone(watchdog.pid, deadline) for watchdog in watchdogs)
     for child in children:
         if child not in watchdogs:  # the fork is ours to end
             child.kill()

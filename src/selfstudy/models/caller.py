@@ -30,6 +30,9 @@ BACKOFF, LONGEST_BACKOFF = 0.5, 30.0
 _UNREACHABLE_TRIES = 6
 """Connections tried to a server that never answered anything; later the item's deadline counts."""
 _MALFORMED_TRIES = 3
+_BROKEN_TRIES = 6
+_LOST = 3
+"""Items in a row that are given up after _BROKEN_TRIES; beyond it the server is at fault, and waited for."""
 _NEEDED = frozenset({"model", "messages", "prompt", "echo", "temperature", "n"})
 """Anything else is left out where a server refuses it (`stop` is applied to the reply in any case)."""
 _RENAMED = {"max_tokens": "max_completion_tokens"}
@@ -59,6 +62,8 @@ class Caller:
         self._without: frozenset[str] = frozenset()
         self._answered = float("-inf")
         self._succeeded = False
+        self._lost = 0
+        """Items given up since something was answered last, because the server fails at them."""
         self._random = random.Random()
         self._lock = threading.Lock()
         self._usage = Usage(currency=block.prices.currency if block.prices else "")
@@ -67,6 +72,11 @@ class Caller:
     def usage(self) -> Usage:
         """What was asked for so far."""
         return self._usage
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The parameters that the server refuses, by their first names."""
+        return self._without
 
     def count(
         self, calls: int = 0, tokens: tuple[int, int] = (0, 0), cached: int = 0, completions: int = 0
@@ -111,7 +121,7 @@ class Caller:
                 )
                 verdict = "good"
                 self.met, self._answered = True, now()
-                self._succeeded = True
+                self._succeeded, self._lost = True, 0
                 self.count(tokens=tokens_used(reply))
                 result = read(reply)
                 self._remember(without)
@@ -121,7 +131,7 @@ class Caller:
             except Trouble as error:
                 trouble, verdict, pause = error, error.verdict, error.pause
             finally:
-                self._pace.leave(since, verdict, pause)
+                self._pace.leave(since, verdict, min(pause, self._block.deadline))
             if trouble.kind == "refused":
                 self.met, self._answered = True, now()
                 without |= {self._culprit(trouble, body, without)}
@@ -145,6 +155,9 @@ class Caller:
         if not self._alive():
             raise ModelError(f"the server at {block.base_url} has ended: {trouble}", "start it again")
         if trouble.kind == "malformed" and kinds["malformed"] >= _MALFORMED_TRIES:
+            raise trouble
+        if kinds.get("broken", 0) >= _BROKEN_TRIES and self._lost < _LOST:
+            self._lost += 1
             raise trouble
         if trouble.kind == "unreachable" and not self.met and kinds["unreachable"] >= _UNREACHABLE_TRIES:
             raise ModelError(
@@ -200,14 +213,14 @@ class Caller:
 
         if blamed("n"):
             raise OneAtATime
+        for name in body:  # before temperature: some take either that or top_p, and name both
+            if name not in _NEEDED and blamed(name):
+                return name
         if blamed("temperature") and not self._succeeded:
             raise ModelError(
                 f"{self._block.model} refuses temperature {body['temperature']:g}: {trouble}",
                 "greedy passages and samples need it: give a model that lets temperature be chosen",
             )
-        for name in body:
-            if name not in _NEEDED and blamed(name):
-                return name
         raise trouble
 
     def _remember(self, without: frozenset[str]) -> None:

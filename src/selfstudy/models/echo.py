@@ -12,6 +12,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.models.base import NoLogprobsError
 from selfstudy.models.caller import Caller
+from selfstudy.models.engines import NO_THINKING
 from selfstudy.models.replies import Malformed
 from selfstudy.models.wire import Trouble, Wire
 from selfstudy.recipe import RemoteModel
@@ -30,6 +31,7 @@ class Echo:
         self._block = block
         self._wire = wire
         self._caller = caller
+        self._template = block.extra.get("chat_template_kwargs", NO_THINKING)
         self._tokenize = block.base_url.removesuffix("/v1") + "/tokenize"
 
     async def logprobs(self, chat: Chat, text: str) -> list[float]:
@@ -42,7 +44,12 @@ class Echo:
             return []
         messages = [{"role": turn.role, "content": turn.content} for turn in chat]
         try:
-            prompt = await self._tokens({"messages": messages, "add_generation_prompt": True})
+            asked = {
+                "messages": messages,
+                "add_generation_prompt": True,
+                "chat_template_kwargs": self._template,
+            }
+            prompt = await self._tokens(asked)
             answer = await self._tokens({"prompt": text.strip(), "add_special_tokens": False})
             body = {
                 "model": self._block.model,

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from selfstudy.errors import ModelError
 from selfstudy.models import engines
 from selfstudy.models.engines import Engine, Launch
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
 STOP_SECONDS = 15.0
-"""Longest wait until a stopped server is gone; the watchdog itself takes about 5 s at most."""
+"""Longest wait until a stopped server is gone; the watchdog itself takes about 8 s at most."""
 TAIL_LINES = 15
 """Lines of the engine's log in an error."""
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
@@ -61,7 +62,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **engine.environment(launch)},
+            env={**_environment(), **engine.environment(launch)},
             start_new_session=True,  # Ctrl-C is for us: we then end it in order
         )
 
@@ -110,6 +111,11 @@ class Server:
         self._log.close()
 
 
+def _environment() -> dict[str, str]:
+    """Ours without keys of APIs: engines need none, and vLLM demands of us what it finds in VLLM_API_KEY."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+
+
 def answers(url: str, timeout: float = 2.0) -> bool:
     """Whether GET `url` gives 200. Asks without any proxy."""
     try:
@@ -132,6 +138,23 @@ def fetch(url: str, timeout: float, body: object = None) -> tuple[int, bytes]:
         return response.status, response.read()
     finally:
         connection.close()
+
+
+def check_free(port: int) -> None:
+    """Checks that nobody listens on a port: a foreign server would be taken for ours.
+
+    Raises:
+        ModelError: somebody does.
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # our last server may just have ended
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise ModelError(
+                f"port {port} is taken: {error.strerror}",
+                "stop what listens there, use it with `url`, or leave `port` out",
+            ) from None
 
 
 def free_port() -> int:

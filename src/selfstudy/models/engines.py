@@ -24,6 +24,9 @@ from selfstudy.models.base import Sampling
 Flags = dict[str, Any]
 """Options of a command line: name without dashes -> value; True = no value, None = left out."""
 
+NO_THINKING = {"enable_thinking": False}
+"""Templates of reasoning models read it, others ignore it; chat_format.py renders with it too."""
+
 MAX_RANK = 256
 """Highest LoRA rank that engines make room for: four rounds of the default rank 64."""
 
@@ -59,6 +62,7 @@ class Engine:
         adapter_name: for "named", what requests call adapter `name` of model `model`.
         request: what a request needs beyond the API's own fields so that exactly `Sampling` is sampled.
         weights: "folder": takes a folder or Hub id; "file": one file; "name": a name of its own store.
+        negates: whether an option is switched off by --no-NAME.
         lists: whether /models lists what it serves.
         concurrency: most requests under way at once.
         fixes: files that a model folder needs instead of its own, by name.
@@ -77,6 +81,7 @@ class Engine:
     adapter_name: Callable[[str, str], str] = lambda model, name: name
     environment: Callable[[Launch], Mapping[str, str]] = lambda launch: {}
     weights: Literal["folder", "file", "name"] = "folder"
+    negates: bool = False
     lists: bool = True
     concurrency: int = 256
     fixes: Callable[[Path], dict[str, str]] = lambda folder: {}
@@ -88,8 +93,8 @@ class Engine:
 def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str]:
     """The command line: the engine's own options, each replaced by the recipe's of the same name.
 
-    `_` and `-` in names are the same; True is a bare flag, False and None leave an option out, a list gives
-    several values.
+    `_` and `-` in names are the same; True is a bare flag, None leaves an option out, and so does False but
+    where the engine `negates`; a list gives several values.
     """
     flags: Flags = {engine.model: launch.model} if engine.model else {}
     flags |= engine.flags(launch)
@@ -98,12 +103,12 @@ def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str
         flags[same] = value
     line = engine.program() + ([engine.called(launch)] if engine.model == "" else [])
     for name, value in flags.items():
-        if value is None or value is False:
+        if value is None or (value is False and not engine.negates):
             continue
-        line.append(f"--{name}")
+        line.append(f"--no-{name}" if value is False else f"--{name}")
         if isinstance(value, list | tuple):
             line += [str(one) for one in value]
-        elif value is not True:
+        elif not isinstance(value, bool):
             line.append(str(value))
     return line
 
@@ -154,10 +159,13 @@ def _plus(program: Callable[[], list[str]], *words: str) -> Callable[[], list[st
 
 
 def _sampled(sampling: Sampling, greedy: bool) -> dict[str, Any]:
-    """Fields that vLLM and SGLang take beside OpenAI's: no hidden top-k, and the repetition penalty."""
-    fields: dict[str, Any] = {"repetition_penalty": sampling.repetition_penalty}
+    """Fields for vLLM and SGLang: no hidden top-k or top-p, the repetition penalty, no thinking."""
+    fields: dict[str, Any] = {
+        "repetition_penalty": sampling.repetition_penalty,
+        "chat_template_kwargs": NO_THINKING,
+    }
     if not greedy:
-        fields["top_k"] = sampling.top_k or -1
+        fields |= {"top_k": sampling.top_k or -1, "top_p": sampling.top_p}
     return fields
 
 
@@ -193,7 +201,7 @@ def _tgi_flags(launch: Launch) -> Flags:
 
 
 def _tgi_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
-    """TGI's chat route takes the repetition penalty as presence_penalty + 2 and has no top-k."""
+    """TGI's chat route takes the repetition penalty as presence_penalty + 2, no top-k, and no top-p of 1."""
     return {} if sampling.repetition_penalty == 1 else {"presence_penalty": sampling.repetition_penalty - 2}
 
 
@@ -202,6 +210,7 @@ def _llama_flags(launch: Launch) -> Flags:
         "alias": launch.model,
         "host": launch.host,
         "port": launch.port,
+        "ctx-size": 0,  # the model's own
         "jinja": True,  # the model's own chat template
     }
 
@@ -217,11 +226,13 @@ def _llama_python_flags(launch: Launch) -> Flags:
 
 
 def _llama_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
-    """All explicit: llama.cpp's own defaults are top-k 40, min-p 0.05 and a penalty over 64 tokens."""
+    """All explicit: llama.cpp's defaults are top-k 40, top-p 0.95, min-p 0.05, a penalty over 64 tokens."""
     return {
+        "chat_template_kwargs": NO_THINKING,
         "repeat_penalty": sampling.repetition_penalty,
         "repeat_last_n": -1,
         "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
         "min_p": 0.0,
     }
 
@@ -266,6 +277,7 @@ ENGINES: dict[str, Engine] = {
         adapters="named",
         load="/v1/load_lora_adapter",
         environment=lambda launch: {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"},
+        negates=True,
         quirks=("LoRA ranks are 8, 16, 32, 64, 128, 256, 320 or 512: args {max-lora-rank: 512} for more",),
     ),
     "sglang": Engine(
@@ -288,7 +300,10 @@ ENGINES: dict[str, Engine] = {
         request=_tgi_request,
         called=lambda launch: "tgi",  # any other name would be an adapter's
         lists=False,
-        quirks=("adapters can only be named when it starts, so it starts again with the merged model",),
+        quirks=(
+            "adapters can only be named when it starts, so it starts again with the merged model",
+            "its chat API takes no top-k, and no top-p of 1: both are off by default",
+        ),
     ),
     "llama-cpp": Engine(
         program=lambda: ["llama-server"],
@@ -314,7 +329,8 @@ ENGINES: dict[str, Engine] = {
         weights="name",
         concurrency=16,
         quirks=(
-            "its chat API takes no repetition penalty and no top-k: passages are drawn without a penalty",
+            "its chat API takes no repetition penalty and no top-k: those of the model's Modelfile are used, "
+            "else 1.1 over 64 tokens and 40; top-p is 1 where nothing is said",
             "adapters only for architectures that `ollama create` knows (Llama, Mistral, Gemma)",
         ),
     ),
@@ -328,9 +344,9 @@ ENGINES: dict[str, Engine] = {
         called=_at_revision,
         fixes=_transformers_fixes,
         lists=False,
-        concurrency=4,
+        concurrency=1,  # a request's seed is set when it arrives, in the middle of another one's sampling
         quirks=(
-            "one sequence at a time: n is ignored, and a seed is shared by all requests in flight",
+            "one sequence at a time: n is ignored",
             "requests must name the model exactly as it was started",
         ),
     ),
@@ -347,6 +363,9 @@ LLAMA_CPP_PYTHON = Engine(
     adapters="none",
     weights="file",
     concurrency=4,
-    quirks=("its repetition penalty counts what was generated, and not the prompt",),
+    quirks=(
+        "its repetition penalty counts what was generated, and not the prompt",
+        "it tells chat templates nothing: a reasoning model thinks",
+    ),
 )
 """The server of llama-cpp-python: other option names than llama-server."""

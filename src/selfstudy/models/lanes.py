@@ -136,7 +136,7 @@ class _Lane:
         while True:
             async with asyncio.timeout(seconds):
                 line = await self.reader.readuntil(b"\r\n")
-            length = int(line.partition(b";")[0], 16)
+            length = _bounded(int(line.partition(b";")[0], 16))
             size = _bounded(size + length)
             if length == 0:
                 while line != b"\r\n":  # trailers, of no use here

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.1
 """Between two looks at what has been answered, which then goes into the cache: what a kill loses at most."""
+_HARMLESS = frozenset({"max_tokens", "stop", "seed"})
+"""Parameters that a server may refuse and yet answer as its key in the cache says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,11 @@ Fields = Callable[[Sampling, bool], dict[str, Any]]
 
 
 def common_fields(sampling: Sampling, greedy: bool) -> dict[str, Any]:
-    """What vLLM, SGLang and others call what the API has not; a neutral value is left out."""
-    found: dict[str, Any] = {}
+    """What vLLM, SGLang and others call what the API has not; a neutral value is left out.
+
+    But for top_p, which the API has: servers have defaults of their own, such as 0.95.
+    """
+    found: dict[str, Any] = {} if greedy else {"top_p": sampling.top_p}
     if sampling.repetition_penalty != 1.0:
         found["repetition_penalty"] = sampling.repetition_penalty
     if sampling.top_k and not greedy:
@@ -203,7 +208,8 @@ class RemoteLM:
 
     def _key(self, chat: Chat, sampling: Sampling) -> str:
         block = self._block
-        return chat_key(block.model, block.revision, chat, sampling, logprobs=block.logprobs)
+        where = block.revision or block.base_url
+        return chat_key(block.model, where, chat, sampling, logprobs=block.logprobs, extra=block.extra)
 
     def _look_up(self, wishes: Sequence[_Wish], settle: Callable[[int, Completion], None]) -> Sequence[_Wish]:
         """Settles what the cache knows; returns what is still to be asked."""
@@ -237,17 +243,18 @@ class RemoteLM:
             while not finished:
                 wake.wait(_LOOK_SECONDS)  # a wake-up per answer would cost more than the answer
                 finished = future.done()
-                yield from self._kept(arrived)
+                yield from self._kept(arrived, sampling)
             future.result()
         finally:
             future.cancel()
-            self._kept(arrived)
+            self._kept(arrived, sampling)
 
-    def _kept(self, arrived: deque[Answer]) -> list[Answer]:
-        """Takes what has arrived, and puts it into the cache."""
+    def _kept(self, arrived: deque[Answer], sampling: Sampling) -> list[Answer]:
+        """Takes what has arrived, and puts it into the cache if it was sampled as its key says."""
         answers = [arrived.popleft() for _ in range(len(arrived))]
         self._caller.count(completions=sum(len(found) for _, found in answers))
-        if self._cache is not None:
+        lost = self._caller.left_out - _HARMLESS - ({"top_p"} if sampling.top_p == 1.0 else set())
+        if self._cache is not None and not lost:
             self._cache.put(
                 {key: one for wish, found in answers for key, one in zip(wish.keys, found, strict=True)}
             )
@@ -294,14 +301,14 @@ class RemoteLM:
             found = await self._caller.call(
                 "/chat/completions",
                 self._body(wish, sampling),
-                lambda reply: completions(reply, sampling.stop),
+                lambda reply: completions(reply, sampling.stop, self._wire.key.hide),
             )
         except Trouble as trouble:
             arrived((wish, [failed(str(trouble))] * len(wish.slots)))
             return wish.part(len(wish.slots))
         except OneAtATime:
             found = []
-        found = [self._safe(one) for one in found[: wish.count]]
+        found = found[: wish.count]
         if not found and wish.count == 1:
             found = [failed("the reply has no choices")]
         if wish.count > 1 and self._many is not True:
@@ -312,14 +319,6 @@ class RemoteLM:
         if answers:
             arrived((wish.part(0, len(answers)), answers))
         return wish.part(len(answers))
-
-    def _safe(self, completion: Completion) -> Completion:
-        """A server that repeats what it is sent must not get the key into a record."""
-        text, error = self._wire.key.hide(completion.text), completion.error
-        if text == completion.text and (error is None or error == self._wire.key.hide(error)):
-            return completion
-        hidden = None if error is None else self._wire.key.hide(error)
-        return completion.model_copy(update={"text": text, "error": hidden})
 
     def _body(self, wish: _Wish, sampling: Sampling) -> dict[str, Any]:
         """The request; what has its neutral value is left out, as not every server knows every parameter."""
@@ -339,4 +338,4 @@ class RemoteLM:
             body["seed"] = int(digest(wish.keys[0]), 16) % 2**31  # the key tells chat, sampling and number
             if sampling.top_p != 1.0:
                 body["top_p"] = sampling.top_p
-        return body | self._fields(sampling, wish.greedy)
+        return body | self._fields(sampling, wish.greedy) | self._block.extra

@@ -7,7 +7,7 @@ out.  Knows nothing of HTTP.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
@@ -43,11 +43,12 @@ def tokens_used(reply: Any) -> tuple[int, int]:
     return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
 
 
-def completions(reply: Any, stop: Sequence[str] = ()) -> list[Completion]:
+def completions(reply: Any, stop: Sequence[str] = (), hide: Callable[[str], str] = str) -> list[Completion]:
     """One Completion per choice of a reply, in order; a choice that holds no answer has finish "error".
 
     Texts are cut at `stop`, and stripped.  A token count comes from the log-probabilities; without them the
     reply's count is shared out by length of text.  `logprob` is NaN where the server offers none.
+    `hide` takes out of every text, before it is cut, what must not get into a record.
 
     Raises:
         Malformed: there are no choices in it, or they are no objects.
@@ -56,24 +57,26 @@ def completions(reply: Any, stop: Sequence[str] = ()) -> list[Completion]:
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise Malformed("the reply has no choices")
     choices = sorted(choices, key=lambda choice: _count(choice.get("index")))
-    texts = [_text(choice) for choice in choices]
+    texts = [None if text is None else hide(text) for text in map(_text, choices)]
     shares = _shares(tokens_used(reply)[1], [len(text or "") for text in texts])
     return [
-        _completion(choice, text, share, stop)
+        _completion(choice, text, share, stop, hide)
         for choice, text, share in zip(choices, texts, shares, strict=True)
     ]
 
 
-def _completion(choice: dict[str, Any], text: str | None, share: int, stop: Sequence[str]) -> Completion:
+def _completion(
+    choice: dict[str, Any], text: str | None, share: int, stop: Sequence[str], hide: Callable[[str], str]
+) -> Completion:
     reason = choice.get("finish_reason")
     message = choice.get("message")
     refusal = message.get("refusal") if isinstance(message, dict) else None
     if reason == "content_filter":
         return failed("the server's content filter withheld the answer")
     if refusal and not text:
-        return failed(f"refused: {str(refusal)[:200]}")
+        return failed(f"refused: {hide(str(refusal))[:200]}")
     if reason is not None and reason not in _FINISH:
-        return failed(f"the answer is no text: it ended with {str(reason)[:40]!r}")
+        return failed(f"the answer is no text: it ended with {hide(str(reason))[:40]!r}")
     if text is None:
         why = "all tokens went into reasoning" if _FINISH[reason] == "length" else "the message is empty"
         return failed(f"the choice holds no text: {why}")

@@ -1,14 +1,15 @@
 """What remote models have answered, on disk: nothing is asked, or paid for, twice.
 
-One SQLite file per user, shared by all runs.  A key names the model, its revision, the chat, how it was
-sampled and the number of the sample, but not the URL: the same model elsewhere gives the same answers.
-Failed items are never kept.  Knows nothing of servers.
+One SQLite file per user, shared by all runs.  A key names the model, its revision (or without one its URL:
+two servers may mean different weights by one name), the chat, how it was sampled and the number of the
+sample.  Failed items are never kept.  Knows nothing of servers.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic_core import to_json
 
@@ -52,14 +53,17 @@ class ResponseCache:
         self._cache.close()
 
 
-def chat_key(model: str, revision: str | None, chat: Chat, sampling: Sampling, *, logprobs: bool) -> str:
+def chat_key(
+    model: str, weights: str, chat: Chat, sampling: Sampling, *, logprobs: bool, extra: Mapping[str, Any]
+) -> str:
     """Identifies everything but the number of the sample: 32 hex digits.
 
-    The number of samples is not part of it: who asks for ten after five pays for five.
+    `weights` is what tells models of one name apart: a revision or a URL.  The number of samples is not part
+    of it: who asks for ten after five pays for five.
     """
     parts = (
         model,
-        revision,
+        weights,
         [(turn.role, turn.content) for turn in chat],
         sampling.temperature,
         sampling.max_new_tokens,
@@ -69,6 +73,7 @@ def chat_key(model: str, revision: str | None, chat: Chat, sampling: Sampling, *
         sampling.stop,
         sampling.seed,
         logprobs,
+        sorted(extra.items()),
     )
     return hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 

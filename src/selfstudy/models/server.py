@@ -29,7 +29,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import engines
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.models.chat_format import PLAIN_STOP
-from selfstudy.models.engine_process import HOST, Server, answers, fetch, free_port
+from selfstudy.models.engine_process import HOST, Server, answers, check_free, fetch, free_port
 from selfstudy.models.engines import Engine, Launch
 from selfstudy.models.usage import Usage
 from selfstudy.recipe import ServerModel
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _NO_KEY = "SELFSTUDY_SERVER_KEY"
 """Our own servers want no key: that of an API must not be sent to them."""
+_OLLAMA_SECONDS = 600.0
+"""Longest time of one `ollama` command."""
 _ATTEMPTS = 3
 """Another program may take the free port before the engine does."""
 
@@ -56,6 +58,10 @@ def stop_servers() -> None:
     with _lock:
         if _running is not None:
             server, _running = _running[1], None
+            if server.engine.adapters == "created":
+                for name in server.adapters:
+                    with suppress(ModelError):
+                        _ollama(server.url, "rm", name)
             server.stop()
 
 
@@ -223,6 +229,8 @@ class ServerLM:
 
     def _start(self, merged: Path | None) -> Server:
         block = self._block
+        if block.port is not None:
+            check_free(block.port)
         dtype = _local_dtype() if block.engine == "transformers" else "auto"
         for _ in range(_ATTEMPTS):
             place, folders, stop_at = self._weights(merged)
@@ -257,7 +265,7 @@ class ServerLM:
         return place, folders, PLAIN_STOP if "chat_template.jinja" in fixes else ()
 
     def _asked(self, ask: Callable[[LanguageModel], T]) -> T:
-        """What the server answers; one that ends meanwhile stops the run, which loses nothing."""
+        """What the server answers; one that ends meanwhile stops the run: this batch is asked for again."""
         with _lock:
             lm = self._ready()
             try:
@@ -315,7 +323,7 @@ def _add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set
         if engine.adapters == "created":
             _create(url, model, adapter, name)
         else:
-            _load(url, engine.load, adapter, name)
+            _load(engine, url, adapter, name)
         known.add(name)
     return engine.adapter_name(model, name)
 
@@ -329,17 +337,21 @@ def _adapter_name(adapter: Path) -> str:
     return "selfstudy-" + digest(str(adapter.resolve()), str(stat.st_mtime_ns), str(stat.st_size))
 
 
-def _load(url: str, path: str, adapter: Path, name: str) -> None:
+def _load(engine: Engine, url: str, adapter: Path, name: str) -> None:
     try:
-        status, answer = fetch(url + path, 600, {"lora_name": name, "lora_path": str(adapter.resolve())})
+        status, answer = fetch(
+            url + engine.load, 600, {"lora_name": name, "lora_path": str(adapter.resolve())}
+        )
     except (OSError, http.client.HTTPException) as error:
         status, answer = 0, str(error).encode()
     said = answer.decode(errors="replace")
     refused = status != 200 or '"success":false' in said.replace(" ", "")
     if refused and "already" not in said:
+        needed = [f"{name}={value}" for name, value in engine.environment(Launch("")).items()]
+        start = "start it " + "".join(f"with {one} in its environment, " for one in needed if status == 404)
         raise ModelError(
             f"the server at {url} does not take the adapter {adapter}: {status} {said[:300]}",
-            "start it with LoRA enabled and a max-lora-rank of at least the adapter's, or without `url`",
+            start + "with LoRA enabled and a max-lora-rank of at least the adapter's, or leave `url` out",
         )
 
 
@@ -352,14 +364,34 @@ def _create(url: str, model: str, adapter: Path, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "Modelfile"
         file.write_text(f"FROM {model}\nADAPTER {adapter.resolve()}\n", encoding="utf-8")
-        environment = {**os.environ, "OLLAMA_HOST": url.partition("//")[2]}
-        order = ["ollama", "create", name, "-f", str(file)]
-        done = subprocess.run(order, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip()[-300:]
+        said = _ollama(url, "create", name, "-f", str(file))
+    if said:
         raise ModelError(
             f"ollama does not take the adapter {adapter}: {said}", "verify with engine: transformers or vllm"
         )
+
+
+def _ollama(url: str, *order: str) -> str:
+    """Gives a running ollama an order; returns its complaint, "" if it has none.
+
+    Raises:
+        ModelError: the program is not there, or takes too long.
+    """
+    environment = {**os.environ, "OLLAMA_HOST": url.partition("//")[2]}
+    try:
+        done = subprocess.run(
+            ["ollama", *order],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_OLLAMA_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ModelError(
+            f"ollama {order[0]} failed: {error}", f"try it by hand: ollama {' '.join(order)}"
+        ) from None
+    return (done.stderr or done.stdout or "no reason given").strip()[-300:] if done.returncode else ""
 
 
 def _merge(block: ServerModel, adapter: Path) -> Path:

@@ -46,7 +46,3 @@ class Usage:
             self.currency,
             self.completions - before.completions,
         )
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to tell."""
-        return any((self.calls, self.prompt_tokens, self.completion_tokens, self.cached))

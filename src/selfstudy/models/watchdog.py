@@ -6,8 +6,10 @@ The parent holds the other end of stdin, and is this process's parent.  When the
 another one (a forked child may still hold the pipe) or a signal comes, everything that the command started is
 ended: first politely, then not.  Then the folders of `remove` go.  Exits with the command's exit code.
 
-Why not PR_SET_PDEATHSIG: it is tied to the parent's thread, is lost by programs that drop privileges, and
-does not reach what a launcher has launched.  Imports nothing of selfstudy: it has to start at once.
+PR_SET_PDEATHSIG is only the second net, for a kill -9 of this process and its parent together: it does not
+reach what the command has started, and is lost by programs that drop privileges.
+
+Imports nothing of selfstudy: it has to start at once.
 """
 
 from __future__ import annotations
@@ -26,20 +28,26 @@ from types import FrameType
 GRACE_SECONDS = 4.0
 """Between the polite signal and the other one."""
 POLL_SECONDS = 0.2
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of linux/prctl.h
+KILLED_SECONDS = 3.0
+"""Until what was killed is really gone, and its GPU memory free."""
+_SUBREAPER, _DEATH_SIGNAL = 36, 1  # PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG of linux/prctl.h
 
 
 def main(command: list[str], log: str, remove: list[str]) -> int:
     parent = os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _stop)
-    with contextlib.suppress(OSError, AttributeError):  # Linux: orphaned grandchildren become our children
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    _prctl(_SUBREAPER, 1)  # orphaned grandchildren become our children
     engine = None
     try:
         with open(log, "ab", buffering=0) as output:  # noqa: PTH123 - pathlib would double the start-up time
             engine = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=lambda: _prctl(_DEATH_SIGNAL, signal.SIGKILL),  # there are no threads here
             )
         while engine.poll() is None and os.getppid() == parent:
             if select.select([0], [], [], POLL_SECONDS)[0] and not os.read(0, 1):
@@ -61,6 +69,11 @@ def main(command: list[str], log: str, remove: list[str]) -> int:
     return code if code is not None else 0
 
 
+def _prctl(option: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # Linux only
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
@@ -76,13 +89,13 @@ def _end(engine: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(psutil.Error):
             process.terminate()
     psutil.wait_procs(everyone, timeout=GRACE_SECONDS)
-    for process in {*everyone, *psutil.Process().children(recursive=True)}:
+    survivors = {*everyone, *psutil.Process().children(recursive=True)}
+    for process in survivors:
         with contextlib.suppress(psutil.Error):
             process.kill()
     with contextlib.suppress(OSError):
         os.killpg(engine.pid, signal.SIGKILL)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        engine.wait(1)
+    psutil.wait_procs(survivors, timeout=KILLED_SECONDS)
 
 
 if __name__ == "__main__":

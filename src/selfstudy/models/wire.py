@@ -26,12 +26,18 @@ from selfstudy.recipe import RemoteModel
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["again", "unreachable", "malformed", "refused"]
-"""Try again; nobody answers; an answer that makes no sense; the item is at fault and will always be."""
+Kind = Literal["again", "broken", "unreachable", "malformed", "refused"]
+"""Try again; the server fails, perhaps at this item alone; nobody answers; an answer that makes no sense; the
+item is at fault and will always be."""
 
 _SLOW = frozenset({408, 425, 429, 503, 504, 529})
 """Answers by which a server asks for less."""
+_RESTARTING = 502
+"""What stands before a server says while there is none."""
 _SHOWN = 300
+_SHORTEST_SECRET = 16
+"""Characters; what people give to servers that want no key (`none`, `EMPTY`) is an ordinary word, and hiding
+it would change answers."""
 
 
 class Trouble(Exception):  # noqa: N818
@@ -104,8 +110,8 @@ class Key:
         return "Key(...)"
 
     def hide(self, text: str) -> str:
-        """`text` without the key in it."""
-        return text.replace(self._value, "[key]") if self._value and self._value in text else text
+        """`text` without the key in it; to be called before the text is cut, or part of the key stays."""
+        return text.replace(self._value, "[key]") if len(self._value) >= _SHORTEST_SECRET else text
 
 
 class Wire:
@@ -114,6 +120,7 @@ class Wire:
     def __init__(self, block: RemoteModel, key: Key) -> None:
         self._block = block
         self.key = key
+        self._served = False
         timeout = httpx2.Timeout(
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
@@ -165,10 +172,15 @@ class Wire:
         except openai.APIStatusError as error:
             raise self._refusal(error.response) from None
         except (openai.OpenAIError, httpx2.HTTPError) as error:
-            raise Trouble("malformed", self.key.hide(f"{type(error).__name__}: {error}"[:_SHOWN])) from None
+            raise Trouble("malformed", self._shown(f"{type(error).__name__}: {error}")) from None
         except UnicodeEncodeError as error:
             raise Trouble("refused", f"the chat cannot be sent: {error.reason}") from None
-        return self._parsed(response.content)
+        reply = self._parsed(response.content)
+        self._served = True
+        return reply
+
+    def _shown(self, text: str, most: int = _SHOWN) -> str:
+        return self.key.hide(text)[:most]
 
     def _parsed(self, content: bytes) -> dict[str, Any]:
         try:
@@ -176,17 +188,22 @@ class Wire:
         except ValueError:
             reply = None
         if not isinstance(reply, dict):
-            start = self.key.hide(content[:200].decode("utf-8", "replace"))
+            start = self._shown(content.decode("utf-8", "replace"), 200)
             raise Trouble("malformed", f"the reply is no JSON object: {start!r}")
-        if reply.get("error") and not reply.get("choices"):  # an error that calls itself a success
+        error = reply.get("error")
+        if error and not reply.get("choices"):  # an error that calls itself a success
             said, parameter = _complaint(reply)
-            raise Trouble("refused", self.key.hide(said[:_SHOWN]), parameter=parameter, detail=said)
+            code = error.get("code") if isinstance(error, dict) else None
+            if isinstance(code, int) and _is_passing(code):
+                raise _passing(code, self._shown(said))
+            said = self.key.hide(said)
+            raise Trouble("refused", said[:_SHOWN], parameter=parameter, detail=said)
         return reply
 
     def _broken(self, cause: BaseException) -> Trouble:
         message = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
         kind: Kind = "unreachable" if isinstance(cause, httpx2.ConnectError) else "again"
-        return Trouble(kind, self.key.hide(message[:_SHOWN]))
+        return Trouble(kind, self._shown(message))
 
     def _refusal(self, response: httpx2.Response) -> Trouble | ModelError:
         """What a status of 400 and above means."""
@@ -194,16 +211,15 @@ class Wire:
         try:
             body = from_json(response.content)
         except ValueError:
-            body = response.content[:2000].decode("utf-8", "replace")
+            body = response.content.decode("utf-8", "replace")
         said, parameter = _complaint(body)
         said = self.key.hide(said)
         message = f"HTTP {status}: {said[:_SHOWN]}" if said else f"HTTP {status}"
-        if status in (401, 402, 403, 404) or (status == 429 and _is_spent(body)):
+        about_the_item = status == 403 and self._served  # the key is good: this text is not wanted
+        if (status in (401, 402, 403, 404) and not about_the_item) or (status == 429 and _is_spent(body)):
             return self._hopeless(status, message)
-        if status in _SLOW:
-            return Trouble("again", message, verdict="slow", pause=_pause(response.headers))
-        if status >= 500:
-            return Trouble("again", message, pause=_pause(response.headers))
+        if _is_passing(status):
+            return _passing(status, message, _pause(response.headers))
         return Trouble("refused", message, parameter=parameter, detail=said)
 
     def _hopeless(self, status: int, message: str) -> ModelError:
@@ -224,7 +240,10 @@ class Wire:
 def _checked(value: str, where: str) -> str:
     value = value.strip()
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise ModelError(f"{where} holds no key: it has spaces, line breaks or odd characters", "mend it")
+        raise ModelError(
+            f"{where} holds no key: it has spaces, line breaks or odd characters",
+            "put the key alone there, exactly as its provider shows it",
+        )
     return value
 
 
@@ -236,6 +255,17 @@ def _proxied(url: str) -> bool:
         return False
     proxies = urllib.request.getproxies()
     return bool(proxies.get(where.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(host)
+
+
+def _is_passing(status: int) -> bool:
+    """Whether the same request may be answered later."""
+    return status in _SLOW or status >= 500
+
+
+def _passing(status: int, message: str, pause: float = 0.0) -> Trouble:
+    if status in _SLOW:
+        return Trouble("again", message, verdict="slow", pause=pause)
+    return Trouble("again" if status == _RESTARTING else "broken", message, pause=pause)
 
 
 def _complaint(body: object) -> tuple[str, str]:
