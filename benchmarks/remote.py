@@ -95,7 +95,7 @@ def serve(places: int, latency: float) -> None:
 
 def through_remote_lm(url: str, count: int, places: int) -> None:
     from selfstudy.models.base import Sampling, chat
-    from selfstudy.models.remote import RemoteLM
+    from selfstudy.models.remote.lm import RemoteLM
     from selfstudy.recipe import RemoteModel
 
     lm = RemoteLM(RemoteModel(model="m", base_url=url, concurrency=places))

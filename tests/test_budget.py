@@ -17,7 +17,7 @@ from selfstudy.budget import FILE, Ledger, Metered, Spent, prompt_tokens
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.counting import by_words
-from selfstudy.models.usage import Usage
+from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
 from stories.small import DEMO, cli, sets

@@ -241,7 +241,7 @@ def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
 
 def _serves_both(block: ServerModel) -> bool:
     """Whether the engine answers with the base model and with an adapter, without being started again."""
-    from selfstudy.models import engines
+    from selfstudy.models.server import engines
 
     return engines.find(block.engine).adapters in ("named", "created")
 

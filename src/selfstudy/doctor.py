@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from selfstudy.errors import SelfstudyError
 
 if TYPE_CHECKING:
-    from selfstudy.models.engines import Engine
+    from selfstudy.models.server.engines import Engine
     from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel
 
 MEMORY_GB = 3.0
@@ -271,8 +271,8 @@ def _weights(role: str, path: str, packaged: str) -> Finding:
 
 
 def _server(role: str, block: ServerModel) -> Iterator[Finding]:
-    from selfstudy.models import engines
-    from selfstudy.models.engine_process import answers
+    from selfstudy.models.server import engines
+    from selfstudy.models.server.process import answers
 
     engine = engines.find(block.engine)
     if block.url is not None:
@@ -303,7 +303,7 @@ def _remote(role: str, block: RemoteModel) -> Finding:
     """Asks the server for its models, which costs nothing."""
     import asyncio
 
-    from selfstudy.models.wire import Key, Trouble, Wire
+    from selfstudy.models.remote.wire import Key, Trouble, Wire
 
     async def ask() -> dict[str, Any]:
         wire = Wire(block, Key.of(block))
@@ -335,7 +335,7 @@ def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Findin
 
 def _listed(url: str, engine: Engine) -> list[str]:
     """The models that an engine's server lists, none if it does not say."""
-    from selfstudy.models.engine_process import fetch
+    from selfstudy.models.server.process import fetch
 
     address = url.rstrip("/").removesuffix(engine.base) + engine.base + "/models"
     try:

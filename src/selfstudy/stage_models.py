@@ -82,6 +82,6 @@ class StageModels:
 
 def stop_servers() -> None:
     """Ends the server that this process has started, if any."""
-    server = sys.modules.get("selfstudy.models.server")
+    server = sys.modules.get("selfstudy.models.server.lm")
     if server is not None:
         server.stop_servers()

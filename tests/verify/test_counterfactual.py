@@ -33,8 +33,8 @@ def test_without_a_key_what_the_reference_adds_is_swapped() -> None:
 def test_references_worded_alike_swap_with_each_other() -> None:
     questions = ["How large is Chad?", *CAPITALS, "What is the area of Mali?"]
     texts = ["9 km", "Suva", "Lima", "7 km"]
-    read = [f"The area of Chad is {texts[0]}.", "The capital of Fiji is Suva.", "The capital of Peru is Lima."]
-    read.append(f"The area of Mali is {texts[3]}.")
+    read = ["The area of Chad is 9 km.", "The capital of Fiji is Suva.", "The capital of Peru is Lima."]
+    read.append("The area of Mali is 7 km.")
     pages = ["It has 9 km.", FIJI, PERU, "It has 7 km."]
     expected = [Expected((one,), statement) for one, statement in zip(texts, read, strict=True)]
     assert [new and new[1] for new in swapped(questions, expected, pages)] == ["7 km", "Lima", "9 km", "Suva"]

@@ -1,6 +1,15 @@
 """What answers questions, judges entailment and embeds texts; loaded from recipe blocks.
 
 The backends are imported only when one is loaded, so that importing this package costs nothing.
+
+    base.py         the contract
+    local.py        transformers, in this process, with loading chat_format decoding sampling forward
+    remote/         behind an OpenAI-compatible URL
+    server/         behind an engine that is started for you
+    scripted.py     the public fake
+    nli.py          entailment (deberta.py: a faster DeBERTa-v2)
+    embedder.py     vectors of texts
+    counting.py     tokens of what a model is asked
 """
 
 from __future__ import annotations
@@ -41,12 +50,12 @@ def load_lm(block: ModelBlock, *, cache: bool = True) -> LanguageModel:
 
         return ScriptedLM.from_yaml(block.path)
     if isinstance(block, RemoteModel):
-        from selfstudy.models.remote import RemoteLM
-        from selfstudy.models.response_cache import ResponseCache
+        from selfstudy.models.remote.lm import RemoteLM
+        from selfstudy.models.remote.response_cache import ResponseCache
 
         return RemoteLM(block, ResponseCache.of_user() if cache else None)
     if isinstance(block, ServerModel):
-        from selfstudy.models.server import ServerLM
+        from selfstudy.models.server.lm import ServerLM
 
         return ServerLM(block)
     from selfstudy.models.local import LocalLM

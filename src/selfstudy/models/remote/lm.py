@@ -1,10 +1,4 @@
-"""A language model behind an OpenAI-compatible server: vLLM, SGLang, llama.cpp, TGI, Ollama, an API.
-
-    remote.py      what to ask, and the answers in order    caller.py   one request until it is answered
-    pace.py        how many requests at once                wire.py     one request, sent once
-    replies.py     what a reply says                        usage.py    calls, tokens, money
-    lanes.py       connections                              echo.py     log-probabilities of given texts
-    response_cache.py  answers that are known already
+"""RemoteLM: what to ask a server, and its answers in order.
 
 Asks for several completions per request where the server can; whether it can is found out once.  An item
 that fails comes back as a Completion with finish "error".  Knows nothing of how a server is started.
@@ -21,13 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selfstudy.models.background import LoopThread, together
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.models.caller import Caller, OneAtATime
-from selfstudy.models.replies import completions, failed
-from selfstudy.models.response_cache import ResponseCache, chat_key
-from selfstudy.models.usage import Usage
-from selfstudy.models.wire import Key, Trouble, Wire
+from selfstudy.models.remote.background import LoopThread, together
+from selfstudy.models.remote.caller import Caller, OneAtATime
+from selfstudy.models.remote.replies import completions, failed
+from selfstudy.models.remote.response_cache import ResponseCache, chat_key
+from selfstudy.models.remote.usage import Usage
+from selfstudy.models.remote.wire import Key, Trouble, Wire
 from selfstudy.recipe import RemoteModel
 from selfstudy.records import Chat, Completion, digest
 
@@ -165,7 +159,7 @@ class RemoteLM:
         Raises:
             ModelError: the server cannot do that.
         """
-        from selfstudy.models.echo import Echo
+        from selfstudy.models.remote.echo import Echo
 
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")

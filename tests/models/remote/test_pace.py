@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from selfstudy.models.pace import Pace
+from selfstudy.models.remote.pace import Pace
 
 TICK = 0.002
 

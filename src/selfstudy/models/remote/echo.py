@@ -11,10 +11,10 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import NoLogprobsError
-from selfstudy.models.caller import Caller
-from selfstudy.models.engines import NO_THINKING
-from selfstudy.models.replies import Malformed
-from selfstudy.models.wire import Trouble, Wire
+from selfstudy.models.remote.caller import Caller
+from selfstudy.models.remote.replies import Malformed
+from selfstudy.models.remote.wire import Trouble, Wire
+from selfstudy.models.server.engines import NO_THINKING
 from selfstudy.recipe import RemoteModel
 from selfstudy.records import Chat
 

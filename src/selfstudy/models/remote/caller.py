@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from selfstudy.errors import ModelError
-from selfstudy.models.pace import Pace, Verdict
-from selfstudy.models.replies import Malformed, tokens_used
-from selfstudy.models.usage import Usage
-from selfstudy.models.wire import Trouble, Wire
+from selfstudy.models.remote.pace import Pace, Verdict
+from selfstudy.models.remote.replies import Malformed, tokens_used
+from selfstudy.models.remote.usage import Usage
+from selfstudy.models.remote.wire import Trouble, Wire
 from selfstudy.recipe import RemoteModel
 
 T = TypeVar("T")

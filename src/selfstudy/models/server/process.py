@@ -21,8 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
-from selfstudy.models import engines
-from selfstudy.models.engines import Engine, Launch
+from selfstudy.models.server import engines
+from selfstudy.models.server.engines import Engine, Launch
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2

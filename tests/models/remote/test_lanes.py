@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from selfstudy.models.lanes import Lanes
+from selfstudy.models.remote.lanes import Lanes
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

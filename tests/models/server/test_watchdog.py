@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from selfstudy.models import watchdog
+from selfstudy.models.server import watchdog
 
 DEAF = """
 import signal, time

@@ -1,10 +1,7 @@
-"""A model behind an inference engine that selfstudy starts, asks over HTTP, swaps and stops.
+"""ServerLM: a model behind an engine that is started when it is first asked.
 
 Of the servers that this process starts, one runs at a time: asking another ServerLM swaps it in, unless the
 engine serves both (base and adapters by name).
-
-    engines.py          what engines differ in     engine_process.py   one of them, started and ended
-    remote.py           how a server is asked      watchdog.py         ends it, however we end
 """
 
 from __future__ import annotations
@@ -26,17 +23,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
-from selfstudy.models import engines
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.models.chat_format import PLAIN_STOP
-from selfstudy.models.engine_process import HOST, Server, answers, check_free, fetch, free_port
-from selfstudy.models.engines import Engine, Launch
-from selfstudy.models.usage import Usage
+from selfstudy.models.remote.usage import Usage
+from selfstudy.models.server import engines
+from selfstudy.models.server.engines import Engine, Launch
+from selfstudy.models.server.process import HOST, Server, answers, check_free, fetch, free_port
 from selfstudy.recipe import ServerModel
 from selfstudy.records import Chat, Completion, digest
 
 if TYPE_CHECKING:
-    from selfstudy.models.remote import RemoteLM
+    from selfstudy.models.remote.lm import RemoteLM
 
 _NO_KEY = "SELFSTUDY_SERVER_KEY"
 """Our own servers want no key: that of an API must not be sent to them."""
@@ -297,7 +294,7 @@ def _not_started(block: ServerModel, command: Sequence[str], ended: bool, tail: 
 
 
 def _client(base_url: str, called: str, engine: Engine, server: Server | None) -> RemoteLM:
-    from selfstudy.models.remote import RemoteLM
+    from selfstudy.models.remote.lm import RemoteLM
     from selfstudy.recipe import RemoteModel
 
     block = RemoteModel(

@@ -20,8 +20,8 @@ import openai
 from pydantic_core import from_json
 
 from selfstudy.errors import ModelError
-from selfstudy.models.lanes import Lanes
-from selfstudy.models.pace import Verdict
+from selfstudy.models.remote.lanes import Lanes
+from selfstudy.models.remote.pace import Verdict
 from selfstudy.recipe import RemoteModel
 
 log = logging.getLogger(__name__)

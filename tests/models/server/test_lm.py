@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm, server
 from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.server import ServerLM
+from selfstudy.models.server.lm import ServerLM
 from selfstudy.recipe import RemoteModel, ServerModel
 
 HELLO = [chat("Who are you?")]
@@ -291,7 +291,7 @@ def test_a_stubborn_engine_and_its_workers_are_ended(
 ASK = """
 import os, sys, time
 from selfstudy.models.base import GREEDY, chat
-from selfstudy.models.server import ServerLM
+from selfstudy.models.server.lm import ServerLM
 from selfstudy.recipe import ServerModel
 lm = ServerLM(ServerModel(engine="llama-cpp", model=sys.argv[1], startup_seconds=120))
 lm.generate([chat("Who are you?")], GREEDY)

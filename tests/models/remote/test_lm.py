@@ -20,10 +20,10 @@ import pytest
 from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
-from selfstudy.models import caller, load_lm
 from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.remote import RemoteLM
-from selfstudy.models.usage import Usage
+from selfstudy.models.remote import caller, load_lm
+from selfstudy.models.remote.lm import RemoteLM
+from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import Prices, RemoteModel
 
 from .faulty_server import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from conftest import TEMPLATE
 from selfstudy.models.base import chat
 from selfstudy.models.chat_format import ChatFormat
-from selfstudy.models.serve_fixes import changed_files
+from selfstudy.models.server.serve_fixes import changed_files
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

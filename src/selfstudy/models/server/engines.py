@@ -1,7 +1,7 @@
 """The engines that serve models: one table with each one's command line, health path, adapters and quirks.
 
 Every engine speaks the chat API of OpenAI; what differs is here and nowhere else.  Nothing is started here
-(server.py does), and no engine is imported.
+(process.py does), and no engine is imported.
 
 Run for real by our tests: transformers, and llama-cpp-python where it is installed.  The others are written
 from their documentation; their command lines and requests are pinned by tests.
@@ -262,7 +262,7 @@ def _transformers_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
 
 
 def _transformers_fixes(folder: Path) -> dict[str, str]:
-    from selfstudy.models.serve_fixes import changed_files
+    from selfstudy.models.server.serve_fixes import changed_files
 
     return changed_files(folder)
 

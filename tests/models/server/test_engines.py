@@ -10,13 +10,13 @@ from typing import Any, get_args
 import pytest
 
 from selfstudy.errors import ModelError
-from selfstudy.models import engines
 from selfstudy.models.base import Sampling, chat
-from selfstudy.models.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
-from selfstudy.models.remote import RemoteLM
+from selfstudy.models.remote.lm import RemoteLM
+from selfstudy.models.server import engines
+from selfstudy.models.server.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
 from selfstudy.recipe import EngineName, RemoteModel
 
-from .faulty_server import FaultyServer
+from ..remote.faulty_server import FaultyServer
 
 LAUNCH = Launch("org/model", port=4321)
 LINES = {
