@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument(
         "--cpu-time", action="store_true", help="of this process instead of the wall's, beside other load"
     )
-    parser.add_argument("--token-budget", type=int, default=NLIBlock().token_budget)
+    parser.add_argument("--token-budget", type=int, help="of a batch [default: by device]")
     options = parser.parse_args()
     pairs = real_pairs(options.data)
     print(

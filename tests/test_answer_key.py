@@ -46,7 +46,9 @@ def test_reads_a_byte_order_mark_and_line_separators_inside_text(tmp_path: Path)
     ("entry", "says"),
     [
         ("{not json", "line 2: not JSON"),
-        ("[1]", "line 2: expected an object, found list"),
+        ("[1]", "line 2: expected an object, found [1]"),
+        ('{"question": ' + "9" * 5000 + "}", "line 2: not JSON that can be read"),
+        ("[" * 100_000, "line 2: not JSON that can be read"),
         ({"answer": "x"}, "line 2: field 'question' is missing"),
         ({"question": "q?"}, "line 2: field 'answer' is missing"),
         ({"question": "q?", "answer": []}, "line 2: field 'answer' is missing"),

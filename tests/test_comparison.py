@@ -145,6 +145,10 @@ def test_labels_from_a_file(tmp_path: Path) -> None:
         assert (found.scorers[0].auroc, found.scorers[0].labelled) == (0.0, 2)
         with pytest.raises(DataError, match=r"nowhere\.csv"):
             compare([run], tmp_path / "nowhere.csv")
+        path.write_text("question,known\nQuestion 10?,no\nQuestion 13?,yes\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"known\.csv: none .* \(2 are of others\)") as caught:
+            compare([run], path)
+        assert str(run.path) in caught.value.hint
 
 
 def test_a_run_that_was_not_probed_is_refused(tmp_path: Path) -> None:
@@ -185,6 +189,9 @@ def test_the_verb(tmp_path: Path) -> None:
     told = CliRunner().invoke(app, ["compare", str(folder), "--json"])
     assert [row["scorer"] for row in json.loads(told.output)["scorers"]] == list(VALUES)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    bad = CliRunner().invoke(app, ["compare", str(folder), "--html", str(tmp_path / "no" / "compare.html")])
+    assert bad.exit_code == 2
+    assert "give another file with --html" in bad.output
     failed = CliRunner().invoke(app, ["compare", str(tmp_path / "nothing")])
     assert failed.exit_code == 2
     assert "no run at" in failed.output

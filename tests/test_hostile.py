@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfstudy import scoring
+from selfstudy.errors import DataError
 from selfstudy.importing import import_file
 from selfstudy.loop import Study
 from selfstudy.probe import Proposal
@@ -65,6 +66,8 @@ entries = st.fixed_dictionaries(
         "average_score": st.floats(0, 1) | st.just(float("nan")),
     }
 )
+wrong = st.sampled_from(["1", {}, 10**30, [], [None], [True] * 3, [-7], [10**30], [0.5], [0] * 9])
+"""No labels of one to eight questions."""
 CASES = settings(
     max_examples=50,
     deadline=None,
@@ -161,8 +164,13 @@ def test_questions_with_answers(tmp_path: Path, rows: list[dict[str, Any]]) -> N
 
 
 @CASES
-@given(st.lists(st.tuples(texts, entries), min_size=1, max_size=8), texts)
-def test_experiments(tmp_path: Path, asked: list[tuple[str, dict[str, Any]]], model: str) -> None:
+@given(st.lists(st.tuples(texts, entries), min_size=1, max_size=8), texts, st.data())
+def test_experiments(
+    tmp_path: Path, asked: list[tuple[str, dict[str, Any]]], model: str, data: st.DataObject
+) -> None:
+    count = len(asked)
+    good = st.none() | st.lists(st.integers(-1, count - 1), min_size=count, max_size=count)
+    labels, sound = data.draw(good.map(lambda found: (found, True)) | wrong.map(lambda found: (found, False)))
     answered = [
         {
             **entry,
@@ -176,12 +184,18 @@ def test_experiments(tmp_path: Path, asked: list[tuple[str, dict[str, Any]]], mo
     content = {
         "pretrained_model_name": (model.strip() and model) or None,
         "proposed_questions": [question for question, _ in asked],
+        "proposed_questions_labels": labels,
         "prompts_with_hallucination": [e for e in answered if e["average_score"] > 0.5],
         "prompts_with_no_hallucination": [e for e in answered if not e["average_score"] > 0.5],
     }
     path.write_bytes(pickle.dumps(content))
     run = tmp_path / f"run{next(_fresh)}"
+    if not sound:
+        with pytest.raises(DataError, match="proposed_questions_labels"):
+            import_file(path, run)
+        return
     found = import_file(path, run)
+    assert found["labels"] == labels
     assert found["given"] == len(asked) == found["imported"] + found["duplicates"]
     with Run.open(run, write=False) as opened:
         part = opened.round(1)

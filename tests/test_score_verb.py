@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from selfstudy import scoring
 from selfstudy.cli import app
 from selfstudy.errors import RunError
+from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import Recipe
 
 PERU = {"question": "Capital of Peru?", "passage": "Lima.", "samples": ["lima", "Cusco", "Lima!", "The Lima"]}
@@ -102,6 +104,11 @@ def test_a_scorer_that_asks_a_model_needs_one(tiny_llama: Path, tmp_path: Path) 
     refused = run(path, "--scorer", "p-true")
     assert refused.exit_code == 2
     assert "give --model" in refused.stderr
+    graded = run(path, "--scorer", "p-true", "--set", f"judge.path={tiny_llama}")
+    assert graded.exit_code == 2, "the default model did not write these answers"
+    assert "give --model" in graded.stderr
+    judged = run(path, "--scorer", "selfcheck-llm", "--set", f"judge.path={tiny_llama}")
+    assert judged.exit_code == 0, judged.output
     done = run(path, "--scorer", "p-true", "--model", tiny_llama)
     assert done.exit_code == 0, done.output
     assert 0 <= parsed(done.stdout)[0]["scores"]["p-true"] <= 1
@@ -142,6 +149,10 @@ def many(folder: Path, count: int = 25) -> Path:
     return write(folder / "in.jsonl", *rows)
 
 
+def beside(out: Path) -> Path:
+    return out.with_name(out.name + scoring.RECIPE)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 30, 200, 777, 2000, 10_000])
 def test_a_stopped_run_goes_on_and_ends_the_same(cut: int, tmp_path: Path) -> None:
     source, out, whole = many(tmp_path), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
@@ -150,6 +161,7 @@ def test_a_stopped_run_goes_on_and_ends_the_same(cut: int, tmp_path: Path) -> No
     expected = whole.read_bytes()
     assert len(parsed(expected.decode())) == 25
     out.write_bytes(expected[:cut])
+    beside(out).write_bytes(beside(whole).read_bytes())
     done = run(source, *options, "--out", out)
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == expected
@@ -181,6 +193,66 @@ def test_the_input_is_not_the_output_and_scorers_do_not_mix(tmp_path: Path) -> N
     refused = run(source, "--scorer", "agreement", "--scorer", "selfcheck-ngram", "--out", out)
     assert refused.exit_code == 2
     assert "holds scores of agreement, not of agreement, selfcheck-ngram" in refused.stderr
+
+
+def test_scores_of_another_model_do_not_get_into_the_file(tiny_nli: Path, tmp_path: Path) -> None:
+    source, out = write(tmp_path / "a.jsonl", PERU, PERU), tmp_path / "out.jsonl"
+    other = shutil.copytree(tiny_nli, tmp_path / "other")
+    assert run(source, "--nli", tiny_nli, "--out", out).exit_code == 0
+    whole = out.read_bytes()
+    out.write_bytes(whole.splitlines(keepends=True)[0])
+    refused = run(source, "--nli", other, "--set", "seed=3", "--out", out)
+    assert refused.exit_code == 2
+    assert f'nli.path: "{tiny_nli}" -> "{other}"' in refused.stderr
+    assert "seed: 0 -> 3" in refused.stderr
+    assert out.read_bytes() == whole.splitlines(keepends=True)[0]
+    done = run(source, "--nli", tiny_nli, "--set", "cache=false", "--out", out)  # changes no score
+    assert done.exit_code == 0, done.output
+    assert len(parsed(out.read_text())) == 2
+    beside(out).unlink()
+    assert "is missing" in run(source, "--nli", tiny_nli, "--out", out).stderr
+    out.write_bytes(b"")  # nothing in it: it may be of anything
+    assert run(source, "--nli", other, "--out", out).exit_code == 0
+    assert str(other) in beside(out).read_text()
+
+
+def test_pairs_are_judged_once_whatever_asks_unless_told_otherwise(
+    tiny_nli: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+    judge = EntailmentClassifier._judge
+
+    def counted(self: EntailmentClassifier, batch: Any) -> Any:
+        judged.append(len(batch))
+        return judge(self, batch)
+
+    monkeypatch.setattr(EntailmentClassifier, "_judge", counted)
+    source = write(tmp_path / "a.jsonl", PERU)
+    plain = run(source, "--nli", tiny_nli, "--set", "cache=false")
+    assert sum(judged) == 4
+    assert not (home / "cache").exists()
+    assert run(source, "--nli", tiny_nli).stdout == plain.stdout
+    assert run(source, "--nli", tiny_nli).stdout == plain.stdout
+    assert sum(judged) == 8
+
+
+def test_remote_models_are_asked_again_only_with_the_cache_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache: told.append(cache))
+    for cache in (True, False):
+        recipe = Recipe.model_validate({"cache": cache, "judge": {"path": "x"}})
+        scoring.make_scorers(["p-true", "selfcheck-llm"], recipe, chosen=True)
+    assert told == [True, True, False, False]
+
+
+def test_the_packaged_entailment_model_is_named_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfstudy.models.load_nli", lambda block, cache: None)
+    notes: list[str] = []
+    for names in (["agreement"], ["semantic-entropy", "ensemble", "selfcheck-nli"]):
+        assert not notes
+        scoring.make_scorers(names, Recipe(), False, notes.append)
+    assert len(notes) == 1
+    assert "atlas" in notes[0]
 
 
 def test_blocks_bound_what_is_in_memory() -> None:

@@ -188,6 +188,54 @@ def test_groups_of_near_duplicates_equal_comparing_all_pairs(texts: list[str], t
     assert t.near_duplicate_groups(texts, threshold) == group
 
 
+def changed(words: list[str], count: int, rng: random.Random) -> list[str]:
+    """`words` after so many words have been dropped, put in or replaced."""
+    words = list(words)
+    for _ in range(count):
+        at, new = rng.randrange(len(words)), rng.choice(LONG_WORDS)
+        words[at : at + rng.choice((0, 1))] = [[], [new]][rng.randrange(2)]
+    return words
+
+
+LONG_WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.6, 0.8, 0.9]))
+@settings(max_examples=60, deadline=None)
+def test_texts_about_the_length_at_which_pairs_end_are_compared_exactly(seed: int, threshold: float) -> None:
+    rng = random.Random(seed)
+    rows: list[list[str]] = []
+    while len(rows) < 16:
+        first = rng.choices(LONG_WORDS, k=rng.randrange(30, 110))
+        rows += [first, *(changed(first, rng.randrange(1, 40), rng) for _ in range(3))]
+    rng.shuffle(rows)
+    texts = [" ".join(row) for row in rows]
+    alike = [[t.rouge_l(a, b) >= threshold for b in rows] for a in rows]
+    kept: list[int] = []
+    for i in range(len(rows)):
+        if not any(alike[i][j] for j in kept):
+            kept.append(i)
+    assert t.near_duplicates(texts, threshold) == kept
+    group = list(range(len(rows)))
+    for i, j in itertools.combinations(range(len(rows)), 2):
+        if alike[i][j]:
+            low, high = sorted((group[i], group[j]))
+            group = [low if g == high else g for g in group]
+    assert t.near_duplicate_groups(texts, threshold) == group
+
+
+def test_a_long_text_has_fewer_signatures_than_words() -> None:
+    rng = random.Random("long")
+    long = " ".join(rng.choices(LONG_WORDS, k=20_000))
+    for text, most in ((long, 4000), ("word " * 20_000, 4000), (" ".join(LONG_WORDS[:64]), 100)):
+        ((_, _, signatures),) = t._comparable([text], 0.9)
+        assert 0 < len(signatures) < most
+
+
+def test_folded_is_the_same_whatever_case_and_white_space() -> None:
+    assert t.folded("  Was ist\t die STRASSE?\n") == t.folded("was ist die Straße?") == "was ist die strasse?"
+
+
 def test_copies_are_dropped_among_many() -> None:
     rng = random.Random("near")
     vocabulary = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)]

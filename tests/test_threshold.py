@@ -65,6 +65,7 @@ def calibrated(probed: Path, labels: Path) -> dict[str, object]:
     code, shown, said = cli("calibrate", probed, "--labels", labels)
     assert code == 0, said
     assert "1 labels are of questions that this run does not have" in said + shown
+    assert "no random sample" not in said + shown
     found: dict[str, object] = json.loads((probed / "calibration-selfcheck-nli.json").read_text())
     return found
 
@@ -108,9 +109,59 @@ def test_a_calibration_is_picked_up_by_runs_of_the_same_models_and_scorer(
         recipe(temperature=0.7),
         recipe().model_copy(update={"model": LocalModel(revision="v2", path="other")}),
         recipe().model_copy(update={"model": LocalModel(adapter=tmp_path)}),
+        recipe().model_copy(update={"judge": LocalModel(path="other")}),
+        recipe().model_copy(update={"teacher": LocalModel(path="other")}),
     ):
         found = threshold.resolve(other)
         assert (found.value, found.source) == (0.5, "default")
+
+
+def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:
+    def file(**models: object) -> Path:
+        return threshold.file_of(Recipe.model_validate(models), "selfcheck-llm")
+
+    one, other = ({"type": "remote", "model": "m", "base_url": f"http://{host}/v1"} for host in "ab")
+    assert file(teacher=one) == file(judge=one) == file(judge=one, teacher=other)
+    assert file(judge=one) != file(judge=other)
+    assert file(model=one) != file(model=other)
+
+
+def with_ensemble(path: Path) -> Path:
+    """A probed run whose ensemble is the mean of agreement, which is `value`, and of another that says 1."""
+    probe = recipe(scorer="agreement", compare=("ensemble",), ensemble=("agreement", "selfcheck-ngram"))
+    with Run.create_or_resume(path, probe) as run:
+        threshold.settle(run)
+        asked = [Question(text=f"What is {i}?") for i in range(200)]
+        run.round(1).append(asked)
+        for i, q in enumerate(asked):
+            parts = {"agreement": value(i), "selfcheck-ngram": 1.0}
+            mean = sum(parts.values()) / 2
+            run.round(1).append(
+                [
+                    Score(question_id=q.id, scorer="agreement", value=parts["agreement"]),
+                    Score(question_id=q.id, scorer="ensemble", value=mean, parts=parts),
+                ]
+            )
+    return path
+
+
+def test_a_cut_of_learned_weights_is_not_put_on_scores_of_equal_ones(tmp_path: Path, labels: Path) -> None:
+    probed = with_ensemble(tmp_path / "run")
+    assert cli("calibrate", probed, "--labels", labels)[0] == 0
+    found = json.loads((probed / "calibration-ensemble.json").read_text())
+    assert found["weights"]
+    assert found["cut"]["threshold"] != 0.5
+    with Run.open(probed, write=False) as run:
+        assert threshold.in_use(run, "ensemble") == 0.5, "its scores are means"
+        assert threshold.in_use(run, "agreement") == 0.5, "it began with the default"
+        own = {s.question_id: s.value for s in run.round(1).iter(Score) if s.scorer == "ensemble"}
+    selected = sum(v is not None and v > 0.5 for v in own.values())
+    assert (found["in_use"]["threshold"], found["in_use"]["selected"]) == (0.5, selected)
+    shown = json.loads(cli("compare", probed, "--labels", labels, "--json")[1])
+    assert [s["threshold"] for s in shown["scorers"] if s["scorer"] == "ensemble"] == [0.5]
+    with Run.create_or_resume(tmp_path / "next", run.recipe) as later:
+        assert threshold.settle(later).weights == found["weights"]
+        assert threshold.in_use(later, "ensemble") == found["cut"]["threshold"]
 
 
 def test_a_run_keeps_the_threshold_it_began_with(probed: Path, calibrated: dict[str, object]) -> None:
@@ -152,6 +203,8 @@ def test_calibrate_prints_what_it_found(probed: Path, labels: Path) -> None:
     assert code == 0
     assert "AUROC" in shown
     assert "means unknown with precision 0.8" in shown
+    assert "P(unknown): 0.00 at a score of 0.1, " in shown
+    assert "1.00 at a score of 0.7" in shown
     assert f"next: selfstudy report {probed}" in shown
 
 
@@ -177,7 +230,9 @@ def test_labels_come_from_verify_where_there_are_no_others(probed: Path) -> None
             for arm in ("base", "taught")
             for wording in ("original", "reworded")
         )
-    assert cli("calibrate", probed)[0] == 0
+    code, _, said = cli("calibrate", probed)
+    assert code == 0
+    assert "no random sample" in said
     found = json.loads((probed / "calibration-selfcheck-nli.json").read_text())
     assert (found["labels"], found["source"]) == (150, "the answers that verify checked")
     assert found["auroc"] > 0.95
@@ -200,7 +255,11 @@ def test_csv_and_ids(probed: Path, tmp_path: Path) -> None:
     [
         ("a.txt", "", "neither .jsonl nor .csv"),
         ("a.jsonl", '{"question": "What is 1?", "known": true}\n{"question"', "line 2: not JSON"),
-        ("a.jsonl", "[1]", "line 1: not a JSON object"),
+        ("a.jsonl", "[1]", "line 1: expected an object, found [1]"),
+        ("a.jsonl", '{"question": ' + "9" * 5000 + "}", "line 1: not JSON that can be read"),
+        ("a.jsonl", "[" * 100_000, "line 1: not JSON that can be read"),
+        ("a.jsonl", "", "none is of a question of this run (0 are of others)"),
+        ("a.jsonl", '{"question": "Who?", "known": true}', "none is of a question of this run (1 are"),
         (
             "a.jsonl",
             '\n{"question": "What is 1?", "known": "perhaps"}',

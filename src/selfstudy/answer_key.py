@@ -5,12 +5,12 @@ It knows nothing of models or stages; no prompt, training example or score is ma
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from selfstudy.errors import DataError
+from selfstudy.text import folded
 
 FIELDS = frozenset({"question", "answer", "known", "novel"})
 
@@ -48,11 +48,7 @@ class JsonlKey:
 
     def __init__(self, path: Path) -> None:
         try:
-            lines = path.read_text(encoding="utf-8-sig").split("\n")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"answer key {path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
-            ) from None
+            lines = path.read_bytes().split(b"\n")
         except OSError as error:
             raise DataError(
                 f"answer key {path}: cannot be read ({error.strerror or error})",
@@ -67,18 +63,19 @@ class JsonlKey:
 
     def lookup(self, question: str) -> Truth | None:
         """The truth of the line whose question is `question`, or None."""
-        return self._truths.get(_key(question))
+        return self._truths.get(folded(question))
 
     def __len__(self) -> int:
         return len(self._truths)
 
-    def _add(self, line: str, where: str) -> None:
+    def _add(self, line: bytes, where: str) -> None:
+        # not at the top: what imports records loads much else
+        from selfstudy.importing.rows import MalformedError, parse_line
+
         try:
-            entry = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})", _HINT) from None
-        if not isinstance(entry, dict):
-            raise DataError(f"{where}: expected an object, found {type(entry).__name__}", _HINT)
+            entry = parse_line(line)
+        except MalformedError as error:
+            raise DataError(f"{where}: {error}", _HINT) from None
         unknown = sorted(set(entry) - FIELDS)
         if unknown:
             raise DataError(
@@ -91,7 +88,7 @@ class JsonlKey:
         if known is not None and not isinstance(known, bool):
             raise DataError(f"{where}: field 'known' must be true or false, found {known!r}", _HINT)
         truth = Truth(_texts(entry, "answer", where, required=True), known, _texts(entry, "novel", where))
-        earlier = self._truths.setdefault(_key(question[0]), truth)
+        earlier = self._truths.setdefault(folded(question[0]), truth)
         if earlier != truth:
             raise DataError(
                 f"{where}: question {question[0]!r} was given another truth above", "keep one of them"
@@ -99,10 +96,6 @@ class JsonlKey:
 
 
 _HINT = 'each line is an object such as {"question": "What is the capital of Peru?", "answer": "Lima"}'
-
-
-def _key(question: str) -> str:
-    return " ".join(question.split()).casefold()
 
 
 def _texts(entry: dict[str, Any], field: str, where: str, *, required: bool = False) -> tuple[str, ...]:

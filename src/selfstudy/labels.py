@@ -6,7 +6,6 @@ It reads questions and checks of one round; it knows nothing of scores or of wha
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import DataError
 from selfstudy.records import Check, Question
+from selfstudy.text import folded
 
 if TYPE_CHECKING:
     from selfstudy.answer_key import AnswerKey
     from selfstudy.run import Round
 
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+VERIFY = "the answers that verify checked"
+"""The source of labels that are no random sample: see `find_labels`."""
 HINT = (
     'a .jsonl with lines such as {"question": "What is the capital of Peru?", "known": true}, or a .csv with '
     "the columns question (or question_id) and known"
@@ -49,10 +51,16 @@ def find_labels(round: Round, key: AnswerKey | None, file: Path | None = None) -
     asks gaps with accepted references and held-out known questions only, so its labels are no random sample.
 
     Raises:
-        DataError: the file cannot be used, or there are no labels at all.
+        DataError: the file cannot be used or has no question of the run, or there are no labels at all.
     """
     if file is not None:
-        return read_labels(file, round.iter(Question))
+        found = read_labels(file, round.iter(Question))
+        if not found.known:
+            raise DataError(
+                f"labels {file}: none is of a question of this run ({found.strangers:,} are of others)",
+                f"give the file that belongs to {round.run.path}; a question must be worded as it was asked",
+            )
+        return found
     if key is not None:
         truths = ((question.id, key.lookup(question.text)) for question in round.iter(Question))
         known = {id: truth.known for id, truth in truths if truth is not None and truth.known is not None}
@@ -69,7 +77,7 @@ def find_labels(round: Round, key: AnswerKey | None, file: Path | None = None) -
             f"{round.run.path} has no labels: no answer key says what is known, and verify has not asked",
             f"give a file with --labels: {HINT}",
         )
-    return Labels(checked, "the answers that verify checked")
+    return Labels(checked, VERIFY)
 
 
 def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
@@ -80,13 +88,13 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
     """
     ids: dict[str, str] = {}
     for question in questions:
-        ids[question.id] = ids[_key(question.text)] = question.id
+        ids[question.id] = ids[folded(question.text)] = question.id
     known: dict[str, bool] = {}
     strangers = 0
-    for number, row in _rows(path):
-        where = f"labels {path}, line {number}"
+    for place, row in _rows(path):
+        where = f"labels {path}, {place}"
         asked, value = _field(row, where), _truth(row.get("known"), where)
-        id = ids.get(asked) or ids.get(_key(asked))
+        id = ids.get(asked) or ids.get(folded(asked))
         if id is None:
             strangers += 1
         elif known.setdefault(id, value) != value:
@@ -94,25 +102,24 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
     return Labels(known, path.name, strangers)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, fields) of every line that is not empty."""
-    if path.suffix.lower() not in (".jsonl", ".csv"):
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("line 3", fields) of every line that is not empty."""
+    if path.suffix.lower() == ".jsonl":
+        # not at the top: what imports records loads much else
+        from selfstudy.importing.rows import read_rows
+
+        for row in read_rows(path):
+            if row.value is None:
+                raise DataError(f"labels {path}, {row.place}: {row.problem}", HINT)
+            yield row.place, row.value
+        return
+    if path.suffix.lower() != ".csv":
         raise DataError(f"labels {path}: neither .jsonl nor .csv", HINT)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield reader.line_num, row
-                return
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise DataError(f"labels {path}, line {number}: not a JSON object", HINT)
-                    yield number, row
-    except json.JSONDecodeError as error:
-        raise DataError(f"labels {path}, line {number}: not JSON ({error.msg})", HINT) from None
+            reader = csv.DictReader(file)
+            for fields in reader:
+                yield f"line {reader.line_num}", fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise DataError(f"labels {path}: cannot be read ({why})", HINT) from None
@@ -131,7 +138,3 @@ def _truth(value: object, where: str) -> bool:
     if found is None:
         raise DataError(f"{where}: known must be true or false, found {value!r}", HINT)
     return found
-
-
-def _key(question: str) -> str:
-    return " ".join(question.split()).casefold()

@@ -184,7 +184,11 @@ class NLIBlock(Block):
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
-    token_budget: Positive = 16_384
+    token_budget: Positive | None = None
+    """Most tokens of one batch, padding included, halved when memory runs out.
+
+    None: 512 on a CPU, else 16,384.
+    """
 
 
 class EmbedderBlock(Block):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import to_json
 
 from selfstudy import jsonl
+from selfstudy.cache import Cache, cache_folder
 from selfstudy.errors import RecipeError, RunError
 from selfstudy.importing.rows import MalformedError, parse_line, shown, text_of
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
+from selfstudy.recipe_file import changed_keys, parse_recipe, read_yaml, to_yaml
 from selfstudy.records import Answer, Completion, Question, Score, digest
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ BLOCK_BYTES = 16 * 2**20
 """A block has at most this many bytes of input, however few lines they are."""
 START = b'{"id":'
 """How every line of the output begins."""
+RECIPE = ".recipe.yaml"
+"""Behind the name of an output file: the file that says what its scores were made with."""
+NLI_CACHE = 2 * 10**9
+"""Most bytes of the user's cache of judged pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,13 @@ class LazyModels:
         recipe: says which they are.
         chosen: whether the caller chose a language model; the recipe's default is no answer to what wrote
             the answers that are scored.
+        note: is told what a person should know of a model that is used.
     """
 
-    def __init__(self, recipe: Recipe, chosen: bool) -> None:
+    def __init__(self, recipe: Recipe, chosen: bool, note: Callable[[str], object]) -> None:
         self._recipe = recipe
         self._chosen = chosen
+        self._note = note
 
     @cached_property
     def lm(self) -> Any:
@@ -74,20 +83,23 @@ class LazyModels:
 
         if not self._chosen:
             raise RecipeError("this scorer asks a language model, and none was chosen", "give --model MODEL")
-        return load_lm(self._recipe.model)
+        return load_lm(self._recipe.model, cache=self._recipe.cache)
 
     @cached_property
     def judge(self) -> Any:
         from selfstudy.models import load_lm
 
         block = self._recipe.judge or self._recipe.teacher
-        return load_lm(block) if block is not None else self.lm
+        return load_lm(block, cache=self._recipe.cache) if block is not None else self.lm
 
     @cached_property
     def nli(self) -> Any:
         from selfstudy.models import load_nli
 
-        return load_nli(self._recipe.nli)
+        if self._recipe.nli.path == "atlas":
+            self._note("entailment model: atlas, which knows the embedded world only; --nli takes another")
+        cache = Cache(cache_folder() / "nli.sqlite", NLI_CACHE) if self._recipe.cache else None
+        return load_nli(self._recipe.nli, cache)
 
     @cached_property
     def embedder(self) -> Any:
@@ -96,14 +108,16 @@ class LazyModels:
         return load_embedder(self._recipe.embedder)
 
 
-def make_scorers(names: Sequence[str], recipe: Recipe, chosen: bool) -> list[Scorer]:
-    """The scorers by name, with the recipe's settings; only models that they need are loaded.
+def make_scorers(
+    names: Sequence[str], recipe: Recipe, chosen: bool, note: Callable[[str], object] = lambda text: None
+) -> list[Scorer]:
+    """The scorers by name, with the recipe's settings; only models that they need are loaded (`LazyModels`).
 
     Raises:
         RecipeError: there is no such scorer, or it asks a language model and none was chosen.
         ModelError: a model cannot be loaded.
     """
-    models = cast("Models", LazyModels(recipe, chosen))
+    models = cast("Models", LazyModels(recipe, chosen, note))
     tools = Tools(models, Prompts(recipe.prompts), recipe.probe, recipe.seed)
     return [make_scorer(name, tools) for name in dict.fromkeys(names)]
 
@@ -130,7 +144,8 @@ def score_lines(
         fresh = []
         for item in block:
             kept = left[item.id] > 0
-            left[item.id] -= kept
+            if kept:
+                left[item.id] -= 1
             fresh.append(not kept)
         tally.given += len(block)
         tally.kept += len(block) - sum(fresh)
@@ -144,12 +159,33 @@ def score_lines(
     return tally
 
 
-def open_output(path: Path, names: Sequence[str]) -> Counter[str]:
+def open_output(path: Path, names: Sequence[str], recipe: Recipe) -> Counter[str]:
     """The ids that an earlier session wrote to `path`; a last line torn by a kill is cut off.
 
+    The recipe is kept beside the file, so that scores of other models or settings never get into it.
+
     Raises:
-        RunError: the file is no output of this verb, or one of other scorers.
+        RunError: the file is no output of this verb, or one of other scorers or of another recipe (the
+            message lists the changed keys).
     """
+    ids = _written(path, names)
+    kept = path.with_name(path.name + RECIPE)
+    if ids:
+        hint = "undo the change, or give another file with --out"
+        if not kept.exists():
+            raise RunError(f"{kept} is missing, which says what the scores in {path} were made with", hint)
+        changed = changed_keys(parse_recipe(read_yaml(kept), str(kept)), recipe)
+        if changed:
+            lines = "\n".join(f"    {line}" for line in changed)
+            raise RunError(f"{path} holds scores made with another recipe:\n{lines}", hint)
+    else:
+        with _explained():
+            jsonl.replace(kept, to_yaml(recipe).encode(), path)
+    jsonl.repair(path, path)
+    return ids
+
+
+def _written(path: Path, names: Sequence[str]) -> Counter[str]:
     hint = "give another file with --out"
     foreign = RunError(f"{path} is no output of selfstudy score", hint)
     ids: Counter[str] = Counter()
@@ -168,7 +204,6 @@ def open_output(path: Path, names: Sequence[str]) -> Counter[str]:
                 raise RunError(f"{path} holds scores of {', '.join(found)}, not of {', '.join(names)}", hint)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}", hint) from None
-    jsonl.repair(path, path)
     return ids
 
 
@@ -178,8 +213,15 @@ def append(path: Path, data: bytes) -> None:
     Raises:
         RunError: the disk is full or the like; the file is then as it was.
     """
-    try:
+    with _explained():
         jsonl.append(path, data, path)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A write that fails says how this verb goes on, not how a run does."""
+    try:
+        yield
     except RunError as error:
         hint = "what is there is kept: make room (or check permissions), then give the same command again"
         raise RunError(error.what, hint) from None

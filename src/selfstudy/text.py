@@ -20,6 +20,8 @@ _DASH = re.compile("[\u2012-\u2015]")
 _ARTICLES = frozenset({"a", "an", "the"})
 _NO_WORD = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
 _SENTENCE_END = re.compile(r"[.!?:]['\")\]]*$")
+_LONG = 64
+"""Texts of more words have too many pairs of rare words to be found by."""
 
 
 def clean(text: str) -> str:
@@ -45,6 +47,11 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 def sentences(text: str) -> list[str]:
     """The sentences of `text` (rules of sentencex, English); one without a terminator counts too."""
     return [text[start:end] for start, end in sentence_spans(text)]
+
+
+def folded(text: str) -> str:
+    """`text` whatever its case and white space: single spaces, none at the ends, case folded."""
+    return " ".join(text.split()).casefold()
 
 
 def normalise(text: str) -> str:
@@ -168,7 +175,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
     somewhere in `texts`; numbers are words with a digit.
 
     Exact, yet near-linear: of texts with one set of names and numbers only those are compared that share two
-    of their rarest words, without which the threshold is out of reach (see `_signatures`).
+    of their rarest words (long ones: one), without which the threshold is out of reach (see `_signatures`).
     """
     index: dict[int, list[int]] = defaultdict(list)
     kept: dict[int, tuple[list[str], frozenset[str]]] = {}  # index -> words and key, in order
@@ -256,16 +263,21 @@ def _signatures(row: Sequence[str], order: Mapping[str, int], threshold: float) 
 
     Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
     at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
-    the shared ones.  Texts so short that a single shared word may do also get their rarest words alone.
-    `order` ranks all words from rare to common.
+    the shared ones; without that many, but one, it holds one of them.
+
+    Pairs are too many for texts of more than _LONG words: these get their rarest words alone.  So do, beside
+    their pairs, texts that may be like a long one (of more than t / (2 - t) _LONG words), and texts so short
+    that a single shared word may do.  `order` ranks all words from rare to common.
     """
     ratio = threshold / (2 - threshold)
     needed = ceil(len(row) * ratio - 1e-9)
     unique = sorted(order[word] for word in row)
     if len(set(unique)) < len(unique):  # a word's second occurrence is a word of its own
         unique = sorted(rank + i * len(order) for rank, i in _numbered(unique))
-    alone = unique[: len(row) - needed + 1] if len(row) * ratio**2 <= 1 else []
-    return [*((word,) for word in alone), *combinations(unique[: len(row) - needed + 2], 2)]
+    spare = len(row) - needed
+    alone = unique[: spare + 1] if len(row) * ratio**2 <= 1 or len(row) > _LONG * ratio else []
+    pairs = combinations(unique[: spare + 2], 2) if len(row) <= _LONG else ()
+    return [*((word,) for word in alone), *pairs]
 
 
 def _numbered(values: Iterable[int]) -> Iterator[tuple[int, int]]:

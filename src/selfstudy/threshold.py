@@ -109,11 +109,16 @@ def resolve(recipe: Recipe) -> Threshold:
 
 
 def in_use(run: Run, scorer: str) -> float:
-    """The threshold for `scorer`: that of `run` where it decides, else a calibrated one, else the default."""
+    """The threshold for `scorer`: that of `run` where it decides, else a calibrated one, else the default.
+
+    One that was calibrated for other weights of the ensemble than the run has says nothing of its scores.
+    """
+    own = of(run)
     if scorer == run.recipe.probe.scorer:
-        return of(run).value
+        return own.value
     probe = run.recipe.probe.model_copy(update={"scorer": scorer, "threshold": None})
-    return resolve(run.recipe.model_copy(update={"probe": probe})).value
+    found = resolve(run.recipe.model_copy(update={"probe": probe}))
+    return DEFAULT if scorer == "ensemble" and found.weights != own.weights else found.value
 
 
 def _of_recipe(recipe: Recipe) -> Threshold:
@@ -167,7 +172,7 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
     probe = recipe.probe
     models = {
         "model": probe.model or recipe.model,
-        "judge": recipe.judge,
+        "judge": recipe.judge or recipe.teacher,
         "nli": recipe.nli,
         "embedder": recipe.embedder,
     }
@@ -180,7 +185,7 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
 
 
 def _identity(block: Any) -> dict[str, str]:
-    names = ("path", "model", "revision", "adapter")
+    names = ("path", "model", "revision", "adapter", "base_url")
     known = {name: str(value) for name in names if (value := getattr(block, name, None)) is not None}
     if "atlas" in known.values():  # an alias: the weights belong to the version of the package
         known["revision"] = __version__

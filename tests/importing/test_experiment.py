@@ -171,6 +171,14 @@ def test_lists_that_do_not_interleave_are_matched_by_text(tmp_path: Path) -> Non
     assert _interleave(["a", "b"], ["b", "a"], []) is None
 
 
+def nested(depth: int) -> list[Any]:
+    """A list of two lists, the same one, and so on: small in a file, 2**depth when written out."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found, found]
+    return found
+
+
 def broken(**changes: Any) -> dict[str, Any]:
     data = experiment([("a?", 0.1), ("b?", 0.2), ("c?", 0.9)])
     data["prompts_with_no_hallucination"][1] |= changes
@@ -186,6 +194,8 @@ def broken(**changes: Any) -> dict[str, Any]:
         ({"average_score": 1.5}, r"'average_score' must be in \[0, 1\], found 1.5"),
         ({"average_score": "high"}, "average_score: must be a number, found 'high'"),
         ({"average_score": 10**500}, "too large"),
+        ({"topics": ["Rivers", 5]}, "'topics' must be text, found 5"),
+        ({"topics": [nested(60)]}, "'topics' must be text, found "),
     ],
 )
 def test_a_bad_answer_is_named_or_counted(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -214,6 +224,10 @@ def test_an_answer_without_a_score_is_unscored_not_zero(tmp_path: Path) -> None:
         ({"proposed_questions": []}, "proposed_questions: must be a list"),
         ({"proposed_questions": ["a?", 7, "c?"]}, r"proposed_questions\[1\]' must be text, found 7"),
         ({"proposed_questions_labels": [1]}, "must be 3 whole numbers"),
+        ({"proposed_questions_labels": [0, 10**30, 1]}, "must be 3 whole numbers from -1 to 2, found"),
+        ({"proposed_questions_labels": [0, True, 1]}, "found .0, True, 1."),
+        ({"proposed_questions_labels": [0, -7, 1]}, "found .0, -7, 1."),
+        ({"proposed_questions_labels": [0, 3, 1]}, "found .0, 3, 1."),
         ({"curiosity_score": "much"}, "curiosity_score: must be a number"),
         ({"pretrained_model_name": 4}, "pretrained_model_name: must be text"),
         ({"prompts_with_hallucination": None}, "prompts_with_hallucination: must be a list"),
@@ -259,6 +273,25 @@ def test_the_recipe_can_be_changed(tmp_path: Path) -> None:
         assert run.recipe.model.path == "a/b"
         assert run.recipe.seed == 4
         assert [q.method for q in run.round(1).iter(Question)] == ["oracle"]
+
+
+def test_topics_may_be_a_list(tmp_path: Path) -> None:
+    import_file(saved(broken(topics=["Rivers", "Towns"]), tmp_path), tmp_path / "run")
+    assert [q.topic for q in written(tmp_path / "run")["Question"]][1] == "Rivers; Towns"
+
+
+def test_it_can_be_calibrated_on_labels(tmp_path: Path) -> None:
+    data = experiment([(f"What is {n}?", n / 40) for n in range(40)])
+    import_file(saved(data, tmp_path), tmp_path / "run")
+    labels = tmp_path / "known.csv"
+    rows = [f"WHAT IS {n}?,{'yes' if n < 10 else 'no'}" for n in range(40)]
+    labels.write_text("\n".join(["question,known", *rows]), encoding="utf-8")
+    with Run.open(tmp_path / "run") as run:
+        (made,) = Study(run).calibrate(labels)
+    assert (made.scorer, made.labels, made.unknown, made.auroc) == ("selfcheck-nli", 40, 30, 1.0)
+    assert made.in_use.threshold == 0.5
+    assert made.cut is not None
+    assert made.cut.threshold < 0.5
 
 
 def test_repeats_with_equal_answers_have_no_other_answers(tmp_path: Path) -> None:

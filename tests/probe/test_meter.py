@@ -2,14 +2,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selfstudy.models import Models
 from selfstudy.probe import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ProbeBlock, Recipe
+from selfstudy.recipe import AdaptiveBlock, Ask, ProbeBlock, Recipe
 from selfstudy.records import Answer
 from selfstudy.run import SCORING, Run
 
-from .world import models, pages
+from .world import Judge, Spots, Student, models, pages
+
+
+def test_what_waves_cost_is_the_deciding_scorers_too(tmp_path: Path) -> None:
+    probe = ProbeBlock(
+        ask=(Ask(method="documents", count=20),),
+        samples=6,
+        block_size=8,
+        scorer="selfcheck-nli",
+        compare=("agreement",),
+        adaptive=AdaptiveBlock(first=4, wave=2),
+    )
+    judge = Judge()
+    with Run.create_or_resume(tmp_path / "run", Recipe(library="atlas", probe=probe)) as run:
+        run_probe(run.round(1), Models(Student(), judge, Spots()), Prompts(), pages(), Silent())
+        answers = run.round(1).read(Answer)
+        costs = run.costs()
+    samples = sum(len(a.samples) for a in answers)
+    nli, agreement = costs[SCORING + "selfcheck-nli"], costs[SCORING + "agreement"]
+    assert nli["questions"] == agreement["questions"] == len(answers)
+    assert samples < nli["pairs"] == len(judge.pairs) <= 2 * samples, "in their waves, and once more for good"
+    assert agreement["pairs"] == 0
 
 
 def test_each_scorer_costs_what_it_asks_of_models_and_stages_cost_what_they_did(tmp_path: Path) -> None:

@@ -73,6 +73,14 @@ def test_chunks_fit_begin_with_the_first_sentence_and_cover_the_document() -> No
     }
 
 
+def test_the_line_end_behind_the_header_counts() -> None:
+    def lines_too(piece: str) -> int:
+        return words(piece) + piece.count("\n")
+
+    found = chunks.split(pages(40)[0], 48, lines_too)
+    assert max(lines_too(c.text) for c in found) == 6 + 1 + 6 * 6  # sentences of six words
+
+
 def test_a_header_as_long_as_the_chunk_is_dropped() -> None:
     long = "This first sentence has very many words about Chile in it " * 4 + "."
     found = chunks.split(Document(source="a", text=f"{long} Peru is near. Fiji is far."), 20, words)

@@ -23,6 +23,8 @@ ENTRIES = [(f"noun {i}", f"the thing number {i}") for i in range(40)]
 class Counted(Spots):
     """Knows how many texts it has embedded."""
 
+    fingerprint = "spots"
+
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
@@ -68,12 +70,20 @@ def test_rows_are_the_embedded_entries_and_are_kept(tmp_path: Path) -> None:
 
 def test_other_entries_and_other_embedders_have_other_files(tmp_path: Path) -> None:
     other = Counted()
-    other.name = "other spots"
+    other.fingerprint = "other spots"
     vocabulary.embedded(ENTRIES, Counted(), tmp_path)
     vocabulary.embedded(ENTRIES[:30], Counted(), tmp_path)
     vocabulary.embedded(ENTRIES, other, tmp_path)
     assert len(other.texts) == 40
     assert len(list(tmp_path.glob("*.npy"))) == 3
+
+
+def test_other_weights_behind_the_same_name_have_another_file(tmp_path: Path) -> None:
+    for weights, name, embedded in (("a", "folder", 40), ("b", "folder", 40), ("a", "moved", 0)):
+        embedder = Counted()
+        embedder.name, embedder.fingerprint = name, weights
+        vocabulary.embedded(ENTRIES, embedder, tmp_path)
+        assert len(embedder.texts) == embedded
 
 
 def cut(data: bytes, at: int) -> bytes:

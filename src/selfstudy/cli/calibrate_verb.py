@@ -67,6 +67,7 @@ def calibrate(
         console.print(_table(made))
         for calibration in made:
             typer.echo(_verdict(calibration))
+            typer.echo(_chances(calibration))
         say_next("report", run)
 
 
@@ -91,6 +92,17 @@ def _table(made: Sequence[Calibration]) -> Table:
 def _figures(cut: Cut) -> tuple[str, str, str, str]:
     precision = "none above" if cut.precision is None else f"{cut.precision:.3f}"
     return f"{cut.threshold:.3g}", precision, f"{cut.recall:.3f}", f"{cut.f1:.3f}"
+
+
+SCORES = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""At which the chance that a question is unknown is shown."""
+
+
+def _chances(one: Calibration) -> str:
+    from selfstudy.probe.calibration import probability
+
+    chances = (f"{probability(one.knots, score):.2f} at a score of {score:g}" for score in SCORES)
+    return f"    P(unknown): {', '.join(chances)}"
 
 
 def _verdict(one: Calibration) -> str:

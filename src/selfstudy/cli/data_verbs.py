@@ -99,6 +99,7 @@ def score(
     Each line of FILE is an object {"question": ..., "passage": ..., "samples": [...]}, with an "id" if you
     like: an answer, and more answers to the same question, sampled at temperature 1.  Each line of the output
     has its "id" and "line", "scores" by scorer, and "details"; one that cannot be scored has an "error".
+    With --out the settings are kept beside it (OUT.recipe.yaml): it takes no scores made with others.
 
     \b
     Examples:
@@ -115,26 +116,19 @@ def score(
 
         recipe = make_recipe({}, changes)
         names = list(dict.fromkeys(scorer or [recipe.probe.scorer]))
-        chosen = any(change.startswith(("model", "judge", "teacher")) for change in changes)
+        chosen = any(change.startswith("model") for change in changes)
         if out is not None and out.exists() and file.exists() and out.samefile(file):
             raise DataError(f"{out} is the input itself", "give another file with --out")
         report = Terminal()
         with _input(file) as lines, _counted(file, report) as advance:
-            done = scoring.open_output(out, names) if out is not None else None
-            scorers = scoring.make_scorers(names, recipe, chosen)
-            if recipe.nli.path == "atlas" and any(name in NEED_NLI for name in names):
-                report.note(
-                    "entailment model: atlas, which knows the embedded world only; --nli takes another"
-                )
+            done = scoring.open_output(out, names, recipe) if out is not None else None
+            scorers = scoring.make_scorers(names, recipe, chosen, report.note)
             tally = scoring.score_lines(
                 lines, scorers, _writer(out), block_size=recipe.probe.block_size, done=done, advance=advance
             )
         kept = f", {tally.kept:,} were there already" if tally.kept else ""
         failed = f', {tally.failed:,} failed (see their "error")' if tally.failed else ""
         report.note(f"{tally.given:,} lines: {tally.scored:,} scored{failed}{kept}")
-
-
-NEED_NLI = ("selfcheck-nli", "bsdetector", "semantic-entropy", "semantic-entropy-discrete", "ensemble")
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def _entry(item: object) -> Entry:
         raise MalformedError(f"{len(sentences)} sentences have {len(scores)} scores")
     return Entry(
         prompt=text_of(item.get("prompt"), "prompt"),
-        topics=text_of("; ".join(map(str, topics)) if isinstance(topics, list) else topics, "topics"),
+        topics="; ".join(_texts(item, "topics")) if isinstance(topics, list) else text_of(topics, "topics"),
         passage=text_of(item.get("passage"), "passage"),
         sentences=sentences,
         samples=_texts(item, "samples"),
@@ -280,8 +280,11 @@ def _labels(raw: object, count: int) -> tuple[int, ...] | None:
     if raw is None:
         return None
     labels = raw if isinstance(raw, list) else []
-    if len(labels) != count or not all(isinstance(label, int) for label in labels):
-        raise MalformedError(f"proposed_questions_labels: must be {count} whole numbers, found {shown(raw)}")
+    if len(labels) != count or not all(type(label) is int and -1 <= label < count for label in labels):
+        raise MalformedError(
+            f"proposed_questions_labels: must be {count} whole numbers from -1 to {count - 1}, "
+            f"found {shown(raw)}"
+        )
     return tuple(labels)
 
 

@@ -50,7 +50,10 @@ class _Dtype(_Sealed):
         if not isinstance(data, bytes | bytearray):
             raise ValueError(f"the data of an array is of type {type(data).__name__}, not bytes")
         array = np.frombuffer(bytes(data), np.dtype(self.order + self.name))
-        return array.reshape(tuple(shape), order="F" if order == "F" else "C").tolist()
+        shape = tuple(shape)
+        if 0 in shape and not array.size:  # a billion times nothing would still be a billion lists
+            return []
+        return array.reshape(shape, order="F" if order == "F" else "C").tolist()
 
 
 class _Scalar(_Sealed):

@@ -27,6 +27,7 @@ from selfstudy.records import (
     Reference,
     digest,
 )
+from selfstudy.text import folded
 
 Role = Literal["system", "user", "assistant"]
 Turns = list[Message]
@@ -147,7 +148,7 @@ def answers(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def question_key(row: Mapping[str, Any]) -> str:
     """What two rows about the same question share: its text, whatever the case and white space."""
-    return " ".join(question(row).split()).casefold()
+    return folded(question(row))
 
 
 def question(row: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ class LexicalEmbedder:
     depend on other texts.
     """
 
-    name = "lexical"
+    name = fingerprint = "lexical"
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -52,7 +52,12 @@ class LexicalEmbedder:
 
 
 class SentenceEmbedder:
-    """Any encoder that sentence-transformers reads: a folder, a Hub id, or `minilm`, the packaged one."""
+    """Any encoder that sentence-transformers reads: a folder, a Hub id, or `minilm`, the packaged one.
+
+    Attributes:
+        name: what reports call it: the path it was given as.
+        fingerprint: of its weights, wherever they lie.
+    """
 
     def __init__(self, path: str, device: str = "auto") -> None:
         """Loads the encoder.
@@ -78,6 +83,7 @@ class SentenceEmbedder:
                 model_kwargs={"use_safetensors": True},
                 local_files_only=is_folder or not loading.hub_answers(),
             )
+        self.fingerprint = loading.fingerprint(where, is_folder)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (len(texts), dimension), rows of length 1."""

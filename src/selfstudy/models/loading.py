@@ -16,6 +16,7 @@ from urllib.request import getproxies
 import torch
 
 from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.records import digest
 
 PACKAGED = "atlas"
 """The alias of the models that are shipped in the package."""
@@ -55,6 +56,23 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
             f"no model folder at {path!r}", "check the path, or give a Hub id such as owner/name"
         )
     return path, False
+
+
+def fingerprint(path: str, is_folder: bool, revision: str | None = None) -> str:
+    """What makes loaded weights the same ones, wherever they lie: their commit on the Hub, or their files.
+
+    Args:
+        path, is_folder: see `locate`.
+    """
+    if is_folder:
+        folder = Path(path)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        stats = [(file.relative_to(folder), file.stat()) for file in files]
+        return digest(*(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(path, "config.json", revision=revision)
+    return digest(path, Path(config).parent.name if isinstance(config, str) else str(revision))
 
 
 def hub_answers() -> bool:

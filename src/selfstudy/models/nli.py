@@ -8,7 +8,6 @@ judged again.  Knows nothing of sentences, samples or scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from selfstudy.recipe import NLIBlock
 from selfstudy.records import digest
 
 _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
-_CPU_TOKENS = 512
-"""Most tokens of a batch on a CPU: with more, values leave its caches between operations."""
+_CPU_TOKENS, _GPU_TOKENS = 512, 16_384
+"""Most tokens of a batch: with more, values leave a CPU's caches between operations."""
 _UNLIMITED = 10**6
 """Tokenizers without a limit say a number far above this one."""
 
@@ -60,10 +59,11 @@ class EntailmentClassifier:
         with loading.explained(block.path, is_folder):
             self.model, self.tokenizer = _load(block, self.path, is_folder, self._device)
         self._labels = label_roles(self.model.config.id2label, block.path)
-        self._budget = min(block.token_budget, _CPU_TOKENS if self._device.type == "cpu" else _UNLIMITED)
+        self._budget = block.token_budget or (_CPU_TOKENS if self._device.type == "cpu" else _GPU_TOKENS)
         self._limit = _limit(self.model, self.tokenizer)
         self._cache = cache
-        self._fingerprint = _fingerprint(block, self.path, is_folder, self.model)
+        files = loading.fingerprint(self.path, is_folder, block.revision)
+        self._fingerprint = digest(files, str(self.model.dtype))
 
     def probabilities(
         self, pairs: Sequence[Pair], progress: Progress | None = None
@@ -136,10 +136,16 @@ class EntailmentClassifier:
         if not pairs:
             return
         encoded = self._encode(pairs)
+        lengths = [len(one["input_ids"]) for one in encoded]
         # Like lengths together; the longest first, so that memory runs out at once or not at all.
-        order = sorted(range(len(pairs)), key=lambda i: -len(encoded[i]["input_ids"]))
-        while order:
-            batch = order[: self._batch_size([len(encoded[i]["input_ids"]) for i in order])]
+        order = sorted(range(len(pairs)), key=lambda i: -lengths[i])
+        start = 0
+        while start < len(order):
+            longest = lengths[order[start]]
+            end = min(len(order), start + max(1, self._budget // longest))
+            while self.tokenizer.pad_token_id is None and lengths[order[end - 1]] != longest:
+                end -= 1  # only pairs of one length can go together
+            batch = order[start:end]
             try:
                 judged = self._judge([encoded[i] for i in batch])
             except RuntimeError as error:
@@ -152,7 +158,7 @@ class EntailmentClassifier:
                 continue
             for i, row in zip(batch, judged, strict=True):
                 settle(pairs[i], row)
-            order = order[len(batch) :]
+            start = end
 
     def _encode(self, pairs: Sequence[Pair]) -> list[dict[str, list[int]]]:
         """Each pair's model inputs, not padded. What is no Unicode text (a lone surrogate) becomes "?"."""
@@ -169,13 +175,6 @@ class EntailmentClassifier:
         return [
             dict(zip(table.keys(), columns, strict=True)) for columns in zip(*table.values(), strict=True)
         ]
-
-    def _batch_size(self, lengths: Sequence[int]) -> int:
-        """How many of the first pairs (longest first) go into one forward pass."""
-        most = max(1, self._budget // lengths[0])
-        if self.tokenizer.pad_token_id is None:  # then only pairs of one length can go together
-            most = min(most, sum(1 for length in lengths if length == lengths[0]))
-        return most
 
     @torch.inference_mode()
     def _judge(self, batch: Sequence[dict[str, list[int]]]) -> npt.NDArray[np.float64]:
@@ -208,21 +207,6 @@ def label_roles(id2label: dict[int, str], path: str) -> list[str]:
             "use a model trained on MNLI or the like, or name its labels in id2label of config.json",
         )
     return roles
-
-
-def _fingerprint(block: NLIBlock, path: str, is_folder: bool, model: Any) -> str:
-    """What makes a model the same one, wherever it lies: its commit on the Hub, or its files."""
-    if is_folder:
-        files = sorted(file for file in Path(path).iterdir() if file.is_file())
-        config = (Path(path) / "config.json").read_text(encoding="utf-8")
-        stats = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-        return digest(config, *stats, str(model.dtype))
-    from huggingface_hub import try_to_load_from_cache
-
-    config_file = try_to_load_from_cache(path, "config.json", revision=block.revision)
-    if isinstance(config_file, str):
-        return digest(path, Path(config_file).parent.name, str(model.dtype))
-    return digest(path, str(block.revision), model.config.to_json_string(), str(model.dtype))
 
 
 def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Given, Proposal
-from selfstudy.probe.scorers import Tools, Weights, make_scorer
+from selfstudy.probe.scorers import Scorer, Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
 
@@ -50,8 +50,11 @@ def run_probe(
     if round.finished("probe"):
         return
     _ask(round, models, prompts, Given(documents, topics, report))
-    _answer(round, models, prompts, report)
-    _score(round, models, prompts, report)
+    meter = Meter(models)
+    tools = _tools(round, meter.models, prompts)
+    decides = meter.metered(make_scorer(round.run.recipe.probe.scorer, tools), round)
+    _answer(round, models, prompts, report, decides)
+    _score(round, report, meter, tools)
     round.finish("probe")
 
 
@@ -70,7 +73,7 @@ def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
                 report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
 
 
-def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
+def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter, scorer: Scorer) -> None:
     probe = round.run.recipe.probe
     questions = round.read(Question)
     done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
@@ -78,7 +81,6 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) ->
     seed = seed_for(round.run.recipe.seed, round.number, "answers")
     stop = None
     if probe.adaptive is not None:
-        scorer = make_scorer(probe.scorer, _tools(round, models, prompts))
         stop = Stop(scorer, round.run.threshold.value, probe.adaptive)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
@@ -86,10 +88,8 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter) ->
             round.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
 
 
-def _score(round: Round, models: Models, prompts: Prompts, report: Reporter) -> None:
+def _score(round: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     probe = round.run.recipe.probe
-    meter = Meter(models)
-    tools = _tools(round, meter.models, prompts)
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = {question.id: question for question in round.iter(Question)}
     done = {(score.scorer, score.question_id) for score in round.iter(Score)}

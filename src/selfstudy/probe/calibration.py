@@ -57,7 +57,7 @@ class Calibration(BaseModel):
         unscored: labelled questions without a score; they are in no figure.
         source: where the labels come from.
         auroc, auroc_interval: chance that an unknown question scores above a known one; bootstrap interval.
-        in_use: what the threshold in use does.
+        in_use: what the threshold in use does to the scores that the run has.
         wanted: the precision asked for.
         cut: the smallest threshold that reaches it; None if none does.
         best: the highest precision that any threshold reaches.
@@ -110,13 +110,12 @@ def calibrate(
     Raises:
         DataError: fewer than FEWEST labels with a score, or all of one class.
     """
-    both = [(value, not known[id]) for id in known if (value := scores.get(id)) is not None]
-    values = np.array([value for value, _ in both], dtype=np.float64)
-    unknown = np.array([flag for _, flag in both], dtype=bool)
-    interval = auroc_interval(values.tolist(), unknown.tolist(), seed=seed) if both else None
-    if len(both) < FEWEST or interval is None:
+    values, unknown = _labelled(scores, known)
+    count = len(values)
+    interval = auroc_interval(values.tolist(), unknown.tolist(), seed=seed) if count else None
+    if count < FEWEST or interval is None:
         raise DataError(
-            f"{scorer} cannot be calibrated: {len(both)} labelled questions have a score "
+            f"{scorer} cannot be calibrated: {count} labelled questions have a score "
             f"({int(unknown.sum())} unknown, {int((~unknown).sum())} known)",
             f"label at least {FEWEST} questions of the run, known and unknown ones, from {source}",
         )
@@ -125,7 +124,7 @@ def calibrate(
     return Calibration(
         scorer=scorer,
         source=source,
-        labels=len(both),
+        labels=count,
         unknown=int(unknown.sum()),
         unscored=sum(scores.get(id) is None for id in known),
         auroc=interval.value,
@@ -182,15 +181,13 @@ def calibrate_round(
             values = scores[scorer]
             if scorer == "ensemble" and members:
                 values, weights = learned(members, known, recipe.seed)
+            threshold = in_use(round.run, scorer)
             found = calibrate(
-                scorer,
-                values,
-                known,
-                source=source,
-                wanted=wanted,
-                threshold=in_use(round.run, scorer),
-                seed=recipe.seed,
+                scorer, values, known, source=source, wanted=wanted, threshold=threshold, seed=recipe.seed
             )
+            own, unknown = _labelled(scores[scorer], known)
+            if weights is not None and unknown.any():  # in use is what the run has, not what was learned now
+                found = found.model_copy(update={"in_use": cut_at(own, unknown, threshold)})
             made.append(found.model_copy(update={"weights": weights}))
         except DataError as error:
             refused.append(error)
@@ -226,6 +223,13 @@ def learned(
             scores[usable[i]] = weights.value({name: column[0] for name, column in table([i]).items()})
     final = fit_weights(table(range(len(usable))), unknown.tolist())
     return scores, {"bias": final.bias, "weights": dict(final.weights)}
+
+
+def _labelled(scores: Mapping[str, float | None], known: Mapping[str, bool]) -> tuple[Floats, Flags]:
+    """Values of the questions that have score and label, and whether each is unknown."""
+    both = [(value, not known[id]) for id in known if (value := scores.get(id)) is not None]
+    values = np.array([value for value, _ in both], dtype=np.float64)
+    return values, np.array([unknown for _, unknown in both], dtype=bool)
 
 
 def _scores(round: Round) -> tuple[dict[str, dict[str, float | None]], dict[str, dict[str, float | None]]]:

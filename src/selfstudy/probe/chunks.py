@@ -46,7 +46,7 @@ def split(document: Document, max_tokens: int, count: Callable[[str], int]) -> l
     The header is dropped where it would take more than half of the room.
     """
     first = next(iter(text.sentences(document.text[:_HEAD])), "")
-    room = max_tokens - count(first)
+    room = max_tokens - count(f"{first}\n")
     if room < max_tokens / 2:
         first, room = "", max_tokens
     chunks = []

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.records import Chat, Completion
+from selfstudy.probe.scorers import Scorer
+from selfstudy.records import Answer, Chat, Completion, Question, Score
 from selfstudy.run import SCORING, Round
 
 if TYPE_CHECKING:
@@ -53,6 +54,24 @@ class Meter:
             calls=self.calls - calls,
             pairs=self.pairs - pairs,
         )
+
+    def metered(self, scorer: Scorer, round: Round) -> Scorer:
+        """The scorer, noting what it costs; its questions do not count: their answers are not whole yet."""
+        return _Metered(scorer, round, self)
+
+
+class _Metered:
+    """A scorer whose every call is noted."""
+
+    def __init__(self, scorer: Scorer, round: Round, meter: Meter) -> None:
+        self.name = scorer.name
+        self._scorer = scorer
+        self._round = round
+        self._meter = meter
+
+    def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Score]:
+        with self._meter.scoring(self._round, self.name, 0):
+            return self._scorer.score(questions, answers)
 
 
 class _LM:

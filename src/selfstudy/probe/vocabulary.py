@@ -92,15 +92,17 @@ def embedded(
 ) -> Floats:
     """The entries as "lemma ### definition", embedded and L1-normalised: float32 (entries, dimension).
 
-    Kept in `folder` under a name made of entries and embedder; a torn or damaged file is made again, and
-    several processes may do so at once.  Where nothing can be written the matrix is only held in memory.
+    Kept in `folder` under a name made of entries and embedder (its `fingerprint`, else its name); a torn or
+    damaged file is made again, and several processes may do so at once.  Where nothing can be written the
+    matrix is only held in memory.
 
     Args:
         folder: None is this user's cache folder.
         progress: called with the number of entries newly embedded.
     """
     folder = cache_folder() if folder is None else folder
-    path = folder / f"vocabulary-{digest(_FORMAT, embedder.name, *(part for e in entries for part in e))}.npy"
+    weights = getattr(embedder, "fingerprint", embedder.name)
+    path = folder / f"vocabulary-{digest(_FORMAT, weights, *(part for e in entries for part in e))}.npy"
     kept = _read(path, len(entries))
     if kept is not None:
         if progress is not None:

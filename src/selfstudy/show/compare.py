@@ -218,10 +218,14 @@ def write_comparison(data: Data, path: Path) -> None:
     """
     from markupsafe import Markup
 
+    from selfstudy.errors import RunError
     from selfstudy.show.report import file, template, write
 
     runs = list(dict.fromkeys(row["run"] for row in data["scorers"]))
     html = template("compare.html.j2").render(
         css=Markup(file("report.css")), version=__version__, runs=runs, **context(data)
     )
-    write(path, html)
+    try:
+        write(path, html)
+    except RunError as error:
+        raise RunError(error.what, "make room, or give another file with --html") from None

@@ -21,7 +21,7 @@ class PredictiveEntropy:
     def _score(self, answer: Answer) -> Score:
         samples = usable(answer)
         rates = token_logprobs(samples)
-        error = obstacle(answer) or (NO_TOKENS if rates is None else None)
+        error = obstacle(answer)
         if error is not None or rates is None:
             return unscored(self.name, answer, error or NO_TOKENS)
         mean = sum(rates) / len(rates)

@@ -6,17 +6,21 @@ The paper compares by BERTScore; any embedder of sentences does here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 from selfstudy.models.base import Embedder
 from selfstudy.probe.scorers.base import obstacle, scored, sentence_score, usable
 from selfstudy.records import Answer, Question, Score
 from selfstudy.text import sentences
 
+UNJUDGED = "the embedder gave no number for any sentence"
+
 
 class SelfCheckEmbedding:
     """1 - mean over samples of the cosine between a sentence and the sample's nearest sentence.
 
-    A negative cosine counts as 0, and so does a sample without any sentence.
+    A negative cosine counts as 0, and so does a sample without any sentence.  A sample for which the embedder
+    gives no number (NaN) is left out of the mean.
     """
 
     name = "selfcheck-embedding"
@@ -34,18 +38,18 @@ class SelfCheckEmbedding:
         place = {part: i for i, part in enumerate(dict.fromkeys(said))}
         vectors = self._embedder.encode(list(place))
 
-        def distance(sentence: str, sample: Sequence[str]) -> float:
+        def distance(sentence: str, sample: Sequence[str]) -> float | None:
             if not sample:
                 return 1.0
-            nearest = (vectors[[place[part] for part in sample]] @ vectors[place[sentence]]).max()
-            return min(1.0, max(0.0, 1.0 - float(nearest)))
+            nearest = float((vectors[[place[part] for part in sample]] @ vectors[place[sentence]]).max())
+            return None if isnan(nearest) else min(1.0, max(0.0, 1.0 - nearest))
 
         return [
             scored(
                 self.name,
                 answer,
                 [sentence_score(part, [distance(part, sample) for sample in rows]) for part in said],
-                obstacle(answer) or "the passage has no sentence",
+                obstacle(answer) or (UNJUDGED if said else "the passage has no sentence"),
             )
             for answer, said, rows in zip(answers, parts, samples, strict=True)
         ]
