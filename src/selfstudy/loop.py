@@ -260,7 +260,7 @@ def _require_servable(recipe: Recipe) -> None:
     """Refuses, before hours of work, an engine that could not serve the taught model."""
     block = recipe.model
     if isinstance(block, ServerModel):
-        from selfstudy.models import engines
+        from selfstudy.models.server import engines
 
         how = engines.find(block.engine).adapters
         if how == "none" or (block.url and how == "merged"):

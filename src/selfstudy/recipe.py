@@ -80,7 +80,7 @@ Option = str | int | float
 
 
 class ServerModel(Block):
-    """A model behind an inference engine that selfstudy starts, swaps and stops (models/engines.py)."""
+    """A model behind an engine that selfstudy starts, swaps and stops (models/server/engines.py)."""
 
     type: Literal["server"] = "server"
     engine: EngineName
@@ -411,7 +411,7 @@ class Recipe(Block):
     """A folder whose files replace the built-in prompts of the same name."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     cache: bool = True
-    """Keep what remote models answer, and ask nothing twice (models/response_cache.py); changes no result."""
+    """Keep what remote models answer, and ask nothing twice (remote/response_cache.py); changes no result."""
     budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01
