@@ -20,8 +20,8 @@ import pytest
 from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
-from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models import load_lm
+from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.remote import caller
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.remote.usage import Usage

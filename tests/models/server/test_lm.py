@@ -19,8 +19,9 @@ import pytest
 from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
-from selfstudy.models import load_lm, server
+from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.server import lm as server
 from selfstudy.models.server.lm import ServerLM
 from selfstudy.recipe import RemoteModel, ServerModel
 
