@@ -48,7 +48,7 @@ def main() -> None:
         f"{len(asked)} questions, {options.samples} samples, {options.scorer} > {options.threshold:g}, {rule}"
     )
     print(
-        f"{'seed':>4}{'gaps':>7}{'saved':>8}{'changed':>9}{'seconds: all':>14}{'adaptive':>10}  samples drawn"
+        f"{'seed':>4}{'gaps':>7}{'saved':>8}{'changed':>9}{'seconds: all':>14}{'adaptive':>10}{'times faster':>14}  samples drawn"
     )
     for seed in range(options.seeds):
         print(one(asked, models, recipe.probe, rule, options.scorer, options.threshold, seed), flush=True)
@@ -78,7 +78,8 @@ def one(
     spread = ", ".join(f"{n}: {count}" for n, count in sorted(Counter(drawn).items()))
     return (
         f"{seed:>4}{sum(verdicts[0].values()):>7}{saved:>8.1%}{changed:>9.2%}"
-        f"{middle - start:>14.1f}{end - middle:>10.1f}  {spread}"
+        f"{middle - start:>14.1f}{end - middle:>10.1f}"
+        f"{(middle - start) / (end - middle):>14.2f}  {spread}"
     )
 
 

@@ -45,12 +45,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the moments; the recipe keeps its own")
     parser.add_argument("--recipe", type=Path, help="instead of a small demo")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for selfstudy")
-    parser.add_argument("--keep", type=Path, help="folder for the runs; deleted at the end if not given")
+    parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     arguments = parser.parse_args()
     start = ["learn", str(arguments.recipe)] if arguments.recipe else ["demo", *_sets(SMALL)]
     start += _sets(arguments.set)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.keep or Path(temporary)
+        folder = arguments.folder or Path(temporary)
         equal = compare(start, folder, arguments.kills, random.Random(arguments.seed))
     sys.exit(0 if equal else 1)
 

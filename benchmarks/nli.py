@@ -193,7 +193,7 @@ def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--shapes", default="small,large")
+    parser.add_argument("--shapes", nargs="+", choices=sorted(PLAN), default=["small", "large"])
     parser.add_argument("--device", default="auto")
     parser.add_argument(
         "--cpu-time", action="store_true", help="of this process instead of the wall's, beside other load"
@@ -205,7 +205,7 @@ def main() -> None:
         f"{len(pairs):,} pairs, {len(set(pairs)):,} distinct; {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
     )
-    for shape in options.shapes.split(","):
+    for shape in options.shapes:
         measure(shape, pairs, options)
 
 

@@ -1,6 +1,6 @@
 """Does everything that is not a model stay near-linear in time and bounded in memory?
 
-    python benchmarks/scale.py [--sizes 1000 10000 100000] [--keep FOLDER]
+    python benchmarks/scale.py [--sizes 1000 10000 100000] [--folder FOLDER]
 
 Writes synthetic records of one finished round, reads them back, removes near-duplicate questions, computes
 summary.json and writes the report.  Each size runs in a process of its own, so that its peak memory is its
@@ -298,11 +298,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--keep", type=Path, help="folder for the runs; deleted at the end if not given")
+    parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.keep or Path(temporary)
+        folder = arguments.folder or Path(temporary)
         if arguments.one:
             print(json.dumps(measure(arguments.one, folder)))
             return
@@ -313,7 +313,7 @@ def main() -> None:
         )
         rates = {}
         for size in arguments.sizes:
-            command = [sys.executable, __file__, "--one", str(size), "--keep", str(folder)]
+            command = [sys.executable, __file__, "--one", str(size), "--folder", str(folder)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found = json.loads(done.stdout)
             rates[size] = sum(found[s] for s in STEPS) / size

@@ -1,6 +1,6 @@
 """AUROC and cost of every scorer on the embedded world, over several seeds: the table of docs/probing.md.
 
-    python benchmarks/scorers.py [--seeds 0,1,2] [--runs FOLDER] [--set KEY=VALUE ...]
+    python benchmarks/scorers.py [--seeds 0 1 2] [--folder FOLDER] [--set KEY=VALUE ...]
 
 Runs the probe of the demo's recipe with all scorers, on the same answers, and compares them with what the
 world's key says that the model knows.  With --runs the runs are kept, and an interrupted one goes on.
@@ -66,14 +66,13 @@ def table(found: dict[int, Comparison]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--runs", type=Path, help="where the runs are kept [default: nowhere]")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SELFSTUDY_HOME"] = folder
-        seeds = [int(seed) for seed in options.seeds.split(",")]
-        found = {seed: probe(options.runs or Path(folder), seed, options.set) for seed in seeds}
+        found = {seed: probe(options.folder or Path(folder), seed, options.set) for seed in options.seeds}
     print(table(found))
     labelled = [figures.labelled for comparison in found.values() for figures in comparison.scorers]
     print(

@@ -57,8 +57,8 @@ def questions(count: int, seed: int = 0) -> list[Question]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--sizes", default="1000,10000,100000")
-    sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    sizes = parser.parse_args().sizes
     recipe = Recipe(teach=TeachBlock(split_by="topic"))
     near_duplicates([q.text for q in questions(200)])  # warm
     print("questions     kept  held out  dedupe s  split s  wall s  us each  growth")

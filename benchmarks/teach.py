@@ -1,6 +1,6 @@
 """Which way of teaching serves?  One probe and gather on the embedded world, then every variant from there.
 
-    python benchmarks/teach.py [--seed 0] [--only NAME ...] [--set key=value ...]
+    python benchmarks/teach.py [--seed 0] [--only NAME ...] [--set KEY=VALUE] [--extra KEY=VALUE]
 
 Prints, per variant, correctness before and after (answers against the key), what was forgotten, the
 hallucination score, and the seconds of teaching.  About two minutes a variant on 2 cores.
@@ -41,12 +41,12 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", help="names of variants, or parts of them")
-    parser.add_argument("--set", nargs="*", default=[], dest="overrides", help="for every variant")
-    parser.add_argument("--extra", nargs="*", default=[], help="one more variant: key=value ...")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every variant")
+    parser.add_argument("--extra", action="append", default=[], metavar="KEY=VALUE", help="one more variant")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     chosen = parser.parse_args()
     recipe = Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
-    common = [f"seed={chosen.seed}", *chosen.overrides]
+    common = [f"seed={chosen.seed}", *chosen.set]
     variants = VARIANTS | ({"extra: " + " ".join(chosen.extra): chosen.extra} if chosen.extra else {})
     if chosen.only is not None:
         variants = {n: v for n, v in variants.items() if any(o in n for o in chosen.only)}

@@ -162,6 +162,6 @@ def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, finished: Path) ->
 
 
 def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--keep", str(tmp_path)]
+    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--folder", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
