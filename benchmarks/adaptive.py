@@ -48,7 +48,8 @@ def main() -> None:
         f"{len(asked)} questions, {options.samples} samples, {options.scorer} > {options.threshold:g}, {rule}"
     )
     print(
-        f"{'seed':>4}{'gaps':>7}{'saved':>8}{'changed':>9}{'seconds: all':>14}{'adaptive':>10}{'times faster':>14}  samples drawn"
+        f"{'seed':>4}{'gaps':>7}{'saved':>8}{'changed':>9}{'seconds: all':>14}{'adaptive':>10}"
+        f"{'times faster':>14}  samples drawn"
     )
     for seed in range(options.seeds):
         print(one(asked, models, recipe.probe, rule, options.scorer, options.threshold, seed), flush=True)
