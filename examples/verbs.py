@@ -1,4 +1,4 @@
-"""The verbs one by one, on the embedded world: `python examples/verbs.py` (about a minute)."""
+"""The verbs one by one, on the embedded world: `python examples/verbs.py`."""
 
 from pathlib import Path
 

@@ -15,6 +15,9 @@ from selfstudy.recipe import LocalModel, Recipe
 from selfstudy.recipe_file import changed_keys, load_recipe, parse_recipe, read_yaml, recipe_digest, to_yaml
 
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
 def write(folder: Path, text: str) -> Path:
     path = folder / "my.yaml"
     path.write_text(text, encoding="utf-8")
@@ -254,3 +257,8 @@ def test_whatever_the_override_likewise(override: str) -> None:
 def test_every_default_is_itself_allowed() -> None:
     assert yaml.safe_load(to_yaml(Recipe()))["probe"]["threshold"] is None
     assert load_recipe(None, ["library=atlas"]).teach == Recipe().teach
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_examples_are_recipes(path: Path) -> None:
+    assert load_recipe(path, ["library=atlas"]).probe.ask
