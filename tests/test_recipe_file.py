@@ -14,7 +14,6 @@ from selfstudy.errors import RecipeError
 from selfstudy.recipe import LocalModel, Recipe
 from selfstudy.recipe_file import changed_keys, load_recipe, parse_recipe, read_yaml, recipe_digest, to_yaml
 
-
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
