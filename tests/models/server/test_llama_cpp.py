@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from selfstudy.atlas import world
-from selfstudy.models import load_lm, server
+from selfstudy.models import load_lm
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.models.loading import locate
+from selfstudy.models.server import lm as server
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ServerModel
 
