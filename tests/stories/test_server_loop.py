@@ -124,5 +124,5 @@ def test_no_server_is_left_after_kill_9(tmp_path: Path) -> None:
     assert servers
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _, left = psutil.wait_procs(family, timeout=60)  # 5 s on a quiet machine
+    _, left = psutil.wait_procs(family, timeout=10)
     assert not left
