@@ -22,7 +22,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfstudy.loop import PROMOTED, STAGES, SUMMARY
+from selfstudy.loop import STAGES, SUMMARY
+from selfstudy.promotion import PROMOTED
 
 SMALL = (
     "probe.ask.0.count=36",

@@ -15,12 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfstudy import promotion
 from selfstudy.answer_key import AnswerKey, load_answer_key
 from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, ServerModel, weights_of
-from selfstudy.records import Document, Failure, Skipped
+from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.stage_models import StageModels, block_of, stop_servers
 
@@ -30,16 +31,12 @@ if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
-    from selfstudy.verify import Arm, Gate
+    from selfstudy.verify import Arm
 
 Summary = dict[str, Any]
 
 SUMMARY, REPORT = "summary.json", "report.html"
 STAGES = ("probe", "gather", "teach", "verify")
-PROMOTED = "promoted"
-"""Folder of the run with what was promoted last: an adapter, or a merged model if the recipe says so."""
-REJECTED = "REJECTED.txt"
-"""Marks the adapter of a round that the gate refused; it is kept and never used."""
 
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
@@ -92,7 +89,8 @@ class Study:
             round = self.run.round(number)
             for stage in STAGES:
                 _stage(self, round, stage)
-            if _stop(round, self.reporter):
+            if why := promotion.why_stop(round):
+                self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
 
@@ -211,7 +209,7 @@ class Study:
 
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        lm = self.language_models.get(block, _standing(round) if student else None)
+        lm = self.language_models.get(block, promotion.standing(round) if student else None)
         return Models(lm, self.nli, self.embedder, self.judge)
 
     @cached_property
@@ -341,14 +339,14 @@ def _teach(study: Study, round: Round) -> None:
     if study.recipe.verify.control:
         run_teach(round, models, study.prompts, study.reporter, arm="control")
     if block_of(study.recipe, "teach") != study.recipe.model:
-        study.language_models.forget(block_of(study.recipe, "teach"), _standing(round))
+        study.language_models.forget(block_of(study.recipe, "teach"), promotion.standing(round))
 
 
 def _verify(study: Study, round: Round) -> None:
     from selfstudy.verify import run_verify
 
-    adapter, control = _trained(round, "adapter"), _trained(round, "control")
-    folders: dict[Arm, Path | None] = {"base": _standing(round)}
+    adapter, control = promotion.trained(round, "adapter"), promotion.trained(round, "control")
+    folders: dict[Arm, Path | None] = {"base": promotion.standing(round)}
     if control is not None:
         folders["control"] = control
     if adapter is not None:
@@ -368,15 +366,14 @@ def _verify(study: Study, round: Round) -> None:
     if adapter is not None and gate.promoted:
         _promote(study, adapter)
     elif (round.path / "adapter").is_dir():  # there is one even if its training failed
-        _reject(study, round.path / "adapter", gate)
+        promotion.reject(round.path / "adapter", gate.reasons)
+        study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round.path / 'adapter'}")
     if not gate.promoted:
         study.language_models.forget(study.recipe.model, adapter)
 
 
 def _promote(study: Study, adapter: Path) -> None:
-    """Copies the adapter (or writes the merged model) to the run's `promoted` folder, in one step."""
-    target = study.run.path / PROMOTED
-    with _replacing(target) as folder:
+    def write(folder: Path) -> None:
         if study.recipe.verify.merge:
             stop_servers()
             block = block_of(study.recipe, "teach")
@@ -385,60 +382,10 @@ def _promote(study: Study, adapter: Path) -> None:
             lm.tokenizer.save_pretrained(folder)
         else:
             shutil.copytree(adapter, folder, dirs_exist_ok=True)
-    study.reporter.note(f"promoted: {target}")
 
-
-def _reject(study: Study, adapter: Path, gate: Gate) -> None:
-    (adapter / REJECTED).write_text("\n".join(gate.reasons) + "\n", encoding="utf-8")
-    study.reporter.note("the adapter was not promoted; it is kept, marked, in " + str(adapter))
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `target` at the end."""
-    temporary = target.with_name(target.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    yield temporary
-    shutil.rmtree(target, ignore_errors=True)
-    temporary.rename(target)
-
-
-def _trained(round: Round, name: str) -> Path | None:
-    """The adapter folder of a round, if its training gave one that is of use."""
-    from selfstudy.teach.adapters import is_complete
-
-    arm = {"adapter": "taught", "control": "control"}[name]
-    failed = any(f.stage == "teach" and f.item_id == arm for f in round.iter(Failure))
-    folder = round.path / name
-    return folder if is_complete(folder) and not failed else None
-
-
-def _standing(round: Round) -> Path | None:
-    """The adapter that stands when `round` begins: the last one promoted before it."""
-    for earlier in range(round.number - 1, 0, -1):
-        if _gate(round.run.round(earlier)).get("promoted"):
-            return round.run.round(earlier).path / "adapter"
-    return None
-
-
-def _gate(round: Round) -> dict[str, Any]:
-    return round.run.read_json(f"rounds/{round.number}/gate.json") or {}
+    study.reporter.note(f"promoted: {promotion.promote(study.run, write)}")
 
 
 def _current(run: Run) -> Round:
     """The round that a single verb works on: the last one."""
     return run.rounds[-1] if run.rounds else run.round(1)
-
-
-def _stop(round: Round, report: Reporter) -> bool:
-    """The stop rule: nothing promoted, or a gain below the recipe's `min_gain`."""
-    gate = _gate(round)
-    if not gate.get("promoted"):
-        report.note(f"stopped after round {round.number}: nothing was promoted")
-        return True
-    gain = (gate.get("gains") or {}).get("gap", {}).get("difference")
-    if gain is not None and gain < round.run.recipe.min_gain:
-        report.note(f"stopped after round {round.number}: the gain {gain:.3f} is below min_gain")
-        return True
-    return False

@@ -28,8 +28,8 @@ MAX = 400
 """Most items per figure."""
 BESIDE = """
 *Without ignorance*: `build-lm --no-ignorance`, the same seed. The tasks `ignorance` and `grade` (which says
-"unsure" of invented names) are left out and the others get their share, and so are the last two legs, which are
-there for ignorance alone: 20.3 million tokens. Its row *grade* says nothing.
+"unsure" of invented names) are left out and the others get their share, and so are the last two legs, which
+are there for ignorance alone: 20.3 million tokens. Its row *grade* says nothing.
 """
 
 

@@ -83,7 +83,12 @@ METRICS = (
     ("gap_correct_reworded", "Gaps, reworded", "the same facts in wordings held out from training", True),
     ("gap_correct_novel", "Gaps, novel wording", "the same facts in wordings seen nowhere before", True),
     ("known_correct", "Known questions", "held out from training: did it forget?", True),
-    ("reading_correct", "Reading from a page", "another answer was put into the page: does it read it there?", True),
+    (
+        "reading_correct",
+        "Reading from a page",
+        "another answer was put into it: is it read?",
+        True,
+    ),
     (
         "gap_hallucination",
         "Hallucination score on gaps",
