@@ -152,13 +152,15 @@ def test_the_speed_of_other_models_is_said_to_be_assumed() -> None:
 
 def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Starting(ScriptedLM):
-        say = staticmethod(print)
+        def __init__(self, say: Any) -> None:
+            super().__init__({".": ["It is."]})
+            self.say = say
 
         def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
             self.say("starting vllm:m")
             return super().generate(chats, sampling, progress)
 
-    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache: Starting({".": ["It is."]}))
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache, say: Starting(say))
     path = tmp_path / "my.yaml"
     path.write_text("library: atlas\nprobe: {ask: [{method: documents, count: 5}]}\n")
     code, _, said = cli("estimate", path, "--seconds", "0.1")

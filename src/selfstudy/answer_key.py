@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfstudy.errors import DataError
+from selfstudy.rows import MalformedError, parse_line
 from selfstudy.text import folded
 
 FIELDS = frozenset({"question", "answer", "known", "novel"})
@@ -69,9 +70,6 @@ class JsonlKey:
         return len(self._truths)
 
     def _add(self, line: bytes, where: str) -> None:
-        # not at the top: what imports records loads much else
-        from selfstudy.importing.rows import MalformedError, parse_line
-
         try:
             entry = parse_line(line)
         except MalformedError as error:

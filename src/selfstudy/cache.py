@@ -22,6 +22,8 @@ CREATE INDEX IF NOT EXISTS by_use ON entries (used);
 """
 _AT_ONCE = 500
 """Keys of one SELECT; SQLite takes at least 999 parameters."""
+USER_LIMIT = 2 * 10**9
+"""Bytes of each cache that a user has; beyond it what was not used for longest goes."""
 _ROOM = 0.9
 """Share of the limit that is left full when entries are evicted."""
 _NEW = 60.0

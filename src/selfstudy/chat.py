@@ -17,7 +17,7 @@ from selfstudy import text
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, ServerModel, weights_of
 from selfstudy.records import (
     Answer,
     Check,
@@ -191,12 +191,14 @@ def open_talk(
         ModelError: there is no such model, or `compare` without a run.
         RunError: `compare`, but the run has taught nothing.
     """
+    from selfstudy.models import load_lm
+
     folder = Path(place).expanduser()
     if not (folder / "recipe.yaml").is_file():
         if compare:
             raise ModelError(f"{place} is no run, so there is nothing to compare", "give a run directory")
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
-        return Talk({"model": _load(LocalModel(path=place), say)}, sampling)
+        return Talk({"model": load_lm(LocalModel(path=place))}, sampling)
     run = Run.open(folder, write=False)
     probe = run.recipe.probe
     sampling = Sampling(
@@ -213,7 +215,7 @@ def open_talk(
     if adapter is not None:
         models["taught"] = with_adapter(base, adapter)
     return Talk(
-        {label: _load(block, say, cache=run.recipe.cache) for label, block in models.items()},
+        {label: load_lm(block, cache=run.recipe.cache, say=say) for label, block in models.items()},
         sampling,
         Prompts(run.recipe.prompts),
         Knowledge(run),
@@ -244,15 +246,6 @@ def _serves_both(block: ServerModel) -> bool:
     from selfstudy.models.server import engines
 
     return engines.find(block.engine).adapters in ("named", "created")
-
-
-def _load(block: ModelBlock, say: Callable[[str], None], *, cache: bool = True) -> LanguageModel:
-    from selfstudy.models import load_lm
-
-    lm = load_lm(block, cache=cache)
-    if hasattr(lm, "say"):
-        lm.say = say
-    return lm
 
 
 def _shown(answers: dict[str, str], width: int) -> Iterator[str]:

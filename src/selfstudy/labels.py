@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import DataError
 from selfstudy.records import Check, Question
+from selfstudy.rows import read_rows
 from selfstudy.text import folded
 
 if TYPE_CHECKING:
@@ -105,9 +106,6 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """("line 3", fields) of every line that is not empty."""
     if path.suffix.lower() == ".jsonl":
-        # not at the top: what imports records loads much else
-        from selfstudy.importing.rows import read_rows
-
         for row in read_rows(path):
             if row.value is None:
                 raise DataError(f"labels {path}, {row.place}: {row.problem}", HINT)

@@ -21,7 +21,7 @@ from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, ServerModel, weights_of
-from selfstudy.records import Document, Skipped
+from selfstudy.records import Arm, Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.stage_models import StageModels, block_of, stop_servers
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
-    from selfstudy.verify import Arm
 
 Summary = dict[str, Any]
 
@@ -345,7 +344,7 @@ def _teach(study: Study, round: Round) -> None:
 def _verify(study: Study, round: Round) -> None:
     from selfstudy.verify import run_verify
 
-    adapter, control = promotion.trained(round, "adapter"), promotion.trained(round, "control")
+    adapter, control = promotion.trained(round, "taught"), promotion.trained(round, "control")
     folders: dict[Arm, Path | None] = {"base": promotion.standing(round)}
     if control is not None:
         folders["control"] = control

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selfstudy.records import Failure
 from selfstudy.run import Round, Run
@@ -36,13 +36,13 @@ def reject(adapter: Path, reasons: Sequence[str]) -> None:
     (adapter / REJECTED).write_text("\n".join(reasons) + "\n", encoding="utf-8")
 
 
-def trained(round: Round, name: str) -> Path | None:
-    """The folder `adapter` or `control` of a round, if its training gave one that is of use."""
+def trained(round: Round, arm: Literal["taught", "control"]) -> Path | None:
+    """The adapter folder of an arm of a round, if its training gave one that is of use."""
+    from selfstudy.teach import FOLDERS
     from selfstudy.teach.adapters import is_complete
 
-    arm = {"adapter": "taught", "control": "control"}[name]
     failed = any(f.stage == "teach" and f.item_id == arm for f in round.iter(Failure))
-    folder = round.path / name
+    folder = round.path / FOLDERS[arm]
     return folder if is_complete(folder) and not failed else None
 
 

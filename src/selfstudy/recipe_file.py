@@ -225,7 +225,7 @@ def _readable(error: Any, data: Any) -> str:
     return f"{name} = {shown}: {rule}"
 
 
-_SECRET = (".api_key_env", ".api_key_file", ".base_url")
+_SECRET = (".api_key_env", ".api_key_file", ".base_url", ".url")
 """Keys into which people put by mistake what nobody should read."""
 
 

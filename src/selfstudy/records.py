@@ -18,6 +18,10 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 """A number in [0, 1]."""
 
 VerdictKind = Literal["known", "unsure", "unknown", "misbelief", "unverifiable"]
+GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
+"""Verdicts of gaps, which are taught (README, the table of verdicts)."""
+Arm = Literal["base", "taught", "control"]
+"""Who is asked by verify: the model before teaching, after it, and taught on random pairs."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
@@ -257,7 +261,7 @@ class Check(Record):
     key_fields = ("question_id", "arm", "target", "wording", "asked")
     file = "checks.jsonl"
     question_id: str
-    arm: Literal["base", "taught", "control"]
+    arm: Arm
     target: Literal["gap", "known", "reading"]
     wording: Wording
     asked: str

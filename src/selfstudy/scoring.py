@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import to_json
 
 from selfstudy import jsonl
-from selfstudy.cache import Cache, cache_folder
+from selfstudy.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.errors import RecipeError, RunError
-from selfstudy.importing.rows import MalformedError, parse_line, shown, text_of
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe_file import changed_keys, parse_recipe, read_yaml, to_yaml
 from selfstudy.records import Answer, Completion, Question, Score, digest
+from selfstudy.rows import MalformedError, parse_line, shown, text_of
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
@@ -37,8 +37,6 @@ START = b'{"id":'
 """How every line of the output begins."""
 RECIPE = ".recipe.yaml"
 """Behind the name of an output file: the file that says what its scores were made with."""
-NLI_CACHE = 2 * 10**9
-"""Most bytes of the user's cache of judged pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class LazyModels:
 
         if self._recipe.nli.path == "atlas":
             self._note("entailment model: atlas, which knows the embedded world only; --nli takes another")
-        cache = Cache(cache_folder() / "nli.sqlite", NLI_CACHE) if self._recipe.cache else None
+        cache = Cache(cache_folder() / "nli.sqlite", USER_LIMIT) if self._recipe.cache else None
         return load_nli(self._recipe.nli, cache)
 
     @cached_property

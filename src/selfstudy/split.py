@@ -1,15 +1,19 @@
-"""Which known questions teach may replay and which verify keeps: a hash decides, so both agree unasked.
+"""What teach may use and what verify keeps for itself: a hash decides, so both agree unasked.
 
 Knows nothing of stages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from selfstudy.recipe import Recipe
-from selfstudy.records import Question, digest
-from selfstudy.text import near_duplicate_groups
+from selfstudy.records import Question, Rewording, digest
+from selfstudy.text import folded, near_duplicate_groups, normalise
+
+if TYPE_CHECKING:
+    from selfstudy.run import Round
 
 
 def held_out(name: str, seed: int, share: float) -> bool:
@@ -51,9 +55,18 @@ def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str
     return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
 
 
+def used_texts(rounds: Iterable[Round]) -> set[str]:
+    """Normal forms of all questions of these rounds, and of the rewordings that they trained on."""
+    found = set()
+    for round in rounds:
+        found |= {normalise(question.text) for question in round.iter(Question)}
+        found |= {normalise(one.text) for one in round.iter(Rewording) if one.use == "train"}
+    return found
+
+
 def topic_groups(questions: Sequence[Question]) -> dict[str, str]:
     """Question id -> name of its group: its topic, or the first by name of the topics joined with it."""
-    topics = [" ".join(q.topic.split()).casefold() or q.id for q in questions]
+    topics = [folded(q.topic) or q.id for q in questions]
     parent = {topic: topic for topic in topics}
 
     def root(topic: str) -> str:

@@ -69,9 +69,7 @@ class StageModels:
         block = with_adapter(block, adapter)
         key = block.model_dump_json()
         if key not in self._loaded:
-            lm = load_lm(block, cache=self.run.recipe.cache)
-            if isinstance(block, ServerModel):
-                lm.say = self.say  # type: ignore[attr-defined]
+            lm = load_lm(block, cache=self.run.recipe.cache, say=self.say)
             self._loaded[key] = Metered(lm, self.ledger) if self.run.writable else lm
         return self._loaded[key]
 

@@ -12,8 +12,8 @@ from selfstudy.answer_key import JsonlKey
 from selfstudy.errors import DataError, RunError
 from selfstudy.importing import Kind, import_file
 from selfstudy.importing.preferences import answers, preference_records
-from selfstudy.importing.rows import MalformedError
 from selfstudy.records import Evidence, Example, Failure, Pair, Question, Record, Reference
+from selfstudy.rows import MalformedError
 from selfstudy.run import Run
 
 SKY = "What color is the sky?"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -90,9 +90,7 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     if seconds:
         typer.echo(f"asking the model for {seconds:g} s", err=True)
         try:
-            lm: Any = load_lm(block, cache=False)
-            if hasattr(lm, "say"):  # a server that is started
-                lm.say = lambda text: typer.echo(text, err=True)
+            lm = load_lm(block, cache=False, say=lambda text: typer.echo(text, err=True))
             speeds = measure(lm, recipe, documents, prompts, seconds)
         finally:
             stop_servers()

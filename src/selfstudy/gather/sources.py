@@ -53,7 +53,7 @@ def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Reading:
             if isinstance(item, Skipped):
                 skipped.append(item)
                 continue
-            same = digest(" ".join(item.text.split()).casefold())
+            same = digest(text.folded(item.text))
             if same in seen:
                 skipped.append(Skipped(source=item.source, reason=f"same text as {seen[same]}"))
             else:

@@ -22,12 +22,12 @@ from selfstudy.errors import DataError, RunError
 from selfstudy.importing import experiment as experiments
 from selfstudy.importing import preferences
 from selfstudy.importing.pickles import read_pickle
-from selfstudy.importing.rows import MalformedError, Row, read_rows
 from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe_file import make_recipe
 from selfstudy.records import Failure, Record
+from selfstudy.rows import MalformedError, Row, read_rows
 from selfstudy.run import Round, Run
 
 __all__ = ["IMPORTED", "Kind", "import_file"]

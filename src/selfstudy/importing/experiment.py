@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from selfstudy.importing.rows import MalformedError, shown, text_of
 from selfstudy.probe import capability
 from selfstudy.probe.questions import Proposal
 from selfstudy.records import (
@@ -31,6 +30,7 @@ from selfstudy.records import (
     Score,
     SentenceScore,
 )
+from selfstudy.rows import MalformedError, shown, text_of
 
 SCORER = "selfcheck-nli"
 NLI = "potsawee/deberta-v3-large-mnli"

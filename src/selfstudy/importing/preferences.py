@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from selfstudy.importing.rows import MalformedError, shown, text_of
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import (
@@ -27,6 +26,7 @@ from selfstudy.records import (
     Reference,
     digest,
 )
+from selfstudy.rows import MalformedError, shown, text_of
 from selfstudy.text import folded
 
 Role = Literal["system", "user", "assistant"]

@@ -14,6 +14,7 @@ The backends are imported only when one is loaded, so that importing this packag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,14 @@ class Models:
         return self.lm if self.own_judge is None else self.own_judge
 
 
-def load_lm(block: ModelBlock, *, cache: bool = True) -> LanguageModel:
-    """The language model of a recipe; with `cache` a remote one is not asked for what this user has already.
+def load_lm(
+    block: ModelBlock, *, cache: bool = True, say: Callable[[str], object] = lambda text: None
+) -> LanguageModel:
+    """The language model of a recipe.
+
+    Args:
+        cache: a remote one is not asked for what this user has already.
+        say: told in one line when a server is started, which may take minutes.
 
     Raises:
         ModelError: it cannot be loaded; the message says why and what to do.
@@ -57,7 +64,7 @@ def load_lm(block: ModelBlock, *, cache: bool = True) -> LanguageModel:
     if isinstance(block, ServerModel):
         from selfstudy.models.server.lm import ServerLM
 
-        return ServerLM(block)
+        return ServerLM(block, say)
     from selfstudy.models.local import LocalLM
 
     return LocalLM(block)

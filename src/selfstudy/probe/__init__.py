@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Given, Proposal
-from selfstudy.probe.scorers import Scorer, Tools, Weights, make_scorer
+from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
 
@@ -52,8 +52,7 @@ def run_probe(
     _ask(round, models, prompts, Given(documents, topics, report))
     meter = Meter(models)
     tools = _tools(round, meter.models, prompts)
-    decides = meter.metered(make_scorer(round.run.recipe.probe.scorer, tools), round)
-    _answer(round, models, prompts, report, decides)
+    _answer(round, models, prompts, report, meter, tools)
     _score(round, report, meter, tools)
     round.finish("probe")
 
@@ -73,7 +72,9 @@ def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
                 report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
 
 
-def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter, scorer: Scorer) -> None:
+def _answer(
+    round: Round, models: Models, prompts: Prompts, report: Reporter, meter: Meter, tools: Tools
+) -> None:
     probe = round.run.recipe.probe
     questions = round.read(Question)
     done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
@@ -81,6 +82,7 @@ def _answer(round: Round, models: Models, prompts: Prompts, report: Reporter, sc
     seed = seed_for(round.run.recipe.seed, round.number, "answers")
     stop = None
     if probe.adaptive is not None:
+        scorer = meter.metered(make_scorer(probe.scorer, tools), round)
         stop = Stop(scorer, round.run.threshold.value, probe.adaptive)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))

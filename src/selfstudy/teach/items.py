@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from selfstudy import text
-from selfstudy.records import Answer, Evidence, Question, Record, Reference, Verdict
+from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round
 from selfstudy.split import held_out_ids
-
-GAPS = ("unsure", "unknown", "misbelief")
-"""Verdicts that are taught (README, the table of verdicts)."""
 
 REFUSAL = "I don't know."
 

@@ -27,6 +27,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Completion, Question, Rewording
 from selfstudy.run import Round
+from selfstudy.split import used_texts
 from selfstudy.teach.items import Item
 
 STAGE = "wordings"
@@ -62,7 +63,7 @@ def write(
     if not wanted or round.finished(STAGE):
         return found
     taken = {text.normalise(question.text) for question in round.iter(Question)}
-    trained = _trained_before(round)
+    trained = used_texts(one for one in round.run.rounds if one.number < round.number)
     blocks = _blocks(items, round.run.recipe.probe.block_size)
     # A block is written at once, in order: all before the last one with records are whole.
     begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
@@ -80,15 +81,6 @@ def write(
         report.note(f"{missing} of {wanted * len(items)} other wordings were not found; fewer will do")
     round.finish(STAGE)
     return found
-
-
-def _trained_before(round: Round) -> set[str]:
-    """Normal forms of all questions of earlier rounds, and of the rewordings that these trained."""
-    earlier = [one for one in round.run.rounds if one.number < round.number]
-    asked = {text.normalise(question.text) for one in earlier for question in one.iter(Question)}
-    return asked | {
-        text.normalise(r.text) for one in earlier for r in one.iter(Rewording) if r.use == "train"
-    }
 
 
 def _block(

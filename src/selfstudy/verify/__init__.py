@@ -13,13 +13,13 @@ the adapters were made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from selfstudy.answer_key import AnswerKey
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Check, Completion, Failure
+from selfstudy.records import Arm, Check, Completion, Failure
 from selfstudy.run import Round
 from selfstudy.selfcheck import passage_score, score_passages
 from selfstudy.verify.correctness import judge
@@ -30,9 +30,8 @@ from selfstudy.verify.questions import Item, plan
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
 
-__all__ = ["Arm", "Gain", "Gate", "outcome", "run_verify"]
+__all__ = ["Gain", "Gate", "outcome", "run_verify"]
 
-Arm = Literal["base", "taught", "control"]
 Loader = Callable[[], LanguageModel]
 STAGE = "verify"
 NO_NUMBER = "the entailment model gave no number for answer and reference"

@@ -8,29 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from selfstudy import text
 from selfstudy.verify.correctness import Expected
 
 
+class Changed(NamedTuple):
+    """A page, and what it answers now."""
+
+    page: str
+    answer: str
+
+
 def swapped(
     questions: Sequence[str], expected: Sequence[Expected], pages: Sequence[str]
-) -> list[tuple[str, str] | None]:
-    """(page, what it now answers) for each question, in order; None where nothing can be swapped.
+) -> list[Changed | None]:
+    """The changed page of each question, in order; None where nothing can be swapped.
 
     The answer is the first accepted text that stands in the page, else the longest run of words that the
     reference adds to the question.  Every place of it gets the answer of another question, of one whose
     reference is worded alike if there is one, that is not in this page.
     """
     answers = [_answer(q, e, p) for q, e, p in zip(questions, expected, pages, strict=True)]
-    order = sorted((i for i, a in enumerate(answers) if a), key=lambda i: (_shape(expected[i].statement), i))
-    found: list[tuple[str, str] | None] = [None] * len(questions)
-    for place, i in enumerate(order):
-        own = answers[i] or ""
-        others = (answers[j] or "" for j in (*order[place + 1 :], *order[:place]))
+    told = [(i, answer) for i, answer in enumerate(answers) if answer is not None]
+    told.sort(key=lambda one: _shape(expected[one[0]].statement))
+    found: list[Changed | None] = [None] * len(questions)
+    for place, (i, own) in enumerate(told):
+        others = (answer for _, answer in (*told[place + 1 :], *told[:place]))
         other = next((a for a in others if not text.contains(f"{pages[i]} {questions[i]}", a)), None)
         if other is not None:
-            found[i] = _whole(own).sub(lambda _, other=other: other, pages[i]), other  # type: ignore[misc]
+            found[i] = Changed(_whole(own).sub(other.replace("\\", r"\\"), pages[i]), other)
     return found
 
 

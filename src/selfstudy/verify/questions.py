@@ -14,15 +14,25 @@ from selfstudy import text
 from selfstudy.answer_key import AnswerKey, Truth
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Chat, Check, Evidence, Question, Record, Reference, Rewording, Verdict, Wording
+from selfstudy.records import (
+    GAPS,
+    Arm,
+    Chat,
+    Check,
+    Evidence,
+    Question,
+    Record,
+    Reference,
+    Rewording,
+    Verdict,
+    Wording,
+)
 from selfstudy.run import Round
-from selfstudy.split import held_out_ids
+from selfstudy.split import held_out_ids, used_texts
 from selfstudy.verify.correctness import Expected
 from selfstudy.verify.counterfactual import swapped
 
 Target = Literal["gap", "known", "reading"]
-GAPS = ("unsure", "unknown", "misbelief")
-"""Verdicts of what is a gap."""
 R = TypeVar("R", bound=Record)
 
 
@@ -48,7 +58,7 @@ class Item:
             return prompts.chat("read", document=self.page, question=self.asked)
         return prompts.chat("answer", question=self.asked)
 
-    def unasked(self, arm: Literal["base", "taught", "control"]) -> Check:
+    def unasked(self, arm: Arm) -> Check:
         """The check before its answer is there: it has the final id."""
         return Check(
             question_id=self.question_id,
@@ -112,8 +122,9 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     ]
     items += [Item(c.question.id, "known", "original", c.question.text, c.expected) for c in known]
     items += [
-        Item(c.question.id, "reading", "original", c.question.text, Expected((answer,), ""), page)
-        for c, (page, answer) in ((c, new) for c, new in zip(readable, changed, strict=True) if new)
+        Item(c.question.id, "reading", "original", c.question.text, Expected((new.answer,), ""), new.page)
+        for c, new in zip(readable, changed, strict=True)
+        if new is not None
     ]
     return items
 
@@ -152,7 +163,7 @@ def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[
         c.question.id: {"trained": [], "reworded": [], "novel": list(c.truth.novel) if c.truth else []}
         for c in gaps
     }
-    trained = _trained_texts(round)
+    trained = used_texts(one for one in round.run.rounds if one.number <= round.number)
     for rewording in round.iter(Rewording):
         kind: Wording = "trained" if rewording.use == "train" else "reworded"
         if rewording.question_id in options:
@@ -166,14 +177,6 @@ def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[
                 rng = random.Random(f"{seed}:verify:{wording}:{name}")
                 chosen[name].append((wording, rng.choice(fresh)))
     return chosen
-
-
-def _trained_texts(round: Round) -> set[str]:
-    """Normal forms of everything that this round or an earlier one asked or trained on."""
-    rounds = [r for r in round.run.rounds if r.number <= round.number]
-    texts = [question.text for r in rounds for question in r.iter(Question)]
-    texts += [rewording.text for r in rounds for rewording in r.iter(Rewording) if rewording.use == "train"]
-    return {text.normalise(one) for one in texts}
 
 
 def _by_id(round: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:

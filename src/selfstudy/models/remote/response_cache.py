@@ -13,12 +13,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from selfstudy.cache import Cache, cache_folder
+from selfstudy.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.models.base import Sampling
 from selfstudy.records import Chat, Completion
-
-LIMIT = 2 * 10**9
-"""Bytes; beyond it the answers that were not used for longest go."""
 
 
 class ResponseCache:
@@ -30,7 +27,7 @@ class ResponseCache:
     @classmethod
     def of_user(cls) -> ResponseCache:
         """The one in `cache_folder()`."""
-        return cls(Cache(cache_folder() / "responses.sqlite", LIMIT))
+        return cls(Cache(cache_folder() / "responses.sqlite", USER_LIMIT))
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
         """The completions of those `keys` that are there; an unreadable entry is not."""

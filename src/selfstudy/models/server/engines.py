@@ -169,12 +169,18 @@ def _sampled(sampling: Sampling, greedy: bool) -> dict[str, Any]:
     return fields
 
 
-def _vllm_flags(launch: Launch) -> Flags:
+def _served(launch: Launch) -> Flags:
     return {
         "revision": launch.revision,
         "served-model-name": launch.model,
         "host": launch.host,
         "port": launch.port,
+    }
+
+
+def _vllm_flags(launch: Launch) -> Flags:
+    return {
+        **_served(launch),
         # what the model's author recommends as sampling settings is not what is measured here
         "generation-config": "vllm",
         "enable-lora": True,
@@ -184,10 +190,7 @@ def _vllm_flags(launch: Launch) -> Flags:
 
 def _sglang_flags(launch: Launch) -> Flags:
     return {
-        "revision": launch.revision,
-        "served-model-name": launch.model,
-        "host": launch.host,
-        "port": launch.port,
+        **_served(launch),
         "sampling-defaults": "openai",
         "enable-lora": True,
         # both must be said when no adapter is given at the start

@@ -76,7 +76,7 @@ class ServerLM:
         say: told in one line when a server is started, which may take minutes.
     """
 
-    def __init__(self, block: ServerModel) -> None:
+    def __init__(self, block: ServerModel, say: Callable[[str], object] = lambda text: None) -> None:
         """Checks what can be checked without starting anything.
 
         Raises:
@@ -84,7 +84,7 @@ class ServerLM:
         """
         self._block = block
         self._engine = engines.find(block.engine)
-        self.say: Callable[[str], None] = lambda text: None
+        self.say = say
         self.name = f"{block.engine}:{block.model}"
         self.name += (f"@{block.revision}" if block.revision else "") + (
             f"+{block.adapter}" if block.adapter else ""
