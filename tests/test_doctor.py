@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -123,13 +124,20 @@ class Guarded(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def guarded() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server on the loopback interface."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+    yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    with serving(Guarded) as url:
+        yield f"{url}/v1"
 
 
 def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,11 +172,8 @@ class Listing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def listing() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Listing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with serving(Listing) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import re
 from html.parser import HTMLParser
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -134,12 +134,20 @@ def test_score(tmp_path: Path, rows: list[dict[str, Any]], data: st.DataObject) 
         assert all(value is None or 0 <= value <= 1 for value in values)
 
 
+def imported(
+    folder: Path, rows: list[dict[str, Any]], form: Literal["preferences", "qa"]
+) -> tuple[Path, Any]:
+    """A fresh run of these rows, and what became of them: none is lost."""
+    run = folder / f"run{next(_fresh)}"
+    found = import_file(write(folder, rows), run, form, skip_bad=True)
+    assert found["given"] == len(rows) == found["imported"] + found["duplicates"] + found["failed"]
+    return run, found
+
+
 @CASES
 @given(st.lists(pair_rows, min_size=1, max_size=8))
 def test_pairs(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    run = tmp_path / f"run{next(_fresh)}"
-    found = import_file(write(tmp_path, rows), run, "preferences", skip_bad=True)
-    assert found["given"] == len(rows) == found["imported"] + found["duplicates"] + found["failed"]
+    run, found = imported(tmp_path, rows, "preferences")
     with Run.open(run, write=False) as opened:
         part = opened.round(1)
         pairs = part.read(Pair)
@@ -152,9 +160,7 @@ def test_pairs(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
 @CASES
 @given(st.lists(qa_rows, min_size=1, max_size=8))
 def test_questions_with_answers(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    run = tmp_path / f"run{next(_fresh)}"
-    found = import_file(write(tmp_path, rows), run, "qa", skip_bad=True)
-    assert found["given"] == len(rows) == found["imported"] + found["duplicates"] + found["failed"]
+    run, found = imported(tmp_path, rows, "qa")
     with Run.open(run, write=False) as opened:
         part = opened.round(1)
         assert len({e.question_id for e in part.iter(Example)}) == len(part.ids(Question))
