@@ -261,3 +261,13 @@ def test_every_default_is_itself_allowed() -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_examples_are_recipes(path: Path) -> None:
     assert load_recipe(path, ["library=atlas"]).probe.ask
+
+
+@pytest.mark.parametrize(
+    "block", ["type: remote, model: m, base_url: '%s'", "type: server, engine: vllm, model: m, url: '%s'"]
+)
+def test_a_password_in_a_url_is_not_shown(block: str, tmp_path: Path) -> None:
+    path = write(tmp_path, f"library: atlas\nmodel: {{{block % 'http://me:hunter2@host/v1'}}}\n")
+    message = refusal(path)
+    assert "must hold no user, password or query" in message
+    assert "hunter2" not in message
