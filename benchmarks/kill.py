@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfstudy.loop import STAGES, SUMMARY
-from selfstudy.promotion import PROMOTED
+from selfstudy.run.standing import PROMOTED
 
 SMALL = (
     "probe.ask.0.count=36",

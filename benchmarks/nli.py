@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from selfstudy.importing.experiment import read_experiment
-from selfstudy.importing.pickles import read_pickle
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import NLIBlock
+from selfstudy.verbs.importing.experiment import read_experiment
+from selfstudy.verbs.importing.pickles import read_pickle
 
 Pairs = list[tuple[str, str]]
 SHAPES: dict[str, dict[str, int]] = {

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from selfstudy import selfcheck
+from selfstudy.judging import selfcheck
 from selfstudy.models.base import Sampling
-from selfstudy.models.local import LocalLM
+from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, NLIBlock

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfstudy import text
-from selfstudy.answer_key import Truth
+from selfstudy.judging.answer_key import Truth
 from selfstudy.models import load_embedder
 from selfstudy.models.base import chat
 from selfstudy.probe.questions import Proposal

@@ -18,7 +18,7 @@ from statistics import mean
 from typing import get_args
 
 from selfstudy import Study, load_recipe
-from selfstudy.comparison import Comparison, ScorerFigures, compare
+from selfstudy.probe.comparison import Comparison, ScorerFigures, compare
 from selfstudy.progress import Terminal
 from selfstudy.recipe import ScorerName
 from selfstudy.run import Run

@@ -16,7 +16,7 @@ import time
 
 from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Question
-from selfstudy.split import held_out_ids
+from selfstudy.run.split import held_out_ids
 from selfstudy.text import near_duplicates, normalise
 
 ASPECTS = ("height", "age", "origin", "colour", "founder", "author", "weight", "price", "depth", "owner")

@@ -12,7 +12,7 @@ import typer
 
 from selfstudy import __version__
 from selfstudy.cli import session
-from selfstudy.recipe_file import load_recipe
+from selfstudy.recipe.file import load_recipe
 from selfstudy.run import Run
 
 VERBS = (

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from selfstudy.answer_key import JsonlKey
+from selfstudy.judging.answer_key import JsonlKey
 from selfstudy.probe import capability
 from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Recipe

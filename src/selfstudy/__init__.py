@@ -13,20 +13,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from selfstudy.answer_key import AnswerKey
     from selfstudy.errors import SelfstudyError
+    from selfstudy.judging.answer_key import AnswerKey
     from selfstudy.loop import Study, learn
     from selfstudy.models import load_embedder, load_lm, load_nli
     from selfstudy.models.base import LanguageModel, Sampling
     from selfstudy.models.scripted import ScriptedLM
     from selfstudy.recipe import Recipe
-    from selfstudy.recipe_file import load_recipe
+    from selfstudy.recipe.file import load_recipe
     from selfstudy.run import Run
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "AnswerKey": "answer_key",
+    "AnswerKey": "judging.answer_key",
     "LanguageModel": "models.base",
     "Recipe": "recipe",
     "Run": "run",
@@ -38,7 +38,7 @@ _PUBLIC = {
     "load_embedder": "models",
     "load_lm": "models",
     "load_nli": "models",
-    "load_recipe": "recipe_file",
+    "load_recipe": "recipe.file",
 }
 
 __all__ = [

@@ -15,18 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfstudy import promotion
-from selfstudy.answer_key import AnswerKey, load_answer_key
 from selfstudy.errors import ModelError, RunError, SelfstudyError
+from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, ServerModel, weights_of
 from selfstudy.records import Arm, Document, Skipped
 from selfstudy.run import Round, Run
-from selfstudy.stage_models import StageModels, block_of, stop_servers
+from selfstudy.run import standing as promotion
+from selfstudy.run.models import StageModels, block_of, stop_servers
 
 if TYPE_CHECKING:
-    from selfstudy.gather import Library
+    from selfstudy.library.index import Library
     from selfstudy.models import Models
     from selfstudy.models.base import LanguageModel
     from selfstudy.probe.calibration import Calibration
@@ -127,16 +127,16 @@ class Study:
         """Measures the scores of round 1 on labelled questions, and keeps the threshold that they lead to.
 
         Args:
-            labels: a file (`selfstudy.labels`); None: the answer key, or what verify checked.
+            labels: a file (`selfstudy.judging.labels`); None: the answer key, or what verify checked.
             scorer: only this one.
             precision: share of the questions called unknown that should be unknown, in (0, 1].
 
         Raises:
             DataError: there are no scores, or too few labels.
         """
-        from selfstudy.labels import VERIFY, find_labels
+        from selfstudy.judging.labels import VERIFY, find_labels
         from selfstudy.probe.calibration import calibrate_round
-        from selfstudy.threshold import keep
+        from selfstudy.run.threshold import keep
 
         first = self.run.round(1)  # later rounds may have learned
         found = find_labels(first, self.key, labels)
@@ -178,7 +178,7 @@ class Study:
     @cached_property
     def nli(self) -> Any:
         """The entailment model; what it has judged is kept in the run, across stages and sessions."""
-        from selfstudy.cache import Cache
+        from selfstudy.files.cache import Cache
         from selfstudy.models import load_nli
 
         writable = self.run.writable
@@ -221,7 +221,7 @@ class Study:
             from selfstudy.atlas import world
 
             return world.documents()
-        from selfstudy.gather import read_documents
+        from selfstudy.library.folder import read_documents
 
         reading = read_documents(Path(spec))
         for note in reading.notes:
@@ -232,7 +232,7 @@ class Study:
 
     def library(self) -> Library | None:
         """The index over the documents, kept in the run directory."""
-        from selfstudy.gather import Library
+        from selfstudy.library.index import Library
 
         if self.recipe.library is None:
             return None
@@ -315,8 +315,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _probe(study: Study, round: Round) -> None:
-    from selfstudy.probe import run_probe
-    from selfstudy.threshold import settle
+    from selfstudy.probe.stage import run_probe
+    from selfstudy.run.threshold import settle
 
     settle(study.run)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
@@ -324,13 +324,13 @@ def _probe(study: Study, round: Round) -> None:
 
 
 def _gather(study: Study, round: Round) -> None:
-    from selfstudy.gather import run_gather
+    from selfstudy.gather.stage import run_gather
 
     run_gather(round, study.models(round, "gather"), study.prompts, study.library(), study.reporter)
 
 
 def _teach(study: Study, round: Round) -> None:
-    from selfstudy.teach import run_teach
+    from selfstudy.teach.stage import run_teach
 
     stop_servers()  # the weights that are trained need the memory
     models = study.models(round, "teach")
@@ -342,7 +342,7 @@ def _teach(study: Study, round: Round) -> None:
 
 
 def _verify(study: Study, round: Round) -> None:
-    from selfstudy.verify import run_verify
+    from selfstudy.verify.stage import run_verify
 
     adapter, control = promotion.trained(round, "taught"), promotion.trained(round, "control")
     folders: dict[Arm, Path | None] = {"base": promotion.standing(round)}

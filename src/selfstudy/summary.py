@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from selfstudy.records import Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
 
 if TYPE_CHECKING:
-    from selfstudy.answer_key import AnswerKey
+    from selfstudy.judging.answer_key import AnswerKey
     from selfstudy.models.base import Embedder
     from selfstudy.recipe import Recipe
     from selfstudy.run import Round, Run
@@ -44,7 +44,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         samples_drawn, samples_saved: over all answers; the share that adaptive sampling did not draw.
         auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
             calls unknown from those it calls known; [low, high]; how many questions have both.
-        comparison: the scorers of round 1 side by side (`selfstudy.comparison`); None if there is one alone.
+        comparison: the scorers of round 1 side by side (`probe.comparison`); None if there is one alone.
         curiosity, awareness, brevity, slc: methods 1, each in [0, 1].
         curiosity_of: how many questions curiosity was computed from; None: from all.
         published: the four metrics as stored in an imported result file, else None.
@@ -180,7 +180,7 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
 
 
 def _comparison(run: Run) -> dict[str, Any] | None:
-    from selfstudy.comparison import compare
+    from selfstudy.probe.comparison import compare
 
     if not run.rounds or len({score.scorer for score in run.rounds[0].iter(Score)}) < 2:
         return None
@@ -202,7 +202,7 @@ def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[
 
 
 def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
-    from selfstudy.verify import outcome
+    from selfstudy.verify.figures import outcome
 
     block = recipe.verify
     checks = part.read(Check) if part else []

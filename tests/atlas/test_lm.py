@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from selfstudy.atlas import lm_tasks, world
+from selfstudy.atlas import world
+from selfstudy.atlas.build import lm_tasks
+from selfstudy.atlas.build.train_lm import Encoder
 from selfstudy.atlas.cli import HERE
-from selfstudy.atlas.train_lm import Encoder
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel
-from selfstudy.models.local import LocalLM
+from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat

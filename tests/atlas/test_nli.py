@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selfstudy.atlas import language, nli_tasks, world
+from selfstudy.atlas import language, world
+from selfstudy.atlas.build import nli_tasks
 
 FOLDER = Path(str(resources.files("selfstudy.atlas").joinpath("nli")))
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.atlas import language, lm_tasks, world
-from selfstudy.atlas.invented import invented_names
+from selfstudy.atlas import language, world
+from selfstudy.atlas.build import lm_tasks
+from selfstudy.atlas.build.invented import invented_names
+from selfstudy.atlas.build.make_world import rounded
 from selfstudy.atlas.key import AtlasKey, resolve
-from selfstudy.atlas.make_world import rounded
 
 FACTS = world.facts()
 

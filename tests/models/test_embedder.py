@@ -12,7 +12,7 @@ import pytest
 from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models import load_embedder
 from selfstudy.models.embedder import SentenceEmbedder
-from selfstudy.models.loading import fingerprint
+from selfstudy.models.local.loading import fingerprint
 from selfstudy.recipe import EmbedderBlock
 
 TEXTS = [

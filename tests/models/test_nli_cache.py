@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from selfstudy.cache import Cache
+from selfstudy.files.cache import Cache
 from selfstudy.loop import Study
-from selfstudy.models import load_nli, loading
+from selfstudy.models import load_nli
+from selfstudy.models.local import loading
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import NLIBlock, Recipe
 from selfstudy.run import Run

@@ -17,13 +17,13 @@ from selfstudy.errors import RecipeError
 from selfstudy.models import load_lm
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.scripted import ScriptedLM
-from selfstudy.probe import run_probe
 from selfstudy.probe.answers import Stop, answer, settled
 from selfstudy.probe.scorers import Tools, make_scorer
+from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import MEANS_OVER_SAMPLES, AdaptiveBlock, Ask, LocalModel, ProbeBlock, Recipe
-from selfstudy.recipe_file import load_recipe
+from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Answer, Completion, Failure, Question, Score
 from selfstudy.run import Round, Run
 from selfstudy.summary import summarise

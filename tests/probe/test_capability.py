@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.importing.pickles import read_pickle
 from selfstudy.probe import capability
 from selfstudy.probe.capability import self_learning_capability
 from selfstudy.probe.questions import Proposal
 from selfstudy.records import Question, Score
+from selfstudy.verbs.importing.pickles import read_pickle
 
 from .world import Spots
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfstudy.models import Models
-from selfstudy.probe import run_probe
+from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import AdaptiveBlock, Ask, ProbeBlock, Recipe

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from selfstudy.models.base import Sampling, chat
-from selfstudy.probe import chunks, run_probe
+from selfstudy.probe import chunks
 from selfstudy.probe.questions import Asker, Given, Proposal, about_document, first_question, one_each
+from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import STDIN, Ask, ProbeBlock, Recipe

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from selfstudy.atlas import language, world
-from selfstudy.atlas.invented import invented_names
+from selfstudy.atlas.build.invented import invented_names
 from selfstudy.models import Models, load_embedder, load_lm, load_nli
 from selfstudy.probe.answers import answer
 from selfstudy.probe.scorers import Tools, make_scorer

@@ -12,7 +12,7 @@ from selfstudy.errors import DataError, RecipeError
 from selfstudy.probe.scorers import SCORERS, Tools, Weights, fit_weights, make_scorer
 from selfstudy.probe.scorers.agreement import Agreement
 from selfstudy.recipe import ProbeBlock
-from selfstudy.recipe_file import parse_recipe
+from selfstudy.recipe.file import parse_recipe
 from selfstudy.records import Question
 
 from .test_scorers import answer, loaded

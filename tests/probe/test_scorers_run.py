@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import pytest
 
-from selfstudy.cache import Cache
+from selfstudy.files.cache import Cache
 from selfstudy.models import Models, load_lm, load_nli
 from selfstudy.models.scripted import ScriptedLM
-from selfstudy.probe import run_probe
+from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, LocalModel, NLIBlock, ProbeBlock, Recipe, ScorerName

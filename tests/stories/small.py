@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from selfstudy import Run
 from selfstudy.cli import app
-from selfstudy.probe import Proposal
+from selfstudy.probe.questions import Proposal
 from selfstudy.progress import Silent
 from selfstudy.recipe import Recipe
-from selfstudy.recipe_file import load_recipe
+from selfstudy.recipe.file import load_recipe
 from selfstudy.records import (
     Answer,
     Evidence,

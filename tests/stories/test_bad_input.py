@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.models.loading import locate
+from selfstudy.models.local.loading import locate
 
 from .small import DEMO, KILL, cli, recipe, refusal, sets, shell
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from selfstudy import scoring
 from selfstudy.errors import DataError
-from selfstudy.importing import import_file
 from selfstudy.loop import Study
-from selfstudy.probe import Proposal
+from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Recipe
 from selfstudy.records import Answer, Example, Failure, Pair, Question
 from selfstudy.run import Run
+from selfstudy.verbs import score as scoring
+from selfstudy.verbs.importing.file import import_file
 
 pytestmark = pytest.mark.story  # about 20 s
 

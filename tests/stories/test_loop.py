@@ -14,7 +14,7 @@ import pytest
 from selfstudy import Run, learn, load_lm
 from selfstudy.atlas import world
 from selfstudy.models.base import GREEDY, chat
-from selfstudy.models.loading import locate
+from selfstudy.models.local.loading import locate
 from selfstudy.recipe import LocalModel
 from selfstudy.records import (
     Answer,

@@ -8,8 +8,9 @@ import pytest
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
 from selfstudy.records import Answer, Completion, Question, Rewording, Verdict, VerdictKind
-from selfstudy.split import held_out
-from selfstudy.teach import items, pairs
+from selfstudy.run.split import held_out
+from selfstudy.teach import gaps as items
+from selfstudy.teach import pairs
 
 from .lessons import Overlap, make_round, reference
 

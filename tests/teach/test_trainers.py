@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
+from selfstudy.models import lora as adapters
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.progress import Silent
 from selfstudy.recipe import LocalModel, LoraBlock
 from selfstudy.records import Example, Pair
-from selfstudy.teach import adapters
 from selfstudy.teach.trainers import dpo, fast_lora, sft, shared
 
 torch.set_num_threads(1)

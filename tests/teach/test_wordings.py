@@ -11,7 +11,8 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import ProbeBlock, Recipe, TeachBlock
 from selfstudy.records import Chat, Question, Rewording
 from selfstudy.run import Round
-from selfstudy.teach import items, wordings
+from selfstudy.teach import gaps as items
+from selfstudy.teach import wordings
 
 from .lessons import make_round, question, reference
 

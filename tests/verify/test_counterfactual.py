@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from selfstudy.judging.correctness import Expected
 from selfstudy.text import contains
-from selfstudy.verify.correctness import Expected
 from selfstudy.verify.counterfactual import swapped
 
 FIJI = "Fiji is a country. Its capital is Suva. Suva has a harbour."

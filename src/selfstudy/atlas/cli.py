@@ -24,7 +24,7 @@ Threads = Annotated[int, typer.Option(help="CPU threads.")]
 @app.command()
 def world(to: Folder = None) -> None:
     """Make world.json from GeoNames (seconds)."""
-    from selfstudy.atlas.make_world import make_world
+    from selfstudy.atlas.build.make_world import make_world
 
     make_world(to or HERE / "world.json")
 
@@ -38,8 +38,8 @@ def build_lm(
     scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
 ) -> None:
     """Train atlas-lm from scratch (about an hour on 2 cores)."""
-    from selfstudy.atlas.lm_plan import Settings
-    from selfstudy.atlas.train_lm import build
+    from selfstudy.atlas.build.lm_plan import Settings
+    from selfstudy.atlas.build.train_lm import build
 
     _begin(threads)
     build(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
@@ -48,7 +48,7 @@ def build_lm(
 @app.command("build-nli")
 def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
     """Train atlas-nli from scratch and write its model card (about seven minutes of processor time)."""
-    from selfstudy.atlas import train_nli
+    from selfstudy.atlas.build import train_nli
 
     _begin(threads)
     train_nli.build_nli(to or HERE / "nli", train_nli.NLITraining(seed=seed))
@@ -65,7 +65,7 @@ def measure_lm(
     seed: int = 0,
 ) -> None:
     """Measure atlas-lm: every figure of its model card (a minute or two)."""
-    from selfstudy.atlas import measure_lm as measuring
+    from selfstudy.atlas.build import measure_lm as measuring
 
     _begin(threads)
     folder = model or HERE / "lm"

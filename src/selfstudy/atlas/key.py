@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from selfstudy.answer_key import Truth
 from selfstudy.atlas import language, world
+from selfstudy.judging.answer_key import Truth
 
 
 class AtlasKey:
-    """Looks a question up in the embedded world (contract: selfstudy.answer_key.AnswerKey)."""
+    """Looks a question up in the embedded world (contract: selfstudy.judging.answer_key.AnswerKey)."""
 
     def lookup(self, question: str) -> Truth | None:
         """The truth behind `question`, or None when it is not a well-formed question about the world."""

@@ -1,22 +1,6 @@
-"""The command line: one verb per stage, plus learn, demo and doctor.
+"""The command line, one file per group of verbs."""
 
-Reads arguments, opens the run directory, calls `selfstudy.loop`, prints.  It knows nothing of how a stage
-works, and imports nothing heavy until a verb runs: `--help` has to be instant.
-
-    session.py         the app, options that verbs share, exit codes
-    loop_verbs.py      demo learn probe gather teach verify report
-    calibrate_verb.py  calibrate
-    compare_verb.py    compare
-    model_verbs.py     doctor estimate chat
-    data_verbs.py      import score
-"""
-
-from selfstudy.cli import calibrate_verb, compare_verb, data_verbs, loop_verbs, model_verbs
+from selfstudy.cli.entry import main
 from selfstudy.cli.session import app
 
-__all__ = ["app", "calibrate_verb", "compare_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
-
-
-def main() -> None:
-    """The entry point of the `selfstudy` command."""
-    app(prog_name="selfstudy")
+__all__ = ["app", "main"]

@@ -44,7 +44,7 @@ def compare(
       selfstudy compare runs/today --labels known.csv --json > compare.json
     """
     with session():
-        from selfstudy.comparison import compare as side_by_side
+        from selfstudy.probe.comparison import compare as side_by_side
         from selfstudy.run import Run
 
         with ExitStack() as stack:

@@ -58,8 +58,8 @@ def import_(
       selfstudy import squad.parquet --model Qwen/Qwen3-0.6B --set teach.sft.epochs=3 --skip-bad
     """
     with session():
-        from selfstudy.importing import import_file
         from selfstudy.progress import Terminal
+        from selfstudy.verbs.importing.file import import_file
 
         path = run or Path("runs") / file.stem
         changes = overrides(model, seed, set_)
@@ -110,9 +110,9 @@ def score(
     with session():
         nli_path = [f"nli.path={json.dumps(nli)}"] if nli is not None else []
         changes = [*nli_path, *overrides(model, seed, set_)]
-        from selfstudy import scoring
         from selfstudy.progress import Terminal
-        from selfstudy.recipe_file import make_recipe
+        from selfstudy.recipe.file import make_recipe
+        from selfstudy.verbs import score as scoring
 
         recipe = make_recipe({}, changes)
         names = list(dict.fromkeys(scorer or [recipe.probe.scorer]))
@@ -159,7 +159,7 @@ def _counted(path: Path, report: Reporter) -> Iterator[Callable[[int], None]]:
 
 def _writer(out: Path | None) -> Callable[[bytes], object]:
     """Appends to the output file, or writes to stdout; a reader that goes away there ends it quietly."""
-    from selfstudy import scoring
+    from selfstudy.verbs import score as scoring
 
     if out is not None:
         return lambda data: scoring.append(out, data)

@@ -12,9 +12,9 @@ from selfstudy.cli.session import ModelOption, RecipeFile, SetOption, app, load,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from selfstudy.estimate import Estimate
     from selfstudy.recipe import Recipe
     from selfstudy.records import Document
+    from selfstudy.verbs.estimate import Estimate
 
 MEASURE_SECONDS = 5.0
 MeasureOption = Annotated[
@@ -38,7 +38,7 @@ def doctor(
       selfstudy doctor my.yaml
     """
     with session():
-        from selfstudy.doctor import examine
+        from selfstudy.verbs.doctor import examine
 
         failed = 0
         for finding in examine(Path.cwd(), recipe):
@@ -76,12 +76,12 @@ def estimate(
 
 def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> None:
     """Prints the estimate of a recipe, measured for so many seconds (0: not at all)."""
-    from selfstudy.estimate import estimate as figure
-    from selfstudy.estimate import measure
     from selfstudy.models import load_lm
     from selfstudy.models.counting import chat_counter
     from selfstudy.prompts import Prompts
-    from selfstudy.stage_models import block_of, stop_servers
+    from selfstudy.run.models import block_of, stop_servers
+    from selfstudy.verbs.estimate import estimate as figure
+    from selfstudy.verbs.estimate import measure
 
     documents = _documents(recipe)
     prompts = Prompts(recipe.prompts)
@@ -113,7 +113,7 @@ def _documents(recipe: Recipe) -> Sequence[Document]:
         from selfstudy.atlas import world
 
         return world.documents()
-    from selfstudy.gather import read_documents
+    from selfstudy.library.folder import read_documents
 
     return read_documents(Path(recipe.library)).documents
 
@@ -182,7 +182,7 @@ def chat(
         import shutil
         import sys
 
-        from selfstudy.chat import open_talk
+        from selfstudy.verbs.chat import open_talk
 
         def say(text: str) -> None:
             typer.echo(text, err=True)

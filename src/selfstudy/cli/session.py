@@ -111,7 +111,7 @@ def session() -> Iterator[None]:
 
 
 def load(recipe: Path, overrides: list[str]) -> Recipe:
-    from selfstudy.recipe_file import load_recipe
+    from selfstudy.recipe.file import load_recipe
 
     return load_recipe(recipe, overrides)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.gather.library import Library
+from selfstudy.library.index import Library
 from selfstudy.records import Evidence, Question
 
 

@@ -7,7 +7,7 @@
     yes             no                              misbelief
     any             no accepted reference           unverifiable
 
-The samples agree when the hallucination score is at most the threshold; `selfstudy.agreement` decides whether
+The samples agree when the hallucination score is at most the threshold; `judging.agreement` decides whether
 the passage agrees with the reference.  It knows nothing of how scores or references came about.
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.agreement import agreements
+from selfstudy.judging.agreement import agreements
 from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Failure, Question, Reference, Verdict, VerdictKind
 

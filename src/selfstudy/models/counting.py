@@ -20,7 +20,7 @@ def by_words(text: str) -> int:
 
 def tokenizer_of(block: ModelBlock) -> Any:
     """The tokenizer of the weights behind a block; None where they are a server's own."""
-    from selfstudy.models import loading
+    from selfstudy.models.local import loading
 
     weights = weights_of(block)
     if weights is None:
@@ -49,7 +49,7 @@ def text_counter(block: ModelBlock) -> Callable[[str], int]:
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:
     """Counts the tokens of a chat, as its template renders it for an answer."""
-    from selfstudy.models.chat_format import ChatFormat
+    from selfstudy.models.local.chat_format import ChatFormat
 
     tokenizer = tokenizer_of(block)
     if tokenizer is None:

@@ -72,7 +72,7 @@ class SentenceEmbedder:
         except ImportError:
             extra = "offline" if path == "minilm" else "embed"
             raise MissingExtraError("sentence-transformers", extra, f"the embedder {path!r}") from None
-        from selfstudy.models import loading
+        from selfstudy.models.local import loading
 
         place = str(_packaged_minilm()) if path == "minilm" else path
         where, is_folder = loading.locate(place, marker="modules.json")

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from selfstudy.cache import Cache
 from selfstudy.errors import ModelError
-from selfstudy.models import deberta, loading
+from selfstudy.files.cache import Cache
+from selfstudy.models import deberta
 from selfstudy.models.base import Progress
+from selfstudy.models.local import loading
 from selfstudy.recipe import NLIBlock
 from selfstudy.records import digest
 

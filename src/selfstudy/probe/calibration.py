@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 
 from selfstudy.errors import DataError
 from selfstudy.records import Score
+from selfstudy.run.threshold import in_use
 from selfstudy.stats import auroc_interval
-from selfstudy.threshold import in_use
 
 if TYPE_CHECKING:
     from selfstudy.run import Round

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from selfstudy.cache import cache_folder
 from selfstudy.errors import DataError
+from selfstudy.files.cache import cache_folder
 from selfstudy.models.base import Embedder, Progress
 from selfstudy.probe import wordnet
 from selfstudy.records import digest

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
-from selfstudy.recipe_file import to_yaml
+from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.show import compare
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
-from selfstudy.show.rows import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
+from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
 from selfstudy.show.words import (
     auroc,
     duration,

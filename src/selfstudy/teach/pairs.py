@@ -24,7 +24,7 @@ from selfstudy.models.base import EntailmentModel, LanguageModel, Progress, Samp
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Example, Pair, Rewording
-from selfstudy.teach.items import REFUSAL, Item
+from selfstudy.teach.gaps import REFUSAL, Item
 
 T = TypeVar("T")
 Kind = Literal["reference", "reading", "replay"]

@@ -20,15 +20,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selfstudy import text
-from selfstudy.agreement import particulars, same_words
+from selfstudy.judging.agreement import particulars, same_words
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Completion, Question, Rewording
 from selfstudy.run import Round
-from selfstudy.split import used_texts
-from selfstudy.teach.items import Item
+from selfstudy.run.split import used_texts
+from selfstudy.teach.gaps import Item
 
 STAGE = "wordings"
 AGREEMENT = 0.8

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from selfstudy import text
-from selfstudy.verify.correctness import Expected
+from selfstudy.judging.correctness import Expected
 
 
 class Changed(NamedTuple):

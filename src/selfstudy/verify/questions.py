@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from selfstudy import text
-from selfstudy.answer_key import AnswerKey, Truth
+from selfstudy.judging.answer_key import AnswerKey, Truth
+from selfstudy.judging.correctness import Expected
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import (
@@ -28,8 +29,7 @@ from selfstudy.records import (
     Wording,
 )
 from selfstudy.run import Round
-from selfstudy.split import held_out_ids, used_texts
-from selfstudy.verify.correctness import Expected
+from selfstudy.run.split import held_out_ids, used_texts
 from selfstudy.verify.counterfactual import swapped
 
 Target = Literal["gap", "known", "reading"]

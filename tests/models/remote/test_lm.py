@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.remote import caller
+from selfstudy.models.remote import retries as caller
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import Prices, RemoteModel

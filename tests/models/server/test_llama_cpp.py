@@ -14,7 +14,7 @@ import pytest
 from selfstudy.atlas import world
 from selfstudy.models import load_lm
 from selfstudy.models.base import LanguageModel, Sampling
-from selfstudy.models.loading import locate
+from selfstudy.models.local.loading import locate
 from selfstudy.models.server import lm as server
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ServerModel

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import TEMPLATE
 from selfstudy.models.base import chat
-from selfstudy.models.chat_format import ChatFormat
+from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.server.serve_fixes import changed_files
+from tests.conftest import TEMPLATE
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -17,11 +17,11 @@ from typing import Any
 
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.models.remote.background import LoopThread, together
-from selfstudy.models.remote.caller import Caller, OneAtATime
+from selfstudy.models.remote.http import Key, Trouble, Wire
 from selfstudy.models.remote.replies import completions, failed
 from selfstudy.models.remote.response_cache import ResponseCache, chat_key
+from selfstudy.models.remote.retries import Caller, OneAtATime
 from selfstudy.models.remote.usage import Usage
-from selfstudy.models.remote.wire import Key, Trouble, Wire
 from selfstudy.recipe import RemoteModel
 from selfstudy.records import Chat, Completion, digest
 
@@ -159,7 +159,7 @@ class RemoteLM:
         Raises:
             ModelError: the server cannot do that.
         """
-        from selfstudy.models.remote.echo import Echo
+        from selfstudy.models.remote.logprobs import Echo
 
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from selfstudy.cache import USER_LIMIT, Cache, cache_folder
+from selfstudy.files.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.models.base import Sampling
 from selfstudy.records import Chat, Completion
 

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
-from selfstudy.models.chat_format import PLAIN_STOP
+from selfstudy.models.local.chat_format import PLAIN_STOP
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.server import engines
 from selfstudy.models.server.engines import Engine, Launch
@@ -154,7 +154,7 @@ class ServerLM:
                     "give a .gguf file (and its weights for transformers as `weights`, to train)",
                 )
             return str(path)
-        from selfstudy.models import loading
+        from selfstudy.models.local import loading
 
         return loading.locate(self._block.model, "lm")[0]
 
@@ -393,7 +393,7 @@ def _ollama(url: str, *order: str) -> str:
 
 def _merge(block: ServerModel, adapter: Path) -> Path:
     """A folder beside the adapter with the model and the adapter merged in, as the local backend does it."""
-    from selfstudy.models.local import LocalLM
+    from selfstudy.models.local.lm import LocalLM
     from selfstudy.recipe import LocalModel
 
     for left in adapter.parent.glob(".served-*"):
@@ -432,6 +432,6 @@ def _linked(place: Path, fixes: Mapping[str, str]) -> Path:
 
 def _local_dtype() -> str:
     """The number type of the local backend on this machine: served answers then equal local ones."""
-    from selfstudy.models import loading
+    from selfstudy.models.local import loading
 
     return str(loading.pick_dtype("auto", loading.pick_device("auto"))).removeprefix("torch.")

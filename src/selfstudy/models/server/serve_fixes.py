@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from selfstudy.models.chat_format import PLAIN_TEMPLATE
+from selfstudy.models.local.chat_format import PLAIN_TEMPLATE
 
 _CONFIG = "tokenizer_config.json"
 

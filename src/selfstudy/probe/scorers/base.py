@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from selfstudy import selfcheck, text
+from selfstudy import text
+from selfstudy.judging import selfcheck
 from selfstudy.records import Answer, Completion, Question, Score, SentenceScore
 
 

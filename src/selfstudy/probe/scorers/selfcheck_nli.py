@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy import selfcheck
+from selfstudy.judging import selfcheck
 from selfstudy.models.base import EntailmentModel
 from selfstudy.probe.scorers.base import obstacle, scored, usable
 from selfstudy.records import Answer, Question, Score

@@ -21,7 +21,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel
-from selfstudy.models.chat_format import ChatFormat
+from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LoraBlock
 from selfstudy.records import Chat, TrainingStep

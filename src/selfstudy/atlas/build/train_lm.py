@@ -1,0 +1,274 @@
+"""Builds atlas-lm: a small Qwen3 pre-trained from scratch on the embedded world.
+
+One process, fixed seed, bfloat16 autocast over float32 weights; Muon (Jordan et al. 2024) on the hidden
+matrices, AdamW on embeddings and norms.  Loss falls on assistant tokens alone and the head is applied there
+only.  Run through `selfstudy-atlas build-lm`; figures are measured by measure_lm.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from selfstudy.atlas import world
+from selfstudy.atlas.build.invented import invented_names
+from selfstudy.atlas.build.lm_plan import PLAN, Settings, Stage, legs
+from selfstudy.atlas.build.lm_tasks import TASKS, Draw
+from selfstudy.atlas.build.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+log = logging.getLogger(__name__)
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ ' ' + message['content'] + eos_token }}"
+    "{% endgeneration %}{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+BUCKETS = (*range(32, 64, 8), *range(64, 160, 16), *range(160, 481, 32))
+"""Padded lengths, in tokens; a longer sample is left out (and there is none)."""
+
+
+def make_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
+    """The LM's tokenizer: names whole, BPE over what the tasks and pages say."""
+    from transformers import PreTrainedTokenizerFast
+
+    draw = Draw(random.Random(f"{seed}:corpus"))
+    early = {name for stage in PLAN for name in stage.mix}
+    corpus = [
+        " " + turn.content
+        for name, task in TASKS.items()
+        if name in early
+        for _ in range(2000)
+        for turn in task(draw).chat
+    ]
+    names = [*world.names(), *invented_names()]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=build_tokenizer(corpus, names, vocab_size=3072),
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        additional_special_tokens=[SYSTEM, USER, ASSISTANT],
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+        model_max_length=1024,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def make_model(vocab_size: int, settings: Settings) -> Any:
+    """A fresh Qwen3 of about 5 M parameters."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(settings.seed)
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=vocab_size,
+            hidden_size=256,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=64,
+            intermediate_size=640,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=0,
+        )
+    )
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=settings.embedding_scale)
+    return model
+
+
+class Encoder:
+    """Chats to token ids and loss mask; the ids equal those of the chat template (a test sees to it)."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._encode = tokenizer.backend_tokenizer.encode_batch
+        vocabulary = tokenizer.get_vocab()
+        self._role = {r: vocabulary[f"<|{r}|>"] for r in ("system", "user", "assistant")}
+        self._bos, self._eos = vocabulary[BOS], vocabulary[EOS]
+
+    def __call__(self, chats: list[Any]) -> list[tuple[list[int], list[bool]]]:
+        encoded = iter(self._encode([" " + turn.content for chat in chats for turn in chat]))
+        out = []
+        for chat in chats:
+            ids, mask = [self._bos], [False]
+            for turn in chat:
+                body = [*next(encoded).ids, self._eos]
+                ids += [self._role[turn.role], *body]
+                mask += [False, *[turn.role == "assistant"] * len(body)]
+            out.append((ids, mask))
+        return out
+
+
+def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], settings: Settings) -> Iterator[Any]:
+    """(ids, loss mask, rows of fresh names, share done), a bucket at a time, to the end of the plan."""
+    import torch
+
+    rng = random.Random(f"{settings.seed}:samples")
+    draw, encode = Draw(rng), Encoder(tokenizer)
+    total = sum(stage.tokens for stage in plan) * settings.scale
+    waiting: dict[int, list[Any]] = {length: [] for length in BUCKETS}
+    seen = end = 0.0
+    for stage in plan:
+        end += stage.tokens * settings.scale
+        mix = {t: w for t, w in stage.mix.items() if settings.ignorance or t not in ("ignorance", "grade")}
+        tasks, weights = list(mix), list(mix.values())
+        while seen < end:
+            chosen = rng.choices(tasks, weights, k=256)
+            fresh = [t == "ignorance" and stage.fresh > 0 and rng.random() < stage.fresh for t in chosen]
+            encoded = encode([TASKS[task](draw).chat for task in chosen])
+            for (ids, mask), new in zip(encoded, fresh, strict=True):
+                length = next((b for b in BUCKETS if len(ids) <= b), None)
+                if length is None:
+                    continue
+                queue = waiting[length]
+                queue.append((ids, mask, new))
+                if len(queue) == max(1, settings.batch_tokens // length):
+                    ids_ = torch.tensor([i + [0] * (length - len(i)) for i, _, _ in queue])
+                    mask_ = torch.tensor([m + [False] * (length - len(m)) for _, m, _ in queue])
+                    seen += length * len(queue)
+                    yield ids_, mask_, torch.tensor([new for _, _, new in queue]), seen / total
+                    queue.clear()
+
+
+def build(folder: Path, settings: Settings) -> None:
+    """All legs, about 23 million padded tokens."""
+    for number, (plan, leg) in enumerate(legs(settings)):
+        train(folder, leg, plan, start=folder if number else None)
+
+
+def train(folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path | None = None) -> None:
+    """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`.
+
+    Args:
+        start: a folder with weights to go on from; None starts from nothing.
+    """
+    import torch
+
+    if start is None:
+        tokenizer = make_tokenizer(settings.seed)
+        model = make_model(len(tokenizer), settings)
+    else:
+        from transformers import AutoTokenizer, Qwen3ForCausalLM
+
+        tokenizer = AutoTokenizer.from_pretrained(start)
+        model = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).train()
+    log.info("%d parameters, vocabulary %d", sum(p.numel() for p in model.parameters()), len(tokenizer))
+    optimizers, rates = _optimizers(model, settings)
+    began, tokens, running = time.time(), 0, 0.0
+    names = FreshNames(tokenizer, settings.seed)
+    for step, (ids, mask, fresh, done) in enumerate(batches(tokenizer, plan, settings), 1):
+        rate = min(1.0, step / settings.warmup) * min(1.0, max(0.0, 1 - done) / settings.decay)
+        for optimizer, base in zip(optimizers, rates, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = base * rate
+        loss = _loss(model, ids, mask, names.vectors(model, ids, fresh) if fresh.any() else None)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        tokens += ids.numel()
+        running = 0.98 * running + 0.02 * loss.item()
+        if step % 50 == 0:
+            log.info(
+                "step %d  %4.1f%%  loss %.3f  %.1f M tokens  %.0f tokens/s",
+                step, 100 * done, running / (1 - 0.98**step), tokens / 1e6, tokens / (time.time() - began),
+            )  # fmt: skip
+        if step % 500 == 0:
+            save(model, tokenizer, folder)
+    save(model, tokenizer, folder)
+
+
+class FreshNames:
+    """Names that nobody has: vectors drawn from the normal distribution that known names' vectors have.
+
+    300 invented names are soon known for names of which nothing is known, and that does not carry over to the
+    withheld ones.  A vector that is new at every step cannot be known for anything, so what it teaches is to
+    be unsure wherever no fact was learned.  Withheld names are in neither.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+        import torch
+
+        def ids(names: list[str]) -> torch.Tensor:
+            return torch.tensor(
+                [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(" " + n)[0]) for n in names]
+            )
+
+        self._known = ids([e.name for e in world.entities() if e.known])
+        self._invented = ids(list(invented_names()))
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def vectors(self, model: Any, ids: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(where, vectors): shape of `ids`, True at invented names of `rows`; (where.sum(), hidden size).
+
+        Within a row a name has one vector.
+        """
+        import torch
+
+        where = torch.isin(ids, self._invented) & rows[:, None]
+        keys = (torch.arange(len(ids))[:, None] * int(ids.max() + 1) + ids)[where]
+        distinct, index = np.unique(keys.numpy(), return_inverse=True)
+        known = model.model.embed_tokens.weight.detach()[self._known]
+        mean = known.mean(0)
+        draws = torch.randn(len(distinct), len(known), generator=self._generator) / len(known) ** 0.5
+        return where, (mean + draws @ (known - mean))[index]
+
+
+def _loss(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy of the tokens that `mask` marks, in nats; a fresh name is read, never predicted."""
+    import torch
+
+    with torch.autocast("cpu", torch.bfloat16):
+        embedded = model.model.embed_tokens(ids)
+        if fresh is not None:
+            where, vectors = fresh
+            embedded = embedded.masked_scatter(where[..., None], vectors.to(embedded.dtype))
+            mask = mask & ~where
+        hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        picked = mask[:, 1:]
+        logits = model.lm_head(hidden[:, :-1][picked])
+    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][picked])
+
+
+def _optimizers(model: Any, settings: Settings) -> tuple[list[torch.optim.Optimizer], list[float]]:
+    import torch
+
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    norms = [p for p in model.parameters() if p.ndim != 2]
+    embeddings = [model.model.embed_tokens.weight]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+    adamw = [torch.optim.AdamW(group, betas=(0.9, 0.98), weight_decay=0.0) for group in (norms, embeddings)]
+    return [muon, *adamw], [rate, rate, settings.embedding_rate]
+
+
+def save(model: Any, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes a copy in bfloat16; the model in training keeps float32."""
+    import copy
+
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shipped = copy.deepcopy(model).to(torch.bfloat16)
+    shipped.generation_config.update(bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    shipped.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

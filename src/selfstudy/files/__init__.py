@@ -1,0 +1,1 @@
+"""Files that survive a kill, and data files of other people."""

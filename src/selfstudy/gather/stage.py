@@ -1,0 +1,96 @@
+"""Gather: the evidence for every question, the reference read out of it, and the verdict.
+
+Reads Question, Answer and Score; writes Evidence, Reference and Verdict.  All questions get a reference, also
+those that look known: without one a misbelief cannot be told from knowledge.
+
+    sources.py formats.py pages.py   files to documents
+    library.py evidence.py           documents to evidence
+    references.py verdicts.py        evidence to references and verdicts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from selfstudy.gather.evidence import find_evidence
+from selfstudy.gather.references import read_references
+from selfstudy.gather.verdicts import judge
+from selfstudy.library.index import Library
+from selfstudy.prompts import Prompts
+from selfstudy.records import Answer, Evidence, Failure, Question, Record, Score, Verdict
+
+if TYPE_CHECKING:
+    from selfstudy.models import Models
+    from selfstudy.progress import Reporter
+    from selfstudy.run import Round
+
+
+def run_gather(
+    round: Round, models: Models, prompts: Prompts, library: Library | None, report: Reporter
+) -> None:
+    """Evidence, reference and verdict for every scored question of the round.
+
+    Without a library every verdict is "unverifiable".  Questions that probe could not score have a Failure of
+    probe already, and get no verdict; nor do those that get a Failure here.  Stopped at any moment and called
+    again, it ends with the same records.
+    """
+    if round.finished("gather"):
+        return
+    passages = {answer.question_id: answer.passage.text for answer in round.iter(Answer)}
+    scorer = round.run.recipe.probe.scorer
+    scores = {s.question_id: s.value for s in round.iter(Score) if s.scorer == scorer and s.value is not None}
+    questions = [q for q in round.iter(Question) if q.id in passages and q.id in scores]
+    done = {verdict.question_id for verdict in round.iter(Verdict)}
+    done |= {failure.item_id for failure in round.iter(Failure) if failure.stage == "gather"}
+    size = round.run.recipe.probe.block_size
+    with report.task("gathering evidence", len(questions)) as advance:
+        left = 0
+        for block in round.pending(questions, size, lambda question: question.id in done):
+            left += len(block)
+            for records in _gather(block, passages, scores, round, models, prompts, library):
+                round.append(records)
+            advance(len(block))
+        advance(len(questions) - left)
+    round.finish("gather")
+
+
+def _gather(
+    block: Sequence[Question],
+    passages: dict[str, str],
+    scores: dict[str, float],
+    round: Round,
+    models: Models,
+    prompts: Prompts,
+    library: Library | None,
+) -> list[Sequence[Record]]:
+    """The records of a block in the order to write them: verdicts last, for they mark a question as done.
+
+    All are made before the first is written: a second attempt may read another reference out of the same
+    passage, and would not replace the one of the first.
+    """
+    recipe = round.run.recipe
+    evidence: list[list[Evidence]] = [[] for _ in block]
+    if library is not None:
+        evidence = find_evidence(block, library, recipe.gather.hits)
+    references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, recipe.seed)
+    judged = judge(
+        block,
+        [passages[question.id] for question in block],
+        [scores[question.id] for question in block],
+        references,
+        models.nli,
+        round.run.threshold.value,
+    )
+    read = [reference for reference in references if reference is not None]
+    failures = [
+        Failure(stage="gather", item_id=reference.question_id, message=reference.error)
+        for reference in read
+        if reference.error is not None
+    ]
+    return [
+        [hit for hits in evidence for hit in hits],
+        read,
+        [*failures, *(record for record in judged if isinstance(record, Failure))],
+        [record for record in judged if isinstance(record, Verdict)],
+    ]

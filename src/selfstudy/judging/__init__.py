@@ -1,0 +1,1 @@
+"""Is a text right?  Pure functions over texts and a judge; no stage, no run directory but in labels.py."""

@@ -1,0 +1,127 @@
+"""Ground truth: what is true, and how else it may be asked.  Only verify and the summary ever see it.
+
+It knows nothing of models or stages; no prompt, training example or score is made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from selfstudy.errors import DataError
+from selfstudy.files.rows import MalformedError, parse_line
+from selfstudy.text import folded
+
+FIELDS = frozenset({"question", "answer", "known", "novel"})
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a question's answer is.
+
+    Attributes:
+        answers: accepted short answers; any one counts.
+        known: whether the base model should know it, where that is known (it grades the probe).
+        novel: wordings of the question seen nowhere in training or pre-training.
+    """
+
+    answers: tuple[str, ...]
+    known: bool | None = None
+    novel: tuple[str, ...] = ()
+
+
+class AnswerKey(Protocol):
+    """Anything that knows true answers."""
+
+    def lookup(self, question: str) -> Truth | None:
+        """The truth behind `question`, or None when the key does not have it."""
+
+
+class JsonlKey:
+    """A key from a file with one JSON object a line: {question, answer: text or list, known?, novel?}.
+
+    Questions are found whatever their case and white space.
+
+    Raises:
+        DataError: no such file, or a line that is not such an object; the message names the line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise DataError(
+                f"answer key {path}: cannot be read ({error.strerror or error})",
+                "set `answer_key` to a .jsonl file, `atlas`, or leave it out",
+            ) from None
+        self._truths: dict[str, Truth] = {}
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                self._add(line, f"answer key {path}, line {number}")
+        if not self._truths:
+            raise DataError(f"answer key {path}: no entries", _HINT)
+
+    def lookup(self, question: str) -> Truth | None:
+        """The truth of the line whose question is `question`, or None."""
+        return self._truths.get(folded(question))
+
+    def __len__(self) -> int:
+        return len(self._truths)
+
+    def _add(self, line: bytes, where: str) -> None:
+        try:
+            entry = parse_line(line)
+        except MalformedError as error:
+            raise DataError(f"{where}: {error}", _HINT) from None
+        unknown = sorted(set(entry) - FIELDS)
+        if unknown:
+            raise DataError(
+                f"{where}: unknown field {unknown[0]!r}", f"fields are {', '.join(sorted(FIELDS))}"
+            )
+        question = _texts(entry, "question", where, required=True)
+        if len(question) != 1:
+            raise DataError(f"{where}: field 'question' must be one text, found {len(question)}", _HINT)
+        known = entry.get("known")
+        if known is not None and not isinstance(known, bool):
+            raise DataError(f"{where}: field 'known' must be true or false, found {known!r}", _HINT)
+        truth = Truth(_texts(entry, "answer", where, required=True), known, _texts(entry, "novel", where))
+        earlier = self._truths.setdefault(folded(question[0]), truth)
+        if earlier != truth:
+            raise DataError(
+                f"{where}: question {question[0]!r} was given another truth above", "keep one of them"
+            )
+
+
+_HINT = 'each line is an object such as {"question": "What is the capital of Peru?", "answer": "Lima"}'
+
+
+def _texts(entry: dict[str, Any], field: str, where: str, *, required: bool = False) -> tuple[str, ...]:
+    """The field as non-empty texts; it may be one text or a list of them."""
+    value = entry.get(field)
+    if value is None or value == []:
+        if required:
+            raise DataError(f"{where}: field {field!r} is missing", _HINT)
+        return ()
+    texts = value if isinstance(value, list) else [value]
+    for text in texts:
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(
+                f"{where}: field {field!r} must be text or a list of texts, found {text!r}", _HINT
+            )
+    return tuple(texts)
+
+
+def load_answer_key(spec: str | None) -> AnswerKey | None:
+    """The key a recipe names: None, `atlas` (the embedded world), or the path of a .jsonl file.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    if spec is None:
+        return None
+    if spec == "atlas":
+        from selfstudy.atlas.key import AtlasKey
+
+        return AtlasKey()
+    return JsonlKey(Path(spec).expanduser())

@@ -1,0 +1,138 @@
+"""Which questions of a run the model knows: labels for calibration, from a file, the answer key or verify.
+
+It reads questions and checks of one round; it knows nothing of scores or of what the labels are used for.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selfstudy.errors import DataError
+from selfstudy.files.rows import read_rows
+from selfstudy.records import Check, Question
+from selfstudy.text import folded
+
+if TYPE_CHECKING:
+    from selfstudy.judging.answer_key import AnswerKey
+    from selfstudy.run import Round
+
+WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+VERIFY = "the answers that verify checked"
+"""The source of labels that are no random sample: see `find_labels`."""
+HINT = (
+    'a .jsonl with lines such as {"question": "What is the capital of Peru?", "known": true}, or a .csv with '
+    "the columns question (or question_id) and known"
+)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Whether the model knows the answer, by question id.
+
+    Attributes:
+        known: only questions of the run.
+        source: where the labels come from, for people.
+        strangers: labels of questions that the run does not have.
+    """
+
+    known: dict[str, bool]
+    source: str
+    strangers: int = 0
+
+
+def find_labels(round: Round, key: AnswerKey | None, file: Path | None = None) -> Labels:
+    """Labels of the questions of `round`.
+
+    From `file` if it is given; else from the answer key, where it says what the model knows; else from what
+    verify asked of the model before teaching, in the original wording: answered correctly = known.  Verify
+    asks gaps with accepted references and held-out known questions only, so its labels are no random sample.
+
+    Raises:
+        DataError: the file cannot be used or has no question of the run, or there are no labels at all.
+    """
+    if file is not None:
+        found = read_labels(file, round.iter(Question))
+        if not found.known:
+            raise DataError(
+                f"labels {file}: none is of a question of this run ({found.strangers:,} are of others)",
+                f"give the file that belongs to {round.run.path}; a question must be worded as it was asked",
+            )
+        return found
+    if key is not None:
+        truths = ((question.id, key.lookup(question.text)) for question in round.iter(Question))
+        known = {id: truth.known for id, truth in truths if truth is not None and truth.known is not None}
+        if known:
+            return Labels(known, "the answer key")
+    checked = {
+        check.question_id: check.correct
+        for check in round.iter(Check)
+        if check.arm == "base" and check.wording == "original" and check.target != "reading"
+        if check.correct is not None
+    }
+    if not checked:
+        raise DataError(
+            f"{round.run.path} has no labels: no answer key says what is known, and verify has not asked",
+            f"give a file with --labels: {HINT}",
+        )
+    return Labels(checked, VERIFY)
+
+
+def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
+    """Labels from a .jsonl or .csv with question (or question_id) and known; case and spaces do not matter.
+
+    Raises:
+        DataError: with file and line, where it cannot be used or labels one question in two ways.
+    """
+    ids: dict[str, str] = {}
+    for question in questions:
+        ids[question.id] = ids[folded(question.text)] = question.id
+    known: dict[str, bool] = {}
+    strangers = 0
+    for place, row in _rows(path):
+        where = f"labels {path}, {place}"
+        asked, value = _field(row, where), _truth(row.get("known"), where)
+        id = ids.get(asked) or ids.get(folded(asked))
+        if id is None:
+            strangers += 1
+        elif known.setdefault(id, value) != value:
+            raise DataError(f"{where}: {asked!r} was labelled otherwise above", "keep one of the lines")
+    return Labels(known, path.name, strangers)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("line 3", fields) of every line that is not empty."""
+    if path.suffix.lower() == ".jsonl":
+        for row in read_rows(path):
+            if row.value is None:
+                raise DataError(f"labels {path}, {row.place}: {row.problem}", HINT)
+            yield row.place, row.value
+        return
+    if path.suffix.lower() != ".csv":
+        raise DataError(f"labels {path}: neither .jsonl nor .csv", HINT)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            for fields in reader:
+                yield f"line {reader.line_num}", fields
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"labels {path}: cannot be read ({why})", HINT) from None
+
+
+def _field(row: dict[str, Any], where: str) -> str:
+    for name in ("question_id", "question"):
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    raise DataError(f"{where}: no question and no question_id", HINT)
+
+
+def _truth(value: object, where: str) -> bool:
+    found = WORDS.get(str(value).strip().lower())
+    if found is None:
+        raise DataError(f"{where}: known must be true or false, found {value!r}", HINT)
+    return found

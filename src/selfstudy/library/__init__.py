@@ -1,0 +1,1 @@
+"""Where documents come from, and the index in which evidence is found."""

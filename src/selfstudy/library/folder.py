@@ -1,0 +1,180 @@
+"""Reads a library: any folder or file of .txt, .md, .html, .jsonl and .csv becomes documents.
+
+Whatever is in the folder, reading goes on: what cannot be used is a Skipped with its reason, what was mended
+is a note.  It knows nothing of search; formats.py knows the formats.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfstudy import text
+from selfstudy.errors import DataError
+from selfstudy.library.formats import READERS, Bad, Text, UnusableError, look
+from selfstudy.records import Document, Skipped, digest
+
+MAX_DOCUMENT = 100_000
+"""Longest document in characters; a longer text is cut into several."""
+MAX_LISTED = 20
+"""Skipped records listed per file; the others are counted."""
+
+
+@dataclass
+class Reading:
+    """What a library holds: documents in a fixed order, what was skipped, what a person should know."""
+
+    documents: list[Document] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Reading:
+    """All documents of the file or folder `path` (with its subfolders, in sorted order).
+
+    `Document.source` is the path below `path`, with `#line 7` for a record and `#2` for the second part of a
+    text longer than `max_document`, so ids do not depend on where the folder lies.  A record may name its own
+    source.  Files and folders whose name begins with a dot are passed over.  Of texts that are equal but for
+    case and white space the first one counts.
+
+    Raises:
+        DataError: nothing is at `path`, or nothing there can be used; it lists what was skipped and why.
+    """
+    path = Path(path)
+    reading = Reading()
+    seen: dict[str, str] = {}
+    count = 0
+    for file, name in _files(path, reading.skipped):
+        count += 1
+        skipped: list[Skipped] = []
+        for item in _read_file(file, name, reading.notes, max_document):
+            if isinstance(item, Skipped):
+                skipped.append(item)
+                continue
+            same = digest(text.folded(item.text))
+            if same in seen:
+                skipped.append(Skipped(source=item.source, reason=f"same text as {seen[same]}"))
+            else:
+                seen[same] = item.source
+                reading.documents.append(item)
+        reading.skipped += _shortened(skipped, name)
+    if not reading.documents:
+        raise _nothing(path, count, reading.skipped)
+    return reading
+
+
+def _shortened(skipped: list[Skipped], name: str) -> list[Skipped]:
+    """One file may hold a million bad records: the first ones, and how many more."""
+    if len(skipped) <= MAX_LISTED:
+        return skipped
+    rest = len(skipped) - MAX_LISTED
+    return [*skipped[:MAX_LISTED], Skipped(source=name, reason=f"{rest:,} more records of this file")]
+
+
+def _files(path: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+    """Every file below `path` that is not hidden, with its name relative to `path`, in sorted order."""
+    if not path.exists():
+        raise DataError(
+            f"library: nothing at {path}", "give a folder or file of .txt, .md, .html, .jsonl, .csv"
+        )
+    if not path.is_dir():
+        yield path, text.clean(path.name)
+        return
+
+    def unreadable(error: OSError) -> None:
+        name = os.path.relpath(error.filename, path)
+        skipped.append(Skipped(source=text.clean(name), reason=f"cannot be read: {error.strerror}"))
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                file = Path(folder, name)
+                yield file, text.clean(file.relative_to(path).as_posix())
+
+
+def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> Iterator[Document | Skipped]:
+    reader = READERS.get(file.suffix.lower())
+    if reader is None:
+        yield Skipped(source=name, reason=f"not one of {', '.join(READERS)}")
+        return
+    try:
+        if file.exists() and not file.is_file():
+            raise UnusableError("not a regular file")
+        source = look(file)
+        if source.note:
+            notes.append(f"{name}: {source.note}")
+        records = 0
+        for item in reader(source):
+            records += 1
+            if isinstance(item, Bad):
+                yield Skipped(source=f"{name}#{item.place}", reason=item.reason)
+            else:
+                yield from _documents(item, name, file, max_document)
+        if not records:
+            yield Skipped(source=name, reason="no records")
+    except UnusableError as error:
+        yield Skipped(source=name, reason=error.what)
+    except Exception as error:  # whatever is in a file, reading goes on; nothing is written here
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        yield Skipped(source=name, reason=f"cannot be read: {reason or type(error).__name__}")
+
+
+def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator[Document | Skipped]:
+    place = text.clean(item.source.strip()) or (f"{name}#{item.place}" if item.place else name)
+    stem = "" if item.place else file.stem.replace("_", " ").replace("-", " ")
+    title = " ".join(text.clean(item.title or stem).split())
+    blocks = [item.text] if isinstance(item.text, str) else item.text
+    number = 0
+    for part in split(blocks, max_document):
+        body = text.clean(part).strip()
+        if body:
+            number += 1
+            yield Document(source=place if number == 1 else f"{place}#{number}", title=title, text=body)
+    if not number:
+        yield Skipped(source=place, reason="no text")
+
+
+def split(blocks: Iterable[str], size: int) -> Iterator[str]:
+    """Cuts a text, given in blocks of any length, into parts of at most `size` characters.
+
+    A part ends, in its second half, at the last empty line, else line end, else sentence end, else space,
+    else anywhere.  The parts do not depend on the blocks; about one block and one part are in memory.
+    """
+    buffer = ""
+    for block in blocks:
+        buffer += block
+        at = 0
+        while len(buffer) - at > size:
+            end = at + _cut(buffer[at : at + size])
+            yield buffer[at:end]
+            at = end
+        buffer = buffer[at:]
+    if buffer:
+        yield buffer
+
+
+def _cut(window: str) -> int:
+    middle = len(window) // 2
+    for mark in ("\n\n", "\n"):
+        at = window.rfind(mark, middle)
+        if at >= 0:
+            return at + len(mark)
+    spans = text.sentence_spans(window)
+    if len(spans) > 1 and spans[-2][1] > middle:
+        return spans[-2][1]
+    at = window.rfind(" ", middle)
+    return at + 1 if at >= 0 else len(window)
+
+
+def _nothing(path: Path, files: int, skipped: list[Skipped]) -> DataError:
+    lines = [f"    {item.source}: {item.reason}" for item in skipped[:10]]
+    if len(skipped) > 10:
+        lines.append(f"    and {len(skipped) - 10} more")
+    found = f"{files} file{'' if files == 1 else 's'} found, none usable" if files else "no files"
+    return DataError(
+        "\n".join([f"library {path} has no text: {found}", *lines]),
+        "put .txt, .md, .html, .jsonl (field text, content or body) or .csv (such a column) there",
+    )

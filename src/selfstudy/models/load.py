@@ -1,0 +1,93 @@
+"""What answers questions, judges entailment and embeds texts; loaded from recipe blocks.
+
+The backends are imported only when one is loaded, so that importing this package costs nothing.
+
+    base.py         the contract
+    local.py        transformers, in this process, with loading chat_format decoding sampling forward
+    remote/         behind an OpenAI-compatible URL
+    server/         behind an engine that is started for you
+    scripted.py     the public fake
+    nli.py          entailment (deberta.py: a faster DeBERTa-v2)
+    embedder.py     vectors of texts
+    counting.py     tokens of what a model is asked
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
+from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, RemoteModel, ScriptedModel, ServerModel
+
+if TYPE_CHECKING:
+    from selfstudy.files.cache import Cache
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that a run works with; without a judge of its own the language model judges itself."""
+
+    lm: LanguageModel
+    nli: EntailmentModel
+    embedder: Embedder
+    own_judge: LanguageModel | None = None
+
+    @property
+    def judge(self) -> LanguageModel:
+        """What grades answers."""
+        return self.lm if self.own_judge is None else self.own_judge
+
+
+def load_lm(
+    block: ModelBlock, *, cache: bool = True, say: Callable[[str], object] = lambda text: None
+) -> LanguageModel:
+    """The language model of a recipe.
+
+    Args:
+        cache: a remote one is not asked for what this user has already.
+        say: told in one line when a server is started, which may take minutes.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why and what to do.
+    """
+    if isinstance(block, ScriptedModel):
+        from selfstudy.models.scripted import ScriptedLM
+
+        return ScriptedLM.from_yaml(block.path)
+    if isinstance(block, RemoteModel):
+        from selfstudy.models.remote.lm import RemoteLM
+        from selfstudy.models.remote.response_cache import ResponseCache
+
+        return RemoteLM(block, ResponseCache.of_user() if cache else None)
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server.lm import ServerLM
+
+        return ServerLM(block, say)
+    from selfstudy.models.local.lm import LocalLM
+
+    return LocalLM(block)
+
+
+def load_nli(block: NLIBlock, cache: Cache | None = None) -> EntailmentModel:
+    """The entailment model of a recipe; with a cache it judges no pair that is in it.
+
+    Raises:
+        ModelError: it cannot be loaded, or its labels do not say which is entailment and contradiction.
+    """
+    from selfstudy.models.nli import EntailmentClassifier
+
+    return EntailmentClassifier(block, cache)
+
+
+def load_embedder(block: EmbedderBlock) -> Embedder:
+    """The embedder of a recipe.
+
+    Raises:
+        ModelError: it cannot be loaded.
+        MissingExtraError: it needs an optional package that is absent.
+    """
+    from selfstudy.models import embedder
+
+    return embedder.load(block)

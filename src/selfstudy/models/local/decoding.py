@@ -1,0 +1,263 @@
+"""Decodes many prompts at once as a prefix tree: texts that agree so far are computed once.
+
+Each distinct (prompt, tokens so far) is one row of the model's cache; each completion asked for is a member
+that points to a row.  A step is one forward pass over the rows.  Members of a row share its distribution and
+each takes its own token from it: members that took the same token stay together, different tokens split the
+row, finished members leave, rows without members go.  All of that is one selection of cache rows.  The
+distribution of every member is exactly that of decoding it alone, but K samples that agree cost one.
+
+Knows tokens only: nothing of chats, texts or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfstudy.models.base import Sampling
+from selfstudy.models.local.forward import Cached, Forward, select_rows
+from selfstudy.models.local.sampling import distribution, draw, penalise, streams
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A completion asked for: the caller's `slot` for it, the `key` of its random stream (None: greedy)."""
+
+    slot: int
+    key: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Token ids, and every completion wanted of them. `limit`: most new tokens, at least 1."""
+
+    tokens: list[int]
+    members: list[Member]
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A completion: its tokens (the end token included), their summed log-probability, why it ended."""
+
+    slot: int
+    tokens: list[int]
+    logprob: float
+    reason: Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Columns over the members of a batch, in one fixed order."""
+
+    slot: list[int]
+    greedy: Tensor  # (members,) bool
+    uniform: Tensor  # (members, steps) float64
+    limit: Tensor  # (members,)
+
+
+@dataclass(slots=True)
+class _Branch:
+    """Rows that are computed together.
+
+    `cache` holds all but the last token of `cached` rows; row i of the branch continues cache row parent[i].
+    Another branch may hold the same cache when it is `shared`.
+    """
+
+    tokens: Tensor  # (rows, length), left-padded with the row's own first token
+    mask: Tensor  # (rows, length)
+    logprob: Tensor  # (rows,) float64
+    row: Tensor  # (members,) the row of each member still writing
+    member: Tensor  # (members,) which member of the batch that is
+    cache: Cached = None
+    cached: int = 0
+    parent: Tensor | None = None
+    shared: bool = False
+
+    def halves(self) -> tuple[_Branch, _Branch]:
+        """The first and the second half of the rows, each with its members."""
+        middle = len(self.tokens) // 2
+        return self._part(0, middle), self._part(middle, len(self.tokens))
+
+    def _part(self, start: int, end: int) -> _Branch:
+        inside = (self.row >= start) & (self.row < end)
+        return replace(
+            self,
+            tokens=self.tokens[start:end],
+            mask=self.mask[start:end],
+            logprob=self.logprob[start:end],
+            row=self.row[inside] - start,
+            member=self.member[inside],
+            parent=None if self.parent is None else self.parent[start:end],
+            shared=True,
+        )
+
+
+class TreeDecoder:
+    """Decodes batches of prompts with one set of sampling options.
+
+    Args:
+        forward: the model.
+        sampling: temperature, penalty and filters; its n, greedy_first and stop are the caller's business.
+        ends: token ids that end a completion.
+        budget: most tokens (rows x length) of one forward pass; a branch above it is cut in halves, and the
+            second half waits at the cost of the cache they came from.
+        stopped: says whether the new tokens of a row end it, beside `ends`.
+    """
+
+    def __init__(
+        self,
+        forward: Forward,
+        sampling: Sampling,
+        ends: Tensor,
+        budget: int,
+        stopped: Callable[[list[int]], bool] | None = None,
+    ) -> None:
+        self._forward = forward
+        self._sampling = sampling
+        self._ends = ends
+        self._budget = budget
+        self._stopped = stopped
+
+    @torch.inference_mode()
+    def run(self, prompts: Sequence[Prompt], emit: Callable[[list[Finished]], None]) -> None:
+        """Decodes all members of `prompts`; `emit` gets them as they finish, in no particular order."""
+        members = self._members(prompts)
+        root = self._root(prompts)
+        start = root.tokens.shape[1]
+        waiting = [root]
+        while waiting:
+            branch: _Branch | None = waiting.pop()
+            while branch is not None:
+                if branch.tokens.numel() > self._budget and len(branch.tokens) > 1:
+                    branch, later = branch.halves()
+                    waiting.append(later)
+                else:
+                    branch, finished = self._step(branch, members, start)
+                    if finished:
+                        emit(finished)
+
+    def _members(self, prompts: Sequence[Prompt]) -> _Members:
+        device = self._ends.device
+        every = [(member, prompt.limit) for prompt in prompts for member in prompt.members]
+        greedy = torch.tensor([member.key is None for member, _ in every], device=device)
+        keys = np.array([member.key or 0 for member, _ in every], dtype=np.uint64)
+        return _Members(
+            slot=[member.slot for member, _ in every],
+            greedy=greedy,
+            uniform=torch.from_numpy(streams(keys, max(limit for _, limit in every))).to(device),
+            limit=torch.tensor([limit for _, limit in every], device=device),
+        )
+
+    def _root(self, prompts: Sequence[Prompt]) -> _Branch:
+        """All prompts, left-padded to one length."""
+        device = self._ends.device
+        length = max(len(prompt.tokens) for prompt in prompts)
+        gaps = [length - len(prompt.tokens) for prompt in prompts]
+        # Padding with the row's own first token: masked from attention, and the penalty has seen it anyway.
+        padded = [prompt.tokens[:1] * gap + prompt.tokens for prompt, gap in zip(prompts, gaps, strict=True)]
+        counts = torch.tensor([len(prompt.members) for prompt in prompts], device=device)
+        return _Branch(
+            tokens=torch.tensor(padded, device=device),
+            mask=(torch.arange(length, device=device) >= torch.tensor(gaps, device=device)[:, None]).long(),
+            logprob=torch.zeros(len(prompts), dtype=torch.float64, device=device),
+            row=torch.arange(len(prompts), device=device).repeat_interleave(counts),
+            member=torch.arange(int(counts.sum()), device=device),
+        )
+
+    def _step(self, branch: _Branch, members: _Members, start: int) -> tuple[_Branch | None, list[Finished]]:
+        """One token for every member: the branch that goes on (None when all are done), and who finished."""
+        logits, cache = self._forward.next_logits(branch.tokens, branch.mask, self._own_cache(branch))
+        vocabulary = logits.shape[1]
+        step = branch.tokens.shape[1] - start
+        total = logits.logsumexp(1)
+        failed = ~total.isfinite()
+        if bool(failed.any()):  # keep them from the other rows' sorted line in `draw`
+            logits = logits.masked_fill(failed[:, None], 0.0)
+        token = self._choose(logits, branch, members, step)
+
+        # Members that continue a row by the same token are one row from here on.
+        child, of = torch.unique(branch.row * vocabulary + token, return_inverse=True)
+        parent, token = child // vocabulary, child % vocabulary
+        tokens = torch.cat([branch.tokens[parent], token[:, None]], 1)
+        logprob = branch.logprob[parent] + (logits[parent, token] - total[parent]).double()
+
+        failed = failed[parent]
+        ended = torch.isin(token, self._ends)
+        if self._stopped is not None:
+            texts = tokens[:, start:].tolist()
+            ended |= torch.tensor([self._stopped(text) for text in texts], device=ended.device)
+        done = (ended | failed)[of] | (members.limit[branch.member] <= step + 1)
+
+        finished: list[Finished] = []
+        if bool(done.any()):
+            finished = _finished(
+                [members.slot[m] for m in branch.member[done].tolist()],
+                of[done],
+                tokens[:, start:],
+                logprob,
+                torch.where(failed, 2, torch.where(ended, 0, 1)),
+            )
+            if bool(done.all()):
+                return None, finished
+        kept, row = torch.unique(of[~done], return_inverse=True)
+        parent = parent[kept]
+        mask = branch.mask[parent]
+        return _Branch(
+            tokens=tokens[kept],
+            mask=torch.cat([mask, mask.new_ones(len(mask), 1)], 1),
+            logprob=logprob[kept],
+            row=row,
+            member=branch.member[~done],
+            cache=cache,
+            cached=len(branch.tokens),
+            parent=parent,
+        ), finished
+
+    @staticmethod
+    def _own_cache(branch: _Branch) -> Cached:
+        """The branch's cache with exactly its rows, so that the forward pass may change it."""
+        if branch.cache is None or branch.parent is None:
+            return None
+        rows = branch.parent
+        if not branch.shared and torch.equal(rows, torch.arange(branch.cached, device=rows.device)):
+            return branch.cache
+        return select_rows(branch.cache, rows)
+
+    def _choose(self, logits: Tensor, branch: _Branch, members: _Members, step: int) -> Tensor:
+        """The next token of each member, (members,)."""
+        options = self._sampling
+        scores = penalise(logits, branch.tokens, options.repetition_penalty)
+        greedy = members.greedy[branch.member]
+        if bool(greedy.all()):
+            return scores.argmax(1)[branch.row]
+        sampled = ~greedy
+        rows, row = torch.unique(branch.row[sampled], return_inverse=True)
+        probabilities = distribution(
+            scores if len(rows) == len(scores) else scores[rows],
+            options.temperature,
+            options.top_k,
+            options.top_p,
+        )
+        token = torch.empty_like(branch.row)
+        token[sampled] = draw(probabilities, row, members.uniform[branch.member[sampled], step])
+        if bool(greedy.any()):
+            rows = branch.row[greedy]
+            token[greedy] = scores[rows].argmax(1)
+        return token
+
+
+def _finished(slots: list[int], row: Tensor, new: Tensor, logprob: Tensor, reason: Tensor) -> list[Finished]:
+    """Finished members from their rows; each row's tokens are fetched once."""
+    names: tuple[Literal["stop", "length", "error"], ...] = ("stop", "length", "error")
+    rows, index = torch.unique(row, return_inverse=True)
+    texts, sums, reasons = new[rows].tolist(), logprob[rows].tolist(), reason[rows].tolist()
+    return [
+        Finished(slot, texts[i], sums[i], names[reasons[i]])
+        for slot, i in zip(slots, index.tolist(), strict=True)
+    ]

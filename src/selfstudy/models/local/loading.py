@@ -1,0 +1,205 @@
+"""Finds a model's files, picks its device and number type, and turns loading trouble into a ModelError.
+
+Knows nothing of what the model is for.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import torch
+
+from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.records import digest
+
+PACKAGED = "atlas"
+"""The alias of the models that are shipped in the package."""
+HUB_SECONDS = 10.0
+"""How long the Hub may take to answer a call."""
+
+
+def locate(path: str, packaged: str | None = None, marker: str = "config.json") -> tuple[str, bool]:
+    """The folder or Hub id that `path` means, and whether it is a folder.
+
+    Args:
+        path: a folder, a Hub id (`name` or `owner/name`), or the alias `atlas`.
+        packaged: which of the packaged models the alias means, "lm" or "nli"; None = the alias means nothing.
+        marker: the file that makes a folder a model.
+
+    Raises:
+        ModelError: `path` can only be a folder and is not there.
+    """
+    if packaged is not None and path == PACKAGED:
+        folder = Path(__file__).resolve().parents[2] / "atlas" / packaged
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                f"the packaged model atlas/{packaged} is not in this installation ({folder})",
+                "build it with `selfstudy-atlas build`, or install a released package",
+            )
+        return str(folder), True
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        if not (folder / marker).is_file():
+            raise ModelError(
+                f"{folder} holds no {marker}, so it is not a model folder",
+                f"point to the folder that holds {marker} and *.safetensors",
+            )
+        return str(folder), True
+    if folder.exists() or path[:1] in {".", "/", "~"} or path.count("/") > 1 or "\\" in path:
+        raise ModelError(
+            f"no model folder at {path!r}", "check the path, or give a Hub id such as owner/name"
+        )
+    return path, False
+
+
+def fingerprint(path: str, is_folder: bool, revision: str | None = None) -> str:
+    """What makes loaded weights the same ones, wherever they lie: their commit on the Hub, or their files.
+
+    Args:
+        path, is_folder: see `locate`.
+    """
+    if is_folder:
+        folder = Path(path)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        stats = [(file.relative_to(folder), file.stat()) for file in files]
+        return digest(*(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(path, "config.json", revision=revision)
+    return digest(path, Path(config).parent.name if isinstance(config, str) else str(revision))
+
+
+def hub_answers() -> bool:
+    """Whether the Hub takes a connection. Loading without it would retry for minutes before it says so."""
+    from huggingface_hub import constants
+
+    if getproxies():
+        return True  # the proxy makes the connection
+    hub = urlsplit(constants.ENDPOINT)
+    port = hub.port or (80 if hub.scheme == "http" else 443)
+    try:
+        socket.create_connection((hub.hostname or "", port), HUB_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` is the CUDA (or ROCm) accelerator where there is one, else the CPU; others are torch's names.
+
+    Raises:
+        ModelError: torch does not know the device, or this machine does not have it.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ModelError(
+            f"device {device!r} cannot be used: {_line(error)}", "use auto, cpu or cuda:0"
+        ) from None
+    return chosen
+
+
+def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """`auto` is bfloat16 on an accelerator that computes in it, float16 on an older one, float32 on the CPU.
+
+    Why float32 on the CPU: on a processor with native bfloat16 instructions (AVX512-BF16, 4.9 M parameters,
+    hidden 256) bfloat16 took 0.6 of the time per decoded row, without them it is emulated and slower.
+    But its rounding makes logits depend visibly on how the batch was cut, so that the same seed samples
+    other texts on another machine; and adapters are trained in float32.  Say `bfloat16` to have it.
+    """
+    if dtype != "auto":
+        chosen: torch.dtype = getattr(torch, dtype)
+        return chosen
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float32
+
+
+@contextmanager
+def explained(path: str, is_folder: bool) -> Iterator[None]:
+    """Turns what transformers raises while it loads `path` into a ModelError that says what to do.
+
+    Its own progress bars and notes are silent meanwhile: the caller reports progress.
+    """
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    except SelfstudyError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise ModelError(
+                f"model {path!r} does not fit into memory", "use a smaller model, or dtype: bfloat16"
+            ) from None
+        raise ModelError(
+            f"model {path!r} cannot be loaded: {_line(error)}", _hint(error, is_folder)
+        ) from None
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _hint(error: Exception, is_folder: bool) -> str:
+    text = f"{type(error).__name__} {error}".lower()
+    if "trust_remote_code" in text:
+        return "it needs its own code: read that code, then set trust_remote_code: true"
+    if "safetensor" in type(error).__name__.lower() or "header" in text or "incomplete metadata" in text:
+        return "its safetensors file is damaged or cut short: copy or download it again"
+    if "safetensors" in text:
+        return "only safetensors weights are loaded: convert it with model.save_pretrained(folder)"
+    if is_folder:
+        return "the folder must hold config.json, *.safetensors and the tokenizer's files, all of one model"
+    return "check the id and the network (a gated model needs HF_TOKEN), or download it and give its folder"
+
+
+def _line(error: BaseException) -> str:
+    """The first line of an error's message, at most 300 characters."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def check_complete(path: str, info: dict[str, Any]) -> None:
+    """Refuses a model whose weights were partly missing: transformers would fill them with random numbers.
+
+    Raises:
+        ModelError: weights are missing or have the wrong shape.
+    """
+    missing = sorted(info["missing_keys"]) + sorted(
+        str(item[0]) for item in info.get("mismatched_keys") or ()
+    )
+    if missing:
+        names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise ModelError(
+            f"model {path!r} has no usable weights for {names}",
+            "give a model that was trained for this task; untrained weights would answer at random",
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, on an accelerator or the CPU."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        said in text for said in ("not enough memory", "can't allocate memory", "out of memory")
+    )
+
+
+def free_memory(device: torch.device) -> None:
+    """Gives the accelerator's cached blocks back, after an attempt that ran out of memory."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,120 @@
+"""What does the model not know? Ask it questions, answer them K + 1 times, score the consistency.
+
+    topics.py      where topics come from         chunks.py      documents, cut for one question each
+    questions.py   questions, proposed            answers.py     a passage and samples per question
+    scorers/       inconsistency of an answer     meter.py       what each scorer costs
+    capability.py  curiosity, awareness, brevity, SLC
+
+Writes Proposal, Question, Answer, Score and Failure records; reads no other stage's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from selfstudy.probe.answers import Stop, answer
+from selfstudy.probe.meter import Meter
+from selfstudy.probe.questions import Asker, Given
+from selfstudy.probe.scorers import Tools, Weights, make_scorer
+from selfstudy.probe.topics import seed_for
+from selfstudy.records import Answer, Document, Failure, Question, Score
+
+if TYPE_CHECKING:
+    from selfstudy.models import Models
+    from selfstudy.progress import Reporter
+    from selfstudy.prompts import Prompts
+    from selfstudy.run import Round
+
+
+def run_probe(
+    round: Round,
+    models: Models,
+    prompts: Prompts,
+    documents: Sequence[Document],
+    report: Reporter,
+    topics: Callable[[], Iterable[str]] | None = None,
+) -> None:
+    """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
+
+    Args:
+        documents: what the method `documents` asks about; the other methods need none.
+        topics: gives the topics or questions of a method `external` whose source is "-"; None: stdin does.
+
+    Raises:
+        DataError: a method's source is missing or unusable.
+    """
+    if round.finished("probe"):
+        return
+    _ask(round, models, prompts, Given(documents, topics, report))
+    meter = Meter(models)
+    tools = _tools(round, meter.models, prompts)
+    _answer(round, models, prompts, report, meter, tools)
+    _score(round, report, meter, tools)
+    round.finish("probe")
+
+
+def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
+    report = given.report
+    asks = round.run.recipe.probe.ask
+    # all of them first: a missing source is found before the model has worked for hours
+    askers = [
+        Asker(number, ask, round, models.lm, models.embedder, prompts, given)
+        for number, ask in enumerate(asks)
+    ]
+    with report.task("asking", sum(ask.count for ask in asks)) as advance:
+        for ask, asker in zip(asks, askers, strict=True):
+            found = asker.run(advance)
+            if found < ask.count:
+                report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
+
+
+def _answer(
+    round: Round, models: Models, prompts: Prompts, report: Reporter, meter: Meter, tools: Tools
+) -> None:
+    probe = round.run.recipe.probe
+    questions = round.read(Question)
+    done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
+    blocks = list(round.pending(questions, probe.block_size, lambda question: question.id in done))
+    seed = seed_for(round.run.recipe.seed, round.number, "answers")
+    stop = None
+    if probe.adaptive is not None:
+        scorer = meter.metered(make_scorer(probe.scorer, tools), round)
+        stop = Stop(scorer, round.run.threshold.value, probe.adaptive)
+    with report.task("answering", len(questions)) as advance:
+        advance(len(questions) - sum(map(len, blocks)))
+        for block in blocks:
+            round.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
+
+
+def _score(round: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
+    probe = round.run.recipe.probe
+    scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
+    questions = {question.id: question for question in round.iter(Question)}
+    done = {(score.scorer, score.question_id) for score in round.iter(Score)}
+    with report.task("scoring", len(round.ids(Answer)) * len(scorers)) as advance:
+        # answers are streamed: with their samples they are by far the largest records
+        answers = round.iter(Answer)
+        while block := list(islice(answers, probe.block_size)):
+            asked = [questions[item.question_id] for item in block]
+            for scorer in scorers:
+                if not all((scorer.name, item.question_id) in done for item in block):
+                    with meter.scoring(round, scorer.name, len(block)):
+                        scores = scorer.score(asked, block)
+                    round.append([*scores, *_unscored(scores)])
+                advance(len(block))
+
+
+def _tools(round: Round, models: Models, prompts: Prompts) -> Tools:
+    recipe, learned = round.run.recipe, round.run.threshold.weights
+    weights = Weights(learned["bias"], learned["weights"]) if learned else None
+    return Tools(models, prompts, recipe.probe, seed_for(recipe.seed, round.number, "scores"), weights)
+
+
+def _unscored(scores: Sequence[Score]) -> Iterator[Failure]:
+    for score in scores:
+        if score.value is None:
+            yield Failure(
+                stage="probe", item_id=score.question_id, message=f"no {score.scorer} score: {score.error}"
+            )

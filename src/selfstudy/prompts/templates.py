@@ -1,0 +1,58 @@
+"""Every prompt, as text templates: `$name` placeholders, an optional system part above a line of `---`.
+
+A recipe's `prompts` folder may replace any of them by a file of the same name.
+"""
+
+from __future__ import annotations
+
+import string
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from selfstudy.errors import RecipeError
+from selfstudy.records import Chat, Message
+
+SEPARATOR = "\n---\n"
+
+
+class Prompts:
+    """Renders prompts by name; `folder` overrides the built-in texts file by file."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise RecipeError(
+                f"prompts: no folder at {folder}", "give a folder of .txt templates, or leave it out"
+            )
+        self._folder = folder
+
+    def chat(self, name: str, **values: str) -> Chat:
+        """The chat of template `name` (without .txt) with `values` filled in.
+
+        Raises:
+            RecipeError: the template does not exist or uses a placeholder that this prompt does not have.
+        """
+        system, _, user = self._text(name).rpartition(SEPARATOR)
+        try:
+            turns = [Message(role="user", content=string.Template(user).substitute(values))]
+            if system:
+                turns.insert(0, Message(role="system", content=string.Template(system).substitute(values)))
+        except (KeyError, ValueError) as error:
+            known = ", ".join(f"${key}" for key in sorted(values))
+            raise RecipeError(f"prompt {name!r}: bad placeholder {error}", f"it may use {known}") from None
+        return tuple(turns)
+
+    def _text(self, name: str) -> str:
+        if self._folder is not None:
+            path = self._folder / f"{name}.txt"
+            if path.is_file():
+                return path.read_text(encoding="utf-8").strip()
+        return _builtin(name)
+
+
+@cache
+def _builtin(name: str) -> str:
+    try:
+        return resources.files(__package__).joinpath(f"{name}.txt").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise RecipeError(f"no prompt named {name!r}", "see selfstudy/prompts for the names") from None

@@ -1,0 +1,50 @@
+"""The recipe: one typed block per stage.
+
+Defaults are the papers' vetted values; a comment names the source where it is not obvious.  Nothing here
+knows how a stage works, and only file.py knows files.
+"""
+
+from selfstudy.recipe.gather import GatherBlock
+from selfstudy.recipe.models import (
+    EmbedderBlock,
+    EngineName,
+    LocalModel,
+    ModelBlock,
+    NLIBlock,
+    Prices,
+    RemoteModel,
+    ScriptedModel,
+    ServerModel,
+    weights_of,
+)
+from selfstudy.recipe.probe import MEANS_OVER_SAMPLES, STDIN, AdaptiveBlock, Ask, ProbeBlock, ScorerName
+from selfstudy.recipe.teach import DPOBlock, LoraBlock, SFTBlock, TeachBlock
+from selfstudy.recipe.verify import VerifyBlock
+from selfstudy.recipe.whole import BudgetBlock, Recipe
+
+__all__ = [
+    "MEANS_OVER_SAMPLES",
+    "STDIN",
+    "AdaptiveBlock",
+    "Ask",
+    "BudgetBlock",
+    "DPOBlock",
+    "EmbedderBlock",
+    "EngineName",
+    "GatherBlock",
+    "LocalModel",
+    "LoraBlock",
+    "ModelBlock",
+    "NLIBlock",
+    "Prices",
+    "ProbeBlock",
+    "Recipe",
+    "RemoteModel",
+    "SFTBlock",
+    "ScorerName",
+    "ScriptedModel",
+    "ServerModel",
+    "TeachBlock",
+    "VerifyBlock",
+    "weights_of",
+]

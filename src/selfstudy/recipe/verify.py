@@ -1,0 +1,25 @@
+"""The recipe's block `verify`: what is asked again, and what promotion asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from selfstudy.recipe.base import Block, Fraction, Positive
+
+
+class VerifyBlock(Block):
+    """Did it learn, did it forget?"""
+
+    max_questions: Positive = 2000
+    """Most questions of each target (gap, known, reading); a seeded sample beyond it."""
+    samples: Annotated[int, Field(ge=0, le=100)] = 10
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    resamples: Positive = 10_000
+    margin: Fraction = 0.02
+    """Most that correctness on known questions and on reading may fall for promotion."""
+    control: bool = False
+    """Also train and check an adapter on random pairs; promotion then has to beat it."""
+    merge: bool = False
+    """Promotion writes a merged model instead of an adapter."""

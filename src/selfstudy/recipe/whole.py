@@ -1,0 +1,63 @@
+"""The whole recipe, made of one block per stage, and what a run as a whole depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.gather import GatherBlock
+from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, NLIBlock
+from selfstudy.recipe.probe import ProbeBlock
+from selfstudy.recipe.teach import TeachBlock
+from selfstudy.recipe.verify import VerifyBlock
+
+
+class BudgetBlock(Block):
+    """Where a run stops, cleanly and to be resumed; the limits are of the whole run, over all its sessions.
+
+    Looked at between batches.  It changes no result, so it may differ when a run is resumed.
+    """
+
+    calls: Positive | None = None
+    """Completions asked of language models."""
+    tokens: Positive | None = None
+    """Prompt and completion tokens together."""
+    money: Annotated[float, Field(gt=0)] | None = None
+    """By the prices of the models' blocks, in their currency."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Of the sessions, training included."""
+
+
+class Recipe(Block):
+    """Everything a run depends on; the same recipe and seed give the same records.
+
+    One thing comes from outside: without `probe.threshold`, one that was calibrated for these models.
+    """
+
+    model: ModelBlock = LocalModel()
+    judge: ModelBlock | None = None
+    """What grades and judges where a language model does; None: the teacher, else the model itself."""
+    teacher: ModelBlock | None = None
+    """A stronger model for references, judgements and dialogues."""
+    nli: NLIBlock = NLIBlock()
+    embedder: EmbedderBlock = EmbedderBlock()
+    library: str | None = None
+    """A folder or file of .txt .md .html .jsonl .csv, or `atlas`."""
+    answer_key: str | None = None
+    """`atlas`, or a .jsonl of {question, answer, known?, novel?}: ground truth that only verify sees."""
+    prompts: Path | None = None
+    """A folder whose files replace the built-in prompts of the same name."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    cache: bool = True
+    """Keep what remote models answer, and ask nothing twice (remote/response_cache.py); changes no result."""
+    budget: BudgetBlock = BudgetBlock()
+    rounds: Positive = 1
+    min_gain: Fraction = 0.01
+    """Stop after a round whose gain in gap correctness is below it."""
+    probe: ProbeBlock = ProbeBlock()
+    gather: GatherBlock = GatherBlock()
+    teach: TeachBlock = TeachBlock()
+    verify: VerifyBlock = VerifyBlock()

@@ -1,0 +1,85 @@
+"""The language models of a run: which stage uses which, each loaded when first needed, and counted.
+
+Knows blocks of a recipe and adapters; nothing of what a stage does with a model.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfstudy.recipe import LocalModel, ModelBlock, Recipe, ServerModel, weights_of
+from selfstudy.run import Run
+from selfstudy.run.budget import Ledger, Metered
+
+if TYPE_CHECKING:
+    from selfstudy.models.base import LanguageModel
+
+
+def block_of(recipe: Recipe, stage: str) -> ModelBlock:
+    """The block of the model that a stage asks.
+
+    probe: `probe.model`; gather: `gather.reader`, else the `teacher`; judge: `judge`, else the `teacher`.
+    Without one of its own a stage asks the recipe's `model`.  teach gets the weights behind the model.
+    """
+    own = {
+        "probe": recipe.probe.model,
+        "gather": recipe.gather.reader or recipe.teacher,
+        "judge": recipe.judge or recipe.teacher,
+        "teach": weights_of(recipe.model),
+    }.get(stage)
+    return recipe.model if own is None else own
+
+
+def with_adapter(block: ModelBlock, adapter: Path | None) -> ModelBlock:
+    """The same model with an adapter; a model that cannot have one stays as it is."""
+    if adapter is None or not isinstance(block, LocalModel | ServerModel):
+        return block
+    return block.model_copy(update={"adapter": adapter})
+
+
+@dataclass
+class StageModels:
+    """Models by block and adapter, each loaded once.
+
+    Args:
+        run: where their use is counted, if it is open for writing.
+        say: told when a server is started.
+    """
+
+    run: Run
+    say: Callable[[str], None]
+    _loaded: dict[str, LanguageModel] = field(default_factory=dict)
+    _ledger: Ledger | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has been spent; made when first needed, for it begins to measure time."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.run)
+        return self._ledger
+
+    def get(self, block: ModelBlock, adapter: Path | None = None) -> LanguageModel:
+        """The model of a block with an adapter of this run, or as it is."""
+        from selfstudy.models import load_lm
+
+        block = with_adapter(block, adapter)
+        key = block.model_dump_json()
+        if key not in self._loaded:
+            lm = load_lm(block, cache=self.run.recipe.cache, say=self.say)
+            self._loaded[key] = Metered(lm, self.ledger) if self.run.writable else lm
+        return self._loaded[key]
+
+    def forget(self, block: ModelBlock, adapter: Path | None = None) -> None:
+        """Lets go of a model that is not needed any more."""
+        self._loaded.pop(with_adapter(block, adapter).model_dump_json(), None)
+
+
+def stop_servers() -> None:
+    """Ends the server that this process has started, if any."""
+    server = sys.modules.get("selfstudy.models.server.lm")
+    if server is not None:
+        server.stop_servers()

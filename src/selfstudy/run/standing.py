@@ -1,0 +1,69 @@
+"""What stands: which adapter was promoted or rejected in a run, and when its rounds stop.
+
+Goes by the gate.json of each round; it knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from selfstudy.records import Failure
+from selfstudy.run import Round, Run
+
+PROMOTED = "promoted"
+"""Folder of the run with what was promoted last: an adapter, or a merged model if the recipe says so."""
+REJECTED = "REJECTED.txt"
+"""Marks the adapter of a round that the gate refused; it is kept and never used."""
+
+
+def promote(run: Run, write: Callable[[Path], None]) -> Path:
+    """Puts what `write` writes into a folder in place of what was promoted before, in one step."""
+    target = run.path / PROMOTED
+    temporary = target.with_name(target.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    write(temporary)
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    return target
+
+
+def reject(adapter: Path, reasons: Sequence[str]) -> None:
+    """Marks an adapter folder, with the gate's reasons."""
+    (adapter / REJECTED).write_text("\n".join(reasons) + "\n", encoding="utf-8")
+
+
+def trained(round: Round, arm: Literal["taught", "control"]) -> Path | None:
+    """The adapter folder of an arm of a round, if its training gave one that is of use."""
+    from selfstudy.models.lora import is_complete
+    from selfstudy.teach.stage import FOLDERS
+
+    failed = any(f.stage == "teach" and f.item_id == arm for f in round.iter(Failure))
+    folder = round.path / FOLDERS[arm]
+    return folder if is_complete(folder) and not failed else None
+
+
+def standing(round: Round) -> Path | None:
+    """The adapter that stands when `round` begins: the last one promoted before it."""
+    for earlier in range(round.number - 1, 0, -1):
+        if _gate(round.run.round(earlier)).get("promoted"):
+            return round.run.round(earlier).path / "adapter"
+    return None
+
+
+def why_stop(round: Round) -> str | None:
+    """The stop rule: nothing promoted, or a gain below the recipe's `min_gain`; None to go on."""
+    gate = _gate(round)
+    if not gate.get("promoted"):
+        return "nothing was promoted"
+    gain = (gate.get("gains") or {}).get("gap", {}).get("difference")
+    if gain is not None and gain < round.run.recipe.min_gain:
+        return f"the gain {gain:.3f} is below min_gain"
+    return None
+
+
+def _gate(round: Round) -> dict[str, Any]:
+    return round.run.read_json(f"rounds/{round.number}/gate.json") or {}

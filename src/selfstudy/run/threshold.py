@@ -1,0 +1,210 @@
+"""The threshold of a run: the hallucination score above which a question is a gap, and where it comes from.
+
+A number in the recipe wins; else the one calibrated for this model and scorer, if there is any; else 0.5, the
+papers' value, which nobody has measured for this model: it is called an uncalibrated default wherever it is
+shown.  The choice is made once, when a run first probes, and kept in the run, so that resuming gives the same
+verdicts whatever is calibrated meanwhile.
+
+Calibrations are kept per model and scorer in the user's data folder.  How they are made is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from selfstudy import __version__
+from selfstudy.errors import DataError, RunError
+from selfstudy.files import jsonl
+from selfstudy.recipe import Recipe
+from selfstudy.records import Unit, digest
+
+if TYPE_CHECKING:
+    from selfstudy.run import Run
+
+DEFAULT = 0.5
+FILE = "threshold.json"
+HOME = "SELFSTUDY_HOME"
+"""Environment variable: the folder for what outlives a run."""
+
+
+class Threshold(BaseModel):
+    """A hallucination score above `value` is a gap.
+
+    `precision` is the share of true gaps that calibration was asked for, `labels` how many questions it had.
+    `weights` are those of the scorer `ensemble`, where they were learned (bias, and one per member).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    value: Unit
+    source: Literal["recipe", "calibration", "default"]
+    precision: Unit | None = None
+    labels: int | None = None
+    weights: dict[str, Any] | None = None
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it was measured for this model and scorer."""
+        return self.source == "calibration"
+
+    def __str__(self) -> str:
+        if self.source == "calibration":
+            wanted = "" if self.precision is None else f" for precision {self.precision:g}"
+            return f"{self.value:.3g}, calibrated{wanted} on {self.labels:,} labels"
+        return f"{self.value:g}, " + ("set in the recipe" if self.source == "recipe" else UNCALIBRATED)
+
+
+UNCALIBRATED = "uncalibrated default"
+
+
+def settle(run: Run) -> Threshold:
+    """Chooses the threshold of `run` and keeps it there; one that was chosen before stays.
+
+    Raises:
+        DataError: a saved calibration of this model and scorer cannot be read.
+    """
+    if run.read_json(FILE) is None:
+        run.write_json(FILE, resolve(run.recipe).model_dump(mode="json"))
+    return of(run)
+
+
+def of(run: Run) -> Threshold:
+    """The threshold that `run` was given; before it has probed, that of its recipe, or the default."""
+    kept = run.read_json(FILE)
+    if kept is None:
+        return _of_recipe(run.recipe)
+    try:
+        return Threshold.model_validate(kept)
+    except ValidationError as error:
+        raise RunError(
+            f"{run.path / FILE} is damaged: {error.errors()[0]['msg']}", "restore it from a backup"
+        ) from None
+
+
+def resolve(recipe: Recipe) -> Threshold:
+    """The threshold that a run of `recipe`, begun now, would use."""
+    scorer = recipe.probe.scorer
+    given = _of_recipe(recipe)
+    if "ensemble" in (scorer, *recipe.probe.compare):
+        together = calibration_of(recipe, "ensemble")
+        given = given.model_copy(update={"weights": together and together.get("weights")})
+    saved = calibration_of(recipe, scorer) if given.source == "default" else None
+    if saved is None or saved.get("cut") is None:
+        return given
+    try:
+        return Threshold(
+            value=saved["cut"]["threshold"],
+            source="calibration",
+            precision=saved["wanted"],
+            labels=saved["labels"],
+            weights=given.weights,
+        )
+    except (ValidationError, KeyError, TypeError) as error:
+        raise _damaged(file_of(recipe, scorer), error) from None
+
+
+def in_use(run: Run, scorer: str) -> float:
+    """The threshold for `scorer`: that of `run` where it decides, else a calibrated one, else the default.
+
+    One that was calibrated for other weights of the ensemble than the run has says nothing of its scores.
+    """
+    own = of(run)
+    if scorer == run.recipe.probe.scorer:
+        return own.value
+    probe = run.recipe.probe.model_copy(update={"scorer": scorer, "threshold": None})
+    found = resolve(run.recipe.model_copy(update={"probe": probe}))
+    return DEFAULT if scorer == "ensemble" and found.weights != own.weights else found.value
+
+
+def _of_recipe(recipe: Recipe) -> Threshold:
+    number = recipe.probe.threshold
+    return Threshold(
+        value=DEFAULT if number is None else number, source="default" if number is None else "recipe"
+    )
+
+
+def calibration_of(recipe: Recipe, scorer: str) -> dict[str, Any] | None:
+    """What `keep` saved for the models of `recipe` and this scorer; None if nothing was.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    path = file_of(recipe, scorer)
+    try:
+        data = from_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    if not isinstance(data, dict):
+        raise _damaged(path, "not a JSON object")
+    return data
+
+
+def keep(recipe: Recipe, scorer: str, calibration: Mapping[str, Any]) -> Path:
+    """Saves a calibration for later runs of the same models; it replaces an earlier one.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    path = file_of(recipe, scorer)
+    try:
+        data = {**calibration, "fingerprint": fingerprint(recipe, scorer)}
+        jsonl.replace(path, jsonl.encode(data), path.parent)
+    except RunError as error:
+        raise RunError(error.what, f"set {HOME} to a folder that can be written") from None
+    return path
+
+
+def file_of(recipe: Recipe, scorer: str) -> Path:
+    """Where the calibration of these models and this scorer is kept, whether or not there is one."""
+    key = digest(scorer, json.dumps(fingerprint(recipe, scorer), sort_keys=True))
+    return home() / "calibrations" / f"{scorer}-{key}.json"
+
+
+def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
+    """What a hallucination score depends on: every model, the number of samples and their temperature."""
+    probe = recipe.probe
+    models = {
+        "model": probe.model or recipe.model,
+        "judge": recipe.judge or recipe.teacher,
+        "nli": recipe.nli,
+        "embedder": recipe.embedder,
+    }
+    return {
+        **{name: None if block is None else _identity(block) for name, block in models.items()},
+        "samples": probe.samples,
+        "temperature": probe.temperature,
+        "members": sorted(probe.ensemble) if scorer == "ensemble" else None,
+    }
+
+
+def _identity(block: Any) -> dict[str, str]:
+    names = ("path", "model", "revision", "adapter", "base_url")
+    known = {name: str(value) for name in names if (value := getattr(block, name, None)) is not None}
+    if "atlas" in known.values():  # an alias: the weights belong to the version of the package
+        known["revision"] = __version__
+    return known
+
+
+def home() -> Path:
+    """The folder for what outlives a run: $SELFSTUDY_HOME, or selfstudy in the user's data folder (XDG)."""
+    chosen = os.environ.get(HOME)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    data = Path(os.environ.get("XDG_DATA_HOME") or "")
+    # the XDG specification has relative paths ignored
+    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "selfstudy"
+
+
+def _damaged(path: Path, why: object) -> DataError:
+    return DataError(
+        f"the saved calibration {path} cannot be used: {why}",
+        "delete that file, or make it again: selfstudy calibrate RUN",
+    )

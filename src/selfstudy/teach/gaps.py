@@ -1,0 +1,111 @@
+"""What teach knows of a question: the records of probe and gather, joined; nothing of models or training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from selfstudy import text
+from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
+from selfstudy.run import Round
+from selfstudy.run.split import held_out_ids
+
+REFUSAL = "I don't know."
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question with its verdict.
+
+    Attributes:
+        passage: the model's own greedy answer; empty if it failed.
+        samples: its sampled answers, failed ones left out.
+        reference: the accepted answer read from the evidence; empty if there is none.
+        document: the text that the reference was read from; empty if there is none.
+        target: what teaching wants it to answer: the passage of a question it knows or is only unsure of,
+            else the reference.
+        read_target: what teaching wants it to answer with the document in the prompt.
+        held_out: whether verify keeps it if it is known (`split.held_out_ids`).
+        inconsistent: whether its samples disagree: its score is above the run's threshold.
+    """
+
+    question: Question
+    verdict: Verdict
+    passage: str
+    samples: tuple[str, ...]
+    reference: str
+    document: str
+    target: str
+    read_target: str
+    held_out: bool = False
+    inconsistent: bool = False
+
+
+def load(round: Round) -> list[Item]:
+    """All questions that have a verdict and an answer, in the order in which they were asked."""
+    verdicts = {v.question_id: v for v in round.iter(Verdict)}
+    answers = {a.question_id: a for a in round.iter(Answer)}
+    chosen = {v.reference_id for v in verdicts.values()}
+    references = _by_id(round, Reference, lambda r: r.id in chosen and r.accepted)
+    used = {r.evidence_id for r in references.values()}
+    evidence = _by_id(round, Evidence, lambda e: e.id in used)
+    questions = round.read(Question)
+    held_out = held_out_ids(questions, round.run.recipe)
+    threshold = round.run.threshold.value
+    items = []
+    for question in questions:
+        verdict, answer = verdicts.get(question.id), answers.get(question.id)
+        if verdict is None or answer is None:
+            continue
+        reference = references.get(verdict.reference_id or "")
+        source = evidence.get(reference.evidence_id) if reference else None
+        said = reference.text.strip() if reference else ""
+        passage = answer.passage.text.strip()
+        items.append(
+            Item(
+                question=question,
+                verdict=verdict,
+                passage=passage,
+                samples=tuple(
+                    s.text.strip() for s in answer.samples if s.finish != "error" and s.text.strip()
+                ),
+                reference=said,
+                document=text.under_title(source.title, source.text) if source else "",
+                target=passage if verdict.kind in ("known", "unsure") else said,
+                read_target=said,
+                held_out=question.id in held_out,
+                inconsistent=verdict.score is not None and verdict.score > threshold,
+            )
+        )
+    return items
+
+
+def gaps(items: Sequence[Item]) -> list[Item]:
+    """The questions to teach: a gap with an accepted reference; of near-duplicates the first (methods 2.2).
+
+    Two are near-duplicates if question and answer together say the same (`text.near_duplicates`).
+    """
+    found = [i for i in items if i.verdict.kind in GAPS and i.reference and i.target]
+    return [found[k] for k in text.near_duplicates([f"{i.question.text} {i.target}" for i in found])]
+
+
+def permuted(items: Sequence[Item], seed: int) -> list[Item]:
+    """The control: every question gets the answer of another one, at random, as chosen and as read answer.
+
+    One random cycle through all of them, so that none keeps its own (with at least two items).
+    """
+    order = list(range(len(items)))
+    random.Random(f"{seed}:control").shuffle(order)
+    donor = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [
+        replace(item, target=items[donor[k]].target, read_target=items[donor[k]].read_target)
+        for k, item in enumerate(items)
+    ]
+
+
+def _by_id(round: Round, kind: type[R], wanted: Callable[[R], bool]) -> dict[str, R]:
+    return {record.id: record for record in round.iter(kind) if wanted(record)}

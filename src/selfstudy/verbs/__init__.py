@@ -1,0 +1,1 @@
+"""What a person asks of a run or a machine, beside the loop itself."""

@@ -1,0 +1,274 @@
+"""Talking to a model, or to a run: its model before and after teaching, and what it knows about the question.
+
+Lines in, lines out: the command line gives it a terminal or a pipe.  A run's models are asked each question
+alone, with the prompt that they were probed, taught and verified with; a model by itself keeps the thread.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from selfstudy import text
+from selfstudy.errors import ModelError, RunError
+from selfstudy.models.base import Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel, ServerModel, weights_of
+from selfstudy.records import (
+    Answer,
+    Check,
+    Evidence,
+    Message,
+    Question,
+    Record,
+    Reference,
+    Score,
+    Verdict,
+)
+from selfstudy.run import Round, Run
+from selfstudy.run.models import with_adapter
+
+if TYPE_CHECKING:
+    from selfstudy.models.base import LanguageModel
+
+R = TypeVar("R", bound=Record)
+
+NEAR = 0.5
+"""Least token F1 with a question of the run, for the run to know anything about it."""
+NEW = "/new"
+"""Typed alone: begins a new conversation."""
+SIDE_BY_SIDE = 90
+"""Columns from which two answers stand beside each other."""
+_LABEL = 8
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run knows about its question nearest to one that is asked."""
+
+    nearness: float
+    question: Question
+    score: float | None = None
+    verdict: str | None = None
+    passage: str = ""
+    reference: str = ""
+    source: str = ""
+    evidence: str = ""
+    checks: dict[str, bool | None] = field(default_factory=dict)
+    """Whether base and taught were right when verify asked it."""
+
+    def lines(self) -> Iterator[str]:
+        """For a person to read."""
+        yield f'nearest question of the run ({self.nearness:.2f}): "{self.question.text}"'
+        score = "no score" if self.score is None else f"hallucination score {self.score:.2f}"
+        yield f"{score}; verdict: {self.verdict or 'none'}"
+        if self.reference:
+            yield f"reference: {self.reference}"
+        if self.evidence:
+            yield f"evidence, from {self.source}: {_short(self.evidence)}"
+        if self.checks:
+            right = {True: "right", False: "wrong", None: "not judged"}
+            yield "verify: " + ", ".join(f"{arm} was {right[value]}" for arm, value in self.checks.items())
+
+
+class Knowledge:
+    """The questions of a run, to be found by their words."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def nearest(self, asked: str) -> Known | None:
+        """What is known about the nearest question, by token F1; None below NEAR."""
+        wanted = text.normalise(asked)
+        best, at = 0.0, -1
+        for i, (question, _) in enumerate(self._questions):
+            near = 1.0 if text.normalise(question.text) == wanted else text.token_f1(question.text, asked)
+            if near > best:
+                best, at = near, i
+        if best < NEAR:
+            return None
+        return self._known(best, *self._questions[at])
+
+    @cached_property
+    def _questions(self) -> list[tuple[Question, Round]]:
+        return [(question, turn) for turn in self._run.rounds for question in turn.iter(Question)]
+
+    def _known(self, nearness: float, question: Question, turn: Round) -> Known:
+        scorer = self._run.recipe.probe.scorer
+        mine = question.id
+        scores = [s.value for s in turn.iter(Score) if s.question_id == mine and s.scorer == scorer]
+        verdict = _first(turn, Verdict, lambda v: v.question_id == mine)
+        answer = _first(turn, Answer, lambda a: a.question_id == mine)
+        wanted = verdict.reference_id if verdict else None
+        reference = _first(
+            turn, Reference, lambda r: r.id == wanted or (wanted is None and r.question_id == mine)
+        )
+        evidence = _first(turn, Evidence, lambda e: reference is not None and e.id == reference.evidence_id)
+        checks: dict[str, bool | None] = {
+            c.arm: c.correct
+            for c in turn.iter(Check)
+            if c.question_id == mine and c.wording == "original" and c.target != "reading"
+        }
+        return Known(
+            nearness=nearness,
+            question=question,
+            score=scores[0] if scores else None,
+            verdict=verdict.kind if verdict else None,
+            passage=answer.passage.text if answer else "",
+            reference=reference.text if reference else "",
+            source=evidence.source if evidence else "",
+            evidence=evidence.text if evidence else "",
+            checks=checks,
+        )
+
+
+def _first(turn: Round, kind: type[R], wanted: Callable[[R], bool]) -> R | None:
+    return next((record for record in turn.iter(kind) if wanted(record)), None)
+
+
+@dataclass
+class Talk:
+    """A conversation: `answer` takes what a person said and gives the lines to show.
+
+    Attributes:
+        models: by the label that their answers get, in the order to ask them.
+        alone: each question is asked by itself, with the prompt `answer`.
+    """
+
+    models: dict[str, LanguageModel]
+    sampling: Sampling
+    prompts: Prompts = field(default_factory=Prompts)
+    knowledge: Knowledge | None = None
+    alone: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What a person should know before the first question."""
+    _history: dict[str, list[Message]] = field(default_factory=dict)
+
+    def answer(self, said: str, width: int = 80) -> list[str]:
+        """The answers of all models to a line, and what the run knows about it."""
+        if said.strip() == NEW:
+            self._history.clear()
+            return ["a new conversation begins"]
+        answers = {label: self._ask(label, lm, said) for label, lm in self.models.items()}
+        lines = list(_shown(answers, width))
+        known = self.knowledge.nearest(said) if self.knowledge is not None else None
+        if known is not None:
+            lines += _block("run", "\n".join(known.lines()), width)
+        elif self.knowledge is not None:
+            lines += _block("run", "it has no question like this", width)
+        return lines
+
+    def _ask(self, label: str, lm: LanguageModel, said: str) -> str:
+        history = [] if self.alone else self._history.setdefault(label, [])
+        turn = Message(role="user", content=said)
+        chat = self.prompts.chat("answer", question=said) if self.alone else (*history, turn)
+        found = lm.generate([chat], self.sampling)[0][0]
+        if found.error is not None:
+            return f"[no answer: {found.error}]"
+        history += [turn, Message(role="assistant", content=found.text)]
+        return found.text or "[an empty answer]"
+
+
+def open_talk(
+    place: str,
+    *,
+    compare: bool = False,
+    temperature: float = 0.0,
+    max_new_tokens: int = 256,
+    say: Callable[[str], None] = lambda text: None,
+) -> Talk:
+    """A conversation with the model, or the run, at `place`.
+
+    Args:
+        compare: with a run, base and taught side by side.
+        say: told when a server is started.
+
+    Raises:
+        ModelError: there is no such model, or `compare` without a run.
+        RunError: `compare`, but the run has taught nothing.
+    """
+    from selfstudy.models import load_lm
+
+    folder = Path(place).expanduser()
+    if not (folder / "recipe.yaml").is_file():
+        if compare:
+            raise ModelError(f"{place} is no run, so there is nothing to compare", "give a run directory")
+        sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
+        return Talk({"model": load_lm(LocalModel(path=place))}, sampling)
+    run = Run.open(folder, write=False)
+    probe = run.recipe.probe
+    sampling = Sampling(
+        temperature=temperature,
+        max_new_tokens=min(max_new_tokens, probe.max_new_tokens),
+        repetition_penalty=probe.repetition_penalty,
+    )
+    adapter, notes = _taught(run, compare)
+    base = run.recipe.model
+    if adapter is not None and isinstance(base, ServerModel) and not _serves_both(base):
+        notes.append(f"asked in this process: {base.engine} would have to start again for each adapter")
+        base = weights_of(base) or base
+    models = {"base": base} if compare or adapter is None else {}
+    if adapter is not None:
+        models["taught"] = with_adapter(base, adapter)
+    return Talk(
+        {label: load_lm(block, cache=run.recipe.cache, say=say) for label, block in models.items()},
+        sampling,
+        Prompts(run.recipe.prompts),
+        Knowledge(run),
+        alone=True,
+        notes=notes,
+    )
+
+
+def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
+    """The adapter that was promoted last; to compare, the last one there is will do."""
+    adapters = [turn for turn in run.rounds if (turn.path / "adapter/adapter_model.safetensors").is_file()]
+    gates = {turn.number: run.read_json(f"rounds/{turn.number}/gate.json") or {} for turn in adapters}
+    promoted = [turn for turn in adapters if gates[turn.number].get("promoted")]
+    if promoted:
+        return promoted[-1].path / "adapter", [
+            f"taught: the adapter that round {promoted[-1].number} promoted"
+        ]
+    if compare and adapters:
+        why = " ".join(gates[adapters[-1].number].get("reasons") or ["verify has not decided yet."])
+        return adapters[-1].path / "adapter", [f"taught: round {adapters[-1].number}, not promoted. {why}"]
+    if compare:
+        raise RunError(f"{run.path} has taught nothing yet", f"selfstudy chat {run.path}, without --compare")
+    return None, ["nothing was promoted: this is the base model"]
+
+
+def _serves_both(block: ServerModel) -> bool:
+    """Whether the engine answers with the base model and with an adapter, without being started again."""
+    from selfstudy.models.server import engines
+
+    return engines.find(block.engine).adapters in ("named", "created")
+
+
+def _shown(answers: dict[str, str], width: int) -> Iterator[str]:
+    if len(answers) != 2 or width < SIDE_BY_SIDE:
+        for label, answer in answers.items():
+            yield from _block(label, answer, width)
+        return
+    each = (width - 3) // 2
+    columns = [[label, *_wrapped(answer, each)] for label, answer in answers.items()]
+    for i in range(max(map(len, columns))):
+        left, right = (column[i] if i < len(column) else "" for column in columns)
+        yield f"{left:<{each}} | {right}".rstrip()
+
+
+def _block(label: str, content: str, width: int) -> list[str]:
+    lines = _wrapped(content, width - _LABEL)
+    return [f"{label if i == 0 else '':<{_LABEL}}{line}".rstrip() for i, line in enumerate(lines or [""])]
+
+
+def _wrapped(content: str, width: int) -> list[str]:
+    return [part for line in content.splitlines() for part in textwrap.wrap(line, max(20, width)) or [""]]
+
+
+def _short(content: str, most: int = 240) -> str:
+    one_line = " ".join(content.split())
+    return one_line if len(one_line) <= most else one_line[: most - 3] + "..."

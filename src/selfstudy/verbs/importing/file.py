@@ -1,0 +1,278 @@
+"""Somebody else's results and data become a run: `selfstudy import FILE`.
+
+    pickles.py      pickles, read without running anything      rows.py          .jsonl, .json, .parquet
+    experiment.py   the original experiment's result files      preferences.py   pairs; questions with answers
+
+The run has the markers of the stages whose work the file replaces: an experiment has been probed; pairs and
+answers can be taught at once.  `imported.json` in the run says where everything came from and went:
+given = imported + duplicates + failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from selfstudy.errors import DataError, RunError
+from selfstudy.files import jsonl
+from selfstudy.files.rows import MalformedError, Row, read_rows
+from selfstudy.progress import Reporter, Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.recipe.file import make_recipe
+from selfstudy.records import Failure, Record
+from selfstudy.run import Round, Run
+from selfstudy.verbs.importing import experiment as experiments
+from selfstudy.verbs.importing import preferences
+from selfstudy.verbs.importing.pickles import read_pickle
+
+__all__ = ["IMPORTED", "Kind", "import_file"]
+
+Kind = Literal["experiment", "preferences", "qa"]
+IMPORTED = "imported.json"
+"""File of the run that says what was imported; for an experiment it holds the stored values too."""
+ANSWER_KEY = "answer_key.jsonl"
+"""File of a run of question-answer data: the questions and all accepted answers, as an answer key."""
+BLOCK = 2048
+"""Rows between two writes to disk."""
+
+Data = dict[str, Any]
+_FIELDS = (
+    "a result file of the original experiment (pickle), preference pairs {prompt, chosen, rejected}, or "
+    "questions with answers {question, answer}"
+)
+_SKIP = "mend it, or leave such rows out with --skip-bad: they are counted"
+
+
+def import_file(
+    path: Path,
+    folder: Path,
+    kind: Kind | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    skip_bad: bool = False,
+    report: Reporter | None = None,
+) -> Data:
+    """Makes the run `folder` from the file `path`; the same call finishes an import that was interrupted.
+
+    The whole file is checked before the run is made.
+
+    Args:
+        kind: what the file holds; None: its content tells.
+        overrides: changes of the recipe, such as "model.path=...".
+        skip_bad: rows that cannot be used become Failure records instead of an error.
+
+    Returns:
+        The content of `imported.json`: file, digest, kind, given, imported, duplicates, failed, and more for
+        an experiment (see `experiment.stored`).
+
+    Raises:
+        DataError: the file cannot be read or used; the message names file, line and value.
+        RecipeError: a bad override.
+        RunError: the folder holds another run, or an import of another file.
+    """
+    report = report or Silent()
+    source = _source(Path(path), kind, skip_bad)
+    recipe = make_recipe(source.recipe, overrides)
+    with Run.create_or_resume(folder, recipe) as run:
+        if _finished(run, source):
+            report.note(f"{run.path}: this import is done already")
+            return run.read_json(IMPORTED) or {}
+        head = {"file": source.path.name, "digest": source.digest, "kind": source.kind}
+        run.write_json(IMPORTED, {**head, "finished": False})
+        with run.timed("import"), report.task("importing", source.size) as advance:
+            counts = source.write(run.round(1), advance)
+        done = {**head, "finished": True, **counts}
+        run.write_json(IMPORTED, done)
+        for stage in source.replaces:
+            run.round(1).finish(stage)
+        return done
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A checked file. `write` puts its records into a round and returns what was counted."""
+
+    path: Path
+    kind: Kind
+    size: int
+    digest: str
+    recipe: Data
+    write: Callable[[Round, Callable[[int], None]], Data]
+    replaces: tuple[str, ...]
+    """The stages whose work this file replaces."""
+
+
+def _source(path: Path, kind: Kind | None, skip_bad: bool) -> _Source:
+    if kind is not None and kind not in get_args(Kind):
+        raise DataError(f"no format named {kind!r}", f"choose one of: {', '.join(get_args(Kind))}")
+    try:
+        with path.open("rb") as file:
+            pickled = file.read(1) == b"\x80" or path.suffix.lower() in (".pickle", ".pkl")
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+    if pickled or kind == "experiment":
+        if kind not in (None, "experiment"):
+            raise DataError(f"{path} is a pickle, not {kind}", "save the data as JSON lines")
+        return _experiment(path, digest, skip_bad, pickled)
+    return _rows(path, kind, digest, skip_bad)
+
+
+def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Source:
+    data = read_pickle(path) if pickled else next((row.value for row in read_rows(path)), None)
+    if not isinstance(data, dict) or not experiments.is_experiment(data):
+        keys = (experiments.QUESTIONS, *experiments.ANSWERS)
+        raise DataError(
+            f"{path} is no result file of the original experiment",
+            f"it must hold a dict with {', '.join(keys)}",
+        )
+    try:
+        found = experiments.read_experiment(data)
+    except MalformedError as error:
+        raise DataError(f"{path}: {error}", "mend the file") from None
+    if found.problems and not skip_bad:
+        place, problem = found.problems[0]
+        raise DataError(f"{path}: {place + ': ' if place else ''}{problem}", _SKIP)
+
+    def write(round: Round, advance: Callable[[int], None]) -> Data:
+        asks = round.run.recipe.probe.ask
+        round.append(experiments.records(found, asks[0].method if asks else "external"))
+        advance(len(found.questions))
+        return experiments.stored(found)
+
+    return _Source(path, "experiment", len(found.questions), digest, found.recipe(), write, ("probe",))
+
+
+def _rows(path: Path, kind: Kind | None, digest: str, skip_bad: bool) -> _Source:
+    kind = kind or _detect(path)
+    convert = _Convert(path, kind, Recipe())
+    size = 0
+    for row in read_rows(path):
+        size += 1
+        try:
+            convert.records(row)
+        except MalformedError as error:
+            if not skip_bad:
+                raise DataError(f"{path}, {row.place}: {error}", _SKIP) from None
+    if not size:
+        raise DataError(f"{path} holds no rows", f"give {_FIELDS}")
+    recipe = {"probe": {"ask": []}, "teach": {"method": "dpo" if kind == "preferences" else "sft"}}
+
+    def write(round: Round, advance: Callable[[int], None]) -> Data:
+        return _write(_Convert(path, kind, round.run.recipe), read_rows(path), round, advance)
+
+    return _Source(path, kind, size, digest, recipe, write, ("probe", "gather"))
+
+
+def _detect(path: Path) -> Kind:
+    """What the first row that is an object holds."""
+    first = next((row.value for row in read_rows(path) if row.value is not None), None)
+    if first is None:
+        raise DataError(f"{path} holds no JSON object", f"give {_FIELDS}")
+    if preferences.is_preference(first):
+        return "preferences"
+    if preferences.is_qa(first):
+        return "qa"
+    if experiments.is_experiment(first):
+        raise DataError(f"{path} is a result file in JSON", "say so: --format experiment")
+    keys = ", ".join(map(ascii, list(first)[:8])) or "none"
+    raise DataError(f"{path}: cannot tell what it holds; its fields are: {keys}", f"give {_FIELDS}")
+
+
+@dataclass
+class _Convert:
+    """Rows to records; a row that says what an earlier one said gives none."""
+
+    path: Path
+    kind: Kind
+    recipe: Recipe
+
+    def __post_init__(self) -> None:
+        self._prompts = Prompts(self.recipe.prompts)
+        self._seen: set[str] = set()
+        self.key: list[bytes] = []
+        """Lines of an answer key."""
+
+    def records(self, row: Row) -> Sequence[Record]:
+        """The records of a row, none for a repeat.
+
+        Raises:
+            MalformedError: the row cannot be used.
+        """
+        if row.value is None:
+            raise MalformedError(row.problem)
+        found: Sequence[Record]
+        if self.kind == "preferences":
+            question, pair = preferences.preference_records(row.value)
+            found, same = (question, pair), pair.id
+        else:
+            source = f"{self.path.name}, {row.place}"
+            found = preferences.qa_records(row.value, self._prompts, self.recipe, source)
+            same = preferences.question_key(row.value)
+        if same in self._seen:
+            return ()
+        self._seen.add(same)
+        if self.kind == "qa":
+            self.key.append(_key_line(row.value))
+        return found
+
+
+def _key_line(row: Data) -> bytes:
+    entry = {"question": preferences.question(row), "answer": list(preferences.answers(row))}
+    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
+
+
+def _write(convert: _Convert, rows: Iterator[Row], round: Round, advance: Callable[[int], None]) -> Data:
+    given = imported = failed = 0
+    block: list[Record] = []
+    for row in rows:
+        given += 1
+        try:
+            found = convert.records(row)
+            imported += bool(found)
+            block += found
+        except MalformedError as error:
+            failed += 1
+            item = f"{convert.path.name}, {row.place}"
+            block.append(Failure(stage="import", item_id=item, message=str(error)))
+        if given % BLOCK == 0:
+            round.append(block)
+            block = []
+            advance(BLOCK)
+    round.append(block)
+    advance(given % BLOCK)
+    if convert.key:
+        jsonl.replace(round.run.path / ANSWER_KEY, b"".join(convert.key), round.run.path)
+    return {
+        "given": given,
+        "imported": imported,
+        "duplicates": given - imported - failed,
+        "failed": failed,
+    }
+
+
+def _finished(run: Run, source: _Source) -> bool:
+    """Whether this very import is done.
+
+    Raises:
+        RunError: the run holds something else.
+    """
+    written = run.read_json(IMPORTED)
+    if written is None:
+        if any(any(part.path.glob("*.jsonl")) for part in run.rounds):
+            raise RunError(
+                f"{run.path} holds a run that was not imported", "give a new folder with --run DIR"
+            )
+        return False
+    if written.get("digest") != source.digest or written.get("kind") != source.kind:
+        raise RunError(
+            f"{run.path} holds an import of another file ({written.get('file')})",
+            "give a new folder with --run DIR",
+        )
+    return bool(written.get("finished")) and all(run.round(1).finished(s) for s in source.replaces)

@@ -1,0 +1,170 @@
+"""Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
+
+    questions.py    what is asked: gaps in several wordings, known questions, reading
+    counterfactual.py  pages with another answer, to see whether they are read
+    correctness.py  is an answer right?
+    gate.py         promote or not, and why
+    figures.py      the figures for summaries
+
+It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
+the adapters were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from selfstudy.judging.answer_key import AnswerKey
+from selfstudy.judging.correctness import judge
+from selfstudy.judging.selfcheck import passage_score, score_passages
+from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Arm, Check, Completion, Failure
+from selfstudy.run import Round
+from selfstudy.verify.gate import Gate, Rules, decide, refuse
+from selfstudy.verify.questions import Item, plan
+
+if TYPE_CHECKING:
+    from selfstudy.progress import Reporter
+
+
+Loader = Callable[[], LanguageModel]
+STAGE = "verify"
+NO_NUMBER = "the entailment model gave no number for answer and reference"
+
+
+def run_verify(
+    round: Round,
+    arms: Mapping[Arm, Loader],
+    nli: EntailmentModel,
+    prompts: Prompts,
+    key: AnswerKey | None,
+    report: Reporter,
+) -> Gate:
+    """Check every arm of `round` and decide on promotion.
+
+    Every arm gets the same questions in the same fixed blocks, greedily, with the probe's settings; gaps as
+    first asked also get `recipe.verify.samples` samples for the hallucination score.  Reading uses the
+    settings with which references were read: no repetition penalty, for it would punish copying.
+
+    Args:
+        arms: what loads the model of each arm, one at a time, in this order.  Without "taught" training gave
+            no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so.
+        key: ground truth, if there is any; without it the references count as true.
+
+    Returns:
+        The decision, also in gate.json of the round.  Called again after a kill it goes on where it stopped.
+        The caller marks the stage as done, after it has acted on the decision: a kill between the two must
+        not lose a promotion.
+    """
+    path = str((round.path / "gate.json").relative_to(round.run.path))
+    items = plan(round, key)
+    for arm, load in arms.items():
+        _ask_all(round, arm, load, nli, prompts, items, report)
+    recipe = round.run.recipe
+    block = recipe.verify
+    if "taught" not in arms:
+        failed = [f.message for f in round.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
+        why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
+        gate = refuse(f"{why}, so there is nothing to promote.")
+    else:
+        rules = Rules(block.margin, block.confidence, block.resamples, recipe.seed, block.control)
+        gate = decide(round.read(Check), rules)
+    round.run.write_json(path, gate.model_dump(mode="json"))
+    return gate
+
+
+def _ask_all(
+    round: Round,
+    arm: Arm,
+    load: Loader,
+    nli: EntailmentModel,
+    prompts: Prompts,
+    items: Sequence[Item],
+    report: Reporter,
+) -> None:
+    """Ask one arm everything that it has not answered yet, and write the checks block by block."""
+    recipe = round.run.recipe
+    done = round.ids(Check)
+    kinds: list[Callable[[Item], bool]] = [
+        lambda item: item.sampled,
+        lambda item: not item.sampled and item.target != "reading",
+        lambda item: item.target == "reading",
+    ]
+    finished = sum(item.unasked(arm).id in done for item in items)
+    if finished == len(items):
+        return
+    lm = load()
+    with report.task(f"verify: {arm}", len(items)) as advance:
+        advance(finished)
+        for kind in kinds:
+            some = [item for item in items if kind(item)]
+            for batch in round.pending(some, recipe.probe.block_size, lambda i: i.unasked(arm).id in done):
+                checks = _ask(arm, lm, nli, prompts, batch, recipe)
+                fresh = [check for check in checks if check.id not in done]
+                # Failures first: a kill between the two writes must not lose one.
+                for check in fresh:
+                    if check.error is not None:
+                        round.fail(STAGE, check.id, check.error)
+                round.append(fresh)
+                advance(len(fresh))
+
+
+def _ask(
+    arm: Arm, lm: LanguageModel, nli: EntailmentModel, prompts: Prompts, batch: Sequence[Item], recipe: Recipe
+) -> list[Check]:
+    """Checks of one block, all of one kind (sampled, plain or reading)."""
+    completions = lm.generate([item.chat(prompts) for item in batch], _sampling(batch[0], recipe))
+    passages = [found[0] for found in completions]
+    usable = [i for i, passage in enumerate(passages) if passage.finish != "error"]
+    judged = judge(
+        [batch[i].asked for i in usable],
+        [passages[i].text for i in usable],
+        [batch[i].expected for i in usable],
+        nli,
+    )
+    scores = _scores([completions[i] for i in usable], nli)
+    checks = [
+        item.unasked(arm).model_copy(update={"error": passage.error or "the model gave no answer"})
+        for item, passage in zip(batch, passages, strict=True)
+    ]
+    for i, judgement, score in zip(usable, judged, scores, strict=True):
+        checks[i] = (
+            batch[i]
+            .unasked(arm)
+            .model_copy(
+                update={
+                    "answer": passages[i].text,
+                    "correct": judgement.correct,
+                    "match": judgement.match,
+                    "token_f1": judgement.token_f1,
+                    "entailment": judgement.entailment,
+                    "score": score,
+                    "error": NO_NUMBER if judgement.correct is None else None,
+                }
+            )
+        )
+    return checks
+
+
+def _sampling(item: Item, recipe: Recipe) -> Sampling:
+    probe = recipe.probe
+    reading = item.target == "reading"
+    samples = recipe.verify.samples if item.sampled else 0
+    return Sampling(
+        n=samples,
+        temperature=probe.temperature,
+        greedy_first=True,
+        max_new_tokens=recipe.gather.max_new_tokens if reading else probe.max_new_tokens,
+        repetition_penalty=1.0 if reading else probe.repetition_penalty,
+        seed=recipe.seed,
+    )
+
+
+def _scores(completions: Sequence[Sequence[Completion]], nli: EntailmentModel) -> list[float | None]:
+    """Hallucination score of each passage with its samples; None where there are none."""
+    passages = [found[0].text for found in completions]
+    samples = [[sample.text for sample in found[1:] if sample.finish != "error"] for found in completions]
+    return [passage_score(sentences) for sentences in score_passages(passages, samples, nli)]

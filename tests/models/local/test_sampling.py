@@ -1,0 +1,72 @@
+"""Choosing tokens: streams, penalty, filters, inverse CDF."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfstudy.models.local.sampling import distribution, draw, penalise, streams
+
+SCORES = torch.log(torch.tensor([[0.5, 0.25, 0.125, 0.125], [0.1, 0.2, 0.3, 0.4]]))
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5), st.integers(1, 40))
+def test_a_stream_depends_on_its_key_alone(keys: list[int], length: int) -> None:
+    together = streams(np.array(keys, dtype=np.uint64), length)
+    assert ((together >= 0) & (together < 1)).all()
+    for key, row in zip(keys, together, strict=True):
+        longer = streams(np.array([key], dtype=np.uint64), length + 7)[0]
+        assert (longer[:length] == row).all()
+
+
+def test_streams_are_uniform_and_uncorrelated() -> None:
+    numbers = streams(np.arange(2000, dtype=np.uint64), 50)  # neighbouring keys are the hardest case
+    assert numbers.mean() == pytest.approx(0.5, abs=0.005)
+    assert numbers.var() == pytest.approx(1 / 12, abs=0.002)
+    assert abs(np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]) < 0.07
+    assert abs(np.corrcoef(numbers[:, 0], numbers[:, 1])[0, 1]) < 0.07
+
+
+def test_penalty_divides_positive_and_multiplies_negative_logits_once() -> None:
+    logits = torch.tensor([[2.0, -1.0, 3.0]])
+    seen = torch.tensor([[0, 1, 0, 0]])
+    assert penalise(logits, seen, 2.0).tolist() == [[1.0, -2.0, 3.0]]
+    assert penalise(logits, seen, 1.0) is logits
+
+
+def test_temperature_one_is_the_models_own_distribution() -> None:
+    assert distribution(SCORES, 1.0, 0, 1.0)[0].tolist() == pytest.approx([0.5, 0.25, 0.125, 0.125])
+    assert distribution(SCORES, 0.5, 0, 1.0)[0, 0].item() == pytest.approx(0.25 / 0.34375)
+
+
+def test_top_k_and_top_p_keep_the_most_probable() -> None:
+    assert distribution(SCORES, 1.0, 2, 1.0)[1].tolist() == pytest.approx([0, 0, 3 / 7, 4 / 7])
+    assert distribution(SCORES, 1.0, 0, 0.6)[0].tolist() == pytest.approx([2 / 3, 1 / 3, 0, 0])
+    assert distribution(SCORES, 1.0, 0, 0.0)[1].tolist() == pytest.approx([0, 0, 0, 1])
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 6),
+    st.integers(2, 9),
+    st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_draw_is_inverse_cdf_and_never_takes_an_impossible_token(
+    rows: int, vocabulary: int, numbers: list[int], random: object
+) -> None:
+    generator = np.random.default_rng(len(numbers))
+    weights = generator.random((rows, vocabulary)) * (generator.random((rows, vocabulary)) < 0.5)
+    weights[:, generator.integers(vocabulary)] += 0.01
+    probabilities = torch.tensor(weights / weights.sum(1, keepdims=True), dtype=torch.float32)
+    uniform = torch.tensor(numbers, dtype=torch.float64) * 2.0**-32
+    row = torch.arange(len(numbers)) % rows
+    for token, r, u in zip(draw(probabilities, row, uniform), row, uniform, strict=True):
+        cdf = probabilities[r].double().cumsum(0)
+        cdf /= cdf[-1].clone()
+        assert probabilities[r, token] > 0
+        assert cdf[token] > u or u > 1 - 1e-9
+        assert token == 0 or cdf[token - 1] <= u + 1e-9

@@ -1,0 +1,273 @@
+"""Recipes from YAML and overrides: what is accepted, and what a person reads when it is not."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfstudy.errors import RecipeError
+from selfstudy.recipe import LocalModel, Recipe
+from selfstudy.recipe.file import changed_keys, load_recipe, parse_recipe, read_yaml, recipe_digest, to_yaml
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "my.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path | None, *overrides: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, overrides)
+    message = str(caught.value)
+    assert len(message.splitlines()) < 24, "more than one screen"
+    return message
+
+
+def test_yaml_then_overrides(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "library: atlas\nprobe: {samples: 20, threshold: 0.4}\nteach: {sft: {learning_rate: 2e-3}}\n",
+    )
+    recipe = load_recipe(path, ["probe.samples=5", "teach.lora.target_modules=[q_proj, v_proj]", "seed=7"])
+    assert (recipe.probe.samples, recipe.probe.threshold, recipe.seed) == (5, 0.4, 7)
+    assert recipe.teach.sft.learning_rate == 0.002  # YAML 1.1 reads 2e-3 as text; a recipe may still say it
+    assert recipe.teach.lora.target_modules == ("q_proj", "v_proj")
+
+
+def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "library: atlas\nprobe: {ask: [{method: open, count: 10}, {method: induced, count: 20}]}\n"
+    )
+    assert [a.count for a in load_recipe(path, ["probe.ask.1.count=50"]).probe.ask] == [10, 50]
+    default = load_recipe(None, ["library=atlas", "probe.ask.0.count=50"]).probe.ask
+    assert [(a.method, a.count) for a in default] == [("documents", 50)]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("probe.treshold=0.4", "probe.treshold: unknown key; did you mean probe.threshold?"),
+        ("threshold=0.4", "threshold: unknown key; did you mean probe.threshold?"),
+        ("probe.ask.0.cuont=3", "probe.ask.0.cuont: unknown key; did you mean probe.ask.0.count?"),
+        ("model.pth=x", "model.pth: unknown key; did you mean model.path?"),
+        ("zebra=1", "known here: model, judge"),
+        ("probe.threshold=1.5", "probe.threshold = 1.5: must be less than or equal to 1"),
+        ("probe.samples=many", 'probe.samples = "many": must be a valid integer'),
+        ("teach.method=rlhf", "teach.method = \"rlhf\": must be 'sft', 'sft+dpo' or 'dpo'"),
+        ("model.type=magic", "model.type = \"magic\": must be one of 'local', 'scripted'"),
+        ("model={type: scripted}", "model.path: missing"),
+        ("probe=3", "probe = 3: must be a block"),
+        ("probe.ask.4.count=1", "probe.ask has no item '4'; it has 1"),
+        ("seed.x=1", "seed"),
+        ("samples", "not of the form key=value"),
+        ("=3", "not of the form key=value"),
+        ("probe..samples=3", "not of the form key=value"),
+        ("prompts=[", "not YAML"),
+        ("probe.ask=[]", "probe.ask is empty"),
+        ("library=null", "needs a library"),
+        ("library=./no-such-folder", "no-such-folder"),
+        ("prompts=./no-such-folder", "prompts: no folder at"),
+        ("probe.ask=[{method: external, count: 3}]", "needs probe.ask.0.source"),
+        ("probe.ask=[{method: oracle, count: 3, source: ./none}]", "probe.ask.0.source: no file at"),
+        ("probe.ask=[{method: oracle, count: 3, source: '-'}]", "only the method external reads stdin"),
+        ("probe.ask=[{method: open, count: 3, questions: true}]", "only the method external takes questions"),
+        ("probe.ask=[{method: external, count: 3, source: ./none.txt}]", "probe.ask.0.source: no file at"),
+        ("teach.lora.target_modules=[1]", "teach.lora.target_modules"),
+        ("teach.known_heldout=0", "teach.known_heldout = 0"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:
+    assert message in refusal(None, "library=atlas", override)
+
+
+def test_a_model_without_a_type_is_a_local_one() -> None:
+    model = load_recipe(None, ["library=atlas", "model={path: org/name}"]).model
+    assert model == LocalModel(path="org/name")
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "libary: x\nprobe: {threshold: 2, samples: 0}\nverify: {marign: 0.1}\n")
+    message = refusal(path)
+    assert "4 problems" in message
+    for part in (
+        "libary",
+        "did you mean library?",
+        "probe.threshold = 2",
+        "probe.samples = 0",
+        "verify.margin?",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"# only a comment\n", "is empty"),
+        (b"- a\n- b\n", "a list"),
+        (b"just text", "a str"),
+        (b"a: [1, 2", "not YAML"),
+        (b"\xff\xfe\x00bad", "not YAML"),
+        (b"a: !!python/object/apply:os.system [echo]", "not YAML"),
+        (b"[" * 50_000, "not YAML"),
+    ],
+)
+def test_a_file_that_is_no_recipe(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    assert message in refusal(path)
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    assert "cannot read" in refusal(tmp_path / "nothing.yaml")
+    assert "cannot read" in refusal(tmp_path)
+
+
+def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home / "docs", home / "prompts", home / "tiny", elsewhere / "docs"):
+        folder.mkdir(parents=True)
+    (home / "topics.txt").write_text("rivers")
+    path = write(
+        home,
+        "model: {path: tiny}\nnli: {path: org/name}\nembedder: {path: minilm}\n"
+        "library: docs\nprompts: ./prompts\n"
+        "probe: {ask: [{method: external, count: 1, source: topics.txt}]}\n",
+    )
+    monkeypatch.chdir(elsewhere)
+    recipe = load_recipe(path)
+    assert isinstance(recipe.model, LocalModel)
+    assert recipe.model.path == str(home / "tiny")
+    assert (recipe.nli.path, recipe.embedder.path) == ("org/name", "minilm")
+    assert recipe.library == str(home / "docs")
+    assert recipe.prompts == home / "prompts"
+    assert recipe.probe.ask[0].source == home / "topics.txt"
+    assert load_recipe(path, ["library=docs"]).library == str(elsewhere / "docs")
+    aliases = load_recipe(path, ["model.path=atlas", "library=atlas", "answer_key=atlas"])
+    assert isinstance(aliases.model, LocalModel)
+    assert (aliases.model.path, aliases.library, aliases.answer_key) == ("atlas", "atlas", "atlas")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "type: remote, base_url: 'http://127.0.0.1:9/v1'",
+        "type: server, engine: ollama",
+        "type: server, engine: vllm, url: 'http://127.0.0.1:9'",
+    ],
+)
+@pytest.mark.parametrize("name", ["llama3", "/models/llama", "./llama3"])
+def test_what_a_server_calls_its_model_is_no_path(tmp_path: Path, block: str, name: str) -> None:
+    (tmp_path / "llama3").mkdir()
+    path = write(tmp_path, f"model: {{{block}, model: {name}}}\njudge: {{{block}, model: {name}}}\n")
+    recipe = load_recipe(path, ["library=atlas"])
+    assert recipe.model.model == recipe.judge.model == name  # type: ignore[union-attr]
+
+
+def test_a_model_that_an_engine_loads_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "llama3").mkdir()
+    path = write(tmp_path, "library: atlas\nmodel: {type: server, engine: vllm, model: llama3, url: null}\n")
+    assert load_recipe(path).model.model == str(tmp_path / "llama3")  # type: ignore[union-attr]
+    path = write(tmp_path, "library: atlas\nmodel: {type: server, engine: vllm, model: /models/llama}\n")
+    assert "model.model: no model folder at /models/llama" in refusal(path)
+
+
+def test_a_limit_in_money_needs_prices_of_all_remote_models_in_one_currency(tmp_path: Path) -> None:
+    def remote(prices: str = "") -> str:
+        return f"{{type: remote, model: m{prices}}}"
+
+    usd, eur = (f", prices: {{prompt: 1, completion: 2, currency: {name}}}" for name in ("USD", "EUR"))
+    text = "library: atlas\nbudget: {{money: 5}}\nteacher: {}\njudge: {}\n"
+    assert "no model of the recipe has `prices`" in refusal(
+        write(tmp_path, "library: atlas\nbudget: {money: 5}\n")
+    )
+    said = refusal(write(tmp_path, text.format(remote(usd), remote())))
+    assert "judge has no `prices`" in said
+    assert "teacher" not in said
+    said = refusal(write(tmp_path, text.format(remote(usd), remote(eur))))
+    assert "prices are in EUR and USD" in said
+    load_recipe(write(tmp_path, text.format(remote(usd), remote(usd))))
+
+
+def test_the_yaml_of_a_recipe_is_the_recipe(tmp_path: Path) -> None:
+    recipe = load_recipe(
+        None, ["library=atlas", "seed=3", "teach.lora.target_modules=[a, b]", "probe.threshold=0.3"]
+    )
+    path = write(tmp_path, to_yaml(recipe))
+    assert parse_recipe(read_yaml(path), "it") == recipe
+    assert load_recipe(path) == recipe
+    assert recipe_digest(load_recipe(path)) == recipe_digest(recipe)
+
+
+def test_changed_keys_name_old_and_new() -> None:
+    old = load_recipe(None, ["library=atlas"])
+    new = load_recipe(None, ["library=atlas", "probe.threshold=0.6", "probe.ask=[{method: open, count: 3}]"])
+    assert changed_keys(old, old) == []
+    assert recipe_digest(old) != recipe_digest(new)
+    lines = changed_keys(old, new)
+    assert "probe.threshold: null -> 0.6" in lines
+    assert "probe.ask.0.count: 1000 -> 3" in lines
+    removed = changed_keys(
+        load_recipe(None, ["probe.ask=[{method: open, count: 1}, {method: open, count: 2}]"]), new
+    )
+    assert "probe.ask.1.count: 2 -> (absent)" in removed
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from([*Recipe.model_fields, "ask", "path", "type", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(data=st.dictionaries(st.sampled_from([*Recipe.model_fields, "ask", "x", ""]), plain, max_size=4))
+def test_whatever_the_data_the_answer_is_a_recipe_or_a_readable_refusal(data: dict[str, object]) -> None:
+    with suppress(RecipeError):  # and nothing else
+        assert parse_recipe(data, "it") == parse_recipe(
+            yaml.safe_load(to_yaml(parse_recipe(data, "it"))), "it"
+        )
+
+
+@given(
+    override=st.text(max_size=30)
+    | st.from_regex(r"(model|probe|ask|0|x)(\.(ask|0|path|x))*=.{0,6}", fullmatch=True)
+)
+def test_whatever_the_override_likewise(override: str) -> None:
+    with suppress(RecipeError):
+        assert isinstance(load_recipe(None, ["library=atlas", override]), Recipe)
+
+
+def test_every_default_is_itself_allowed() -> None:
+    assert yaml.safe_load(to_yaml(Recipe()))["probe"]["threshold"] is None
+    assert load_recipe(None, ["library=atlas"]).teach == Recipe().teach
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_examples_are_recipes(path: Path) -> None:
+    assert load_recipe(path, ["library=atlas"]).probe.ask
+
+
+@pytest.mark.parametrize(
+    "block", ["type: remote, model: m, base_url: '%s'", "type: server, engine: vllm, model: m, url: '%s'"]
+)
+def test_a_password_in_a_url_is_not_shown(block: str, tmp_path: Path) -> None:
+    path = write(tmp_path, f"library: atlas\nmodel: {{{block % 'http://me:hunter2@host/v1'}}}\n")
+    message = refusal(path)
+    assert "must hold no user, password or query" in message
+    assert "hunter2" not in message

@@ -1,0 +1,359 @@
+"""The run directory through its public door: writing, resuming, damage, locks, a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfstudy.errors import RunError
+from selfstudy.recipe import Recipe
+from selfstudy.recipe.file import load_recipe
+from selfstudy.records import Answer, Completion, Failure, Question, Score, TrainingStep
+from selfstudy.run import Run
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return load_recipe(None, ["library=atlas"])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "run"
+
+
+def questions(count: int) -> list[Question]:
+    return [Question(text=f"What is {n}?", topic="numbers") for n in range(count)]
+
+
+def files(run: Path) -> dict[str, bytes]:
+    """Every record of a run, byte by byte."""
+    return {str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("rounds/*/*")) if p.is_file()}
+
+
+def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> None:
+    answer = Answer(
+        question_id="q",
+        passage=Completion(text="Paris.\n\u2028 NUL \x00 end"),
+        samples=(Completion(text="é"),),
+    )
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([*questions(3), answer])
+        run.round(1).append(questions(5))
+    with Run.open(place, write=False) as run:
+        turn = run.rounds[0]
+        assert turn.read(Question) == questions(5)
+        assert turn.read(Answer) == [answer]
+        assert turn.ids(Question) == {q.id for q in questions(5)}
+        assert turn.read(Score) == []
+        assert run.recipe == recipe
+
+
+def test_a_loss_that_is_not_a_number_survives(place: Path, recipe: Recipe) -> None:
+    step = TrainingStep(arm="taught", phase="sft", step=1, loss=float("nan"), metrics={"grad": float("inf")})
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([step])
+        back = run.round(1).read(TrainingStep)[0]
+    assert str(back.loss) == "nan"
+    assert back.metrics == {"grad": float("inf")}
+
+
+def test_lone_surrogate_that_slipped_through_does_not_break_the_file(place: Path, recipe: Recipe) -> None:
+    hostile = Question.model_construct(id="x", text="a\ud800b", topic="", method="external", document_id=None)
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([hostile, *questions(1)])
+        assert [q.text for q in run.round(1).read(Question)] == ["a?b", "What is 0?"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    cut=st.integers(min_value=0, max_value=2000),
+    junk=st.sampled_from([b"", b"{", b"\x00" * 40, b"{oops\n", b'"\n'[:1]]),
+)
+def test_a_file_torn_anywhere_keeps_every_whole_line_and_resumes_to_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, recipe: Recipe, cut: int, junk: bytes
+) -> None:
+    place = tmp_path_factory.mktemp("torn") / "run"
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(questions(12))
+    whole = files(place)
+    file = place / "rounds/1/questions.jsonl"
+    data = file.read_bytes()[:cut]
+    file.write_bytes(data + junk)
+    kept = data.count(b"\n")
+    with Run.open(place, write=False) as run:
+        assert run.round(1).read(Question) == questions(12)[:kept]
+    with Run.create_or_resume(place, recipe) as run:
+        assert run.round(1).read(Question) == questions(12)[:kept]
+        run.round(1).append(questions(12))
+    assert files(place) == whole
+    shutil.rmtree(place)
+
+
+def test_a_damaged_line_in_the_middle_names_file_and_line(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(questions(3))
+    file = place / "rounds/1/questions.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for damage in (b"garbage\n", b"[1]\n", b'{"id": "x", "text": 3}\n', b"\n"):
+        file.write_bytes(lines[0] + damage + lines[2])
+        with Run.open(place) as run, pytest.raises(RunError, match=r"questions\.jsonl, line 2"):
+            run.round(1).read(Question)
+    file.write_bytes(lines[0] + b"garbage\n" + lines[2])
+    with Run.open(place) as run, pytest.raises(RunError, match="line 2"):
+        run.round(1).append(questions(4))
+
+
+def test_another_recipe_is_refused_with_the_changed_keys(place: Path, recipe: Recipe) -> None:
+    Run.create_or_resume(place, recipe).close()
+    other = load_recipe(None, ["library=atlas", "probe.threshold=0.6", "seed=1"])
+    with pytest.raises(RunError) as refusal:
+        Run.create_or_resume(place, other)
+    assert "probe.threshold: null -> 0.6" in str(refusal.value)
+    assert "seed: 0 -> 1" in str(refusal.value)
+    assert str(refusal.value).count("->") == 3  # two changes and the hint
+    Run.create_or_resume(place, recipe).close()  # the refusal let go of the lock
+
+
+def test_an_edited_stored_recipe_is_noticed(place: Path, recipe: Recipe) -> None:
+    Run.create_or_resume(place, recipe).close()
+    stored = place / "recipe.yaml"
+    stored.write_text(stored.read_text().replace("threshold: null", "threshold: 0.9"))
+    with pytest.raises(RunError, match="edited"):
+        Run.open(place)
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, recipe: Recipe) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(RunError, match=r"thesis\.tex"):
+        Run.create_or_resume(tmp_path, recipe)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(RunError, match="is a file"):
+        Run.create_or_resume(tmp_path / "thesis.tex", recipe)
+    with pytest.raises(RunError, match="no run at"):
+        Run.open(tmp_path)
+
+
+def test_a_kill_during_creation_can_be_resumed(place: Path, recipe: Recipe) -> None:
+    place.mkdir()
+    (place / "lock").touch()
+    (place / "run.json").write_text("{")
+    (place / "recipe.yaml.tmp").write_text("mod")
+    with Run.create_or_resume(place, recipe):
+        assert json.loads((place / "run.json").read_text())["seed"] == 0
+
+
+def test_a_second_process_is_refused_and_told_who_writes(place: Path, recipe: Recipe) -> None:
+    code = f"""
+        from pathlib import Path
+        from selfstudy.errors import RunError
+        from selfstudy.records import Question
+        from selfstudy.run import Run
+        try:
+            Run.open(Path({str(place)!r}))
+        except RunError as error:
+            print(error)
+        print(len(Run.open(Path({str(place)!r}), write=False).round(1).read(Question)))
+    """
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(questions(2))
+        out = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+        )
+    assert f"process {os.getpid()} on" in out.stdout
+    assert out.stdout.rstrip().endswith("2")  # reading needs no lock
+
+
+def test_a_killed_writer_leaves_no_lock_and_a_resumed_run_equals_an_undisturbed_one(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from selfstudy.recipe_file import load_recipe
+        from selfstudy.records import Question
+        from selfstudy.run import Run
+        with Run.create_or_resume(Path(sys.argv[1]), load_recipe(None, ["library=atlas"])) as run:
+            turn = run.round(1)
+            items = [Question(text=f"What is {n}?", topic="numbers") for n in range(400)]
+            for block in turn.pending(items, 7, lambda q: q.id in turn.ids(Question)):
+                turn.append(block)
+            turn.finish("probe")
+    """
+    script = [sys.executable, "-c", textwrap.dedent(code)]
+    subprocess.run([*script, str(tmp_path / "quiet")], check=True)
+    place = tmp_path / "disturbed"
+    for _ in range(3):
+        process = subprocess.Popen([*script, str(place)])
+        file = place / "rounds/1/questions.jsonl"
+        before = file.stat().st_size if file.exists() else 0
+        deadline = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < deadline:
+            if file.exists() and file.stat().st_size > before + 3000:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+    subprocess.run([*script, str(place)], check=True)
+    assert files(place) == files(tmp_path / "quiet")
+    with Run.open(place, write=False) as run:
+        assert run.round(1).finished("probe")
+
+
+def test_a_full_disk_loses_nothing_and_says_how_to_go_on(place: Path) -> None:
+    # a limit on file size fails a write half-way, as a full disk does
+    code = f"""
+        import resource
+        from pathlib import Path
+        from selfstudy.errors import RunError
+        from selfstudy.recipe_file import load_recipe
+        from selfstudy.records import Question
+        from selfstudy.run import Run
+        with Run.create_or_resume(Path({str(place)!r}), load_recipe(None, ["library=atlas"])) as run:
+            run.round(1).append([Question(text="first")])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+            try:
+                run.round(1).append([Question(text=f"more {{n}}") for n in range(1000)])
+            except RunError as error:
+                print(error)
+            try:
+                run.write_json("summary.json", {{"text": "x" * 9000}})
+            except RunError as error:
+                print(error)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert [q.text for q in run.round(1).read(Question)] == ["first"]
+            run.round(1).append([Question(text="second")])
+    """
+    out = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert out.stdout.count("nothing written earlier is lost") == 2
+    assert f"--run {place}" in out.stdout
+    with Run.open(place, write=False) as run:
+        assert [q.text for q in run.round(1).read(Question)] == ["first", "second"]
+    assert not list(place.rglob("*.tmp"))
+
+
+def test_failures_are_noted_once(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        for _ in range(2):
+            run.round(1).fail("gather", "q1", ValueError("no text"))
+        assert run.round(1).read(Failure) == [
+            Failure(stage="gather", item_id="q1", message="ValueError: no text")
+        ]
+
+
+def test_stages_finish_and_a_marker_is_dropped_when_its_records_were_lost(
+    place: Path, recipe: Recipe
+) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(questions(3))
+        run.round(1).finish("probe")
+    file = place / "rounds/1/questions.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"id"')  # torn after probe had finished: probe lost nothing
+    with Run.open(place) as run:
+        assert run.round(1).finished("probe")
+        assert not run.round(1).finished("gather")
+    file.write_bytes(file.read_bytes()[:-5])
+    with Run.open(place) as run:
+        assert not run.round(1).finished("probe")
+
+
+def test_rewrite_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(3))
+        turn.rewrite(Question, questions(3)[1:])
+        assert turn.read(Question) == questions(3)[1:]
+        turn.append(questions(3))  # the first one is not there any more
+        assert turn.read(Question) == [*questions(3)[1:], questions(1)[0]]
+        turn.rewrite(Question, [])
+        assert turn.read(Question) == []
+        turn.append(questions(1))
+        assert turn.read(Question) == questions(1)
+
+
+def test_a_rewrite_that_fails_loses_nothing(
+    place: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(3))
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match="No space left"):
+            turn.rewrite(Question, questions(1))
+        assert turn.read(Question) == questions(3)
+        assert turn.ids(Question) == {q.id for q in questions(3)}
+
+
+@given(count=st.integers(0, 40), size=st.integers(1, 12), done=st.sets(st.integers(0, 39)))
+def test_pending_yields_fixed_blocks_whole(count: int, size: int, done: set[int]) -> None:
+    blocks = list(
+        Run(Path("/nowhere"), Recipe(), None).round(1).pending(range(count), size, done.__contains__)
+    )
+    for block in blocks:
+        assert block[0] % size == 0
+        assert block == list(range(block[0], min(block[0] + size, count)))
+    assert set(range(count)) - done <= {n for block in blocks for n in block}
+    assert all(set(block) - done for block in blocks)
+
+
+def test_rounds_are_ordered_by_number(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        for number in (10, 2, 1):
+            run.round(number)
+        assert [turn.number for turn in run.rounds] == [1, 2, 10]
+        with pytest.raises(ValueError):
+            run.round(0)
+
+
+def test_seconds_add_up_over_sessions_also_of_a_stage_that_failed(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run, run.timed("probe"):
+        time.sleep(0.01)
+    with Run.open(place) as run:
+        with pytest.raises(ZeroDivisionError), run.timed("probe", round=2):
+            1 / (time.sleep(0.01) or 0)
+        assert list(run.seconds()) == ["probe"]
+        assert run.seconds()["probe"] >= 0.02
+
+
+def test_json_files_are_replaced_whole_and_stay_json(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        assert run.read_json("summary.json") is None
+        run.write_json("summary.json", {"auroc": float("nan"), "promoted": True})
+        assert run.read_json("summary.json") == {"auroc": None, "promoted": True}
+        json.loads((place / "summary.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_reader_cannot_write(place: Path, recipe: Recipe) -> None:
+    Run.create_or_resume(place, recipe).close()
+    before = files(place)
+    with Run.open(place, write=False) as run:
+        with pytest.raises(RunError, match="reading only"):
+            run.round(1).append(questions(1))
+        with pytest.raises(RunError, match="reading only"):
+            run.write_json("x.json", {})
+    assert files(place) == before
+    assert not (place / "rounds").exists()
+
+
+def test_appending_is_near_linear(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(Question(text=f"bulk {n}") for n in range(20_000))
+        start = time.perf_counter()
+        for n in range(20):  # small appends to a large file read nothing back
+            run.round(1).append([Question(text=f"single {n}")])
+        assert time.perf_counter() - start < 2
+        assert len(run.round(1).ids(Question)) == 20_020

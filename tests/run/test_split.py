@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
+from selfstudy.records import Answer, Completion, Evidence, Question, Reference, Verdict
+from selfstudy.run import Run
+from selfstudy.run.split import held_out, held_out_ids, topic_groups
+from selfstudy.teach import gaps as items
+from selfstudy.teach import pairs
+from selfstudy.text import near_duplicates
+from selfstudy.verify.questions import plan
+
+IDS = [f"{n:016x}" for n in range(4000)]
+
+
+@given(st.text(max_size=20), st.integers(0, 2**31 - 1))
+def test_the_ends_of_the_range(question_id: str, seed: int) -> None:
+    assert not held_out(question_id, seed, 0.0)
+    assert held_out(question_id, seed, 1.0)
+
+
+@given(st.text(max_size=20), st.integers(0, 99), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_share_keeps_what_a_smaller_one_held_out(
+    question_id: str, seed: int, a: float, b: float
+) -> None:
+    small, large = sorted((a, b))
+    assert not held_out(question_id, seed, small) or held_out(question_id, seed, large)
+
+
+def test_the_share_is_met_and_the_seed_matters() -> None:
+    first = [held_out(i, 0, 0.3) for i in IDS]
+    second = [held_out(i, 1, 0.3) for i in IDS]
+    assert 0.27 < sum(first) / len(IDS) < 0.33
+    assert first == [held_out(i, 0, 0.3) for i in IDS]
+    assert 0.4 < sum(a == b for a, b in zip(first, second, strict=True)) / len(IDS) < 0.7
+
+
+def by_topic(share: float = 0.5, seed: int = 0) -> Recipe:
+    return Recipe(seed=seed, teach=TeachBlock(known_heldout=share, split_by="topic"))
+
+
+def asked(words: str, topic: str = "") -> Question:
+    return Question(text=words, topic=topic)
+
+
+def test_each_question_for_itself_by_default() -> None:
+    questions = [asked(f"What is the mass of item {i}?", f"topic {i % 7}") for i in range(300)]
+    recipe = Recipe(seed=3)
+    assert held_out_ids(questions, recipe) == {q.id for q in questions if held_out(q.id, 3, 0.5)}
+
+
+def test_near_duplicates_are_on_one_side() -> None:
+    long = "which of the many old laws of the land about the use of water is still in force in village"
+    pairs = [(asked(f"Say {long} {i}?"), asked(f"Tell {long} {i}?")) for i in range(100)]
+    recipe = Recipe(seed=3)
+    out = held_out_ids([q for pair in pairs for q in pair], recipe)
+    assert all((one.id in out) == (other.id in out) == held_out(one.id, 3, 0.5) for one, other in pairs)
+    assert 20 < len(out) / 2 < 80
+
+
+def test_whole_topics_whatever_their_spelling() -> None:
+    questions = [
+        asked("Where is Fiji?", "Fiji"),
+        asked("Who rules the islands?", " fiji "),
+        asked("Where is Peru?", "Peru"),
+        asked("Why?"),
+        asked("How so, then?"),
+    ]
+    groups = topic_groups(questions)
+    assert groups[questions[0].id] == groups[questions[1].id] == "fiji"
+    assert len(set(groups.values())) == 4, "without a topic each is its own"
+
+
+def test_near_duplicates_join_their_topics() -> None:
+    long = "which of the many old laws of the land about the use of water is still in force on the islands"
+    questions = [
+        asked(f"Say {long}?", "law"),
+        asked(f"Tell {long}?", "water"),
+        asked("Where does it rain?", "water"),
+        asked("Where does it snow?", "weather"),
+    ]
+    groups = topic_groups(questions)
+    assert [groups[q.id] for q in questions] == ["law", "law", "law", "weather"]
+
+
+words = st.sampled_from(
+    ["what", "is", "the", "name", "colour", "of", "big", "small", "Fiji", "Peru", "old", "7"]
+)
+questions = st.lists(
+    st.builds(
+        lambda parts, topic: Question(text=" ".join(parts) + "?", topic=topic),
+        st.lists(words, min_size=3, max_size=14),
+        st.sampled_from(["", "a", "b", "c", "d", "e"]),
+    ),
+    max_size=40,
+    unique_by=lambda q: q.id,
+)
+
+
+@given(questions, st.integers(0, 5), st.floats(0.1, 0.9))
+def test_neither_a_topic_nor_a_wording_is_on_both_sides(
+    found: list[Question], seed: int, share: float
+) -> None:
+    recipe = by_topic(share, seed)
+    out = held_out_ids(found, recipe)
+    sides = {q.topic: set[bool]() for q in found if q.topic}
+    for q in found:
+        if q.topic:
+            sides[q.topic].add(q.id in out)
+    assert all(len(side) == 1 for side in sides.values())
+    for i, q in enumerate(found):
+        for other in found[:i]:
+            if (q.id in out) != (other.id in out):
+                assert len(near_duplicates([q.text, other.text, *NAMES])) == 2 + len(NAMES)
+    assert held_out_ids(found[::-1], recipe) == out
+
+
+NAMES = ("In Fiji.", "In Peru.")
+"""Texts that say which words are names."""
+
+
+def test_the_share_of_topics_is_met() -> None:
+    found = [asked(f"What is thing {i} of topic {i // 3}?", f"topic {i // 3}") for i in range(3000)]
+    assert 0.25 < len(held_out_ids(found, by_topic(0.3))) / len(found) < 0.35
+
+
+@pytest.mark.parametrize("split_by", ["question", "topic"])
+def test_what_verify_asks_teach_never_replays(tmp_path: Path, split_by: str) -> None:
+    teach = TeachBlock(known_heldout=0.4, split_by=split_by, sft=SFTBlock(replay=20))  # type: ignore[arg-type]
+    topic = {}
+    with Run.create_or_resume(tmp_path / "run", Recipe(library="atlas", teach=teach)) as run:
+        turn = run.round(1)
+        for i in range(120):
+            said = f"The height of item {i} is {i} metres."
+            question = asked(f"How high is item {i}?", f"topic {i // 4}")
+            topic[question.id] = question.topic
+            found = Evidence(
+                question_id=question.id,
+                document_id="d",
+                source="s",
+                text=said,
+                start=0,
+                end=9,
+                rank=0,
+                relevance=1,
+            )
+            read = Reference(
+                question_id=question.id, evidence_id=found.id, text=said, inconsistency=0, accepted=True
+            )
+            kind = "unknown" if i % 4 == 0 else "known"
+            verdict = Verdict(question_id=question.id, kind=kind, score=0.9, reference_id=read.id)  # type: ignore[arg-type]
+            answer = Answer(question_id=question.id, passage=Completion(text=said), samples=())
+            turn.append([question, found, read, verdict, answer])
+        everything = items.load(turn)
+        examples = pairs.examples(items.gaps(everything), everything, {}, Prompts(), run.recipe)
+        replayed = {e.question_id for e in examples if e.kind == "replay"}
+        verified = {i.question_id for i in plan(turn, None) if i.target == "known"}
+    known = {i.question.id for i in everything if i.verdict.kind == "known"}
+    assert not replayed & verified
+    assert replayed | verified == known
+    shared = {topic[i] for i in replayed} & {topic[i] for i in verified}
+    assert bool(shared) == (split_by == "question")

@@ -1,0 +1,349 @@
+"""Where the threshold of a run comes from, and that it stays; as a person calibrates it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from selfstudy.cli import app
+from selfstudy.errors import DataError, RunError
+from selfstudy.models.embedder import LexicalEmbedder
+from selfstudy.recipe import LocalModel, ProbeBlock, Recipe
+from selfstudy.records import Check, Question, Score
+from selfstudy.run import Run, threshold
+from selfstudy.summary import summarise
+
+
+def recipe(**probe: object) -> Recipe:
+    return Recipe(probe=ProbeBlock.model_validate(probe))
+
+
+def cli(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
+    return result.exit_code, result.stdout, result.stderr
+
+
+def truth(number: int) -> bool:
+    """Whether the model knows question `number`."""
+    return number % 5 > 1
+
+
+def value(number: int) -> float:
+    """Its score: known ones below 0.3, unknown ones above 0.25, so that 0.5 loses some of these."""
+    spread = float(np.random.default_rng(number).random())
+    return 0.3 * spread if truth(number) else 0.25 + 0.6 * spread
+
+
+@pytest.fixture
+def probed(tmp_path: Path) -> Path:
+    """A run with 200 scored questions and no labels."""
+    with Run.create_or_resume(tmp_path / "probed", recipe()) as run:
+        threshold.settle(run)
+        asked = [Question(text=f"What is {i}?") for i in range(200)]
+        run.round(1).append(asked)
+        run.round(1).append(
+            Score(question_id=q.id, scorer="selfcheck-nli", value=value(i)) for i, q in enumerate(asked)
+        )
+    return tmp_path / "probed"
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.jsonl"
+    lines = [{"question": f"what is  {i}?", "known": truth(i)} for i in range(200)]
+    path.write_text("\n".join(map(json.dumps, [*lines, {"question": "Who?", "known": True}])), "utf-8")
+    return path
+
+
+@pytest.fixture
+def calibrated(probed: Path, labels: Path) -> dict[str, object]:
+    code, shown, said = cli("calibrate", probed, "--labels", labels)
+    assert code == 0, said
+    assert "1 labels are of questions that this run does not have" in said + shown
+    assert "no random sample" not in said + shown
+    found: dict[str, object] = json.loads((probed / "calibration-selfcheck-nli.json").read_text())
+    return found
+
+
+def of_new_run(path: Path, made: Recipe) -> threshold.Threshold:
+    with Run.create_or_resume(path, made) as run:
+        return threshold.settle(run)
+
+
+def test_without_anything_it_is_an_uncalibrated_default(tmp_path: Path) -> None:
+    found = of_new_run(tmp_path / "run", recipe())
+    assert (found.value, found.source, found.calibrated) == (0.5, "default", False)
+    assert str(found) == "0.5, uncalibrated default"
+
+
+def test_a_number_in_the_recipe_wins(tmp_path: Path, calibrated: dict[str, object]) -> None:
+    found = of_new_run(tmp_path / "run", recipe(threshold=0.5))
+    assert (found.value, found.source) == (0.5, "recipe")
+    assert str(found) == "0.5, set in the recipe"
+
+
+def test_a_calibration_is_picked_up_by_runs_of_the_same_models_and_scorer(
+    tmp_path: Path, home: Path, calibrated: dict[str, object]
+) -> None:
+    cut = calibrated["cut"]
+    assert isinstance(cut, dict)
+    assert cut["threshold"] < 0.3
+    assert list(home.rglob("selfcheck-nli-*.json"))
+    found = of_new_run(tmp_path / "same", recipe())
+    assert (found.value, found.source, found.precision, found.labels) == (
+        cut["threshold"],
+        "calibration",
+        0.9,
+        200,
+    )
+    assert "calibrated for precision 0.9 on 200 labels" in str(found)
+    assert of_new_run(tmp_path / "adaptive", recipe(adaptive={})).calibrated
+    for other in (
+        recipe(scorer="agreement"),
+        recipe(samples=5),
+        recipe(temperature=0.7),
+        recipe().model_copy(update={"model": LocalModel(revision="v2", path="other")}),
+        recipe().model_copy(update={"model": LocalModel(adapter=tmp_path)}),
+        recipe().model_copy(update={"judge": LocalModel(path="other")}),
+        recipe().model_copy(update={"teacher": LocalModel(path="other")}),
+    ):
+        found = threshold.resolve(other)
+        assert (found.value, found.source) == (0.5, "default")
+
+
+def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:
+    def file(**models: object) -> Path:
+        return threshold.file_of(Recipe.model_validate(models), "selfcheck-llm")
+
+    one, other = ({"type": "remote", "model": "m", "base_url": f"http://{host}/v1"} for host in "ab")
+    assert file(teacher=one) == file(judge=one) == file(judge=one, teacher=other)
+    assert file(judge=one) != file(judge=other)
+    assert file(model=one) != file(model=other)
+
+
+def with_ensemble(path: Path) -> Path:
+    """A probed run whose ensemble is the mean of agreement, which is `value`, and of another that says 1."""
+    probe = recipe(scorer="agreement", compare=("ensemble",), ensemble=("agreement", "selfcheck-ngram"))
+    with Run.create_or_resume(path, probe) as run:
+        threshold.settle(run)
+        asked = [Question(text=f"What is {i}?") for i in range(200)]
+        run.round(1).append(asked)
+        for i, q in enumerate(asked):
+            parts = {"agreement": value(i), "selfcheck-ngram": 1.0}
+            mean = sum(parts.values()) / 2
+            run.round(1).append(
+                [
+                    Score(question_id=q.id, scorer="agreement", value=parts["agreement"]),
+                    Score(question_id=q.id, scorer="ensemble", value=mean, parts=parts),
+                ]
+            )
+    return path
+
+
+def test_a_cut_of_learned_weights_is_not_put_on_scores_of_equal_ones(tmp_path: Path, labels: Path) -> None:
+    probed = with_ensemble(tmp_path / "run")
+    assert cli("calibrate", probed, "--labels", labels)[0] == 0
+    found = json.loads((probed / "calibration-ensemble.json").read_text())
+    assert found["weights"]
+    assert found["cut"]["threshold"] != 0.5
+    with Run.open(probed, write=False) as run:
+        assert threshold.in_use(run, "ensemble") == 0.5, "its scores are means"
+        assert threshold.in_use(run, "agreement") == 0.5, "it began with the default"
+        own = {s.question_id: s.value for s in run.round(1).iter(Score) if s.scorer == "ensemble"}
+    selected = sum(v is not None and v > 0.5 for v in own.values())
+    assert (found["in_use"]["threshold"], found["in_use"]["selected"]) == (0.5, selected)
+    shown = json.loads(cli("compare", probed, "--labels", labels, "--json")[1])
+    assert [s["threshold"] for s in shown["scorers"] if s["scorer"] == "ensemble"] == [0.5]
+    with Run.create_or_resume(tmp_path / "next", run.recipe) as later:
+        assert threshold.settle(later).weights == found["weights"]
+        assert threshold.in_use(later, "ensemble") == found["cut"]["threshold"]
+
+
+def test_a_run_keeps_the_threshold_it_began_with(probed: Path, calibrated: dict[str, object]) -> None:
+    with Run.open(probed) as run:
+        assert threshold.settle(run).source == "default"  # it was probed before it was calibrated
+        assert run.threshold.value == 0.5
+
+
+def test_the_summary_says_where_it_comes_from(
+    tmp_path: Path, probed: Path, calibrated: dict[str, object]
+) -> None:
+    with Run.open(probed) as run:
+        before = summarise(run, None, LexicalEmbedder())
+        assert (before["calibrated"], before["threshold"]) == (False, 0.5)
+        assert before["threshold_source"] == "default"
+        assert set(before["calibrations"]) == {"selfcheck-nli"}
+        again = Run.create_or_resume(tmp_path / "again", recipe())
+        with again:
+            threshold.settle(again)
+            again.round(1).append(run.round(1).iter(Question))
+            again.round(1).append(run.round(1).iter(Score))
+            after = summarise(again, None, LexicalEmbedder())
+    assert (after["calibrated"], after["threshold_source"]) == (True, "calibration")
+    assert after["gaps"] == sum(value(i) > after["threshold"] for i in range(200)) > before["gaps"]
+    assert after["awareness"] is None  # no proposals were written
+
+
+def test_report_and_terminal_say_it(probed: Path, calibrated: dict[str, object]) -> None:
+    code, shown, said = cli("report", probed)
+    assert code == 0, said
+    assert "threshold 0.5, uncalibrated default" in shown
+    page = (probed / "report.html").read_text(encoding="utf-8")
+    assert "above the threshold 0.5, uncalibrated default" in page
+    assert "Calibration</h3>" in page
+
+
+def test_calibrate_prints_what_it_found(probed: Path, labels: Path) -> None:
+    code, shown, _ = cli("calibrate", probed, "--labels", labels, "--precision", "0.8")
+    assert code == 0
+    assert "AUROC" in shown
+    assert "means unknown with precision 0.8" in shown
+    assert "P(unknown): 0.00 at a score of 0.1, " in shown
+    assert "1.00 at a score of 0.7" in shown
+    assert f"next: selfstudy report {probed}" in shown
+
+
+def test_labels_come_from_verify_where_there_are_no_others(probed: Path) -> None:
+    code, _, said = cli("calibrate", probed)
+    assert code == 2
+    assert "has no labels" in said
+    assert "--labels" in said
+    with Run.open(probed) as run:
+        part = run.round(1)
+        part.append(
+            Check(
+                question_id=question.id,
+                arm=arm,
+                target="gap",
+                wording=wording,
+                asked=question.text,
+                answer="a",
+                expected="b",
+                correct=truth(i) if (arm, wording) == ("base", "original") else None if i % 2 else True,
+            )
+            for i, question in enumerate(part.read(Question)[:150])
+            for arm in ("base", "taught")
+            for wording in ("original", "reworded")
+        )
+    code, _, said = cli("calibrate", probed)
+    assert code == 0
+    assert "no random sample" in said
+    found = json.loads((probed / "calibration-selfcheck-nli.json").read_text())
+    assert (found["labels"], found["source"]) == (150, "the answers that verify checked")
+    assert found["auroc"] > 0.95
+
+
+def test_csv_and_ids(probed: Path, tmp_path: Path) -> None:
+    with Run.open(probed, write=False) as run:
+        ids = [q.id for q in run.round(1).iter(Question)]
+    file = tmp_path / "labels.csv"
+    words = {True: "yes", False: "0"}
+    rows = [f"{i},{words[truth(n)]}" for n, i in enumerate(ids)]
+    file.write_text("\n".join(["question_id,known", *rows]), "utf-8-sig")
+    assert cli("calibrate", probed, "--labels", file)[0] == 0
+    found = json.loads((probed / "calibration-selfcheck-nli.json").read_text())
+    assert (found["labels"], found["unknown"], found["source"]) == (200, 80, "labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.txt", "", "neither .jsonl nor .csv"),
+        ("a.jsonl", '{"question": "What is 1?", "known": true}\n{"question"', "line 2: not JSON"),
+        ("a.jsonl", "[1]", "line 1: expected an object, found [1]"),
+        ("a.jsonl", '{"question": ' + "9" * 5000 + "}", "line 1: not JSON that can be read"),
+        ("a.jsonl", "[" * 100_000, "line 1: not JSON that can be read"),
+        ("a.jsonl", "", "none is of a question of this run (0 are of others)"),
+        ("a.jsonl", '{"question": "Who?", "known": true}', "none is of a question of this run (1 are"),
+        (
+            "a.jsonl",
+            '\n{"question": "What is 1?", "known": "perhaps"}',
+            "line 2: known must be true or false",
+        ),
+        ("a.jsonl", '{"question": "What is 1?"}', "found None"),
+        ("a.jsonl", '{"known": true}', "no question and no question_id"),
+        (
+            "a.jsonl",
+            '{"question": "What is 1?", "known": true}\n{"question": "WHAT IS 1?", "known": false}',
+            "labelled otherwise above",
+        ),
+        ("a.csv", "question,known\nWhat is 1?,maybe\n", "line 2: known must be true or false"),
+        (
+            "a.csv",
+            "question,known\nWhat is 1?,yes\n",
+            "1 labelled questions have a score (0 unknown, 1 known)",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_used(probed: Path, tmp_path: Path, name: str, text: str, said: str) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    code, _, error = cli("calibrate", probed, "--labels", tmp_path / name)
+    assert code == 2
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_a_file_that_is_not_there(probed: Path, tmp_path: Path) -> None:
+    assert "cannot be read" in cli("calibrate", probed, "--labels", tmp_path / "no.jsonl")[2]
+
+
+def test_a_damaged_calibration_is_named(tmp_path: Path, calibrated: dict[str, object]) -> None:
+    path = threshold.file_of(recipe(), "selfcheck-nli")
+    for damage in ("{", "[]", '{"cut": {"threshold": 7}}', '{"cut": {"threshold": 0.5}}'):
+        path.write_text(damage)
+        with pytest.raises(DataError, match="selfcheck-nli-") as caught:
+            threshold.resolve(recipe())
+        assert "selfstudy calibrate" in caught.value.hint
+
+
+def test_no_threshold_reaches_it_and_later_runs_keep_the_default(tmp_path: Path, probed: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    shuffled = np.random.default_rng(0).permutation(200) % 5 > 1
+    rows = [{"question": f"What is {i}?", "known": bool(shuffled[i])} for i in range(200)]
+    file.write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    code, shown, _ = cli("calibrate", probed, "--labels", file, "--precision", "0.99")
+    assert code == 0
+    assert "no threshold reaches precision 0.99; the best is" in shown
+    assert threshold.resolve(recipe()).source == "default"
+
+
+def test_a_folder_that_cannot_be_written(probed: Path, labels: Path, home: Path) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.write_text("a file where the folder should be")
+    code, _, said = cli("calibrate", probed, "--labels", labels)
+    assert code == 2
+    assert "SELFSTUDY_HOME" in said
+    assert (probed / "calibration-selfcheck-nli.json").exists()
+
+
+def test_learned_weights_travel_with_the_threshold(tmp_path: Path) -> None:
+    made = recipe(scorer="ensemble", ensemble=("selfcheck-nli", "agreement"))
+    weights = {"bias": -2.0, "weights": {"selfcheck-nli": 3.0, "agreement": 1.0}}
+    threshold.keep(
+        made, "ensemble", {"cut": {"threshold": 0.4}, "wanted": 0.9, "labels": 50, "weights": weights}
+    )
+    with Run.create_or_resume(tmp_path / "run", made) as run:
+        assert threshold.settle(run).weights == weights
+        assert run.threshold.value == 0.4
+    others = recipe(scorer="ensemble", ensemble=("selfcheck-nli", "p-true"))
+    assert threshold.resolve(others).weights is None
+
+
+def test_a_damaged_threshold_of_a_run_is_named(probed: Path) -> None:
+    (probed / "threshold.json").write_text('{"value": 2, "source": "default"}')
+    with Run.open(probed, write=False) as run, pytest.raises(RunError, match=r"threshold\.json is damaged"):
+        _ = run.threshold
+
+
+def test_where_it_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "mine"))
+    assert threshold.home() == tmp_path / "mine"
+    monkeypatch.delenv("SELFSTUDY_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert threshold.home() == tmp_path / "data" / "selfstudy"
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    assert threshold.home() == Path.home() / ".local/share/selfstudy"

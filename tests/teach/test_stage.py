@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selfstudy.errors import ModelError
+from selfstudy.models import Models, load_lm
+from selfstudy.models import lora as adapters
+from selfstudy.models.embedder import load as load_embedder
+from selfstudy.models.scripted import ScriptedLM
+from selfstudy.progress import Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import EmbedderBlock, Recipe, TeachBlock
+from selfstudy.records import Example, Failure, Pair, TrainingStep, VerdictKind
+from selfstudy.run import Round
+from selfstudy.teach.stage import run_teach
+
+from .lessons import Overlap, make_round
+
+torch.set_num_threads(1)
+
+KINDS: dict[str, VerdictKind] = {"Peru": "unknown", "Chile": "misbelief", "Ghana": "unsure", "Nepal": "known"}
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def recipe(**changes: object) -> Recipe:
+    teach = {
+        "known_heldout": 0.0,
+        "wordings": 1,
+        "sft": {"epochs": 4, "learning_rate": 1e-2, "batch_size": 4},
+        "dpo": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4},
+        "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
+    }
+    return Recipe(teach=TeachBlock.model_validate({**teach, **changes}))
+
+
+def lesson(folder: Path, model: Path, **changes: object) -> tuple[Round, Models]:
+    round = make_round(folder, KINDS, recipe(**changes), model)
+    lm: Any = load_lm(round.run.recipe.model)
+    return round, Models(lm=lm, nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "sft+dpo"])
+def test_every_method_ends_with_one_adapter_of_the_base(
+    method: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    round, models = lesson(tmp_path / "run", tiny_llama, method=method)
+    folder = run_teach(round, models, Prompts(), Silent())
+    assert folder == round.path / "adapter"
+    assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
+    load_lm(round.run.recipe.model.model_copy(update={"adapter": folder}))
+    phases = {step.phase for step in round.iter(TrainingStep)}
+    assert phases == set(method.split("+"))
+    assert {p.origin for p in round.iter(Pair)} == {
+        "sft": set(),
+        "dpo": {"sample", "dash"},
+        "sft+dpo": {"taught-model"},
+    }[method]
+    assert bool(round.read(Example)) == (method != "dpo")
+    assert not list(round.path.glob("*.tmp"))
+    before = [p.read_bytes() for p in sorted(round.path.glob("*.jsonl"))]
+    assert run_teach(round, models, Prompts(), Silent()) == folder  # cheap and harmless
+    assert [p.read_bytes() for p in sorted(round.path.glob("*.jsonl"))] == before
+
+
+def test_a_kill_in_training_starts_it_again_and_gives_the_same(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, models = lesson(tmp_path / "whole", tiny_llama)
+    torn, _ = lesson(tmp_path / "torn", tiny_llama)
+    expected = run_teach(whole, models, Prompts(), Silent())
+    run_teach(whole, models, Prompts(), Silent(), arm="control")
+    assert expected
+
+    class Dying(Silent):
+        def task(self, label: str, total: int) -> Any:
+            if "sft" in label:
+                raise KeyboardInterrupt
+            return super().task(label, total)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_teach(torn, models, Prompts(), Dying())
+    listener = Listener()
+    folder = run_teach(torn, models, Prompts(), listener)
+    assert folder
+    assert any("starts again" in note for note in listener.notes)
+    run_teach(torn, models, Prompts(), Silent(), arm="control")
+    assert (folder / adapters.WEIGHTS).read_bytes() == (expected / adapters.WEIGHTS).read_bytes()
+    for name in ("examples.jsonl", "training.jsonl", "rewordings.jsonl"):
+        for a, b in ((whole.path / name, torn.path / name),):
+            assert a.exists() == b.exists()
+            assert not a.exists() or a.read_bytes() == b.read_bytes()
+
+
+def test_the_control_is_another_adapter_with_its_own_curve(tiny_llama: Path, tmp_path: Path) -> None:
+    round, models = lesson(tmp_path / "run", tiny_llama)
+    taught = run_teach(round, models, Prompts(), Silent())
+    examples = round.read(Example)
+    control = run_teach(round, models, Prompts(), Silent(), arm="control")
+    assert taught
+    assert control == round.path / "control"
+    assert (taught / adapters.WEIGHTS).read_bytes() != (control / adapters.WEIGHTS).read_bytes()
+    assert round.read(Example) == examples
+    steps = round.read(TrainingStep)
+    assert sum(s.arm == "control" for s in steps) == sum(s.arm == "taught" for s in steps) > 0
+
+
+def test_divergence_is_a_failure_record(tiny_llama: Path, tmp_path: Path) -> None:
+    sft = {"epochs": 8, "learning_rate": 1e30, "batch_size": 4, "warmup": 0.0}
+    round, models = lesson(tmp_path / "run", tiny_llama, sft=sft, method="sft+dpo")
+    assert run_teach(round, models, Prompts(), Silent()) == round.path / "adapter"
+    assert [(f.stage, f.item_id) for f in round.iter(Failure)] == [("teach", "taught")]
+    assert {s.phase for s in round.iter(TrainingStep)} == {"sft"}
+
+
+def test_nothing_to_teach_and_models_that_cannot_be_taught(tiny_llama: Path, tmp_path: Path) -> None:
+    quiet = make_round(tmp_path / "quiet", {"Nepal": "known", "Fiji": "unverifiable"}, recipe(), tiny_llama)
+    models = Models(lm=ScriptedLM({".": "x"}), nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
+    assert run_teach(quiet, models, Prompts(), Silent()) is None
+    round = make_round(tmp_path / "run", KINDS, recipe(), tiny_llama)
+    with pytest.raises(ModelError, match="cannot be taught"):
+        run_teach(round, models, Prompts(), Silent())
+
+
+@pytest.mark.parametrize("special", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}])
+def test_an_adapter_that_no_other_can_be_added_to_is_refused_before_anything_is_done(
+    tiny_llama: Path, tmp_path: Path, special: dict[str, Any]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    round, models = lesson(tmp_path / "run", tiny_llama)
+    given = tmp_path / "given"
+    lm: Any = load_lm(round.run.recipe.model)
+    get_peft_model(lm.model, LoraConfig(r=2, target_modules=["q_proj"], **special)).save_pretrained(given)
+    models.lm.adapter = given  # type: ignore[attr-defined]
+    before = sorted(p.name for p in round.path.iterdir())
+    with pytest.raises(ModelError, match=f"no plain LoRA adapter .{next(iter(special))}"):
+        run_teach(round, models, Prompts(), Silent())
+    assert sorted(p.name for p in round.path.iterdir()) == before
+
+
+def test_a_second_lesson_gives_one_adapter_that_holds_both(tiny_llama: Path, tmp_path: Path) -> None:
+    first, models = lesson(tmp_path / "first", tiny_llama)
+    one = run_teach(first, models, Prompts(), Silent())
+    block = first.run.recipe.model
+    second = make_round(tmp_path / "second", {"Fiji": "unknown", "Cuba": "unknown"}, recipe(), tiny_llama)
+    again: Any = load_lm(block.model_copy(update={"adapter": one}))
+    if not hasattr(again, "adapter"):
+        pytest.xfail(
+            "LocalLM does not say which adapter it was loaded with: a second round forgets the first"
+        )
+    two = run_teach(second, Models(lm=again, nli=models.nli, embedder=models.embedder), Prompts(), Silent())
+    assert one
+    assert two
+    after: Any = load_lm(block.model_copy(update={"adapter": two}))
+    from safetensors.torch import load_file
+
+    weights = load_file(two / adapters.WEIGHTS)
+    name = "model.layers.0.self_attn.q_proj"
+    a, b = (weights[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")
+    assert a.shape[0] == 8  # four ranks of each lesson
+    change = after.model.get_submodule(name).weight - again.model.get_submodule(name).weight
+    assert torch.allclose(change, b[:, 4:] @ a[4:], atol=1e-6)  # the second lesson, on top of the first

@@ -1,0 +1,226 @@
+"""What the doctor finds, and that each failure names what mends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from selfstudy.verbs import doctor
+from selfstudy.verbs.doctor import Finding, examine
+from tests.stories.small import cli
+
+
+def findings(recipe: Path, folder: Path) -> dict[str, Finding]:
+    """What is found, by name."""
+    return {one.name: one for one in examine(folder, recipe)}
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_machine_that_is_ready(tmp_path: Path) -> None:
+    found = list(examine(tmp_path))
+    assert [one.name for one in found if one.state == "fail"] == []
+    assert {"python", "packages", "memory", "disk", "torch", "accelerator"} <= {one.name for one in found}
+    assert all(one.mend for one in found if one.state != "ok")
+
+
+def test_versions_are_compared_with_the_tested_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned = tmp_path / "constraints.txt"
+    pinned.write_text("# tested\nnumpy==0.0.1\nno-such-package==1.0\n")
+    monkeypatch.setattr(doctor, "_constraints_file", lambda: pinned)
+    finding = {one.name: one for one in examine(tmp_path)}["versions"]
+    assert finding.state == "warn"
+    assert "(tested: 0.0.1)" in finding.found
+    assert "no-such-package" not in finding.found
+    assert finding.mend == f"pip install -c {pinned} selfstudy"
+
+
+def test_the_tested_versions_are_known() -> None:
+    file = doctor._constraints_file()
+    assert file is not None
+    assert "\ntorch==" in file.read_text()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    found = {one.name: one for one in examine(tmp_path / "nowhere")}
+    assert found["disk"].state == "fail"
+    assert "--run DIR" in found["disk"].mend
+
+
+def test_the_models_of_a_recipe(tmp_path: Path, tiny_llama: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "config.json").write_text("{}")
+    recipe = written(
+        tmp_path,
+        f"""
+        model: {{path: {tiny_llama}}}
+        teacher: {{path: {empty}}}
+        judge: {{path: {tiny_llama}, adapter: {tmp_path / "no-adapter"}}}
+        embedder: {{path: minilm}}
+        library: atlas
+        """,
+    )
+    found = findings(recipe, tmp_path)
+    assert found["recipe"].state == found["model"].state == found["nli"].state == "ok"
+    assert found["library"].state == "ok"
+    assert found["teacher"].state == "fail"
+    assert "no *.safetensors" in found["teacher"].found
+    assert "save_pretrained" in found["teacher"].mend
+    assert found["judge"].state == "fail"
+    assert "no adapter" in found["judge"].found
+
+
+def test_a_model_that_would_have_to_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from selfstudy.models.local import loading
+
+    recipe = written(tmp_path, "model: {path: some-owner/no-such-model}\nlibrary: atlas\n")
+    monkeypatch.setattr(loading, "hub_answers", lambda: False)
+    found = findings(recipe, tmp_path)["model"]
+    assert found.state == "fail"
+    assert "hf download some-owner/no-such-model" in found.mend
+    monkeypatch.setattr(loading, "hub_answers", lambda: True)
+    assert findings(recipe, tmp_path)["model"].state == "ok"
+
+
+def test_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    recipe = written(
+        tmp_path,
+        """
+        model: {type: server, engine: vllm, model: atlas}
+        teacher: {type: server, engine: vllm, model: atlas, url: "http://127.0.0.1:9"}
+        library: atlas
+        """,
+    )
+    found = findings(recipe, tmp_path)
+    assert found["model"].state == "fail"
+    assert found["model"].mend == "pip install vllm"
+    assert found["model weights"].state == "ok"
+    assert found["teacher"].state == "fail"
+    assert "vllm serve atlas" in found["teacher"].mend
+    assert found["vllm"].found.startswith("note: ")
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """Wants the key `good`."""
+
+    def do_GET(self) -> None:
+        good = self.headers["Authorization"] == "Bearer good"
+        self.send_response(200 if good else 401)
+        self.end_headers()
+        self.wfile.write(b'{"data": []}' if good else b'{"error": {"message": "no such key"}}')
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server on the loopback interface."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    with serving(Guarded) as url:
+        yield f"{url}/v1"
+
+
+def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "model: {type: remote, model: m, base_url: '%s', api_key_env: MY_KEY}\nlibrary: atlas\n"
+    recipe = written(tmp_path, text % guarded)
+    monkeypatch.delenv("MY_KEY", raising=False)
+    missing = findings(recipe, tmp_path)["model"]
+    assert missing.state == "fail"
+    assert "$MY_KEY" in missing.mend
+    monkeypatch.setenv("MY_KEY", "bad-secret")
+    wrong = findings(recipe, tmp_path)["model"]
+    assert wrong.state == "fail"
+    assert "bad-secret" not in str(wrong)
+    monkeypatch.setenv("MY_KEY", "good")
+    assert findings(recipe, tmp_path)["model"].state == "ok"
+    nobody = findings(written(tmp_path, text % "http://127.0.0.1:9/v1"), tmp_path)["model"]
+    assert nobody.state == "fail"
+    assert "curl http://127.0.0.1:9/v1/models" in nobody.mend
+
+
+class Listing(BaseHTTPRequestHandler):
+    """Has two models."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"data": [{"id": "gpt-large"}, {"id": "llama3:latest"}]}')
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def listing() -> Iterator[str]:
+    with serving(Listing) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "type: remote, model: %s, base_url: '%s/v1'",
+        "type: server, engine: ollama, model: %s, url: '%s'",
+        "type: server, engine: vllm, model: %s, url: '%s', weights: atlas",
+    ],
+)
+def test_a_server_without_the_model(tmp_path: Path, listing: str, block: str) -> None:
+    def found(model: str) -> Finding:
+        path = written(tmp_path, f"model: {{{block % (model, listing)}}}\nlibrary: atlas\n")
+        return findings(path, tmp_path)["model"]
+
+    assert found("gpt-large").state == found("llama3").state == "ok"
+    wrong = found("gpt-larg")
+    assert wrong.state == "fail"
+    assert "has no model gpt-larg" in wrong.found
+    assert wrong.mend == "set `model` to gpt-large and 1 more"
+    assert found("zzz").mend == "set `model` to gpt-large, llama3:latest"
+
+
+def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "m.gguf"
+    recipe = written(tmp_path, "model: {type: server, engine: llama-cpp, model: m.gguf}\nlibrary: atlas\n")
+    found = [one for one in examine(tmp_path, recipe) if one.name == "model" and "m.gguf" in one.found]
+    assert [one.state for one in found] == ["fail"]
+    assert ".gguf" in found[0].mend
+    file.write_bytes(b"GGUF")
+    assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
+
+
+def test_a_recipe_that_cannot_be_used(tmp_path: Path) -> None:
+    recipe = written(tmp_path, "library: ./nowhere\nprobe: {sampels: 3}\n")
+    found = findings(recipe, tmp_path)
+    assert found["recipe"].state == "fail"
+    assert "did you mean probe.samples?" in found["recipe"].found
+    assert "library" not in found
+    code, shown, _ = cli("doctor", recipe)
+    assert code == 1
+    assert "fail  recipe" in shown
+
+
+def test_a_library_without_files(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    recipe = written(tmp_path, "library: ./docs\n")
+    assert findings(recipe, tmp_path)["library"].state == "fail"
+    (tmp_path / "docs" / "a.md").write_text("# Fiji")
+    assert findings(recipe, tmp_path)["library"].found.startswith("1 files")

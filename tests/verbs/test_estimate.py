@@ -1,0 +1,196 @@
+"""What a recipe will ask for: hand-counted, and held against what a run really asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfstudy import ScriptedLM, learn
+from selfstudy.models.base import Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, VerifyBlock
+from selfstudy.records import Chat, Document
+from selfstudy.run.budget import FILE
+from selfstudy.verbs.estimate import Speed, Work, estimate, measure
+from tests.stories.small import DEMO, QUICK, cli, recipe, sets
+
+FACTOR = 2.5
+"""How far an estimate may be from what a run asks, in calls and tokens of a stage, either way."""
+
+
+def words(chat: Chat) -> int:
+    return sum(len(turn.content.split()) for turn in chat)
+
+
+def asked(
+    recipe: Recipe, documents: list[Document], speeds: dict[str, Speed] | None = None
+) -> dict[str, Work]:
+    works = estimate(recipe, documents, Prompts(), words, speeds).works
+    return {f"{work.stage} {work.kind}": work for work in works}
+
+
+def test_counts_by_hand() -> None:
+    documents = [Document(source=str(i), text="word " * 40) for i in range(10)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=1000),), samples=4)
+    found = asked(Recipe(library="x", probe=block, verify=VerifyBlock(samples=3)), documents)
+    answer = found["probe answer"]
+    assert (answer.chats, answer.each, answer.calls) == (10, 5, 50)  # no more questions than chunks
+    assert found["probe question"].chats == pytest.approx(13)
+    read = found["gather read"]
+    assert read.each == 6
+    assert (
+        read.prompt == words(Prompts().chat("read", document="", question="a b c d e f g h i j k l m")) + 40
+    )
+    assert found["verify read"].chats == pytest.approx(2 * (10 * 0.5 + 10 * 0.35 * 0.5))
+
+
+def test_a_long_document_is_cut_into_chunks() -> None:
+    documents = [Document(source="a", text="word " * 5000)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=1000, chunk_tokens=512, per_chunk=2),))
+    found = asked(Recipe(library="x", probe=block), documents)
+    assert 2 * 9 <= found["probe answer"].chats <= 2 * 11
+    assert found["gather read"].prompt < 600
+
+
+def test_ways_of_asking_without_documents() -> None:
+    asks = (Ask(method="open", count=30), Ask(method="induced", count=60))
+    found = estimate(Recipe(probe=ProbeBlock(ask=asks, samples=1)), [], Prompts(), words)
+    topics = [work for work in found.works if work.kind == "topics"]
+    assert [work.calls for work in topics] == [30, 10]
+    assert {row.stage for row in found.rows} == {"probe"}  # without a library nothing else is asked
+    assert sum(work.calls for work in found.works if work.kind == "answer") == 180
+
+
+def test_a_judge_is_counted_apart_and_priced() -> None:
+    judge = RemoteModel(model="big", prices={"prompt": 2.0, "completion": 8.0, "currency": "EUR"})
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4, compare=("selfcheck-llm",))
+    found = estimate(Recipe(library="x", judge=judge, probe=block), documents, Prompts(), words)
+    (row,) = [row for row in found.rows if row.model == "big"]
+    assert row.stage == "probe"
+    assert row.calls == 20 * 4 * 1.5
+    assert row.cost == pytest.approx((row.prompt_tokens * 2 + row.completion_tokens * 8) / 1e6)
+    assert row.currency == "EUR"
+    assert all(other.cost is None for other in found.rows if other is not row)
+
+
+def test_time_follows_from_what_was_measured() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+    speeds = {"answer": Speed(10.0, 12.0), "read": Speed(5.0, 8.0), "question": Speed(20.0, 9.0)}
+    found = estimate(Recipe(library="x", probe=block), documents, Prompts(), words, speeds)
+    probe = found.rows[0]
+    assert probe.seconds == pytest.approx(100 / 10 + 26 / 20)
+    assert probe.completion_tokens == pytest.approx(100 * 12 + 26 * 9)
+
+
+def test_measuring_stops_in_time_and_sees_the_length_of_answers() -> None:
+    lm = ScriptedLM({"Ask one question": ["What is it?"], ".": ["It is a short answer."]})
+    documents = [Document(source=str(i), text=f"Document {i} says something.") for i in range(5)]
+    speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.2)
+    assert {kind: speed.tokens for kind, speed in speeds.items()} == {"answer": 5, "read": 5, "question": 3}
+    assert all(speed.per_second > 0 for speed in speeds.values())
+
+
+class Slow(ScriptedLM):
+    """Answers one completion after the other, `pause` seconds each; notes how many were asked at once."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__({".": ["It is a short answer."]})
+        self.pause = pause
+        self.asked: list[int] = []
+
+    def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
+        self.asked.append(len(chats) * sampling.total)
+        time.sleep(self.pause * self.asked[-1])
+        return super().generate(chats, sampling, progress)
+
+
+def test_a_slow_model_is_asked_for_one_answer_of_each_kind() -> None:
+    lm = Slow(0.03)
+    documents = [Document(source="0", text="It says something.")]
+    speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.03)
+    assert lm.asked == [1, 1, 1, 1]  # the first call of all is not measured
+    assert all(speed.per_second < 34 for speed in speeds.values())
+
+
+def test_batches_grow_from_one_prompt() -> None:
+    lm = Slow(0.001)
+    measure(lm, Recipe(library="x"), [], Prompts(), 0.6)
+    assert lm.asked[:3] == [1, 1, 11]
+    assert 4 * 11 in lm.asked
+
+
+def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+
+    def probe_tokens(**model: Any) -> tuple[int, float]:
+        found = estimate(
+            Recipe(library="x", probe=block, **model), documents, Prompts(), words, {"answer": Speed(9, 9)}
+        )
+        (answer,) = [work for work in found.works if work.kind == "answer" and work.stage == "probe"]
+        return found.rows[0].prompt_tokens, answer.chats * answer.prompt
+
+    local, answers = probe_tokens()
+    assert probe_tokens(model=RemoteModel(model="m"))[0] == pytest.approx(local + answers, abs=1)
+    assert probe_tokens(model=RemoteModel(model="m", n=False))[0] == pytest.approx(local + 4 * answers, abs=1)
+
+
+def test_the_speed_of_other_models_is_said_to_be_assumed() -> None:
+    speeds = {"answer": Speed(9, 9)}
+    one = estimate(Recipe(library="x"), [], Prompts(), words, speeds)
+    two = estimate(Recipe(library="x", judge=RemoteModel(model="big")), [], Prompts(), words, speeds)
+    said = "every model is assumed to be as fast as the one that was measured, atlas"
+    assert said in two.assumed
+    assert said not in one.assumed
+
+
+def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Starting(ScriptedLM):
+        def __init__(self, say: Any) -> None:
+            super().__init__({".": ["It is."]})
+            self.say = say
+
+        def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
+            self.say("starting vllm:m")
+            return super().generate(chats, sampling, progress)
+
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache, say: Starting(say))
+    path = tmp_path / "my.yaml"
+    path.write_text("library: atlas\nprobe: {ask: [{method: documents, count: 5}]}\n")
+    code, _, said = cli("estimate", path, "--seconds", "0.1")
+    assert code == 0
+    assert "starting vllm:m" in said
+
+
+@pytest.mark.story
+def test_estimates_against_a_real_run(tmp_path: Path) -> None:
+    changes = ("probe.ask.0.count=36", "probe.ask.1.count=4", "probe.ask.2.count=4", *QUICK)
+    code, shown, said = cli("estimate", DEMO, "--json", "--seconds", "2", *sets(*changes))
+    assert code == 0, said
+    expected = {row["stage"]: row for row in json.loads(shown)["stages"]}
+    learn(recipe(*changes), tmp_path / "run")
+    spent = json.loads((tmp_path / "run" / FILE).read_text())["stages"]
+    assert {"probe", "gather", "verify"} <= set(spent)
+    for stage, real in spent.items():
+        for name in ("calls", "prompt_tokens", "completion_tokens"):
+            ratio = expected[stage][name] / real[name]
+            assert 1 / FACTOR < ratio < FACTOR, (stage, name, expected[stage][name], real[name])
+
+
+def test_the_verb_and_the_dry_run_show_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("library: atlas\nprobe: {ask: [{method: documents, count: 50}]}\n")
+    code, shown, _ = cli("estimate", path, "--no-measure")
+    assert code == 0
+    lines = shown.splitlines()
+    assert lines[0].split()[:4] == ["stage", "calls", "prompt", "tokens"]
+    assert [line.split()[0] for line in lines[1:6]] == ["probe", "gather", "teach", "verify", "total"]
+    assert "are assumed to be gaps" in shown
+    assert cli("learn", path, "--run", tmp_path / "run", "--dry-run", "--no-measure")[1] == shown
+    assert not (tmp_path / "run").exists()
