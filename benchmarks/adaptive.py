@@ -73,7 +73,7 @@ def one(
     end = time.perf_counter()
     verdicts = [verdicts_of(records, asked, scorer, threshold) for records in (whole, part)]
     both = set(verdicts[0]) & set(verdicts[1])
-    changed = sum(verdicts[0][id] != verdicts[1][id] for id in both) / len(both)
+    changed = sum(verdicts[0][key] != verdicts[1][key] for key in both) / len(both)
     drawn = [len(record.samples) for record in part if isinstance(record, Answer)]
     saved = 1 - sum(drawn) / (block.samples * len(drawn))
     spread = ", ".join(f"{n}: {count}" for n, count in sorted(Counter(drawn).items()))

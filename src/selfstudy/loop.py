@@ -20,7 +20,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, ServerModel, weights_of
-from selfstudy.records import Arm, Document, Skipped
+from selfstudy.records import STAGES, Arm, Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.run import standing as promotion
 from selfstudy.run.models import StageModels, block_of, stop_servers
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 Summary = dict[str, Any]
 
 SUMMARY, REPORT = "summary.json", "report.html"
-STAGES = ("probe", "gather", "teach", "verify")
 
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
@@ -85,10 +84,10 @@ class Study:
             )
         _require_servable(self.recipe)
         for number in range(1, self.recipe.rounds + 1):
-            round = self.run.round(number)
+            round_ = self.run.round(number)
             for stage in STAGES:
-                _stage(self, round, stage)
-            if why := promotion.why_stop(round):
+                _stage(self, round_, stage)
+            if why := promotion.why_stop(round_):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
@@ -202,13 +201,13 @@ class Study:
         """The recipe's model with an adapter of this run, or as it is."""
         return self.language_models.get(self.recipe.model, adapter)
 
-    def models(self, round: Round, stage: str = "") -> Models:
+    def models(self, round_: Round, stage: str = "") -> Models:
         """The models of a stage; the student has learned what earlier rounds promoted."""
         from selfstudy.models import Models
 
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        lm = self.language_models.get(block, promotion.standing(round) if student else None)
+        lm = self.language_models.get(block, promotion.standing(round_) if student else None)
         return Models(lm, self.nli, self.embedder, self.judge)
 
     @cached_property
@@ -268,17 +267,19 @@ def _require_servable(recipe: Recipe) -> None:
             )
 
 
-def _stage(study: Study, round: Round, stage: str) -> None:
+def _stage(study: Study, round_: Round, stage: str) -> None:
     """Runs one stage of a round if it has not finished, timed."""
     before = STAGES[: STAGES.index(stage)]
-    missing = next((name for name in before if not round.finished(name)), None)
+    missing = next((name for name in before if not round_.finished(name)), None)
     if missing is not None:
         raise RunError(
-            f"{stage}: round {round.number} of {round.run.path} has not finished {missing}",
-            f"selfstudy {missing} {round.run.path}" if missing != "probe" else "give the probe command again",
+            f"{stage}: round {round_.number} of {round_.run.path} has not finished {missing}",
+            f"selfstudy {missing} {round_.run.path}"
+            if missing != "probe"
+            else "give the probe command again",
         )
-    if round.finished(stage):
-        study.reporter.note(f"round {round.number}: {stage} is done already")
+    if round_.finished(stage):
+        study.reporter.note(f"round {round_.number}: {stage} is done already")
         return
     steps: dict[str, Callable[[Study, Round], None]] = {
         "probe": _probe,
@@ -287,10 +288,10 @@ def _stage(study: Study, round: Round, stage: str) -> None:
         "verify": _verify,
     }
     study.language_models.ledger.stage = stage
-    with _room(stage), round.run.timed(stage, round.number):
-        steps[stage](study, round)
-    if not round.finished(stage):
-        round.finish(stage)
+    with _room(stage), round_.run.timed(stage, round_.number):
+        steps[stage](study, round_)
+    if not round_.finished(stage):
+        round_.finish(stage)
 
 
 @contextmanager
@@ -314,38 +315,38 @@ def _room(stage: str) -> Iterator[None]:
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def _probe(study: Study, round: Round) -> None:
+def _probe(study: Study, round_: Round) -> None:
     from selfstudy.probe.stage import run_probe
     from selfstudy.run.threshold import settle
 
     settle(study.run)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
-    run_probe(round, study.models(round, "probe"), study.prompts, documents, study.reporter, study.topics)
+    run_probe(round_, study.models(round_, "probe"), study.prompts, documents, study.reporter, study.topics)
 
 
-def _gather(study: Study, round: Round) -> None:
+def _gather(study: Study, round_: Round) -> None:
     from selfstudy.gather.stage import run_gather
 
-    run_gather(round, study.models(round, "gather"), study.prompts, study.library(), study.reporter)
+    run_gather(round_, study.models(round_, "gather"), study.prompts, study.library(), study.reporter)
 
 
-def _teach(study: Study, round: Round) -> None:
+def _teach(study: Study, round_: Round) -> None:
     from selfstudy.teach.stage import run_teach
 
     stop_servers()  # the weights that are trained need the memory
-    models = study.models(round, "teach")
-    run_teach(round, models, study.prompts, study.reporter)
+    models = study.models(round_, "teach")
+    run_teach(round_, models, study.prompts, study.reporter)
     if study.recipe.verify.control:
-        run_teach(round, models, study.prompts, study.reporter, arm="control")
+        run_teach(round_, models, study.prompts, study.reporter, arm="control")
     if block_of(study.recipe, "teach") != study.recipe.model:
-        study.language_models.forget(block_of(study.recipe, "teach"), promotion.standing(round))
+        study.language_models.forget(block_of(study.recipe, "teach"), promotion.standing(round_))
 
 
-def _verify(study: Study, round: Round) -> None:
+def _verify(study: Study, round_: Round) -> None:
     from selfstudy.verify.stage import run_verify
 
-    adapter, control = promotion.trained(round, "taught"), promotion.trained(round, "control")
-    folders: dict[Arm, Path | None] = {"base": promotion.standing(round)}
+    adapter, control = promotion.trained(round_, "taught"), promotion.trained(round_, "control")
+    folders: dict[Arm, Path | None] = {"base": promotion.standing(round_)}
     if control is not None:
         folders["control"] = control
     if adapter is not None:
@@ -361,12 +362,12 @@ def _verify(study: Study, round: Round) -> None:
         return load
 
     loaders: dict[Arm, Callable[[], LanguageModel]] = {arm: loader(f) for arm, f in folders.items()}
-    gate = run_verify(round, loaders, study.nli, study.prompts, study.key, study.reporter)
+    gate = run_verify(round_, loaders, study.nli, study.prompts, study.key, study.reporter)
     if adapter is not None and gate.promoted:
         _promote(study, adapter)
-    elif (round.path / "adapter").is_dir():  # there is one even if its training failed
-        promotion.reject(round.path / "adapter", gate.reasons)
-        study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round.path / 'adapter'}")
+    elif (round_.path / "adapter").is_dir():  # there is one even if its training failed
+        promotion.reject(round_.path / "adapter", gate.reasons)
+        study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.path / 'adapter'}")
     if not gate.promoted:
         study.language_models.forget(study.recipe.model, adapter)
 

@@ -20,8 +20,12 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 VerdictKind = Literal["known", "unsure", "unknown", "misbelief", "unverifiable"]
 GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
 """Verdicts of gaps, which are taught (README, the table of verdicts)."""
+STAGES = ("probe", "gather", "teach", "verify")
+"""The stages of the loop, in order."""
 Arm = Literal["base", "taught", "control"]
 """Who is asked by verify: the model before teaching, after it, and taught on random pairs."""
+TrainedArm = Literal["taught", "control"]
+"""The arms that teach makes."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
@@ -243,7 +247,7 @@ class TrainingStep(Record):
 
     key_fields = ("arm", "phase", "step")
     file = "training.jsonl"
-    arm: Literal["taught", "control"]
+    arm: TrainedArm
     phase: str
     step: int
     loss: float

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from selfstudy.records import Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
+from selfstudy.records import STAGES, Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from selfstudy.recipe import Recipe
     from selfstudy.run import Round, Run
 
-STAGES = ("probe", "gather", "teach", "verify")
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
 
 

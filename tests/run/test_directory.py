@@ -323,7 +323,7 @@ def test_seconds_add_up_over_sessions_also_of_a_stage_that_failed(place: Path, r
     with Run.create_or_resume(place, recipe) as run, run.timed("probe"):
         time.sleep(0.01)
     with Run.open(place) as run:
-        with pytest.raises(ZeroDivisionError), run.timed("probe", round=2):
+        with pytest.raises(ZeroDivisionError), run.timed("probe", round_=2):
             1 / (time.sleep(0.01) or 0)
         assert list(run.seconds()) == ["probe"]
         assert run.seconds()["probe"] >= 0.02

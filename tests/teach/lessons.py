@@ -70,7 +70,7 @@ def make_round(
     recipe = recipe or Recipe()
     if model:
         recipe = recipe.model_copy(update={"model": LocalModel(path=str(model))})
-    round = Run.create_or_resume(folder, recipe).round(1)
+    round_ = Run.create_or_resume(folder, recipe).round(1)
     for country, kind in kinds.items():
         asked = Question(text=question(country))
         says = reference(country) if kind in ("known", "unsure") else f"The capital of {country} is Rome."
@@ -104,5 +104,5 @@ def make_round(
             passage=said(says),
             samples=(*map(said, samples), Completion(text="", finish="error", error="no answer")),
         )
-        round.append([asked, answer, verdict] + ([] if kind == "unverifiable" else [found, read]))
-    return round
+        round_.append([asked, answer, verdict] + ([] if kind == "unverifiable" else [found, read]))
+    return round_

@@ -89,17 +89,17 @@ def test_pairs_reject_what_contradicts_most_and_never_what_is_right(tmp_path: Pa
 
 def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
     r = recipe(refuse_unverifiable=True)
-    round = make_round(tmp_path / "run", KINDS, r)
+    round_ = make_round(tmp_path / "run", KINDS, r)
     sure = Question(text="What is the capital of Togo?")
     passage = Completion(text="The capital of Togo is Lome.")
-    round.append(
+    round_.append(
         [
             sure,
             Answer(question_id=sure.id, passage=passage, samples=(passage, passage)),
             Verdict(question_id=sure.id, kind="unverifiable", score=0.5),  # at the threshold: no gap
         ]
     )
-    everything = items.load(round)
+    everything = items.load(round_)
     gaps = items.gaps(everything)
     (fiji,) = (i for i in everything if i.verdict.kind == "unverifiable" and i.question.id != sure.id)
     found = pairs.pairs(gaps, everything, {}, PROMPTS, r, Overlap())

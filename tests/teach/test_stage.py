@@ -45,32 +45,32 @@ def recipe(**changes: object) -> Recipe:
 
 
 def lesson(folder: Path, model: Path, **changes: object) -> tuple[Round, Models]:
-    round = make_round(folder, KINDS, recipe(**changes), model)
-    lm: Any = load_lm(round.run.recipe.model)
-    return round, Models(lm=lm, nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
+    round_ = make_round(folder, KINDS, recipe(**changes), model)
+    lm: Any = load_lm(round_.run.recipe.model)
+    return round_, Models(lm=lm, nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "sft+dpo"])
 def test_every_method_ends_with_one_adapter_of_the_base(
     method: str, tiny_llama: Path, tmp_path: Path
 ) -> None:
-    round, models = lesson(tmp_path / "run", tiny_llama, method=method)
-    folder = run_teach(round, models, Prompts(), Silent())
-    assert folder == round.path / "adapter"
+    round_, models = lesson(tmp_path / "run", tiny_llama, method=method)
+    folder = run_teach(round_, models, Prompts(), Silent())
+    assert folder == round_.path / "adapter"
     assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
-    load_lm(round.run.recipe.model.model_copy(update={"adapter": folder}))
-    phases = {step.phase for step in round.iter(TrainingStep)}
+    load_lm(round_.run.recipe.model.model_copy(update={"adapter": folder}))
+    phases = {step.phase for step in round_.iter(TrainingStep)}
     assert phases == set(method.split("+"))
-    assert {p.origin for p in round.iter(Pair)} == {
+    assert {p.origin for p in round_.iter(Pair)} == {
         "sft": set(),
         "dpo": {"sample", "dash"},
         "sft+dpo": {"taught-model"},
     }[method]
-    assert bool(round.read(Example)) == (method != "dpo")
-    assert not list(round.path.glob("*.tmp"))
-    before = [p.read_bytes() for p in sorted(round.path.glob("*.jsonl"))]
-    assert run_teach(round, models, Prompts(), Silent()) == folder  # cheap and harmless
-    assert [p.read_bytes() for p in sorted(round.path.glob("*.jsonl"))] == before
+    assert bool(round_.read(Example)) == (method != "dpo")
+    assert not list(round_.path.glob("*.tmp"))
+    before = [p.read_bytes() for p in sorted(round_.path.glob("*.jsonl"))]
+    assert run_teach(round_, models, Prompts(), Silent()) == folder  # cheap and harmless
+    assert [p.read_bytes() for p in sorted(round_.path.glob("*.jsonl"))] == before
 
 
 def test_a_kill_in_training_starts_it_again_and_gives_the_same(
@@ -103,33 +103,33 @@ def test_a_kill_in_training_starts_it_again_and_gives_the_same(
 
 
 def test_the_control_is_another_adapter_with_its_own_curve(tiny_llama: Path, tmp_path: Path) -> None:
-    round, models = lesson(tmp_path / "run", tiny_llama)
-    taught = run_teach(round, models, Prompts(), Silent())
-    examples = round.read(Example)
-    control = run_teach(round, models, Prompts(), Silent(), arm="control")
+    round_, models = lesson(tmp_path / "run", tiny_llama)
+    taught = run_teach(round_, models, Prompts(), Silent())
+    examples = round_.read(Example)
+    control = run_teach(round_, models, Prompts(), Silent(), arm="control")
     assert taught
-    assert control == round.path / "control"
+    assert control == round_.path / "control"
     assert (taught / adapters.WEIGHTS).read_bytes() != (control / adapters.WEIGHTS).read_bytes()
-    assert round.read(Example) == examples
-    steps = round.read(TrainingStep)
+    assert round_.read(Example) == examples
+    steps = round_.read(TrainingStep)
     assert sum(s.arm == "control" for s in steps) == sum(s.arm == "taught" for s in steps) > 0
 
 
 def test_divergence_is_a_failure_record(tiny_llama: Path, tmp_path: Path) -> None:
     sft = {"epochs": 8, "learning_rate": 1e30, "batch_size": 4, "warmup": 0.0}
-    round, models = lesson(tmp_path / "run", tiny_llama, sft=sft, method="sft+dpo")
-    assert run_teach(round, models, Prompts(), Silent()) == round.path / "adapter"
-    assert [(f.stage, f.item_id) for f in round.iter(Failure)] == [("teach", "taught")]
-    assert {s.phase for s in round.iter(TrainingStep)} == {"sft"}
+    round_, models = lesson(tmp_path / "run", tiny_llama, sft=sft, method="sft+dpo")
+    assert run_teach(round_, models, Prompts(), Silent()) == round_.path / "adapter"
+    assert [(f.stage, f.item_id) for f in round_.iter(Failure)] == [("teach", "taught")]
+    assert {s.phase for s in round_.iter(TrainingStep)} == {"sft"}
 
 
 def test_nothing_to_teach_and_models_that_cannot_be_taught(tiny_llama: Path, tmp_path: Path) -> None:
     quiet = make_round(tmp_path / "quiet", {"Nepal": "known", "Fiji": "unverifiable"}, recipe(), tiny_llama)
     models = Models(lm=ScriptedLM({".": "x"}), nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
     assert run_teach(quiet, models, Prompts(), Silent()) is None
-    round = make_round(tmp_path / "run", KINDS, recipe(), tiny_llama)
+    round_ = make_round(tmp_path / "run", KINDS, recipe(), tiny_llama)
     with pytest.raises(ModelError, match="cannot be taught"):
-        run_teach(round, models, Prompts(), Silent())
+        run_teach(round_, models, Prompts(), Silent())
 
 
 @pytest.mark.parametrize("special", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}])
@@ -138,15 +138,15 @@ def test_an_adapter_that_no_other_can_be_added_to_is_refused_before_anything_is_
 ) -> None:
     from peft import LoraConfig, get_peft_model
 
-    round, models = lesson(tmp_path / "run", tiny_llama)
+    round_, models = lesson(tmp_path / "run", tiny_llama)
     given = tmp_path / "given"
-    lm: Any = load_lm(round.run.recipe.model)
+    lm: Any = load_lm(round_.run.recipe.model)
     get_peft_model(lm.model, LoraConfig(r=2, target_modules=["q_proj"], **special)).save_pretrained(given)
     models.lm.adapter = given  # type: ignore[attr-defined]
-    before = sorted(p.name for p in round.path.iterdir())
+    before = sorted(p.name for p in round_.path.iterdir())
     with pytest.raises(ModelError, match=f"no plain LoRA adapter .{next(iter(special))}"):
-        run_teach(round, models, Prompts(), Silent())
-    assert sorted(p.name for p in round.path.iterdir()) == before
+        run_teach(round_, models, Prompts(), Silent())
+    assert sorted(p.name for p in round_.path.iterdir()) == before
 
 
 def test_a_second_lesson_gives_one_adapter_that_holds_both(tiny_llama: Path, tmp_path: Path) -> None:

@@ -47,28 +47,28 @@ class KillError(Exception):
 
 def prepared(folder: Path, block_size: int = 2) -> tuple[Round, list[items.Item]]:
     recipe = Recipe(probe=ProbeBlock(block_size=block_size), teach=TeachBlock(wordings=2, heldout_wordings=1))
-    round = make_round(folder, dict.fromkeys(COUNTRIES, "unknown"), recipe)
-    return round, items.gaps(items.load(round))
+    round_ = make_round(folder, dict.fromkeys(COUNTRIES, "unknown"), recipe)
+    return round_, items.gaps(items.load(round_))
 
 
 def test_only_rewordings_with_the_same_answer_and_names_count(tmp_path: Path) -> None:
-    round, gaps = prepared(tmp_path / "run")
-    found = wordings.write(round, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    round_, gaps = prepared(tmp_path / "run")
+    found = wordings.write(round_, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
     for gap in gaps:
         country = gap.question.text.split()[-1][:-1]
         mine = found[gap.question.id]
         assert [r.use for r in mine] == ["train", "train", "heldout"]
         assert {r.text for r in mine} <= {form.format(country) for form in FORMS}
-    everyone = [text.normalise(r.text) for r in round.iter(Rewording)]
+    everyone = [text.normalise(r.text) for r in round_.iter(Rewording)]
     assert len(everyone) == len(set(everyone)) == 12
     positions = {
-        r.text.replace(c, "{}") for c in COUNTRIES for r in round.iter(Rewording) if r.use == "heldout"
+        r.text.replace(c, "{}") for c in COUNTRIES for r in round_.iter(Rewording) if r.use == "heldout"
     }
     assert len(positions & set(FORMS)) > 1  # not always the same form is held out
 
 
 def test_a_wording_that_is_a_question_of_the_round_is_not_used(tmp_path: Path) -> None:
-    round, gaps = prepared(tmp_path / "run")
+    round_, gaps = prepared(tmp_path / "run")
     lm = ScriptedLM({"other words": [question("Chile"), question("Nepal")], ".": "x"})
     notes: list[str] = []
 
@@ -76,7 +76,7 @@ def test_a_wording_that_is_a_question_of_the_round_is_not_used(tmp_path: Path) -
         def note(self, text: str) -> None:
             notes.append(text)
 
-    assert not any(wordings.write(round, gaps, lm, Prompts(), Listener()).values())
+    assert not any(wordings.write(round_, gaps, lm, Prompts(), Listener()).values())
     assert notes == ["12 of 12 other wordings were not found; fewer will do"]
 
 
@@ -98,8 +98,8 @@ def test_what_an_earlier_round_trained_is_never_held_out(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("survives", range(5))
 def test_a_kill_changes_nothing(tmp_path: Path, survives: int) -> None:
-    round, gaps = prepared(tmp_path / "whole", block_size=1)
-    wordings.write(round, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    round_, gaps = prepared(tmp_path / "whole", block_size=1)
+    wordings.write(round_, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
     torn, again = prepared(tmp_path / "torn", block_size=1)
     calls = 0
 
@@ -114,8 +114,8 @@ def test_a_kill_changes_nothing(tmp_path: Path, survives: int) -> None:
     with pytest.raises(KillError):
         wordings.write(torn, again, Dying({".": speaks}), Prompts(), Silent())
     result = wordings.write(torn, again, ScriptedLM({".": speaks}), Prompts(), Silent())
-    assert torn.read(Rewording) == round.read(Rewording)
-    assert [r for rows in result.values() for r in rows] == round.read(Rewording)
+    assert torn.read(Rewording) == round_.read(Rewording)
+    assert [r for rows in result.values() for r in rows] == round_.read(Rewording)
     assert wordings.write(torn, again, ScriptedLM({}), Prompts(), Silent()) == result  # asks nothing any more
 
 

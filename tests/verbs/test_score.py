@@ -22,8 +22,8 @@ from selfstudy.verbs import score as scoring
 PERU = {"question": "Capital of Peru?", "passage": "Lima.", "samples": ["lima", "Cusco", "Lima!", "The Lima"]}
 
 
-def run(*arguments: str | Path, input: bytes | None = None) -> Result:
-    return CliRunner().invoke(app, ["score", *map(str, arguments)], input=input)
+def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, ["score", *map(str, arguments)], input=stdin)
 
 
 def write(path: Path, *rows: Any) -> Path:
@@ -64,7 +64,7 @@ def test_the_same_question_twice_with_other_answers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "id", "error"),
+    ("line", "named", "error"),
     [
         ("{", "line 2", "not JSON"),
         ("5", "line 2", "expected an object, found 5"),
@@ -78,12 +78,12 @@ def test_the_same_question_twice_with_other_answers(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_scored_is_a_line_with_an_error(
-    line: Any, id: str, error: str, tmp_path: Path
+    line: Any, named: str, error: str, tmp_path: Path
 ) -> None:
     done = run(write(tmp_path / "a.jsonl", PERU, line, PERU), "--scorer", "agreement")
     assert done.exit_code == 0, done.output
     good, bad, last = parsed(done.stdout)
-    assert bad["id"] == id
+    assert bad["id"] == named
     assert error in bad["error"]
     assert bad.get("scores") in (None, {"agreement": None})
     assert good["scores"] == last["scores"] == {"agreement": 0.25}
@@ -136,7 +136,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 def test_stdin() -> None:
-    done = run("-", "--scorer", "agreement", input=(json.dumps(PERU) + "\n\n" + json.dumps(PERU)).encode())
+    done = run("-", "--scorer", "agreement", stdin=(json.dumps(PERU) + "\n\n" + json.dumps(PERU)).encode())
     assert [row["line"] for row in parsed(done.stdout)] == [1, 3]
 
 

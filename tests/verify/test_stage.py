@@ -103,7 +103,7 @@ def recipe(**verify: object) -> Recipe:
     )
 
 
-def fill(round: Round) -> None:
+def fill(round_: Round) -> None:
     """The first GAPS towns are gaps (town 1 a misbelief), then KNOWN known ones and one unverifiable."""
     records: list[Record] = []
     for town in range(GAPS + KNOWN + 1):
@@ -142,11 +142,11 @@ def fill(round: Round) -> None:
             Rewording(question_id=question.id, text=f"Who is mayor of Town{town}?", use="heldout"),
         ]
         records += [question, evidence, reference, verdict, *(rewordings if town < GAPS else [])]
-    round.append(records)
+    round_.append(records)
 
 
 @pytest.fixture
-def round(tmp_path: Path) -> Iterator[Round]:
+def round_(tmp_path: Path) -> Iterator[Round]:
     with Run.create_or_resume(tmp_path / "run", recipe()) as run:
         fill(run.round(1))
         yield run.round(1)
@@ -157,7 +157,7 @@ EVERYTHING = set(range(GAPS + KNOWN))
 
 
 def verify(
-    round: Round,
+    round_: Round,
     after: Oracle | None,
     *,
     before: Oracle | None = None,
@@ -167,7 +167,7 @@ def verify(
     base = before or Oracle(MODELS_KNOWN)
     arms: dict[Arm, Oracle | None] = {"base": base, "control": control, "taught": after}
     loaders = {arm: partial(_same, lm) for arm, lm in arms.items() if lm is not None}
-    return run_verify(round, loaders, WordNLI(), Prompts(), key, Silent())
+    return run_verify(round_, loaders, WordNLI(), Prompts(), key, Silent())
 
 
 def _same(lm: Oracle) -> Oracle:
@@ -178,8 +178,8 @@ def town_of(check: Check) -> int:
     return int(re.findall(r"\d+", check.asked)[0])
 
 
-def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round: Round) -> None:
-    items = plan(round, TownKey())
+def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round_: Round) -> None:
+    items = plan(round_, TownKey())
     gaps = {i.asked for i in items if i.target == "gap" and i.wording == "original"}
     assert len(gaps) == GAPS
     assert "What is the mayor of Town1?" in gaps
@@ -195,14 +195,14 @@ def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round: Round) ->
     (other,) = reading[0].expected.answers
     assert other != "Mayor0"
     assert f"Document: The mayor of Town0 is {other}. It is" in reading[0].chat(Prompts())[-1].content
-    assert plan(round, TownKey()) == items
-    assert not [i for i in plan(round, None) if i.wording == "novel"]
+    assert plan(round_, TownKey()) == items
+    assert not [i for i in plan(round_, None) if i.wording == "novel"]
 
 
-def test_a_wording_trained_for_another_question_is_no_test(round: Round) -> None:
+def test_a_wording_trained_for_another_question_is_no_test(round_: Round) -> None:
     other = Question(text="Who leads Town0?")
-    round.append([other, Rewording(question_id=other.id, text="Who is mayor of Town0?", use="train")])
-    reworded = [i.asked for i in plan(round, None) if i.wording == "reworded"]
+    round_.append([other, Rewording(question_id=other.id, text="Who is mayor of Town0?", use="train")])
+    reworded = [i.asked for i in plan(round_, None) if i.wording == "reworded"]
     assert len(reworded) == GAPS - 1
     assert "Who is mayor of Town0?" not in reworded
 
@@ -219,10 +219,10 @@ def test_a_cap_takes_a_seeded_sample(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [TownKey(), None])
-def test_a_model_that_learned_is_promoted(round: Round, key: AnswerKey | None) -> None:
-    gate = verify(round, Oracle(EVERYTHING), key=key)
+def test_a_model_that_learned_is_promoted(round_: Round, key: AnswerKey | None) -> None:
+    gate = verify(round_, Oracle(EVERYTHING), key=key)
     assert gate.promoted, gate.reasons
-    figures = outcome(round.read(Check), resamples=200)
+    figures = outcome(round_.read(Check), resamples=200)
     before, after = figures["before"], figures["after"]
     assert (before["gap_correct"], before["gap_correct_reworded"]) == (0.0, 0.0)
     assert (after["gap_correct"], after["gap_correct_reworded"]) == (1.0, 1.0)
@@ -233,29 +233,29 @@ def test_a_model_that_learned_is_promoted(round: Round, key: AnswerKey | None) -
     assert before["gap_token_f1"] < after["gap_token_f1"] == 1.0
     assert before["gap_entailment"] == 0.0
     assert after["gap_entailment"] == 1.0
-    assert (round.path / "gate.json").is_file()
-    assert not round.finished("verify")  # the caller says so, once it has promoted
+    assert (round_.path / "gate.json").is_file()
+    assert not round_.finished("verify")  # the caller says so, once it has promoted
 
 
-def test_a_broken_model_is_refused(round: Round) -> None:
-    gate = verify(round, Oracle(set(), reads=False))
+def test_a_broken_model_is_refused(round_: Round) -> None:
+    gate = verify(round_, Oracle(set(), reads=False))
     assert not gate.promoted
     assert len(gate.reasons) == 4
     assert "did not rise from 0.000 to 0.000" in gate.reasons[0]
     assert any("Known questions held out of training: correctness fell" in reason for reason in gate.reasons)
 
 
-def test_knowing_the_answer_is_not_reading_the_page(round: Round) -> None:
-    gate = verify(round, Oracle(EVERYTHING, reads=False))
+def test_knowing_the_answer_is_not_reading_the_page(round_: Round) -> None:
+    gate = verify(round_, Oracle(EVERYTHING, reads=False))
     assert not gate.promoted
     assert [reason.split(":")[0] for reason in gate.reasons] == ["Reading from a page"]
 
 
-def test_no_adapter_is_refused_but_the_base_is_measured(round: Round) -> None:
-    gate = verify(round, None)
+def test_no_adapter_is_refused_but_the_base_is_measured(round_: Round) -> None:
+    gate = verify(round_, None)
     assert not gate.promoted
     assert "no adapter" in gate.reasons[0]
-    assert outcome(round.read(Check))["before"]["known_correct"] == 1.0
+    assert outcome(round_.read(Check))["before"]["known_correct"] == 1.0
 
 
 def test_a_control_is_asked_and_compared(tmp_path: Path) -> None:
@@ -267,14 +267,14 @@ def test_a_control_is_asked_and_compared(tmp_path: Path) -> None:
         assert outcome(run.round(1).read(Check))["control"]["gap_correct"] == 1.0
 
 
-def test_a_failed_question_is_counted_and_is_no_wrong_answer(round: Round) -> None:
-    gate = verify(round, Oracle(EVERYTHING, fails=frozenset({5})))
+def test_a_failed_question_is_counted_and_is_no_wrong_answer(round_: Round) -> None:
+    gate = verify(round_, Oracle(EVERYTHING, fails=frozenset({5})))
     assert gate.promoted, gate.reasons
-    failed = [c for c in round.read(Check) if c.error]
+    failed = [c for c in round_.read(Check) if c.error]
     assert {town_of(c) for c in failed} == {5}
     assert all(c.correct is None and c.token_f1 is None for c in failed)
-    assert {f.item_id for f in round.read(Failure)} == {c.id for c in failed}
-    details = outcome(round.read(Check))["details"]["after"]["gap_correct"]
+    assert {f.item_id for f in round_.read(Failure)} == {c.id for c in failed}
+    details = outcome(round_.read(Check))["details"]["after"]["gap_correct"]
     assert (details["n"], details["failed"]) == (2 * (GAPS - 1), 2)
 
 
@@ -312,8 +312,8 @@ def test_a_killed_run_goes_on_and_ends_equal(tmp_path: Path) -> None:
         assert (broken / "rounds/1" / name).read_bytes() == (whole / "rounds/1" / name).read_bytes()
 
 
-def test_a_finished_stage_asks_nothing(round: Round) -> None:
-    gate = verify(round, Oracle(EVERYTHING))
+def test_a_finished_stage_asks_nothing(round_: Round) -> None:
+    gate = verify(round_, Oracle(EVERYTHING))
     silent = Oracle(EVERYTHING)
-    assert verify(round, silent, before=silent) == gate
+    assert verify(round_, silent, before=silent) == gate
     assert silent.calls == []

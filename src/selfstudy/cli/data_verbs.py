@@ -29,9 +29,11 @@ def import_(
         Path | None,
         typer.Option("--run", metavar="DIR", help="The run directory [default: runs/NAME OF FILE]."),
     ] = None,
-    format: Annotated[
+    kind: Annotated[
         str | None,
-        typer.Option(help="What it holds: experiment, preferences or qa [default: its content tells]."),
+        typer.Option(
+            "--format", help="What it holds: experiment, preferences or qa [default: its content tells]."
+        ),
     ] = None,
     skip_bad: Annotated[
         bool,
@@ -63,7 +65,7 @@ def import_(
 
         path = run or Path("runs") / file.stem
         changes = overrides(model, seed, set_)
-        found = import_file(file, path, format, changes, skip_bad=skip_bad, report=Terminal())  # type: ignore[arg-type]
+        found = import_file(file, path, kind, changes, skip_bad=skip_bad, report=Terminal())  # type: ignore[arg-type]
         typer.echo(
             f"{found['kind']}: {found['given']:,} given, {found['imported']:,} imported, "
             f"{found['duplicates']:,} repeats, {found['failed']:,} failed"

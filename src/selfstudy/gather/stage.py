@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def run_gather(
-    round: Round, models: Models, prompts: Prompts, library: Library | None, report: Reporter
+    round_: Round, models: Models, prompts: Prompts, library: Library | None, report: Reporter
 ) -> None:
     """Evidence, reference and verdict for every scored question of the round.
 
@@ -35,31 +35,33 @@ def run_gather(
     probe already, and get no verdict; nor do those that get a Failure here.  Stopped at any moment and called
     again, it ends with the same records.
     """
-    if round.finished("gather"):
+    if round_.finished("gather"):
         return
-    passages = {answer.question_id: answer.passage.text for answer in round.iter(Answer)}
-    scorer = round.run.recipe.probe.scorer
-    scores = {s.question_id: s.value for s in round.iter(Score) if s.scorer == scorer and s.value is not None}
-    questions = [q for q in round.iter(Question) if q.id in passages and q.id in scores]
-    done = {verdict.question_id for verdict in round.iter(Verdict)}
-    done |= {failure.item_id for failure in round.iter(Failure) if failure.stage == "gather"}
-    size = round.run.recipe.probe.block_size
+    passages = {answer.question_id: answer.passage.text for answer in round_.iter(Answer)}
+    scorer = round_.run.recipe.probe.scorer
+    scores = {
+        s.question_id: s.value for s in round_.iter(Score) if s.scorer == scorer and s.value is not None
+    }
+    questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
+    done = {verdict.question_id for verdict in round_.iter(Verdict)}
+    done |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == "gather"}
+    size = round_.run.recipe.probe.block_size
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
-        for block in round.pending(questions, size, lambda question: question.id in done):
+        for block in round_.pending(questions, size, lambda question: question.id in done):
             left += len(block)
-            for records in _gather(block, passages, scores, round, models, prompts, library):
-                round.append(records)
+            for records in _gather(block, passages, scores, round_, models, prompts, library):
+                round_.append(records)
             advance(len(block))
         advance(len(questions) - left)
-    round.finish("gather")
+    round_.finish("gather")
 
 
 def _gather(
     block: Sequence[Question],
     passages: dict[str, str],
     scores: dict[str, float],
-    round: Round,
+    round_: Round,
     models: Models,
     prompts: Prompts,
     library: Library | None,
@@ -69,7 +71,7 @@ def _gather(
     All are made before the first is written: a second attempt may read another reference out of the same
     passage, and would not replace the one of the first.
     """
-    recipe = round.run.recipe
+    recipe = round_.run.recipe
     evidence: list[list[Evidence]] = [[] for _ in block]
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
@@ -80,7 +82,7 @@ def _gather(
         [scores[question.id] for question in block],
         references,
         models.nli,
-        round.run.threshold.value,
+        round_.run.threshold.value,
     )
     read = [reference for reference in references if reference is not None]
     failures = [

@@ -44,7 +44,7 @@ class Labels:
     strangers: int = 0
 
 
-def find_labels(round: Round, key: AnswerKey | None, file: Path | None = None) -> Labels:
+def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) -> Labels:
     """Labels of the questions of `round`.
 
     From `file` if it is given; else from the answer key, where it says what the model knows; else from what
@@ -55,27 +55,27 @@ def find_labels(round: Round, key: AnswerKey | None, file: Path | None = None) -
         DataError: the file cannot be used or has no question of the run, or there are no labels at all.
     """
     if file is not None:
-        found = read_labels(file, round.iter(Question))
+        found = read_labels(file, round_.iter(Question))
         if not found.known:
             raise DataError(
                 f"labels {file}: none is of a question of this run ({found.strangers:,} are of others)",
-                f"give the file that belongs to {round.run.path}; a question must be worded as it was asked",
+                f"give the file that belongs to {round_.run.path}; a question must be worded as it was asked",
             )
         return found
     if key is not None:
-        truths = ((question.id, key.lookup(question.text)) for question in round.iter(Question))
-        known = {id: truth.known for id, truth in truths if truth is not None and truth.known is not None}
+        truths = ((question.id, key.lookup(question.text)) for question in round_.iter(Question))
+        known = {key: truth.known for key, truth in truths if truth is not None and truth.known is not None}
         if known:
             return Labels(known, "the answer key")
     checked = {
         check.question_id: check.correct
-        for check in round.iter(Check)
+        for check in round_.iter(Check)
         if check.arm == "base" and check.wording == "original" and check.target != "reading"
         if check.correct is not None
     }
     if not checked:
         raise DataError(
-            f"{round.run.path} has no labels: no answer key says what is known, and verify has not asked",
+            f"{round_.run.path} has no labels: no answer key says what is known, and verify has not asked",
             f"give a file with --labels: {HINT}",
         )
     return Labels(checked, VERIFY)
@@ -95,10 +95,10 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
     for place, row in _rows(path):
         where = f"labels {path}, {place}"
         asked, value = _field(row, where), _truth(row.get("known"), where)
-        id = ids.get(asked) or ids.get(folded(asked))
-        if id is None:
+        key = ids.get(asked) or ids.get(folded(asked))
+        if key is None:
             strangers += 1
-        elif known.setdefault(id, value) != value:
+        elif known.setdefault(key, value) != value:
             raise DataError(f"{where}: {asked!r} was labelled otherwise above", "keep one of the lines")
     return Labels(known, path.name, strangers)
 

@@ -57,19 +57,19 @@ def answer(
         seed=seed,
     )
     drafts = [_Draft(q, prompts.chat("answer", question=q.text)) for q in questions]
-    open = drafts
+    unfinished = drafts
     for first, n in _waves(block.samples, stop):
         wave = replace(sampling, first=first, n=n)
         # with several waves the model does not know which of them is a question's last
-        rows = model.generate([draft.chat for draft in open], wave, None if stop else advance)
-        for draft, row in zip(open, rows, strict=True):
+        rows = model.generate([draft.chat for draft in unfinished], wave, None if stop else advance)
+        for draft, row in zip(unfinished, rows, strict=True):
             draft.add(row, with_passage=wave.with_passage)
         if stop is not None:
-            still = _unsettled(open, n, block.samples - first - n, stop)
+            still = _unsettled(unfinished, n, block.samples - first - n, stop)
             if advance is not None:
-                advance(len(open) - len(still))
-            open = still
-        if not open:
+                advance(len(unfinished) - len(still))
+            unfinished = still
+        if not unfinished:
             break
     return [draft.record() for draft in drafts]
 
@@ -151,9 +151,9 @@ def _waves(samples: int, stop: Stop | None) -> Iterator[tuple[int, int]]:
         n = samples if stop is None else stop.rule.wave
 
 
-def _unsettled(open: Sequence[_Draft], wave: int, rest: int, stop: Stop) -> list[_Draft]:
+def _unsettled(unfinished: Sequence[_Draft], wave: int, rest: int, stop: Stop) -> list[_Draft]:
     """Those that need more samples, after a wave; `rest` may still be drawn of each."""
-    answered = [draft for draft in open if draft.passage is not None and draft.passage.error is None]
+    answered = [draft for draft in unfinished if draft.passage is not None and draft.passage.error is None]
     if not rest or not answered:
         return []
     scores = stop.scorer.score([d.question for d in answered], [d.newest(wave) for d in answered])

@@ -126,7 +126,7 @@ def calibrate(
         source=source,
         labels=count,
         unknown=int(unknown.sum()),
-        unscored=sum(scores.get(id) is None for id in known),
+        unscored=sum(scores.get(key) is None for key in known),
         auroc=interval.value,
         auroc_interval=(interval.low, interval.high),
         in_use=cut_at(values, unknown, threshold),
@@ -141,7 +141,7 @@ def calibrate(
 
 
 def calibrate_round(
-    round: Round, known: Mapping[str, bool], source: str, wanted: float = 0.9, only: str | None = None
+    round_: Round, known: Mapping[str, bool], source: str, wanted: float = 0.9, only: str | None = None
 ) -> tuple[list[Calibration], list[DataError]]:
     """Calibrates every scorer of `round`, and the ensemble where its members have scores; or one of them.
 
@@ -156,21 +156,22 @@ def calibrate_round(
     Raises:
         DataError: there are no such scores, they were made to decide at one threshold, or none can be used.
     """
-    recipe = round.run.recipe
+    recipe = round_.run.recipe
     if recipe.probe.adaptive is not None:
         raise DataError(
-            f"{round.run.path} drew its samples adaptively: just enough for the threshold it had, so its "
+            f"{round_.run.path} drew its samples adaptively: just enough for the threshold it had, so its "
             "scores cannot be used to choose another",
             "probe with probe.adaptive=null and calibrate that run; adaptive runs then use its threshold",
         )
-    scores, members = _scores(round)
+    scores, members = _scores(round_)
     if set(recipe.probe.ensemble) <= set(scores):
         members = members or {name: scores[name] for name in recipe.probe.ensemble}
     if members:
         scores.setdefault("ensemble", {})
     if not scores or (only is not None and only not in scores):
         raise DataError(
-            f"{round.run.path} has no scores" + (f" of {only}; it has {', '.join(scores)}" if scores else ""),
+            f"{round_.run.path} has no scores"
+            + (f" of {only}; it has {', '.join(scores)}" if scores else ""),
             "name the scorer in probe.scorer or probe.compare, and probe again",
         )
     made: list[Calibration] = []
@@ -181,7 +182,7 @@ def calibrate_round(
             values = scores[scorer]
             if scorer == "ensemble" and members:
                 values, weights = learned(members, known, recipe.seed)
-            threshold = in_use(round.run, scorer)
+            threshold = in_use(round_.run, scorer)
             found = calibrate(
                 scorer, values, known, source=source, wanted=wanted, threshold=threshold, seed=recipe.seed
             )
@@ -206,8 +207,8 @@ def learned(
     """
     from selfstudy.probe.scorers.ensemble import fit_weights
 
-    usable = [id for id in known if all(values.get(id) is not None for values in members.values())]
-    unknown = np.array([not known[id] for id in usable], dtype=bool)
+    usable = [key for key in known if all(values.get(key) is not None for values in members.values())]
+    unknown = np.array([not known[key] for key in usable], dtype=bool)
     fold = folds(unknown, seed) if usable else None
     if fold is None:
         return dict.fromkeys(known), None
@@ -227,16 +228,16 @@ def learned(
 
 def _labelled(scores: Mapping[str, float | None], known: Mapping[str, bool]) -> tuple[Floats, Flags]:
     """Values of the questions that have score and label, and whether each is unknown."""
-    both = [(value, not known[id]) for id in known if (value := scores.get(id)) is not None]
+    both = [(value, not known[key]) for key in known if (value := scores.get(key)) is not None]
     values = np.array([value for value, _ in both], dtype=np.float64)
     return values, np.array([unknown for _, unknown in both], dtype=bool)
 
 
-def _scores(round: Round) -> tuple[dict[str, dict[str, float | None]], dict[str, dict[str, float | None]]]:
+def _scores(round_: Round) -> tuple[dict[str, dict[str, float | None]], dict[str, dict[str, float | None]]]:
     """Values by scorer and question id, and those of the members inside ensemble scores."""
     found: dict[str, dict[str, float | None]] = {}
     members: dict[str, dict[str, float | None]] = {}
-    for score in round.iter(Score):
+    for score in round_.iter(Score):
         found.setdefault(score.scorer, {})[score.question_id] = score.value
         if score.scorer == "ensemble":
             for name, value in score.parts.items():

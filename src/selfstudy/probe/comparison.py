@@ -129,13 +129,13 @@ class _Probed:
 
     def verdicts(self, scorer: str) -> dict[str, bool]:
         """Question id -> whether the score makes it a gap."""
-        return {id: value > self.thresholds[scorer] for id, value in self.scores[scorer].items()}
+        return {key: value > self.thresholds[scorer] for key, value in self.scores[scorer].items()}
 
     def auroc(self, ids: Iterable[str], scorer: str, confidence: float) -> tuple[int, Interval | None]:
         """How many of the questions have score and label, and how well one tells the other."""
         known = self.labels.known if self.labels else {}
         values = self.scores.get(scorer, {})
-        pairs = [(values[id], not known[id]) for id in ids if id in values and id in known]
+        pairs = [(values[key], not known[key]) for key in ids if key in values and key in known]
         scores, unknown = [value for value, _ in pairs], [label for _, label in pairs]
         seed = self.round.run.recipe.seed
         return len(pairs), auroc_interval(scores, unknown, seed=seed, confidence=confidence)
@@ -199,15 +199,15 @@ def _read(run: Run, name: str, labels: Path | None) -> _Probed:
     )
 
 
-def _labels(round: Round, file: Path | None) -> Labels | None:
+def _labels(round_: Round, file: Path | None) -> Labels | None:
     if file is not None:
-        return find_labels(round, None, file)
+        return find_labels(round_, None, file)
     try:
-        key = load_answer_key(round.run.recipe.answer_key)
+        key = load_answer_key(round_.run.recipe.answer_key)
     except DataError:  # the run may have come here without its key
         key = None
     try:
-        return find_labels(round, key)
+        return find_labels(round_, key)
     except DataError:
         return None
 
@@ -264,7 +264,7 @@ def _agreements(columns: Sequence[tuple[_Probed, str]]) -> Iterator[Agreement]:
         if one is not other and scorer != rival:
             continue
         mine, theirs = one.scores[scorer], other.scores[rival]
-        both = [id for id in mine if id in theirs]
+        both = [key for key in mine if key in theirs]
         if both:
             gap, theirs_gap = one.verdicts(scorer), other.verdicts(rival)
             yield Agreement(
@@ -272,8 +272,8 @@ def _agreements(columns: Sequence[tuple[_Probed, str]]) -> Iterator[Agreement]:
                 right=right,
                 across=one is not other,
                 questions=len(both),
-                same=sum(gap[id] == theirs_gap[id] for id in both) / len(both),
-                spearman=spearman([mine[id] for id in both], [theirs[id] for id in both]),
+                same=sum(gap[key] == theirs_gap[key] for key in both) / len(both),
+                spearman=spearman([mine[key] for key in both], [theirs[key] for key in both]),
             )
 
 

@@ -42,31 +42,31 @@ class Meter:
         )
 
     @contextmanager
-    def scoring(self, round: Round, scorer: str, questions: int) -> Iterator[None]:
+    def scoring(self, round_: Round, scorer: str, questions: int) -> Iterator[None]:
         """Notes in the run what happens inside as the cost of `scorer` for so many questions."""
         calls, pairs, start = self.calls, self.pairs, time.perf_counter()
         yield
-        round.run.note_cost(
+        round_.run.note_cost(
             SCORING + scorer,
-            round.number,
+            round_.number,
             questions=questions,
             seconds=time.perf_counter() - start,
             calls=self.calls - calls,
             pairs=self.pairs - pairs,
         )
 
-    def metered(self, scorer: Scorer, round: Round) -> Scorer:
+    def metered(self, scorer: Scorer, round_: Round) -> Scorer:
         """The scorer, noting what it costs; its questions do not count: their answers are not whole yet."""
-        return _Metered(scorer, round, self)
+        return _Metered(scorer, round_, self)
 
 
 class _Metered:
     """A scorer whose every call is noted."""
 
-    def __init__(self, scorer: Scorer, round: Round, meter: Meter) -> None:
+    def __init__(self, scorer: Scorer, round_: Round, meter: Meter) -> None:
         self.name = scorer.name
         self._scorer = scorer
-        self._round = round
+        self._round = round_
         self._meter = meter
 
     def score(self, questions: Sequence[Question], answers: Sequence[Answer]) -> list[Score]:

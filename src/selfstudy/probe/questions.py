@@ -213,7 +213,7 @@ class Asker:
         self,
         number: int,
         ask: Ask,
-        round: Round,
+        round_: Round,
         model: LanguageModel,
         embedder: Embedder,
         prompts: Prompts,
@@ -222,10 +222,10 @@ class Asker:
         """Raises DataError: the method's source is missing or unusable."""
         self._number = number
         self._ask = ask
-        self._round = round
+        self._round = round_
         self._model = model
         # another round or another block of the recipe draws other questions
-        self._seed = seed_for(round.run.recipe.seed, round.number, number, ask.method)
+        self._seed = seed_for(round_.run.recipe.seed, round_.number, number, ask.method)
         self._slots = self._source(embedder, prompts, given)
         self._unique = ask.method == "documents"
 

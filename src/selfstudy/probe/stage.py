@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def run_probe(
-    round: Round,
+    round_: Round,
     models: Models,
     prompts: Prompts,
     documents: Sequence[Document],
@@ -45,22 +45,22 @@ def run_probe(
     Raises:
         DataError: a method's source is missing or unusable.
     """
-    if round.finished("probe"):
+    if round_.finished("probe"):
         return
-    _ask(round, models, prompts, Given(documents, topics, report))
+    _ask(round_, models, prompts, Given(documents, topics, report))
     meter = Meter(models)
-    tools = _tools(round, meter.models, prompts)
-    _answer(round, models, prompts, report, meter, tools)
-    _score(round, report, meter, tools)
-    round.finish("probe")
+    tools = _tools(round_, meter.models, prompts)
+    _answer(round_, models, prompts, report, meter, tools)
+    _score(round_, report, meter, tools)
+    round_.finish("probe")
 
 
-def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
+def _ask(round_: Round, models: Models, prompts: Prompts, given: Given) -> None:
     report = given.report
-    asks = round.run.recipe.probe.ask
+    asks = round_.run.recipe.probe.ask
     # all of them first: a missing source is found before the model has worked for hours
     askers = [
-        Asker(number, ask, round, models.lm, models.embedder, prompts, given)
+        Asker(number, ask, round_, models.lm, models.embedder, prompts, given)
         for number, ask in enumerate(asks)
     ]
     with report.task("asking", sum(ask.count for ask in asks)) as advance:
@@ -71,45 +71,45 @@ def _ask(round: Round, models: Models, prompts: Prompts, given: Given) -> None:
 
 
 def _answer(
-    round: Round, models: Models, prompts: Prompts, report: Reporter, meter: Meter, tools: Tools
+    round_: Round, models: Models, prompts: Prompts, report: Reporter, meter: Meter, tools: Tools
 ) -> None:
-    probe = round.run.recipe.probe
-    questions = round.read(Question)
-    done = {a.question_id for a in round.iter(Answer)} | {f.item_id for f in round.iter(Failure)}
-    blocks = list(round.pending(questions, probe.block_size, lambda question: question.id in done))
-    seed = seed_for(round.run.recipe.seed, round.number, "answers")
+    probe = round_.run.recipe.probe
+    questions = round_.read(Question)
+    done = {a.question_id for a in round_.iter(Answer)} | {f.item_id for f in round_.iter(Failure)}
+    blocks = list(round_.pending(questions, probe.block_size, lambda question: question.id in done))
+    seed = seed_for(round_.run.recipe.seed, round_.number, "answers")
     stop = None
     if probe.adaptive is not None:
-        scorer = meter.metered(make_scorer(probe.scorer, tools), round)
-        stop = Stop(scorer, round.run.threshold.value, probe.adaptive)
+        scorer = meter.metered(make_scorer(probe.scorer, tools), round_)
+        stop = Stop(scorer, round_.run.threshold.value, probe.adaptive)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
-            round.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
+            round_.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
 
 
-def _score(round: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
-    probe = round.run.recipe.probe
+def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
+    probe = round_.run.recipe.probe
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
-    questions = {question.id: question for question in round.iter(Question)}
-    done = {(score.scorer, score.question_id) for score in round.iter(Score)}
-    with report.task("scoring", len(round.ids(Answer)) * len(scorers)) as advance:
+    questions = {question.id: question for question in round_.iter(Question)}
+    done = {(score.scorer, score.question_id) for score in round_.iter(Score)}
+    with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records
-        answers = round.iter(Answer)
+        answers = round_.iter(Answer)
         while block := list(islice(answers, probe.block_size)):
             asked = [questions[item.question_id] for item in block]
             for scorer in scorers:
                 if not all((scorer.name, item.question_id) in done for item in block):
-                    with meter.scoring(round, scorer.name, len(block)):
+                    with meter.scoring(round_, scorer.name, len(block)):
                         scores = scorer.score(asked, block)
-                    round.append([*scores, *_unscored(scores)])
+                    round_.append([*scores, *_unscored(scores)])
                 advance(len(block))
 
 
-def _tools(round: Round, models: Models, prompts: Prompts) -> Tools:
-    recipe, learned = round.run.recipe, round.run.threshold.weights
+def _tools(round_: Round, models: Models, prompts: Prompts) -> Tools:
+    recipe, learned = round_.run.recipe, round_.run.threshold.weights
     weights = Weights(learned["bias"], learned["weights"]) if learned else None
-    return Tools(models, prompts, recipe.probe, seed_for(recipe.seed, round.number, "scores"), weights)
+    return Tools(models, prompts, recipe.probe, seed_for(recipe.seed, round_.number, "scores"), weights)
 
 
 def _unscored(scores: Sequence[Score]) -> Iterator[Failure]:

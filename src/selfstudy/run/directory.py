@@ -130,7 +130,7 @@ class Run:
         return threshold.of(self)
 
     @contextmanager
-    def timed(self, stage: str, round: int = 1) -> Iterator[None]:
+    def timed(self, stage: str, round_: int = 1) -> Iterator[None]:
         """Add the seconds spent inside to `timings.jsonl`, also when the stage is interrupted."""
         self._require_writer()
         start = time.perf_counter()
@@ -138,9 +138,9 @@ class Run:
             yield
         except BaseException:
             with suppress(RunError):  # the error that stopped the stage matters more
-                self._note_time(stage, round, time.perf_counter() - start)
+                self._note_time(stage, round_, time.perf_counter() - start)
             raise
-        self._note_time(stage, round, time.perf_counter() - start)
+        self._note_time(stage, round_, time.perf_counter() - start)
 
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
@@ -150,16 +150,16 @@ class Run:
                 total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
         return total
 
-    def note_cost(self, part: str, round: int, **figures: float) -> None:
+    def note_cost(self, part: str, round_: int, **figures: float) -> None:
         """Add what a piece of work inside a stage cost to `timings.jsonl`; stages keep their own seconds."""
         self._require_writer()
-        self._note({"part": part, "round": round, **figures})
+        self._note({"part": part, "round": round_, **figures})
 
-    def costs(self, round: int = 1) -> dict[str, dict[str, float]]:
+    def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
         """Sums of what `note_cost` was given, per part, over all sessions."""
         total: dict[str, dict[str, float]] = {}
         for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
-            if "part" in entry and entry["round"] == round:
+            if "part" in entry and entry["round"] == round_:
                 sums = total.setdefault(entry["part"], {})
                 for name in entry.keys() - {"part", "round"}:
                     sums[name] = sums.get(name, 0) + entry[name]
@@ -202,8 +202,8 @@ class Run:
         """Whether this process holds the writer lock."""
         return self._lock is not None
 
-    def _note_time(self, stage: str, round: int, seconds: float) -> None:
-        self._note({"stage": stage, "round": round, "seconds": seconds})
+    def _note_time(self, stage: str, round_: int, seconds: float) -> None:
+        self._note({"stage": stage, "round": round_, "seconds": seconds})
 
     def _note(self, entry: Mapping[str, Any]) -> None:
         jsonl.append(self.path / "timings.jsonl", to_json(entry) + b"\n", self.path)

@@ -58,9 +58,9 @@ def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str
 def used_texts(rounds: Iterable[Round]) -> set[str]:
     """Normal forms of all questions of these rounds, and of the rewordings that they trained on."""
     found = set()
-    for round in rounds:
-        found |= {normalise(question.text) for question in round.iter(Question)}
-        found |= {normalise(one.text) for one in round.iter(Rewording) if one.use == "train"}
+    for round_ in rounds:
+        found |= {normalise(question.text) for question in round_.iter(Question)}
+        found |= {normalise(one.text) for one in round_.iter(Rewording) if one.use == "train"}
     return found
 
 

@@ -36,34 +36,34 @@ def reject(adapter: Path, reasons: Sequence[str]) -> None:
     (adapter / REJECTED).write_text("\n".join(reasons) + "\n", encoding="utf-8")
 
 
-def trained(round: Round, arm: Literal["taught", "control"]) -> Path | None:
+def trained(round_: Round, arm: Literal["taught", "control"]) -> Path | None:
     """The adapter folder of an arm of a round, if its training gave one that is of use."""
     from selfstudy.models.lora import is_complete
     from selfstudy.teach.stage import FOLDERS
 
-    failed = any(f.stage == "teach" and f.item_id == arm for f in round.iter(Failure))
-    folder = round.path / FOLDERS[arm]
+    failed = any(f.stage == "teach" and f.item_id == arm for f in round_.iter(Failure))
+    folder = round_.path / FOLDERS[arm]
     return folder if is_complete(folder) and not failed else None
 
 
-def standing(round: Round) -> Path | None:
+def standing(round_: Round) -> Path | None:
     """The adapter that stands when `round` begins: the last one promoted before it."""
-    for earlier in range(round.number - 1, 0, -1):
-        if _gate(round.run.round(earlier)).get("promoted"):
-            return round.run.round(earlier).path / "adapter"
+    for earlier in range(round_.number - 1, 0, -1):
+        if _gate(round_.run.round(earlier)).get("promoted"):
+            return round_.run.round(earlier).path / "adapter"
     return None
 
 
-def why_stop(round: Round) -> str | None:
+def why_stop(round_: Round) -> str | None:
     """The stop rule: nothing promoted, or a gain below the recipe's `min_gain`; None to go on."""
-    gate = _gate(round)
+    gate = _gate(round_)
     if not gate.get("promoted"):
         return "nothing was promoted"
     gain = (gate.get("gains") or {}).get("gap", {}).get("difference")
-    if gain is not None and gain < round.run.recipe.min_gain:
+    if gain is not None and gain < round_.run.recipe.min_gain:
         return f"the gain {gain:.3f} is below min_gain"
     return None
 
 
-def _gate(round: Round) -> dict[str, Any]:
-    return round.run.read_json(f"rounds/{round.number}/gate.json") or {}
+def _gate(round_: Round) -> dict[str, Any]:
+    return round_.run.read_json(f"rounds/{round_.number}/gate.json") or {}

@@ -93,7 +93,7 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "created": str((run.read_json("run.json") or {}).get("created", ""))[:10],
         "headline": headline(summary),
         "story": story(summary),
-        "sections": [(id, name) for id, name in SECTIONS if id != "scorers" or summary.get("comparison")],
+        "sections": [(key, name) for key, name in SECTIONS if key != "scorers" or summary.get("comparison")],
         "tiles": _tiles(summary),
         "changes": changes(summary),
         "confidence": f"{run.recipe.verify.confidence:.0%}",

@@ -45,17 +45,17 @@ class Item:
     inconsistent: bool = False
 
 
-def load(round: Round) -> list[Item]:
+def load(round_: Round) -> list[Item]:
     """All questions that have a verdict and an answer, in the order in which they were asked."""
-    verdicts = {v.question_id: v for v in round.iter(Verdict)}
-    answers = {a.question_id: a for a in round.iter(Answer)}
+    verdicts = {v.question_id: v for v in round_.iter(Verdict)}
+    answers = {a.question_id: a for a in round_.iter(Answer)}
     chosen = {v.reference_id for v in verdicts.values()}
-    references = _by_id(round, Reference, lambda r: r.id in chosen and r.accepted)
+    references = _by_id(round_, Reference, lambda r: r.id in chosen and r.accepted)
     used = {r.evidence_id for r in references.values()}
-    evidence = _by_id(round, Evidence, lambda e: e.id in used)
-    questions = round.read(Question)
-    held_out = held_out_ids(questions, round.run.recipe)
-    threshold = round.run.threshold.value
+    evidence = _by_id(round_, Evidence, lambda e: e.id in used)
+    questions = round_.read(Question)
+    held_out = held_out_ids(questions, round_.run.recipe)
+    threshold = round_.run.threshold.value
     items = []
     for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
@@ -107,5 +107,5 @@ def permuted(items: Sequence[Item], seed: int) -> list[Item]:
     ]
 
 
-def _by_id(round: Round, kind: type[R], wanted: Callable[[R], bool]) -> dict[str, R]:
-    return {record.id: record for record in round.iter(kind) if wanted(record)}
+def _by_id(round_: Round, kind: type[R], wanted: Callable[[R], bool]) -> dict[str, R]:
+    return {record.id: record for record in round_.iter(kind) if wanted(record)}

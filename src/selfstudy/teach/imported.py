@@ -29,10 +29,10 @@ class Given:
         return bool(self.examples or self.pairs)
 
 
-def load(round: Round) -> Given:
+def load(round_: Round) -> Given:
     """The imported lessons of a round, in file order."""
-    pairs = tuple(pair for pair in round.iter(Pair) if pair.origin == "imported")
-    examples = tuple(example for example in round.iter(Example) if example.kind == "imported")
+    pairs = tuple(pair for pair in round_.iter(Pair) if pair.origin == "imported")
+    examples = tuple(example for example in round_.iter(Example) if example.kind == "imported")
     chosen = (
         Example(prompt=p.prompt, completion=p.chosen, question_id=p.question_id, kind="imported")
         for p in pairs

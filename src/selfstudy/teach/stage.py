@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models import Models
@@ -25,7 +25,7 @@ from selfstudy.models import lora as adapters
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, Recipe, weights_of
-from selfstudy.records import Example, Pair, Rewording, TrainingStep
+from selfstudy.records import Example, Pair, Rewording, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import gaps as items
 from selfstudy.teach import imported as given
@@ -35,12 +35,11 @@ if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
 
-Arm = Literal["taught", "control"]
-FOLDERS: dict[Arm, str] = {"taught": "adapter", "control": "control"}
+FOLDERS: dict[TrainedArm, str] = {"taught": "adapter", "control": "control"}
 
 
 def run_teach(
-    round: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: Arm = "taught"
+    round_: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: TrainedArm = "taught"
 ) -> Path | None:
     """Teaches the gaps of a round; the folder of the adapter, or None if there is nothing to teach.
 
@@ -54,28 +53,28 @@ def run_teach(
         ModelError: the model is not one whose weights this process holds, or it has an adapter to which no
             other can be added.
     """
-    folder = round.path / FOLDERS[arm]
+    folder = round_.path / FOLDERS[arm]
     temporary = folder.with_name(folder.name + ".tmp")
     if adapters.is_complete(folder):
         shutil.rmtree(temporary, ignore_errors=True)  # a kill may have come just before
         return folder
-    everything = items.load(round)
+    everything = items.load(round_)
     gaps = items.gaps(everything)
-    ready = given.load(round)
+    ready = given.load(round_)
     if not (gaps or ready):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
-    _require_local(round, models)
-    rewordings = wordings.write(round, gaps, models.lm, prompts, report)
+    _require_local(round_, models)
+    rewordings = wordings.write(round_, gaps, models.lm, prompts, report)
     if arm == "control":
-        gaps = items.permuted(gaps, round.run.recipe.seed)
-        ready = given.permuted(ready, round.run.recipe.seed)
+        gaps = items.permuted(gaps, round_.run.recipe.seed)
+        ready = given.permuted(ready, round_.run.recipe.seed)
     if temporary.exists():
         report.note("an interrupted training starts again from its first step")
         shutil.rmtree(temporary)
-    _forget_steps(round, arm)
+    _forget_steps(round_, arm)
     temporary.mkdir()
-    lesson = _Lesson(round, models, prompts, report, arm, temporary, gaps, everything, rewordings, ready)
+    lesson = _Lesson(round_, models, prompts, report, arm, temporary, gaps, everything, rewordings, ready)
     if not lesson.teach():
         shutil.rmtree(temporary)
         return None
@@ -92,7 +91,7 @@ class _Lesson:
     models: Models
     prompts: Prompts
     report: Reporter
-    arm: Arm
+    arm: TrainedArm
     folder: Path
     gaps: Sequence[items.Item]
     everything: Sequence[items.Item]
@@ -221,8 +220,8 @@ class _Lesson:
         return trained
 
 
-def _require_local(round: Round, models: Models) -> None:
-    if not (_path(models) and weights_of(round.run.recipe.model)):
+def _require_local(round_: Round, models: Models) -> None:
+    if not (_path(models) and weights_of(round_.run.recipe.model)):
         raise ModelError(
             f"{models.lm.name} cannot be taught: its weights are not in this process",
             "give a local model (type: local), or run only probe and gather with this one",
@@ -237,8 +236,8 @@ def _path(models: Models) -> str | None:
     return path if hasattr(models.lm, "tokenizer") else None
 
 
-def _forget_steps(round: Round, arm: Arm) -> None:
+def _forget_steps(round_: Round, arm: TrainedArm) -> None:
     """Removes the curve of an interrupted training of this arm, and keeps that of the other."""
-    steps = round.read(TrainingStep)
+    steps = round_.read(TrainingStep)
     if any(step.arm == arm for step in steps):
-        round.rewrite(TrainingStep, [step for step in steps if step.arm != arm])
+        round_.rewrite(TrainingStep, [step for step in steps if step.arm != arm])

@@ -46,7 +46,7 @@ class _Search:
 
 
 def write(
-    round: Round, items: Sequence[Item], lm: LanguageModel, prompts: Prompts, report: Reporter
+    round_: Round, items: Sequence[Item], lm: LanguageModel, prompts: Prompts, report: Reporter
 ) -> dict[str, list[Rewording]]:
     """Writes `Rewording` records for `items` and returns them by question id; resumes where it stopped.
 
@@ -54,32 +54,32 @@ def write(
     what is held out of one question is not trained by another.  Nor is anything held out that an earlier
     round may have trained.
     """
-    teach = round.run.recipe.teach
+    teach = round_.run.recipe.teach
     wanted = teach.wordings + teach.heldout_wordings
     found: dict[str, list[Rewording]] = {item.question.id: [] for item in items}
-    for record in round.iter(Rewording):
+    for record in round_.iter(Rewording):
         if record.question_id in found:
             found[record.question_id].append(record)
-    if not wanted or round.finished(STAGE):
+    if not wanted or round_.finished(STAGE):
         return found
-    taken = {text.normalise(question.text) for question in round.iter(Question)}
-    trained = used_texts(one for one in round.run.rounds if one.number < round.number)
-    blocks = _blocks(items, round.run.recipe.probe.block_size)
+    taken = {text.normalise(question.text) for question in round_.iter(Question)}
+    trained = used_texts(one for one in round_.run.rounds if one.number < round_.number)
+    blocks = _blocks(items, round_.run.recipe.probe.block_size)
     # A block is written at once, in order: all before the last one with records are whole.
     begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
     with report.task("teach: other wordings", len(items)) as advance:
         for number, block in enumerate(blocks):
             if number >= begun:
-                for record in _block(block, taken, trained, lm, prompts, round.run.recipe):
+                for record in _block(block, taken, trained, lm, prompts, round_.run.recipe):
                     if record.id not in {known.id for known in found[record.question_id]}:
                         found[record.question_id].append(record)
-                round.append(record for item in block for record in found[item.question.id])
+                round_.append(record for item in block for record in found[item.question.id])
             taken.update(text.normalise(r.text) for item in block for r in found[item.question.id])
             advance(len(block))
     missing = sum(wanted - len(found[item.question.id]) for item in items)
     if missing:
         report.note(f"{missing} of {wanted * len(items)} other wordings were not found; fewer will do")
-    round.finish(STAGE)
+    round_.finish(STAGE)
     return found
 
 

@@ -86,7 +86,7 @@ class _Case:
         return Expected(self.truth.answers if self.truth else (), self.reference.text)
 
 
-def plan(round: Round, key: AnswerKey | None) -> list[Item]:
+def plan(round_: Round, key: AnswerKey | None) -> list[Item]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
     - gap: verdict unsure, unknown or misbelief, with an accepted reference.  Asked as first put, in one
@@ -97,15 +97,15 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
 
     Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
     """
-    recipe = round.run.recipe
-    cases = _cases(round, key)
+    recipe = round_.run.recipe
+    cases = _cases(round_, key)
     gaps = _sample([c for c in cases if c.verdict.kind in GAPS], recipe, "gap")
-    kept = held_out_ids(round.read(Question), recipe)
+    kept = held_out_ids(round_.read(Question), recipe)
     known = _sample(
         [c for c in cases if c.verdict.kind == "known" and c.question.id in kept], recipe, "known"
     )
-    found = _by_id(round, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
-    pages = {id: text.under_title(passage.title, passage.text) for id, passage in found.items()}
+    found = _by_id(round_, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
+    pages = {key: text.under_title(passage.title, passage.text) for key, passage in found.items()}
     readable = [c for c in [*gaps, *known] if c.reference.evidence_id in pages]
     readable = _sample(readable, recipe, "reading")
     changed = swapped(
@@ -113,7 +113,7 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
         [c.expected for c in readable],
         [pages[c.reference.evidence_id] for c in readable],
     )
-    wordings = _wordings(round, gaps, recipe.seed)
+    wordings = _wordings(round_, gaps, recipe.seed)
     items = [Item(c.question.id, "gap", "original", c.question.text, c.expected) for c in gaps]
     items += [
         Item(c.question.id, "gap", wording, asked, c.expected)
@@ -129,11 +129,11 @@ def plan(round: Round, key: AnswerKey | None) -> list[Item]:
     return items
 
 
-def _cases(round: Round, key: AnswerKey | None) -> list[_Case]:
+def _cases(round_: Round, key: AnswerKey | None) -> list[_Case]:
     """Every question whose verdict rests on an accepted reference, in the order of the verdicts."""
-    verdicts = [v for v in round.iter(Verdict) if v.reference_id and v.kind != "unverifiable"]
-    references = _by_id(round, Reference, {v.reference_id for v in verdicts})
-    questions = _by_id(round, Question, {v.question_id for v in verdicts})
+    verdicts = [v for v in round_.iter(Verdict) if v.reference_id and v.kind != "unverifiable"]
+    references = _by_id(round_, Reference, {v.reference_id for v in verdicts})
+    questions = _by_id(round_, Question, {v.question_id for v in verdicts})
     found = []
     for verdict in verdicts:
         reference = references.get(verdict.reference_id or "")
@@ -153,7 +153,7 @@ def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Cas
     return [cases[i] for i in sorted(chosen)]
 
 
-def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[tuple[Wording, str]]]:
+def _wordings(round_: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[tuple[Wording, str]]]:
     """For each gap one trained, one held-out and one novel wording, where there are any.
 
     A held-out or novel wording that some question has, or that was trained on, in this round or before,
@@ -163,8 +163,8 @@ def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[
         c.question.id: {"trained": [], "reworded": [], "novel": list(c.truth.novel) if c.truth else []}
         for c in gaps
     }
-    trained = used_texts(one for one in round.run.rounds if one.number <= round.number)
-    for rewording in round.iter(Rewording):
+    trained = used_texts(one for one in round_.run.rounds if one.number <= round_.number)
+    for rewording in round_.iter(Rewording):
         kind: Wording = "trained" if rewording.use == "train" else "reworded"
         if rewording.question_id in options:
             options[rewording.question_id][kind].append(rewording.text)
@@ -179,7 +179,7 @@ def _wordings(round: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list[
     return chosen
 
 
-def _by_id(round: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:
+def _by_id(round_: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:
     """The wanted records; read as a stream, for there may be far more of them."""
     keep = set(wanted)
-    return {record.id: record for record in round.iter(kind) if record.id in keep}
+    return {record.id: record for record in round_.iter(kind) if record.id in keep}

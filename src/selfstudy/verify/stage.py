@@ -36,7 +36,7 @@ NO_NUMBER = "the entailment model gave no number for answer and reference"
 
 
 def run_verify(
-    round: Round,
+    round_: Round,
     arms: Mapping[Arm, Loader],
     nli: EntailmentModel,
     prompts: Prompts,
@@ -59,25 +59,25 @@ def run_verify(
         The caller marks the stage as done, after it has acted on the decision: a kill between the two must
         not lose a promotion.
     """
-    path = str((round.path / "gate.json").relative_to(round.run.path))
-    items = plan(round, key)
+    path = str((round_.path / "gate.json").relative_to(round_.run.path))
+    items = plan(round_, key)
     for arm, load in arms.items():
-        _ask_all(round, arm, load, nli, prompts, items, report)
-    recipe = round.run.recipe
+        _ask_all(round_, arm, load, nli, prompts, items, report)
+    recipe = round_.run.recipe
     block = recipe.verify
     if "taught" not in arms:
-        failed = [f.message for f in round.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
+        failed = [f.message for f in round_.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
         why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
         rules = Rules(block.margin, block.confidence, block.resamples, recipe.seed, block.control)
-        gate = decide(round.read(Check), rules)
-    round.run.write_json(path, gate.model_dump(mode="json"))
+        gate = decide(round_.read(Check), rules)
+    round_.run.write_json(path, gate.model_dump(mode="json"))
     return gate
 
 
 def _ask_all(
-    round: Round,
+    round_: Round,
     arm: Arm,
     load: Loader,
     nli: EntailmentModel,
@@ -86,8 +86,8 @@ def _ask_all(
     report: Reporter,
 ) -> None:
     """Ask one arm everything that it has not answered yet, and write the checks block by block."""
-    recipe = round.run.recipe
-    done = round.ids(Check)
+    recipe = round_.run.recipe
+    done = round_.ids(Check)
     kinds: list[Callable[[Item], bool]] = [
         lambda item: item.sampled,
         lambda item: not item.sampled and item.target != "reading",
@@ -101,14 +101,14 @@ def _ask_all(
         advance(finished)
         for kind in kinds:
             some = [item for item in items if kind(item)]
-            for batch in round.pending(some, recipe.probe.block_size, lambda i: i.unasked(arm).id in done):
+            for batch in round_.pending(some, recipe.probe.block_size, lambda i: i.unasked(arm).id in done):
                 checks = _ask(arm, lm, nli, prompts, batch, recipe)
                 fresh = [check for check in checks if check.id not in done]
                 # Failures first: a kill between the two writes must not lose one.
                 for check in fresh:
                     if check.error is not None:
-                        round.fail(STAGE, check.id, check.error)
-                round.append(fresh)
+                        round_.fail(STAGE, check.id, check.error)
+                round_.append(fresh)
                 advance(len(fresh))
 
 

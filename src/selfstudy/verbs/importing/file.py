@@ -140,9 +140,9 @@ def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Sour
         place, problem = found.problems[0]
         raise DataError(f"{path}: {place + ': ' if place else ''}{problem}", _SKIP)
 
-    def write(round: Round, advance: Callable[[int], None]) -> Data:
-        asks = round.run.recipe.probe.ask
-        round.append(experiments.records(found, asks[0].method if asks else "external"))
+    def write(round_: Round, advance: Callable[[int], None]) -> Data:
+        asks = round_.run.recipe.probe.ask
+        round_.append(experiments.records(found, asks[0].method if asks else "external"))
         advance(len(found.questions))
         return experiments.stored(found)
 
@@ -164,8 +164,8 @@ def _rows(path: Path, kind: Kind | None, digest: str, skip_bad: bool) -> _Source
         raise DataError(f"{path} holds no rows", f"give {_FIELDS}")
     recipe = {"probe": {"ask": []}, "teach": {"method": "dpo" if kind == "preferences" else "sft"}}
 
-    def write(round: Round, advance: Callable[[int], None]) -> Data:
-        return _write(_Convert(path, kind, round.run.recipe), read_rows(path), round, advance)
+    def write(round_: Round, advance: Callable[[int], None]) -> Data:
+        return _write(_Convert(path, kind, round_.run.recipe), read_rows(path), round_, advance)
 
     return _Source(path, kind, size, digest, recipe, write, ("probe", "gather"))
 
@@ -228,7 +228,7 @@ def _key_line(row: Data) -> bytes:
     return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
 
 
-def _write(convert: _Convert, rows: Iterator[Row], round: Round, advance: Callable[[int], None]) -> Data:
+def _write(convert: _Convert, rows: Iterator[Row], round_: Round, advance: Callable[[int], None]) -> Data:
     given = imported = failed = 0
     block: list[Record] = []
     for row in rows:
@@ -242,13 +242,13 @@ def _write(convert: _Convert, rows: Iterator[Row], round: Round, advance: Callab
             item = f"{convert.path.name}, {row.place}"
             block.append(Failure(stage="import", item_id=item, message=str(error)))
         if given % BLOCK == 0:
-            round.append(block)
+            round_.append(block)
             block = []
             advance(BLOCK)
-    round.append(block)
+    round_.append(block)
     advance(given % BLOCK)
     if convert.key:
-        jsonl.replace(round.run.path / ANSWER_KEY, b"".join(convert.key), round.run.path)
+        jsonl.replace(round_.run.path / ANSWER_KEY, b"".join(convert.key), round_.run.path)
     return {
         "given": given,
         "imported": imported,
