@@ -16,7 +16,7 @@ import torch
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.models.local import loading
+from selfstudy.models.local import loading, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -40,6 +40,9 @@ class LocalLM:
         adapter: the adapter that was merged in, if any: a later adapter has to be combined with it.
     """
 
+    path: str
+    adapter: Path | None = None
+
     def __init__(self, block: LocalModel) -> None:
         """Loads the model.
 
@@ -48,19 +51,42 @@ class LocalLM:
         """
         self.path, is_folder = loading.locate(block.path, "lm")
         self.adapter = block.adapter
-        self.name = block.path + (f"@{block.revision}" if block.revision else "")
-        self.name += f"+{block.adapter}" if block.adapter else ""
+        name = block.path + (f"@{block.revision}" if block.revision else "")
+        name += f"+{block.adapter}" if block.adapter else ""
         device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
-            self.model, self.tokenizer = _load(block, self.path, is_folder, device)
-        self._device = device
-        self._budget = block.token_budget
-        self._format = ChatFormat(self.tokenizer)
-        self._forward = Forward(self.model)
-        self._ends = torch.tensor(_end_tokens(self.model, self.tokenizer), dtype=torch.long, device=device)
-        self._context: int | None = getattr(
-            self.model.config.get_text_config(), "max_position_embeddings", None
-        )
+            model, tokenizer = weights.load(block, self.path, is_folder, device)
+        self._prepare(model, tokenizer, name, block.token_budget)
+
+    @classmethod
+    def around(
+        cls, model: Any, tokenizer: Any, *, name: str = "", token_budget: int = LocalModel().token_budget
+    ) -> LocalLM:
+        """Live weights that answer: a transformers model, or a peft model in training, its adapter unmerged.
+
+        Nothing is copied, merged or written: what is trained between two calls answers in the second.  A
+        call leaves the model as it was, in training mode or not, and makes no gradient.  The answers are
+        those that the saved adapter would give.
+
+        Args:
+            model: it stays where it is, on its device and in its number type.
+            tokenizer: its tokenizer, with its chat template if it has one.
+            name: what reports call it; empty: what transformers calls it.
+        """
+        lm = cls.__new__(cls)
+        plain = weights.answering_model(model)
+        lm.path = str(plain.name_or_path)
+        lm._prepare(plain, tokenizer, name or lm.path, token_budget)
+        return lm
+
+    def _prepare(self, model: Any, tokenizer: Any, name: str, token_budget: int) -> None:
+        self.model, self.tokenizer, self.name = model, tokenizer, name
+        self._device = model.device
+        self._budget = token_budget
+        self._format = ChatFormat(tokenizer)
+        self._forward = Forward(model)
+        self._ends = torch.tensor(_end_tokens(model, tokenizer), dtype=torch.long, device=self._device)
+        self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.
@@ -104,9 +130,10 @@ class LocalLM:
         for index, message in errors.items():
             for slot in range(index * total, (index + 1) * total):
                 settle(slot, Completion(text="", finish="error", error=message))
-        for prompt, message in self._decode(prompts, sampling, stop, emit):
-            for member in prompt.members:
-                settle(member.slot, Completion(text="", finish="error", error=message))
+        with weights.answering(self.model):
+            for prompt, message in self._decode(prompts, sampling, stop, emit):
+                for member in prompt.members:
+                    settle(member.slot, Completion(text="", finish="error", error=message))
         done = [one for one in results if one is not None]
         return [done[i * total : (i + 1) * total] for i in range(len(chats))]
 
@@ -228,6 +255,14 @@ class LocalLM:
             items = [item for item in items if len(item[1]) + len(item[2]) <= self._context]
         items.sort(key=lambda item: -len(item[1]) - len(item[2]))
         results: list[list[float]] = [[] for _ in chats]
+        with weights.answering(self.model):
+            self._score_all(items, results)
+        return results
+
+    def _score_all(
+        self, items: Sequence[tuple[int, list[int], list[int]]], results: list[list[float]]
+    ) -> None:
+        """Puts the log-probabilities of every item into its place of `results`, batch by batch."""
         budget = self._budget
         while items:
             size = self._scoring_size(items, budget)
@@ -246,7 +281,6 @@ class LocalLM:
             for (index, _, _), values in zip(items[:size], scored, strict=True):
                 results[index] = values
             items = items[size:]
-        return results
 
     def _scoring_size(self, items: Sequence[tuple[int, list[int], list[int]]], budget: int) -> int:
         length = len(items[0][1]) + len(items[0][2])
@@ -292,47 +326,6 @@ def _stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | N
     numbers = range(sampling.first, sampling.first + sampling.n)
     keys: list[int | None] = [int(digest(*parts, str(number)), 16) for number in numbers]
     return [None, *keys] if sampling.with_passage else keys
-
-
-def _load(block: LocalModel, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    source: dict[str, Any] = {
-        "revision": block.revision,
-        "trust_remote_code": block.trust_remote_code,
-        "local_files_only": is_folder or not loading.hub_answers(),
-    }
-    tokenizer = AutoTokenizer.from_pretrained(path, **source)
-    model, info = AutoModelForCausalLM.from_pretrained(
-        path,
-        dtype=loading.pick_dtype(block.dtype, device),
-        use_safetensors=True,
-        output_loading_info=True,
-        **source,
-    )
-    loading.check_complete(block.path, info)
-    if block.adapter is not None:
-        model = _adapted(model, block.path, block.adapter)
-    return model.to(device).eval(), tokenizer
-
-
-def _adapted(model: Any, path: str, folder: Path) -> Any:
-    """The model with its PEFT adapter merged in: one matrix to multiply where there would be three."""
-    from peft import PeftModel
-
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            raise ModelError(
-                f"adapter {str(folder)!r} has no {name}", "give a PEFT adapter folder (safetensors)"
-            )
-    try:
-        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    except Exception as error:
-        line = str(error).splitlines()[0][:300]
-        raise ModelError(
-            f"adapter {str(folder)!r} does not fit model {path!r}: {line}",
-            "it belongs to another model",
-        ) from None
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -23,7 +23,7 @@ def accelerate(model: torch.nn.Module) -> int:
     """Gives every plain LoRA linear layer of a peft model on the CPU the fast forward pass; how many.
 
     Others stay as they are: those with dropout, bias terms of their own or variants, and all on accelerators.
-    What is trained, saved and merged does not change.
+    What is trained, saved and merged does not change, nor does what the model answers in evaluation mode.
     """
     from peft.tuners.lora import Linear
 
@@ -70,6 +70,8 @@ class _Forward:
 
     def __call__(self, x: Tensor) -> Tensor:
         module = self._module
+        if not module.training:  # answers are those of the saved adapter, to the last bit
+            return torch.as_tensor(type(module).forward(module, x))
         if module.disable_adapters:
             return torch.as_tensor(module.get_base_layer()(x))
         a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
