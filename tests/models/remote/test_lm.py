@@ -659,6 +659,29 @@ def test_errors_are_never_cached(serve: Callable[..., FaultyServer]) -> None:
     assert not any(row[0].error for row in load_lm(block).generate(chats(5), GREEDY))
 
 
+def test_a_thinking_model_gives_answers_or_item_errors(serve: Callable[..., FaultyServer]) -> None:
+    def react(request: Request) -> Reaction:
+        done = request.question != "question 1"
+        said = "<think>Hm, Mali.</think>Bamako." if done else "<think>Hm, Mali. It could be"
+        return Reaction(body=reply(choice(said, finish="stop" if done else "length")))
+
+    block = RemoteModel(model="m", base_url=serve(react).url)
+    for _ in range(2):  # from the cache too
+        found = [row[0] for row in load_lm(block).generate(chats(3), GREEDY)]
+        assert [one.text for one in found] == ["Bamako.", "", "Bamako."]
+        assert "thinking" in (found[1].error or "")
+
+
+def test_a_cache_in_which_thinking_is_an_answer_is_asked_again(
+    serve: Callable[..., FaultyServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = RemoteModel(model="m", base_url=serve(lambda r: Reaction(body=reply(choice("<think>Hm.")))).url)
+    with monkeypatch.context() as old:
+        old.setattr("selfstudy.models.remote.replies.without_thinking", str)
+        assert load_lm(block).generate(chats(1), GREEDY)[0][0].text == "<think>Hm."
+    assert load_lm(block).generate(chats(1), GREEDY)[0][0].finish == "error"
+
+
 def test_a_damaged_cache_stops_nothing(serve: Callable[..., FaultyServer], tmp_path: Path) -> None:
     path = tmp_path / "home" / "cache" / "responses.sqlite"
     path.parent.mkdir(parents=True)

@@ -7,23 +7,31 @@ out.  Knows nothing of HTTP.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
+from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.records import Completion
 
-_FINISH: dict[str | None, Literal["stop", "length"]] = {
-    None: "stop",
-    "": "stop",
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
+Ending = Literal["stop", "length", "filter", "failed", "no text"]
+"""Why a text ended: by itself; at a limit; withheld; the server gave up; it is something else than text."""
+
+_ENDINGS: dict[Ending, str] = {
+    "filter": "filter safety blocked blocklist prohibited recitation moderation toxic",
+    "no text": "tool tools function functions call calls image audio",
+    "failed": "error abort aborted cancel cancelled canceled timeout failed failure",
+    "length": "length max limit exceeded context truncated",
+    "stop": "stop stopped eos end endoftext complete completed finish finished done",
 }
+"""Words of finish reasons, the telling ones first: servers agree on "stop" and "length" at most.
+
+Seen: stop, STOP, eos, eos_token, end_turn, stop_sequence, COMPLETE, FINISH_REASON_STOP; length, model_length,
+max_tokens, MAX_TOKENS, model_context_window_exceeded; content_filter, SAFETY; tool_calls; abort.
+"""
+_REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
+"""Fields in which servers give the thinking beside the answer."""
 
 
 class Malformed(ValueError):  # noqa: N818
@@ -46,8 +54,9 @@ def tokens_used(reply: Any) -> tuple[int, int]:
 def completions(reply: Any, stop: Sequence[str] = (), hide: Callable[[str], str] = str) -> list[Completion]:
     """One Completion per choice of a reply, in order; a choice that holds no answer has finish "error".
 
-    Texts are cut at `stop`, and stripped.  A token count comes from the log-probabilities; without them the
-    reply's count is shared out by length of text.  `logprob` is NaN where the server offers none.
+    Texts are without thinking, cut at `stop`, and stripped.  A token count comes from the log-probabilities;
+    without them the reply's count is shared out by length of text.  `logprob` is NaN where the server offers
+    none, and for an answer after thinking; its tokens are those of both.
     `hide` takes out of every text, before it is cut, what must not get into a record.
 
     Raises:
@@ -68,33 +77,56 @@ def completions(reply: Any, stop: Sequence[str] = (), hide: Callable[[str], str]
 def _completion(
     choice: dict[str, Any], text: str | None, share: int, stop: Sequence[str], hide: Callable[[str], str]
 ) -> Completion:
-    reason = choice.get("finish_reason")
     message = choice.get("message")
-    refusal = message.get("refusal") if isinstance(message, dict) else None
-    if reason == "content_filter":
+    message = message if isinstance(message, dict) else {}
+    ending = _ending(choice.get("finish_reason"))
+    if ending == "filter":
         return failed("the server's content filter withheld the answer")
-    if refusal and not text:
+    if (refusal := message.get("refusal")) and not text:
         return failed(f"refused: {hide(str(refusal))[:200]}")
-    if reason is not None and reason not in _FINISH:
-        return failed(f"the answer is no text: it ended with {hide(str(reason))[:40]!r}")
+    if ending not in ("stop", "length"):
+        what = "the server broke the answer off" if ending == "failed" else "the answer is no text"
+        return failed(f"{what}: it ended with {hide(str(choice.get('finish_reason')))[:40]!r}")
+    if not text and (ending == "length" or any(message.get(name) for name in _REASONING)):
+        return failed(f"the choice holds no text: all tokens went into reasoning{_remedy(ending)}")
     if text is None:
-        why = "all tokens went into reasoning" if _FINISH[reason] == "length" else "the message is empty"
-        return failed(f"the choice holds no text: {why}")
-    cut = min((at for at in map(text.find, stop) if at >= 0), default=len(text))
+        return failed("the choice holds no text: the message is empty")
+    try:
+        answer = without_thinking(text)
+    except NoAnswerError as error:
+        return failed(f"the choice holds no answer: {error}{_remedy(ending)}")
+    cut = min((at for at in map(answer.find, stop) if at >= 0), default=len(answer))
     logprobs = _logprobs(choice)
     return Completion(
-        text=text[:cut].strip(),
+        text=answer[:cut].strip(),
         tokens=share if logprobs is None else len(logprobs),
-        logprob=math.nan if logprobs is None else math.fsum(logprobs),
-        finish=_FINISH[reason],
+        # the sum over thinking and answer says nothing about the answer
+        logprob=math.nan if logprobs is None or answer != text else math.fsum(logprobs),
+        finish=ending,
     )
+
+
+def _remedy(ending: Ending) -> str:
+    return " (raise max_new_tokens, or switch thinking off with `extra`)" if ending == "length" else ""
+
+
+def _ending(reason: object) -> Ending:
+    """What a finish reason means, by its words; without one the text just ended."""
+    if reason is None or reason == "":
+        return "stop"
+    words = set(re.findall("[a-z]+", str(reason).lower()))
+    return next((ending for ending, telling in _ENDINGS.items() if words & {*telling.split()}), "no text")
 
 
 def _text(choice: dict[str, Any]) -> str | None:
     message = choice.get("message")
     content = message.get("content") if isinstance(message, dict) else None
-    if isinstance(content, list):  # parts, as some servers give them
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
+    if isinstance(content, list):  # parts, as some servers give them; thinking is one of its own
+        parts = [
+            part.get("text")
+            for part in content
+            if isinstance(part, dict) and part.get("type", "text") in ("text", "output_text")
+        ]
         content = "".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else None
 

@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from selfstudy.files.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.models.base import Sampling
+from selfstudy.models.thinking import without_thinking
 from selfstudy.records import Chat, Completion
 
 
@@ -30,11 +31,16 @@ class ResponseCache:
         return cls(Cache(cache_folder() / "responses.sqlite", USER_LIMIT))
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """The completions of those `keys` that are there; an unreadable entry is not."""
+        """The completions of those `keys` that are there; an unreadable entry is not.
+
+        Nor is one in which an older version took thinking for the answer.
+        """
         found = {}
         for key, value in self._cache.get(keys).items():
             try:
-                found[key] = Completion.model_validate_json(value)
+                completion = Completion.model_validate_json(value)
+                if without_thinking(completion.text) == completion.text:
+                    found[key] = completion
             except ValueError:
                 continue
         return found
