@@ -25,7 +25,7 @@ class Forward:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._accepts = set(inspect.signature(model.forward).parameters)
+        self._accepts = set(inspect.signature(type(model).forward).parameters)
         self._cache_name = next((n for n in ("past_key_values", "cache_params") if n in self._accepts), None)
         self._pads: bool | None = None
         self._caches = self._cache_name is not None
