@@ -14,10 +14,11 @@ import time
 from collections import Counter
 
 from selfstudy.models import Models, load_embedder, load_lm, load_nli
+from selfstudy.models.answering import from_memory
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import MEANS_OVER_SAMPLES, AdaptiveBlock, ProbeBlock, Recipe
+from selfstudy.recipe import MEANS_OVER_SAMPLES, AdaptiveBlock, AnsweringBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Failure, Question
 
 
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=AdaptiveBlock().first)
     parser.add_argument("--wave", type=int, default=AdaptiveBlock().wave)
     options = parser.parse_args()
-    recipe = Recipe(probe=ProbeBlock(samples=options.samples, max_new_tokens=48))
+    recipe = Recipe(probe=ProbeBlock(samples=options.samples), answering=AnsweringBlock(max_new_tokens=48))
     models = Models(load_lm(recipe.model), load_nli(recipe.nli), load_embedder(recipe.embedder))
     rule = AdaptiveBlock(error=options.error, first=options.first, wave=options.wave)
     asked = questions(options.questions)
@@ -52,30 +53,31 @@ def main() -> None:
         f"{'times faster':>14}  samples drawn"
     )
     for seed in range(options.seeds):
-        print(one(asked, models, recipe.probe, rule, options.scorer, options.threshold, seed), flush=True)
+        print(one(asked, models, recipe, rule, options.scorer, options.threshold, seed), flush=True)
 
 
 def one(
     asked: list[Question],
     models: Models,
-    block: ProbeBlock,
+    recipe: Recipe,
     rule: AdaptiveBlock,
     name: str,
     threshold: float,
     seed: int,
 ) -> str:
     """The line of one seed. Times are of answering, judging the waves included; scoring comes on top."""
-    scorer = make_scorer(name, Tools(models, block=block))
+    scorer = make_scorer(name, Tools(models, block=recipe.probe))
+    sampling = from_memory(recipe.answering, recipe.probe.samples, seed)
     start = time.perf_counter()
-    whole = answer(asked, models.lm, Prompts(), block, seed)
+    whole = answer(asked, models.lm, Prompts(), sampling)
     middle = time.perf_counter()
-    part = answer(asked, models.lm, Prompts(), block, seed, stop=Stop(scorer, threshold, rule))
+    part = answer(asked, models.lm, Prompts(), sampling, stop=Stop(scorer, threshold, rule))
     end = time.perf_counter()
     verdicts = [verdicts_of(records, asked, scorer, threshold) for records in (whole, part)]
     both = set(verdicts[0]) & set(verdicts[1])
     changed = sum(verdicts[0][key] != verdicts[1][key] for key in both) / len(both)
     drawn = [len(record.samples) for record in part if isinstance(record, Answer)]
-    saved = 1 - sum(drawn) / (block.samples * len(drawn))
+    saved = 1 - sum(drawn) / (recipe.probe.samples * len(drawn))
     spread = ", ".join(f"{n}: {count}" for n, count in sorted(Counter(drawn).items()))
     return (
         f"{seed:>4}{sum(verdicts[0].values()):>7}{saved:>8.1%}{changed:>9.2%}"

@@ -20,7 +20,7 @@ from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import GatherBlock, ProbeBlock, Recipe
+from selfstudy.recipe import AnsweringBlock, GatherBlock, Recipe
 from selfstudy.records import (
     Answer,
     Chat,
@@ -128,7 +128,7 @@ def library(tmp_path: Path) -> Library:
 
 def recipe(**gather: object) -> Recipe:
     return Recipe(
-        probe=ProbeBlock(block_size=3),
+        answering=AnsweringBlock(block_size=3),
         gather=GatherBlock(**{"samples": 4, **gather}),  # type: ignore[arg-type]
     )
 

@@ -15,6 +15,7 @@ from scipy.stats import betabinom
 
 from selfstudy.errors import RecipeError
 from selfstudy.models import load_lm
+from selfstudy.models.answering import from_memory
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.answers import Stop, answer, settled
@@ -22,7 +23,15 @@ from selfstudy.probe.scorers import Tools, make_scorer
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import MEANS_OVER_SAMPLES, AdaptiveBlock, Ask, LocalModel, ProbeBlock, Recipe
+from selfstudy.recipe import (
+    MEANS_OVER_SAMPLES,
+    AdaptiveBlock,
+    AnsweringBlock,
+    Ask,
+    LocalModel,
+    ProbeBlock,
+    Recipe,
+)
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Answer, Completion, Failure, Question, Score
 from selfstudy.run import Round, Run
@@ -30,7 +39,7 @@ from selfstudy.summary import summarise
 
 from .world import Judge, Spots, Student, models, pages
 
-BLOCK = ProbeBlock(samples=10, max_new_tokens=12)
+SHORT = AnsweringBlock(max_new_tokens=12)
 RULE = AdaptiveBlock()
 
 
@@ -72,8 +81,8 @@ def test_a_call_goes_on_where_another_stopped(kind: str, greedy_first: bool, tin
 
 
 def test_adaptive_samples_are_a_prefix_of_all_byte_for_byte() -> None:
-    all_of_them = answer(COUNTRIES, Student(), Prompts(), BLOCK, 5)
-    some = answer(COUNTRIES, Student(), Prompts(), BLOCK, 5, stop=stop())
+    all_of_them = answer(COUNTRIES, Student(), Prompts(), from_memory(SHORT, 10, 5))
+    some = answer(COUNTRIES, Student(), Prompts(), from_memory(SHORT, 10, 5), stop=stop())
     lengths = set()
     for whole, part in zip(all_of_them, some, strict=True):
         assert isinstance(whole, Answer)
@@ -87,11 +96,11 @@ def test_adaptive_samples_are_a_prefix_of_all_byte_for_byte() -> None:
 def test_the_shipped_model_says_the_same_in_waves() -> None:
     lm = load_lm(LocalModel(path="atlas", device="cpu"))
     asked = [Question(text=f"What is the capital of {n}?") for n in ("Peru", "Austria", "Zorvia", "Mali")]
-    block = ProbeBlock(samples=10, max_new_tokens=24)
+    sampling = from_memory(AnsweringBlock(max_new_tokens=24), 10, seed=1)
     never = Stop(stop().scorer, 0.5, AdaptiveBlock(error=0, first=3, wave=1))
     for whole, part in zip(
-        answer(asked, lm, Prompts(), block, 1),
-        answer(asked, lm, Prompts(), block, 1, stop=never),
+        answer(asked, lm, Prompts(), sampling),
+        answer(asked, lm, Prompts(), sampling, stop=never),
         strict=True,
     ):
         assert isinstance(whole, Answer)
@@ -170,7 +179,7 @@ def test_unsettled_questions_get_all_samples_and_a_broken_one_no_more() -> None:
             return Completion(text="yes" if number % 2 == 0 else "no", tokens=1)
 
     student = Torn()
-    records = answer(named("Fiji", "Ghana"), student, Prompts(), BLOCK, 0, stop=stop())
+    records = answer(named("Fiji", "Ghana"), student, Prompts(), from_memory(SHORT, 10, 0), stop=stop())
     assert isinstance(records[0], Failure)
     assert records[0].message == "no passage: out of luck"
     assert isinstance(records[1], Answer)
@@ -188,7 +197,7 @@ def test_failed_samples_are_no_evidence() -> None:
                 return Completion(text="", finish="error", error="timeout")
             return Completion(text="yes", tokens=1)
 
-    (record,) = answer(named("Fiji"), Fragile(), Prompts(), BLOCK, 0, stop=stop())
+    (record,) = answer(named("Fiji"), Fragile(), Prompts(), from_memory(SHORT, 10, 0), stop=stop())
     assert isinstance(record, Answer)
     assert [s.error for s in record.samples[:4]] == ["timeout"] * 4
     assert 4 < len(record.samples) < 10
@@ -196,7 +205,7 @@ def test_failed_samples_are_no_evidence() -> None:
 
 def test_progress_counts_every_question_once() -> None:
     seen: list[int] = []
-    answer(COUNTRIES, Student(broken="Fiji"), Prompts(), BLOCK, 5, seen.append, stop())
+    answer(COUNTRIES, Student(broken="Fiji"), Prompts(), from_memory(SHORT, 10, 5), seen.append, stop())
     assert sum(seen) == len(COUNTRIES)
 
 
@@ -227,8 +236,10 @@ ASKS = (Ask(method="documents", count=24, per_chunk=4),)
 
 
 def probe(path: Path, student: Student | None = None, **changes: object) -> Round:
-    block = {"ask": ASKS, "samples": 10, "block_size": 7, "scorer": "agreement", "adaptive": {}, **changes}
-    with Run.create_or_resume(path, Recipe(probe=ProbeBlock.model_validate(block))) as run:
+    block = {"ask": ASKS, "samples": 10, "scorer": "agreement", "adaptive": {}, **changes}
+    with Run.create_or_resume(
+        path, Recipe(answering=AnsweringBlock(block_size=7), probe=ProbeBlock.model_validate(block))
+    ) as run:
         run_probe(run.round(1), models(student), Prompts(), pages(), Silent())
         return run.round(1)
 

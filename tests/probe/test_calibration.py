@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selfstudy.atlas import language, world
 from selfstudy.errors import DataError
 from selfstudy.probe import calibration as c
-from selfstudy.recipe import ProbeBlock, Recipe
+from selfstudy.recipe import AnsweringBlock, ProbeBlock, Recipe
 from selfstudy.records import Question, Score
 from selfstudy.run import Run
 
@@ -215,17 +215,19 @@ def test_an_ensemble_with_one_of_a_kind_has_no_weights() -> None:
 def atlas_scores() -> tuple[dict[str, dict[str, float | None]], dict[str, bool]]:
     """What the shipped models score on facts of the embedded world, and whether the model was taught them."""
     from selfstudy.models import Models, load_embedder, load_lm, load_nli
+    from selfstudy.models.answering import from_memory
     from selfstudy.probe.answers import answer
     from selfstudy.probe.scorers import Tools, make_scorer
     from selfstudy.prompts import Prompts
     from selfstudy.records import Answer
 
-    recipe = Recipe(probe=ProbeBlock(samples=6, max_new_tokens=48))
+    recipe = Recipe(probe=ProbeBlock(samples=6), answering=AnsweringBlock(max_new_tokens=48))
     loaded = Models(load_lm(recipe.model), load_nli(recipe.nli), load_embedder(recipe.embedder))
     facts = [f for f in world.facts() if not f.known][::2] + [f for f in world.facts() if f.known][::9]
     asked = {Question(text=language.wordings(fact.attribute, fact.entity)[0]): fact.known for fact in facts}
     questions = list(asked)
-    answers = [a for a in answer(questions, loaded.lm, Prompts(), recipe.probe, 0) if isinstance(a, Answer)]
+    sampling = from_memory(recipe.answering, recipe.probe.samples, seed=0)
+    answers = [a for a in answer(questions, loaded.lm, Prompts(), sampling) if isinstance(a, Answer)]
     by_id = {question.id: question for question in questions}
     tools = Tools(loaded, block=recipe.probe)
     found = {

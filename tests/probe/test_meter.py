@@ -6,7 +6,7 @@ from selfstudy.models import Models
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AdaptiveBlock, Ask, ProbeBlock, Recipe
+from selfstudy.recipe import AdaptiveBlock, AnsweringBlock, Ask, ProbeBlock, Recipe
 from selfstudy.records import Answer
 from selfstudy.run import SCORING, Run
 
@@ -17,13 +17,14 @@ def test_what_waves_cost_is_the_deciding_scorers_too(tmp_path: Path) -> None:
     probe = ProbeBlock(
         ask=(Ask(method="documents", count=20),),
         samples=6,
-        block_size=8,
         scorer="selfcheck-nli",
         compare=("agreement",),
         adaptive=AdaptiveBlock(first=4, wave=2),
     )
     judge = Judge()
-    with Run.create_or_resume(tmp_path / "run", Recipe(library="atlas", probe=probe)) as run:
+    with Run.create_or_resume(
+        tmp_path / "run", Recipe(library="atlas", answering=AnsweringBlock(block_size=8), probe=probe)
+    ) as run:
         run_probe(run.round(1), Models(Student(), judge, Spots()), Prompts(), pages(), Silent())
         answers = run.round(1).read(Answer)
         costs = run.costs()
@@ -38,12 +39,13 @@ def test_each_scorer_costs_what_it_asks_of_models_and_stages_cost_what_they_did(
     probe = ProbeBlock(
         ask=(Ask(method="documents", count=20),),
         samples=4,
-        block_size=8,
         scorer="selfcheck-nli",
         compare=("agreement", "selfcheck-llm", "ensemble"),
         ensemble=("selfcheck-nli", "agreement"),
     )
-    with Run.create_or_resume(tmp_path / "run", Recipe(library="atlas", probe=probe)) as run:
+    with Run.create_or_resume(
+        tmp_path / "run", Recipe(library="atlas", answering=AnsweringBlock(block_size=8), probe=probe)
+    ) as run:
         with run.timed("probe"):
             run_probe(run.round(1), models(), Prompts(), pages(), Silent())
         answers = len(run.round(1).read(Answer))

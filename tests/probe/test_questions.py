@@ -11,7 +11,7 @@ from selfstudy.probe.questions import Asker, Given, Proposal, about_document, fi
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import STDIN, Ask, ProbeBlock, Recipe
+from selfstudy.recipe import STDIN, AnsweringBlock, Ask, ProbeBlock, Recipe
 from selfstudy.records import Answer, Document, Failure, Question
 from selfstudy.run import Round, Run
 from selfstudy.text import normalise
@@ -119,7 +119,10 @@ def test_equal_chats_get_different_completions_in_order() -> None:
 def ask_all(
     tmp_path: Path, ask: Ask, student: Student | None = None, block_size: int = 16
 ) -> tuple[Round, int]:
-    run = Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,), block_size=block_size)))
+    run = Run.create_or_resume(
+        tmp_path / "run",
+        Recipe(probe=ProbeBlock(ask=(ask,)), answering=AnsweringBlock(block_size=block_size)),
+    )
     turn = run.round(1)
     found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), Given(pages())).run(lambda n: None)
     run.close()
@@ -200,9 +203,7 @@ def test_questions_from_outside_are_asked_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_asks_what_the_function_first_gave(tmp_path: Path) -> None:
-    probe = ProbeBlock(
-        ask=(Ask(method="external", count=20, source=STDIN, questions=True),), samples=2, block_size=4
-    )
+    probe = ProbeBlock(ask=(Ask(method="external", count=20, source=STDIN, questions=True),), samples=2)
     given: list[str] = [f"What is number {i}?" for i in range(20)]
 
     class Dying(Student):
@@ -212,9 +213,12 @@ def test_a_resumed_run_asks_what_the_function_first_gave(tmp_path: Path) -> None
             return super().generate(*args, **more)
 
     path = tmp_path / "run"
-    with Run.create_or_resume(path, Recipe(probe=probe)) as run, pytest.raises(KeyboardInterrupt):
+    with (
+        Run.create_or_resume(path, Recipe(probe=probe, answering=AnsweringBlock(block_size=4))) as run,
+        pytest.raises(KeyboardInterrupt),
+    ):
         run_probe(run.round(1), models(Dying()), Prompts(), [], Silent(), lambda: given)
-    with Run.create_or_resume(path, Recipe(probe=probe)) as run:
+    with Run.create_or_resume(path, Recipe(probe=probe, answering=AnsweringBlock(block_size=4))) as run:
         run_probe(run.round(1), models(), Prompts(), [], Silent(), lambda: ["Something else?"])
         turn = run.round(1)
         assert [q.text for q in turn.read(Question)] == given

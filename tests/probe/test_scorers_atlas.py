@@ -10,10 +10,11 @@ import pytest
 from selfstudy.atlas import language, world
 from selfstudy.atlas.build.invented import invented_names
 from selfstudy.models import Models, load_embedder, load_lm, load_nli
+from selfstudy.models.answering import from_memory
 from selfstudy.probe.answers import answer
 from selfstudy.probe.scorers import Tools, make_scorer
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EmbedderBlock, LocalModel, NLIBlock, ProbeBlock, ScorerName
+from selfstudy.recipe import AnsweringBlock, EmbedderBlock, LocalModel, NLIBlock, ProbeBlock, ScorerName
 from selfstudy.records import Answer, Question
 
 EACH = 12
@@ -37,7 +38,7 @@ def asked(models: Models) -> tuple[list[Question], list[Answer]]:
     known = [(f.attribute, f.entity) for f in rng.sample(world.facts(known=True), EACH)]
     invented = [(attribute, rng.choice(invented_names())) for attribute, _ in known]
     questions = [Question(text=language.wordings(a, name)[0]) for a, name in (*known, *invented)]
-    answers = answer(questions, models.lm, Prompts(), ProbeBlock(samples=6), seed=0)
+    answers = answer(questions, models.lm, Prompts(), from_memory(AnsweringBlock(), 6, seed=0))
     return questions, [one for one in answers if isinstance(one, Answer)]
 
 

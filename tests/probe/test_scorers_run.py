@@ -15,7 +15,7 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, LocalModel, NLIBlock, ProbeBlock, Recipe, ScorerName
+from selfstudy.recipe import AnsweringBlock, Ask, LocalModel, NLIBlock, ProbeBlock, Recipe, ScorerName
 from selfstudy.records import Failure, Question, Score
 from selfstudy.run import Run
 
@@ -23,9 +23,8 @@ from .world import Spots, Student, pages
 
 NAMES = get_args(ScorerName)
 RECIPE = Recipe(
-    probe=ProbeBlock(
-        ask=(Ask(method="documents", count=14, per_chunk=6),), samples=4, block_size=4, compare=NAMES
-    )
+    probe=ProbeBlock(ask=(Ask(method="documents", count=14, per_chunk=6),), samples=4, compare=NAMES),
+    answering=AnsweringBlock(block_size=4),
 )
 
 
@@ -134,10 +133,12 @@ def test_real_models_with_every_scorer(
         update={
             "ask": (Ask(method="open", count=4, max_new_tokens=12),),
             "samples": 2,
-            "max_new_tokens": 8,
         }
     )
-    with Run.create_or_resume(tmp_path / "run", RECIPE.model_copy(update={"probe": block})) as run:
+    with Run.create_or_resume(
+        tmp_path / "run",
+        RECIPE.model_copy(update={"probe": block, "answering": AnsweringBlock(max_new_tokens=8)}),
+    ) as run:
         run_probe(run.round(1), loaded, Prompts(), pages()[:1], Silent())
         scores = run.round(1).read(Score)
     assert {score.scorer for score in scores} == set(NAMES)

@@ -13,7 +13,7 @@ from selfstudy.probe.questions import Proposal
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, LocalModel, NLIBlock, ProbeBlock, Recipe
+from selfstudy.recipe import Ask, LocalModel, NLIBlock, Recipe
 from selfstudy.records import Answer, Failure, Question, Score
 from selfstudy.run import Round, Run
 
@@ -27,7 +27,11 @@ ASKS = (
 
 
 def recipe(**changes: object) -> Recipe:
-    return Recipe(probe=ProbeBlock(**{"ask": ASKS, "samples": 4, "block_size": 13, **changes}))  # type: ignore[arg-type]
+    """Of the probe's block, with `block_size` and `max_new_tokens` of answering."""
+    answering = {name: changes.pop(name) for name in ("block_size", "max_new_tokens") if name in changes}
+    return Recipe.model_validate(
+        {"probe": {"ask": ASKS, "samples": 4, **changes}, "answering": {"block_size": 13, **answering}}
+    )
 
 
 def probe(path: Path, student: Student | None = None, **changes: object) -> Round:

@@ -271,3 +271,20 @@ def test_a_password_in_a_url_is_not_shown(block: str, tmp_path: Path) -> None:
     message = refusal(path)
     assert "must hold no user, password or query" in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("probe: {temperature: 0.7}", "probe.temperature: is now answering.temperature"),
+        ("probe: {repetition_penalty: 1.2}", "probe.repetition_penalty: is now answering.repetition_penalty"),
+        ("probe: {max_new_tokens: 48}", "probe.max_new_tokens: is now answering.max_new_tokens"),
+        ("probe: {block_size: 8}", "probe.block_size: is now answering.block_size"),
+        ("gather: {max_new_tokens: 48}", "gather.max_new_tokens: is now answering.reading_tokens"),
+    ],
+)
+def test_keys_that_moved_are_refused_with_their_new_place(tmp_path: Path, old: str, new: str) -> None:
+    assert new in refusal(write(tmp_path, f"library: atlas\n{old}\n"))
+    block, _, rest = old.partition(": {")
+    key, _, value = rest.rstrip("}").partition(": ")
+    assert new in refusal(None, "library=atlas", f"{block}.{key}={value}")

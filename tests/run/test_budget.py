@@ -226,7 +226,7 @@ def test_a_budget_may_differ_between_sessions_and_nothing_else(tmp_path: Path) -
 
 @pytest.mark.story
 def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    small = ("probe.ask.0.count=16", "probe.ask.1.count=2", "probe.ask.2.count=2", "probe.block_size=8")
+    small = ("probe.ask.0.count=16", "probe.ask.1.count=2", "probe.ask.2.count=2", "answering.block_size=8")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
 
     def probe(run: Path, *changes: str) -> tuple[int, str, str]:

@@ -42,6 +42,19 @@ def files(run: Path) -> dict[str, bytes]:
     return {str(p.relative_to(run)): p.read_bytes() for p in sorted(run.rglob("rounds/*/*")) if p.is_file()}
 
 
+def test_a_run_of_version_0_1_0_is_refused_clearly(place: Path, recipe: Recipe) -> None:
+    Run.create_or_resume(place, recipe).close()
+    provenance = json.loads((place / "run.json").read_text())
+    del provenance["format"]
+    (place / "run.json").write_text(json.dumps(provenance))
+    (place / "recipe.yaml").write_text("probe: {max_new_tokens: 48}\ngather: {max_new_tokens: 48}\n")
+    for opened in (lambda: Run.open(place, write=False), lambda: Run.create_or_resume(place, recipe)):
+        with pytest.raises(RunError, match="made by another version of selfstudy") as caught:
+            opened()
+        assert "start a new run with --run DIR" in str(caught.value)
+        assert "answering" not in str(caught.value), "it is no recipe to be mended"
+
+
 def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> None:
     answer = Answer(
         question_id="q",
@@ -181,7 +194,7 @@ def test_a_killed_writer_leaves_no_lock_and_a_resumed_run_equals_an_undisturbed_
     code = """
         import sys
         from pathlib import Path
-        from selfstudy.recipe_file import load_recipe
+        from selfstudy.recipe.file import load_recipe
         from selfstudy.records import Question
         from selfstudy.run import Run
         with Run.create_or_resume(Path(sys.argv[1]), load_recipe(None, ["library=atlas"])) as run:
@@ -215,7 +228,7 @@ def test_a_full_disk_loses_nothing_and_says_how_to_go_on(place: Path) -> None:
         import resource
         from pathlib import Path
         from selfstudy.errors import RunError
-        from selfstudy.recipe_file import load_recipe
+        from selfstudy.recipe.file import load_recipe
         from selfstudy.records import Question
         from selfstudy.run import Run
         with Run.create_or_resume(Path({str(place)!r}), load_recipe(None, ["library=atlas"])) as run:

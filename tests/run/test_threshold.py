@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from selfstudy.cli import app
 from selfstudy.errors import DataError, RunError
 from selfstudy.models.embedder import LexicalEmbedder
-from selfstudy.recipe import LocalModel, ProbeBlock, Recipe
+from selfstudy.recipe import AnsweringBlock, LocalModel, ProbeBlock, Recipe
 from selfstudy.records import Check, Question, Score
 from selfstudy.run import Run, threshold
 from selfstudy.summary import summarise
@@ -105,7 +105,7 @@ def test_a_calibration_is_picked_up_by_runs_of_the_same_models_and_scorer(
     for other in (
         recipe(scorer="agreement"),
         recipe(samples=5),
-        recipe(temperature=0.7),
+        recipe().model_copy(update={"answering": AnsweringBlock(temperature=0.7)}),
         recipe().model_copy(update={"model": LocalModel(revision="v2", path="other")}),
         recipe().model_copy(update={"model": LocalModel(adapter=tmp_path)}),
         recipe().model_copy(update={"judge": LocalModel(path="other")}),

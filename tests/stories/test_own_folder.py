@@ -20,8 +20,8 @@ library: ./my-docs
 probe:
   ask: [{{method: {method}}}]
   samples: 3
-  max_new_tokens: 48
-gather: {{max_new_tokens: 48, samples: 2}}
+gather: {{samples: 2}}
+answering: {{max_new_tokens: 48, reading_tokens: 48}}
 teach:
   wordings: 1
   lora: {{r: 8, alpha: 16}}

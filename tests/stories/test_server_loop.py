@@ -60,7 +60,7 @@ def test_served_answers_are_the_local_ones(served: tuple[Path, list[str]]) -> No
     prompts = Prompts()
     local = load_lm(LocalModel(path=MODEL))
     with Run.open(served[0], write=False) as run:
-        turn, block = run.round(1), run.recipe.probe
+        turn, block = run.round(1), run.recipe.answering
         questions = {q.id: q for q in turn.iter(Question)}
         answers = turn.read(Answer)
         chats = [prompts.chat("answer", question=questions[a.question_id].text) for a in answers]
@@ -79,7 +79,7 @@ def test_served_answers_are_the_local_ones(served: tuple[Path, list[str]]) -> No
             )
             for r in references
         ]
-        found = greedy(local, chats, run.recipe.gather.max_new_tokens, 1.0)
+        found = greedy(local, chats, run.recipe.answering.reading_tokens, 1.0)
     assert [r.text for r in references] == found
 
 
@@ -88,7 +88,7 @@ def test_the_taught_model_was_swapped_in(served: tuple[Path, list[str]]) -> None
     adapter = path / "rounds/1/adapter"
     prompts = Prompts()
     with Run.open(path, write=False) as run:
-        block = run.recipe.probe
+        block = run.recipe.answering
         checks = [c for c in run.round(1).iter(Check) if c.target != "reading"]
     for arm, lm in (
         ("base", load_lm(LocalModel(path=MODEL))),

@@ -8,7 +8,7 @@ from selfstudy import text
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ProbeBlock, Recipe, TeachBlock
+from selfstudy.recipe import AnsweringBlock, Recipe, TeachBlock
 from selfstudy.records import Chat, Question, Rewording
 from selfstudy.run import Round
 from selfstudy.teach import gaps as items
@@ -46,7 +46,9 @@ class KillError(Exception):
 
 
 def prepared(folder: Path, block_size: int = 2) -> tuple[Round, list[items.Item]]:
-    recipe = Recipe(probe=ProbeBlock(block_size=block_size), teach=TeachBlock(wordings=2, heldout_wordings=1))
+    recipe = Recipe(
+        answering=AnsweringBlock(block_size=block_size), teach=TeachBlock(wordings=2, heldout_wordings=1)
+    )
     round_ = make_round(folder, dict.fromkeys(COUNTRIES, "unknown"), recipe)
     return round_, items.gaps(items.load(round_))
 

@@ -156,7 +156,7 @@ def beside(out: Path) -> Path:
 @pytest.mark.parametrize("cut", [0, 1, 30, 200, 777, 2000, 10_000])
 def test_a_stopped_run_goes_on_and_ends_the_same(cut: int, tmp_path: Path) -> None:
     source, out, whole = many(tmp_path), tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
-    options = ("--scorer", "agreement", "--set", "probe.block_size=4")
+    options = ("--scorer", "agreement", "--set", "answering.block_size=4")
     assert run(source, *options, "--out", whole).exit_code == 0
     expected = whole.read_bytes()
     assert len(parsed(expected.decode())) == 25
@@ -294,7 +294,7 @@ def test_a_full_disk_is_said_and_leaves_whole_lines(tmp_path: Path) -> None:
 def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
     source = write(tmp_path / "a.jsonl", *[PERU] * 5000)
     code = "from selfstudy.cli import main; main()"
-    options = ["score", str(source), "--scorer", "agreement", "--set", "probe.block_size=8"]
+    options = ["score", str(source), "--scorer", "agreement", "--set", "answering.block_size=8"]
     with subprocess.Popen(
         [sys.executable, "-c", code, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

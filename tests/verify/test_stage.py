@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, Truth
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ProbeBlock, Recipe, TeachBlock, VerifyBlock
+from selfstudy.recipe import AnsweringBlock, Recipe, TeachBlock, VerifyBlock
 from selfstudy.records import (
     Arm,
     Chat,
@@ -97,7 +97,7 @@ class TownKey:
 
 def recipe(**verify: object) -> Recipe:
     return Recipe(
-        probe=ProbeBlock(block_size=10),
+        answering=AnsweringBlock(block_size=10),
         teach=TeachBlock(known_heldout=0.5),
         verify=VerifyBlock.model_validate({"samples": 3, "resamples": 500, **verify}),
     )

@@ -107,7 +107,7 @@ def score(
     Examples:
       selfstudy score answers.jsonl --nli potsawee/deberta-v3-large-mnli --out scores.jsonl
       selfstudy score answers.jsonl --scorer agreement --scorer semantic-entropy-discrete
-      generate | selfstudy score - --scorer agreement --set probe.block_size=1
+      generate | selfstudy score - --scorer agreement --set answering.block_size=1
     """
     with session():
         nli_path = [f"nli.path={json.dumps(nli)}"] if nli is not None else []
@@ -126,7 +126,12 @@ def score(
             done = scoring.open_output(out, names, recipe) if out is not None else None
             scorers = scoring.make_scorers(names, recipe, chosen, report.note)
             tally = scoring.score_lines(
-                lines, scorers, _writer(out), block_size=recipe.probe.block_size, done=done, advance=advance
+                lines,
+                scorers,
+                _writer(out),
+                block_size=recipe.answering.block_size,
+                done=done,
+                advance=advance,
             )
         kept = f", {tally.kept:,} were there already" if tally.kept else ""
         failed = f', {tally.failed:,} failed (see their "error")' if tally.failed else ""

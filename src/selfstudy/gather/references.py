@@ -26,14 +26,14 @@ def read_references(
     nli: EntailmentModel,
     prompts: Prompts,
     block: GatherBlock,
-    seed: int,
+    sampling: Sampling,
 ) -> list[Reference | None]:
     """One reference per question, in order; None for a question without evidence.
 
     Each is read greedily out of the best passage; the next one is tried, for all such questions in one batch,
-    while the model says that the document does not say.  `block.samples` answers at temperature 1 from the
-    same prompt give `inconsistency` = mean P(contradiction | reference, sample); a sample without an answer
-    counts as 1.  Accepted if that is at most `block.max_inconsistency`, or if no samples are asked for.
+    while the model says that the document does not say.  The samples of the same prompt give
+    `inconsistency` = mean P(contradiction | reference, sample); a sample without an answer counts as 1.
+    Accepted if that is at most `block.max_inconsistency`, or if no samples are asked for.
 
     A reference without an answer in any passage is not accepted and has the model's refusal as its text; one
     with `error` is what the model or the entailment model failed at.
@@ -50,7 +50,7 @@ def read_references(
             )
             for i in pending
         ]
-        answers = model.generate(chats, _sampling(block, seed)) if chats else []
+        answers = model.generate(chats, sampling) if chats else []
         refused = []
         for i, completions in zip(pending, answers, strict=True):
             if says_nothing(completions[0]):
@@ -68,12 +68,6 @@ def read_references(
 def says_nothing(completion: Completion) -> bool:
     """Whether the reply is that the document has no answer."""
     return text.contains(completion.text, NO_ANSWER)
-
-
-def _sampling(block: GatherBlock, seed: int) -> Sampling:
-    return Sampling(
-        n=block.samples, temperature=1.0, greedy_first=True, max_new_tokens=block.max_new_tokens, seed=seed
-    )
 
 
 def _inconsistency(read: dict[int, list[Completion]], nli: EntailmentModel) -> dict[int, float]:

@@ -17,6 +17,7 @@ from selfstudy.gather.evidence import find_evidence
 from selfstudy.gather.references import read_references
 from selfstudy.gather.verdicts import judge
 from selfstudy.library.index import Library
+from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Evidence, Failure, Question, Record, Score, Verdict
 
@@ -45,7 +46,7 @@ def run_gather(
     questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
     done = {verdict.question_id for verdict in round_.iter(Verdict)}
     done |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == "gather"}
-    size = round_.run.recipe.probe.block_size
+    size = round_.run.recipe.answering.block_size
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
         for block in round_.pending(questions, size, lambda question: question.id in done):
@@ -75,7 +76,8 @@ def _gather(
     evidence: list[list[Evidence]] = [[] for _ in block]
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
-    references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, recipe.seed)
+    sampling = from_document(recipe.answering, recipe.gather.samples, recipe.seed)
+    references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, sampling)
     judged = judge(
         block,
         [passages[question.id] for question in block],

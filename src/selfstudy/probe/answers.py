@@ -15,7 +15,7 @@ from math import comb, exp, lgamma, log
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.probe.scorers import Scorer
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AdaptiveBlock, ProbeBlock
+from selfstudy.recipe import AdaptiveBlock
 from selfstudy.records import Answer, Chat, Completion, Failure, Question, Score
 
 
@@ -35,8 +35,7 @@ def answer(
     questions: Sequence[Question],
     model: LanguageModel,
     prompts: Prompts,
-    block: ProbeBlock,
-    seed: int,
+    sampling: Sampling,
     advance: Progress | None = None,
     stop: Stop | None = None,
 ) -> list[Answer | Failure]:
@@ -46,26 +45,19 @@ def answer(
     `error`, and is not scored; without a passage or without any sample there is no answer.
 
     Args:
-        block: `samples` is how many are drawn, or with `stop` how many at most.
+        sampling: how, with a passage first; it draws `n` samples, or with `stop` at most as many.
         stop: see Stop; None draws all samples of all questions.
     """
-    sampling = Sampling(
-        temperature=block.temperature,
-        greedy_first=True,
-        max_new_tokens=block.max_new_tokens,
-        repetition_penalty=block.repetition_penalty,
-        seed=seed,
-    )
     drafts = [_Draft(q, prompts.chat("answer", question=q.text)) for q in questions]
     unfinished = drafts
-    for first, n in _waves(block.samples, stop):
+    for first, n in _waves(sampling.n, stop):
         wave = replace(sampling, first=first, n=n)
         # with several waves the model does not know which of them is a question's last
         rows = model.generate([draft.chat for draft in unfinished], wave, None if stop else advance)
         for draft, row in zip(unfinished, rows, strict=True):
             draft.add(row, with_passage=wave.with_passage)
         if stop is not None:
-            still = _unsettled(unfinished, n, block.samples - first - n, stop)
+            still = _unsettled(unfinished, n, sampling.n - first - n, stop)
             if advance is not None:
                 advance(len(unfinished) - len(still))
             unfinished = still

@@ -258,7 +258,7 @@ class Asker:
 
     @property
     def _block_size(self) -> int:
-        size = self._round.run.recipe.probe.block_size
+        size = self._round.run.recipe.answering.block_size
         # whole topic sets, so that the topics of a set are drawn in one block only
         return max(size - size % len(WORDS), len(WORDS)) if self._ask.method == "induced" else size
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from selfstudy.models.answering import from_memory
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Given
@@ -73,11 +74,15 @@ def _ask(round_: Round, models: Models, prompts: Prompts, given: Given) -> None:
 def _answer(
     round_: Round, models: Models, prompts: Prompts, report: Reporter, meter: Meter, tools: Tools
 ) -> None:
-    probe = round_.run.recipe.probe
+    recipe = round_.run.recipe
+    probe = recipe.probe
     questions = round_.read(Question)
     done = {a.question_id for a in round_.iter(Answer)} | {f.item_id for f in round_.iter(Failure)}
-    blocks = list(round_.pending(questions, probe.block_size, lambda question: question.id in done))
-    seed = seed_for(round_.run.recipe.seed, round_.number, "answers")
+    blocks = list(
+        round_.pending(questions, recipe.answering.block_size, lambda question: question.id in done)
+    )
+    seed = seed_for(recipe.seed, round_.number, "answers")
+    sampling = from_memory(recipe.answering, probe.samples, seed)
     stop = None
     if probe.adaptive is not None:
         scorer = meter.metered(make_scorer(probe.scorer, tools), round_)
@@ -85,7 +90,7 @@ def _answer(
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
-            round_.append(answer(block, models.lm, prompts, probe, seed, advance, stop))
+            round_.append(answer(block, models.lm, prompts, sampling, advance, stop))
 
 
 def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
@@ -96,7 +101,7 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records
         answers = round_.iter(Answer)
-        while block := list(islice(answers, probe.block_size)):
+        while block := list(islice(answers, round_.run.recipe.answering.block_size)):
             asked = [questions[item.question_id] for item in block]
             for scorer in scorers:
                 if not all((scorer.name, item.question_id) in done for item in block):

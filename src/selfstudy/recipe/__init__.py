@@ -4,6 +4,7 @@ Defaults are the papers' vetted values; a comment names the source where it is n
 knows how a stage works, and only file.py knows files.
 """
 
+from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import (
     EmbedderBlock,
@@ -26,6 +27,7 @@ __all__ = [
     "MEANS_OVER_SAMPLES",
     "STDIN",
     "AdaptiveBlock",
+    "AnsweringBlock",
     "Ask",
     "BudgetBlock",
     "DPOBlock",

@@ -108,6 +108,14 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     return recipe.model_dump(mode="json", exclude={"budget", "cache"})
 
 
+MOVED = {
+    "probe.temperature": "answering.temperature",
+    "probe.repetition_penalty": "answering.repetition_penalty",
+    "probe.max_new_tokens": "answering.max_new_tokens",
+    "probe.block_size": "answering.block_size",
+    "gather.max_new_tokens": "answering.reading_tokens",
+}
+"""Keys of version 0.1.0, and where they are now."""
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
 _MODELS = ("model", "judge", "teacher", "probe.model", "gather.reader")
@@ -174,8 +182,11 @@ def _unknown_keys(data: Mapping[str, Any], block: type[Block], prefix: str = "")
     problems = []
     for name, value in data.items():
         field = block.model_fields.get(str(name))
-        if field is None:
+        if field is None and (new := MOVED.get(f"{prefix}{name}")) is not None:
+            problems.append(f"{prefix}{name}: is now {new}, which all stages share")
+        elif field is None:
             problems.append(f"{prefix}{name}: unknown key{_nearest(str(name), block, prefix)}")
+        if field is None:
             continue
         kinds = _blocks(field.annotation)
         for index, part in enumerate(value if isinstance(value, list) else [value]):

@@ -23,4 +23,3 @@ class GatherBlock(Block):
     samples: Annotated[int, Field(ge=0, le=100)] = 5
     """Answers with the evidence in the prompt, for the consistency filter (methods 2); 0 = no filter."""
     max_inconsistency: Fraction = 0.5
-    max_new_tokens: Positive = 128

@@ -76,9 +76,7 @@ class ProbeBlock(Block):
     """What is probed, where that is not the recipe's `model`: the same weights behind a faster engine."""
     ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
     samples: Annotated[int, Field(ge=1, le=100)] = 10
-    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
-    repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
-    max_new_tokens: Positive = 128
+    """How often a question is answered, beside the passage; how: see `answering`."""
     scorer: ScorerName = "selfcheck-nli"
     """The one whose score decides what is a gap."""
     compare: tuple[ScorerName, ...] = ()
@@ -89,8 +87,6 @@ class ProbeBlock(Block):
     """Hallucination score above it = gap. None: the calibrated one of this model and scorer, else 0.5."""
     adaptive: AdaptiveBlock | None = None
     """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
-    block_size: Positive = 256
-    """Questions answered and scored between two writes to disk."""
 
     @field_validator("ensemble")
     @classmethod

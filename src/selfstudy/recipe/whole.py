@@ -1,4 +1,4 @@
-"""The whole recipe, made of one block per stage, and what a run as a whole depends on."""
+"""The whole recipe: a block per stage, one that they share, and what a run as a whole depends on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, NLIBlock
@@ -57,6 +58,7 @@ class Recipe(Block):
     rounds: Positive = 1
     min_gain: Fraction = 0.01
     """Stop after a round whose gain in gap correctness is below it."""
+    answering: AnsweringBlock = AnsweringBlock()
     probe: ProbeBlock = ProbeBlock()
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()

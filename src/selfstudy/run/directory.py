@@ -44,6 +44,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+FORMAT = 2
+"""Of the recipe and records of a run, in its run.json; 0.1.0 noted none. Runs of another are refused."""
+
 WRITE_BYTES = 16 * 2**20
 """Records are gathered up to this many bytes and then written and synced at once."""
 
@@ -370,13 +373,19 @@ def _check_same(path: Path, recipe: Recipe) -> None:
 
 def _stored_recipe(path: Path) -> Recipe:
     file = path / "recipe.yaml"
-    recipe = parse_recipe(read_yaml(file), str(file))
     try:
         provenance = from_json((path / "run.json").read_bytes())
     except (OSError, ValueError):
         raise RunError(
             f"{path / 'run.json'} is missing or damaged", "start a new run with --run DIR"
         ) from None
+    if provenance.get("format") != FORMAT:
+        raise RunError(
+            f"the run {path} was made by another version of selfstudy, {provenance.get('selfstudy')}, whose "
+            f"runs {__version__} does not read",
+            "start a new run with --run DIR, or go on with the version that began this one",
+        )
+    recipe = parse_recipe(read_yaml(file), str(file))
     # a newer version may know more keys, so only the version that wrote the digest can check it
     same_version = provenance.get("selfstudy") == __version__
     if same_version and provenance.get("recipe_digest") != recipe_digest(recipe):
@@ -393,6 +402,7 @@ def _provenance(recipe: Recipe) -> dict[str, Any]:
             versions[package] = metadata.version(package)
     return {
         "selfstudy": __version__,
+        "format": FORMAT,
         "recipe_digest": recipe_digest(recipe),
         "seed": recipe.seed,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

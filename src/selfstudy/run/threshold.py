@@ -180,7 +180,7 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
     return {
         **{name: None if block is None else _identity(block) for name, block in models.items()},
         "samples": probe.samples,
-        "temperature": probe.temperature,
+        "temperature": recipe.answering.temperature,
         "members": sorted(probe.ensemble) if scorer == "ensemble" else None,
     }
 

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from selfstudy import text
-from selfstudy.models.base import EntailmentModel, LanguageModel, Progress, Sampling
+from selfstudy.models.answering import from_memory
+from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Example, Pair, Rewording
@@ -146,13 +148,7 @@ def against_taught(
     Rejected answers of the untaught model are of no use after supervised training: the taught model does not
     give them any more.  A pair for which no answer contradicts the chosen one is dropped.
     """
-    sampling = Sampling(
-        n=TAUGHT_SAMPLES,
-        temperature=recipe.probe.temperature,
-        max_new_tokens=recipe.probe.max_new_tokens,
-        repetition_penalty=recipe.probe.repetition_penalty,
-        seed=recipe.seed,
-    )
+    sampling = replace(from_memory(recipe.answering, TAUGHT_SAMPLES, recipe.seed), greedy_first=False)
     answers = taught.generate([pair.prompt for pair in found], sampling, progress)
     options = [
         _rivals([c.text.strip() for c in completions if c.finish != "error"], pair.chosen)

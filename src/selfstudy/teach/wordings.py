@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from selfstudy import text
 from selfstudy.judging.agreement import particulars, same_words
+from selfstudy.models.answering import from_document
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
@@ -64,7 +65,7 @@ def write(
         return found
     taken = {text.normalise(question.text) for question in round_.iter(Question)}
     trained = used_texts(one for one in round_.run.rounds if one.number < round_.number)
-    blocks = _blocks(items, round_.run.recipe.probe.block_size)
+    blocks = _blocks(items, round_.run.recipe.answering.block_size)
     # A block is written at once, in order: all before the last one with records are whole.
     begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
     with report.task("teach: other wordings", len(items)) as advance:
@@ -104,7 +105,7 @@ def _block(
         if not trial:
             break
         chats = [prompts.chat("read", document=s.item.document, question=asked) for s, asked in trial]
-        sampling = Sampling(n=1, temperature=0.0, max_new_tokens=recipe.gather.max_new_tokens)
+        sampling = from_document(recipe.answering, 0, recipe.seed)
         for (search, asked), answers in zip(trial, lm.generate(chats, sampling), strict=True):
             if same_answer(answers[0].text, search.item.reference, search.item.question.text):
                 search.accepted.append(asked)

@@ -200,11 +200,11 @@ def open_talk(
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
         return Talk({"model": load_lm(LocalModel(path=place))}, sampling)
     run = Run.open(folder, write=False)
-    probe = run.recipe.probe
+    answering = run.recipe.answering
     sampling = Sampling(
         temperature=temperature,
-        max_new_tokens=min(max_new_tokens, probe.max_new_tokens),
-        repetition_penalty=probe.repetition_penalty,
+        max_new_tokens=min(max_new_tokens, answering.max_new_tokens),
+        repetition_penalty=answering.repetition_penalty,
     )
     adapter, notes = _taught(run, compare)
     base = run.recipe.model

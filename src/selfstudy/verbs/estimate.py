@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
+from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel
@@ -141,22 +142,17 @@ def measure(
 
     A slow model is asked for one completion of each kind, and is then faster in a run than measured here.
     """
-    probe, gather = recipe.probe, recipe.gather
+    probe, gather, answering = recipe.probe, recipe.gather, recipe.answering
     passages = [document.text[:2000] for document in _spread(documents)] or [QUESTION]
     asked = prompts.chat
     kinds: dict[str, tuple[Callable[[int], Chat], Sampling]] = {
         "answer": (
             lambda i: asked("answer", question=_question(passages[i % len(passages)], i)),
-            Sampling(
-                n=probe.samples,
-                greedy_first=True,
-                max_new_tokens=probe.max_new_tokens,
-                repetition_penalty=probe.repetition_penalty,
-            ),
+            from_memory(answering, probe.samples, recipe.seed),
         ),
         "read": (
             lambda i: asked("read", question=QUESTION, document=passages[i % len(passages)]),
-            Sampling(n=max(1, gather.samples), max_new_tokens=gather.max_new_tokens),
+            replace(from_document(answering, max(1, gather.samples), recipe.seed), greedy_first=False),
         ),
         "question": (
             lambda i: asked("question_document", document=passages[i % len(passages)]),
@@ -271,7 +267,7 @@ def _asking(plan: _Plan) -> Iterator[Work]:
             continue
         if ask.method in ("open", "induced"):
             sets = ask.count / (WORDS if ask.method == "induced" else 1)
-            blocks = max(1, round(sets / plan.recipe.probe.block_size))
+            blocks = max(1, round(sets / plan.recipe.answering.block_size))
             yield Work("probe", "topics", blocks, sets / blocks, plan.tokens("topics"), length)
         topics = "; ".join(["Saint Petersburg"] * TOPIC_SET)
         prompt = plan.tokens("question_open", topics=topics)
@@ -281,7 +277,7 @@ def _asking(plan: _Plan) -> Iterator[Work]:
 def _answering(plan: _Plan) -> Iterator[Work]:
     block = plan.recipe.probe
     prompt = plan.tokens("answer", question=QUESTION)
-    length = plan.length("answer", block.max_new_tokens)
+    length = plan.length("answer", plan.recipe.answering.max_new_tokens)
     yield Work("probe", "answer", plan.questions, 1 + block.samples, prompt, length, greedy=True)
 
 
@@ -305,7 +301,7 @@ def _judging(plan: _Plan) -> Iterator[Work]:
 def _gathering(plan: _Plan) -> Iterator[Work]:
     block = plan.recipe.gather
     prompt = plan.with_document("read", block.chunk_tokens, question=QUESTION)
-    length = plan.length("read", block.max_new_tokens)
+    length = plan.length("read", plan.recipe.answering.reading_tokens)
     chats = plan.questions * min(LOOKS, block.hits)
     yield Work("gather", "read", chats, 1 + block.samples, prompt, length, greedy=True)
 
@@ -320,7 +316,9 @@ def _teaching(plan: _Plan) -> Iterator[Work]:
         prompt = plan.tokens("reword", question=QUESTION)
         yield Work("teach", "question", gaps, each, prompt, plan.length("question", 64))
         checks = gaps * wordings * CHECKS
-        yield Work("teach", "read", checks, 1, read, plan.length("read", plan.recipe.gather.max_new_tokens))
+        yield Work(
+            "teach", "read", checks, 1, read, plan.length("read", plan.recipe.answering.reading_tokens)
+        )
 
 
 def _verifying(plan: _Plan) -> Iterator[Work]:
@@ -332,12 +330,12 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     wordings = bool(recipe.teach.wordings) + bool(recipe.teach.heldout_wordings) + bool(recipe.answer_key)
     answer, length = (
         plan.tokens("answer", question=QUESTION),
-        plan.length("answer", recipe.probe.max_new_tokens),
+        plan.length("answer", recipe.answering.max_new_tokens),
     )
     yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
     yield Work("verify", "answer", arms * (gaps * wordings + known), 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
-    length = plan.length("read", recipe.gather.max_new_tokens)
+    length = plan.length("read", recipe.answering.reading_tokens)
     yield Work("verify", "read", arms * min(gaps + known, most), 1, read, length)
 
 

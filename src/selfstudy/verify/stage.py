@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.judging.correctness import judge
 from selfstudy.judging.selfcheck import passage_score, score_passages
+from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
@@ -101,7 +102,9 @@ def _ask_all(
         advance(finished)
         for kind in kinds:
             some = [item for item in items if kind(item)]
-            for batch in round_.pending(some, recipe.probe.block_size, lambda i: i.unasked(arm).id in done):
+            for batch in round_.pending(
+                some, recipe.answering.block_size, lambda i: i.unasked(arm).id in done
+            ):
                 checks = _ask(arm, lm, nli, prompts, batch, recipe)
                 fresh = [check for check in checks if check.id not in done]
                 # Failures first: a kill between the two writes must not lose one.
@@ -150,17 +153,9 @@ def _ask(
 
 
 def _sampling(item: Item, recipe: Recipe) -> Sampling:
-    probe = recipe.probe
-    reading = item.target == "reading"
     samples = recipe.verify.samples if item.sampled else 0
-    return Sampling(
-        n=samples,
-        temperature=probe.temperature,
-        greedy_first=True,
-        max_new_tokens=recipe.gather.max_new_tokens if reading else probe.max_new_tokens,
-        repetition_penalty=1.0 if reading else probe.repetition_penalty,
-        seed=recipe.seed,
-    )
+    how = from_document if item.target == "reading" else from_memory
+    return how(recipe.answering, samples, recipe.seed)
 
 
 def _scores(completions: Sequence[Sequence[Completion]], nli: EntailmentModel) -> list[float | None]:
