@@ -243,3 +243,19 @@ def test_copies_are_dropped_among_many() -> None:
     kept = t.near_duplicates(texts + texts)
     assert kept == t.near_duplicates(texts)
     assert len(kept) > 19_000
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("The ferry runs.", 4),
+        ("aaaa" * 100, 100),
+        ("山" * 512, 512),
+        ("ซื้อ", 4),
+        ("달빛역", 3),
+        ("山 x " * 10, 23),
+    ],
+)
+def test_tokens_are_rather_over_than_underestimated(text: str, tokens: int) -> None:
+    assert t.estimate_tokens(text) == tokens

@@ -20,6 +20,17 @@ _DASH = re.compile("[\u2012-\u2015]")
 _ARTICLES = frozenset({"a", "an", "the"})
 _NO_WORD = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
 _SENTENCE_END = re.compile(r"[.!?:]['\")\]]*$")
+_WIDE = re.compile("[\u0900-\U0010ffff]")  # behind Latin, Greek, Cyrillic, Hebrew and Arabic
+_TOKENS_PER_WORD = 1.3
+_BYTES_PER_TOKEN = 4
+UNSPACED = (
+    "\u0e00-\u0e3e\u0e40-\u0e4f\u0e80-\u0ecf\u0edc-\u0edf\u0f00-\u0fff\u1000-\u103f\u1050-\u109f"
+    "\u1780-\u17d3\u1950-\u19df\u1a20-\u1aaf\ua980-\ua9cf\uaa60-\uaadf"
+    "\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\uff66-\uff9f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
+"""Characters of scripts that put no spaces between words, for a class of a regular expression: Thai, Lao,
+Tibetan, Burmese, Khmer, Tai, Javanese, Kana, Bopomofo and Han."""
 _LONG = 64
 """Texts of more words have too many pairs of rare words to be found by."""
 
@@ -96,6 +107,17 @@ def contains(answer: str, expected: str) -> bool:
     """
     needle = normalise(expected)
     return bool(needle) and f" {needle} " in f" {normalise(answer)} "
+
+
+def estimate_tokens(text: str) -> int:
+    """About as many tokens as a text has, rather too many, where there is no tokenizer to count them; >= 0.
+
+    1.3 a word, but at least one per four bytes of UTF-8; of scripts behind Arabic in Unicode, which
+    tokenizers cut finely and many of which write no spaces, each character is one.
+    """
+    rest, wide = (text, 0) if text.isascii() else _WIDE.subn(" ", text)
+    size = len(rest.encode("utf-8", "replace")) - wide
+    return wide + max(ceil(_TOKENS_PER_WORD * len(rest.split())), ceil(size / _BYTES_PER_TOKEN))
 
 
 def under_title(title: str, passage: str) -> str:

@@ -16,9 +16,10 @@ import pytest
 
 from selfstudy.atlas import language, world
 from selfstudy.errors import DataError, RunError
-from selfstudy.library.index import BATCH, Library, approximate_tokens
+from selfstudy.library.index import BATCH, Library
 from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.records import Document
+from selfstudy.text import estimate_tokens
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_spans_ties_and_long_documents(tmp_path: Path) -> None:
     assert [hit.source for hit in hits[1]] == ["twin 0", "twin 1", "twin 2"]
     for hit in [hit for row in hits for hit in row]:
         assert by_id[hit.document_id].text[hit.start : hit.end] == hit.text
-        assert approximate_tokens(hit.text) <= 12 + 2
+        assert estimate_tokens(hit.text) <= 12 + 2
 
 
 def test_built_again_only_when_something_changed(tmp_path: Path, documents: list[Document]) -> None:

@@ -15,11 +15,11 @@ import pytest
 from selfstudy import Run, ScriptedLM
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.counting import by_words
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
 from selfstudy.run.budget import FILE, Ledger, Metered, Spent, prompt_tokens
+from selfstudy.text import estimate_tokens
 from tests.stories.small import DEMO, cli, sets
 
 CHATS = [chat("one two three"), chat("four five six")]
@@ -182,7 +182,7 @@ class Uncounted:
 
 def test_a_server_without_counts_is_priced_by_ours(tmp_path: Path) -> None:
     two = Sampling(n=2, max_new_tokens=10)
-    answered = 4 * by_words("so it is")
+    answered = 4 * estimate_tokens("so it is")
     with opened(tmp_path, money=1000) as run:
         lm, ledger = metered(run, Uncounted())
         lm.generate(CHATS, two)

@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
 from selfstudy.errors import DataError, RunError
+from selfstudy.library.words import index_words
 from selfstudy.models.base import Embedder
 from selfstudy.records import Document, digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 1024
 """Passages embedded and written at a time."""
 THREADS = 4
@@ -70,7 +70,7 @@ class Library:
         """The library of `documents` in `folder`: opened if it is there already, else built in its place.
 
         Args:
-            chunk_tokens: longest passage, in approximate tokens (see `approximate_tokens`), on sentence ends.
+            chunk_tokens: longest passage, in tokens as `text.estimate_tokens` counts them, on sentence ends.
             embedder: adds vectors, for hybrid search; None for BM25 alone.
 
         Raises:
@@ -118,7 +118,8 @@ class Library:
 
         BM25 over "title. text" (English stemming and stop words, accents ignored); a passage whose title the
         query names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
-        ranking are fused.  Queries are plain words: no character in them has a meaning.
+        ranking are fused.  Scripts without spaces are served
+        (words.py).  Queries are plain words: no character in them has a meaning.
         """
         pool = max(POOL, 4 * hits)
         vectors = self._embedder.encode(list(queries)) if self._embedder is not None and queries else None
@@ -135,7 +136,7 @@ class Library:
     def _by_words(self, query: str, limit: int) -> list[Hit]:
         from lancedb.query import MatchQuery
 
-        words = text.clean(query).strip()
+        words = index_words(text.clean(query)).strip()
         if not words:
             return []
         rows = (
@@ -153,11 +154,6 @@ class Library:
     def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
         query = self._table.search(vector).distance_type("dot").limit(limit).select([*_COLUMNS, "_distance"])
         return sorted((_hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
-
-
-def approximate_tokens(piece: str) -> int:
-    """Tokens of a text for want of a tokenizer: its words, but at least one per four bytes of UTF-8."""
-    return max(len(piece.split()), ceil(len(piece.encode("utf-8", "replace")) / 4))
 
 
 _COLUMNS = ["passage", "document_id", "source", "title", "text", "start", "end"]
@@ -241,7 +237,7 @@ def _batches(
     def table() -> pa.Table:
         batch = pa.Table.from_pylist(rows)
         if embedder is not None:
-            vectors = embedder.encode([row["search"] for row in rows])
+            vectors = embedder.encode([_titled(row["title"], row["text"]) for row in rows])
             column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
             batch = batch.append_column("vector", column)
         return batch
@@ -257,7 +253,7 @@ def _batches(
 
 def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict[str, Any]]:
     for document in documents:
-        for start, end in text.chunks(document.text, chunk_tokens, approximate_tokens):
+        for start, end in text.chunks(document.text, chunk_tokens, text.estimate_tokens):
             passage = document.text[start:end]
             yield {
                 "document_id": document.id,
@@ -266,5 +262,10 @@ def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict
                 "text": passage,
                 "start": start,
                 "end": end,
-                "search": f"{document.title}. {passage}",
+                "search": index_words(_titled(document.title, passage)),
             }
+
+
+def _titled(title: str, passage: str) -> str:
+    """What is searched: a later part of a document may not name what it is about."""
+    return f"{title}. {passage}"

@@ -8,14 +8,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.recipe import ModelBlock, weights_of
 from selfstudy.records import Chat
-
-WORD = 1.3
-"""Tokens of a word, where there is no tokenizer to be had."""
-
-
-def by_words(text: str) -> int:
-    """About as many tokens as `text` has."""
-    return int(len(text.split()) * WORD) + 1
+from selfstudy.text import estimate_tokens
 
 
 def tokenizer_of(block: ModelBlock) -> Any:
@@ -43,7 +36,7 @@ def text_counter(block: ModelBlock) -> Callable[[str], int]:
     """Counts the tokens of a text."""
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
-        return by_words
+        return estimate_tokens
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -53,6 +46,6 @@ def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:
 
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
-        return lambda chat: sum(by_words(turn.content) for turn in chat)
+        return lambda chat: sum(estimate_tokens(turn.content) for turn in chat)
     chat_format = ChatFormat(tokenizer)
     return lambda chat: len(chat_format.encode([chat_format.render(chat)])[0])

@@ -14,7 +14,9 @@ from pathlib import Path
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion
+from selfstudy.text import UNSPACED
 
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 Script = Sequence[str] | Callable[[Chat, int], str]
 """Answers in turn, or a function of the chat and the number of the completion (0 = first)."""
 
@@ -87,8 +89,8 @@ class ScriptedLM:
         return [[-1.0] * len(text.split()) for text in texts]
 
     def count_tokens(self, text: str) -> int:
-        """Words of `text`."""
-        return len(text.split())
+        """Words of `text`; where a script writes no spaces, its characters."""
+        return len(_UNSPACED.sub(" x ", text).split())
 
     def _complete(self, chat: Chat, number: int, sampling: Sampling) -> Completion:
         asked = "\n".join(f"{turn.role}: {turn.content}" for turn in chat)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import PurePath
 
 from selfstudy import text
@@ -30,9 +29,9 @@ class Chunk:
 
 
 def token_counter(model: LanguageModel) -> Callable[[str], int]:
-    """The model's own `count_tokens` if it has one, else 1.3 tokens a word."""
+    """The model's own `count_tokens` if it has one, else an estimate."""
     count: Callable[[str], int] | None = getattr(model, "count_tokens", None)
-    return count or (lambda piece: ceil(len(piece.split()) * 1.3))
+    return count or text.estimate_tokens
 
 
 def topic_name(document: Document) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
-from selfstudy.models.counting import by_words
 from selfstudy.records import Chat, Completion
 from selfstudy.run import Run
+from selfstudy.text import estimate_tokens
 
 FILE = "usage.json"
 
@@ -271,4 +271,4 @@ def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
 
 def _counter(lm: LanguageModel) -> Callable[[str], int]:
     """Tokens of a text."""
-    return getattr(lm, "count_tokens", None) or by_words
+    return getattr(lm, "count_tokens", None) or estimate_tokens
