@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 
 import pytest
 from hypothesis import given, settings
@@ -136,113 +135,8 @@ def test_chunks_end_on_sentences_and_cut_only_what_is_too_long() -> None:
     assert " ".join(parts) == text
 
 
-def test_near_duplicates_keeps_what_differs_in_a_name_or_number() -> None:
-    stem = "What is the name of the capital city of the large and old country called {}?"
-    texts = [
-        stem.format("Mali"),
-        stem.format("Chad"),
-        stem.format("Mali").replace("large", "big"),
-        stem.format("Mali").lower(),
-        stem.format("Mali") + " Now",
-        "Mali is the country whose capital city has which name in the old books of the world?",
-        "Chad is the country whose capital city has which name in the old books of the world?",
-        "How many people lived in 1990 in the city that we all know so very well?",
-        "How many people lived in 1991 in the city that we all know so very well?",
-    ]
-    assert t.near_duplicates(texts) == [0, 1, 5, 6, 7, 8]
-    assert t.near_duplicates([]) == []
-    assert t.near_duplicates(["", ""]) == [0]
-
-
-@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
-@settings(deadline=None)
-def test_near_duplicates_equals_comparing_all_pairs(texts: list[str], threshold: float) -> None:
-    def key(text: str) -> set[str]:
-        return {w for w in t.tokens(text) if w in names or w.isdigit()}
-
-    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
-    kept: list[int] = []
-    for i, text in enumerate(texts):
-        alike = (
-            t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold and key(texts[j]) == key(text)
-            for j in kept
-        )
-        if not any(alike):
-            kept.append(i)
-    assert t.near_duplicates(texts, threshold) == kept
-
-
-@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
-@settings(deadline=None)
-def test_groups_of_near_duplicates_equal_comparing_all_pairs(texts: list[str], threshold: float) -> None:
-    def key(text: str) -> set[str]:
-        return {w for w in t.tokens(text) if w in names or w.isdigit()}
-
-    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
-    group = list(range(len(texts)))
-    for i, text in enumerate(texts):
-        for j in range(i):
-            if key(texts[j]) == key(text) and t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold:
-                low, high = sorted((group[i], group[j]))
-                group = [low if g == high else g for g in group]
-    assert t.near_duplicate_groups(texts, threshold) == group
-
-
-def changed(words: list[str], count: int, rng: random.Random) -> list[str]:
-    """`words` after so many words have been dropped, put in or replaced."""
-    words = list(words)
-    for _ in range(count):
-        at, new = rng.randrange(len(words)), rng.choice(LONG_WORDS)
-        words[at : at + rng.choice((0, 1))] = [[], [new]][rng.randrange(2)]
-    return words
-
-
-LONG_WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
-
-
-@given(st.integers(0, 2**32), st.sampled_from([0.6, 0.8, 0.9]))
-@settings(max_examples=60, deadline=None)
-def test_texts_about_the_length_at_which_pairs_end_are_compared_exactly(seed: int, threshold: float) -> None:
-    rng = random.Random(seed)
-    rows: list[list[str]] = []
-    while len(rows) < 16:
-        first = rng.choices(LONG_WORDS, k=rng.randrange(30, 110))
-        rows += [first, *(changed(first, rng.randrange(1, 40), rng) for _ in range(3))]
-    rng.shuffle(rows)
-    texts = [" ".join(row) for row in rows]
-    alike = [[t.rouge_l(a, b) >= threshold for b in rows] for a in rows]
-    kept: list[int] = []
-    for i in range(len(rows)):
-        if not any(alike[i][j] for j in kept):
-            kept.append(i)
-    assert t.near_duplicates(texts, threshold) == kept
-    group = list(range(len(rows)))
-    for i, j in itertools.combinations(range(len(rows)), 2):
-        if alike[i][j]:
-            low, high = sorted((group[i], group[j]))
-            group = [low if g == high else g for g in group]
-    assert t.near_duplicate_groups(texts, threshold) == group
-
-
-def test_a_long_text_has_fewer_signatures_than_words() -> None:
-    rng = random.Random("long")
-    long = " ".join(rng.choices(LONG_WORDS, k=20_000))
-    for text, most in ((long, 4000), ("word " * 20_000, 4000), (" ".join(LONG_WORDS[:64]), 100)):
-        ((_, _, signatures),) = t._comparable([text], 0.9)
-        assert 0 < len(signatures) < most
-
-
 def test_folded_is_the_same_whatever_case_and_white_space() -> None:
     assert t.folded("  Was ist\t die STRASSE?\n") == t.folded("was ist die Straße?") == "was ist die strasse?"
-
-
-def test_copies_are_dropped_among_many() -> None:
-    rng = random.Random("near")
-    vocabulary = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)]
-    texts = [" ".join(["what", "is", "the", *rng.choices(vocabulary, k=7)]) for _ in range(20_000)]
-    kept = t.near_duplicates(texts + texts)
-    assert kept == t.near_duplicates(texts)
-    assert len(kept) > 19_000
 
 
 @pytest.mark.parametrize(
@@ -259,3 +153,77 @@ def test_copies_are_dropped_among_many() -> None:
 )
 def test_tokens_are_rather_over_than_underestimated(text: str, tokens: int) -> None:
     assert t.estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("罗马是意大利的首都。", "罗 马 是 意 大 利 的 首 都"),
+        ("北京，NASA在1958年", "北 京 nasa 在 1958 年"),
+        ("東京とパリ", "東 京 と パ リ"),
+        ("กรุงโรม", "ก รุ ง โ ร ม"),
+        ("រ៉ូម", "រ៉ូ ម"),
+        ("ရောမ", "ရော မ"),
+        ("서울은 수도이다.", "서울은 수도이다"),
+        ("Rome、Paris", "rome paris"),
+    ],
+)
+def test_scripts_without_spaces_are_cut_into_letters(text: str, words: str) -> None:
+    assert t.normalise(text) == words
+    assert t.normalise(words) == words
+
+
+def test_what_is_measured_in_words_works_without_spaces() -> None:
+    assert t.contains("意大利的首都是罗马。", "罗马")
+    assert not t.contains("意大利的首都是罗马。", "米兰")
+    assert 0.8 < t.token_f1("首都是罗马", "首都是罗马市") < 1
+    assert t.contains("เมืองหลวงของอิตาลีคือกรุงโรม", "โรม")
+
+
+@pytest.mark.parametrize(
+    ("text", "cased"),
+    [
+        ("Rome is a city", True),
+        ("Ρώμη", True),
+        ("Москва", True),
+        ("Երևան", True),
+        ("罗马是 NATO 的成员", False),
+        ("روما عضو في NATO", False),
+        ("रोम NATO का सदस्य है", False),
+        ("თბილისი არის NATO", False),
+        ("로마는 NATO 회원", False),
+        ("1914", False),
+    ],
+)
+def test_has_case(text: str, cased: bool) -> None:
+    assert t.has_case(text) is cased
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("Is it Rome?", True),
+        ('"Is it Rome?"', True),
+        ("It is Rome.", False),
+        ("Is it Rome? It is.", False),
+        ("Rome; Paris;", False),
+        ("Ποια είναι η πρωτεύουσα;", True),
+        ("Ποια είναι η πρωτεύουσα\u037e", True),
+        ("Είναι η Ρώμη.", False),
+        ("ما هي عاصمة إيطاليا؟", True),
+        ("Ո՞րն է մայրաքաղաքը։", True),
+        ("Մայրաքաղաքը Հռոմն է։", False),
+        ("首都是哪里？", True),
+        ("首都はどこですか。", True),
+        ("首都はローマです。", False),
+        ("", False),
+    ],
+)
+def test_ends_as_question(text: str, asks: bool) -> None:
+    assert t.ends_as_question(text) is asks
+
+
+def test_greek_sentences_end_at_their_question_mark() -> None:
+    assert t.sentences("Ποια είναι; Η Ρώμη.") == ["Ποια είναι;", "Η Ρώμη."]
+    assert t.question_end("Ποια είναι; Η Ρώμη.") == 11
+    assert t.question_end("no question") == -1

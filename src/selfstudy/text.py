@@ -1,4 +1,4 @@
-"""Text helpers shared by all stages: cleaning, sentences, chunks, the match metrics of QA, near-duplicates.
+"""Text helpers shared by all stages: cleaning, scripts, sentences, chunks, the match metrics of QA.
 
 Pure functions over strings.  This file knows nothing of records, models or files.
 """
@@ -6,20 +6,18 @@ Pure functions over strings.  This file knows nothing of records, models or file
 from __future__ import annotations
 
 import re
-import string
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NEWLINE = re.compile("\r\n?|[\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
-_DASH = re.compile("[\u2012-\u2015]")
+_BREAK = re.compile("[\u2012-\u2015\u1361-\u1368、。，；：！？・「」『』【】〈〉《》（）｡､]")
+"""Marks that separate words even where no space stands beside them: long dashes, Ethiopic and CJK marks."""
 _ARTICLES = frozenset({"a", "an", "the"})
 _NO_WORD = re.compile(r"(?!(?<=\d)\.\d)[^\w\s]|_")  # all but a decimal point
-_SENTENCE_END = re.compile(r"[.!?:]['\")\]]*$")
 _WIDE = re.compile("[\u0900-\U0010ffff]")  # behind Latin, Greek, Cyrillic, Hebrew and Arabic
 _TOKENS_PER_WORD = 1.3
 _BYTES_PER_TOKEN = 4
@@ -31,8 +29,19 @@ UNSPACED = (
 )
 """Characters of scripts that put no spaces between words, for a class of a regular expression: Thai, Lao,
 Tibetan, Burmese, Khmer, Tai, Javanese, Kana, Bopomofo and Han."""
-_LONG = 64
-"""Texts of more words have too many pairs of rare words to be found by."""
+_MARKED = (*range(0x0E00, 0x10A0), *range(0x1780, 0x1AB0), 0x3099, 0x309A, *range(0xA980, 0xAAE0))
+_MARKS = "".join(char for char in map(chr, _MARKED) if unicodedata.category(char)[0] == "M")
+"""Vowels and tones that belong to the letter before them."""
+_LETTER = re.compile(f"[{UNSPACED}][{_MARKS}]*")
+_NO_CASE = re.compile("[\u10d0-\u10ff\u1c90-\u1cbf]")
+"""Georgian has capitals in Unicode, but does not begin names with them."""
+_QUESTION_END = re.compile("[?？؟⁇⁈⁉‽﹖፧⳺꘏꛷]|[か吗](?:。|(?=[」』]|\\s*$))")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
+_GREEK_END = re.compile("[;\u037e?]")
+_ARMENIAN = re.compile("\u055e[^:։]*[:։]?")
+_CLOSING = " \t\n\"'`*_“”«»’」』)]）"
+_SAMPLE = 2000
+"""So many characters tell which script a text is in."""
 
 
 def clean(text: str) -> str:
@@ -41,13 +50,55 @@ def clean(text: str) -> str:
     return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
 
 
+def spaced(text: str) -> str:
+    """`text` with a space around every letter of scripts that put none between words (Han, kana, Thai ...).
+
+    The letters stand in for words, as is usual where no dictionary is at hand (MLQA, Lewis et al. 2020).
+    """
+    return text if text.isascii() else _LETTER.sub(r" \g<0> ", text)
+
+
+def has_case(text: str) -> bool:
+    """Whether names can be told by their capitals: most letters of `text` are of a script that has them."""
+    letters = [char for char in text[:_SAMPLE] if char.isalpha()]
+    cased = sum(char.lower() != char.upper() and not _NO_CASE.match(char) for char in letters)
+    return 2 * cased > len(letters)
+
+
+def question_end(text: str) -> int:
+    """Where the first question of `text` ends: the place behind its question mark; -1 without one.
+
+    Greek has a semicolon for it, Armenian a mark inside the sentence; か and 吗 before a full stop, or at the
+    end, ask too.
+    """
+    found = [_QUESTION_END.search(text)]
+    if not text.isascii():
+        found += [_ARMENIAN.search(text), _GREEK_END.search(text) if _mostly(text, _GREEK) else None]
+    return min((one.end() for one in found if one), default=-1)
+
+
+def ends_as_question(text: str) -> bool:
+    """Whether the last sentence of `text` asks, whatever quotes or brackets stand behind it."""
+    text = text.rstrip(_CLOSING)
+    last = sentences(text)[-1:] or [""]
+    return question_end(last[0]) == len(last[0]) > 0
+
+
+def _mostly(text: str, letters: re.Pattern[str]) -> bool:
+    """Whether more than half of the letters are of these."""
+    sample = text[:_SAMPLE]
+    return 2 * len(letters.findall(sample)) > sum(char.isalpha() for char in sample)
+
+
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Spans (start, end) of the sentences of `text`, without surrounding white space, in order."""
     from sentencex import segment
 
     spans, at = [], 0
-    # The segments of sentencex join to the text again; a surrogate has no UTF-8, so it needs a stand-in.
-    for part in segment("en", _SURROGATE.sub("?", text)):
+    # The rules of "en" serve all scripts but Greek, whose question mark is a semicolon.  The segments join
+    # to the text again; a surrogate has no UTF-8, so it needs a stand-in.
+    language = "el" if not text.isascii() and _mostly(text, _GREEK) else "en"
+    for part in segment(language, _SURROGATE.sub("?", text)):
         start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
         at += len(part)
         if start < end:
@@ -56,7 +107,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of `text` (rules of sentencex, English); one without a terminator counts too."""
+    """The sentences of `text` (rules of sentencex); one without a terminator counts too."""
     return [text[start:end] for start, end in sentence_spans(text)]
 
 
@@ -69,8 +120,8 @@ def normalise(text: str) -> str:
     """SQuAD / ALCE normal form: lower case, no punctuation, no a/an/the, single spaces (methods 5).
 
     Punctuation is deleted, not replaced ("d'Ivoire" -> "divoire", "1,000" -> "1000", ".fr" -> "fr"), in all
-    scripts; long dashes separate words.  One departure from ALCE: the decimal point stays, or "6.3 million"
-    would equal "63 million".
+    scripts; long dashes separate words.  Departures from ALCE: the decimal point stays, or "6.3 million"
+    would equal "63 million"; and every letter of a script without spaces is a word (see `spaced`).
     """
     return " ".join(tokens(text))
 
@@ -86,8 +137,9 @@ def tokens(text: str) -> list[str]:
     if text.isascii():
         text = _NO_WORD.sub("", text.lower())
     else:
-        text = unicodedata.normalize("NFKC", _DASH.sub(" ", text)).lower()
+        text = unicodedata.normalize("NFKC", _BREAK.sub(" ", text)).lower()
         text = unicodedata.normalize("NFKC", _NO_WORD.sub(_drop_punctuation, text))
+        text = spaced(text)
     return [word for word in text.split() if word not in _ARTICLES]
 
 
@@ -104,6 +156,7 @@ def contains(answer: str, expected: str) -> bool:
     """Whether the normalised words of `expected` stand next to each other, in order, in those of `answer`.
 
     Whole words only: "67 million" does not contain "7 million".  An `expected` without words is in nothing.
+    Signs and symbols do not count; where meaning is decided, `judging.terms` compares.
     """
     needle = normalise(expected)
     return bool(needle) and f" {needle} " in f" {normalise(answer)} "
@@ -187,124 +240,3 @@ def _lcs(a: Sequence[str], b: Sequence[str]) -> int:
         hit = row & where.get(word, 0)
         row = (row + hit | row - hit) & full
     return len(a) - row.bit_count()
-
-
-def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
-    """Indices of the texts to keep, in order: a text goes if an earlier kept one says the same.
-
-    The same = ROUGE-L F1 >= threshold (methods 2) and the same names and numbers, so that questions that
-    differ only in what they ask about stay.  Names are words that stand capitalised inside a sentence
-    somewhere in `texts`; numbers are words with a digit.
-
-    Exact, yet near-linear: of texts with one set of names and numbers only those are compared that share two
-    of their rarest words (long ones: one), without which the threshold is out of reach (see `_signatures`).
-    """
-    index: dict[int, list[int]] = defaultdict(list)
-    kept: dict[int, tuple[list[str], frozenset[str]]] = {}  # index -> words and key, in order
-    seen: set[str] = set()
-    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
-        exact = " ".join(row)
-        if exact in seen:
-            continue
-        rivals = {j: None for s in signatures for j in index[s]}
-        if any(_alike((row, key), kept[j], threshold) for j in rivals):
-            continue
-        seen.add(exact)
-        kept[i] = row, key
-        for s in signatures:
-            index[s].append(i)
-    return list(kept)
-
-
-def near_duplicate_groups(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
-    """For each text the index of the first text of its group, in order.
-
-    Texts that say the same (see `near_duplicates`) are in one group, and so is whatever says the same as one
-    of them: no text has a near-duplicate in another group.
-    """
-    index: dict[int, list[int]] = defaultdict(list)
-    parent: list[int] = []
-    rows: dict[int, tuple[list[str], frozenset[str]]] = {}
-    seen: dict[str, int] = {}
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
-        parent.append(seen.setdefault(" ".join(row), i))
-        if parent[i] != i:
-            continue
-        rows[i] = row, key
-        for j in {j: None for s in signatures for j in index[s]}:
-            mine, other = root(i), root(j)
-            if mine != other and _alike(rows[i], rows[j], threshold):
-                parent[max(mine, other)] = min(mine, other)
-        for s in signatures:
-            index[s].append(i)
-    return [root(i) for i in range(len(parent))]
-
-
-def _comparable(
-    texts: Sequence[str], threshold: float
-) -> Iterator[tuple[list[str], frozenset[str], list[int]]]:
-    """Words, names and numbers, and signatures of each text: what shares no signature is not alike."""
-    words = [tokens(text) for text in texts]
-    rarity = Counter(word for row in words for word in row)
-    order = {word: rank for rank, word in enumerate(sorted(rarity, key=lambda word: (rarity[word], word)))}
-    marked = _names(texts) | {word for word in rarity if any(char.isdigit() for char in word)}
-    for row in words:
-        key = marked.intersection(row)
-        yield row, key, [hash((key, s)) for s in _signatures(row, order, threshold)]
-
-
-def _alike(
-    a: tuple[list[str], frozenset[str]], b: tuple[list[str], frozenset[str]], threshold: float
-) -> bool:
-    """Whether two texts have the same names and numbers, and nearly the same words."""
-    return a[1] == b[1] and rouge_l(b[0], a[0]) >= threshold
-
-
-def _names(texts: Iterable[str]) -> frozenset[str]:
-    """Normalised words that are capitalised somewhere behind the first word of a sentence."""
-    found: set[str] = set()
-    for text in texts:
-        previous = "."
-        for raw in text.split():
-            if not raw.islower():  # most words are: nothing to look at
-                word = raw.lstrip(string.punctuation + "«“‘")
-                if word[:1].isupper() and not _SENTENCE_END.search(previous):
-                    found.add(raw)
-            previous = raw
-    return frozenset(word for raw in found for word in tokens(raw))
-
-
-def _signatures(row: Sequence[str], order: Mapping[str, int], threshold: float) -> list[tuple[int, ...]]:
-    """Pairs of the rarest words of `row`, of which similar texts share one (Wang et al. 2012, AdaptJoin).
-
-    Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
-    at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
-    the shared ones; without that many, but one, it holds one of them.
-
-    Pairs are too many for texts of more than _LONG words: these get their rarest words alone.  So do, beside
-    their pairs, texts that may be like a long one (of more than t / (2 - t) _LONG words), and texts so short
-    that a single shared word may do.  `order` ranks all words from rare to common.
-    """
-    ratio = threshold / (2 - threshold)
-    needed = ceil(len(row) * ratio - 1e-9)
-    unique = sorted(order[word] for word in row)
-    if len(set(unique)) < len(unique):  # a word's second occurrence is a word of its own
-        unique = sorted(rank + i * len(order) for rank, i in _numbered(unique))
-    spare = len(row) - needed
-    alone = unique[: spare + 1] if len(row) * ratio**2 <= 1 or len(row) > _LONG * ratio else []
-    pairs = combinations(unique[: spare + 2], 2) if len(row) <= _LONG else ()
-    return [*((word,) for word in alone), *pairs]
-
-
-def _numbered(values: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Each value with how many equal ones came before it."""
-    seen: Counter[int] = Counter()
-    for value in values:
-        yield value, seen[value]
-        seen[value] += 1

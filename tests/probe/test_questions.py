@@ -28,6 +28,9 @@ from .world import COUNTRIES, Spots, Student, models, pages
         ('Question: "Who rules Fiji?"', "Who rules Fiji?"),
         ("Q1: Who  rules\tFiji? A: nobody", "Who rules Fiji?"),
         ("谁统治斐济？", "谁统治斐济？"),
+        ("Ποιος κυβερνά τα Φίτζι;", "Ποιος κυβερνά τα Φίτζι;"),
+        ("من يحكم فيجي؟ لا أعرف.", "من يحكم فيجي؟"),
+        ("Ո՞վ է կառավարում Ֆիջին։", "Ո՞վ է կառավարում Ֆիջին։"),
         ("There is no question.", None),
         ("?", None),
         ("", None),
@@ -54,6 +57,12 @@ def chunk(text: str, title: str = "") -> chunks.Chunk:
         ("Who found the Northwest Passage?", chunk("Amundsen found the Northwest Passage."), True),
         ("The what?", chunk("The thing. What now."), True),  # a chunk without any name asks for none
         ("谁统治斐济？", chunk("斐济由谁统治。"), True),
+        # one Latin acronym does not give a script capitals
+        ("谁统治斐济？", chunk("斐济是UN的成员。"), True),
+        ("من يحكم فيجي؟", chunk("فيجي عضو في UN."), True),
+        ("फ़िजी पर कौन शासन करता है?", chunk("फ़िजी UN का सदस्य है।"), True),
+        ("ვინ მართავს ფიჯის?", chunk("ფიჯი UN-ის წევრია."), True),
+        ("Кто правит там?", chunk("На Фиджи правит Рабука."), False),
     ],
 )
 def test_about_document(question: str, where: chunks.Chunk, valid: bool) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfstudy.duplicates import near_duplicates
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
 from selfstudy.records import Answer, Completion, Evidence, Question, Reference, Verdict
@@ -11,7 +12,6 @@ from selfstudy.run import Run
 from selfstudy.run.split import held_out, held_out_ids, topic_groups
 from selfstudy.teach import gaps as items
 from selfstudy.teach import pairs
-from selfstudy.text import near_duplicates
 from selfstudy.verify.questions import plan
 
 IDS = [f"{n:016x}" for n in range(4000)]

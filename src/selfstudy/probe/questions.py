@@ -36,7 +36,6 @@ WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 
 _PREFIX = re.compile(r"^\s*(?:(?:[-*•]+|\(?\d{1,2}[.):]+|q(?:uestion)?\s*\d*\s*[:.])\s*)+", re.IGNORECASE)
 _QUOTES = " \t\"'`*_“”«»"
-_MARKS = "?？؟"
 _ABOUT_THE_TEXT = re.compile(
     r"\b(?:(?i:the|this|that|given|above)\s+(?:document|text|article|page|excerpt)|passage)\b"
 )
@@ -159,9 +158,9 @@ class DocumentSlots:
 def first_question(completion: str) -> str | None:
     """The first sentence of a completion that ends in a question mark, without list marks and quotes."""
     for line in text.clean(completion).splitlines():
-        end = next((i for i, char in enumerate(line) if char in _MARKS), -1)
+        end = text.question_end(line)
         if end >= 0:
-            head = _PREFIX.sub("", line[: end + 1])
+            head = _PREFIX.sub("", line[:end])
             sentence = text.sentences(head)[-1:] or [""]
             question = " ".join(sentence[0].split()).strip(_QUOTES)
             return question if text.normalise(question) else None
@@ -172,11 +171,13 @@ def about_document(question: str, chunk: chunks.Chunk) -> str | None:
     """Why a question cannot stand for a chunk (methods 2, step 1); None if it can.
 
     It must not point to the text and must name its topic: the title, or a capitalised word of title or chunk.
-    Where neither has capitals, as in many scripts, names cannot be told and are not asked for.
+    Where the script of question or chunk has no capitals, names cannot be told and are not asked for.
     """
     if found := _ABOUT_THE_TEXT.search(question):
         return f"the question mentions {found[0]!r}"
     if chunk.title and text.contains(question, chunk.title):
+        return None
+    if not (text.has_case(question) and text.has_case(chunk.text)):
         return None
     names = _capitalised(f"{chunk.title}\n{chunk.text}")
     if names and not names & _capitalised(question):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from selfstudy.duplicates import near_duplicate_groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import Question, Rewording, digest
-from selfstudy.text import folded, near_duplicate_groups, normalise
+from selfstudy.text import folded, normalise
 
 if TYPE_CHECKING:
     from selfstudy.run import Round

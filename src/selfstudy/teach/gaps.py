@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from selfstudy import text
+from selfstudy.duplicates import near_duplicates
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round
 from selfstudy.run.split import held_out_ids
@@ -87,10 +88,10 @@ def load(round_: Round) -> list[Item]:
 def gaps(items: Sequence[Item]) -> list[Item]:
     """The questions to teach: a gap with an accepted reference; of near-duplicates the first (methods 2.2).
 
-    Two are near-duplicates if question and answer together say the same (`text.near_duplicates`).
+    Two are near-duplicates if question and answer together say the same (`near_duplicates`).
     """
     found = [i for i in items if i.verdict.kind in GAPS and i.reference and i.target]
-    return [found[k] for k in text.near_duplicates([f"{i.question.text} {i.target}" for i in found])]
+    return [found[k] for k in near_duplicates([f"{i.question.text} {i.target}" for i in found])]
 
 
 def permuted(items: Sequence[Item], seed: int) -> list[Item]:

@@ -1,0 +1,127 @@
+"""Near-duplicates: by example, and against comparing all pairs."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfstudy import text as t
+from selfstudy.duplicates import _comparable, near_duplicate_groups, near_duplicates
+
+VOCABULARY = ["a", "capital", "of", "Mali", "Chad", "7", "67", "million", "is", "what", "city", "red"]
+words = st.lists(st.sampled_from(VOCABULARY), max_size=12)
+
+
+def test_near_duplicates_keeps_what_differs_in_a_name_or_number() -> None:
+    stem = "What is the name of the capital city of the large and old country called {}?"
+    texts = [
+        stem.format("Mali"),
+        stem.format("Chad"),
+        stem.format("Mali").replace("large", "big"),
+        stem.format("Mali").lower(),
+        stem.format("Mali") + " Now",
+        "Mali is the country whose capital city has which name in the old books of the world?",
+        "Chad is the country whose capital city has which name in the old books of the world?",
+        "How many people lived in 1990 in the city that we all know so very well?",
+        "How many people lived in 1991 in the city that we all know so very well?",
+    ]
+    assert near_duplicates(texts) == [0, 1, 5, 6, 7, 8]
+    assert near_duplicates([]) == []
+    assert near_duplicates(["", ""]) == [0]
+
+
+@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(deadline=None)
+def test_near_duplicates_equals_comparing_all_pairs(texts: list[str], threshold: float) -> None:
+    def key(text: str) -> set[str]:
+        return {w for w in t.tokens(text) if w in names or w.isdigit()}
+
+    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
+    kept: list[int] = []
+    for i, text in enumerate(texts):
+        alike = (
+            t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold and key(texts[j]) == key(text)
+            for j in kept
+        )
+        if not any(alike):
+            kept.append(i)
+    assert near_duplicates(texts, threshold) == kept
+
+
+@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(deadline=None)
+def test_groups_of_near_duplicates_equal_comparing_all_pairs(texts: list[str], threshold: float) -> None:
+    def key(text: str) -> set[str]:
+        return {w for w in t.tokens(text) if w in names or w.isdigit()}
+
+    names = {w.lower() for text in texts for w in text.split()[1:] if w[0].isupper()}
+    group = list(range(len(texts)))
+    for i, text in enumerate(texts):
+        for j in range(i):
+            if key(texts[j]) == key(text) and t.rouge_l(t.tokens(texts[j]), t.tokens(text)) >= threshold:
+                low, high = sorted((group[i], group[j]))
+                group = [low if g == high else g for g in group]
+    assert near_duplicate_groups(texts, threshold) == group
+
+
+def changed(words: list[str], count: int, rng: random.Random) -> list[str]:
+    """`words` after so many words have been dropped, put in or replaced."""
+    words = list(words)
+    for _ in range(count):
+        at, new = rng.randrange(len(words)), rng.choice(LONG_WORDS)
+        words[at : at + rng.choice((0, 1))] = [[], [new]][rng.randrange(2)]
+    return words
+
+
+LONG_WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.6, 0.8, 0.9]))
+@settings(max_examples=60, deadline=None)
+def test_texts_about_the_length_at_which_pairs_end_are_compared_exactly(seed: int, threshold: float) -> None:
+    rng = random.Random(seed)
+    rows: list[list[str]] = []
+    while len(rows) < 16:
+        first = rng.choices(LONG_WORDS, k=rng.randrange(30, 110))
+        rows += [first, *(changed(first, rng.randrange(1, 40), rng) for _ in range(3))]
+    rng.shuffle(rows)
+    texts = [" ".join(row) for row in rows]
+    alike = [[t.rouge_l(a, b) >= threshold for b in rows] for a in rows]
+    kept: list[int] = []
+    for i in range(len(rows)):
+        if not any(alike[i][j] for j in kept):
+            kept.append(i)
+    assert near_duplicates(texts, threshold) == kept
+    group = list(range(len(rows)))
+    for i, j in itertools.combinations(range(len(rows)), 2):
+        if alike[i][j]:
+            low, high = sorted((group[i], group[j]))
+            group = [low if g == high else g for g in group]
+    assert near_duplicate_groups(texts, threshold) == group
+
+
+def test_a_long_text_has_fewer_signatures_than_words() -> None:
+    rng = random.Random("long")
+    long = " ".join(rng.choices(LONG_WORDS, k=20_000))
+    for text, most in ((long, 4000), ("word " * 20_000, 4000), (" ".join(LONG_WORDS[:64]), 100)):
+        ((_, _, signatures),) = _comparable([text], 0.9)
+        assert 0 < len(signatures) < most
+
+
+def test_copies_are_dropped_among_many() -> None:
+    rng = random.Random("near")
+    vocabulary = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)]
+    texts = [" ".join(["what", "is", "the", *rng.choices(vocabulary, k=7)]) for _ in range(20_000)]
+    kept = near_duplicates(texts + texts)
+    assert kept == near_duplicates(texts)
+    assert len(kept) > 19_000
+
+
+def test_without_capitals_every_word_may_be_a_name() -> None:
+    stem = "在这个古老而又美丽的国家里，人们所说的{}的首都究竟是哪一座城市？"
+    texts = [stem.format("法国"), stem.format("德国"), stem.format("法国").replace("，", " ")]
+    assert near_duplicates(texts) == [0, 1]
+    assert near_duplicate_groups(texts) == [0, 1, 0]
