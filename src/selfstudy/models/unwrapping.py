@@ -1,0 +1,111 @@
+"""What a language model proposed, without what it wrapped it in: JSON, code fences, lists, labels, Markdown.
+
+Models that were asked for a question answer `{"question": "Who painted the mural?"}`, or a fenced list, or
+"**Question 1:** ...".  Replies are read by rules that a cut or broken reply passes too, in linear time.  It
+knows nothing of what makes a question or topic a good one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from selfstudy.text import clean
+
+LONGEST = 20_000
+"""Characters of a reply that are looked at."""
+
+Wanted = Literal["question", "topic"]
+
+_KEYS = {
+    "question": re.compile(r"question|query|prompt|q\W*\d*$"),
+    "topic": re.compile(r"topic|subject|theme|name$|title$"),
+}
+"""Keys of JSON objects whose values are wanted."""
+_FENCE = re.compile(r"(?:`{3,}|~{3,})(?:[\w+-]*(?=[ \t]*\n)|json\w*|yaml|text|markdown|python)?")
+_TAG = re.compile(r"</?(?:question|topic|output|response|reply|item|q)s?\d{0,2}>", re.IGNORECASE)
+_JSON = re.compile(r"^[ \t]*(?:[\w ]{0,30}[:=][ \t]*)?(?=\{\s*[\w\"']|\[\s*[\"'\[{])", re.MULTILINE)
+_STRING = re.compile(
+    r"""[\[{,:]\s*(?P<quote>["'])(?P<text>(?:\\.|[^\\\n])*?)(?:(?P=quote)(?=\s*(?P<colon>:)|\s*[,\]}]|\s*$)|\n|\Z)"""
+)
+_BOLD = re.compile(r"\*\*(?=\S)([^*\n]+)\*\*")
+_LABELS = (
+    "q|questions?|topics?|subjects?|pregunta|frage|domanda|pergunta|vraag|pytanie|вопрос|питання|ερώτηση|"
+    "thema|thème|tema|temat|тема|θέμα|问题|問題|质问|質問|問|问|主题|主題|話題|题目|질문|주제|سؤال|موضوع|प्रश्न|विषय|คำถาม|หัวข้อ"
+)
+_LABEL = re.compile(rf"(?:{_LABELS})\s*(?:#?\d{{1,3}})?\s*(?:[:：]|\.(?=\s))\s*", re.IGNORECASE)
+_BULLET = re.compile(r"(?:[-*+•·–—▪◦]+(?=\s|[^\W\d])|[>#]+(?=\s))\s*")
+_NUMBER = re.compile(r"(?:[（(]?\d{1,3}[.):：、．)）]+(?!\d)|\(?[a-z]\))\s*", re.IGNORECASE)
+_LEAD_IN = re.compile(
+    r"(?:sure|certainly|of course|okay|ok|absolutely|here)\b[^:：?？\n]{0,100}[:：]\s*(?=\S)", re.IGNORECASE
+)
+_EDGES = " \t\"'`*_“”„«»‹›「」『』"
+
+
+def entries(reply: str, wanted: Wanted) -> list[str]:
+    """What a reply proposes, in order, each in one line without marks and quotes; [] if there is nothing.
+
+    Of JSON the strings, of the keys that name what is `wanted` where there are such; else the lines.  Where
+    topics stand in a list, only its items count.
+    """
+    reply = _TAG.sub("\n", _FENCE.sub("\n", clean(reply[:LONGEST])))
+    found = list(_of_json(reply, wanted)) or list(_of_lines(reply, wanted))
+    return [entry for entry in found if entry]
+
+
+def _of_json(reply: str, wanted: Wanted) -> Iterator[str]:
+    """The wanted strings of the JSON in a reply, or of what looks like it and is cut short or badly quoted."""
+    start = _JSON.search(reply)
+    if start is None:
+        return
+    key = ""
+    values: list[tuple[str, str]] = []
+    for match in _STRING.finditer(reply, start.end()):
+        if match["colon"]:
+            key = match["text"].strip().casefold()
+        else:
+            values.append((key, _unescaped(match["text"])))
+    named = [value for key, value in values if _KEYS[wanted].search(key)]
+    keys = [key for key, _ in values]
+    if not named and keys.count(keys[0] if keys else "") > 1:  # objects of one kind: their first field
+        named = [value for key, value in values if key == keys[0]]
+    for value in named or [value for _, value in values]:
+        for line in value.splitlines():
+            yield _bare(line)[0]
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return clean(str(json.loads(f'"{text}"')))
+    except ValueError:  # quotes inside, or an escape that was cut
+        return text.replace('\\"', '"').replace("\\'", "'").replace("\\n", " ")
+
+
+def _of_lines(reply: str, wanted: Wanted) -> Iterator[str]:
+    lines = [(raw.rstrip(), *_bare(raw)) for raw in reply.splitlines() if raw.strip()]
+    if wanted == "topic" and any(marked for _, _, marked in lines):
+        lines = [line for line in lines if line[2]]
+    for i, (raw, line, _) in enumerate(lines):
+        announced = i + 1 < len(lines) and raw.rstrip("*_ ").endswith((":", "："))
+        if not announced:
+            yield line
+
+
+def _bare(line: str) -> tuple[str, bool]:
+    """A line without marks, labels and quotes around it, and whether a list mark stood before it."""
+    line = " ".join(_BOLD.sub(r"\1", line).split())
+    marked = numbered = False
+    for _ in range(6):  # "- **Question 2:** 1) ..."
+        before = line
+        if match := _BULLET.match(line):
+            line, marked = line[match.end() :], True
+        if not numbered and (match := _NUMBER.match(line)):  # once: "1. 3. Liga" is the third league
+            line, marked, numbered = line[match.end() :], True, True
+        if match := _LABEL.match(line) or _LEAD_IN.match(line):
+            line = line[match.end() :]
+        line = line.strip(_EDGES)
+        if line == before:
+            break
+    return line, marked
