@@ -7,7 +7,7 @@ import pytest
 
 from selfstudy.models.base import Sampling, chat
 from selfstudy.probe import chunks
-from selfstudy.probe.questions import Asker, Given, Proposal, about_document, first_question, one_each
+from selfstudy.probe.questions import Asker, Material, Proposal, about_document, first_question, one_each
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
@@ -133,7 +133,9 @@ def ask_all(
         Recipe(probe=ProbeBlock(ask=(ask,)), answering=AnsweringBlock(block_size=block_size)),
     )
     turn = run.round(1)
-    found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), Given(pages())).run(lambda n: None)
+    found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), Material(pages())).run(
+        lambda n: None
+    )
     run.close()
     return turn, found
 

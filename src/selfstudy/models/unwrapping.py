@@ -38,9 +38,9 @@ _LABELS = (
 _LABEL = re.compile(rf"(?:{_LABELS})\s*(?:#?\d{{1,3}})?\s*(?:[:：]|\.(?=\s))\s*", re.IGNORECASE)
 _BULLET = re.compile(r"(?:[-*+•·–—▪◦]+(?=\s|[^\W\d])|[>#]+(?=\s))\s*")
 _NUMBER = re.compile(r"(?:[（(]?\d{1,3}[.):：、．)）]+(?!\d)|\(?[a-z]\))\s*", re.IGNORECASE)
-_LEAD_IN = re.compile(
-    r"(?:sure|certainly|of course|okay|ok|absolutely|here)\b[^:：?？\n]{0,100}[:：]\s*(?=\S)", re.IGNORECASE
-)
+_YES = r"(?:sure|certainly|of course|okay|ok|absolutely)\b[!,. ]*"
+_HERE = r"here\b[^:：?？\n]{0,100}"
+_LEAD_IN = re.compile(rf"(?:{_YES}(?:{_HERE})?|{_HERE})[:：]\s*(?=\S)", re.IGNORECASE)
 _EDGES = " \t\"'`*_“”„«»‹›「」『』"
 
 
@@ -52,11 +52,11 @@ def entries(reply: str, wanted: Wanted) -> list[str]:
     """
     reply = _TAG.sub("\n", _FENCE.sub("\n", clean(reply[:LONGEST])))
     found = list(_of_json(reply, wanted)) or list(_of_lines(reply, wanted))
-    return [entry for entry in found if entry]
+    return [entry for entry in found if any(map(str.isalnum, entry))]
 
 
 def _of_json(reply: str, wanted: Wanted) -> Iterator[str]:
-    """The wanted strings of the JSON in a reply, or of what looks like it and is cut short or badly quoted."""
+    """The wanted strings of the JSON in a reply, or of what looks like it: cut short, or badly quoted."""
     start = _JSON.search(reply)
     if start is None:
         return

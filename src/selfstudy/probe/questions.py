@@ -15,6 +15,7 @@ from typing import Protocol
 
 from selfstudy import text
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
+from selfstudy.models.unwrapping import entries
 from selfstudy.probe import chunks
 from selfstudy.probe.topics import (
     ListTopics,
@@ -34,8 +35,8 @@ from selfstudy.run import Round
 WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 """Question words of the induced method, one each per topic set."""
 
-_PREFIX = re.compile(r"^\s*(?:(?:[-*•]+|\(?\d{1,2}[.):]+|q(?:uestion)?\s*\d*\s*[:.])\s*)+", re.IGNORECASE)
-_QUOTES = " \t\"'`*_“”«»"
+_QUOTES = " \t\"'`*_“”«»„「」『』"
+_NO_QUESTION_MARK = re.compile("[\u0e00-\u109f\u1780-\u17ff]")
 _ABOUT_THE_TEXT = re.compile(
     r"\b(?:(?i:the|this|that|given|above)\s+(?:document|text|article|page|excerpt)|passage)\b"
 )
@@ -67,7 +68,7 @@ class Proposal(Record):
 
 
 @dataclass(frozen=True)
-class Given:
+class Material:
     """What questions are made of beside the recipe.
 
     Attributes:
@@ -156,13 +157,17 @@ class DocumentSlots:
 
 
 def first_question(completion: str) -> str | None:
-    """The first sentence of a completion that ends in a question mark, without list marks and quotes."""
-    for line in text.clean(completion).splitlines():
-        end = text.question_end(line)
+    """The first sentence of a completion that asks, without what it is wrapped in; None if there is none.
+
+    It ends in a question mark, or is of a script that needs none (Thai, Lao, Tibetan, Burmese, Khmer).
+    """
+    for entry in entries(completion, "question"):
+        end = text.question_end(entry)
+        if end < 0 and 2 * len(_NO_QUESTION_MARK.findall(entry)) > len(entry):
+            end = len(entry)
         if end >= 0:
-            head = _PREFIX.sub("", line[:end])
-            sentence = text.sentences(head)[-1:] or [""]
-            question = " ".join(sentence[0].split()).strip(_QUOTES)
+            sentence = text.sentences(entry[:end])[-1:] or [""]
+            question = sentence[0].strip(_QUOTES)
             return question if text.normalise(question) else None
     return None
 
@@ -218,7 +223,7 @@ class Asker:
         model: LanguageModel,
         embedder: Embedder,
         prompts: Prompts,
-        given: Given,
+        material: Material,
     ) -> None:
         """Raises DataError: the method's source is missing or unusable."""
         self._number = number
@@ -227,7 +232,7 @@ class Asker:
         self._model = model
         # another round or another block of the recipe draws other questions
         self._seed = seed_for(round_.run.recipe.seed, round_.number, number, ask.method)
-        self._slots = self._source(embedder, prompts, given)
+        self._slots = self._source(embedder, prompts, material)
         self._unique = ask.method == "documents"
 
     def run(self, advance: Callable[[int], None]) -> int:
@@ -303,10 +308,10 @@ class Asker:
         question = first_question(completion.text)
         if slot.chunk is None:
             # methods 1 refuses nothing: what is no question counts as proposed and costs brevity
-            question = question or " ".join(text.clean(completion.text).split())
+            question = question or " ".join(entries(completion.text, "question"))
             return question, None if question else "the model proposed nothing"
         if question is None:
-            return " ".join(text.clean(completion.text).split()), "no question mark"
+            return " ".join(entries(completion.text, "question")), "no question mark"
         if self._unique and text.normalise(question) in taken:
             return question, "already proposed"
         return question, about_document(question, slot.chunk)
@@ -335,26 +340,26 @@ class Asker:
             return Question(text=words, topic=topic_of(words, slot.topics), method=method)
         return Question(text=words, topic=slot.chunk.topic, method=method, document_id=slot.chunk.document_id)
 
-    def _source(self, embedder: Embedder, prompts: Prompts, given: Given) -> Slots:
+    def _source(self, embedder: Embedder, prompts: Prompts, material: Material) -> Slots:
         """Where the questions of the method come from."""
         ask = self._ask
         source: TopicSource
         if ask.method == "documents":
             count = chunks.token_counter(self._model)
-            stream = chunks.rounds(given.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
+            stream = chunks.rounds(material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
             return DocumentSlots(stream, prompts)
         if ask.method == "external":
-            lines = external_lines(ask, self._number, self._round.run, given.topics)
+            lines = external_lines(ask, self._number, self._round.run, material.topics)
             if ask.questions:
                 return QuestionSlots(lines)
             source = ListTopics(lines)
         elif ask.method == "oracle":
             if embedder.name == "lexical":
-                given.report.note(
+                material.report.note(
                     "oracle: with the embedder `lexical` a few nouns are near most random places; "
                     "`embedder: {path: minilm}` or another encoder draws from all of them"
                 )
-            source = OracleTopics(ask.source, embedder, self._seed, given.report)
+            source = OracleTopics(ask.source, embedder, self._seed, material.report)
         else:
             source = ModelTopics(self._model, prompts, ask, self._seed)
         return TopicSlots(source, prompts, ask.method)

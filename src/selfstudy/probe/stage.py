@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from selfstudy.models.answering import from_memory
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.meter import Meter
-from selfstudy.probe.questions import Asker, Given
+from selfstudy.probe.questions import Asker, Material
 from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
@@ -48,7 +48,7 @@ def run_probe(
     """
     if round_.finished("probe"):
         return
-    _ask(round_, models, prompts, Given(documents, topics, report))
+    _ask(round_, models, prompts, Material(documents, topics, report))
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)
@@ -56,12 +56,12 @@ def run_probe(
     round_.finish("probe")
 
 
-def _ask(round_: Round, models: Models, prompts: Prompts, given: Given) -> None:
-    report = given.report
+def _ask(round_: Round, models: Models, prompts: Prompts, material: Material) -> None:
+    report = material.report
     asks = round_.run.recipe.probe.ask
     # all of them first: a missing source is found before the model has worked for hours
     askers = [
-        Asker(number, ask, round_, models.lm, models.embedder, prompts, given)
+        Asker(number, ask, round_, models.lm, models.embedder, prompts, material)
         for number, ask in enumerate(asks)
     ]
     with report.task("asking", sum(ask.count for ask in asks)) as advance:

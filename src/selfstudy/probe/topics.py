@@ -17,6 +17,7 @@ import numpy as np
 
 from selfstudy.errors import DataError
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
+from selfstudy.models.unwrapping import entries
 from selfstudy.probe import vocabulary
 from selfstudy.probe.vocabulary import lines_of, read_text
 from selfstudy.progress import Reporter, Silent
@@ -35,8 +36,8 @@ NEAREST = 10
 _POINTS = 64
 """Random points of one product with the vocabulary (for WordNet 40 MB)."""
 
-_MARK = re.compile(r"^\s*(?:[-*•·]+|\(?\d{1,2}[.):]+)\s+")
-_QUOTES = " \t\"'`*_“”‘’.,;:"
+_COMMA = re.compile("[,;，、；،]")
+_QUOTES = " \t\"'`*_“”‘’「」.,;:。，；："
 
 
 class TopicSource(Protocol):
@@ -53,10 +54,10 @@ def seed_for(*parts: object) -> int:
 
 def parse_topics(completion: str) -> tuple[str, ...]:
     """Up to three topics of a completion: one a line (bare, numbered or bulleted), or a line with commas."""
-    lines = [line for line in clean(completion).splitlines() if line.strip()]
-    if len(lines) == 1:
-        lines = re.split(r"[,;]", lines[0])
-    topics = (_MARK.sub("", line).strip(_QUOTES) for line in lines)
+    found = entries(completion, "topic")
+    if len(found) == 1:
+        found = _COMMA.split(found[0])
+    topics = (topic.strip(_QUOTES) for topic in found)
     return tuple(dict.fromkeys(topic for topic in topics if topic))[:PER_SET]
 
 
