@@ -13,8 +13,9 @@ from selfstudy.files.rows import MalformedError
 from selfstudy.judging.answer_key import JsonlKey
 from selfstudy.records import Evidence, Example, Failure, Pair, Question, Record, Reference
 from selfstudy.run import Run
-from selfstudy.verbs.importing.file import Kind, import_file
-from selfstudy.verbs.importing.preferences import answers, preference_records
+from selfstudy.verbs.importing.file import Format, import_file
+from selfstudy.verbs.importing.lessons import answers
+from selfstudy.verbs.importing.preferences import preference_records
 
 SKY = "What color is the sky?"
 
@@ -171,7 +172,7 @@ def test_a_file_of_questions_becomes_a_run_for_sft(tmp_path: Path) -> None:
             "context": "Suva is its capital.",
             "title": "Fiji",
         },
-        {"question": " capital of  PERU?", "answer": "Cusco"},
+        {"question": " capital of  PERU?", "answers": ["Lima", "City of Kings"]},
         {"question": "Of Cuba?", "answer": "Havana", "evidence": ["", {"title": "Cuba", "text": "Havana."}]},
     )
     found = import_file(path, tmp_path / "run", overrides=["teach.sft.reading=1"])
@@ -277,7 +278,7 @@ def test_files_that_hold_nothing_of_use(name: str, content: str, message: str, t
 def test_the_format_can_be_forced(tmp_path: Path) -> None:
     both = {"question": "a?", "answer": "b", "prompt": "p", "chosen": "c", "rejected": "r"}
     path = lines(tmp_path, both)
-    kinds: tuple[Kind | None, ...] = (None, "preferences", "qa")
+    kinds: tuple[Format | None, ...] = (None, "preferences", "qa")
     found = [import_file(path, tmp_path / str(kind), kind)["kind"] for kind in kinds]
     assert found == ["preferences", "preferences", "qa"]
     with pytest.raises(DataError, match="choose one of: experiment, preferences, qa"):

@@ -1,7 +1,10 @@
 """Somebody else's results and data become a run: `selfstudy import FILE`.
 
-    pickles.py      pickles, read without running anything      rows.py          .jsonl, .json, .parquet
-    experiment.py   the original experiment's result files      preferences.py   pairs; questions with answers
+    columns.py      the layouts that people have: which column holds what
+    preferences.py  pairs
+    lessons.py      questions with answers, conversations       choices.py  multiple choice
+    turns.py        messages and transcripts as turns           convert.py  rows become records
+    experiment.py   the original experiment's result files      pickles.py  read without running anything
 
 The run has the markers of the stages whose work the file replaces: an experiment has been probed; pairs and
 answers can be taught at once.  `imported.json` in the run says where everything came from and went:
@@ -11,52 +14,45 @@ given = imported + duplicates + failed.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from selfstudy.errors import DataError, RunError
-from selfstudy.files import jsonl
-from selfstudy.files.rows import MalformedError, Row, read_rows
+from selfstudy.files.rows import MalformedError, read_rows
 from selfstudy.progress import Reporter, Silent
-from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import make_recipe
-from selfstudy.records import Failure, Record
 from selfstudy.run import Round, Run
 from selfstudy.verbs.importing import experiment as experiments
-from selfstudy.verbs.importing import preferences
+from selfstudy.verbs.importing.convert import Converter, RowFormat, Survey, write
+from selfstudy.verbs.importing.lessons import is_lesson
 from selfstudy.verbs.importing.pickles import read_pickle
+from selfstudy.verbs.importing.preferences import is_preference
 
-__all__ = ["IMPORTED", "Kind", "import_file"]
+__all__ = ["IMPORTED", "Format", "import_file"]
 
-Kind = Literal["experiment", "preferences", "qa"]
+Format = Literal["experiment", "preferences", "qa"]
 IMPORTED = "imported.json"
 """File of the run that says what was imported; for an experiment it holds the stored values too."""
-ANSWER_KEY = "answer_key.jsonl"
-"""File of a run of question-answer data: the questions and all accepted answers, as an answer key."""
-BLOCK = 2048
-"""Rows between two writes to disk."""
 
-Data = dict[str, Any]
 _FIELDS = (
-    "a result file of the original experiment (pickle), preference pairs {prompt, chosen, rejected}, or "
-    "questions with answers {question, answer}"
+    "a result file of the original experiment (pickle), preference pairs {prompt, chosen, rejected}, "
+    "questions with answers {question, answer} or {instruction, input, output}, or {conversations}"
 )
-_SKIP = "mend it, or leave such rows out with --skip-bad: they are counted"
+_SKIP = "fix it, or leave such rows out with --skip-bad: they are counted"
 
 
 def import_file(
     path: Path,
     folder: Path,
-    kind: Kind | None = None,
+    kind: Format | None = None,
     overrides: Sequence[str] = (),
     *,
     skip_bad: bool = False,
     report: Reporter | None = None,
-) -> Data:
+) -> dict[str, Any]:
     """Makes the run `folder` from the file `path`; the same call finishes an import that was interrupted.
 
     The whole file is checked before the run is made.
@@ -98,18 +94,18 @@ class _Source:
     """A checked file. `write` puts its records into a round and returns what was counted."""
 
     path: Path
-    kind: Kind
+    kind: Format
     size: int
     digest: str
-    recipe: Data
-    write: Callable[[Round, Callable[[int], None]], Data]
+    recipe: dict[str, Any]
+    write: Callable[[Round, Callable[[int], None]], dict[str, Any]]
     replaces: tuple[str, ...]
     """The stages whose work this file replaces."""
 
 
-def _source(path: Path, kind: Kind | None, skip_bad: bool) -> _Source:
-    if kind is not None and kind not in get_args(Kind):
-        raise DataError(f"no format named {kind!r}", f"choose one of: {', '.join(get_args(Kind))}")
+def _source(path: Path, kind: Format | None, skip_bad: bool) -> _Source:
+    if kind is not None and kind not in get_args(Format):
+        raise DataError(f"no format named {kind!r}", f"choose one of: {', '.join(get_args(Format))}")
     try:
         with path.open("rb") as file:
             pickled = file.read(1) == b"\x80" or path.suffix.lower() in (".pickle", ".pkl")
@@ -135,12 +131,12 @@ def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Sour
     try:
         found = experiments.read_experiment(data)
     except MalformedError as error:
-        raise DataError(f"{path}: {error}", "mend the file") from None
+        raise DataError(f"{path}: {error}", "fix the file") from None
     if found.problems and not skip_bad:
         place, problem = found.problems[0]
         raise DataError(f"{path}: {place + ': ' if place else ''}{problem}", _SKIP)
 
-    def write(round_: Round, advance: Callable[[int], None]) -> Data:
+    def write(round_: Round, advance: Callable[[int], None]) -> dict[str, Any]:
         asks = round_.run.recipe.probe.ask
         round_.append(experiments.records(found, asks[0].method if asks else "external"))
         advance(len(found.questions))
@@ -149,112 +145,44 @@ def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Sour
     return _Source(path, "experiment", len(found.questions), digest, found.recipe(), write, ("probe",))
 
 
-def _rows(path: Path, kind: Kind | None, digest: str, skip_bad: bool) -> _Source:
+def _rows(path: Path, kind: RowFormat | None, digest: str, skip_bad: bool) -> _Source:
     kind = kind or _detect(path)
-    convert = _Convert(path, kind, Recipe())
+    survey = Survey()
     size = 0
     for row in read_rows(path):
         size += 1
+        if row.value is not None:
+            survey.look(row.value)
+    if not size:
+        raise DataError(f"{path} holds no rows", f"give {_FIELDS}")
+    convert = Converter(path, kind, Recipe(), survey)
+    for row in read_rows(path):
         try:
             convert.records(row)
         except MalformedError as error:
             if not skip_bad:
                 raise DataError(f"{path}, {row.place}: {error}", _SKIP) from None
-    if not size:
-        raise DataError(f"{path} holds no rows", f"give {_FIELDS}")
     recipe = {"probe": {"ask": []}, "teach": {"method": "dpo" if kind == "preferences" else "sft"}}
 
-    def write(round_: Round, advance: Callable[[int], None]) -> Data:
-        return _write(_Convert(path, kind, round_.run.recipe), read_rows(path), round_, advance)
+    def write_rows(round_: Round, advance: Callable[[int], None]) -> dict[str, Any]:
+        return write(Converter(path, kind, round_.run.recipe, survey), read_rows(path), round_, advance)
 
-    return _Source(path, kind, size, digest, recipe, write, ("probe", "gather"))
+    return _Source(path, kind, size, digest, recipe, write_rows, ("probe", "gather"))
 
 
-def _detect(path: Path) -> Kind:
+def _detect(path: Path) -> RowFormat:
     """What the first row that is an object holds."""
     first = next((row.value for row in read_rows(path) if row.value is not None), None)
     if first is None:
         raise DataError(f"{path} holds no JSON object", f"give {_FIELDS}")
-    if preferences.is_preference(first):
+    if is_preference(first):
         return "preferences"
-    if preferences.is_qa(first):
+    if is_lesson(first):
         return "qa"
     if experiments.is_experiment(first):
         raise DataError(f"{path} is a result file in JSON", "say so: --format experiment")
     keys = ", ".join(map(ascii, list(first)[:8])) or "none"
     raise DataError(f"{path}: cannot tell what it holds; its fields are: {keys}", f"give {_FIELDS}")
-
-
-@dataclass
-class _Convert:
-    """Rows to records; a row that says what an earlier one said gives none."""
-
-    path: Path
-    kind: Kind
-    recipe: Recipe
-
-    def __post_init__(self) -> None:
-        self._prompts = Prompts(self.recipe.prompts)
-        self._seen: set[str] = set()
-        self.key: list[bytes] = []
-        """Lines of an answer key."""
-
-    def records(self, row: Row) -> Sequence[Record]:
-        """The records of a row, none for a repeat.
-
-        Raises:
-            MalformedError: the row cannot be used.
-        """
-        if row.value is None:
-            raise MalformedError(row.problem)
-        found: Sequence[Record]
-        if self.kind == "preferences":
-            question, pair = preferences.preference_records(row.value)
-            found, same = (question, pair), pair.id
-        else:
-            source = f"{self.path.name}, {row.place}"
-            found = preferences.qa_records(row.value, self._prompts, self.recipe, source)
-            same = preferences.question_key(row.value)
-        if same in self._seen:
-            return ()
-        self._seen.add(same)
-        if self.kind == "qa":
-            self.key.append(_key_line(row.value))
-        return found
-
-
-def _key_line(row: Data) -> bytes:
-    entry = {"question": preferences.question(row), "answer": list(preferences.answers(row))}
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-
-
-def _write(convert: _Convert, rows: Iterator[Row], round_: Round, advance: Callable[[int], None]) -> Data:
-    given = imported = failed = 0
-    block: list[Record] = []
-    for row in rows:
-        given += 1
-        try:
-            found = convert.records(row)
-            imported += bool(found)
-            block += found
-        except MalformedError as error:
-            failed += 1
-            item = f"{convert.path.name}, {row.place}"
-            block.append(Failure(stage="import", item_id=item, message=str(error)))
-        if given % BLOCK == 0:
-            round_.append(block)
-            block = []
-            advance(BLOCK)
-    round_.append(block)
-    advance(given % BLOCK)
-    if convert.key:
-        jsonl.replace(round_.run.path / ANSWER_KEY, b"".join(convert.key), round_.run.path)
-    return {
-        "given": given,
-        "imported": imported,
-        "duplicates": given - imported - failed,
-        "failed": failed,
-    }
 
 
 def _finished(run: Run, source: _Source) -> bool:

@@ -1,0 +1,172 @@
+"""The rows of a file become records: looked through once for what only the whole file tells, then converted.
+
+Knows nothing of pickles, recipes or what an import replaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from selfstudy.files import jsonl
+from selfstudy.files.rows import MalformedError, Row, shown
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Failure, Record
+from selfstudy.run import Round
+from selfstudy.text import folded
+from selfstudy.verbs.importing import choices, columns
+from selfstudy.verbs.importing.lessons import Lesson, lesson_records, read_lesson
+from selfstudy.verbs.importing.preferences import preference_records
+
+RowFormat = Literal["preferences", "qa"]
+ANSWER_KEY = "answer_key.jsonl"
+"""File of a run of question-answer data: the questions and all accepted answers, as an answer key."""
+BLOCK = 2048
+"""Rows between two writes to disk."""
+
+
+@dataclass
+class Survey:
+    """What only the whole file tells.
+
+    Attributes:
+        numbers: whether numbers that name options count from 0, from 1 (`choices.number_evidence`).
+        several: keys of the questions that have several answers, each on a page of its own.
+        unused: columns with text that nothing here uses, and in how many rows.
+    """
+
+    numbers: set[int] = field(default_factory=set)
+    several: set[str] = field(default_factory=set)
+    unused: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def counts_from(self) -> int | None:
+        return next(iter(self.numbers)) if len(self.numbers) == 1 else None
+
+    def look(self, row: Mapping[str, Any]) -> None:
+        """Takes a row in, before any is converted."""
+        if choices.has_options(row):
+            self.numbers.update(choices.number_evidence(row))
+        self.unused.update(name for name in columns.unnamed_texts(row) if name not in columns.ANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An earlier row about a question."""
+
+    place: str
+    answers: frozenset[str]
+    has_page: bool
+
+
+@dataclass
+class Converter:
+    """Rows to records, in file order; a row that says what an earlier one said gives none."""
+
+    path: Path
+    format: RowFormat
+    recipe: Recipe
+    survey: Survey
+
+    def __post_init__(self) -> None:
+        self._prompts = Prompts(self.recipe.prompts)
+        self._seen: set[str] = set()
+        self._said: dict[str, list[_Said]] = {}
+        self._key: dict[str, tuple[str, list[str]]] = {}
+
+    def records(self, row: Row) -> Sequence[Record]:
+        """The records of a row, none for a repeat.
+
+        Raises:
+            MalformedError: the row cannot be used.
+        """
+        if row.value is None:
+            raise MalformedError(row.problem)
+        if self.format == "preferences":
+            question, pair = preference_records(row.value)
+            return (question, pair) if self._is_new(pair.id) else ()
+        lesson = read_lesson(row.value, self.survey.counts_from)
+        if not self._is_new(lesson.identity):
+            return ()
+        self._compare(lesson, row.place)
+        source, several = f"{self.path.name}, {row.place}", lesson.key in self.survey.several
+        return lesson_records(lesson, self._prompts, self.recipe, source, page_only=several)
+
+    def answer_key(self) -> bytes:
+        """The lines of an answer key: questions that stand alone and have one answer, however it is put."""
+        lines = (
+            {"question": question, "answer": answers}
+            for key, (question, answers) in self._key.items()
+            if key not in self.survey.several
+        )
+        return b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+
+    def _is_new(self, identity: str) -> bool:
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
+
+    def _compare(self, lesson: Lesson, place: str) -> None:
+        """Notes what is said about a question; of different answers each needs a page to tell them apart.
+
+        Raises:
+            MalformedError: an earlier row says something else, and the two cannot be told apart.
+        """
+        if lesson.dialogue:
+            return
+        now = _Said(place, frozenset(map(folded, lesson.answers)), bool(lesson.passages))
+        for earlier in self._said.get(lesson.key, ()):
+            if earlier.answers & now.answers:
+                continue
+            if not (earlier.has_page and now.has_page):
+                self._seen.discard(lesson.identity)
+                raise MalformedError(
+                    f"{earlier.place} answers the same question otherwise ({shown(lesson.question)}), and no "
+                    "context tells the two apart: keep one of them, or give each its context"
+                )
+            self.survey.several.add(lesson.key)
+        self._said.setdefault(lesson.key, []).append(now)
+        if lesson.stands_alone:
+            _, answers = self._key.setdefault(lesson.key, (lesson.question, []))
+            answers += [answer for answer in lesson.answers if answer not in answers]
+
+
+def write(
+    converter: Converter, rows: Iterator[Row], round_: Round, advance: Callable[[int], None]
+) -> dict[str, Any]:
+    """Writes the records of all rows; returns what was counted."""
+    given = imported = failed = 0
+    block: list[Record] = []
+    for row in rows:
+        given += 1
+        try:
+            found = converter.records(row)
+            imported += bool(found)
+            block += found
+        except MalformedError as error:
+            failed += 1
+            item = f"{converter.path.name}, {row.place}"
+            block.append(Failure(stage="import", item_id=item, message=str(error)))
+        if given % BLOCK == 0:
+            round_.append(block)
+            block = []
+            advance(BLOCK)
+    round_.append(block)
+    advance(given % BLOCK)
+    if key := converter.answer_key():
+        jsonl.replace(round_.run.path / ANSWER_KEY, key, round_.run.path)
+    survey = converter.survey
+    return {
+        "given": given,
+        "imported": imported,
+        "duplicates": given - imported - failed,
+        "failed": failed,
+        "several_answers": len(survey.several),
+        "unused": dict(survey.unused),
+    }
