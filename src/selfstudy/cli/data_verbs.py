@@ -50,8 +50,10 @@ def import_(
     \b
     experiment   a result file of "Into the Unknown" (pickle): questions, answers, scores, published metrics.
                  Nothing in the file is executed; it may hold numpy arrays and plain containers only.
-    preferences  {prompt, chosen, rejected}, texts or messages, as in TRL: taught with DPO.
-    qa           {question, answer} or {question, answers, context}: taught with SFT.
+    preferences  {prompt, chosen, rejected}, texts or messages, as in TRL; {system, question, chosen,
+                 rejected}; conversations as in ShareGPT: taught with DPO.
+    qa           {question, answer} or {question, answers, context}; {instruction, input, output};
+                 {question, options, answer}; conversations: taught with SFT.
 
     \b
     Examples:
@@ -70,6 +72,12 @@ def import_(
             f"{found['kind']}: {found['given']:,} given, {found['imported']:,} imported, "
             f"{found['duplicates']:,} repeats, {found['failed']:,} failed"
         )
+        if found.get("several_answers"):
+            several = f"{found['several_answers']:,}"
+            typer.echo(f"questions with several answers: {several}, each taught with its page alone")
+        if found.get("unused"):
+            counts = ((name, f"{n:,} {'row' if n == 1 else 'rows'}") for name, n in found["unused"].items())
+            typer.echo(f"columns not used: {', '.join(f'{name} ({rows})' for name, rows in counts)}")
         say_next("report" if found["kind"] == "experiment" else "teach", path)
 
 

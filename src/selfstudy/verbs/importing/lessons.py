@@ -22,7 +22,7 @@ from selfstudy.text import folded
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.choices import has_options, right_option
 from selfstudy.verbs.importing.preferences import asked_turns, is_preference
-from selfstudy.verbs.importing.turns import Turns
+from selfstudy.verbs.importing.turns import Turns, answer_of
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,9 @@ def answers(row: Mapping[str, Any]) -> tuple[str, ...]:
         value = value["text"]
     elif isinstance(value, dict) and "value" in value:  # TriviaQA
         value = [value["value"], *(value.get("aliases") or [])]
-    texts = [text_of(v, field).strip() for v in (value if isinstance(value, list) else [value])]
+    texts = [
+        answer_of(text_of(v, field), field).strip() for v in (value if isinstance(value, list) else [value])
+    ]
     kept = tuple(dict.fromkeys(text for text in texts if text))
     if not kept:
         raise MalformedError(f"field {field!r} holds no answer")

@@ -13,6 +13,7 @@ from selfstudy.records import Message, Pair, Question
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.turns import (
     Turns,
+    answer_of,
     conversation,
     history,
     joined,
@@ -71,8 +72,8 @@ def asked_turns(row: Mapping[str, Any], beside: tuple[str, ...] = (), used: tupl
     spoken = columns.only(given, columns.CONVERSATION)
     asked = columns.only(given, columns.ASKED)
     more = columns.filled(given, [columns.INPUT, columns.HISTORY])
-    taken = [name for name in (system, spoken, asked, *more) if name is not None]
-    columns.refuse_dropped(given, [*taken, *used])
+    one_of = (*columns.SYSTEM, *columns.CONVERSATION, *columns.ASKED)
+    columns.refuse_dropped(given, [*one_of, *more, *used])
     turns = history(given[columns.HISTORY], columns.HISTORY) if columns.HISTORY in more else []
     turns = turns + _question(given, asked)
     if spoken is not None:
@@ -121,7 +122,7 @@ def _side(value: object, field: str) -> tuple[Turns, str]:
         turns = transcript(text_of(value, field))
         if len(turns) > 1 and turns[-1].role == "assistant":
             return turns[:-1], turns[-1].content
-        return [], text_of(value, field)
+        return [], answer_of(text_of(value, field), field)
     *before, last = conversation(value, field)
     if last.role != "assistant":
         raise MalformedError(f"the last turn of {field!r} must be the assistant's, not the {last.role}'s")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from selfstudy.files.rows import MalformedError, shown, text_of
+from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.records import Message
 
 Role = Literal["system", "user", "assistant"]
@@ -57,7 +58,20 @@ def message(item: object, field: str) -> Message:
         if not all(isinstance(part, dict) and part.get("type") == "text" for part in content):
             raise MalformedError(f"{field}.{what} must be text, found {shown(content)}")
         content = "".join(text_of(part.get("text"), f"{field}.{what}") for part in content)
-    return Message(role=role, content=text_of(content, f"{field}.{what}"))
+    words = text_of(content, f"{field}.{what}")
+    return Message(role=role, content=answer_of(words, field) if role == "assistant" else words)
+
+
+def answer_of(words: str, field: str) -> str:
+    """What an assistant said, without its thinking.
+
+    Raises:
+        MalformedError: all of it is thinking.
+    """
+    try:
+        return without_thinking(words)
+    except NoAnswerError as error:
+        raise MalformedError(f"field {field!r} holds no answer: {error}") from None
 
 
 def history(value: object, field: str) -> Turns:
@@ -82,7 +96,9 @@ def transcript(words: str) -> Turns:
     if before.strip() or not parts or parts[0] != "Human":
         return []
     return [
-        Message(role="user" if name == "Human" else "assistant", content=said.strip())
+        Message(role="user", content=said.strip())
+        if name == "Human"
+        else Message(role="assistant", content=answer_of(said.strip(), "a turn of the assistant"))
         for name, said in zip(parts[::2], parts[1::2], strict=True)
     ]
 
