@@ -331,8 +331,10 @@ def _gather(study: Study, round_: Round) -> None:
 
 
 def _teach(study: Study, round_: Round) -> None:
+    from selfstudy.run.split import keep_apart
     from selfstudy.teach.stage import run_teach
 
+    keep_apart(study.run)
     stop_servers()  # the weights that are trained need the memory
     models = study.models(round_, "teach")
     run_teach(round_, models, study.prompts, study.reporter)
@@ -347,6 +349,8 @@ def _verify(study: Study, round_: Round) -> None:
 
     adapter, control = promotion.trained(round_, "taught"), promotion.trained(round_, "control")
     folders: dict[Arm, Path | None] = {"base": promotion.standing(round_)}
+    if folders["base"] is not None:
+        folders["original"] = None
     if control is not None:
         folders["control"] = control
     if adapter is not None:

@@ -22,13 +22,16 @@ GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
 """Verdicts of gaps, which are taught (README, the table of verdicts)."""
 STAGES = ("probe", "gather", "teach", "verify")
 """The stages of the loop, in order."""
-Arm = Literal["base", "taught", "control"]
-"""Who is asked by verify: the model before teaching, after it, and taught on random pairs."""
+Arm = Literal["base", "taught", "control", "original"]
+"""Who is asked by verify: the model before this round's teaching, after it, taught on random pairs, and, in
+later rounds, the model as it was before the first."""
 TrainedArm = Literal["taught", "control"]
 """The arms that teach makes."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
+JudgedBy = Literal["key", "reference", "page"]
+"""What a check's answer is compared with."""
 
 
 def digest(*parts: str) -> str:
@@ -257,9 +260,13 @@ class TrainingStep(Record):
 class Check(Record):
     """One question asked by verify, before or after teaching.
 
-    `arm`: base = before, taught = after, control = after training on random pairs.
-    `target`: gap, known (held out from training) or reading (the evidence is in the prompt).
-    `correct` is the decision; the parts that led to it are beside it. None with `error` when it failed.
+    `arm`: base = before, taught = after, control = after training on random pairs, original = before round 1.
+    `target`: gap, known (of a fact never trained) or reading (a page is in the prompt).
+    `fact`: what the question is about; questions of one fact are one unit of every interval.  Empty: it is
+    alone (`run.split`).
+    `correct` is the decision, None with `error` when it failed; `judged_by` says what decided: an accepted
+    answer of the key, the reference, or the answer of the page in the prompt.  `parts` are the measures
+    beside it: match (by text alone, 0 or 1), token_f1, entailment.
     """
 
     key_fields = ("question_id", "arm", "target", "wording", "asked")
@@ -271,13 +278,18 @@ class Check(Record):
     asked: str
     answer: str
     expected: str
+    fact: str = ""
     correct: bool | None
-    match: bool | None = None
-    token_f1: Unit | None = None
-    entailment: Unit | None = None
+    judged_by: JudgedBy = "reference"
+    parts: dict[str, float] = Field(default_factory=dict)
     score: Unit | None = None
     """Hallucination score; only where verify drew samples."""
     error: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is resampled as a whole: the fact."""
+        return self.fact or self.question_id
 
 
 class Failure(Record):

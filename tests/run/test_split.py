@@ -9,6 +9,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
 from selfstudy.records import Answer, Completion, Evidence, Question, Reference, Verdict
 from selfstudy.run import Run
+from selfstudy.run.facts import group
 from selfstudy.run.split import held_out, held_out_ids, topic_groups
 from selfstudy.teach import gaps as items
 from selfstudy.teach import pairs
@@ -70,7 +71,7 @@ def test_whole_topics_whatever_their_spelling() -> None:
         asked("Why?"),
         asked("How so, then?"),
     ]
-    groups = topic_groups(questions)
+    groups = topic_groups(questions, group([(q.id, q.text) for q in questions], []))
     assert groups[questions[0].id] == groups[questions[1].id] == "fiji"
     assert len(set(groups.values())) == 4, "without a topic each is its own"
 
@@ -83,7 +84,7 @@ def test_near_duplicates_join_their_topics() -> None:
         asked("Where does it rain?", "water"),
         asked("Where does it snow?", "weather"),
     ]
-    groups = topic_groups(questions)
+    groups = topic_groups(questions, group([(q.id, q.text) for q in questions], []))
     assert [groups[q.id] for q in questions] == ["law", "law", "law", "weather"]
 
 

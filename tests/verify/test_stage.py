@@ -272,7 +272,7 @@ def test_a_failed_question_is_counted_and_is_no_wrong_answer(round_: Round) -> N
     assert gate.promoted, gate.reasons
     failed = [c for c in round_.read(Check) if c.error]
     assert {town_of(c) for c in failed} == {5}
-    assert all(c.correct is None and c.token_f1 is None for c in failed)
+    assert all(c.correct is None and not c.parts for c in failed)
     assert {f.item_id for f in round_.read(Failure)} == {c.id for c in failed}
     details = outcome(round_.read(Check))["details"]["after"]["gap_correct"]
     assert (details["n"], details["failed"]) == (2 * (GAPS - 1), 2)

@@ -1,20 +1,126 @@
-"""What teach may use and what verify keeps for itself: a hash decides, so both agree unasked.
+"""What teach may use and what verify keeps for itself, in this round and over all of them.
 
+A hash decides, so both agree unasked.  What is split are facts (`run.facts`), never single questions: a
+fact is wholly trained or wholly kept.  Whatever any round trained on is no test of forgetting later, and the
+known questions that round 1 kept are kept over all rounds, so that all rounds are measured by the same ones.
 Knows nothing of stages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfstudy.duplicates import near_duplicate_groups
 from selfstudy.recipe import Recipe
-from selfstudy.records import Question, Rewording, digest
+from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
+from selfstudy.run.facts import facts_of
 from selfstudy.text import folded, normalise
 
 if TYPE_CHECKING:
-    from selfstudy.run import Round
+    from selfstudy.run.directory import Round, Run
+
+KEPT = "kept_apart.json"
+"""File of the run: ids of the known questions of round 1 that are never trained and test every round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which questions of a round are for what, by id.
+
+    Attributes:
+        facts: question -> name of its fact, for all questions up to this round.
+        held_out: never replayed, if the model knows them (`held_out_ids`).
+        tested: known ones that verify may ask: held out, and their fact is neither a gap of this round nor
+            was it trained before.
+        reserved: about a fact that is kept apart since round 1: never trained, whatever their verdict is now.
+    """
+
+    facts: Mapping[str, str]
+    held_out: frozenset[str]
+    tested: frozenset[str]
+    reserved: frozenset[str]
+
+
+def split_of(round_: Round) -> Split:
+    """The split of a round that has its verdicts; the same before, during and after teaching."""
+    run = round_.run
+    rounds = [one for one in run.rounds if one.number <= round_.number]
+    earlier = rounds[:-1]
+    lessons = [*(one for part in earlier for one in _trained(part)), *_imported(round_)]
+    facts = facts_of(rounds, lessons)
+    questions = round_.read(Question)
+    held_out = held_out_ids(questions, run.recipe, facts)
+    verdicts = {verdict.question_id: verdict.kind for verdict in round_.iter(Verdict)}
+    taught = (*GAPS, "unverifiable") if run.recipe.teach.refuse_unverifiable else GAPS
+    spoilt = {facts[name] for name, kind in verdicts.items() if kind in taught and name in facts}
+    spoilt |= {facts[name] for name, _ in lessons}
+    kept = {facts[name] for name in kept_apart(run) if name in facts} if earlier else set()
+    return Split(
+        facts=facts,
+        held_out=held_out,
+        tested=frozenset(
+            name
+            for name, kind in verdicts.items()
+            if kind == "known" and name in held_out and facts[name] not in spoilt | kept
+        ),
+        reserved=frozenset(question.id for question in questions if facts[question.id] in kept),
+    )
+
+
+def keep_apart(run: Run) -> None:
+    """Writes down which known questions of round 1 are kept apart over all rounds, once it has verdicts."""
+    if run.read_json(KEPT) is None:
+        run.write_json(KEPT, {"questions": sorted(split_of(run.round(1)).tested)})
+
+
+def kept_apart(run: Run) -> frozenset[str]:
+    """Ids of the known questions of round 1 that are kept apart over all rounds."""
+    written = run.read_json(KEPT)
+    return frozenset(written["questions"]) if written else split_of(run.round(1)).tested
+
+
+def trained_facts(round_: Round) -> tuple[dict[str, str], frozenset[str]]:
+    """The facts by question, and those of them that this or an earlier round has trained in any wording."""
+    rounds = [one for one in round_.run.rounds if one.number <= round_.number]
+    wordings = [one for part in rounds for one in _trained(part)]
+    facts = facts_of(rounds, wordings)
+    return facts, frozenset(facts[name] for name, _ in wordings)
+
+
+def trained_share(round_: Round, questions: Iterable[str]) -> float | None:
+    """Share of the facts behind these questions that were trained, in [0, 1]; None without questions.
+
+    It is measured from what was trained (examples, pairs, rewordings), not from what was to be.
+    """
+    facts, trained = trained_facts(round_)
+    asked = {facts[name] for name in questions}
+    return len(asked & trained) / len(asked) if asked else None
+
+
+def _trained(round_: Round) -> Iterator[tuple[str, str]]:
+    """(question id, wording) of everything that a round has trained on."""
+    yield from _imported(round_)
+    seen = {lesson.question_id for lesson in _lessons(round_)}
+    for question in round_.iter(Question):
+        if question.id in seen:
+            yield question.id, question.text
+    for rewording in round_.iter(Rewording):
+        if rewording.use == "train" and rewording.question_id in seen:
+            yield rewording.question_id, rewording.text
+
+
+def _imported(round_: Round) -> Iterator[tuple[str, str]]:
+    """(question id, prompt) of lessons that somebody else made, and that will be taught."""
+    for lesson in _lessons(round_):
+        if (lesson.kind if isinstance(lesson, Example) else lesson.origin) == "imported":
+            yield lesson.question_id, lesson.prompt[-1].content
+
+
+def _lessons(round_: Round) -> Iterator[Example | Pair]:
+    yield from round_.iter(Example)
+    yield from round_.iter(Pair)
 
 
 def held_out(name: str, seed: int, share: float) -> bool:
@@ -30,29 +136,27 @@ def held_out(name: str, seed: int, share: float) -> bool:
     return int(digest("held out", str(seed), name), 16) < share * 2**64
 
 
-def held_out_ids(questions: Sequence[Question], recipe: Recipe) -> frozenset[str]:
-    """Ids of the questions that verify keeps if the model knows them, and teach then never replays.
+def held_out_ids(
+    questions: Sequence[Question], recipe: Recipe, facts: Mapping[str, str] | None = None
+) -> frozenset[str]:
+    """Ids of the questions that teach never replays if the model knows them.
 
-    `teach.split_by` = question: each for itself (`held_out`), but near-duplicates together, by the first of
-    them, so that no wording is on both sides.  topic: whole topics, and where near-duplicate questions have
-    different topics all of these together, so that neither a topic nor a wording is on both sides (methods 2,
-    step 2).  A question without a topic is a topic of its own.
+    `teach.split_by` = question: whole facts, by the name of the fact (`held_out`).  topic: whole topics, and
+    where questions about one fact have different topics all of these together, so that neither a topic nor a
+    fact is on both sides (methods 2, step 2).  A question without a topic is a topic of its own.
 
     This holds of known questions only: gaps are all taught, also those of a topic that is held out.
 
     Args:
         questions: all of a round, in the order of its records; another question may join two groups and so
             move them.
+        facts: question -> name of its fact (`run.facts`); None: only near-duplicates are of one fact.
     """
     share = recipe.teach.known_heldout
-    if recipe.teach.split_by == "question":
+    if facts is None:
         first = near_duplicate_groups([q.text for q in questions])
-        return frozenset(
-            q.id
-            for q, k in zip(questions, first, strict=True)
-            if held_out(questions[k].id, recipe.seed, share)
-        )
-    names = topic_groups(questions)
+        facts = {q.id: questions[k].id for q, k in zip(questions, first, strict=True)}
+    names = facts if recipe.teach.split_by == "question" else topic_groups(questions, facts)
     return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
 
 
@@ -65,17 +169,22 @@ def used_texts(rounds: Iterable[Round]) -> set[str]:
     return found
 
 
-def topic_groups(questions: Sequence[Question]) -> dict[str, str]:
-    """Question id -> name of its group: its topic, or the first by name of the topics joined with it."""
+def topic_groups(questions: Sequence[Question], facts: Mapping[str, str]) -> dict[str, str]:
+    """Question id -> name of its group: its topic, or the first by name of the topics joined with it.
+
+    Topics are joined by a fact that both ask about.
+    """
     topics = [folded(q.topic) or q.id for q in questions]
     parent = {topic: topic for topic in topics}
+    home: dict[str, str] = {}
 
     def root(topic: str) -> str:
         while parent[topic] != topic:
             parent[topic] = topic = parent[parent[topic]]
         return topic
 
-    for topic, first in zip(topics, near_duplicate_groups([q.text for q in questions]), strict=True):
-        one, other = sorted((root(topic), root(topics[first])))
+    for question, topic in zip(questions, topics, strict=True):
+        other_topic = home.setdefault(facts[question.id], topic)
+        one, other = sorted((root(topic), root(other_topic)))
         parent[other] = one
     return {q.id: root(topic) for q, topic in zip(questions, topics, strict=True)}

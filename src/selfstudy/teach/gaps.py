@@ -11,7 +11,7 @@ from selfstudy import text
 from selfstudy.duplicates import near_duplicates
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round
-from selfstudy.run.split import held_out_ids
+from selfstudy.run.split import split_of
 
 REFUSAL = "I don't know."
 
@@ -47,7 +47,10 @@ class Item:
 
 
 def load(round_: Round) -> list[Item]:
-    """All questions that have a verdict and an answer, in the order in which they were asked."""
+    """All questions that have a verdict and an answer, in the order in which they were asked.
+
+    Those of facts that are kept apart over all rounds are left out: they are trained in no way.
+    """
     verdicts = {v.question_id: v for v in round_.iter(Verdict)}
     answers = {a.question_id: a for a in round_.iter(Answer)}
     chosen = {v.reference_id for v in verdicts.values()}
@@ -55,12 +58,12 @@ def load(round_: Round) -> list[Item]:
     used = {r.evidence_id for r in references.values()}
     evidence = _by_id(round_, Evidence, lambda e: e.id in used)
     questions = round_.read(Question)
-    held_out = held_out_ids(questions, round_.run.recipe)
+    split = split_of(round_)
     threshold = round_.run.threshold.value
     items = []
     for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
-        if verdict is None or answer is None:
+        if verdict is None or answer is None or question.id in split.reserved:
             continue
         reference = references.get(verdict.reference_id or "")
         source = evidence.get(reference.evidence_id) if reference else None
@@ -78,7 +81,7 @@ def load(round_: Round) -> list[Item]:
                 document=text.under_title(source.title, source.text) if source else "",
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
-                held_out=question.id in held_out,
+                held_out=question.id in split.held_out,
                 inconsistent=verdict.score is not None and verdict.score > threshold,
             )
         )

@@ -5,13 +5,15 @@ Pure functions over checks.  A failed check is in no figure; it is counted besid
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from selfstudy.records import Check
+from selfstudy.records import Arm, Check
 from selfstudy.stats import Interval, bootstrap_mean, wilson
+from selfstudy.verify.gains import Resampling, by_fact
 
-ARMS = {"before": "base", "after": "taught", "control": "control"}
+ARMS: dict[str, Arm] = {"before": "base", "after": "taught", "control": "control", "original": "original"}
 
 CORRECT: dict[str, Callable[[Check], bool]] = {
     "gap_correct": lambda c: c.target == "gap" and c.wording in ("original", "trained"),
@@ -22,12 +24,12 @@ CORRECT: dict[str, Callable[[Check], bool]] = {
 }
 """Which checks each share of right answers is taken over.  `gap_correct` pools the wordings trained on."""
 
-MEANS: dict[str, tuple[str, Callable[[Check], bool]]] = {
-    "gap_hallucination": ("score", lambda c: c.target == "gap" and c.wording == "original"),
-    "gap_token_f1": ("token_f1", CORRECT["gap_correct"]),
-    "gap_entailment": ("entailment", CORRECT["gap_correct"]),
+MEANS: dict[str, tuple[Callable[[Check], float | None], Callable[[Check], bool]]] = {
+    "gap_hallucination": (lambda c: c.score, lambda c: c.target == "gap" and c.wording == "original"),
+    "gap_token_f1": (lambda c: c.parts.get("token_f1"), CORRECT["gap_correct"]),
+    "gap_entailment": (lambda c: c.parts.get("entailment"), CORRECT["gap_correct"]),
 }
-"""Field and checks of each mean: hallucination score, and closeness to the reference."""
+"""Value and checks of each mean: hallucination score, and closeness to the reference."""
 
 
 def outcome(
@@ -35,57 +37,67 @@ def outcome(
 ) -> dict[str, Any]:
     """Figures by arm: {"before": {"gap_correct": 0.08, ...}, "after": {...}, "details": {"before": {...}}}.
 
-    "control" is there only if such an arm was checked.  A figure is None when nothing was measured.
-    `details[arm][figure]` is {"n", "failed", "low", "high"}: checks counted, checks that failed, and the
-    confidence interval: Wilson's for one wording per question, else a bootstrap over questions, each of
-    which counts once however many wordings it has.
+    "control" (taught on random pairs) and "original" (the model before round 1, asked from round 2 on) are
+    there only if such an arm was checked.  A figure is None when nothing was measured.
+
+    Each fact counts once, however many questions ask about it (`Check.fact`): the value is the mean over
+    facts, and the interval resamples facts.
+
+    `details[arm][figure]` is {"n", "facts", "judged_by", "failed", "low", "high"}: checks counted, facts they
+    are about, how many of the checks were judged by what ({"key": 40, "reference": 60}; "page" for reading),
+    checks that failed, and the confidence interval: Wilson's for one question a fact, else a bootstrap.
     """
     everything = list(checks)
+    how = Resampling(confidence, resamples, seed)
     result: dict[str, Any] = {"details": {}}
     for name, arm in ARMS.items():
         mine = [c for c in everything if c.arm == arm]
-        if not mine and name == "control":
+        if not mine and name in ("control", "original"):
             continue
-        figures = {
-            f: _share([c for c in mine if want(c)], confidence, resamples, seed)
-            for f, want in CORRECT.items()
-        }
-        for figure, (field, want) in MEANS.items():
-            figures[figure] = _mean([c for c in mine if want(c)], field, confidence, resamples, seed)
+        figures = {f: _share([c for c in mine if want(c)], how) for f, want in CORRECT.items()}
+        for figure, (value, want) in MEANS.items():
+            figures[figure] = _mean([c for c in mine if want(c)], value, how)
         result[name] = {figure: value for figure, (value, _) in figures.items()}
         result["details"][name] = {figure: detail for figure, (_, detail) in figures.items()}
     return result
 
 
-Figure = tuple[float | None, dict[str, float | int | None]]
+Figure = tuple[float | None, dict[str, Any]]
 
 
-def _share(checks: Sequence[Check], confidence: float, resamples: int, seed: int) -> Figure:
-    by_question: dict[str, list[bool]] = {}
-    for check in checks:
-        if check.correct is not None:
-            by_question.setdefault(check.question_id, []).append(check.correct)
-    n = sum(map(len, by_question.values()))
-    if not n:
-        return _figure(None, 0, len(checks))
-    if n == len(by_question):
-        interval = wilson(sum(right[0] for right in by_question.values()), n, confidence)
-    else:
-        shares = [sum(right) / len(right) for right in by_question.values()]
-        interval = bootstrap_mean(shares, seed=seed, resamples=resamples, confidence=confidence)
-    return _figure(interval, n, len(checks) - n)
+def _share(checks: Sequence[Check], how: Resampling) -> Figure:
+    counted = [check for check in checks if check.correct is not None]
+    values = [float(check.correct or 0) for check in counted]
+    interval = None
+    if counted and len({check.unit for check in counted}) == len(counted):
+        interval = wilson(round(sum(values)), len(values), how.confidence)
+    return _figure(counted, values, len(checks) - len(counted), how, interval)
 
 
-def _mean(checks: Sequence[Check], field: str, confidence: float, resamples: int, seed: int) -> Figure:
-    values: list[float] = [v for c in checks if c.error is None and (v := getattr(c, field)) is not None]
-    failed = sum(c.error is not None for c in checks)
-    if not values:
-        return _figure(None, 0, failed)
-    return _figure(
-        bootstrap_mean(values, seed=seed, resamples=resamples, confidence=confidence), len(values), failed
-    )
+def _mean(checks: Sequence[Check], value: Callable[[Check], float | None], how: Resampling) -> Figure:
+    counted = [check for check in checks if check.error is None and value(check) is not None]
+    values = [found for check in counted if (found := value(check)) is not None]
+    return _figure(counted, values, sum(check.error is not None for check in checks), how)
 
 
-def _figure(interval: Interval | None, n: int, failed: int) -> Figure:
-    value, low, high = interval if interval else (None, None, None)
-    return value, {"n": n, "failed": failed, "low": low, "high": high}
+def _figure(
+    counted: Sequence[Check],
+    values: Sequence[float],
+    failed: int,
+    how: Resampling,
+    interval: Interval | None = None,
+) -> Figure:
+    """The mean over facts with its interval, and what it rests on."""
+    if counted and interval is None:
+        interval = bootstrap_mean(
+            by_fact(counted, values), seed=how.seed, resamples=how.resamples, confidence=how.confidence
+        )
+    value, low, high = interval or (None, None, None)
+    return value, {
+        "n": len(counted),
+        "facts": len({check.unit for check in counted}),
+        "judged_by": dict(Counter(check.judged_by for check in counted)),
+        "failed": failed,
+        "low": low,
+        "high": high,
+    }

@@ -1,6 +1,6 @@
 """The promotion gate: an adapter is promoted only if it learned and did not forget, with figures to show it.
 
-The rules, each over the questions that both arms answered:
+The rules, each over the questions that both arms answered (`gains.py`: the unit is the fact):
 
 1. It learned: correctness on gaps rises.  The paired interval of the difference lies above 0, and McNemar's
    exact test agrees, for the questions as first asked and, where wordings were held out of training, for
@@ -10,70 +10,87 @@ The rules, each over the questions that both arms answered:
    how many were lost (where all pairs are alike, a bootstrap of few questions sees no doubt).  The first half
    is the promise; the second refuses what is measured on too few questions to support it.  A strict test of
    non-inferiority (interval above -margin) would need thousands of questions to see a fall of 0.01.
-3. With a control arm: the taught arm beats it on gaps, by the same paired interval.
-4. It can be judged: at most `MISSING` of the questions of a target failed in either arm.
+3. In later rounds the same, with the same margin, against the model before round 1, on the known questions
+   that are kept apart over all rounds: small falls must not add up.
+4. With a control arm: the taught arm beats it on gaps, by the same paired interval.
+5. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
+   A target that was asked and of which nothing came back refuses.  Without a gap or a known question there
+   is nothing to decide by, which refuses too.  Without held-out wordings or pages the reasons say so.
 
 It decides over checks; it knows nothing of models or files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from selfstudy.records import Check, Wording
-from selfstudy.stats import mcnemar, paired_bootstrap, wilson
+from selfstudy.records import Check
+from selfstudy.stats import wilson
+from selfstudy.verify.gains import Comparisons, Gain, Resampling, measure
 
 SLACK = 0.05
 """What noise of sampling may add to the margin before a fall can no longer be excluded."""
 MISSING = 0.05
 """Largest share of failed questions with which a comparison still counts."""
 
-
-class Gain(BaseModel):
-    """One comparison: shares right `before` and `after`, paired by question.
-
-    `difference` = after - before, with its paired bootstrap interval [low, high]; `p` is the exact McNemar
-    test; `n` questions were answered by both arms, `failed` by not both; `won` turned right, `lost` wrong.
-    In `control`, before is that arm.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int
-    won: int
-    lost: int
-    failed: int = 0
+SELECTION = (
+    "The questions were selected by the answers that the model gave before teaching: gaps because these "
+    "were inconsistent or contradicted the reference, known questions because they agreed with it. A greedy "
+    "answer is the same when it is asked for again, so known questions are right before by selection and can "
+    "only fall, and some gaps were selected by chance and would be right another time without any teaching. "
+    "The hallucination score before teaching rests on fresh samples, not on those that selected the gaps."
+)
+"""What selection does to the figures, for people."""
+NO_CONTROL = (
+    "No control was trained, so how much of the gain any training would bring was not measured "
+    "(verify.control: true measures it)."
+)
 
 
 class Gate(BaseModel):
     """The decision, the sentences that explain it, and the comparisons by name.
 
-    Names of `gains`: gap, gap_trained, gap_reworded, gap_novel, known, reading, control; those measured.
+    Names of `gains`, those that were measured: gap, gap_trained, gap_reworded, gap_novel, known, reading;
+    known_original and reading_original, against the model before round 1; control, the taught model against
+    the one that was trained on random pairs, and control_gain, that one against the model before.
+    `notes` say how the figures are to be read.  `known_trained` is the share of the facts of known questions
+    that stand in something this or an earlier round trained on: 0, or the test is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     promoted: bool
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     gains: dict[str, Gain] = {}
+    known_trained: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gate asks for: see `recipe.VerifyBlock`. `control`: a control arm was ordered."""
+    """What the gate asks for: see `recipe.VerifyBlock`.
+
+    Attributes:
+        control: a control arm was ordered.
+        original: the model before round 1 is asked too.
+        reworded: wordings were to be held out of training.
+    """
 
     margin: float
-    confidence: float
-    resamples: int
-    seed: int
+    resampling: Resampling = field(default_factory=Resampling)
     control: bool = False
+    original: bool = False
+    reworded: bool = True
+
+
+class Finding(NamedTuple):
+    """What one rule found: passed, not passed, or None where there was nothing to ask."""
+
+    passed: bool | None
+    sentence: str
 
 
 def refuse(reason: str) -> Gate:
@@ -81,148 +98,160 @@ def refuse(reason: str) -> Gate:
     return Gate(promoted=False, reasons=(reason,))
 
 
-def decide(checks: Iterable[Check], rules: Rules) -> Gate:
-    """Promote or not, from all checks of a round."""
-    gains = compare(checks, rules)
-    judged = [_learned(gains, rules), *_kept(gains, rules)]
-    if "gap_reworded" in gains:
-        judged.insert(1, _rise(gains["gap_reworded"], "Gaps in wordings held out of training", rules))
+def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = None) -> Gate:
+    """Promote or not, from all checks of a round.
+
+    Args:
+        known_trained: see `Gate`.
+    """
+    found = measure(checks, rules.resampling)
+    findings = [_learned(found, rules), _reworded(found, rules)]
+    also = {"gap_trained": "Gaps in wordings trained on", "gap_novel": "Gaps in wordings of the answer key"}
+    findings += [silent for name, what in also.items() if (silent := _silent(found, name, what))]
+    findings += _kept(found, rules)
     if rules.control:
-        judged.append(_beats_control(gains, rules))
-    shut = [sentence for passed, sentence in judged if not passed]
-    opened = [sentence for passed, sentence in judged if passed]
-    return Gate(promoted=not shut, reasons=tuple(shut or opened), gains=gains)
-
-
-def compare(checks: Iterable[Check], rules: Rules) -> dict[str, Gain]:
-    """Every comparison for which there is at least one question that both arms answered."""
-    groups: dict[str, dict[str, dict[tuple[str, str], bool | None]]] = {}
-    for check in checks:
-        name = _NAMES[check.wording] if check.target == "gap" else check.target
-        groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check.correct
-    gains = {
-        name: _gain(arms.get("base", {}), arms.get("taught", {}), rules) for name, arms in groups.items()
-    }
-    gap = groups.get("gap", {})
-    if rules.control:
-        gains["control"] = _gain(gap.get("control", {}), gap.get("taught", {}), rules)
-    return {name: gain for name in _ORDER if (gain := gains.get(name)) is not None}
-
-
-_NAMES: dict[Wording, str] = {
-    "original": "gap",
-    "trained": "gap_trained",
-    "reworded": "gap_reworded",
-    "novel": "gap_novel",
-}
-_ORDER = (*_NAMES.values(), "known", "reading", "control")
-Answers = Mapping[tuple[str, str], bool | None]
-
-
-def _gain(before: Answers, after: Answers, rules: Rules) -> Gain | None:
-    asked = sorted({*before, *after})
-    pairs = [(b, a) for q in asked if (b := before.get(q)) is not None and (a := after.get(q)) is not None]
-    if not pairs:
-        return None
-    first, second = [b for b, _ in pairs], [a for _, a in pairs]
-    interval = paired_bootstrap(
-        first, second, seed=rules.seed, resamples=rules.resamples, confidence=rules.confidence
-    )
-    n = len(pairs)
-    return Gain(
-        before=sum(first) / n,
-        after=sum(second) / n,
-        difference=interval.value,
-        low=interval.low,
-        high=interval.high,
-        p=mcnemar(first, second),
-        n=n,
-        won=sum(a > b for b, a in pairs),
-        lost=sum(b > a for b, a in pairs),
-        failed=len(asked) - n,
+        findings.append(_beats_control(found, rules))
+    if known_trained:
+        why = "of the facts of known questions were trained on, so what was forgotten cannot be told."
+        findings.append(Finding(False, f"Known questions: {known_trained:.1%} {why}"))
+    shut = [finding for finding in findings if finding.passed is False]
+    said = [finding for finding in findings if finding.passed is None]
+    return Gate(
+        promoted=not shut,
+        reasons=tuple(finding.sentence for finding in ([*shut, *said] if shut else findings)),
+        notes=(SELECTION,) if rules.control else (SELECTION, NO_CONTROL),
+        gains=dict(found.gains),
+        known_trained=known_trained,
     )
 
 
-Judged = tuple[bool, str]
+def _learned(found: Comparisons, rules: Rules) -> Finding:
+    what = "Gaps as first asked"
+    return _silent(found, "gap", what) or (
+        _rise(found.gains["gap"], what, rules)
+        if "gap" in found.gains
+        else Finding(False, "There is no gap question to ask, so nothing can have been learned.")
+    )
 
 
-def _learned(gains: Mapping[str, Gain], rules: Rules) -> Judged:
-    if "gap" not in gains:
-        return False, "There is no gap question that both arms answered, so nothing can have been learned."
-    return _rise(gains["gap"], "Gaps as first asked", rules)
+def _reworded(found: Comparisons, rules: Rules) -> Finding:
+    what = "Gaps in wordings held out of training"
+    if "gap_reworded" in found.gains:
+        return _rise(found.gains["gap_reworded"], what, rules)
+    why = "no usable one was written" if rules.reworded else "teach.heldout_wordings is 0"
+    return _silent(found, "gap_reworded", what) or Finding(
+        None, f"{what}: none was there to check ({why}), so a sentence learned by heart would not be noticed."
+    )
 
 
-def _rise(gain: Gain, what: str, rules: Rules) -> Judged:
-    if not _enough(gain):
-        return False, _too_many_failed(gain, what)
-    if _rose(gain, rules):
-        return True, f"{what}: correctness rose {_figures(gain, rules)}."
-    verb = "did not rise" if gain.difference <= 0 else "rose, but no rise at all cannot be excluded:"
-    return False, f"{what}: correctness {verb} {_figures(gain, rules)}."
-
-
-def _kept(gains: Mapping[str, Gain], rules: Rules) -> Sequence[Judged]:
-    labels = {"known": "Known questions held out of training", "reading": "Reading from a page"}
-    if not any(name in gains for name in labels):
-        return [(False, "No known question and no reading was checked, so forgetting cannot be excluded.")]
-    return [
-        _no_fall(gains[name], label, rules)
-        if name in gains
-        else (True, f"{label}: none was there to check, so this kind of forgetting was not measured.")
-        for name, label in labels.items()
+def _kept(found: Comparisons, rules: Rules) -> list[Finding]:
+    known, reading = "Known questions held out of training", "Reading from a page"
+    findings = [
+        _no_fall(found, "known", known, rules)
+        or Finding(
+            False,
+            "There is no known question held out of training to ask, so forgetting was not measured "
+            "(teach.known_heldout sets their share).",
+        ),
+        _no_fall(found, "reading", reading, rules)
+        or Finding(None, f"{reading}: none was there to check, so this kind of forgetting was not measured."),
     ]
+    if rules.original:
+        before = "against the model before round 1"
+        nothing = f"There is no known question to ask {before}: forgetting over the rounds was not measured."
+        findings.append(
+            _no_fall(found, "known_original", f"{known}, {before}", rules) or Finding(False, nothing)
+        )
+        over_rounds = _no_fall(found, "reading_original", f"{reading}, {before}", rules)
+        findings += [over_rounds] if over_rounds else []
+    return findings
 
 
-def _no_fall(gain: Gain, what: str, rules: Rules) -> Judged:
+def _silent(found: Comparisons, name: str, what: str) -> Finding | None:
+    """Refusal where something was asked and nothing came back."""
+    missing = found.unmeasured.get(name)
+    if missing is None:
+        return None
+    return Finding(
+        False,
+        f"{what}: none of {missing.asked} questions was answered by both models, so nothing was measured "
+        f"(most often: {missing.error}).",
+    )
+
+
+def _rise(gain: Gain, what: str, rules: Rules) -> Finding:
     if not _enough(gain):
-        return False, _too_many_failed(gain, what)
+        return _too_many_failed(gain, what)
+    if _rose(gain, rules):
+        return Finding(True, f"{what}: correctness rose {_figures(gain, rules)}.")
+    verb = "did not rise" if gain.difference <= 0 else "rose, but no rise at all cannot be excluded:"
+    return Finding(False, f"{what}: correctness {verb} {_figures(gain, rules)}.")
+
+
+def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Finding | None:
+    """Whether the fall of a comparison stays within the margin; None if there was nothing to ask."""
+    if name not in found.gains:
+        return _silent(found, name, what)
+    gain = found.gains[name]
+    if not _enough(gain):
+        return _too_many_failed(gain, what)
     figures = _figures(gain, rules)
     # Shares of n carry rounding errors: 6 of 300 must not exceed a margin of 0.02.
     if -gain.difference > rules.margin + 1e-9:
-        return False, f"{what}: correctness fell by more than the margin of {rules.margin:.3g} {figures}."
-    if _worst(gain, rules) < -(rules.margin + SLACK) - 1e-9:
-        return False, (
-            f"{what}: too few questions to exclude a fall of more than {rules.margin + SLACK:.3g} {figures}."
+        return Finding(
+            False, f"{what}: correctness fell by more than the margin of {rules.margin:.3g} {figures}."
         )
-    return True, f"{what}: correctness was kept within the margin of {rules.margin:.3g} {figures}."
+    if _worst(gain, rules) < -(rules.margin + SLACK) - 1e-9:
+        excluded = f"a fall of more than {rules.margin + SLACK:.3g}"
+        return Finding(False, f"{what}: too few questions to exclude {excluded} {figures}.")
+    return Finding(True, f"{what}: correctness was kept within the margin of {rules.margin:.3g} {figures}.")
 
 
-def _beats_control(gains: Mapping[str, Gain], rules: Rules) -> Judged:
-    if "control" not in gains:
-        return (
+def _beats_control(found: Comparisons, rules: Rules) -> Finding:
+    if "control" not in found.gains:
+        return _silent(found, "control", "Against the control trained on random pairs") or Finding(
             False,
             "A control was ordered but none answered, so the gain cannot be told from that of any training.",
         )
-    gain = gains["control"]
+    gain = found.gains["control"]
     if not _enough(gain):
-        return False, _too_many_failed(gain, "Against the control")
+        return _too_many_failed(gain, "Against the control")
     figures = _figures(gain, rules)
-    if _rose(gain, rules):
-        return True, f"Against the control trained on random pairs: better on gaps {figures}."
-    return False, f"Against the control trained on random pairs: not better on gaps {figures}."
+    alone = found.gains.get("control_gain")
+    beside = f"; the control alone changed by {alone.difference:+.3f}" if alone else ""
+    verb = "better" if _rose(gain, rules) else "not better"
+    return Finding(
+        _rose(gain, rules),
+        f"Against the control trained on random pairs: {verb} on gaps {figures}{beside}.",
+    )
 
 
 def _rose(gain: Gain, rules: Rules) -> bool:
-    return gain.low > 0 and gain.p < 1 - rules.confidence
+    return gain.low > 0 and gain.p < 1 - rules.resampling.confidence
 
 
 def _worst(gain: Gain, rules: Rules) -> float:
     """The lowest difference that is not excluded."""
-    lost = wilson(gain.lost, gain.n, rules.confidence).high
-    return min(gain.low, gain.won / gain.n - lost)
+    lost = wilson(gain.lost, gain.facts, rules.resampling.confidence).high
+    return min(gain.low, gain.won / gain.facts - lost)
 
 
 def _enough(gain: Gain) -> bool:
     return gain.failed <= MISSING * (gain.n + gain.failed)
 
 
-def _too_many_failed(gain: Gain, what: str) -> str:
-    return f"{what}: {gain.failed} of {gain.n + gain.failed} questions failed, too many to judge by the rest."
+def _too_many_failed(gain: Gain, what: str) -> Finding:
+    of = gain.n + gain.failed
+    return Finding(False, f"{what}: {gain.failed} of {of} questions failed, too many to judge by the rest.")
 
 
 def _figures(gain: Gain, rules: Rules) -> str:
+    facts = "" if gain.facts == gain.n else f" about {gain.facts} facts"
+    ways = [f"{count} judged by the {way}" for way, count in sorted(gain.judged_by.items())]
     return (
-        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions "
-        f"({gain.difference:+.3f}, {rules.confidence:.0%} interval {gain.low:+.3f} to {gain.high:+.3f}, "
-        f"McNemar p {gain.p:.2g})"
+        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions{facts} "
+        f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval "
+        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}"
+        + ("; " + ", ".join(ways) if len(ways) > 1 else "")
+        + ")"
     )

@@ -1,4 +1,4 @@
-"""What verify asks: gaps in several wordings, known questions held out of training, reading from a page.
+"""What verify asks: gaps in several wordings, known questions of facts never trained, reading from a page.
 
 It reads records and the answer key and makes a fixed list; it knows nothing of models.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from selfstudy import text
@@ -29,7 +29,7 @@ from selfstudy.records import (
     Wording,
 )
 from selfstudy.run import Round
-from selfstudy.run.split import held_out_ids, used_texts
+from selfstudy.run.split import Split, kept_apart, split_of, trained_facts, used_texts
 from selfstudy.verify.counterfactual import swapped
 
 Target = Literal["gap", "known", "reading"]
@@ -37,15 +37,27 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One question to ask of every arm. `page` is what to read it from, for target reading."""
+class PlannedCheck:
+    """One question to ask of the arms.
+
+    Attributes:
+        fact: see `records.Check`.
+        page: what to read the answer from, for target reading.
+        kept: known and kept apart over all rounds.
+    """
 
     question_id: str
     target: Target
     wording: Wording
     asked: str
     expected: Expected
+    fact: str = ""
     page: str = ""
+    kept: bool = False
+
+    def is_for(self, arm: Arm) -> bool:
+        """Whether this arm is asked: the model before round 1 only what all rounds have in common."""
+        return arm != "original" or self.kept or self.target == "reading"
 
     @property
     def sampled(self) -> bool:
@@ -68,7 +80,9 @@ class Item:
             asked=self.asked,
             answer="",
             expected=self.expected.shown,
+            fact=self.fact,
             correct=None,
+            judged_by="page" if self.page else "key" if self.expected.answers else "reference",
         )
 
 
@@ -86,47 +100,70 @@ class _Case:
         return Expected(self.truth.answers if self.truth else (), self.reference.text)
 
 
-def plan(round_: Round, key: AnswerKey | None) -> list[Item]:
+def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
     - gap: verdict unsure, unknown or misbelief, with an accepted reference.  Asked as first put, in one
       trained and one held-out rewording, and in one novel wording of the key, where there are any.
-    - known: verdict known and held out of replay (`split.held_out_ids`).
-    - reading: both, with a page in the prompt in which the answer is another one (counterfactual.py), where
-      one can be made of the evidence: without reading it nobody is right.
+    - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
+      rounds those of the round that are known, held out, and about facts that no round has trained.
+    - reading: all of these, with a page in the prompt in which the answer is another one (counterfactual.py),
+      where one can be made of the evidence: without reading it nobody is right.
 
     Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
     """
     recipe = round_.run.recipe
+    split = split_of(round_)
     cases = _cases(round_, key)
     gaps = _sample([c for c in cases if c.verdict.kind in GAPS], recipe, "gap")
-    kept = held_out_ids(round_.read(Question), recipe)
-    known = _sample(
-        [c for c in cases if c.verdict.kind == "known" and c.question.id in kept], recipe, "known"
-    )
-    found = _by_id(round_, Evidence, {c.reference.evidence_id for c in [*gaps, *known]})
-    pages = {key: text.under_title(passage.title, passage.text) for key, passage in found.items()}
-    readable = [c for c in [*gaps, *known] if c.reference.evidence_id in pages]
-    readable = _sample(readable, recipe, "reading")
+    known = _known(round_, cases, split, key)
+    readable = _readable(round_, [*gaps, *known])
     changed = swapped(
-        [c.question.text for c in readable],
-        [c.expected for c in readable],
-        [pages[c.reference.evidence_id] for c in readable],
+        [c.question.text for c, _ in readable],
+        [c.expected for c, _ in readable],
+        [page for _, page in readable],
     )
+    kept = kept_apart(round_.run)
+
+    def check(case: _Case, target: Target, wording: Wording = "original", asked: str = "") -> PlannedCheck:
+        name = case.question.id
+        asked = asked or case.question.text
+        fact = split.facts.get(name, name)
+        is_kept = target == "known" and name in kept
+        return PlannedCheck(name, target, wording, asked, case.expected, fact, kept=is_kept)
+
     wordings = _wordings(round_, gaps, recipe.seed)
-    items = [Item(c.question.id, "gap", "original", c.question.text, c.expected) for c in gaps]
-    items += [
-        Item(c.question.id, "gap", wording, asked, c.expected)
-        for c in gaps
-        for wording, asked in wordings[c.question.id]
+    return [
+        *(check(c, "gap") for c in gaps),
+        *(check(c, "gap", wording, asked) for c in gaps for wording, asked in wordings[c.question.id]),
+        *(check(c, "known") for c in known),
+        *(
+            replace(check(c, "reading"), expected=Expected((new.answer,), ""), page=new.page)
+            for (c, _), new in zip(readable, changed, strict=True)
+            if new is not None
+        ),
     ]
-    items += [Item(c.question.id, "known", "original", c.question.text, c.expected) for c in known]
-    items += [
-        Item(c.question.id, "reading", "original", c.question.text, Expected((new.answer,), ""), new.page)
-        for c, new in zip(readable, changed, strict=True)
-        if new is not None
-    ]
-    return items
+
+
+def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey | None) -> list[_Case]:
+    """Known questions to ask: first those kept apart over all rounds, then those of this round."""
+    facts, trained = trained_facts(round_)
+    kept = kept_apart(round_.run)
+    first = cases if round_.number == 1 else _cases(round_.run.round(1), key)
+    always = [c for c in first if c.question.id in kept and facts[c.question.id] not in trained]
+    always = _sample(always, round_.run.recipe, "known")
+    fresh = [c for c in cases if c.question.id in split.tested - kept and facts[c.question.id] not in trained]
+    return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))
+
+
+def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:
+    """The cases whose evidence is there, with its text; at most as many as the recipe asks for."""
+    wanted = {c.reference.evidence_id for c in cases}
+    first = round_.run.round(1)
+    found = {**_by_id(first, Evidence, wanted), **_by_id(round_, Evidence, wanted)}
+    pages = {name: text.under_title(passage.title, passage.text) for name, passage in found.items()}
+    some = [c for c in cases if c.reference.evidence_id in pages]
+    return [(c, pages[c.reference.evidence_id]) for c in _sample(some, round_.run.recipe, "reading")]
 
 
 def _cases(round_: Round, key: AnswerKey | None) -> list[_Case]:
@@ -144,9 +181,9 @@ def _cases(round_: Round, key: AnswerKey | None) -> list[_Case]:
     return found
 
 
-def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target) -> list[_Case]:
-    """At most `max_questions` of the cases, in their order."""
-    limit = recipe.verify.max_questions
+def _sample(cases: Sequence[_Case], recipe: Recipe, target: Target, taken: int = 0) -> list[_Case]:
+    """At most `max_questions` of the cases, `taken` ones included, in their order."""
+    limit = max(0, recipe.verify.max_questions - taken)
     if len(cases) <= limit:
         return list(cases)
     chosen = random.Random(f"{recipe.seed}:verify:{target}").sample(range(len(cases)), limit)

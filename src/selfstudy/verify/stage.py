@@ -1,10 +1,10 @@
 """Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
 
-    questions.py    what is asked: gaps in several wordings, known questions, reading
+    questions.py       what is asked: gaps in several wordings, known questions, reading
     counterfactual.py  pages with another answer, to see whether they are read
-    correctness.py  is an answer right?
-    gate.py         promote or not, and why
-    figures.py      the figures for summaries
+    gains.py           paired comparisons of arms, the fact being the unit
+    gate.py            promote or not, and why
+    figures.py         the figures for summaries
 
 It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
 the adapters were made.
@@ -16,16 +16,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.judging.answer_key import AnswerKey
-from selfstudy.judging.correctness import judge
+from selfstudy.judging.correctness import Judgement, judge
 from selfstudy.judging.selfcheck import passage_score, score_passages
 from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Arm, Check, Completion, Failure
+from selfstudy.records import Arm, Check, Completion, Failure, digest
 from selfstudy.run import Round
+from selfstudy.run.split import trained_share
+from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, Rules, decide, refuse
-from selfstudy.verify.questions import Item, plan
+from selfstudy.verify.questions import PlannedCheck, plan
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -47,12 +49,14 @@ def run_verify(
     """Check every arm of `round` and decide on promotion.
 
     Every arm gets the same questions in the same fixed blocks, greedily, with the probe's settings; gaps as
-    first asked also get `recipe.verify.samples` samples for the hallucination score.  Reading uses the
-    settings with which references were read: no repetition penalty, for it would punish copying.
+    first asked also get `recipe.verify.samples` samples for the hallucination score: fresh ones, for those of
+    the probe selected the gaps.  Reading uses the settings with which references were read: no repetition
+    penalty, for it would punish copying.  The arm "original" is asked what all rounds have in common.
 
     Args:
         arms: what loads the model of each arm, one at a time, in this order.  Without "taught" training gave
-            no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so.
+            no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so;
+            "original" is the model before round 1, in later rounds.
         key: ground truth, if there is any; without it the references count as true.
 
     Returns:
@@ -71,8 +75,16 @@ def run_verify(
         why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
-        rules = Rules(block.margin, block.confidence, block.resamples, recipe.seed, block.control)
-        gate = decide(round_.read(Check), rules)
+        rules = Rules(
+            block.margin,
+            Resampling(block.confidence, block.resamples, recipe.seed),
+            control=block.control,
+            original="original" in arms,
+            reworded=recipe.teach.heldout_wordings > 0,
+        )
+        checks = round_.read(Check)
+        known = {check.question_id for check in checks if check.target == "known"}
+        gate = decide(checks, rules, trained_share(round_, known))
     round_.run.write_json(path, gate.model_dump(mode="json"))
     return gate
 
@@ -83,13 +95,14 @@ def _ask_all(
     load: Loader,
     nli: EntailmentModel,
     prompts: Prompts,
-    items: Sequence[Item],
+    items: Sequence[PlannedCheck],
     report: Reporter,
 ) -> None:
     """Ask one arm everything that it has not answered yet, and write the checks block by block."""
     recipe = round_.run.recipe
+    items = [item for item in items if item.is_for(arm)]
     done = round_.ids(Check)
-    kinds: list[Callable[[Item], bool]] = [
+    kinds: list[Callable[[PlannedCheck], bool]] = [
         lambda item: item.sampled,
         lambda item: not item.sampled and item.target != "reading",
         lambda item: item.target == "reading",
@@ -116,7 +129,12 @@ def _ask_all(
 
 
 def _ask(
-    arm: Arm, lm: LanguageModel, nli: EntailmentModel, prompts: Prompts, batch: Sequence[Item], recipe: Recipe
+    arm: Arm,
+    lm: LanguageModel,
+    nli: EntailmentModel,
+    prompts: Prompts,
+    batch: Sequence[PlannedCheck],
+    recipe: Recipe,
 ) -> list[Check]:
     """Checks of one block, all of one kind (sampled, plain or reading)."""
     completions = lm.generate([item.chat(prompts) for item in batch], _sampling(batch[0], recipe))
@@ -141,9 +159,7 @@ def _ask(
                 update={
                     "answer": passages[i].text,
                     "correct": judgement.correct,
-                    "match": judgement.match,
-                    "token_f1": judgement.token_f1,
-                    "entailment": judgement.entailment,
+                    "parts": _parts(judgement),
                     "score": score,
                     "error": NO_NUMBER if judgement.correct is None else None,
                 }
@@ -152,10 +168,16 @@ def _ask(
     return checks
 
 
-def _sampling(item: Item, recipe: Recipe) -> Sampling:
+def _sampling(item: PlannedCheck, recipe: Recipe) -> Sampling:
     samples = recipe.verify.samples if item.sampled else 0
     how = from_document if item.target == "reading" else from_memory
-    return how(recipe.answering, samples, recipe.seed)
+    seed = int(digest("verify", str(recipe.seed)), 16) % 2**31  # not the probe's: fresh samples
+    return how(recipe.answering, samples, seed)
+
+
+def _parts(judgement: Judgement) -> dict[str, float]:
+    parts = {"match": float(judgement.match), "token_f1": judgement.token_f1}
+    return parts if judgement.entailment is None else {**parts, "entailment": judgement.entailment}
 
 
 def _scores(completions: Sequence[Sequence[Completion]], nli: EntailmentModel) -> list[float | None]:

@@ -1,0 +1,80 @@
+"""Which questions are about one fact, over all rounds of a run.
+
+Two questions are about one fact if their references say the same of one document, or if they are
+near-duplicates, or if a third question joins them.  It goes by records alone; it knows nothing of what is
+trained or asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from selfstudy.duplicates import near_duplicate_groups
+from selfstudy.records import Evidence, Question, Reference, Verdict
+from selfstudy.run.directory import Round
+from selfstudy.text import tokens
+
+
+def facts_of(rounds: Sequence[Round], wordings: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Question id -> name of its fact, for all questions of these rounds: the first question's id.
+
+    Args:
+        wordings: (question id, text) of further wordings; ids need not be of a question of the rounds.
+    """
+    asked = [(question.id, question.text) for round_ in rounds for question in round_.iter(Question)]
+    said = [one for round_ in rounds for one in _said(round_)]
+    return group([*asked, *wordings], said)
+
+
+def group(asked: Sequence[tuple[str, str]], said: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Id -> the first id that is about the same fact.
+
+    Args:
+        asked: (id, wording); an id may have several wordings.
+        said: (id, document, reference) of questions that have a reference.
+    """
+    ids = list(dict.fromkeys(name for name, _ in asked))
+    place = {name: i for i, name in enumerate(ids)}
+    groups = _Joined(len(ids))
+    for (name, _), first in zip(asked, near_duplicate_groups([text for _, text in asked]), strict=True):
+        groups.join(place[name], place[asked[first][0]])
+    known = [(place[name], document, text) for name, document, text in said if name in place]
+    alike = near_duplicate_groups([text for _, _, text in known])
+    where: dict[tuple[str, object], int] = {}
+    for (i, document, text), first in zip(known, alike, strict=True):
+        words = tuple(
+            sorted(tokens(text))
+        )  # "The capital of Peru is Lima." and "Lima is the capital of Peru."
+        if words:
+            groups.join(i, where.setdefault((document, words), i))
+            groups.join(i, where.setdefault((document, first), i))
+    return {name: ids[groups.first(i)] for i, name in enumerate(ids)}
+
+
+class _Joined:
+    """Numbers that belong together, by the smallest of each group (union-find)."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def first(self, i: int) -> int:
+        while self._parent[i] != i:
+            self._parent[i] = i = self._parent[self._parent[i]]
+        return i
+
+    def join(self, one: int, other: int) -> None:
+        low, high = sorted((self.first(one), self.first(other)))
+        self._parent[high] = low
+
+
+def _said(round_: Round) -> Iterator[tuple[str, str, str]]:
+    """(question id, document id, reference) of the accepted reference of each verdict."""
+    chosen = {verdict.reference_id for verdict in round_.iter(Verdict) if verdict.reference_id}
+    found = [one for one in round_.iter(Reference) if one.id in chosen and one.accepted]
+    wanted = {one.evidence_id for one in found}
+    documents: Mapping[str, str] = {
+        one.id: one.document_id for one in round_.iter(Evidence) if one.id in wanted
+    }
+    for one in found:
+        if one.evidence_id in documents:
+            yield one.question_id, documents[one.evidence_id], one.text

@@ -1,0 +1,159 @@
+"""Paired comparisons of two arms: how many were right before and after, with what doubt.
+
+The unit is the fact: questions of one fact are right or wrong together, so each fact counts once, with the
+share of its questions that were right, and the bootstrap draws facts (clusters; Efron 1979).  McNemar's exact
+test then asks whether as many facts rose as fell; with one question a fact this is McNemar's own count.
+
+Pure functions over checks.  They know nothing of margins or promotion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from pydantic import BaseModel, ConfigDict
+
+from selfstudy.records import Arm, Check, JudgedBy, Wording
+from selfstudy.stats import mcnemar, paired_bootstrap
+
+
+class Gain(BaseModel):
+    """One comparison: shares right `before` and `after`, paired by question, each fact counting once.
+
+    `difference` = after - before, with its paired bootstrap interval [low, high] over facts; `p` is the exact
+    McNemar test.  `n` questions of `facts` facts were answered by both arms, `failed` questions by not both.
+    `won` and `lost` are facts of which more, and fewer, questions are right after.  `judged_by` counts the
+    n questions by what their answers were compared with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+    facts: int
+    won: int
+    lost: int
+    failed: int = 0
+    judged_by: dict[JudgedBy, int] = {}
+
+
+class Unmeasured(BaseModel):
+    """A comparison of which nothing came back: of `asked` questions none was answered by both arms.
+
+    `error` is what failed most often.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    asked: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How the intervals are made: their confidence, resamples and seed."""
+
+    confidence: float = 0.95
+    resamples: int = 10_000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """What was measured, and what was asked without an answer, by name; what was not asked is in neither."""
+
+    gains: Mapping[str, Gain] = field(default_factory=dict)
+    unmeasured: Mapping[str, Unmeasured] = field(default_factory=dict)
+
+
+GROUPS: dict[Wording, str] = {
+    "original": "gap",
+    "trained": "gap_trained",
+    "reworded": "gap_reworded",
+    "novel": "gap_novel",
+}
+"""Comparisons of gaps by wording; the other targets are one comparison each."""
+
+_COMPARED: dict[str, tuple[str, Arm, Arm]] = {
+    **{group: (group, "base", "taught") for group in (*GROUPS.values(), "known", "reading")},
+    "known_original": ("known", "original", "taught"),
+    "reading_original": ("reading", "original", "taught"),
+    "control": ("gap", "control", "taught"),
+    "control_gain": ("gap", "base", "control"),
+}
+"""Name -> group of checks, arm before, arm after; in the order in which they are told."""
+
+Answers = Mapping[tuple[str, str], Check]
+
+
+def measure(checks: Iterable[Check], resampling: Resampling) -> Comparisons:
+    """Every comparison that was asked for, by its name in `_COMPARED`."""
+    groups: dict[str, dict[Arm, dict[tuple[str, str], Check]]] = {}
+    for check in checks:
+        name = GROUPS[check.wording] if check.target == "gap" else check.target
+        groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check
+    gains: dict[str, Gain] = {}
+    unmeasured: dict[str, Unmeasured] = {}
+    for name, (group, before, after) in _COMPARED.items():
+        arms = groups.get(group, {})
+        partial = [arm for arm in (before, after) if arm in ("control", "original")]  # asked some of them
+        asked = sorted({key for arm in partial or (before, after) for key in arms.get(arm, {})})
+        if not asked:
+            continue
+        found = _compared(asked, arms.get(before, {}), arms.get(after, {}), resampling)
+        if isinstance(found, Gain):
+            gains[name] = found
+        else:
+            unmeasured[name] = found
+    return Comparisons(gains, unmeasured)
+
+
+def by_fact(checks: Sequence[Check], values: Sequence[float]) -> list[float]:
+    """The mean of `values`, one per check, of each fact, in order of appearance."""
+    facts: dict[str, list[float]] = {}
+    for check, value in zip(checks, values, strict=True):
+        facts.setdefault(check.unit, []).append(value)
+    return [fmean(each) for each in facts.values()]
+
+
+def _compared(
+    asked: Sequence[tuple[str, str]], before: Answers, after: Answers, how: Resampling
+) -> Gain | Unmeasured:
+    pairs = [
+        (first, second)
+        for key in asked
+        if (first := before.get(key)) is not None and (second := after.get(key)) is not None
+        if first.correct is not None and second.correct is not None
+    ]
+    if not pairs:
+        errors = (check.error for key in asked for arm in (before, after) if (check := arm.get(key)))
+        commonest = Counter(error for error in errors if error).most_common(1)
+        return Unmeasured(asked=len(asked), error=commonest[0][0] if commonest else "an arm was not asked")
+    later = [second for _, second in pairs]
+    shares = by_fact(later, [float(check.correct or 0) for check, _ in pairs])
+    shares_after = by_fact(later, [float(check.correct or 0) for check in later])
+    interval = paired_bootstrap(
+        shares, shares_after, seed=how.seed, resamples=how.resamples, confidence=how.confidence
+    )
+    won = [a > b for b, a in zip(shares, shares_after, strict=True)]
+    lost = [a < b for b, a in zip(shares, shares_after, strict=True)]
+    return Gain(
+        before=fmean(shares),
+        after=fmean(shares_after),
+        difference=interval.value,
+        low=interval.low,
+        high=interval.high,
+        p=mcnemar(lost, won),
+        n=len(pairs),
+        facts=len(shares),
+        won=sum(won),
+        lost=sum(lost),
+        failed=len(asked) - len(pairs),
+        judged_by=dict(Counter(check.judged_by for check in later)),
+    )
