@@ -2,7 +2,7 @@
 
 import pytest
 
-from selfstudy.models.thinking import NoAnswerError, opened_by, without_thinking
+from selfstudy.models.thinking import NoAnswerError, closed, opened_by, without_thinking
 
 THOUGHT = "Hmm, the user asks about Mali.\n\nIt could be Bamako, or Ségou."
 
@@ -28,6 +28,13 @@ class TestMarks:
     def test_cuts_up_to_the_closing_mark(self, opener: str, closer: str) -> None:
         assert without_thinking(f"{opener}{THOUGHT}{closer}Bamako.") == "Bamako."
         assert without_thinking(f"\n {opener}{THOUGHT}{closer}\n Bamako. \n") == "Bamako."
+
+    def test_a_prompt_that_opens_it_is_closed_again(self, opener: str, closer: str) -> None:
+        prompt = f"Who?\n{opener}"
+        assert closed(prompt).startswith(prompt)
+        assert closed(prompt).rstrip().endswith(closer.strip())
+        assert not opened_by(closed(prompt))
+        assert closed("Who?") == "Who?"
 
     def test_cuts_what_the_template_has_opened(self, opener: str, closer: str) -> None:
         assert without_thinking(f"{THOUGHT}{closer}Bamako.") == "Bamako."

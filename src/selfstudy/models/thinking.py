@@ -31,6 +31,19 @@ _CLOSERS = (
     r"<unused95>",
 )
 """Closers, each in the place of its opener."""
+_CLOSING = (
+    (r"<(?!\|)([^|>]+)>", r"</\1>"),
+    (r"\[(think)\]", r"[/\1]"),
+    (r"◁(.+)▷", r"◁/\1▷"),
+    (r"<\|begin_of_(.+)\|>", r"<|end_of_\1|>"),
+    (r"<\|START_(.+)\|>", r"<|END_\1|>"),
+    (r"<\|start_(.+)\|>", r"<|end_\1|>"),
+    (r"<\|inner_prefix\|>", "<|inner_suffix|>"),
+    (r".*<\|message\|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    (r"<\|channel>thought", "<channel|>"),
+    (r"<unused94>thought", "<unused95>"),
+)
+"""How the closing mark of an opening one is written, letter for letter."""
 _ANSWER = re.compile(
     r"<(answer|response|output|solution)>(?P<tagged>.*?)(?:</\1>\s*|\Z)"
     r"|<\|(?:begin_of_|start_)(?:solution|response|answer)\|>(?P<marked>.*?)"
@@ -52,6 +65,20 @@ class NoAnswerError(ValueError):
 def opened_by(prompt: str) -> bool:
     """Whether a rendered prompt ends inside thinking: the model's own words then begin there."""
     return _OPEN_END.search(prompt) is not None
+
+
+def closed(prompt: str) -> str:
+    """A rendered prompt with the thinking that it opens closed again, empty; another one as it is."""
+    found = _OPEN_END.search(prompt)
+    if found is None:
+        return prompt
+    opener = found[0].strip()
+    for flags in (0, _FLAGS):  # <|START_THINKING|> and <|start_thinking|> are closed in their own letters
+        for pattern, mark in _CLOSING:
+            if re.fullmatch(pattern, opener, flags):
+                line = "\n" if prompt.endswith("\n") else "\n\n"
+                return f"{prompt}{line}{re.sub(pattern, mark, opener, flags=flags)}\n\n"
+    return prompt
 
 
 def without_thinking(text: str, *, opened: bool = False) -> str:

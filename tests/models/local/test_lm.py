@@ -14,6 +14,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.local import loading
+from selfstudy.models.local.encoding import Answered
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Message
@@ -188,14 +189,14 @@ def test_log_probabilities_of_what_does_not_fit_into_memory_are_left_out(
     lm = load(tiny_llama)
     asked = [chat("word " * n) for n in (1, 40, 2, 3)]
     expected = lm.logprobs(asked, ["Paris."] * 4)
-    score, freed = lm._score, []
+    score, freed = lm._scorer._score, []
 
-    def short_of_memory(items: Sequence[tuple[int, list[int], list[int]]]) -> list[list[float]]:
-        if len(items) > 1 or len(items[0][1]) > 40:
+    def short_of_memory(items: Sequence[Answered]) -> list[list[float]]:
+        if len(items) > 1 or len(items[0].tokens) > 40:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return score(items)
 
-    monkeypatch.setattr(lm, "_score", short_of_memory)
+    monkeypatch.setattr(lm._scorer, "_score", short_of_memory)
     monkeypatch.setattr(loading, "free_memory", freed.append)
     found = lm.logprobs(asked, ["Paris."] * 4)
     assert found[1] == []

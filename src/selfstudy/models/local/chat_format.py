@@ -9,6 +9,9 @@ A tokenizer's chat template is used where there is one.  Without one the plain t
     Assistant:
 
 with the tokenizer's own first token (bos) before it, and a completion ends where a next "User:" line begins.
+
+The one place that knows what ends a turn: generation stops at `ends` and `stop`, training teaches what
+`encode_turns` gives.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.models import thinking
+from selfstudy.models.local.template import Ending, Habits, habits
 from selfstudy.records import Chat, Message
 
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -26,15 +31,37 @@ PLAIN_TEMPLATE = (
 )
 """The plain template in Jinja, for servers that want one."""
 PLAIN_STOP = ("\nUser:",)
+_PLAIN = Habits(system=True, opens_thinking=False, ending=Ending(stop=PLAIN_STOP))
 
 
 class ChatFormat:
-    """Renders and tokenises chats for one tokenizer."""
+    """Renders and tokenises chats for one tokenizer.
 
-    def __init__(self, tokenizer: Any) -> None:
+    Args:
+        model: whose settings name more end tokens; only tokens that it has an embedding for are taught.
+
+    Attributes:
+        ends: token ids that end an answer: the template's, and those that settings and tokenizer name.
+        stop: texts that end one.
+    """
+
+    def __init__(self, tokenizer: Any, model: Any = None) -> None:
         self._tokenizer = tokenizer
         self._templated = bool(getattr(tokenizer, "chat_template", None))
-        self.stop: tuple[str, ...] = () if self._templated else PLAIN_STOP
+        words = _own_words(tokenizer)
+        self._habits = habits(self._apply, words) if self._templated else _PLAIN
+        self._first = [] if self._templated else _first_tokens(tokenizer)
+        self.stop: tuple[str, ...] = self._habits.ending.stop
+        self.ends: list[int] = _named_ends(tokenizer, model)
+        self._end = self._habits.ending.text
+        self._eos = _eos(tokenizer, model)
+        own = words.get(self._habits.ending.token)
+        self._rows = rows = _embeddings(model)
+        if own is not None and (rows is None or own < rows):
+            self.ends = sorted({*self.ends, own})
+            self._eos = own if self._eos is None else self._eos
+        elif self._habits.ending.token:  # the model cannot have learned to write it
+            self._end = ""
 
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.
@@ -44,12 +71,17 @@ class ChatFormat:
         """
         return self._render(chat, open_answer=True)
 
+    def render_closed(self, chat: Chat) -> str:
+        """The prompt before a given answer: as `render`, thinking that the template opens closed."""
+        prompt = self.render(chat)
+        return thinking.closed(prompt) if self._habits.opens_thinking else prompt
+
     def answer(self, chat: Chat, text: str) -> str:
-        """`text` exactly as it would follow `render(chat)`, without what ends the turn."""
+        """`text` exactly as it would follow `render_closed(chat)`, without what ends the turn."""
         text = text.strip()
         if not self._templated:
             return f" {text}"
-        prompt = self.render(chat)
+        prompt = self.render_closed(chat)
         full = self._render((*chat, Message(role="assistant", content=text)), open_answer=False)
         tail = full.removeprefix(prompt)
         at = tail.find(text)
@@ -57,24 +89,63 @@ class ChatFormat:
         return tail[: at + len(text)] if full.startswith(prompt) and at >= 0 else text
 
     def encode(self, prompts: Sequence[str]) -> list[list[int]]:
-        """Token ids of rendered prompts; those of plain text get its bos and the like."""
-        return self._ids(prompts, special=not self._templated)
+        """Token ids of rendered prompts; those of plain text begin with the tokenizer's bos and the like."""
+        found = self._ids(prompts)
+        bos = getattr(self._tokenizer, "bos_token_id", None)
+        if bos is not None and self._templated:  # a tokenizer that adds its own to that of the template
+            found = [ids[1:] if ids[:2] == [bos, bos] else ids for ids in found]
+        return [[*self._first, *ids] if ids else ids for ids in found]
 
     def encode_answers(self, answers: Sequence[str]) -> list[list[int]]:
         """Token ids of what `answer` returned."""
-        return self._ids(answers, special=False)
+        return self._ids(answers)
+
+    def encode_turns(self, answers: Sequence[str]) -> list[list[int]]:
+        """The same with what ends the turn: as the template writes it, up to the mark that ends it.
+
+        White space after the mark is no part of the turn.  Where the template writes no mark it is the
+        tokenizer's or the model's eos, and without one the text at which generation stops.
+        """
+        if self._end:
+            return self._ids([answer + self._end for answer in answers])
+        if self._eos is not None:
+            return [[*ids, self._eos] for ids in self._ids(answers)]
+        return self._ids([answer + "".join(self.stop[:1]) for answer in answers])
+
+    def unknown(self, tokens: Sequence[int]) -> list[int]:
+        """Those of `tokens` for which the model has no embedding."""
+        return [] if self._rows is None else [token for token in tokens if token >= self._rows]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of generated tokens, special tokens left out, spaces as they are."""
+        return self._text(tokens, special=False)
+
+    def read(self, tokens: Sequence[int]) -> str:
+        """The answer in generated tokens: their text, without the thinking before it.
+
+        Raises:
+            NoAnswerError: it is all thinking.
+        """
+        whole = self._text(tokens, special=True)  # the marks around thinking may be special tokens
+        answer = thinking.without_thinking(whole, opened=self._habits.opens_thinking)
+        if answer == whole:
+            return self.decode(tokens)
+        for word in self._tokenizer.all_special_tokens:
+            answer = answer.replace(word, "")
+        return answer
+
+    def _text(self, tokens: Sequence[int], special: bool) -> str:
         return str(
-            self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            self._tokenizer.decode(
+                tokens, skip_special_tokens=not special, clean_up_tokenization_spaces=False
+            )
         )
 
-    def _ids(self, texts: Sequence[str], special: bool) -> list[list[int]]:
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
         found: list[list[int]] = self._tokenizer(
-            list(texts), add_special_tokens=special, return_attention_mask=False
+            list(texts), add_special_tokens=False, return_attention_mask=False
         )["input_ids"]
         return found
 
@@ -84,6 +155,8 @@ class ChatFormat:
         if not self._templated:
             lines = [f"{_ROLES[turn.role]}: {turn.content}" for turn in chat]
             return "\n\n".join([*lines, "Assistant:"] if open_answer else lines)
+        if chat[0].role == "system" and not self._habits.system:
+            chat = _without_system(chat)
         try:
             return self._apply(chat, open_answer)
         except Exception as error:
@@ -92,9 +165,7 @@ class ChatFormat:
                     f"the model's chat template refuses this chat: {error}",
                     "roles must alternate: user, assistant",
                 ) from None
-            # Some templates have no system role; what it says then opens the first turn.
-            first = Message(role=chat[1].role, content=f"{chat[0].content}\n\n{chat[1].content}")
-            return self._render((first, *chat[2:]), open_answer)
+            return self._render(_without_system(chat), open_answer)
 
     def _apply(self, chat: Chat, open_answer: bool) -> str:
         return str(
@@ -106,3 +177,63 @@ class ChatFormat:
                 enable_thinking=False,
             )
         )
+
+
+def _without_system(chat: Chat) -> Chat:
+    """The system's words before those of the first user, for templates without a system role."""
+    system, turns = chat[0].content, list(chat[1:])
+    at = next((i for i, turn in enumerate(turns) if turn.role == "user"), None)
+    if at is None:
+        return (Message(role="user", content=system), *turns)
+    turns[at] = Message(role="user", content=f"{system}\n\n{turns[at].content}")
+    return tuple(turns)
+
+
+def _own_words(tokenizer: Any) -> dict[str, int]:
+    """Words that are tokens of their own, with their ids."""
+    added: dict[str, int] = getattr(tokenizer, "get_added_vocab", dict)()
+    special = getattr(tokenizer, "all_special_tokens", [])
+    return added | {word: tokenizer.convert_tokens_to_ids(word) for word in special}
+
+
+def _first_tokens(tokenizer: Any) -> list[int]:
+    """What the tokenizer puts before a text, such as bos; what it appends (eos) has no place in a prompt."""
+    whole = list(tokenizer("a")["input_ids"])
+    bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
+    starts = range(len(whole) - len(bare) + 1)
+    at = next((i for i in starts if whole[i : i + len(bare)] == bare), None)
+    if at is not None:
+        return whole[:at]
+    return whole[:1] if whole[:1] == [getattr(tokenizer, "bos_token_id", None)] else []
+
+
+def _owners(tokenizer: Any, model: Any) -> list[Any]:
+    owners = [tokenizer]
+    if model is not None:
+        owners += [model.generation_config, model.config.get_text_config()]
+    return [owner for owner in owners if getattr(owner, "eos_token_id", None) is not None]
+
+
+def _named_ends(tokenizer: Any, model: Any) -> list[int]:
+    """Every token id that the tokenizer, the generation settings or the model name as an end."""
+    found: set[int] = set()
+    for owner in _owners(tokenizer, model):
+        ends = owner.eos_token_id
+        found.update([ends] if isinstance(ends, int) else ends)
+    return sorted(found)
+
+
+def _eos(tokenizer: Any, model: Any) -> int | None:
+    """The end token where the template has none: the tokenizer's, else the model's first."""
+    rows = _embeddings(model)
+    for owner in _owners(tokenizer, model):
+        ends = owner.eos_token_id
+        first: int = ends if isinstance(ends, int) else ends[0]
+        if rows is None or first < rows:
+            return first
+    return None
+
+
+def _embeddings(model: Any) -> int | None:
+    """How many tokens a model has embeddings for; a tokenizer may have more. None without a model."""
+    return None if model is None else int(model.get_input_embeddings().weight.shape[0])

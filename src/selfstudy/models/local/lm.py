@@ -14,17 +14,15 @@ from typing import Any
 
 import torch
 
-from selfstudy.errors import ModelError
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.models.local import loading, weights
+from selfstudy.models.local import encoding, loading, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
+from selfstudy.models.local.scoring import Scorer
+from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
-from selfstudy.records import Chat, Completion, digest
-
-_LOGIT_BUDGET = 2**28
-"""Most logits (rows x positions x vocabulary) that `logprobs` holds at once: 1 GiB of float32."""
+from selfstudy.records import Chat, Completion
 
 
 class LocalLM:
@@ -83,9 +81,10 @@ class LocalLM:
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self._device = model.device
         self._budget = token_budget
-        self._format = ChatFormat(tokenizer)
+        self._format = ChatFormat(tokenizer, model)
         self._forward = Forward(model)
-        self._ends = torch.tensor(_end_tokens(model, tokenizer), dtype=torch.long, device=self._device)
+        self._scorer = Scorer(model, self._forward)
+        self._ends = torch.tensor(self._format.ends, dtype=torch.long, device=self._device)
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
     def render(self, chat: Chat) -> str:
@@ -120,7 +119,7 @@ class LocalLM:
                     progress(1)
             results[slot] = completion
 
-        texts: dict[tuple[int, ...], str] = {}
+        texts: dict[tuple[int, ...], str | NoAnswerError] = {}
 
         def emit(finished: list[Finished]) -> None:
             for one in finished:
@@ -139,7 +138,7 @@ class LocalLM:
 
     def _prompts(self, chats: Sequence[Chat], sampling: Sampling) -> tuple[list[Prompt], dict[int, str]]:
         """Distinct prompts, longest first, each with its members; and the chats that cannot be asked."""
-        rendered, errors = self._tokenised(chats)
+        rendered, errors = encoding.prompts(self._format, chats)
         prompts: dict[tuple[int, ...], Prompt] = {}
         occurrences: Counter[str] = Counter()
         for index, (text, tokens) in rendered.items():
@@ -152,29 +151,10 @@ class LocalLM:
                 )
                 continue
             prompt = prompts.setdefault(tuple(tokens), Prompt(tokens, [], room))
-            keys = _stream_keys(sampling, text, occurrences[text])
+            keys = encoding.stream_keys(sampling, text, occurrences[text])
             occurrences[text] += 1
             prompt.members.extend(Member(index * sampling.total + j, key) for j, key in enumerate(keys))
         return sorted(prompts.values(), key=lambda prompt: -len(prompt.tokens)), errors
-
-    def _tokenised(self, chats: Sequence[Chat]) -> tuple[dict[int, tuple[str, list[int]]], dict[int, str]]:
-        """Text and tokens of every chat that has any, and what is wrong with the others, by index."""
-        rendered: dict[int, tuple[str, list[int]]] = {}
-        errors: dict[int, str] = {}
-        texts: dict[int, str] = {}
-        for index, chat in enumerate(chats):
-            try:
-                text = self._format.render(chat)
-                text.encode()  # a lone surrogate is no text; a tokenizer would fail on the whole batch
-                texts[index] = text
-            except (ModelError, UnicodeError) as error:
-                errors[index] = str(error)
-        for index, tokens in zip(texts, self._format.encode(list(texts.values())), strict=True):
-            if tokens:
-                rendered[index] = (texts[index], tokens)
-            else:
-                errors[index] = "the prompt has no tokens"
-        return rendered, errors
 
     def _decode(
         self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
@@ -220,12 +200,20 @@ class LocalLM:
 
         def stopped(tokens: list[int]) -> bool:
             tail = self._format.decode(tokens[-reach:])
-            return any(text in tail for text in stop)
+            return any(text in tail for text in stop) and self._answers(tokens, stop)
 
         return stopped
 
+    def _answers(self, tokens: list[int], stop: tuple[str, ...]) -> bool:
+        """Whether one of `stop` is in the answer, not in the thinking before it."""
+        try:
+            answer = self._format.read(tokens)
+        except NoAnswerError:
+            return False
+        return any(text in answer for text in stop)
+
     def _completion(
-        self, one: Finished, stop: tuple[str, ...], texts: dict[tuple[int, ...], str]
+        self, one: Finished, stop: tuple[str, ...], texts: dict[tuple[int, ...], str | NoAnswerError]
     ) -> Completion:
         if one.reason == "error":
             return Completion(
@@ -233,11 +221,22 @@ class LocalLM:
             )
         key = tuple(one.tokens)
         if key not in texts:
-            ended = one.reason == "stop" and one.tokens[-1] in self._ends.tolist()
-            text = self._format.decode(one.tokens[:-1] if ended else one.tokens)
-            cut = min((at for at in map(text.find, stop) if at >= 0), default=len(text))
-            texts[key] = text[:cut].strip()
-        return Completion(text=texts[key], tokens=len(one.tokens), logprob=one.logprob, finish=one.reason)
+            texts[key] = self._read(one, stop)
+        text = texts[key]
+        if isinstance(text, NoAnswerError):
+            error = f"no answer in {len(key)} tokens: {text} (allow more tokens, or switch the thinking off)"
+            return Completion(text="", tokens=len(key), logprob=one.logprob, finish="error", error=error)
+        return Completion(text=text, tokens=len(key), logprob=one.logprob, finish=one.reason)
+
+    def _read(self, one: Finished, stop: tuple[str, ...]) -> str | NoAnswerError:
+        """The answer that was written, up to where it stops."""
+        ended = one.reason == "stop" and one.tokens[-1] in self._format.ends
+        try:
+            text = self._format.read(one.tokens[:-1] if ended else one.tokens)
+        except NoAnswerError as error:
+            return error
+        cut = min((at for at in map(text.find, stop) if at >= 0), default=len(text))
+        return text[:cut].strip()
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
@@ -247,91 +246,11 @@ class LocalLM:
         """
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
-        rendered, _ = self._tokenised(chats)
-        usable = [i for i in rendered if texts[i].strip() and _encodable(texts[i])]
-        answers = self._format.encode_answers([self._format.answer(chats[i], texts[i]) for i in usable])
-        items = [(i, rendered[i][1], answer) for i, answer in zip(usable, answers, strict=True) if answer]
+        items = encoding.answered(self._format, chats, texts)
         if self._context is not None:
-            items = [item for item in items if len(item[1]) + len(item[2]) <= self._context]
-        items.sort(key=lambda item: -len(item[1]) - len(item[2]))
+            items = [one for one in items if len(one.tokens) <= self._context]
         results: list[list[float]] = [[] for _ in chats]
         with weights.answering(self.model):
-            self._score_all(items, results)
-        return results
-
-    def _score_all(
-        self, items: Sequence[tuple[int, list[int], list[int]]], results: list[list[float]]
-    ) -> None:
-        """Puts the log-probabilities of every item into its place of `results`, batch by batch."""
-        budget = self._budget
-        while items:
-            size = self._scoring_size(items, budget)
-            scored: list[list[float]] | None = None
-            try:
-                scored = self._score(items[:size])
-            except RuntimeError as error:
-                if not loading.is_out_of_memory(error):
-                    raise
-            if scored is None:
-                loading.free_memory(self._device)  # not in the handler: its traceback holds tensors
-                if size > 1:
-                    budget //= 2
-                    continue
-                scored = [[]]
-            for (index, _, _), values in zip(items[:size], scored, strict=True):
+            for index, values in self._scorer.score(items, self._budget):
                 results[index] = values
-            items = items[size:]
-
-    def _scoring_size(self, items: Sequence[tuple[int, list[int], list[int]]], budget: int) -> int:
-        length = len(items[0][1]) + len(items[0][2])
-        vocabulary = self.model.config.get_text_config().vocab_size
-        answer = 0
-        for count, (_, prompt, text) in enumerate(items):
-            answer = max(answer, len(text))
-            unpaddable = len(prompt) + len(text) < length and not self._forward.pads
-            rows = count + 1
-            too_many = rows * length > budget or rows * (answer + 1) * vocabulary > _LOGIT_BUDGET
-            if count and (unpaddable or too_many):
-                return count
-        return len(items)
-
-    @torch.inference_mode()
-    def _score(self, items: Sequence[tuple[int, list[int], list[int]]]) -> list[list[float]]:
-        length = max(len(prompt) + len(answer) for _, prompt, answer in items)
-        gaps = [length - len(prompt) - len(answer) for _, prompt, answer in items]
-        tokens = torch.tensor(
-            [p[:1] * gap + p + a for gap, (_, p, a) in zip(gaps, items, strict=True)], device=self._device
-        )
-        columns = torch.arange(length, device=self._device)
-        mask = (columns >= torch.tensor(gaps, device=self._device)[:, None]).long()
-        count = max(len(answer) for _, _, answer in items)
-        logits = self._forward.last_logits(tokens, mask, count + 1)[:, :-1]
-        chosen = logits.gather(2, tokens[:, -count:, None])[..., 0] - logits.logsumexp(2)
-        return [row[count - len(a) :] for row, (_, _, a) in zip(chosen.tolist(), items, strict=True)]
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeError:
-        return False
-    return True
-
-
-def _stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | None]:
-    """One key per completion of a chat: None is greedy, else the seed of its own random stream."""
-    if sampling.temperature == 0:
-        return [None] * sampling.total
-    parts = (str(sampling.seed), text, str(occurrence))
-    numbers = range(sampling.first, sampling.first + sampling.n)
-    keys: list[int | None] = [int(digest(*parts, str(number)), 16) for number in numbers]
-    return [None, *keys] if sampling.with_passage else keys
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Every token id that ends an answer, as the generation settings, the model or the tokenizer say."""
-    found: set[int] = set()
-    for owner in (model.generation_config, model.config.get_text_config(), tokenizer):
-        ends = getattr(owner, "eos_token_id", None)
-        found.update([ends] if isinstance(ends, int) else ends or [])
-    return sorted(found)
+        return results

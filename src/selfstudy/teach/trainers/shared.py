@@ -66,32 +66,23 @@ class Trained:
 
 
 class Tokens:
-    """Token ids exactly as generation sees them: the rendered prompt, the answer, the end token.
+    """Token ids exactly as generation sees them: the rendered prompt, the answer, what ends the turn.
 
     Prompt and answer are tokenised apart, as `LocalLM.logprobs` does, because generation also starts from the
-    tokens of the prompt alone.
+    tokens of the prompt alone.  Thinking that the template opens is closed before the answer.
     """
 
     def __init__(self, lm: Any) -> None:
-        self._format = ChatFormat(lm.tokenizer)
-        self._end = _end_token(lm)
+        self._format = ChatFormat(lm.tokenizer, lm.model)
 
     def prompts(self, chats: Sequence[Chat]) -> list[list[int]]:
-        return self._format.encode([self._format.render(chat) for chat in chats])
+        return self._format.encode([self._format.render_closed(chat) for chat in chats])
 
     def answers(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text as the answer to its chat, the end token last."""
-        rendered = [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
-        return [[*ids, *self._end] for ids in self._format.encode_answers(rendered)]
-
-
-def _end_token(lm: Any) -> list[int]:
-    """The token that ends an answer: the tokenizer's, else the model's first; none if there is none."""
-    for owner in (lm.tokenizer, lm.model.generation_config, lm.model.config.get_text_config()):
-        found = getattr(owner, "eos_token_id", None)
-        if found is not None:
-            return [found if isinstance(found, int) else found[0]]
-    return []
+        """Tokens of each text as the answer to its chat, the end of the turn last."""
+        return self._format.encode_turns(
+            [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
+        )
 
 
 def training_copy(lm: LanguageModel) -> Any:

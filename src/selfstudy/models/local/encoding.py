@@ -1,0 +1,83 @@
+"""Chats and texts of a batch as tokens, and what is wrong with those that have none; random streams.
+
+A chat that cannot be asked is an error of its own and leaves the others alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from selfstudy.errors import ModelError
+from selfstudy.models.base import Sampling
+from selfstudy.models.local.chat_format import ChatFormat
+from selfstudy.records import Chat, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A prompt and a given answer as one row: item `index` of the batch, the last `answer` tokens are its."""
+
+    index: int
+    tokens: list[int]
+    answer: int
+
+
+def prompts(
+    chat_format: ChatFormat, chats: Sequence[Chat], *, closed: bool = False
+) -> tuple[dict[int, tuple[str, list[int]]], dict[int, str]]:
+    """Text and tokens of every chat that has any, and what is wrong with the others, by index.
+
+    Args:
+        closed: as before a given answer, see `ChatFormat.render_closed`.
+    """
+    rendered: dict[int, tuple[str, list[int]]] = {}
+    errors: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    render = chat_format.render_closed if closed else chat_format.render
+    for index, chat in enumerate(chats):
+        try:
+            text = render(chat)
+            text.encode()  # a lone surrogate is no text; a tokenizer would fail on the whole batch
+            texts[index] = text
+        except (ModelError, UnicodeError) as error:
+            errors[index] = str(error)
+    for index, tokens in zip(texts, chat_format.encode(list(texts.values())), strict=True):
+        if not tokens:
+            errors[index] = "the prompt has no tokens"
+        elif unknown := chat_format.unknown(tokens):
+            errors[index] = f"the tokenizer gives token {unknown[0]}, for which the model has no embedding"
+        else:
+            rendered[index] = (texts[index], tokens)
+    return rendered, errors
+
+
+def answered(chat_format: ChatFormat, chats: Sequence[Chat], texts: Sequence[str]) -> list[Answered]:
+    """Every chat with its text as the answer, where both have tokens."""
+    usable = [i for i, text in enumerate(texts) if text.strip() and _encodable(text)]
+    rendered, _ = prompts(chat_format, [chats[i] for i in usable], closed=True)
+    usable = [usable[at] for at in rendered]
+    answers = chat_format.encode_answers([chat_format.answer(chats[i], texts[i]) for i in usable])
+    return [
+        Answered(i, [*prompt, *answer], len(answer))
+        for i, (_, prompt), answer in zip(usable, rendered.values(), answers, strict=True)
+        if answer and not chat_format.unknown(answer)
+    ]
+
+
+def stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | None]:
+    """One key per completion of a chat: None is greedy, else the seed of its own random stream."""
+    if sampling.temperature == 0:
+        return [None] * sampling.total
+    parts = (str(sampling.seed), text, str(occurrence))
+    numbers = range(sampling.first, sampling.first + sampling.n)
+    keys: list[int | None] = [int(digest(*parts, str(number)), 16) for number in numbers]
+    return [None, *keys] if sampling.with_passage else keys
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeError:
+        return False
+    return True

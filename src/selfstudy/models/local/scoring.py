@@ -1,0 +1,78 @@
+"""Log-probabilities of given answers, in batches that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from selfstudy.models.local import loading
+from selfstudy.models.local.encoding import Answered
+from selfstudy.models.local.forward import Forward
+
+_LOGIT_BUDGET = 2**28
+"""Most logits (rows x positions x vocabulary) that are held at once: 1 GiB of float32."""
+
+
+class Scorer:
+    """Scores rows of tokens with one model."""
+
+    def __init__(self, model: Any, forward: Forward) -> None:
+        self._forward = forward
+        self._device = model.device
+        self._vocabulary: int = model.config.get_text_config().vocab_size
+
+    def score(self, items: Sequence[Answered], budget: int) -> Iterator[tuple[int, list[float]]]:
+        """The index of every item, and the natural-log probability of each token of its answer.
+
+        What does not even fit into memory alone has no numbers.
+
+        Args:
+            budget: most tokens of a batch; halved when memory runs out.
+        """
+        items = sorted(items, key=lambda item: -len(item.tokens))
+        while items:
+            size = self._size(items, budget)
+            scored: list[list[float]] | None = None
+            try:
+                scored = self._score(items[:size])
+            except RuntimeError as error:
+                if not loading.is_out_of_memory(error):
+                    raise
+            if scored is None:
+                loading.free_memory(self._device)  # not in the handler: its traceback holds tensors
+                if size > 1:
+                    budget //= 2
+                    continue
+                scored = [[]]
+            yield from ((item.index, values) for item, values in zip(items[:size], scored, strict=True))
+            items = items[size:]
+
+    def _size(self, items: Sequence[Answered], budget: int) -> int:
+        """How many of the first items go together."""
+        length = len(items[0].tokens)
+        answer = 0
+        for count, item in enumerate(items):
+            answer = max(answer, item.answer)
+            unpaddable = len(item.tokens) < length and not self._forward.pads
+            rows = count + 1
+            too_many = rows * length > budget or rows * (answer + 1) * self._vocabulary > _LOGIT_BUDGET
+            if count and (unpaddable or too_many):
+                return count
+        return len(items)
+
+    @torch.inference_mode()
+    def _score(self, items: Sequence[Answered]) -> list[list[float]]:
+        length = max(len(item.tokens) for item in items)
+        gaps = [length - len(item.tokens) for item in items]
+        tokens = torch.tensor(
+            [item.tokens[:1] * gap + item.tokens for gap, item in zip(gaps, items, strict=True)],
+            device=self._device,
+        )
+        columns = torch.arange(length, device=self._device)
+        mask = (columns >= torch.tensor(gaps, device=self._device)[:, None]).long()
+        count = max(item.answer for item in items)
+        logits = self._forward.last_logits(tokens, mask, count + 1)[:, :-1]
+        chosen = logits.gather(2, tokens[:, -count:, None])[..., 0] - logits.logsumexp(2)
+        return [row[count - item.answer :] for row, item in zip(chosen.tolist(), items, strict=True)]
