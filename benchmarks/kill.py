@@ -22,8 +22,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfstudy.loop import STAGES, SUMMARY
-from selfstudy.run.standing import PROMOTED
+from selfstudy.files.jsonl import UNFINISHED
+from selfstudy.records import STAGES
+from selfstudy.run import Run
 
 SMALL = (
     "probe.ask.0.count=36",
@@ -86,12 +87,12 @@ def files(run: Path) -> dict[str, bytes]:
     """Everything a run found, by name: all files of its rounds, what it promoted, its summary untimed."""
     found = {
         path.relative_to(run).as_posix(): path.read_bytes()
-        for place in ("rounds", PROMOTED)
+        for place in (Run.rounds_folder, Run.promoted_folder)
         for path in sorted((run / place).rglob("*"))
         if path.is_file()
     }
-    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    found[SUMMARY] = json.dumps(summary | {"seconds": None, "usage": None}).encode()
+    summary = json.loads((run / Run.summary_file).read_text(encoding="utf-8"))
+    found[Run.summary_file] = json.dumps(summary | {"seconds": None, "usage": None}).encode()
     return found
 
 
@@ -178,7 +179,7 @@ def _where(run: Path) -> str:
     if not rounds:
         return "nothing yet"
     stage = next((name for name in STAGES if not (rounds[-1] / f"{name}.done").exists()), "report")
-    training = "in training, " if any(rounds[-1].glob("*.tmp")) else ""
+    training = "in training, " if any(rounds[-1].glob(f"*{UNFINISHED}")) else ""
     lines = sum(path.read_bytes().count(b"\n") for path in rounds[-1].glob("*.jsonl"))
     return f"{stage} of round {rounds[-1].name}, {training}{lines} records"
 

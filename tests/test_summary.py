@@ -90,7 +90,7 @@ def run(tmp_path: Path) -> Run:
         turn.fail("verify", "some-id", "out of memory")
         turn.fail("probe", "other-id", ValueError("nothing came back"))
         turn.append([Skipped(source="a.bin", reason="not text")])
-        made.write_json("rounds/1/gate.json", {"promoted": False, "reasons": ["too few"], "gains": {}})
+        made.write_json(made.round(1).gate_file, {"promoted": False, "reasons": ["too few"], "gains": {}})
     return Run.open(tmp_path / "run", write=False)
 
 
@@ -187,7 +187,7 @@ def test_the_last_promoted_round_speaks_for_the_run_before_and_after(tmp_path: P
             made.round(number).append(check(q, "base", "gap", "original", q is not asked[0]) for q in asked)
             made.round(number).append(check(q, "taught", "gap", "original", True) for q in asked)
             gate = {"promoted": promoted, "reasons": [], "gains": {"gap": {"n": number}}}
-            made.write_json(f"rounds/{number}/gate.json", gate)
+            made.write_json(made.round(number).gate_file, gate)
         summary = summarise(made, None, Letters())
     assert (summary["round"], summary["questions"], summary["promoted"]) == (2, 2, True)
     assert (summary["before"]["gap_correct"], summary["after"]["gap_correct"]) == (0.5, 1.0)

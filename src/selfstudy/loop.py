@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 Summary = dict[str, Any]
 
-SUMMARY, REPORT = "summary.json", "report.html"
-
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
     """Runs the whole loop in the run directory `path`, or goes on where it stopped; returns the summary.
@@ -115,9 +113,9 @@ class Study:
 
         with self.run.timed("report"):
             summary = summarise(self.run, self.key, self.embedder)
-            write_report(self.run, summary, self.run.path / REPORT, self.embedder)
+            write_report(self.run, summary, self.run.report_file, self.embedder)
         summary["seconds"] = self.run.seconds()
-        self.run.write_json(SUMMARY, summary)
+        self.run.write_json(self.run.summary_file, summary)
         return summary
 
     def calibrate(
@@ -152,7 +150,7 @@ class Study:
             self.reporter.note(error.what)
         for calibration in made:
             data = calibration.model_dump(mode="json")
-            self.run.write_json(f"calibration-{calibration.scorer}.json", data)
+            self.run.write_json(self.run.calibration_file(calibration.scorer), data)
             keep(self.recipe, calibration.scorer, data)
         return made
 
@@ -181,7 +179,7 @@ class Study:
         from selfstudy.models import load_nli
 
         writable = self.run.writable
-        cache = Cache(self.run.path / "cache" / "nli.sqlite", shared=False) if writable else None
+        cache = Cache(self.run.nli_cache, shared=False) if writable else None
         return load_nli(self.recipe.nli, cache)
 
     @cached_property
@@ -238,7 +236,7 @@ class Study:
         block = self.recipe.gather
         return Library.build(
             self.documents,
-            self.run.path / "library",
+            self.run.library_folder,
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
         )
@@ -369,9 +367,9 @@ def _verify(study: Study, round_: Round) -> None:
     gate = run_verify(round_, loaders, study.nli, study.prompts, study.key, study.reporter)
     if adapter is not None and gate.promoted:
         _promote(study, adapter)
-    elif (round_.path / "adapter").is_dir():  # there is one even if its training failed
-        promotion.reject(round_.path / "adapter", gate.reasons)
-        study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.path / 'adapter'}")
+    elif round_.adapter().is_dir():  # there is one even if its training failed
+        promotion.reject(round_, gate.reasons)
+        study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
     if not gate.promoted:
         study.language_models.forget(study.recipe.model, adapter)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from selfstudy.records import STAGES, Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
+from selfstudy.run import threshold
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -68,12 +69,12 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         **_auroc(run, key),
         "comparison": _comparison(run),
         **_capability(part, run.recipe, embedder),
-        "published": (run.read_json("imported.json") or {}).get("published"),
+        "published": (run.read_json(run.imported_file) or {}).get("published"),
         **_verified(part, run.recipe),
         **_gate(part),
         "verdicts": _verdicts(part),
         "seconds": run.seconds(),
-        "usage": (run.read_json("usage.json") or {}).get("stages", {}),
+        "usage": (run.read_json(run.usage_file) or {}).get("stages", {}),
         "errors": _errors(run),
         "skipped": len({s.id for each in run.rounds for s in each.iter(Skipped)}),
         "rounds_detail": details,
@@ -112,11 +113,11 @@ def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
         method_of[question.id] = question.method
         methods.setdefault(question.method, {"questions": 0, "gaps": 0})["questions"] += 1
     scored = 0
-    threshold = part.run.threshold.value if part else 0.0
+    limit = threshold.of(part.run).value if part else 0.0
     for score in _scores(part) if part else ():
         if score.value is not None and score.question_id in method_of:
             scored += 1
-            methods[method_of[score.question_id]]["gaps"] += score.value > threshold
+            methods[method_of[score.question_id]]["gaps"] += score.value > limit
     return {
         "questions": len(method_of),
         "gaps": sum(count["gaps"] for count in methods.values()),
@@ -132,14 +133,13 @@ def _scores(part: Round) -> list[Score]:
 
 
 def _thresholds(run: Run) -> dict[str, Any]:
-    threshold = run.threshold
-    paths = sorted(run.path.glob("calibration-*.json"))
-    made = [found for path in paths if (found := run.read_json(path.name)) is not None]
+    chosen = threshold.of(run)
+    made = [found for path in run.calibration_files if (found := run.read_json(path)) is not None]
     return {
-        "threshold": threshold.value,
-        "threshold_source": threshold.source,
-        "threshold_note": str(threshold),
-        "calibrated": threshold.calibrated,
+        "threshold": chosen.value,
+        "threshold_source": chosen.source,
+        "threshold_note": str(chosen),
+        "calibrated": chosen.calibrated,
         "calibrations": {calibration["scorer"]: calibration for calibration in made},
     }
 
@@ -192,8 +192,8 @@ def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[
 
     proposals: Sequence[Proposal] = part.read(Proposal) if part else ()
     scores = _scores(part) if part else []
-    threshold = part.run.threshold.value if part else 0.0
-    found = self_learning_capability(proposals, scores, embedder, threshold, seed=recipe.seed)
+    limit = threshold.of(part.run).value if part else 0.0
+    found = self_learning_capability(proposals, scores, embedder, limit, seed=recipe.seed)
     return {
         **{name: getattr(found, name) for name in CAPABILITY},
         "curiosity_of": found.clustered if found.clustered < found.questions else None,
@@ -209,8 +209,7 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
 
 def _gate(part: Round | None) -> dict[str, Any]:
-    path = None if part is None else (part.path / "gate.json").relative_to(part.run.path)
-    written = part.run.read_json(str(path)) if part is not None else None
+    written = part.run.read_json(part.gate_file) if part is not None else None
     if written is None:
         return {"promoted": None, "reasons": [], "gains": {}}
     return {name: written[name] for name in ("promoted", "reasons", "gains")}
@@ -241,6 +240,6 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
 
 
 def _versions(run: Run) -> dict[str, str]:
-    written = run.read_json("run.json") or {}
+    written = run.read_json(run.provenance_file) or {}
     named = {name: str(written[name]) for name in ("selfstudy", "python", "platform") if name in written}
     return {**named, **{name: str(version) for name, version in (written.get("packages") or {}).items()}}

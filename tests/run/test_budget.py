@@ -18,7 +18,7 @@ from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
-from selfstudy.run.budget import FILE, Ledger, Metered, Spent, prompt_tokens
+from selfstudy.run.budget import Ledger, Metered, Spent, prompt_tokens
 from selfstudy.text import estimate_tokens
 from tests.stories.small import DEMO, cli, sets
 
@@ -69,7 +69,7 @@ def test_counts_go_on_in_the_next_session(tmp_path: Path) -> None:
             lm.generate(CHATS, GREEDY)
     assert ledger.total.calls == 6
     assert ledger.seconds == 30
-    written = json.loads((tmp_path / FILE).read_text())
+    written = json.loads((tmp_path / Run.usage_file).read_text())
     assert written["stages"]["probe"]["calls"] == 6
 
 
@@ -237,7 +237,7 @@ def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) 
     assert code == 3
     assert "the budget of" in told
     assert "--set budget.calls=120" in told
-    spent = json.loads((stopped / FILE).read_text())["stages"]["probe"]["calls"]
+    spent = json.loads((stopped / Run.usage_file).read_text())["stages"]["probe"]["calls"]
     assert 0 < spent <= 60
     assert probe(stopped, "budget.calls=60")[0] == 3  # nothing more without more budget
     assert probe(stopped, "budget.calls=100000")[0] == 0

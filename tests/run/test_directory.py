@@ -239,7 +239,7 @@ def test_a_full_disk_loses_nothing_and_says_how_to_go_on(place: Path) -> None:
             except RunError as error:
                 print(error)
             try:
-                run.write_json("summary.json", {{"text": "x" * 9000}})
+                run.write_json(run.summary_file, {{"text": "x" * 9000}})
             except RunError as error:
                 print(error)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -344,9 +344,9 @@ def test_seconds_add_up_over_sessions_also_of_a_stage_that_failed(place: Path, r
 
 def test_json_files_are_replaced_whole_and_stay_json(place: Path, recipe: Recipe) -> None:
     with Run.create_or_resume(place, recipe) as run:
-        assert run.read_json("summary.json") is None
-        run.write_json("summary.json", {"auroc": float("nan"), "promoted": True})
-        assert run.read_json("summary.json") == {"auroc": None, "promoted": True}
+        assert run.read_json(run.summary_file) is None
+        run.write_json(run.summary_file, {"auroc": float("nan"), "promoted": True})
+        assert run.read_json(run.summary_file) == {"auroc": None, "promoted": True}
         json.loads((place / "summary.json").read_text(), parse_constant=pytest.fail)
 
 
@@ -357,7 +357,7 @@ def test_a_reader_cannot_write(place: Path, recipe: Recipe) -> None:
         with pytest.raises(RunError, match="reading only"):
             run.round(1).append(questions(1))
         with pytest.raises(RunError, match="reading only"):
-            run.write_json("x.json", {})
+            run.write_json(run.path / "x.json", {})
     assert files(place) == before
     assert not (place / "rounds").exists()
 

@@ -166,7 +166,7 @@ def test_a_cut_of_learned_weights_is_not_put_on_scores_of_equal_ones(tmp_path: P
 def test_a_run_keeps_the_threshold_it_began_with(probed: Path, calibrated: dict[str, object]) -> None:
     with Run.open(probed) as run:
         assert threshold.settle(run).source == "default"  # it was probed before it was calibrated
-        assert run.threshold.value == 0.5
+        assert threshold.of(run).value == 0.5
 
 
 def test_the_summary_says_where_it_comes_from(
@@ -328,7 +328,7 @@ def test_learned_weights_travel_with_the_threshold(tmp_path: Path) -> None:
     )
     with Run.create_or_resume(tmp_path / "run", made) as run:
         assert threshold.settle(run).weights == weights
-        assert run.threshold.value == 0.4
+        assert threshold.of(run).value == 0.4
     others = recipe(scorer="ensemble", ensemble=("selfcheck-nli", "p-true"))
     assert threshold.resolve(others).weights is None
 
@@ -336,7 +336,7 @@ def test_learned_weights_travel_with_the_threshold(tmp_path: Path) -> None:
 def test_a_damaged_threshold_of_a_run_is_named(probed: Path) -> None:
     (probed / "threshold.json").write_text('{"value": 2, "source": "default"}')
     with Run.open(probed, write=False) as run, pytest.raises(RunError, match=r"threshold\.json is damaged"):
-        _ = run.threshold
+        threshold.of(run)
 
 
 def test_where_it_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from selfstudy.records import (
     Score,
     Verdict,
 )
+from selfstudy.run.threshold import of as threshold_of
 
 from .small import QUICK, branch, cli, recipe, refusal
 
@@ -73,7 +74,7 @@ def test_a_run_ends_with_everything_that_it_promises(finished: Path) -> None:
 
 def test_every_gap_can_be_followed_from_question_to_check(finished: Path) -> None:
     with Run.open(finished, write=False) as run:
-        turn, threshold = run.round(1), run.threshold.value
+        turn, threshold = run.round(1), threshold_of(run).value
         questions = {q.id: q for q in turn.iter(Question)}
         answers = {a.question_id: a for a in turn.iter(Answer)}
         scores = {s.question_id: s for s in turn.iter(Score)}

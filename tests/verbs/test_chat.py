@@ -12,6 +12,7 @@ import pytest
 
 from selfstudy import Run, ScriptedLM
 from selfstudy.errors import ModelError, RunError
+from selfstudy.models import lora
 from selfstudy.models.base import GREEDY
 from selfstudy.recipe import EngineName, LocalModel, Recipe, ScriptedModel, ServerModel
 from selfstudy.records import Answer, Check, Completion, Evidence, Question, Reference, Score, Verdict
@@ -61,9 +62,10 @@ def make_run(folder: Path, *, promoted: bool | None = None, **changes: Any) -> P
         ]
         turn.append([question, other, evidence, reference, answer, verdict, score, *checks])
         if promoted is not None:
-            (turn.path / "adapter").mkdir()
-            (turn.path / "adapter/adapter_model.safetensors").write_bytes(b"")
-            run.write_json("rounds/1/gate.json", {"promoted": promoted, "reasons": ["It forgot too much."]})
+            turn.adapter().mkdir()
+            for name in (lora.WEIGHTS, lora.CONFIG):
+                (turn.adapter() / name).touch()
+            run.write_json(run.round(1).gate_file, {"promoted": promoted, "reasons": ["It forgot too much."]})
     return folder
 
 

@@ -14,7 +14,7 @@ from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, VerifyBlock
 from selfstudy.records import Chat, Document
-from selfstudy.run.budget import FILE
+from selfstudy.run import Run
 from selfstudy.verbs.estimate import Speed, Work, estimate, measure
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
@@ -175,7 +175,7 @@ def test_estimates_against_a_real_run(tmp_path: Path) -> None:
     assert code == 0, said
     expected = {row["stage"]: row for row in json.loads(shown)["stages"]}
     learn(recipe(*changes), tmp_path / "run")
-    spent = json.loads((tmp_path / "run" / FILE).read_text())["stages"]
+    spent = json.loads((tmp_path / "run" / Run.usage_file).read_text())["stages"]
     assert {"probe", "gather", "verify"} <= set(spent)
     for stage, real in spent.items():
         for name in ("calls", "prompt_tokens", "completion_tokens"):

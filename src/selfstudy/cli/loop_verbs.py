@@ -195,12 +195,13 @@ def _default_run(recipe: Path) -> Path:
 def print_summary_of(run: Path) -> None:
     from rich.console import Console
 
+    from selfstudy.run import Run
     from selfstudy.show.terminal import print_summary
 
-    file = run / "summary.json"
+    file = run / Run.summary_file
     try:
         summary = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {file}: {error}", f"selfstudy report {run}") from None
     print_summary(summary, Console())
-    typer.echo(f"report: {run / 'report.html'}")
+    typer.echo(f"report: {run / Run.report_file}")

@@ -23,6 +23,14 @@ from selfstudy.records import Record
 log = logging.getLogger(__name__)
 
 
+UNFINISHED = ".tmp"
+
+
+def unfinished(path: Path) -> Path:
+    """Where a file or folder is made, before it takes its place in one step."""
+    return path.with_name(path.name + UNFINISHED)
+
+
 @contextmanager
 def writing(path: Path, run: Path) -> Iterator[None]:
     """Turn an OSError into a RunError that says how to go on."""
@@ -56,7 +64,7 @@ def append(path: Path, data: bytes, run: Path) -> None:
 
 def replace(path: Path, data: bytes, run: Path) -> None:
     """Write `path` whole, in one step: a reader sees the old file or the new one, never half of either."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = unfinished(path)
     with writing(path, run):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

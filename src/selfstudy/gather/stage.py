@@ -20,6 +20,7 @@ from selfstudy.library.index import Library
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Evidence, Failure, Question, Record, Score, Verdict
+from selfstudy.run import threshold
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
@@ -84,7 +85,7 @@ def _gather(
         [scores[question.id] for question in block],
         references,
         models.nli,
-        round_.run.threshold.value,
+        threshold.of(round_.run).value,
     )
     read = [reference for reference in references if reference is not None]
     failures = [

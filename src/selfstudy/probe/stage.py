@@ -21,6 +21,7 @@ from selfstudy.probe.questions import Asker, Material
 from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
+from selfstudy.run import threshold
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
@@ -86,7 +87,7 @@ def _answer(
     stop = None
     if probe.adaptive is not None:
         scorer = meter.metered(make_scorer(probe.scorer, tools), round_)
-        stop = Stop(scorer, round_.run.threshold.value, probe.adaptive)
+        stop = Stop(scorer, threshold.of(round_.run).value, probe.adaptive)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
@@ -112,7 +113,7 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
 
 
 def _tools(round_: Round, models: Models, prompts: Prompts) -> Tools:
-    recipe, learned = round_.run.recipe, round_.run.threshold.weights
+    recipe, learned = round_.run.recipe, threshold.of(round_.run).weights
     weights = Weights(learned["bias"], learned["weights"]) if learned else None
     return Tools(models, prompts, recipe.probe, seed_for(recipe.seed, round_.number, "scores"), weights)
 

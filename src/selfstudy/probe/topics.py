@@ -107,8 +107,7 @@ def external_lines(
     Raises:
         DataError: the source cannot be read or has no entry.
     """
-    name = f"external-{number}.json"
-    kept = run.read_json(name)
+    kept = run.read_json(run.external_file(number))
     if kept is None:
         if given is not None and ask.source in (None, STDIN):
             lines = _given_lines(given, ask.count)
@@ -121,7 +120,7 @@ def external_lines(
                 "method external: no source given", "set `source` to a text file, one topic a line"
             )
         kept = {"lines": lines[: ask.count]}
-        run.write_json(name, kept)
+        run.write_json(run.external_file(number), kept)
     return list(kept["lines"])
 
 

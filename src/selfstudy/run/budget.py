@@ -1,7 +1,5 @@
 """What a run has asked of language models, and where it stops: counted per stage, kept over sessions.
 
-    usage.json of a run    calls, tokens, cost and seconds of each stage
-
 `Metered` goes around any language model; the loop puts it there.  It looks at the budget before each batch,
 so a run stops between batches and goes on with the next one.  Knows nothing of stages but their names.
 """
@@ -18,8 +16,6 @@ from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.records import Chat, Completion
 from selfstudy.run import Run
 from selfstudy.text import estimate_tokens
-
-FILE = "usage.json"
 
 
 @dataclass
@@ -59,7 +55,7 @@ class Spent:
 
 @dataclass
 class Ledger:
-    """What a run has spent, by stage; `usage.json` in its folder, written after every batch.
+    """What a run has spent, by stage; its `usage_file`, written after every batch.
 
     A kill -9 loses the count of the batch that it interrupts, not more.
 
@@ -76,7 +72,7 @@ class Ledger:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        written = self.run.read_json(FILE) or {}
+        written = self.run.read_json(self.run.usage_file) or {}
         known = {f.name for f in fields(Spent)}
         for stage, values in (written.get("stages") or {}).items():
             self.stages[stage] = Spent(**{name: value for name, value in values.items() if name in known})
@@ -98,7 +94,7 @@ class Ledger:
         """Counts what was spent in the current stage, and writes it down."""
         self.stages[self.stage] = self.stages.get(self.stage, Spent()) + spent
         stages = {stage: asdict(one) for stage, one in self.stages.items()}
-        self.run.write_json(FILE, {"seconds": self.seconds, "stages": stages})
+        self.run.write_json(self.run.usage_file, {"seconds": self.seconds, "stages": stages})
 
     def check(self, calls: int, guess: Callable[[], Spent] = Spent) -> None:
         """Whether the budget has room for a batch of so many calls, judged by the batches so far.
@@ -142,7 +138,7 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
     return BudgetError(
         f"the budget of {run.path} is {state}: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
         "everything done is kept. To go on, give the same command again: `learn`, `probe` and `demo` with "
-        f"--set budget.{name}={value}, the others after you change `budget` in {run.path / 'recipe.yaml'}",
+        f"--set budget.{name}={value}, the others after you change `budget` in {run.recipe_file}",
     )
 
 

@@ -1,51 +1,35 @@
 """The run directory: what a run has done so far; a kill at any moment loses nothing that was written.
 
-    recipe.yaml      the resolved recipe; a run exists once this file does
-    threshold.json   the hallucination score above which a question is a gap, settled by the first probe
-    run.json         provenance: versions, machine, seed, recipe digest
-    lock             held by the one process that may write (flock; released by the kernel if it dies)
-    timings.jsonl    seconds per stage, and costs of parts of stages
-    rounds/1/*.jsonl one file per record type, append-only, one JSON line each
-    rounds/1/*.done  a marker per finished stage
-
-Records hold no timestamps, so an interrupted and resumed run ends equal to an undisturbed one.
-POSIX only (flock).  This file knows nothing of what a stage does.
+The only place that knows what the files and folders of a run are called: `Run` and `Round` below name them.
+Records hold no timestamps, so an interrupted and resumed run ends equal to an undisturbed one.  Knows nothing
+of what a stage does.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import platform
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from selfstudy import __version__
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, lock
 from selfstudy.recipe import Recipe
-from selfstudy.recipe.file import changed_keys, parse_recipe, read_yaml, recipe_digest, to_yaml
-from selfstudy.records import Failure, Record
-from selfstudy.run import threshold
-from selfstudy.run.threshold import Threshold
+from selfstudy.recipe.file import changed_keys, to_yaml
+from selfstudy.records import Failure, Record, TrainedArm
+from selfstudy.run.provenance import provenance, stored_recipe
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-FORMAT = 2
-"""Of the recipe and records of a run, in its run.json; 0.1.0 noted none. Runs of another are refused."""
 
 WRITE_BYTES = 16 * 2**20
 """Records are gathered up to this many bytes and then written and synced at once."""
@@ -53,12 +37,57 @@ WRITE_BYTES = 16 * 2**20
 SCORING = "score "
 """Before a scorer's name: what scoring with it cost, in `Run.costs`."""
 
-PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scikit-learn", "scipy", "lancedb")
-"""Packages whose version can change a result: noted in run.json."""
+
+_DONE = ".done"
+"""Ends the name of the marker of a finished stage."""
+
+
+class _In:
+    """A file or folder inside the folder of a `Run` or a `Round`; of the class itself, only its name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> str: ...
+    @overload
+    def __get__(self, owner: Run | Round, kind: type) -> Path: ...
+    def __get__(self, owner: Run | Round | None, kind: type) -> Path | str:
+        return self._name if owner is None else owner.path / self._name
 
 
 class Run:
     """A run directory. Opened for writing it holds the writer lock until `close`."""
+
+    recipe_file = _In("recipe.yaml")
+    """The resolved recipe; a run exists once this file does."""
+    provenance_file = _In("run.json")
+    """Versions, machine, seed, recipe digest (provenance.py)."""
+    lock_file = _In("lock")
+    """Held by the one process that may write."""
+    timings_file = _In("timings.jsonl")
+    """Seconds per stage, and costs of parts of stages."""
+    rounds_folder = _In("rounds")
+    """A folder per round, named by its number: see `Round`."""
+    threshold_file = _In("threshold.json")
+    """The score above which a question is inconsistent, settled by the first probe (threshold.py)."""
+    usage_file = _In("usage.json")
+    """What was asked of language models (budget.py)."""
+    library_folder = _In("library")
+    """The index over the documents (library/index.py)."""
+    nli_cache = _In("cache/nli.sqlite")
+    """What the entailment model has judged."""
+    imported_file = _In("imported.json")
+    """What was imported; of an experiment the stored values too (verbs/importing)."""
+    answer_key_file = _In("answer_key.jsonl")
+    """The questions and accepted answers of imported question-answer data, for other runs."""
+    kept_apart_file = _In("kept_apart.json")
+    """Ids of the known questions of round 1 that are never trained and test every round (split.py)."""
+    promoted_folder = _In("promoted")
+    """What was promoted last: an adapter, or a merged model if the recipe says so (standing.py)."""
+    summary_file = _In("summary.json")
+    """All figures of the run."""
+    report_file = _In("report.html")
 
     def __init__(self, path: Path, recipe: Recipe, lock: int | None) -> None:
         self.path = path
@@ -78,18 +107,17 @@ class Run:
         _check_place(path)
         with jsonl.writing(path, path):
             path.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
+        run = cls(path, recipe, lock.take(path / cls.lock_file, path))
         try:
-            if (path / "recipe.yaml").exists():
+            if is_run(path):
                 _check_same(path, recipe)
             else:
-                jsonl.replace(path / "run.json", jsonl.encode(_provenance(recipe)), path)
-                jsonl.replace(path / "recipe.yaml", to_yaml(recipe).encode(), path)
-            run = cls(path, recipe, lock)
+                jsonl.replace(run.provenance_file, jsonl.encode(provenance(recipe)), path)
+                jsonl.replace(run.recipe_file, to_yaml(recipe).encode(), path)
             run._repair()
             return run
         except BaseException:
-            os.close(lock)
+            run.close()
             raise
 
     @classmethod
@@ -100,11 +128,10 @@ class Run:
             RunError: there is no run, another process writes to it, or its recipe.yaml was edited.
         """
         path = Path(path).absolute()
-        if not (path / "recipe.yaml").is_file():
+        if not is_run(path):
             raise RunError(f"no run at {path}", "start one with: selfstudy learn RECIPE --run DIR")
         recipe = _stored_recipe(path)
-        lock = _lock(path) if write else None
-        run = cls(path, recipe, lock)
+        run = cls(path, recipe, lock.take(path / cls.lock_file, path) if write else None)
         if write:
             try:
                 run._repair()
@@ -124,13 +151,21 @@ class Run:
     @property
     def rounds(self) -> list[Round]:
         """The rounds that exist, in order."""
-        numbers = [int(p.name) for p in (self.path / "rounds").glob("*") if p.name.isdigit() and p.is_dir()]
+        numbers = [int(p.name) for p in self.rounds_folder.glob("*") if p.name.isdigit() and p.is_dir()]
         return [self.round(number) for number in sorted(numbers)]
 
+    def calibration_file(self, scorer: str) -> Path:
+        """What `selfstudy calibrate` found for a scorer."""
+        return self.path / f"calibration-{scorer}.json"
+
     @property
-    def threshold(self) -> Threshold:
-        """Which hallucination score makes a question a gap, and why: settled when the run first probed."""
-        return threshold.of(self)
+    def calibration_files(self) -> list[Path]:
+        """Those that there are."""
+        return sorted(self.path.glob(self.calibration_file("*").name))
+
+    def external_file(self, ask: int) -> Path:
+        """What the way of asking number `ask`, of the method `external`, was given."""
+        return self.path / f"external-{ask}.json"
 
     @contextmanager
     def timed(self, stage: str, round_: int = 1) -> Iterator[None]:
@@ -148,7 +183,7 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
         total: dict[str, float] = {}
-        for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
+        for _, _, entry in jsonl.read_lines(self.timings_file):
             if "stage" in entry:
                 total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
         return total
@@ -161,21 +196,20 @@ class Run:
     def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
         """Sums of what `note_cost` was given, per part, over all sessions."""
         total: dict[str, dict[str, float]] = {}
-        for _, _, entry in jsonl.read_lines(self.path / "timings.jsonl"):
+        for _, _, entry in jsonl.read_lines(self.timings_file):
             if "part" in entry and entry["round"] == round_:
                 sums = total.setdefault(entry["part"], {})
                 for name in entry.keys() - {"part", "round"}:
                     sums[name] = sums.get(name, 0) + entry[name]
         return total
 
-    def write_json(self, name: str, data: Mapping[str, Any]) -> None:
-        """Replace file `name` of the run directory in one step; NaN and infinities become null."""
+    def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
+        """Replace a file of the run directory in one step; NaN and infinities become null."""
         self._require_writer()
-        jsonl.replace(self.path / name, jsonl.encode(data), self.path)
+        jsonl.replace(path, jsonl.encode(data), self.path)
 
-    def read_json(self, name: str) -> dict[str, Any] | None:
+    def read_json(self, path: Path) -> dict[str, Any] | None:
         """What `write_json` wrote, or None if there is no such file."""
-        path = self.path / name
         try:
             data: dict[str, Any] = from_json(path.read_bytes())
         except FileNotFoundError:
@@ -209,7 +243,7 @@ class Run:
         self._note({"stage": stage, "round": round_, "seconds": seconds})
 
     def _note(self, entry: Mapping[str, Any]) -> None:
-        jsonl.append(self.path / "timings.jsonl", to_json(entry) + b"\n", self.path)
+        jsonl.append(self.timings_file, to_json(entry) + b"\n", self.path)
 
     def _require_writer(self) -> None:
         if not self.writable:
@@ -217,7 +251,7 @@ class Run:
 
     def _repair(self) -> None:
         """Cut torn last lines off every JSONL file, left by a kill or a full disk in an earlier session."""
-        jsonl.repair(self.path / "timings.jsonl", self.path)
+        jsonl.repair(self.timings_file, self.path)
         for turn in self.rounds:
             for path in sorted(turn.path.glob("*.jsonl")):
                 if jsonl.repair(path, self.path):
@@ -225,16 +259,28 @@ class Run:
 
 
 class Round:
-    """One turn of the loop: its records and which stages have finished."""
+    """One turn of the loop: its records (one file per type, append-only) and which stages have finished."""
+
+    gate_file = _In("gate.json")
+    """Whether the adapter was promoted, and why (verify/gate.py)."""
 
     def __init__(self, run: Run, number: int) -> None:
         self.run = run
         self.number = number
-        self.path = run.path / "rounds" / str(number)
+        self.path = run.rounds_folder / str(number)
         self._ids: dict[type[Record], set[str]] = {}
         if run.writable:
             with jsonl.writing(self.path, run.path):
                 self.path.mkdir(parents=True, exist_ok=True)
+
+    def adapter(self, arm: TrainedArm = "taught") -> Path:
+        """The folder of the adapter that teach makes for an arm."""
+        return self.path / {"taught": "adapter", "control": "control"}[arm]
+
+    @property
+    def rejected_mark(self) -> Path:
+        """In the folder of an adapter that the gate refused, with the reasons; it is kept and never used."""
+        return self.adapter() / "REJECTED.txt"
 
     def read(self, kind: type[R]) -> list[R]:
         """All records of type `kind`, in file order; empty if there are none."""
@@ -319,7 +365,7 @@ class Round:
         return self.path / kind.file
 
     def _marker(self, stage: str) -> Path:
-        return self.path / f"{stage}.done"
+        return self.path / f"{stage}{_DONE}"
 
     def _known(self, kind: type[Record]) -> set[str]:
         if kind not in self._ids:
@@ -339,7 +385,7 @@ class Round:
     def _distrust_markers(self, repaired: Path) -> None:
         """Drop the marker of every stage that finished when `repaired` was longer than it is now."""
         size = repaired.stat().st_size
-        for marker in sorted(self.path.glob("*.done")):
+        for marker in sorted(self.path.glob(f"*{_DONE}")):
             if from_json(marker.read_bytes()).get(repaired.name, 0) > size:
                 log.warning(
                     "%s lost records that %s had written: the stage runs again", repaired, marker.stem
@@ -347,14 +393,20 @@ class Round:
                 marker.unlink()
 
 
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (path / Run.recipe_file).is_file()
+
+
 def _check_place(path: Path) -> None:
     """Refuse a place that is no run, before anything is written there."""
     if path.exists() and not path.is_dir():
         raise RunError(f"the run directory {path} is a file", "give a new folder with --run DIR")
-    if not path.is_dir() or (path / "recipe.yaml").exists():
+    if not path.is_dir() or is_run(path):
         return
     # what a kill during creation leaves behind does not count as somebody's files
-    foreign = [p.name for p in path.iterdir() if p.name not in ("lock", "run.json") and p.suffix != ".tmp"]
+    ours = (Run.lock_file, Run.provenance_file)
+    foreign = [p.name for p in path.iterdir() if p.name not in ours and p.suffix != jsonl.UNFINISHED]
     if foreign:
         raise RunError(
             f"{path} is not empty and no run (it holds {', '.join(sorted(foreign)[:3])})",
@@ -372,61 +424,4 @@ def _check_same(path: Path, recipe: Recipe) -> None:
 
 
 def _stored_recipe(path: Path) -> Recipe:
-    file = path / "recipe.yaml"
-    try:
-        provenance = from_json((path / "run.json").read_bytes())
-    except (OSError, ValueError):
-        raise RunError(
-            f"{path / 'run.json'} is missing or damaged", "start a new run with --run DIR"
-        ) from None
-    if provenance.get("format") != FORMAT:
-        raise RunError(
-            f"the run {path} was made by another version of selfstudy, {provenance.get('selfstudy')}, whose "
-            f"runs {__version__} does not read",
-            "start a new run with --run DIR, or go on with the version that began this one",
-        )
-    recipe = parse_recipe(read_yaml(file), str(file))
-    # a newer version may know more keys, so only the version that wrote the digest can check it
-    same_version = provenance.get("selfstudy") == __version__
-    if same_version and provenance.get("recipe_digest") != recipe_digest(recipe):
-        raise RunError(
-            f"{file} was edited after the run began", "undo the edit, or start a new run with --run DIR"
-        )
-    return recipe
-
-
-def _provenance(recipe: Recipe) -> dict[str, Any]:
-    versions = {}
-    for package in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    return {
-        "selfstudy": __version__,
-        "format": FORMAT,
-        "recipe_digest": recipe_digest(recipe),
-        "seed": recipe.seed,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-    }
-
-
-def _lock(path: Path) -> int:
-    """Take the writer lock of the run at `path`; returns the descriptor that holds it."""
-    with jsonl.writing(path / "lock", path):
-        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 200).decode(errors="replace").strip() or "an unknown process"
-        os.close(descriptor)
-        if not isinstance(error, BlockingIOError):
-            raise RunError(f"cannot lock {path}: {error.strerror}", "put the run on a local disk") from None
-        raise RunError(
-            f"the run {path} is being written by {holder}", "wait for it, stop it, or give another --run DIR"
-        ) from None
-    with suppress(OSError):  # on a full disk the lock still holds; only its label is missing
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-    return descriptor
+    return stored_recipe(path / Run.recipe_file, path / Run.provenance_file)

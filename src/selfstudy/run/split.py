@@ -21,9 +21,6 @@ from selfstudy.text import folded, normalise
 if TYPE_CHECKING:
     from selfstudy.run.directory import Round, Run
 
-KEPT = "kept_apart.json"
-"""File of the run: ids of the known questions of round 1 that are never trained and test every round."""
-
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -71,13 +68,13 @@ def split_of(round_: Round) -> Split:
 
 def keep_apart(run: Run) -> None:
     """Writes down which known questions of round 1 are kept apart over all rounds, once it has verdicts."""
-    if run.read_json(KEPT) is None:
-        run.write_json(KEPT, {"questions": sorted(split_of(run.round(1)).tested)})
+    if run.read_json(run.kept_apart_file) is None:
+        run.write_json(run.kept_apart_file, {"questions": sorted(split_of(run.round(1)).tested)})
 
 
 def kept_apart(run: Run) -> frozenset[str]:
     """Ids of the known questions of round 1 that are kept apart over all rounds."""
-    written = run.read_json(KEPT)
+    written = run.read_json(run.kept_apart_file)
     return frozenset(written["questions"]) if written else split_of(run.round(1)).tested
 
 

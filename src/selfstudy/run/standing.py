@@ -8,21 +8,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from selfstudy.records import Failure
+from selfstudy.files.jsonl import unfinished
+from selfstudy.models.lora import is_complete
+from selfstudy.records import Failure, TrainedArm
 from selfstudy.run import Round, Run
-
-PROMOTED = "promoted"
-"""Folder of the run with what was promoted last: an adapter, or a merged model if the recipe says so."""
-REJECTED = "REJECTED.txt"
-"""Marks the adapter of a round that the gate refused; it is kept and never used."""
 
 
 def promote(run: Run, write: Callable[[Path], None]) -> Path:
     """Puts what `write` writes into a folder in place of what was promoted before, in one step."""
-    target = run.path / PROMOTED
-    temporary = target.with_name(target.name + ".tmp")
+    target = run.promoted_folder
+    temporary = unfinished(target)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     write(temporary)
@@ -31,18 +28,15 @@ def promote(run: Run, write: Callable[[Path], None]) -> Path:
     return target
 
 
-def reject(adapter: Path, reasons: Sequence[str]) -> None:
-    """Marks an adapter folder, with the gate's reasons."""
-    (adapter / REJECTED).write_text("\n".join(reasons) + "\n", encoding="utf-8")
+def reject(round_: Round, reasons: Sequence[str]) -> None:
+    """Marks the adapter of a round, with the gate's reasons."""
+    round_.rejected_mark.write_text("\n".join(reasons) + "\n", encoding="utf-8")
 
 
-def trained(round_: Round, arm: Literal["taught", "control"]) -> Path | None:
+def trained(round_: Round, arm: TrainedArm) -> Path | None:
     """The adapter folder of an arm of a round, if its training gave one that is of use."""
-    from selfstudy.models.lora import is_complete
-    from selfstudy.teach.stage import FOLDERS
-
     failed = any(f.stage == "teach" and f.item_id == arm for f in round_.iter(Failure))
-    folder = round_.path / FOLDERS[arm]
+    folder = round_.adapter(arm)
     return folder if is_complete(folder) and not failed else None
 
 
@@ -50,7 +44,7 @@ def standing(round_: Round) -> Path | None:
     """The adapter that stands when `round` begins: the last one promoted before it."""
     for earlier in range(round_.number - 1, 0, -1):
         if _gate(round_.run.round(earlier)).get("promoted"):
-            return round_.run.round(earlier).path / "adapter"
+            return round_.run.round(earlier).adapter()
     return None
 
 
@@ -66,4 +60,4 @@ def why_stop(round_: Round) -> str | None:
 
 
 def _gate(round_: Round) -> dict[str, Any]:
-    return round_.run.read_json(f"rounds/{round_.number}/gate.json") or {}
+    return round_.run.read_json(round_.gate_file) or {}

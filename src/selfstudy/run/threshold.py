@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from selfstudy.run import Run
 
 DEFAULT = 0.5
-FILE = "threshold.json"
 HOME = "SELFSTUDY_HOME"
 """Environment variable: the folder for what outlives a run."""
 
@@ -69,21 +68,21 @@ def settle(run: Run) -> Threshold:
     Raises:
         DataError: a saved calibration of this model and scorer cannot be read.
     """
-    if run.read_json(FILE) is None:
-        run.write_json(FILE, resolve(run.recipe).model_dump(mode="json"))
+    if run.read_json(run.threshold_file) is None:
+        run.write_json(run.threshold_file, resolve(run.recipe).model_dump(mode="json"))
     return of(run)
 
 
 def of(run: Run) -> Threshold:
     """The threshold that `run` was given; before it has probed, that of its recipe, or the default."""
-    kept = run.read_json(FILE)
+    kept = run.read_json(run.threshold_file)
     if kept is None:
         return _of_recipe(run.recipe)
     try:
         return Threshold.model_validate(kept)
     except ValidationError as error:
         raise RunError(
-            f"{run.path / FILE} is damaged: {error.errors()[0]['msg']}", "restore it from a backup"
+            f"{run.threshold_file} is damaged: {error.errors()[0]['msg']}", "restore it from a backup"
         ) from None
 
 

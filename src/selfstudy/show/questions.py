@@ -27,6 +27,7 @@ from selfstudy.records import (
     Verdict,
     VerdictKind,
 )
+from selfstudy.run import threshold
 
 if TYPE_CHECKING:
     from selfstudy.run import Round, Run
@@ -71,14 +72,14 @@ class Point:
 def points(run: Run) -> list[Point]:
     """Every question of every round, in the order of the records."""
     found: list[Point] = []
-    scorer, threshold = run.recipe.probe.scorer, run.threshold.value
+    scorer, limit = run.recipe.probe.scorer, threshold.of(run).value
     for part in run.rounds:
         here = {q.id: Point(part.number, q.id, q.text, q.topic) for q in part.iter(Question)}
         for score in part.iter(Score):
             point = here.get(score.question_id)
             if point is not None and score.scorer == scorer:
                 point.before = score.value
-                point.gap = score.value is not None and score.value > threshold
+                point.gap = score.value is not None and score.value > limit
         for verdict in part.iter(Verdict):
             if verdict.question_id in here:
                 here[verdict.question_id].verdict = verdict.kind

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
+from selfstudy.files.jsonl import unfinished
 from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
+from selfstudy.run import threshold
 from selfstudy.show import compare
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
@@ -90,15 +92,15 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "data": Markup(_data(run, shown, opened, embedder)),
         "summary": summary,
         "model": cut(str((summary.get("models") or {}).get("lm", "")), 200),
-        "created": str((run.read_json("run.json") or {}).get("created", ""))[:10],
+        "created": str((run.read_json(run.provenance_file) or {}).get("created", ""))[:10],
         "headline": headline(summary),
         "story": story(summary),
         "sections": [(key, name) for key, name in SECTIONS if key != "scorers" or summary.get("comparison")],
         "tiles": _tiles(summary),
         "changes": changes(summary),
         "confidence": f"{run.recipe.verify.confidence:.0%}",
-        "threshold": run.threshold.value,
-        "threshold_note": str(run.threshold),
+        "threshold": threshold.of(run).value,
+        "threshold_note": str(threshold.of(run)),
         "mapped": bool(shown) and embedder is not None,
         "has_after": any(p.after is not None for p in shown),
         "rounds": [part.number for part in run.rounds],
@@ -294,7 +296,7 @@ def write(path: Path, html: str) -> None:
     """
     from selfstudy.errors import RunError
 
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = unfinished(path)
     try:
         temporary.write_text(html, encoding="utf-8", errors="replace", newline="\n")
         temporary.replace(path)

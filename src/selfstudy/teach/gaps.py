@@ -10,7 +10,7 @@ from typing import TypeVar
 from selfstudy import text
 from selfstudy.duplicates import near_duplicates
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
-from selfstudy.run import Round
+from selfstudy.run import Round, threshold
 from selfstudy.run.split import split_of
 
 REFUSAL = "I don't know."
@@ -59,7 +59,7 @@ def load(round_: Round) -> list[Item]:
     evidence = _by_id(round_, Evidence, lambda e: e.id in used)
     questions = round_.read(Question)
     split = split_of(round_)
-    threshold = round_.run.threshold.value
+    limit = threshold.of(round_.run).value
     items = []
     for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
@@ -82,7 +82,7 @@ def load(round_: Round) -> list[Item]:
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
                 held_out=question.id in split.held_out,
-                inconsistent=verdict.score is not None and verdict.score > threshold,
+                inconsistent=verdict.score is not None and verdict.score > limit,
             )
         )
     return items

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
+from selfstudy.files.jsonl import unfinished
 from selfstudy.models import Models
 from selfstudy.models import lora as adapters
 from selfstudy.progress import Reporter
@@ -33,9 +34,6 @@ from selfstudy.teach import pairs, wordings
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
-
-
-FOLDERS: dict[TrainedArm, str] = {"taught": "adapter", "control": "control"}
 
 
 def run_teach(
@@ -53,8 +51,8 @@ def run_teach(
         ModelError: the model is not one whose weights this process holds, or it has an adapter to which no
             other can be added.
     """
-    folder = round_.path / FOLDERS[arm]
-    temporary = folder.with_name(folder.name + ".tmp")
+    folder = round_.adapter(arm)
+    temporary = unfinished(folder)
     if adapters.is_complete(folder):
         shutil.rmtree(temporary, ignore_errors=True)  # a kill may have come just before
         return folder

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from selfstudy import text
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models.base import Sampling
+from selfstudy.models.lora import is_complete
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ServerModel, weights_of
 from selfstudy.records import (
@@ -30,10 +31,12 @@ from selfstudy.records import (
     Verdict,
 )
 from selfstudy.run import Round, Run
+from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
 
 if TYPE_CHECKING:
-    from selfstudy.models.base import LanguageModel
+    from selfstudy.models.lora import is_complete
+from selfstudy.models.base import LanguageModel
 
 R = TypeVar("R", bound=Record)
 
@@ -194,7 +197,7 @@ def open_talk(
     from selfstudy.models import load_lm
 
     folder = Path(place).expanduser()
-    if not (folder / "recipe.yaml").is_file():
+    if not is_run(folder):
         if compare:
             raise ModelError(f"{place} is no run, so there is nothing to compare", "give a run directory")
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
@@ -226,16 +229,14 @@ def open_talk(
 
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     """The adapter that was promoted last; to compare, the last one there is will do."""
-    adapters = [turn for turn in run.rounds if (turn.path / "adapter/adapter_model.safetensors").is_file()]
-    gates = {turn.number: run.read_json(f"rounds/{turn.number}/gate.json") or {} for turn in adapters}
+    adapters = [turn for turn in run.rounds if is_complete(turn.adapter())]
+    gates = {turn.number: run.read_json(turn.gate_file) or {} for turn in adapters}
     promoted = [turn for turn in adapters if gates[turn.number].get("promoted")]
     if promoted:
-        return promoted[-1].path / "adapter", [
-            f"taught: the adapter that round {promoted[-1].number} promoted"
-        ]
+        return promoted[-1].adapter(), [f"taught: the adapter that round {promoted[-1].number} promoted"]
     if compare and adapters:
         why = " ".join(gates[adapters[-1].number].get("reasons") or ["verify has not decided yet."])
-        return adapters[-1].path / "adapter", [f"taught: round {adapters[-1].number}, not promoted. {why}"]
+        return adapters[-1].adapter(), [f"taught: round {adapters[-1].number}, not promoted. {why}"]
     if compare:
         raise RunError(f"{run.path} has taught nothing yet", f"selfstudy chat {run.path}, without --compare")
     return None, ["nothing was promoted: this is the base model"]

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.models import lora
 
 if TYPE_CHECKING:
     from selfstudy.models.server.engines import Engine
@@ -241,7 +242,7 @@ def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
 def _local(role: str, block: LocalModel) -> Finding:
     found = _weights(role, block.path, "lm")
     adapter = block.adapter
-    if found.state == "ok" and adapter is not None and not (adapter / "adapter_config.json").is_file():
+    if found.state == "ok" and adapter is not None and not (adapter / lora.CONFIG).is_file():
         return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
     return found
 

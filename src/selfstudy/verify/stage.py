@@ -64,7 +64,6 @@ def run_verify(
         The caller marks the stage as done, after it has acted on the decision: a kill between the two must
         not lose a promotion.
     """
-    path = str((round_.path / "gate.json").relative_to(round_.run.path))
     items = plan(round_, key)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
@@ -85,7 +84,7 @@ def run_verify(
         checks = round_.read(Check)
         known = {check.question_id for check in checks if check.target == "known"}
         gate = decide(checks, rules, trained_share(round_, known))
-    round_.run.write_json(path, gate.model_dump(mode="json"))
+    round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))
     return gate
 
 

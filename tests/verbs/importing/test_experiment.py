@@ -20,7 +20,7 @@ from selfstudy.probe.questions import Proposal
 from selfstudy.records import Answer, Failure, Question, Score
 from selfstudy.run import Run
 from selfstudy.verbs.importing.experiment import _interleave
-from selfstudy.verbs.importing.file import IMPORTED, import_file
+from selfstudy.verbs.importing.file import import_file
 
 PUBLISHED = Path(__file__).parents[4] / "shared" / "data" / "into-the-unknown"
 MODELS = ("TinyLlama", "Phi-3", "Mistral", "baseline")
@@ -253,7 +253,7 @@ def test_an_interrupted_import_goes_on_and_ends_the_same(tmp_path: Path) -> None
     for file in part.glob("*.jsonl"):
         file.write_bytes(file.read_bytes()[:-40])
     (part / "probe.done").unlink()
-    (cut / IMPORTED).write_text(json.dumps({**expected, "finished": False}))
+    (cut / Run.imported_file).write_text(json.dumps({**expected, "finished": False}))
     assert import_file(path, cut) == expected
     assert written(cut) == written(whole)
     again = import_file(path, cut)

@@ -24,8 +24,6 @@ from selfstudy.verbs.importing.lessons import Lesson, lesson_records, read_lesso
 from selfstudy.verbs.importing.preferences import preference_records
 
 RowFormat = Literal["preferences", "qa"]
-ANSWER_KEY = "answer_key.jsonl"
-"""File of a run of question-answer data: the questions and all accepted answers, as an answer key."""
 BLOCK = 2048
 """Rows between two writes to disk."""
 
@@ -160,7 +158,7 @@ def write(
     round_.append(block)
     advance(given % BLOCK)
     if key := converter.answer_key():
-        jsonl.replace(round_.run.path / ANSWER_KEY, key, round_.run.path)
+        jsonl.replace(round_.run.answer_key_file, key, round_.run.path)
     survey = converter.survey
     return {
         "given": given,

@@ -31,11 +31,9 @@ from selfstudy.verbs.importing.lessons import is_lesson
 from selfstudy.verbs.importing.pickles import read_pickle
 from selfstudy.verbs.importing.preferences import is_preference
 
-__all__ = ["IMPORTED", "Format", "import_file"]
+__all__ = ["Format", "import_file"]
 
 Format = Literal["experiment", "preferences", "qa"]
-IMPORTED = "imported.json"
-"""File of the run that says what was imported; for an experiment it holds the stored values too."""
 
 _FIELDS = (
     "a result file of the original experiment (pickle), preference pairs {prompt, chosen, rejected}, "
@@ -77,13 +75,13 @@ def import_file(
     with Run.create_or_resume(folder, recipe) as run:
         if _finished(run, source):
             report.note(f"{run.path}: this import is done already")
-            return run.read_json(IMPORTED) or {}
+            return run.read_json(run.imported_file) or {}
         head = {"file": source.path.name, "digest": source.digest, "kind": source.kind}
-        run.write_json(IMPORTED, {**head, "finished": False})
+        run.write_json(run.imported_file, {**head, "finished": False})
         with run.timed("import"), report.task("importing", source.size) as advance:
             counts = source.write(run.round(1), advance)
         done = {**head, "finished": True, **counts}
-        run.write_json(IMPORTED, done)
+        run.write_json(run.imported_file, done)
         for stage in source.replaces:
             run.round(1).finish(stage)
         return done
@@ -191,7 +189,7 @@ def _finished(run: Run, source: _Source) -> bool:
     Raises:
         RunError: the run holds something else.
     """
-    written = run.read_json(IMPORTED)
+    written = run.read_json(run.imported_file)
     if written is None:
         if any(any(part.path.glob("*.jsonl")) for part in run.rounds):
             raise RunError(

@@ -1,0 +1,42 @@
+"""A lock file: held by one process, let go by the kernel if that dies.
+
+POSIX only (flock).  Knows nothing of runs or stages.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from selfstudy.errors import RunError
+from selfstudy.files import jsonl
+
+
+def take(path: Path, run: Path) -> int:
+    """Locks the file `path`; returns the descriptor that holds the lock until it is closed.
+
+    Args:
+        run: what is locked, for messages.
+
+    Raises:
+        RunError: another process holds it (the message says which), or the file system has no locks.
+    """
+    with jsonl.writing(path, run):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 200).decode(errors="replace").strip() or "an unknown process"
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise RunError(f"cannot lock {run}: {error.strerror}", "put the run on a local disk") from None
+        raise RunError(
+            f"the run {run} is being written by {holder}", "wait for it, stop it, or give another --run DIR"
+        ) from None
+    with suppress(OSError):  # on a full disk the lock still holds; only its label is missing
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    return descriptor
