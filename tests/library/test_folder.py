@@ -88,7 +88,8 @@ def test_mixed_folder(folder: Path) -> None:
     assert skipped["photo.txt"] == "binary file"
     assert skipped["paper.pdf"].startswith("not one of .txt")
     assert skipped["mali.txt"] == "same text as copy.txt"
-    assert skipped["zz_broken.txt"] == "cannot be read: No such file or directory"
+    assert skipped["zz_broken.txt"] == "a link that cannot be followed: No such file or directory"
+    assert skipped[".hidden.txt"] == skipped["sub/.git"] == "hidden: its name begins with a dot"
     assert skipped["rows.jsonl#line 3"] == "not JSON"
     assert skipped["rows.jsonl#line 4"] == "not a JSON object"
     assert skipped["rows.jsonl#line 5"] == "no field text, content or body (fields: question)"
@@ -97,7 +98,7 @@ def test_mixed_folder(folder: Path) -> None:
     assert skipped["table.csv#line 4"] == "no text"
     assert skipped["numbers.csv"] == "no column text, content or body (columns: a, b)"
     assert len(reading.documents) == 11
-    assert len(reading.skipped) == 13
+    assert len(reading.skipped) == 15
 
 
 def test_ids_do_not_depend_on_where_the_folder_is(
@@ -135,7 +136,7 @@ def test_nothing_usable_lists_why(tmp_path: Path) -> None:
             b"<meta charset=hex><p>Caf\xe9 in Lima.</p>",
             "cannot be read: 'hex' is not a text encoding",
         ),
-        ("a.csv", b'text,"title\n' + b"x" * 10_000_001, "cannot be read: field larger than field limit"),
+        ("a.csv", b'text,"title\n' + b"x" * 10_000_001, "its header cannot be read: a quote is not closed"),
         ("b.csv", b"text,title\n", "no records"),
     ],
 )
@@ -219,3 +220,78 @@ def test_fifty_megabytes(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 60
     assert max(len(d.text) for d in reading.documents) <= 100_000
     assert sum(len(d.text) for d in reading.documents) > 50_000_000 * 0.99
+
+
+def test_rows_of_a_table_stay_apart(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        'title,text\nFerry,"It began in 1908.\nBridge,"Built, so they say."\nTower,One, two\nMill,Old.\n'
+    )
+    (tmp_path / "b.tsv").write_text("title\ttext\nQuay\tLong.\n")
+    (tmp_path / "c.csv").write_text("title,text\nx," + "y" * 10_000_001 + "\n")
+    reading = read_documents(tmp_path)
+    assert [(d.title, d.text) for d in reading.documents] == [
+        ("Bridge", "Built, so they say."),
+        ("Mill", "Old."),
+        ("Quay", "Long."),
+    ]
+    assert [(s.source, s.reason) for s in reading.skipped] == [
+        ("a.csv#line 2", "a quote is not closed"),
+        ("a.csv#line 4", "3 fields, but 2 columns: a text that holds the separator needs quotes"),
+        ("c.csv#line 2", "a row of more than 10,000,000 characters"),
+    ]
+
+
+def test_links_are_listed_and_no_text_is_read_twice(tmp_path: Path) -> None:
+    library, outside = tmp_path / "library", tmp_path / "outside"
+    (library / "pages").mkdir(parents=True)
+    outside.mkdir()
+    (library / "pages" / "ferry.txt").write_text("The ferry began in 1908.")
+    (outside / "secret.txt").write_text("Somebody's own.")
+    (library / "again").symlink_to("pages")
+    (library / "away").symlink_to(outside)
+    (library / "file.txt").symlink_to(outside / "secret.txt")
+    (library / "loop").symlink_to("loop")
+    (library / "pages" / "up").symlink_to(library)
+    reading = read_documents(library)
+    assert [document.source for document in reading.documents] == ["pages/ferry.txt"]
+    skipped = {item.source: item.reason for item in reading.skipped}
+    assert skipped["again"] == "a link within the library, to pages"
+    assert skipped["away"].startswith(f"a link that leaves the library, to {outside}: copy")
+    assert skipped["file.txt"].startswith("a link that leaves the library")
+    assert skipped["loop"].startswith("a link that cannot be followed: ")
+    assert skipped["pages/up"] == "a link within the library, to ."
+    (tmp_path / "linked").symlink_to(library)
+    assert read_documents(tmp_path / "linked").documents == reading.documents, "the library itself may be one"
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("---\n# a comment\ndate: 2024-05-01\n---\n\n# The Quay\n\nText.", "The Quay"),
+        ("---\n# a comment\ntitle: \"The Quay\"\n---\n\n# Other\n", "The Quay"),
+        ("+++\n# a comment\ntitle = 'The Quay'\n+++\nText.", "The Quay"),
+        ("```sh\n# install it\nmake\n```\n\n## The Quay ##\n", "The Quay"),
+        ("~~~~\n~~~\n# not here\n~~~~\n# The Quay\n", "The Quay"),
+        ("````md\n```\n# not here\n```\n````\n# The Quay\n", "The Quay"),
+        ("    # indented code\n\n# The Quay\n", "The Quay"),
+        ("<!--\n# a note\n-->\n# The Quay\n", "The Quay"),
+        ("The Quay\n========\n\n# Below\n", "The Quay"),
+        ("#hashtag\n\n# The Quay", "The Quay"),
+        ("---\n\n# The Quay\n", "The Quay"),
+        ("Only text.\n\n```\n# never closed\n", "page"),
+    ],
+)  # fmt: skip
+def test_the_title_of_a_page_is_a_heading(tmp_path: Path, page: str, title: str) -> None:
+    for name, encoding in (("page.md", "utf-8"), ("page.md", "utf-8-sig"), ("page.md", "utf-16")):
+        (tmp_path / name).write_text(page, encoding=encoding)
+        assert [d.title for d in read_documents(tmp_path).documents] == [title]
+
+
+def test_titles_take_no_time(tmp_path: Path) -> None:
+    start = time.process_time()
+    for i, page in enumerate(
+        ("---\n" * 60_000, "<!--" * 60_000, "```\n" * 60_000, "# " * 100_000, "=\n" * 100_000)
+    ):
+        (tmp_path / f"{i}.md").write_text(page)
+    read_documents(tmp_path)
+    assert time.process_time() - start < 10

@@ -6,7 +6,6 @@ is a note.  It knows nothing of search; formats.py knows the formats.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,16 +82,49 @@ def _files(path: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
         yield path, text.clean(path.name)
         return
 
-    def unreadable(error: OSError) -> None:
-        name = os.path.relpath(error.filename, path)
-        skipped.append(Skipped(source=text.clean(name), reason=f"cannot be read: {error.strerror}"))
+    yield from _below(path, path, skipped)
 
-    for folder, folders, names in os.walk(path, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                file = Path(folder, name)
-                yield file, text.clean(file.relative_to(path).as_posix())
+
+def _below(folder: Path, root: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+    """The files of a folder, then those of its folders; links are not followed (`_elsewhere`)."""
+
+    def skip(path: Path, reason: str) -> None:
+        skipped.append(Skipped(source=text.clean(path.relative_to(root).as_posix()), reason=reason))
+
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        skip(folder, f"cannot be read: {error.strerror}")
+        return
+    folders = []
+    for path in paths:
+        if path.name.startswith("."):
+            skip(path, "hidden: its name begins with a dot")
+        elif reason := _elsewhere(path, root):
+            skip(path, reason)
+        elif path.is_dir():
+            folders.append(path)
+        else:
+            yield path, text.clean(path.relative_to(root).as_posix())
+    for path in folders:
+        yield from _below(path, root, skipped)
+
+
+def _elsewhere(path: Path, root: Path) -> str:
+    """Why a link is not followed; "" for what is none.
+
+    A link within the library shows what is read under its own name, and a link out of it may lead anywhere.
+    """
+    if not path.is_symlink():
+        return ""
+    try:
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        return f"a link that cannot be followed: {getattr(error, 'strerror', None) or error}"
+    if target.is_relative_to(root.resolve()):
+        inside = target.relative_to(root.resolve()).as_posix()
+        return f"a link within the library, to {text.clean(inside)}"
+    return f"a link that leaves the library, to {text.clean(str(target))}: copy what is to be read"
 
 
 def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> Iterator[Document | Skipped]:

@@ -7,7 +7,6 @@ one, and raises `UnusableError` if the whole file is of no use.  It knows nothin
 from __future__ import annotations
 
 import codecs
-import csv
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.files import tables
 
 MAX_RECORD = 10_000_000
 """Longest JSONL line, CSV field or HTML page, in characters: what a parser has to hold at once."""
@@ -34,6 +34,14 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+
+
+_FRONT_MATTER = re.compile(r"(-{3}|\+{3})[ \t]*\n(?:.*\n)*?\1[ \t]*(?:\n|\Z)")
+_TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$")
+_UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
+_CODE_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +153,35 @@ def read_text(source: Source) -> Iterator[Text | Bad]:
 
 
 def read_markdown(source: Source) -> Iterator[Text | Bad]:
-    """.md: all of it; the first heading is the title."""
+    """.md: all of it; the title is that of the front matter, else the first heading."""
     with source.open() as file:
         head = file.read(SAMPLE)
-    heading = re.search(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", head, re.MULTILINE)
-    yield Text(_stream(source), heading[1] if heading else "")
+    yield Text(_stream(source), _markdown_title(head))
+
+
+def _markdown_title(head: str) -> str:
+    """The title of a page that begins with `head`; what stands in code or in a comment is none."""
+    front = _FRONT_MATTER.match(head)
+    if front:
+        if named := _TITLE.search(front[0]):
+            return named[1].strip(" \t\"'")
+        head = head[front.end() :]
+    before = fence = ""
+    for line in _COMMENT.sub("", head).split("\n"):
+        mark = _CODE_FENCE.match(line)
+        if fence:
+            closes = mark and mark[1].startswith(fence) and not line.strip(fence[0] + " \t")
+            fence = "" if closes else fence
+            continue
+        if mark:
+            fence, before = mark[1], ""
+        elif heading := _HEADING.match(line):
+            return heading[1]
+        elif before and _UNDERLINE.match(line):
+            return before
+        else:
+            before = line.strip() if line[:4].strip() else ""
+    return ""
 
 
 def _stream(source: Source) -> Iterator[str]:
@@ -173,16 +205,20 @@ def read_html(source: Source) -> Iterator[Text | Bad]:
 def read_jsonl(source: Source) -> Iterator[Text | Bad]:
     """.jsonl: one object a line with a text in `text`, `content` or `body`; `title` and `source` if there."""
     with source.open() as file:
-        number = 0
-        while line := file.readline(MAX_RECORD + 1):
-            number += 1
+        for number, line in enumerate(_lines(file), 1):
             place = f"line {number}"
             if len(line) > MAX_RECORD:
-                while line and not line.endswith("\n"):
-                    line = file.readline(MAX_RECORD)
                 yield Bad(place, f"record of more than {MAX_RECORD:,} characters")
             elif line.strip():
                 yield _json_record(line, place)
+
+
+def _lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file; of one that is too long the beginning, more than MAX_RECORD characters."""
+    while line := file.readline(MAX_RECORD + 1):
+        yield line
+        while len(line) >= MAX_RECORD and not line.endswith("\n"):
+            line = file.readline(MAX_RECORD)
 
 
 def _json_record(line: str, place: str) -> Text | Bad:
@@ -202,33 +238,29 @@ def _json_record(line: str, place: str) -> Text | Bad:
 
 
 def read_csv(source: Source) -> Iterator[Text | Bad]:
-    """.csv: a header, then a text a row in column `text`, `content` or `body`; separated by , ; or tab."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_RECORD))
+    """.csv: a header, then a text a row in column `text`, `content` or `body`; separated by , ; tab or |."""
     with source.open() as file:
         header = file.readline(BLOCK)
-    for delimiter in ",;\t":
-        columns = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    for delimiter in tables.DELIMITERS:
+        columns = [name.lower() for name in tables.fields(header, delimiter)]
         column = next((name for name in TEXT_FIELDS if name in columns), None)
         if column is not None:
             break
     else:
-        names = ", ".join(next(csv.reader([header]), [])[:20]) or "none"
+        names = ", ".join(tables.fields(header, tables.delimiter_of(header))[:20]) or "none"
         raise UnusableError(f"no column {_or(TEXT_FIELDS)} (columns: {names})")
     with source.open() as file:
-        rows = csv.reader(file, delimiter=delimiter)
-        next(rows)
-        while True:
-            place = f"line {rows.line_num + 1}"
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Bad(place, f"not CSV: {error}")
+        for number, row in tables.rows(_lines(file), delimiter):
+            if number == 1:
+                if isinstance(row, str):
+                    raise UnusableError(f"its header cannot be read: {row}")
                 continue
-            fields = dict(zip(columns, row, strict=False))
-            if row:
-                yield Text(fields.get(column, ""), fields.get("title", ""), place, fields.get("source", ""))
+            place = f"line {number}"
+            fields = row if isinstance(row, str) else tables.named(columns, row)
+            if isinstance(fields, str):
+                yield Bad(place, fields)
+            else:
+                yield Text(fields[column], fields.get("title", ""), place, fields.get("source", ""))
 
 
 def _or(names: tuple[str, ...]) -> str:
@@ -242,4 +274,5 @@ READERS: dict[str, Reader] = {
     ".htm": read_html,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
+    ".tsv": read_csv,
 }
