@@ -8,8 +8,7 @@ recipe = load_recipe(
     Path(__file__).with_name("two-rounds.yaml"),
     ["rounds=1", "verify.control=false", "probe.ask.0.count=100"],
 )
-with Run.create_or_resume(Path("runs/verbs"), recipe) as run:
-    study = Study(run)
+with Run.create_or_resume(Path("runs/verbs"), recipe) as run, Study(run) as study:
     study.probe()
     study.gather()
     study.teach()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError, RunError, SelfstudyError
@@ -23,12 +24,13 @@ from selfstudy.recipe import Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES, Arm, Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.run import standing as promotion
-from selfstudy.run.models import StageModels, block_of, stop_servers
+from selfstudy.run.models import StageModels, block_of, servers_for
 
 if TYPE_CHECKING:
     from selfstudy.library.index import Library
     from selfstudy.models import Models
     from selfstudy.models.base import LanguageModel
+    from selfstudy.models.server.servers import Servers
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
 
@@ -41,11 +43,8 @@ def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) ->
     Raises:
         SelfstudyError: what the user can mend; everything written so far is kept.
     """
-    with Run.create_or_resume(Path(path), recipe) as run:
-        try:
-            return Study(run, reporter or Silent()).learn()
-        finally:
-            stop_servers()
+    with Run.create_or_resume(Path(path), recipe) as run, Study(run, reporter or Silent()) as study:
+        return study.learn()
 
 
 @dataclass
@@ -53,11 +52,12 @@ class Study:
     """The verbs, on one run directory; models and library are loaded when first needed, and once.
 
         with Run.create_or_resume(Path("runs/mine"), load_recipe("mine.yaml")) as run:
-            study = Study(run)
-            study.probe()
-            study.gather()
+            with Study(run) as study:
+                study.probe()
+                study.gather()
 
-    A verb that has finished before does nothing; one that was interrupted goes on.
+    A verb that has finished before does nothing; one that was interrupted goes on.  The end of `with` ends
+    the servers that were started; without it they end with the study, or with Python.
 
     Attributes:
         topics: gives the topics (or, with `questions: true`, the questions) of a method `external` whose
@@ -68,6 +68,18 @@ class Study:
     run: Run
     reporter: Reporter = field(default_factory=Silent)
     topics: Callable[[], Iterable[str]] | None = None
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the servers that were started for it; harmless if there are none."""
+        self.servers.close()
 
     def learn(self) -> Summary:
         """All verbs, round after round.
@@ -183,9 +195,14 @@ class Study:
         return load_nli(self.recipe.nli, cache)
 
     @cached_property
+    def servers(self) -> Servers:
+        """The engines that models of type `server` need, owned by this study."""
+        return servers_for(self.recipe, self.reporter.note)
+
+    @cached_property
     def language_models(self) -> StageModels:
         """What has been loaded, and what it has been asked."""
-        return StageModels(self.run, self.reporter.note)
+        return StageModels(self.run, self.servers)
 
     @property
     def judge(self) -> LanguageModel | None:
@@ -333,7 +350,7 @@ def _teach(study: Study, round_: Round) -> None:
     from selfstudy.teach.stage import run_teach
 
     keep_apart(study.run)
-    stop_servers()  # the weights that are trained need the memory
+    study.language_models.make_room()  # the weights that are trained need the memory
     models = study.models(round_, "teach")
     run_teach(round_, models, study.prompts, study.reporter)
     if study.recipe.verify.control:
@@ -377,7 +394,7 @@ def _verify(study: Study, round_: Round) -> None:
 def _promote(study: Study, adapter: Path) -> None:
     def write(folder: Path) -> None:
         if study.recipe.verify.merge:
-            stop_servers()
+            study.language_models.make_room()
             block = block_of(study.recipe, "teach")
             lm: Any = study.language_models.get(block, adapter)  # loading has merged the adapter in
             lm.model.save_pretrained(folder)

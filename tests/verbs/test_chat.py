@@ -139,7 +139,7 @@ def test_an_engine_that_would_start_again_for_the_adapter_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName, asked: type
 ) -> None:
     loaded: list[Any] = []
-    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, say: loaded.append(block))
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, servers: loaded.append(block))
     block = ServerModel(engine=engine, model="atlas", weights="atlas")
     talk = open_talk(str(make_run(tmp_path / "run", promoted=False, model=block)), compare=True)
     assert [type(one) for one in loaded] == [asked, asked]
@@ -155,7 +155,7 @@ def test_the_cache_is_used_as_the_run_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: bool
 ) -> None:
     told: list[bool] = []
-    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, say: told.append(cache))
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, servers: told.append(cache))
     open_talk(str(make_run(tmp_path / "run", cache=cache)))
     assert told == [cache]
 

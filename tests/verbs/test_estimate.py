@@ -160,7 +160,7 @@ def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
             self.say("starting vllm:m")
             return super().generate(chats, sampling, progress)
 
-    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache, say: Starting(say))
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, cache, servers: Starting(servers.say))
     path = tmp_path / "my.yaml"
     path.write_text("library: atlas\nprobe: {ask: [{method: documents, count: 5}]}\n")
     code, _, said = cli("estimate", path, "--seconds", "0.1")

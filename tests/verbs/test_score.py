@@ -238,7 +238,7 @@ def test_pairs_are_judged_once_whatever_asks_unless_told_otherwise(
 
 def test_remote_models_are_asked_again_only_with_the_cache_off(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[bool] = []
-    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache: told.append(cache))
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, servers: told.append(cache))
     for cache in (True, False):
         recipe = Recipe.model_validate({"cache": cache, "judge": {"path": "x"}})
         scoring.make_scorers(["p-true", "selfcheck-llm"], recipe, chosen=True)

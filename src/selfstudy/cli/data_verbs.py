@@ -122,6 +122,7 @@ def score(
         changes = [*nli_path, *overrides(model, seed, set_)]
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
+        from selfstudy.run.models import servers_for
         from selfstudy.verbs import score as scoring
 
         recipe = make_recipe({}, changes)
@@ -130,9 +131,13 @@ def score(
         if out is not None and out.exists() and file.exists() and out.samefile(file):
             raise DataError(f"{out} is the input itself", "give another file with --out")
         report = Terminal()
-        with _input(file) as lines, _counted(file, report) as advance:
+        with (
+            _input(file) as lines,
+            _counted(file, report) as advance,
+            servers_for(recipe, report.note) as servers,
+        ):
             done = scoring.open_output(out, names, recipe) if out is not None else None
-            scorers = scoring.make_scorers(names, recipe, chosen, report.note)
+            scorers = scoring.make_scorers(names, recipe, chosen, report.note, servers)
             tally = scoring.score_lines(
                 lines,
                 scorers,

@@ -106,7 +106,8 @@ def probe(
             from selfstudy import loop
             from selfstudy.progress import Terminal
 
-            loop.Study(opened, Terminal()).probe()
+            with loop.Study(opened, Terminal()) as study:
+                study.probe()
         say_next("gather", path)
 
 
@@ -157,7 +158,8 @@ def report(run: RunFolder) -> None:
         with Run.open(run) as opened:
             from selfstudy import loop
 
-            loop.Study(opened).report()
+            with loop.Study(opened) as study:
+                study.report()
         print_summary_of(run)
 
 
@@ -169,7 +171,8 @@ def _stage(verb: str, path: Path, *, following: str) -> None:
             from selfstudy import loop
             from selfstudy.progress import Terminal
 
-            getattr(loop.Study(run, Terminal()), verb)()
+            with loop.Study(run, Terminal()) as study:
+                getattr(study, verb)()
         say_next(following, path)
 
 

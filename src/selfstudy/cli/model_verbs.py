@@ -79,7 +79,7 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     from selfstudy.models import load_lm
     from selfstudy.models.counting import chat_counter
     from selfstudy.prompts import Prompts
-    from selfstudy.run.models import block_of, stop_servers
+    from selfstudy.run.models import block_of, servers_for
     from selfstudy.verbs.estimate import estimate as figure
     from selfstudy.verbs.estimate import measure
 
@@ -89,11 +89,9 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     speeds = None
     if seconds:
         typer.echo(f"asking the model for {seconds:g} s", err=True)
-        try:
-            lm = load_lm(block, cache=False, say=lambda text: typer.echo(text, err=True))
+        with servers_for(recipe, lambda text: typer.echo(text, err=True)) as servers:
+            lm = load_lm(block, cache=False, servers=servers)
             speeds = measure(lm, recipe, documents, prompts, seconds)
-        finally:
-            stop_servers()
     found = figure(recipe, documents, prompts, chat_counter(block), speeds)
     if as_json:
         import json
@@ -182,28 +180,34 @@ def chat(
         import shutil
         import sys
 
+        from selfstudy.models.server.servers import Servers
         from selfstudy.verbs.chat import open_talk
 
         def say(text: str) -> None:
             typer.echo(text, err=True)
 
-        talk = open_talk(
-            place, compare=compare, temperature=temperature, max_new_tokens=max_new_tokens, say=say
-        )
-        for note in talk.notes:
-            say(note)
-        typed = sys.stdin.isatty()
-        while True:
-            try:
-                line = input("> ") if typed else sys.stdin.readline()
-            except (EOFError, KeyboardInterrupt):
-                break
-            if not line.strip():
-                if typed or not line:  # in a pipe an empty line is only that
+        with Servers(say=say) as servers:
+            talk = open_talk(
+                place,
+                compare=compare,
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+                servers=servers,
+            )
+            for note in talk.notes:
+                say(note)
+            typed = sys.stdin.isatty()
+            while True:
+                try:
+                    line = input("> ") if typed else sys.stdin.readline()
+                except (EOFError, KeyboardInterrupt):
                     break
-                continue
-            if not typed:
-                typer.echo(f"> {line.strip()}")
-            for shown in talk.answer(line.strip(), shutil.get_terminal_size().columns):
-                typer.echo(shown)
-            typer.echo("")
+                if not line.strip():
+                    if typed or not line:  # in a pipe an empty line is only that
+                        break
+                    continue
+                if not typed:
+                    typer.echo(f"> {line.strip()}")
+                for shown in talk.answer(line.strip(), shutil.get_terminal_size().columns):
+                    typer.echo(shown)
+                typer.echo("")

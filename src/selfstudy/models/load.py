@@ -3,18 +3,19 @@
 The backends are imported only when one is loaded, so that importing this package costs nothing.
 
     base.py         the contract
-    local.py        transformers, in this process, with loading chat_format decoding sampling forward
+    local/          transformers, in this process
     remote/         behind an OpenAI-compatible URL
     server/         behind an engine that is started for you
     scripted.py     the public fake
     nli.py          entailment (deberta.py: a faster DeBERTa-v2)
     embedder.py     vectors of texts
     counting.py     tokens of what a model is asked
+    thinking.py     what of an answer is thinking aloud
+    lora.py         folders of adapters
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, RemoteModel, S
 
 if TYPE_CHECKING:
     from selfstudy.files.cache import Cache
+    from selfstudy.models.server.servers import Servers
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,13 @@ class Models:
         return self.lm if self.own_judge is None else self.own_judge
 
 
-def load_lm(
-    block: ModelBlock, *, cache: bool = True, say: Callable[[str], object] = lambda text: None
-) -> LanguageModel:
+def load_lm(block: ModelBlock, *, cache: bool = True, servers: Servers | None = None) -> LanguageModel:
     """The language model of a recipe.
 
     Args:
         cache: a remote one is not asked for what this user has already.
-        say: told in one line when a server is started, which may take minutes.
+        servers: starts and ends the engine that a model needs, if it needs one; without it the model does so
+            for itself alone, until it is forgotten or Python ends.
 
     Raises:
         ModelError: it cannot be loaded; the message says why and what to do.
@@ -64,7 +65,7 @@ def load_lm(
     if isinstance(block, ServerModel):
         from selfstudy.models.server.lm import ServerLM
 
-        return ServerLM(block, say)
+        return ServerLM(block, servers)
     from selfstudy.models.local.lm import LocalLM
 
     return LocalLM(block)

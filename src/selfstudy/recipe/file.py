@@ -104,8 +104,8 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but the budget and the cache, which change no result."""
-    return recipe.model_dump(mode="json", exclude={"budget", "cache"})
+    """What makes a run what it is: all but the budget, the cache and how many servers run."""
+    return recipe.model_dump(mode="json", exclude={"budget", "cache", "servers"})
 
 
 MOVED = {

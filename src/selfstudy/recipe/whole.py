@@ -54,6 +54,11 @@ class Recipe(Block):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     cache: bool = True
     """Keep what remote models answer, and ask nothing twice (remote/response_cache.py); changes no result."""
+    servers: Positive | None = None
+    """Most engines (models of type `server`) that run at once; changes no result.
+
+    None: all that the recipe names, and fewer where one does not start beside the others.
+    """
     budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01

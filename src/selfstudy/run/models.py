@@ -5,12 +5,12 @@ Knows blocks of a recipe and adapters; nothing of what a stage does with a model
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selfstudy.models.server.servers import Servers
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.run import Run
 from selfstudy.run.budget import Ledger, Metered
@@ -41,17 +41,32 @@ def with_adapter(block: ModelBlock, adapter: Path | None) -> ModelBlock:
     return block.model_copy(update={"adapter": adapter})
 
 
+def servers_for(recipe: Recipe, say: Callable[[str], object]) -> Servers:
+    """The owner of the engines of a recipe: as many at once as it names, or as many as it allows.
+
+    Args:
+        say: told in one line when one is started or ended, which may take minutes.
+    """
+    blocks = [recipe.model, recipe.probe.model, recipe.gather.reader, recipe.teacher, recipe.judge]
+    served = {
+        block.weights or block.model
+        for block in blocks
+        if isinstance(block, ServerModel) and block.url is None
+    }
+    return Servers(min(recipe.servers or len(served), len(served)) or 1, say)
+
+
 @dataclass
 class StageModels:
     """Models by block and adapter, each loaded once.
 
     Args:
         run: where their use is counted, if it is open for writing.
-        say: told when a server is started.
+        servers: starts the engines that they need.
     """
 
     run: Run
-    say: Callable[[str], None]
+    servers: Servers
     _loaded: dict[str, LanguageModel] = field(default_factory=dict)
     _ledger: Ledger | None = None
 
@@ -69,7 +84,7 @@ class StageModels:
         block = with_adapter(block, adapter)
         key = block.model_dump_json()
         if key not in self._loaded:
-            lm = load_lm(block, cache=self.run.recipe.cache, say=self.say)
+            lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
             self._loaded[key] = Metered(lm, self.ledger) if self.run.writable else lm
         return self._loaded[key]
 
@@ -77,9 +92,8 @@ class StageModels:
         """Lets go of a model that is not needed any more."""
         self._loaded.pop(with_adapter(block, adapter).model_dump_json(), None)
 
-
-def stop_servers() -> None:
-    """Ends the server that this process has started, if any."""
-    server = sys.modules.get("selfstudy.models.server.lm")
-    if server is not None:
-        server.stop_servers()
+    def make_room(self) -> None:
+        """Ends the engines that serve the student's own weights, before these are loaded to be trained."""
+        weights = weights_of(self.run.recipe.model)
+        if weights is not None:
+            self.servers.stop(weights.path)

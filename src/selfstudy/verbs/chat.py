@@ -35,8 +35,8 @@ from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
 
 if TYPE_CHECKING:
-    from selfstudy.models.lora import is_complete
-from selfstudy.models.base import LanguageModel
+    from selfstudy.models.base import LanguageModel
+    from selfstudy.models.server.servers import Servers
 
 R = TypeVar("R", bound=Record)
 
@@ -182,13 +182,13 @@ def open_talk(
     compare: bool = False,
     temperature: float = 0.0,
     max_new_tokens: int = 256,
-    say: Callable[[str], None] = lambda text: None,
+    servers: Servers | None = None,
 ) -> Talk:
     """A conversation with the model, or the run, at `place`.
 
     Args:
         compare: with a run, base and taught side by side.
-        say: told when a server is started.
+        servers: starts the engine that the model needs, if it needs one.
 
     Raises:
         ModelError: there is no such model, or `compare` without a run.
@@ -218,7 +218,7 @@ def open_talk(
     if adapter is not None:
         models["taught"] = with_adapter(base, adapter)
     return Talk(
-        {label: load_lm(block, cache=run.recipe.cache, say=say) for label, block in models.items()},
+        {label: load_lm(block, cache=run.recipe.cache, servers=servers) for label, block in models.items()},
         sampling,
         Prompts(run.recipe.prompts),
         Knowledge(run),

@@ -30,6 +30,7 @@ from selfstudy.records import Answer, Completion, Question, Score, digest
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
+    from selfstudy.models.server.servers import Servers
 
 BLOCK_BYTES = 16 * 2**20
 """A block has at most this many bytes of input, however few lines they are."""
@@ -68,12 +69,16 @@ class LazyModels:
         chosen: whether the caller chose a language model; the recipe's default is no answer to what wrote
             the answers that are scored.
         note: is told what a person should know of a model that is used.
+        servers: starts the engines that they need, if they need any.
     """
 
-    def __init__(self, recipe: Recipe, chosen: bool, note: Callable[[str], object]) -> None:
+    def __init__(
+        self, recipe: Recipe, chosen: bool, note: Callable[[str], object], servers: Servers | None = None
+    ) -> None:
         self._recipe = recipe
         self._chosen = chosen
         self._note = note
+        self._servers = servers
 
     @cached_property
     def lm(self) -> Any:
@@ -81,14 +86,16 @@ class LazyModels:
 
         if not self._chosen:
             raise RecipeError("this scorer asks a language model, and none was chosen", "give --model MODEL")
-        return load_lm(self._recipe.model, cache=self._recipe.cache)
+        return load_lm(self._recipe.model, cache=self._recipe.cache, servers=self._servers)
 
     @cached_property
     def judge(self) -> Any:
         from selfstudy.models import load_lm
 
         block = self._recipe.judge or self._recipe.teacher
-        return load_lm(block, cache=self._recipe.cache) if block is not None else self.lm
+        if block is None:
+            return self.lm
+        return load_lm(block, cache=self._recipe.cache, servers=self._servers)
 
     @cached_property
     def nli(self) -> Any:
@@ -107,7 +114,11 @@ class LazyModels:
 
 
 def make_scorers(
-    names: Sequence[str], recipe: Recipe, chosen: bool, note: Callable[[str], object] = lambda text: None
+    names: Sequence[str],
+    recipe: Recipe,
+    chosen: bool,
+    note: Callable[[str], object] = lambda text: None,
+    servers: Servers | None = None,
 ) -> list[Scorer]:
     """The scorers by name, with the recipe's settings; only models that they need are loaded (`LazyModels`).
 
@@ -115,7 +126,7 @@ def make_scorers(
         RecipeError: there is no such scorer, or it asks a language model and none was chosen.
         ModelError: a model cannot be loaded.
     """
-    models = cast("Models", LazyModels(recipe, chosen, note))
+    models = cast("Models", LazyModels(recipe, chosen, note, servers))
     tools = Tools(models, Prompts(recipe.prompts), recipe.probe, recipe.seed)
     return [make_scorer(name, tools) for name in dict.fromkeys(names)]
 

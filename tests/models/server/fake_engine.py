@@ -76,6 +76,18 @@ def note(name: str, content: Any) -> None:
         file.write(json.dumps(content) + "\n")
 
 
+def json_lines(name: str) -> list[Any]:
+    return [json.loads(line) for line in (HOME / f"{name}.jsonl").read_text().splitlines()]
+
+
+def runs(start: Any) -> bool:
+    try:
+        state = Path(f"/proc/{start['pid']}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def main() -> None:
     if sys.argv[1] in ("create", "rm"):  # what `ollama` is told
         note("orders", {"argv": sys.argv[1:], "host": os.environ["OLLAMA_HOST"]})
@@ -94,6 +106,9 @@ def main() -> None:
         note("workers", {"pid": worker.pid})
     if os.environ.get("FAKE_PORT_TAKEN") and len((HOME / "starts.jsonl").read_text().splitlines()) == 1:
         print("[Errno 98] error while attempting to bind: address already in use", flush=True)
+        sys.exit(1)
+    if os.environ.get("FAKE_ALONE") and any(map(runs, json_lines("starts")[:-1])):
+        print("CUDA error: out of memory", flush=True)
         sys.exit(1)
     if os.environ.get("FAKE_ENDS"):
         print("ValueError: the model's context is longer than the KV cache", flush=True)

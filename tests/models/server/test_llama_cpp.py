@@ -15,7 +15,7 @@ from selfstudy.atlas import world
 from selfstudy.models import load_lm
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.models.local.loading import locate
-from selfstudy.models.server import lm as server
+from selfstudy.models.server.servers import Servers
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ServerModel
 
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.skipif(shutil.which("llama-server") is not None, reason
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[LanguageModel]:
     file = convert(Path(locate("atlas", "lm")[0]), tmp_path / "atlas.gguf")
-    yield load_lm(ServerModel(engine="llama-cpp", model=str(file), startup_seconds=120))
-    server.stop_servers()
+    with Servers() as servers:
+        yield load_lm(ServerModel(engine="llama-cpp", model=str(file), startup_seconds=120), servers=servers)
 
 
 def test_served_answers_are_the_local_ones(served: LanguageModel) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -12,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -20,83 +17,22 @@ from pydantic import ValidationError
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
-from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.server import lm as server
+from selfstudy.models.base import Sampling, chat
+from selfstudy.models.server import adapters
 from selfstudy.models.server.lm import ServerLM
+from selfstudy.models.server.servers import Servers
 from selfstudy.recipe import RemoteModel, ServerModel
 
-HELLO = [chat("Who are you?")]
-FAKE = Path(__file__).with_name("fake_engine.py")
-GONE_SECONDS = 10.0
-"""From the kill on; what does not end politely takes 5 s."""
+from .engine import GONE_SECONDS, gone, noted, said
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the stand-in for vllm, llama-server and ollama notes what happens to it."""
-    (tmp_path / "bin").mkdir()
-    for name in ("vllm", "llama-server", "ollama"):
-        program = tmp_path / "bin" / name
-        program.write_text(f"#!{sys.executable}\n{FAKE.read_text()}")
-        program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_HOME", str(tmp_path))
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    yield tmp_path
-    server.stop_servers()
-    assert not list((tmp_path / "tmp").glob("selfstudy-*"))
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Callable[..., ServerModel]:
-    """Blocks for a folder that passes for a model."""
-
-    def make(name: str = "student", **values: Any) -> ServerModel:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text("{}")
-        return ServerModel(engine="vllm", model=str(folder), **{"startup_seconds": 120, **values})
-
-    return make
-
-
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    folder = tmp_path / "adapter"
-    folder.mkdir()
-    (folder / "adapter_model.safetensors").write_bytes(b"weights")
-    return folder
-
-
-def noted(home: Path, name: str) -> list[dict[str, Any]]:
-    file = home / f"{name}.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-def said(lm: Any) -> str:
-    return str(lm.generate(HELLO, GREEDY)[0][0].text)
-
-
-def gone(pid: int, deadline: float | None = None) -> bool:
-    """Whether the process ends by then."""
-    deadline = time.monotonic() + GONE_SECONDS if deadline is None else deadline
-    while time.monotonic() < deadline:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def test_a_server_is_started_when_asked_and_once(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_a_server_is_started_when_asked_and_once(
+    home: Path, model: Callable[..., ServerModel], servers: Servers
+) -> None:
     block = model(args={"max-model-len": 512})
-    lm = ServerLM(block)
+    lm = ServerLM(block, servers)
     told: list[str] = []
-    lm.say = told.append
+    servers.say = told.append
     assert not noted(home, "starts")
     assert said(lm) == said(lm) == f"I am {block.model}."
     (start,) = noted(home, "starts")
@@ -104,13 +40,15 @@ def test_a_server_is_started_when_asked_and_once(home: Path, model: Callable[...
     assert start["argv"][-2:] == ["--max-model-len", "512"]
     assert "starting vllm" in told[0]
     assert len(told) == 2
-    server.stop_servers()
+    servers.close()
     assert gone(start["pid"])
 
 
-def test_sampling_reaches_the_engine_with_its_penalty(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_sampling_reaches_the_engine_with_its_penalty(
+    home: Path, model: Callable[..., ServerModel], servers: Servers
+) -> None:
     sampling = Sampling(n=2, greedy_first=True, repetition_penalty=1.1, max_new_tokens=9)
-    found = ServerLM(model()).generate([chat("a"), chat("b")], sampling)
+    found = ServerLM(model(), servers).generate([chat("a"), chat("b")], sampling)
     assert [len(row) for row in found] == [3, 3]
     asked = [request["body"] for request in noted(home, "requests")]
     assert {body["repetition_penalty"] for body in asked} == {1.1}
@@ -119,9 +57,12 @@ def test_sampling_reaches_the_engine_with_its_penalty(home: Path, model: Callabl
 
 
 def test_base_and_adapter_are_served_by_one_server(
-    home: Path, model: Callable[..., ServerModel], adapter: Path
+    home: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
 ) -> None:
-    base, taught = ServerLM(model()), ServerLM(model().model_copy(update={"adapter": adapter}))
+    base, taught = (
+        ServerLM(model(), servers),
+        ServerLM(model().model_copy(update={"adapter": adapter}), servers),
+    )
     first = said(base)
     second = said(taught)
     assert second.startswith("I am selfstudy-")
@@ -133,36 +74,46 @@ def test_base_and_adapter_are_served_by_one_server(
 
 
 def test_an_adapter_that_is_trained_again_gets_another_name(
-    home: Path, model: Callable[..., ServerModel], adapter: Path
+    home: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
 ) -> None:
-    taught = ServerLM(model().model_copy(update={"adapter": adapter}))
+    taught = ServerLM(model().model_copy(update={"adapter": adapter}), servers)
     first = said(taught)
     (adapter / "adapter_model.safetensors").write_bytes(b"other weights")
     assert said(taught) != first
 
 
 def test_an_adapter_that_is_refused(
-    home: Path, model: Callable[..., ServerModel], adapter: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path,
+    model: Callable[..., ServerModel],
+    adapter: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    servers: Servers,
 ) -> None:
     monkeypatch.setenv("FAKE_ADAPTERS", "refuse")
     with pytest.raises(ModelError, match="greater than max_lora_rank 16") as error:
-        said(ServerLM(model().model_copy(update={"adapter": adapter})))
+        said(ServerLM(model().model_copy(update={"adapter": adapter}), servers))
     assert "max-lora-rank" in error.value.hint
     assert "VLLM_" not in error.value.hint
 
 
 def test_a_server_that_cannot_load_adapters(
-    home: Path, model: Callable[..., ServerModel], adapter: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path,
+    model: Callable[..., ServerModel],
+    adapter: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    servers: Servers,
 ) -> None:
     monkeypatch.setenv("FAKE_ADAPTERS", "unknown")
     with pytest.raises(ModelError, match="404") as error:
-        said(ServerLM(model().model_copy(update={"adapter": adapter})))
+        said(ServerLM(model().model_copy(update={"adapter": adapter}), servers))
     assert "start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment" in error.value.hint
 
 
-def test_ollama_knows_an_adapter_as_long_as_it_runs(home: Path, adapter: Path) -> None:
-    answer = said(ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120)))
-    server.stop_servers()
+def test_ollama_knows_an_adapter_as_long_as_it_runs(home: Path, adapter: Path, servers: Servers) -> None:
+    answer = said(
+        ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120), servers)
+    )
+    servers.close()
     made, gone_again = noted(home, "orders")
     name = made["argv"][1]
     assert answer == f"I am {name}."
@@ -171,20 +122,22 @@ def test_ollama_knows_an_adapter_as_long_as_it_runs(home: Path, adapter: Path) -
     assert made["host"] == gone_again["host"] == f"127.0.0.1:{noted(home, 'starts')[0]['port']}"
 
 
-def test_ollama_takes_too_long(home: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_OLLAMA_SECONDS", 0.5)
+def test_ollama_takes_too_long(
+    home: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, servers: Servers
+) -> None:
+    monkeypatch.setattr(adapters, "OLLAMA_SECONDS", 0.5)
     monkeypatch.setenv("FAKE_ORDERS", "600")
     with pytest.raises(ModelError, match=r"ollama create failed: .*timed out") as error:
-        said(ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120)))
+        said(ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120), servers))
     assert "by hand: ollama create" in error.value.hint
 
 
 def test_no_engine_gets_a_key(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "secret")  # vLLM would demand it of us
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    assert said(ServerLM(model())).startswith("I am")
+    assert said(ServerLM(model(), servers)).startswith("I am")
     assert noted(home, "starts")[0]["keys"] == []
 
 
@@ -206,20 +159,22 @@ def test_an_url_that_is_none(url: str) -> None:
         RemoteModel(model="m", base_url=url)
 
 
-def test_a_port_at_which_somebody_else_listens(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_a_port_at_which_somebody_else_listens(
+    home: Path, model: Callable[..., ServerModel], servers: Servers
+) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(ModelError, match=f"port {port} is taken") as error:
-            said(ServerLM(model(port=port)))
+            said(ServerLM(model(port=port), servers))
     assert "leave `port` out" in error.value.hint
     assert not noted(home, "starts")
-    assert said(ServerLM(model(port=port))).startswith("I am")
+    assert said(ServerLM(model(port=port), servers)).startswith("I am")
 
 
-def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel]) -> None:
-    student, teacher = ServerLM(model("student")), ServerLM(model("teacher"))
+def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel], servers: Servers) -> None:
+    student, teacher = ServerLM(model("student"), servers), ServerLM(model("teacher"), servers)
     assert said(student).endswith("student.")
     assert said(teacher).endswith("teacher.")
     first, second = noted(home, "starts")
@@ -230,11 +185,11 @@ def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel]) -> 
 
 
 def test_a_server_that_does_not_answer_in_time(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_LOADS", "600")
     with pytest.raises(ModelError, match="did not answer within") as error:
-        said(ServerLM(model(startup_seconds=8)))
+        said(ServerLM(model(startup_seconds=8), servers))
     assert "Loading the model ..." in error.value.what
     assert "vllm serve" in error.value.what
     assert "startup_seconds" in error.value.hint
@@ -242,49 +197,49 @@ def test_a_server_that_does_not_answer_in_time(
 
 
 def test_a_server_that_answers_503_while_it_loads(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_WARMS_UP", "2")
     file = f"{model().model}/config.json"
-    assert said(ServerLM(ServerModel(engine="llama-cpp", model=file))) == f"I am {file}."
+    assert said(ServerLM(ServerModel(engine="llama-cpp", model=file), servers)) == f"I am {file}."
     assert len(noted(home, "healthy")) == 1
 
 
 def test_a_server_that_ends_at_once(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_ENDS", "1")
     with pytest.raises(ModelError, match="ended before it answered") as error:
-        said(ServerLM(model()))
+        said(ServerLM(model(), servers))
     assert "longer than the KV cache" in error.value.what
     assert len(noted(home, "starts")) == 1
 
 
 def test_a_port_that_was_taken_meanwhile(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_PORT_TAKEN", "1")
-    assert said(ServerLM(model())).startswith("I am")
+    assert said(ServerLM(model(), servers)).startswith("I am")
     first, second = noted(home, "starts")
     assert first["port"] != second["port"]
 
 
 def test_a_server_that_dies_while_it_is_asked(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_DIES", "1")
     with pytest.raises(ModelError, match="ended while") as error:
-        said(ServerLM(model()))
+        said(ServerLM(model(), servers))
     assert "out of memory" in error.value.what
 
 
 def test_a_stubborn_engine_and_its_workers_are_ended(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_STUBBORN", "1")
     monkeypatch.setenv("FAKE_WORKER", "1")
-    said(ServerLM(model()))
-    server.stop_servers()
+    said(ServerLM(model(), servers))
+    servers.close()
     assert gone(noted(home, "starts")[0]["pid"])
     assert gone(noted(home, "workers")[0]["pid"])
 
@@ -365,57 +320,63 @@ def running(home: Path, model: Callable[..., ServerModel]) -> Iterator[tuple[str
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
-def test_a_running_server_is_used_and_left_alone(running: tuple[str, str], suffix: str, home: Path) -> None:
+def test_a_running_server_is_used_and_left_alone(
+    running: tuple[str, str], suffix: str, home: Path, servers: Servers
+) -> None:
     url, name = running
-    lm = load_lm(ServerModel(engine="vllm", model=name, url=url + suffix))
+    lm = load_lm(ServerModel(engine="vllm", model=name, url=url + suffix), servers=servers)
     assert said(lm) == f"I am {name}."
-    server.stop_servers()
+    servers.close()
     assert said(lm) == f"I am {name}."
     assert len(noted(home, "starts")) == 1
 
 
-def test_a_running_server_is_given_the_adapter(running: tuple[str, str], adapter: Path) -> None:
+def test_a_running_server_is_given_the_adapter(
+    running: tuple[str, str], adapter: Path, servers: Servers
+) -> None:
     url, name = running
-    assert said(load_lm(ServerModel(engine="vllm", model=name, url=url, adapter=adapter))).startswith(
-        "I am selfstudy-"
-    )
+    assert said(
+        load_lm(ServerModel(engine="vllm", model=name, url=url, adapter=adapter), servers=servers)
+    ).startswith("I am selfstudy-")
 
 
-def test_a_running_server_with_another_model(running: tuple[str, str]) -> None:
+def test_a_running_server_with_another_model(running: tuple[str, str], servers: Servers) -> None:
     url, name = running
     with pytest.raises(ModelError, match=f"serves {name}, not other"):
-        said(load_lm(ServerModel(engine="vllm", model="other", url=url)))
+        said(load_lm(ServerModel(engine="vllm", model="other", url=url), servers=servers))
 
 
-def test_no_server_at_the_url() -> None:
-    lm = load_lm(ServerModel(engine="vllm", model="m", url="http://127.0.0.1:9"))
+def test_no_server_at_the_url(servers: Servers) -> None:
+    lm = load_lm(ServerModel(engine="vllm", model="m", url="http://127.0.0.1:9"), servers=servers)
     with pytest.raises(ModelError, match="no vllm server answers at") as error:
         said(lm)
     assert "vllm serve m" in error.value.hint
 
 
 def test_a_running_server_that_only_swaps_cannot_be_given_an_adapter(
-    running: tuple[str, str], adapter: Path
+    running: tuple[str, str], adapter: Path, servers: Servers
 ) -> None:
     url, name = running
-    lm = load_lm(ServerModel(engine="transformers", model=name, url=url, adapter=adapter))
+    lm = load_lm(ServerModel(engine="transformers", model=name, url=url, adapter=adapter), servers=servers)
     with pytest.raises(ModelError, match="cannot be given the adapter") as error:
         said(lm)
     assert "leave `url` out" in error.value.hint
 
 
-def test_what_cannot_work_is_said_before_anything_starts(tmp_path: Path, adapter: Path) -> None:
+def test_what_cannot_work_is_said_before_anything_starts(
+    tmp_path: Path, adapter: Path, servers: Servers
+) -> None:
     with pytest.raises(ModelError, match="no model file"):
-        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf"))
+        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf"), servers)
     with pytest.raises(ModelError, match="cannot serve the adapter") as error:
-        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf", adapter=adapter))
+        ServerLM(ServerModel(engine="llama-cpp", model="no.gguf", adapter=adapter), servers)
     assert "convert_lora_to_gguf" in error.value.hint
     with pytest.raises(ModelError, match="no model folder"):
-        ServerLM(ServerModel(engine="vllm", model=str(tmp_path / "nowhere")))
+        ServerLM(ServerModel(engine="vllm", model=str(tmp_path / "nowhere")), servers)
 
 
-def test_tokens_are_counted_without_a_server(tiny_llama: Path) -> None:
-    lm = ServerLM(ServerModel(engine="transformers", model=str(tiny_llama)))
+def test_tokens_are_counted_without_a_server(tiny_llama: Path, servers: Servers) -> None:
+    lm = ServerLM(ServerModel(engine="transformers", model=str(tiny_llama)), servers)
     assert lm.count_tokens("The Danube flows through Vienna.") > 5
-    named = ServerLM(ServerModel(engine="vllm", model="no such model", url="http://127.0.0.1:9"))
+    named = ServerLM(ServerModel(engine="vllm", model="no such model", url="http://127.0.0.1:9"), servers)
     assert named.count_tokens("one two three") == 4

@@ -1,6 +1,8 @@
 """Language models behind an inference engine that selfstudy starts, asks over HTTP, swaps and stops.
 
-lm.py          the model of a recipe            engines.py      what engines differ in
-process.py     an engine, started and ended     watchdog.py     ends it, however we end
+lm.py          the model of a recipe                      engines.py      what engines differ in
+servers.py     which engines stand, and who ends them     starting.py     a block to an engine that answers
+running.py     a server that somebody else started        adapters.py     adapters on a running server
+process.py     one engine, started and ended              watchdog.py     ends it, however we end
 serve_fixes.py model folders that `transformers serve` can serve
 """
