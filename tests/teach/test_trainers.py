@@ -16,7 +16,7 @@ from selfstudy.models import load_lm
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.progress import Silent
-from selfstudy.recipe import LocalModel, LoraBlock
+from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock, SFTBlock
 from selfstudy.records import Example, Pair
 from selfstudy.teach.trainers import dpo, fast_lora, sft, shared
 
@@ -52,21 +52,15 @@ PAIRS = [
 
 
 def setting(**changes: Any) -> shared.Setting:
-    values: dict[str, Any] = {
-        "arm": "taught",
-        "phase": "sft",
-        "epochs": 30,
-        "learning_rate": 2e-2,
-        "batch_size": 6,
-        "warmup": 0.1,
-        "lora": LoraBlock(r=8, alpha=16, dropout=0.0),
-        "seed": 0,
-    }
+    values = {"arm": "taught", "phase": "sft", "lora": LoraBlock(r=8, alpha=16, dropout=0.0), "seed": 0}
     return shared.Setting(**{**values, **changes})
 
 
-def taught(lm: Any, folder: Path, **changes: Any) -> shared.Trained:
-    trained = sft.train(shared.training_copy(lm), lm, EXAMPLES, setting(**changes), Silent())
+def taught(lm: Any, folder: Path, lora: LoraBlock | None = None, **changes: Any) -> shared.Trained:
+    values = {"epochs": 30, "learning_rate": 2e-2, "batch_size": 6}
+    how = setting() if lora is None else setting(lora=lora)
+    block = SFTBlock(**{**values, **changes})
+    trained = sft.train(shared.training_copy(lm), lm, EXAMPLES, block, how, Silent())
     adapters.save(trained.model, folder)
     return trained
 
@@ -115,7 +109,7 @@ def test_the_fast_loss_equals_the_plain_one(tiny_llama: Path, monkeypatch: pytes
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     found: dict[str, Any] = {}
 
-    def gradients(trainer: Any, setting: Any, report: Any) -> Any:
+    def gradients(trainer: Any, setting: Any, block: Any, report: Any) -> Any:
         model = trainer.model
         torch.manual_seed(3)
         for name, parameter in model.named_parameters():
@@ -143,7 +137,14 @@ def test_the_fast_loss_equals_the_plain_one(tiny_llama: Path, monkeypatch: pytes
         return trainer
 
     monkeypatch.setattr(shared, "run", gradients)
-    sft.train(shared.training_copy(lm), lm, EXAMPLES, setting(), Silent())
+    sft.train(
+        shared.training_copy(lm),
+        lm,
+        EXAMPLES,
+        SFTBlock(batch_size=6, learning_rate=2e-2),
+        setting(),
+        Silent(),
+    )
     assert found["passes"] == 2  # the beginning, once, and the rest
     assert found["loss"][0] == pytest.approx(found["loss"][1], rel=1e-5)
     for fast, plain in found["gradients"]:
@@ -178,7 +179,12 @@ def test_combined_adapters_do_what_they_do_one_after_the_other(tiny_llama: Path,
     start = shared.merged(first.model)
     wide = LoraBlock(r=4, alpha=12, dropout=0.0, target_modules=("q_proj", "down_proj"))
     second = dpo.train(
-        start, lm, PAIRS, 0.1, setting(phase="dpo", epochs=3, lora=wide, learning_rate=1e-2), Silent()
+        start,
+        lm,
+        PAIRS,
+        DPOBlock(epochs=3, learning_rate=1e-2, batch_size=6),
+        setting(phase="dpo", lora=wide),
+        Silent(),
     )
     adapters.save(second.model, tmp_path / "two")
     adapters.combine([tmp_path / "one", tmp_path / "two"], tmp_path / "both")

@@ -11,8 +11,8 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import AnsweringBlock, Recipe, TeachBlock
 from selfstudy.records import Chat, Question, Rewording
 from selfstudy.run import Round
-from selfstudy.teach import gaps as items
 from selfstudy.teach import wordings
+from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
 
 from .lessons import make_round, question, reference
 
@@ -45,12 +45,12 @@ class KillError(Exception):
     pass
 
 
-def prepared(folder: Path, block_size: int = 2) -> tuple[Round, list[items.Item]]:
+def prepared(folder: Path, block_size: int = 2) -> tuple[Round, list[JudgedQuestion]]:
     recipe = Recipe(
         answering=AnsweringBlock(block_size=block_size), teach=TeachBlock(wordings=2, heldout_wordings=1)
     )
     round_ = make_round(folder, dict.fromkeys(COUNTRIES, "unknown"), recipe)
-    return round_, items.gaps(items.load(round_))
+    return round_, gaps_to_teach(judged_questions(round_))
 
 
 def test_only_rewordings_with_the_same_answer_and_names_count(tmp_path: Path) -> None:

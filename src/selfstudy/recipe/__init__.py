@@ -19,7 +19,7 @@ from selfstudy.recipe.models import (
     weights_of,
 )
 from selfstudy.recipe.probe import MEANS_OVER_SAMPLES, STDIN, AdaptiveBlock, Ask, ProbeBlock, ScorerName
-from selfstudy.recipe.teach import DPOBlock, LoraBlock, SFTBlock, TeachBlock
+from selfstudy.recipe.teach import DPOBlock, LoraBlock, PhaseBlock, SFTBlock, TeachBlock, TrainingBlock
 from selfstudy.recipe.verify import VerifyBlock
 from selfstudy.recipe.whole import BudgetBlock, Recipe
 
@@ -38,6 +38,7 @@ __all__ = [
     "LoraBlock",
     "ModelBlock",
     "NLIBlock",
+    "PhaseBlock",
     "Prices",
     "ProbeBlock",
     "Recipe",
@@ -47,6 +48,7 @@ __all__ = [
     "ScriptedModel",
     "ServerModel",
     "TeachBlock",
+    "TrainingBlock",
     "VerifyBlock",
     "weights_of",
 ]

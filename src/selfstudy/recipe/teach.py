@@ -1,46 +1,89 @@
-"""The recipe's block `teach`: what is trained, and how."""
+"""The recipe's block `teach`: what is trained, in which phases, and how."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Count, Fraction, Positive
 
 
 class LoraBlock(Block):
+    """The adapter that every phase trains (methods 1)."""
+
     r: Positive = 64
     alpha: Positive = 128
     dropout: Fraction = 0.05
     target_modules: str | tuple[str, ...] = "all-linear"
+    """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
 
 
-class SFTBlock(Block):
+class TrainingBlock(Block):
+    """What every phase has. Null means the vetted value for what is trained, which today is LoRA."""
+
+    LORA_RATE: ClassVar[float]
+    """Ten times the rate of full fine-tuning (methods 2.6)."""
+    STEPS: ClassVar[int] = 300
+    """Optimizer steps that small data is repeated for (methods 2.6: 300 steps of batch 32)."""
+    EPOCHS: ClassVar[tuple[int, int]] = (2, 10)
+    """Fewest passes (methods 2.6), and most, however little data there is."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: Positive = 32
+    """Examples or pairs per optimizer step, exactly."""
+    warmup: Fraction = 0.1
+    """Share of the steps in which the rate rises; after it falls as a cosine."""
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, resolved."""
+        return self.LORA_RATE if self.learning_rate is None else self.learning_rate
+
+    def passes(self, items: int) -> float:
+        """The epochs over so many examples or pairs, resolved."""
+        if self.epochs is not None:
+            return self.epochs
+        fewest, most = self.EPOCHS
+        return min(max(math.ceil(self.STEPS / math.ceil(items / self.batch_size)), fewest), most)
+
+
+class SFTBlock(TrainingBlock):
     """Supervised training on references, with and without evidence in the prompt, plus replay."""
 
-    epochs: Annotated[float, Field(gt=0)] = 2
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-5
-    batch_size: Positive = 32
-    warmup: Fraction = 0.1
+    LORA_RATE: ClassVar[float] = 2e-4
+
+    type: Literal["sft"] = "sft"
     replay: Annotated[float, Field(ge=0)] = 1.0
     """Replay examples per gap example, drawn from known questions."""
     reading: Fraction = 0.25
     """Share of gap examples repeated with the evidence in the prompt."""
 
 
-class DPOBlock(Block):
+class DPOBlock(TrainingBlock):
+    """Preference training on pairs (methods 1)."""
+
+    LORA_RATE: ClassVar[float] = 3e-5
+
+    type: Literal["dpo"] = "dpo"
     beta: Annotated[float, Field(gt=0)] = 0.1
-    epochs: Annotated[float, Field(gt=0)] = 3
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-5
-    batch_size: Positive = 32
-    warmup: Fraction = 0.1
+    epochs: Annotated[float, Field(gt=0)] | None = 3
+
+
+PhaseBlock = SFTBlock | DPOBlock
+"""The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
 
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo"] = "sft"
+    method: Literal["sft", "sft+dpo", "dpo"] | None = "sft"
+    """Short for `phases`: these ones, in this order, as the blocks `sft` and `dpo` below say."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
     heldout_wordings: Count = 1
@@ -59,3 +102,45 @@ class TeachBlock(Block):
     lora: LoraBlock = LoraBlock()
     sft: SFTBlock = SFTBlock()
     dpo: DPOBlock = DPOBlock()
+    phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
+    """Instead of `method`: any phases in any order, each with its own settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _phases_take_the_place_of_the_default(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("phases") and "method" not in data:
+            return {**data, "method": None}
+        return data
+
+    @field_validator("phases")
+    @classmethod
+    def _one_way_to_say_it(
+        cls, value: tuple[PhaseBlock, ...], info: ValidationInfo
+    ) -> tuple[PhaseBlock, ...]:
+        method = info.data.get("method")
+        if value and method is not None:
+            raise PydanticCustomError(
+                "phases", "give phases or method, not both; method is {method}", {"method": repr(method)}
+            )
+        if not value and "method" in info.data and method is None:
+            raise PydanticCustomError("phases", "name at least one phase, or give a method")
+        for name in ("sft", "dpo"):
+            block = info.data.get(name)
+            if value and block is not None and block != type(block)():
+                raise PydanticCustomError(
+                    "phases",
+                    "teach.{name} is for the short form: put its keys into the phases",
+                    {"name": name},
+                )
+        return value
+
+    @property
+    def plan(self) -> tuple[PhaseBlock, ...]:
+        """The phases, in order, however they were given."""
+        short: dict[str, PhaseBlock] = {"sft": self.sft, "dpo": self.dpo}
+        return self.phases or tuple(short[name] for name in (self.method or "").split("+"))
+
+    @property
+    def reading(self) -> float:
+        """The share of `sft.reading`, as the first supervised phase says it."""
+        return next((block.reading for block in self.plan if isinstance(block, SFTBlock)), self.sft.reading)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -12,14 +11,13 @@ from selfstudy.duplicates import near_duplicates
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round, threshold
 from selfstudy.run.split import split_of
-
-REFUSAL = "I don't know."
+from selfstudy.teach.control import exchanged
 
 R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class JudgedQuestion:
     """A question with its verdict.
 
     Attributes:
@@ -46,7 +44,7 @@ class Item:
     inconsistent: bool = False
 
 
-def load(round_: Round) -> list[Item]:
+def judged_questions(round_: Round) -> list[JudgedQuestion]:
     """All questions that have a verdict and an answer, in the order in which they were asked.
 
     Those of facts that are kept apart over all rounds are left out: they are trained in no way.
@@ -60,7 +58,7 @@ def load(round_: Round) -> list[Item]:
     questions = round_.read(Question)
     split = split_of(round_)
     limit = threshold.of(round_.run).value
-    items = []
+    found = []
     for question in questions:
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
         if verdict is None or answer is None or question.id in split.reserved:
@@ -69,8 +67,8 @@ def load(round_: Round) -> list[Item]:
         source = evidence.get(reference.evidence_id) if reference else None
         said = reference.text.strip() if reference else ""
         passage = answer.passage.text.strip()
-        items.append(
-            Item(
+        found.append(
+            JudgedQuestion(
                 question=question,
                 verdict=verdict,
                 passage=passage,
@@ -85,29 +83,24 @@ def load(round_: Round) -> list[Item]:
                 inconsistent=verdict.score is not None and verdict.score > limit,
             )
         )
-    return items
+    return found
 
 
-def gaps(items: Sequence[Item]) -> list[Item]:
-    """The questions to teach: a gap with an accepted reference; of near-duplicates the first (methods 2.2).
+def gaps_to_teach(questions: Sequence[JudgedQuestion]) -> list[JudgedQuestion]:
+    """The gaps with an accepted reference; of near-duplicates the first (methods 2.2).
 
     Two are near-duplicates if question and answer together say the same (`near_duplicates`).
     """
-    found = [i for i in items if i.verdict.kind in GAPS and i.reference and i.target]
-    return [found[k] for k in near_duplicates([f"{i.question.text} {i.target}" for i in found])]
+    found = [q for q in questions if q.verdict.kind in GAPS and q.reference and q.target]
+    return [found[k] for k in near_duplicates([f"{q.question.text} {q.target}" for q in found])]
 
 
-def permuted(items: Sequence[Item], seed: int) -> list[Item]:
-    """The control: every question gets the answer of another one, at random, as chosen and as read answer.
-
-    One random cycle through all of them, so that none keeps its own (with at least two items).
-    """
-    order = list(range(len(items)))
-    random.Random(f"{seed}:control").shuffle(order)
-    donor = dict(zip(order, order[1:] + order[:1], strict=True))
+def as_control(questions: Sequence[JudgedQuestion], seed: int) -> list[JudgedQuestion]:
+    """Every question gets the answer of another one, as chosen and as read answer (`control.exchanged`)."""
+    answers = exchanged([(q.target, q.read_target) for q in questions], seed)
     return [
-        replace(item, target=items[donor[k]].target, read_target=items[donor[k]].read_target)
-        for k, item in enumerate(items)
+        replace(question, target=target, read_target=read)
+        for question, (target, read) in zip(questions, answers, strict=True)
     ]
 
 

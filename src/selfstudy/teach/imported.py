@@ -6,15 +6,15 @@ nothing is replayed.
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 
 from selfstudy.records import Example, Pair
 from selfstudy.run import Round
+from selfstudy.teach.control import exchanged
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ImportedLessons:
     """What a round has of them; false if there is nothing.
 
     Attributes:
@@ -29,7 +29,7 @@ class Given:
         return bool(self.examples or self.pairs)
 
 
-def load(round_: Round) -> Given:
+def imported_lessons(round_: Round) -> ImportedLessons:
     """The imported lessons of a round, in file order."""
     pairs = tuple(pair for pair in round_.iter(Pair) if pair.origin == "imported")
     examples = tuple(example for example in round_.iter(Example) if example.kind == "imported")
@@ -37,28 +37,21 @@ def load(round_: Round) -> Given:
         Example(prompt=p.prompt, completion=p.chosen, question_id=p.question_id, kind="imported")
         for p in pairs
     )
-    return Given(examples or tuple(chosen), pairs)
+    return ImportedLessons(examples or tuple(chosen), pairs)
 
 
-def permuted(given: Given, seed: int) -> Given:
-    """The control: each prompt gets the good answer of another one, by one random cycle through all."""
-    answers = _exchanged([e.completion for e in given.examples], seed)
-    chosen = _exchanged([p.chosen for p in given.pairs], seed)
+def as_control(lessons: ImportedLessons, seed: int) -> ImportedLessons:
+    """Each prompt gets the good answer of another one (`control.exchanged`)."""
+    answers = exchanged([e.completion for e in lessons.examples], seed)
+    chosen = exchanged([p.chosen for p in lessons.pairs], seed)
     return replace(
-        given,
+        lessons,
         examples=tuple(
             Example(**example.model_dump(exclude={"id", "completion"}), completion=answer)
-            for example, answer in zip(given.examples, answers, strict=True)
+            for example, answer in zip(lessons.examples, answers, strict=True)
         ),
         pairs=tuple(
             Pair(**pair.model_dump(exclude={"id", "chosen"}), chosen=answer)
-            for pair, answer in zip(given.pairs, chosen, strict=True)
+            for pair, answer in zip(lessons.pairs, chosen, strict=True)
         ),
     )
-
-
-def _exchanged(answers: list[str], seed: int) -> list[str]:
-    order = list(range(len(answers)))
-    random.Random(f"{seed}:control").shuffle(order)
-    donor = dict(zip(order, order[1:] + order[:1], strict=True))
-    return [answers[donor[i]] for i in range(len(answers))]

@@ -1,23 +1,17 @@
-"""Teach: verdicts become other wordings, examples and pairs, and these a LoRA adapter.
+"""Teach: verdicts become other wordings, examples and pairs, and these a LoRA adapter, phase by phase.
 
-    items      the records of probe and gather, joined
-    wordings   several wordings of each gap question, some held out for verify
-    pairs      examples and pairs by verdict
-    given      examples and pairs of an imported file, which take their place
-    trainers/  sft and dpo, through TRL
-    adapters   adapter folders, and several of them combined into one
-
-Reads Question, Answer, Evidence, Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and an
-adapter folder.  A training that was killed starts again from its first step, with the same seed.
+Drives what the table of phases.py names; knows no phase itself.  Reads Question, Answer, Evidence,
+Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and an adapter folder.  A training that was
+killed starts again from its first step, with the same seed, and leaves nothing of its first attempt.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy.errors import ModelError
 from selfstudy.files.jsonl import unfinished
@@ -25,16 +19,19 @@ from selfstudy.models import Models
 from selfstudy.models import lora as adapters
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, Recipe, weights_of
-from selfstudy.records import Example, Pair, Rewording, TrainedArm, TrainingStep
+from selfstudy.recipe import LocalModel, PhaseBlock, Recipe, weights_of
+from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
-from selfstudy.teach import gaps as items
-from selfstudy.teach import imported as given
-from selfstudy.teach import pairs, wordings
+from selfstudy.teach import wordings
+from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+from selfstudy.teach.imported import imported_lessons
+from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.phases import Items, Phase, Student, labelled
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
+R = TypeVar("R", bound=Record)
 
 def run_teach(
     round_: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: TrainedArm = "taught"
@@ -48,32 +45,30 @@ def run_teach(
         arm: "control" trains as many examples and pairs with the chosen answers exchanged at random.
 
     Raises:
-        ModelError: the model is not one whose weights this process holds, or it has an adapter to which no
-            other can be added.
+        ModelError: a phase of the recipe cannot be run with this model; found before any is.
     """
     folder = round_.adapter(arm)
     temporary = unfinished(folder)
     if adapters.is_complete(folder):
         shutil.rmtree(temporary, ignore_errors=True)  # a kill may have come just before
         return folder
-    everything = items.load(round_)
-    gaps = items.gaps(everything)
-    ready = given.load(round_)
-    if not (gaps or ready):
+    everything = judged_questions(round_)
+    gaps = gaps_to_teach(everything)
+    imported = imported_lessons(round_)
+    if not (gaps or imported):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
-    _require_local(round_, models)
+    _require(round_.run.recipe, models)
     rewordings = wordings.write(round_, gaps, models.lm, prompts, report)
+    lesson = Lesson(round_.run.recipe, prompts, gaps, everything, rewordings, imported)
     if arm == "control":
-        gaps = items.permuted(gaps, round_.run.recipe.seed)
-        ready = given.permuted(ready, round_.run.recipe.seed)
+        lesson = lesson.control()
     if temporary.exists():
         report.note("an interrupted training starts again from its first step")
         shutil.rmtree(temporary)
-    _forget_steps(round_, arm)
+    _forget(round_, arm)
     temporary.mkdir()
-    lesson = _Lesson(round_, models, prompts, report, arm, temporary, gaps, everything, rewordings, ready)
-    if not lesson.teach():
+    if not _Training(round_, models, report, lesson, temporary).run():
         shutil.rmtree(temporary)
         return None
     adapters.publish(temporary / "final", folder)
@@ -82,87 +77,67 @@ def run_teach(
 
 
 @dataclass
-class _Lesson:
-    """One training from data to `folder`/final; the phases leave their adapters beside it."""
+class _Training:
+    """From a lesson to `folder`/final; the phases leave their adapters beside it."""
 
-    round: Round
+    round_: Round
     models: Models
-    prompts: Prompts
     report: Reporter
-    arm: TrainedArm
+    lesson: Lesson
     folder: Path
-    gaps: Sequence[items.Item]
-    everything: Sequence[items.Item]
-    rewordings: Mapping[str, Sequence[Rewording]]
-    ready: given.Given
     parts: list[Path] = field(default_factory=list)
     """Adapters that together make the model so far, in the order in which they are applied."""
 
-    def teach(self) -> bool:
+    def run(self) -> bool:
         """Runs the phases of the recipe; whether there was anything to train on."""
         from selfstudy.teach.trainers import shared
 
         earlier: Path | None = getattr(self.models.lm, "adapter", None)
         self.parts = [earlier] if earlier else []
-        method = self.recipe.teach.method
         trained: Trained | None = None
-        if method != "dpo":
-            trained = self._sft(shared.training_copy(self.models.lm), self._examples())
-        if method != "sft" and (trained is None or not trained.failure):
-            found = self._pairs()
-            if found:
-                start = shared.merged(trained.model) if trained else shared.training_copy(self.models.lm)
-                trained = self._dpo(start, found)
+        for label, block, phase in labelled(self.lesson.recipe.teach.plan):
+            student = Student(trained is not None, self._answering, self.models.nli, self.report)
+            items = phase.data(self.lesson, block, student)
+            self._record(items)
+            if not items:
+                self.report.note(f"{label}: nothing to train on")
+                continue
+            model = shared.training_copy(self.models.lm) if trained is None else shared.merged(trained.model)
+            trained = self._train(model, items, label, block, phase)
+            if trained.failure:
+                break
         if trained is None:
-            self.report.note("nothing to teach: no pair to prefer anything by (method sft needs none)")
+            self.report.note("nothing to teach: no phase has anything to train on")
             return False
-        final = self.folder / "final"
         if len(self.parts) > 1:
-            adapters.combine(self.parts, final)
+            adapters.combine(self.parts, self.folder / "final")
         else:
-            self.parts[0].rename(final)
+            self.parts[0].rename(self.folder / "final")
         return True
 
-    @property
-    def recipe(self) -> Recipe:
-        return self.round.run.recipe
+    def _train(self, model: Any, items: Items, label: str, block: PhaseBlock, phase: Phase) -> Trained:
+        setting = self._setting(label)
+        trained = phase.load().train(model, self.models.lm, items, block, setting, self.report)
+        folder = self.folder / label
+        adapters.save(trained.model, folder)
+        self.parts.append(folder)
+        self.round_.append(trained.steps)
+        for name, why in trained.dropped.items():
+            self.round_.fail("teach", name, why)
+        if trained.dropped:
+            why = next(iter(trained.dropped.values()))
+            self.report.note(f"{label}: {len(trained.dropped)} left out, too long or unreadable: {why}")
+        if trained.failure:
+            self.round_.fail("teach", self.lesson.arm, trained.failure)
+            self.report.note(f"the training failed ({trained.failure}); a lower learning rate may help")
+        return trained
 
-    def _examples(self) -> list[Example]:
-        if self.ready:
-            if self.arm == "taught":
-                self.round.append(self.ready.examples)
-            self.report.note(f"{len(self.ready.examples)} imported examples; nothing is replayed")
-            return list(self.ready.examples)
-        found = pairs.examples(self.gaps, self.everything, self.rewordings, self.prompts, self.recipe)
-        if self.arm == "taught":
-            self.round.append(found)
-        kinds = [sum(e.kind == kind for e in found) for kind in ("reference", "reading", "replay")]
-        self.report.note("{} examples of gaps, {} with the evidence, {} replayed".format(*kinds))
-        return found
+    def _record(self, items: Sequence[Example | Pair]) -> None:
+        """Examples of the control are not kept: nothing would tell them from those that are right."""
+        if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):
+            self.round_.append(items)
 
-    def _pairs(self) -> list[Pair]:
-        """Pairs against the samples of the model, or, after supervised training, against what it says now.
-
-        Imported pairs keep the answers that they reject.
-        """
-        if self.ready:
-            self.report.note(f"{len(self.ready.pairs)} imported preference pairs")
-            kept = list(self.ready.pairs)
-            self.round.append(pairs.as_control(kept) if self.arm == "control" else kept)
-            return pairs.weighted(kept, self.recipe.seed)
-        found = pairs.pairs(
-            self.gaps, self.everything, self.rewordings, self.prompts, self.recipe, self.models.nli
-        )
-        if self.recipe.teach.method == "sft+dpo":
-            with self.report.task("teach: answers of the taught model", len(found)) as advance:
-                found = pairs.against_taught(found, self._taught(), self.models.nli, self.recipe, advance)
-        if self.arm == "control":
-            found = pairs.as_control(found)
-        self.round.append(found)
-        self.report.note(f"{len(found)} preference pairs")
-        return pairs.weighted(found, self.recipe.seed)
-
-    def _taught(self) -> Any:
+    def _answering(self) -> Any:
         """The model with everything that it was taught so far, to answer."""
         from selfstudy.models import load_lm
 
@@ -170,63 +145,38 @@ class _Lesson:
         if len(self.parts) > 1:
             adapter = self.folder / "so-far"
             adapters.combine(self.parts, adapter)
-        weights = weights_of(self.recipe.model) or LocalModel()
+        weights = weights_of(self.lesson.recipe.model) or LocalModel()
         return load_lm(weights.model_copy(update={"path": _path(self.models), "adapter": adapter}))
 
-    def _sft(self, model: Any, found: Sequence[Example]) -> Trained:
-        from selfstudy.teach.trainers import sft
-
-        block = self.recipe.teach.sft
-        setting = self._setting("sft", block.epochs, block.learning_rate, block.batch_size, block.warmup)
-        return self._keep(sft.train(model, self.models.lm, found, setting, self.report), setting)
-
-    def _dpo(self, model: Any, found: Sequence[Pair]) -> Trained:
-        from selfstudy.teach.trainers import dpo
-
-        block = self.recipe.teach.dpo
-        setting = self._setting("dpo", block.epochs, block.learning_rate, block.batch_size, block.warmup)
-        trained = dpo.train(model, self.models.lm, found, block.beta, setting, self.report)
-        return self._keep(trained, setting)
-
-    def _setting(
-        self, phase: str, epochs: float, learning_rate: float, batch_size: int, warmup: float
-    ) -> Setting:
+    def _setting(self, label: str) -> Setting:
         from selfstudy.teach.trainers.shared import Setting
 
-        weights = weights_of(self.recipe.model)
+        recipe = self.lesson.recipe
+        weights = weights_of(recipe.model)
         return Setting(
-            arm=self.arm,
-            phase=phase,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            warmup=warmup,
-            lora=self.recipe.teach.lora,
-            seed=self.recipe.seed,
+            arm=self.lesson.arm,
+            phase=label,
+            lora=recipe.teach.lora,
+            seed=recipe.seed,
             tokens=weights.token_budget if weights else 1,
         )
 
-    def _keep(self, trained: Trained, setting: Setting) -> Trained:
-        """Writes what a phase gave: its adapter, its curve, its failure."""
-        folder = self.folder / setting.phase
-        adapters.save(trained.model, folder)
-        self.parts.append(folder)
-        self.round.append(trained.steps)
-        if trained.failure:
-            self.round.fail("teach", self.arm, trained.failure)
-            self.report.note(f"the training failed ({trained.failure}); a lower learning rate may help")
-        return trained
 
-
-def _require_local(round_: Round, models: Models) -> None:
-    if not (_path(models) and weights_of(round_.run.recipe.model)):
-        raise ModelError(
-            f"{models.lm.name} cannot be taught: its weights are not in this process",
-            "give a local model (type: local), or run only probe and gather with this one",
-        )
-    earlier: Path | None = getattr(models.lm, "adapter", None)
-    if earlier:
-        adapters.require_plain(earlier)
+def _require(recipe: Recipe, models: Models) -> None:
+    """Refuses, in seconds and before anything is trained, phases that this model cannot go through."""
+    plan = recipe.teach.plan
+    if any("weights" in phase.needs for _, _, phase in labelled(plan)):
+        if not (_path(models) and weights_of(recipe.model)):
+            raise ModelError(
+                f"{models.lm.name} cannot be taught: its weights are not in this process",
+                "give a local model (type: local), or run only probe and gather with this one",
+            )
+        earlier: Path | None = getattr(models.lm, "adapter", None)
+        if earlier:
+            adapters.require_plain(earlier)
+        lm: Any = models.lm
+        combined = len(plan) + bool(earlier) > 1
+        adapters.require_trainable(lm.model, recipe.teach.lora, combined=combined)
 
 
 def _path(models: Models) -> str | None:
@@ -234,8 +184,20 @@ def _path(models: Models) -> str | None:
     return path if hasattr(models.lm, "tokenizer") else None
 
 
-def _forget_steps(round_: Round, arm: TrainedArm) -> None:
-    """Removes the curve of an interrupted training of this arm, and keeps that of the other."""
-    steps = round_.read(TrainingStep)
-    if any(step.arm == arm for step in steps):
-        round_.rewrite(TrainingStep, [step for step in steps if step.arm != arm])
+def _forget(round_: Round, arm: TrainedArm) -> None:
+    """Removes what an interrupted training of this arm wrote, and keeps that of the other and of imports.
+
+    The control's examples are not recorded, and its pairs alone are random.
+    """
+    steps, pairs = round_.read(TrainingStep), round_.read(Pair)
+    examples, failures = round_.read(Example), round_.read(Failure)
+    taught = arm == "taught"
+    _keep(round_, TrainingStep, [step for step in steps if step.arm != arm])
+    _keep(round_, Failure, [f for f in failures if not (f.stage == "teach" and (taught or f.item_id == arm))])
+    _keep(round_, Example, [e for e in examples if e.kind == "imported" or not taught])
+    _keep(round_, Pair, [p for p in pairs if p.origin == "imported" or (p.origin == "random") == taught])
+
+
+def _keep(round_: Round, kind: type[R], kept: Sequence[R]) -> None:
+    if len(kept) < len(round_.ids(kind)):
+        round_.rewrite(kind, kept)

@@ -29,7 +29,7 @@ from selfstudy.recipe import Recipe
 from selfstudy.records import Completion, Question, Rewording
 from selfstudy.run import Round
 from selfstudy.run.split import used_texts
-from selfstudy.teach.gaps import Item
+from selfstudy.teach.gaps import JudgedQuestion
 
 STAGE = "wordings"
 AGREEMENT = 0.8
@@ -41,13 +41,13 @@ MAX_NEW_TOKENS = 64
 class _Search:
     """The rewordings of one question: candidates still to try, and those that passed."""
 
-    item: Item
+    item: JudgedQuestion
     candidates: list[str]
     accepted: list[str] = field(default_factory=list)
 
 
 def write(
-    round_: Round, items: Sequence[Item], lm: LanguageModel, prompts: Prompts, report: Reporter
+    round_: Round, items: Sequence[JudgedQuestion], lm: LanguageModel, prompts: Prompts, report: Reporter
 ) -> dict[str, list[Rewording]]:
     """Writes `Rewording` records for `items` and returns them by question id; resumes where it stopped.
 
@@ -85,7 +85,7 @@ def write(
 
 
 def _block(
-    block: Sequence[Item],
+    block: Sequence[JudgedQuestion],
     taken: set[str],
     trained: set[str],
     lm: LanguageModel,
@@ -123,7 +123,7 @@ def _block(
 
 
 def _written(
-    block: Sequence[Item], lm: LanguageModel, prompts: Prompts, recipe: Recipe
+    block: Sequence[JudgedQuestion], lm: LanguageModel, prompts: Prompts, recipe: Recipe
 ) -> list[list[Completion]]:
     teach = recipe.teach
     sampling = Sampling(
@@ -135,7 +135,9 @@ def _written(
     return lm.generate([prompts.chat("reword", question=i.question.text) for i in block], sampling)
 
 
-def _candidates(item: Item, written: Sequence[Completion], trained: set[str], recipe: Recipe) -> list[str]:
+def _candidates(
+    item: JudgedQuestion, written: Sequence[Completion], trained: set[str], recipe: Recipe
+) -> list[str]:
     """Usable rewordings in random order: whole, distinct, different from the original, with its names.
 
     Those in `trained` come first, and no more of them than there are wordings to train on.
@@ -197,5 +199,5 @@ def keeps_names(question: str, rewording: str) -> bool:
     return True
 
 
-def _blocks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def _blocks(items: Sequence[JudgedQuestion], size: int) -> list[Sequence[JudgedQuestion]]:
     return [items[start : start + size] for start in range(0, len(items), size)]

@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
+from trl.trainer.utils import disable_dropout_in_model
 
 from selfstudy.progress import Reporter
+from selfstudy.recipe import DPOBlock
 from selfstudy.records import Pair
 from selfstudy.teach.trainers import fast_lora, shared
 
 
 def train(
-    model: Any, lm: Any, pairs: Sequence[Pair], beta: float, setting: shared.Setting, report: Reporter
+    model: Any,
+    lm: Any,
+    pairs: Sequence[Pair],
+    block: DPOBlock,
+    setting: shared.Setting,
+    report: Reporter,
 ) -> shared.Trained:
     """Trains a new LoRA adapter on `model` (which becomes part of the result).
 
@@ -26,28 +34,32 @@ def train(
         model: a transformers model that is nobody else's: the start, and the reference.
         lm: the local model whose tokenizer and chat format are used.
         pairs: one epoch; a pair that is there twice is seen twice.
-        beta: strength of the pull towards the reference.
+
+    Raises:
+        ModelError: peft cannot adapt the model, or no pair fits into its context.
     """
-    rows = tokenised(lm, pairs)
-    longest = max(len(r["prompt_ids"]) + max(len(r["chosen_ids"]), len(r["rejected_ids"])) for r in rows)
+    rows, dropped = shared.readable(model, tokenised(lm, pairs), [p.id for p in pairs])
+    # TRL would switch off the adapter's dropout too.  That of the model has to be off, so that model and
+    # reference differ by the adapter alone.
+    disable_dropout_in_model(model)
     with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
             args=DPOConfig(
-                **shared.arguments(setting, model, longest, 2, folder),
-                logging_steps=shared.log_interval(len(rows), setting),
-                beta=beta,
+                **shared.arguments(setting, block, model, rows, 2, folder),
+                beta=block.beta,
+                disable_dropout=False,
             ),
             train_dataset=Dataset.from_list(rows),
             processing_class=shared.own_tokenizer(lm),
         )
         fast_lora.accelerate(trainer.model)
-        return shared.run(trainer, setting, report)
+        return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: Any, pairs: Sequence[Pair]) -> list[dict[str, list[int]]]:
+def tokenised(lm: Any, pairs: Sequence[Pair]) -> list[shared.Row]:
     """`prompt_ids`, `chosen_ids` and `rejected_ids` of each pair, exactly as generation sees them."""
     tokens = shared.Tokens(lm)
     chats = [pair.prompt for pair in pairs]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from selfstudy.progress import Reporter
+from selfstudy.recipe import SFTBlock
 from selfstudy.records import Example
 from selfstudy.teach.trainers import fast_lora, shared
 
@@ -31,7 +33,12 @@ SHARED_ROWS, SHARED_TOKENS = 4, 4
 
 
 def train(
-    model: Any, lm: Any, examples: Sequence[Example], setting: shared.Setting, report: Reporter
+    model: Any,
+    lm: Any,
+    examples: Sequence[Example],
+    block: SFTBlock,
+    setting: shared.Setting,
+    report: Reporter,
 ) -> shared.Trained:
     """Trains a new LoRA adapter on `model` (which becomes part of the result).
 
@@ -39,26 +46,25 @@ def train(
         model: a transformers model that is nobody else's, see `shared.training_copy`.
         lm: the local model that it was copied from: its tokenizer and chat format are used.
         examples: one epoch; an example that is there twice is seen twice.
+
+    Raises:
+        ModelError: peft cannot adapt the model, or no example fits into its context.
     """
-    rows = tokenised(lm, examples)
-    lengths = [len(row["input_ids"]) for row in rows]
+    rows, dropped = shared.readable(model, tokenised(lm, examples), [e.id for e in examples])
     with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
-            args=SFTConfig(
-                **shared.arguments(setting, model, max(lengths), 1, folder),
-                logging_steps=shared.log_interval(len(rows), setting),
-            ),
+            args=SFTConfig(**shared.arguments(setting, block, model, rows, 1, folder)),
             train_dataset=Dataset.from_list(rows),
             processing_class=shared.own_tokenizer(lm),
         )
         fast_lora.accelerate(trainer.model)
-        return shared.run(trainer, setting, report)
+        return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: Any, examples: Sequence[Example]) -> list[dict[str, list[int]]]:
+def tokenised(lm: Any, examples: Sequence[Example]) -> list[shared.Row]:
     """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation."""
     tokens = shared.Tokens(lm)
     prompts = tokens.prompts([e.prompt for e in examples])

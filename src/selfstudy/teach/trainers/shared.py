@@ -12,21 +12,24 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from selfstudy.errors import ModelError
+from selfstudy.models import lora as adapters
 from selfstudy.models.base import LanguageModel
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
-from selfstudy.recipe import LoraBlock
-from selfstudy.records import Chat, TrainingStep
+from selfstudy.recipe import LoraBlock, TrainingBlock
+from selfstudy.records import Chat, TrainedArm, TrainingStep
 
 T = TypeVar("T")
+Row = dict[str, list[int]]
+"""Token ids by column."""
 
 LOGGED = 50
 """Points of a training curve."""
@@ -38,19 +41,15 @@ POOL = 16
 
 @dataclass(frozen=True)
 class Setting:
-    """How a phase is trained.
+    """What all phases of a training share; the rest is in the block of each.
 
     Attributes:
-        phase: "sft" or "dpo".
+        phase: what the phase is called in records.
         tokens: most tokens of one forward pass; a larger batch is cut and its gradients are summed.
     """
 
-    arm: Literal["taught", "control"]
+    arm: TrainedArm
     phase: str
-    epochs: float
-    learning_rate: float
-    batch_size: int
-    warmup: float
     lora: LoraBlock
     seed: int
     tokens: int = 16_384
@@ -58,11 +57,17 @@ class Setting:
 
 @dataclass
 class Trained:
-    """A model with its new, unmerged adapter; `failure` says why the adapter is of no use, if so."""
+    """A model with its new, unmerged adapter.
+
+    Attributes:
+        failure: why the adapter is of no use, if so.
+        dropped: what was not trained on, and why, by id of the record.
+    """
 
     model: Any
     steps: list[TrainingStep]
     failure: str | None = None
+    dropped: dict[str, str] = field(default_factory=dict)
 
 
 class Tokens:
@@ -118,11 +123,56 @@ def merged(model: Any) -> Any:
     return plain
 
 
+def readable(
+    model: Any, rows: Sequence[Row], names: Sequence[str], limit: int | None = None
+) -> tuple[list[Row], dict[str, str]]:
+    """The rows that the model can read, and why not the others, by name.
+
+    A row is token ids by column; `prompt_ids`, where there is one, comes before each other column.
+
+    Args:
+        limit: most tokens of a sequence; None: the model's context.
+
+    Raises:
+        ModelError: it can read none of them.
+    """
+    limit = limit or getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    size = model.get_input_embeddings().weight.shape[0]
+    kept, dropped = [], {}
+    for row, name in zip(rows, names, strict=True):
+        count = length(row)
+        unknown = max(max(ids, default=0) for ids in row.values())
+        if limit is not None and count > limit:
+            dropped[name] = f"{count} tokens with the answer; the model reads {limit}"
+        elif unknown >= size:
+            dropped[name] = f"token {unknown} has no embedding in the model, which has {size}"
+        else:
+            kept.append(row)
+    if not kept:
+        raise ModelError(
+            f"none of the {len(rows)} examples can be trained on; the first: {next(iter(dropped.values()))}",
+            "use a model with a longer context, or shorter passages: gather.chunk_tokens, teach.sft.reading",
+        )
+    return kept, dropped
+
+
+def length(row: Row) -> int:
+    """Tokens of the longest sequence of a row."""
+    before = len(row.get("prompt_ids", ()))
+    return max(len(ids) + before * (column != "prompt_ids" and before > 0) for column, ids in row.items())
+
+
 def own_tokenizer(lm: Any) -> Any:
-    """A copy of the tokenizer with a pad token, which trainers demand; padding is masked, so any will do."""
+    """A copy of the tokenizer with a pad token, which trainers demand; padding is masked, so any will do.
+
+    But it is embedded, so that one beyond the vocabulary, as some models have it, will not.
+    """
     tokenizer = copy.deepcopy(lm.tokenizer)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)
+    size = lm.model.get_input_embeddings().weight.shape[0]
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= size:
+        end = tokenizer.eos_token_id
+        usable = end if end is not None and end < size else 0
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(usable)
     return tokenizer
 
 
@@ -132,46 +182,33 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any
     Raises:
         ModelError: the model has no such modules, or peft cannot adapt them.
     """
-    from peft import LoraConfig
-
-    modules = lora.target_modules
-    config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules),
-        task_type="CAUSAL_LM",
-    )
+    config = adapters.lora_config(model, lora)
     try:
         return trainer(model=model, peft_config=config, **options)
     except ValueError as error:
-        raise ModelError(
-            f"this model cannot be trained: {str(error)[:300]}",
-            "set teach.lora.target_modules to the names of linear layers of this model",
-        ) from None
+        raise adapters.unsuitable(error) from None
 
 
-def arguments(setting: Setting, model: Any, longest: int, rows: int, folder: str) -> dict[str, Any]:
+def arguments(
+    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[Row], sequences: int, folder: str
+) -> dict[str, Any]:
     """Arguments of transformers' Trainer that all phases share.
 
     Args:
-        longest: tokens of the longest sequence.
-        rows: sequences per item of a batch (2 for pairs).
+        sequences: per row (2 for pairs).
         folder: a place that the Trainer demands and does not write to.
     """
     device = model.device.type
-    micro = setting.batch_size
-    while micro > 1 and micro * rows * longest > setting.tokens:
-        micro //= 2
+    micro = micro_batch(block.batch_size, sequences * max(map(length, rows)), setting.tokens)
     large = sum(p.numel() for p in model.parameters()) > LARGE
     return {
         "output_dir": folder,
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": math.ceil(setting.batch_size / micro),
-        "num_train_epochs": setting.epochs,
-        "learning_rate": setting.learning_rate,
+        "gradient_accumulation_steps": block.batch_size // micro,
+        "num_train_epochs": block.passes(len(rows)),
+        "learning_rate": block.rate,
         "lr_scheduler_type": "cosine",
-        "warmup_steps": setting.warmup if setting.warmup < 1 else 0.99,
+        "warmup_steps": block.warmup if block.warmup < 1 else 0.99,
         "weight_decay": 0.0,
         "seed": setting.seed,
         "data_seed": setting.seed,
@@ -187,14 +224,22 @@ def arguments(setting: Setting, model: Any, longest: int, rows: int, folder: str
         "save_strategy": "no",
         "eval_strategy": "no",
         "logging_strategy": "steps",
+        "logging_steps": max(1, steps_of(len(rows), block) // LOGGED),
         "logging_nan_inf_filter": False,
     }
 
 
-def log_interval(items: int, setting: Setting) -> int:
-    """Steps between two points of the curve."""
-    total = math.ceil(math.ceil(items / setting.batch_size) * setting.epochs)
-    return max(1, total // LOGGED)
+def micro_batch(size: int, longest: int, tokens: int) -> int:
+    """Rows of a forward pass: the most that divide a batch of `size` and fit into `tokens`.
+
+    Only divisors, because each forward pass of an optimizer step is of the same size: the batch is exact.
+    """
+    return max((n for n in range(1, size + 1) if size % n == 0 and n * longest <= tokens), default=1)
+
+
+def steps_of(items: int, block: TrainingBlock) -> int:
+    """Optimizer steps of a phase."""
+    return math.ceil(math.ceil(items / block.batch_size) * block.passes(items))
 
 
 class ByLength(torch.utils.data.Sampler[int]):
@@ -226,7 +271,7 @@ class ByLength(torch.utils.data.Sampler[int]):
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Reports every step, keeps the curve, and stops a training whose loss is no number any more."""
+    """Reports every step, keeps the curve, and stops a training whose loss becomes NaN or inf."""
 
     def __init__(self, setting: Setting, advance: Callable[[int], None]) -> None:
         self._setting = setting
@@ -264,15 +309,20 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def run(trainer: Any, setting: Setting, report: Reporter) -> Trained:
-    """Trains to the end, or to the first loss that is no number."""
+def run(trainer: Any, setting: Setting, block: TrainingBlock, report: Reporter) -> Trained:
+    """Trains to the end, or to the first loss that is NaN or inf."""
     trainer.remove_callback(PrinterCallback)
-    total = math.ceil(math.ceil(len(trainer.train_dataset) / setting.batch_size) * setting.epochs)
+    items = len(trainer.train_dataset)
+    total = steps_of(items, block)
+    report.note(
+        f"{setting.phase}: {block.passes(items):g} epochs of {items}, {block.batch_size} a step: {total} steps, "
+        f"learning rate {block.rate:g}"
+    )
     with report.task(f"teach: {setting.phase} ({setting.arm})", total) as advance:
         watch = Watch(setting, advance)
         trainer.add_callback(watch)
         trainer.train()
     model = trainer.accelerator.unwrap_model(trainer.model)
     broken = [name for name, p in model.named_parameters() if p.requires_grad and not p.isfinite().all()]
-    failure = watch.failure or (f"{setting.phase}: weights are no numbers" if broken else None)
+    failure = watch.failure or (f"{setting.phase}: weights are NaN or inf" if broken else None)
     return Trained(model, watch.steps, failure)

@@ -1,0 +1,71 @@
+"""What one arm of a round is taught from, whatever the phases make of it.
+
+Knows the round's records; nothing of phases, models or training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Rewording, TrainedArm
+from selfstudy.teach import gaps, imported
+from selfstudy.teach.gaps import JudgedQuestion
+from selfstudy.teach.imported import ImportedLessons
+
+REFUSAL = "I don't know."
+NONE = ImportedLessons((), ())
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The material of one arm.
+
+    Attributes:
+        gaps: the questions to teach, with their targets.
+        everything: all judged questions: known ones are replayed, gaps without evidence refused if the
+            recipe says so.
+        rewordings: by question id; those for training are used.
+        imported: made by somebody else; if there are any, they take the place of all others.
+    """
+
+    recipe: Recipe
+    prompts: Prompts
+    gaps: Sequence[JudgedQuestion]
+    everything: Sequence[JudgedQuestion]
+    rewordings: Mapping[str, Sequence[Rewording]]
+    imported: ImportedLessons = NONE
+    arm: TrainedArm = "taught"
+
+    def control(self) -> Lesson:
+        """As much of everything, with the answers exchanged at random."""
+        seed = self.recipe.seed
+        return replace(
+            self,
+            gaps=gaps.as_control(self.gaps, seed),
+            imported=imported.as_control(self.imported, seed),
+            arm="control",
+        )
+
+    def wordings(self, asked: JudgedQuestion) -> list[str]:
+        """The question as first asked, then its rewordings for training."""
+        others = self.rewordings.get(asked.question.id, ())
+        return [asked.question.text, *(one.text for one in others if one.use == "train")]
+
+    def weight(self, asked: JudgedQuestion) -> float:
+        """How often it is taught, a fraction being a chance (`copies`)."""
+        return self.recipe.teach.misbelief_weight if asked.verdict.kind == "misbelief" else 1.0
+
+    def refused(self) -> list[JudgedQuestion]:
+        """Gaps without evidence, if the recipe wants "I don't know" taught for them."""
+        wanted = self.recipe.teach.refuse_unverifiable
+        return [q for q in self.everything if wanted and q.verdict.kind == "unverifiable" and q.inconsistent]
+
+
+def copies(weight: float, rng: random.Random) -> int:
+    """A whole number whose mean is `weight`: a fraction is the chance of one more."""
+    whole = int(weight)
+    return whole + (rng.random() < weight - whole)

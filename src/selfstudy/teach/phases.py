@@ -1,0 +1,119 @@
+"""The phases of teaching: a row for each, beside its block in the recipe and its file in trainers/.
+
+A row says what a phase needs, what it trains on, and which file of trainers/ trains it.  To add a phase: a
+block in recipe/teach.py, a file with `train` in trainers/, a row here.  The driver (stage.py), imported
+lessons and the estimate go by this table.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from selfstudy.models.base import EntailmentModel, LanguageModel
+from selfstudy.progress import Reporter
+from selfstudy.recipe import DPOBlock, PhaseBlock, SFTBlock
+from selfstudy.records import Example, Pair
+from selfstudy.teach import examples, pairs
+from selfstudy.teach.lesson import Lesson
+
+if TYPE_CHECKING:
+    from selfstudy.teach.trainers.shared import Setting, Trained
+
+Need = Literal["weights", "entailment"]
+"""weights: of the model, in this process.  entailment: a model that picks what contradicts most."""
+Items = Sequence[Example] | Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Student:
+    """The model between two phases.
+
+    Attributes:
+        taught: whether a phase of this lesson has trained it.
+        answers: gives it as it is now, to be asked.
+        nli: judges what it says.
+    """
+
+    taught: bool
+    answers: Callable[[], LanguageModel]
+    nli: EntailmentModel
+    report: Reporter
+
+
+class Trainer(Protocol):
+    """What a file of trainers/ holds."""
+
+    def train(
+        self, model: Any, lm: Any, items: Any, block: Any, setting: Setting, report: Reporter
+    ) -> Trained:
+        """Trains a new LoRA adapter on `model`; see trainers/sft.py for the arguments."""
+        ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A row of the table.
+
+    Attributes:
+        needs: what must be there before anything is trained.
+        data: what one epoch trains on, repeats included; it is recorded without them.
+        trainer: the file of trainers/.
+        asks: completions that it asks of the model for each trained wording, if a phase came before it.
+    """
+
+    needs: tuple[Need, ...]
+    data: Callable[[Lesson, Any, Student], Items]
+    trainer: str
+    asks: int = 0
+
+    def load(self) -> Trainer:
+        """Its trainer; loads what it needs, which takes seconds."""
+        return cast(Trainer, importlib.import_module(f"selfstudy.teach.trainers.{self.trainer}"))
+
+
+def _examples(lesson: Lesson, block: SFTBlock, student: Student) -> Sequence[Example]:
+    if lesson.imported:
+        student.report.note(f"{len(lesson.imported.examples)} imported examples; nothing is replayed")
+        return lesson.imported.examples
+    found = examples.examples(lesson, block)
+    kinds = [sum(e.kind == kind for e in found) for kind in ("reference", "reading", "replay")]
+    student.report.note("{} examples of gaps, {} with the evidence, {} replayed".format(*kinds))
+    return found
+
+
+def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
+    """Pairs against the samples of the model, or, after another phase, against what it says now.
+
+    Imported pairs keep the answers that they reject.
+    """
+    if lesson.imported:
+        found = list(lesson.imported.pairs)
+        student.report.note(f"{len(found)} imported preference pairs")
+    else:
+        found = pairs.pairs(lesson, student.nli)
+        if student.taught and found:
+            with student.report.task("teach: answers of the taught model", len(found)) as advance:
+                found = pairs.against_taught(found, student.answers(), student.nli, lesson.recipe, advance)
+        student.report.note(f"{len(found)} preference pairs")
+    if lesson.arm == "control":
+        found = pairs.as_control(found)
+    return pairs.weighted(found, lesson.recipe.seed)
+
+
+PHASES: dict[str, Phase] = {
+    "sft": Phase(needs=("weights",), data=_examples, trainer="sft"),
+    "dpo": Phase(needs=("weights", "entailment"), data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
+}
+"""By `type` of the block."""
+
+
+def labelled(plan: Sequence[PhaseBlock]) -> list[tuple[str, PhaseBlock, Phase]]:
+    """Each phase of a plan with its row, and a name of its own: a second sft is called sft-2."""
+    found: list[tuple[str, PhaseBlock, Phase]] = []
+    for block in plan:
+        before = sum(other.type == block.type for _, other, _ in found)
+        found.append((f"{block.type}-{before + 1}" if before else block.type, block, PHASES[block.type]))
+    return found
