@@ -11,8 +11,9 @@ from selfstudy.records import Answer, Completion, Evidence, Question, Reference,
 from selfstudy.run import Run
 from selfstudy.run.facts import group
 from selfstudy.run.split import held_out, held_out_ids, topic_groups
-from selfstudy.teach import gaps as items
-from selfstudy.teach import pairs
+from selfstudy.teach.examples import examples
+from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+from selfstudy.teach.lesson import Lesson
 from selfstudy.verify.questions import plan
 
 IDS = [f"{n:016x}" for n in range(4000)]
@@ -156,9 +157,9 @@ def test_what_verify_asks_teach_never_replays(tmp_path: Path, split_by: str) -> 
             verdict = Verdict(question_id=question.id, kind=kind, score=0.9, reference_id=read.id)  # type: ignore[arg-type]
             answer = Answer(question_id=question.id, passage=Completion(text=said), samples=())
             turn.append([question, found, read, verdict, answer])
-        everything = items.load(turn)
-        examples = pairs.examples(items.gaps(everything), everything, {}, Prompts(), run.recipe)
-        replayed = {e.question_id for e in examples if e.kind == "replay"}
+        everything = judged_questions(turn)
+        lesson = Lesson(run.recipe, Prompts(), gaps_to_teach(everything), everything, {})
+        replayed = {e.question_id for e in examples(lesson, teach.sft) if e.kind == "replay"}
         verified = {i.question_id for i in plan(turn, None) if i.target == "known"}
     known = {i.question.id for i in everything if i.verdict.kind == "known"}
     assert not replayed & verified

@@ -17,6 +17,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files.jsonl import unfinished
 from selfstudy.models import Models
 from selfstudy.models import lora as adapters
+from selfstudy.models.base import LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PhaseBlock, Recipe, weights_of
@@ -96,8 +97,7 @@ class _Training:
         self.parts = [earlier] if earlier else []
         trained: Trained | None = None
         for label, block, phase in labelled(self.lesson.recipe.teach.plan):
-            student = Student(trained is not None, self._answering, self.models.nli, self.report)
-            items = phase.data(self.lesson, block, student)
+            items = phase.data(self.lesson, block, self._student(trained))
             self._record(items)
             if not items:
                 self.report.note(f"{label}: nothing to train on")
@@ -137,29 +137,32 @@ class _Training:
         if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):
             self.round_.append(items)
 
-    def _answering(self) -> Any:
-        """The model with everything that it was taught so far, to answer."""
-        from selfstudy.models import load_lm
+    def _student(self, trained: Trained | None) -> Student:
+        def answers() -> LanguageModel:
+            from selfstudy.models.local.lm import LocalLM
 
-        adapter = self.parts[0]
-        if len(self.parts) > 1:
-            adapter = self.folder / "so-far"
-            adapters.combine(self.parts, adapter)
-        weights = weights_of(self.lesson.recipe.model) or LocalModel()
-        return load_lm(weights.model_copy(update={"path": _path(self.models), "adapter": adapter}))
+            if trained is None:
+                return self.models.lm
+            lm: Any = self.models.lm
+            return LocalLM.around(trained.model, lm.tokenizer, token_budget=self._token_budget)
+
+        return Student(trained is not None, answers, self.models.nli, self.report)
 
     def _setting(self, label: str) -> Setting:
         from selfstudy.teach.trainers.shared import Setting
 
         recipe = self.lesson.recipe
-        weights = weights_of(recipe.model)
         return Setting(
             arm=self.lesson.arm,
             phase=label,
             lora=recipe.teach.lora,
             seed=recipe.seed,
-            tokens=weights.token_budget if weights else 1,
+            tokens=self._token_budget,
         )
+
+    @property
+    def _token_budget(self) -> int:
+        return (weights_of(self.lesson.recipe.model) or LocalModel()).token_budget
 
 
 def _require(recipe: Recipe, models: Models) -> None:

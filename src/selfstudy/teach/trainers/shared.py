@@ -315,8 +315,8 @@ def run(trainer: Any, setting: Setting, block: TrainingBlock, report: Reporter) 
     items = len(trainer.train_dataset)
     total = steps_of(items, block)
     report.note(
-        f"{setting.phase}: {block.passes(items):g} epochs of {items}, {block.batch_size} a step: {total} steps, "
-        f"learning rate {block.rate:g}"
+        f"{setting.phase}: {block.passes(items):g} epochs of {items}, {block.batch_size} a step: "
+        f"{total} steps, learning rate {block.rate:g}"
     )
     with report.task(f"teach: {setting.phase} ({setting.arm})", total) as advance:
         watch = Watch(setting, advance)
