@@ -141,7 +141,7 @@ def lesson_records(
                 accepted=True,
             )
         )
-        drawn = int(digest("reading", str(recipe.seed), asked.id), 16) < recipe.teach.sft.reading * 2**64
+        drawn = int(digest("reading", str(recipe.seed), asked.id), 16) < recipe.teach.reading * 2**64
         if page_only or drawn:
             document = "\n\n".join(text for _, text in lesson.passages)
             read = prompts.chat("read", document=document, question=asked.text)
