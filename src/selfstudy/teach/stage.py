@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
+
 def run_teach(
     round_: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: TrainedArm = "taught"
 ) -> Path | None:
