@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfstudy import text
-from selfstudy.judging.answer_key import Truth
 from selfstudy.models import load_embedder
 from selfstudy.models.base import chat
 from selfstudy.probe.questions import Proposal
@@ -41,6 +40,7 @@ from selfstudy.records import (
     Score,
     SentenceScore,
     TrainingStep,
+    Truth,
     Verdict,
     VerdictKind,
     Wording,

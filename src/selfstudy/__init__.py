@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from selfstudy.version import __version__
+
 if TYPE_CHECKING:
     from selfstudy.errors import SelfstudyError
     from selfstudy.judging.answer_key import AnswerKey
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from selfstudy.recipe import Recipe
     from selfstudy.recipe.file import load_recipe
     from selfstudy.run import Run
-
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "AnswerKey": "judging.answer_key",

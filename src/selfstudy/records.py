@@ -10,6 +10,7 @@ This file knows nothing of models, files or stages.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -290,6 +291,21 @@ class Check(Record):
     def unit(self) -> str:
         """What is resampled as a whole: the fact."""
         return self.fact or self.question_id
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a question's answer is.
+
+    Attributes:
+        answers: accepted short answers; any one counts.
+        known: whether the base model should know it, where that is known (it grades the probe).
+        novel: wordings of the question seen nowhere in training or pre-training.
+    """
+
+    answers: tuple[str, ...]
+    known: bool | None = None
+    novel: tuple[str, ...] = ()
 
 
 class Failure(Record):

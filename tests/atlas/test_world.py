@@ -21,7 +21,7 @@ def test_known_facts_never_mention_a_withheld_entity() -> None:
     withheld = {e.name for e in world.entities() if not e.known}
     assert len(withheld) > 80
     for fact in world.facts(known=True):
-        assert not withheld & set(language.names_in(fact.attribute, fact.value)), fact
+        assert not withheld & set(world.names_in(fact.attribute, fact.value)), fact
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import DataError
-from selfstudy.judging.answer_key import JsonlKey, Truth, load_answer_key
+from selfstudy.judging.answer_key import JsonlKey, load_answer_key
+from selfstudy.records import Truth
 
 
 def write(path: Path, *entries: object) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from selfstudy.judging.answer_key import AnswerKey, Truth
+from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
@@ -27,6 +27,7 @@ from selfstudy.records import (
     Record,
     Reference,
     Rewording,
+    Truth,
     Verdict,
     VerdictKind,
 )

@@ -9,7 +9,7 @@ import re
 from functools import cache
 
 from selfstudy.atlas import language, world
-from selfstudy.judging.answer_key import Truth
+from selfstudy.records import Truth
 
 
 class AtlasKey:

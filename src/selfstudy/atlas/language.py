@@ -8,7 +8,6 @@ whether a fact was learned rather than a string.
 from __future__ import annotations
 
 import random
-import re
 from functools import cache
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
@@ -252,32 +251,3 @@ def templates(attribute: str, novel: bool = False) -> tuple[str, ...]:
 def wordings(attribute: str, entity: str, novel: bool = False) -> list[str]:
     """Every wording of the question for `attribute` of `entity`."""
     return [t.replace("{x}", entity) for t in templates(attribute, novel)]
-
-
-def names_in(attribute: str, value: str) -> list[str]:
-    """The proper names that a value is made of."""
-    if attribute in ("languages", "neighbours"):
-        return split_list(value)
-    if attribute in ("capital", "continent", "currency", "domain", "country", "time zone"):
-        return [value]
-    return []
-
-
-def split_list(value: str) -> list[str]:
-    """["A", "B", "C"] of "A, B and C"; names that hold "and" themselves are kept whole."""
-    from selfstudy.atlas import world
-
-    if value in world.by_name():
-        return [value]
-    parts = value.split(", ")
-    for cut in re.finditer(" and ", parts[-1]):
-        left, right = parts[-1][: cut.start()], parts[-1][cut.end() :]
-        if parts[-1] not in world.by_name() and _whole(left) and _whole(right):
-            return [*parts[:-1], left, right]
-    return parts
-
-
-def _whole(name: str) -> bool:
-    from selfstudy.atlas import world
-
-    return name in world.by_name() or " and " not in name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -70,8 +71,33 @@ def names() -> list[str]:
     """Every proper name of the world (entities and values), sorted."""
     found = {e.name for e in entities()}
     for fact in facts():
-        found.update(language.names_in(fact.attribute, fact.value))
+        found.update(names_in(fact.attribute, fact.value))
     return sorted(found)
+
+
+def names_in(attribute: str, value: str) -> list[str]:
+    """The proper names that a value is made of."""
+    if attribute in ("languages", "neighbours"):
+        return split_list(value)
+    if attribute in ("capital", "continent", "currency", "domain", "country", "time zone"):
+        return [value]
+    return []
+
+
+def split_list(value: str) -> list[str]:
+    """["A", "B", "C"] of "A, B and C"; names that hold "and" themselves are kept whole."""
+    if value in by_name():
+        return [value]
+    parts = value.split(", ")
+    for cut in re.finditer(" and ", parts[-1]):
+        left, right = parts[-1][: cut.start()], parts[-1][cut.end() :]
+        if parts[-1] not in by_name() and _whole(left) and _whole(right):
+            return [*parts[:-1], left, right]
+    return parts
+
+
+def _whole(name: str) -> bool:
+    return name in by_name() or " and " not in name
 
 
 def page(entity: Entity, rng: random.Random, most: int | None = None) -> str:

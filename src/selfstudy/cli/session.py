@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfstudy import __version__
 from selfstudy.errors import SelfstudyError
+from selfstudy.version import __version__
 
 if TYPE_CHECKING:
     from selfstudy.recipe import Recipe

@@ -5,30 +5,15 @@ It knows nothing of models or stages; no prompt, training example or score is ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, parse_line
+from selfstudy.records import Truth
 from selfstudy.text import folded
 
 FIELDS = frozenset({"question", "answer", "known", "novel"})
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What a question's answer is.
-
-    Attributes:
-        answers: accepted short answers; any one counts.
-        known: whether the base model should know it, where that is known (it grades the probe).
-        novel: wordings of the question seen nowhere in training or pre-training.
-    """
-
-    answers: tuple[str, ...]
-    known: bool | None = None
-    novel: tuple[str, ...] = ()
 
 
 class AnswerKey(Protocol):

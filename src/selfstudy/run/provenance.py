@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from selfstudy import __version__
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import parse_recipe, read_yaml, recipe_digest
+from selfstudy.version import __version__
 
 FORMAT = 2
 """Of the recipe and records of a run; 0.1.0 noted none.  Runs of another are refused."""

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from selfstudy import __version__
 from selfstudy.errors import DataError, RunError
 from selfstudy.files import jsonl
 from selfstudy.recipe import Recipe
 from selfstudy.records import Unit, digest
+from selfstudy.version import __version__
 
 if TYPE_CHECKING:
     from selfstudy.run import Run

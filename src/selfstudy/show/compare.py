@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from selfstudy import __version__
 from selfstudy.show.words import auroc, milliseconds, number, percent
+from selfstudy.version import __version__
 
 Data = Mapping[str, Any]
 
@@ -219,7 +219,7 @@ def write_comparison(data: Data, path: Path) -> None:
     from markupsafe import Markup
 
     from selfstudy.errors import RunError
-    from selfstudy.show.report import file, template, write
+    from selfstudy.show.page import file, template, write
 
     runs = list(dict.fromkeys(row["run"] for row in data["scorers"]))
     html = template("compare.html.j2").render(

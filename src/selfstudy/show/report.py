@@ -10,34 +10,25 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfstudy import text
-from selfstudy.files.jsonl import unfinished
 from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
 from selfstudy.show import compare
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
+from selfstudy.show.page import file, template, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
 from selfstudy.show.words import (
-    auroc,
-    duration,
     headline,
-    milliseconds,
-    number,
     percent,
-    points_of_percent,
     published_figures,
     sampled,
     story,
 )
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from selfstudy.models.base import Embedder
     from selfstudy.run import Run
 
@@ -76,7 +67,7 @@ def write_report(run: Run, summary: dict[str, Any], path: Path, embedder: Embedd
     Raises:
         RunError: the file cannot be written.
     """
-    html = template().render(_context(run, summary, embedder))
+    html = template("report.html.j2").render(_context(run, summary, embedder))
     write(path, html)
 
 
@@ -254,55 +245,3 @@ def _versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("seed", str(summary.get("seed"))),
         *((k, str(v)) for k, v in (summary.get("versions") or {}).items()),
     ]
-
-
-def template(name: str = "report.html.j2") -> Template:
-    """A template of this folder: everything is escaped, and text is made printable."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def printable(value: Any) -> Any:
-        return text.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=printable,
-        loader=FunctionLoader(file),
-    )
-    environment.filters.update(
-        percent=percent,
-        points=points_of_percent,
-        duration=duration,
-        auroc=auroc,
-        milliseconds=milliseconds,
-        number=number,
-    )
-    return environment.get_template(name)
-
-
-def file(name: str) -> str:
-    """A file of this folder."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def write(path: Path, html: str) -> None:
-    """Write a page in one step.
-
-    Raises:
-        RunError: the file cannot be written.
-    """
-    from selfstudy.errors import RunError
-
-    temporary = unfinished(path)
-    try:
-        temporary.write_text(html, encoding="utf-8", errors="replace", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
-            f"cannot write the report {path}: {error.strerror or error}",
-            "make room or choose another place, then run: selfstudy report",
-        ) from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from selfstudy import text
-from selfstudy.judging.answer_key import AnswerKey, Truth
+from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.judging.correctness import Expected
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
@@ -25,6 +25,7 @@ from selfstudy.records import (
     Record,
     Reference,
     Rewording,
+    Truth,
     Verdict,
     Wording,
 )

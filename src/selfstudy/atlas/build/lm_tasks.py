@@ -45,7 +45,7 @@ class Draw:
         self.known_entities = [e for e in self.entities if e.known]
         self.pools: dict[str, list[str]] = {}
         for fact in world.facts():
-            for name in language.names_in(fact.attribute, fact.value):
+            for name in world.names_in(fact.attribute, fact.value):
                 self.pools.setdefault(fact.attribute, []).append(name)
         self.pools = {a: sorted(set(v)) for a, v in self.pools.items()}
 

@@ -123,7 +123,7 @@ def pools(held_out: bool) -> dict[str, tuple[str, ...]]:
     for entity in world.entities():
         everything[entity.kind].add(entity.name)
         for fact in entity.facts:
-            found = language.names_in(fact.attribute, fact.value)
+            found = world.names_in(fact.attribute, fact.value)
             everything.setdefault(fact.attribute, set()).update(found)
     kept = held_out_names()
     return {
@@ -139,7 +139,7 @@ def held_out_names() -> frozenset[str]:
     chosen = {e.name for e in world.entities() if not e.known}
     by_attribute: dict[str, set[str]] = {}
     for fact in world.facts():
-        by_attribute.setdefault(fact.attribute, set()).update(language.names_in(fact.attribute, fact.value))
+        by_attribute.setdefault(fact.attribute, set()).update(world.names_in(fact.attribute, fact.value))
     for entity in world.entities():
         by_attribute.setdefault(entity.kind, set()).add(entity.name)
     rng = random.Random("atlas-nli held out")
