@@ -185,7 +185,7 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
-from selfstudy.cache import Cache
+from selfstudy.files.cache import Cache
 path, name = Path(sys.argv[1]), sys.argv[2]
 cache = Cache(path, limit=10**9)
 for batch in range(10**6):

@@ -1,7 +1,8 @@
-"""The rows of a data file (.jsonl, .json, .parquet), each with its place in the file. Knows no fields."""
+"""The rows of a data file (JSON, JSON lines, Parquet, CSV), each with its place there. Knows no fields."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import reprlib
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import DataError
+from selfstudy.files import tables
 
 _LINES = (".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv")
+SUFFIXES = (*_LINES, ".json", ".parquet", *_TABLES)
 
 
 class MalformedError(ValueError):
@@ -28,7 +32,7 @@ class Row:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file; JSON lines and Parquet are streamed, one JSON value is read whole.
+    """The rows of a file; JSON lines, Parquet and CSV are streamed, one JSON value is read whole.
 
     A .json file may hold a list of objects, an object with one such list ({"data": [...]}), or lines.
 
@@ -40,6 +44,8 @@ def read_rows(path: Path) -> Iterator[Row]:
             start = file.read(4)
         if start == b"PAR1":
             yield from _parquet(path)
+        elif path.suffix.lower() in _TABLES:
+            yield from _table(path)
         elif path.suffix.lower() in _LINES or _starts_with_a_whole_line(path):
             yield from _lines(path)
         else:
@@ -91,6 +97,27 @@ def _lines(path: Path) -> Iterator[Row]:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 yield _row(f"line {number}", line)
+
+
+def _table(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            delimiter = tables.delimiter_of(header)
+            found = tables.rows(file, delimiter)
+            names = next(found, (1, "it is empty"))[1]
+            if isinstance(names, str):
+                raise DataError(f"{path} has no header: {names}", "name the columns in the first line")
+            names = [name.strip() for name in names]
+            for number, row in found:
+                value = row if isinstance(row, str) else tables.named(names, row)
+                good = not isinstance(value, str)
+                yield Row(f"line {number}", dict(value) if good else None, "" if good else str(value))
+    except UnicodeError as error:
+        raise DataError(f"{path}: not UTF-8 ({error})", "save it as UTF-8") from None
 
 
 def _row(place: str, line: bytes) -> Row:

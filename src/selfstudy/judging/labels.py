@@ -5,7 +5,6 @@ It reads questions and checks of one round; it knows nothing of scores or of wha
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,22 +104,17 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """("line 3", fields) of every line that is not empty."""
-    if path.suffix.lower() == ".jsonl":
+    if path.suffix.lower() not in (".jsonl", ".csv"):
+        raise DataError(f"labels {path}: neither .jsonl nor .csv", HINT)
+    try:
         for row in read_rows(path):
             if row.value is None:
                 raise DataError(f"labels {path}, {row.place}: {row.problem}", HINT)
             yield row.place, row.value
-        return
-    if path.suffix.lower() != ".csv":
-        raise DataError(f"labels {path}: neither .jsonl nor .csv", HINT)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for fields in reader:
-                yield f"line {reader.line_num}", fields
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise DataError(f"labels {path}: cannot be read ({why})", HINT) from None
+    except DataError as error:
+        if error.hint == HINT:
+            raise
+        raise DataError(f"labels {error.what}", HINT) from None
 
 
 def _field(row: dict[str, Any], where: str) -> str:

@@ -17,12 +17,12 @@ from selfstudy import text
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
 from selfstudy.models.unwrapping import entries
 from selfstudy.probe import chunks
+from selfstudy.probe.external import external_lines
 from selfstudy.probe.topics import (
     ListTopics,
     ModelTopics,
     OracleTopics,
     TopicSource,
-    external_lines,
     seed_for,
     topic_of,
 )
@@ -232,6 +232,8 @@ class Asker:
         self._model = model
         # another round or another block of the recipe draws other questions
         self._seed = seed_for(round_.run.recipe.seed, round_.number, number, ask.method)
+        self._conflicts: list[Failure] = []
+        self._topics: dict[str, str] = {}
         self._slots = self._source(embedder, prompts, material)
         self._unique = ask.method == "documents"
 
@@ -241,6 +243,7 @@ class Asker:
         `documents` goes on until it has `count` questions or no more chunks; the other methods propose
         `count` times, as in the paper.  A block is made whole or again, its proposals are written last.
         """
+        self._round.append(self._conflicts)
         recorded, seen = self._earlier()
         start = reached = 0
         accepted = 0
@@ -252,7 +255,7 @@ class Asker:
             if not block:
                 break
             good = [p for p in block if p.question_id is not None]
-            seen.update(text.normalise(p.text) for p in good)
+            seen.update((text.normalise(p.text), self._topics.get(p.question_id or "", "")) for p in good)
             accepted += len(good)
             progress = len(good) if self._unique else len(block)
             reached += progress
@@ -268,22 +271,23 @@ class Asker:
         # whole topic sets, so that the topics of a set are drawn in one block only
         return max(size - size % len(WORDS), len(WORDS)) if self._ask.method == "induced" else size
 
-    def _earlier(self) -> tuple[dict[int, Proposal], set[str]]:
-        """This block's proposals so far, and the questions of the blocks before it in normal form."""
+    def _earlier(self) -> tuple[dict[int, Proposal], dict[str, str]]:
+        """This block's proposals so far; questions of blocks before it, normalised, with topics."""
         recorded: dict[int, Proposal] = {}
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
+        self._topics = {question.id: question.topic for question in self._round.iter(Question)}
         for proposal in self._round.iter(Proposal):
             if proposal.ask == self._number:
                 recorded[proposal.index] = proposal
             elif proposal.ask < self._number and proposal.question_id is not None:
-                seen.add(text.normalise(proposal.text))
+                seen[text.normalise(proposal.text)] = self._topics.get(proposal.question_id, "")
         return recorded, seen
 
-    def _propose(self, start: int, take: int, seen: set[str]) -> list[Proposal]:
+    def _propose(self, start: int, take: int, seen: dict[str, str]) -> list[Proposal]:
         """Propose slots start .. start + take and write them; a slot that fails is tried again."""
         slots = self._slots.take(start, take)
         results = [(slot.question, None if slot.question else slot.error) for slot in slots]
-        taken = set(seen)
+        taken = dict(seen)
         tries = self._ask.tries if self._ask.question_temperature > 0 else 1
         for attempt in range(tries):
             todo = [i for i, slot in enumerate(slots) if slot.chat is not None and results[i][1] is not None]
@@ -298,10 +302,11 @@ class Asker:
             ):
                 results[i] = self._judge(completion, slots[i], taken)
                 if results[i][1] is None:
-                    taken.add(text.normalise(results[i][0]))
+                    question = self._question(results[i][0], slots[i])
+                    taken[text.normalise(question.text)] = question.topic
         return self._write(start, slots, results)
 
-    def _judge(self, completion: Completion, slot: Slot, taken: set[str]) -> tuple[str, str | None]:
+    def _judge(self, completion: Completion, slot: Slot, taken: dict[str, str]) -> tuple[str, str | None]:
         """The question of a completion, and why it is refused (None: it is not)."""
         if completion.error is not None:
             return "", completion.error
@@ -313,7 +318,11 @@ class Asker:
         if question is None:
             return " ".join(entries(completion.text, "question")), "no question mark"
         if self._unique and text.normalise(question) in taken:
-            return question, "already proposed"
+            about, now = taken[text.normalise(question)], slot.chunk.topic
+            # the text is all that the model sees: about two documents it cannot be asked both
+            return question, "already proposed" + (
+                f" about {about!r}, now about {now!r}" if about != now else ""
+            )
         return question, about_document(question, slot.chunk)
 
     def _write(self, start: int, slots: list[Slot], results: list[tuple[str, str | None]]) -> list[Proposal]:
@@ -325,6 +334,7 @@ class Asker:
             if error is None:
                 question = self._question(words, slot)
                 questions.append(question)
+                self._topics[question.id] = question.topic
                 proposal = proposal.model_copy(update={"question_id": question.id})
             else:
                 message = f"no question ({self._ask.method}): {error}"
@@ -349,10 +359,11 @@ class Asker:
             stream = chunks.rounds(material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
             return DocumentSlots(stream, prompts)
         if ask.method == "external":
-            lines = external_lines(ask, self._number, self._round.run, material.topics)
+            found = external_lines(ask, self._number, self._round.run, material.topics)
+            self._conflicts = found.conflicts
             if ask.questions:
-                return QuestionSlots(lines)
-            source = ListTopics(lines)
+                return QuestionSlots(found.lines)
+            source = ListTopics(found.lines)
         elif ask.method == "oracle":
             if embedder.name == "lexical":
                 material.report.note(

@@ -7,8 +7,7 @@ Knows nothing of questions.
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -19,13 +18,11 @@ from selfstudy.errors import DataError
 from selfstudy.models.base import Embedder, LanguageModel, Sampling
 from selfstudy.models.unwrapping import entries
 from selfstudy.probe import vocabulary
-from selfstudy.probe.vocabulary import lines_of, read_text
 from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import STDIN, Ask
+from selfstudy.recipe import Ask
 from selfstudy.records import digest
-from selfstudy.run import Run
-from selfstudy.text import clean, contains
+from selfstudy.text import contains
 
 PER_SET = 3
 """Topics of one set."""
@@ -89,71 +86,6 @@ class ListTopics:
 
     def topics(self, start: int, count: int) -> list[tuple[str, ...]]:
         return self._topics[start : start + count]
-
-
-def external_lines(
-    ask: Ask, number: int, run: Run, given: Callable[[], Iterable[str]] | None = None
-) -> list[str]:
-    """The first `ask.count` topics or questions from outside: of a file, of stdin, or of a function.
-
-    They are read once and kept in the run, so that a resumed run asks the same whatever became of the source.
-
-    Args:
-        ask: its `source` is a text file, one entry a line; or "-": what `given` gives, else stdin.
-        number: which `Ask` of the recipe it is.
-        run: open for writing.
-        given: called once; each item is one entry.
-
-    Raises:
-        DataError: the source cannot be read or has no entry.
-    """
-    kept = run.read_json(run.external_file(number))
-    if kept is None:
-        if given is not None and ask.source in (None, STDIN):
-            lines = _given_lines(given, ask.count)
-        elif ask.source == STDIN:
-            lines = lines_of(_stdin(), "stdin")
-        elif ask.source is not None:
-            lines = lines_of(read_text(ask.source), str(ask.source))
-        else:
-            raise DataError(
-                "method external: no source given", "set `source` to a text file, one topic a line"
-            )
-        kept = {"lines": lines[: ask.count]}
-        run.write_json(run.external_file(number), kept)
-    return list(kept["lines"])
-
-
-def _given_lines(given: Callable[[], Iterable[str]], count: int) -> list[str]:
-    lines: list[str] = []
-    for item in given():
-        if not isinstance(item, str):
-            raise DataError(
-                f"method external: the function gave {item!r:.60}, a {type(item).__name__}",
-                "it must return an iterable of str",
-            )
-        if line := " ".join(clean(item).split()):
-            lines.append(line)
-        if len(lines) == count:  # it may well have no end
-            break
-    if not lines:
-        raise DataError("method external: the function gave no entry", "it must return an iterable of str")
-    return lines
-
-
-def _stdin() -> str:
-    """All of stdin; asking a person at a keyboard would look like a hang."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise DataError(
-            "method external: `source` is - (stdin), but nothing is piped in",
-            "for example: selfstudy probe my.yaml < topics.txt",
-        )
-    try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"stdin is not UTF-8: {error.reason} at byte {error.start}", "pipe in UTF-8 text"
-        ) from None
 
 
 class OracleTopics:

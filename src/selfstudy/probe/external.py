@@ -1,0 +1,193 @@
+"""Topics and questions from outside: a text file, a column of a table, stdin, or a function (methods 1).
+
+They are read once and kept in the run, so that a resumed run asks the same whatever became of the source.
+Knows nothing of models, and nothing of what is made of the lines.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from selfstudy.errors import DataError
+from selfstudy.files import tables
+from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
+from selfstudy.probe.vocabulary import lines_of, read_text
+from selfstudy.recipe import STDIN, Ask
+from selfstudy.records import Failure, digest
+from selfstudy.run import Run
+from selfstudy.text import clean, folded
+
+QUESTION_COLUMNS = ("question", "questions", "query", "prompt", "instruction", "problem", "input", "text")
+TOPIC_COLUMNS = ("topic", "topics", "title", "subject", "name", "keyword", "entity", "term", "text")
+_CONTEXT = ("answer", "answers", "context", "passage", "document", "evidence", "reference", "title", "source")
+"""Columns by which two rows with one question ask about different things."""
+_SHOWN = 12
+"""Columns that a message names."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What is asked or asked about, in order; `conflicts` are rows that were left out, and why."""
+
+    lines: list[str]
+    conflicts: list[Failure] = field(default_factory=list)
+
+
+def external_lines(
+    ask: Ask, number: int, run: Run, given: Callable[[], Iterable[str]] | None = None
+) -> Lines:
+    """The first `ask.count` topics or questions from outside: of a file, of stdin, or of a function.
+
+    Of two rows of a table that ask the same and differ in answer or context the first is asked: the model
+    sees the question alone, so it cannot be asked both.
+
+    Args:
+        ask: its `source` is a text file, one entry a line; a table; or "-": what `given` gives, else stdin.
+        number: which `Ask` of the recipe it is.
+        run: open for writing.
+        given: called once; each item is one entry.
+
+    Raises:
+        DataError: the source cannot be read or has no entry.
+    """
+    place = run.external_file(number)
+    kept = run.read_json(place)
+    if kept is None:
+        conflicts: list[dict[str, str]] = []
+        if given is not None and ask.source in (None, STDIN):
+            lines = _given_lines(given, ask.count)
+        elif ask.source == STDIN:
+            lines = _plain(lines_of(_stdin(), "stdin"), "stdin", ask)
+        elif ask.source is None:
+            raise DataError(
+                "method external: no source given", "set `source` to a text file, one topic a line"
+            )
+        elif ask.source.suffix.lower() in SUFFIXES:
+            lines = list(islice(_column(ask, ask.source, conflicts), ask.count))
+            if not lines:
+                raise DataError(f"{ask.source}: no row to use", "give it at least one row")
+        else:
+            lines = _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
+        kept = {"lines": lines[: ask.count], "conflicts": conflicts}
+        run.write_json(place, kept)
+    return Lines(list(kept["lines"]), [_failure(one, number) for one in kept.get("conflicts", [])])
+
+
+def _failure(conflict: dict[str, str], number: int) -> Failure:
+    item = digest("external", str(number), conflict["place"])
+    return Failure(stage="probe", item_id=item, message=conflict["message"])
+
+
+def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[str]:
+    """The cells of the column of questions or topics; rows without one are passed over."""
+    wanted = QUESTION_COLUMNS if ask.questions else TOPIC_COLUMNS
+    column = ""
+    seen: dict[str, tuple[str, dict[str, str]]] = {}
+    for row in read_rows(path):
+        fields = _fields(row, path)
+        if not column:
+            column = _chosen(fields, wanted, path)
+        if column not in fields:
+            raise DataError(f"{path}, {row.place}: no `{column}`", "give every row the same fields")
+        value = fields[column]
+        if value is None or not str(value).strip():
+            continue
+        try:
+            line = " ".join(clean(text_of(value, column)).split())
+        except MalformedError as error:
+            raise DataError(f"{path}, {row.place}: {error}", f"give a text in `{column}`") from None
+        about = {name: folded(str(fields[name])) for name in _CONTEXT if fields.get(name) and name != column}
+        place, before = seen.setdefault(folded(line), (row.place, about))
+        if ask.questions and about != before:
+            different = ", ".join(name for name in _CONTEXT if about.get(name) != before.get(name))
+            message = (
+                f"{path.name}, {row.place}: {line!r} is asked in {place} too, with other {different}; "
+                "the model sees the question alone, so it was asked once: name what it is about"
+            )
+            conflicts.append({"place": row.place, "message": message})
+            continue
+        yield line
+
+
+def _fields(row: Row, path: Path) -> dict[str, object]:
+    if row.value is None:
+        raise DataError(f"{path}, {row.place}: {row.problem}", "mend the row, or take it out")
+    return {str(name).strip().casefold(): value for name, value in row.value.items()}
+
+
+def _chosen(fields: Iterable[str], wanted: tuple[str, ...], path: Path) -> str:
+    names = list(fields)
+    column = next((name for name in wanted if name in names), None)
+    if column is None:
+        found = ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
+        raise DataError(
+            f"{path}: no column {', '.join(wanted[:-1])} or {wanted[-1]} (columns found: {found or 'none'})",
+            f"name the column `{wanted[0]}`; a table needs its names in the first line. "
+            "A .txt file is read as one entry a line",
+        )
+    return column
+
+
+def _plain(lines: list[str], where: str, ask: Ask) -> list[str]:
+    """Lines of text; what is evidently a table is refused: its header and marks would be asked."""
+    first = lines[0]
+    columns = [name.casefold() for name in tables.fields(first, tables.delimiter_of(first))]
+    wanted = QUESTION_COLUMNS if ask.questions else TOPIC_COLUMNS
+    kind = ""
+    if _is_json(first) or (first == "[" and len(lines) > 1):
+        kind = "JSON: name it .jsonl (an object a line) or .json"
+    elif len(columns) > 1 and any(name in columns for name in wanted) and all(columns):
+        kind = f"a table with the columns {', '.join(columns[:_SHOWN])}: name it .csv or .tsv"
+    if kind:
+        raise DataError(f"{where}: its lines are no {_things(ask)}", f"it looks like {kind}")
+    return lines
+
+
+def _things(ask: Ask) -> str:
+    return "questions" if ask.questions else "topics"
+
+
+def _is_json(line: str) -> bool:
+    if not line.startswith(("{", "[")):
+        return False
+    try:
+        return isinstance(json.loads(line), dict | list)
+    except (ValueError, RecursionError):
+        return line in ("{", "[{") or line.startswith(('{"', '[{"'))
+
+
+def _given_lines(given: Callable[[], Iterable[str]], count: int) -> list[str]:
+    lines: list[str] = []
+    for item in given():
+        if not isinstance(item, str):
+            raise DataError(
+                f"method external: the function gave {item!r:.60}, a {type(item).__name__}",
+                "it must return an iterable of str",
+            )
+        if line := " ".join(clean(item).split()):
+            lines.append(line)
+        if len(lines) == count:  # it may well have no end
+            break
+    if not lines:
+        raise DataError("method external: the function gave no entry", "it must return an iterable of str")
+    return lines
+
+
+def _stdin() -> str:
+    """All of stdin; asking a person at a keyboard would look like a hang."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise DataError(
+            "method external: `source` is - (stdin), but nothing is piped in",
+            "for example: selfstudy probe my.yaml < topics.txt",
+        )
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"stdin is not UTF-8: {error.reason} at byte {error.start}", "pipe in UTF-8 text"
+        ) from None
