@@ -7,10 +7,20 @@ from hypothesis import strategies as st
 from selfstudy.duplicates import near_duplicates
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, SFTBlock, TeachBlock
-from selfstudy.records import Answer, Completion, Evidence, Question, Reference, Verdict
-from selfstudy.run import Run
+from selfstudy.records import (
+    Answer,
+    Completion,
+    Evidence,
+    Example,
+    Question,
+    Reference,
+    Rewording,
+    Verdict,
+    VerdictKind,
+)
+from selfstudy.run import Round, Run
 from selfstudy.run.facts import group
-from selfstudy.run.split import held_out, held_out_ids, topic_groups
+from selfstudy.run.split import held_out, held_out_ids, split_of, topic_groups, trained_share
 from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import gaps_to_teach, judged_questions
 from selfstudy.teach.lesson import Lesson
@@ -166,3 +176,111 @@ def test_what_verify_asks_teach_never_replays(tmp_path: Path, split_by: str) -> 
     assert replayed | verified == known
     shared = {topic[i] for i in replayed} & {topic[i] for i in verified}
     assert bool(shared) == (split_by == "question")
+
+
+def fact(turn: Round, text: str, kind: VerdictKind, said: str, document: str) -> str:
+    """A question with its verdict, reference and answer; returns its id."""
+    question = Question(text=text)
+    found = Evidence(
+        question_id=question.id,
+        document_id=document,
+        source="s",
+        text=said,
+        start=0,
+        end=9,
+        rank=0,
+        relevance=1,
+    )
+    read = Reference(question_id=question.id, evidence_id=found.id, text=said, inconsistency=0, accepted=True)
+    verdict = Verdict(question_id=question.id, kind=kind, score=0.9, reference_id=read.id)
+    answer = Answer(question_id=question.id, passage=Completion(text=said), samples=())
+    turn.append([question, found, read, verdict, answer])
+    return question.id
+
+
+def teach_from_records(turn: Round) -> None:
+    """Writes what the first phase would train on."""
+    everything = judged_questions(turn)
+    lesson = Lesson(turn.run.recipe, Prompts(), gaps_to_teach(everything), everything, {})
+    turn.append(examples(lesson, turn.run.recipe.teach.sft))
+
+
+WORDED = {
+    "one reference": ("The river Orla is {} km long.", "The river Orla is {} km long."),
+    "in another order": ("Hill {} is Mount Ada.", "Mount Ada is hill {}."),
+    "nearly the same": (
+        "The old tower of the town of Brusk, number {}, was built of red stone.",
+        "The old tower of the town of Brusk, number {}, was built of the red stone.",
+    ),
+    "another script": ("Длина реки Орла {} километров.", "длина реки орла: {} километров"),
+}
+
+
+@pytest.mark.parametrize("way", WORDED)
+@pytest.mark.parametrize("split_by", ["question", "topic"])
+def test_a_fact_is_wholly_held_out_or_wholly_replayed(tmp_path: Path, way: str, split_by: str) -> None:
+    teach = TeachBlock(known_heldout=0.4, split_by=split_by, sft=SFTBlock(replay=20))  # type: ignore[arg-type]
+    with Run.create_or_resume(tmp_path / "run", Recipe(teach=teach)) as run:
+        turn = run.round(1)
+        for i in range(150):
+            one, other = (said.format(i) for said in WORDED[way])
+            fact(turn, f"Tell me about thing {i}.", "known", one, f"d{i}")
+            fact(turn, f"How would you describe number {i}, in short?", "known", other, f"d{i}")
+        for i in range(20):
+            fact(turn, f"What is missing at {i}?", "unknown", f"Gap {i} is missing.", f"e{i}")
+        teach_from_records(turn)
+        asked = [check for check in plan(turn, None) if check.target == "known"]
+        assert 60 < len(asked) < 180
+        assert len({check.fact for check in asked}) == len(asked) / 2, "both questions of a fact"
+        assert trained_share(turn, [check.question_id for check in asked]) == 0
+        replayed = {e.question_id for e in turn.iter(Example) if e.kind == "replay"}
+        assert len(replayed) + len(asked) == 300
+
+
+def test_the_same_words_in_another_document_are_another_fact(tmp_path: Path) -> None:
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        turn = run.round(1)
+        one = fact(turn, "Is it open?", "known", "Yes.", "d1")
+        two = fact(turn, "May we go in?", "known", "Yes.", "d1")
+        three = fact(turn, "Was it sold?", "known", "Yes.", "d2")
+        facts = split_of(turn).facts
+    assert facts[one] == facts[two] == one
+    assert facts[three] == three
+
+
+def test_a_known_fact_that_is_a_gap_in_other_words_is_no_test(tmp_path: Path) -> None:
+    recipe = Recipe(teach=TeachBlock(known_heldout=1.0))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        for i in range(10):
+            fact(turn, f"Tell me about thing {i}.", "known", f"Thing {i} is blue.", f"d{i}")
+        fact(turn, "Which colour has thing 3?", "misbelief", "Thing 3 is blue.", "d3")
+        asked = {check.asked for check in plan(turn, None) if check.target == "known"}
+        teach_from_records(turn)
+        trained = trained_share(turn, [q.id for q in turn.iter(Question) if q.text.startswith("Tell")])
+    assert len(asked) == 9
+    assert "Tell me about thing 3." not in asked
+    assert trained == 0.1, "it measures what was trained, whatever was planned"
+
+
+def test_a_trained_rewording_that_says_what_a_known_question_says_is_seen(tmp_path: Path) -> None:
+    recipe = Recipe(teach=TeachBlock(known_heldout=1.0))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        for i in range(10):
+            fact(
+                turn,
+                f"Tell me what the colour of thing {i} is, please?",
+                "known",
+                f"It is blue {i}.",
+                f"d{i}",
+            )
+        gap = fact(turn, "Which height has thing 3?", "unknown", "Thing 3 is tall.", "d3")
+        text = "tell me what the colour of thing 3 is please"
+        example = Example(
+            prompt=Prompts().chat("answer", question=text), completion="x", question_id=gap, kind="reference"
+        )
+        turn.append([Rewording(question_id=gap, text=text, use="train"), example])
+        asked = {check.asked for check in plan(turn, None) if check.target == "known"}
+    assert len(asked) == 9
+    assert not [one for one in asked if "thing 3" in one]

@@ -4,146 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AnsweringBlock, Recipe, TeachBlock, VerifyBlock
 from selfstudy.records import (
-    Arm,
     Chat,
     Check,
     Completion,
-    Evidence,
     Failure,
     Question,
-    Record,
-    Reference,
     Rewording,
-    Truth,
-    Verdict,
-    VerdictKind,
 )
 from selfstudy.run import Round, Run
 from selfstudy.run.split import held_out
-from selfstudy.text import normalise
 from selfstudy.verify.figures import outcome
-from selfstudy.verify.gate import Gate
 from selfstudy.verify.questions import plan
-from selfstudy.verify.stage import run_verify
 
-GAPS, KNOWN = 24, 130
-
-
-class WordNLI:
-    """Entails if the words are the same, else contradicts."""
-
-    name = "words"
-
-    def probabilities(
-        self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
-    ) -> npt.NDArray[np.float64]:
-        same = np.array([float(normalise(a) == normalise(b)) for a, b in pairs])
-        return np.stack([same, 1 - same], axis=1)
-
-    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        return ["entailment" if normalise(a) == normalise(b) else "contradiction" for a, b in pairs]
-
-
-class Oracle:
-    """Names Mayor<i> when asked about Town<i> if it knows town i, else a different guess each time.
-
-    Reads the answer out of a page in the prompt if `reads`; fails on the towns in `fails`.
-    """
-
-    def __init__(self, knows: set[int], *, reads: bool = True, fails: frozenset[int] = frozenset()) -> None:
-        self.name = "oracle"
-        self.knows, self.reads, self.fails = knows, reads, fails
-        self.calls: list[int] = []
-
-    def generate(
-        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
-    ) -> list[list[Completion]]:
-        assert sampling.greedy_first
-        self.calls.append(len(chats))
-        return [[self._answer(chat[-1].content, k) for k in range(sampling.total)] for chat in chats]
-
-    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
-        raise AssertionError("verify has no use for log-probabilities")
-
-    def _answer(self, prompt: str, k: int) -> Completion:
-        town = int(re.findall(r"Town(\d+)", prompt)[-1])
-        if town in self.fails:
-            return Completion(text="", finish="error", error="out of memory")
-        page = re.search(r"The mayor of Town\d+ is (Mayor\d+)", prompt)
-        if page and self.reads:
-            return Completion(text=f"The mayor of Town{town} is {page[1]}.")
-        if town in self.knows:
-            return Completion(text=f"The mayor of Town{town} is Mayor{town}.")
-        return Completion(text=f"The mayor of Town{town} is Guess{town + k}.")
-
-
-class TownKey:
-    def lookup(self, question: str) -> Truth | None:
-        town = re.findall(r"Town(\d+)", question)[0]
-        return Truth((f"Mayor{town}",), novel=(f"Whom does Town{town} call its mayor?",))
-
-
-def recipe(**verify: object) -> Recipe:
-    return Recipe(
-        answering=AnsweringBlock(block_size=10),
-        teach=TeachBlock(known_heldout=0.5),
-        verify=VerifyBlock.model_validate({"samples": 3, "resamples": 500, **verify}),
-    )
-
-
-def fill(round_: Round) -> None:
-    """The first GAPS towns are gaps (town 1 a misbelief), then KNOWN known ones and one unverifiable."""
-    records: list[Record] = []
-    for town in range(GAPS + KNOWN + 1):
-        question = Question(text=f"What is the mayor of Town{town}?")
-        page = f"The mayor of Town{town} is Mayor{town}. It is a town."
-        evidence = Evidence(
-            question_id=question.id,
-            document_id="d",
-            source="s",
-            text=page,
-            start=0,
-            end=len(page),
-            rank=0,
-            relevance=1,
-        )
-        reference = Reference(
-            question_id=question.id,
-            evidence_id=evidence.id,
-            text=f"The mayor of Town{town} is Mayor{town}.",
-            inconsistency=0.0,
-            accepted=True,
-        )
-        kind: VerdictKind = "unknown" if town < GAPS else "known"
-        score = 0.9 if town < GAPS else 0.1
-        if town == 1:
-            kind, score = "misbelief", 0.0
-        last = town == GAPS + KNOWN
-        verdict = Verdict(
-            question_id=question.id,
-            kind="unverifiable" if last else kind,
-            score=score,
-            reference_id=None if last else reference.id,
-        )
-        rewordings = [
-            Rewording(question_id=question.id, text=f"Name the mayor of Town{town}.", use="train"),
-            Rewording(question_id=question.id, text=f"Who is mayor of Town{town}?", use="heldout"),
-        ]
-        records += [question, evidence, reference, verdict, *(rewordings if town < GAPS else [])]
-    round_.append(records)
+from .towns import EVERYTHING, GAPS, MODELS_KNOWN, Oracle, TownKey, fill, recipe, verify
 
 
 @pytest.fixture
@@ -151,28 +32,6 @@ def round_(tmp_path: Path) -> Iterator[Round]:
     with Run.create_or_resume(tmp_path / "run", recipe()) as run:
         fill(run.round(1))
         yield run.round(1)
-
-
-MODELS_KNOWN = set(range(GAPS, GAPS + KNOWN))
-EVERYTHING = set(range(GAPS + KNOWN))
-
-
-def verify(
-    round_: Round,
-    after: Oracle | None,
-    *,
-    before: Oracle | None = None,
-    control: Oracle | None = None,
-    key: AnswerKey | None = None,
-) -> Gate:
-    base = before or Oracle(MODELS_KNOWN)
-    arms: dict[Arm, Oracle | None] = {"base": base, "control": control, "taught": after}
-    loaders = {arm: partial(_same, lm) for arm, lm in arms.items() if lm is not None}
-    return run_verify(round_, loaders, WordNLI(), Prompts(), key, Silent())
-
-
-def _same(lm: Oracle) -> Oracle:
-    return lm
 
 
 def town_of(check: Check) -> int:
