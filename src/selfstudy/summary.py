@@ -193,7 +193,10 @@ def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[
     proposals: Sequence[Proposal] = part.read(Proposal) if part else ()
     scores = _scores(part) if part else []
     limit = threshold.of(part.run).value if part else 0.0
-    found = self_learning_capability(proposals, scores, embedder, limit, seed=recipe.seed)
+    imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
+    found = self_learning_capability(
+        proposals, scores, embedder, limit, seed=recipe.seed, of_all=imported == "experiment"
+    )
     return {
         **{name: getattr(found, name) for name in CAPABILITY},
         "curiosity_of": found.clustered if found.clustered < found.questions else None,

@@ -117,6 +117,7 @@ def self_learning_capability(
     *,
     seed: int = 0,
     limit: int = CLUSTERED_AT_MOST,
+    of_all: bool = False,
 ) -> Capability:
     """The metrics of methods 1 over all proposed questions, a repeated one as often as it was proposed.
 
@@ -125,6 +126,7 @@ def self_learning_capability(
         scores: one per distinct question, of one scorer; awareness leaves out questions without a value.
         threshold: a score above it is a gap (Q_H).
         seed: draws the sample where more than `limit` questions would be clustered.
+        of_all: awareness as it was published, |Q_H| / N: questions without a value are in N as well.
     """
     asked = [p for p in proposals if p.question_id is not None]
     texts = [p.text for p in asked]
@@ -138,6 +140,8 @@ def self_learning_capability(
 
     curious = curiosity(cluster(some, embedder)) if texts else None
     aware = awareness(known, threshold) if known else None
+    if of_all and aware is not None:
+        aware *= len(known) / len(texts)
     brief = brevity(texts) if texts else None
     both = None if curious is None or aware is None or brief is None else slc(curious, aware, brief)
     return Capability(

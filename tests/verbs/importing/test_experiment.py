@@ -106,13 +106,13 @@ def test_published_metrics_come_exactly_from_the_stored_values(model: str, tmp_p
         assert round(576 * computed["curiosity"]) == round(576 * found["published"]["curiosity"]) + 1
 
 
-def test_other_answers_to_the_same_question_are_kept_beside(tmp_path: Path) -> None:
+def test_every_answer_to_the_same_question_is_a_question_of_its_own(tmp_path: Path) -> None:
     found = import_file(published("Mistral"), tmp_path / "run")
-    assert (found["imported"], found["duplicates"]) == (558, 18)
-    assert len(found["other_answers"]) == 18
-    for other in found["other_answers"]:
-        assert other["average_score"] == found["scores"][other["proposal"]]
-        assert len(other["samples"]) == 10
+    assert (found["imported"], found["duplicates"]) == (576, 0)
+    records = written(tmp_path / "run")
+    assert len({q.text for q in records["Question"]}) == 558
+    value = {s.question_id: s.value for s in records["Score"]}
+    assert [value[p.question_id] for p in records["Proposal"]] == found["scores"]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -129,28 +129,44 @@ def test_the_report_opens_and_shows_what_was_published(
         summary = Study(run).report()
     assert summary["published"] == found["published"]
     assert summary["questions"] == found["imported"]
-    # brevity counts proposals; awareness may differ where answers to a repeat fell on the other side
     assert summary["brevity"] == found["published"]["brevity"]
-    assert summary["awareness"] == pytest.approx(found["published"]["awareness"], abs=2.5 / 576)
+    assert summary["awareness"] == pytest.approx(found["published"]["awareness"], abs=1e-12)
     html = (tmp_path / "run" / "report.html").read_text()
     assert "Published" in html
     assert f"SLC {found['published']['slc']:.3f}" in html
 
 
-def test_the_first_answer_to_a_repeated_question_counts(tmp_path: Path) -> None:
-    asked = [("a?", 0.1), ("b?", 0.9), ("a?", 0.8), ("c?", 0.2), ("b?", 0.3), ("a?", 0.1)]
+def test_every_proposal_keeps_its_own_answer_and_score(tmp_path: Path) -> None:
+    asked = [("a?", 0.1), ("b?", 0.9), ("a?", 0.8), ("c?", 0.2), ("b?", 0.3), ("a?", 0.7)]
     found = import_file(saved(experiment(asked), tmp_path), tmp_path / "run")
     records = written(tmp_path / "run")
-    assert [(a.passage.text, s.value) for a, s in zip(records["Answer"], records["Score"], strict=True)] == [
-        ("Answer 0.", 0.1),
-        ("Answer 1.", 0.9),
-        ("Answer 3.", 0.2),
-    ]
-    assert found["scores"] == [0.1, 0.9, 0.8, 0.2, 0.3, 0.1]
-    assert [o["proposal"] for o in found["other_answers"]] == [2, 4, 5]
-    assert (found["given"], found["imported"], found["duplicates"], found["failed"]) == (6, 3, 3, 0)
-    assert found["from_stored_values"]["awareness"] == 2 / 6
-    assert records["Proposal"][2].question_id == records["Question"][0].id
+    value = {s.question_id: s.value for s in records["Score"]}
+    passage = {a.question_id: a.passage.text for a in records["Answer"]}
+    ids = [p.question_id for p in records["Proposal"]]
+    assert [value[i] for i in ids] == [score for _, score in asked] == found["scores"]
+    assert [passage[i] for i in ids] == [f"Answer {n}." for n in range(6)]
+    assert ids[0] == Question(text="a?").id
+    assert (found["given"], found["imported"], found["duplicates"], found["failed"]) == (6, 6, 0, 0)
+    assert found["from_stored_values"]["awareness"] == 3 / 6
+
+
+def test_awareness_is_the_published_one_with_repeats_and_without_scores(tmp_path: Path) -> None:
+    data = experiment([("a?", 0.9), ("b?", 0.2), ("a?", 0.8), ("c?", 0.2), ("a?", 0.1), ("d?", 0.7)])
+    for question in ("e?", "e?"):  # an empty passage has no sentence, and the mean of nothing is NaN
+        none: dict[str, Any] = {"passage_sentences": [], "sentence_scores": np.array([])}
+        data["prompts_with_no_hallucination"].append(entry(question, float("nan"), "", **none))
+        data["proposed_questions"].append(question)
+    data["proposed_questions_labels"] = list(range(8))
+    data["knowledge_limit_awareness_score"] = 3 / 8
+    found = import_file(saved(data, tmp_path), tmp_path / "run")
+    assert (found["imported"], found["duplicates"]) == (7, 1)
+    assert found["from_stored_values"]["awareness"] == found["published"]["awareness"]
+    with Run.open(tmp_path / "run") as run:
+        summary = Study(run).report()
+    assert summary["awareness"] == pytest.approx(3 / 8)
+    assert (summary["questions"], summary["unscored"]) == (7, 1)
+    records = written(tmp_path / "run")
+    assert sorted(s.value for s in records["Score"] if s.value is not None) == [0.1, 0.2, 0.2, 0.7, 0.8, 0.9]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=14))
@@ -294,12 +310,12 @@ def test_it_can_be_calibrated_on_labels(tmp_path: Path) -> None:
     assert made.cut.threshold < 0.5
 
 
-def test_repeats_with_equal_answers_have_no_other_answers(tmp_path: Path) -> None:
+def test_repeats_with_equal_answers_are_one_question(tmp_path: Path) -> None:
     data = experiment([("a?", 0.1)])
     for _ in range(3):
         data["prompts_with_no_hallucination"].append(copy.deepcopy(data["prompts_with_no_hallucination"][0]))
     data["proposed_questions"] *= 4
     data["proposed_questions_labels"] *= 4
     found = import_file(saved(data, tmp_path), tmp_path / "run")
-    assert (found["imported"], found["duplicates"], found["other_answers"]) == (1, 3, [])
+    assert (found["imported"], found["duplicates"]) == (1, 3)
     assert Counter(p.question_id for p in written(tmp_path / "run")["Proposal"]).most_common(1)[0][1] == 4

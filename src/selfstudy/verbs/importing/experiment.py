@@ -2,8 +2,8 @@
 
 One dict per file.  `proposed_questions` are in the order in which they were proposed; the answers stand in
 two lists, each in that order, by whether their score is above the threshold.  A question that was proposed
-again was also answered again, so its answers may differ: the first ones are the question's, the others are
-kept in `imported.json` beside the stored values of every proposal.
+again was also answered again, so its answers may differ: each proposal keeps its own answer and score, and is
+a question of its own where they differ from those of every earlier one.
 
 Knows nothing of pickles, runs or models.
 """
@@ -30,6 +30,7 @@ from selfstudy.records import (
     Record,
     Score,
     SentenceScore,
+    digest,
 )
 
 SCORER = "selfcheck-nli"
@@ -38,7 +39,7 @@ NLI = "potsawee/deberta-v3-large-mnli"
 THRESHOLD = 0.5
 QUESTIONS = "proposed_questions"
 ANSWERS = ("prompts_with_hallucination", "prompts_with_no_hallucination")
-METRICS = {
+STORED_METRICS = {
     "curiosity": "curiosity_score",
     "awareness": "knowledge_limit_awareness_score",
     "brevity": "brevity_coefficient",
@@ -70,6 +71,7 @@ class Experiment:
         questions: as proposed, in order, repeats included.
         labels: the cluster of every proposed question, -1 for an outlier; None if the file has none.
         entries: the answer to every proposed question, None where the file has no usable one.
+        hallucinated: how many answers the file has in its list of those above the threshold.
         problems: (place in the file, what is wrong there) of what could not be used.
     """
 
@@ -78,6 +80,7 @@ class Experiment:
     questions: tuple[str, ...]
     labels: tuple[int, ...] | None
     entries: tuple[Entry | None, ...]
+    hallucinated: int
     problems: tuple[tuple[str, str], ...]
 
     def recipe(self) -> dict[str, Any]:
@@ -119,24 +122,26 @@ def read_experiment(data: Mapping[str, Any]) -> Experiment:
     return Experiment(
         model=model and text_of(model, "pretrained_model_name"),
         published={
-            name: _number(data[key], key) for name, key in METRICS.items() if data.get(key) is not None
+            name: _number(data[key], key) for name, key in STORED_METRICS.items() if data.get(key) is not None
         },
         questions=questions,
         labels=_labels(data.get("proposed_questions_labels"), len(questions)),
         entries=tuple(answered),
+        hallucinated=len(data[ANSWERS[0]]),
         problems=tuple(problems),
     )
 
 
 def records(experiment: Experiment, method: QuestionMethod) -> Iterator[Record]:
-    """Proposal, Question, Answer, Score and Failure records; one question per distinct text."""
-    seen: set[str] = set()
+    """Proposal, Question, Answer, Score and Failure records; equal proposals share a question."""
+    known: set[str] = set()
+    ids = _question_ids(experiment)
     for index, (words, entry) in enumerate(zip(experiment.questions, experiment.entries, strict=True)):
-        question = Question(text=words, topic=entry.topics if entry else "", method=method)
+        question = Question(id=ids[index], text=words, topic=entry.topics if entry else "", method=method)
         yield Proposal(ask=0, index=index, method=method, text=words, question_id=question.id)
-        if question.id in seen:
+        if question.id in known:
             continue
-        seen.add(question.id)
+        known.add(question.id)
         yield question
         if entry is None:
             message = "the file has no usable answer to this question"
@@ -149,56 +154,51 @@ def records(experiment: Experiment, method: QuestionMethod) -> Iterator[Record]:
         yield Failure(stage="import", item_id=place or "answers", message=problem)
 
 
+def _question_ids(experiment: Experiment) -> list[str]:
+    """Of every proposal: the text's own id for its first answer, another one for each answer that differs."""
+    found: dict[tuple[str, Entry | None], str] = {}
+    texts: set[str] = set()
+    for index, (words, entry) in enumerate(zip(experiment.questions, experiment.entries, strict=True)):
+        if (words, entry) not in found:
+            again = digest("proposal", str(index), words)
+            found[words, entry] = again if words in texts else Question(text=words).id
+            texts.add(words)
+    return [found[pair] for pair in zip(experiment.questions, experiment.entries, strict=True)]
+
+
 def stored(experiment: Experiment) -> dict[str, Any]:
     """What goes into `imported.json`: counts, stored values, and metrics computed from the stored values.
 
     given = imported + duplicates + failed, counted in proposed questions: `duplicates` repeat an earlier one,
-    `failed` have no usable answer.  `other_answers` are those to repeats that differ from the first.
+    answer and score included; `failed` have no usable answer.
     """
-    first: dict[str, Entry | None] = {}
-    duplicates, others = 0, []
-    for index, (words, entry) in enumerate(zip(experiment.questions, experiment.entries, strict=True)):
-        if words not in first:
-            first[words] = entry
-            continue
-        duplicates += 1
-        if entry is not None and entry != first[words]:
-            others.append(
-                {
-                    "proposal": index,
-                    "question_id": Question(text=words).id,
-                    "passage": entry.passage,
-                    "samples": list(entry.samples),
-                    "sentence_scores": list(entry.scores),
-                    "average_score": entry.score,
-                }
-            )
-    failed = sum(entry is None for entry in first.values())
+    distinct = set(zip(experiment.questions, experiment.entries, strict=True))
+    failed = sum(entry is None for _, entry in distinct)
     return {
         "given": len(experiment.questions),
-        "imported": len(first) - failed,
-        "duplicates": duplicates,
+        "imported": len(distinct) - failed,
+        "duplicates": len(experiment.questions) - len(distinct),
         "failed": failed,
         "published": experiment.published,
         "from_stored_values": from_stored_values(experiment),
         "scores": [entry and entry.score for entry in experiment.entries],
         "labels": experiment.labels and list(experiment.labels),
-        "other_answers": others,
     }
 
 
 def from_stored_values(experiment: Experiment) -> dict[str, float]:
-    """The metrics of methods 1 from the scores and labels in the file, over all proposals.
+    """The metrics of methods 1 from the lists and labels in the file, over all proposals.
 
-    Curiosity, and with it SLC, only where the file has labels.
+    Awareness is |Q_H| / N: an answer without a score is in N, as it is in the published figures.  Curiosity,
+    and with it SLC, only where the file has labels.
     """
-    scores = [e.score for e in experiment.entries if e is not None and e.score is not None]
-    found = {"brevity": capability.brevity(experiment.questions)}
-    if scores:
-        found["awareness"] = capability.awareness(scores, THRESHOLD)
+    count = len(experiment.questions)
+    found = {
+        "brevity": capability.brevity(experiment.questions),
+        "awareness": min(1.0, experiment.hallucinated / count),
+    }
     if experiment.labels is not None:
         found["curiosity"] = capability.curiosity(np.array(experiment.labels, dtype=np.int64))
-    if "awareness" in found and "curiosity" in found:
         found["slc"] = capability.slc(found["curiosity"], found["awareness"], found["brevity"])
     return found
 
