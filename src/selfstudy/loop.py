@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.judging.answer_key import AnswerKey, load_answer_key
+from selfstudy.models.base import HasWeights
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES, Arm, Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.run import standing as promotion
-from selfstudy.run.models import StageModels, block_of, servers_for
+from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 
 if TYPE_CHECKING:
     from selfstudy.library.index import Library
     from selfstudy.models import Models
-    from selfstudy.models.base import LanguageModel
+    from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
@@ -179,13 +180,13 @@ class Study:
         return load_answer_key(self.recipe.answer_key)
 
     @cached_property
-    def embedder(self) -> Any:
+    def embedder(self) -> Embedder:
         from selfstudy.models import load_embedder
 
         return load_embedder(self.recipe.embedder)
 
     @cached_property
-    def nli(self) -> Any:
+    def nli(self) -> EntailmentModel:
         """The entailment model; what it has judged is kept in the run, across stages and sessions."""
         from selfstudy.files.cache import Cache
         from selfstudy.models import load_nli
@@ -207,10 +208,8 @@ class Study:
     @property
     def judge(self) -> LanguageModel | None:
         """The recipe's judge, else its teacher; None: a model judges itself."""
-        recipe = self.recipe
-        if recipe.judge is None and recipe.teacher is None:
-            return None
-        return self.language_models.get(block_of(recipe, "judge"))
+        block = own_block(self.recipe, "judge")
+        return None if block is None else self.language_models.get(block)
 
     def lm(self, adapter: Path | None) -> LanguageModel:
         """The recipe's model with an adapter of this run, or as it is."""
@@ -396,7 +395,8 @@ def _promote(study: Study, adapter: Path) -> None:
         if study.recipe.verify.merge:
             study.language_models.make_room()
             block = block_of(study.recipe, "teach")
-            lm: Any = study.language_models.get(block, adapter)  # loading has merged the adapter in
+            lm = study.language_models.get(block, adapter)  # loading has merged the adapter in
+            assert isinstance(lm, HasWeights), "what was taught has its weights here"
             lm.model.save_pretrained(folder)
             lm.tokenizer.save_pretrained(folder)
         else:

@@ -6,6 +6,7 @@ import pytest
 
 from selfstudy import ScriptedLM
 from selfstudy.atlas import world
+from selfstudy.models.base import token_counter
 from selfstudy.models.load import load_lm
 from selfstudy.probe import chunks
 from selfstudy.recipe import LocalModel, RemoteModel
@@ -25,7 +26,7 @@ PAGES = {
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 def test_a_model_without_a_tokenizer_gets_chunks_of_bounded_length(page: str) -> None:
-    count = chunks.token_counter(REMOTE)
+    count = token_counter(REMOTE)
     found = chunks.split(Document(source="page", text=page), 512, count)
     wide = max(len(chunk.text) for chunk in found)
     assert wide <= (600 if ord(page[0]) > 0x900 else 4 * 512), "a character each, or four of plain letters"
@@ -39,8 +40,8 @@ def test_a_scripted_model_too() -> None:
 
 def test_the_estimate_is_not_below_a_real_tokenizer() -> None:
     pages = world.documents()[:50]
-    real = chunks.token_counter(load_lm(LocalModel()))
-    guess = chunks.token_counter(REMOTE)
+    real = token_counter(load_lm(LocalModel()))
+    guess = token_counter(REMOTE)
     ratio = [guess(page.text) / real(page.text) for page in pages]
     assert min(ratio) > 0.8
     assert max(ratio) < 2.5

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
 from selfstudy.records import Chat, Completion, Message
+from selfstudy.text import estimate_tokens
+
+if TYPE_CHECKING:
+    from selfstudy.models.remote.usage import Usage
+    from selfstudy.recipe import Prices
 
 Progress = Callable[[int], None]
 """Called with the number of items newly finished."""
@@ -92,6 +98,72 @@ class LanguageModel(Protocol):
         Raises:
             NoLogprobsError: this model cannot do it.
         """
+
+
+@runtime_checkable
+class HasWeights(Protocol):
+    """A language model whose weights are in this process, so that they can be trained and written down."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def model(self) -> Any:
+        """The transformers model."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+
+    @property
+    def adapter(self) -> Path | None:
+        """The adapter that it was loaded with; a later one has to be combined with it."""
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """Counts with the model's own tokenizer."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` alone."""
+
+
+@runtime_checkable
+class RendersChats(Protocol):
+    """Says what a model is really given."""
+
+    def render(self, chat: Chat) -> str:
+        """The text of a prompt, as the model's template makes it."""
+
+
+@runtime_checkable
+class CountsUse(Protocol):
+    """Counts what it has asked a server for, and what that costs."""
+
+    @property
+    def usage(self) -> Usage:
+        """Since it was made."""
+
+
+@runtime_checkable
+class HasPrices(Protocol):
+    """What its tokens cost is known."""
+
+    @property
+    def prices(self) -> Prices | None: ...
+
+
+@runtime_checkable
+class HasFingerprint(Protocol):
+    """Weights that are known by their content, wherever they lie."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+def token_counter(model: object) -> Callable[[str], int]:
+    """Counts the tokens of a text: as the model does, else by the estimate of `text`."""
+    return model.count_tokens if isinstance(model, CountsTokens) else estimate_tokens
 
 
 class EntailmentModel(Protocol):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from selfstudy import text
-from selfstudy.models.base import LanguageModel
 from selfstudy.records import Document
 
 _HEAD = 4000
@@ -26,12 +25,6 @@ class Chunk:
     title: str
     topic: str
     text: str
-
-
-def token_counter(model: LanguageModel) -> Callable[[str], int]:
-    """The model's own `count_tokens` if it has one, else an estimate."""
-    count: Callable[[str], int] | None = getattr(model, "count_tokens", None)
-    return count or text.estimate_tokens
 
 
 def topic_name(document: Document) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
@@ -95,11 +95,6 @@ class _LM:
         self._meter.calls += len(chats)
         return self._lm.logprobs(chats, texts)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._lm, name)
-
 
 class _NLI:
     """An entailment model whose pairs are counted."""
@@ -121,8 +116,3 @@ class _NLI:
     def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
         self._meter.pairs += len(pairs)
         return self._nli.classes(pairs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._nli, name)

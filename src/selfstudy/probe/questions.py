@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Protocol
 
 from selfstudy import text
-from selfstudy.models.base import Embedder, LanguageModel, Sampling
+from selfstudy.models.base import Embedder, LanguageModel, Sampling, token_counter
 from selfstudy.models.unwrapping import entries
 from selfstudy.probe import chunks
 from selfstudy.probe.external import external_lines
@@ -355,7 +355,7 @@ class Asker:
         ask = self._ask
         source: TopicSource
         if ask.method == "documents":
-            count = chunks.token_counter(self._model)
+            count = token_counter(self._model)
             stream = chunks.rounds(material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
             return DocumentSlots(stream, prompts)
         if ask.method == "external":

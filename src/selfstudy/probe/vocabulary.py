@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from selfstudy.errors import DataError
 from selfstudy.files.cache import cache_folder
-from selfstudy.models.base import Embedder, Progress
+from selfstudy.models.base import Embedder, HasFingerprint, Progress
 from selfstudy.probe import wordnet
 from selfstudy.records import digest
 from selfstudy.text import clean
@@ -101,7 +101,7 @@ def embedded(
         progress: called with the number of entries newly embedded.
     """
     folder = cache_folder() if folder is None else folder
-    weights = getattr(embedder, "fingerprint", embedder.name)
+    weights = embedder.fingerprint if isinstance(embedder, HasFingerprint) else embedder.name
     path = folder / f"vocabulary-{digest(_FORMAT, weights, *(part for e in entries for part in e))}.npy"
     kept = _read(path, len(entries))
     if kept is not None:

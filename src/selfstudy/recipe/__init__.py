@@ -21,10 +21,11 @@ from selfstudy.recipe.models import (
 from selfstudy.recipe.probe import MEANS_OVER_SAMPLES, STDIN, AdaptiveBlock, Ask, ProbeBlock, ScorerName
 from selfstudy.recipe.teach import DPOBlock, LoraBlock, PhaseBlock, SFTBlock, TeachBlock, TrainingBlock
 from selfstudy.recipe.verify import VerifyBlock
-from selfstudy.recipe.whole import BudgetBlock, Recipe
+from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
 
 __all__ = [
     "MEANS_OVER_SAMPLES",
+    "MODEL_KEYS",
     "STDIN",
     "AdaptiveBlock",
     "AnsweringBlock",

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import MEANS_OVER_SAMPLES, STDIN, Recipe, RemoteModel
+from selfstudy.recipe import MEANS_OVER_SAMPLES, MODEL_KEYS, STDIN, Recipe, RemoteModel
 from selfstudy.recipe.base import Block
 from selfstudy.records import digest
 
@@ -118,16 +118,14 @@ MOVED = {
 """Keys of version 0.1.0, and where they are now."""
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
-_MODELS = ("model", "judge", "teacher", "probe.model", "gather.reader")
-"""Keys that hold the block of a language model."""
 _MODEL = (
-    *(f"{block}.{name}" for block in _MODELS for name in ("path", "model", "weights")),
+    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("path", "model", "weights")),
     "nli.path",
     "embedder.path",
 )
 """Keys that hold a folder, a Hub id or an alias."""
 _PATHS = (
-    *(f"{block}.{name}" for block in _MODELS for name in ("adapter", "api_key_file")),
+    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
     "library",
     "answer_key",
     "prompts",
@@ -244,7 +242,7 @@ _SECRET = (".api_key_env", ".api_key_file", ".base_url", ".url")
 def _absolute(value: Any, base: Path, key: str = "") -> Any:
     """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
     if isinstance(value, dict):
-        named = key in _MODELS and _is_name(value)
+        named = key in MODEL_KEYS and _is_name(value)
         return {
             name: part
             if named and name == "model"
@@ -363,8 +361,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
 
 def _unpriced(recipe: Recipe, money: float) -> Iterator[str]:
     """Why a limit in money would not hold."""
-    blocks = {key: attrgetter(key)(recipe) for key in _MODELS}
-    remote = {key: block for key, block in blocks.items() if isinstance(block, RemoteModel)}
+    remote = {key: block for key, block in recipe.language_models.items() if isinstance(block, RemoteModel)}
     if not remote:
         yield f"budget.money = {money:g}: no model of the recipe has `prices`"
     for key, block in remote.items():

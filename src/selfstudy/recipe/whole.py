@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,10 @@ class BudgetBlock(Block):
     """By the prices of the models' blocks, in their currency."""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """Of the sessions, training included."""
+
+
+MODEL_KEYS = ("model", "judge", "teacher", "probe.model", "gather.reader")
+"""Keys of a recipe that hold the block of a language model; who uses which: run/models.py."""
 
 
 class Recipe(Block):
@@ -68,3 +73,9 @@ class Recipe(Block):
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
+
+    @property
+    def language_models(self) -> dict[str, ModelBlock]:
+        """The blocks of language models that are given, by their keys (`MODEL_KEYS`)."""
+        found = {key: attrgetter(key)(self) for key in MODEL_KEYS}
+        return {key: block for key, block in found.items() if block is not None}

@@ -9,13 +9,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import BudgetError
-from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.base import (
+    CountsUse,
+    HasPrices,
+    HasWeights,
+    LanguageModel,
+    Progress,
+    RendersChats,
+    Sampling,
+    token_counter,
+)
 from selfstudy.records import Chat, Completion
 from selfstudy.run import Run
-from selfstudy.text import estimate_tokens
+
+if TYPE_CHECKING:
+    from selfstudy.models.remote.usage import Usage
 
 
 @dataclass
@@ -143,10 +155,7 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
 
 
 class Metered:
-    """A language model whose use is counted; everything else about it is its own.
-
-    Fulfils `base.LanguageModel`; other attributes (tokenizer, weights, counting) are those of the model.
-    """
+    """A language model whose use is counted; fulfils `base.LanguageModel`."""
 
     def __init__(self, lm: LanguageModel, ledger: Ledger) -> None:
         self._lm = lm
@@ -172,7 +181,7 @@ class Metered:
         except BaseException:
             batch.interrupted()
             raise
-        count = _counter(self._lm)
+        count = token_counter(self._lm)
         completions = [one for row in found for one in row]
         batch.done(sum(one.tokens or (count(one.text) if one.text else 0) for one in completions))
         return found
@@ -194,10 +203,34 @@ class Metered:
         batch.done(0, sum(map(len, found)))
         return found
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._lm, name)
+    def count_tokens(self, text: str) -> int:
+        """As the model counts them, else an estimate."""
+        return token_counter(self._lm)(text)
+
+
+class _MeteredWeights(Metered):
+    """The same of a model that can be trained; fulfils `base.HasWeights`."""
+
+    def __init__(self, lm: LanguageModel, weights: HasWeights, ledger: Ledger) -> None:
+        super().__init__(lm, ledger)
+        self._weights = weights
+
+    @property
+    def model(self) -> Any:
+        return self._weights.model
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._weights.tokenizer
+
+    @property
+    def adapter(self) -> Path | None:
+        return self._weights.adapter
+
+
+def metered(lm: LanguageModel, ledger: Ledger) -> Metered:
+    """The model with its use counted; it can be trained if the model can."""
+    return _MeteredWeights(lm, lm, ledger) if isinstance(lm, HasWeights) else Metered(lm, ledger)
 
 
 class _Batch:
@@ -218,17 +251,17 @@ class _Batch:
         self._tokens = self._calls * longest // 2
         """Of all completions, as long as they are not known: few are cut off."""
         ledger.check(self._calls, lambda: self._guess(self._calls, self._tokens))
-        self._before = getattr(lm, "usage", None)
+        self._before = _usage(lm)
         self._began = ledger.clock()
 
     def interrupted(self) -> None:
         """Counts what a server has given and charged for a batch that did not end."""
-        if getattr(self._lm, "usage", None) is not None:
+        if self._before is not None:
             self.done(self._tokens)
 
     def done(self, completion_tokens: int, more_prompt: int = 0) -> None:
         """Counts the batch; the tokens that are given count where the model has not counted."""
-        after = getattr(self._lm, "usage", None)
+        after = _usage(self._lm)
         used = after if self._before is None or after is None else after - self._before
         if used is None:
             spent = self._guess(self._calls, completion_tokens, more_prompt)
@@ -244,7 +277,7 @@ class _Batch:
         share = calls / self._calls
         prompt = round((prompt_tokens(self._lm, self._chats) + more_prompt) * share)
         completion = round(completion_tokens * share)
-        prices = getattr(self._lm, "prices", None)
+        prices = self._lm.prices if isinstance(self._lm, HasPrices) else None
         if prices is None:
             return Spent(calls, prompt, completion)
         cost = (prompt * prices.prompt + completion * prices.completion) / 1e6
@@ -253,18 +286,17 @@ class _Batch:
 
 def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
     """Tokens of the prompts: by the model's template and tokenizer where it has them, else 1.3 a word."""
-    render = getattr(lm, "render", None)
-    count = _counter(lm)
+    count = token_counter(lm)
     total = 0
     for chat in chats:
         try:
-            text = render(chat) if render is not None else "\n".join(turn.content for turn in chat)
-            total += count(text)
+            plain = "\n".join(turn.content for turn in chat)
+            total += count(lm.render(chat) if isinstance(lm, RendersChats) else plain)
         except Exception:  # a chat that cannot be asked: its completions say why
             continue
     return total
 
 
-def _counter(lm: LanguageModel) -> Callable[[str], int]:
-    """Tokens of a text."""
-    return getattr(lm, "count_tokens", None) or estimate_tokens
+def _usage(lm: LanguageModel) -> Usage | None:
+    """What the model itself has counted, if it does."""
+    return lm.usage if isinstance(lm, CountsUse) else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from selfstudy.models.server.servers import Servers
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.run import Run
-from selfstudy.run.budget import Ledger, Metered
+from selfstudy.run.budget import Ledger, metered
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -22,16 +22,24 @@ if TYPE_CHECKING:
 def block_of(recipe: Recipe, stage: str) -> ModelBlock:
     """The block of the model that a stage asks.
 
-    probe: `probe.model`; gather: `gather.reader`, else the `teacher`; judge: `judge`, else the `teacher`.
-    Without one of its own a stage asks the recipe's `model`.  teach gets the weights behind the model.
+    Without one of its own a stage asks the recipe's `model`.
     """
-    own = {
+    own = own_block(recipe, stage)
+    return recipe.model if own is None else own
+
+
+def own_block(recipe: Recipe, stage: str) -> ModelBlock | None:
+    """The model that a recipe names for a stage, or as judge; None: the recipe's `model` does it.
+
+    probe: `probe.model`; gather: `gather.reader`, else the `teacher`; judge: `judge`, else the `teacher`.
+    teach gets the weights behind the model.
+    """
+    return {
         "probe": recipe.probe.model,
         "gather": recipe.gather.reader or recipe.teacher,
         "judge": recipe.judge or recipe.teacher,
         "teach": weights_of(recipe.model),
     }.get(stage)
-    return recipe.model if own is None else own
 
 
 def with_adapter(block: ModelBlock, adapter: Path | None) -> ModelBlock:
@@ -47,10 +55,9 @@ def servers_for(recipe: Recipe, say: Callable[[str], object]) -> Servers:
     Args:
         say: told in one line when one is started or ended, which may take minutes.
     """
-    blocks = [recipe.model, recipe.probe.model, recipe.gather.reader, recipe.teacher, recipe.judge]
     served = {
         block.weights or block.model
-        for block in blocks
+        for block in recipe.language_models.values()
         if isinstance(block, ServerModel) and block.url is None
     }
     return Servers(min(recipe.servers or len(served), len(served)) or 1, say)
@@ -85,7 +92,7 @@ class StageModels:
         key = block.model_dump_json()
         if key not in self._loaded:
             lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
-            self._loaded[key] = Metered(lm, self.ledger) if self.run.writable else lm
+            self._loaded[key] = metered(lm, self.ledger) if self.run.writable else lm
         return self._loaded[key]
 
     def forget(self, block: ModelBlock, adapter: Path | None = None) -> None:

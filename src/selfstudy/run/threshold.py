@@ -23,6 +23,7 @@ from selfstudy.errors import DataError, RunError
 from selfstudy.files import jsonl
 from selfstudy.recipe import Recipe
 from selfstudy.records import Unit, digest
+from selfstudy.run.models import block_of, own_block
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
     """What a hallucination score depends on: every model, the number of samples and their temperature."""
     probe = recipe.probe
     models = {
-        "model": probe.model or recipe.model,
-        "judge": recipe.judge or recipe.teacher,
+        "model": block_of(recipe, "probe"),
+        "judge": own_block(recipe, "judge"),
         "nli": recipe.nli,
         "embedder": recipe.embedder,
     }

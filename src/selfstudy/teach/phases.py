@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from selfstudy.models.base import EntailmentModel, LanguageModel
+from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.recipe import DPOBlock, PhaseBlock, SFTBlock
 from selfstudy.records import Example, Pair
@@ -47,7 +47,7 @@ class Trainer(Protocol):
     """What a file of trainers/ holds."""
 
     def train(
-        self, model: Any, lm: Any, items: Any, block: Any, setting: Setting, report: Reporter
+        self, model: Any, lm: HasWeights, items: Any, block: Any, setting: Setting, report: Reporter
     ) -> Trained:
         """Trains a new LoRA adapter on `model`; see trainers/sft.py for the arguments."""
         ...

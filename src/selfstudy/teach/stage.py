@@ -17,7 +17,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files.jsonl import unfinished
 from selfstudy.models import Models
 from selfstudy.models import lora as adapters
-from selfstudy.models.base import LanguageModel
+from selfstudy.models.base import HasWeights, LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PhaseBlock, Recipe, weights_of
@@ -94,7 +94,8 @@ class _Training:
         """Runs the phases of the recipe; whether there was anything to train on."""
         from selfstudy.teach.trainers import shared
 
-        earlier: Path | None = getattr(self.models.lm, "adapter", None)
+        lm = _with_weights(self.models.lm)
+        earlier = lm.adapter
         self.parts = [earlier] if earlier else []
         trained: Trained | None = None
         for label, block, phase in labelled(self.lesson.recipe.teach.plan):
@@ -103,7 +104,7 @@ class _Training:
             if not items:
                 self.report.note(f"{label}: nothing to train on")
                 continue
-            model = shared.training_copy(self.models.lm) if trained is None else shared.merged(trained.model)
+            model = shared.training_copy(lm) if trained is None else shared.merged(trained.model)
             trained = self._train(model, items, label, block, phase)
             if trained.failure:
                 break
@@ -118,7 +119,7 @@ class _Training:
 
     def _train(self, model: Any, items: Items, label: str, block: PhaseBlock, phase: Phase) -> Trained:
         setting = self._setting(label)
-        trained = phase.load().train(model, self.models.lm, items, block, setting, self.report)
+        trained = phase.load().train(model, _with_weights(self.models.lm), items, block, setting, self.report)
         folder = self.folder / label
         adapters.save(trained.model, folder)
         self.parts.append(folder)
@@ -144,8 +145,8 @@ class _Training:
 
             if trained is None:
                 return self.models.lm
-            lm: Any = self.models.lm
-            return LocalLM.around(trained.model, lm.tokenizer, token_budget=self._token_budget)
+            tokenizer = _with_weights(self.models.lm).tokenizer
+            return LocalLM.around(trained.model, tokenizer, token_budget=self._token_budget)
 
         return Student(trained is not None, answers, self.models.nli, self.report)
 
@@ -170,22 +171,25 @@ def _require(recipe: Recipe, models: Models) -> None:
     """Refuses, in seconds and before anything is trained, phases that this model cannot go through."""
     plan = recipe.teach.plan
     if any("weights" in phase.needs for _, _, phase in labelled(plan)):
-        if not (_path(models) and weights_of(recipe.model)):
-            raise ModelError(
-                f"{models.lm.name} cannot be taught: its weights are not in this process",
-                "give a local model (type: local), or run only probe and gather with this one",
-            )
-        earlier: Path | None = getattr(models.lm, "adapter", None)
-        if earlier:
-            adapters.require_plain(earlier)
-        lm: Any = models.lm
-        combined = len(plan) + bool(earlier) > 1
+        lm = _with_weights(models.lm)
+        if lm.adapter:
+            adapters.require_plain(lm.adapter)
+        combined = len(plan) + bool(lm.adapter) > 1
         adapters.require_trainable(lm.model, recipe.teach.lora, combined=combined)
 
 
-def _path(models: Models) -> str | None:
-    path: str | None = getattr(models.lm, "path", None)
-    return path if hasattr(models.lm, "tokenizer") else None
+def _with_weights(lm: LanguageModel) -> HasWeights:
+    """The model, if it can be trained.
+
+    Raises:
+        ModelError: its weights are not in this process.
+    """
+    if not isinstance(lm, HasWeights):
+        raise ModelError(
+            f"{lm.name} cannot be taught: its weights are not in this process",
+            "give a local model (type: local), or run only probe and gather with this one",
+        )
+    return lm
 
 
 def _forget(round_: Round, arm: TrainedArm) -> None:

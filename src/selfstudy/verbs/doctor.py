@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -196,10 +195,6 @@ def _atlas() -> Iterator[Finding]:
             yield Finding("ok", "atlas", f"{path.relative_to(folder)}: {count} tensors, {size:.1f} MB")
 
 
-ROLES = ("model", "judge", "teacher", "probe.model", "gather.reader")
-"""Keys of a recipe with a language model."""
-
-
 def _recipe(path: Path) -> Iterator[Finding]:
     """What a recipe needs. Each model is looked at once, under all of its roles."""
     from selfstudy.recipe.file import load_recipe
@@ -212,12 +207,10 @@ def _recipe(path: Path) -> Iterator[Finding]:
     yield Finding("ok", "recipe", f"{path} can be read")
     roles: dict[str, list[str]] = {}
     blocks: dict[str, ModelBlock] = {}
-    for role in ROLES:
-        block = attrgetter(role)(recipe)
-        if block is not None:
-            key = block.model_dump_json()
-            blocks[key] = block
-            roles.setdefault(key, []).append(role)
+    for role, block in recipe.language_models.items():
+        key = block.model_dump_json()
+        blocks[key] = block
+        roles.setdefault(key, []).append(role)
     for key, block in blocks.items():
         yield from _model(", ".join(roles[key]), block)
     yield _weights("nli", recipe.nli.path, "nli")

@@ -27,9 +27,11 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, parse_recipe, read_yaml, to_yaml
 from selfstudy.records import Answer, Completion, Question, Score, digest
+from selfstudy.run.models import own_block
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
+    from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
 
 BLOCK_BYTES = 16 * 2**20
@@ -81,7 +83,7 @@ class LazyModels:
         self._servers = servers
 
     @cached_property
-    def lm(self) -> Any:
+    def lm(self) -> LanguageModel:
         from selfstudy.models import load_lm
 
         if not self._chosen:
@@ -89,16 +91,16 @@ class LazyModels:
         return load_lm(self._recipe.model, cache=self._recipe.cache, servers=self._servers)
 
     @cached_property
-    def judge(self) -> Any:
+    def judge(self) -> LanguageModel:
         from selfstudy.models import load_lm
 
-        block = self._recipe.judge or self._recipe.teacher
+        block = own_block(self._recipe, "judge")
         if block is None:
             return self.lm
         return load_lm(block, cache=self._recipe.cache, servers=self._servers)
 
     @cached_property
-    def nli(self) -> Any:
+    def nli(self) -> EntailmentModel:
         from selfstudy.models import load_nli
 
         if self._recipe.nli.path == "atlas":
@@ -107,7 +109,7 @@ class LazyModels:
         return load_nli(self._recipe.nli, cache)
 
     @cached_property
-    def embedder(self) -> Any:
+    def embedder(self) -> Embedder:
         from selfstudy.models import load_embedder
 
         return load_embedder(self._recipe.embedder)

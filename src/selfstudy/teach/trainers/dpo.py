@@ -14,6 +14,7 @@ from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import disable_dropout_in_model
 
+from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import DPOBlock
 from selfstudy.records import Pair
@@ -22,7 +23,7 @@ from selfstudy.teach.trainers import fast_lora, shared
 
 def train(
     model: Any,
-    lm: Any,
+    lm: HasWeights,
     pairs: Sequence[Pair],
     block: DPOBlock,
     setting: shared.Setting,
@@ -59,7 +60,7 @@ def train(
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: Any, pairs: Sequence[Pair]) -> list[shared.Row]:
+def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.Row]:
     """`prompt_ids`, `chosen_ids` and `rejected_ids` of each pair, exactly as generation sees them."""
     tokens = shared.Tokens(lm)
     chats = [pair.prompt for pair in pairs]

@@ -23,6 +23,7 @@ from datasets import Dataset
 from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
+from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import SFTBlock
 from selfstudy.records import Example
@@ -34,7 +35,7 @@ SHARED_ROWS, SHARED_TOKENS = 4, 4
 
 def train(
     model: Any,
-    lm: Any,
+    lm: HasWeights,
     examples: Sequence[Example],
     block: SFTBlock,
     setting: shared.Setting,
@@ -64,7 +65,7 @@ def train(
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: Any, examples: Sequence[Example]) -> list[shared.Row]:
+def tokenised(lm: HasWeights, examples: Sequence[Example]) -> list[shared.Row]:
     """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation."""
     tokens = shared.Tokens(lm)
     prompts = tokens.prompts([e.prompt for e in examples])

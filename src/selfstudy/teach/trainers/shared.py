@@ -21,7 +21,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from selfstudy.errors import ModelError
 from selfstudy.models import lora as adapters
-from selfstudy.models.base import LanguageModel
+from selfstudy.models.base import HasWeights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LoraBlock, TrainingBlock
@@ -77,7 +77,7 @@ class Tokens:
     tokens of the prompt alone.  Thinking that the template opens is closed before the answer.
     """
 
-    def __init__(self, lm: Any) -> None:
+    def __init__(self, lm: HasWeights) -> None:
         self._format = ChatFormat(lm.tokenizer, lm.model)
 
     def prompts(self, chats: Sequence[Chat]) -> list[list[int]]:
@@ -90,9 +90,9 @@ class Tokens:
         )
 
 
-def training_copy(lm: LanguageModel) -> Any:
+def training_copy(lm: HasWeights) -> Any:
     """A copy of the model to train on, so that the one that answers stays untouched; float32 on the CPU."""
-    model = copy.deepcopy(lm.model)  # type: ignore[attr-defined]
+    model = copy.deepcopy(lm.model)
     if model.device.type == "cpu":
         model = model.float()
     model.requires_grad_(True)
@@ -162,7 +162,7 @@ def length(row: Row) -> int:
     return max(len(ids) + before * (column != "prompt_ids" and before > 0) for column, ids in row.items())
 
 
-def own_tokenizer(lm: Any) -> Any:
+def own_tokenizer(lm: HasWeights) -> Any:
     """A copy of the tokenizer with a pad token, which trainers demand; padding is masked, so any will do.
 
     But it is embedded, so that one beyond the vocabulary, as some models have it, will not.
