@@ -114,8 +114,10 @@ def _table(path: Path) -> Iterator[Row]:
             names = [name.strip() for name in names]
             for number, row in found:
                 value = row if isinstance(row, str) else tables.named(names, row)
-                good = not isinstance(value, str)
-                yield Row(f"line {number}", dict(value) if good else None, "" if good else str(value))
+                if isinstance(value, str):
+                    yield Row(f"line {number}", None, value)
+                else:
+                    yield Row(f"line {number}", dict(value))
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-8 ({error})", "save it as UTF-8") from None
 
