@@ -7,7 +7,6 @@ does nothing twice; `learn` is all of them in a row.
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -382,7 +381,7 @@ def _verify(study: Study, round_: Round) -> None:
     loaders: dict[Arm, Callable[[], LanguageModel]] = {arm: loader(f) for arm, f in folders.items()}
     gate = run_verify(round_, loaders, study.nli, study.prompts, study.key, study.reporter)
     if adapter is not None and gate.promoted:
-        _promote(study, adapter)
+        _promote(study, round_, adapter)
     elif round_.adapter().is_dir():  # there is one even if its training failed
         promotion.reject(round_, gate.reasons)
         study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
@@ -390,19 +389,21 @@ def _verify(study: Study, round_: Round) -> None:
         study.language_models.forget(study.recipe.model, adapter)
 
 
-def _promote(study: Study, adapter: Path) -> None:
-    def write(folder: Path) -> None:
-        if study.recipe.verify.merge:
-            study.language_models.make_room()
-            block = block_of(study.recipe, "teach")
-            lm = study.language_models.get(block, adapter)  # loading has merged the adapter in
-            assert isinstance(lm, HasWeights), "what was taught has its weights here"
-            lm.model.save_pretrained(folder)
-            lm.tokenizer.save_pretrained(folder)
-        else:
-            shutil.copytree(adapter, folder, dirs_exist_ok=True)
+def _promote(study: Study, round_: Round, adapter: Path) -> None:
+    def measured() -> Path:
+        if not study.recipe.verify.merge:
+            return adapter
+        study.language_models.make_room()
+        folder = round_.path / "merged"
+        block = block_of(study.recipe, "teach")
+        lm = study.language_models.get(block, adapter)  # loading has merged the adapter in
+        assert isinstance(lm, HasWeights), "what was taught has its weights here"
+        lm.model.save_pretrained(folder)
+        lm.tokenizer.save_pretrained(folder)
+        return folder
 
-    study.reporter.note(f"promoted: {promotion.promote(study.run, write)}")
+    place = promotion.promote(round_, measured, move=study.recipe.verify.merge)
+    study.reporter.note(f"promoted: {place}")
 
 
 def _current(run: Run) -> Round:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -85,6 +86,10 @@ class Run:
     """Ids of the known questions of round 1 that are never trained and test every round (split.py)."""
     promoted_folder = _In("promoted")
     """What was promoted last: an adapter, or a merged model if the recipe says so (standing.py)."""
+    promoted_file = _In("promoted.json")
+    """Of which round that is, and the SHA-256 of its files."""
+    promoted_aside = _In("promoted.old")
+    """What was promoted before, while another takes its place; only a kill leaves it."""
     summary_file = _In("summary.json")
     """All figures of the run."""
     report_file = _In("report.html")
@@ -250,7 +255,12 @@ class Run:
             raise RunError(f"the run {self.path} is open for reading only", "open it with write=True")
 
     def _repair(self) -> None:
-        """Cut torn last lines off every JSONL file, left by a kill or a full disk in an earlier session."""
+        """Mend what a kill or a full disk left: torn last lines of JSONL files, half a promotion."""
+        if self.promoted_aside.is_dir():
+            if self.promoted_folder.is_dir():
+                shutil.rmtree(self.promoted_aside, ignore_errors=True)
+            else:
+                self.promoted_aside.rename(self.promoted_folder)
         jsonl.repair(self.timings_file, self.path)
         for turn in self.rounds:
             for path in sorted(turn.path.glob("*.jsonl")):

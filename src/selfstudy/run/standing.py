@@ -5,6 +5,7 @@ Goes by the gate.json of each round; it knows nothing of models.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,19 +14,49 @@ from typing import Any
 from selfstudy.files.jsonl import unfinished
 from selfstudy.models.lora import is_complete
 from selfstudy.records import Failure, TrainedArm
-from selfstudy.run import Round, Run
+from selfstudy.run import Round
 
 
-def promote(run: Run, write: Callable[[Path], None]) -> Path:
-    """Puts what `write` writes into a folder in place of what was promoted before, in one step."""
-    target = run.promoted_folder
-    temporary = unfinished(target)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    write(temporary)
-    shutil.rmtree(target, ignore_errors=True)
+def promote(round_: Round, source: Callable[[], Path], *, move: bool) -> Path:
+    """Puts the folder that was measured in place of what was promoted before, byte for byte.
+
+    First promoted.json names the round and the SHA-256 of every file.  Then the new folder goes beside the
+    old one, the old one aside, the new one in.  After a kill between two steps a run that is opened for
+    writing has the old one or the new one, whole, and the same call goes on from there.
+
+    Args:
+        source: gives the folder that was measured; asked only if it is still needed.
+        move: whether the folder is moved rather than copied.
+    """
+    run, target, temporary = round_.run, round_.run.promoted_folder, unfinished(round_.run.promoted_folder)
+    written = run.read_json(run.promoted_file) or {}
+    files = written.get("files") if written.get("round") == round_.number else None
+    if files and hashes(target) == files:
+        shutil.rmtree(temporary, ignore_errors=True)
+        return target
+    if not files or hashes(temporary) != files:
+        shutil.rmtree(temporary, ignore_errors=True)
+        measured = source()
+        run.write_json(run.promoted_file, {"round": round_.number, "files": hashes(measured)})
+        if move:
+            measured.rename(temporary)
+        else:
+            shutil.copytree(measured, temporary)
+    if target.exists():
+        target.rename(run.promoted_aside)
     temporary.rename(target)
+    shutil.rmtree(run.promoted_aside, ignore_errors=True)
     return target
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder by its path in there; nothing of a folder that is not there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def reject(round_: Round, reasons: Sequence[str]) -> None:
