@@ -69,7 +69,7 @@ class TableNLI:
         ("The capital of France is Lyon or Paris.", "Paris", CAPITAL, False),
         ("Spain borders France, Andorra and Peru.", "France", "Who borders Spain?", False),
         ("Spain borders France and Peru.", "France and Peru", "Who borders Spain?", True),
-        ("Spain borders Chad, France and Peru.", "France and Peru", "Who borders Spain?", True),
+        ("Spain borders Chad, France and Peru.", "France and Peru", "Who borders Spain?", False),
         ("Paris is the capital of Antigua and Barbuda.", "Paris", "Capital of Antigua and Barbuda?", True),
         ("The capital is Paris, France, and it is large.", "Paris", "What is the capital?", True),
     ],

@@ -3,8 +3,8 @@
 The decision:
 
 - **With an answer key** the truth is a short text ("Paris", "67 million").  An answer is correct when it
-  `states` one of the accepted texts: their words, whole and in order (ALCE's exact match, methods 5), in a
-  place where they are neither an echo of the question nor one item of a longer list.
+  `states` one of the accepted texts: their words, whole and in order, in a place where the answer asserts
+  them and they are neither an echo of the question nor one item of a longer list.
 - **Without a key** the truth is the reference sentence that was read out of the evidence.  An answer is
   correct when it says the same (selfstudy.judging.agreement: the rule that verdicts rest on).
 
@@ -14,13 +14,15 @@ It knows nothing of records on disk, arms or stages.
 
 from __future__ import annotations
 
-import re
-import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from selfstudy import text
 from selfstudy.judging.agreement import Agreement, agreements
+from selfstudy.judging.assertion import Reading
+from selfstudy.judging.cues import COMMON
+from selfstudy.judging.enumeration import Place, listed
+from selfstudy.judging.terms import Term, places, terms
 from selfstudy.models.base import EntailmentModel
 
 
@@ -60,7 +62,7 @@ def judge(
     Args:
         questions: as they were asked, in the same order as `answers` and `expected`.
     """
-    worded = [i for i, want in enumerate(expected) if want.statement and text.tokens(answers[i])]
+    worded = [i for i, want in enumerate(expected) if want.statement and terms(answers[i])]
     found = agreements(
         [questions[i] for i in worded],
         [answers[i] for i in worded],
@@ -92,58 +94,60 @@ def _judgement(question: str, answer: str, want: Expected, compared: Agreement |
 
 
 def states(answer: str, accepted: Sequence[str], question: str) -> bool:
-    """Whether `answer` states one of the `accepted` short texts.
+    """Whether `answer` states one of the `accepted` short texts, sign for sign (`judging.terms`).
 
     An occurrence does not count when
+    - the answer does not assert it: it denies it, leaves it open or asks (`judging.assertion`);
+    - it is one item of a list that the accepted text is not (`judging.enumeration`);
     - it echoes the question: a word beside it is the same as in the question ("Mexico City is in Peru" does
       not state Mexico when asked about Mexico City);
-    - it is one item of a list that the accepted text is not ("Paris or Rome", "Spain, France and Italy").
+    - the accepted text is made of common words and stands there in other letters: "who" is not WHO.
     """
+    asked = terms(question)
+    asked_words = {term.word for term in asked}
+    reading = Reading(answer, asked_words)
+    wanted = [terms(want) for want in accepted]
+    right = {term.word for want in wanted for term in want}
+    return any(_states(reading, want, asked, right, asked_words) for want in wanted)
+
+
+def _states(
+    reading: Reading,
+    want: Sequence[Term],
+    asked: Sequence[Term],
+    right: Collection[str],
+    asked_words: Collection[str],
+) -> bool:
+    said, size = reading.terms, len(want)
+    echoes = {edge for at in places(asked, want) for edge in _edges(asked, at, size)}
     return any(
-        # beside another accepted text, a list is just both of them
-        _states(answer, want, question, lists=any(text.contains(answer, w) for w in accepted if w != want))
-        for want in accepted
+        reading.asserts(at, at + size)
+        and not echoes & set(_edges(said, at, size))
+        and (size == len(said) or _is_meant(said, at, want))
+        and not listed(Place(said, at, at + size, right, asked_words))
+        for at in places(said, want)
     )
 
 
-def _states(answer: str, want: str, question: str, *, lists: bool) -> bool:
-    symbol = want.strip()[:1] in _SYMBOLS
-    raw = _marked(answer, symbol).split()
-    words = [(token, index) for index, word in enumerate(raw) for token in text.tokens(word)]
-    tokens = [token for token, _ in words]
-    needle, asked = text.tokens(_marked(want, symbol)), text.tokens(_marked(question, symbol))
-    echoes = {edge for at in _places(asked, needle) for edge in _edges(asked, at, len(needle))}
-    for at in _places(tokens, needle):
-        first, last = words[at][1], words[at + len(needle) - 1][1]
-        after = " ".join([raw[last][len(raw[last].rstrip(string.punctuation)) :], *raw[last + 1 :]])
-        listed = _LIST_BEFORE.search(" ".join(raw[:first])) or _LIST_AFTER.match(after)
-        if (lists or not listed) and not echoes & set(_edges(tokens, at, len(needle))):
-            return True
-    return False
+def _edges(some: Sequence[Term], at: int, size: int) -> list[tuple[int, str]]:
+    """The words beside terms[at : at + size]: (-1, the one before), (1, the one after)."""
+    before = [(-1, some[at - 1].word)] if at else []
+    return before + ([(1, some[at + size].word)] if at + size < len(some) else [])
 
 
-_ITEM = r"(?:the |an? )?[A-Z0-9]"
-_LIST_BEFORE = re.compile(r"[A-Z0-9][^\s,]*,? (?:and|or)(?: the| an?)?$")
-_LIST_AFTER = re.compile(rf"^(?:, {_ITEM}[^,.]*)*,? (?:and|or) {_ITEM}")
+def _is_meant(said: Sequence[Term], at: int, want: Sequence[Term]) -> bool:
+    """Whether a place is the accepted text and not a common word that looks like it: A, It, I, US, WHO, no.
 
-
-def _places(tokens: Sequence[str], needle: Sequence[str]) -> list[int]:
-    size = len(needle)
-    return [i for i in range(len(tokens) - size + 1) if tokens[i : i + size] == needle] if needle else []
-
-
-def _edges(tokens: Sequence[str], at: int, size: int) -> list[tuple[int, str]]:
-    """The words beside tokens[at : at + size]: (-1, the one before), (1, the one after)."""
-    before = [(-1, tokens[at - 1])] if at else []
-    return before + ([(1, tokens[at + size])] if at + size < len(tokens) else [])
-
-
-_SYMBOLS = {".": "dot", "+": "plus", "-": "minus", "−": "minus"}
-
-
-def _marked(raw: str, symbol: bool) -> str:
-    """`raw` with, if `symbol`, a leading . + or - of a word spelt out, for normalisation would delete it.
-
-    The internet domain .is is not the word "is".
+    Where a sentence begins the capital of a single word proves nothing, unless it stands alone there.
     """
-    return re.sub(r"(?<!\w)[.+\-−](?=\w)", lambda m: _SYMBOLS[m[0]], raw) if symbol else raw
+    after = said[at + len(want)] if at + len(want) < len(said) else None
+    alone = after is None or bool(after.gap.strip())
+    if len(want) == 1 and want[0].word in ("yes", "no"):
+        return at == 0 or said[at].opens or alone
+    if any(term.word not in COMMON for term in want):
+        return True
+    found = said[at : at + len(want)]
+    if any(a.raw.replace(".", "") != b.raw.replace(".", "") for a, b in zip(found, want, strict=True)):
+        return False
+    begins = ((at == 0 or found[0].opens) and len(found[0].raw) < 2) or (found[0].raw.istitle() and at == 0)
+    return len(want) > 1 or alone or not (begins or found[0].raw == "I")

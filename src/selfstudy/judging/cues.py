@@ -1,0 +1,116 @@
+"""The English words by which a text denies, doubts or enumerates.
+
+Tables alone: the rules that use them are in assertion.py and enumeration.py.  Words are as `judging.terms`
+gives them: lower case, without apostrophes.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
+
+
+def _phrases(text: str) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Phrases, one between two |, by their first word, the longest first."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for words in sorted((tuple(phrase.split()) for phrase in text.split("|")), key=len, reverse=True):
+        found.setdefault(words[0], []).append(words)
+    return {first: tuple(some) for first, some in found.items()}
+
+
+def phrase_at(words: list[str], at: int, phrases: dict[str, tuple[tuple[str, ...], ...]]) -> int:
+    """The length of the phrase that stands at `at`; 0 if none does."""
+    if at < len(words):
+        for phrase in phrases.get(words[at], ()):
+            if tuple(words[at : at + len(phrase)]) == phrase:
+                return len(phrase)
+    return 0
+
+
+NOT = _words(
+    """not isnt arent wasnt werent dont doesnt didnt cant cannot couldnt wont wouldnt shouldnt hasnt havent
+    hadnt mightnt mustnt neednt aint"""
+)
+DENIALS = NOT | _words(
+    """never neither nor no none nobody hardly scarcely false untrue wrong incorrect incorrectly wrongly
+    mistakenly unlikely doubt doubts doubtful doubted deny denies denied except excepting excluding
+    unlike without impossible former formerly previously"""
+)
+DOUBTS = _words(
+    """maybe perhaps possibly probably presumably likely might could whether if unless either guess
+    guessing supposedly allegedly unsure uncertain unclear unknown conceivably potentially"""
+)
+CUE_PHRASES = _phrases(
+    """rather than|instead of|other than|far from|apart from|aside from|as opposed to|used to|
+    may be|may have|can be|may well|possible that|contrary to|anything but|anywhere but"""
+)
+NARROW = _words(
+    """rather instead other far apart aside except excepting excluding unlike without if unless former
+    formerly contrary as anything anywhere"""
+)
+"""Cues that reach no further than the next comma or verb."""
+UNSURE = _phrases(
+    """dont know|do not know|dont really know|not know|cant know|not sure|isnt sure|not certain|
+    not entirely sure|not quite sure|not completely sure|not 100% sure|no idea|no clue|cannot say|
+    cant say|cant tell|cannot tell|not able to say|unable to say|hard to say|difficult to say|
+    dont remember|cant remember|cannot remember|dont recall|unsure|uncertain|guessing|
+    just a guess|only a guess|wild guess|anyones guess"""
+)
+"""They leave open whatever else the sentence says, even behind "but"."""
+NO_CUES = _phrases(
+    """not only|not just|not merely|not simply|not least|not far from|not until|not to mention|
+    not surprisingly|not mistaken|not wrong|no doubt|no question|no wonder|no less|no surprise|
+    no other than|none other than|none but|no one but|nobody but|nothing but|nothing other than|
+    nothing else|nowhere else|no one else|nobody else|no other city|no mistake|without doubt|
+    without any doubt|without question|without exception|beyond doubt|beyond any doubt|if not|
+    if any|if anything|if so|perhaps surprisingly|perhaps unsurprisingly|dont know much|
+    dont know everything|dont know anything else|do not know much|do not know everything|
+    do not know anything else|never mind|not doubt|dont doubt|do not doubt|cannot be wrong"""
+)
+"""Phrases that look like a cue and are none."""
+CLOSES = _words("but however actually until")
+"""They end the scope of a cue."""
+JOINS = _words("and because since so while although though whereas")
+"""Behind them, as behind a comma, another clause may begin."""
+VERBS = _words(
+    """is was are were be been being am has have had does did do its thats hes shes theyre lies became
+    becomes remains stands means comes goes"""
+)
+"""They show that a clause begins or goes on."""
+LATE = _words("i im am but though although or and its thats that is just my only")
+"""What may stand between an answer and a doubt behind it: "Rome, but I am not sure"."""
+LATE_DOUBTS = _words(
+    """maybe perhaps possibly probably presumably likely supposedly allegedly guess unsure uncertain guessing
+    conceivably"""
+)
+ABBREVIATIONS = _words("st mr mrs ms dr mt ft vs approx ca prof jr sr")
+
+AND = _words("and plus und et 和 与 及 と")
+OR = _words("or nor versus vs oder ou 或")
+SMALL = _words("of de la le du del da di von van der den und e al el")
+"""Words in lower case inside of names."""
+SOFT = _words("maybe perhaps possibly probably also even")
+NO_ITEM = NOT | _words(
+    """it he she they this that these those there i we you who which where when whose whom what why how as
+    with in on at by for from into to then also so because since not no never neither but yet however
+    though although while whereas if rather instead yes nothing nobody nowhere none his her hers its
+    their our my your one some many most other others another all both each every including especially
+    formerly situated located known called named founded built made used near just only about"""
+)
+"""Words that begin something else than an item of a list."""
+OPENINGS = _words(
+    """yes no yeah ok okay sure well indeed certainly correct right answer hence thus today now hello hi
+    sorry so"""
+)
+"""What stands before a comma at the beginning of a sentence and is no item."""
+PREPOSITIONS = _words(
+    "in on at by since during after before under for from as like unlike to of until around about according"
+)
+COMMON = _words(
+    """a an the who what why how when where which it its i he she we you they us me him her them is are was
+    be am in on at to of or and as by for from with that this can may will do so if up go let"""
+)
+"""A key of these words alone is found only in its own letters: WHO, IT, A."""

@@ -1,0 +1,199 @@
+"""The words of a text as meaning takes them: signs, symbols and single letters count.
+
+The normal form of the published metrics (`text.tokens`) deletes punctuation, so that 41 equals -41 and C
+equals C++.  That is right for their figures and wrong for a decision.  Here
+
+- a sign, a currency, a percent sign and the symbols of a name belong to the word ("-41", "+51", "$5", "5%",
+  "C++", "Na+", ".is"); "minus 5" is "-5", "5 percent" is "5%"; minus signs, dashes and digits of all kinds
+  are one;
+- parts joined by a hyphen or a short dash are words of their own that stand together: "1914-1918" is
+  "1914–1918" and contains no 1914, "Guinea-Bissau" no Guinea;
+- a, an and the are dropped where they are articles: "A" alone, "vitamin A" and "The The" keep theirs.
+
+Pure functions over strings, linear in their length.  It knows nothing of what is true.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from selfstudy.text import spaced
+
+_QUOTES = '"`*_~“”«»„‘‹›'
+_STOPS = dict.fromkeys("。｡।॥።։۔…", ".") | dict.fromkeys("！", "!") | dict.fromkeys("？؟፧", "?")
+_COMMAS = dict.fromkeys("、，､،፣", ", ") | dict.fromkeys("；؛፤", "; ")
+_OTHERS = {"：": ": ", "∣": "|", "·": "•", "・": "•", "⁄": "/"}
+_DASHES = dict.fromkeys("‐‑‒–−﹣－", "-") | dict.fromkeys("―", "—")
+
+
+class _Plain(dict[int, str]):
+    """Non-ASCII characters as what they mean here; filled as they are met."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        kind = unicodedata.category(char)
+        if char in "—•°'" or char.isascii():
+            plain = char
+        elif kind == "Nd":
+            plain = str(unicodedata.decimal(char))
+        elif kind in ("So", "Cf"):  # emoji and invisible marks
+            plain = " "
+        elif kind[0] == "P":
+            plain = "'" if char == "’" else " "
+        else:
+            plain = char
+        self[code] = plain
+        return plain
+
+
+_PLAIN = _Plain({ord(char): plain for char, plain in (_STOPS | _COMMAS | _DASHES | _OTHERS).items()})
+_GROUP = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
+_MARKER = re.compile(r"^[ \t]*(?:[-+*•·–]|\(?\d{1,2}[.)])[ \t]+", re.MULTILINE)
+_NUMBERED = re.compile(r"(?<!\S)\(?(\d{1,2})[.)]\s+(?=\S)")
+_SPOKEN_MINUS = re.compile(r"\b(?:minus|negative) (?=\.?\d)", re.IGNORECASE)
+_PERCENT = re.compile(r"(?<=\d) ?(?:%|per ?cent\b)", re.IGNORECASE)
+_MONEY_BEHIND = re.compile(r"(?<=\d) (?=[$€£¥₹₽₩](?!\w))")
+
+_W = r"[^\s!-/:-@\[-`{-~—•°]"  # what words are made of: no ASCII punctuation, no mark that separates
+_TERM = re.compile(
+    rf"""°{_W}*|
+    (?:(?<!{_W})(?:[<>]=?(?=[-+$.\d]))?(?:[-+]?\$?\.?(?=\d)|-(?={_W}(?!{_W}))|[+.$](?={_W})|\#(?=\d)))?
+    {_W}+
+    (?:(?:'(?={_W})|(?<=\d)\.(?=\d)|\.(?=[a-z])|(?<!{_W}{_W})\.(?={_W}(?!{_W}))|(?<=\d),(?=\d\d\d(?!\d))){_W}+)*
+    (?:\+\+|(?:\+|\#|%|\$)(?!{_W})|(?<!{_W}{_W}{_W}{_W})-(?=[\s.,;:!?)\]]|\Z))?""",
+    re.VERBOSE,
+)
+_MONEY = re.compile(r"^([-+]?)([\d.]+)([$€£¥₹₽₩])$")
+_ARTICLES = frozenset({"a", "an", "the"})
+_VERBS_AFTER_A = frozenset({"is", "was", "are", "were", "and", "or", "has"})
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word: `word` is compared, `raw` is how it stands there.
+
+    Attributes:
+        gap: what stands between the term before and this one.
+        article: the article that was dropped before it, or "".
+    """
+
+    word: str
+    raw: str
+    gap: str
+    article: str = ""
+
+    @property
+    def glued(self) -> bool:
+        """Whether it is one piece with the term before: 1914-1918, Guinea-Bissau."""
+        return self.gap == "-"
+
+    @property
+    def opens(self) -> bool:
+        """Whether a sentence or a line begins with it."""
+        return any(mark in self.gap for mark in ".!?\n•")
+
+
+def terms(text: str) -> list[Term]:
+    """The terms of `text`, in order."""
+    return parsed(text)[0]
+
+
+def parsed(text: str) -> tuple[list[Term], str]:
+    """The terms of `text`, in order, and what stands behind the last one."""
+    found, rest = _found(text)
+    kept: list[Term] = []
+    article: Term | None = None
+    for i, term in enumerate(found):
+        if term.word in _ARTICLES and _is_article(term, found[i + 1] if i + 1 < len(found) else None, i == 0):
+            article = term
+            continue
+        if article is not None:
+            term = Term(term.word, term.raw, article.gap, article.word)
+            article = None
+        kept.append(term)
+    return kept, rest
+
+
+def words(text: str) -> list[str]:
+    """The words of the terms of `text`."""
+    return [term.word for term in terms(text)]
+
+
+def places(among: Sequence[Term], needle: Sequence[Term]) -> list[int]:
+    """Where the words of `needle` stand in `among`, whole: not as a part of what is glued together."""
+    if not needle:
+        return []
+    size = len(needle)
+    offsets: dict[int, int] = {}
+    at = 1
+    for i, term in enumerate(among):
+        offsets[at] = i
+        at += len(term.word) + 1
+    text, sought = _joined(among), _joined(needle)
+    found = []
+    at = text.find(sought)
+    while at >= 0:
+        i = offsets[at + 1]
+        if not among[i].glued and not (i + size < len(among) and among[i + size].glued):
+            found.append(i)
+        at = text.find(sought, at + 1)
+    return found
+
+
+def _joined(some: Sequence[Term]) -> str:
+    return f" {' '.join(term.word for term in some)} "
+
+
+def _prepared(text: str) -> str:
+    text = _bulleted(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", _GROUP.sub("", text)).translate(_PLAIN)
+        text = spaced(text)
+    text = text.replace("+/-", "±")
+    return _MONEY_BEHIND.sub("", _PERCENT.sub("%", _SPOKEN_MINUS.sub("-", text)))
+
+
+def _bulleted(text: str) -> str:
+    """Lists of lines, or numbered within one, get one mark: "1. Rome 2. Paris" -> "• Rome • Paris"."""
+    if "\n" in text and sum(1 for _ in islice(_MARKER.finditer(text), 2)) > 1:
+        return _MARKER.sub("• ", text)
+    if [match[1] for match in islice(_NUMBERED.finditer(text), 2)] == ["1", "2"]:
+        return _NUMBERED.sub("• ", text)
+    return text
+
+
+def _found(text: str) -> tuple[list[Term], str]:
+    """All terms, articles too, and the rest."""
+    text = _prepared(text)
+    found, at = [], 0
+    for match in _TERM.finditer(text):
+        raw = match[0]
+        found.append(Term(_word(raw), raw, text[at : match.start()]))
+        at = match.end()
+    return found, text[at:]
+
+
+def _word(raw: str) -> str:
+    if raw.isalpha():
+        return raw.casefold()
+    word = raw.casefold().replace("'", "").replace(",", "")
+    if money := _MONEY.match(word):
+        word = f"{money[1]}{money[3]}{money[2]}"
+    head = word[: len(word) - len(word.lstrip("<>=+-$"))]
+    tail = word[len(head) :]
+    if tail[:1] == ".":
+        return f"{head}0{tail}" if tail[1:2].isdigit() else word
+    return word if any(char.isdigit() for char in tail) else head + tail.replace(".", "")
+
+
+def _is_article(term: Term, after: Term | None, first: bool) -> bool:
+    """An article stands before a word.  A capital A is one only where a sentence begins: "vitamin A is"."""
+    if after is None or after.gap.strip():
+        return False
+    if term.raw != "A":
+        return True
+    return (first or term.opens) and after.word not in _VERBS_AFTER_A
