@@ -94,3 +94,33 @@ def test_no_number_is_no_decision() -> None:
     assert (unclear.same, unclear.contradiction) == (None, None)
     assert clear.same is True
     assert agreements([], [], [], nli) == []
+
+
+class Certain(Written):
+    """All that is not written down contradicts."""
+
+    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        return ["contradiction" if self.entails.get(pair, 0.9) < 0.5 else "entailment" for pair in pairs]
+
+
+def test_a_contradiction_overrules_shared_words() -> None:
+    more = "The capital of Mali is Bamako only in old books."
+    nli = Certain({(REFERENCE, more): 0.1, (REFERENCE, REFERENCE): 0.1, (REFERENCE, "Bamako."): 0.1})
+    found = agreements([CAPITAL] * 3, [more, REFERENCE, "Bamako."], [REFERENCE] * 3, nli)
+    assert [a.same for a in found] == [False, True, True]  # equal words, and a part of them, are the same
+    assert not found[0].by_words
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "It is not true that Mali is governed from Bamako.",
+        "I don't know whether Mali is governed from Bamako.",
+        "Mali is governed from Bamako or Segou.",
+        "Is Mali governed from Bamako?",
+    ],
+)
+def test_what_is_not_asserted_does_not_agree_whatever_the_entailment_model_says(answer: str) -> None:
+    nli = Certain({(answer, REFERENCE): 0.9, (REFERENCE, answer): 0.9})
+    (found,) = agreements([CAPITAL], [answer], [REFERENCE], nli)
+    assert found.same is False

@@ -149,5 +149,7 @@ def _is_meant(said: Sequence[Term], at: int, want: Sequence[Term]) -> bool:
     found = said[at : at + len(want)]
     if any(a.raw.replace(".", "") != b.raw.replace(".", "") for a, b in zip(found, want, strict=True)):
         return False
-    begins = ((at == 0 or found[0].opens) and len(found[0].raw) < 2) or (found[0].raw.istitle() and at == 0)
+    begins = (
+        (at == 0 or found[0].opens) and found[0].raw.istitle() and not (found[0].article and want[0].article)
+    )
     return len(want) > 1 or alone or not (begins or found[0].raw == "I")
