@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,7 +99,6 @@ def test_auroc_by_hand() -> None:
     assert stats.auroc([0.9, 0.5, 0.5, 0.1], [True, True, False, False]) == pytest.approx(0.875)
     assert stats.auroc([0.3, 0.3], [True, False]) == 0.5
     assert stats.auroc([0.3, 0.4], [True, True]) is None
-    assert stats.auroc_interval([0.3, 0.4], [True, True], seed=0) is None
 
 
 @given(items=scored)
@@ -114,20 +115,56 @@ def test_auroc_counts_pairs(items: list[tuple[float, bool]]) -> None:
     assert stats.auroc([-s for s in scores], labels) == pytest.approx(1 - value)
 
 
-def test_auroc_interval_covers_and_narrows() -> None:
+def test_auroc_interval_narrows_and_needs_some_items_of_each_class() -> None:
     rng = np.random.default_rng(4)
-    wide = _separated(rng, 40)
-    narrow = _separated(rng, 4_000)
-    for interval in (wide, narrow):
-        assert interval is not None
-        assert interval.low <= interval.value <= interval.high
-    assert wide is not None
-    assert narrow is not None
+    wide, narrow = (_interval(rng.normal(1, 1, n), rng.normal(0, 1, n)) for n in (40, 4_000))
     assert narrow.high - narrow.low < (wide.high - wide.low) / 3
     # two normals one standard deviation apart: Phi(1 / sqrt 2) = 0.7602
     assert narrow.low - 0.01 < 0.7602 < narrow.high + 0.01
+    assert stats.auroc_interval([0.9, 0.1], [True, False]) is None
+    assert stats.auroc_interval([0.9] * 4 + [0.1] * 90, [True] * 4 + [False] * 90) is None
+    assert stats.auroc_interval([0.9] * 5 + [0.1] * 90, [True] * 5 + [False] * 90) is not None
 
 
-def _separated(rng: np.random.Generator, n: int) -> stats.Interval | None:
-    scores = np.concatenate([rng.normal(1, 1, n), rng.normal(0, 1, n)])
-    return stats.auroc_interval(scores.tolist(), [True] * n + [False] * n, seed=5, resamples=500)
+@pytest.mark.parametrize(("n", "least"), [(5, 0.55), (10, 0.74), (100, 0.96)])
+def test_perfect_separation_of_few_is_not_certain(n: int, least: float) -> None:
+    up, down = _interval(np.ones(n), np.zeros(n)), _interval(np.zeros(n), np.ones(n))
+    assert up.high == up.value == 1.0
+    assert least < up.low < least + 0.1
+    assert down.low == down.value == 0.0
+    assert down.high == pytest.approx(1 - up.low)
+    equal = _interval(np.ones(n), np.ones(n))
+    assert equal.low < equal.value == 0.5 < equal.high
+
+
+SHAPES = {
+    "normal, .76": (lambda rng, n: rng.normal(1, 1, n), lambda rng, n: rng.normal(0, 1, n), 0.76025),
+    "normal, .92": (lambda rng, n: rng.normal(2, 1, n), lambda rng, n: rng.normal(0, 1, n), 0.92135),
+    "normal, .98": (lambda rng, n: rng.normal(3, 1, n), lambda rng, n: rng.normal(0, 1, n), 0.98305),
+    "no difference": (lambda rng, n: rng.random(n), lambda rng, n: rng.random(n), 0.5),
+    "two values": (lambda rng, n: rng.random(n) < 0.8, lambda rng, n: rng.random(n) < 0.3, 0.75),
+    "ends": (lambda rng, n: rng.random(n) < 0.7, lambda rng, n: np.full(n, 0.5), 0.7),
+    "one side wide": (lambda rng, n: rng.normal(1, 3, n), lambda rng, n: rng.normal(0, 0.3, n), 0.63011),
+}
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(8, 8), (10, 30), (40, 10), (60, 60)])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_the_interval_holds_the_true_auroc(
+    shape: tuple[Any, Any, float], positives: int, negatives: int
+) -> None:
+    up, down, true = shape
+    rng = np.random.default_rng(positives * 1000 + negatives)
+    held = []
+    for _ in range(1000):
+        found = _interval(up(rng, positives).astype(float), down(rng, negatives).astype(float))
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        held.append(found.low <= true <= found.high)
+    assert np.mean(held) >= 0.92  # "ends" is a proportion of ten, which leaps: Wilson too holds .92 there
+
+
+def _interval(up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]) -> stats.Interval:
+    labels = [True] * len(up) + [False] * len(down)
+    found = stats.auroc_interval(np.concatenate([up, down]).tolist(), labels)
+    assert found is not None
+    return found
