@@ -47,17 +47,18 @@ def table(found: dict[int, Comparison]) -> str:
 
     seeds = "".join(f" seed {seed} |" for seed in found)
     lines = [
-        f"| scorer |{seeds} mean | gaps | not scored | ms | LM calls | NLI pairs |",
+        f"| scorer |{seeds} mean | inconsistent | not scored | ms | LM calls | NLI pairs |",
         "|---|" + "---:|" * (len(found) + 6),
     ]
     for name, row in sorted(rows.items(), key=lambda item: -average(item[1], "auroc")):
         each = "".join(
-            " – |" if one.auroc is None or one.interval is None
+            " – |" if one.auroc is None
+            else f" {one.auroc:.3f} |" if one.interval is None
             else f" {one.auroc:.3f} ({one.interval[0]:.3f} to {one.interval[1]:.3f}) |"
             for one in row
         )  # fmt: skip
         lines.append(
-            f"| `{name}` |{each} {average(row, 'auroc'):.3f} | {average(row, 'gaps'):.1%} "
+            f"| `{name}` |{each} {average(row, 'auroc'):.3f} | {average(row, 'inconsistent'):.1%} "
             f"| {sum(one.answers - one.scored for one in row)} | {average(row, 'seconds') * 1000:.1f} "
             f"| {average(row, 'calls'):.1f} | {average(row, 'pairs'):.1f} |"
         )

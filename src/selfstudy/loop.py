@@ -143,7 +143,7 @@ class Study:
         Raises:
             DataError: there are no scores, or too few labels.
         """
-        from selfstudy.judging.labels import VERIFY, find_labels
+        from selfstudy.judging.labels import SELECTED, VERIFY, find_labels
         from selfstudy.probe.calibration import calibrate_round
         from selfstudy.run.threshold import keep
 
@@ -153,8 +153,7 @@ class Study:
             self.reporter.note(f"{found.strangers:,} labels are of questions that this run does not have")
         if found.source == VERIFY:
             self.reporter.note(
-                "the labels are no random sample: verify asks the gaps, but of the known questions only "
-                "those held out, so the precision of a threshold below the one in use is overstated; "
+                f"{SELECTED}; the precision of a threshold below the one in use is overstated; "
                 "--labels FILE takes labels of questions drawn at random"
             )
         made, refused = calibrate_round(first, found.known, found.source, precision, scorer)

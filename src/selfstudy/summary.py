@@ -157,7 +157,7 @@ def _samples(part: Round | None) -> dict[str, Any]:
 
 def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
     """Round 1 only: the key says what the base model knows, not what a taught one does."""
-    from selfstudy.stats import auroc_interval
+    from selfstudy.stats import auroc, auroc_interval
 
     values: list[float] = []
     unknown: list[bool] = []
@@ -170,9 +170,9 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
                 values.append(score.value)
                 unknown.append(not truth.known)
     block = run.recipe.verify
-    found = auroc_interval(values, unknown, seed=run.recipe.seed, confidence=block.confidence)
+    found = auroc_interval(values, unknown, confidence=block.confidence)
     return {
-        "auroc": found and found.value,
+        "auroc": auroc(values, unknown),
         "auroc_interval": found and [found.low, found.high],
         "auroc_questions": len(values),
     }

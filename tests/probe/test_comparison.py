@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from selfstudy.cli import app
 from selfstudy.errors import DataError, RunError
-from selfstudy.probe.comparison import compare, spearman
-from selfstudy.recipe import ProbeBlock, Recipe
+from selfstudy.judging.labels import SELECTED
+from selfstudy.probe.comparison import UNEQUAL_SAMPLES, compare, spearman
+from selfstudy.recipe import AdaptiveBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Check, Completion, Question, Score
 from selfstudy.run import SCORING, Run
 
@@ -68,11 +69,11 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     )
     assert (agreement.answers, agreement.scored, p_true.scored) == (4, 4, 3)
     assert (agreement.auroc, agreement.labelled) == (1.0, 4)
-    assert agreement.interval == (1.0, 1.0)
+    assert agreement.interval is None  # four questions
     assert nli.auroc == 0.5  # of four pairs (unknown, known) two are in order
     assert p_true.auroc == 0.5
     assert (agreement.threshold, nli.threshold) == (0.4, 0.5), "the recipe's is the deciding scorer's"
-    assert (agreement.gaps, nli.gaps, p_true.gaps) == (0.5, 0.5, 0.0)
+    assert (agreement.inconsistent, nli.inconsistent, p_true.inconsistent) == (0.5, 0.5, 0.0)
     assert agreement.mean == pytest.approx(0.5)
     assert (agreement.seconds, agreement.calls, agreement.pairs) == (0.5, 0.0, 3.0)
     assert (nli.seconds, nli.calls) == (None, None)
@@ -84,7 +85,7 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     assert (by[0, 2].questions, by[0, 2].spearman) == (3, None)
     assert by[0, 2].same == pytest.approx(1 / 3)
     opened, external = found.methods
-    assert (opened.method, opened.questions, opened.topics, opened.gaps) == (
+    assert (opened.method, opened.questions, opened.topics, opened.inconsistent) == (
         "open",
         3,
         2,
@@ -110,6 +111,7 @@ def test_runs_beside_each_other_keep_their_names_apart(tmp_path: Path) -> None:
         (1, 2, False, 0.25),
     ]
     assert found.labels == {}
+    assert found.caveats == {}
     assert all(s.auroc is None and s.labelled == 0 for s in found.scorers)
 
 
@@ -133,8 +135,21 @@ def test_without_a_key_the_labels_are_what_verify_checked(tmp_path: Path) -> Non
                 turn.append([check])
         found = compare([run])
     assert found.labels == {"run": "the answers that verify checked"}
+    assert found.caveats == {"run": (SELECTED,)}
     assert found.scorers[0].auroc == 1.0
     assert found.scorers[0].labelled == 4
+
+
+def test_scores_of_unequal_sample_counts_are_marked(tmp_path: Path) -> None:
+    recipe = Recipe(probe=ProbeBlock(scorer="agreement", adaptive=AdaptiveBlock()))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        for i in range(4):
+            question = Question(text=f"Question {i}?")
+            run.round(1).append([question, Score(question_id=question.id, scorer="agreement", value=i / 3)])
+        assert compare([run]).caveats == {}, "without labels there is no AUROC to mark"
+        path = Path(keyed(tmp_path))
+        path.rename(path.with_suffix(".labels.jsonl"))
+        assert compare([run], path.with_suffix(".labels.jsonl")).caveats == {"run": (UNEQUAL_SAMPLES,)}
 
 
 def test_labels_from_a_file(tmp_path: Path) -> None:
@@ -184,7 +199,7 @@ def test_the_verb(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     said = CliRunner().invoke(app, ["compare", str(folder), "--html", str(page)], env={"COLUMNS": "160"})
     assert said.exit_code == 0, said.output
-    assert "1.000 (1.000 to 1.000)" in said.output
+    assert "agreement      1.000         –" in said.output, "four questions are too few for an interval"
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     told = CliRunner().invoke(app, ["compare", str(folder), "--json"])
     assert [row["scorer"] for row in json.loads(told.output)["scorers"]] == list(VALUES)

@@ -26,7 +26,7 @@ def scorer(name: str, auroc: float | None, seconds: float | None, run: str = "ru
         "answers": 1200,
         "scored": 1199,
         "threshold": 0.5,
-        "gaps": 0.25,
+        "inconsistent": 0.25,
         "mean": 0.3,
         "labelled": 0 if auroc is None else 1100,
         "auroc": auroc,
@@ -39,7 +39,7 @@ def scorer(name: str, auroc: float | None, seconds: float | None, run: str = "ru
 
 def method(run: str, auroc: float | None) -> dict[str, Any]:
     interval = None if auroc is None else (auroc, auroc)
-    figures = {"questions": 1200, "topics": 40, "scored": 1199, "gaps": 0.25, "labelled": 9}
+    figures = {"questions": 1200, "topics": 40, "scored": 1199, "inconsistent": 0.25, "labelled": 9}
     return {"run": run, "method": "open", **figures, "auroc": auroc, "interval": interval}
 
 
@@ -63,6 +63,7 @@ def full(run: str = "run") -> dict[str, Any]:
         ],
         "agreements": [agreement(0, 1), agreement(0, 2, None), agreement(1, 2, -0.1)],
         "methods": [method(run, 0.98)],
+        "caveats": {},
         "labels": {run: "the answer key"},
         "confidence": 0.95,
     }
@@ -74,6 +75,7 @@ def bare() -> dict[str, Any]:
         "scorers": [scorer("agreement", None, None)],
         "agreements": [],
         "methods": [method("run", None)],
+        "caveats": {},
         "labels": {},
         "confidence": 0.95,
     }

@@ -106,8 +106,9 @@ def _chances(one: Calibration) -> str:
 
 
 def _verdict(one: Calibration) -> str:
-    low, high = one.auroc_interval
-    start = f"{one.scorer}: AUROC {one.auroc:.3f} ({low:.3f} to {high:.3f}) on {one.labels:,} labels; "
+    bounds = one.auroc_interval
+    sure = f"({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "(too few of a kind for an interval)"
+    start = f"{one.scorer}: AUROC {one.auroc:.3f} {sure} on {one.labels:,} labels; "
     if one.cut is None:
         best = one.best
         return (

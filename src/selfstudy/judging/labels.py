@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 VERIFY = "the answers that verify checked"
 """The source of labels that are no random sample: see `find_labels`."""
+SELECTED = (
+    "the labels are no random sample: verify asks the gaps with an accepted reference, but of the known "
+    "questions only those held out, so this AUROC is not that of all questions asked"
+)
+"""What is said wherever an AUROC from such labels is shown."""
 HINT = (
     'a .jsonl with lines such as {"question": "What is the capital of Peru?", "known": true}, or a .csv with '
     "the columns question (or question_id) and known"
@@ -41,6 +46,11 @@ class Labels:
     known: dict[str, bool]
     source: str
     strangers: int = 0
+
+    @property
+    def caveat(self) -> str | None:
+        """What must be said beside figures made with these labels."""
+        return SELECTED if self.source == VERIFY else None
 
 
 def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) -> Labels:

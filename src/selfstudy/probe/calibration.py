@@ -20,15 +20,14 @@ from pydantic import BaseModel, ConfigDict
 from selfstudy.errors import DataError
 from selfstudy.records import Score
 from selfstudy.run.threshold import in_use
-from selfstudy.stats import auroc_interval
+from selfstudy.stats import Floats, auroc, auroc_interval
 
 if TYPE_CHECKING:
     from selfstudy.run import Round
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+UnknownMask = npt.NDArray[np.bool_]
 
-FEWEST = 20
+FEWEST_LABELS = 20
 """Fewer labels than this say too little about anything."""
 BINS = 10
 FOLDS = 5
@@ -56,7 +55,8 @@ class Calibration(BaseModel):
         labels, unknown: questions with score and label, and how many of them the model does not know.
         unscored: labelled questions without a score; they are in no figure.
         source: where the labels come from.
-        auroc, auroc_interval: chance that an unknown question scores above a known one; bootstrap interval.
+        auroc, auroc_interval: chance that an unknown question scores above a known one; its interval (None
+            with fewer than stats.FEWEST of a kind).
         in_use: what the threshold in use does to the scores that the run has.
         wanted: the precision asked for.
         cut: the smallest threshold that reaches it; None if none does.
@@ -75,7 +75,7 @@ class Calibration(BaseModel):
     unknown: int
     unscored: int
     auroc: float
-    auroc_interval: tuple[float, float]
+    auroc_interval: tuple[float, float] | None
     in_use: Cut
     wanted: float
     cut: Cut | None
@@ -105,20 +105,21 @@ def calibrate(
         source: what to say of where the labels come from.
         wanted: the precision for "unknown" that a threshold should reach, in (0, 1].
         threshold: the one in use.
-        seed: of the bootstrap and of the folds.
+        seed: of the folds.
 
     Raises:
-        DataError: fewer than FEWEST labels with a score, or all of one class.
+        DataError: fewer than FEWEST_LABELS labels with a score, or all of one class.
     """
     values, unknown = _labelled(scores, known)
     count = len(values)
-    interval = auroc_interval(values.tolist(), unknown.tolist(), seed=seed) if count else None
-    if count < FEWEST or interval is None:
+    area = auroc(values.tolist(), unknown.tolist())
+    if count < FEWEST_LABELS or area is None:
         raise DataError(
             f"{scorer} cannot be calibrated: {count} labelled questions have a score "
             f"({int(unknown.sum())} unknown, {int((~unknown).sum())} known)",
-            f"label at least {FEWEST} questions of the run, known and unknown ones, from {source}",
+            f"label at least {FEWEST_LABELS} questions of the run, known and unknown ones, from {source}",
         )
+    interval = auroc_interval(values.tolist(), unknown.tolist())
     fold = folds(unknown, seed)
     fitted = cross_fitted(values, unknown, fold)
     return Calibration(
@@ -127,8 +128,8 @@ def calibrate(
         labels=count,
         unknown=int(unknown.sum()),
         unscored=sum(scores.get(key) is None for key in known),
-        auroc=interval.value,
-        auroc_interval=(interval.low, interval.high),
+        auroc=area,
+        auroc_interval=interval and (interval.low, interval.high),
         in_use=cut_at(values, unknown, threshold),
         wanted=wanted,
         cut=smallest_cut(values, unknown, wanted),
@@ -226,7 +227,7 @@ def learned(
     return scores, {"bias": final.bias, "weights": dict(final.weights)}
 
 
-def _labelled(scores: Mapping[str, float | None], known: Mapping[str, bool]) -> tuple[Floats, Flags]:
+def _labelled(scores: Mapping[str, float | None], known: Mapping[str, bool]) -> tuple[Floats, UnknownMask]:
     """Values of the questions that have score and label, and whether each is unknown."""
     both = [(value, not known[key]) for key in known if (value := scores.get(key)) is not None]
     values = np.array([value for value, _ in both], dtype=np.float64)
@@ -245,7 +246,7 @@ def _scores(round_: Round) -> tuple[dict[str, dict[str, float | None]], dict[str
     return found, members
 
 
-def cut_at(values: Floats, unknown: Flags, threshold: float) -> Cut:
+def cut_at(values: Floats, unknown: UnknownMask, threshold: float) -> Cut:
     """What `threshold` does; arrays of shape (n,), with at least one unknown question."""
     selected = values > threshold
     hits, called, total = int((selected & unknown).sum()), int(selected.sum()), int(unknown.sum())
@@ -258,7 +259,7 @@ def cut_at(values: Floats, unknown: Flags, threshold: float) -> Cut:
     )
 
 
-def cuts(values: Floats, unknown: Flags) -> Iterator[Cut]:
+def cuts(values: Floats, unknown: UnknownMask) -> Iterator[Cut]:
     """Every threshold that makes a difference, smallest first: 0 and each score but the highest."""
     order = np.argsort(values, kind="stable")
     ordered, hits = values[order], np.cumsum(unknown[order][::-1])[::-1]
@@ -281,12 +282,12 @@ def _precise(cut: Cut) -> tuple[float, float]:
     return cut.precision or 0.0, cut.recall
 
 
-def smallest_cut(values: Floats, unknown: Flags, wanted: float) -> Cut | None:
+def smallest_cut(values: Floats, unknown: UnknownMask, wanted: float) -> Cut | None:
     """The smallest threshold whose precision is at least `wanted`, so the one that finds most; or None."""
     return next((cut for cut in cuts(values, unknown) if (cut.precision or 0.0) >= wanted), None)
 
 
-def isotonic(values: Floats, unknown: Flags) -> tuple[Floats, Floats]:
+def isotonic(values: Floats, unknown: UnknownMask) -> tuple[Floats, Floats]:
     """Knots (scores, P(unknown)) of the monotone map that fits best; between them it is linear."""
     from sklearn.isotonic import IsotonicRegression
 
@@ -300,7 +301,7 @@ def probability(knots: Sequence[tuple[float, float]], score: float) -> float:
     return float(np.interp(score, [x for x, _ in knots], [y for _, y in knots]))
 
 
-def folds(unknown: Flags, seed: int) -> npt.NDArray[np.int64] | None:
+def folds(unknown: UnknownMask, seed: int) -> npt.NDArray[np.int64] | None:
     """The fold of each item, shape (n,), both classes spread evenly; None if a class has fewer than 2."""
     count = min(FOLDS, int(unknown.sum()), int((~unknown).sum()))
     if count < 2:
@@ -313,7 +314,7 @@ def folds(unknown: Flags, seed: int) -> npt.NDArray[np.int64] | None:
     return fold
 
 
-def cross_fitted(values: Floats, unknown: Flags, fold: npt.NDArray[np.int64] | None) -> Floats | None:
+def cross_fitted(values: Floats, unknown: UnknownMask, fold: npt.NDArray[np.int64] | None) -> Floats | None:
     """P(unknown) of each item by the map fitted on the other folds; None without folds."""
     if fold is None:
         return None
@@ -325,7 +326,7 @@ def cross_fitted(values: Floats, unknown: Flags, fold: npt.NDArray[np.int64] | N
 
 
 def expected_precision(
-    values: Floats, unknown: Flags, wanted: float, fold: npt.NDArray[np.int64]
+    values: Floats, unknown: UnknownMask, wanted: float, fold: npt.NDArray[np.int64]
 ) -> float | None:
     """Precision over all folds, each cut at the threshold that was chosen on the others; None if none was."""
     selected = np.zeros(len(values), dtype=bool)
@@ -337,7 +338,7 @@ def expected_precision(
     return float(unknown[selected].mean()) if selected.any() else None
 
 
-def calibration_error(chances: Floats, happened: Flags, bins: int = BINS) -> float:
+def calibration_error(chances: Floats, happened: UnknownMask, bins: int = BINS) -> float:
     """Expected calibration error: mean over items of |mean chance - share that happened| of their bin.
 
     Bins of equal mass, as far as ties allow: equal chances are in one bin, whatever their order.
@@ -345,5 +346,5 @@ def calibration_error(chances: Floats, happened: Flags, bins: int = BINS) -> flo
     edges = np.unique(np.quantile(chances, np.arange(1, bins) / bins, method="inverted_cdf"))
     where = np.searchsorted(edges, chances, side="left")
     counts = np.bincount(where, minlength=len(edges) + 1)
-    gaps = np.bincount(where, weights=chances - happened, minlength=len(edges) + 1)
-    return float(np.abs(gaps).sum() / counts.sum())
+    errors = np.bincount(where, weights=chances - happened, minlength=len(edges) + 1)
+    return float(np.abs(errors).sum() / counts.sum())

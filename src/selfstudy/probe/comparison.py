@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,19 @@ from selfstudy.judging.answer_key import load_answer_key
 from selfstudy.judging.labels import Labels, find_labels
 from selfstudy.records import Answer, Question, Score
 from selfstudy.run import SCORING, Round, Run, threshold
-from selfstudy.stats import Interval, auroc_interval
+from selfstudy.stats import auroc, auroc_interval
+
+UNEQUAL_SAMPLES = (
+    "samples were drawn adaptively, so the scores rest on unequal numbers of them: just enough for the "
+    "threshold in use, too few to rank questions well by, and this AUROC is not that of all samples"
+)
+"""What is said wherever an AUROC of an adaptive run is shown."""
+
+
+class _Area(NamedTuple):
+    labelled: int
+    value: float | None
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -29,16 +41,16 @@ class ScorerFigures:
 
     Attributes:
         run: what the run is called here.
-        decides: whether its score decides what is a gap in that run.
+        decides: whether its score decides what is inconsistent in that run.
         answers: answers of the run.
         scored: of these, how many have a score; the others have an error.
-        threshold: a score above it is a gap.
-        gaps: share of the scored above it; None if none is scored.
+        threshold: a score above it is inconsistent.
+        inconsistent: share of the scored above it; None if none is scored.
         mean: mean score.
         labelled: scored questions with a label.
         auroc: chance that what the model does not know scores higher than what it knows; None without labels
             of both kinds.
-        interval: its confidence interval (bootstrap).
+        interval: its confidence interval; None with fewer than stats.FEWEST questions of a kind.
         seconds: per question scored; None where the cost was not noted.  Work that several scorers share
             counts at the first of them.
         calls: completions asked of a language model per question.
@@ -51,7 +63,7 @@ class ScorerFigures:
     answers: int
     scored: int
     threshold: float
-    gaps: float | None
+    inconsistent: float | None
     mean: float | None
     labelled: int
     auroc: float | None
@@ -62,13 +74,13 @@ class ScorerFigures:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ScorerAgreement:
     """Two scorers on the questions that both have scored.
 
     Attributes:
         left, right: positions in `Comparison.scorers`.
         across: whether they are of different runs (and then the same scorer).
-        same: share of equal verdicts (gap or no gap, each by its own threshold).
+        same: share of equal verdicts (inconsistent or not, each by its own threshold).
         spearman: rank correlation of the scores in [-1, 1]; None where one of them is constant.
     """
 
@@ -89,7 +101,7 @@ class MethodFigures:
     questions: int
     topics: int
     scored: int
-    gaps: float | None
+    inconsistent: float | None
     labelled: int
     auroc: float | None
     interval: tuple[float, float] | None
@@ -97,12 +109,18 @@ class MethodFigures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything `selfstudy compare` tells; `labels` says for each run where its labels come from, if any."""
+    """Everything `selfstudy compare` tells.
+
+    Attributes:
+        labels: for each run where its labels come from, if it has any.
+        caveats: for each run what must be said wherever its AUROC is shown, if anything.
+    """
 
     scorers: tuple[ScorerFigures, ...]
-    agreements: tuple[Agreement, ...]
+    agreements: tuple[ScorerAgreement, ...]
     methods: tuple[MethodFigures, ...]
     labels: Mapping[str, str]
+    caveats: Mapping[str, tuple[str, ...]]
     confidence: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,17 +146,23 @@ class _Probed:
         return str(self.round.run.recipe.probe.scorer)
 
     def verdicts(self, scorer: str) -> dict[str, bool]:
-        """Question id -> whether the score makes it a gap."""
+        """Question id -> whether its score is above the threshold."""
         return {key: value > self.thresholds[scorer] for key, value in self.scores[scorer].items()}
 
-    def auroc(self, ids: Iterable[str], scorer: str, confidence: float) -> tuple[int, Interval | None]:
+    def caveats(self) -> Iterator[str]:
+        if self.labels is not None and self.labels.caveat:
+            yield self.labels.caveat
+        if self.labels is not None and self.round.run.recipe.probe.adaptive is not None:
+            yield UNEQUAL_SAMPLES
+
+    def auroc(self, ids: Iterable[str], scorer: str, confidence: float) -> _Area:
         """How many of the questions have score and label, and how well one tells the other."""
         known = self.labels.known if self.labels else {}
         values = self.scores.get(scorer, {})
         pairs = [(values[key], not known[key]) for key in ids if key in values and key in known]
         scores, unknown = [value for value, _ in pairs], [label for _, label in pairs]
-        seed = self.round.run.recipe.seed
-        return len(pairs), auroc_interval(scores, unknown, seed=seed, confidence=confidence)
+        found = auroc_interval(scores, unknown, confidence=confidence)
+        return _Area(len(pairs), auroc(scores, unknown), found and (found.low, found.high))
 
 
 def compare(runs: Sequence[Run], labels: Path | None = None, confidence: float = 0.95) -> Comparison:
@@ -162,6 +186,7 @@ def compare(runs: Sequence[Run], labels: Path | None = None, confidence: float =
         agreements=tuple(_agreements(columns)),
         methods=tuple(figures for one in probed for figures in _methods(one, confidence)),
         labels={one.name: one.labels.source for one in probed if one.labels},
+        caveats={one.name: found for one in probed if (found := tuple(one.caveats()))},
         confidence=confidence,
     )
 
@@ -214,7 +239,7 @@ def _labels(round_: Round, file: Path | None) -> Labels | None:
 
 def _scorer(one: _Probed, scorer: str, confidence: float) -> ScorerFigures:
     values = list(one.scores[scorer].values())
-    labelled, found = one.auroc(one.scores[scorer], scorer, confidence)
+    area = one.auroc(one.scores[scorer], scorer, confidence)
     cost = one.round.run.costs(one.round.number).get(SCORING + scorer) or {}
 
     def each(name: str) -> float | None:
@@ -227,11 +252,11 @@ def _scorer(one: _Probed, scorer: str, confidence: float) -> ScorerFigures:
         answers=one.answers,
         scored=len(values),
         threshold=one.thresholds[scorer],
-        gaps=_share(one.verdicts(scorer).values()),
+        inconsistent=_share(one.verdicts(scorer).values()),
         mean=float(np.mean(values)) if values else None,
-        labelled=labelled,
-        auroc=found and found.value,
-        interval=found and (found.low, found.high),
+        labelled=area.labelled,
+        auroc=area.value,
+        interval=area.interval,
         seconds=each("seconds"),
         calls=each("calls"),
         pairs=each("pairs"),
@@ -243,7 +268,7 @@ def _methods(one: _Probed, confidence: float) -> Iterator[MethodFigures]:
     verdicts = one.verdicts(scorer)
     for method in dict.fromkeys(question.method for question in one.questions):
         asked = [question for question in one.questions if question.method == method]
-        labelled, found = one.auroc((question.id for question in asked), scorer, confidence)
+        area = one.auroc((question.id for question in asked), scorer, confidence)
         scored = [verdicts[question.id] for question in asked if question.id in verdicts]
         yield MethodFigures(
             run=one.name,
@@ -251,14 +276,14 @@ def _methods(one: _Probed, confidence: float) -> Iterator[MethodFigures]:
             questions=len(asked),
             topics=len({question.topic for question in asked if question.topic}),
             scored=len(scored),
-            gaps=_share(scored),
-            labelled=labelled,
-            auroc=found and found.value,
-            interval=found and (found.low, found.high),
+            inconsistent=_share(scored),
+            labelled=area.labelled,
+            auroc=area.value,
+            interval=area.interval,
         )
 
 
-def _agreements(columns: Sequence[tuple[_Probed, str]]) -> Iterator[Agreement]:
+def _agreements(columns: Sequence[tuple[_Probed, str]]) -> Iterator[ScorerAgreement]:
     """Of all scorers of a run with each other, and of a scorer with itself in another run."""
     for (left, (one, scorer)), (right, (other, rival)) in combinations(enumerate(columns), 2):
         if one is not other and scorer != rival:
@@ -266,13 +291,13 @@ def _agreements(columns: Sequence[tuple[_Probed, str]]) -> Iterator[Agreement]:
         mine, theirs = one.scores[scorer], other.scores[rival]
         both = [key for key in mine if key in theirs]
         if both:
-            gap, theirs_gap = one.verdicts(scorer), other.verdicts(rival)
-            yield Agreement(
+            above, theirs_above = one.verdicts(scorer), other.verdicts(rival)
+            yield ScorerAgreement(
                 left=left,
                 right=right,
                 across=one is not other,
                 questions=len(both),
-                same=sum(gap[key] == theirs_gap[key] for key in both) / len(both),
+                same=sum(above[key] == theirs_above[key] for key in both) / len(both),
                 spearman=spearman([mine[key] for key in both], [theirs[key] for key in both]),
             )
 

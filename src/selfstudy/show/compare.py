@@ -30,6 +30,8 @@ def print_comparison(data: Data, console: Console) -> None:
         source = data["labels"].get(run)
         missing = "no labels, so no AUROC: give --labels FILE, or a recipe with an answer key"
         console.print(Text(f"labels: {source}" if source else missing, style="dim"))
+        for caveat in data["caveats"].get(run, ()):
+            console.print(Text(caveat, style="yellow"))
         console.print()
         if run in agreed:
             console.print(_agreement(agreed[run]))
@@ -57,21 +59,21 @@ def _scorers(rows: Sequence[tuple[int, Data]]) -> Table:
         for _, row in rows
         if row["answers"] > row["scored"]
     ]
-    names = ["AUROC", "interval", "gaps", "ms", "calls", "pairs"]
-    table = _table("scorer", names + ["above"] * (len(cuts) > 1))
+    names = ["AUROC", "interval", "above", "ms", "calls", "pairs"]
+    table = _table("scorer", names + ["cut"] * (len(cuts) > 1))
     for i, row in rows:
         low, high = row["interval"] or (None, None)
         table.add_row(
             Text(f"{i} {row['scorer']}", style="bold" if row["decides"] else ""),
             number(row["auroc"], "{:.3f}"),
             "–" if low is None else f"{low:.3f}–{high:.3f}",
-            percent(row["gaps"]),
+            percent(row["inconsistent"]),
             milliseconds(row["seconds"]),
             number(row["calls"], "{:.1f}"),
             number(row["pairs"], "{:.1f}"),
             *([f"{row['threshold']:.3g}"] if len(cuts) > 1 else []),
         )
-    above = f"gap: score above {min(cuts):.3g}; " if len(cuts) == 1 else ""
+    above = f"above: share of inconsistent questions, score above {min(cuts):.3g}; " if len(cuts) == 1 else ""
     table.caption = (
         f"{above}ms, LM calls and NLI pairs per question, shared work at the first scorer that did it"
         + (f"\nnot scored: {', '.join(failed)}" if failed else "")
@@ -95,13 +97,13 @@ def _agreement(matrix: Matrix) -> Table:
 
 
 def _methods(rows: Sequence[Data]) -> Table:
-    table = _table("way of asking", ("questions", "topics", "gaps", "AUROC"))
+    table = _table("way of asking", ("questions", "topics", "inconsistent", "AUROC"))
     for row in rows:
         table.add_row(
             row["method"],
             f"{row['questions']:,}",
             f"{row['topics']:,}",
-            percent(row["gaps"]),
+            percent(row["inconsistent"]),
             auroc(row),
         )
     return table

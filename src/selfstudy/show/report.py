@@ -165,8 +165,8 @@ def _tiles(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Gaps", f"{gaps:,}", f"{percent(gaps / questions)} of the questions" if questions else "none yet"),
     ]
     if summary.get("auroc") is not None:
-        low, high = summary["auroc_interval"]
-        note = f" ({low:.3f} to {high:.3f})"
+        bounds = summary["auroc_interval"]
+        note = f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else " (too few for an interval)"
         tiles.append(("AUROC", f"{summary['auroc']:.3f}", f"the score finds what is truly unknown{note}"))
     if summary.get("slc") is not None:
         parts = ", ".join(

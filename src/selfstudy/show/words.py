@@ -45,6 +45,8 @@ def auroc(row: Mapping[str, Any]) -> str:
     """`auroc` of `row` with its `interval`, or a dash where it was not measured."""
     if row["auroc"] is None:
         return "–"
+    if row["interval"] is None:  # too few of a kind
+        return f"{row['auroc']:.3f}"
     low, high = row["interval"]
     return f"{row['auroc']:.3f} ({low:.3f} to {high:.3f})"
 
