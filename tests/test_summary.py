@@ -117,18 +117,20 @@ def test_counts_come_from_the_scorer_of_the_recipe(run: Run) -> None:
 
 def test_capability_by_hand(run: Run) -> None:
     summary = summarise(run, None, Letters())
-    # five distinct of five: curiosity 1; two gaps of four scored: awareness .5; 100 characters: brevity 1
+    # the two open ones; what was asked of documents, these wrote: two distinct of two, both above .5
     assert summary["curiosity"] == 1.0
-    assert summary["awareness"] == 0.5
+    assert summary["awareness"] == 1.0
     assert summary["brevity"] == 1.0
-    assert summary["slc"] == pytest.approx(0.75)
+    assert summary["slc"] == pytest.approx(1.0)
     assert summary["curiosity_of"] is None
+    own = {"questions": 2, "curiosity": 1.0, "awareness": 1.0, "brevity": 1.0, "slc": 1.0}
+    assert summary["capability_by_method"] == {"open": own}
 
 
 def test_curiosity_of_a_sample_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = capability.self_learning_capability
-    monkeypatch.setattr(capability, "self_learning_capability", partial(whole, limit=3))
-    assert summarise(run, None, Letters())["curiosity_of"] == 3
+    monkeypatch.setattr(capability, "self_learning_capability", partial(whole, limit=1))
+    assert summarise(run, None, Letters())["curiosity_of"] == 1
 
 
 def test_auroc_by_hand(run: Run, key: JsonlKey) -> None:

@@ -187,17 +187,33 @@ def _comparison(run: Run) -> dict[str, Any] | None:
 
 
 def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, Any]:
-    from selfstudy.probe.capability import self_learning_capability
+    from selfstudy.probe.capability import (
+        SELF_ASKED,
+        Capability,
+        proposed_by_model,
+        self_learning_capability,
+    )
     from selfstudy.probe.questions import Proposal
 
-    proposals: Sequence[Proposal] = part.read(Proposal) if part else ()
+    proposals = proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)
     scores = _scores(part) if part else []
     limit = threshold.of(part.run).value if part else 0.0
     imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
-    found = self_learning_capability(
-        proposals, scores, embedder, limit, seed=recipe.seed, of_all=imported == "experiment"
-    )
+
+    def of(some: Sequence[Proposal]) -> Capability:
+        return self_learning_capability(
+            some, scores, embedder, limit, seed=recipe.seed, of_all=imported == "experiment"
+        )
+
+    found = of(proposals)
+    methods = [name for name in SELF_ASKED if any(p.method == name for p in proposals)]
+    each = {name: [p for p in proposals if p.method == name] for name in methods}
+    by_method = {name: found if len(each) == 1 else of(some) for name, some in each.items()}
     return {
+        "capability_by_method": {
+            name: {metric: getattr(one, metric) for metric in ("questions", *CAPABILITY)}
+            for name, one in by_method.items()
+        },
         **{name: getattr(found, name) for name in CAPABILITY},
         "curiosity_of": found.clustered if found.clustered < found.questions else None,
     }

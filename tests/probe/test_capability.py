@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from selfstudy.probe import capability
 from selfstudy.probe.capability import self_learning_capability
 from selfstudy.probe.questions import Proposal
+from selfstudy.recipe import Ask
 from selfstudy.records import Question, Score
 from selfstudy.verbs.importing.pickles import read_pickle
 
@@ -107,7 +108,7 @@ def test_three_groups_and_four_strays() -> None:
         places[f"stray {i}"] = [float(x) for x in far]
     result = self_learning_capability(proposed(list(places)), [], Placed(places), 0.5)
     assert result.curiosity == pytest.approx((3 + 4) / 34)
-    labels = capability.cluster(list(places), Placed(places))
+    labels = capability.cluster_labels(list(places), Placed(places))
     assert [int(x) for x in labels[-4:]] == [capability.OUTLIER] * 4
     assert all(len(set(labels[10 * g : 10 * g + 10].tolist())) == 1 for g in range(3))
 
@@ -126,6 +127,17 @@ def test_an_unscored_question_is_neither_known_nor_a_gap() -> None:
         proposed(["a?", "b?", "c?"]), scored({"a?": 0.9, "b?": 0.2, "c?": None}), Spots(), 0.5
     )
     assert result.awareness == 0.5
+
+
+def test_what_the_model_did_not_think_of_does_not_count() -> None:
+    asks = [
+        Ask(method="documents", count=1),
+        Ask(method="external", count=1, questions=True),
+        Ask(method="external", count=1),
+        *(Ask(method=method, count=1) for method in ("open", "induced", "oracle")),
+    ]
+    proposals = [Proposal(ask=i, index=0, method=ask.method, text=f"{i}?") for i, ask in enumerate(asks)]
+    assert [p.ask for p in capability.proposed_by_model(proposals, asks)] == [2, 3, 4, 5]
 
 
 def test_nothing_asked_has_no_metrics() -> None:

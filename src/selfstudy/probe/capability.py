@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from selfstudy.models.base import Embedder
 from selfstudy.probe.questions import Proposal
-from selfstudy.records import Score
+from selfstudy.recipe import Ask
+from selfstudy.records import QuestionMethod, Score
 
-Labels = npt.NDArray[np.int64]
+ClusterLabels = npt.NDArray[np.int64]
 
 FEW = 10
 """Up to this many literally distinct questions are counted; more are clustered (methods 1)."""
@@ -47,6 +48,22 @@ class Capability:
     slc: float | None
 
 
+SELF_ASKED: tuple[QuestionMethod, ...] = ("open", "induced", "oracle", "external")
+"""Ways of asking in which the model thinks of its questions itself; of `documents` the text does."""
+
+
+def proposed_by_model(proposals: Sequence[Proposal], asks: Sequence[Ask]) -> list[Proposal]:
+    """Those of `proposals` that the metrics are of: open, induced, oracle and external ones.
+
+    Questions from outside (`questions: true`) were proposed by somebody else, and say nothing of the model.
+
+    Args:
+        asks: the recipe's, by their position.
+    """
+    given = {number for number, ask in enumerate(asks) if ask.method == "external" and ask.questions}
+    return [p for p in proposals if p.method in SELF_ASKED and p.ask not in given]
+
+
 def brevity(questions: Sequence[str]) -> float:
     """1 where questions have about 100 characters, 0 where they are off by 100 on average.
 
@@ -63,7 +80,7 @@ def brevity(questions: Sequence[str]) -> float:
     return 0.0 if distance >= 100 else 1.5 - distance / 100
 
 
-def curiosity(labels: Labels) -> float:
+def curiosity(labels: ClusterLabels) -> float:
     """(clusters + outliers) / N of cluster labels, shape (N,), N > 0; OUTLIER marks an outlier."""
     outliers = int((labels == OUTLIER).sum())
     clusters = len(np.unique(labels[labels != OUTLIER]))
@@ -80,7 +97,7 @@ def slc(curiosity: float, awareness: float, brevity: float) -> float:
     return brevity * (curiosity + awareness) / 2
 
 
-def cluster(questions: Sequence[str], embedder: Embedder) -> Labels:
+def cluster_labels(questions: Sequence[str], embedder: Embedder) -> ClusterLabels:
     """Cluster labels, shape (N,), whose `curiosity` is that of methods 1.
 
     More than 10 literally distinct questions: HDBSCAN over the embeddings of all of them, repeats included.
@@ -119,12 +136,13 @@ def self_learning_capability(
     limit: int = CLUSTERED_AT_MOST,
     of_all: bool = False,
 ) -> Capability:
-    """The metrics of methods 1 over all proposed questions, a repeated one as often as it was proposed.
+    """The metrics of methods 1 over all `proposals`, a repeated one as often as it was proposed.
 
     Args:
-        proposals: what the model proposed, failures included (they are not questions and do not count).
+        proposals: what the model proposed (`proposed_by_model`), or some of that; failures
+            are not questions and do not count.
         scores: one per distinct question, of one scorer; awareness leaves out questions without a value.
-        threshold: a score above it is a gap (Q_H).
+        threshold: a score above it is inconsistent (Q_H).
         seed: draws the sample where more than `limit` questions would be clustered.
         of_all: awareness as it was published, |Q_H| / N: questions without a value are in N as well.
     """
@@ -138,7 +156,7 @@ def self_learning_capability(
         drawn = np.random.default_rng(seed).choice(len(texts), limit, replace=False)
         some = [texts[i] for i in np.sort(drawn)]
 
-    curious = curiosity(cluster(some, embedder)) if texts else None
+    curious = curiosity(cluster_labels(some, embedder)) if texts else None
     aware = awareness(known, threshold) if known else None
     if of_all and aware is not None:
         aware *= len(known) / len(texts)
