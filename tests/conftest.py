@@ -75,6 +75,7 @@ def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int =
             **attention, sliding_window=16, layer_types=["sliding_attention", "full_attention"], **common
         ),
         "mamba": lambda: tf.MambaConfig(hidden_size=32, num_hidden_layers=2, state_size=4, **common),
+        "mixtral": lambda: tf.MixtralConfig(num_local_experts=4, **attention, **common),
         "rwkv": lambda: tf.RwkvConfig(hidden_size=32, num_hidden_layers=2, **common),
     }
     torch.manual_seed(seed)
@@ -162,6 +163,12 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
 def tiny_llama(model_folder: Callable[..., Path]) -> Path:
     """A random Llama with a chat template."""
     return model_folder("llama", TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def mixture(model_folder: Callable[..., Path]) -> Path:
+    """A random mixture of experts, whose experts are one tensor a layer, with a chat template."""
+    return model_folder("mixtral", TEMPLATE)
 
 
 @pytest.fixture(scope="session")

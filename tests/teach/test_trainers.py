@@ -243,3 +243,148 @@ def test_batches_hold_everything_once_and_the_short_one_comes_last(
             for k in range(0, len(first), size)
         ]
         assert sum(spread) <= len(widths) + 2
+
+
+def test_dropout_of_the_adapter_works_in_preference_training_and_no_other_does(
+    model_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    """TRL switches all of it off; the model's own has to stay off, for the reference has none."""
+    lm: Any = load_lm(LocalModel(path=str(model_folder("gpt2"))))
+    assert lm.model.config.resid_pdrop > 0
+
+    def weights(dropout: float, seed: int = 0) -> tuple[torch.Tensor, float]:
+        how = setting(phase="dpo", lora=LoraBlock(r=4, alpha=8, dropout=dropout), seed=seed)
+        block = DPOBlock(epochs=4, learning_rate=1e-2, batch_size=6)
+        trained = dpo.train(shared.training_copy(lm), lm, PAIRS, block, how, Silent())
+        named = sorted((n, p) for n, p in trained.model.named_parameters() if p.requires_grad)
+        return torch.cat([p.detach().flatten() for _, p in named]), trained.steps[0].loss
+
+    plain, first = weights(0.0)
+    assert first == pytest.approx(0.6931, abs=1e-3)  # the model is its reference: log 2
+    assert torch.equal(plain, weights(0.0)[0])
+    assert not torch.equal(plain, weights(0.5)[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "tokens", "expected"),
+    [
+        (25, 10, 130, 5),
+        (25, 10, 10_000, 25),
+        (32, 10, 170, 16),
+        (12, 10, 70, 6),
+        (7, 10, 60, 1),
+        (1, 10, 5, 1),
+    ],
+)
+def test_forward_passes_divide_the_batch(size: int, longest: int, tokens: int, expected: int) -> None:
+    assert shared.micro_batch(size, longest, tokens) == expected
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_batch_has_the_size_that_the_recipe_says(kind: str, tiny_llama: Path) -> None:
+    """25 of 25 in one optimizer step, however few fit into one forward pass."""
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    how = setting(phase=kind, tokens=700)
+    steps: list[Any] = []
+
+    class Counting(Silent):
+        def task(self, label: str, total: int) -> Any:
+            steps.append(total)
+            return super().task(label, total)
+
+    if kind == "sft":
+        many = (EXAMPLES * 9)[:50]
+        rows = sft.tokenised(lm, many)
+        block: Any = SFTBlock(epochs=1, batch_size=25, learning_rate=1e-3)
+        trained = sft.train(shared.training_copy(lm), lm, many, block, how, Counting())
+    else:
+        pairs = (PAIRS * 9)[:50]
+        rows = dpo.tokenised(lm, pairs)
+        block = DPOBlock(epochs=1, batch_size=25, learning_rate=1e-3)
+        trained = dpo.train(shared.training_copy(lm), lm, pairs, block, how, Counting())
+    arguments = shared.arguments(how, block, lm.model, rows, 1 + (kind == "dpo"), "x")
+    micro = arguments["per_device_train_batch_size"]
+    assert 1 < micro < 25
+    assert micro * arguments["gradient_accumulation_steps"] == 25
+    assert [step.step for step in trained.steps] == [1, 2]
+    assert steps == [2]
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_pad_token_beyond_the_vocabulary(kind: str, tiny_llama: Path, tmp_path: Path) -> None:
+    """Some models have it: its id is the size of the vocabulary, and nothing can be looked up there."""
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    lm.tokenizer.add_special_tokens({"pad_token": "<|beyond|>"})
+    assert lm.tokenizer.pad_token_id >= lm.model.get_input_embeddings().weight.shape[0]
+    model = shared.training_copy(lm)
+    if kind == "sft":
+        block = SFTBlock(epochs=1, learning_rate=1e-3, batch_size=6)
+        trained = sft.train(model, lm, EXAMPLES, block, setting(), Silent())
+    else:
+        preferences = DPOBlock(epochs=1, learning_rate=1e-3, batch_size=6)
+        trained = dpo.train(model, lm, PAIRS, preferences, setting(phase="dpo"), Silent())
+    assert trained.failure is None
+    assert lm.tokenizer.pad_token == "<|beyond|>"
+
+
+def test_positions_that_are_learned_end_and_what_is_longer_is_left_out(
+    model_folder: Callable[..., Path],
+) -> None:
+    lm: Any = load_lm(LocalModel(path=str(model_folder("gpt2"))))
+    long = EXAMPLES[0].model_copy(update={"id": "long", "completion": "Paris " * 300})
+    block = SFTBlock(epochs=1, learning_rate=1e-3, batch_size=6)
+    trained = sft.train(shared.training_copy(lm), lm, [*EXAMPLES, long, long], block, setting(), Silent())
+    assert list(trained.dropped) == ["long"]
+    assert "the model reads 256" in trained.dropped["long"]
+    pair = PAIRS[0].model_copy(update={"id": "long", "rejected": "Paris " * 300})
+    preferences = DPOBlock(epochs=1, learning_rate=1e-3, batch_size=6)
+    both = dpo.train(
+        shared.training_copy(lm), lm, [*PAIRS, pair], preferences, setting(phase="dpo"), Silent()
+    )
+    assert list(both.dropped) == ["long"]
+
+
+TURNS = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+
+
+def test_what_the_template_ends_a_turn_with_is_learned_and_stopped_at(
+    model_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    """As Phi-3 has it: the turn ends in a token that is neither the tokenizer's eos nor the model's."""
+    folder = tmp_path / "phi"
+    lm: Any = load_lm(LocalModel(path=str(model_folder("llama", TURNS))))
+    for settings in (lm.model.config, lm.model.generation_config):
+        settings.eos_token_id = lm.tokenizer.pad_token_id
+    lm.tokenizer.eos_token = "<pad>"
+    lm.model.save_pretrained(folder)
+    lm.tokenizer.save_pretrained(folder)
+    lm = load_lm(LocalModel(path=str(folder)))
+    end = lm.tokenizer.convert_tokens_to_ids("<|end|>")
+    assert all(row["labels"][-1] == end for row in sft.tokenised(lm, EXAMPLES))
+    assert all(row["chosen_ids"][-1] == row["rejected_ids"][-1] == end for row in dpo.tokenised(lm, PAIRS))
+    taught(lm, tmp_path / "adapter", epochs=40)
+    after: Any = load_lm(LocalModel(path=str(folder), adapter=tmp_path / "adapter"))
+    answers = [row[0] for row in after.generate([e.prompt for e in EXAMPLES], GREEDY)]
+    assert [a.text for a in answers] == [e.completion for e in EXAMPLES]
+    assert {a.finish for a in answers} == {"stop"}
+
+
+def test_a_next_phase_starts_from_unrounded_weights(tiny_llama: Path, tmp_path: Path) -> None:
+    """In bfloat16 a small change of the first phase would be rounded away."""
+    from peft import LoraConfig, get_peft_model
+
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama), dtype="bfloat16"))
+    base = {name: p.detach().float().clone() for name, p in lm.model.named_parameters()}
+    model = get_peft_model(lm.model, LoraConfig(r=2, lora_alpha=2, target_modules=["q_proj"]))
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.normal_(std=1e-3)
+    layer: Any = model.get_submodule("base_model.model.model.layers.0.self_attn.q_proj")
+    delta = layer.get_delta_weight("default").float()
+    merged = shared.merged(model)
+    name = "model.layers.0.self_attn.q_proj"
+    change = merged.get_submodule(name).weight.float() - base[f"{name}.weight"]
+    assert torch.allclose(change, delta, rtol=1e-2, atol=1e-7)

@@ -1,23 +1,20 @@
-"""LoRA adapters: which layers get one, and folders (PEFT, safetensors) of them, combined exactly.
+"""Adapter folders (PEFT, safetensors): written in one step, and several combined into one exactly.
 
-Knows nothing of how one is trained.
+Knows nothing of training.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
-from selfstudy.recipe import LoraBlock
 
 if TYPE_CHECKING:
-    from peft import LoraConfig
     from torch import Tensor
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -132,132 +129,3 @@ def _concatenated(
         rows.append(a)
         columns.append(b)
     return torch.cat(rows, 0).contiguous(), torch.cat(columns, 1).contiguous()
-
-
-ALL_LINEAR = "all-linear"
-
-
-def lora_config(model: Any, block: LoraBlock) -> LoraConfig:
-    """peft's settings for a new adapter of `model`.
-
-    `all-linear` is resolved here: peft's own takes in the fused experts of some mixture-of-experts models,
-    whose adapters can have no dropout and be added to no other.
-
-    Raises:
-        ModelError: as `require_trainable`.
-    """
-    modules = block.target_modules
-    if modules == ALL_LINEAR:
-        modules = _linear_layers(model)
-    return _config(block, modules)
-
-
-def require_trainable(model: Any, block: LoraBlock, *, combined: bool) -> None:
-    """Tries the adapter out on a copy of the model without its weights: a matter of seconds, and no memory.
-
-    Args:
-        combined: whether it will be combined with another one.
-
-    Raises:
-        ModelError: the model has no such layers, peft cannot adapt them, or it could not be combined.
-    """
-    adapted = _try(model, lora_config(model, block))
-    fused = sorted({name.rpartition(".base_layer")[0] or name for name in _fused(adapted)})
-    if combined and fused:
-        raise ModelError(
-            f"teach.lora.target_modules takes in {fused[0]}, experts in one tensor: their adapters cannot be "
-            "combined, and this training makes several",
-            f"use {ALL_LINEAR} (it leaves them out), or name other layers, such as q_proj, v_proj",
-        )
-
-
-def _linear_layers(model: Any) -> tuple[str, ...]:
-    """Names of all linear layers but the vocabulary's that peft adapts as such.
-
-    peft renames what it takes for the experts of an older version of the architecture; what it then adapts
-    in another way is left out.
-    """
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    head = model.get_output_embeddings()
-    names = tuple(
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and module is not head
-    )
-    if not names:
-        raise ModelError(
-            "this model has no linear layer that LoRA could be added to",
-            "set teach.lora.target_modules to the names of its layers",
-        )
-    adapted = _try(model, _config(LoraBlock(r=1, alpha=1, dropout=0.0), names))
-    if not list(_fused(adapted)):
-        return names
-    prefix = _PREFIX.removesuffix(".") + "."
-    plain = {name.removeprefix(prefix) for name, module in adapted.named_modules() if _is_linear(module)}
-    return tuple(name for name in names if name in plain)
-
-
-def _config(block: LoraBlock, modules: str | Sequence[str]) -> LoraConfig:
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=block.r,
-        lora_alpha=block.alpha,
-        lora_dropout=block.dropout,
-        target_modules=modules if isinstance(modules, str) else list(modules),
-        task_type="CAUSAL_LM",
-    )
-
-
-def _try(model: Any, config: LoraConfig) -> Any:
-    """A peft model of the same layers without weights."""
-    import warnings
-
-    import torch
-    from peft import get_peft_model
-
-    tensors = [*model.parameters(), *model.buffers()]
-    empty = {
-        id(one): torch.nn.Parameter(one.detach().to("meta"), requires_grad=one.requires_grad)
-        if isinstance(one, torch.nn.Parameter)
-        else one.to("meta")
-        for one in tensors
-    }
-    bones = copy.deepcopy(model, empty)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return get_peft_model(bones, config)
-        except ValueError as error:
-            raise unsuitable(error) from None
-
-
-def unsuitable(error: ValueError) -> ModelError:
-    """What to tell of peft's refusal to adapt a model."""
-    said = " ".join(str(error).split())[:300]
-    if "ParamWrapper" in said:
-        return ModelError(
-            f"teach.lora.target_modules takes in experts in one tensor, which cannot be trained so: {said}",
-            f"use {ALL_LINEAR} (it leaves them out), name other layers, or set teach.lora.dropout to 0",
-        )
-    return ModelError(
-        f"this model cannot be trained: {said}",
-        "set teach.lora.target_modules to the names of linear layers of this model",
-    )
-
-
-def _is_linear(module: Any) -> bool:
-    from peft.tuners.lora import Linear
-
-    return isinstance(module, Linear)
-
-
-def _fused(adapted: Any) -> Iterator[str]:
-    """Names of what peft adapts other than layer by layer."""
-    from peft.tuners.lora.layer import ParamWrapper
-
-    for name, module in adapted.named_modules():
-        if isinstance(module, ParamWrapper):
-            yield name.removeprefix(_PREFIX)

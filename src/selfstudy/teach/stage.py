@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy.errors import ModelError
 from selfstudy.files.jsonl import unfinished
-from selfstudy.models import Models
+from selfstudy.models import Models, lora_targets
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel
 from selfstudy.progress import Reporter
@@ -175,7 +175,7 @@ def _require(recipe: Recipe, models: Models) -> None:
         if lm.adapter:
             adapters.require_plain(lm.adapter)
         combined = len(plan) + bool(lm.adapter) > 1
-        adapters.require_trainable(lm.model, recipe.teach.lora, combined=combined)
+        lora_targets.require_trainable(lm.model, recipe.teach.lora, combined=combined)
 
 
 def _with_weights(lm: LanguageModel) -> HasWeights:

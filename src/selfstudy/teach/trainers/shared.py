@@ -20,7 +20,7 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from selfstudy.errors import ModelError
-from selfstudy.models import lora as adapters
+from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
@@ -117,8 +117,8 @@ def isolated(seed: int) -> Iterator[None]:
 
 
 def merged(model: Any) -> Any:
-    """The plain model with its adapter merged in, for a next phase."""
-    plain = model.merge_and_unload()
+    """The plain model with its adapter merged in, for a next phase; in float32, which loses nothing of it."""
+    plain = model.float().merge_and_unload()
     vars(plain).pop("forward", None)  # the trainer had put its own in place
     return plain
 
@@ -182,11 +182,11 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any
     Raises:
         ModelError: the model has no such modules, or peft cannot adapt them.
     """
-    config = adapters.lora_config(model, lora)
+    config = lora_targets.lora_config(model, lora)
     try:
         return trainer(model=model, peft_config=config, **options)
     except ValueError as error:
-        raise adapters.unsuitable(error) from None
+        raise lora_targets.unsuitable(error) from None
 
 
 def arguments(

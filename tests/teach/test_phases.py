@@ -1,0 +1,179 @@
+"""The phases of a training: how a recipe names them, and that any order of them can be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from selfstudy.errors import ModelError, RecipeError
+from selfstudy.models import lora as adapters
+from selfstudy.progress import Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import DPOBlock, PhaseBlock, Recipe, SFTBlock, TeachBlock
+from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
+from selfstudy.records import Example, Failure, Pair, TrainingStep
+from selfstudy.teach.phases import PHASES, labelled
+from selfstudy.teach.stage import run_teach
+
+from .test_stage import Listener, lesson
+
+torch.set_num_threads(1)
+
+QUICK = {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4}
+
+
+def test_every_block_has_a_row_and_a_trainer() -> None:
+    assert set(PHASES) == {block.model_fields["type"].default for block in get_args(PhaseBlock)}
+    assert all(callable(phase.load().train) for phase in PHASES.values())
+
+
+def test_the_short_form_stands_for_phases() -> None:
+    short = TeachBlock(method="sft+dpo", sft=SFTBlock(replay=3), dpo=DPOBlock(beta=0.5))
+    assert short.plan == (SFTBlock(replay=3), DPOBlock(beta=0.5))
+    assert TeachBlock().plan == (SFTBlock(),)
+    long = TeachBlock.model_validate({"phases": [{"type": "dpo"}, {"type": "sft", "replay": 3}]})
+    assert long.plan == (DPOBlock(), SFTBlock(replay=3))
+    assert long.method is None
+    assert [name for name, _, _ in labelled((SFTBlock(), DPOBlock(), SFTBlock()))] == ["sft", "dpo", "sft-2"]
+
+
+def test_a_recipe_with_phases_is_written_and_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(
+        "library: atlas\nteach: {phases: [{type: sft, epochs: 2}, {type: dpo, beta: 0.3}]}\n",
+        encoding="utf-8",
+    )
+    recipe = load_recipe(path, ["teach.phases.1.beta=0.2"])
+    assert recipe.teach.plan == (SFTBlock(epochs=2), DPOBlock(beta=0.2))
+    path.write_text(to_yaml(recipe), encoding="utf-8")
+    assert parse_recipe(read_yaml(path), str(path)) == recipe
+    assert parse_recipe({"teach": TeachBlock().model_dump()}, "x") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("teach", "message"),
+    [
+        ("{method: sft, phases: [{type: sft}]}", "phases or method, not both; method is 'sft'"),
+        ("{method: null}", "name at least one phase"),
+        ("{phases: [{type: sft}], sft: {epochs: 3}}", "teach.sft is for the short form"),
+        ("{phases: [{type: ppo}]}", "teach.phases.0.type = \"ppo\": must be one of 'sft', 'dpo'"),
+        ("{phases: [{type: dpo, betta: 1}]}", "did you mean teach.phases.0.beta?"),
+        ("{phases: [{epochs: 1}]}", "teach.phases.0"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(teach: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(f"library: atlas\nteach: {teach}\n", encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert message in str(caught.value)
+
+
+def test_defaults_follow_what_is_trained_and_how_much() -> None:
+    assert (SFTBlock().rate, DPOBlock().rate, SFTBlock(learning_rate=1e-3).rate) == (2e-4, 3e-5, 1e-3)
+    assert SFTBlock(epochs=2.5).passes(10) == 2.5
+    assert DPOBlock().passes(10) == 3
+    few, some, many = (SFTBlock().passes(items) for items in (1, 1600, 100_000))
+    assert many == SFTBlock.EPOCHS[0] < some < few == SFTBlock.EPOCHS[1]
+    assert some * 1600 / 32 == SFTBlock.STEPS
+
+
+def test_phases_in_any_order_end_in_one_adapter(tiny_llama: Path, tmp_path: Path) -> None:
+    plan = [{"type": "dpo", **QUICK}, {"type": "sft", **QUICK}, {"type": "dpo", **QUICK}]
+    round_, models = lesson(tmp_path / "run", tiny_llama, method=None, sft={}, dpo={}, phases=plan)
+    folder = run_teach(round_, models, Prompts(), Silent())
+    assert folder is not None
+    assert adapters.require_plain(folder)["r"] == 3 * 4
+    assert {step.phase for step in round_.iter(TrainingStep)} == {"dpo", "sft", "dpo-2"}
+    origins = [pair.origin for pair in round_.iter(Pair)]
+    assert set(origins) == {"sample", "dash", "taught-model"}
+
+
+@pytest.mark.parametrize("arm", ["taught", "control"])
+def test_a_killed_training_leaves_nothing_of_its_first_attempt(
+    arm: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    """What it answered before the kill may differ from what it answers after: other hardware."""
+    round_, models = lesson(tmp_path / "run", tiny_llama, method="sft+dpo")
+    if arm == "control":
+        run_teach(round_, models, Prompts(), Silent())
+    before = round_.read(Pair)
+    examples = round_.read(Example)
+
+    class Dying(Silent):
+        def task(self, label: str, total: int) -> object:
+            if label.startswith("teach: dpo"):
+                raise KeyboardInterrupt
+            return super().task(label, total)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_teach(round_, models, Prompts(), Dying(), arm=arm)  # type: ignore[arg-type]
+    first = [pair for pair in round_.iter(Pair) if pair.id not in {p.id for p in before}]
+    assert first
+    stale = [
+        Pair(**pair.model_dump(exclude={"id", "rejected"}), rejected="It is a stale answer.")
+        for pair in first
+    ]
+    round_.append(stale)
+    if arm == "taught":
+        round_.append(
+            [e.model_copy(update={"id": "stale", "completion": "stale"}) for e in round_.read(Example)]
+        )
+    round_.fail("teach", arm, "sft: the loss became nan at step 3")
+    run_teach(round_, models, Prompts(), Silent(), arm=arm)  # type: ignore[arg-type]
+    after = round_.read(Pair)
+    assert not {p.id for p in stale} & {p.id for p in after}
+    assert [p for p in after if p.id in {b.id for b in before}] == before
+    assert "stale" not in {e.completion for e in round_.iter(Example)}
+    if arm == "control":
+        assert round_.read(Example) == examples
+    assert not [f for f in round_.iter(Failure) if f.item_id == arm]
+
+
+def test_experts_and_dropout(mixture: Path, tmp_path: Path) -> None:
+    """The fused experts are left out; what cannot work is refused before anything is written or trained."""
+    lora = {"r": 4, "alpha": 8, "dropout": 0.05}
+    round_, models = lesson(tmp_path / "run", mixture, method="sft+dpo", sft=QUICK, dpo=QUICK, lora=lora)
+    folder = run_teach(round_, models, Prompts(), Silent())
+    assert folder is not None
+    assert adapters.require_plain(folder)["r"] == 8
+
+
+@pytest.mark.parametrize(
+    ("lora", "method", "said"),
+    [
+        ({"dropout": 0.05, "target_modules": ("w1", "w2", "w3")}, "sft", "set teach.lora.dropout to 0"),
+        ({"dropout": 0.0, "target_modules": ("w1", "w2", "w3", "q_proj")}, "sft+dpo", "cannot be combined"),
+        ({"target_modules": ("no_such_layer",)}, "dpo", "no_such_layer"),
+    ],
+)
+def test_what_no_phase_could_run_is_refused_before_the_first(
+    lora: dict[str, object], method: str, said: str, mixture: Path, tmp_path: Path
+) -> None:
+    round_, models = lesson(
+        tmp_path / "run", mixture, method=method, sft=QUICK, dpo=QUICK, lora={"r": 4, "alpha": 8, **lora}
+    )
+    before = sorted(p.name for p in round_.path.iterdir())
+    with pytest.raises(ModelError) as caught:
+        run_teach(round_, models, Prompts(), Silent())
+    assert said in str(caught.value)
+    assert sorted(p.name for p in round_.path.iterdir()) == before
+
+
+def test_what_is_too_long_is_left_out_and_counted(tiny_llama: Path, tmp_path: Path) -> None:
+    sft = {**QUICK, "reading": 1.0}
+    round_, models = lesson(tmp_path / "run", tiny_llama, method="sft", sft=sft)
+    models.lm.model.config.max_position_embeddings = 90  # type: ignore[attr-defined]
+    listener = Listener()
+    assert run_teach(round_, models, Prompts(), listener) is not None
+    failures = [f for f in round_.iter(Failure) if f.stage == "teach"]
+    long = {e.id for e in round_.iter(Example) if "Document" in e.prompt[-1].content}
+    assert {f.item_id for f in failures} == long
+    assert all("the model reads 90" in f.message for f in failures)
+    assert any(f"{len(long)} left out" in note for note in listener.notes)
+    models.lm.model.config.max_position_embeddings = 4  # type: ignore[attr-defined]
+    with pytest.raises(ModelError, match="the model reads 4"):
+        run_teach(round_, models, Prompts(), Silent(), arm="control")
