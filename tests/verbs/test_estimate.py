@@ -12,9 +12,10 @@ import pytest
 from selfstudy import ScriptedLM, learn
 from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, VerifyBlock
+from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, TeachBlock, VerifyBlock
 from selfstudy.records import Chat, Document
 from selfstudy.run import Run
+from selfstudy.teach.pairs import TAUGHT_SAMPLES
 from selfstudy.verbs.estimate import Speed, Work, estimate, measure
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
@@ -76,6 +77,21 @@ def test_a_judge_is_counted_apart_and_priced() -> None:
     assert row.cost == pytest.approx((row.prompt_tokens * 2 + row.completion_tokens * 8) / 1e6)
     assert row.currency == "EUR"
     assert all(other.cost is None for other in found.rows if other is not row)
+
+
+def test_a_phase_after_another_asks_the_model_again() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+
+    def answers(**teach: Any) -> list[Work]:
+        made = Recipe(library="x", probe=block, teach=TeachBlock.model_validate(teach))
+        works = estimate(made, documents, Prompts(), words).works
+        return [work for work in works if (work.stage, work.kind) == ("teach", "answer")]
+
+    assert answers(method="sft") == answers(method="dpo") == []
+    (after,) = answers(method="sft+dpo", wordings=2)
+    assert after.calls == 20 * 0.5 * 3 * TAUGHT_SAMPLES
+    assert len(answers(phases=[{"type": "dpo"}, {"type": "sft"}, {"type": "dpo"}])) == 1
 
 
 def test_time_follows_from_what_was_measured() -> None:

@@ -25,7 +25,7 @@ from selfstudy.models.answering import from_document
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Completion, Question, Rewording
 from selfstudy.run import Round
 from selfstudy.run.split import used_texts
@@ -122,12 +122,17 @@ def _block(
     ]
 
 
+def proposals(block: TeachBlock) -> int:
+    """Rewordings asked for per question: more than are wanted, for many do not pass; without chance one."""
+    return 2 * (block.wordings + block.heldout_wordings) + 4 if block.reword_temperature else 1
+
+
 def _written(
     block: Sequence[JudgedQuestion], lm: LanguageModel, prompts: Prompts, recipe: Recipe
 ) -> list[list[Completion]]:
     teach = recipe.teach
     sampling = Sampling(
-        n=2 * (teach.wordings + teach.heldout_wordings) + 4 if teach.reword_temperature else 1,
+        n=proposals(teach),
         temperature=teach.reword_temperature,
         max_new_tokens=MAX_NEW_TOKENS,
         seed=recipe.seed,

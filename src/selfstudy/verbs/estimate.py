@@ -5,8 +5,8 @@ assumed and said.  Prompts are the real templates, filled with passages of the l
 model's own tokenizer.  `measure` asks the loaded model for some seconds: then answers have their real length
 and time can be told.
 
-Sees the recipe and the documents, and no stage: it repeats the stages' arithmetic, and a test holds it
-against what a run really asked.
+Takes the stages' own constants and the table of training phases; what a stage does with them it repeats as
+arithmetic, and a test holds it against what a run really asked.
 """
 
 from __future__ import annotations
@@ -18,10 +18,16 @@ from statistics import fmean
 
 from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import LanguageModel, Sampling
+from selfstudy.probe.questions import WORDS
+from selfstudy.probe.scorers.bsdetector import GRADINGS
+from selfstudy.probe.scorers.grading import GRADES
+from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
+from selfstudy.teach import wordings as rewording
+from selfstudy.teach.phases import labelled
 
 ANSWER_TOKENS = 24.0
 """Assumed length of an answer in one sentence; half of a longer limit is not reached in practice."""
@@ -37,10 +43,8 @@ CHECKS = 1.5
 """Assumed wordings checked per wording kept."""
 SHOWN_DOCUMENTS = 200
 """Documents, evenly spread, whose length stands for all."""
-TOPIC_SET, WORDS = 3, 6
-"""Topics of a set; question words of the induced method (methods 1)."""
-GRADINGS, GRADES, SENTENCES = 5, 3, 1.5
-"""Per answer: gradings of bsdetector, grades that p-true weighs, assumed sentences."""
+SENTENCES = 1.5
+"""Assumed sentences of an answer."""
 LARGEST, GROWTH = 256, 4
 """Prompts of the largest batch that is measured, a block of the probe; how much larger each one is."""
 QUESTION = "What is the name of the largest city of the country in question?"
@@ -88,7 +92,7 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Row:
+class StageCost:
     """A stage's sums. `seconds` without a measurement, and `cost` without prices, are None."""
 
     stage: str
@@ -105,7 +109,7 @@ class Row:
 class Estimate:
     """Rows by stage, and what was assumed, in words."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[StageCost, ...]
     assumed: tuple[str, ...]
     works: tuple[Work, ...] = field(default=(), repr=False)
 
@@ -266,10 +270,10 @@ def _asking(plan: _Plan) -> Iterator[Work]:
             yield Work("probe", "question", chats, 1, prompt, length)
             continue
         if ask.method in ("open", "induced"):
-            sets = ask.count / (WORDS if ask.method == "induced" else 1)
+            sets = ask.count / (len(WORDS) if ask.method == "induced" else 1)
             blocks = max(1, round(sets / plan.recipe.answering.block_size))
             yield Work("probe", "topics", blocks, sets / blocks, plan.tokens("topics"), length)
-        topics = "; ".join(["Saint Petersburg"] * TOPIC_SET)
+        topics = "; ".join(["Saint Petersburg"] * PER_SET)
         prompt = plan.tokens("question_open", topics=topics)
         yield Work("probe", "question", ask.count, 1, prompt, length)
 
@@ -290,7 +294,7 @@ def _judging(plan: _Plan) -> Iterator[Work]:
     asked = {
         "selfcheck-llm": (plan.questions * block.samples * SENTENCES, 1.0),
         "bsdetector": (plan.questions, float(GRADINGS)),
-        "p-true": (plan.questions * GRADES, 1.0),
+        "p-true": (plan.questions * len(GRADES), 1.0),
     }
     for name in sorted(names & set(asked)):
         chats, each = asked[name]
@@ -307,18 +311,22 @@ def _gathering(plan: _Plan) -> Iterator[Work]:
 
 
 def _teaching(plan: _Plan) -> Iterator[Work]:
-    block = plan.recipe.teach
+    recipe = plan.recipe
+    block = recipe.teach
     gaps = plan.questions * GAPS
     wordings = block.wordings + block.heldout_wordings
-    read = plan.with_document("read", plan.recipe.gather.chunk_tokens, question=QUESTION)
+    read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     if wordings:
-        each = 2 * wordings + 4 if block.reword_temperature else 1
         prompt = plan.tokens("reword", question=QUESTION)
-        yield Work("teach", "question", gaps, each, prompt, plan.length("question", 64))
+        length = plan.length("question", rewording.MAX_NEW_TOKENS)
+        yield Work("teach", "question", gaps, rewording.proposals(block), prompt, length)
         checks = gaps * wordings * CHECKS
-        yield Work(
-            "teach", "read", checks, 1, read, plan.length("read", plan.recipe.answering.reading_tokens)
-        )
+        yield Work("teach", "read", checks, 1, read, plan.length("read", recipe.answering.reading_tokens))
+    prompt = plan.tokens("answer", question=QUESTION)
+    length = plan.length("answer", recipe.answering.max_new_tokens)
+    for _, _, phase in labelled(block.plan)[1:]:  # the first one goes by what the probe asked
+        if phase.asks:
+            yield Work("teach", "answer", gaps * (1 + block.wordings), phase.asks, prompt, length)
 
 
 def _verifying(plan: _Plan) -> Iterator[Work]:
@@ -339,11 +347,11 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     yield Work("verify", "read", arms * min(gaps + known, most), 1, read, length)
 
 
-def _row(stage: str, block: ModelBlock, works: Sequence[Work], speeds: dict[str, Speed] | None) -> Row:
+def _row(stage: str, block: ModelBlock, works: Sequence[Work], speeds: dict[str, Speed] | None) -> StageCost:
     prompt = sum(work.prompt_tokens(block) for work in works)
     completion = sum(work.completion_tokens for work in works)
     prices = getattr(block, "prices", None)
-    return Row(
+    return StageCost(
         stage=stage,
         model=name_of(block),
         calls=round(sum(work.calls for work in works)),
