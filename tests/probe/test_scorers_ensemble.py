@@ -10,7 +10,7 @@ import pytest
 
 from selfstudy.errors import DataError, RecipeError
 from selfstudy.probe.scorers import SCORERS, Tools, Weights, fit_weights, make_scorer
-from selfstudy.probe.scorers.agreement import Agreement
+from selfstudy.probe.scorers.sample_agreement import SampleAgreement
 from selfstudy.recipe import ProbeBlock
 from selfstudy.recipe.file import parse_recipe
 from selfstudy.records import Question
@@ -54,7 +54,7 @@ def test_members_are_computed_once_also_when_asked_alone(monkeypatch: pytest.Mon
 
         def score(self, questions: Any, answers: Any) -> Any:
             calls.append(len(answers))
-            return Agreement().score(questions, answers)
+            return SampleAgreement().score(questions, answers)
 
     monkeypatch.setitem(SCORERS, "agreement", lambda kit: Counting())
     kit = tools()

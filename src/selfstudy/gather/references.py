@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from selfstudy import text
+from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import GatherBlock
 from selfstudy.records import Completion, Evidence, Question, Reference
-
-NO_ANSWER = "document does not say"
-"""Normalised words of the reply that prompt `read` asks for when the document has no answer."""
 
 
 def read_references(
@@ -66,8 +64,8 @@ def read_references(
 
 
 def says_nothing(completion: Completion) -> bool:
-    """Whether the reply is that the document has no answer."""
-    return text.contains(completion.text, NO_ANSWER)
+    """Whether the reply is that there is no answer, as prompt `read` asks to say it or in other words."""
+    return is_refusal(completion.text)
 
 
 def _inconsistency(read: dict[int, list[Completion]], nli: EntailmentModel) -> dict[int, float]:

@@ -7,8 +7,9 @@
     yes             no                              misbelief
     any             no accepted reference           unverifiable
 
-The samples agree when the hallucination score is at most the threshold; `judging.agreement` decides whether
-the passage agrees with the reference.  It knows nothing of how scores or references came about.
+A consistent "I don't know" is no belief: it counts as unknown.  The samples agree when the hallucination
+score is at most the threshold; `judging.agreement` decides whether the passage agrees with the reference.  It
+knows nothing of how scores or references came about.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfstudy.judging.agreement import agreements
+from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Failure, Question, Reference, Verdict, VerdictKind
 
@@ -50,7 +52,8 @@ def judge(
         )
     )
     records: list[Verdict | Failure] = []
-    for i, (question, score, reference) in enumerate(zip(questions, scores, references, strict=True)):
+    judged = zip(questions, passages, scores, references, strict=True)
+    for i, (question, passage, score, reference) in enumerate(judged):
         if reference is not None and reference.error is not None:
             continue
         agreement = agreed.get(i)
@@ -63,7 +66,7 @@ def judge(
             records.append(
                 Verdict(
                     question_id=question.id,
-                    kind=verdict_kind(score <= threshold, agreement.same),
+                    kind=verdict_kind(score <= threshold and not is_refusal(passage), agreement.same),
                     score=score,
                     contradiction=agreement.contradiction,
                     agrees=agreement.same,

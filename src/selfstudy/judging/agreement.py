@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from selfstudy.judging.assertion import Reading
 from selfstudy.judging.enumeration import Place, listed
-from selfstudy.judging.terms import Term, places, terms, words
+from selfstudy.judging.terms import Term, is_exact, places, terms, words
 from selfstudy.models.base import EntailmentModel
 from selfstudy.text import spaced
 
@@ -115,7 +115,7 @@ def _asserted(whole: str, found: Sequence[int], size: int, asked: set[str], part
 def numbers_kept(answer: str, reference: str, question: str) -> bool:
     """Whether `answer` has every number, sign and single letter that `reference` adds to the question."""
     known = {*words(question), *words(answer)}
-    return all(word in known for word in words(reference) if _is_exact(word))
+    return all(word in known for word in words(reference) if is_exact(word))
 
 
 def denied(answer: str, reference: str, question: str) -> bool:
@@ -126,6 +126,8 @@ def denied(answer: str, reference: str, question: str) -> bool:
     asked, known = set(words(question)), set(words(reference))
     reading = Reading(answer, asked | known)
     for name in particulars(reference) - asked:
+        if spaced(name) != name:
+            continue  # a letter is no name
         at = [i for i, term in enumerate(reading.terms) if term.word == name]
         if at and not any(
             reading.asserts(i, i + 1) and not listed(Place(reading.terms, i, i + 1, known, asked)) for i in at
@@ -145,13 +147,8 @@ def particulars(statement: str) -> set[str]:
     return {
         term.word
         for term in found
-        if term.raw[:1].isupper() or _is_exact(term.word) or spaced(term.raw) != term.raw
+        if term.raw[:1].isupper() or is_exact(term.word) or spaced(term.raw) != term.raw
     }
-
-
-def _is_exact(word: str) -> bool:
-    """Whether another sign or letter would make it another word: numbers, C++, .is, B."""
-    return not word.isalpha() or (len(word) == 1 and word != "i")
 
 
 _STARTERS = frozenset(

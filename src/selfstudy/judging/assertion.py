@@ -38,6 +38,11 @@ from selfstudy.judging.cues import (
 from selfstudy.judging.terms import Term, parsed
 
 
+def denials(words: Sequence[str]) -> set[str]:
+    """The words among `words` (see `judging.terms`) that deny or doubt; all forms of "not" are one."""
+    return {"not" if word in NOT else word for word in words if word in DENIALS or word in DOUBTS}
+
+
 class Reading:
     """A text and what it asserts; made in one pass."""
 

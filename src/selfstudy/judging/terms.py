@@ -123,6 +123,13 @@ def words(text: str) -> list[str]:
     return [term.word for term in terms(text)]
 
 
+def is_exact(word: str) -> bool:
+    """Whether another sign or letter would make it another word: numbers, C++, .is, B; but not I."""
+    if word.isalpha():
+        return len(word) == 1 and word != "i" and word.lower() != word.upper()
+    return any(unicodedata.category(char)[0] not in "LM" for char in word)
+
+
 def places(among: Sequence[Term], needle: Sequence[Term]) -> list[int]:
     """Where the words of `needle` stand in `among`, whole: not as a part of what is glued together."""
     if not needle:

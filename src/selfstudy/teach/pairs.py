@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from selfstudy import text
+from selfstudy.judging.terms import places, terms, words
 from selfstudy.models.answering import from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe import Recipe
@@ -112,7 +112,7 @@ def as_control(found: Sequence[Pair]) -> list[Pair]:
 
 def _rivals(answers: Sequence[str], chosen: str) -> tuple[str, ...]:
     """Distinct answers that do not say `chosen`, in their order."""
-    return tuple(dict.fromkeys(a for a in answers if text.normalise(a) and not text.contains(a, chosen)))
+    return tuple(dict.fromkeys(a for a in answers if words(a) and not places(terms(a), terms(chosen))))
 
 
 def _most_contradictory(

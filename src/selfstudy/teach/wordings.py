@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 
 from selfstudy import text
 from selfstudy.judging.agreement import particulars, same_words
+from selfstudy.judging.assertion import denials
+from selfstudy.judging.terms import is_exact, terms, words
 from selfstudy.models.answering import from_document
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.progress import Reporter
@@ -180,27 +182,30 @@ def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
 def same_answer(answer: str, reference: str, question: str) -> bool:
     """Whether `answer` says what `reference` says: by `agreement.same_words`, or in nearly the same words.
 
-    The latter has to have every name and number of the reference: a wrong one costs little in F1.
+    The latter has to have every name and number of the reference, and to deny and doubt as it does: a wrong
+    name or a "not" costs little in F1.
     """
     if same_words(answer, reference, question):
         return True
-    complete = particulars(reference) <= set(text.tokens(answer))
+    said = words(answer)
+    complete = particulars(reference) <= set(said) and denials(said) == denials(words(reference))
     return complete and text.token_f1(answer, reference) >= AGREEMENT
 
 
 def keeps_names(question: str, rewording: str) -> bool:
     """Whether every name and number of `question` is in `rewording`; an ending ("Peru's") may be added.
 
-    Names are words with a capital behind the first word, numbers words with a digit.
+    Names are words with a capital behind the first word; numbers are words with a digit, a sign
+    or a symbol, and single letters.
+    In scripts without capitals names cannot be told: there the round trip alone decides.
     """
-    there = text.tokens(rewording)
-    for position, word in enumerate(question.split()):
-        letters = word.lstrip("\"'«“‘(")
-        if any(c.isdigit() for c in word) or (position and letters[:1].isupper()):
-            stem = letters.replace("’", "'").partition("'s")[0]
-            for name in text.tokens(stem):
-                if not any(token.startswith(name) for token in there):
-                    return False
+    there = words(rewording)
+    for position, term in enumerate(terms(question)):
+        named = term.raw[:1].isupper() and (position or term.article)
+        if named or is_exact(term.word):
+            stem = words(term.raw.partition("'s")[0])
+            if not all(any(word.startswith(name) for word in there) for name in stem):
+                return False
     return True
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import RecipeError
-from selfstudy.probe.scorers.agreement import Agreement
 from selfstudy.probe.scorers.base import Remembering, Scorer
 from selfstudy.probe.scorers.bsdetector import BSDetector
 from selfstudy.probe.scorers.ensemble import Ensemble, Weights
 from selfstudy.probe.scorers.p_true import PTrue
 from selfstudy.probe.scorers.predictive_entropy import PredictiveEntropy
+from selfstudy.probe.scorers.sample_agreement import SampleAgreement
 from selfstudy.probe.scorers.selfcheck_embedding import SelfCheckEmbedding
 from selfstudy.probe.scorers.selfcheck_llm import SelfCheckLLM
 from selfstudy.probe.scorers.selfcheck_ngram import SelfCheckNgram
@@ -51,7 +51,7 @@ SCORERS: dict[str, Callable[[Tools], Scorer]] = {
     "selfcheck-llm": lambda tools: SelfCheckLLM(tools.models.judge, tools.prompts),
     "selfcheck-ngram": lambda tools: SelfCheckNgram(),
     "selfcheck-embedding": lambda tools: SelfCheckEmbedding(tools.models.embedder),
-    "agreement": lambda tools: Agreement(),
+    "agreement": lambda tools: SampleAgreement(),
     "bsdetector": lambda tools: BSDetector(tools.models.nli, tools.models.judge, tools.prompts, tools.seed),
     "semantic-entropy": lambda tools: SemanticEntropy(tools.models.nli),
     "semantic-entropy-discrete": lambda tools: SemanticEntropy(tools.models.nli, discrete=True),

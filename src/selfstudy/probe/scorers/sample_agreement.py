@@ -1,16 +1,19 @@
-"""Agreement: the share of samples that differ from the passage. Needs no model; for short factual answers."""
+"""Recipe name `agreement`: the share of samples that differ from the passage.  For short factual answers.
+
+Needs no model.  Words count sign for sign: -41 is not 41.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from selfstudy.judging.terms import words
 from selfstudy.probe.scorers.base import obstacle, scored, sentence_score, unscored, usable
 from selfstudy.records import Answer, Question, Score
-from selfstudy.text import normalise
 
 
-class Agreement:
-    """1 - share of samples whose normalised text equals the passage's."""
+class SampleAgreement:
+    """1 - share of samples whose words equal the passage's."""
 
     name = "agreement"
 
@@ -19,9 +22,9 @@ class Agreement:
         return [self._score(answer) for answer in answers]
 
     def _score(self, answer: Answer) -> Score:
-        passage = normalise(answer.passage.text)
+        passage = words(answer.passage.text)
         error = obstacle(answer) or (None if passage else "the passage has no words")
         if error is not None:
             return unscored(self.name, answer, error)
-        differs = [float(normalise(sample.text) != passage) for sample in usable(answer)]
+        differs = [float(words(sample.text) != passage) for sample in usable(answer)]
         return scored(self.name, answer, [sentence_score(answer.passage.text, differs)], "")
