@@ -7,6 +7,7 @@ does nothing twice; `learn` is all of them in a row.
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,15 +17,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError, RunError, SelfstudyError
+from selfstudy.files.jsonl import unfinished
 from selfstudy.judging.answer_key import AnswerKey, load_answer_key
-from selfstudy.models.base import HasWeights
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES, Arm, Document, Skipped
 from selfstudy.run import Round, Run
 from selfstudy.run import standing as promotion
-from selfstudy.run.models import StageModels, block_of, own_block, servers_for
+from selfstudy.run.models import StageModels, block_of, merged_block, own_block, servers_for
 
 if TYPE_CHECKING:
     from selfstudy.library.index import Library
@@ -368,16 +369,18 @@ def _verify(study: Study, round_: Round) -> None:
     if adapter is not None:
         folders["taught"] = adapter
 
-    def loader(folder: Path | None) -> Callable[[], LanguageModel]:
+    def loader(arm: Arm, folder: Path | None) -> Callable[[], LanguageModel]:
         def load() -> LanguageModel:
             for other in folders.values():  # a copy of the model at a time
                 if other != folder:
                     study.language_models.forget(study.recipe.model, other)
+            if arm == "taught" and folder is not None and study.recipe.verify.merge:
+                return study.language_models.get(_merged(study, round_, folder))
             return study.lm(folder)
 
         return load
 
-    loaders: dict[Arm, Callable[[], LanguageModel]] = {arm: loader(f) for arm, f in folders.items()}
+    loaders: dict[Arm, Callable[[], LanguageModel]] = {arm: loader(arm, f) for arm, f in folders.items()}
     gate = run_verify(round_, loaders, study.nli, study.prompts, study.key, study.reporter)
     if adapter is not None and gate.promoted:
         _promote(study, round_, adapter)
@@ -386,22 +389,34 @@ def _verify(study: Study, round_: Round) -> None:
         study.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
     if not gate.promoted:
         study.language_models.forget(study.recipe.model, adapter)
+        shutil.rmtree(round_.merged_folder, ignore_errors=True)
+
+
+def _merged(study: Study, round_: Round, adapter: Path) -> ModelBlock:
+    """The model with the adapter merged in: written once, measured as it lies there, promoted as it is."""
+    from selfstudy.models.local import weights
+
+    folder = round_.merged_folder
+    if not folder.is_dir():
+        temporary = unfinished(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+        study.language_models.make_room()
+        block = weights_of(study.recipe.model) or LocalModel()
+        weights.save_merged(block.model_copy(update={"adapter": adapter}), temporary)
+        temporary.rename(folder)
+    return merged_block(study.recipe.model, folder)
 
 
 def _promote(study: Study, round_: Round, adapter: Path) -> None:
-    def measured() -> Path:
-        if not study.recipe.verify.merge:
-            return adapter
-        study.language_models.make_room()
-        folder = round_.path / "merged"
-        block = block_of(study.recipe, "teach")
-        lm = study.language_models.get(block, adapter)  # loading has merged the adapter in
-        assert isinstance(lm, HasWeights), "what was taught has its weights here"
-        lm.model.save_pretrained(folder)
-        lm.tokenizer.save_pretrained(folder)
-        return folder
+    merge = study.recipe.verify.merge
 
-    place = promotion.promote(round_, measured, move=study.recipe.verify.merge)
+    def measured() -> Path:
+        if not merge:
+            return adapter
+        study.language_models.forget(_merged(study, round_, adapter))
+        return round_.merged_folder
+
+    place = promotion.promote(round_, measured, move=merge)
     study.reporter.note(f"promoted: {place}")
 
 

@@ -111,6 +111,9 @@ class HasWeights(Protocol):
     def model(self) -> Any:
         """The transformers model."""
 
+    def merged_copy(self) -> Any:
+        """A copy of it without adapter layers: an adapter that is not merged yet is, in float32."""
+
     @property
     def tokenizer(self) -> Any:
         """Its tokenizer."""

@@ -16,6 +16,7 @@ The backends are imported only when one is loaded, so that importing this packag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,20 @@ class Models:
         return self.lm if self.own_judge is None else self.own_judge
 
 
-def load_lm(block: ModelBlock, *, cache: bool = True, servers: Servers | None = None) -> LanguageModel:
+def load_lm(
+    block: ModelBlock,
+    *,
+    cache: bool = True,
+    servers: Servers | None = None,
+    say: Callable[[str], object] | None = None,
+) -> LanguageModel:
     """The language model of a recipe.
 
     Args:
         cache: a remote one is not asked for what this user has already.
         servers: starts and ends the engine that a model needs, if it needs one; without it the model does so
             for itself alone, until it is forgotten or Python ends.
+        say: told if the adapter of a local one changes nothing; None: as `servers` are.
 
     Raises:
         ModelError: it cannot be loaded; the message says why and what to do.
@@ -68,7 +76,9 @@ def load_lm(block: ModelBlock, *, cache: bool = True, servers: Servers | None = 
         return ServerLM(block, servers)
     from selfstudy.models.local.lm import LocalLM
 
-    return LocalLM(block)
+    if say is None:
+        say = servers.say if servers is not None else lambda text: None
+    return LocalLM(block, say)
 
 
 def load_nli(block: NLIBlock, cache: Cache | None = None) -> EntailmentModel:

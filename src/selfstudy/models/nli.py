@@ -182,7 +182,7 @@ class EntailmentClassifier:
         length = len(batch[0]["input_ids"])
         inputs = {}
         for name in batch[0]:
-            fill = (self.tokenizer.pad_token_id or 0) if name == "input_ids" else 0
+            fill = (loading.pad_id(self.tokenizer, self.model) or 0) if name == "input_ids" else 0
             rows = [one[name] + [fill] * (length - len(one[name])) for one in batch]
             inputs[name] = torch.tensor(rows, device=self._device)
         lengths = torch.tensor([len(one["input_ids"]) for one in batch], device=self._device)
@@ -211,15 +211,16 @@ def label_roles(id2label: dict[int, str], path: str) -> list[str]:
 
 
 def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     source: dict[str, Any] = {
         "revision": block.revision,
         "local_files_only": is_folder or not loading.hub_answers(),
     }
-    tokenizer = AutoTokenizer.from_pretrained(path, **source)
+    tokenizer = loading.read_tokenizer(path, source)
     model, info = AutoModelForSequenceClassification.from_pretrained(
         path,
+        config=loading.read_config(path, source),
         dtype=loading.pick_dtype(block.dtype, device),
         use_safetensors=True,
         output_loading_info=True,

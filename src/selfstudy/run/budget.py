@@ -219,6 +219,9 @@ class _MeteredWeights(Metered):
     def model(self) -> Any:
         return self._weights.model
 
+    def merged_copy(self) -> Any:
+        return self._weights.merged_copy()
+
     @property
     def tokenizer(self) -> Any:
         return self._weights.tokenizer

@@ -273,6 +273,8 @@ class Round:
 
     gate_file = _In("gate.json")
     """Whether the adapter was promoted, and why (verify/gate.py)."""
+    merged_folder = _In("merged")
+    """The model with the adapter merged in, if such is to be promoted: measured here, then moved."""
 
     def __init__(self, run: Run, number: int) -> None:
         self.run = run

@@ -63,6 +63,23 @@ def servers_for(recipe: Recipe, say: Callable[[str], object]) -> Servers:
     return Servers(min(recipe.servers or len(served), len(served)) or 1, say)
 
 
+def merged_block(block: ModelBlock, folder: Path) -> ModelBlock:
+    """What answers with the merged model in `folder`, in the number type in which it is saved (float32).
+
+    The same engine serves it, if it loads folders; else it answers in this process.
+    """
+    plain: dict[str, object] = {"revision": None, "adapter": None}
+    if isinstance(block, ServerModel) and block.url is None:
+        from selfstudy.models.server import engines
+
+        if engines.find(block.engine).adapters in ("named", "merged"):
+            return block.model_copy(update=plain | {"model": str(folder), "weights": None})
+    local = weights_of(block)
+    if local is None:
+        return block
+    return local.model_copy(update=plain | {"path": str(folder), "dtype": "float32"})
+
+
 @dataclass
 class StageModels:
     """Models by block and adapter, each loaded once.

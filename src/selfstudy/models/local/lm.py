@@ -7,15 +7,16 @@ found out by `forward.Forward`.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.models.local import encoding, loading, weights
+from selfstudy.models.local import adapted, encoding, loading, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -32,17 +33,21 @@ class LocalLM:
     numbers, or does not fit into memory alone comes back as Completions with finish "error".
 
     Attributes:
-        model: the transformers model, in evaluation mode, an adapter merged into it.
+        model: the transformers model, in evaluation mode.  An adapter is merged into it if its weights are
+            float32, else it answers unmerged (see `adapted`); `merged_copy` gives the plain model.
         tokenizer: its tokenizer.
         path: the folder or Hub id it was loaded from.
-        adapter: the adapter that was merged in, if any: a later adapter has to be combined with it.
+        adapter: the adapter that it was loaded with, if any: a later adapter has to be combined with it.
     """
 
     path: str
     adapter: Path | None = None
 
-    def __init__(self, block: LocalModel) -> None:
+    def __init__(self, block: LocalModel, say: Callable[[str], object] = lambda text: None) -> None:
         """Loads the model.
+
+        Args:
+            say: told if the adapter changes nothing.
 
         Raises:
             ModelError: it is not there, damaged, not of this kind, or does not fit; the message says which.
@@ -54,6 +59,9 @@ class LocalLM:
         device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
             model, tokenizer = weights.load(block, self.path, is_folder, device)
+            if block.adapter and (idle := adapted.note_if_idle(model)):
+                say(f"{name}: {idle}")
+            model = weights.settled(model)
         self._prepare(model, tokenizer, name, block.token_budget)
 
     @classmethod
@@ -72,12 +80,13 @@ class LocalLM:
             name: what reports call it; empty: what transformers calls it.
         """
         lm = cls.__new__(cls)
-        plain = weights.answering_model(model)
-        lm.path = str(plain.name_or_path)
-        lm._prepare(plain, tokenizer, name or lm.path, token_budget)
+        lm.path = str(weights.answering_model(model).name_or_path)
+        lm._prepare(model, tokenizer, name or lm.path, token_budget)
         return lm
 
-    def _prepare(self, model: Any, tokenizer: Any, name: str, token_budget: int) -> None:
+    def _prepare(self, whole: Any, tokenizer: Any, name: str, token_budget: int) -> None:
+        self._whole = whole
+        model = weights.answering_model(whole)
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self._device = model.device
         self._budget = token_budget
@@ -86,6 +95,13 @@ class LocalLM:
         self._scorer = Scorer(model, self._forward)
         self._ends = torch.tensor(self._format.ends, dtype=torch.long, device=self._device)
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+    def merged_copy(self) -> Any:
+        """A plain transformers model of one's own, to train or to write: an adapter is merged in, in float32.
+
+        Without an adapter that is still to be merged it has the number type of the model.
+        """
+        return adapted.merged(copy.deepcopy(self._whole))
 
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,16 +47,88 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
     folder = Path(path).expanduser()
     if folder.is_dir():
         if not (folder / marker).is_file():
+            quantised = sorted(folder.glob("*.gguf"))
+            if quantised:
+                raise _gguf(quantised[0])
             raise ModelError(
                 f"{folder} holds no {marker}, so it is not a model folder",
                 f"point to the folder that holds {marker} and *.safetensors",
             )
         return str(folder), True
+    if folder.is_file():
+        if folder.suffix.lower() == ".gguf" or _begins(folder, b"GGUF"):
+            raise _gguf(folder)
+        raise ModelError(
+            f"{str(folder)!r} is a file, not a model folder",
+            f"give the folder that holds {marker} and *.safetensors: {folder.parent}",
+        )
     if folder.exists() or path[:1] in {".", "/", "~"} or path.count("/") > 1 or "\\" in path:
         raise ModelError(
             f"no model folder at {path!r}", "check the path, or give a Hub id such as owner/name"
         )
     return path, False
+
+
+def _gguf(file: Path) -> ModelError:
+    return ModelError(
+        f"{str(file)!r} is a GGUF file, which this model type does not read",
+        f"serve it with llama.cpp: {{type: server, engine: llama-cpp, model: {file}}}, or give the folder "
+        "with the safetensors that it was made from (teaching needs those in any case)",
+    )
+
+
+def _begins(file: Path, start: bytes) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(start)) == start
+    except OSError:
+        return False
+
+
+def read_config(path: str, source: dict[str, Any]) -> Any:
+    """A model's configuration, without a pad token that it has no embedding for.
+
+    Padding is masked everywhere, so the model needs none, and torch refuses one that is too large.
+
+    Args:
+        source: options of `from_pretrained`.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(path, **source)
+    for part in (config, config.get_text_config()):
+        pad, size = getattr(part, "pad_token_id", None), getattr(part, "vocab_size", None)
+        if pad is not None and size is not None and not 0 <= pad < size:
+            part.pad_token_id = None
+    return config
+
+
+def read_tokenizer(path: str, source: dict[str, Any]) -> Any:
+    """A model's tokenizer; without its vocabulary transformers would make an empty one, which reads nothing.
+
+    Args:
+        source: options of `from_pretrained`.
+
+    Raises:
+        ValueError: it has no vocabulary.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path, **source)
+    if not tokenizer("The quick brown fox, 12.", add_special_tokens=False)["input_ids"]:
+        raise ValueError("its tokenizer has no vocabulary")
+    return tokenizer
+
+
+def pad_id(tokenizer: Any, model: Any) -> int | None:
+    """The tokenizer's pad token if the model has an embedding for it, else 0: padding is masked, any will do.
+
+    None if the tokenizer does not pad.
+    """
+    pad: int | None = tokenizer.pad_token_id
+    if pad is not None and not 0 <= pad < model.get_input_embeddings().weight.shape[0]:
+        return 0
+    return pad
 
 
 def fingerprint(path: str, is_folder: bool, revision: str | None = None) -> str:
@@ -144,6 +217,12 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
             raise ModelError(
                 f"model {path!r} does not fit into memory", "use a smaller model, or dtype: bfloat16"
             ) from None
+        if (absent := _absent_package(path, is_folder)) is not None:
+            file, package = absent
+            raise ModelError(
+                f"the tokenizer of model {path!r} is in {file}, which needs the package {package!r}",
+                f"pip install {package}, or save the tokenizer as tokenizer.json where that is installed",
+            ) from None
         raise ModelError(
             f"model {path!r} cannot be loaded: {_line(error)}", _hint(error, is_folder)
         ) from None
@@ -151,6 +230,24 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _absent_package(path: str, is_folder: bool) -> tuple[str, str] | None:
+    """The tokenizer's file and the package that it lacks, where a folder has no tokenizer.json."""
+    folder = Path(path).expanduser()
+    if not is_folder or (folder / "tokenizer.json").is_file():
+        return None
+    for file in sorted(folder.glob("*.model")):
+        # a SentencePiece model is a protocol buffer, a tiktoken file is lines of text
+        packages = ("sentencepiece", "google.protobuf") if _begins(file, b"\n") else ("tiktoken",)
+        for package in packages:
+            try:
+                present = find_spec(package) is not None
+            except ModuleNotFoundError:
+                present = False
+            if not present:
+                return file.name, package.replace("google.", "")
+    return None
 
 
 def _hint(error: Exception, is_folder: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from selfstudy.errors import ModelError
-from selfstudy.models.local import loading
+from selfstudy.models.local import adapted, loading
 from selfstudy.recipe import LocalModel
 
 
@@ -49,41 +49,45 @@ def answering(model: Any) -> Iterator[None]:
 
 
 def load(block: LocalModel, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    """The model and its tokenizer; with an adapter a peft model, if merging it in would round.
+
+    Args:
+        path, is_folder: see `loading.locate`.
+    """
+    from transformers import AutoModelForCausalLM
 
     source: dict[str, Any] = {
         "revision": block.revision,
         "trust_remote_code": block.trust_remote_code,
         "local_files_only": is_folder or not loading.hub_answers(),
     }
-    tokenizer = AutoTokenizer.from_pretrained(path, **source)
+    tokenizer = loading.read_tokenizer(path, source)
     model, info = AutoModelForCausalLM.from_pretrained(
         path,
+        config=loading.read_config(path, source),
         dtype=loading.pick_dtype(block.dtype, device),
         use_safetensors=True,
         output_loading_info=True,
         **source,
     )
     loading.check_complete(block.path, info)
+    model = model.to(device).eval()
     if block.adapter is not None:
-        model = _adapted(model, block.path, block.adapter)
-    return model.to(device).eval(), tokenizer
+        model = adapted.put_on(model, block.adapter, block.path).eval()
+    return model, tokenizer
 
 
-def _adapted(model: Any, path: str, folder: Path) -> Any:
-    """The model with its PEFT adapter merged in: one matrix to multiply where there would be three."""
-    from peft import PeftModel
+def settled(model: Any) -> Any:
+    """A loaded model with its adapter merged in where that is exact: one matrix instead of three."""
+    exact = all(p.dtype == torch.float32 for p in model.parameters() if p.is_floating_point())
+    return adapted.merged(model) if exact else model
 
-    for name in ("adapter_config.json", "adapter_model.safetensors"):
-        if not (folder / name).is_file():
-            raise ModelError(
-                f"adapter {str(folder)!r} has no {name}", "give a PEFT adapter folder (safetensors)"
-            )
-    try:
-        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    except Exception as error:
-        line = str(error).splitlines()[0][:300]
-        raise ModelError(
-            f"adapter {str(folder)!r} does not fit model {path!r}: {line}",
-            "it belongs to another model",
-        ) from None
+
+def save_merged(block: LocalModel, folder: Path) -> None:
+    """Writes a model folder with the adapter of `block` merged in, in float32, so that none of it is lost."""
+    path, is_folder = loading.locate(block.path, "lm")
+    block = block.model_copy(update={"dtype": "float32", "device": "cpu"})
+    with loading.explained(block.path, is_folder):
+        model, tokenizer = load(block, path, is_folder, torch.device("cpu"))
+    adapted.merged(model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -60,7 +60,7 @@ def start_server(block: ServerModel, place: str, merged: Path | None = None) -> 
     engine = engines.find(block.engine)
     if block.port is not None:
         check_free(block.port)
-    dtype = _local_dtype() if block.engine == "transformers" else "auto"
+    dtype = _local_dtype() if block.engine == "transformers" and merged is None else "auto"
     for _ in range(_ATTEMPTS):
         loaded, folders, stop_at = _weights(block, engine, place, merged)
         launch = Launch(loaded, HOST, block.port or free_port(), block.revision, dtype)
@@ -108,20 +108,17 @@ def _weights(
 
 
 def _merge(block: ServerModel, adapter: Path) -> Path:
-    """A folder beside the adapter with the model and the adapter merged in, as the local backend does it."""
-    from selfstudy.models.local.lm import LocalLM
+    """A folder beside the adapter with the model and the adapter merged in, in float32."""
+    from selfstudy.models.local import weights
     from selfstudy.recipe import LocalModel
 
     for left in adapter.parent.glob(".served-*"):
         with suppress(ValueError):
             if not _exists(int(left.name.split("-")[1])):  # a kill came before its server was there
                 shutil.rmtree(left, ignore_errors=True)
-    dtype = _local_dtype()
     path = block.weights or block.model
-    lm = LocalLM(LocalModel(path=path, revision=block.revision, adapter=adapter, dtype=dtype, device="cpu"))
     folder = Path(tempfile.mkdtemp(prefix=f".served-{os.getpid()}-", dir=adapter.parent))
-    lm.model.save_pretrained(folder)
-    lm.tokenizer.save_pretrained(folder)
+    weights.save_merged(LocalModel(path=path, revision=block.revision, adapter=adapter), folder)
     return folder
 
 

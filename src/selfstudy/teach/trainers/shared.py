@@ -22,6 +22,7 @@ from transformers import PrinterCallback, TrainerCallback
 from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
+from selfstudy.models.local import adapted
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LoraBlock, TrainingBlock
@@ -91,8 +92,11 @@ class Tokens:
 
 
 def training_copy(lm: HasWeights) -> Any:
-    """A copy of the model to train on, so that the one that answers stays untouched; float32 on the CPU."""
-    model = copy.deepcopy(lm.model)
+    """A copy of the model to train on, so that the one that answers stays untouched; float32 on the CPU.
+
+    An adapter is merged in, in float32: training starts from the unrounded weights.
+    """
+    model = lm.merged_copy()
     if model.device.type == "cpu":
         model = model.float()
     model.requires_grad_(True)
@@ -117,10 +121,8 @@ def isolated(seed: int) -> Iterator[None]:
 
 
 def merged(model: Any) -> Any:
-    """The plain model with its adapter merged in, for a next phase; in float32, which loses nothing of it."""
-    plain = model.float().merge_and_unload()
-    vars(plain).pop("forward", None)  # the trainer had put its own in place
-    return plain
+    """The plain model with its adapter merged in, unrounded, for a next phase."""
+    return adapted.merged(model)
 
 
 def readable(

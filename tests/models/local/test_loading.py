@@ -1,0 +1,92 @@
+"""What is no model folder says what it is; settings that would crash torch are put right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from selfstudy.errors import ModelError
+from selfstudy.models.base import GREEDY, chat
+from selfstudy.models.local.lm import LocalLM
+from selfstudy.models.nli import EntailmentClassifier
+from selfstudy.recipe import LocalModel, NLIBlock
+
+
+@pytest.fixture
+def copied(tiny_llama: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "Model.Q4_K_M.GGUF", "weights.bin"])
+def test_a_gguf_file_is_called_one(name: str, tmp_path: Path) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"GGUF\x03\x00\x00\x00")
+    with pytest.raises(ModelError, match="GGUF") as caught:
+        LocalLM(LocalModel(path=str(file)))
+    assert name in caught.value.what
+    assert "llama-cpp" in caught.value.hint
+    file.rename(tmp_path / "a.gguf")
+    with pytest.raises(ModelError, match="GGUF"):  # and so is a folder of them
+        LocalLM(LocalModel(path=str(tmp_path)))
+
+
+def test_another_file_is_no_folder(copied: Path) -> None:
+    with pytest.raises(ModelError, match="is a file") as caught:
+        LocalLM(LocalModel(path=str(copied / "model.safetensors")))
+    assert str(copied) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "package"),
+    [
+        ("tokenizer.model", b"\n\x0e\n\x05<unk>\x15\x00", "sentencepiece"),
+        ("spiece.model", b"\n\x0e\n\x05<unk>\x15\x00", "sentencepiece"),
+        ("tokenizer.model", b"IQ== 0\nIg== 1\n", "tiktoken"),
+    ],
+)
+def test_the_package_that_a_tokenizer_lacks_is_named(
+    name: str, content: bytes, package: str, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in copied.glob("tokenizer*"):
+        file.unlink()
+    (copied / name).write_bytes(content)
+    (copied / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    if find_spec(package) is not None:
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModelError) as caught:
+        LocalLM(LocalModel(path=str(copied)))
+    assert f"needs the package '{package}'" in caught.value.what
+    assert f"pip install {package}" in caught.value.hint
+
+
+@pytest.mark.parametrize("pad", ["size", -1, 10**6, None])
+def test_a_pad_token_without_an_embedding_does_no_harm(pad: object, copied: Path) -> None:
+    config = json.loads((copied / "config.json").read_text())
+    expected = LocalLM(LocalModel(path=str(copied))).generate(
+        [chat("Who?"), chat("And where is it?")], GREEDY
+    )
+    config["pad_token_id"] = config["vocab_size"] if pad == "size" else pad
+    (copied / "config.json").write_text(json.dumps(config))
+    lm = LocalLM(LocalModel(path=str(copied)))
+    assert lm.generate([chat("Who?"), chat("And where is it?")], GREEDY) == expected
+    assert lm.logprobs([chat("Who?")], ["Paris."])[0]
+
+
+def test_an_entailment_model_pads_with_a_token_that_it_has(tiny_nli: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_nli, tmp_path / "nli"))
+    pairs = [("Paris is the capital of France.", "Who?"), ("x", "y")]
+    expected = EntailmentClassifier(NLIBlock(path=str(tiny_nli), device="cpu")).probabilities(pairs)
+    config = json.loads((folder / "config.json").read_text())
+    config["pad_token_id"] = config["vocab_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+    nli = EntailmentClassifier(NLIBlock(path=str(folder), device="cpu"))
+    nli.tokenizer.add_special_tokens({"pad_token": "<another pad>"})
+    assert nli.tokenizer.pad_token_id == config["vocab_size"]
+    assert nli.probabilities(pairs) == pytest.approx(expected, abs=1e-5)
+    assert torch.isfinite(torch.tensor(nli.probabilities(pairs))).all()
