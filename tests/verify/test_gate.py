@@ -2,56 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import pytest
 
-from selfstudy.records import Check, Wording
+from selfstudy.records import Arm, Check, Wording
 from selfstudy.verify.figures import outcome
-from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, Rules, decide, refuse
 
-HOW = Resampling(confidence=0.95, resamples=2_000, seed=0)
+from .made_up import HOW, LEARNED, Target, both, checks, share
+
 RULES = Rules(margin=0.02, resampling=HOW)
 CONTROLLED = Rules(margin=0.02, resampling=HOW, control=True)
 LATER = Rules(margin=0.02, resampling=HOW, original=True)
-Arm = Literal["base", "taught", "control", "original"]
-Target = Literal["gap", "known", "reading"]
-
-
-def checks(
-    arm: Arm, target: Target, right: Sequence[bool | None], wording: Wording = "original"
-) -> list[Check]:
-    """One check per entry of `right`; None is a failed one."""
-    return [
-        Check(
-            question_id=f"{target}{i}",
-            arm=arm,
-            target=target,
-            wording=wording,
-            asked=f"{wording} {i}?",
-            answer="" if good is None else "a",
-            expected="e",
-            correct=good,
-            error="out of memory" if good is None else None,
-        )
-        for i, good in enumerate(right)
-    ]
-
-
-def share(right: int, of: int) -> list[bool | None]:
-    """`right` right ones first."""
-    return [i < right for i in range(of)]
-
-
-def both(target: Target, before: int, after: int, of: int, wording: Wording = "original") -> list[Check]:
-    return checks("base", target, share(before, of), wording) + checks(
-        "taught", target, share(after, of), wording
-    )
-
-
-LEARNED = both("gap", 10, 95, 100) + both("gap", 8, 90, 100, "reworded") + both("reading", 100, 100, 100)
 
 
 def test_learned_and_kept_is_promoted() -> None:
@@ -207,37 +168,6 @@ def test_small_falls_do_not_add_up_over_rounds() -> None:
     assert "forgetting over the rounds was not measured" in decide(now, LATER).reasons[0]
 
 
-def test_only_what_the_original_model_was_asked_is_compared_with_it() -> None:
-    fresh = both("known", 150, 150, 300)
-    original = checks("original", "known", share(100, 100))
-    gain = decide(LEARNED + fresh + original, LATER).gains["known_original"]
-    assert (gain.n, gain.before, gain.after) == (100, 1.0, 1.0)
-
-
-def test_questions_of_one_fact_are_one_unit() -> None:
-    def told(facts: int, each: int) -> list[Check]:
-        right = [i < facts * each for i in range(facts * each)]
-        rows = checks("base", "gap", [False] * len(right)) + checks("taught", "gap", right)
-        return [c.model_copy(update={"fact": f"fact {int(c.question_id[3:]) // each}"}) for c in rows]
-
-    kept = both("known", 100, 100, 100) + both("reading", 100, 100, 100)
-    assert not decide(told(5, 4) + kept, RULES).promoted, "20 questions of 5 facts are no 20 answers"
-    assert decide(told(20, 1) + kept, RULES).promoted
-    gain = decide(told(5, 4) + kept, RULES).gains["gap"]
-    assert (gain.n, gain.facts, gain.won) == (20, 5, 5)
-    assert gain.p == pytest.approx(2 * 0.5**5)
-    assert "on 20 questions about 5 facts" in decide(told(5, 4) + kept, RULES).reasons[0]
-
-
-def test_the_interval_does_not_shrink_when_every_fact_is_asked_twice() -> None:
-    once = both("gap", 10, 60, 100) + both("known", 100, 100, 100)
-    twice = [c.model_copy(update={"fact": c.question_id}) for c in once]
-    twice += [c.model_copy(update={"question_id": f"{c.question_id} again", "id": ""}) for c in twice]
-    one, two = decide(once, RULES).gains["gap"], decide(twice, RULES).gains["gap"]
-    assert (two.low, two.high, two.p) == (one.low, one.high, one.p)
-    assert (one.n, two.n, two.facts) == (100, 200, 100)
-
-
 def test_a_fact_that_was_trained_is_no_test() -> None:
     everything = LEARNED + both("known", 100, 100, 100)
     assert decide(everything, RULES, 0.0).known_trained == 0.0
@@ -295,54 +225,3 @@ def test_a_control_has_to_be_beaten() -> None:
 
 def test_refuse() -> None:
     assert refuse("Training failed.") == Gate(promoted=False, reasons=("Training failed.",))
-
-
-def test_outcome_counts_and_leaves_out() -> None:
-    rows = (
-        checks("base", "gap", [True, False, None, False])
-        + checks("base", "gap", [True, True, False, False], "trained")
-        + checks("base", "known", share(3, 4))
-        + checks("taught", "gap", share(4, 4))
-    )
-    figures = outcome(rows, resamples=500)
-    before, details = figures["before"], figures["details"]["before"]
-    # per question: 1, 1/2, 0 (its original failed), 0
-    assert before["gap_correct"] == pytest.approx(0.375)
-    assert (details["gap_correct"]["n"], details["gap_correct"]["failed"]) == (7, 1)
-    assert before["known_correct"] == 0.75
-    assert details["known_correct"]["low"] < 0.75 < details["known_correct"]["high"]
-    assert before["gap_correct_novel"] is None
-    assert before["gap_hallucination"] is None
-    nothing = {"n": 0, "facts": 0, "judged_by": {}, "failed": 0, "low": None, "high": None}
-    assert details["gap_correct_novel"] == nothing
-    assert figures["after"]["gap_correct"] == 1.0
-    assert figures["after"]["known_correct"] is None
-    assert "control" not in figures
-
-
-def test_a_mean_counts_each_fact_once() -> None:
-    values = [0.0, 1.0] * 30
-    rows = [
-        c.model_copy(update={"parts": {"token_f1": value, "entailment": value}, "fact": f"fact {i // 3}"})
-        for i, (c, value) in enumerate(zip(checks("base", "gap", [True] * 60), values, strict=True))
-    ]
-    figures = outcome(rows, resamples=2_000)
-    alone = outcome([c.model_copy(update={"fact": ""}) for c in rows], resamples=2_000)
-    for name in ("gap_token_f1", "gap_entailment"):
-        assert figures["before"][name] == pytest.approx(0.5)
-        assert (figures["details"]["before"][name]["n"], figures["details"]["before"][name]["facts"]) == (
-            60,
-            20,
-        )
-        detail, single = figures["details"]["before"][name], alone["details"]["before"][name]
-        assert single["facts"] == 60
-        assert detail["high"] - detail["low"] != single["high"] - single["low"]
-    same = [c.model_copy(update={"parts": {"token_f1": float(i < 30)}}) for i, c in enumerate(rows)]
-    wide, narrow = (
-        outcome(
-            [c.model_copy(update={"fact": f"fact {i // per}"}) for i, c in enumerate(same)], resamples=2_000
-        )
-        for per in (6, 1)
-    )
-    widths = [f["details"]["before"]["gap_token_f1"] for f in (wide, narrow)]
-    assert widths[0]["high"] - widths[0]["low"] > 2 * (widths[1]["high"] - widths[1]["low"])

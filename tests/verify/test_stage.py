@@ -10,19 +10,14 @@ import pytest
 
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.prompts import Prompts
 from selfstudy.records import (
     Chat,
     Check,
     Completion,
     Failure,
-    Question,
-    Rewording,
 )
 from selfstudy.run import Round, Run
-from selfstudy.run.split import held_out
 from selfstudy.verify.figures import outcome
-from selfstudy.verify.questions import plan
 
 from .towns import EVERYTHING, GAPS, MODELS_KNOWN, Oracle, TownKey, fill, recipe, verify
 
@@ -36,46 +31,6 @@ def round_(tmp_path: Path) -> Iterator[Round]:
 
 def town_of(check: Check) -> int:
     return int(re.findall(r"\d+", check.asked)[0])
-
-
-def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round_: Round) -> None:
-    items = plan(round_, TownKey())
-    gaps = {i.asked for i in items if i.target == "gap" and i.wording == "original"}
-    assert len(gaps) == GAPS
-    assert "What is the mayor of Town1?" in gaps
-    for wording, start in (("trained", "Name"), ("reworded", "Who is"), ("novel", "Whom")):
-        some = [i.asked for i in items if i.wording == wording]
-        assert len(some) == GAPS
-        assert all(asked.startswith(start) for asked in some)
-    known = [i for i in items if i.target == "known"]
-    assert 50 < len(known) < 80
-    assert all(held_out(i.question_id, 0, 0.5) for i in known)
-    reading = [i for i in items if i.target == "reading"]
-    assert len(reading) == GAPS + len(known)
-    (other,) = reading[0].expected.answers
-    assert other != "Mayor0"
-    assert f"Document: The mayor of Town0 is {other}. It is" in reading[0].chat(Prompts())[-1].content
-    assert plan(round_, TownKey()) == items
-    assert not [i for i in plan(round_, None) if i.wording == "novel"]
-
-
-def test_a_wording_trained_for_another_question_is_no_test(round_: Round) -> None:
-    other = Question(text="Who leads Town0?")
-    round_.append([other, Rewording(question_id=other.id, text="Who is mayor of Town0?", use="train")])
-    reworded = [i.asked for i in plan(round_, None) if i.wording == "reworded"]
-    assert len(reworded) == GAPS - 1
-    assert "Who is mayor of Town0?" not in reworded
-
-
-def test_a_cap_takes_a_seeded_sample(tmp_path: Path) -> None:
-    picked = []
-    for name in ("a", "b"):
-        with Run.create_or_resume(tmp_path / name, recipe(max_questions=5)) as run:
-            fill(run.round(1))
-            picked.append(plan(run.round(1), None))
-    assert picked[0] == picked[1]
-    for target in ("gap", "known", "reading"):
-        assert len({i.question_id for i in picked[0] if i.target == target}) == 5
 
 
 @pytest.mark.parametrize("key", [TownKey(), None])

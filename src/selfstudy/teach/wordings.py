@@ -30,7 +30,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Completion, Question, Rewording
 from selfstudy.run import Round
-from selfstudy.run.split import used_texts
+from selfstudy.run.split import kept_apart, used_texts
 from selfstudy.teach.gaps import JudgedQuestion
 
 STAGE = "wordings"
@@ -65,7 +65,9 @@ def write(
             found[record.question_id].append(record)
     if not wanted or round_.finished(STAGE):
         return found
+    kept = kept_apart(round_.run)
     taken = {text.normalise(question.text) for question in round_.iter(Question)}
+    taken |= {text.normalise(q.text) for q in round_.run.round(1).iter(Question) if q.id in kept}
     trained = used_texts(one for one in round_.run.rounds if one.number < round_.number)
     blocks = _blocks(items, round_.run.recipe.answering.block_size)
     # A block is written at once, in order: all before the last one with records are whole.
