@@ -330,9 +330,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def _probe(study: Study, round_: Round) -> None:
     from selfstudy.probe.stage import run_probe
-    from selfstudy.run.threshold import settle
+    from selfstudy.run.threshold import settle, unused
 
-    settle(study.run)
+    if settle(study.run).source == "default":
+        for other in unused(study.recipe, study.recipe.probe.scorer):
+            study.reporter.note(other)
     documents = study.documents  # read in any case: an empty library is found before hours of probing
     run_probe(round_, study.models(round_, "probe"), study.prompts, documents, study.reporter, study.topics)
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from selfstudy.cli import app
 from selfstudy.errors import DataError, RunError
 from selfstudy.models.embedder import LexicalEmbedder
+from selfstudy.prompts import Prompts
 from selfstudy.recipe import AnsweringBlock, LocalModel, ProbeBlock, Recipe
 from selfstudy.records import Check, Question, Score
 from selfstudy.run import Run, threshold
@@ -106,6 +107,10 @@ def test_a_calibration_is_picked_up_by_runs_of_the_same_models_and_scorer(
         recipe(scorer="agreement"),
         recipe(samples=5),
         recipe().model_copy(update={"answering": AnsweringBlock(temperature=0.7)}),
+        recipe().model_copy(update={"answering": AnsweringBlock(max_new_tokens=32)}),
+        recipe().model_copy(update={"answering": AnsweringBlock(repetition_penalty=1.0)}),
+        recipe().model_copy(update={"prompts": answer_prompt(tmp_path, "Q: $question A:")}),
+        recipe().model_copy(update={"prompts": tmp_path / "not here"}),
         recipe().model_copy(update={"model": LocalModel(revision="v2", path="other")}),
         recipe().model_copy(update={"model": LocalModel(adapter=tmp_path)}),
         recipe().model_copy(update={"judge": LocalModel(path="other")}),
@@ -113,6 +118,45 @@ def test_a_calibration_is_picked_up_by_runs_of_the_same_models_and_scorer(
     ):
         found = threshold.resolve(other)
         assert (found.value, found.source) == (0.5, "default")
+
+
+def answer_prompt(folder: Path, text: str) -> Path:
+    (folder / "prompts").mkdir(exist_ok=True)
+    (folder / "prompts" / "answer.txt").write_text(text)
+    return folder / "prompts"
+
+
+def test_only_the_prompts_that_a_score_is_made_with_matter(tmp_path: Path) -> None:
+    prompts = answer_prompt(tmp_path, Prompts().text("answer"))
+    (prompts / "grade.txt").write_text("$question $answer: right?")
+    own = Recipe(prompts=prompts)
+    for scorer, same in (("selfcheck-nli", True), ("p-true", False), ("bsdetector", False)):
+        assert (threshold.file_of(own, scorer) == threshold.file_of(Recipe(), scorer)) is same, scorer
+    members = ProbeBlock(ensemble=("agreement", "p-true"))
+    files = [threshold.file_of(Recipe(probe=members, prompts=at), "ensemble") for at in (None, prompts)]
+    assert files[0] != files[1]
+
+
+def test_one_for_other_settings_is_named_by_learn_and_doctor(
+    tmp_path: Path, calibrated: dict[str, object]
+) -> None:
+    other = recipe().model_copy(
+        update={
+            "answering": AnsweringBlock(max_new_tokens=32),
+            "prompts": answer_prompt(tmp_path, "$question"),
+        }
+    )
+    (said,) = threshold.unused(other, "selfcheck-nli")
+    assert said.startswith("a calibration of selfcheck-nli exists for other settings")
+    assert "(max_new_tokens 128, here 32, other prompts): it is not used" in said
+    assert threshold.unused(recipe(), "selfcheck-nli") == [], "it is used"
+    assert threshold.unused(other, "agreement") == []
+    elsewhere = other.model_copy(update={"model": LocalModel(path="other")})
+    assert threshold.unused(elsewhere, "selfcheck-nli") == [], "of another model there is nothing to say"
+    (tmp_path / "other.yaml").write_text("library: atlas\nanswering: {max_new_tokens: 32}\n")
+    _, shown, _ = cli("doctor", tmp_path / "other.yaml")
+    assert "exists for other settings (max_new_tokens 128, here 32)" in shown
+    assert "0.5, uncalibrated default" in shown
 
 
 def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:

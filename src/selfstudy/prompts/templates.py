@@ -32,7 +32,7 @@ class Prompts:
         Raises:
             RecipeError: the template does not exist or uses a placeholder that this prompt does not have.
         """
-        system, _, user = self._text(name).rpartition(SEPARATOR)
+        system, _, user = self.text(name).rpartition(SEPARATOR)
         try:
             turns = [Message(role="user", content=string.Template(user).substitute(values))]
             if system:
@@ -42,7 +42,8 @@ class Prompts:
             raise RecipeError(f"prompt {name!r}: bad placeholder {error}", f"it may use {known}") from None
         return tuple(turns)
 
-    def _text(self, name: str) -> str:
+    def text(self, name: str) -> str:
+        """The text of template `name`, placeholders and all."""
         if self._folder is not None:
             path = self._folder / f"{name}.txt"
             if path.is_file():

@@ -1,11 +1,12 @@
-"""The threshold of a run: the hallucination score above which a question is a gap, and where it comes from.
+"""The threshold of a run: the score above which a question is inconsistent, and where it comes from.
 
-A number in the recipe wins; else the one calibrated for this model and scorer, if there is any; else 0.5, the
-papers' value, which nobody has measured for this model: it is called an uncalibrated default wherever it is
-shown.  The choice is made once, when a run first probes, and kept in the run, so that resuming gives the same
-verdicts whatever is calibrated meanwhile.
+A number in the recipe wins; else the one calibrated for this model, scorer and way of answering, if there is
+any; else 0.5, the papers' value, which nobody has measured for this model: it is called an uncalibrated
+default wherever it is shown.  The choice is made once, when a run first probes, and kept in the run, so that
+resuming gives the same verdicts whatever is calibrated meanwhile.
 
-Calibrations are kept per model and scorer in the user's data folder.  How they are made is not known here.
+Calibrations are kept in the user's data folder, per what a score depends on (`fingerprint`).  How they are
+made is not known here.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from selfstudy.errors import DataError, RunError
+from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import jsonl
+from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Unit, digest
 from selfstudy.run.models import block_of, own_block
@@ -35,10 +37,10 @@ HOME = "SELFSTUDY_HOME"
 
 
 class Threshold(BaseModel):
-    """A hallucination score above `value` is a gap.
+    """A question with a hallucination score above `value` is inconsistent.
 
-    `precision` is the share of true gaps that calibration was asked for, `labels` how many questions it had.
-    `weights` are those of the scorer `ensemble`, where they were learned (bias, and one per member).
+    `precision` is the share of unknown questions above it that calibration was asked for, `labels` how many
+    questions it had.  `weights` are those of the scorer `ensemble`, where they were learned (bias, and one per member).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -169,20 +171,64 @@ def file_of(recipe: Recipe, scorer: str) -> Path:
 
 
 def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
-    """What a hallucination score depends on: every model, the number of samples and their temperature."""
-    probe = recipe.probe
-    models = {
+    """What a hallucination score depends on: every model, and how answers are drawn and judged."""
+    probe, answering = recipe.probe, recipe.answering
+    models = _models(recipe)
+    return {
+        **{name: None if block is None else _identity(block) for name, block in models.items()},
+        "samples": probe.samples,
+        "temperature": answering.temperature,
+        "repetition_penalty": answering.repetition_penalty,
+        "max_new_tokens": answering.max_new_tokens,
+        "prompts": _prompts(recipe, scorer),
+        "members": sorted(probe.ensemble) if scorer == "ensemble" else None,
+    }
+
+
+def _models(recipe: Recipe) -> dict[str, Any]:
+    return {
         "model": block_of(recipe, "probe"),
         "judge": own_block(recipe, "judge"),
         "nli": recipe.nli,
         "embedder": recipe.embedder,
     }
-    return {
-        **{name: None if block is None else _identity(block) for name, block in models.items()},
-        "samples": probe.samples,
-        "temperature": recipe.answering.temperature,
-        "members": sorted(probe.ensemble) if scorer == "ensemble" else None,
-    }
+
+
+JUDGED_BY = {"selfcheck-llm": ("support",), "bsdetector": ("grade",), "p-true": ("grade",)}
+"""The prompts with which a scorer asks a language model."""
+
+
+def _prompts(recipe: Recipe, scorer: str) -> str | None:
+    """A digest of the texts that a score was made with; None where they cannot be read any more."""
+    scorers = recipe.probe.ensemble if scorer == "ensemble" else (scorer,)
+    names = {"answer", *(name for one in scorers for name in JUDGED_BY.get(one, ()))}
+    try:
+        prompts = Prompts(recipe.prompts)
+        return digest(*(prompts.text(name) for name in sorted(names)))
+    except (RecipeError, OSError, UnicodeError):
+        return None
+
+
+def unused(recipe: Recipe, scorer: str) -> list[str]:
+    """What to say of calibrations of these models and this scorer that were made with other settings."""
+    own = fingerprint(recipe, scorer)
+    found = []
+    for path in sorted((home() / "calibrations").glob(f"{scorer}-*.json")):
+        try:
+            other = from_json(path.read_bytes())["fingerprint"]
+            same_models = all(other[name] == own[name] for name in _models(recipe))
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, or of another version
+            continue
+        different = [name for name in own if other.get(name, own) != own[name]]
+        if same_models and different and path != file_of(recipe, scorer):
+            settings = ", ".join(
+                f"{name} {other[name]}, here {own[name]}"
+                if name in other and name not in ("prompts", "members")
+                else ("other prompts" if name == "prompts" else f"{name} not noted")
+                for name in different
+            )
+            found.append(f"a calibration of {scorer} exists for other settings ({settings}): it is not used")
+    return found
 
 
 def _identity(block: Any) -> dict[str, str]:

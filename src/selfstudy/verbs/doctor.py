@@ -215,8 +215,23 @@ def _recipe(path: Path) -> Iterator[Finding]:
         yield from _model(", ".join(roles[key]), block)
     yield _weights("nli", recipe.nli.path, "nli")
     yield _embedder(recipe)
+    yield from _threshold(recipe)
     if recipe.library is not None:
         yield _library(recipe.library)
+
+
+def _threshold(recipe: Recipe) -> Iterator[Finding]:
+    from selfstudy.run.threshold import resolve, unused
+
+    try:
+        found = resolve(recipe)
+    except SelfstudyError as error:
+        yield Finding("fail", "threshold", error.what, error.hint)
+        return
+    yield Finding("ok", "threshold", str(found))
+    if found.source == "default":
+        for other in unused(recipe, recipe.probe.scorer):
+            yield Finding("warn", "threshold", other, "set these as they were, or: selfstudy calibrate RUN")
 
 
 def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
