@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError, RunError, SelfstudyError
 from selfstudy.files.jsonl import unfinished
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from selfstudy.models.server.servers import Servers
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
-
-Summary = dict[str, Any]
+    from selfstudy.summary import Summary
 
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
@@ -127,8 +126,8 @@ class Study:
         with self.run.timed("report"):
             summary = summarise(self.run, self.key, self.embedder)
             write_report(self.run, summary, self.run.report_file, self.embedder)
-        summary["seconds"] = self.run.seconds()
-        self.run.write_json(self.run.summary_file, summary)
+        summary = summary.model_copy(update={"seconds": self.run.seconds()})
+        self.run.write_json(self.run.summary_file, summary.to_dict())
         return summary
 
     def calibrate(

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfstudy.show.charts import BINS, Change, changes, curve, histogram, ticks
+from selfstudy.summary import Summary
+
+GAIN = {"before": 0.5, "after": 0.55, "difference": 0.05, "n": 90, "facts": 90, "won": 9, "lost": 4}
 
 
 def test_histogram_by_hand() -> None:
@@ -84,10 +87,10 @@ def test_the_paired_test_of_the_gate_decides_what_is_noise(low: float | None, p:
             "before": {"known_correct": side | {"low": 0.4, "high": 0.6}},
             "after": {"known_correct": side | {"low": 0.45, "high": 0.65}},  # overlaps, as unpaired ones do
         },
-        "gains": {} if low is None else {"known": {"low": low, "high": 0.09, "p": p}},
+        "gains": {} if low is None else {"known": GAIN | {"low": low, "high": 0.09, "p": p}},
         "confidence": 0.95,
     }
-    (found,) = changes(summary)
+    (found,) = changes(Summary.model_validate(summary))
     assert found.word == word
 
 
@@ -97,6 +100,14 @@ def test_changes_read_a_summary() -> None:
         "after": {"gap_correct": 0.9, "known_correct": None},
         "details": {"before": {}, "after": {"gap_correct": {"n": 7, "failed": 0, "low": 0.8, "high": 1.0}}},
     }
-    (found,) = changes(summary)
+    (found,) = changes(Summary.model_validate(summary))
     assert (found.before, found.after, found.count) == (0.1, 0.9, 7)
     assert (found.before_interval, found.after_interval) == (None, (0.8, 1.0))
+
+
+def test_the_gain_stands_beside_that_of_the_control() -> None:
+    arms = {"before": {"gap_correct": 0.1}, "after": {"gap_correct": 0.9}}
+    (alone,) = changes(Summary.model_validate(arms))
+    (beside,) = changes(Summary.model_validate(arms | {"control": {"gap_correct": 0.25}}))
+    assert alone.control_difference is None
+    assert beside.control_difference == pytest.approx(0.15)

@@ -166,7 +166,7 @@ def test_a_report_has_the_section_if_there_are_scorers_to_compare(tmp_path: Path
         fill(run, HOSTILE[0])
         summary = summarise(run, None, Flat())
         for comparison in (None, full(HOSTILE[0])):
-            write_report(run, {**summary, "comparison": comparison}, tmp_path / "report.html")
+            write_report(run, summary.model_copy(update={"comparison": comparison}), tmp_path / "report.html")
             page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
             assert not page.open
             assert ("scorers" in page.ids) == (comparison is not None)

@@ -19,7 +19,7 @@ def test_priority_puts_gaps_and_then_the_forgotten_first() -> None:
     kept = Point(1, "b", "kept", correct_before=True, correct_after=True)
     forgot = Point(1, "c", "forgot", correct_before=True, correct_after=False)
     misbelief = Point(1, "d", "sure and wrong", verdict="misbelief")
-    gap = Point(1, "e", "gap", gap=True)
+    gap = Point(1, "e", "gap", inconsistent=True)
     assert most_telling([rest, kept, forgot, misbelief, gap], 4) == [misbelief, gap, forgot, kept]
     assert most_telling([rest, kept], 2) == [rest, kept]
 
@@ -34,7 +34,7 @@ def test_trails_are_limited_by_rows_and_by_bytes(tmp_path: Path) -> None:
                 [asked, score, Answer(question_id=asked.id, passage=said, samples=(said,) * 3)]
             )
         shown = points(run)
-        assert [p.gap for p in shown] == [False] * 6 + [True] * 4  # above .5, not at it
+        assert [p.inconsistent for p in shown] == [False] * 6 + [True] * 4  # above .5, not at it
         assert list(trails(run, shown, max_rows=5)) == [6, 7, 8, 9, 0]
         some = trails(run, shown, max_bytes=7000)
         assert list(some) == [6, 7, 8]

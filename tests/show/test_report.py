@@ -152,7 +152,8 @@ def fill(run: Run, text: str, number: int = 1) -> Question:
                         "answer": text,
                         "expected": text,
                         "correct": right,
-                        "score": 0.1,
+                        "score": 0.1 if right else 0.3,
+                        "parts": {"match": float(right), "token_f1": 0.5},
                     }
                 )
             ]
@@ -162,7 +163,7 @@ def fill(run: Run, text: str, number: int = 1) -> Question:
 
 
 def report(run: Run, **more: Any) -> Page:
-    summary = summarise(run, None, Flat()) | more
+    summary = summarise(run, None, Flat()).model_copy(update=more)
     path = run.path / "report.html"
     write_report(run, summary, path, Flat())
     return Page(path.read_text(encoding="utf-8"))
@@ -177,7 +178,7 @@ def run(tmp_path: Path) -> Any:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_text(run: Run, text: str) -> None:
     fill(run, text)
-    page = report(run, reasons=[text], promoted=False)
+    page = report(run, reasons=(text,), promoted=False)
     assert len(page.scripts) == 2  # the data and the program: nothing else is a script
     assert not page.open
     assert "img" not in page.tags
@@ -222,9 +223,10 @@ def test_a_gap_can_be_followed_to_its_new_answer(run: Run) -> None:
     assert [w["use"] for w in trail["wordings"]] == ["heldout"]
     assert [(c["arm"], c["correct"]) for c in trail["checks"]] == [("base", False), ("taught", True)]
     points = report(run).data["points"]
-    assert points["id"] == asked.id
-    assert (points["before"], points["after"]) == ([90], [10])
-    assert points["correct_before"] + points["correct_after"] == "01"
+    assert points["id"] == [asked.id]
+    assert (points["found"], points["before"], points["after"]) == ([90], [30], [10])  # never on one scale
+    assert points["outcome"] == ["01"]
+    assert (points["gap"], points["inconsistent"]) == ([1], [1])
 
 
 def test_headline_failures_and_recipe_are_shown(run: Run) -> None:
@@ -256,8 +258,9 @@ def test_a_run_that_only_probed_has_a_report(run: Run) -> None:
     assert "No verdicts yet" in seen
     assert "Nothing has been trained yet" in seen
     points = page.data["points"]
-    assert points["before"][-1] == -1
-    assert points["gap"].count("1") == 5
+    assert points["found"][-1] == -1
+    assert points["inconsistent"].count(1) == 5
+    assert points["gap"].count(1) == 0  # nothing is a gap before the evidence says so
     assert len(points["x"]) == len(points["y"]) == 13
     assert min(points["x"] + points["y"]) >= 0
     assert max(points["x"] + points["y"]) <= 1000

@@ -9,15 +9,16 @@ from rich.console import Console
 
 from selfstudy.show.terminal import print_summary
 from selfstudy.show.words import duration, headline, percent, points_of_percent, story
+from selfstudy.summary import Summary
 
 SUMMARY: dict[str, Any] = {
     "questions": 1200,
+    "inconsistent": 310,
     "gaps": 300,
     "auroc": 0.987,
     "slc": 0.5,
     "before": {"gap_correct": 0.05, "known_correct": 0.99},
     "after": {"gap_correct": 0.95, "known_correct": 0.98},
-    "details": {},
     "verdicts": {"known": 900, "unknown": 300, "unsure": 0},
     "promoted": True,
     "reasons": ["Gaps rose [bold]a lot[/bold]."],
@@ -29,7 +30,7 @@ SUMMARY: dict[str, Any] = {
 
 def printed(summary: dict[str, Any]) -> str:
     console = Console(width=100, record=True, force_terminal=False)
-    print_summary(summary, console)
+    print_summary(Summary.model_validate(summary), console)
     return console.export_text()
 
 
@@ -37,7 +38,7 @@ def test_everything_important_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     seen = printed(SUMMARY)
     for part in (
         "rose from 5.0% to 95.0%",
-        "1,200 questions",
+        "1,200 questions · 310 inconsistent · 300 gaps",
         "AUROC 0.987",
         "900 known",
         "+90.0",
@@ -79,27 +80,29 @@ def test_curiosity_of_a_sample_says_so() -> None:
 
 def test_the_story_tells_what_was_measured() -> None:
     hallucination = {"before": {"gap_hallucination": 0.8}, "after": {"gap_hallucination": 0.1}}
-    assert story(SUMMARY).endswith(
+    assert story(Summary.model_validate(SUMMARY)).endswith(
         "After teaching, correct answers to what it already knew went from 99.0% to 98.0%."
     )
-    assert story(SUMMARY | hallucination).endswith(
+    assert story(Summary.model_validate(SUMMARY | hallucination)).endswith(
         "After teaching, the hallucination score on gaps went from 0.80 to 0.10."
     )
     both = {side: {**SUMMARY[side], **figures} for side, figures in hallucination.items()}
-    assert "0.80 to 0.10, and correct answers" in story(SUMMARY | both)
-    assert "After teaching" not in story(SUMMARY | {"after": {}})
+    assert "0.80 to 0.10, and correct answers" in story(Summary.model_validate(SUMMARY | both))
+    assert "After teaching" not in story(Summary.model_validate(SUMMARY | {"after": {}}))
 
 
 def test_the_headline_names_the_round_if_there_are_several() -> None:
-    assert headline(SUMMARY | {"rounds": 3, "round": 2}).startswith("In round 2, correct answers")
-    assert headline(SUMMARY | {"rounds": 1, "round": 1}).startswith("Correct answers")
+    assert headline(Summary.model_validate(SUMMARY | {"rounds": 3, "round": 2})).startswith(
+        "In round 2, correct answers"
+    )
+    assert headline(Summary.model_validate(SUMMARY | {"rounds": 1, "round": 1})).startswith("Correct answers")
 
 
 @pytest.mark.parametrize(
     ("summary", "sentence"),
     [
-        ({"questions": 9, "gaps": 0}, "no gaps were found"),
-        ({"questions": 9, "gaps": 4}, "cannot answer 4 of them"),
+        ({"questions": 9, "inconsistent": 0}, "answered all 9 questions consistently"),
+        ({"questions": 9, "inconsistent": 4}, "cannot answer 4 of them"),
         (
             {"questions": 9, "gaps": 4, "before": {"gap_correct": 0.5}, "after": {"gap_correct": 0.2}},
             "fell from",
@@ -111,4 +114,4 @@ def test_the_headline_names_the_round_if_there_are_several() -> None:
     ],
 )
 def test_the_headline_fits_how_far_the_run_got(summary: dict[str, Any], sentence: str) -> None:
-    assert sentence in headline(summary)
+    assert sentence in headline(Summary.model_validate(summary))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -200,11 +199,12 @@ def print_summary_of(run: Path) -> None:
 
     from selfstudy.run import Run
     from selfstudy.show.terminal import print_summary
+    from selfstudy.summary import Summary
 
     file = run / Run.summary_file
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        summary = Summary.model_validate_json(file.read_bytes())
+    except (OSError, ValueError) as error:  # pydantic's error is a ValueError
         raise RunError(f"cannot read {file}: {error}", f"selfstudy report {run}") from None
     print_summary(summary, Console())
     typer.echo(f"report: {run / Run.report_file}")

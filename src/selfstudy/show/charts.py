@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
-from typing import Any
+
+from selfstudy.summary import Summary
+from selfstudy.summary.model import Detail
 
 BINS = 20
 
@@ -51,6 +53,13 @@ class Change:
     after_interval: tuple[float, float] | None
     count: int | None
     noise: bool | None = None
+    control: float | None = None
+    """The value after training on random pairs."""
+
+    @property
+    def control_difference(self) -> float | None:
+        """What the control gained: the part of a change that any training brings, or asking again."""
+        return None if self.before is None or self.control is None else self.control - self.before
 
     @property
     def difference(self) -> float | None:
@@ -78,7 +87,7 @@ class Change:
         return low <= upper and lower <= high
 
 
-METRICS = (
+SHOWN = (
     ("gap_correct", "Gaps, as trained", "what it could not answer, in the wordings it was taught with", True),
     ("gap_correct_reworded", "Gaps, reworded", "the same facts in wordings held out from training", True),
     ("gap_correct_novel", "Gaps, novel wording", "the same facts in wordings seen nowhere before", True),
@@ -108,33 +117,42 @@ GAINS = {
 word beside it, goes by the questions as first asked."""
 
 
-def changes(summary: Mapping[str, Any]) -> list[Change]:
+def changes(summary: Summary) -> list[Change]:
     """The headline metrics of `summary` that were measured before or after teaching."""
     found = []
-    for name, label, note, up in METRICS:
-        (before, first, n), (after, second, m) = _side(summary, "before", name), _side(summary, "after", name)
-        if before is not None or after is not None:
-            noise = _noise(summary, name)
-            found.append(Change(name, label, note, up, before, after, first, second, m or n or None, noise))
+    for name, label, note, up in SHOWN:
+        before, after = summary.before[name], summary.after[name]
+        if before is None and after is None:
+            continue
+        first, second = summary.details.before.get(name), summary.details.after.get(name)
+        count = (second.n if second else 0) or (first.n if first else 0)
+        control = summary.control[name] if summary.control else None
+        found.append(
+            Change(
+                name,
+                label,
+                note,
+                up,
+                before,
+                after,
+                _interval(first),
+                _interval(second),
+                count or None,
+                _noise(summary, name),
+                control,
+            )
+        )
     return found
 
 
-def _side(
-    summary: Mapping[str, Any], side: str, name: str
-) -> tuple[float | None, tuple[float, float] | None, int]:
-    """(value, interval, checks counted) of one metric on one side."""
-    value = (summary.get(side) or {}).get(name)
-    detail = ((summary.get("details") or {}).get(side) or {}).get(name) or {}
-    low, high = detail.get("low"), detail.get("high")
-    return value, None if low is None or high is None else (low, high), detail.get("n") or 0
+def _interval(detail: Detail | None) -> tuple[float, float] | None:
+    return None if detail is None or detail.low is None or detail.high is None else (detail.low, detail.high)
 
 
-def _noise(summary: Mapping[str, Any], name: str) -> bool | None:
+def _noise(summary: Summary, name: str) -> bool | None:
     """Whether the paired interval holds 0 or McNemar's test sees no change; None without a comparison."""
-    gain = (summary.get("gains") or {}).get(GAINS.get(name, ""))
-    if gain is None:
-        return None
-    return bool(gain["low"] <= 0 <= gain["high"] or gain["p"] >= 1 - summary["confidence"])
+    gain = summary.gains.get(GAINS.get(name, ""))
+    return None if gain is None else gain.low <= 0 <= gain.high or gain.p >= 1 - summary.confidence
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy import text
 from selfstudy.records import (
+    GAPS,
     Answer,
     Check,
     Completion,
@@ -46,23 +47,33 @@ MAX_EXCERPT = 900
 
 @dataclass(slots=True)
 class Point:
-    """One question of one round. `before` and `after` are hallucination scores in [0, 1] or None."""
+    """One question of one round, with hallucination scores in [0, 1] or None.
+
+    `found` is the score of the probe, by the recipe's scorer, which decides what is `inconsistent`.  `before`
+    and `after` are those of verify, both by SelfCheck-NLI over fresh samples: they alone can be compared.
+    """
 
     round: int
     id: str
     question: str
     topic: str = ""
+    found: float | None = None
     before: float | None = None
     after: float | None = None
     verdict: VerdictKind | None = None
-    gap: bool = False
+    inconsistent: bool = False
     correct_before: bool | None = None
     correct_after: bool | None = None
 
     @property
+    def gap(self) -> bool:
+        """Whether the evidence made it a gap; before there is any verdict nothing is one."""
+        return self.verdict in GAPS
+
+    @property
     def priority(self) -> int:
         """Who gets a trail first: gaps, then what went from right to wrong, then all that was asked again."""
-        if self.gap or self.verdict in ("unknown", "misbelief", "unsure"):
+        if self.gap or self.inconsistent:
             return 0
         if self.correct_before and self.correct_after is False:
             return 1
@@ -78,8 +89,8 @@ def points(run: Run) -> list[Point]:
         for score in part.iter(Score):
             point = here.get(score.question_id)
             if point is not None and score.scorer == scorer:
-                point.before = score.value
-                point.gap = score.value is not None and score.value > limit
+                point.found = score.value
+                point.inconsistent = score.value is not None and score.value > limit
         for verdict in part.iter(Verdict):
             if verdict.question_id in here:
                 here[verdict.question_id].verdict = verdict.kind
@@ -92,7 +103,7 @@ def points(run: Run) -> list[Point]:
 
 def _checked(point: Point, check: Check) -> None:
     if check.arm == "base":
-        point.correct_before = check.correct
+        point.correct_before, point.before = check.correct, check.score
     elif check.arm == "taught":
         point.correct_after, point.after = check.correct, check.score
 
@@ -260,6 +271,8 @@ def _check(check: Check) -> dict[str, Any]:
         "expected": cut(check.expected),
         "correct": check.correct,
         "score": _rounded(check.score),
+        "judged_by": check.judged_by,
+        "parts": {name: _rounded(value) for name, value in check.parts.items()},
         "error": check.error and cut(check.error),
     }
 

@@ -20,13 +20,17 @@ from selfstudy.show import compare
 from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
 from selfstudy.show.page import file, template, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
+from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
+    cautions,
     headline,
     percent,
     published_figures,
     sampled,
     story,
 )
+from selfstudy.summary import Summary
+from selfstudy.summary.model import VERIFY_SCORER
 
 if TYPE_CHECKING:
     from selfstudy.models.base import Embedder
@@ -36,6 +40,7 @@ SECTIONS = (
     ("result", "Result"),
     ("map", "Knowledge map"),
     ("scores", "Scores"),
+    ("methods", "Ways of asking"),
     ("scorers", "Scorers"),
     ("verdicts", "Verdicts"),
     ("training", "Training"),
@@ -52,10 +57,11 @@ VERDICT_NOTES = {
 }
 MAX_MESSAGES = 12
 MAX_SKIPPED = 200
-MAX_QUESTION = 160
+SCRIPTS = ("page", "colours", "map_drawing", "map", "table", "trail", "main")
+"""The parts of the page's program, in order: `js/NAME.js`."""
 
 
-def write_report(run: Run, summary: dict[str, Any], path: Path, embedder: Embedder | None = None) -> None:
+def write_report(run: Run, summary: Summary, path: Path, embedder: Embedder | None = None) -> None:
     """Write the report of `run` to `path`.
 
     Args:
@@ -71,7 +77,7 @@ def write_report(run: Run, summary: dict[str, Any], path: Path, embedder: Embedd
     write(path, html)
 
 
-def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> dict[str, Any]:
+def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str, Any]:
     from markupsafe import Markup
 
     found = points(run)
@@ -79,16 +85,20 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
     opened = trails(run, shown)
     return {
         "css": Markup(file("report.css")),
-        "js": Markup(file("report.js")),
+        "js": Markup(script()),
         "data": Markup(_data(run, shown, opened, embedder)),
         "summary": summary,
-        "model": cut(str((summary.get("models") or {}).get("lm", "")), 200),
+        "model": cut(str(summary.models.get("lm", "")), 200),
         "created": str((run.read_json(run.provenance_file) or {}).get("created", ""))[:10],
         "headline": headline(summary),
         "story": story(summary),
-        "sections": [(key, name) for key, name in SECTIONS if key != "scorers" or summary.get("comparison")],
+        "sections": _sections(summary),
         "tiles": _tiles(summary),
         "changes": changes(summary),
+        "cautions": cautions(summary),
+        "scorer": run.recipe.probe.scorer,
+        "verify_scorer": VERIFY_SCORER,
+        "columns": TABLE,
         "confidence": f"{run.recipe.verify.confidence:.0%}",
         "threshold": threshold.of(run).value,
         "threshold_note": str(threshold.of(run)),
@@ -98,8 +108,8 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "points_left_out": len(found) - len(shown),
         "trails_shown": len(opened),
         "trails_left_out": len(shown) - len(opened),
-        "histograms": _histograms(found),
-        "verdicts_total": sum((summary.get("verdicts") or {}).values()),
+        "histograms": _histograms(found, run.recipe.probe.scorer),
+        "verdicts_total": sum(summary.verdicts.values()),
         "verdict_notes": VERDICT_NOTES,
         "curves": _curves(run),
         "failures": _failures(run),
@@ -107,35 +117,39 @@ def _context(run: Run, summary: dict[str, Any], embedder: Embedder | None) -> di
         "versions": _versions(summary),
         "run_name": run.path.name,
         **_skipped(run),
-        **(compare.context(summary["comparison"]) if summary.get("comparison") else {"comparison": None}),
+        **(compare.context(summary.comparison) if summary.comparison else {"comparison": None}),
     }
+
+
+def _sections(summary: Summary) -> list[tuple[str, str]]:
+    left_out = {
+        "scorers": summary.comparison is None,
+        "methods": len(summary.methods) < 2,
+    }
+    return [(key, name) for key, name in SECTIONS if not left_out.get(key)]
 
 
 def _data(run: Run, shown: list[Point], opened: Mapping[int, str], embedder: Embedder | None) -> str:
     """The JSON the page's script reads: points as columns, trails by index; safe inside a script element."""
-    columns: dict[str, Any] = {
-        "question": [cut(p.question, MAX_QUESTION) for p in shown],
-        "id": "".join(f"{p.id:16.16}" for p in shown),
-        "round": [p.round for p in shown],
-        "before": [_percent(p.before) for p in shown],
-        "after": [_percent(p.after) for p in shown],
-        "verdict": "".join("-" if p.verdict is None else str(VERDICTS.index(p.verdict)) for p in shown),
-        "gap": "".join("1" if p.gap else "0" for p in shown),
-        "correct_before": "".join(_flag(p.correct_before) for p in shown),
-        "correct_after": "".join(_flag(p.correct_after) for p in shown),
-    }
+    columns = points_data(shown)
     if embedder is not None:
         from selfstudy.show.map import layout
 
         places = layout([p.question for p in shown], embedder, run.recipe.seed)
         columns["x"], columns["y"] = (places * 1000).round().astype(int).T.tolist()
     head = json.dumps(
-        {"points": columns, "verdicts": VERDICTS, "rounds": len(run.rounds)},
+        {"points": columns, "columns": TABLE_DATA, "verdicts": VERDICTS, "rounds": len(run.rounds)},
         ensure_ascii=False,
         separators=(",", ":"),
     )
     body = ",".join(f'"{index}":{row}' for index, row in opened.items())
     return script_safe(f'{head[:-1]},"trails":{{{body}}}}}')
+
+
+def script() -> str:
+    """The page's program: its parts share one scope, which nothing else sees."""
+    parts = "\n".join(file(f"js/{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def script_safe(data: str) -> str:
@@ -145,52 +159,51 @@ def script_safe(data: str) -> str:
     return data
 
 
-def _percent(value: float | None) -> int:
-    return -1 if value is None else round(value * 100)
-
-
-def _flag(value: bool | None) -> str:
-    return "-" if value is None else "1" if value else "0"
-
-
-def _tiles(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     """(name, number, note) of the figures under the headline."""
-    questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0
+    questions = summary.questions
+
+    def share(count: int) -> str:
+        return f"{percent(count / questions)} of the questions" if questions else "none yet"
+
+    asked = f"asked in round {summary.round}" if summary.rounds > 1 else "asked"
     tiles = [
+        ("Questions", f"{questions:,}", asked),
         (
-            "Questions",
-            f"{questions:,}",
-            f"asked in round {summary['round']}" if summary["rounds"] > 1 else "asked",
+            "Inconsistent",
+            f"{summary.inconsistent:,}",
+            f"{share(summary.inconsistent)}, score above threshold",
         ),
-        ("Gaps", f"{gaps:,}", f"{percent(gaps / questions)} of the questions" if questions else "none yet"),
     ]
-    if summary.get("auroc") is not None:
-        bounds = summary["auroc_interval"]
+    if summary.gaps is not None:
+        note = f"{share(summary.gaps)}: unsure, unknown or misbelief"
+        tiles.append(("Gaps", f"{summary.gaps:,}", note))
+    if summary.auroc is not None:
+        bounds = summary.auroc_interval
         note = f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else " (too few for an interval)"
-        tiles.append(("AUROC", f"{summary['auroc']:.3f}", f"the score finds what is truly unknown{note}"))
-    if summary.get("slc") is not None:
+        note = f"the score finds what is truly unknown{note}"
+        tiles.append(("AUROC", f"{summary.auroc:.3f}", note))
+    if summary.slc is not None:
         parts = ", ".join(
             f"{name} {summary[name]:.2f}{sampled(summary) if name == 'curiosity' else ''}"
             for name in ("curiosity", "awareness", "brevity")
-            if summary.get(name) is not None
+            if summary[name] is not None
         )
-        tiles.append(("Self-learning capability", f"{summary['slc']:.2f}", parts))
+        tiles.append(("Self-learning capability", f"{summary.slc:.2f}", f"{parts}; of proposed questions"))
     if published := published_figures(summary):
         tiles.append(("Published", published[0], ", ".join(published[1:]) + ", as stored in the file"))
     return tiles
 
 
-def _histograms(found: list[Point]) -> list[Histogram]:
-    every = [p.before for p in found if p.before is not None]
-    asked_again = [p for p in found if p.gap and p.before is not None and p.after is not None]
-    charts = [histogram("All questions, before", every)] if every else []
-    if asked_again:
-        charts.append(
-            histogram("Gaps asked again, before", [p.before for p in asked_again if p.before is not None])
-        )
-        charts.append(
-            histogram("The same gaps, after", [p.after for p in asked_again if p.after is not None])
-        )
+def _histograms(found: list[Point], scorer: str) -> list[Histogram]:
+    """What the probe found, and what verify measured before and after: two scales, each with its scorer."""
+    every = [p.found for p in found if p.found is not None]
+    again = [(p.before, p.after) for p in found if p.before is not None and p.after is not None]
+    charts = [histogram(f"All questions, by the probe ({scorer})", every)] if every else []
+    if again:
+        before, after = zip(*again, strict=True)
+        charts.append(histogram(f"Gaps asked again, before teaching ({VERIFY_SCORER})", before))
+        charts.append(histogram(f"The same gaps, after teaching ({VERIFY_SCORER})", after))
     return charts
 
 
@@ -237,11 +250,11 @@ def _skipped(run: Run) -> dict[str, Any]:
     return {"skipped": shown, "skipped_total": len(seen)}
 
 
-def _versions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _versions(summary: Summary) -> list[tuple[str, str]]:
     names = {"lm": "language model", "nli": "entailment model", "embedder": "embedder"}
-    models = [(names.get(k, k), cut(str(v), 200)) for k, v in (summary.get("models") or {}).items()]
+    models = [(names.get(k, k), cut(str(v), 200)) for k, v in summary.models.items()]
     return [
         *models,
-        ("seed", str(summary.get("seed"))),
-        *((k, str(v)) for k, v in (summary.get("versions") or {}).items()),
+        ("seed", str(summary.seed)),
+        *((k, str(v)) for k, v in summary.versions.items()),
     ]

@@ -5,21 +5,27 @@ It prints a summary (selfstudy.summary) and knows nothing of where the numbers c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from selfstudy.show.charts import Change, changes
-from selfstudy.show.words import duration, headline, percent, points_of_percent, published_figures, sampled
+from selfstudy.show.words import (
+    cautions,
+    duration,
+    headline,
+    percent,
+    points_of_percent,
+    published_figures,
+    sampled,
+)
+from selfstudy.summary import Summary
 
 GOOD, BAD = "green", "red"
 
 
-def print_summary(summary: dict[str, Any], console: Console) -> None:
+def print_summary(summary: Summary, console: Console) -> None:
     """Print `summary` compactly."""
     console.print()
     console.print(Text(headline(summary), style="bold"))
@@ -29,27 +35,30 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
         console.print(_table(measured))
     _decision(summary, console)
     _troubles(summary, console)
-    seconds = summary.get("seconds") or {}
+    seconds = summary.seconds
     if seconds:
         parts = ", ".join(f"{escape(str(stage))} {duration(value)}" for stage, value in seconds.items())
         console.print(f"[dim]time[/dim]    {duration(sum(seconds.values()))} ({parts})", highlight=False)
 
 
-def _facts(summary: Mapping[str, Any]) -> Text:
-    facts = [f"{summary.get('questions', 0):,} questions", f"{summary.get('gaps', 0):,} gaps"]
+def _facts(summary: Summary) -> Text:
+    facts = [f"{summary.questions:,} questions", f"{summary.inconsistent:,} inconsistent"]
+    if summary.gaps is not None:
+        facts.append(f"{summary.gaps:,} gaps")
+    metrics = []
     for name in ("auroc", "slc", "curiosity", "awareness", "brevity"):
-        if summary.get(name) is not None:
+        if summary[name] is not None:
             shown = name.upper() if name in ("auroc", "slc") else name
-            facts.append(f"{shown} {summary[name]:.3f}{sampled(summary) if name == 'curiosity' else ''}")
+            metrics.append(f"{shown} {summary[name]:.3f}{sampled(summary) if name == 'curiosity' else ''}")
     published = published_figures(summary)
-    verdicts = [f"{count:,} {kind}" for kind, count in (summary.get("verdicts") or {}).items() if count]
-    lines = [" · ".join(facts)]
+    verdicts = [f"{count:,} {kind}" for kind, count in summary.verdicts.items() if count]
+    lines = [" · ".join(part) for part in (facts, metrics) if part]
     if published:
         lines.append("published: " + " · ".join(published))
-    if summary.get("threshold_note"):
-        lines.append(f"threshold {summary['threshold_note']}")
-    if summary.get("samples_saved"):
-        lines.append(f"{summary['samples_drawn']:,} samples, {percent(summary['samples_saved'])} saved")
+    if summary.threshold_note:
+        lines.append(f"threshold {summary.threshold_note}")
+    if summary.samples_saved:
+        lines.append(f"{summary.samples_drawn:,} samples, {percent(summary.samples_saved)} saved")
     if verdicts:
         lines.append("verdicts: " + " · ".join(verdicts))
     return Text("\n".join(lines), style="dim")
@@ -58,7 +67,8 @@ def _facts(summary: Mapping[str, Any]) -> Text:
 def _table(measured: list[Change]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
-    for name in ("before", "after", "change", "asked"):
+    controlled = any(change.control is not None for change in measured)
+    for name in ("before", "after", "change", *(["control's"] if controlled else []), "asked"):
         table.add_column(name, justify="right")
     for change in measured:
         table.add_row(
@@ -66,6 +76,7 @@ def _table(measured: list[Change]) -> Table:
             percent(change.before),
             percent(change.after),
             _difference(change),
+            *([_points(change.control_difference)] if controlled else []),
             "" if change.count is None else f"{change.count:,}",
         )
     return table
@@ -78,20 +89,26 @@ def _difference(change: Change) -> Text:
     return Text(points_of_percent(change.difference), style=style)
 
 
-def _decision(summary: Mapping[str, Any], console: Console) -> None:
-    promoted = summary.get("promoted")
+def _points(difference: float | None) -> str:
+    return "" if difference is None else points_of_percent(difference)
+
+
+def _decision(summary: Summary, console: Console) -> None:
+    promoted = summary.promoted
     if promoted is None:
         return
     word = Text("promoted", style=f"bold {GOOD}") if promoted else Text("not promoted", style=f"bold {BAD}")
     console.print(word)
-    for reason in summary.get("reasons") or []:
+    for reason in summary.reasons:
         console.print(Text(f"  - {reason}"))
+    for caution in cautions(summary):
+        console.print(Text(f"  {caution}", style="dim"))
 
 
-def _troubles(summary: Mapping[str, Any], console: Console) -> None:
-    errors = {stage: count for stage, count in (summary.get("errors") or {}).items() if count}
+def _troubles(summary: Summary, console: Console) -> None:
+    errors = {stage: count for stage, count in summary.errors.items() if count}
     if errors:
         parts = ", ".join(f"{stage} {count:,}" for stage, count in errors.items())
         console.print(Text(f"failed items: {parts} (see failures.jsonl and the report)", style="yellow"))
-    if summary.get("skipped"):
-        console.print(Text(f"library files not used: {summary['skipped']:,}", style="yellow"))
+    if summary.skipped:
+        console.print(Text(f"library files not used: {summary.skipped:,}", style="yellow"))

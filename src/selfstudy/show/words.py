@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from selfstudy.probe.comparison import UNEQUAL_SAMPLES
+from selfstudy.records import GAPS, VerdictKind
+from selfstudy.summary import Summary
+
+WRONG: tuple[VerdictKind, ...] = ("unknown", "misbelief")
+"""Verdicts of answers that the evidence contradicts."""
+
 
 def percent(value: float | None) -> str:
     """0.0834 -> "8.3%"; a dash where there is no number."""
@@ -28,17 +35,48 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def sampled(summary: Mapping[str, Any]) -> str:
+def sampled(summary: Summary) -> str:
     """What is said behind the curiosity of a sample of the questions; empty where it is that of all."""
-    of = summary.get("curiosity_of")
-    return "" if of is None else f" (of a sample of {of:,})"
+    return "" if summary.curiosity_of is None else f" (of a sample of {summary.curiosity_of:,})"
 
 
-def published_figures(summary: Mapping[str, Any]) -> list[str]:
+def published_figures(summary: Summary) -> list[str]:
     """The metrics that an imported result file gives, SLC first; empty where there are none."""
-    found = summary.get("published") or {}
+    found = summary.published or {}
     names = ("slc", "curiosity", "awareness", "brevity")
-    return [f"{'SLC' if n == 'slc' else n} {found[n]:.3f}" for n in names if found.get(n) is not None]
+    return [f"{'SLC' if n == 'slc' else n} {found[n]:.3f}" for n in names if n in found]
+
+
+def cautions(summary: Summary) -> list[str]:
+    """What a reader must know of the figures beside their values, a sentence each."""
+    found = list(summary.notes)
+    mixed = {
+        how
+        for arm in ("before", "after")
+        for detail in summary.details[arm].values()
+        for how, count in detail.judged_by.items()
+        if count and how != "page"
+    }
+    if len(mixed) > 1:
+        counts = summary.details.after.get("gap_correct") or summary.details.before["gap_correct"]
+        told = ", ".join(f"{n:,} against the {how}" for how, n in sorted(counts.judged_by.items()))
+        found.append(
+            "Answers were judged in two ways, by the accepted answers of the key where it has the question "
+            f"and by the reference elsewhere ({told}, of the gaps): the shares mix both."
+        )
+    if summary.adaptive and summary.auroc is not None:
+        found.append(f"{UNEQUAL_SAMPLES[0].upper()}{UNEQUAL_SAMPLES[1:]}.")
+    if summary.known_trained is not None:
+        found.append(
+            f"Of the facts that known questions ask about, {percent(summary.known_trained)} stand in "
+            "something that was trained on."
+        )
+    if summary.truncated:
+        found.append(
+            f"{summary.truncated:,} pairs were longer than the entailment model reads, and were judged by "
+            "their beginning alone."
+        )
+    return found
 
 
 def auroc(row: Mapping[str, Any]) -> str:
@@ -63,47 +101,48 @@ def milliseconds(seconds: float | None) -> str:
     )
 
 
-def headline(summary: Mapping[str, Any]) -> str:
+def headline(summary: Summary) -> str:
     """One sentence: what happened, as far as the run got."""
-    questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0
+    questions, inconsistent = summary.questions, summary.inconsistent
     if not questions:
         return "Nothing has been asked yet."
-    before = (summary.get("before") or {}).get("gap_correct")
-    after = (summary.get("after") or {}).get("gap_correct")
+    before, after = summary.before.gap_correct, summary.after.gap_correct
     if before is not None and after is not None:
         verb = "rose" if after > before else "fell" if after < before else "stayed"
         change = f"from {percent(before)} to {percent(after)}" if verb != "stayed" else f"at {percent(after)}"
-        several = summary.get("rounds", 1) > 1
-        start = f"In round {summary['round']}, correct" if several else "Correct"
+        start = f"In round {summary.round}, correct" if summary.rounds > 1 else "Correct"
         return f"{start} answers to what the model did not know {verb} {change}."
-    if summary.get("unscored") == questions:
+    if summary.unscored == questions:
         return f"{questions:,} questions, and no answer to them has been scored."
-    if not gaps:
-        return f"The model answered all {questions:,} questions consistently: no gaps were found."
-    return f"The model was asked {questions:,} questions and cannot answer {gaps:,} of them consistently."
+    if not inconsistent:
+        return f"The model answered all {questions:,} questions consistently."
+    asked = f"The model was asked {questions:,} questions"
+    return f"{asked} and cannot answer {inconsistent:,} of them consistently."
 
 
-def story(summary: Mapping[str, Any]) -> str:
+def story(summary: Summary) -> str:
     """What happened, in a few plain sentences, as far as the run got."""
-    questions, gaps = summary.get("questions") or 0, summary.get("gaps") or 0
-    if not questions or summary.get("unscored") == questions:
+    questions = summary.questions
+    if not questions or summary.unscored == questions:
         return ""
     told = [
-        f"The model answered {questions:,} questions several times each and contradicted itself on {gaps:,} "
-        "of them: its gaps."
+        f"The model answered {questions:,} questions several times each and was inconsistent on "
+        f"{summary.inconsistent:,} of them."
     ]
-    verdicts = summary.get("verdicts") or {}
-    taught = sum(verdicts.get(kind, 0) for kind in ("unknown", "misbelief"))
-    if sum(verdicts.values()):
-        told.append(f"The evidence shows {taught:,} answers to be wrong and what is right instead.")
-    before, after = summary.get("before") or {}, summary.get("after") or {}
+    taught = sum(summary.verdicts.get(kind, 0) for kind in GAPS)
+    if sum(summary.verdicts.values()):
+        wrong = sum(summary.verdicts.get(kind, 0) for kind in WRONG)
+        told.append(
+            f"With the evidence, {taught:,} are gaps: {wrong:,} answers are wrong, and it shows what is "
+            "right instead."
+        )
     changed = [
-        f"{what} went from {form(before[name])} to {form(after[name])}"
+        f"{what} went from {form(summary.before[name])} to {form(summary.after[name])}"
         for name, what, form in (
             ("gap_hallucination", "the hallucination score on gaps", "{:.2f}".format),
             ("known_correct", "correct answers to what it already knew", percent),
         )
-        if before.get(name) is not None and after.get(name) is not None
+        if summary.before[name] is not None and summary.after[name] is not None
     ]
     if changed:
         told.append(f"After teaching, {', and '.join(changed)}.")

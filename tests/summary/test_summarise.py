@@ -19,6 +19,17 @@ from selfstudy.records import Check, Question, Score, Skipped, Verdict, VerdictK
 from selfstudy.run import Run
 from selfstudy.summary import summarise
 
+GAIN = {
+    "before": 0.5,
+    "after": 1.0,
+    "difference": 0.5,
+    "low": 0.1,
+    "high": 0.9,
+    "p": 0.01,
+    "facts": 2,
+    "won": 1,
+    "lost": 0,
+}
 HEADLINES = {
     "gap_correct",
     "gap_correct_reworded",
@@ -107,24 +118,23 @@ def key(tmp_path: Path) -> JsonlKey:
 
 def test_counts_come_from_the_scorer_of_the_recipe(run: Run) -> None:
     summary = summarise(run, None, Letters())
-    assert (summary["questions"], summary["gaps"], summary["unscored"]) == (5, 2, 1)
-    assert summary["methods"] == {
-        "open": {"questions": 2, "gaps": 2},
-        "documents": {"questions": 3, "gaps": 0},
-    }
+    assert (summary["questions"], summary["inconsistent"], summary["unscored"]) == (5, 2, 1)
+    assert summary.gaps == 2
+    counts = {name: (m.questions, m.inconsistent, m.gaps) for name, m in summary.methods.items()}
+    assert counts == {"open": (2, 2, 2), "documents": (3, 0, 0)}
     assert summary["verdicts"] == {"known": 2, "unsure": 0, "unknown": 1, "misbelief": 1, "unverifiable": 0}
 
 
 def test_capability_by_hand(run: Run) -> None:
     summary = summarise(run, None, Letters())
-    # the two open ones; what was asked of documents, these wrote: two distinct of two, both above .5
-    assert summary["curiosity"] == 1.0
-    assert summary["awareness"] == 1.0
-    assert summary["brevity"] == 1.0
+    # of the two that the model proposed: distinct, both inconsistent, 100 characters each; the three made of
+    # documents are no merit of the model's
+    assert (summary["curiosity"], summary["awareness"], summary["brevity"]) == (1.0, 1.0, 1.0)
     assert summary["slc"] == pytest.approx(1.0)
+    assert summary.methods["open"].slc == summary.slc
+    assert summary.methods["documents"].slc is None
     assert summary["curiosity_of"] is None
-    own = {"questions": 2, "curiosity": 1.0, "awareness": 1.0, "brevity": 1.0, "slc": 1.0}
-    assert summary["capability_by_method"] == {"open": own}
+
 
 
 def test_curiosity_of_a_sample_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +159,8 @@ def test_auroc_needs_a_key(run: Run) -> None:
 
 def test_before_and_after_by_hand(run: Run) -> None:
     summary = summarise(run, None, Letters())
-    assert set(summary["before"]) >= HEADLINES
-    assert set(summary["after"]) >= HEADLINES
+    assert set(summary.before.model_dump()) >= HEADLINES
+    assert set(summary.after.model_dump()) >= HEADLINES
     assert summary["before"]["gap_correct"] == 0.0
     assert summary["after"]["gap_correct"] == 0.5
     assert summary["before"]["gap_correct_reworded"] is None
@@ -165,7 +175,7 @@ def test_before_and_after_by_hand(run: Run) -> None:
 def test_decision_errors_and_provenance(run: Run) -> None:
     summary = summarise(run, None, Letters())
     assert summary["promoted"] is False
-    assert summary["reasons"] == ["too few"]
+    assert summary["reasons"] == ("too few",)
     assert summary["errors"] == {"probe": 1, "gather": 0, "teach": 0, "verify": 1}
     assert summary["skipped"] == 1
     assert summary["models"] == {"lm": "atlas", "nli": "atlas", "embedder": "letters"}
@@ -176,7 +186,7 @@ def test_decision_errors_and_provenance(run: Run) -> None:
 def test_an_empty_run_has_all_keys(tmp_path: Path, run: Run) -> None:
     with Run.create_or_resume(tmp_path / "empty", Recipe()) as made:
         empty = summarise(made, None, Letters())
-    assert set(empty) == set(summarise(run, None, Letters()))
+    assert set(empty.to_dict()) == set(summarise(run, None, Letters()).to_dict())
     assert (empty["questions"], empty["round"], empty["promoted"]) == (0, None, None)
     assert empty["after"]["gap_correct"] is None
 
@@ -188,10 +198,10 @@ def test_the_last_promoted_round_speaks_for_the_run_before_and_after(tmp_path: P
             made.round(number).append(asked)
             made.round(number).append(check(q, "base", "gap", "original", q is not asked[0]) for q in asked)
             made.round(number).append(check(q, "taught", "gap", "original", True) for q in asked)
-            gate = {"promoted": promoted, "reasons": [], "gains": {"gap": {"n": number}}}
+            gate = {"promoted": promoted, "reasons": [], "gains": {"gap": GAIN | {"n": number}}}
             made.write_json(made.round(number).gate_file, gate)
         summary = summarise(made, None, Letters())
     assert (summary["round"], summary["questions"], summary["promoted"]) == (2, 2, True)
     assert (summary["before"]["gap_correct"], summary["after"]["gap_correct"]) == (0.5, 1.0)
-    assert summary["gains"] == {"gap": {"n": 2}}
+    assert summary.gains["gap"].n == 2
     assert [d["questions"] for d in summary["rounds_detail"]] == [1, 2, 3]

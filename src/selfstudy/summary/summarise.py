@@ -1,7 +1,7 @@
-"""summary.json: everything a run found, taught and proved, in figures.
+"""Sums a run up: reads the records of all stages, and calls their metrics.
 
-Beside the loop and the command line this is the only file that sees all stages; it reads their records and
-calls their metrics, and computes nothing new but the AUROC of the hallucination score.
+The loop, the summary and the command line see all stages.  It computes nothing new but the AUROC of the
+hallucination score.
 
 A run of several rounds is summed up by one of them, named in `round`: the last that was promoted, for that is
 what the run hands on, else the last that was verified, else the last there is.  Before and after are both of
@@ -16,8 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from selfstudy.records import STAGES, Answer, Check, Failure, Question, Score, Skipped, Verdict, VerdictKind
+from selfstudy.records import (
+    GAPS,
+    STAGES,
+    Answer,
+    Check,
+    Failure,
+    Question,
+    Score,
+    Skipped,
+    Verdict,
+    VerdictKind,
+)
 from selfstudy.run import threshold
+from selfstudy.summary.model import CAPABILITY, Method, Summary
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -25,50 +37,29 @@ if TYPE_CHECKING:
     from selfstudy.recipe import Recipe
     from selfstudy.run import Round, Run
 
-CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
 
 
-def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, Any]:
-    """The figures of `run`, however far it got; what was not measured is None (counts are then 0).
+def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
+    """The figures of `run`, however far it got; `model.Summary` says what each is.
 
     Args:
         run: opened for reading or writing.
         key: ground truth; without one there is no AUROC.
         embedder: clusters the questions for curiosity (methods 1).
-
-    Returns:
-        round: the round that the figures below describe; None for an empty run.
-        questions, gaps, unscored: counts; a gap has a hallucination score above the threshold.
-        threshold, threshold_source, calibrated: the threshold; recipe, calibration or default; whether it was
-            measured for this model and scorer. calibrations: what `selfstudy calibrate` found, per scorer.
-        samples_drawn, samples_saved: over all answers; the share that adaptive sampling did not draw.
-        auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
-            calls unknown from those it calls known; [low, high]; how many questions have both.
-        comparison: the scorers of round 1 side by side (`probe.comparison`); None if there is one alone.
-        curiosity, awareness, brevity, slc: methods 1, each in [0, 1].
-        curiosity_of: how many questions curiosity was computed from; None: from all.
-        published: the four metrics as stored in an imported result file, else None.
-        methods: per way of asking, questions and gaps.
-        verdicts: count per verdict.
-        before, after (and control): shares and means in [0, 1] (`verify.outcome`); `details` has n, failed,
-            low and high of each.
-        promoted, reasons, gains: the gate's decision; promoted is None if verify has not decided.
-        usage: per stage, what language models were asked: calls, tokens, cost, seconds (`budget.Spent`).
-        seconds, errors: per stage, over all rounds; skipped: library files or parts not used.
-        rounds, rounds_detail, models, versions, seed, confidence: where the figures come from.
     """
     details = [_round_detail(part) for part in run.rounds]
     shown = _chosen(details)
     part = None if shown is None else run.round(shown)
-    return {
+    figures = {
         "round": shown,
         "rounds": len(details),
-        **_asked(part, run.recipe),
+        "scorer": run.recipe.probe.scorer,
+        "adaptive": run.recipe.probe.adaptive is not None,
+        **_asked(part),
         **_thresholds(run),
         **_samples(part),
         **_auroc(run, key),
         "comparison": _comparison(run),
-        **_capability(part, run.recipe, embedder),
         "published": (run.read_json(run.imported_file) or {}).get("published"),
         **_verified(part, run.recipe),
         **_gate(part),
@@ -83,19 +74,23 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> dict[str, 
         "seed": run.recipe.seed,
         "confidence": run.recipe.verify.confidence,
     }
+    asked = figures.pop("methods")
+    whole, methods = _capability(part, run.recipe, embedder)
+    counted = {name: Method(**counts, **methods.get(name, {})) for name, counts in asked.items()}
+    return Summary(**figures, **whole, methods=counted)
 
 
 def _round_detail(part: Round) -> dict[str, Any]:
-    recipe = part.run.recipe
-    asked = _asked(part, recipe)
-    figures = _verified(part, recipe)
+    asked = _asked(part)
+    figures = _verified(part, part.run.recipe)
     return {
         "round": part.number,
         "questions": asked["questions"],
+        "inconsistent": asked["inconsistent"],
         "gaps": asked["gaps"],
         "before": figures["before"],
         "after": figures["after"],
-        "promoted": _gate(part)["promoted"],
+        "promoted": _gate(part).get("promoted"),
     }
 
 
@@ -106,23 +101,27 @@ def _chosen(details: list[dict[str, Any]]) -> int | None:
     return next(iter([*promoted[-1:], *verified[-1:], *rest[-1:]]), None)
 
 
-def _asked(part: Round | None, recipe: Recipe) -> dict[str, Any]:
-    methods: dict[str, dict[str, int]] = {}
-    method_of: dict[str, str] = {}
-    for question in part.iter(Question) if part else ():
-        method_of[question.id] = question.method
-        methods.setdefault(question.method, {"questions": 0, "gaps": 0})["questions"] += 1
-    scored = 0
+def _asked(part: Round | None) -> dict[str, Any]:
+    """Counts of questions, of inconsistent ones and of gaps; as a whole and per way of asking."""
+    method_of = {question.id: question.method for question in part.iter(Question)} if part else {}
     limit = threshold.of(part.run).value if part else 0.0
-    for score in _scores(part) if part else ():
-        if score.value is not None and score.question_id in method_of:
-            scored += 1
-            methods[method_of[score.question_id]]["gaps"] += score.value > limit
+    scored = {s.question_id: s.value for s in _scores(part) if s.value is not None} if part else {}
+    above = Counter(method_of[key] for key, value in scored.items() if key in method_of and value > limit)
+    verdicts = {verdict.question_id: verdict.kind for verdict in part.iter(Verdict)} if part else {}
+    gaps = Counter(method_of[key] for key, kind in verdicts.items() if key in method_of and kind in GAPS)
     return {
         "questions": len(method_of),
-        "gaps": sum(count["gaps"] for count in methods.values()),
-        "unscored": len(method_of) - scored,
-        "methods": methods,
+        "inconsistent": above.total(),
+        "gaps": gaps.total() if verdicts else None,
+        "unscored": len(method_of) - sum(key in scored for key in method_of),
+        "methods": {
+            method: {
+                "questions": count,
+                "inconsistent": above[method],
+                "gaps": gaps[method] if verdicts else None,
+            }
+            for method, count in Counter(method_of.values()).items()
+        },
     }
 
 
@@ -173,7 +172,7 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
     found = auroc_interval(values, unknown, confidence=block.confidence)
     return {
         "auroc": auroc(values, unknown),
-        "auroc_interval": found and [found.low, found.high],
+        "auroc_interval": found and (found.low, found.high),
         "auroc_questions": len(values),
     }
 
@@ -186,37 +185,34 @@ def _comparison(run: Run) -> dict[str, Any] | None:
     return compare([run], confidence=run.recipe.verify.confidence).to_dict()
 
 
-def _capability(part: Round | None, recipe: Recipe, embedder: Embedder) -> dict[str, Any]:
-    from selfstudy.probe.capability import (
-        SELF_ASKED,
-        Capability,
-        proposed_by_model,
-        self_learning_capability,
-    )
+def _capability(
+    part: Round | None, recipe: Recipe, embedder: Embedder
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Self-learning capability over the questions that the model proposed: of all, and per way of asking.
+
+    """
+    from selfstudy.probe import capability
     from selfstudy.probe.questions import Proposal
 
-    proposals = proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)
+    imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
+    proposed = capability.proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)
     scores = _scores(part) if part else []
     limit = threshold.of(part.run).value if part else 0.0
-    imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
 
-    def of(some: Sequence[Proposal]) -> Capability:
-        return self_learning_capability(
+    def measured(some: Sequence[Proposal]) -> tuple[dict[str, Any], int | None]:
+        found = capability.self_learning_capability(
             some, scores, embedder, limit, seed=recipe.seed, of_all=imported == "experiment"
         )
+        of = found.clustered if found.clustered < found.questions else None
+        return {name: getattr(found, name) for name in CAPABILITY}, of
 
-    found = of(proposals)
-    methods = [name for name in SELF_ASKED if any(p.method == name for p in proposals)]
-    each = {name: [p for p in proposals if p.method == name] for name in methods}
-    by_method = {name: found if len(each) == 1 else of(some) for name, some in each.items()}
-    return {
-        "capability_by_method": {
-            name: {metric: getattr(one, metric) for metric in ("questions", *CAPABILITY)}
-            for name, one in by_method.items()
-        },
-        **{name: getattr(found, name) for name in CAPABILITY},
-        "curiosity_of": found.clustered if found.clustered < found.questions else None,
+    whole, of = measured(proposed)
+    methods = dict.fromkeys(proposal.method for proposal in proposed)
+    each = {
+        method: measured([p for p in proposed if p.method == method])[0] if len(methods) > 1 else whole
+        for method in methods
     }
+    return {**whole, "curiosity_of": of}, {str(method): figures for method, figures in each.items()}
 
 
 def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
@@ -230,8 +226,9 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 def _gate(part: Round | None) -> dict[str, Any]:
     written = part.run.read_json(part.gate_file) if part is not None else None
     if written is None:
-        return {"promoted": None, "reasons": [], "gains": {}}
-    return {name: written[name] for name in ("promoted", "reasons", "gains")}
+        return {}
+    names = ("promoted", "reasons", "notes", "gains", "known_trained")
+    return {name: written[name] for name in names if name in written}
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:

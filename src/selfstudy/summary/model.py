@@ -1,0 +1,172 @@
+"""What a summary holds: read by the report, the terminal, the charts and the words; written as summary.json.
+
+What was not measured is None; counts are then 0.  A value is read as an attribute or by its name:
+`summary.before.gap_correct` is `summary["before"]["gap_correct"]`.  Knows nothing of where figures come from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfstudy.records import Unit, VerdictKind
+from selfstudy.verify.gains import Gain
+
+CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
+VERIFY_SCORER = "selfcheck-nli"
+"""What verify scores with, whatever scorer found the gaps: before and after can be compared."""
+
+
+class Block(BaseModel):
+    """Frozen; its fields can be read by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+class Figures(Block):
+    """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`)."""
+
+    gap_correct: Unit | None = None
+    gap_correct_reworded: Unit | None = None
+    gap_correct_novel: Unit | None = None
+    known_correct: Unit | None = None
+    reading_correct: Unit | None = None
+    gap_hallucination: Unit | None = None
+    gap_token_f1: Unit | None = None
+    gap_entailment: Unit | None = None
+
+
+class Detail(Block):
+    """What one figure rests on: checks counted, facts they are about, how they were judged, checks failed."""
+
+    n: int = 0
+    facts: int = 0
+    judged_by: dict[str, int] = {}
+    failed: int = 0
+    low: float | None = None
+    high: float | None = None
+
+
+class Details(Block):
+    """The details of every arm, by figure."""
+
+    before: dict[str, Detail] = {}
+    after: dict[str, Detail] = {}
+    control: dict[str, Detail] = {}
+    original: dict[str, Detail] = {}
+
+
+class Capability(Block):
+    """Methods 1, each in [0, 1], over the questions that the model proposed."""
+
+    curiosity: Unit | None = None
+    awareness: Unit | None = None
+    brevity: Unit | None = None
+    slc: Unit | None = None
+
+
+class Method(Capability):
+    """One way of asking.  A method whose questions the model did not propose has no capability."""
+
+    questions: int = 0
+    inconsistent: int = 0
+    gaps: int | None = None
+
+
+class RoundFigures(Block):
+    """The headline figures of a round."""
+
+    round: int
+    questions: int = 0
+    inconsistent: int = 0
+    gaps: int | None = None
+    before: Figures = Figures()
+    after: Figures = Figures()
+    promoted: bool | None = None
+
+
+class Summary(Capability):
+    """The figures of a run.
+
+    Attributes:
+        round: the round that the figures describe; None for an empty run. rounds: how many there are.
+        questions, unscored: counts.
+        inconsistent: questions whose score is above the threshold.
+        gaps: questions with the verdict unsure, unknown or misbelief; None before gather has judged any.
+        scorer: decides what is inconsistent. adaptive: it had unequal numbers of samples.
+        methods: per way of asking, its counts and its capability.
+        threshold, threshold_source, threshold_note, calibrated: the threshold; recipe, calibration or
+            default; in words; whether it was measured for this model and scorer.
+        calibrations: what `selfstudy calibrate` found, per scorer.
+        samples_drawn, samples_saved: over all answers; the share that adaptive sampling did not draw.
+        auroc, auroc_interval, auroc_questions: how well the score of round 1 tells questions that the key
+            calls unknown from those it calls known; [low, high]; how many questions have both.
+        comparison: the scorers of round 1 side by side (`probe.comparison`); None if there is one alone.
+        curiosity, awareness, brevity, slc: over all questions that the model proposed.
+        curiosity_of: how many questions curiosity was computed from; None: from all.
+        published: the four metrics as stored in an imported result file, else None.
+        before, after: of the round; control: taught on random pairs; original: the model before round 1, in
+            later rounds. details: what each of their figures rests on.
+        promoted, reasons, notes, gains: the gate's decision; promoted is None if verify has not decided.
+        known_trained: share of the known questions' facts that were trained on; above 0, forgetting was not
+            tested.
+        verdicts: count per verdict.
+        seconds, usage, errors: per stage, over all rounds. skipped: library files or parts not used.
+        truncated: pairs that the entailment model read in part only.
+        rounds_detail, models, versions, seed, confidence: where the figures come from.
+    """
+
+    round: int | None = None
+    rounds: int = 0
+    questions: int = 0
+    inconsistent: int = 0
+    gaps: int | None = None
+    unscored: int = 0
+    scorer: str = ""
+    adaptive: bool = False
+    methods: dict[str, Method] = {}
+    threshold: Unit = 0.0
+    threshold_source: str = ""
+    threshold_note: str = ""
+    calibrated: bool = False
+    calibrations: dict[str, dict[str, Any]] = {}
+    samples_drawn: int = 0
+    samples_saved: float | None = None
+    auroc: Unit | None = None
+    auroc_interval: tuple[float, float] | None = None
+    auroc_questions: int = 0
+    comparison: dict[str, Any] | None = None
+    curiosity_of: int | None = None
+    published: dict[str, float] | None = None
+    before: Figures = Figures()
+    after: Figures = Figures()
+    control: Figures | None = None
+    original: Figures | None = None
+    details: Details = Details()
+    promoted: bool | None = None
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    gains: dict[str, Gain] = {}
+    known_trained: float | None = None
+    verdicts: dict[VerdictKind, int] = {}
+    seconds: dict[str, float] = {}
+    usage: dict[str, dict[str, Any]] = {}
+    errors: dict[str, int] = {}
+    skipped: int = 0
+    truncated: int | None = None
+    rounds_detail: tuple[RoundFigures, ...] = ()
+    models: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    seed: int = 0
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; an arm that was not asked is left out."""
+        found = self.model_dump(mode="json")
+        return {k: v for k, v in found.items() if v is not None or k not in ("control", "original")}
