@@ -205,3 +205,17 @@ def test_the_last_promoted_round_speaks_for_the_run_before_and_after(tmp_path: P
     assert (summary["before"]["gap_correct"], summary["after"]["gap_correct"]) == (0.5, 1.0)
     assert summary.gains["gap"].n == 2
     assert [d["questions"] for d in summary["rounds_detail"]] == [1, 2, 3]
+
+
+def test_what_must_be_said_of_an_adaptive_run_and_of_two_ways_of_judging(run: Run, key: JsonlKey) -> None:
+    from selfstudy.show.words import cautions
+
+    made = run.recipe.model_copy(update={"probe": run.recipe.probe.model_copy(update={"adaptive": 3})})
+    adaptive = summarise(Run(run.path, made, None), key, Letters())
+    assert adaptive.adaptive
+    assert any("unequal numbers of" in note for note in cautions(adaptive))
+    plain = summarise(run, key, Letters())
+    assert not any("unequal numbers of" in note for note in cautions(plain))
+    details = {"after": {"gap_correct": {"n": 3, "judged_by": {"key": 1, "reference": 2}}}}
+    mixed = type(plain).model_validate({"details": details})
+    assert "1 against the key, 2 against the reference" in " ".join(cautions(mixed))

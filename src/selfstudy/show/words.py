@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selfstudy.probe.comparison import UNEQUAL_SAMPLES
 from selfstudy.records import GAPS, VerdictKind
 from selfstudy.summary import Summary
 
@@ -64,8 +63,6 @@ def cautions(summary: Summary) -> list[str]:
             "Answers were judged in two ways, by the accepted answers of the key where it has the question "
             f"and by the reference elsewhere ({told}, of the gaps): the shares mix both."
         )
-    if summary.adaptive and summary.auroc is not None:
-        found.append(f"{UNEQUAL_SAMPLES[0].upper()}{UNEQUAL_SAMPLES[1:]}.")
     if summary.known_trained is not None:
         found.append(
             f"Of the facts that known questions ask about, {percent(summary.known_trained)} stand in "

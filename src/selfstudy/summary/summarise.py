@@ -74,6 +74,13 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         "seed": run.recipe.seed,
         "confidence": run.recipe.verify.confidence,
     }
+    if figures["adaptive"] and figures["auroc"] is not None:
+        from selfstudy.probe.comparison import UNEQUAL_SAMPLES
+
+        figures["notes"] = (
+            *figures.get("notes", ()),
+            f"{UNEQUAL_SAMPLES[0].upper()}{UNEQUAL_SAMPLES[1:]}.",
+        )
     asked = figures.pop("methods")
     whole, methods = _capability(part, run.recipe, embedder)
     counted = {name: Method(**counts, **methods.get(name, {})) for name, counts in asked.items()}
