@@ -136,7 +136,6 @@ def test_capability_by_hand(run: Run) -> None:
     assert summary["curiosity_of"] is None
 
 
-
 def test_curiosity_of_a_sample_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = capability.self_learning_capability
     monkeypatch.setattr(capability, "self_learning_capability", partial(whole, limit=1))

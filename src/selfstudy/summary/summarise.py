@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from selfstudy.run import Round, Run
 
 
-
 def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
     """The figures of `run`, however far it got; `model.Summary` says what each is.
 
@@ -195,9 +194,7 @@ def _comparison(run: Run) -> dict[str, Any] | None:
 def _capability(
     part: Round | None, recipe: Recipe, embedder: Embedder
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Self-learning capability over the questions that the model proposed: of all, and per way of asking.
-
-    """
+    """Self-learning capability over the questions that the model proposed: of all, and per way of asking."""
     from selfstudy.probe import capability
     from selfstudy.probe.questions import Proposal
 
