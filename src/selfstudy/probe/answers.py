@@ -81,12 +81,12 @@ def settled(inconsistent: float, judged: float, rest: int, threshold: float, err
     """
     if judged <= 0:
         return rest == 0
-    gap = inconsistent / judged > threshold
+    above = inconsistent / judged > threshold
     a, b = 0.5 + inconsistent, 0.5 + judged - inconsistent
     chance = sum(
         exp(log(comb(rest, more)) + _log_beta(a + more, b + rest - more) - _log_beta(a, b))
         for more in range(rest + 1)
-        if ((inconsistent + more) / (judged + rest) > threshold) != gap
+        if ((inconsistent + more) / (judged + rest) > threshold) != above
     )
     return chance <= error
 

@@ -22,10 +22,11 @@ class Ask(Block):
     method: QuestionMethod
     count: Positive
     source: Path | None = None
-    """external: a text file, one topic a line, or `-`: stdin, or the function given to `Study`.
+    """external: a text file, one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
+    or `-`: stdin, or the function given to `Study`.
     oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
     questions: bool = False
-    """external: the lines are questions, to be asked as they are, and not topics."""
+    """external: the entries are questions, to be asked as they are, and not topics."""
     topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_new_tokens: Positive = 64
@@ -78,13 +79,13 @@ class ProbeBlock(Block):
     samples: Annotated[int, Field(ge=1, le=100)] = 10
     """How often a question is answered, beside the passage; how: see `answering`."""
     scorer: ScorerName = "selfcheck-nli"
-    """The one whose score decides what is a gap."""
+    """The one whose score decides what is inconsistent."""
     compare: tuple[ScorerName, ...] = ()
     """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
     ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
     """Members of the scorer `ensemble`."""
     threshold: Fraction | None = None
-    """Hallucination score above it = gap. None: the calibrated one of this model and scorer, else 0.5."""
+    """A score above it = inconsistent. None: the one calibrated for these models and settings, else 0.5."""
     adaptive: AdaptiveBlock | None = None
     """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
 

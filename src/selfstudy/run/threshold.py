@@ -40,7 +40,8 @@ class Threshold(BaseModel):
     """A question with a hallucination score above `value` is inconsistent.
 
     `precision` is the share of unknown questions above it that calibration was asked for, `labels` how many
-    questions it had.  `weights` are those of the scorer `ensemble`, where they were learned (bias, and one per member).
+    questions it had.  `weights` are those of the scorer `ensemble`, where they were learned: bias, and one
+    per member.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -29,7 +29,7 @@ def fit_weights(values: Mapping[str, Sequence[float]], wrong: Sequence[bool]) ->
 
     Args:
         values: of each member, one per labelled answer, in [0, 1].
-        wrong: whether that answer is wrong (a gap).
+        wrong: whether that answer is wrong.
 
     Raises:
         DataError: all labels are the same, so there is nothing to learn.
