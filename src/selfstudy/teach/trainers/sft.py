@@ -1,13 +1,7 @@
 """Supervised training on examples: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
 
-Two things are computed once or not at all; the loss and its gradients are the same:
-- the vocabulary layer runs on the positions that are learned, not on the prompt;
-- the beginning that all sequences of a batch share (the system prompt) runs once, and they continue its
-  cache.  Its gradient is the sum over the batch.
-Measured, CPU time of a step on one core of a busy machine (hidden 256, 6 layers, vocabulary 3,072, LoRA r 32
-without dropout, batch 32 x 35 tokens, 12 of them shared, 12 learned).  In the trainer: TRL's own 573 ms,
-the first alone 430 ms.  In a bare loop, so without the trainer's own work: the first alone 453 ms, both
-324 ms, with `fast_lora` too 216 ms.  This file as it is, in the trainer: 284 ms (least 252 ms).
+The vocabulary layer runs on the positions that are learned, not on the prompt; loss and gradients are the
+same.  What else was tried, and how fast each is: docs/decisions/0006-one-pass-a-batch.md.
 """
 
 from __future__ import annotations
@@ -20,7 +14,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
-from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
 from selfstudy.models.base import HasWeights
@@ -28,9 +21,6 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import SFTBlock
 from selfstudy.records import Example
 from selfstudy.teach.trainers import fast_lora, shared
-
-SHARED_ROWS, SHARED_TOKENS = 4, 4
-"""Smallest batch and shortest common beginning for which running it apart pays."""
 
 
 def train(
@@ -77,8 +67,6 @@ def tokenised(lm: HasWeights, examples: Sequence[Example]) -> list[shared.Row]:
 
 
 class _Trainer(SFTTrainer):  # type: ignore[misc]
-    _can_share = True
-
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
 
@@ -97,41 +85,17 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=-100)
         learned = targets != -100
-        tokens, mask = inputs["input_ids"], inputs["attention_mask"]
-        start, cache = self._shared_beginning(core, tokens, learned)
-        more = {"use_cache": False} if cache is None else {"past_key_values": cache}
-        hook = head.register_forward_pre_hook(lambda _, given: (given[0][learned[:, start:]],))
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][learned],))
         try:
-            logits = model(input_ids=tokens[:, start:], attention_mask=mask, **more).logits
+            logits = model(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+            ).logits
         finally:
             hook.remove()
         loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
         count = learned.sum() if num_items_in_batch is None else num_items_in_batch
         return loss / torch.as_tensor(count).clamp(min=1)
 
-    def _shared_beginning(self, model: Any, tokens: Tensor, learned: Tensor) -> tuple[int, Any]:
-        """How many tokens all rows begin with, and the cache that holds them for every row; else 0, None."""
-        if not self._can_share or len(tokens) < SHARED_ROWS or self.args.gradient_checkpointing:
-            return 0, None
-        same = (tokens == tokens[:1]).all(0) & ~learned.any(0)
-        length = int(same.long().cumprod(0).sum())
-        if length < SHARED_TOKENS:
-            return 0, None
-        cache = model(input_ids=tokens[:1, :length], use_cache=True).get("past_key_values")
-        if not _is_growing(cache):
-            self._can_share = False
-            return 0, None
-        cache.batch_repeat_interleave(len(tokens))
-        return length, cache
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         # past TRL's own metrics, which its loss would have collected
         super(SFTTrainer, self).log(logs, start_time)
-
-
-def _is_growing(cache: Any) -> bool:
-    """Whether a cache simply keeps keys and values of all positions, so that it can be differentiated."""
-    from transformers.cache_utils import DynamicLayer
-
-    layers = getattr(cache, "layers", None) or []
-    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)

@@ -218,6 +218,8 @@ def arguments(
         "bf16": device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False),
         "activation_checkpointing": large,
         "max_length": None,
+        # the routers of experts are not trained; with it TRL would also leave the model in another mode
+        "router_aux_loss_coef": 0.0,
         "remove_unused_columns": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": device == "cuda",
@@ -245,27 +247,26 @@ def steps_of(items: int, block: TrainingBlock) -> int:
 
 
 class ByLength(torch.utils.data.Sampler[int]):
-    """Indices in random order, but so that a batch holds sequences of one kind and about one length.
+    """Indices in random order, but so that a batch holds sequences of about one length, to save padding.
 
-    Shuffled; then pools of `POOL` batches are sorted by how the sequences begin and how long they are; then
-    the batches are shuffled.  Sequences that begin alike share that part of the computation (see `sft`).
-    Every epoch has an order of its own that depends on the seed alone.
+    Shuffled; then pools of `POOL` batches are sorted by length; then the batches are shuffled.  Every epoch
+    has an order of its own that depends on the seed alone.
     """
 
     def __init__(self, sequences: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
-        self._keys = [(tuple(ids[:8]), len(ids)) for ids in sequences]
+        self._lengths = [len(ids) for ids in sequences]
         self._size = batch_size
         self._seed = seed
         self._epoch = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._lengths)
 
     def __iter__(self) -> Iterator[int]:
         rng = random.Random(f"{self._seed}:batches:{next(self._epoch)}")
-        order = rng.sample(range(len(self._keys)), len(self._keys))
+        order = rng.sample(range(len(self._lengths)), len(self._lengths))
         pools = [order[i : i + POOL * self._size] for i in range(0, len(order), POOL * self._size)]
-        indices = [i for pool in pools for i in sorted(pool, key=lambda k: self._keys[k])]
+        indices = [i for pool in pools for i in sorted(pool, key=self._lengths.__getitem__)]
         batches = [indices[i : i + self._size] for i in range(0, len(indices), self._size)]
         rest = [batches.pop()] if len(indices) % self._size else []  # a short batch must come last
         rng.shuffle(batches)
