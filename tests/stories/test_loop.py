@@ -13,8 +13,10 @@ import pytest
 
 from selfstudy import Run, learn, load_lm
 from selfstudy.atlas import world
+from selfstudy.models.answering import from_memory
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.models.local.loading import locate
+from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.records import (
     Answer,
@@ -28,6 +30,7 @@ from selfstudy.records import (
     Score,
     Verdict,
 )
+from selfstudy.run.standing import hashes
 from selfstudy.run.threshold import of as threshold_of
 
 from .small import QUICK, branch, cli, recipe, refusal
@@ -67,6 +70,8 @@ def test_a_run_ends_with_everything_that_it_promises(finished: Path) -> None:
     assert (adapter / "adapter_model.safetensors").is_file()
     assert (adapter / "REJECTED.txt").exists() == (not summary["promoted"])
     assert (finished / "promoted").exists() == summary["promoted"]
+    if summary["promoted"]:
+        assert hashes(finished / "promoted") == hashes(adapter)
     page = (finished / "report.html").read_text(encoding="utf-8")
     assert 'src="http' not in page
     assert not [p.name for p in finished.rglob("*") if p.suffix in {".pkl", ".pt", ".bin", ".tmp"}]
@@ -169,6 +174,13 @@ def test_a_second_round_builds_on_what_was_promoted_and_merges_it(finished: Path
     last = 2 if promoted[1] else 1
     taught = load_lm(LocalModel(path=changed.model.path, adapter=run / f"rounds/{last}/adapter"))
     merged = load_lm(LocalModel(path=str(run / "promoted")))
+    with Run.open(run, write=False) as opened:
+        assert hashes(run / "promoted") == opened.read_json(opened.promoted_file)["files"]  # type: ignore[index]
+        assert {c.arm for c in opened.round(2).iter(Check)} == {"base", "original", "taught"}
+        asked = [c for c in opened.round(last).iter(Check) if c.arm == "taught" and c.target != "reading"]
+    prompts, greedy = Prompts(), from_memory(changed.answering, 0, changed.seed)
+    said = merged.generate([prompts.chat("answer", question=c.asked) for c in asked], greedy)
+    assert [row[0].text for row in said] == [c.answer for c in asked], "what was measured is what lies there"
     chats = [chat("What is the capital of France?"), chat("Name a city.")]
     assert [[c.text for c in row] for row in merged.generate(chats, GREEDY)] == [
         [c.text for c in row] for row in taught.generate(chats, GREEDY)

@@ -90,9 +90,9 @@ class TeachBlock(Block):
     """Rewordings of each gap question kept for verify."""
     reword_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     known_heldout: Fraction = 0.5
-    """Share of known questions that is kept for verify and never replayed."""
+    """Share of known facts whose questions are kept for verify and never replayed."""
     split_by: Literal["question", "topic"] = "question"
-    """What is kept as a whole: single questions, or all known questions of a topic (methods 2).
+    """What is kept as a whole: all known questions of a fact, or of a topic (methods 2).
 
     Known questions only: gaps are all taught, also those of a topic whose known questions are held out.
     """

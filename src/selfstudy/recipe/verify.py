@@ -18,8 +18,9 @@ class VerifyBlock(Block):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Positive = 10_000
     margin: Fraction = 0.02
-    """Most that correctness on known questions and on reading may fall for promotion."""
+    """Most that correctness on known questions and on reading may fall for promotion: against the model that
+    stands, and in later rounds, over all of them, against the model before round 1."""
     control: bool = False
     """Also train and check an adapter on random pairs; promotion then has to beat it."""
     merge: bool = False
-    """Promotion writes a merged model instead of an adapter."""
+    """The adapter is merged into the model (in float32) before it is asked, and that model is promoted."""
