@@ -22,7 +22,7 @@ class Ask(Block):
     method: QuestionMethod
     count: Positive
     source: Path | None = None
-    """external: a text file, a topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
+    """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
     or `-`: stdin, or the function given to `Study`.
     oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
     questions: bool = False
