@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import selfstudy
+from selfstudy.run import Round
 
 ROOT = Path(selfstudy.__file__).parent
 STAGES = ("probe", "gather", "teach", "verify")
@@ -94,38 +96,208 @@ def inside(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_stages_never_import_each_other(stage: str) -> None:
-    others = [f"selfstudy.{other}" for other in (*STAGES, "loop", "cli") if other != stage]
-    wrong = {
+def of(folder: str) -> list[Path]:
+    return [path for path in FILES if relative(path).startswith(f"{folder}/") or relative(path) == folder]
+
+
+def importers(package: str) -> set[tuple[str, str]]:
+    """(file, module) of every import of a package or of what is in it, from outside of it."""
+    return {
         (relative(path), module)
-        for path in (ROOT / stage).rglob("*.py")
+        for path in FILES
         for module in imports(path)
-        if any(inside(module, other) for other in others)
+        if inside(module, f"selfstudy.{package}")
+        and not inside(
+            f"selfstudy.{relative(path).removesuffix('.py').replace('/', '.')}", f"selfstudy.{package}"
+        )
+    }
+
+
+def from_elsewhere(package: str, *allowed: str) -> set[tuple[str, str]]:
+    """Imports of a package by files other than those of the allowed folders."""
+    return {found for found in importers(package) if not found[0].startswith(allowed)}
+
+
+SEES_STAGES = ("cli/", "verbs/", "loop.py", "summary.py", "atlas/build/")
+"""Everything else knows no stage; atlas/build makes the embedded models, and asks as the probe does."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_never_import_each_other_and_nothing_below_imports_one(stage: str) -> None:
+    assert not from_elsewhere(stage, *SEES_STAGES)
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("cli", ()),
+        ("verbs", ("cli/",)),
+        ("show", ("cli/", "loop.py")),
+        ("loop", ("cli/", "__init__.py")),
+        ("summary", ("loop.py",)),
+        ("atlas", ("library/open.py", "judging/answer_key.py", "cli/")),
+    ],
+)
+def test_who_may_import_the_upper_floors(package: str, allowed: tuple[str, ...]) -> None:
+    assert not from_elsewhere(package, *allowed)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_reads_the_block_of_another(stage: str) -> None:
+    others = "|".join(other for other in STAGES if other != stage)
+    wrong = {
+        (relative(path), number, line.strip())
+        for path in of(stage)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(rf"\brecipe\.({others})\b", line)
     }
     assert not wrong
 
 
-SEES_STAGES = ("cli", "loop.py", "summary", "verbs", "run", "__init__.py")
-SEES_SHOW = ("cli", "loop.py")
+GROUND = ("errors.py", "records.py", "text.py", "duplicates.py", "stats.py", "progress.py", "version.py")
 
 
-def test_only_the_loop_and_the_command_line_see_stages_and_show() -> None:
-    for path in FILES:
-        home = relative(path).split("/")[0]
-        for package in (*STAGES, "show"):
-            allowed = SEES_SHOW if package == "show" else (*SEES_STAGES, "atlas")
-            if home != package and home not in allowed:
-                wrong = [module for module in imports(path) if inside(module, f"selfstudy.{package}")]
-                assert not wrong, (relative(path), wrong)
-
-
-def test_foundations_know_nothing_above_them() -> None:
-    for name in ("errors.py", "records.py", "files/jsonl.py", "run/directory.py", "progress.py"):
+def test_the_ground_knows_nothing_above_it() -> None:
+    known = {f"selfstudy.{name.removesuffix('.py')}" for name in GROUND}
+    for name in GROUND:
         above = {
-            m for m in imports(ROOT / name) if inside(m, "selfstudy.models") or inside(m, "selfstudy.atlas")
+            m
+            for m in imports(ROOT / name)
+            if inside(m, "selfstudy") and m != "selfstudy" and not any(inside(m, one) for one in known)
         }
         assert not above, name
+
+
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name; a package by that of its `__init__.py`."""
+    found = {}
+    for path in FILES:
+        parts = ["selfstudy", *path.relative_to(ROOT).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def edges() -> dict[str, set[str]]:
+    """What every module imports of ours, inside functions and for type checkers too."""
+    ours = modules()
+    found: dict[str, set[str]] = {}
+    for name, path in ours.items():
+        wanted = imports(path) & set(ours)
+        # `from a import b` imports the package a for the sake of its module a.b, if there is one
+        narrow = {one for one in wanted if not any(inside(other, one) and other != one for other in wanted)}
+        found[name] = (narrow | wanted_names(path, ours)) - {name}
+    return found
+
+
+def wanted_names(path: Path, ours: dict[str, Path]) -> set[str]:
+    """Packages of which a file imports a name that is no module, so that their `__init__.py` hands it on."""
+    return {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and node.module in ours
+        and any(f"{node.module}.{alias.name}" not in ours for alias in node.names)
+    }
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of nodes that reach each other."""
+    reach = {name: set(found) for name, found in graph.items()}
+    for middle in graph:
+        for name in graph:
+            if middle in reach[name]:
+                reach[name] |= reach[middle]
+    return [
+        {name, *(o for o in reach[name] if name in reach.get(o, ()))} for name in graph if name in reach[name]
+    ]
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    assert not circles(edges())
+
+
+def test_no_room_imports_itself_over_others() -> None:
+    def room(module: str) -> str:
+        return ".".join(module.split(".")[:2])
+
+    rooms: dict[str, set[str]] = {}
+    for name, found in edges().items():
+        rooms.setdefault(room(name), set()).update(room(one) for one in found if room(one) != room(name))
+    assert not circles(rooms)
+
+
+def test_a_circle_would_be_seen() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    assert circles(graph) == [{"a", "b", "c"}] * 3
+
+
+LAZY = "__init__.py"
+"""The package itself hands its names on when they are first used."""
+
+
+def test_init_files_hand_names_on_and_hold_no_logic() -> None:
+    plain = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign, ast.If)
+    wrong = {
+        (relative(path), ast.unparse(node).splitlines()[0])
+        for path in FILES
+        if path.name == "__init__.py" and relative(path) != LAZY
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if not isinstance(node, plain)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) != "__all__")
+    }
+    assert not wrong
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(relative(path))
+    assert not {name: places for name, places in homes.items() if len(places) > 1}
+
+
+def test_the_files_of_a_run_are_named_in_one_place() -> None:
+    """No other file of the package spells one; docstrings may."""
+    named = {
+        name
+        for owner in (selfstudy.Run, Round)
+        for attribute in vars(owner)
+        if not attribute.startswith("_") and isinstance(name := getattr(owner, attribute), str)
+    }
+    assert {"recipe.yaml", "summary.json", "gate.json", "promoted"} <= named
+    files = {name.rpartition("/")[2] for name in named if "." in name} | {"REJECTED.txt", ".done"}
+    folders = {name for name in named if "." not in name} | {"adapter", "control"}
+    wrong = []
+    for path in FILES:
+        if relative(path) in ("run/directory.py", *SPELL_OWN):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in documentation
+            ):
+                last = re.split(r"[/*]", node.value)[-1]
+                wrong += [(relative(path), node.lineno, node.value)] * (last in files)
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                part = node.right.value if isinstance(node.right, ast.Constant) else None
+                if isinstance(part, str) and folders & set(part.split("/")):
+                    wrong.append((relative(path), node.lineno, part))
+    assert not wrong
+
+
+SPELL_OWN = {
+    "verbs/score.py": "the user's own cache is called as that of a run, and lies elsewhere",
+    "files/jsonl.py": "the error for a damaged line tells what to delete",
+}
+
+
+def test_ray_is_imported_in_one_file() -> None:
+    users = {relative(p) for p in FILES for m in imports(p) if m.split(".")[0] == "ray"}
+    assert users <= {"models/scale.py"}
 
 
 def test_heavy_packages_are_imported_where_they_are_used() -> None:

@@ -225,16 +225,9 @@ class Study:
     @cached_property
     def documents(self) -> Sequence[Document]:
         """The library's documents; what was skipped is written to the first round and said."""
-        spec = self.recipe.library
-        if spec is None:
-            return ()
-        if spec == "atlas":
-            from selfstudy.atlas import world
+        from selfstudy.library.open import open_library
 
-            return world.documents()
-        from selfstudy.library.folder import read_documents
-
-        reading = read_documents(Path(spec))
+        reading = open_library(self.recipe.library)
         for note in reading.notes:
             self.reporter.note(note)
         if reading.skipped:

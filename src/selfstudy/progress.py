@@ -91,10 +91,10 @@ class Terminal:
             if now - last >= PLAIN_SECONDS and 0 < done < total:
                 last = now
                 left = (now - start) / done * (total - done)
-                self.note(f"{label}: {done} of {total}, about {_duration(left)} left")
+                self.note(f"{label}: {done} of {total}, about {duration(left)} left")
 
         yield advance
-        self.note(f"{label}: {done} of {total} in {_duration(time.monotonic() - start)}")
+        self.note(f"{label}: {done} of {total} in {duration(time.monotonic() - start)}")
 
 
 def _bars(console: Console) -> Progress:
@@ -118,11 +118,13 @@ def _bars(console: Console) -> Progress:
     )
 
 
-def _duration(seconds: float) -> str:
-    """Seconds for a person: 42 s, 3 min 05 s, 2 h 10 min."""
+def duration(seconds: float) -> str:
+    """Seconds for a person: 4.2 s, 42 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

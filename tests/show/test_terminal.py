@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from selfstudy.progress import duration
 from selfstudy.show.terminal import print_summary
-from selfstudy.show.words import duration, headline, percent, points_of_percent, story
+from selfstudy.show.words import headline, percent, points_of_percent, story
 from selfstudy.summary import Summary
 
 SUMMARY: dict[str, Any] = {

@@ -10,10 +10,7 @@ import typer
 from selfstudy.cli.session import ModelOption, RecipeFile, SetOption, app, load, overrides, session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from selfstudy.recipe import Recipe
-    from selfstudy.records import Document
     from selfstudy.verbs.estimate import Estimate
 
 MEASURE_SECONDS = 5.0
@@ -76,6 +73,7 @@ def estimate(
 
 def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> None:
     """Prints the estimate of a recipe, measured for so many seconds (0: not at all)."""
+    from selfstudy.library.open import open_library
     from selfstudy.models import load_lm
     from selfstudy.models.counting import chat_counter
     from selfstudy.prompts import Prompts
@@ -83,7 +81,7 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     from selfstudy.verbs.estimate import estimate as figure
     from selfstudy.verbs.estimate import measure
 
-    documents = _documents(recipe)
+    documents = open_library(recipe.library).documents
     prompts = Prompts(recipe.prompts)
     block = block_of(recipe, "probe")
     speeds = None
@@ -104,20 +102,10 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
         typer.echo(line)
 
 
-def _documents(recipe: Recipe) -> Sequence[Document]:
-    if recipe.library is None:
-        return ()
-    if recipe.library == "atlas":
-        from selfstudy.atlas import world
-
-        return world.documents()
-    from selfstudy.library.folder import read_documents
-
-    return read_documents(Path(recipe.library)).documents
-
-
 def _table(found: Estimate) -> list[str]:
     """The rows and their sums, in columns."""
+    from selfstudy.progress import duration
+
     timed = any(row.seconds is not None for row in found.rows)
     priced = any(row.cost is not None for row in found.rows)
     head = ["stage", "calls", "prompt tokens", "completion tokens"]
@@ -145,13 +133,6 @@ def _table(found: Estimate) -> list[str]:
         for line in table
     ]
     return [*lines, "", *found.assumed]
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a person: 42 s, 3 min, 2.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @app.command(short_help="Talk to a model, or to a run: before and after.")

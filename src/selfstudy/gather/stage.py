@@ -19,7 +19,7 @@ from selfstudy.gather.verdicts import judge
 from selfstudy.library.index import Library
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
-from selfstudy.records import Answer, Evidence, Failure, Question, Record, Score, Verdict
+from selfstudy.records import Answer, Evidence, Failure, Question, Record, Verdict
 from selfstudy.run import threshold
 
 if TYPE_CHECKING:
@@ -40,10 +40,7 @@ def run_gather(
     if round_.finished("gather"):
         return
     passages = {answer.question_id: answer.passage.text for answer in round_.iter(Answer)}
-    scorer = round_.run.recipe.probe.scorer
-    scores = {
-        s.question_id: s.value for s in round_.iter(Score) if s.scorer == scorer and s.value is not None
-    }
+    scores = threshold.scores(round_)
     questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
     done = {verdict.question_id for verdict in round_.iter(Verdict)}
     done |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == "gather"}

@@ -22,7 +22,7 @@ MAX_LISTED = 20
 
 
 @dataclass
-class Reading:
+class Contents:
     """What a library holds: documents in a fixed order, what was skipped, what a person should know."""
 
     documents: list[Document] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Reading:
     notes: list[str] = field(default_factory=list)
 
 
-def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Reading:
+def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Contents:
     """All documents of the file or folder `path` (with its subfolders, in sorted order).
 
     `Document.source` is the path below `path`, with `#line 7` for a record and `#2` for the second part of a
@@ -42,7 +42,7 @@ def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Reading:
         DataError: nothing is at `path`, or nothing there can be used; it lists what was skipped and why.
     """
     path = Path(path)
-    reading = Reading()
+    reading = Contents()
     seen: dict[str, str] = {}
     count = 0
     for file, name in _files(path, reading.skipped):

@@ -97,7 +97,7 @@ def _answer(
 def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     probe = round_.run.recipe.probe
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
-    questions = {question.id: question for question in round_.iter(Question)}
+    questions = round_.by_id(Question)
     done = {(score.scorer, score.question_id) for score in round_.iter(Score)}
     with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records

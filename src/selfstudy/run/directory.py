@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -308,6 +308,10 @@ class Round:
                 first = error.errors(include_url=False)[0]
                 where = ".".join(map(str, first["loc"]))
                 raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
+
+    def by_id(self, kind: type[R], ids: Collection[str | None] | None = None) -> dict[str, R]:
+        """Records by id, those with one of `ids` if that is given; streamed, for there may be far more."""
+        return {record.id: record for record in self.iter(kind) if ids is None or record.id in ids}
 
     def ids(self, kind: type[Record]) -> set[str]:
         """The ids of all records of type `kind` (a copy)."""

@@ -157,6 +157,11 @@ def held_out_ids(
     return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
 
 
+def holds_wordings(recipe: Recipe) -> bool:
+    """Whether other wordings of the gaps are kept for verify."""
+    return recipe.teach.heldout_wordings > 0
+
+
 def used_texts(rounds: Iterable[Round]) -> set[str]:
     """Normal forms of all questions of these rounds, and of the rewordings that they trained on."""
     found = set()

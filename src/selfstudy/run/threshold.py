@@ -24,12 +24,12 @@ from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import jsonl
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Unit, digest
+from selfstudy.records import Score, Unit, digest
 from selfstudy.run.models import block_of, own_block
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
-    from selfstudy.run import Run
+    from selfstudy.run import Round, Run
 
 DEFAULT = 0.5
 HOME = "SELFSTUDY_HOME"
@@ -110,6 +110,16 @@ def resolve(recipe: Recipe) -> Threshold:
         )
     except (ValidationError, KeyError, TypeError) as error:
         raise _damaged(file_of(recipe, scorer), error) from None
+
+
+def scores(round_: Round) -> dict[str, float]:
+    """Question id -> hallucination score, by the scorer that decides; questions without one are left out."""
+    decides = round_.run.recipe.probe.scorer
+    return {
+        score.question_id: score.value
+        for score in round_.iter(Score)
+        if score.scorer == decides and score.value is not None
+    }
 
 
 def in_use(run: Run, scorer: str) -> float:

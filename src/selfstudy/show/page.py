@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from selfstudy import text
 from selfstudy.errors import RunError
 from selfstudy.files.jsonl import unfinished
-from selfstudy.show.words import auroc, duration, milliseconds, number, percent, points_of_percent
+from selfstudy.progress import duration
+from selfstudy.show.words import auroc, milliseconds, number, percent, points_of_percent
 
 if TYPE_CHECKING:
     from jinja2 import Template

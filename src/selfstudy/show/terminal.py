@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from selfstudy.progress import duration
 from selfstudy.show.charts import Change, changes
 from selfstudy.show.words import (
     cautions,
-    duration,
     headline,
     percent,
     points_of_percent,

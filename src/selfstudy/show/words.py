@@ -22,18 +22,6 @@ def points_of_percent(difference: float) -> str:
     return f"{difference * 100:+.1f}".replace("-", "−")
 
 
-def duration(seconds: float) -> str:
-    """Seconds as "42 s", "3 min 12 s" or "2 h 5 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def sampled(summary: Summary) -> str:
     """What is said behind the curiosity of a sample of the questions; empty where it is that of all."""
     return "" if summary.curiosity_of is None else f" (of a sample of {summary.curiosity_of:,})"

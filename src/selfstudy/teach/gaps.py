@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -52,9 +52,9 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
     verdicts = {v.question_id: v for v in round_.iter(Verdict)}
     answers = {a.question_id: a for a in round_.iter(Answer)}
     chosen = {v.reference_id for v in verdicts.values()}
-    references = _by_id(round_, Reference, lambda r: r.id in chosen and r.accepted)
+    references = {name: one for name, one in round_.by_id(Reference, chosen).items() if one.accepted}
     used = {r.evidence_id for r in references.values()}
-    evidence = _by_id(round_, Evidence, lambda e: e.id in used)
+    evidence = round_.by_id(Evidence, used)
     questions = round_.read(Question)
     split = split_of(round_)
     limit = threshold.of(round_.run).value
@@ -102,7 +102,3 @@ def as_control(questions: Sequence[JudgedQuestion], seed: int) -> list[JudgedQue
         replace(question, target=target, read_target=read)
         for question, (target, read) in zip(questions, answers, strict=True)
     ]
-
-
-def _by_id(round_: Round, kind: type[R], wanted: Callable[[R], bool]) -> dict[str, R]:
-    return {record.id: record for record in round_.iter(kind) if wanted(record)}

@@ -86,7 +86,7 @@ class Rules:
     reworded: bool = True
 
 
-class Finding(NamedTuple):
+class Reason(NamedTuple):
     """What one rule found: passed, not passed, or None where there was nothing to ask."""
 
     passed: bool | None
@@ -113,7 +113,7 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
         findings.append(_beats_control(found, rules))
     if known_trained:
         why = "of the facts of known questions were trained on, so what was forgotten cannot be told."
-        findings.append(Finding(False, f"Known questions: {known_trained:.1%} {why}"))
+        findings.append(Reason(False, f"Known questions: {known_trained:.1%} {why}"))
     shut = [finding for finding in findings if finding.passed is False]
     said = [finding for finding in findings if finding.passed is None]
     return Gate(
@@ -125,70 +125,70 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     )
 
 
-def _learned(found: Comparisons, rules: Rules) -> Finding:
+def _learned(found: Comparisons, rules: Rules) -> Reason:
     what = "Gaps as first asked"
     return _silent(found, "gap", what) or (
         _rise(found.gains["gap"], what, rules)
         if "gap" in found.gains
-        else Finding(False, "There is no gap question to ask, so nothing can have been learned.")
+        else Reason(False, "There is no gap question to ask, so nothing can have been learned.")
     )
 
 
-def _reworded(found: Comparisons, rules: Rules) -> Finding:
+def _reworded(found: Comparisons, rules: Rules) -> Reason:
     what = "Gaps in wordings held out of training"
     if "gap_reworded" in found.gains:
         return _rise(found.gains["gap_reworded"], what, rules)
     why = "no usable one was written" if rules.reworded else "teach.heldout_wordings is 0"
-    return _silent(found, "gap_reworded", what) or Finding(
+    return _silent(found, "gap_reworded", what) or Reason(
         None, f"{what}: none was there to check ({why}), so a sentence learned by heart would not be noticed."
     )
 
 
-def _kept(found: Comparisons, rules: Rules) -> list[Finding]:
+def _kept(found: Comparisons, rules: Rules) -> list[Reason]:
     known, reading = "Known questions held out of training", "Reading from a page"
     findings = [
         _no_fall(found, "known", known, rules)
-        or Finding(
+        or Reason(
             False,
             "There is no known question held out of training to ask, so forgetting was not measured "
             "(teach.known_heldout sets their share).",
         ),
         _no_fall(found, "reading", reading, rules)
-        or Finding(None, f"{reading}: none was there to check, so this kind of forgetting was not measured."),
+        or Reason(None, f"{reading}: none was there to check, so this kind of forgetting was not measured."),
     ]
     if rules.original:
         before = "against the model before round 1"
         nothing = f"There is no known question to ask {before}: forgetting over the rounds was not measured."
         findings.append(
-            _no_fall(found, "known_original", f"{known}, {before}", rules) or Finding(False, nothing)
+            _no_fall(found, "known_original", f"{known}, {before}", rules) or Reason(False, nothing)
         )
         over_rounds = _no_fall(found, "reading_original", f"{reading}, {before}", rules)
         findings += [over_rounds] if over_rounds else []
     return findings
 
 
-def _silent(found: Comparisons, name: str, what: str) -> Finding | None:
+def _silent(found: Comparisons, name: str, what: str) -> Reason | None:
     """Refusal where something was asked and nothing came back."""
     missing = found.unmeasured.get(name)
     if missing is None:
         return None
-    return Finding(
+    return Reason(
         False,
         f"{what}: none of {missing.asked} questions was answered by both models, so nothing was measured "
         f"(most often: {missing.error}).",
     )
 
 
-def _rise(gain: Gain, what: str, rules: Rules) -> Finding:
+def _rise(gain: Gain, what: str, rules: Rules) -> Reason:
     if not _enough(gain):
         return _too_many_failed(gain, what)
     if _rose(gain, rules):
-        return Finding(True, f"{what}: correctness rose {_figures(gain, rules)}.")
+        return Reason(True, f"{what}: correctness rose {_figures(gain, rules)}.")
     verb = "did not rise" if gain.difference <= 0 else "rose, but no rise at all cannot be excluded:"
-    return Finding(False, f"{what}: correctness {verb} {_figures(gain, rules)}.")
+    return Reason(False, f"{what}: correctness {verb} {_figures(gain, rules)}.")
 
 
-def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Finding | None:
+def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason | None:
     """Whether the fall of a comparison stays within the margin; None if there was nothing to ask."""
     if name not in found.gains:
         return _silent(found, name, what)
@@ -198,18 +198,18 @@ def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Finding 
     figures = _figures(gain, rules)
     # Shares of n carry rounding errors: 6 of 300 must not exceed a margin of 0.02.
     if -gain.difference > rules.margin + 1e-9:
-        return Finding(
+        return Reason(
             False, f"{what}: correctness fell by more than the margin of {rules.margin:.3g} {figures}."
         )
     if _worst(gain, rules) < -(rules.margin + SLACK) - 1e-9:
         excluded = f"a fall of more than {rules.margin + SLACK:.3g}"
-        return Finding(False, f"{what}: too few questions to exclude {excluded} {figures}.")
-    return Finding(True, f"{what}: correctness was kept within the margin of {rules.margin:.3g} {figures}.")
+        return Reason(False, f"{what}: too few questions to exclude {excluded} {figures}.")
+    return Reason(True, f"{what}: correctness was kept within the margin of {rules.margin:.3g} {figures}.")
 
 
-def _beats_control(found: Comparisons, rules: Rules) -> Finding:
+def _beats_control(found: Comparisons, rules: Rules) -> Reason:
     if "control" not in found.gains:
-        return _silent(found, "control", "Against the control trained on random pairs") or Finding(
+        return _silent(found, "control", "Against the control trained on random pairs") or Reason(
             False,
             "A control was ordered but none answered, so the gain cannot be told from that of any training.",
         )
@@ -220,7 +220,7 @@ def _beats_control(found: Comparisons, rules: Rules) -> Finding:
     alone = found.gains.get("control_gain")
     beside = f"; the control alone changed by {alone.difference:+.3f}" if alone else ""
     verb = "better" if _rose(gain, rules) else "not better"
-    return Finding(
+    return Reason(
         _rose(gain, rules),
         f"Against the control trained on random pairs: {verb} on gaps {figures}{beside}.",
     )
@@ -240,9 +240,9 @@ def _enough(gain: Gain) -> bool:
     return gain.failed <= MISSING * (gain.n + gain.failed)
 
 
-def _too_many_failed(gain: Gain, what: str) -> Finding:
+def _too_many_failed(gain: Gain, what: str) -> Reason:
     of = gain.n + gain.failed
-    return Finding(False, f"{what}: {gain.failed} of {of} questions failed, too many to judge by the rest.")
+    return Reason(False, f"{what}: {gain.failed} of {of} questions failed, too many to judge by the rest.")
 
 
 def _figures(gain: Gain, rules: Rules) -> str:

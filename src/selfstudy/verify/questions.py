@@ -6,7 +6,7 @@ It reads records and the answer key and makes a fixed list; it knows nothing of 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -161,7 +161,7 @@ def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:
     """The cases whose evidence is there, with its text; at most as many as the recipe asks for."""
     wanted = {c.reference.evidence_id for c in cases}
     first = round_.run.round(1)
-    found = {**_by_id(first, Evidence, wanted), **_by_id(round_, Evidence, wanted)}
+    found = {**first.by_id(Evidence, wanted), **round_.by_id(Evidence, wanted)}
     pages = {name: text.under_title(passage.title, passage.text) for name, passage in found.items()}
     some = [c for c in cases if c.reference.evidence_id in pages]
     return [(c, pages[c.reference.evidence_id]) for c in _sample(some, round_.run.recipe, "reading")]
@@ -170,8 +170,8 @@ def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:
 def _cases(round_: Round, key: AnswerKey | None) -> list[_Case]:
     """Every question whose verdict rests on an accepted reference, in the order of the verdicts."""
     verdicts = [v for v in round_.iter(Verdict) if v.reference_id and v.kind != "unverifiable"]
-    references = _by_id(round_, Reference, {v.reference_id for v in verdicts})
-    questions = _by_id(round_, Question, {v.question_id for v in verdicts})
+    references = round_.by_id(Reference, {v.reference_id for v in verdicts})
+    questions = round_.by_id(Question, {v.question_id for v in verdicts})
     found = []
     for verdict in verdicts:
         reference = references.get(verdict.reference_id or "")
@@ -215,9 +215,3 @@ def _wordings(round_: Round, gaps: Sequence[_Case], seed: int) -> dict[str, list
                 rng = random.Random(f"{seed}:verify:{wording}:{name}")
                 chosen[name].append((wording, rng.choice(fresh)))
     return chosen
-
-
-def _by_id(round_: Round, kind: type[R], wanted: Iterable[str | None]) -> dict[str, R]:
-    """The wanted records; read as a stream, for there may be far more of them."""
-    keep = set(wanted)
-    return {record.id: record for record in round_.iter(kind) if record.id in keep}

@@ -24,7 +24,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Arm, Check, Completion, Failure, digest
 from selfstudy.run import Round
-from selfstudy.run.split import trained_share
+from selfstudy.run.split import holds_wordings, trained_share
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, Rules, decide, refuse
 from selfstudy.verify.questions import PlannedCheck, plan
@@ -79,7 +79,7 @@ def run_verify(
             Resampling(block.confidence, block.resamples, recipe.seed),
             control=block.control,
             original="original" in arms,
-            reworded=recipe.teach.heldout_wordings > 0,
+            reworded=holds_wordings(recipe),
         )
         checks = round_.read(Check)
         known = {check.question_id for check in checks if check.target == "known"}

@@ -103,7 +103,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class LabelledPair:
     """Two texts, what the second is to the first, and which kind of pair and attribute it is."""
 
     first: str
@@ -277,7 +277,7 @@ class Speaker:
         return said
 
     # -- pairs ----------------------------------------------------------------------------------------
-    def pair(self, easy: bool = False) -> Pair:
+    def pair(self, easy: bool = False) -> LabelledPair:
         """A random pair; `easy` ones are single statements only."""
         what = self.rng.random()
         if easy or self.novel or what < 0.6:
@@ -316,7 +316,7 @@ class Speaker:
             pass
         return other
 
-    def statements(self) -> Pair:
+    def statements(self) -> LabelledPair:
         claim = self.claim()
         other, label, what = self.second(claim)
         assert other is not None
@@ -324,7 +324,7 @@ class Speaker:
         second = first if what == "same" and self.rng.random() < 0.1 else self.say(other, self.novel)
         return self._either(first, second, label, what, claim.attribute)
 
-    def with_page(self) -> Pair:
+    def with_page(self) -> LabelledPair:
         claim = self.claim()
         other, label, what = self.second(claim)
         assert other is not None
@@ -334,7 +334,7 @@ class Speaker:
         lines = lines or [self.say(other)]
         return self._either(self.say(claim), " ".join(lines), label, f"page, {what}", claim.attribute)
 
-    def odd(self) -> Pair:
+    def odd(self) -> LabelledPair:
         """A statement against what states nothing: refusals, questions, pieces, nothing at all."""
         rng, claim = self.rng, self.claim()
         first, how = self.say(claim), rng.random()
@@ -356,13 +356,13 @@ class Speaker:
             second = language.STATEMENTS.get(claim.attribute, EXTRA[KIND])[0].split("{v}")[0]
             second = second.format(x=claim.entity).strip()
         if rng.random() < 0.1:
-            return Pair(second, second, "entailment", "odd, identical", "none")
+            return LabelledPair(second, second, "entailment", "odd, identical", "none")
         return self._either(first, second, "neutral", "odd", claim.attribute)
 
     def _unlike_value(self, claim: Claim) -> str | tuple[str, ...]:
         return self.other_value(claim).value
 
-    def negation(self) -> Pair:
+    def negation(self) -> LabelledPair:
         """Not Y against Y (contradiction), Z which is not Y (entailment), and the ways around."""
         rng = self.rng
         attribute = rng.choice(sorted(NEGATED))
@@ -373,18 +373,18 @@ class Speaker:
             return self._either(self.say(claim), never, "contradiction", "negation", attribute)
         other = self.other_value(claim)
         if how < 0.6:
-            return Pair(never, never, "entailment", "negation", attribute)
+            return LabelledPair(never, never, "entailment", "negation", attribute)
         if how < 0.75:
-            return Pair(self.say(other), never, "entailment", "negation", attribute)
+            return LabelledPair(self.say(other), never, "entailment", "negation", attribute)
         if how < 0.9:
-            return Pair(never, self.say(other), "neutral", "negation", attribute)
+            return LabelledPair(never, self.say(other), "neutral", "negation", attribute)
         elsewhere = replace(claim, entity=self._unlike(lambda: self.entity("country"), claim.entity))
         return self._either(self.say(elsewhere), never, "neutral", "negation", attribute)
 
-    def _either(self, first: str, second: str, label: str, what: str, attribute: str) -> Pair:
+    def _either(self, first: str, second: str, label: str, what: str, attribute: str) -> LabelledPair:
         if self.rng.random() < 0.5:
             first, second = second, first
-        return Pair(first, second, label, what, attribute)
+        return LabelledPair(first, second, label, what, attribute)
 
 
 def _meaning(value: str | tuple[str, ...]) -> object:

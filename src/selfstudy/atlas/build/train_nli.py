@@ -323,7 +323,7 @@ def evaluate(
     return figures
 
 
-def _figures(pairs: Sequence[nli_tasks.Pair], probabilities: np.ndarray[Any, Any]) -> dict[str, Any]:
+def _figures(pairs: Sequence[nli_tasks.LabelledPair], probabilities: np.ndarray[Any, Any]) -> dict[str, Any]:
     right = [nli_tasks.LABELS[k] == p.label for p, k in zip(pairs, probabilities.argmax(1), strict=True)]
     groups: dict[str, dict[str, list[bool]]] = {k: defaultdict(list) for k in ("label", "what", "attribute")}
     for pair, hit in zip(pairs, right, strict=True):

@@ -20,7 +20,7 @@ from selfstudy.models.local import adapted, encoding, loading, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
-from selfstudy.models.local.scoring import Scorer
+from selfstudy.models.local.scoring import LogprobScorer
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Completion
@@ -92,7 +92,7 @@ class LocalLM:
         self._budget = token_budget
         self._format = ChatFormat(tokenizer, model)
         self._forward = Forward(model)
-        self._scorer = Scorer(model, self._forward)
+        self._scorer = LogprobScorer(model, self._forward)
         self._ends = torch.tensor(self._format.ends, dtype=torch.long, device=self._device)
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 

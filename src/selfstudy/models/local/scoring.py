@@ -15,7 +15,7 @@ _LOGIT_BUDGET = 2**28
 """Most logits (rows x positions x vocabulary) that are held at once: 1 GiB of float32."""
 
 
-class Scorer:
+class LogprobScorer:
     """Scores rows of tokens with one model."""
 
     def __init__(self, model: Any, forward: Forward) -> None:

@@ -20,7 +20,7 @@ from selfstudy.records import Failure, Record
 from selfstudy.run import Round
 from selfstudy.text import folded
 from selfstudy.verbs.importing import choices, columns
-from selfstudy.verbs.importing.lessons import Lesson, lesson_records, read_lesson
+from selfstudy.verbs.importing.lessons import ImportedLesson, lesson_records, read_lesson
 from selfstudy.verbs.importing.preferences import preference_records
 
 RowFormat = Literal["preferences", "qa"]
@@ -110,7 +110,7 @@ class Converter:
         self._seen.add(identity)
         return True
 
-    def _compare(self, lesson: Lesson, place: str) -> None:
+    def _compare(self, lesson: ImportedLesson, place: str) -> None:
         """Notes what is said about a question; of different answers each needs a page to tell them apart.
 
         Raises:

@@ -26,7 +26,7 @@ from selfstudy.verbs.importing.turns import Turns, answer_of
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ImportedLesson:
     """One row.
 
     Attributes:
@@ -70,7 +70,7 @@ def is_lesson(row: Mapping[str, Any]) -> bool:
     return (asked and answered) or any(isinstance(row.get(name), list) for name in columns.CONVERSATION)
 
 
-def read_lesson(row: Mapping[str, Any], counts_from: int | None = None) -> Lesson:
+def read_lesson(row: Mapping[str, Any], counts_from: int | None = None) -> ImportedLesson:
     """What a row teaches.
 
     Args:
@@ -88,10 +88,10 @@ def read_lesson(row: Mapping[str, Any], counts_from: int | None = None) -> Lesso
         name = next((name for name in (*columns.ASKED, columns.INPUT) if row.get(name) is not None), None)
         raise MalformedError(f"field {name!r} is empty" if name else "field 'question' is missing")
     right = (right_option(row, counts_from),) if has_options(row) else answers(row)
-    return Lesson(tuple(turns), right, tuple(_passages(row)), _optional(row, "topic"))
+    return ImportedLesson(tuple(turns), right, tuple(_passages(row)), _optional(row, "topic"))
 
 
-def _dialogue(row: Mapping[str, Any], turns: Turns) -> Lesson:
+def _dialogue(row: Mapping[str, Any], turns: Turns) -> ImportedLesson:
     if turns[-1].role != "assistant":
         raise MalformedError(f"the last turn must be the assistant's, not the {turns[-1].role}'s")
     asked = [i for i, turn in enumerate(turns) if turn.role == "user"]
@@ -102,11 +102,13 @@ def _dialogue(row: Mapping[str, Any], turns: Turns) -> Lesson:
     last = asked[-1]
     if columns.filled(row, columns.EVIDENCE):
         columns.refuse_dropped(row, [name for name in row if name not in columns.EVIDENCE])
-    return Lesson(tuple(turns[: last + 1]), (turns[-1].content,), (), _optional(row, "topic"), tuple(turns))
+    return ImportedLesson(
+        tuple(turns[: last + 1]), (turns[-1].content,), (), _optional(row, "topic"), tuple(turns)
+    )
 
 
 def lesson_records(
-    lesson: Lesson, prompts: Prompts, recipe: Recipe, source: str, *, page_only: bool = False
+    lesson: ImportedLesson, prompts: Prompts, recipe: Recipe, source: str, *, page_only: bool = False
 ) -> list[Record]:
     """A question, how to answer it (an Example), and, with evidence, Evidence, Reference and reading.
 
@@ -156,7 +158,7 @@ def _after(given: tuple[Message, ...], chat: Chat) -> Chat:
     return (*(turn for turn in system if turn.role == "system"), *before, chat[-1])
 
 
-def _dialogue_examples(lesson: Lesson, question_id: str) -> list[Example]:
+def _dialogue_examples(lesson: ImportedLesson, question_id: str) -> list[Example]:
     """One for each answer of a conversation, after what was said before it; a greeting is no answer."""
     first = next(i for i, turn in enumerate(lesson.dialogue) if turn.role == "user")
     return [
