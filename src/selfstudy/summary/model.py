@@ -18,7 +18,7 @@ VERIFY_SCORER = "selfcheck-nli"
 """What verify scores with, whatever scorer found the gaps: before and after can be compared."""
 
 
-class Block(BaseModel):
+class Part(BaseModel):
     """Frozen; its fields can be read by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,7 +29,7 @@ class Block(BaseModel):
         return getattr(self, name)
 
 
-class Figures(Block):
+class Figures(Part):
     """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`)."""
 
     gap_correct: Unit | None = None
@@ -42,7 +42,7 @@ class Figures(Block):
     gap_entailment: Unit | None = None
 
 
-class Detail(Block):
+class Detail(Part):
     """What one figure rests on: checks counted, facts they are about, how they were judged, checks failed."""
 
     n: int = 0
@@ -53,7 +53,7 @@ class Detail(Block):
     high: float | None = None
 
 
-class Details(Block):
+class Details(Part):
     """The details of every arm, by figure."""
 
     before: dict[str, Detail] = {}
@@ -62,7 +62,7 @@ class Details(Block):
     original: dict[str, Detail] = {}
 
 
-class Capability(Block):
+class LearningCapability(Part):
     """Methods 1, each in [0, 1], over the questions that the model proposed."""
 
     curiosity: Unit | None = None
@@ -71,7 +71,7 @@ class Capability(Block):
     slc: Unit | None = None
 
 
-class Method(Capability):
+class Method(LearningCapability):
     """One way of asking.  A method whose questions the model did not propose has no capability."""
 
     questions: int = 0
@@ -79,7 +79,7 @@ class Method(Capability):
     gaps: int | None = None
 
 
-class RoundFigures(Block):
+class RoundFigures(Part):
     """The headline figures of a round."""
 
     round: int
@@ -91,7 +91,7 @@ class RoundFigures(Block):
     promoted: bool | None = None
 
 
-class Summary(Capability):
+class Summary(LearningCapability):
     """The figures of a run.
 
     Attributes:
