@@ -159,3 +159,36 @@ def test_labels_that_say_nothing_are_refused(tiny_nli: Path, tmp_path: Path, lab
 def test_a_model_without_a_trained_head_is_refused(tiny_llama: Path) -> None:
     with pytest.raises(ModelError, match="no usable weights"):
         load_nli(NLIBlock(path=str(tiny_llama)))
+
+
+LONG = " ".join(f"Filler sentence {i} about the river and the harbour." for i in range(60))
+
+
+@pytest.mark.parametrize("place", ["begin", "middle", "end"])
+@pytest.mark.parametrize("long", ["premise", "hypothesis"])
+def test_what_stands_far_back_in_a_long_text_counts(place: str, long: str) -> None:
+    """A sentence that contradicts is found wherever it stands; what is beyond the limit was cut off."""
+    nli = EntailmentClassifier(NLIBlock())
+    nli._limit = 48  # atlas-nli has learned on short texts
+    said, other = "The capital of France is Paris.", "The capital of France is Rome."
+    filler = " ".join(f"The capital of {name} is Lima." for name in ("Peru", "Chile", "Cuba", "Fiji") * 5)
+    text = {"begin": f"{other} {filler}", "middle": f"{filler} {other} {filler}", "end": f"{filler} {other}"}
+    pair = (text[place], said) if long == "premise" else (said, text[place])
+    assert len(nli.tokenizer(*pair)["input_ids"]) > nli._limit
+    agreeing = tuple(side.replace("Rome", "Paris") for side in pair)
+    disagrees, agrees = nli.probabilities([pair, agreeing])[:, 1]
+    assert disagrees > 0.5 > agrees
+    assert nli.windowed == 2
+
+
+def test_long_pairs_change_nothing_for_short_ones_and_are_judged_once(tiny_nli: Path) -> None:
+    nli = EntailmentClassifier(NLIBlock(path=str(tiny_nli), device="cpu"))
+    expected = nli.probabilities(PAIRS)
+    done: list[int] = []
+    found = nli.probabilities([*PAIRS, (LONG, "x"), ("x", LONG), (LONG, LONG), (LONG, "x")], done.append)
+    assert found[: len(PAIRS)] == pytest.approx(expected, abs=1e-6)
+    assert np.isfinite(found).all()
+    assert (found[-1] == found[len(PAIRS)]).all()
+    assert sum(done) == len(PAIRS) + 4
+    assert nli.windowed == 3
+    assert max(map(max, batches(nli, [(LONG, "y"), (LONG, LONG + "z")]))) <= nli._limit

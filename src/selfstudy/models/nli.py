@@ -16,7 +16,7 @@ import torch
 
 from selfstudy.errors import ModelError
 from selfstudy.files.cache import Cache
-from selfstudy.models import deberta
+from selfstudy.models import deberta, windows
 from selfstudy.models.base import Progress
 from selfstudy.models.local import loading
 from selfstudy.recipe import NLIBlock
@@ -35,12 +35,14 @@ Logits = npt.NDArray[np.float64]
 class EntailmentClassifier:
     """An NLI model run in this process; fulfils `base.EntailmentModel`.
 
-    Pairs longer than the model reads are cut at the end of their longer text.
+    Pairs longer than the model reads are read in windows of whole sentences (`windows`): a premise entails or
+    contradicts what the window of it does that is surest; a hypothesis is contradicted where any window is.
 
     Attributes:
         model: the transformers model, in evaluation mode.
         tokenizer: its tokenizer.
         path: the folder or Hub id it was loaded from.
+        windowed: how many distinct pairs were longer than it reads.
     """
 
     def __init__(self, block: NLIBlock, cache: Cache | None = None) -> None:
@@ -62,9 +64,11 @@ class EntailmentClassifier:
         self._labels = label_roles(self.model.config.id2label, block.path)
         self._budget = block.token_budget or (_CPU_TOKENS if self._device.type == "cpu" else _GPU_TOKENS)
         self._limit = _limit(self.model, self.tokenizer)
+        self._special = len(self._encode([("", "")])[0]["input_ids"])
+        self.windowed = 0
         self._cache = cache
         files = loading.fingerprint(self.path, is_folder, block.revision)
-        self._fingerprint = digest(files, str(self.model.dtype))
+        self._fingerprint = digest(files, str(self.model.dtype), "windows")
 
     def probabilities(
         self, pairs: Sequence[Pair], progress: Progress | None = None
@@ -133,10 +137,61 @@ class EntailmentClassifier:
         }
 
     def _judge_all(self, pairs: Sequence[Pair], settle: Callable[[Pair, Logits], None]) -> None:
-        """Judges distinct pairs in batches, and settles each."""
+        """Judges distinct pairs in batches, and settles each; a long one when all its windows are judged."""
         if not pairs:
             return
         encoded = self._encode(pairs)
+        long = [i for i, one in enumerate(encoded) if len(one["input_ids"]) > self._limit]
+        if not long:
+            return self._judge_short(pairs, encoded, settle)
+        self.windowed += len(long)
+        split = {pairs[i]: self._windows(*pairs[i]) for i in long}
+        parts = dict.fromkeys(part for sides in split.values() for part in windows.product(*sides))
+        short = dict.fromkeys(pair for pair in pairs if pair not in split)
+        every = list(short | parts)
+        rows: dict[Pair, Logits] = {}
+
+        def keep(pair: Pair, row: Logits) -> None:
+            if pair in parts:
+                rows[pair] = row
+            if pair in short:
+                settle(pair, row)
+
+        self._judge_short(every, self._encode(every), keep)
+        for pair, sides in split.items():
+            settle(pair, self._joined(rows, *sides))
+
+    def _windows(self, premise: str, hypothesis: str) -> tuple[list[str], list[str]]:
+        """A pair that is too long, in windows that are not, of either text."""
+        room = max(2, self._limit - self._special)
+        size = windows.sizes(self._count(premise), self._count(hypothesis), room)
+        first, second = (
+            windows.windows(text, most, self._count)
+            for text, most in zip((premise, hypothesis), size, strict=True)
+        )
+        return first, second
+
+    def _count(self, text: str) -> int:
+        text = text.encode("utf-8", "replace").decode()
+        return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _joined(self, rows: dict[Pair, Logits], premises: list[str], hypotheses: list[str]) -> Logits:
+        """The logits of a long pair out of those of its windows."""
+        columns = self._labels.index("entailment"), self._labels.index("contradiction")
+        each = [
+            windows.over_premises(np.stack([rows[premise, hypothesis] for premise in premises]), *columns)
+            for hypothesis in hypotheses
+        ]
+        return windows.over_hypotheses(np.stack(each), *columns)
+
+    def _judge_short(
+        self,
+        pairs: Sequence[Pair],
+        encoded: list[dict[str, list[int]]],
+        settle: Callable[[Pair, Logits], None],
+    ) -> None:
+        """Judges encoded pairs in batches; one that is still too long is cut off."""
+        encoded = [{name: ids[: self._limit] for name, ids in one.items()} for one in encoded]
         lengths = [len(one["input_ids"]) for one in encoded]
         # Like lengths together; the longest first, so that memory runs out at once or not at all.
         order = sorted(range(len(pairs)), key=lambda i: -lengths[i])
@@ -169,9 +224,8 @@ class EntailmentClassifier:
         table = self.tokenizer(
             premises,
             hypotheses,
-            truncation="longest_first",
-            max_length=self._limit,
             return_attention_mask=False,
+            verbose=False,
         )
         return [
             dict(zip(table.keys(), columns, strict=True)) for columns in zip(*table.values(), strict=True)
