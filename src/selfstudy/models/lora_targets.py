@@ -64,6 +64,7 @@ def _linear_layers(model: Any) -> tuple[str, ...]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
+    model = _bones(model)
     head = model.get_output_embeddings()
     names = tuple(
         name
@@ -96,23 +97,33 @@ def _config(block: LoraBlock, modules: str | Sequence[str]) -> LoraConfig:
 
 def _try(model: Any, config: LoraConfig) -> Any:
     """A peft model of the same layers without weights."""
-    import torch
     from peft import get_peft_model
 
-    tensors = [*model.parameters(), *model.buffers()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return get_peft_model(_bones(model), config)
+        except ValueError as error:
+            raise unsuitable(error) from None
+
+
+def _bones(model: Any) -> Any:
+    """A copy of a model without its weights, and without the adapter that its layers may hold."""
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     empty = {
         id(one): torch.nn.Parameter(one.detach().to("meta"), requires_grad=one.requires_grad)
         if isinstance(one, torch.nn.Parameter)
         else one.to("meta")
-        for one in tensors
+        for one in (*model.parameters(), *model.buffers())
     }
     bones = copy.deepcopy(model, empty)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return get_peft_model(bones, config)
-        except ValueError as error:
-            raise unsuitable(error) from None
+    for name, layer in [*bones.named_modules()]:
+        if isinstance(layer, BaseTunerLayer):
+            place, _, child = name.rpartition(".")
+            setattr(bones.get_submodule(place), child, layer.get_base_layer())
+    return bones
 
 
 def unsuitable(error: ValueError) -> ModelError:
