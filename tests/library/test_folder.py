@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfstudy.errors import DataError
-from selfstudy.library.folder import read_documents, split
+from selfstudy.library.folder import read_documents, split_text
 from selfstudy.library.pages import main_text
 from selfstudy.records import Skipped
 
@@ -196,15 +196,15 @@ def test_visible_text_of_a_page_without_an_article() -> None:
 
 @given(st.text("ab. \n", max_size=300), st.integers(5, 50), st.integers(1, 40))
 def test_split_keeps_all_and_does_not_depend_on_blocks(text: str, size: int, block: int) -> None:
-    parts = list(split([text], size))
+    parts = list(split_text([text], size))
     assert "".join(parts) == text
     assert all(0 < len(part) <= size for part in parts)
-    assert list(split((text[i : i + block] for i in range(0, len(text), block)), size)) == parts
+    assert list(split_text((text[i : i + block] for i in range(0, len(text), block)), size)) == parts
 
 
 def test_split_prefers_paragraphs_then_sentences() -> None:
-    assert next(split(["One two three.\n\nFour five. Six"], 24)) == "One two three.\n\n"
-    assert next(split(["One two three. Four five six seven"], 24)) == "One two three."
+    assert next(split_text(["One two three.\n\nFour five. Six"], 24)) == "One two three.\n\n"
+    assert next(split_text(["One two three. Four five six seven"], 24)) == "One two three."
 
 
 @pytest.mark.slow

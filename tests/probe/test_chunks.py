@@ -27,7 +27,7 @@ PAGES = {
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
 def test_a_model_without_a_tokenizer_gets_chunks_of_bounded_length(page: str) -> None:
     count = token_counter(REMOTE)
-    found = chunks.split(Document(source="page", text=page), 512, count)
+    found = chunks.chunks_of(Document(source="page", text=page), 512, count)
     wide = max(len(chunk.text) for chunk in found)
     assert wide <= (600 if ord(page[0]) > 0x900 else 4 * 512), "a character each, or four of plain letters"
     assert sum(len(chunk.text) for chunk in found) >= 0.95 * len(page.strip()), "nothing is lost"
@@ -35,7 +35,7 @@ def test_a_model_without_a_tokenizer_gets_chunks_of_bounded_length(page: str) ->
 
 def test_a_scripted_model_too() -> None:
     page = Document(source="page", text=PAGES["Chinese"])
-    assert max(len(chunk.text) for chunk in chunks.split(page, 512, ScriptedLM({}).count_tokens)) <= 600
+    assert max(len(chunk.text) for chunk in chunks.chunks_of(page, 512, ScriptedLM({}).count_tokens)) <= 600
 
 
 def test_the_estimate_is_not_below_a_real_tokenizer() -> None:

@@ -77,7 +77,7 @@ def words(piece: str) -> int:
 
 def test_chunks_fit_begin_with_the_first_sentence_and_cover_the_document() -> None:
     document = pages(40)[0]
-    found = chunks.split(document, 50, words)
+    found = chunks.chunks_of(document, 50, words)
     assert len(found) > 3
     assert all(words(c.text) <= 50 and c.text.startswith("The capital of Austria is item 0.") for c in found)
     assert {f"item {i}." for i in range(40)} == {
@@ -89,30 +89,32 @@ def test_the_line_end_behind_the_header_counts() -> None:
     def lines_too(piece: str) -> int:
         return words(piece) + piece.count("\n")
 
-    found = chunks.split(pages(40)[0], 48, lines_too)
+    found = chunks.chunks_of(pages(40)[0], 48, lines_too)
     assert max(lines_too(c.text) for c in found) == 6 + 1 + 6 * 6  # sentences of six words
 
 
 def test_a_header_as_long_as_the_chunk_is_dropped() -> None:
     long = "This first sentence has very many words about Chile in it " * 4 + "."
-    found = chunks.split(Document(source="a", text=f"{long} Peru is near. Fiji is far."), 20, words)
+    found = chunks.chunks_of(Document(source="a", text=f"{long} Peru is near. Fiji is far."), 20, words)
     assert all(words(c.text) <= 20 for c in found)
     assert found[-1].text.endswith("Peru is near. Fiji is far.")
 
 
 def test_rounds_spread_over_documents_before_they_come_back() -> None:
     documents = [*pages(40), Document(source="empty", text=" ")]
-    order = list(chunks.rounds(documents, 50, 2, words, seed=0))
+    order = list(chunks.over_documents(documents, 50, 2, words, seed=0))
     first = [c.title for c in order[: len(COUNTRIES)]]
     assert sorted(first) == sorted(COUNTRIES) != first
-    assert order == list(chunks.rounds(documents, 50, 2, words, seed=0))
-    assert first != [c.title for c in list(chunks.rounds(documents, 50, 2, words, seed=1))[: len(COUNTRIES)]]
+    assert order == list(chunks.over_documents(documents, 50, 2, words, seed=0))
+    assert first != [
+        c.title for c in list(chunks.over_documents(documents, 50, 2, words, seed=1))[: len(COUNTRIES)]
+    ]
     assert all(order.count(c) == 2 for c in order)
 
 
 def test_rounds_cut_no_more_documents_than_they_need() -> None:
     cut: list[str] = []
-    stream = chunks.rounds(pages(), 500, 1, lambda piece: cut.append(piece) or 1, seed=0)
+    stream = chunks.over_documents(pages(), 500, 1, lambda piece: cut.append(piece) or 1, seed=0)
     next(stream)
     assert len({name for name in COUNTRIES if any(name in piece for piece in cut)}) == 1
 

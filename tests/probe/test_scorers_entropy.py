@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfstudy.probe.scorers.semantic_entropy import SemanticEntropy, cluster, cluster_probabilities, entropy
+from selfstudy.probe.scorers.semantic_entropy import (
+    SemanticEntropy,
+    cluster_meanings,
+    cluster_probabilities,
+    entropy,
+)
 from selfstudy.records import Answer, Completion, Question, digest
 
 from .test_scorers import answer, loaded, scores_of
@@ -56,7 +61,7 @@ def weighted(*samples: tuple[str, float, int]) -> Answer:
 
 def test_clusters_by_hand() -> None:
     nli = Entails(same)
-    (found,) = cluster(["Q"], [["a1", "b1", "a2", "a1", "c1", "b2"]], nli)
+    (found,) = cluster_meanings(["Q"], [["a1", "b1", "a2", "a1", "c1", "b2"]], nli)
     assert found == (0, 1, 0, 0, 2, 1)
     assert nli.calls[0][:2] == [("Q a1", "Q b1"), ("Q b1", "Q a1")]
     # a1 with b1 a2 c1 b2, b1 with c1 b2, both ways, in two waves; c1 is alone by then
@@ -65,19 +70,19 @@ def test_clusters_by_hand() -> None:
 
 def test_entailment_one_way_is_not_the_same_meaning() -> None:
     longer = Entails(lambda premise, hypothesis: len(premise) >= len(hypothesis))
-    assert cluster(["Q"], [["Vienna in Austria", "Vienna", "Austria"]], longer) == [(0, 1, 2)]
+    assert cluster_meanings(["Q"], [["Vienna in Austria", "Vienna", "Austria"]], longer) == [(0, 1, 2)]
 
 
 def test_equal_texts_need_no_model() -> None:
     nli = Entails(same)
-    assert cluster(["Q", "R"], [["x"] * 5, []], nli) == [(0,) * 5, ()]
+    assert cluster_meanings(["Q", "R"], [["x"] * 5, []], nli) == [(0,) * 5, ()]
     assert nli.calls == []
 
 
 def test_waves_go_over_all_questions() -> None:
     nli = Entails(same)
     texts = [["a1", "b1", "c1"], ["a1", "b1"], ["a1", "a2"]]
-    assert cluster(["Q", "Q", "Q"], texts, nli) == [(0, 1, 2), (0, 1), (0, 0)]
+    assert cluster_meanings(["Q", "Q", "Q"], texts, nli) == [(0, 1, 2), (0, 1), (0, 0)]
     assert [len(call) for call in nli.calls] == [4 + 2 + 2, 2]
 
 

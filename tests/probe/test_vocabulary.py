@@ -38,8 +38,12 @@ def test_a_file_of_lines_and_one_of_wordnet_are_told_apart(tmp_path: Path) -> No
     lines = tmp_path / "nouns.tsv"
     lines.write_text("# mine\nsea_lion\ta  seal\n", encoding="utf-8")
     (tmp_path / "data.noun").write_text("00000001 03 n 01 sea_cow 0 000 | a sirenian  \n", encoding="utf-8")
-    assert vocabulary.load(lines) == [("sea lion", "a  seal")]
-    assert vocabulary.load(tmp_path / "data.noun") == vocabulary.load(tmp_path) == [("sea cow", "a sirenian")]
+    assert vocabulary.read_vocabulary(lines) == [("sea lion", "a  seal")]
+    assert (
+        vocabulary.read_vocabulary(tmp_path / "data.noun")
+        == vocabulary.read_vocabulary(tmp_path)
+        == [("sea cow", "a sirenian")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_bad_vocabularies(tmp_path: Path, content: str, why: str) -> None:
     path = tmp_path / "nouns.tsv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=rf"nouns\.tsv.*{why}"):
-        vocabulary.load(path)
+        vocabulary.read_vocabulary(path)
 
 
 def test_rows_are_the_embedded_entries_and_are_kept(tmp_path: Path) -> None:

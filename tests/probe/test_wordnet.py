@@ -80,17 +80,17 @@ def test_where_it_is_looked_for(
     path = write(bare / place)
     if variable:
         monkeypatch.setenv(variable, ":".join(str(bare / part) for part in value.split(":")))
-    assert wordnet.find() == path
+    assert wordnet.find_wordnet() == path
 
 
 def test_without_one_the_error_says_how_to_get_it(bare: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)no WordNet.*apt install wordnet-base.*vocabulary file"):
-        wordnet.find()
+        wordnet.find_wordnet()
 
 
 def test_the_real_one() -> None:
     try:
-        path = wordnet.find()
+        path = wordnet.find_wordnet()
     except DataError:
         pytest.skip("WordNet is not installed")
     found = wordnet.nouns(path)

@@ -160,7 +160,7 @@ def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator
     title = " ".join(text.clean(item.title or stem).split())
     blocks = [item.text] if isinstance(item.text, str) else item.text
     number = 0
-    for part in split(blocks, max_document):
+    for part in split_text(blocks, max_document):
         body = text.clean(part).strip()
         if body:
             number += 1
@@ -169,7 +169,7 @@ def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator
         yield Skipped(source=place, reason="no text")
 
 
-def split(blocks: Iterable[str], size: int) -> Iterator[str]:
+def split_text(blocks: Iterable[str], size: int) -> Iterator[str]:
     """Cuts a text, given in blocks of any length, into parts of at most `size` characters.
 
     A part ends, in its second half, at the last empty line, else line end, else sentence end, else space,

@@ -32,7 +32,7 @@ def topic_name(document: Document) -> str:
     return document.title or PurePath(document.source).stem
 
 
-def split(document: Document, max_tokens: int, count: Callable[[str], int]) -> list[Chunk]:
+def chunks_of(document: Document, max_tokens: int, count: Callable[[str], int]) -> list[Chunk]:
     """The chunks of a document, in order: whole sentences, at most `max_tokens` with the repeated header.
 
     The header is dropped where it would take more than half of the room.
@@ -49,7 +49,7 @@ def split(document: Document, max_tokens: int, count: Callable[[str], int]) -> l
     return chunks
 
 
-def rounds(
+def over_documents(
     documents: Sequence[Document], max_tokens: int, per_chunk: int, count: Callable[[str], int], seed: int
 ) -> Iterator[Chunk]:
     """Every chunk `per_chunk` times: one of each document in a shuffled order, then the next of each.
@@ -61,7 +61,7 @@ def rounds(
     rng.shuffle(order)
     queues: list[Iterator[Chunk]] = []
     for document in order:
-        chunks = split(document, max_tokens, count)
+        chunks = chunks_of(document, max_tokens, count)
         random.Random(f"{seed}:{document.id}").shuffle(chunks)
         queue = iter(chunks * per_chunk)
         if (chunk := next(queue, None)) is not None:

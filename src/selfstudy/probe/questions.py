@@ -356,7 +356,9 @@ class Asker:
         source: TopicSource
         if ask.method == "documents":
             count = token_counter(self._model)
-            stream = chunks.rounds(material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed)
+            stream = chunks.over_documents(
+                material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed
+            )
             return DocumentSlots(stream, prompts)
         if ask.method == "external":
             found = external_lines(ask, self._number, self._round.run, material.topics)

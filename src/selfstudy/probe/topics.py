@@ -97,12 +97,12 @@ class OracleTopics:
     def __init__(
         self, source: Path | None, embedder: Embedder, seed: int, report: Reporter | None = None
     ) -> None:
-        """Reads the vocabulary (`vocabulary.load`); it is embedded when the first set is asked for.
+        """Reads the vocabulary; it is embedded when the first set is asked for.
 
         Raises:
             DataError: there is no vocabulary, or too few entries in it.
         """
-        self._entries = vocabulary.load(source)
+        self._entries = vocabulary.read_vocabulary(source)
         if len(self._entries) < NEAREST:
             raise DataError(
                 f"{source}: a vocabulary of {len(self._entries)} entries",
@@ -120,12 +120,12 @@ class OracleTopics:
         return sets
 
     @cached_property
-    def _rows(self) -> vocabulary.Floats:
+    def _rows(self) -> vocabulary.Vectors:
         with self._report.task("embedding the vocabulary", len(self._entries)) as advance:
             return vocabulary.embedded(self._entries, self._embedder, progress=advance)
 
     @cached_property
-    def _squares(self) -> vocabulary.Floats:
+    def _squares(self) -> vocabulary.Vectors:
         return vocabulary.square_norms(self._rows)
 
     def _draw(self, numbers: Sequence[int]) -> list[tuple[str, ...]]:

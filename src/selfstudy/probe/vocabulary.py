@@ -24,7 +24,7 @@ from selfstudy.probe import wordnet
 from selfstudy.records import digest
 from selfstudy.text import clean
 
-Floats = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float32]
 Entries = Sequence[tuple[str, str]]
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ _SLACK = 1e-6
 """More than rounding does to a squared distance of L1-normalised float32 rows (these are below 1)."""
 
 
-def load(source: Path | None) -> list[tuple[str, str]]:
+def read_vocabulary(source: Path | None) -> list[tuple[str, str]]:
     """(lemma, definition) entries: of a `data.noun` or its folder, of lines lemma<TAB>definition, of WordNet.
 
     Args:
@@ -45,7 +45,7 @@ def load(source: Path | None) -> list[tuple[str, str]]:
     Raises:
         DataError: there is none, or it cannot be read; the message says what to do.
     """
-    path = wordnet.find() if source is None else source
+    path = wordnet.find_wordnet() if source is None else source
     if path.is_dir():
         path = path / wordnet.FILE
     if path.name == wordnet.FILE:
@@ -89,7 +89,7 @@ def _entry(line: str, path: Path) -> tuple[str, str]:
 
 def embedded(
     entries: Entries, embedder: Embedder, folder: Path | None = None, progress: Progress | None = None
-) -> Floats:
+) -> Vectors:
     """The entries as "lemma ### definition", embedded and L1-normalised: float32 (entries, dimension).
 
     Kept in `folder` under a name made of entries and embedder (its `fingerprint`, else its name); a torn or
@@ -118,7 +118,7 @@ def embedded(
     return rows if kept is None else kept
 
 
-def _embed(entries: Entries, embedder: Embedder, progress: Progress | None) -> Iterator[Floats]:
+def _embed(entries: Entries, embedder: Embedder, progress: Progress | None) -> Iterator[Vectors]:
     for start in range(0, len(entries), _AT_ONCE):
         texts = [f"{lemma} ### {definition}" for lemma, definition in entries[start : start + _AT_ONCE]]
         yield l1_normalise(np.asarray(embedder.encode(texts), dtype=np.float32))
@@ -126,7 +126,7 @@ def _embed(entries: Entries, embedder: Embedder, progress: Progress | None) -> I
             progress(len(texts))
 
 
-def _write(path: Path, rows: Floats) -> None:
+def _write(path: Path, rows: Vectors) -> None:
     """The rows as .npy with their checksum behind; in one step, so that nobody ever reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".tmp", delete=False) as file:
@@ -142,7 +142,7 @@ def _write(path: Path, rows: Floats) -> None:
             raise
 
 
-def _read(path: Path, count: int) -> Floats | None:
+def _read(path: Path, count: int) -> Vectors | None:
     """The rows of a file that `_write` wrote, mapped into memory; None if it is not whole."""
     try:
         rows = np.load(path, mmap_mode="r")
@@ -159,23 +159,23 @@ def _read(path: Path, count: int) -> Floats | None:
     return None
 
 
-def _checksum(rows: Floats) -> bytes:
+def _checksum(rows: Vectors) -> bytes:
     return zlib.crc32(np.ascontiguousarray(rows).data.cast("B")).to_bytes(4, "big")
 
 
-def l1_normalise(rows: Floats) -> Floats:
+def l1_normalise(rows: Vectors) -> Vectors:
     """Rows divided by their sum of absolute values; a zero row stays zero."""
     sums = np.abs(rows).sum(axis=1, keepdims=True)
-    result: Floats = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
+    result: Vectors = np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0)
     return result
 
 
-def square_norms(rows: Floats) -> Floats:
+def square_norms(rows: Vectors) -> Vectors:
     """Squared Euclidean norm of each row, for `nearest`."""
     return np.asarray(np.einsum("ij,ij->i", rows, rows), dtype=np.float32)
 
 
-def nearest(rows: Floats, squares: Floats, points: Floats, k: int) -> npt.NDArray[np.intp]:
+def nearest(rows: Vectors, squares: Vectors, points: Vectors, k: int) -> npt.NDArray[np.intp]:
     """For each point the indices of the k nearest rows (Euclidean): nearest first, ties by index.
 
     The rows are never copied: one product in float32 leaves few candidates, of which the distance is then

@@ -29,7 +29,7 @@ _HINT = (
 )
 
 
-def find() -> Path:
+def find_wordnet() -> Path:
     """The `data.noun` of this machine.
 
     Raises:

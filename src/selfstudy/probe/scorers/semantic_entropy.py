@@ -40,7 +40,7 @@ class SemanticEntropy:
             [sample.text for sample in usable(answer)] if error is None else []
             for answer, error in zip(answers, errors, strict=True)
         ]
-        found = cluster([question.text for question in questions], texts, self._nli)
+        found = cluster_meanings([question.text for question in questions], texts, self._nli)
         return [
             self._score(answer, clusters) if error is None else unscored(self.name, answer, error)
             for answer, clusters, error in zip(answers, found, errors, strict=True)
@@ -88,7 +88,7 @@ def entropy(probabilities: npt.ArrayLike) -> float:
     return max(0.0, float(-(p * np.log(p)).sum()))
 
 
-def cluster(
+def cluster_meanings(
     questions: Sequence[str], samples: Sequence[Sequence[str]], nli: EntailmentModel
 ) -> list[tuple[int, ...]]:
     """The cluster of every sample of every question, numbered from 0 in order of appearance.
