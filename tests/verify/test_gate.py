@@ -186,6 +186,8 @@ def test_it_says_how_the_answers_were_judged_and_what_selection_does() -> None:
     assert "40 judged by the key, 60 judged by the reference" in gate.reasons[0]
     assert any("right before by selection" in note for note in gate.notes)
     assert any("No control was trained" in note for note in gate.notes)
+    assert not any("No control" in note for note in decide(rows, CONTROLLED).notes)
+    assert any("round 1 selected" in note for note in decide(rows, LATER).notes)
     details = outcome(rows, resamples=200)["details"]["before"]["gap_correct"]
     assert details["judged_by"] == {"key": 40, "reference": 60}
 

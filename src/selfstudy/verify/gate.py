@@ -45,6 +45,10 @@ SELECTION = (
     "The hallucination score before teaching rests on fresh samples, not on those that selected the gaps."
 )
 """What selection does to the figures, for people."""
+SELECTED_EARLIER = (
+    "In this round most known questions are those that round 1 selected and kept apart, so against the model "
+    "that this round began with they can rise as well as fall."
+)
 NO_CONTROL = (
     "No control was trained, so how much of the gain any training would bring was not measured "
     "(verify.control: true measures it)."
@@ -119,10 +123,15 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     return Gate(
         promoted=not shut,
         reasons=tuple(finding.sentence for finding in ([*shut, *said] if shut else findings)),
-        notes=(SELECTION,) if rules.control else (SELECTION, NO_CONTROL),
+        notes=_notes(rules),
         gains=dict(found.gains),
         known_trained=known_trained,
     )
+
+
+def _notes(rules: Rules) -> tuple[str, ...]:
+    later = (SELECTED_EARLIER,) if rules.original else ()
+    return (SELECTION, *later) if rules.control else (SELECTION, *later, NO_CONTROL)
 
 
 def _learned(found: Comparisons, rules: Rules) -> Reason:
