@@ -286,7 +286,9 @@ def test_long_lines_make_short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_full_disk_is_said_and_leaves_whole_lines(tmp_path: Path) -> None:
     with pytest.raises(RunError) as full:
-        scoring.append(Path("/dev/full") if Path("/dev/full").exists() else tmp_path / "no" / "x", b"{}\n")
+        scoring.append_rows(
+            Path("/dev/full") if Path("/dev/full").exists() else tmp_path / "no" / "x", b"{}\n"
+        )
     assert "give the same command again" in full.value.hint
     assert "--run" not in str(full.value)
 
@@ -306,3 +308,23 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
         assert process.wait(300) == 1
     assert "Traceback" not in said
     assert "Error" not in said
+
+
+def test_thinking_is_not_scored_and_one_without_an_end_is_an_error(tmp_path: Path) -> None:
+    thought = "<think>Lima or Cusco? Cusco was the Inca capital.</think>\n"
+    rows = [
+        {**PERU, "passage": f"{thought}Lima.", "samples": [f"{thought}Lima.", "<think>Hm", "Cusco."]},
+        {**PERU, "passage": "<think>Lima or Cusco"},
+        {**PERU, "samples": ["<think>Hm", "<think>Well"]},
+    ]
+    done = run(write(tmp_path / "a.jsonl", *rows), "--scorer", "agreement")
+    first, second, third = parsed(done.stdout)
+    (sentence,) = first["details"]["agreement"]["sentences"]
+    assert (sentence["text"], sentence["per_sample"]) == (
+        "Lima.",
+        [0.0, 1.0],
+    )  # without the sample that failed
+    assert second["error"].startswith("field 'passage' holds no answer: the thinking")
+    assert "scores" not in second
+    assert third["scores"] == {"agreement": None}
+    assert third["error"]

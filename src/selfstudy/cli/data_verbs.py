@@ -182,7 +182,7 @@ def _writer(out: Path | None) -> Callable[[bytes], object]:
     from selfstudy.verbs import score as scoring
 
     if out is not None:
-        return lambda data: scoring.append(out, data)
+        return lambda data: scoring.append_rows(out, data)
 
     def write(data: bytes) -> None:
         try:

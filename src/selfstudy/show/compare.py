@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from selfstudy.show.words import auroc, milliseconds, number, percent
+from selfstudy.show.words import auroc_with_interval, milliseconds, number, percent
 from selfstudy.version import __version__
 
 Data = Mapping[str, Any]
@@ -104,7 +104,7 @@ def _methods(rows: Sequence[Data]) -> Table:
             f"{row['questions']:,}",
             f"{row['topics']:,}",
             percent(row["inconsistent"]),
-            auroc(row),
+            auroc_with_interval(row),
         )
     return table
 

@@ -13,7 +13,7 @@ from selfstudy import text
 from selfstudy.errors import RunError
 from selfstudy.files.jsonl import unfinished
 from selfstudy.progress import duration
-from selfstudy.show.words import auroc, milliseconds, number, percent, points_of_percent
+from selfstudy.show.words import auroc_with_interval, milliseconds, number, percent, points_of_percent
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -39,7 +39,7 @@ def template(name: str) -> Template:
         percent=percent,
         points=points_of_percent,
         duration=duration,
-        auroc=auroc,
+        auroc=auroc_with_interval,
         milliseconds=milliseconds,
         number=number,
     )

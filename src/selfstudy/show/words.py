@@ -64,7 +64,7 @@ def cautions(summary: Summary) -> list[str]:
     return found
 
 
-def auroc(row: Mapping[str, Any]) -> str:
+def auroc_with_interval(row: Mapping[str, Any]) -> str:
     """`auroc` of `row` with its `interval`, or a dash where it was not measured."""
     if row["auroc"] is None:
         return "–"

@@ -22,6 +22,7 @@ from selfstudy.errors import RecipeError, RunError
 from selfstudy.files import jsonl
 from selfstudy.files.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.files.rows import MalformedError, parse_line, shown, text_of
+from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
@@ -43,7 +44,7 @@ RECIPE = ".recipe.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Line:
     """One line of input. Without an `answer` it cannot be scored, and `error` says why."""
 
     id: str
@@ -218,7 +219,7 @@ def _written(path: Path, names: Sequence[str]) -> Counter[str]:
     return ids
 
 
-def append(path: Path, data: bytes) -> None:
+def append_rows(path: Path, data: bytes) -> None:
     """Appends whole lines to the output and forces them to disk.
 
     Raises:
@@ -238,13 +239,13 @@ def _explained() -> Iterator[None]:
         raise RunError(error.what, hint) from None
 
 
-def _blocks(lines: Iterable[bytes], size: int) -> Iterator[list[Item]]:
-    block: list[Item] = []
+def _blocks(lines: Iterable[bytes], size: int) -> Iterator[list[Line]]:
+    block: list[Line] = []
     used = 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        block.append(_item(number, line))
+        block.append(_line(number, line))
         used += len(line)
         if len(block) >= size or used >= BLOCK_BYTES:
             yield block
@@ -253,7 +254,7 @@ def _blocks(lines: Iterable[bytes], size: int) -> Iterator[list[Item]]:
         yield block
 
 
-def _item(number: int, line: bytes) -> Item:
+def _line(number: int, line: bytes) -> Line:
     name = f"line {number}"
     try:
         row = parse_line(line)
@@ -269,17 +270,36 @@ def _item(number: int, line: bytes) -> Item:
         question = Question(id=digest("line", str(number)), text=text_of(row.get("question"), "question"))
         answer = Answer(
             question_id=question.id,
-            passage=Completion(text=text_of(row.get("passage"), "passage")),
-            samples=tuple(
-                Completion(text=text_of(sample, f"samples[{i}]")) for i, sample in enumerate(samples)
-            ),
+            passage=Completion(text=_answer(row.get("passage"), "passage")),
+            samples=tuple(_sample(sample, f"samples[{i}]") for i, sample in enumerate(samples)),
         )
     except MalformedError as error:
-        return Item(name, number, error=str(error))
-    return Item(name, number, question, answer)
+        return Line(name, number, error=str(error))
+    return Line(name, number, question, answer)
 
 
-def _scored(block: Sequence[Item], scorers: Sequence[Scorer]) -> list[dict[str, Any]]:
+def _answer(value: object, field: str) -> str:
+    """A text without its thinking.
+
+    Raises:
+        MalformedError: it is no text, or all of it is thinking.
+    """
+    try:
+        return without_thinking(text_of(value, field))
+    except NoAnswerError as error:
+        raise MalformedError(f"field {field!r} holds no answer: {error}") from None
+
+
+def _sample(value: object, field: str) -> Completion:
+    """A sample; one that is all thinking is a failed one, and the others are scored without it."""
+    said = text_of(value, field)
+    try:
+        return Completion(text=_answer(said, field))
+    except MalformedError as error:
+        return Completion(text="", finish="error", error=str(error))
+
+
+def _scored(block: Sequence[Line], scorers: Sequence[Scorer]) -> list[dict[str, Any]]:
     """The rows of the output, in order."""
     good = [item for item in block if item.answer is not None]
     questions = [item.question for item in good if item.question is not None]
@@ -291,7 +311,7 @@ def _scored(block: Sequence[Item], scorers: Sequence[Scorer]) -> list[dict[str, 
     return [_row(item, found.get(item.line)) for item in block]
 
 
-def _row(item: Item, scores: Sequence[Score] | None) -> dict[str, Any]:
+def _row(item: Line, scores: Sequence[Score] | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": item.id, "line": item.line}
     if scores is None:
         return {**row, "error": item.error}
