@@ -7,7 +7,7 @@ The backends are imported only when one is loaded, so that importing this packag
     remote/         behind an OpenAI-compatible URL
     server/         behind an engine that is started for you
     scripted.py     the public fake
-    nli.py          entailment (deberta.py: a faster DeBERTa-v2)
+    nli.py          entailment (deberta.py: a faster DeBERTa-v2; windows.py: texts that are too long)
     embedder.py     vectors of texts
     counting.py     tokens of what a model is asked
     thinking.py     what of an answer is thinking aloud

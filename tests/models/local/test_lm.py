@@ -237,3 +237,14 @@ def test_roles_of_a_longer_chat_are_kept(plain: LocalLM) -> None:
         Message(role="user", content="c"),
     )
     assert plain.render(turns) == "User: a\n\nAssistant: b\n\nUser: c\n\nAssistant:"
+
+
+def test_learned_positions_bound_prompts_and_scored_answers(plain: LocalLM) -> None:
+    """GPT-2 has a table of 256 positions: what is longer is an error of its item, not of the batch."""
+    room = 256 - len(plain.tokenizer(plain.render(chat("x")))["input_ids"])
+    answers = ["x" * (room + 40), "Paris."]
+    scores = plain.logprobs([chat("x")] * 2, answers)
+    assert scores[0] == []
+    assert len(scores[1]) > 0
+    found = plain.generate([chat("x" * 400), chat("x")], GREEDY)
+    assert [row[0].finish == "error" for row in found] == [True, False]
