@@ -21,6 +21,8 @@ from collections.abc import Collection, Sequence
 
 from selfstudy.judging.cues import (
     ABBREVIATIONS,
+    ASKED,
+    ASKING,
     CLOSES,
     CUE_PHRASES,
     DENIALS,
@@ -31,11 +33,16 @@ from selfstudy.judging.cues import (
     NARROW,
     NO_CUES,
     NOT,
+    PAST,
+    TO_COMMA,
     UNSURE,
     VERBS,
     phrase_at,
 )
 from selfstudy.judging.terms import Term, parsed
+
+_NOT_BEHIND = NARROW | TO_COMMA
+"""Cues that say nothing of what stands before them."""
 
 
 def denials(words: Sequence[str]) -> set[str]:
@@ -66,7 +73,7 @@ class Reading:
     def _scopes(self) -> tuple[list[bool], list[int]]:
         """For each term whether a cue reaches it, and where a clause began that may end that (or -1)."""
         blocked, armed_at = [], []
-        open_, narrow, unsure, armed, skip = False, False, False, -1, 0
+        open_, word, narrow, unsure, armed, skip = False, "", False, False, -1, 0
         for i, term in enumerate(self.terms):
             if _ends_sentence(self.terms, i):
                 open_, unsure, armed = False, False, -1
@@ -74,9 +81,14 @@ class Reading:
                 open_, armed = False, -1
             elif "," in term.gap:
                 armed = i
-                open_ = open_ and not narrow
+                open_ = open_ and not (narrow or word in TO_COMMA)
             if term.word in JOINS:
                 armed = i
+            if skip:
+                skip -= 1
+                blocked.append(open_ or unsure)
+                armed_at.append(armed)
+                continue
             if open_ and (
                 term.word in CLOSES
                 or (term.word in VERBS and (narrow or (armed >= 0 and self._words[armed] != "that")))
@@ -84,13 +96,10 @@ class Reading:
                 open_ = False
             blocked.append(open_ or unsure)
             armed_at.append(armed)
-            if skip:
-                skip -= 1
-                continue
             length, is_cue = self._cue(i)
             skip = max(length - 1, 0)
             if is_cue:
-                open_, narrow, armed = True, term.word in NARROW, -1
+                open_, word, narrow, armed = True, term.word, term.word in NARROW, -1
                 unsure = unsure or phrase_at(self._words, i, UNSURE) > 0
         return blocked, armed_at
 
@@ -108,7 +117,8 @@ class Reading:
             return 0, True
         if word == "may" and self.terms[i].raw == "May":
             return 0, False
-        return 0, phrase_at(self._words, i, CUE_PHRASES) > 0
+        length = phrase_at(self._words, i, CUE_PHRASES)
+        return length, length > 0
 
     def _follows(self, at: int, among: Collection[str]) -> bool:
         """Whether one of these words stands at `at`, with nothing but a space before it."""
@@ -119,7 +129,7 @@ class Reading:
         at = end
         while at < min(end + 3, len(self.terms)) and not self.terms[at].gap.strip():
             skipped, cue = self._cue(at)
-            if cue and self._words[at] not in NARROW:
+            if cue and (self._words[at] in PAST or self._words[at] not in _NOT_BEHIND):
                 return at > end or self._words[at] not in (
                     "no",
                     "neither",
@@ -128,7 +138,7 @@ class Reading:
                     "whether",
                     "either",
                 )
-            if skipped or self._words[at] not in VERBS:
+            if skipped or cue or self._words[at] not in VERBS:
                 break
             at += 1
         return self._doubted_behind(end)
@@ -167,11 +177,14 @@ def _ends_sentence(some: Sequence[Term], i: int) -> bool:
 
 
 def _asked(some: Sequence[Term], rest: str) -> list[bool]:
-    """For each term whether its sentence ends in a question mark."""
+    """For each term whether its sentence ends in a question mark, or begins like "Is it"."""
     asked = [False] * len(some)
-    now = "?" in rest
+    last, mark = len(some), "?" in rest
     for i in range(len(some) - 1, -1, -1):
-        asked[i] = now
-        if _ends_sentence(some, i):
-            now = "?" in some[i].gap
+        if not _ends_sentence(some, i):
+            continue
+        inverted = [term.word for term in some[i : i + 2]]
+        asks = mark or (len(inverted) == 2 and inverted[0] in ASKING and inverted[1] in ASKED)
+        asked[i:last] = [asks] * (last - i)
+        last, mark = i, "?" in some[i].gap
     return asked

@@ -45,19 +45,23 @@ DOUBTS = _words(
 )
 CUE_PHRASES = _phrases(
     """rather than|instead of|other than|far from|apart from|aside from|as opposed to|used to|
-    may be|may have|can be|may well|possible that|contrary to|anything but|anywhere but"""
+    may be|may have|may well|possible that|chance that|possibility that|contrary to|
+    anything but|anywhere but"""
 )
 NARROW = _words(
-    """rather instead other far apart aside except excepting excluding unlike without if unless former
-    formerly contrary as anything anywhere"""
+    "rather instead other far apart aside except excepting excluding unlike without contrary as anything "
+    "anywhere"
 )
 """Cues that reach no further than the next comma or verb."""
+PAST = _words("former formerly previously")
+TO_COMMA = PAST | _words("if unless")
+"""Cues that reach no further than the next comma."""
 UNSURE = _phrases(
     """dont know|do not know|dont really know|not know|cant know|not sure|isnt sure|not certain|
-    not entirely sure|not quite sure|not completely sure|not 100% sure|no idea|no clue|cannot say|
-    cant say|cant tell|cannot tell|not able to say|unable to say|hard to say|difficult to say|
-    dont remember|cant remember|cannot remember|dont recall|unsure|uncertain|guessing|
-    just a guess|only a guess|wild guess|anyones guess"""
+    not entirely sure|not quite sure|not completely sure|not 100% sure|no idea|no clue|
+    cannot say|cant say|cant tell|cannot tell|not able to say|unable to say|hard to say|
+    difficult to say|dont remember|cant remember|cannot remember|dont recall|unsure|uncertain|
+    guessing|just a guess|only a guess|wild guess|anyones guess"""
 )
 """They leave open whatever else the sentence says, even behind "but"."""
 NO_CUES = _phrases(
@@ -83,16 +87,19 @@ VERBS = _words(
 LATE = _words("i im am but though although or and its thats that is just my only")
 """What may stand between an answer and a doubt behind it: "Rome, but I am not sure"."""
 LATE_DOUBTS = _words(
-    """maybe perhaps possibly probably presumably likely supposedly allegedly guess unsure uncertain guessing
-    conceivably"""
+    """maybe perhaps possibly probably presumably likely supposedly allegedly guess unsure uncertain
+    guessing conceivably no nope"""
 )
+ASKING = _words("is was are were could might can would does did do")
+ASKED = _words("it this that he she they")
+"""A sentence asks that begins with one of ASKING and one of ASKED, with or without a question mark."""
 ABBREVIATIONS = _words("st mr mrs ms dr mt ft vs approx ca prof jr sr")
 
 AND = _words("and plus und et 和 与 及 と")
 OR = _words("or nor versus vs oder ou 或")
 SMALL = _words("of de la le du del da di von van der den und e al el")
 """Words in lower case inside of names."""
-SOFT = _words("maybe perhaps possibly probably also even")
+SOFT = _words("maybe perhaps possibly probably also even else")
 NO_ITEM = NOT | _words(
     """it he she they this that these those there i we you who which where when whose whom what why how as
     with in on at by for from into to then also so because since not no never neither but yet however

@@ -20,6 +20,7 @@ from selfstudy.judging.terms import Term
 _LOOK = 8
 """Items looked at on each side."""
 _LENGTH = 5
+_BEFORE_ITEMS = NO_ITEM | PREPOSITIONS
 _LETTERS = 12
 """Longest item, in words; in scripts without spaces, in letters."""
 
@@ -78,10 +79,14 @@ def _separator(terms: Sequence[Term], at: int) -> tuple[str, int]:
     if any(mark in gap for mark in ".!?:•—"):
         return "", at
     word = terms[at].word
-    kind = "joined" if any(mark in gap for mark in ";/|&") else "weak" if "," in gap or "\n" in gap else ""
+    kind = "joined" if any(mark in gap for mark in ";/|&+") else "weak" if "," in gap or "\n" in gap else ""
+    if gap.strip(" ") == "-" and not terms[at].glued:
+        kind = "weak"
     if word in AND or word in OR:
         kind = "or" if word in OR else "joined"
         at += 1
+        if at < len(terms) and terms[at].word in OR and terms[at].gap == "/":
+            at += 1
     elif [term.word for term in terms[at : at + 3]] == ["as", "well", "as"]:
         kind, at = "joined", at + 3
     elif "(" in gap or ")" in gap:
@@ -117,6 +122,8 @@ def _before(place: Place) -> tuple[int, bool]:
         at -= 1
     if at > 0 and terms[at - 1].word in AND | OR and not terms[at].gap.strip(" ,"):
         kind, at = _separator(terms, at - 1)[0], at - 1
+        if at > 0 and terms[at - 1].word in AND and terms[at].gap == "/":
+            at -= 1
     elif at > 2 and [term.word for term in terms[at - 3 : at]] == ["as", "well", "as"]:
         kind, at = "joined", at - 3
     elif at > 0:
@@ -147,7 +154,7 @@ def _item_start(terms: Sequence[Term], end: int, kind: str) -> int:
     first = end
     while first > 0 and end - first < _LETTERS:
         word = terms[first - 1]
-        if word.word in VERBS or (word.word in NO_ITEM | PREPOSITIONS and word.word not in SMALL):
+        if word.word in VERBS or (word.word in _BEFORE_ITEMS and word.word not in SMALL):
             break
         if kind == "capital" and _kind(word.raw) == "lower" and word.word not in SMALL:
             break

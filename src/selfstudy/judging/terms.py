@@ -52,8 +52,8 @@ class _Plain(dict[int, str]):
 
 _PLAIN = _Plain({ord(char): plain for char, plain in (_STOPS | _COMMAS | _DASHES | _OTHERS).items()})
 _GROUP = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
-_MARKER = re.compile(r"^[ \t]*(?:[-+*•·–]|\(?\d{1,2}[.)])[ \t]+", re.MULTILINE)
-_NUMBERED = re.compile(r"(?<!\S)\(?(\d{1,2})[.)]\s+(?=\S)")
+_MARKER = re.compile(r"^[ \t]*(?:[-+*•·–]|\(?\d{1,2}[.)]|\(?[A-Ha-h][.)])[ \t]+", re.MULTILINE)
+_NUMBERED = re.compile(r"(?<!\S)(?:\(?(\d{1,2})[.)]|\(?([a-h])\))\s+(?=\S)")
 _SPOKEN_MINUS = re.compile(r"\b(?:minus|negative) (?=\.?\d)", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<=\d) ?(?:%|per ?cent\b)", re.IGNORECASE)
 _MONEY_BEHIND = re.compile(r"(?<=\d) (?=[$€£¥₹₽₩](?!\w))")
@@ -168,7 +168,7 @@ def _bulleted(text: str) -> str:
     """Lists of lines, or numbered within one, get one mark: "1. Rome 2. Paris" -> "• Rome • Paris"."""
     if "\n" in text and sum(1 for _ in islice(_MARKER.finditer(text), 2)) > 1:
         return _MARKER.sub("• ", text)
-    if [match[1] for match in islice(_NUMBERED.finditer(text), 2)] == ["1", "2"]:
+    if [match[1] or match[2] for match in islice(_NUMBERED.finditer(text), 2)] in (["1", "2"], ["a", "b"]):
         return _NUMBERED.sub("• ", text)
     return text
 
