@@ -1,4 +1,4 @@
-"""The recipe's block `teach`: what is trained, in which phases, and how."""
+"""The recipe's block `teach`: what is trained, in which phases, and how (docs/teaching.md)."""
 
 from __future__ import annotations
 

@@ -83,6 +83,20 @@ def test_pairs_are_taught(method: str, tiny_llama: Path, tmp_path: Path) -> None
         assert part.finished("teach")
 
 
+def test_pairs_are_taught_in_phases_of_ones_own(tiny_llama: Path, tmp_path: Path) -> None:
+    phases = (
+        "[{type: dpo, epochs: 8, learning_rate: 0.02, batch_size: 4}, "
+        "{type: sft, epochs: 8, learning_rate: 0.02, batch_size: 5}]"
+    )
+    lora = [f"teach.lora.{change}" for change in ("r=4", "alpha=8", "dropout=0")]
+    changes = [f"model.path={tiny_llama}", *lora, f"teach.phases={phases}"]
+    import_file(pairs(tmp_path), tmp_path / "run", overrides=changes)
+    adapter = taught(tmp_path / "run")
+    assert margin(tiny_llama, adapter) > margin(tiny_llama, None) + 1
+    with Run.open(tmp_path / "run", write=False) as run:
+        assert [s.phase for s in run.round(1).iter(TrainingStep) if s.step == 1] == ["dpo", "sft"]
+
+
 def test_questions_are_taught_by_the_command_line(tiny_llama: Path, tmp_path: Path) -> None:
     path = write(
         tmp_path / "qa.jsonl",

@@ -71,6 +71,8 @@ def import_file(
     """
     report = report or Silent()
     source = _source(Path(path), kind, skip_bad)
+    if any(change.startswith("teach.phases") for change in overrides):
+        source.recipe.pop("teach", None)  # the method that would serve; phases take its place
     recipe = make_recipe(source.recipe, overrides)
     with Run.create_or_resume(folder, recipe) as run:
         if _finished(run, source):
