@@ -182,3 +182,15 @@ def test_a_not_makes_another_answer() -> None:
     assert not wordings.same_answer(
         reference.replace("old and", "old").replace("is", "is not"), reference, asked
     )
+
+
+def test_rewordings_are_unwrapped(tmp_path: Path) -> None:
+    def wraps(chat: Chat, number: int) -> str:
+        said = speaks(chat, number)
+        return f'```json\n{{"question": "{said}"}}\n```' if "other words" in chat[-1].content else said
+
+    round_, gaps = prepared(tmp_path / "run")
+    found = wordings.write(round_, gaps, ScriptedLM({".": wraps}), Prompts(), Silent())
+    plain = prepared(tmp_path / "plain")
+    assert found == wordings.write(*plain, ScriptedLM({".": speaks}), Prompts(), Silent())
+    assert len(found) == 3 * len(COUNTRIES)

@@ -25,6 +25,7 @@ from selfstudy.judging.assertion import denials
 from selfstudy.judging.terms import is_exact, terms, words
 from selfstudy.models.answering import from_document
 from selfstudy.models.base import LanguageModel, Sampling
+from selfstudy.models.unwrapping import entries
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, TeachBlock
@@ -154,7 +155,7 @@ def _candidates(
     seen = {text.normalise(item.question.text)}
     usable = []
     for completion in written:
-        asked = " ".join(text.clean(completion.text).split())
+        asked = next(iter(entries(completion.text, "question")), "")  # models wrap it in JSON, quotes, labels
         form = text.normalise(asked)
         if (
             completion.finish == "stop"
