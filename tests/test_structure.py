@@ -295,6 +295,55 @@ SPELL_OWN = {
 }
 
 
+WITHOUT_MIRROR = {
+    "atlas/build/": "makes the shipped models, once; tests/atlas measure what it made",
+    "atlas/cli.py": "commands of atlas/build",
+    "atlas/language.py": "atlas/test_world.py",
+    "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
+    "gather/evidence.py": "gather/test_stage.py",
+    "gather/references.py": "gather/test_stage.py",
+    "judging/cues.py": "words, tried by judging/test_assertion.py",
+    "judging/enumeration.py": "judging/test_correctness.py",
+    "judging/labels.py": "probe/test_calibration.py and test_comparison.py",
+    "library/formats.py": "library/test_folder.py",
+    "library/pages.py": "library/test_folder.py",
+    "files/jsonl.py": "run/test_directory.py, with kills and full disks",
+    "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",
+    "loop.py": "stories/",
+    "models/load.py": "every test that loads a model",
+    "models/counting.py": "verbs/test_estimate.py",
+    "models/lora": "teach/test_trainers.py",
+    "models/local/": "models/local/test_lm.py, test_decoding.py: through the model's door",
+    "models/remote/": "models/remote/test_lm.py: through the model's door, against a faulty server",
+    "models/server/": "models/server/test_lm.py: through the model's door, against a small engine",
+    "probe/answers.py": "probe/test_adaptive.py and test_stage.py",
+    "probe/scorers/": "probe/test_scorers*.py: by what scorers have in common",
+    "prompts/templates.py": "every test that asks anything",
+    "recipe/": "recipe/test_file.py: blocks are data, and come out of files",
+    "show/page.py": "show/test_report.py",
+    "show/table.py": "show/test_report.py",
+    "show/words.py": "show/test_terminal.py",
+    "summary/model.py": "summary/test_summarise.py",
+    "teach/trainers/": "teach/test_trainers.py",
+    "teach/": "teach/test_pairs.py, test_stage.py and run/test_split.py",
+    "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
+}
+"""Files or folders in which a module needs no test file of its own, and where its tests are."""
+
+
+def test_every_module_has_a_test_file_or_a_reason() -> None:
+    tests = Path(__file__).parent
+    bare = set()
+    for path in FILES:
+        name = relative(path)
+        mirror = tests / Path(name).parent / f"test_{path.name}"
+        if path.name not in ("__init__.py", "__main__.py") and not mirror.is_file():
+            bare.add(name)
+    assert not {name for name in bare if not name.startswith(tuple(WITHOUT_MIRROR))}
+    stale = {start for start in WITHOUT_MIRROR if not any(name.startswith(start) for name in bare)}
+    assert not stale, "has its test file by now: take it off the list"
+
+
 def test_ray_is_imported_in_one_file() -> None:
     users = {relative(p) for p in FILES for m in imports(p) if m.split(".")[0] == "ray"}
     assert users <= {"models/scale.py"}

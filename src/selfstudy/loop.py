@@ -1,7 +1,7 @@
 """The loop: probe -> gather -> teach -> verify, round after round, until the rounds or the gain are used up.
 
-The only place, beside the command line, that sees all stages.  Each verb works alone on a run directory and
-does nothing twice; `learn` is all of them in a row.
+Beside it only the summary, the verbs and the command line see the stages.  Each verb works alone on a run
+directory and does nothing twice; `learn` is all of them in a row.
 """
 
 from __future__ import annotations
@@ -321,6 +321,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _probe(study: Study, round_: Round) -> None:
+    """Settles the threshold, then asks."""
     from selfstudy.probe.stage import run_probe
     from selfstudy.run.threshold import settle, unused
 
@@ -332,12 +333,14 @@ def _probe(study: Study, round_: Round) -> None:
 
 
 def _gather(study: Study, round_: Round) -> None:
+    """Looks everything up in the library."""
     from selfstudy.gather.stage import run_gather
 
     run_gather(round_, study.models(round_, "gather"), study.prompts, study.library(), study.reporter)
 
 
 def _teach(study: Study, round_: Round) -> None:
+    """Keeps apart what is never trained, then trains the adapter, and the control if there shall be one."""
     from selfstudy.run.split import keep_apart
     from selfstudy.teach.stage import run_teach
 
@@ -352,6 +355,7 @@ def _teach(study: Study, round_: Round) -> None:
 
 
 def _verify(study: Study, round_: Round) -> None:
+    """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected."""
     from selfstudy.verify.stage import run_verify
 
     adapter, control = promotion.trained(round_, "taught"), promotion.trained(round_, "control")
@@ -402,6 +406,7 @@ def _merged(study: Study, round_: Round, adapter: Path) -> ModelBlock:
 
 
 def _promote(study: Study, round_: Round, adapter: Path) -> None:
+    """Puts what was measured in the place of what was promoted before."""
     merge = study.recipe.verify.merge
 
     def measured() -> Path:

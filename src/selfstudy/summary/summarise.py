@@ -1,6 +1,6 @@
 """Sums a run up: reads the records of all stages, and calls their metrics.
 
-The loop, the summary and the command line see all stages.  It computes nothing new but the AUROC of the
+Beside it only the loop, the verbs and the command line see the stages.  It computes nothing new but the AUROC of the
 hallucination score.
 
 A run of several rounds is summed up by one of them, named in `round`: the last that was promoted, for that is

@@ -1,0 +1,40 @@
+"""A run says what it was made with, and another version's run is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfstudy.errors import RunError
+from selfstudy.recipe import Recipe
+from selfstudy.recipe.file import recipe_digest, to_yaml
+from selfstudy.run.provenance import provenance, stored_recipe
+from selfstudy.version import __version__
+
+RECIPE = Recipe(library="atlas", seed=4)
+
+
+def stored(folder: Path, **changes: object) -> Recipe:
+    (folder / "recipe").write_text(to_yaml(RECIPE))
+    (folder / "made with").write_text(json.dumps({**provenance(RECIPE), **changes}))
+    return stored_recipe(folder / "recipe", folder / "made with")
+
+
+def test_what_is_noted() -> None:
+    found = provenance(RECIPE)
+    assert (found["selfstudy"], found["seed"]) == (__version__, 4)
+    assert found["recipe_digest"] == recipe_digest(RECIPE)
+    assert "torch" in found["packages"]
+
+
+def test_what_is_read_back_and_what_is_refused(tmp_path: Path) -> None:
+    assert stored(tmp_path) == RECIPE
+    with pytest.raises(RunError, match=r"made by another version of selfstudy, 0\.0\.9"):
+        stored(tmp_path, format=1, selfstudy="0.0.9")
+    with pytest.raises(RunError, match="was edited after the run began"):
+        stored(tmp_path, recipe_digest="another")
+    (tmp_path / "made with").write_text("[1, 2")
+    with pytest.raises(RunError, match="missing or damaged"):
+        stored_recipe(tmp_path / "recipe", tmp_path / "made with")

@@ -1,0 +1,39 @@
+"""Records: frozen, strict, and known by a hash of what makes them what they are."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from selfstudy.records import Question, Record, Score, digest
+
+
+def test_the_same_question_has_the_same_id_whatever_else_is_known_of_it() -> None:
+    plain, told = (
+        Question(text="Who rules Fiji?"),
+        Question(text="Who rules Fiji?", topic="Fiji", method="open"),
+    )
+    assert plain.id == told.id
+    assert plain.id != Question(text="Who rules Peru?").id
+    assert Question.model_validate_json(told.model_dump_json()) == told
+
+
+def test_records_are_frozen_and_strict() -> None:
+    question = Question(text="Who rules Fiji?")
+    with pytest.raises(ValidationError):
+        question.text = "Who rules Peru?"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Question(text="?", colour="red")  # type: ignore[call-arg]
+    with pytest.raises(ValidationError):
+        Score(question_id="q", scorer="agreement", value=1.5)
+
+
+def test_parts_of_a_digest_do_not_run_into_each_other() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert digest("\ud800") != digest("")
+
+
+def test_every_record_has_a_file_of_its_own() -> None:
+    kinds = [kind for kind in Record.__subclasses__() if kind.__module__ == "selfstudy.records"]
+    assert len({kind.file for kind in kinds}) == len(kinds)
+    assert all(kind.file.endswith(".jsonl") for kind in kinds)
