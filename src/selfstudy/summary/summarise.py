@@ -1,7 +1,7 @@
 """Sums a run up: reads the records of all stages, and calls their metrics.
 
-Beside it only the loop, the verbs and the command line see the stages.  It computes nothing new but the AUROC of the
-hallucination score.
+Beside it only the loop, the verbs and the command line see the stages.  It computes nothing new but the
+AUROC of the hallucination score.
 
 A run of several rounds is summed up by one of them, named in `round`: the last that was promoted, for that is
 what the run hands on, else the last that was verified, else the last there is.  Before and after are both of
