@@ -61,7 +61,7 @@ UNSURE = _phrases(
     not entirely sure|not quite sure|not completely sure|not 100% sure|no idea|no clue|
     cannot say|cant say|cant tell|cannot tell|not able to say|unable to say|hard to say|
     difficult to say|dont remember|cant remember|cannot remember|dont recall|unsure|uncertain|
-    guessing|just a guess|only a guess|wild guess|anyones guess"""
+    guessing|wild guess|anyones guess"""
 )
 """They leave open whatever else the sentence says, even behind "but"."""
 NO_CUES = _phrases(
