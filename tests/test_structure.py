@@ -302,8 +302,6 @@ WITHOUT_MIRROR = {
     "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
     "gather/evidence.py": "gather/test_stage.py",
     "gather/references.py": "gather/test_stage.py",
-    "judging/cues.py": "words, tried by judging/test_assertion.py",
-    "judging/enumeration.py": "judging/test_correctness.py",
     "judging/labels.py": "probe/test_calibration.py and test_comparison.py",
     "library/formats.py": "library/test_folder.py",
     "library/pages.py": "library/test_folder.py",
