@@ -1,4 +1,4 @@
-"""A small world for teach: a run whose probe and gather are done, and a model that contradicts by word."""
+"""A small world for teach: a run with its probe and gather done, a lesson, a model that contradicts by word."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import numpy.typing as npt
 
 from selfstudy import text
 from selfstudy.models.base import Progress
-from selfstudy.recipe import LocalModel, Recipe
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel, Recipe, TeachBlock
 from selfstudy.records import (
     Answer,
     Completion,
     Evidence,
     Question,
     Reference,
+    Rewording,
     Verdict,
     VerdictKind,
 )
 from selfstudy.run import Round, Run
+from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+from selfstudy.teach.lesson import Lesson
 
 NAMES = {
     "Peru": "Lima",
@@ -106,3 +110,32 @@ def make_round(
         )
         round_.append([asked, answer, verdict] + ([] if kind == "unverifiable" else [found, read]))
     return round_
+
+
+KINDS: dict[str, VerdictKind] = {
+    "Peru": "unknown",
+    "Chile": "misbelief",
+    "Ghana": "unsure",
+    "Nepal": "known",
+    "Cuba": "known",
+    "Fiji": "unverifiable",
+}
+PROMPTS = Prompts()
+
+
+def recipe(**teach: object) -> Recipe:
+    return Recipe(teach=TeachBlock.model_validate({"known_heldout": 0.0, **teach}))
+
+
+def prepared(folder: Path, recipe: Recipe) -> Lesson:
+    """A lesson of one question of each kind, each gap with a trained and a held-out wording."""
+    everything = judged_questions(make_round(folder, KINDS, recipe))
+    gaps = gaps_to_teach(everything)
+    rewordings = {
+        gap.question.id: [
+            Rewording(question_id=gap.question.id, text="Other " + gap.question.text, use="train"),
+            Rewording(question_id=gap.question.id, text="Held " + gap.question.text, use="heldout"),
+        ]
+        for gap in gaps
+    }
+    return Lesson(recipe, PROMPTS, gaps, everything, rewordings)

@@ -1,0 +1,49 @@
+"""The material of an arm: what is refused, and what the control has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from selfstudy.records import Answer, Completion, Question, Verdict
+from selfstudy.teach import pairs
+from selfstudy.teach.examples import examples
+from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+from selfstudy.teach.lesson import REFUSAL, Lesson
+
+from .lessons import KINDS, PROMPTS, Overlap, make_round, prepared, recipe
+
+
+def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
+    r = recipe(refuse_unverifiable=True)
+    round_ = make_round(tmp_path / "run", KINDS, r)
+    sure = Question(text="What is the capital of Togo?")
+    passage = Completion(text="The capital of Togo is Lome.")
+    round_.append(
+        [
+            sure,
+            Answer(question_id=sure.id, passage=passage, samples=(passage, passage)),
+            Verdict(question_id=sure.id, kind="unverifiable", score=0.5),  # at the threshold: no gap
+        ]
+    )
+    everything = judged_questions(round_)
+    lesson = Lesson(r, PROMPTS, gaps_to_teach(everything), everything, {})
+    (fiji,) = (i for i in lesson.everything if i.verdict.kind == "unverifiable" and i.question.id != sure.id)
+    found = pairs.pairs(lesson, Overlap())
+    assert [p.question_id for p in found if p.verdict == "unverifiable"] == [fiji.question.id]
+    taught = examples(lesson, r.teach.sft)
+    assert {e.question_id for e in taught if e.completion == REFUSAL} == {fiji.question.id}
+
+
+def test_the_control_has_as_much_of_everything_but_no_right_answer(tmp_path: Path) -> None:
+    r = recipe()
+    lesson = prepared(tmp_path / "run", r)
+    control = lesson.control()
+    assert control.arm == "control"
+    assert sorted(i.target for i in control.gaps) == sorted(i.target for i in lesson.gaps)
+    assert all(
+        a.target != b.target and a.read_target != b.read_target
+        for a, b in zip(lesson.gaps, control.gaps, strict=True)
+    )
+    plain, mixed = examples(lesson, r.teach.sft), examples(control, r.teach.sft)
+    assert [(e.prompt, e.kind) for e in plain] == [(e.prompt, e.kind) for e in mixed]
+    assert {p.origin for p in pairs.as_control(pairs.pairs(control, Overlap()))} == {"random"}
