@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from selfstudy.models import Models
+from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
@@ -43,11 +45,12 @@ def test_each_scorer_costs_what_it_asks_of_models_and_stages_cost_what_they_did(
         compare=("agreement", "selfcheck-llm", "ensemble"),
         ensemble=("selfcheck-nli", "agreement"),
     )
+    judge = ScriptedLM({".": "No"})
     with Run.create_or_resume(
         tmp_path / "run", Recipe(library="atlas", answering=AnsweringBlock(block_size=8), probe=probe)
     ) as run:
         with run.timed("probe"):
-            run_probe(run.round(1), models(), Prompts(), pages(), Silent())
+            run_probe(run.round(1), replace(models(), own_judge=judge), Prompts(), pages(), Silent())
         answers = len(run.round(1).read(Answer))
         costs = run.costs()
         assert list(costs) == [SCORING + name for name in ("selfcheck-nli", *probe.compare)]

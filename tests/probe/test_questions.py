@@ -16,6 +16,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import STDIN, AnsweringBlock, Ask, ProbeBlock, Recipe
 from selfstudy.records import Answer, Document, Failure, Question
 from selfstudy.run import Round, Run
+from selfstudy.run.first_records import FirstRecords
 from selfstudy.text import normalise
 
 from .world import COUNTRIES, Spots, Student, models, pages
@@ -138,7 +139,7 @@ def ask_all(
     )
     turn = run.round(1)
     found = Asker(0, ask, turn, student or Student(), Spots(), Prompts(), Material(pages())).run(
-        lambda n: None
+        lambda n: None, FirstRecords(turn, "asking", works=True)
     )
     run.close()
     return turn, found

@@ -19,8 +19,9 @@ from selfstudy.gather.verdicts import judge
 from selfstudy.library.index import Library
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
-from selfstudy.records import Answer, Evidence, Failure, Question, Record, Verdict
+from selfstudy.records import Answer, Evidence, Failure, Question, Record, Reference, Verdict
 from selfstudy.run import threshold
+from selfstudy.run.first_records import FirstRecords
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
@@ -36,6 +37,9 @@ def run_gather(
     Without a library every verdict is "unverifiable".  Questions that probe could not score have a Failure of
     probe already, and get no verdict; nor do those that get a Failure here.  Stopped at any moment and called
     again, it ends with the same records.
+
+    Raises:
+        ModelError: nothing can be read or judged.
     """
     if round_.finished("gather"):
         return
@@ -45,14 +49,19 @@ def run_gather(
     done = {verdict.question_id for verdict in round_.iter(Verdict)}
     done |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == "gather"}
     size = round_.run.recipe.answering.block_size
+    out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
         for block in round_.pending(questions, size, lambda question: question.id in done):
             left += len(block)
-            for records in _gather(block, passages, scores, round_, models, prompts, library):
-                round_.append(records)
+            records = _gather(block, passages, scores, round_, models, prompts, library)
+            made = [record for batch in records for record in batch]
+            read = [record.question_id for record in made if isinstance(record, Reference)]
+            errors = {record.item_id: record.message for record in made if isinstance(record, Failure)}
+            out.write(records, [errors.get(key) for key in read], untried=len(block) - len(read))
             advance(len(block))
         advance(len(questions) - left)
+    out.close()
     round_.finish("gather")
 
 

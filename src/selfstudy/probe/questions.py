@@ -31,6 +31,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask
 from selfstudy.records import Chat, Completion, Document, Failure, Question, QuestionMethod, Record
 from selfstudy.run import Round
+from selfstudy.run.first_records import FirstRecords
 
 WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 """Question words of the induced method, one each per topic set."""
@@ -123,7 +124,7 @@ class TopicSlots:
 
     def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
         if not topics:
-            return Slot(chat=None, error="the model named no topic")
+            return Slot(chat=None, error=self._source.trouble or "the model named no topic")
         joined = "; ".join(topics)  # a topic may hold a comma
         if word:
             return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
@@ -237,7 +238,7 @@ class Asker:
         self._slots = self._source(embedder, prompts, material)
         self._unique = ask.method == "documents"
 
-    def run(self, advance: Callable[[int], None]) -> int:
+    def run(self, advance: Callable[[int], None], out: FirstRecords) -> int:
         """Propose what is not yet proposed, block by block; returns how many questions there are.
 
         `documents` goes on until it has `count` questions or no more chunks; the other methods propose
@@ -251,7 +252,7 @@ class Asker:
             take = min(self._block_size, self._ask.count - reached)
             block = [recorded[i] for i in range(start, start + take) if i in recorded]
             if len(block) < take:
-                block = self._propose(start, take, seen)
+                block = self._propose(start, take, seen, out)
             if not block:
                 break
             good = [p for p in block if p.question_id is not None]
@@ -283,12 +284,13 @@ class Asker:
                 seen[text.normalise(proposal.text)] = self._topics.get(proposal.question_id, "")
         return recorded, seen
 
-    def _propose(self, start: int, take: int, seen: dict[str, str]) -> list[Proposal]:
+    def _propose(self, start: int, take: int, seen: dict[str, str], out: FirstRecords) -> list[Proposal]:
         """Propose slots start .. start + take and write them; a slot that fails is tried again."""
         slots = self._slots.take(start, take)
         results = [(slot.question, None if slot.question else slot.error) for slot in slots]
         taken = dict(seen)
         tries = self._ask.tries if self._ask.question_temperature > 0 else 1
+        broken = bool(slots) and all(slot.chat is None and not slot.question for slot in slots)
         for attempt in range(tries):
             todo = [i for i, slot in enumerate(slots) if slot.chat is not None and results[i][1] is not None]
             sampling = Sampling(
@@ -297,14 +299,14 @@ class Asker:
                 seed=seed_for(self._seed, "questions", start, attempt),
             )
             chats = [chat for i in todo if (chat := slots[i].chat) is not None]
-            for i, completion in zip(
-                todo, one_each(self._model, chats, sampling) if todo else [], strict=True
-            ):
+            found = one_each(self._model, chats, sampling) if todo else []
+            broken = broken or (attempt == 0 and bool(found) and all(one.error is not None for one in found))
+            for i, completion in zip(todo, found, strict=True):
                 results[i] = self._judge(completion, slots[i], taken)
                 if results[i][1] is None:
                     question = self._question(results[i][0], slots[i])
                     taken[text.normalise(question.text)] = question.topic
-        return self._write(start, slots, results)
+        return self._write(start, slots, results, out, broken)
 
     def _judge(self, completion: Completion, slot: Slot, taken: dict[str, str]) -> tuple[str, str | None]:
         """The question of a completion, and why it is refused (None: it is not)."""
@@ -325,7 +327,14 @@ class Asker:
             )
         return question, about_document(question, slot.chunk)
 
-    def _write(self, start: int, slots: list[Slot], results: list[tuple[str, str | None]]) -> list[Proposal]:
+    def _write(
+        self,
+        start: int,
+        slots: list[Slot],
+        results: list[tuple[str, str | None]],
+        out: FirstRecords,
+        broken: bool,
+    ) -> list[Proposal]:
         questions, failures, proposals = [], [], []
         for index, (slot, (words, error)) in enumerate(zip(slots, results, strict=True), start):
             proposal = Proposal(
@@ -340,8 +349,10 @@ class Asker:
                 message = f"no question ({self._ask.method}): {error}"
                 failures.append(Failure(stage="probe", item_id=proposal.id, message=message))
             proposals.append(proposal)
-        self._round.append([*questions, *failures])
-        self._round.append(proposals)
+        # a model that answers, but asks no questions, may do so by another method
+        out.write(
+            [[*questions, *failures], proposals], [proposal.error for proposal in proposals], stop=broken
+        )
         return proposals
 
     def _question(self, words: str, slot: Slot) -> Question:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from selfstudy.models.answering import from_memory
+from selfstudy.models.first_items import ENOUGH, FirstItems
 from selfstudy.probe.answers import Stop, answer
 from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Material
@@ -22,12 +23,16 @@ from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
 from selfstudy.run import threshold
+from selfstudy.run.first_records import FirstRecords, nothing_works
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
     from selfstudy.progress import Reporter
     from selfstudy.prompts import Prompts
     from selfstudy.run import Round
+
+FIRST = 2 * ENOUGH
+"""Questions of the first block of answers: with them scorers are tried, before the others are paid for."""
 
 
 def run_probe(
@@ -46,6 +51,7 @@ def run_probe(
 
     Raises:
         DataError: a method's source is missing or unusable.
+        ModelError: of asking, answering or scoring nothing succeeds.
     """
     if round_.finished("probe"):
         return
@@ -65,11 +71,13 @@ def _ask(round_: Round, models: Models, prompts: Prompts, material: Material) ->
         Asker(number, ask, round_, models.lm, models.embedder, prompts, material)
         for number, ask in enumerate(asks)
     ]
+    out = FirstRecords(round_, "asking", works=bool(round_.ids(Question)))
     with report.task("asking", sum(ask.count for ask in asks)) as advance:
         for ask, asker in zip(asks, askers, strict=True):
-            found = asker.run(advance)
+            found = asker.run(advance, out)
             if found < ask.count:
                 report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
+    out.close()
 
 
 def _answer(
@@ -79,26 +87,59 @@ def _answer(
     probe = recipe.probe
     questions = round_.read(Question)
     done = {a.question_id for a in round_.iter(Answer)} | {f.item_id for f in round_.iter(Failure)}
-    blocks = list(
-        round_.pending(questions, recipe.answering.block_size, lambda question: question.id in done)
-    )
+    size = recipe.answering.block_size
+    blocks = list(round_.pending(questions, size, lambda question: question.id in done, first=FIRST))
     seed = seed_for(recipe.seed, round_.number, "answers")
     sampling = from_memory(recipe.answering, probe.samples, seed)
     stop = None
     if probe.adaptive is not None:
         scorer = meter.metered(make_scorer(probe.scorer, tools), round_)
         stop = Stop(scorer, threshold.of(round_.run).value, probe.adaptive)
+    out = FirstRecords(round_, "answering", works=bool(round_.ids(Answer)))
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
-            round_.append(answer(block, models.lm, prompts, sampling, advance, stop))
+            if max(0, FIRST - size) < len(round_.ids(Answer)) <= FIRST:  # a resumed run tries them too
+                _try_scorers(round_, questions, tools)
+            found = answer(block, models.lm, prompts, sampling, advance, stop)
+            out.write([found], [one.message if isinstance(one, Failure) else None for one in found])
+    out.close()
+
+
+def _try_scorers(round_: Round, questions: Sequence[Question], tools: Tools) -> None:
+    """Scores the first answers, before all are paid for; nothing is written.
+
+    Raises:
+        ModelError: a scorer cannot score any of them.
+    """
+    probe = round_.run.recipe.probe
+    by_id = {question.id: question for question in questions}
+    answers = list(islice(round_.iter(Answer), FIRST))
+    scored = {score.scorer for score in round_.iter(Score) if score.value is not None}
+    if probe.adaptive is not None:
+        scored.add(probe.scorer)  # it has scored them, or there would be no telling when to stop
+    for name in dict.fromkeys((probe.scorer, *probe.compare)):
+        if name not in scored:
+            first = FirstItems()
+            asked = [by_id[answer.question_id] for answer in answers]
+            first.saw(score.error for score in make_scorer(name, tools).score(asked, answers))
+            if first.hopeless:
+                raise nothing_works(f"scoring with {name}", "all of the first", first)
 
 
 def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     probe = round_.run.recipe.probe
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = round_.by_id(Question)
-    done = {(score.scorer, score.question_id) for score in round_.iter(Score)}
+    done = {(score.scorer, score.question_id): score.error for score in round_.iter(Score)}
+    out = {
+        scorer.name: FirstRecords(
+            round_,
+            f"scoring with {scorer.name}",
+            works=any(name == scorer.name and error is None for (name, _), error in done.items()),
+        )
+        for scorer in scorers
+    }
     with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records
         answers = round_.iter(Answer)
@@ -108,8 +149,10 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
                 if not all((scorer.name, item.question_id) in done for item in block):
                     with meter.scoring(round_, scorer.name, len(block)):
                         scores = scorer.score(asked, block)
-                    round_.append([*scores, *_unscored(scores)])
+                    out[scorer.name].write([[*scores, *_unscored(scores)]], [one.error for one in scores])
                 advance(len(block))
+    for records in out.values():
+        records.close()
 
 
 def _tools(round_: Round, models: Models, prompts: Prompts) -> Tools:

@@ -38,7 +38,9 @@ _QUOTES = " \t\"'`*_“”‘’「」.,;:。，；："
 
 
 class TopicSource(Protocol):
-    """Topic sets, numbered from 0."""
+    """Topic sets, numbered from 0; `trouble` is why one of the newest failed, if it is known."""
+
+    trouble: str
 
     def topics(self, start: int, count: int) -> list[tuple[str, ...]]:
         """Sets start .. start + count: fewer when the source has no more, an empty one where it failed."""
@@ -66,6 +68,7 @@ class ModelTopics:
         self._chat = prompts.chat("topics")
         self._ask = ask
         self._seed = seed
+        self.trouble = ""
 
     def topics(self, start: int, count: int) -> list[tuple[str, ...]]:
         sampling = Sampling(
@@ -75,11 +78,14 @@ class ModelTopics:
             seed=seed_for(self._seed, "topics", start),
         )
         (completions,) = self._model.generate([self._chat], sampling)
+        self.trouble = next((f"no topic: {one.error}" for one in completions if one.error is not None), "")
         return [parse_topics(completion.text) for completion in completions]
 
 
 class ListTopics:
     """One set of one topic per line (external)."""
+
+    trouble = ""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._topics: list[tuple[str, ...]] = [(line,) for line in lines]
@@ -93,6 +99,8 @@ class OracleTopics:
 
     Of a lemma that is near with several of its senses only one is taken.
     """
+
+    trouble = ""
 
     def __init__(
         self, source: Path | None, embedder: Embedder, seed: int, report: Reporter | None = None

@@ -18,7 +18,15 @@ from selfstudy.recipe.models import (
     ServerModel,
     weights_of,
 )
-from selfstudy.recipe.probe import MEANS_OVER_SAMPLES, STDIN, AdaptiveBlock, Ask, ProbeBlock, ScorerName
+from selfstudy.recipe.probe import (
+    MEANS_OVER_SAMPLES,
+    NEED_LOGPROBS,
+    STDIN,
+    AdaptiveBlock,
+    Ask,
+    ProbeBlock,
+    ScorerName,
+)
 from selfstudy.recipe.teach import DPOBlock, LoraBlock, PhaseBlock, SFTBlock, TeachBlock, TrainingBlock
 from selfstudy.recipe.verify import VerifyBlock
 from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
@@ -26,6 +34,7 @@ from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
 __all__ = [
     "MEANS_OVER_SAMPLES",
     "MODEL_KEYS",
+    "NEED_LOGPROBS",
     "STDIN",
     "AdaptiveBlock",
     "AnsweringBlock",

@@ -17,7 +17,15 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import MEANS_OVER_SAMPLES, MODEL_KEYS, STDIN, Recipe, RemoteModel
+from selfstudy.recipe import (
+    MEANS_OVER_SAMPLES,
+    MODEL_KEYS,
+    NEED_LOGPROBS,
+    STDIN,
+    Recipe,
+    RemoteModel,
+    ServerModel,
+)
 from selfstudy.recipe.base import Block
 from selfstudy.records import digest
 
@@ -338,6 +346,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
             f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
+    problems += _without_logprobs(recipe)
     if recipe.budget.money is not None:
         problems += _unpriced(recipe, recipe.budget.money)
     if recipe.teach.known_heldout == 0:
@@ -357,6 +366,31 @@ def _conflicts(recipe: Recipe) -> list[str]:
     if recipe.prompts is not None and not recipe.prompts.is_dir():
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
+
+
+def _without_logprobs(recipe: Recipe) -> Iterator[str]:
+    """Scorers that would fail for every answer."""
+    block = recipe.probe.model or recipe.model
+    used = {recipe.probe.scorer, *recipe.probe.compare}
+    if "ensemble" in used:
+        used |= {*recipe.probe.ensemble}
+    for name in NEED_LOGPROBS:
+        if name not in used:
+            continue
+        if isinstance(block, RemoteModel) and not block.logprobs:
+            yield (
+                f"probe: the scorer {name} needs log-probabilities: set {_of(recipe)}.logprobs = true, if "
+                "the server gives them, or take semantic-entropy-discrete"
+            )
+        elif isinstance(block, ServerModel):
+            yield (
+                f"probe: the scorer {name} needs log-probabilities, which a model of type server gives us "
+                "none of: take semantic-entropy-discrete, or type remote with logprobs = true"
+            )
+
+
+def _of(recipe: Recipe) -> str:
+    return "model" if recipe.probe.model is None else "probe.model"
 
 
 def _unpriced(recipe: Recipe, money: float) -> Iterator[str]:

@@ -58,6 +58,9 @@ MEANS_OVER_SAMPLES: tuple[ScorerName, ...] = (
 )
 """Scorers whose value is a mean of one number in [0, 1] per sample: those that `adaptive` can decide by."""
 
+NEED_LOGPROBS: tuple[ScorerName, ...] = ("semantic-entropy", "predictive-entropy")
+"""Scorers that need the log-probabilities of the answers, which a server gives only when asked."""
+
 
 class AdaptiveBlock(Block):
     """Fewer samples where the verdict is clear: they are drawn in waves, as long as it may still change."""

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -364,14 +365,19 @@ class Round:
         jsonl.replace(self._file(kind), data, self.run.path)
         self._ids.pop(kind, None)
 
-    def pending(self, items: Sequence[T], size: int, done: Callable[[T], bool]) -> Iterator[list[T]]:
+    def pending(
+        self, items: Sequence[T], size: int, done: Callable[[T], bool], first: int | None = None
+    ) -> Iterator[list[T]]:
         """Cut `items` into fixed blocks of `size`; yield, whole, each block with an item not yet done.
+
+        With `first` the first block is cut there once more: to see soon whether anything comes of it.
 
         A half-finished block is computed again entirely, so that batch shapes, and hence floats, equal those
         of an undisturbed run; `append` skips what is already there.
         """
-        for start in range(0, len(items), size):
-            block = list(items[start : start + size])
+        starts = sorted({*range(0, len(items), size), *([first] if first and first < size else [])})
+        for start, end in pairwise([*starts, len(items)]):
+            block = list(items[start:end])
             if not all(done(item) for item in block):
                 yield block
 

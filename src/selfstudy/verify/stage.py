@@ -24,6 +24,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Arm, Check, Completion, Failure, digest
 from selfstudy.run import Round
+from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import holds_wordings, trained_share
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, Rules, decide, refuse
@@ -110,6 +111,9 @@ def _ask_all(
     if finished == len(items):
         return
     lm = load()
+    # what training has broken may fail in everything: that is a result, and the gate says so
+    works = arm in ("taught", "control") or any(c.arm == arm and c.error is None for c in round_.iter(Check))
+    out = FirstRecords(round_, f"verify: {arm}", works)
     with report.task(f"verify: {arm}", len(items)) as advance:
         advance(finished)
         for kind in kinds:
@@ -120,11 +124,14 @@ def _ask_all(
                 checks = _ask(arm, lm, nli, prompts, batch, recipe)
                 fresh = [check for check in checks if check.id not in done]
                 # Failures first: a kill between the two writes must not lose one.
-                for check in fresh:
-                    if check.error is not None:
-                        round_.fail(STAGE, check.id, check.error)
-                round_.append(fresh)
+                failures = [
+                    Failure(stage=STAGE, item_id=check.id, message=check.error)
+                    for check in fresh
+                    if check.error is not None
+                ]
+                out.write([failures, fresh], [check.error for check in fresh])
                 advance(len(fresh))
+    out.close()
 
 
 def _ask(

@@ -127,7 +127,7 @@ class Wire:
         self._http = httpx2.AsyncClient(
             transport=None if _proxied(block.base_url) else Lanes(),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=block.concurrency),
-            follow_redirects=True,
+            follow_redirects=False,  # a key goes where the recipe says, and nowhere else
             timeout=timeout,
         )
         self._client = openai.AsyncOpenAI(
@@ -216,11 +216,20 @@ class Wire:
         said = self.key.hide(said)
         message = f"HTTP {status}: {said[:_SHOWN]}" if said else f"HTTP {status}"
         about_the_item = status == 403 and self._served  # the key is good: this text is not wanted
+        if 300 <= status < 400:
+            return self._elsewhere(status, self._shown(response.headers.get("location", "")))
         if (status in (401, 402, 403, 404) and not about_the_item) or (status == 429 and _is_spent(body)):
             return self._hopeless(status, message)
         if _is_passing(status):
             return _passing(status, message, _pause(response.headers))
         return Trouble("refused", message, parameter=parameter, detail=said)
+
+    def _elsewhere(self, status: int, place: str) -> ModelError:
+        block = self._block
+        return ModelError(
+            f"{block.model} at {block.base_url}: HTTP {status}, a redirect to {place or 'nowhere'}",
+            "set base_url to where the API really is (it usually ends with /v1)",
+        )
 
     def _hopeless(self, status: int, message: str) -> ModelError:
         block = self._block

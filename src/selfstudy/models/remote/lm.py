@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.background import LoopThread, together
 from selfstudy.models.remote.http import Key, Trouble, Wire
 from selfstudy.models.remote.replies import completions, failed
@@ -106,6 +108,8 @@ class RemoteLM:
         self._fields = fields
         self._wire = Wire(block, Key.of(block))
         self._caller = Caller(block, self._wire, alive)
+        self._first = FirstItems()
+        """Whether any request has come to an answer: with none of the first, no more are sent."""
         self._many: bool | None = None if block.n == "auto" else block.n
         """Whether the server gives several completions per request; None: not known yet."""
         self._scout = asyncio.Lock()
@@ -222,6 +226,8 @@ class RemoteLM:
                 slots, keys = tuple(wish.slots[i] for i in missing), tuple(wish.keys[i] for i in missing)
                 rest.append(_Wish(wish.chat, wish.greedy, slots, keys))
         self._caller.count(cached=known)
+        if known:
+            self._first.saw([None])
         return rest
 
     def _answers(self, wishes: Sequence[_Wish], sampling: Sampling) -> Iterator[Answer]:
@@ -298,6 +304,7 @@ class RemoteLM:
                 lambda reply: completions(reply, sampling.stop, self._wire.key.hide),
             )
         except Trouble as trouble:
+            self._look([str(trouble)])
             arrived((wish, [failed(str(trouble))] * len(wish.slots)))
             return wish.part(len(wish.slots))
         except OneAtATime:
@@ -309,10 +316,25 @@ class RemoteLM:
             self._many = len(found) == wish.count
             if not self._many:
                 log.info("%s gives one completion per request: asking once per sample", self.name)
+        self._look([one.error for one in found])
         answers = found * len(wish.slots) if wish.greedy else found
         if answers:
             arrived((wish.part(0, len(answers)), answers))
         return wish.part(len(answers))
+
+    def _look(self, errors: Sequence[str | None]) -> None:
+        """Takes note of what has come of a request.
+
+        Raises:
+            ModelError: all of the first requests have failed in the same way.
+        """
+        self._first.saw(errors)
+        if self._first.hopeless:
+            raise ModelError(
+                f"{self.name} at {self._block.base_url} has given no answer to any of the first "
+                f"{self._first.failed} requests, most of them like this: {self._first.commonest}",
+                "check base_url and model, and what the server says; the same command then goes on",
+            )
 
     def _body(self, wish: _Wish, sampling: Sampling) -> dict[str, Any]:
         """The request; what has its neutral value is left out, as not every server knows every parameter."""
