@@ -279,7 +279,7 @@ def measure(count: int, folder: Path) -> dict[str, float]:
         kept = text.near_duplicates(questions)
         clock = lap("duplicates", clock)
         summary = summarise(run, world, embedder)
-        run.write_json(run.summary_file, summary)
+        run.write_json(run.summary_file, summary.to_dict())
         clock = lap("summary", clock)
         write_report(run, summary, run.path / "report.html", embedder)
         lap("report", clock)

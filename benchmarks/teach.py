@@ -73,7 +73,7 @@ def main() -> None:
                 study.verify()
                 summary = study.report()
             for arm in ("before", "after"):
-                figures = "".join(_shown(summary[arm].get(key)) for key in FIGURES)
+                figures = "".join(_shown(summary[arm][key]) for key in FIGURES)
                 seconds = f"{summary['seconds']['teach']:10.0f}" if arm == "after" else ""
                 print(f"{name if arm == 'before' else '':28}{arm:8}{figures}{seconds}", flush=True)
             print(f"{'':36}promoted: {summary['promoted']}", flush=True)

@@ -14,4 +14,4 @@ with Run.create_or_resume(Path("runs/verbs"), recipe) as run, Study(run) as stud
     study.teach()
     study.verify()
     summary = study.report()
-print(summary["before"]["gap_correct"], "->", summary["after"]["gap_correct"], summary["promoted"])
+print(summary.before.gap_correct, "->", summary.after.gap_correct, summary.promoted)

@@ -54,9 +54,16 @@ COLUMNS = (
     Column("inconsistent", "Inconsistent", "hidden", lambda p: int(p.inconsistent)),
 )
 TABLE = tuple(column for column in COLUMNS if column.kind != "hidden")
-TABLE_DATA = [{"key": c.key, "heading": c.heading, "kind": c.kind} for c in TABLE]
 
 
 def points_data(points: Sequence[Point]) -> dict[str, list[Any]]:
     """The values of every column, by its name."""
     return {column.key: [column.value(point) for point in points] for column in COLUMNS}
+
+
+def described(columns: Sequence[Column]) -> list[dict[str, str]]:
+    """What the page's program is told of columns."""
+    return [{"key": c.key, "heading": c.heading, "kind": c.kind} for c in columns]
+
+
+TABLE_DATA = described(TABLE)
