@@ -1,4 +1,4 @@
-"""A small world for teach: a run with its probe and gather done, a lesson, a model that contradicts by word."""
+"""A small world for teach: a run with probe and gather done, a lesson, a model that contradicts by word."""
 
 from __future__ import annotations
 
