@@ -312,14 +312,14 @@ def _remote(role: str, block: RemoteModel) -> Finding:
     """Asks the server for its models, which costs nothing."""
     import asyncio
 
-    from selfstudy.models.remote.http import Key, Trouble, Wire
+    from selfstudy.models.remote.http import HTTPClient, Key, Trouble
 
     async def ask() -> dict[str, Any]:
-        wire = Wire(block, Key.of(block))
+        client = HTTPClient(block, Key.of(block))
         try:
-            return await wire.get("/models", 15)
+            return await client.get("/models", 15)
         finally:
-            await wire.close()
+            await client.close()
 
     try:
         listed = _names(asyncio.run(ask()))

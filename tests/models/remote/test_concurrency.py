@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from selfstudy.models.remote.concurrency import Pace
+from selfstudy.models.remote.concurrency import Limiter
 
 TICK = 0.002
 
 
-def drive(pace: Pace, count: int, places: int, workers: int = 100) -> tuple[Counter[int], int, int]:
+def drive(pace: Limiter, count: int, places: int, workers: int = 100) -> tuple[Counter[int], int, int]:
     """Gets `count` answers from a server that refuses more than `places` at once.
 
     Returns:
@@ -44,20 +44,20 @@ def drive(pace: Pace, count: int, places: int, workers: int = 100) -> tuple[Coun
 
 
 def test_it_grows_to_the_limit_and_not_beyond() -> None:
-    limits, peak, refused = drive(Pace(40), 2000, places=1000)
+    limits, peak, refused = drive(Limiter(40), 2000, places=1000)
     assert (peak, refused) == (40, 0)
     assert limits[40] > 1500
 
 
 def test_a_server_with_few_places_is_kept_busy_and_seldom_overrun() -> None:
-    limits, _, refused = drive(Pace(100), 6000, places=30)
+    limits, _, refused = drive(Limiter(100), 6000, places=30)
     assert refused < 0.05 * 6000
     assert sum(limit * count for limit, count in limits.items()) / sum(limits.values()) > 0.8 * 30
 
 
 def test_it_halves_once_per_burst() -> None:
     async def burst() -> list[int]:
-        pace = Pace(8)
+        pace = Limiter(8)
         since = [await pace.enter() for _ in range(8)]
         limits = []
         for one in since:
@@ -70,7 +70,7 @@ def test_it_halves_once_per_burst() -> None:
 
 def test_it_never_stops_altogether_and_recovers() -> None:
     async def storm() -> tuple[int, int]:
-        pace = Pace(32)
+        pace = Limiter(32)
         for _ in range(50):
             pace.leave(await pace.enter(), "slow")
             await asyncio.sleep(0)
@@ -88,13 +88,13 @@ def test_it_never_stops_altogether_and_recovers() -> None:
 
 
 def test_a_slow_server_gets_no_more() -> None:
-    _, peak, _ = drive(Pace(64, patience=TICK / 2), 500, places=1000)
+    _, peak, _ = drive(Limiter(64, patience=TICK / 2), 500, places=1000)
     assert peak <= 9
 
 
 def test_errors_that_say_nothing_change_nothing() -> None:
     async def errors() -> int:
-        pace = Pace(8)
+        pace = Limiter(8)
         for _ in range(20):
             pace.leave(await pace.enter(), "neither")
         return pace.limit
@@ -104,7 +104,7 @@ def test_errors_that_say_nothing_change_nothing() -> None:
 
 def test_places_are_given_in_turn_and_a_cancelled_wait_loses_none() -> None:
     async def queue() -> list[int]:
-        pace = Pace(1)
+        pace = Limiter(1)
         order: list[int] = []
 
         async def wait(number: int) -> None:
@@ -127,7 +127,7 @@ def test_places_are_given_in_turn_and_a_cancelled_wait_loses_none() -> None:
 @pytest.mark.parametrize("pause", [0.05, 0.1])
 def test_a_pause_holds_for_everybody(pause: float) -> None:
     async def paused() -> float:
-        pace = Pace(4)
+        pace = Limiter(4)
         loop = asyncio.get_running_loop()
         pace.leave(await pace.enter(), "slow", pause)
         before = loop.time()

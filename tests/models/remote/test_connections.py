@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from selfstudy.models.remote.connections import Lanes
+from selfstudy.models.remote.connections import ConnectionPool
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -47,7 +47,9 @@ def ask(script: Script, times: int = 1) -> tuple[list[httpx2.Response], list[byt
     async def all_of_it() -> list[httpx2.Response]:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with httpx2.AsyncClient(transport=Lanes(), timeout=httpx2.Timeout(5, read=0.5)) as client:
+        async with httpx2.AsyncClient(
+            transport=ConnectionPool(), timeout=httpx2.Timeout(5, read=0.5)
+        ) as client:
             found = []
             for _ in range(times):
                 found.append(await client.post(f"http://127.0.0.1:{port}/v1/x?y=1", json={"a": "ü"}))
@@ -150,7 +152,7 @@ def test_nobody_there() -> None:
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        async with httpx2.AsyncClient(transport=Lanes()) as client:
+        async with httpx2.AsyncClient(transport=ConnectionPool()) as client:
             await client.get(f"http://127.0.0.1:{port}/")
 
     with pytest.raises(httpx2.ConnectError):
@@ -163,7 +165,7 @@ def test_a_line_break_in_a_header_is_not_sent() -> None:
     async def smuggle() -> None:
         server = await asyncio.start_server(lambda r, w: got.append(b"connected"), "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with httpx2.AsyncClient(transport=Lanes()) as client:
+        async with httpx2.AsyncClient(transport=ConnectionPool()) as client:
             request = client.build_request("GET", f"http://127.0.0.1:{port}/", headers=[(b"a", b"b\r\nc: d")])
             await client.send(request)
 
@@ -188,7 +190,7 @@ def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     async def get(host: str) -> bytes:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
         port = server.sockets[0].getsockname()[1]
-        async with httpx2.AsyncClient(transport=Lanes()) as client:
+        async with httpx2.AsyncClient(transport=ConnectionPool()) as client:
             return (await client.get(f"https://{host}:{port}/")).content
 
     with pytest.raises(httpx2.ConnectError, match="certificate"):

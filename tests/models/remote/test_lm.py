@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, Sampling, chat
-from selfstudy.models.remote import retries as caller
+from selfstudy.models.remote import retries as retries
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import Prices, RemoteModel
@@ -49,8 +49,8 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(caller, "BACKOFF", 0.005)
-    monkeypatch.setattr(caller, "LONGEST_BACKOFF", 0.05)
+    monkeypatch.setattr(retries, "BACKOFF", 0.005)
+    monkeypatch.setattr(retries, "LONGEST_BACKOFF", 0.05)
     yield
     sys.setswitchinterval(interval)
 
@@ -760,7 +760,13 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
     assert found[10].text == "you sent Bearer [key]!"
     assert all("Bearer [key]" in (one.error or "") for one in found[1:4])
     assert all(one.error for one in found[4:10])
-    shown = [repr(lm), str(vars(lm)), caplog.text, repr(lm._wire.key), *(one.error or "" for one in found)]
+    shown = [
+        repr(lm),
+        str(vars(lm)),
+        caplog.text,
+        repr(lm._http_client.key),
+        *(one.error or "" for one in found),
+    ]
     server = serve(lambda r: Reaction(401, {"error": {"message": r.headers["authorization"]}}))
     with pytest.raises(ModelError, match=r"\[key\]") as caught:
         model(server).generate(chats(1), GREEDY)

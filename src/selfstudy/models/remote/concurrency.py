@@ -10,20 +10,20 @@ import asyncio
 from collections import deque
 from typing import Literal
 
-Verdict = Literal["good", "slow", "neither"]
+LoadSignal = Literal["good", "slow", "neither"]
 """What a request says about the server: it answered; it asks for less (429, 503, a timeout); nothing."""
 
 _START = 8.0
-_KNEE = 0.9
+_REGROWTH = 0.9
 """Share of the number that was too much up to which it grows back at once."""
-_EAGER = 0.05
+_PROBING = 0.05
 """Growth per round trip beyond the knee, times the round trips since the last cut: a long calm is tested
 ever faster, and a server that refuses at a fixed number is kept close below it."""
 _SMOOTH = 0.1
 """Weight of the newest latency in the running mean."""
 
 
-class Pace:
+class Limiter:
     """Lets at most `limit` requests run, in the order in which they ask.
 
     Args:
@@ -35,7 +35,7 @@ class Pace:
         self._patience = patience
         self._most = float(most)
         self._limit = min(_START, self._most)
-        self._knee = self._most
+        self._threshold = self._most
         self._running = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._resume = 0.0
@@ -64,7 +64,7 @@ class Pace:
             self._running += 1
         return loop.time()
 
-    def leave(self, since: float, verdict: Verdict, pause: float = 0.0) -> None:
+    def leave(self, since: float, verdict: LoadSignal, pause: float = 0.0) -> None:
         """Gives a place back.
 
         Args:
@@ -77,7 +77,7 @@ class Pace:
         if verdict == "good":
             self._grow(now, now - since)
         elif verdict == "slow" and since >= self._cut:  # the others of the same burst say nothing new
-            self._knee = self._limit * _KNEE
+            self._threshold = self._limit * _REGROWTH
             self._limit = max(1.0, self._limit / 2)
             self._cut = now
         self._running -= 1
@@ -91,11 +91,11 @@ class Pace:
         self._latency = latency if known is None else known + _SMOOTH * (latency - known)
         if self._latency > self._patience or self._running < self.limit:
             return
-        if self._limit < self._knee:
+        if self._limit < self._threshold:
             self._limit += 1.0
         else:
             trips = 1.0 + (now - self._cut) / max(self._latency, 1e-6)
-            self._limit += min(1.0, _EAGER * trips / self._limit)
+            self._limit += min(1.0, _PROBING * trips / self._limit)
         self._limit = min(self._limit, self._most)
 
     def _free(self, now: float) -> bool:

@@ -3,7 +3,7 @@
 The standard one costs as much CPU per request as all other layers together: its pool looks through all
 connections several times, and every byte passes several wrappers.  Here free connections are a stack, a
 request is one write, and a reply is read whole.  That is enough for an API without streaming; where the
-environment names a proxy the standard transport is used instead (wire.py).  No trailers, no upgrades.
+environment names a proxy the standard transport is used instead (http.py).  No trailers, no upgrades.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Origin = tuple[str, str, int]
 Headers = list[tuple[bytes, bytes]]
 
 
-class Lanes(httpx2.AsyncBaseTransport):
+class ConnectionPool(httpx2.AsyncBaseTransport):
     """As many connections as there are requests under way; each goes back onto its stack afterwards."""
 
     def __init__(self) -> None:
-        self._free: dict[Origin, list[_Lane]] = {}
+        self._free: dict[Origin, list[_Connection]] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -43,49 +43,52 @@ class Lanes(httpx2.AsyncBaseTransport):
         limits = request.extensions.get("timeout", {})
         content = await request.aread()
         origin = _origin(request.url)
-        lane = self._idle(origin) or await self._open(origin, limits.get("connect"))
+        connection = self._idle(origin) or await self._open(origin, limits.get("connect"))
         try:
-            status, headers, body, again = await lane.exchange(request, content, limits.get("read"))
+            status, headers, body, again = await connection.exchange(request, content, limits.get("read"))
         except BaseException:
-            lane.close()
+            connection.close()
             raise
         if again:
-            lane.since = asyncio.get_running_loop().time()
-            self._free[origin].append(lane)
+            connection.since = asyncio.get_running_loop().time()
+            self._free[origin].append(connection)
         else:
-            lane.close()
+            connection.close()
         return httpx2.Response(status, headers=headers, stream=httpx2.ByteStream(body))
 
     async def aclose(self) -> None:
-        for lanes in self._free.values():
-            while lanes:
-                lanes.pop().close()
+        for connections in self._free.values():
+            while connections:
+                connections.pop().close()
 
-    def _idle(self, origin: Origin) -> _Lane | None:
+    def _idle(self, origin: Origin) -> _Connection | None:
         """The connection that was used last, if the server still holds it."""
-        lanes = self._free.setdefault(origin, [])
-        while lanes:
-            lane = lanes.pop()
-            if not lane.reader.at_eof() and asyncio.get_running_loop().time() - lane.since < _IDLE_SECONDS:
-                return lane
-            lane.close()
+        connections = self._free.setdefault(origin, [])
+        while connections:
+            connection = connections.pop()
+            if (
+                not connection.reader.at_eof()
+                and asyncio.get_running_loop().time() - connection.since < _IDLE_SECONDS
+            ):
+                return connection
+            connection.close()
         return None
 
-    async def _open(self, origin: Origin, seconds: float | None) -> _Lane:
+    async def _open(self, origin: Origin, seconds: float | None) -> _Connection:
         scheme, host, port = origin
         if scheme == "https" and self._tls is None:
             self._tls = httpx2.create_ssl_context()
         tls = self._tls if scheme == "https" else None
-        with _told(httpx2.ConnectTimeout, httpx2.ConnectError):
+        with _as_httpx_errors(httpx2.ConnectTimeout, httpx2.ConnectError):
             async with asyncio.timeout(seconds):
                 reader, writer = await asyncio.open_connection(
                     host, port, ssl=tls, limit=_LONGEST_HEAD, happy_eyeballs_delay=0.25
                 )
-        return _Lane(reader, writer)
+        return _Connection(reader, writer)
 
 
 @dataclass
-class _Lane:
+class _Connection:
     """One connection; `since` is when it was last used."""
 
     reader: asyncio.StreamReader
@@ -99,7 +102,7 @@ class _Lane:
         self, request: httpx2.Request, content: bytes, seconds: float | None
     ) -> tuple[int, Headers, bytes, bool]:
         """Status, headers and body of the reply, and whether the connection can be used again."""
-        with _told(httpx2.ReadTimeout, httpx2.ReadError):
+        with _as_httpx_errors(httpx2.ReadTimeout, httpx2.ReadError):
             self.writer.write(_request_head(request) + content)
             async with asyncio.timeout(seconds):
                 await self.writer.drain()
@@ -195,7 +198,9 @@ def _bounded(size: int) -> int:
 
 
 @contextmanager
-def _told(late: type[httpx2.TransportError], broken: type[httpx2.TransportError]) -> Iterator[None]:
+def _as_httpx_errors(
+    late: type[httpx2.TransportError], broken: type[httpx2.TransportError]
+) -> Iterator[None]:
     """Errors of sockets and of parsing, as the errors that users of httpx know."""
     try:
         yield

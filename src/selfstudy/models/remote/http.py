@@ -20,13 +20,13 @@ import openai
 from pydantic_core import from_json
 
 from selfstudy.errors import ModelError
-from selfstudy.models.remote.concurrency import Verdict
-from selfstudy.models.remote.connections import Lanes
+from selfstudy.models.remote.concurrency import LoadSignal
+from selfstudy.models.remote.connections import ConnectionPool
 from selfstudy.recipe import RemoteModel
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["again", "broken", "unreachable", "malformed", "refused"]
+TroubleKind = Literal["again", "broken", "unreachable", "malformed", "refused"]
 """Try again; the server fails, perhaps at this item alone; nobody answers; an answer that makes no sense; the
 item is at fault and will always be."""
 
@@ -53,10 +53,10 @@ class Trouble(Exception):  # noqa: N818
 
     def __init__(
         self,
-        kind: Kind,
+        kind: TroubleKind,
         message: str,
         *,
-        verdict: Verdict = "neither",
+        verdict: LoadSignal = "neither",
         pause: float = 0.0,
         parameter: str = "",
         detail: str = "",
@@ -93,14 +93,14 @@ class Key:
             why = error.strerror if isinstance(error, OSError) else "it is not text"
             raise ModelError(f"the key file {path} cannot be read: {why}", hint) from None
         if open_to_all:
-            log.warning("the key file %s can be read by others; mend it with: chmod 600 %s", path, path)
+            log.warning("the key file %s can be read by others; fix it with: chmod 600 %s", path, path)
         if not value.strip():
             raise ModelError(f"the key file {path} is empty", hint)
         return cls(_checked(value, f"the key file {path}"))
 
     @property
     def header(self) -> str:
-        """What goes onto the wire; servers without keys take anything."""
+        """What is sent; servers without keys take anything."""
         return self._value or "none"
 
     def __bool__(self) -> bool:
@@ -114,7 +114,7 @@ class Key:
         return text.replace(self._value, "[key]") if len(self._value) >= _SHORTEST_SECRET else text
 
 
-class Wire:
+class HTTPClient:
     """The connections to one server; all methods but `close` run in one asyncio loop."""
 
     def __init__(self, block: RemoteModel, key: Key) -> None:
@@ -125,7 +125,7 @@ class Wire:
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
         self._http = httpx2.AsyncClient(
-            transport=None if _proxied(block.base_url) else Lanes(),
+            transport=None if _proxied(block.base_url) else ConnectionPool(),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=block.concurrency),
             follow_redirects=False,  # a key goes where the recipe says, and nowhere else
             timeout=timeout,
@@ -202,7 +202,7 @@ class Wire:
 
     def _broken(self, cause: BaseException) -> Trouble:
         message = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-        kind: Kind = "unreachable" if isinstance(cause, httpx2.ConnectError) else "again"
+        kind: TroubleKind = "unreachable" if isinstance(cause, httpx2.ConnectError) else "again"
         return Trouble(kind, self._shown(message))
 
     def _refusal(self, response: httpx2.Response) -> Trouble | ModelError:

@@ -19,10 +19,10 @@ from selfstudy.errors import ModelError
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.background import LoopThread, together
-from selfstudy.models.remote.http import Key, Trouble, Wire
+from selfstudy.models.remote.http import HTTPClient, Key, Trouble
 from selfstudy.models.remote.replies import completions, failed
 from selfstudy.models.remote.response_cache import ResponseCache, chat_key
-from selfstudy.models.remote.retries import Caller, OneAtATime
+from selfstudy.models.remote.retries import OneAtATime, Retries
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import RemoteModel
 from selfstudy.records import Chat, Completion, digest
@@ -36,10 +36,10 @@ _HARMLESS = frozenset({"max_tokens", "stop", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Request:
     """Completions of one chat that one request may ask for; `slots` and `keys` go together.
 
-    A greedy wish has one answer for all of its slots.
+    A greedy request has one answer for all of its slots.
     """
 
     chat: Chat
@@ -52,14 +52,14 @@ class _Wish:
         """Completions to ask for."""
         return 1 if self.greedy else len(self.slots)
 
-    def part(self, start: int, end: int | None = None) -> _Wish:
+    def part(self, start: int, end: int | None = None) -> _Request:
         return replace(self, slots=self.slots[start:end], keys=self.keys[start:end])
 
-    def singly(self) -> Iterator[_Wish]:
+    def singly(self) -> Iterator[_Request]:
         return (self.part(i, i + 1) for i in range(len(self.slots)))
 
 
-Answer = tuple[_Wish, list[Completion]]
+_Answered = tuple[_Request, list[Completion]]
 Fields = Callable[[Sampling, bool], dict[str, Any]]
 
 
@@ -106,20 +106,20 @@ class RemoteLM:
         self._block = block
         self._cache = cache
         self._fields = fields
-        self._wire = Wire(block, Key.of(block))
-        self._caller = Caller(block, self._wire, alive)
+        self._http_client = HTTPClient(block, Key.of(block))
+        self._retries = Retries(block, self._http_client, alive)
         self._first = FirstItems()
         """Whether any request has come to an answer: with none of the first, no more are sent."""
         self._many: bool | None = None if block.n == "auto" else block.n
         """Whether the server gives several completions per request; None: not known yet."""
-        self._scout = asyncio.Lock()
+        self._one_first = asyncio.Lock()
         self._loop = LoopThread()
         weakref.finalize(self, self._loop.stop)
 
     @property
     def usage(self) -> Usage:
         """What was asked for since the model was made."""
-        return self._caller.usage
+        return self._retries.usage
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
@@ -145,9 +145,9 @@ class RemoteLM:
             if progress is not None and left[slot // total] == 0:
                 progress(1)
 
-        rest = self._look_up(self._wishes(chats, sampling), settle)
-        for wish, answers in self._answers(rest, sampling):
-            for slot, completion in zip(wish.slots, answers, strict=True):
+        rest = self._look_up(self._requests(chats, sampling), settle)
+        for request, answers in self._answers(rest, sampling):
+            for slot, completion in zip(request.slots, answers, strict=True):
                 settle(slot, completion)
         done = [one for one in results if one is not None]
         if len(done) != len(results):
@@ -163,80 +163,85 @@ class RemoteLM:
         Raises:
             ModelError: the server cannot do that.
         """
-        from selfstudy.models.remote.logprobs import Echo
+        from selfstudy.models.remote.logprobs import TextLogprobs
 
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
-        echo = Echo(self._block, self._wire, self._caller)
+        echo = TextLogprobs(self._block, self._http_client, self._retries)
         results: list[list[float]] = [[] for _ in chats]
         todo = iter(range(len(chats)))
 
         async def work() -> None:
             for index in todo:
                 results[index] = await echo.logprobs(chats[index], texts[index])
-                self._caller.count(completions=1)
+                self._retries.count(completions=1)
 
         self._loop.run(together(work, min(self._block.concurrency, len(chats)))).result()
         return results
 
     def close(self) -> None:
         """Lets go of the connections."""
-        self._loop.run(self._wire.close()).result(timeout=10)
+        self._loop.run(self._http_client.close()).result(timeout=10)
         self._loop.stop()
 
-    def _wishes(self, chats: Sequence[Chat], sampling: Sampling) -> list[_Wish]:
+    def _requests(self, chats: Sequence[Chat], sampling: Sampling) -> list[_Request]:
         """What there is to ask: for each chat its greedy completion, its samples, or both."""
         total = sampling.total
         certain = replace(sampling, temperature=0.0, top_k=0, top_p=1.0, seed=0)
         occurrences: Counter[Chat] = Counter()
-        wishes = []
+        requests = []
         for index, chat in enumerate(chats):
             slots = tuple(range(index * total, (index + 1) * total))
             sampled = () if sampling.temperature == 0 else slots[1:] if sampling.with_passage else slots
             if greedy := slots[: total - len(sampled)]:
-                wishes.append(
-                    _Wish(chat, True, greedy, (f"{self._key(chat, certain)}:greedy",) * len(greedy))
+                requests.append(
+                    _Request(chat, True, greedy, (f"{self._key(chat, certain)}:greedy",) * len(greedy))
                 )
             if sampled:
                 key = f"{self._key(chat, sampling)}:{occurrences[chat]}"
                 occurrences[chat] += 1
                 keys = tuple(f"{key}:{sampling.first + number}" for number in range(len(sampled)))
-                wishes.append(_Wish(chat, False, sampled, keys))
-        return wishes
+                requests.append(_Request(chat, False, sampled, keys))
+        return requests
 
     def _key(self, chat: Chat, sampling: Sampling) -> str:
         block = self._block
         where = block.revision or block.base_url
         return chat_key(block.model, where, chat, sampling, logprobs=block.logprobs, extra=block.extra)
 
-    def _look_up(self, wishes: Sequence[_Wish], settle: Callable[[int, Completion], None]) -> Sequence[_Wish]:
+    def _look_up(
+        self, requests: Sequence[_Request], settle: Callable[[int, Completion], None]
+    ) -> Sequence[_Request]:
         """Settles what the cache knows; returns what is still to be asked."""
         if self._cache is None:
-            return wishes
-        found = self._cache.get(list(dict.fromkeys(key for wish in wishes for key in wish.keys)))
+            return requests
+        found = self._cache.get(list(dict.fromkeys(key for request in requests for key in request.keys)))
         rest = []
         known = 0
-        for wish in wishes:
-            for slot, key in zip(wish.slots, wish.keys, strict=True):
+        for request in requests:
+            for slot, key in zip(request.slots, request.keys, strict=True):
                 if key in found:
                     known += 1
                     settle(slot, found[key])
-            missing = [i for i, key in enumerate(wish.keys) if key not in found]
+            missing = [i for i, key in enumerate(request.keys) if key not in found]
             if missing:
-                slots, keys = tuple(wish.slots[i] for i in missing), tuple(wish.keys[i] for i in missing)
-                rest.append(_Wish(wish.chat, wish.greedy, slots, keys))
-        self._caller.count(cached=known)
+                slots, keys = (
+                    tuple(request.slots[i] for i in missing),
+                    tuple(request.keys[i] for i in missing),
+                )
+                rest.append(_Request(request.chat, request.greedy, slots, keys))
+        self._retries.count(cached=known)
         if known:
             self._first.saw([None])
         return rest
 
-    def _answers(self, wishes: Sequence[_Wish], sampling: Sampling) -> Iterator[Answer]:
-        """The answers to all wishes as they come in, not in order; the cache keeps them on the way."""
-        if not wishes:
+    def _answers(self, requests: Sequence[_Request], sampling: Sampling) -> Iterator[_Answered]:
+        """The answers to all requests as they come in, not in order; the cache keeps them on the way."""
+        if not requests:
             return
-        arrived: deque[Answer] = deque()
+        arrived: deque[_Answered] = deque()
         wake = threading.Event()
-        future = self._loop.run(self._ask_all(wishes, sampling, arrived.append))
+        future = self._loop.run(self._ask_all(requests, sampling, arrived.append))
         future.add_done_callback(lambda _: wake.set())
         try:
             finished = False
@@ -249,78 +254,82 @@ class RemoteLM:
             future.cancel()
             self._kept(arrived, sampling)
 
-    def _kept(self, arrived: deque[Answer], sampling: Sampling) -> list[Answer]:
+    def _kept(self, arrived: deque[_Answered], sampling: Sampling) -> list[_Answered]:
         """Takes what has arrived, and puts it into the cache if it was sampled as its key says."""
         answers = [arrived.popleft() for _ in range(len(arrived))]
-        self._caller.count(completions=sum(len(found) for _, found in answers))
-        lost = self._caller.left_out - _HARMLESS - ({"top_p"} if sampling.top_p == 1.0 else set())
+        self._retries.count(completions=sum(len(found) for _, found in answers))
+        lost = self._retries.left_out - _HARMLESS - ({"top_p"} if sampling.top_p == 1.0 else set())
         if self._cache is not None and not lost:
             self._cache.put(
-                {key: one for wish, found in answers for key, one in zip(wish.keys, found, strict=True)}
+                {key: one for request, found in answers for key, one in zip(request.keys, found, strict=True)}
             )
         return answers
 
     async def _ask_all(
-        self, wishes: Sequence[_Wish], sampling: Sampling, arrived: Callable[[Answer], None]
+        self, requests: Sequence[_Request], sampling: Sampling, arrived: Callable[[_Answered], None]
     ) -> None:
-        todo = self._in_turn(wishes)
+        todo = self._in_turn(requests)
 
         async def work() -> None:
-            for wish in todo:
-                await self._fulfil(wish, sampling, arrived)
+            for request in todo:
+                await self._ask_for_all(request, sampling, arrived)
 
-        await together(work, min(self._block.concurrency, sum(wish.count for wish in wishes)))
+        await together(work, min(self._block.concurrency, sum(request.count for request in requests)))
 
-    def _in_turn(self, wishes: Sequence[_Wish]) -> Iterator[_Wish]:
-        for wish in wishes:
-            if wish.count > 1 and self._many is False:
-                yield from wish.singly()
+    def _in_turn(self, requests: Sequence[_Request]) -> Iterator[_Request]:
+        for request in requests:
+            if request.count > 1 and self._many is False:
+                yield from request.singly()
             else:
-                yield wish
+                yield request
 
-    async def _fulfil(self, wish: _Wish, sampling: Sampling, arrived: Callable[[Answer], None]) -> None:
-        """Gets the answers to a wish; while something about the server is unknown, one wish at a time."""
-        if self._unsure(wish):
-            async with self._scout:
-                rest = await self._ask(wish, sampling, arrived) if self._unsure(wish) else wish
+    async def _ask_for_all(
+        self, request: _Request, sampling: Sampling, arrived: Callable[[_Answered], None]
+    ) -> None:
+        """Gets the answers to a request; while something about the server is unknown, one at a time."""
+        if self._unsure(request):
+            async with self._one_first:
+                rest = await self._ask(request, sampling, arrived) if self._unsure(request) else request
         else:
-            rest = wish
+            rest = request
         if rest.slots:
             rest = await self._ask(rest, sampling, arrived)
         if rest.slots:  # the server gives one completion per request
             await asyncio.gather(*(self._ask(one, sampling, arrived) for one in rest.singly()))
 
-    def _unsure(self, wish: _Wish) -> bool:
-        return not self._caller.met or (wish.count > 1 and self._many is None)
+    def _unsure(self, request: _Request) -> bool:
+        return not self._retries.met or (request.count > 1 and self._many is None)
 
-    async def _ask(self, wish: _Wish, sampling: Sampling, arrived: Callable[[Answer], None]) -> _Wish:
-        """Hands over a wish's answers; returns the part of it that the server left out."""
-        if wish.count > 1 and self._many is False:
-            return wish
+    async def _ask(
+        self, request: _Request, sampling: Sampling, arrived: Callable[[_Answered], None]
+    ) -> _Request:
+        """Hands over a request's answers; returns the part of it that the server left out."""
+        if request.count > 1 and self._many is False:
+            return request
         try:
-            found = await self._caller.call(
+            found = await self._retries.call(
                 "/chat/completions",
-                self._body(wish, sampling),
-                lambda reply: completions(reply, sampling.stop, self._wire.key.hide),
+                self._body(request, sampling),
+                lambda reply: completions(reply, sampling.stop, self._http_client.key.hide),
             )
         except Trouble as trouble:
             self._look([str(trouble)])
-            arrived((wish, [failed(str(trouble))] * len(wish.slots)))
-            return wish.part(len(wish.slots))
+            arrived((request, [failed(str(trouble))] * len(request.slots)))
+            return request.part(len(request.slots))
         except OneAtATime:
             found = []
-        found = found[: wish.count]
-        if not found and wish.count == 1:
+        found = found[: request.count]
+        if not found and request.count == 1:
             found = [failed("the reply has no choices")]
-        if wish.count > 1 and self._many is not True:
-            self._many = len(found) == wish.count
+        if request.count > 1 and self._many is not True:
+            self._many = len(found) == request.count
             if not self._many:
                 log.info("%s gives one completion per request: asking once per sample", self.name)
         self._look([one.error for one in found])
-        answers = found * len(wish.slots) if wish.greedy else found
+        answers = found * len(request.slots) if request.greedy else found
         if answers:
-            arrived((wish.part(0, len(answers)), answers))
-        return wish.part(len(answers))
+            arrived((request.part(0, len(answers)), answers))
+        return request.part(len(answers))
 
     def _look(self, errors: Sequence[str | None]) -> None:
         """Takes note of what has come of a request.
@@ -336,22 +345,22 @@ class RemoteLM:
                 "check base_url and model, and what the server says; the same command then goes on",
             )
 
-    def _body(self, wish: _Wish, sampling: Sampling) -> dict[str, Any]:
+    def _body(self, request: _Request, sampling: Sampling) -> dict[str, Any]:
         """The request; what has its neutral value is left out, as not every server knows every parameter."""
         body: dict[str, Any] = {
             "model": self._block.model,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in wish.chat],
-            "temperature": 0.0 if wish.greedy else sampling.temperature,
+            "messages": [{"role": turn.role, "content": turn.content} for turn in request.chat],
+            "temperature": 0.0 if request.greedy else sampling.temperature,
             "max_tokens": sampling.max_new_tokens,
         }
-        if wish.count > 1:
-            body["n"] = wish.count
+        if request.count > 1:
+            body["n"] = request.count
         if sampling.stop:
             body["stop"] = list(sampling.stop)
         if self._block.logprobs:
             body["logprobs"] = True
-        if not wish.greedy:
-            body["seed"] = int(digest(wish.keys[0]), 16) % 2**31  # the key tells chat, sampling and number
+        if not request.greedy:
+            body["seed"] = int(digest(request.keys[0]), 16) % 2**31  # the key tells chat, sampling and number
             if sampling.top_p != 1.0:
                 body["top_p"] = sampling.top_p
-        return body | self._fields(sampling, wish.greedy) | self._block.extra
+        return body | self._fields(sampling, request.greedy) | self._block.extra

@@ -11,9 +11,9 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import NoLogprobsError
-from selfstudy.models.remote.http import Trouble, Wire
+from selfstudy.models.remote.http import HTTPClient, Trouble
 from selfstudy.models.remote.replies import Malformed
-from selfstudy.models.remote.retries import Caller
+from selfstudy.models.remote.retries import Retries
 from selfstudy.models.server.engines import NO_THINKING
 from selfstudy.recipe import RemoteModel
 from selfstudy.records import Chat
@@ -24,13 +24,13 @@ _HINT = (
 )
 
 
-class Echo:
+class TextLogprobs:
     """Scores texts as answers to chats, on one server."""
 
-    def __init__(self, block: RemoteModel, wire: Wire, caller: Caller) -> None:
+    def __init__(self, block: RemoteModel, http_client: HTTPClient, retries: Retries) -> None:
         self._block = block
-        self._wire = wire
-        self._caller = caller
+        self._http_client = http_client
+        self._retries = retries
         self._template = block.extra.get("chat_template_kwargs", NO_THINKING)
         self._tokenize = block.base_url.removesuffix("/v1") + "/tokenize"
 
@@ -59,7 +59,7 @@ class Echo:
                 "max_tokens": 1,
                 "temperature": 0.0,
             }
-            values = await self._caller.call("/completions", body, _echoed)
+            values = await self._retries.call("/completions", body, _echoed)
         except ModelError as error:
             if "HTTP 404" not in error.what:
                 raise
@@ -73,7 +73,7 @@ class Echo:
         return values[len(prompt) : len(prompt) + len(answer)]
 
     async def _tokens(self, body: dict[str, Any]) -> list[int]:
-        return await self._caller.call(self._tokenize, {"model": self._block.model, **body}, _token_ids)
+        return await self._retries.call(self._tokenize, {"model": self._block.model, **body}, _token_ids)
 
     def _cannot(self, why: str) -> NoLogprobsError:
         return NoLogprobsError(

@@ -1,7 +1,7 @@
 """One request until it is answered: sent again after what passes, without what the server refuses, in time.
 
-Between the wire, which sends once, and the model, which knows what to ask.  What is found out about the
-server (a parameter that it refuses) is remembered for all later requests.
+Between the HTTP client, which sends once, and the model, which knows what to ask.  What is found out about
+the server (a parameter that it refuses) is remembered for all later requests.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from selfstudy.errors import ModelError
-from selfstudy.models.remote.concurrency import Pace, Verdict
-from selfstudy.models.remote.http import Trouble, Wire
+from selfstudy.models.remote.concurrency import Limiter, LoadSignal
+from selfstudy.models.remote.http import HTTPClient, Trouble
 from selfstudy.models.remote.replies import Malformed, tokens_used
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import RemoteModel
@@ -43,7 +43,7 @@ class OneAtATime(Exception):  # noqa: N818 - it is no error, but an answer
     """The server refuses `n`."""
 
 
-class Caller:
+class Retries:
     """Calls to one server, in one asyncio loop.
 
     Attributes:
@@ -53,12 +53,14 @@ class Caller:
         alive: whether there is any point in trying again.
     """
 
-    def __init__(self, block: RemoteModel, wire: Wire, alive: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, block: RemoteModel, http_client: HTTPClient, alive: Callable[[], bool] = lambda: True
+    ) -> None:
         self.met = False
         self._alive = alive
         self._block = block
-        self._wire = wire
-        self._pace = Pace(block.concurrency, block.read_timeout / 4)
+        self._http_client = http_client
+        self._limiter = Limiter(block.concurrency, block.read_timeout / 4)
         self._without: frozenset[str] = frozenset()
         self._answered = float("-inf")
         self._succeeded = False
@@ -111,12 +113,12 @@ class Caller:
         while True:
             since = await self._enter(began)
             began = since if began is None else began
-            verdict: Verdict = "neither"
+            verdict: LoadSignal = "neither"
             pause = 0.0
             try:
                 left = began + self._block.deadline - since
                 self.count(calls=1)
-                reply = await self._wire.post(
+                reply = await self._http_client.post(
                     path, self._sent(body, without), min(left, self._block.total_timeout)
                 )
                 verdict = "good"
@@ -131,7 +133,7 @@ class Caller:
             except Trouble as error:
                 trouble, verdict, pause = error, error.verdict, error.pause
             finally:
-                self._pace.leave(since, verdict, min(pause, self._block.deadline))
+                self._limiter.leave(since, verdict, min(pause, self._block.deadline))
             if trouble.kind == "refused":
                 self.met, self._answered = True, now()
                 without |= {self._culprit(trouble, body, without)}
@@ -142,10 +144,10 @@ class Caller:
     async def _enter(self, began: float | None) -> float:
         """A place at the server; an item that has begun waits for it until its deadline at most."""
         if began is None:
-            return await self._pace.enter()
+            return await self._limiter.enter()
         try:
             async with asyncio.timeout_at(began + self._block.deadline):
-                return await self._pace.enter()
+                return await self._limiter.enter()
         except TimeoutError:
             raise self._given_up(Trouble("again", "the server wants no more requests"), began) from None
 
@@ -162,7 +164,7 @@ class Caller:
         if trouble.kind == "unreachable" and not self.met and kinds["unreachable"] >= _UNREACHABLE_TRIES:
             raise ModelError(
                 f"no server answers at {block.base_url}: {trouble}",
-                "start it, or mend base_url; the same command then goes on",
+                "start it, or fix base_url; the same command then goes on",
             )
         if trouble.pause > block.deadline:
             raise ModelError(

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling
 
-Flags = dict[str, Any]
+CommandOptions = dict[str, Any]
 """Options of a command line: name without dashes -> value; True = no value, None = left out."""
 
 NO_THINKING = {"enable_thinking": False}
@@ -71,7 +71,7 @@ class Engine:
 
     program: Callable[[], list[str]]
     model: str | None
-    flags: Callable[[Launch], Flags]
+    flags: Callable[[Launch], CommandOptions]
     install: str
     request: Callable[[Sampling, bool], dict[str, Any]]
     health: str = "/health"
@@ -96,7 +96,7 @@ def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str
     `_` and `-` in names are the same; True is a bare flag, None leaves an option out, and so does False but
     where the engine `negates`; a list gives several values.
     """
-    flags: Flags = {engine.model: launch.model} if engine.model else {}
+    flags: CommandOptions = {engine.model: launch.model} if engine.model else {}
     flags |= engine.flags(launch)
     for name, value in args.items():
         same = next((known for known in flags if _plain(known) == _plain(name)), name)
@@ -169,7 +169,7 @@ def _sampled(sampling: Sampling, greedy: bool) -> dict[str, Any]:
     return fields
 
 
-def _served(launch: Launch) -> Flags:
+def _served(launch: Launch) -> CommandOptions:
     return {
         "revision": launch.revision,
         "served-model-name": launch.model,
@@ -178,7 +178,7 @@ def _served(launch: Launch) -> Flags:
     }
 
 
-def _vllm_flags(launch: Launch) -> Flags:
+def _vllm_flags(launch: Launch) -> CommandOptions:
     return {
         **_served(launch),
         # what the model's author recommends as sampling settings is not what is measured here
@@ -188,7 +188,7 @@ def _vllm_flags(launch: Launch) -> Flags:
     }
 
 
-def _sglang_flags(launch: Launch) -> Flags:
+def _sglang_flags(launch: Launch) -> CommandOptions:
     return {
         **_served(launch),
         "sampling-defaults": "openai",
@@ -199,7 +199,7 @@ def _sglang_flags(launch: Launch) -> Flags:
     }
 
 
-def _tgi_flags(launch: Launch) -> Flags:
+def _tgi_flags(launch: Launch) -> CommandOptions:
     return {"hostname": launch.host, "port": launch.port, "revision": launch.revision}
 
 
@@ -208,7 +208,7 @@ def _tgi_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
     return {} if sampling.repetition_penalty == 1 else {"presence_penalty": sampling.repetition_penalty - 2}
 
 
-def _llama_flags(launch: Launch) -> Flags:
+def _llama_flags(launch: Launch) -> CommandOptions:
     return {
         "alias": launch.model,
         "host": launch.host,
@@ -218,7 +218,7 @@ def _llama_flags(launch: Launch) -> Flags:
     }
 
 
-def _llama_python_flags(launch: Launch) -> Flags:
+def _llama_python_flags(launch: Launch) -> CommandOptions:
     return {
         "model_alias": launch.model,
         "host": launch.host,
@@ -244,7 +244,7 @@ def _ollama_request(sampling: Sampling, greedy: bool) -> dict[str, Any]:
     return {}
 
 
-def _transformers_flags(launch: Launch) -> Flags:
+def _transformers_flags(launch: Launch) -> CommandOptions:
     return {"host": launch.host, "port": launch.port, "dtype": launch.dtype, "reasoning": "off"}
 
 
