@@ -310,7 +310,7 @@ WITHOUT_MIRROR = {
     "loop.py": "stories/",
     "models/load.py": "every test that loads a model",
     "models/counting.py": "verbs/test_estimate.py",
-    "models/lora": "teach/test_trainers.py",
+    "models/lora.py": "teach/test_trainers.py",
     "models/local/": "models/local/test_lm.py, test_decoding.py: through the model's door",
     "models/remote/": "models/remote/test_lm.py: through the model's door, against a faulty server",
     "models/server/": "models/server/test_lm.py: through the model's door, against a small engine",
@@ -321,7 +321,6 @@ WITHOUT_MIRROR = {
     "show/page.py": "show/test_report.py",
     "show/words.py": "show/test_terminal.py",
     "teach/trainers/": "teach/test_trainers.py",
-    "teach/": "teach/test_pairs.py, test_stage.py and run/test_split.py",
     "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
 }
 """Files or folders in which a module needs no test file of its own, and where its tests are."""
