@@ -228,7 +228,8 @@ def test_the_summary_says_where_it_comes_from(
             again.round(1).append(run.round(1).iter(Score))
             after = summarise(again, None, LexicalEmbedder())
     assert (after["calibrated"], after["threshold_source"]) == (True, "calibration")
-    assert after["gaps"] == sum(value(i) > after["threshold"] for i in range(200)) > before["gaps"]
+    above = sum(value(i) > after["threshold"] for i in range(200))
+    assert after["inconsistent"] == above > before["inconsistent"]
     assert after["awareness"] is None  # no proposals were written
 
 
