@@ -56,11 +56,6 @@ def cautions(summary: Summary) -> list[str]:
             f"Of the facts that known questions ask about, {percent(summary.known_trained)} stand in "
             "something that was trained on."
         )
-    if summary.truncated:
-        found.append(
-            f"{summary.truncated:,} pairs were longer than the entailment model reads, and were judged by "
-            "their beginning alone."
-        )
     return found
 
 

@@ -118,7 +118,6 @@ class Summary(LearningCapability):
             tested.
         verdicts: count per verdict.
         seconds, usage, errors: per stage, over all rounds. skipped: library files or parts not used.
-        truncated: pairs that the entailment model read in part only.
         rounds_detail, models, versions, seed, confidence: where the figures come from.
     """
 
@@ -159,7 +158,6 @@ class Summary(LearningCapability):
     usage: dict[str, dict[str, Any]] = {}
     errors: dict[str, int] = {}
     skipped: int = 0
-    truncated: int | None = None
     rounds_detail: tuple[RoundFigures, ...] = ()
     models: dict[str, str] = {}
     versions: dict[str, str] = {}
