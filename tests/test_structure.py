@@ -118,7 +118,7 @@ def from_elsewhere(package: str, *allowed: str) -> set[tuple[str, str]]:
     return {found for found in importers(package) if not found[0].startswith(allowed)}
 
 
-SEES_STAGES = ("cli/", "verbs/", "loop.py", "summary/", "atlas/build/")
+SEES_STAGES = ("cli/", "verbs/", "loop/", "summary/", "atlas/build/")
 """Everything else knows no stage; atlas/build makes the embedded models, and asks as the probe does."""
 
 
@@ -132,9 +132,9 @@ def test_stages_never_import_each_other_and_nothing_below_imports_one(stage: str
     [
         ("cli", ()),
         ("verbs", ("cli/",)),
-        ("show", ("cli/", "loop.py")),
+        ("show", ("cli/", "loop/")),
         ("loop", ("cli/", "__init__.py")),
-        ("summary", ("loop.py", "show/", "cli/")),
+        ("summary", ("loop/", "show/", "cli/")),
         ("atlas", ("library/open.py", "judging/answer_key.py", "cli/")),
     ],
 )
@@ -307,7 +307,7 @@ WITHOUT_MIRROR = {
     "library/pages.py": "library/test_folder.py",
     "files/jsonl.py": "run/test_directory.py, with kills and full disks",
     "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",
-    "loop.py": "stories/",
+    "loop/": "stories/",
     "models/load.py": "every test that loads a model",
     "models/counting.py": "verbs/test_estimate.py",
     "models/lora.py": "teach/test_trainers.py",

@@ -1,0 +1,9 @@
+"""The loop: probe -> gather -> teach -> verify, round after round; beside it the summary sees all stages.
+
+study.py: the verbs; stages.py: one stage of a round; arms.py: what verify asks and what is promoted;
+resources.py: what all of them work with.
+"""
+
+from selfstudy.loop.study import Study, learn
+
+__all__ = ["Study", "learn"]

@@ -1,0 +1,128 @@
+"""What the stages of a run work with: models, engines, library, key; each loaded when first needed, and once.
+
+Knows blocks of a recipe and what was promoted; nothing of what a stage does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfstudy.judging.answer_key import AnswerKey, load_answer_key
+from selfstudy.progress import Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Recipe
+from selfstudy.records import Document, Skipped
+from selfstudy.run import Round, Run
+from selfstudy.run import standing as promotion
+from selfstudy.run.models import StageModels, block_of, own_block, servers_for
+
+if TYPE_CHECKING:
+    from selfstudy.library.index import Library
+    from selfstudy.models import Models
+    from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
+    from selfstudy.models.server.servers import Servers
+    from selfstudy.progress import Reporter
+
+
+@dataclass
+class Resources:
+    """Of one run directory; `loop.Study` is this and the verbs, and says what the fields are."""
+
+    run: Run
+    reporter: Reporter = field(default_factory=Silent)
+    topics: Callable[[], Iterable[str]] | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.run.recipe
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return Prompts(self.recipe.prompts)
+
+    @cached_property
+    def key(self) -> AnswerKey | None:
+        return load_answer_key(self.recipe.answer_key)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        from selfstudy.models import load_embedder
+
+        return load_embedder(self.recipe.embedder)
+
+    @cached_property
+    def nli(self) -> EntailmentModel:
+        """The entailment model; what it has judged is kept in the run, across stages and sessions."""
+        from selfstudy.files.cache import Cache
+        from selfstudy.models import load_nli
+
+        writable = self.run.writable
+        cache = Cache(self.run.nli_cache, shared=False) if writable else None
+        return load_nli(self.recipe.nli, cache)
+
+    @cached_property
+    def servers(self) -> Servers:
+        """The engines that models of type `server` need, owned by this study."""
+        return servers_for(self.recipe, self.reporter.note)
+
+    @cached_property
+    def language_models(self) -> StageModels:
+        """What has been loaded, and what it has been asked."""
+        return StageModels(self.run, self.servers)
+
+    @property
+    def judge(self) -> LanguageModel | None:
+        """The recipe's judge, else its teacher; None: a model judges itself."""
+        block = own_block(self.recipe, "judge")
+        return None if block is None else self.language_models.get(block)
+
+    def lm(self, adapter: Path | None) -> LanguageModel:
+        """The recipe's model with an adapter of this run, or as it is."""
+        return self.language_models.get(self.recipe.model, adapter)
+
+    def models(self, round_: Round, stage: str = "") -> Models:
+        """The models of a stage; the student has learned what earlier rounds promoted."""
+        from selfstudy.models import Models
+
+        block = block_of(self.recipe, stage)
+        student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
+        lm = self.language_models.get(block, promotion.standing(round_) if student else None)
+        return Models(lm, self.nli, self.embedder, self.judge)
+
+    @cached_property
+    def documents(self) -> Sequence[Document]:
+        """The library's documents; what was skipped is written to the first round and said."""
+        from selfstudy.library.open import open_library
+
+        reading = open_library(self.recipe.library)
+        for note in reading.notes:
+            self.reporter.note(note)
+        if reading.skipped:
+            self._say_skipped(reading.skipped)
+        return reading.documents
+
+    def library(self) -> Library | None:
+        """The index over the documents, kept in the run directory."""
+        from selfstudy.library.index import Library
+
+        if self.recipe.library is None:
+            return None
+        block = self.recipe.gather
+        return Library.build(
+            self.documents,
+            self.run.library_folder,
+            chunk_tokens=block.chunk_tokens,
+            embedder=self.embedder if block.hybrid else None,
+        )
+
+    def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
+        self.run.round(1).append(skipped)
+        self.reporter.note(f"library: {len(skipped)} files or parts were not used:")
+        for item in skipped[:10]:
+            self.reporter.note(f"  {item.source}: {item.reason}")
+        if len(skipped) > 10:
+            self.reporter.note(f"  ... and {len(skipped) - 10} more, all in {Skipped.file}")

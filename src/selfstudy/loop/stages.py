@@ -1,0 +1,109 @@
+"""One stage of a round: refused before its turn, done once, timed; and what each is given to work with.
+
+The stages themselves are probe/, gather/, teach/ and verify/stage.py; what verify asks is in arms.py.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from selfstudy.errors import RunError, SelfstudyError
+from selfstudy.loop.arms import verify
+from selfstudy.loop.resources import Resources
+from selfstudy.records import STAGES
+from selfstudy.run import Round
+from selfstudy.run import standing as promotion
+from selfstudy.run.models import block_of
+
+
+def run_stage(resources: Resources, round_: Round, stage: str) -> None:
+    """Runs one stage of a round if it has not finished, timed."""
+    before = STAGES[: STAGES.index(stage)]
+    missing = next((name for name in before if not round_.finished(name)), None)
+    if missing is not None:
+        raise RunError(
+            f"{stage}: round {round_.number} of {round_.run.path} has not finished {missing}",
+            f"selfstudy {missing} {round_.run.path}"
+            if missing != "probe"
+            else "give the probe command again",
+        )
+    if round_.finished(stage):
+        resources.reporter.note(f"round {round_.number}: {stage} is done already")
+        return
+    steps: dict[str, Callable[[Resources, Round], None]] = {
+        "probe": probe,
+        "gather": gather,
+        "teach": teach,
+        "verify": verify,
+    }
+    resources.language_models.ledger.stage = stage
+    with _room(stage), round_.run.timed(stage, round_.number):
+        steps[stage](resources, round_)
+    if not round_.finished(stage):
+        round_.finish(stage)
+
+
+@contextmanager
+def _room(stage: str) -> Iterator[None]:
+    """Says so when the disk is full, whichever library was writing: not all of them raise an OSError."""
+    try:
+        yield
+    except SelfstudyError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number not in _FULL and not any(f"os error {n}" in str(error) for n in _FULL):
+            raise
+        raise RunError(
+            f"{stage}: the disk is full: {error}",
+            "nothing written earlier is lost: make room, then give the same command again; it goes on where "
+            "it stopped",
+        ) from None
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def probe(resources: Resources, round_: Round) -> None:
+    """Settles the threshold, then asks."""
+    from selfstudy.probe.stage import run_probe
+    from selfstudy.run.threshold import settle, unused
+
+    if settle(resources.run).source == "default":
+        for other in unused(resources.recipe, resources.recipe.probe.scorer):
+            resources.reporter.note(other)
+    documents = resources.documents  # read in any case: an empty library is found before hours of probing
+    run_probe(
+        round_,
+        resources.models(round_, "probe"),
+        resources.prompts,
+        documents,
+        resources.reporter,
+        resources.topics,
+    )
+
+
+def gather(resources: Resources, round_: Round) -> None:
+    """Looks everything up in the library."""
+    from selfstudy.gather.stage import run_gather
+
+    run_gather(
+        round_, resources.models(round_, "gather"), resources.prompts, resources.library(), resources.reporter
+    )
+
+
+def teach(resources: Resources, round_: Round) -> None:
+    """Keeps apart what is never trained, then trains the adapter, and the control if there shall be one."""
+    from selfstudy.run.split import keep_apart
+    from selfstudy.teach.stage import run_teach
+
+    keep_apart(resources.run)
+    resources.language_models.make_room()  # the weights that are trained need the memory
+    models = resources.models(round_, "teach")
+    run_teach(round_, models, resources.prompts, resources.reporter)
+    if resources.recipe.verify.control:
+        run_teach(round_, models, resources.prompts, resources.reporter, arm="control")
+    if block_of(resources.recipe, "teach") != resources.recipe.model:
+        resources.language_models.forget(block_of(resources.recipe, "teach"), promotion.standing(round_))

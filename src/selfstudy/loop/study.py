@@ -1,0 +1,171 @@
+"""The loop: probe -> gather -> teach -> verify, round after round, until the rounds or the gain are used up.
+
+Beside it only the summary, the verbs and the command line see the stages.  Each verb works alone on a run
+directory and does nothing twice; `learn` is all of them in a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from selfstudy.errors import ModelError
+from selfstudy.loop.resources import Resources
+from selfstudy.loop.stages import run_stage
+from selfstudy.progress import Silent
+from selfstudy.recipe import Recipe, ServerModel, weights_of
+from selfstudy.records import STAGES
+from selfstudy.run import Round, Run
+from selfstudy.run import standing as promotion
+
+if TYPE_CHECKING:
+    from selfstudy.probe.calibration import Calibration
+    from selfstudy.progress import Reporter
+    from selfstudy.summary import Summary
+
+
+def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
+    """Runs the whole loop in the run directory `path`, or goes on where it stopped; returns the summary.
+
+    Raises:
+        SelfstudyError: what the user can fix; everything written so far is kept.
+    """
+    with Run.create_or_resume(Path(path), recipe) as run, Study(run, reporter or Silent()) as study:
+        return study.learn()
+
+
+@dataclass
+class Study(Resources):
+    """The verbs, on one run directory; models and library are loaded when first needed, and once.
+
+        with Run.create_or_resume(Path("runs/mine"), load_recipe("mine.yaml")) as run:
+            with Study(run) as study:
+                study.probe()
+                study.gather()
+
+    A verb that has finished before does nothing; one that was interrupted goes on.  The end of `with` ends
+    the servers that were started; without it they end with the study, or with Python.
+
+    Attributes:
+        topics: gives the topics (or, with `questions: true`, the questions) of a method `external` whose
+            source is `-`: Study(run, topics=lambda: ["Fiji", "Solar eclipse"]).  It is called once, at the
+            start of the probe; the run keeps what it gave.  Without it they are read from stdin.
+    """
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the servers that were started for it; harmless if there are none."""
+        self.servers.close()
+
+    def learn(self) -> Summary:
+        """All verbs, round after round.
+
+        Raises:
+            ModelError: the recipe's model cannot be taught, or not be served once it is.
+        """
+        if weights_of(self.recipe.model) is None:
+            raise ModelError(
+                f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
+                "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
+            )
+        _require_servable(self.recipe)
+        for number in range(1, self.recipe.rounds + 1):
+            round_ = self.run.round(number)
+            for stage in STAGES:
+                run_stage(self, round_, stage)
+            if why := promotion.why_stop(round_):
+                self.reporter.note(f"stopped after round {number}: {why}")
+                break
+        return self.report()
+
+    def probe(self) -> None:
+        """Asks and answers: writes questions, answers and scores."""
+        run_stage(self, _current(self.run), "probe")
+
+    def gather(self) -> None:
+        """Finds evidence, references and verdicts."""
+        run_stage(self, _current(self.run), "gather")
+
+    def teach(self) -> None:
+        """Trains an adapter (and a control, if the recipe asks for one)."""
+        run_stage(self, _current(self.run), "teach")
+
+    def verify(self) -> None:
+        """Asks again, and promotes or rejects the adapter."""
+        run_stage(self, _current(self.run), "verify")
+
+    def report(self) -> Summary:
+        """Writes summary.json and report.html, of a finished run or an unfinished one."""
+        from selfstudy.show.report import write_report
+        from selfstudy.summary import summarise
+
+        with self.run.timed("report"):
+            summary = summarise(self.run, self.key, self.embedder)
+            write_report(self.run, summary, self.run.report_file, self.embedder)
+        summary = summary.model_copy(update={"seconds": self.run.seconds()})
+        self.run.write_json(self.run.summary_file, summary.to_dict())
+        return summary
+
+    def calibrate(
+        self, labels: Path | None = None, scorer: str | None = None, precision: float = 0.9
+    ) -> list[Calibration]:
+        """Measures the scores of round 1 on labelled questions, and keeps the threshold that they lead to.
+
+        Args:
+            labels: a file (`selfstudy.judging.labels`); None: the answer key, or what verify checked.
+            scorer: only this one.
+            precision: share of the questions called unknown that should be unknown, in (0, 1].
+
+        Raises:
+            DataError: there are no scores, or too few labels.
+        """
+        from selfstudy.judging.labels import SELECTED, VERIFY, find_labels
+        from selfstudy.probe.calibration import calibrate_round
+        from selfstudy.run.threshold import keep
+
+        first = self.run.round(1)  # later rounds may have learned
+        found = find_labels(first, self.key, labels)
+        if found.strangers:
+            self.reporter.note(f"{found.strangers:,} labels are of questions that this run does not have")
+        if found.source == VERIFY:
+            self.reporter.note(
+                f"{SELECTED}; the precision of a threshold below the one in use is overstated; "
+                "--labels FILE takes labels of questions drawn at random"
+            )
+        made, refused = calibrate_round(first, found.known, found.source, precision, scorer)
+        for error in refused:
+            self.reporter.note(error.what)
+        for calibration in made:
+            data = calibration.model_dump(mode="json")
+            self.run.write_json(self.run.calibration_file(calibration.scorer), data)
+            keep(self.recipe, calibration.scorer, data)
+        return made
+
+
+def _require_servable(recipe: Recipe) -> None:
+    """Refuses, before hours of work, an engine that could not serve the taught model."""
+    block = recipe.model
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server import engines
+
+        how = engines.find(block.engine).adapters
+        if how == "none" or (block.url and how == "merged"):
+            where = " at a URL" if block.url else ""
+            raise ModelError(
+                f"engine {block.engine}{where} cannot serve a taught model, so nothing could be verified",
+                "make it probe.model, and give the same weights as model: {type: local, path: ...}",
+            )
+
+
+def _current(run: Run) -> Round:
+    """The round that a single verb works on: the last one."""
+    return run.rounds[-1] if run.rounds else run.round(1)
