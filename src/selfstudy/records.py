@@ -176,7 +176,7 @@ class Reference(Record):
     """An answer read out of evidence (methods 2: y*).
 
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
-    `accepted` is S_L <= threshold and an answer was found.
+    `accepted` is S_L at most `gather.max_inconsistency`, and an answer was found.
     """
 
     key_fields = ("question_id", "evidence_id")

@@ -14,11 +14,19 @@ from hypothesis import strategies as st
 
 from selfstudy.errors import DataError
 from selfstudy.library.folder import read_documents, split_text
+from selfstudy.library.formats import READERS
 from selfstudy.library.pages import main_text
 from selfstudy.records import Skipped
 
 FRENCH = "Le château de la Côte d'Azur a été rénové près de l'étang. Les élèves préfèrent la forêt. "
 RUSSIAN = "Москва является столицей России. Это очень большой город на реке. "
+
+
+def test_whoever_gives_a_wrong_folder_is_told_every_format(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(DataError) as caught:
+            read_documents(path)
+        assert all(suffix in str(caught.value.hint) for suffix in READERS)
 
 
 @pytest.fixture

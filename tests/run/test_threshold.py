@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import selfstudy
 from selfstudy.cli import app
 from selfstudy.errors import DataError, RunError
 from selfstudy.models.embedder import LexicalEmbedder
@@ -37,6 +39,24 @@ def value(number: int) -> float:
     """Its score: known ones below 0.3, unknown ones above 0.25, so that 0.5 loses some of these."""
     spread = float(np.random.default_rng(number).random())
     return 0.3 * spread if truth(number) else 0.25 + 0.6 * spread
+
+
+def test_the_rule_is_above_and_not_at_the_threshold_for_numbers_and_arrays() -> None:
+    assert threshold.is_inconsistent(0.51, 0.5) is True
+    assert threshold.is_inconsistent(0.5, 0.5) is False
+    assert threshold.is_inconsistent(np.array([0.4, 0.5, 0.6]), 0.5).tolist() == [False, False, True]
+
+
+def test_nobody_writes_the_rule_out_again() -> None:
+    """Scores are compared with thresholds by `is_inconsistent`; duplicates and HTTP have other thresholds."""
+    root = Path(selfstudy.__file__).parent
+    others = {
+        root / "run" / "threshold.py",
+        root / "duplicates.py",
+        root / "models" / "remote" / "concurrency.py",
+    }
+    for path in set(root.rglob("*.py")) - others:
+        assert not re.search(r"[<>]=? *(\w+\.)*_?(threshold|thresholds)\b", path.read_text()), path
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@
     yes             no                              misbelief
     any             no accepted reference           unverifiable
 
-A consistent "I don't know" is no belief: it counts as unknown.  The samples agree when the hallucination
-score is at most the threshold; `judging.agreement` decides whether the passage agrees with the reference.  It
-knows nothing of how scores or references came about.
+A consistent "I don't know" is no belief: it counts as unknown.  The samples agree unless the hallucination
+score makes the question inconsistent (run/threshold.py); `judging.agreement` decides whether the passage
+agrees with the reference.  It knows nothing of how scores or references came about.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from selfstudy.judging.agreement import agreements
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Failure, Question, Reference, Verdict, VerdictKind
+from selfstudy.run.threshold import is_inconsistent
 
 
 def judge(
@@ -66,7 +67,9 @@ def judge(
             records.append(
                 Verdict(
                     question_id=question.id,
-                    kind=verdict_kind(score <= threshold and not is_refusal(passage), agreement.same),
+                    kind=verdict_kind(
+                        not is_inconsistent(score, threshold) and not is_refusal(passage), agreement.same
+                    ),
                     score=score,
                     contradiction=agreement.contradiction,
                     agrees=agreement.same,

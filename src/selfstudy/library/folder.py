@@ -1,7 +1,7 @@
-"""Reads a library: any folder or file of .txt, .md, .html, .jsonl and .csv becomes documents.
+"""Reads a library: any folder or file of the formats that formats.py knows becomes documents.
 
 Whatever is in the folder, reading goes on: what cannot be used is a Skipped with its reason, what was mended
-is a note.  It knows nothing of search; formats.py knows the formats.
+is a note.  It knows nothing of search.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.library.formats import READERS, Bad, Text, UnusableError, look
+from selfstudy.library.formats import FORMATS, READERS, TEXT_FIELDS, Bad, Text, UnusableError, either, look
 from selfstudy.records import Document, Skipped, digest
 
 MAX_DOCUMENT = 100_000
@@ -75,9 +75,7 @@ def _shortened(skipped: list[Skipped], name: str) -> list[Skipped]:
 def _files(path: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
     """Every file below `path` that is not hidden, with its name relative to `path`, in sorted order."""
     if not path.exists():
-        raise DataError(
-            f"library: nothing at {path}", "give a folder or file of .txt, .md, .html, .jsonl, .csv"
-        )
+        raise DataError(f"library: nothing at {path}", f"give a folder or file of {FORMATS}")
     if not path.is_dir():
         yield path, text.clean(path.name)
         return
@@ -208,5 +206,5 @@ def _nothing(path: Path, files: int, skipped: list[Skipped]) -> DataError:
     found = f"{files} file{'' if files == 1 else 's'} found, none usable" if files else "no files"
     return DataError(
         "\n".join([f"library {path} has no text: {found}", *lines]),
-        "put .txt, .md, .html, .jsonl (field text, content or body) or .csv (such a column) there",
+        f"put {FORMATS} there; records need a field or column {either(TEXT_FIELDS)}",
     )

@@ -1,6 +1,7 @@
 """File formats of a library: how one file becomes texts, in bounded memory, whatever is in it.
 
-One reader per format in `READERS`.  A reader yields a `Text` for each usable record, a `Bad` for each other
+To add a format: its reader here, and a row in `READERS`; all else (`FORMATS`, messages, the recipe) goes by
+that table.  A reader yields a `Text` for each usable record, a `Bad` for each other
 one, and raises `UnusableError` if the whole file is of no use.  It knows nothing of folders and duplicates.
 """
 
@@ -63,7 +64,7 @@ class Bad:
 
 
 class UnusableError(SelfstudyError):
-    """A whole file cannot be used; never leaves `gather.sources`, which makes a Skipped of it."""
+    """A whole file cannot be used; never leaves folder.py, which makes a Skipped of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ def _json_record(line: str, place: str) -> Text | Bad:
     text = next((fields[name] for name in TEXT_FIELDS if isinstance(fields.get(name), str)), None)
     if text is None:
         found = ", ".join(str(key) for key in list(entry)[:10]) or "none"
-        return Bad(place, f"no field {_or(TEXT_FIELDS)} (fields: {found})")
+        return Bad(place, f"no field {either(TEXT_FIELDS)} (fields: {found})")
     title, origin = (v if isinstance(v := fields.get(name), str) else "" for name in ("title", "source"))
     return Text(text, title, place, origin)
 
@@ -248,7 +249,7 @@ def read_csv(source: Source) -> Iterator[Text | Bad]:
             break
     else:
         names = ", ".join(tables.fields(header, tables.delimiter_of(header))[:20]) or "none"
-        raise UnusableError(f"no column {_or(TEXT_FIELDS)} (columns: {names})")
+        raise UnusableError(f"no column {either(TEXT_FIELDS)} (columns: {names})")
     with source.open() as file:
         for number, row in tables.rows(_lines(file), delimiter):
             if number == 1:
@@ -263,7 +264,7 @@ def read_csv(source: Source) -> Iterator[Text | Bad]:
                 yield Text(fields[column], fields.get("title", ""), place, fields.get("source", ""))
 
 
-def _or(names: tuple[str, ...]) -> str:
+def either(names: tuple[str, ...]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 
@@ -276,3 +277,7 @@ READERS: dict[str, Reader] = {
     ".csv": read_csv,
     ".tsv": read_csv,
 }
+"""How a file is read, by the end of its name."""
+
+FORMATS = either(tuple(READERS))
+"""The formats, to say to a person."""

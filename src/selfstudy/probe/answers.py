@@ -17,6 +17,7 @@ from selfstudy.probe.scorers import Scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import AdaptiveBlock
 from selfstudy.records import Answer, Chat, Completion, Failure, Question, Score
+from selfstudy.run.threshold import is_inconsistent
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,12 @@ def settled(inconsistent: float, judged: float, rest: int, threshold: float, err
     """
     if judged <= 0:
         return rest == 0
-    above = inconsistent / judged > threshold
+    above = is_inconsistent(inconsistent / judged, threshold)
     a, b = 0.5 + inconsistent, 0.5 + judged - inconsistent
     chance = sum(
         exp(log(comb(rest, more)) + _log_beta(a + more, b + rest - more) - _log_beta(a, b))
         for more in range(rest + 1)
-        if ((inconsistent + more) / (judged + rest) > threshold) != above
+        if is_inconsistent((inconsistent + more) / (judged + rest), threshold) != above
     )
     return chance <= error
 

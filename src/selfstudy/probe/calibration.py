@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from selfstudy.errors import DataError
 from selfstudy.records import Score
-from selfstudy.run.threshold import in_use
+from selfstudy.run.threshold import in_use, is_inconsistent, picked
 from selfstudy.stats import Floats, auroc, auroc_interval
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FOLDS = 5
 
 
 class Cut(BaseModel):
-    """What a threshold does to labelled questions: score > threshold is called unknown.
+    """What a threshold does to labelled questions: those that are inconsistent by it are called unknown.
 
     `selected` of them are; `precision` is the share of those that is unknown indeed (None if there are none),
     `recall` the share of the unknown ones that is found.
@@ -248,7 +248,7 @@ def _scores(round_: Round) -> tuple[dict[str, dict[str, float | None]], dict[str
 
 def cut_at(values: Floats, unknown: UnknownMask, threshold: float) -> Cut:
     """What `threshold` does; arrays of shape (n,), with at least one unknown question."""
-    selected = values > threshold
+    selected = is_inconsistent(values, threshold)
     hits, called, total = int((selected & unknown).sum()), int(selected.sum()), int(unknown.sum())
     return Cut(
         threshold=threshold,
@@ -265,10 +265,10 @@ def cuts(values: Floats, unknown: UnknownMask) -> Iterator[Cut]:
     ordered, hits = values[order], np.cumsum(unknown[order][::-1])[::-1]
     total = int(unknown.sum())
     for threshold in np.unique(np.concatenate([[0.0], ordered])):
-        first = int(np.searchsorted(ordered, threshold, side="right"))
-        if first == len(ordered):  # nothing lies above it
+        called = int(is_inconsistent(ordered, threshold).sum())
+        if not called:
             return
-        called, hit = len(ordered) - first, int(hits[first])
+        hit = int(hits[len(ordered) - called])
         yield Cut(
             threshold=float(threshold),
             selected=called,
@@ -283,8 +283,8 @@ def _precise(cut: Cut) -> tuple[float, float]:
 
 
 def smallest_cut(values: Floats, unknown: UnknownMask, wanted: float) -> Cut | None:
-    """The smallest threshold whose precision is at least `wanted`, so the one that finds most; or None."""
-    return next((cut for cut in cuts(values, unknown) if (cut.precision or 0.0) >= wanted), None)
+    """The threshold that calibration picks, by the rule of run/threshold.py; None if none will do."""
+    return picked(cuts(values, unknown), wanted)
 
 
 def isotonic(values: Floats, unknown: UnknownMask) -> tuple[Floats, Floats]:
@@ -334,7 +334,7 @@ def expected_precision(
         mine = fold == number
         cut = smallest_cut(values[~mine], unknown[~mine], wanted)
         if cut is not None:
-            selected |= mine & (values > cut.threshold)
+            selected |= mine & is_inconsistent(values, cut.threshold)
     return float(unknown[selected].mean()) if selected.any() else None
 
 

@@ -16,6 +16,7 @@ from selfstudy.models.base import Embedder
 from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Ask
 from selfstudy.records import QuestionMethod, Score
+from selfstudy.run.threshold import is_inconsistent
 
 ClusterLabels = npt.NDArray[np.int64]
 
@@ -89,7 +90,7 @@ def curiosity(labels: ClusterLabels) -> float:
 
 def awareness(values: Sequence[float], threshold: float) -> float:
     """Knowledge-limit awareness: the share of hallucination scores above `threshold`; `values` not empty."""
-    return sum(value > threshold for value in values) / len(values)
+    return sum(is_inconsistent(value, threshold) for value in values) / len(values)
 
 
 def slc(curiosity: float, awareness: float, brevity: float) -> float:

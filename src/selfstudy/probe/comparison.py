@@ -146,8 +146,11 @@ class _Probed:
         return str(self.round.run.recipe.probe.scorer)
 
     def verdicts(self, scorer: str) -> dict[str, bool]:
-        """Question id -> whether its score is above the threshold."""
-        return {key: value > self.thresholds[scorer] for key, value in self.scores[scorer].items()}
+        """Question id -> whether it is inconsistent by this scorer."""
+        return {
+            key: threshold.is_inconsistent(value, self.thresholds[scorer])
+            for key, value in self.scores[scorer].items()
+        }
 
     def caveats(self) -> Iterator[str]:
         if self.labels is not None and self.labels.caveat:

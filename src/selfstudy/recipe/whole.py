@@ -51,7 +51,7 @@ class Recipe(Block):
     nli: NLIBlock = NLIBlock()
     embedder: EmbedderBlock = EmbedderBlock()
     library: str | None = None
-    """A folder or file of .txt .md .html .jsonl .csv, or `atlas`."""
+    """A folder or file of texts (their formats: library/formats.py), or `atlas`."""
     answer_key: str | None = None
     """`atlas`, or a .jsonl of {question, answer, known?, novel?}: ground truth that only verify sees."""
     prompts: Path | None = None

@@ -1,21 +1,24 @@
 """The threshold of a run: the score above which a question is inconsistent, and where it comes from.
 
+The rules are all here: what a threshold does to a score (`is_inconsistent`), which one a run has (`resolve`),
+and which one calibration picks (`picked`).  Everything else calls them.
+
 A number in the recipe wins; else the one calibrated for this model, scorer and way of answering, if there is
 any; else 0.5, the papers' value, which nobody has measured for this model: it is called an uncalibrated
 default wherever it is shown.  The choice is made once, when a run first probes, and kept in the run, so that
 resuming gives the same verdicts whatever is calibrated meanwhile.
 
-Calibrations are kept in the user's data folder, per what a score depends on (`fingerprint`).  How they are
-made is not known here.
+Calibrations are kept in the user's data folder, per what a score depends on (`fingerprint`).  What
+they are picked from is measured in probe/calibration.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
@@ -29,11 +32,44 @@ from selfstudy.run.models import block_of, own_block
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from selfstudy.run import Round, Run
+    from selfstudy.stats import Floats
 
 DEFAULT = 0.5
 HOME = "SELFSTUDY_HOME"
 """Environment variable: the folder for what outlives a run."""
+
+
+@overload
+def is_inconsistent(score: float, threshold: float) -> bool: ...
+@overload
+def is_inconsistent(score: Floats, threshold: float) -> npt.NDArray[np.bool_]: ...
+def is_inconsistent(score: float | Floats, threshold: float) -> bool | npt.NDArray[np.bool_]:
+    """The rule: whether a hallucination score, or each of an array, makes its question inconsistent."""
+    return score > threshold
+
+
+class HasPrecision(Protocol):
+    """A threshold that calibration may pick, with what it does to labelled questions."""
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the questions that it calls inconsistent that is unknown indeed."""
+        ...
+
+
+C = TypeVar("C", bound=HasPrecision)
+
+
+def picked(cuts: Iterable[C], wanted: float) -> C | None:
+    """What calibration picks of all thresholds, given smallest first; None if none will do.
+
+    The smallest one whose precision is at least `wanted`, so the one that finds most.
+    """
+    return next((cut for cut in cuts if (cut.precision or 0.0) >= wanted), None)
 
 
 class Threshold(BaseModel):

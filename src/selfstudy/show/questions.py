@@ -90,7 +90,7 @@ def points(run: Run) -> list[Point]:
             point = here.get(score.question_id)
             if point is not None and score.scorer == scorer:
                 point.found = score.value
-                point.inconsistent = score.value is not None and score.value > limit
+                point.inconsistent = score.value is not None and threshold.is_inconsistent(score.value, limit)
         for verdict in part.iter(Verdict):
             if verdict.question_id in here:
                 here[verdict.question_id].verdict = verdict.kind

@@ -112,7 +112,11 @@ def _asked(part: Round | None) -> dict[str, Any]:
     method_of = {question.id: question.method for question in part.iter(Question)} if part else {}
     limit = threshold.of(part.run).value if part else 0.0
     scored = {s.question_id: s.value for s in _scores(part) if s.value is not None} if part else {}
-    above = Counter(method_of[key] for key, value in scored.items() if key in method_of and value > limit)
+    above = Counter(
+        method_of[key]
+        for key, value in scored.items()
+        if key in method_of and threshold.is_inconsistent(value, limit)
+    )
     verdicts = {verdict.question_id: verdict.kind for verdict in part.iter(Verdict)} if part else {}
     gaps = Counter(method_of[key] for key, kind in verdicts.items() if key in method_of and kind in GAPS)
     return {

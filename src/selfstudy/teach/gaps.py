@@ -80,7 +80,7 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
                 held_out=question.id in split.held_out,
-                inconsistent=verdict.score is not None and verdict.score > limit,
+                inconsistent=verdict.score is not None and threshold.is_inconsistent(verdict.score, limit),
             )
         )
     return found

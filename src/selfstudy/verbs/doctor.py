@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.library.formats import FORMATS
 from selfstudy.models import lora
 
 if TYPE_CHECKING:
@@ -386,5 +387,5 @@ def _library(library: str) -> Finding:
         return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
     if not readable:
         found = f"{len(files)} files in {path}, none of them readable" if files else f"no file in {path}"
-        return Finding("fail", "library", found, "set `library` to a folder of .txt .md .html .jsonl .csv")
+        return Finding("fail", "library", found, f"set `library` to a folder of {FORMATS}")
     return Finding("ok", "library", f"{len(readable):,} files in {path}")
