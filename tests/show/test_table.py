@@ -27,7 +27,17 @@ def test_a_column_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.Monk
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "Topic" in page.visible
     assert page.data["points"]["topic"] == ["Where is Peru?"]
-    assert page.data["columns"][-1] == {"key": "topic", "heading": "Topic", "kind": "text"}
+    assert page.data["columns"][-1] == {
+        "key": "topic",
+        "heading": "Topic",
+        "kind": "text",
+        "default_sort": False,
+    }
+
+
+def test_one_column_that_is_shown_is_what_the_table_opens_sorted_by() -> None:
+    assert [column.key for column in TABLE if column.default_sort] == ["found"]
+    assert "c.default_sort" in script()
 
 
 def test_every_kind_has_a_cell_and_an_order() -> None:

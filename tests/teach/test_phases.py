@@ -14,6 +14,7 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import DPOBlock, PhaseBlock, Recipe, SFTBlock, TeachBlock
 from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
+from selfstudy.recipe.teach import PHASE_BLOCKS
 from selfstudy.records import Example, Failure, Pair, TrainingStep
 from selfstudy.teach.phases import PHASES, labelled
 from selfstudy.teach.stage import run_teach
@@ -28,6 +29,13 @@ QUICK = {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4}
 def test_every_block_has_a_row_and_a_trainer() -> None:
     assert set(PHASES) == {block.model_fields["type"].default for block in get_args(PhaseBlock)}
     assert all(callable(phase.load().train) for phase in PHASES.values())
+
+
+def test_the_short_form_knows_every_phase() -> None:
+    fields = TeachBlock.model_fields
+    assert set(PHASE_BLOCKS) == set(PHASES) <= set(fields)
+    methods = [one for choice in get_args(fields["method"].annotation) for one in get_args(choice)]
+    assert {name for method in methods for name in method.split("+")} == set(PHASES)
 
 
 def test_the_short_form_stands_for_phases() -> None:

@@ -78,11 +78,14 @@ class DPOBlock(TrainingBlock):
 PhaseBlock = SFTBlock | DPOBlock
 """The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
+PHASE_BLOCKS = ("sft", "dpo")
+"""The `type` of each: what `method` may name, and the key that holds its settings for the short form."""
+
 
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo"] | None = "sft"
+    method: Literal["sft", "sft+dpo", "dpo"] | None = "sft"  # made of PHASE_BLOCKS
     """Short for `phases`: these ones, in this order, as the blocks `sft` and `dpo` below say."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
@@ -124,7 +127,7 @@ class TeachBlock(Block):
             )
         if not value and "method" in info.data and method is None:
             raise PydanticCustomError("phases", "name at least one phase, or give a method")
-        for name in ("sft", "dpo"):
+        for name in PHASE_BLOCKS:
             block = info.data.get(name)
             if value and block is not None and block != type(block)():
                 raise PydanticCustomError(
@@ -137,7 +140,7 @@ class TeachBlock(Block):
     @property
     def plan(self) -> tuple[PhaseBlock, ...]:
         """The phases, in order, however they were given."""
-        short: dict[str, PhaseBlock] = {"sft": self.sft, "dpo": self.dpo}
+        short: dict[str, PhaseBlock] = {name: getattr(self, name) for name in PHASE_BLOCKS}
         return self.phases or tuple(short[name] for name in (self.method or "").split("+"))
 
     @property

@@ -1,5 +1,7 @@
 """The columns of the report's table of questions, each declared once: add one here, and the page has it.
 
+A column's value comes from a `Point`, one question with all that became of it: a fact that a Point lacks is
+added in questions.py, where `points` fills it from the records.
 The page's program (js/table.js) knows the kinds, not the columns.  Knows nothing of runs or HTML.
 """
 
@@ -20,12 +22,14 @@ class Column:
 
     Kinds: question (opens the question), verdict (a place in VERDICTS or -1), score (whole percent, -1 for
     none), outcome (right before and after: "1", "0" or "-" each), text, and hidden: for filters and the map.
+    The table opens sorted by the column with `default_sort`, highest values first.
     """
 
     key: str
     heading: str
     kind: Literal["question", "verdict", "score", "outcome", "text", "hidden"]
     value: Callable[[Point], Any]
+    default_sort: bool = False
 
 
 def _percent(value: float | None) -> int:
@@ -39,7 +43,7 @@ def _flag(value: bool | None) -> str:
 COLUMNS = (
     Column("question", "Question", "question", lambda p: cut(p.question, MAX_QUESTION)),
     Column("verdict", "Verdict", "verdict", lambda p: -1 if p.verdict is None else VERDICTS.index(p.verdict)),
-    Column("found", "Score found", "score", lambda p: _percent(p.found)),
+    Column("found", "Score found", "score", lambda p: _percent(p.found), default_sort=True),
     Column("before", "before teaching", "score", lambda p: _percent(p.before)),
     Column("after", "after", "score", lambda p: _percent(p.after)),
     Column(
@@ -61,9 +65,11 @@ def points_data(points: Sequence[Point]) -> dict[str, list[Any]]:
     return {column.key: [column.value(point) for point in points] for column in COLUMNS}
 
 
-def described(columns: Sequence[Column]) -> list[dict[str, str]]:
+def described(columns: Sequence[Column]) -> list[dict[str, Any]]:
     """What the page's program is told of columns."""
-    return [{"key": c.key, "heading": c.heading, "kind": c.kind} for c in columns]
+    return [
+        {"key": c.key, "heading": c.heading, "kind": c.kind, "default_sort": c.default_sort} for c in columns
+    ]
 
 
 TABLE_DATA = described(TABLE)

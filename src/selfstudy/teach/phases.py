@@ -1,8 +1,8 @@
 """The phases of teaching: a row for each, beside its block in the recipe and its file in trainers/.
 
-A row says what a phase needs, what it trains on, and which file of trainers/ trains it.  To add a phase: a
-block in recipe/teach.py, a file with `train` in trainers/, a row here.  The driver (stage.py), imported
-lessons and the estimate go by this table.
+A row says what a phase trains on, and which file of trainers/ trains it.  To add a phase: a block and its
+type (PHASE_BLOCKS, `method`) in recipe/teach.py, a file with `train` in trainers/, a row here; a test fails
+where one is missing.  The driver (stage.py), imported lessons and the estimate go by this table.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
@@ -22,8 +22,6 @@ from selfstudy.teach.lesson import Lesson
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
-Need = Literal["weights", "entailment"]
-"""weights: of the model, in this process.  entailment: a model that picks what contradicts most."""
 Items = Sequence[Example] | Sequence[Pair]
 
 
@@ -58,16 +56,16 @@ class Phase:
     """A row of the table.
 
     Attributes:
-        needs: what must be there before anything is trained.
         data: what one epoch trains on, repeats included; it is recorded without them.
         trainer: the file of trainers/.
         asks: completions that it asks of the model for each trained wording, if a phase came before it.
+        needs_weights: whether the model must be in this process, with its weights.
     """
 
-    needs: tuple[Need, ...]
     data: Callable[[Lesson, Any, Student], Items]
     trainer: str
     asks: int = 0
+    needs_weights: bool = True
 
     def load(self) -> Trainer:
         """Its trainer; loads what it needs, which takes seconds."""
@@ -104,8 +102,8 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
 
 
 PHASES: dict[str, Phase] = {
-    "sft": Phase(needs=("weights",), data=_examples, trainer="sft"),
-    "dpo": Phase(needs=("weights", "entailment"), data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
+    "sft": Phase(data=_examples, trainer="sft"),
+    "dpo": Phase(data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
 }
 """By `type` of the block."""
 

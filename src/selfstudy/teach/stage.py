@@ -170,7 +170,7 @@ class _Training:
 def _require(recipe: Recipe, models: Models) -> None:
     """Refuses, in seconds and before anything is trained, phases that this model cannot go through."""
     plan = recipe.teach.plan
-    if any("weights" in phase.needs for _, _, phase in labelled(plan)):
+    if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = _with_weights(models.lm)
         if lm.adapter:
             adapters.require_plain(lm.adapter)

@@ -1,6 +1,6 @@
 // The table: search, filters, sorting, pages.  Its columns are declared in table.py; here are their kinds.
 const SIZE = 25;
-let order = [], page = 0, sort = { key: DATA.columns.find((c) => c.kind === "score").key, down: true }, opened = -1;
+let order = [], page = 0, sort = { key: DATA.columns.find((c) => c.default_sort).key, down: true }, opened = -1;
 const texts = [];
 
 const alphabetical = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
