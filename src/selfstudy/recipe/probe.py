@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,16 +51,39 @@ ScorerName = Literal[
     "ensemble",
 ]
 
-MEANS_OVER_SAMPLES: tuple[ScorerName, ...] = (
-    "selfcheck-nli",
-    "selfcheck-llm",
-    "selfcheck-embedding",
-    "agreement",
-)
-"""Scorers whose value is a mean of one number in [0, 1] per sample: those that `adaptive` can decide by."""
 
-NEED_LOGPROBS: tuple[ScorerName, ...] = ("semantic-entropy", "predictive-entropy")
-"""Scorers that need the log-probabilities of the answers, which a server gives only when asked."""
+@dataclass(frozen=True, slots=True)
+class ScorerFacts:
+    """What has to be known of a scorer before it is built.
+
+    Attributes:
+        mean_over_samples: its value is a mean of one number in [0, 1] per sample, which `adaptive` needs.
+        logprobs: it needs the log-probabilities of the answers, which a server gives only when asked.
+        prompts: with which it asks a language model; a calibration is for these texts only.
+    """
+
+    mean_over_samples: bool = False
+    logprobs: bool = False
+    prompts: tuple[str, ...] = ()
+
+
+SCORER_FACTS: dict[ScorerName, ScorerFacts] = {
+    "selfcheck-nli": ScorerFacts(mean_over_samples=True),
+    "selfcheck-llm": ScorerFacts(mean_over_samples=True, prompts=("support",)),
+    "selfcheck-ngram": ScorerFacts(),
+    "selfcheck-embedding": ScorerFacts(mean_over_samples=True),
+    "agreement": ScorerFacts(mean_over_samples=True),
+    "bsdetector": ScorerFacts(prompts=("grade",)),
+    "semantic-entropy": ScorerFacts(logprobs=True),
+    "semantic-entropy-discrete": ScorerFacts(),
+    "p-true": ScorerFacts(prompts=("grade",)),
+    "predictive-entropy": ScorerFacts(logprobs=True),
+    "ensemble": ScorerFacts(),
+}
+"""A row per scorer; what builds it is in probe/scorers/table.py."""
+
+MEANS_OVER_SAMPLES = tuple(name for name, facts in SCORER_FACTS.items() if facts.mean_over_samples)
+NEED_LOGPROBS = tuple(name for name, facts in SCORER_FACTS.items() if facts.logprobs)
 
 
 class AdaptiveBlock(Block):

@@ -27,6 +27,7 @@ from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import jsonl
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
+from selfstudy.recipe.probe import SCORER_FACTS
 from selfstudy.records import Score, Unit, digest
 from selfstudy.run.models import block_of, own_block
 from selfstudy.version import __version__
@@ -241,19 +242,20 @@ def _models(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-JUDGED_BY = {"selfcheck-llm": ("support",), "bsdetector": ("grade",), "p-true": ("grade",)}
-"""The prompts with which a scorer asks a language model."""
-
-
 def _prompts(recipe: Recipe, scorer: str) -> str | None:
     """A digest of the texts that a score was made with; None where they cannot be read any more."""
     scorers = recipe.probe.ensemble if scorer == "ensemble" else (scorer,)
-    names = {"answer", *(name for one in scorers for name in JUDGED_BY.get(one, ()))}
+    names = {"answer", *(name for one in scorers for name in _asks_with(one))}
     try:
         prompts = Prompts(recipe.prompts)
         return digest(*(prompts.text(name) for name in sorted(names)))
     except (RecipeError, OSError, UnicodeError):
         return None
+
+
+def _asks_with(scorer: str) -> tuple[str, ...]:
+    """The prompts of a scorer; of one that is not ours nothing is known."""
+    return next((facts.prompts for name, facts in SCORER_FACTS.items() if name == scorer), ())
 
 
 def unused(recipe: Recipe, scorer: str) -> list[str]:

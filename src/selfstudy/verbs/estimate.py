@@ -24,6 +24,7 @@ from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel
+from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
@@ -288,17 +289,23 @@ def _answering(plan: _Plan) -> Iterator[Work]:
 def _judging(plan: _Plan) -> Iterator[Work]:
     """What scorers ask a language model."""
     block = plan.recipe.probe
-    names = {block.scorer, *block.compare}
+    names: set[ScorerName] = {block.scorer, *block.compare}
     if "ensemble" in names:
         names |= set(block.ensemble)
-    asked = {
+    asked: dict[ScorerName, tuple[float, float]] = {
         "selfcheck-llm": (plan.questions * block.samples * SENTENCES, 1.0),
         "bsdetector": (plan.questions, float(GRADINGS)),
         "p-true": (plan.questions * len(GRADES), 1.0),
     }
-    for name in sorted(names & set(asked)):
+    sizes = {
+        "grade": plan.tokens("grade", question=QUESTION, answer=QUESTION),
+        "support": plan.tokens("support", context=QUESTION, sentence=QUESTION),
+    }
+    for name in sorted(names):
+        if not SCORER_FACTS[name].prompts:
+            continue
         chats, each = asked[name]
-        prompt = plan.tokens("grade", question=QUESTION, answer=QUESTION)
+        prompt = sum(sizes[one] for one in SCORER_FACTS[name].prompts)
         yield Work("probe", "judge", chats, each, prompt, 3, "" if name == "p-true" else "judge")
 
 
