@@ -90,9 +90,12 @@ def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int =
 
 
 def make_nli(
-    kind: str, folder: Path, labels: tuple[str, ...] = ("contradiction", "neutral", "entailment")
+    kind: str,
+    folder: Path,
+    labels: tuple[str, ...] = ("contradiction", "neutral", "entailment"),
+    positions: int = 128,
 ) -> Path:
-    """A random NLI classifier ("bert" or "deberta") in `folder`."""
+    """A random NLI classifier ("bert" or "deberta") in `folder`, which reads so many tokens."""
     import torch
     import transformers as tf
 
@@ -103,7 +106,7 @@ def make_nli(
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "intermediate_size": 48,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": positions,
         "type_vocab_size": 2 if kind == "bert" else 0,
         "initializer_range": 0.3,
         "pad_token_id": tokenizer.pad_token_id,

@@ -1,4 +1,4 @@
-"""Curiosity of the published questions, clustered again with the embedder that can be had without a Hub."""
+"""Curiosity of the published questions, clustered again with the embedder that is available without a Hub."""
 
 from __future__ import annotations
 
@@ -30,5 +30,6 @@ def test_with_minilm_of_six_layers(model: str, measured: float, tmp_path: Path) 
     import_file(published(model), tmp_path / "run", overrides=["embedder.path=minilm"])
     with Run.open(tmp_path / "run", write=False) as run:
         summary = summarise(run, None, load_embedder(run.recipe.embedder))
-    assert summary["curiosity"] == pytest.approx(measured, abs=0.01)
+    # HDBSCAN breaks ties by last digits of the vectors; between processors .661 and .674 were seen
+    assert summary["curiosity"] == pytest.approx(measured, abs=0.02)
     assert summary["curiosity"] == pytest.approx(summary["published"]["curiosity"], abs=0.07)
