@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from selfstudy.judging.assertion import Reading
 from selfstudy.judging.enumeration import Place, listed
-from selfstudy.judging.terms import Term, is_exact, places, terms, words
+from selfstudy.judging.terms import Term, is_exact, places, ranges, terms, words
 from selfstudy.models.base import EntailmentModel
 from selfstudy.text import spaced
 
@@ -93,7 +93,8 @@ def same_words(answer: str, reference: str, question: str) -> bool:
     said, known = terms(answer), terms(reference)
     if found := places(said, known):
         return len(said) == len(known) or _asserted(answer, found, len(known), asked, known)
-    found = places(known, said)
+    forms = ranges(said)
+    found, said = next(((at, form) for form in forms if (at := places(known, form))), ([], said))
     new = {term.word for term in said} - asked
     return (
         bool(found and new)

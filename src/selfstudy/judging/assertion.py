@@ -33,10 +33,13 @@ from selfstudy.judging.cues import (
     NARROW,
     NO_CUES,
     NOT,
+    OPEN,
+    PASSED,
     PAST,
     TO_COMMA,
     UNSURE,
     VERBS,
+    WRONG,
     phrase_at,
 )
 from selfstudy.judging.terms import Term, parsed
@@ -77,7 +80,9 @@ class Reading:
         for i, term in enumerate(self.terms):
             if _ends_sentence(self.terms, i):
                 open_, unsure, armed = False, False, -1
-            elif any(mark in term.gap for mark in ";:—") or (term.gap.strip(" ") == "-" and not term.glued):
+            elif any(mark in term.gap for mark in (";—" if word in OPEN else ";:—")) or (
+                term.gap.strip(" ") == "-" and not term.glued
+            ):
                 open_, armed = False, -1
             elif "," in term.gap:
                 armed = i
@@ -127,7 +132,7 @@ class Reading:
     def _denied_behind(self, end: int) -> bool:
         """Rome is not ...; Rome might be ...; Rome, maybe."""
         at = end
-        while at < min(end + 3, len(self.terms)) and not self.terms[at].gap.strip():
+        while at < min(end + 4, len(self.terms)) and not self.terms[at].gap.strip():
             skipped, cue = self._cue(at)
             if cue and (self._words[at] in PAST or self._words[at] not in _NOT_BEHIND):
                 return at > end or self._words[at] not in (
@@ -138,7 +143,7 @@ class Reading:
                     "whether",
                     "either",
                 )
-            if skipped or cue or self._words[at] not in VERBS:
+            if skipped or cue or self._words[at] not in VERBS | PASSED:
                 break
             at += 1
         return self._doubted_behind(end)
@@ -153,7 +158,7 @@ class Reading:
         if self._words[at] in LATE_DOUBTS:
             size = 1
         else:
-            size = phrase_at(self._words, at, UNSURE)
+            size = phrase_at(self._words, at, UNSURE) or phrase_at(self._words, at, WRONG)
         last = at + size
         return size > 0 and (
             last >= len(self.terms)

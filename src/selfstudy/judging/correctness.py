@@ -22,7 +22,7 @@ from selfstudy.judging.agreement import Agreement, agreements
 from selfstudy.judging.assertion import Reading
 from selfstudy.judging.cues import COMMON
 from selfstudy.judging.enumeration import Place, listed
-from selfstudy.judging.terms import Term, places, terms
+from selfstudy.judging.terms import Term, places, ranges, symbols_named, terms
 from selfstudy.models.base import EntailmentModel
 
 
@@ -103,10 +103,14 @@ def states(answer: str, accepted: Sequence[str], question: str) -> bool:
       not state Mexico when asked about Mexico City);
     - the accepted text is made of common words and stands there in other letters: "who" is not WHO.
     """
+    if bare := next((want for want in accepted if not terms(want)), None):
+        key, question, answer = symbols_named([question, answer], bare)
+        if key != bare:
+            accepted = [key if want == bare else want for want in accepted]
     asked = terms(question)
     asked_words = {term.word for term in asked}
     reading = Reading(answer, asked_words)
-    wanted = [terms(want) for want in accepted]
+    wanted = [form for want in accepted for form in ranges(terms(want))]
     right = {term.word for want in wanted for term in want}
     return any(_states(reading, want, asked, right, asked_words) for want in wanted)
 

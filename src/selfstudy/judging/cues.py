@@ -36,7 +36,7 @@ NOT = _words(
 )
 DENIALS = NOT | _words(
     """never neither nor no none nobody hardly scarcely false untrue wrong incorrect incorrectly wrongly
-    mistakenly unlikely doubt doubts doubtful doubted deny denies denied except excepting excluding
+    mistakenly mistake mistaken myth misconception error ceased unlikely doubt doubts doubtful doubted deny denies denied except excepting excluding
     unlike without impossible former formerly previously"""
 )
 DOUBTS = _words(
@@ -45,7 +45,9 @@ DOUBTS = _words(
 )
 CUE_PHRASES = _phrases(
     """rather than|instead of|other than|far from|apart from|aside from|as opposed to|used to|
-    may be|may have|may well|possible that|chance that|possibility that|contrary to|
+    far from being|instead of being|rather than being|other than being|ruled out|rule out|rules out|
+    by no means|seems to be|appears to be|said to be|thought to be|believed to be|i suppose|i suspect|
+    was once|were once|refuse to say|refuse to answer|few would|may be|may have|may well|possible that|chance that|possibility that|contrary to|
     anything but|anywhere but"""
 )
 NARROW = _words(
@@ -72,7 +74,13 @@ NO_CUES = _phrases(
     without any doubt|without question|without exception|beyond doubt|beyond any doubt|if not|
     if any|if anything|if so|perhaps surprisingly|perhaps unsurprisingly|dont know much|
     dont know everything|dont know anything else|do not know much|do not know everything|
-    do not know anything else|never mind|not doubt|dont doubt|do not doubt|cannot be wrong"""
+    do not know anything else|never mind|not doubt|dont doubt|do not doubt|cannot be wrong|
+    cannot be denied|cant be denied|cannot deny|cant deny|nobody denies|nobody doubts|nobody disputes|
+    no one denies|no one doubts|no one disputes|nothing wrong|no mistake|no error|no myth|
+    cannot be anything but|cannot be anything other than|cannot be anywhere but|cannot be other than|
+    cant be anything but|cant be anything other than|cant be anywhere but|cant be other than|
+    could not be anything but|couldnt be anything but|could not be anything other than|
+    couldnt be anything other than|isnt anything but|is not anything but"""
 )
 """Phrases that look like a cue and are none."""
 CLOSES = _words("but however actually until")
@@ -84,21 +92,37 @@ VERBS = _words(
     becomes remains stands means comes goes"""
 )
 """They show that a clause begins or goes on."""
+WRONG = _phrases("wrong|incorrect|false|untrue|not right|not correct|not true|not it")
+"""What denies an answer from behind: "Rome, but that is wrong."."""
+PASSED = _words("can would will should common popular widespread clearly surely simply often just")
+"""What may stand between an answer and a denial behind it, beside verbs: "Rome can be ruled out"."""
 LATE = _words("i im am but though although or and its thats that is just my only")
 """What may stand between an answer and a doubt behind it: "Rome, but I am not sure"."""
 LATE_DOUBTS = _words(
     """maybe perhaps possibly probably presumably likely supposedly allegedly guess unsure uncertain
-    guessing conceivably no nope"""
+    guessing conceivably no nope suppose suspect"""
 )
 ASKING = _words("is was are were could might can would does did do")
 ASKED = _words("it this that he she they")
 """A sentence asks that begins with one of ASKING and one of ASKED, with or without a question mark."""
 ABBREVIATIONS = _words("st mr mrs ms dr mt ft vs approx ca prof jr sr")
 
-AND = _words("and plus und et 和 与 及 と")
-OR = _words("or nor versus vs oder ou 或")
+AND = _words("and plus und et och og и 和 与 及 と")
+OR = _words("or nor versus vs alternatively oder ou 或 или eller lub veya أو या")
+AND_SO_ON = _words("etc usw")
+JOINED_BY = {
+    tuple(words.split()): kind
+    for kind, some in {
+        "joined": "as well as|以 及|そ し て|together with",
+        "or": "if not|或 者|还 是|ま た は|あ る い は|も し く は",
+    }.items()
+    for words in some.split("|")
+}
+"""Several words that join the items of a list, and how."""
 SMALL = _words("of de la le du del da di von van der den und e al el")
 """Words in lower case inside of names."""
+OPEN = _words("maybe perhaps possibly probably")
+"""Doubts that reach over a colon, and make another choice of what stands in brackets."""
 SOFT = _words("maybe perhaps possibly probably also even else")
 NO_ITEM = NOT | _words(
     """it he she they this that these those there i we you who which where when whose whom what why how as

@@ -14,7 +14,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from selfstudy.judging.cues import AND, NO_ITEM, OPENINGS, OR, PREPOSITIONS, SMALL, SOFT, VERBS
+from selfstudy.judging.cues import (
+    AND,
+    AND_SO_ON,
+    JOINED_BY,
+    NO_ITEM,
+    OPEN,
+    OPENINGS,
+    OR,
+    PREPOSITIONS,
+    SMALL,
+    SOFT,
+    VERBS,
+)
 from selfstudy.judging.terms import Term
 
 _LOOK = 8
@@ -87,13 +99,27 @@ def _separator(terms: Sequence[Term], at: int) -> tuple[str, int]:
         at += 1
         if at < len(terms) and terms[at].word in OR and terms[at].gap == "/":
             at += 1
-    elif [term.word for term in terms[at : at + 3]] == ["as", "well", "as"]:
-        kind, at = "joined", at + 3
+    elif size := _joint(terms, at):
+        kind, at = JOINED_BY[_words(terms, at, at + size)], at + size
+    elif "(" in gap and word in OPEN:
+        kind = "or"
     elif "(" in gap or ")" in gap:
         return "", at
     while kind and at < len(terms) and terms[at].word in SOFT:
         at += 1
     return kind, at
+
+
+_JOINTS = sorted({len(words) for words in JOINED_BY})
+
+
+def _joint(terms: Sequence[Term], at: int) -> int:
+    """How many words from `at` on join two items, as "as well as" does; 0 without."""
+    return next((n for n in _JOINTS if _words(terms, at, at + n) in JOINED_BY), 0)
+
+
+def _words(terms: Sequence[Term], start: int, end: int) -> tuple[str, ...]:
+    return tuple(term.word for term in terms[start:end])
 
 
 def _behind(place: Place) -> tuple[int, bool]:
@@ -103,6 +129,10 @@ def _behind(place: Place) -> tuple[int, bool]:
         if at >= len(terms):
             break
         kind, first = _separator(terms, at)
+        if kind == "weak" and "," not in terms[at].gap and "\n" in terms[at].gap:
+            kind = "joined"  # a line of its own is no apposition
+        if count and terms[at].word in AND_SO_ON:
+            return count + 1, False
         last = _item_end(terms, first)
         if not kind or not _is_item(terms, first, last, place):
             break
@@ -124,8 +154,8 @@ def _before(place: Place) -> tuple[int, bool]:
         kind, at = _separator(terms, at - 1)[0], at - 1
         if at > 0 and terms[at - 1].word in AND and terms[at].gap == "/":
             at -= 1
-    elif at > 2 and [term.word for term in terms[at - 3 : at]] == ["as", "well", "as"]:
-        kind, at = "joined", at - 3
+    elif size := next((n for n in _JOINTS if at > n and _words(terms, at - n, at) in JOINED_BY), 0):
+        kind, at = JOINED_BY[_words(terms, at - size, at)], at - size
     elif at > 0:
         kind = _separator(terms, at)[0]
     if not kind or at <= 0:
@@ -143,7 +173,9 @@ def _before(place: Place) -> tuple[int, bool]:
 def _item_end(terms: Sequence[Term], first: int) -> int:
     last = first
     while last < len(terms) and last - first <= _LETTERS:
-        if last > first and (_separator(terms, last)[0] or terms[last].gap.strip(" -'\"*_`(")):
+        if last > first and (
+            terms[last].word in AND_SO_ON or _separator(terms, last)[0] or terms[last].gap.strip(" -'\"*_`(")
+        ):
             break
         last += 1
     return last

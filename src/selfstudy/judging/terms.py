@@ -26,7 +26,7 @@ from selfstudy.text import spaced
 _QUOTES = '"`*_~“”«»„‘‹›'
 _STOPS = dict.fromkeys("。｡।॥።։۔…", ".") | dict.fromkeys("！", "!") | dict.fromkeys("？؟፧", "?")
 _COMMAS = dict.fromkeys("、，､،፣", ", ") | dict.fromkeys("；؛፤", "; ")
-_OTHERS = {"：": ": ", "∣": "|", "·": "•", "・": "•", "⁄": "/"}
+_OTHERS = {"：": ": ", "∣": "|", "·": "•", "・": "•", "⁄": "/", "≥": ">=", "≤": "<="}
 _DASHES = dict.fromkeys("‐‑‒–−﹣－", "-") | dict.fromkeys("―", "—")
 
 
@@ -56,6 +56,7 @@ _MARKER = re.compile(r"^[ \t]*(?:[-+*•·–]|\(?\d{1,2}[.)]|\(?[A-Ha-h][.)])[ 
 _NUMBERED = re.compile(r"(?<!\S)(?:\(?(\d{1,2})[.)]|\(?([a-h])\))\s+(?=\S)")
 _SPOKEN_MINUS = re.compile(r"\b(?:minus|negative) (?=\.?\d)", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<=\d) ?(?:%|per ?cent\b)", re.IGNORECASE)
+_COMPARED = re.compile(r"([<>]=?) +(?=[-+$]?\.?\d)")
 _MONEY_BEHIND = re.compile(r"(?<=\d) (?=[$€£¥₹₽₩](?!\w))")
 
 _W = r"[^\s!-/:-@\[-`{-~—•°]"  # what words are made of: no ASCII punctuation, no mark that separates
@@ -68,7 +69,10 @@ _TERM = re.compile(
     re.VERBOSE,
 )
 _MONEY = re.compile(r"^([-+]?)([\d.]+)([$€£¥₹₽₩])$")
+_SYMBOLS = re.compile(r"(?<![^\s\"'`“«(])[^\w\s\"'`“”«»()]+(?![^\s\"'`”»)])")
+_THIS, _OTHER = "Thissymbol", "Othersymbol"
 _ARTICLES = frozenset({"a", "an", "the"})
+_TO = frozenset({"to", "until", "till", "through"})
 _VERBS_AFTER_A = frozenset({"is", "was", "are", "were", "and", "or", "has"})
 
 
@@ -118,6 +122,27 @@ def parsed(text: str) -> tuple[list[Term], str]:
     return kept, rest
 
 
+def symbols_named(texts: Sequence[str], key: str) -> list[str]:
+    """`texts` with names in place of symbols that stand alone, if `key` is nothing but one: "%", "++", "♥".
+
+    Symbols that are the key get one name, others another, so that the rules for words serve.
+    """
+    sought = key.strip()
+    if not sought or terms(sought):
+        return [key, *texts]
+
+    def name(match: re.Match[str]) -> str:
+        found = match[0] if match[0] == sought else match[0].strip(".,;:!?") or match[0]
+        before, behind = match[0].split(found, 1)
+        return f"{before}{_THIS if found == sought else _OTHER}{behind}"
+
+    return [_THIS, *(_SYMBOLS.sub(name, _unquoted(text.strip())) for text in texts)]
+
+
+def _unquoted(text: str) -> str:
+    return text.strip(_QUOTES + "'") or text
+
+
 def words(text: str) -> list[str]:
     """The words of the terms of `text`."""
     return [term.word for term in terms(text)]
@@ -151,6 +176,26 @@ def places(among: Sequence[Term], needle: Sequence[Term]) -> list[int]:
     return found
 
 
+def ranges(some: Sequence[Term]) -> list[list[Term]]:
+    """`some`, and, if it is a range of numbers, the other ways to write it: "1914-1918", "from 1914 to 1918"."""
+    found = [list(some)]
+    said = [term.word for term in some]
+    match said:
+        case [first, last] if some[1].glued and _are_numbers(first, last):
+            found += [terms(f"{first} {word} {last}") for word in sorted(_TO)]
+            found.append(terms(f"between {first} and {last}"))
+        case [*head, first, link, last] if _are_numbers(first, last) and (
+            (link in _TO and head in ([], ["from"])) or (link == "and" and head == ["between"])
+        ):
+            found.append(terms(f"{first}-{last}"))
+            found += [terms(f"{first} {word} {last}") for word in sorted(_TO)]
+    return found
+
+
+def _are_numbers(*words: str) -> bool:
+    return all(word[:1].isdigit() for word in words)
+
+
 def _joined(some: Sequence[Term]) -> str:
     return f" {' '.join(term.word for term in some)} "
 
@@ -160,7 +205,7 @@ def _prepared(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _GROUP.sub("", text)).translate(_PLAIN)
         text = spaced(text)
-    text = text.replace("+/-", "±")
+    text = _COMPARED.sub(r"\1", text.replace("+/-", "±"))
     return _MONEY_BEHIND.sub("", _PERCENT.sub("%", _SPOKEN_MINUS.sub("-", text)))
 
 

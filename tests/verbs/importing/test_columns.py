@@ -257,6 +257,25 @@ def test_thinking_is_no_part_of_an_answer(row: dict[str, Any]) -> None:
         read_lesson({"question": ASK, "answer": "<think>Hm."})
 
 
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        ({"System": BRIEF, "Question": ASK, "Chosen": GOOD, "Rejected": BAD}, [BRIEF, ASK]),
+        ({"SYSTEM ": BRIEF, "prompt": ASK, **SIDES}, [BRIEF, ASK]),
+        ({"persona": BRIEF, "prompt": ASK, **SIDES}, [BRIEF, ASK]),
+        ({"system_instruction": BRIEF, "query": ASK, **SIDES}, [BRIEF, ASK]),
+        ({"Preamble": BRIEF, "Prompt": ASK, **SIDES}, [BRIEF, ASK]),
+    ],
+)
+def test_names_of_columns_in_other_letters(row: dict[str, Any], prompt: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    import_file(path, tmp_path / "run")
+    with Run.open(tmp_path / "run", write=False) as run:
+        (pair,) = run.round(1).read(Pair)
+    assert [turn.content for turn in pair.prompt] == prompt
+
+
 def test_a_file_by_the_command_line_says_which_columns_it_does_not_use(tmp_path: Path) -> None:
     path = tmp_path / "orca.jsonl"
     row = {"system": BRIEF, "question": ASK, **SIDES, "remark": "checked by hand", "source": "web"}

@@ -23,7 +23,16 @@ from typing import Any
 
 from selfstudy.files.rows import MalformedError
 
-SYSTEM = ("system", "system_prompt", "system_message")
+SYSTEM = (
+    "system",
+    "system_prompt",
+    "system_message",
+    "system_instruction",
+    "system_instructions",
+    "sys_prompt",
+    "preamble",
+    "persona",
+)
 ASKED = ("prompt", "question", "instruction", "query")
 """What the user asks; `INPUT` goes on with it, or is it where none of these is there."""
 INPUT = "input"
@@ -44,7 +53,19 @@ OPTION_ANSWER = (
     "answers",
 )
 """Where the right option stands, compared without regard to case; `label` where none of these is there."""
-NOT_TEACHABLE = ("tools", "functions", "images", "image", "videos", "audios", "background")
+NOT_TEACHABLE = (
+    "tools",
+    "functions",
+    "images",
+    "image",
+    "videos",
+    "audios",
+    "background",
+    "knowledge",
+    "task_description",
+    "few_shot",
+    "demonstrations",
+)
 """They belong to a prompt, and nothing here can put them into one."""
 ANSWERED = (*ANSWER, *OPTIONS, *OPTION_ANSWER)
 PROMPT = (*SYSTEM, *ASKED, INPUT, HISTORY, *CONVERSATION, *EVIDENCE, *NOT_TEACHABLE)
@@ -56,6 +77,20 @@ _NOTES = re.compile(
     r"($|[_\-.\d])",
     re.IGNORECASE,
 )
+
+
+def recognised(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`row` with the known names of columns in lower case: "System" is the system prompt as "system" is.
+
+    A name is left as it is where the row has the lower-case one as well.
+    """
+    known = {*PROMPT, *CHOSEN, *REJECTED, *ANSWERED}
+    return {
+        name.strip().lower()
+        if name.strip().lower() in known and name.strip().lower() not in row
+        else name: value
+        for name, value in row.items()
+    }
 
 
 def filled(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:

@@ -14,17 +14,18 @@ given = imported + duplicates + failed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from selfstudy.errors import DataError, RunError
-from selfstudy.files.rows import MalformedError, read_rows
+from selfstudy.files.rows import MalformedError, Row, read_rows
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import make_recipe
 from selfstudy.run import Round, Run
+from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing import experiment as experiments
 from selfstudy.verbs.importing.convert import Converter, RowFormat, Survey, write
 from selfstudy.verbs.importing.lessons import is_lesson
@@ -121,7 +122,7 @@ def _source(path: Path, kind: Format | None, skip_bad: bool) -> _Source:
 
 
 def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Source:
-    data = read_pickle(path) if pickled else next((row.value for row in read_rows(path)), None)
+    data = read_pickle(path) if pickled else next((row.value for row in _rows_of(path)), None)
     if not isinstance(data, dict) or not experiments.is_experiment(data):
         keys = (experiments.QUESTIONS, *experiments.ANSWERS)
         raise DataError(
@@ -149,14 +150,14 @@ def _rows(path: Path, kind: RowFormat | None, digest: str, skip_bad: bool) -> _S
     kind = kind or _detect(path)
     survey = Survey()
     size = 0
-    for row in read_rows(path):
+    for row in _rows_of(path):
         size += 1
         if row.value is not None:
             survey.look(row.value)
     if not size:
         raise DataError(f"{path} holds no rows", f"give {_FIELDS}")
     convert = Converter(path, kind, Recipe(), survey)
-    for row in read_rows(path):
+    for row in _rows_of(path):
         try:
             convert.records(row)
         except MalformedError as error:
@@ -165,14 +166,14 @@ def _rows(path: Path, kind: RowFormat | None, digest: str, skip_bad: bool) -> _S
     recipe = {"probe": {"ask": []}, "teach": {"method": "dpo" if kind == "preferences" else "sft"}}
 
     def write_rows(round_: Round, advance: Callable[[int], None]) -> dict[str, Any]:
-        return write(Converter(path, kind, round_.run.recipe, survey), read_rows(path), round_, advance)
+        return write(Converter(path, kind, round_.run.recipe, survey), _rows_of(path), round_, advance)
 
     return _Source(path, kind, size, digest, recipe, write_rows, ("probe", "gather"))
 
 
 def _detect(path: Path) -> RowFormat:
     """What the first row that is an object holds."""
-    first = next((row.value for row in read_rows(path) if row.value is not None), None)
+    first = next((row.value for row in _rows_of(path) if row.value is not None), None)
     if first is None:
         raise DataError(f"{path} holds no JSON object", f"give {_FIELDS}")
     if is_preference(first):
@@ -183,6 +184,12 @@ def _detect(path: Path) -> RowFormat:
         raise DataError(f"{path} is a result file in JSON", "say so: --format experiment")
     keys = ", ".join(map(ascii, list(first)[:8])) or "none"
     raise DataError(f"{path}: cannot tell what it holds; its fields are: {keys}", f"give {_FIELDS}")
+
+
+def _rows_of(path: Path) -> Iterator[Row]:
+    """The rows of the file, their columns by the names that are known."""
+    for row in read_rows(path):
+        yield row if row.value is None else replace(row, value=columns.recognised(row.value))
 
 
 def _finished(run: Run, source: _Source) -> bool:
