@@ -36,7 +36,8 @@ NOT = _words(
 )
 DENIALS = NOT | _words(
     """never neither nor no none nobody hardly scarcely false untrue wrong incorrect incorrectly wrongly
-    mistakenly mistake mistaken myth misconception error ceased unlikely doubt doubts doubtful doubted deny denies denied except excepting excluding
+    mistakenly mistake mistaken myth misconception error ceased
+    unlikely doubt doubts doubtful doubted deny denies denied except excepting excluding
     unlike without impossible former formerly previously"""
 )
 DOUBTS = _words(
@@ -47,7 +48,8 @@ CUE_PHRASES = _phrases(
     """rather than|instead of|other than|far from|apart from|aside from|as opposed to|used to|
     far from being|instead of being|rather than being|other than being|ruled out|rule out|rules out|
     by no means|seems to be|appears to be|said to be|thought to be|believed to be|i suppose|i suspect|
-    was once|were once|refuse to say|refuse to answer|few would|may be|may have|may well|possible that|chance that|possibility that|contrary to|
+    was once|were once|refuse to say|refuse to answer|few would|
+    may be|may have|may well|possible that|chance that|possibility that|contrary to|
     anything but|anywhere but"""
 )
 NARROW = _words(

@@ -177,7 +177,7 @@ def places(among: Sequence[Term], needle: Sequence[Term]) -> list[int]:
 
 
 def ranges(some: Sequence[Term]) -> list[list[Term]]:
-    """`some`, and, if it is a range of numbers, the other ways to write it: "1914-1918", "from 1914 to 1918"."""
+    """`some`, and, if it is a range of numbers, the other ways to write it: "1914-1918", "1914 to 1918"."""
     found = [list(some)]
     said = [term.word for term in some]
     match said:

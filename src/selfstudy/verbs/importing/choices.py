@@ -8,6 +8,7 @@ lessons would be wrong.  Knows nothing of records or files.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from selfstudy.files.rows import MalformedError, shown, text_of
 from selfstudy.text import folded
 from selfstudy.verbs.importing import columns
+from selfstudy.verbs.importing.option_layouts import in_columns, in_text
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARK = re.compile(r"\s*\(?\s*([^\W_]{1,2})\s*(?:[).:]|(?=\s*$))\s*")
@@ -32,7 +34,14 @@ class Option:
 
 def has_options(row: Mapping[str, Any]) -> bool:
     """Whether a row is a multiple choice."""
-    return bool(columns.filled(row, columns.OPTIONS))
+    return bool(columns.filled(row, columns.OPTIONS) or _are_options(row) or in_columns(row))
+
+
+def _are_options(row: Mapping[str, Any]) -> bool:
+    """Whether a list of answers is what is chosen from, as a number or letter beside it tells."""
+    beside = [row[name] for name in columns.filled(row, columns.OPTION_NAMED) if name != "label"]
+    several = isinstance(row.get("answers"), list) and len(row["answers"]) > 1
+    return several and any(_number(value) is not None or str(value).strip().isalpha() for value in beside)
 
 
 def right_option(row: Mapping[str, Any], counts_from: int | None = None) -> str:
@@ -90,10 +99,9 @@ def number_evidence(row: Mapping[str, Any]) -> list[int]:
 
 
 def _options(row: Mapping[str, Any]) -> list[Option]:
-    name = columns.only(row, columns.OPTIONS)
-    if name is None:
-        raise MalformedError("there are no options")
-    value = row[name]
+    name, value = _given_options(row)
+    if isinstance(value, str):
+        value = in_text(value) or value
     if isinstance(value, dict) and isinstance(value.get("text"), list):  # ARC
         labels = value.get("label")
         texts = [_option_text(text, f"{name}.text") for text in value["text"]]
@@ -112,6 +120,18 @@ def _options(row: Mapping[str, Any]) -> list[Option]:
     if isinstance(value, list):
         return _listed_options(value, name)
     raise MalformedError(f"field {name!r} must be a list or an object of options, found {shown(value)}")
+
+
+def _given_options(row: Mapping[str, Any]) -> tuple[str, Any]:
+    """Where the options stand, and what stands there."""
+    name = columns.only(row, columns.OPTIONS)
+    if name is not None:
+        return name, row[name]
+    if _are_options(row):
+        return "answers", row["answers"]
+    if found := in_columns(row):
+        return "options", found
+    raise MalformedError("there are no options")
 
 
 def _listed_options(value: Sequence[Any], name: str) -> list[Option]:
@@ -154,17 +174,19 @@ def _option_text(value: object, field: str) -> str:
 
 def _has_numbers(row: Mapping[str, Any]) -> bool:
     """Whether the options are numbers, so that a number as the answer may be one of them."""
-    value = row[columns.filled(row, columns.OPTIONS)[0]]
+    _, value = _given_options(row)
     return any(
         isinstance(item, int | float) for item in (value.values() if isinstance(value, dict) else value)
     )
 
 
 def _answer_fields(row: Mapping[str, Any]) -> list[str]:
-    """Where the right option stands; a label may be a note, so it counts only where nothing else does."""
+    """Where the right option stands; other names may be notes, so one counts only where nothing else does."""
     names = {name.lower(): name for name, value in row.items() if value is not None and value != ""}
+    if _are_options(row):
+        names.pop("answers")
     found = [names[name] for name in columns.OPTION_ANSWER if name in names]
-    return found or [names["label"]] if "label" in names else found
+    return found or [names[name] for name in columns.OPTION_NAMED if name in names][:1]
 
 
 def _single(value: object, field: str) -> object:
@@ -183,7 +205,7 @@ def _meant(
     """The texts that an answer may stand for: one, or several where it can be read in several ways."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise MalformedError(f"field {field!r} must name an option, found {shown(value)}")
-    said, number = str(value).strip(), _number(value)
+    said, number = unicodedata.normalize("NFKC", str(value)).strip(), _number(value)
     labels = {o.text for o in options if _same(o.label, said)}
     texts = {o.text for o in options if o.text == said} or {o.text for o in options if _same(o.text, said)}
     if number is None or isinstance(value, str):
@@ -222,7 +244,7 @@ def _number(value: object) -> int | None:
 
 
 def _same(one: str, other: str) -> bool:
-    return folded(one) == folded(other)
+    return folded(unicodedata.normalize("NFKC", one)) == folded(unicodedata.normalize("NFKC", other))
 
 
 def _listed(options: Sequence[Option]) -> str:

@@ -52,7 +52,21 @@ OPTION_ANSWER = (
     "correct_answer",
     "answers",
 )
-"""Where the right option stands, compared without regard to case; `label` where none of these is there."""
+"""Where the right option stands, compared without regard to case."""
+OPTION_NAMED = (
+    "correct",
+    "correct_option",
+    "correct_index",
+    "answer_letter",
+    "cop",
+    "gold",
+    "target",
+    "solution",
+    "output",
+    "response",
+    "label",
+)
+"""Where it stands if none of `OPTION_ANSWER` is there: the first of these."""
 NOT_TEACHABLE = (
     "tools",
     "functions",
@@ -67,7 +81,7 @@ NOT_TEACHABLE = (
     "demonstrations",
 )
 """They belong to a prompt, and nothing here can put them into one."""
-ANSWERED = (*ANSWER, *OPTIONS, *OPTION_ANSWER)
+ANSWERED = (*ANSWER, *OPTIONS, *OPTION_ANSWER, *OPTION_NAMED)
 PROMPT = (*SYSTEM, *ASKED, INPUT, HISTORY, *CONVERSATION, *EVIDENCE, *NOT_TEACHABLE)
 
 _NOTES = re.compile(

@@ -21,6 +21,7 @@ from selfstudy.run import Round
 from selfstudy.text import folded
 from selfstudy.verbs.importing import choices, columns
 from selfstudy.verbs.importing.lessons import ImportedLesson, lesson_records, read_lesson
+from selfstudy.verbs.importing.option_layouts import option_columns
 from selfstudy.verbs.importing.preferences import preference_records
 
 RowFormat = Literal["preferences", "qa"]
@@ -50,7 +51,8 @@ class Survey:
         """Takes a row in, before any is converted."""
         if choices.has_options(row):
             self.numbers.update(choices.number_evidence(row))
-        self.unused.update(name for name in columns.unnamed_texts(row) if name not in columns.ANSWERED)
+        used = {*columns.ANSWERED, *option_columns(row)}
+        self.unused.update(name for name in columns.unnamed_texts(row) if name not in used)
 
 
 @dataclass(frozen=True, slots=True)

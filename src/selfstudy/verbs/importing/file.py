@@ -2,7 +2,7 @@
 
     columns.py      the layouts that people have: which column holds what
     preferences.py  pairs
-    lessons.py      questions with answers, conversations       choices.py  multiple choice
+    lessons.py      questions with answers, conversations       choices.py, option_layouts.py  multiple choice
     turns.py        messages and transcripts as turns           convert.py  rows become records
     experiment.py   the original experiment's result files      pickles.py  read without running anything
 

@@ -21,6 +21,7 @@ from selfstudy.records import Chat, Document, Evidence, Example, Message, Questi
 from selfstudy.text import folded
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.choices import has_options, right_option
+from selfstudy.verbs.importing.option_layouts import spelled_out
 from selfstudy.verbs.importing.preferences import asked_turns, is_preference
 from selfstudy.verbs.importing.turns import Turns, answer_of
 
@@ -87,7 +88,10 @@ def read_lesson(row: Mapping[str, Any], counts_from: int | None = None) -> Impor
     if not turns or turns[-1].role != "user" or not turns[-1].content:
         name = next((name for name in (*columns.ASKED, columns.INPUT) if row.get(name) is not None), None)
         raise MalformedError(f"field {name!r} is empty" if name else "field 'question' is missing")
-    right = (right_option(row, counts_from),) if has_options(row) else answers(row)
+    if has_options(row):
+        right: tuple[str, ...] = (right_option(row, counts_from),)
+    else:
+        right = tuple(dict.fromkeys(spelled_out(answer, turns[-1].content) for answer in answers(row)))
     return ImportedLesson(tuple(turns), right, tuple(_passages(row)), _optional(row, "topic"))
 
 
