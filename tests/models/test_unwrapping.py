@@ -130,3 +130,29 @@ def test_any_reply_is_read_in_no_time(hostile: str) -> None:
     entries(hostile, "topic")
     assert time.process_time() - start < 1
     assert len(hostile) > LONGEST
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '"question": "Who painted the mill?"',
+        '<json>{"question": "Who painted the mill?"}</json>',
+        "{“question”: “Who painted the mill?”}",
+        '{"question": "Who painted\\nthe mill?"}',
+        '{"question": "", "text": "Who painted the mill?"}',
+        '```python\nquestion = "Who painted the mill?"\n```',
+        'print("Who painted the mill?")',
+        "\\boxed{Who painted the mill?}",
+        "$\\text{Who painted the mill?}$",
+        "<|start|>Who painted the mill?<|end|>",
+        "<p>Who painted the mill?</p>",
+    ],
+)
+def test_other_wrappings(reply: str) -> None:
+    assert entries(reply, "question") == ["Who painted the mill?"]
+
+
+def test_quotes_within_and_empty_json() -> None:
+    assert entries('{"question": "“Who” painted it?"}', "question") == ["“Who” painted it?"]
+    assert entries('{"question": null}', "question") == []
+    assert entries("1. **Mills**: they grind\n2. **Dams** - they hold", "topic") == ["Mills", "Dams"]

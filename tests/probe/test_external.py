@@ -214,3 +214,46 @@ def test_one_question_about_two_things_is_a_conflict_that_names_both(tmp_path: P
             (failure,) = round_.iter(Failure)
             assert "line 4" in failure.message
             assert "asked in line 2 too, with other answer, context" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.md", "| question | answer |\n|---|---|\n| Who rules Fiji? | Nobody |\n", "a table in Markdown"),
+        ("q.yaml", "questions:\n  - Who rules Fiji?\n", "one entry a line"),
+        ("q.txt", "<ul>\n<li>Who rules Fiji?</li>\n", "one entry a line"),
+        ("q.xlsx", "PK\x03\x04 junk\n", "one entry a line"),
+        ("q.txt", "Nr;Frage;Antwort\n1;Wer regiert Fidschi?;Niemand\n", "a table: give its columns names"),
+        ("q.txt", "1\tWho rules Fiji?\tNobody\n", "a table: give its columns names"),
+        ("q.txt", "问题,答案\n谁统治斐济？,没有人\n", "a table: give its columns names"),
+    ],
+)
+def test_tables_and_markup_under_other_names(
+    tmp_path: Path, run: Run, name: str, content: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(DataError) as refused:
+        external_lines(Ask(method="external", count=9, source=path, questions=True), 0, run)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ("# Fiji\n- Who rules Fiji?\n- When?\n", ["Who rules Fiji?", "When?"]),
+        ("1. Who rules Fiji?\n2. When?\n", ["Who rules Fiji?", "When?"]),
+        ("1. FC Lindau\n1. FC Suva\n", ["1. FC Lindau", "1. FC Suva"]),
+        ("Who rules Fiji, and when?\nAnd Tonga, why?\n", ["Who rules Fiji, and when?", "And Tonga, why?"]),
+    ],
+)
+def test_the_marks_of_a_list_are_not_asked(tmp_path: Path, run: Run, content: str, lines: list[str]) -> None:
+    path = titles(tmp_path, content.encode())
+    assert external_lines(external(path), 0, run).lines == lines
+
+
+def test_an_instruction_is_asked_with_its_input(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "alpaca.jsonl"
+    path.write_text('{"instruction": "Solve the riddle.", "input": "What has keys?", "output": "A piano."}\n')
+    ask = Ask(method="external", count=9, source=path, questions=True)
+    assert external_lines(ask, 0, run).lines == ["Solve the riddle. What has keys?"]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from selfstudy.text import clean
+from selfstudy.text import clean, question_end
 
 LONGEST = 20_000
 """Characters of a reply that are looked at."""
@@ -25,7 +25,19 @@ _KEYS = {
 }
 """Keys of JSON objects whose values are wanted."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})(?:[\w+-]*(?=[ \t]*\n)|json\w*|yaml|text|markdown|python)?")
-_TAG = re.compile(r"</?(?:question|topic|output|response|reply|item|q)s?\d{0,2}>", re.IGNORECASE)
+_TAG = re.compile(
+    r"</?(?:question|topic|output|response|reply|item|q|json|xml|yaml|text|p|li|ul|ol|div|b|i|strong|em|br)s?\d{0,2}"
+    r" ?/?>|<\|[^|>\n]{1,40}\|>",
+    re.IGNORECASE,
+)
+_TEX = re.compile(r"\\(?:boxed|text\w*|mathrm)\{([^{}\n]*)\}")
+_DOLLARS = re.compile(r"^\$([^$\n]*[^$\n\d])\$$", re.MULTILINE)
+_CODE = re.compile(
+    r"^[ \t]*(?:[a-z_]\w*[ \t]*=[ \t]*|(?:print|return)\b[ \t]*\(?[ \t]*)(?=[\"'])(.*?)[ \t]*\)?;?$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_PAIR_ALONE = re.compile(r"""^[ \t]*(?=(["'])[\w ]{1,30}\1[ \t]*:)""", re.MULTILINE)
+_CURLY = re.compile("[{\\[]\\s*[“”]")
 _JSON = re.compile(r"^[ \t]*(?:[\w ]{0,30}[:=][ \t]*)?(?=\{\s*[\w\"']|\[\s*[\"'\[{])", re.MULTILINE)
 _STRING = re.compile(
     r"""[\[{,:]\s*(?P<quote>["'])(?P<text>(?:\\.|[^\\\n])*?)(?:(?P=quote)(?=\s*(?P<colon>:)|\s*[,\]}]|\s*$)|\n|\Z)"""
@@ -41,7 +53,10 @@ _NUMBER = re.compile(r"(?:[（(]?\d{1,3}[.):：、．)）]+(?!\d)|\(?[a-z]\))\s*
 _YES = r"(?:sure|certainly|of course|okay|ok|absolutely)\b[!,. ]*"
 _HERE = r"here\b[^:：?？\n]{0,100}"
 _LEAD_IN = re.compile(rf"(?:{_YES}(?:{_HERE})?|{_HERE})[:：]\s*(?=\S)", re.IGNORECASE)
-_EDGES = " \t\"'`*_“”„«»‹›「」『』"
+_EDGES = " \t\"'`*_|“”„«»‹›「」『』"
+_PAIRS = ("“”", "«»", "‹›", "「」", "『』")
+_HEAD = re.compile(r"^([-+*\d.) \t]*)\*\*([^*\n]+?)\s*:?\*\*\s*(?::|[–—-]\s).*$", re.MULTILINE)
+"""A topic in bold, and what is said about it."""
 
 
 def entries(reply: str, wanted: Wanted) -> list[str]:
@@ -51,8 +66,29 @@ def entries(reply: str, wanted: Wanted) -> list[str]:
     topics stand in a list, only its items count.
     """
     reply = _TAG.sub("\n", _FENCE.sub("\n", clean(reply[:LONGEST])))
-    found = list(_of_json(reply, wanted)) or list(_of_lines(reply, wanted))
+    reply = _CODE.sub(r"\1", _DOLLARS.sub(r"\1", _TEX.sub(r"\1", _TEX.sub(r"\1", reply))))
+    if _CURLY.search(reply):
+        reply = reply.replace("“", '"').replace("”", '"')
+    if wanted == "topic":
+        reply = _HEAD.sub(r"\1\2", reply)
+    found = list(_of_json(_PAIR_ALONE.sub("{", reply), wanted))
+    if not found and not _is_json(reply):
+        found = list(_of_lines(reply, wanted))
     return [entry for entry in found if any(map(str.isalnum, entry))]
+
+
+def unquoted(line: str) -> str:
+    """`line` without marks and quotes around it; a quote that closes within it stays: "Who" sang it?"""
+    bare = line.strip(_EDGES)
+    whole = bare.count('"') % 2 == 0 and all(bare.count(a) == bare.count(b) for a, b in _PAIRS)
+    return bare if whole else line.strip(" \t`*_|")
+
+
+def _is_json(reply: str) -> bool:
+    try:
+        return isinstance(json.loads(reply), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _of_json(reply: str, wanted: Wanted) -> Iterator[str]:
@@ -67,12 +103,15 @@ def _of_json(reply: str, wanted: Wanted) -> Iterator[str]:
             key = match["text"].strip().casefold()
         else:
             values.append((key, _unescaped(match["text"])))
-    named = [value for key, value in values if _KEYS[wanted].search(key)]
+    named = [value for key, value in values if _KEYS[wanted].search(key) and value.strip()]
     keys = [key for key, _ in values]
     if not named and keys.count(keys[0] if keys else "") > 1:  # objects of one kind: their first field
         named = [value for key, value in values if key == keys[0]]
     for value in named or [value for _, value in values]:
-        for line in value.splitlines():
+        lines = value.splitlines()
+        if wanted == "question" and lines and question_end(lines[0]) < 0:
+            lines = [" ".join(lines)]  # broken within the question
+        for line in lines:
             yield _bare(line)[0]
 
 
@@ -105,7 +144,7 @@ def _bare(line: str) -> tuple[str, bool]:
             line, marked, numbered = line[match.end() :], True, True
         if match := _LABEL.match(line) or _LEAD_IN.match(line):
             line = line[match.end() :]
-        line = line.strip(_EDGES)
+        line = unquoted(line)
         if line == before:
             break
     return line, marked

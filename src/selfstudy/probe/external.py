@@ -7,8 +7,9 @@ Knows nothing of models, and nothing of what is made of the lines.
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,12 @@ _CONTEXT = ("answer", "answers", "context", "passage", "document", "evidence", "
 """Columns by which two rows with one question ask about different things."""
 _SHOWN = 12
 """Columns that a message names."""
+_LISTED = re.compile(r"(?:[-*+•]|\d{1,4}[.)])\s+(?=\S)")
+_RULE = re.compile(r"\|?(?:\s*:?-{3,}:?\s*\|?)+")
+_MARKUP = re.compile(r"<[!?/\w][^>]*>|<!--|[\w\-]+:$|---$")
+_NO_TEXT = (".yaml", ".yml", ".xml", ".html", ".htm", ".xlsx", ".xls", ".ods", ".docx", ".pdf")
+_BEHIND = re.compile(r"""[?？؟]["']?\s*[,;\t|]\s*[^\s"']""")
+"""What follows a question in a row of a table."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[s
         if value is None or not str(value).strip():
             continue
         try:
-            line = " ".join(clean(text_of(value, column)).split())
+            line = " ".join(clean(text_of(_whole(fields, column), column)).split())
         except MalformedError as error:
             raise DataError(f"{path}, {row.place}: {error}", f"give a text in `{column}`") from None
         about = {name: folded(str(fields[name])) for name in _CONTEXT if fields.get(name) and name != column}
@@ -112,6 +119,14 @@ def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[s
             conflicts.append({"place": row.place, "message": message})
             continue
         yield line
+
+
+def _whole(fields: Mapping[str, object], column: str) -> object:
+    """The cell; of an instruction with its input (Alpaca) both."""
+    value, more = fields[column], fields.get("input")
+    if column == "instruction" and isinstance(value, str) and isinstance(more, str):
+        return f"{value}\n{more}"
+    return value
 
 
 def _fields(row: Row, path: Path) -> dict[str, object]:
@@ -134,7 +149,10 @@ def _chosen(fields: Iterable[str], wanted: tuple[str, ...], path: Path) -> str:
 
 
 def _plain(lines: list[str], where: str, ask: Ask) -> list[str]:
-    """Lines of text; what is evidently a table is refused: its header and marks would be asked."""
+    """Lines of text; what is evidently a table or markup is refused: its header and marks would be asked.
+
+    The marks of a list, where all lines have one, are left out.
+    """
     first = lines[0]
     columns = [name.casefold() for name in tables.fields(first, tables.delimiter_of(first))]
     wanted = QUESTION_COLUMNS if ask.questions else TOPIC_COLUMNS
@@ -143,9 +161,30 @@ def _plain(lines: list[str], where: str, ask: Ask) -> list[str]:
         kind = "JSON: name it .jsonl (an object a line) or .json"
     elif len(columns) > 1 and any(name in columns for name in wanted) and all(columns):
         kind = f"a table with the columns {', '.join(columns[:_SHOWN])}: name it .csv or .tsv"
+    elif any(_RULE.fullmatch(line) for line in lines[:3]):
+        kind = "a table in Markdown: save it as .csv"
+    elif _MARKUP.match(first) or Path(where).suffix.lower() in _NO_TEXT or "\ufffd" in first:
+        kind = "no text with one entry a line: save it as .txt, .csv or .jsonl"
+    elif _is_table(lines):
+        kind = "a table: give its columns names in the first line, and name it .csv or .tsv"
     if kind:
         raise DataError(f"{where}: its lines are no {_things(ask)}", f"it looks like {kind}")
+    marks = [match[0].strip() if (match := _LISTED.match(line)) else "" for line in lines]
+    numbers = [mark.rstrip(".)") for mark in marks]
+    in_order = len(lines) > 1 and numbers == [str(n) for n in range(1, len(lines) + 1)]
+    if all(marks) and (in_order or not any(map(str.isdigit, numbers))):  # "1. FC Lindau" keeps its number
+        return [_LISTED.sub("", line).strip("\"'") for line in lines]
     return lines
+
+
+def _is_table(lines: Sequence[str]) -> bool:
+    """Whether all lines have the same number of fields, or something follows all questions but the header."""
+    for mark in "\t;|":
+        counts = [len([one for one in tables.fields(line, mark) if one]) for line in lines]
+        if min(counts) > 1 and len(set(counts)) == 1 and (mark == "\t" or len(lines) > 1):
+            return True
+    behind = [_BEHIND.search(line) is not None for line in lines[1:]]
+    return len(behind) > 0 and all(behind)
 
 
 def _things(ask: Ask) -> str:

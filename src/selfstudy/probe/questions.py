@@ -15,7 +15,7 @@ from typing import Protocol
 
 from selfstudy import text
 from selfstudy.models.base import Embedder, LanguageModel, Sampling, token_counter
-from selfstudy.models.unwrapping import entries
+from selfstudy.models.unwrapping import entries, unquoted
 from selfstudy.probe import chunks
 from selfstudy.probe.external import external_lines
 from selfstudy.probe.topics import (
@@ -36,7 +36,6 @@ from selfstudy.run.first_records import FirstRecords
 WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 """Question words of the induced method, one each per topic set."""
 
-_QUOTES = " \t\"'`*_“”«»„「」『』"
 _NO_QUESTION_MARK = re.compile("[\u0e00-\u109f\u1780-\u17ff]")
 _ABOUT_THE_TEXT = re.compile(
     r"\b(?:(?i:the|this|that|given|above)\s+(?:document|text|article|page|excerpt)|passage)\b"
@@ -168,7 +167,7 @@ def first_question(completion: str) -> str | None:
             end = len(entry)
         if end >= 0:
             sentence = text.sentences(entry[:end])[-1:] or [""]
-            question = sentence[0].strip(_QUOTES)
+            question = unquoted(sentence[0])
             return question if text.normalise(question) else None
     return None
 
