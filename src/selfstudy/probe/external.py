@@ -165,7 +165,7 @@ def _plain(lines: list[str], where: str, ask: Ask) -> list[str]:
         kind = "a table in Markdown: save it as .csv"
     elif _MARKUP.match(first) or Path(where).suffix.lower() in _NO_TEXT or "\ufffd" in first:
         kind = "no text with one entry a line: save it as .txt, .csv or .jsonl"
-    elif _is_table(lines):
+    elif ask.questions and _is_table(lines):
         kind = "a table: give its columns names in the first line, and name it .csv or .tsv"
     if kind:
         raise DataError(f"{where}: its lines are no {_things(ask)}", f"it looks like {kind}")
