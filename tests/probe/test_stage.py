@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,13 @@ ASKS = (
     Ask(method="open", count=20),
     Ask(method="induced", count=20),
 )
+
+
+class Mute(Student):
+    """Says nothing of Fiji."""
+
+    def _say(self, prompt: str, rng: random.Random) -> str:
+        return "" if "of Fiji? Answer" in prompt else super()._say(prompt, rng)
 
 
 def recipe(**changes: object) -> Recipe:
@@ -88,7 +96,17 @@ def test_killed_at_any_write_it_ends_the_same(tmp_path: Path) -> None:
     assert kill_at > 20
 
 
-def _probe_and_die(path: Path, kill_at: int) -> bool:
+def test_killed_at_any_write_it_keeps_the_failures_of_scores(tmp_path: Path) -> None:
+    expected = files(probe(tmp_path / "whole", Mute()))
+    assert b"the passage is empty" in expected["failures.jsonl"]
+    kill_at = 1
+    while _probe_and_die(tmp_path / f"killed-{kill_at}", kill_at, Mute()):
+        assert files(probe(tmp_path / f"killed-{kill_at}", Mute())) == expected, f"killed in write {kill_at}"
+        kill_at += 1
+    assert kill_at > 20
+
+
+def _probe_and_die(path: Path, kill_at: int, student: Student | None = None) -> bool:
     """Probe in a process that dies in the middle of its `kill_at`-th write to a record file."""
     child = os.fork()
     if child:
@@ -106,7 +124,7 @@ def _probe_and_die(path: Path, kill_at: int) -> bool:
             return write(descriptor, data)
 
         os.write = dying  # type: ignore[assignment]
-        probe(path)
+        probe(path, student)
         status = 0
     finally:
         os._exit(status)
@@ -123,10 +141,6 @@ def test_failed_answers_are_failures_and_never_scores(tmp_path: Path) -> None:
 
 
 def test_an_empty_passage_is_an_answer_without_a_score(tmp_path: Path) -> None:
-    class Mute(Student):
-        def _say(self, prompt: str, rng: object) -> str:
-            return "" if "of Fiji? Answer" in prompt else super()._say(prompt, rng)  # type: ignore[arg-type]
-
     turn = probe(tmp_path / "run", Mute())
     empty = {q.id for q in turn.read(Question) if "of Fiji?" in q.text}
     scores = {s.question_id: s for s in turn.read(Score)}

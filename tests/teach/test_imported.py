@@ -28,6 +28,17 @@ def test_only_imported_ones_count_and_pairs_alone_give_examples(tmp_path: Path) 
     assert imported_lessons(round_).examples == (example,)
 
 
+def test_several_pairs_of_a_prompt_teach_its_answer_once_as_a_resumed_run_would(tmp_path: Path) -> None:
+    round_ = make_round(tmp_path / "run", {"Peru": "unknown"})
+    more = [pair.model_copy(update={"id": f"{pair.id}{n}", "rejected": n}) for pair in PAIRS for n in "xy"]
+    round_.append([*PAIRS, *more])
+    first = imported_lessons(round_)
+    assert len(first.pairs) == 9
+    assert [e.completion for e in first.examples] == list("abc")
+    round_.append(first.examples)  # what a phase writes before it trains
+    assert imported_lessons(round_) == first
+
+
 def test_the_control_prefers_what_was_the_answer_to_another_prompt(tmp_path: Path) -> None:
     round_ = make_round(tmp_path / "run", {"Peru": "unknown"})
     round_.append(PAIRS)

@@ -149,7 +149,9 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
                 if not all((scorer.name, item.question_id) in done for item in block):
                     with meter.scoring(round_, scorer.name, len(block)):
                         scores = scorer.score(asked, block)
-                    out[scorer.name].write([[*scores, *_unscored(scores)]], [one.error for one in scores])
+                    # failures first: a kill between the two writes must not lose one
+                    failures = list(_unscored(scores))
+                    out[scorer.name].write([failures, scores], [one.error for one in scores])
                 advance(len(block))
     for records in out.values():
         records.close()

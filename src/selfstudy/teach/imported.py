@@ -33,11 +33,15 @@ def imported_lessons(round_: Round) -> ImportedLessons:
     """The imported lessons of a round, in file order."""
     pairs = tuple(pair for pair in round_.iter(Pair) if pair.origin == "imported")
     examples = tuple(example for example in round_.iter(Example) if example.kind == "imported")
-    chosen = (
-        Example(prompt=p.prompt, completion=p.chosen, question_id=p.question_id, kind="imported")
+    # several pairs of a prompt may have one chosen answer; records keep one, and so does a resumed run
+    chosen = {
+        example.id: example
         for p in pairs
-    )
-    return ImportedLessons(examples or tuple(chosen), pairs)
+        for example in [
+            Example(prompt=p.prompt, completion=p.chosen, question_id=p.question_id, kind="imported")
+        ]
+    }
+    return ImportedLessons(examples or tuple(chosen.values()), pairs)
 
 
 def as_control(lessons: ImportedLessons, seed: int) -> ImportedLessons:
