@@ -179,6 +179,22 @@ def test_one_for_other_settings_is_named_by_learn_and_doctor(
     assert "0.5, uncalibrated default" in shown
 
 
+def test_what_a_server_is_told_beside_the_question_belongs_to_the_setting() -> None:
+    def file(block: str, extra: dict[str, object]) -> Path:
+        model = {"type": "remote", "model": "m", "extra": extra}
+        return threshold.file_of(Recipe.model_validate({block: model}), "selfcheck-llm")
+
+    thinking: dict[str, object] = {"top_p": 0.9, "chat_template_kwargs": {"enable_thinking": True}}
+    for block in ("model", "judge"):
+        assert file(block, {}) != file(block, thinking)
+        assert file(block, thinking) == file(block, dict(reversed(thinking.items())))
+    served = [
+        Recipe.model_validate({"model": {"type": "server", "engine": "vllm", "args": args}})
+        for args in ({}, {"quantization": "fp8"})
+    ]
+    assert len({threshold.file_of(one, "agreement") for one in served}) == 2
+
+
 def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:
     def file(**models: object) -> Path:
         return threshold.file_of(Recipe.model_validate(models), "selfcheck-llm")

@@ -205,6 +205,7 @@ def test_failed_checks_are_left_out_and_too_many_shut_the_gate() -> None:
     few = decide(taught(4), RULES)
     assert few.promoted
     assert (few.gains["gap"].n, few.gains["gap"].failed, few.gains["gap"].after) == (96, 4, 1.0)
+    assert "on 96 questions, 4 more failed (" in few.reasons[0], "what was not measured is said"
     many = decide(taught(30), RULES)
     assert not many.promoted
     assert "30 of 100 questions failed" in many.reasons[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.errors import ModelError
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Check, Completion, Example, Question
@@ -103,6 +104,21 @@ def test_what_is_kept_apart_is_trained_by_no_later_round(run: Run) -> None:
     assert not towns([e.prompt[-1].content for e in trained]) & set(some)
 
 
+def test_what_is_kept_apart_is_no_gap_to_learn(run: Run) -> None:
+    """Nobody was taught it: it is asked as a known question alone, once."""
+    third = run.round(3)
+    kept = kept_apart(run)
+    forgotten = sorted(towns([q.text for q in run.round(1).iter(Question) if q.id in kept]))[:40]
+    for i in (*forgotten, *LATE):
+        records = town(i, "unknown")
+        third.append([*records, _answer(records[0].id)])
+    items = plan(third, None)
+    assert towns([c.asked for c in items if c.target == "gap"]) == set(LATE)
+    assert {c.question_id for c in items if c.target == "known"} == kept
+    names = [c.unasked("taught").id for c in items]
+    assert len(names) == len(set(names))
+
+
 def _answer(question: str) -> Answer:
     return Answer(question_id=question, passage=Completion(text="Somebody."), samples=())
 
@@ -159,9 +175,10 @@ def test_reading_that_is_unlearned_over_the_rounds_is_seen(run: Run) -> None:
 def test_a_dead_original_model_is_no_pass(run: Run) -> None:
     standing = set(range(500))
     dead = Oracle(set(), fails=frozenset(range(1000)))
-    gate = verify(run.round(2), Oracle(standing | set(LATE)), before=Oracle(standing), original=dead)
-    assert not gate.promoted
-    assert "against the model before round 1: none of" in gate.reasons[0]
+    with pytest.raises(ModelError, match="verify: original: all of the first"):
+        verify(run.round(2), Oracle(standing | set(LATE)), before=Oracle(standing), original=dead)
+    assert not run.round(2).gate_file.exists()
+    assert "original" not in {check.arm for check in run.round(2).iter(Check)}
 
 
 def test_the_choice_is_written_once(run: Run) -> None:

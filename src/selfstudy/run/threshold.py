@@ -229,6 +229,7 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
         "repetition_penalty": answering.repetition_penalty,
         "max_new_tokens": answering.max_new_tokens,
         "prompts": _prompts(recipe, scorer),
+        "options": {name: found for name, block in models.items() if (found := _options(block))} or None,
         "members": sorted(probe.ensemble) if scorer == "ensemble" else None,
     }
 
@@ -286,6 +287,12 @@ def _identity(block: Any) -> dict[str, str]:
     if "atlas" in known.values():  # an alias: the weights belong to the version of the package
         known["revision"] = __version__
     return known
+
+
+def _options(block: Any) -> dict[str, str]:
+    """What a model's engine or server is told beside the question: it may answer otherwise then."""
+    given = {name: getattr(block, name, None) for name in ("args", "extra")}
+    return {name: json.dumps(value, sort_keys=True) for name, value in given.items() if value}
 
 
 def home() -> Path:

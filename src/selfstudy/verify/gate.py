@@ -256,6 +256,7 @@ def _too_many_failed(gain: Gain, what: str) -> Reason:
 
 def _figures(gain: Gain, rules: Rules) -> str:
     facts = "" if gain.facts == gain.n else f" about {gain.facts} facts"
+    facts += f", {gain.failed} more failed" if gain.failed else ""
     ways = [f"{count} judged by the {way}" for way, count in sorted(gain.judged_by.items())]
     return (
         f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions{facts} "

@@ -104,8 +104,9 @@ class _Case:
 def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
-    - gap: verdict unsure, unknown or misbelief, with an accepted reference.  Asked as first put, in one
-      trained and one held-out rewording, and in one novel wording of the key, where there are any.
+    - gap: verdict unsure, unknown or misbelief, with an accepted reference; not those about a fact that is
+      kept apart, which nobody was taught.  Asked as first put, in one trained and one held-out rewording,
+      and in one novel wording of the key, where there are any.
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
       rounds those of the round that are known, held out, and about facts that no round has trained.
     - reading: all of these, with a page in the prompt in which the answer is another one (counterfactual.py),
@@ -116,7 +117,8 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
     recipe = round_.run.recipe
     split = split_of(round_)
     cases = _cases(round_, key)
-    gaps = _sample([c for c in cases if c.verdict.kind in GAPS], recipe, "gap")
+    taught = [c for c in cases if c.verdict.kind in GAPS and c.question.id not in split.reserved]
+    gaps = _sample(taught, recipe, "gap")
     known = _known(round_, cases, split, key)
     readable = _readable(round_, [*gaps, *known])
     changed = swapped(
