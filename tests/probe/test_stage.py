@@ -140,6 +140,19 @@ def test_failed_answers_are_failures_and_never_scores(tmp_path: Path) -> None:
     assert all(failures[i] == "no passage: out of luck" for i in broken)
 
 
+def test_a_failure_of_a_later_stage_is_no_answer(tmp_path: Path) -> None:
+    turn = probe(tmp_path / "run")
+    before = files(turn)
+    last = turn.read(Answer)[-1].question_id
+    with Run.open(tmp_path / "run") as run:
+        run.round(1).append([Failure(stage="gather", item_id=last, message="no page")])
+    lost = turn.path / Answer.file
+    lost.write_bytes(before[Answer.file][:-10])  # a disk that lost the end: probe's marker is dropped
+    again = probe(tmp_path / "run")
+    assert again.finished("probe")
+    assert files(again)[Answer.file] == before[Answer.file]
+
+
 def test_an_empty_passage_is_an_answer_without_a_score(tmp_path: Path) -> None:
     turn = probe(tmp_path / "run", Mute())
     empty = {q.id for q in turn.read(Question) if "of Fiji?" in q.text}

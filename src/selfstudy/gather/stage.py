@@ -3,9 +3,9 @@
 Reads Question, Answer and Score; writes Evidence, Reference and Verdict.  All questions get a reference, also
 those that look known: without one a misbelief cannot be told from knowledge.
 
-    sources.py formats.py pages.py   files to documents
-    library.py evidence.py           documents to evidence
-    references.py verdicts.py        evidence to references and verdicts
+    evidence.py     passages of the library (library/: files to documents, documents to an index)
+    references.py   answers read out of the evidence
+    verdicts.py     consistency joined with truth
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from selfstudy.library.index import Library
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Evidence, Failure, Question, Record, Reference, Verdict
-from selfstudy.run import threshold
+from selfstudy.run import resume, threshold
 from selfstudy.run.first_records import FirstRecords
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def run_gather(
     passages = {answer.question_id: answer.passage.text for answer in round_.iter(Answer)}
     scores = threshold.scores(round_)
     questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
-    done = {verdict.question_id for verdict in round_.iter(Verdict)}
-    done |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == "gather"}
+    done = resume.done(round_, Verdict, lambda verdict: verdict.question_id, "gather")
     size = round_.run.recipe.answering.block_size
     out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
     with report.task("gathering evidence", len(questions)) as advance:

@@ -15,8 +15,7 @@ from selfstudy.files.jsonl import unfinished
 from selfstudy.loop.resources import Resources
 from selfstudy.recipe import LocalModel, ModelBlock, weights_of
 from selfstudy.records import Arm, TrainedArm
-from selfstudy.run import Round
-from selfstudy.run import standing as promotion
+from selfstudy.run import Round, standing
 from selfstudy.run.models import merged_block
 
 if TYPE_CHECKING:
@@ -27,13 +26,13 @@ def verify(resources: Resources, round_: Round) -> None:
     """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected."""
     from selfstudy.verify.stage import run_verify
 
-    adapter = promotion.trained(round_, "taught")
+    adapter = standing.trained(round_, "taught")
     loaders = _loaders(resources, round_, _folders(round_))
     gate = run_verify(round_, loaders, resources.nli, resources.prompts, resources.key, resources.reporter)
     if adapter is not None and gate.promoted:
         _promote(resources, round_, adapter)
     elif round_.adapter().is_dir():  # there is one even if its training failed
-        promotion.reject(round_, gate.reasons)
+        standing.reject(round_, gate.reasons)
         resources.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
     if not gate.promoted:
         resources.language_models.forget(resources.recipe.model, adapter)
@@ -42,12 +41,12 @@ def verify(resources: Resources, round_: Round) -> None:
 
 def _folders(round_: Round) -> dict[Arm, Path | None]:
     """The adapter of every arm of a round; None: the model without one."""
-    found: dict[Arm, Path | None] = {"base": promotion.standing(round_)}
+    found: dict[Arm, Path | None] = {"base": standing.standing(round_)}
     if found["base"] is not None:
         found["original"] = None
     trained: tuple[TrainedArm, ...] = ("control", "taught")
     for arm in trained:
-        if (folder := promotion.trained(round_, arm)) is not None:
+        if (folder := standing.trained(round_, arm)) is not None:
             found[arm] = folder
     return found
 
@@ -96,5 +95,5 @@ def _promote(resources: Resources, round_: Round, adapter: Path) -> None:
         resources.language_models.forget(_merged(resources, round_, adapter))
         return round_.merged_folder
 
-    place = promotion.promote(round_, measured, move=merge)
+    place = standing.promote(round_, measured, move=merge)
     resources.reporter.note(f"promoted: {place}")

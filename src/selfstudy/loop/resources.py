@@ -16,8 +16,7 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Document, Skipped
-from selfstudy.run import Round, Run
-from selfstudy.run import standing as promotion
+from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Resources:
 
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        lm = self.language_models.get(block, promotion.standing(round_) if student else None)
+        lm = self.language_models.get(block, standing.standing(round_) if student else None)
         return Models(lm, self.nli, self.embedder, self.judge)
 
     @cached_property

@@ -13,8 +13,7 @@ from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
 from selfstudy.records import STAGES
-from selfstudy.run import Round
-from selfstudy.run import standing as promotion
+from selfstudy.run import Round, standing
 from selfstudy.run.models import block_of
 
 
@@ -106,4 +105,4 @@ def teach(resources: Resources, round_: Round) -> None:
     if resources.recipe.verify.control:
         run_teach(round_, models, resources.prompts, resources.reporter, arm="control")
     if block_of(resources.recipe, "teach") != resources.recipe.model:
-        resources.language_models.forget(block_of(resources.recipe, "teach"), promotion.standing(round_))
+        resources.language_models.forget(block_of(resources.recipe, "teach"), standing.standing(round_))

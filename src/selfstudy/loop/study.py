@@ -17,8 +17,7 @@ from selfstudy.loop.stages import run_stage
 from selfstudy.progress import Silent
 from selfstudy.recipe import Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
-from selfstudy.run import Round, Run
-from selfstudy.run import standing as promotion
+from selfstudy.run import Round, Run, standing
 
 if TYPE_CHECKING:
     from selfstudy.probe.calibration import Calibration
@@ -82,7 +81,7 @@ class Study(Resources):
             round_ = self.run.round(number)
             for stage in STAGES:
                 run_stage(self, round_, stage)
-            if why := promotion.why_stop(round_):
+            if why := standing.why_stop(round_):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()

@@ -22,7 +22,7 @@ from selfstudy.probe.questions import Asker, Material
 from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
 from selfstudy.records import Answer, Document, Failure, Question, Score
-from selfstudy.run import threshold
+from selfstudy.run import resume, threshold
 from selfstudy.run.first_records import FirstRecords, nothing_works
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _answer(
     recipe = round_.run.recipe
     probe = recipe.probe
     questions = round_.read(Question)
-    done = {a.question_id for a in round_.iter(Answer)} | {f.item_id for f in round_.iter(Failure)}
+    done = resume.done(round_, Answer, lambda answer: answer.question_id, "probe")
     size = recipe.answering.block_size
     blocks = list(round_.pending(questions, size, lambda question: question.id in done, first=FIRST))
     seed = seed_for(recipe.seed, round_.number, "answers")
@@ -131,13 +131,10 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     probe = round_.run.recipe.probe
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = round_.by_id(Question)
-    done = {(score.scorer, score.question_id): score.error for score in round_.iter(Score)}
+    done = resume.done(round_, Score, lambda score: (score.scorer, score.question_id))
+    working = {score.scorer for score in round_.iter(Score) if score.error is None}
     out = {
-        scorer.name: FirstRecords(
-            round_,
-            f"scoring with {scorer.name}",
-            works=any(name == scorer.name and error is None for (name, _), error in done.items()),
-        )
+        scorer.name: FirstRecords(round_, f"scoring with {scorer.name}", works=scorer.name in working)
         for scorer in scorers
     }
     with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:

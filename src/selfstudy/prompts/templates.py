@@ -1,6 +1,17 @@
 """Every prompt, as text templates: `$name` placeholders, an optional system part above a line of `---`.
 
-A recipe's `prompts` folder may replace any of them by a file of the same name.
+A recipe's `prompts` folder may replace any of them by a file of the same name.  What parses the replies:
+
+    topics                probe/topics.py
+    question_*            probe/questions.py
+    answer, read          none: the reply is the answer; judging/refusals.py knows when it says nothing
+    support               probe/scorers/selfcheck_llm.py
+    grade                 probe/scorers/grading.py: bsdetector.py and p_true.py read its words
+    reword                teach/wordings.py
+    cite, missing, tutor  nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
+
+The embedded model atlas-lm was trained on exactly these texts: with others it answers worse, and one that is
+changed here wants a model that is trained again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What stands: which adapter was promoted or rejected in a run, and when its rounds stop.
 
-Goes by the gate.json of each round; it knows nothing of models.
+The rule by which an adapter is promoted or rejected is in verify/gate.py; here its decision, the gate.json of
+a round, is carried out and read.  Knows nothing of models.
 """
 
 from __future__ import annotations

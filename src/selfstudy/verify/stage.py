@@ -23,7 +23,7 @@ from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Arm, Check, Completion, Failure, digest
-from selfstudy.run import Round
+from selfstudy.run import Round, resume
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import holds_wordings, trained_share
 from selfstudy.verify.gains import Resampling
@@ -101,7 +101,7 @@ def _ask_all(
     """Ask one arm everything that it has not answered yet, and write the checks block by block."""
     recipe = round_.run.recipe
     items = [item for item in items if item.is_for(arm)]
-    done = round_.ids(Check)
+    done = resume.done(round_, Check, lambda check: check.id)
     kinds: list[Callable[[PlannedCheck], bool]] = [
         lambda item: item.sampled,
         lambda item: not item.sampled and item.target != "reading",
