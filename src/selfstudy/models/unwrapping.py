@@ -80,7 +80,7 @@ def entries(reply: str, wanted: Wanted) -> list[str]:
 def unquoted(line: str) -> str:
     """`line` without marks and quotes around it; a quote that closes within it stays: "Who" sang it?"""
     bare = line.strip(_EDGES)
-    whole = bare.count('"') % 2 == 0 and all(bare.count(a) == bare.count(b) for a, b in _PAIRS)
+    whole = bare.count('"') % 2 == 0 and all(bare.count(pair[0]) == bare.count(pair[1]) for pair in _PAIRS)
     return bare if whole else line.strip(" \t`*_|")
 
 
