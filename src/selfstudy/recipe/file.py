@@ -27,6 +27,7 @@ from selfstudy.recipe import (
     ServerModel,
 )
 from selfstudy.recipe.base import Block
+from selfstudy.recipe.models import NAMES_OF_STORES
 from selfstudy.records import digest
 
 
@@ -274,7 +275,7 @@ def _absolute(value: Any, base: Path, key: str = "") -> Any:
 
 def _is_name(block: Mapping[str, Any]) -> bool:
     """Whether `model` of a model's block is what a server calls it, and no path."""
-    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") == "ollama"
+    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") in NAMES_OF_STORES
 
 
 def _override(data: dict[str, Any], override: str) -> None:

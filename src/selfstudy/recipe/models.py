@@ -35,6 +35,9 @@ class ScriptedModel(Block):
 
 EngineName = Literal["vllm", "sglang", "tgi", "llama-cpp", "ollama", "transformers"]
 
+NAMES_OF_STORES: tuple[EngineName, ...] = ("ollama",)
+"""Engines that take the name of a model of their own store, which is no path."""
+
 
 def _plain_url(value: str) -> str:
     try:

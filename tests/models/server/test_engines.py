@@ -15,6 +15,7 @@ from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.server import engines
 from selfstudy.models.server.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
 from selfstudy.recipe import EngineName, RemoteModel
+from selfstudy.recipe.models import NAMES_OF_STORES
 
 from ..remote.faulty_server import FaultyServer
 
@@ -43,6 +44,7 @@ def line(engine: Engine, launch: Launch = LAUNCH, **args: Any) -> str:
 
 def test_every_engine_of_a_recipe_is_in_the_table() -> None:
     assert set(ENGINES) == set(get_args(EngineName)) == set(LINES)
+    assert set(NAMES_OF_STORES) == {name for name, engine in ENGINES.items() if engine.weights == "name"}
 
 
 @pytest.mark.parametrize("name", LINES)

@@ -1,7 +1,11 @@
 """The engines that serve models: one table with each one's command line, health path, adapters and quirks.
 
-Every engine speaks the chat API of OpenAI; what differs is here and nowhere else.  Nothing is started here
-(process.py does), and no engine is imported.
+Every engine speaks the chat API of OpenAI; what differs is in its row.  Nothing is started here (process.py
+does), and no engine is imported.
+
+To add an engine: a row in `ENGINES`, and its name in `EngineName` of recipe/models.py (and in NAMES_OF_STORES
+there, if it takes names of a store of its own); a test fails where one is missing.  A new way of serving
+adapters, beside those of `Engine.adapters`, goes into adapters.py.
 
 Run for real by our tests: transformers, and llama-cpp-python where it is installed.  The others are written
 from their documentation; their command lines and requests are pinned by tests.
@@ -66,6 +70,8 @@ class Engine:
         lists: whether /models lists what it serves.
         concurrency: most requests under way at once.
         fixes: files that a model folder needs instead of its own, by name.
+        modules: packages that it needs of this Python, beside its program.
+        local_dtype: whether it computes as the local backend does, and so is given its number type.
         quirks: what else a person should know; `selfstudy doctor` says it.
     """
 
@@ -85,6 +91,8 @@ class Engine:
     lists: bool = True
     concurrency: int = 256
     fixes: Callable[[Path], dict[str, str]] = lambda folder: {}
+    modules: tuple[str, ...] = ()
+    local_dtype: bool = False
     quirks: tuple[str, ...] = ()
     called: Callable[[Launch], str] = lambda launch: launch.model
     """What requests call the model; also its first argument where `model` is ""."""
@@ -134,14 +142,10 @@ def require(name: str, engine: Engine) -> None:
         ModelError: its program is not there; the hint is the command that installs it.
     """
     program = engine.program()[0]
-    missing = [module for module in _MODULES.get(name, ()) if find_spec(module) is None]
+    missing = [module for module in engine.modules if find_spec(module) is None]
     if shutil.which(program) is None or missing:
         what = f"the Python package {missing[0]!r}" if missing else f"the program {program!r}"
         raise ModelError(f"engine {name}: {what} is not installed", engine.install)
-
-
-_MODULES = {"sglang": ("sglang",), "transformers": ("fastapi", "uvicorn", "openai")}
-"""Packages that an engine run by this Python needs."""
 
 
 def _script(name: str) -> Callable[[], list[str]]:
@@ -288,6 +292,7 @@ ENGINES: dict[str, Engine] = {
         model="model-path",
         flags=_sglang_flags,
         install="pip install 'sglang[all]'",
+        modules=("sglang",),
         request=_sampled,
         health="/health_generate",
         adapters="named",
@@ -342,6 +347,8 @@ ENGINES: dict[str, Engine] = {
         model="",
         flags=_transformers_flags,
         install="pip install 'selfstudy[serve]'",
+        modules=("fastapi", "uvicorn", "openai"),
+        local_dtype=True,
         request=_transformers_request,
         environment=lambda launch: {"HF_HUB_DISABLE_UPDATE_CHECK": "1"},
         called=_at_revision,

@@ -60,7 +60,7 @@ def start_server(block: ServerModel, place: str, merged: Path | None = None) -> 
     engine = engines.find(block.engine)
     if block.port is not None:
         check_free(block.port)
-    dtype = _local_dtype() if block.engine == "transformers" and merged is None else "auto"
+    dtype = _local_dtype() if engine.local_dtype and merged is None else "auto"
     for _ in range(_ATTEMPTS):
         loaded, folders, stop_at = _weights(block, engine, place, merged)
         launch = Launch(loaded, HOST, block.port or free_port(), block.revision, dtype)
