@@ -13,11 +13,12 @@ import pytest
 
 from selfstudy import Run, learn, load_lm
 from selfstudy.atlas import world
+from selfstudy.errors import ModelError
 from selfstudy.models.answering import from_memory
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.models.local.loading import locate
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel
+from selfstudy.recipe import LocalModel, Recipe
 from selfstudy.records import (
     Answer,
     Check,
@@ -227,3 +228,18 @@ def test_the_gate_refuses_a_bad_adapter(rate: float, finished: Path, tmp_path: P
     marked = run / "rounds/1/adapter/REJECTED.txt"
     assert marked.read_text(encoding="utf-8").splitlines() == summary["reasons"]
     assert not (run / "promoted").exists()
+
+
+@pytest.mark.parametrize(
+    ("probed", "what"),
+    [
+        ({"type": "remote", "model": "m", "base_url": "http://127.0.0.1:9/v1"}, "a model of type remote"),
+        ({"type": "server", "engine": "llama-cpp", "model": "m.gguf"}, "engine llama-cpp"),
+    ],
+)
+def test_rounds_ask_again_only_what_can_be_taught(tmp_path: Path, probed: dict[str, Any], what: str) -> None:
+    """Else round 2 would silently ask the model of round 1, and find its gaps."""
+    made = Recipe.model_validate({"rounds": 2, "probe": {"model": probed}})
+    with pytest.raises(ModelError, match=f"probe.model: {what} cannot serve a taught model"):
+        learn(made, tmp_path / "run")
+    assert not (tmp_path / "run" / "rounds" / "1" / "questions.jsonl").exists()

@@ -15,7 +15,7 @@ from selfstudy.errors import ModelError
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
 from selfstudy.progress import Silent
-from selfstudy.recipe import Recipe, ServerModel, weights_of
+from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
 from selfstudy.run import Round, Run, standing
 
@@ -151,18 +151,31 @@ class Study(Resources):
 
 
 def _require_servable(recipe: Recipe) -> None:
-    """Refuses, before hours of work, an engine that could not serve the taught model."""
-    block = recipe.model
+    """Refuses, before hours of work, what could not answer with what was taught."""
+    if why := _stays_as_it_is(recipe.model):
+        raise ModelError(
+            f"{why} cannot serve a taught model, so nothing could be verified",
+            "make it probe.model, and give the same weights as model: {type: local, path: ...}",
+        )
+    probed = recipe.probe.model
+    if recipe.rounds > 1 and probed is not None and (why := _stays_as_it_is(probed)):
+        raise ModelError(
+            f"probe.model: {why} cannot serve a taught model: round 2 would find the gaps of round 1 again",
+            "set rounds: 1, or leave probe.model out",
+        )
+
+
+def _stays_as_it_is(block: ModelBlock) -> str:
+    """What a block is called if it cannot be given an adapter; else empty."""
+    if weights_of(block) is None:
+        return f"a model of type {block.type}"
     if isinstance(block, ServerModel):
         from selfstudy.models.server import engines
 
         how = engines.find(block.engine).adapters
         if how == "none" or (block.url and how == "merged"):
-            where = " at a URL" if block.url else ""
-            raise ModelError(
-                f"engine {block.engine}{where} cannot serve a taught model, so nothing could be verified",
-                "make it probe.model, and give the same weights as model: {type: local, path: ...}",
-            )
+            return f"engine {block.engine}" + (" at a URL" if block.url else "")
+    return ""
 
 
 def _current(run: Run) -> Round:
