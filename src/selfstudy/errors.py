@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class SelfstudyError(Exception):
-    """Base of all errors that a user can mend.
+    """Base of all errors that a user can fix.
 
     Args:
         what: what failed, with the value found.

@@ -35,15 +35,8 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, Run
 
-CAPITALS = {
-    "Mali": "Bamako",
-    "Chad": "Ndjamena",
-    "Peru": "Lima",
-    "Togo": "Lome",
-    "Fiji": "Suva",
-    "Cuba": "Havana",
-    "Oman": "Muscat",
-}
+from .capitals import CAPITALS
+
 REFUSAL = "The document does not say."
 
 
@@ -99,6 +92,8 @@ PROBED = [
     *probed("Atlantis", "Poseidonis.", 0.7),
     *probed("Ruritania", "Strelsau", None),
 ]
+
+
 KINDS = {
     "Mali": "known",
     "Chad": "misbelief",
@@ -108,22 +103,6 @@ KINDS = {
     "Cuba": "unverifiable",  # the reference is inconsistent
     "Atlantis": "unverifiable",  # no page says
 }
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Library:
-    docs = tmp_path / "docs"
-    docs.mkdir()
-    for country, capital in CAPITALS.items():
-        (docs / f"{country}.txt").write_text(
-            f"{country} is a country. The capital of {country} is {capital}."
-        )
-    (docs / "Togo.txt").write_text("Togo. Togo's capital! Capital of Togo? A capital question.")
-    (docs / "west africa.md").write_text(
-        "# West Africa\n\nIt is said that the capital of Togo is Lome. Big it is."
-    )
-    (docs / "empty.txt").touch()
-    return Library.build(read_documents(docs).documents, tmp_path / "index", chunk_tokens=64)
 
 
 def recipe(**gather: object) -> Recipe:
@@ -192,24 +171,6 @@ def test_no_library_means_unverifiable(tmp_path: Path) -> None:
     assert turn.read(Evidence) == turn.read(Reference) == turn.read(Failure) == []
 
 
-def test_without_samples_every_answer_is_accepted(tmp_path: Path, library: Library) -> None:
-    turn = start(tmp_path / "run", recipe(samples=0))
-    run_gather(turn, models(), Prompts(), library, Silent())
-    cuba = next(r for r in turn.read(Reference) if r.question_id == question("Cuba").id)
-    assert (cuba.text, cuba.inconsistency, cuba.accepted) == ("It is Bamako.", None, True)
-
-
-def test_samples_that_find_no_answer_count_against_the_reference(tmp_path: Path, library: Library) -> None:
-    def wavering(chat: Chat, number: int) -> str:
-        return read(chat, number) if number < 2 else REFUSAL if number < 5 else ""
-
-    turn = start(tmp_path / "run", recipe(samples=5))
-    run_gather(turn, models(ScriptedLM({"Document:": wavering})), Prompts(), library, Silent())
-    mali = next(r for r in turn.read(Reference) if r.question_id == question("Mali").id)
-    assert mali.inconsistency == pytest.approx((0.05 + 3 * 1.0) / 4)  # the empty sample is left out
-    assert not mali.accepted
-
-
 class KilledError(Exception):
     pass
 
@@ -254,30 +215,8 @@ def test_what_failed_is_not_tried_again_when_the_rest_goes_on(tmp_path: Path, li
     assert files(turn) == before
 
 
-def test_a_reference_of_a_broken_attempt_does_not_stand(tmp_path: Path, library: Library) -> None:
-    class Stopping(ByCapital):
-        def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-            raise KeyboardInterrupt
-
-        def probabilities(
-            self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
-        ) -> npt.NDArray[np.float64]:
-            if any("seat of government" in text for pair in pairs for text in pair):
-                raise KeyboardInterrupt  # in the verdicts
-            return super().probabilities(pairs)
-
-    turn = start(tmp_path / "run", recipe(samples=0))
-    wrong = ScriptedLM({"Document:": "The capital of Mali is Lima."})
-    with pytest.raises(KeyboardInterrupt):
-        run_gather(turn, Models(wrong, Stopping(), LexicalEmbedder()), Prompts(), library, Silent())
-    assert turn.read(Reference) == []
-    run_gather(turn, models(), Prompts(), library, Silent())
-    mali = next(r for r in turn.read(Reference) if r.question_id == question("Mali").id)
-    assert mali.text == "The capital of Mali is Bamako."
-
-
 class Mute(ByCapital):
-    """Gives no number for one pair of texts."""
+    """Gives NaN for one pair of texts."""
 
     def probabilities(
         self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None

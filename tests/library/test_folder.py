@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from selfstudy.errors import DataError
 from selfstudy.library.folder import read_documents, split_text
 from selfstudy.library.formats import READERS
-from selfstudy.library.pages import main_text
 from selfstudy.records import Skipped
 
 FRENCH = "Le château de la Côte d'Azur a été rénové près de l'étang. Les élèves préfèrent la forêt. "
+
+
 RUSSIAN = "Москва является столицей России. Это очень большой город на реке. "
 
 
@@ -173,35 +174,6 @@ def test_pipes_do_not_block(tmp_path: Path) -> None:
     assert read_documents(tmp_path).skipped == [Skipped(source="pipe.txt", reason="not a regular file")]
 
 
-def test_first_byte_that_is_not_utf8_may_come_late(tmp_path: Path) -> None:
-    (tmp_path / "late.txt").write_bytes(b"Plain words. " * 50_000 + (FRENCH * 50).encode("cp1252"))
-    reading = read_documents(tmp_path)
-    assert len(reading.notes) == 1
-    assert reading.documents[-1].text.endswith(FRENCH.strip())
-
-
-@pytest.mark.parametrize(
-    "page", ["", "<", "<p>", "</p></p>", "<title>x", "<![", "<!--", "&#xd800;", "<p>\0</p>"]
-)
-def test_any_page_is_survived(page: str) -> None:
-    assert all(isinstance(part, str) for part in main_text(page))
-
-
-def test_a_page_that_breaks_pythons_parser_is_read_by_the_other() -> None:
-    title, text = main_text(
-        "<html><head><title>Peru</title></head><body><p>A land.</p><![foo[x]]>"
-        "<article><p>Lima is the capital of Peru, and it is a very large city by the sea.</p></article>"
-    )
-    assert title == "Peru"
-    assert "Lima is the capital" in text
-
-
-def test_visible_text_of_a_page_without_an_article() -> None:
-    title, text = main_text("<title>T</title><div>Menu <b>one</b></div><div>two</div><script>no</script>")
-    assert title == "T"
-    assert text.split() == ["Menu", "one", "two"]
-
-
 @given(st.text("ab. \n", max_size=300), st.integers(5, 50), st.integers(1, 40))
 def test_split_keeps_all_and_does_not_depend_on_blocks(text: str, size: int, block: int) -> None:
     parts = list(split_text([text], size))
@@ -230,25 +202,6 @@ def test_fifty_megabytes(tmp_path: Path) -> None:
     assert sum(len(d.text) for d in reading.documents) > 50_000_000 * 0.99
 
 
-def test_rows_of_a_table_stay_apart(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(
-        'title,text\nFerry,"It began in 1908.\nBridge,"Built, so they say."\nTower,One, two\nMill,Old.\n'
-    )
-    (tmp_path / "b.tsv").write_text("title\ttext\nQuay\tLong.\n")
-    (tmp_path / "c.csv").write_text("title,text\nx," + "y" * 10_000_001 + "\n")
-    reading = read_documents(tmp_path)
-    assert [(d.title, d.text) for d in reading.documents] == [
-        ("Bridge", "Built, so they say."),
-        ("Mill", "Old."),
-        ("Quay", "Long."),
-    ]
-    assert [(s.source, s.reason) for s in reading.skipped] == [
-        ("a.csv#line 2", "a quote is not closed"),
-        ("a.csv#line 4", "3 fields, but 2 columns: a text that holds the separator needs quotes"),
-        ("c.csv#line 2", "a row of more than 10,000,000 characters"),
-    ]
-
-
 def test_links_are_listed_and_no_text_is_read_twice(tmp_path: Path) -> None:
     library, outside = tmp_path / "library", tmp_path / "outside"
     (library / "pages").mkdir(parents=True)
@@ -270,36 +223,3 @@ def test_links_are_listed_and_no_text_is_read_twice(tmp_path: Path) -> None:
     assert skipped["pages/up"] == "a link within the library, to ."
     (tmp_path / "linked").symlink_to(library)
     assert read_documents(tmp_path / "linked").documents == reading.documents, "the library itself may be one"
-
-
-@pytest.mark.parametrize(
-    ("page", "title"),
-    [
-        ("---\n# a comment\ndate: 2024-05-01\n---\n\n# The Quay\n\nText.", "The Quay"),
-        ("---\n# a comment\ntitle: \"The Quay\"\n---\n\n# Other\n", "The Quay"),
-        ("+++\n# a comment\ntitle = 'The Quay'\n+++\nText.", "The Quay"),
-        ("```sh\n# install it\nmake\n```\n\n## The Quay ##\n", "The Quay"),
-        ("~~~~\n~~~\n# not here\n~~~~\n# The Quay\n", "The Quay"),
-        ("````md\n```\n# not here\n```\n````\n# The Quay\n", "The Quay"),
-        ("    # indented code\n\n# The Quay\n", "The Quay"),
-        ("<!--\n# a note\n-->\n# The Quay\n", "The Quay"),
-        ("The Quay\n========\n\n# Below\n", "The Quay"),
-        ("#hashtag\n\n# The Quay", "The Quay"),
-        ("---\n\n# The Quay\n", "The Quay"),
-        ("Only text.\n\n```\n# never closed\n", "page"),
-    ],
-)  # fmt: skip
-def test_the_title_of_a_page_is_a_heading(tmp_path: Path, page: str, title: str) -> None:
-    for name, encoding in (("page.md", "utf-8"), ("page.md", "utf-8-sig"), ("page.md", "utf-16")):
-        (tmp_path / name).write_text(page, encoding=encoding)
-        assert [d.title for d in read_documents(tmp_path).documents] == [title]
-
-
-def test_titles_take_no_time(tmp_path: Path) -> None:
-    start = time.process_time()
-    for i, page in enumerate(
-        ("---\n" * 60_000, "<!--" * 60_000, "```\n" * 60_000, "# " * 100_000, "=\n" * 100_000)
-    ):
-        (tmp_path / f"{i}.md").write_text(page)
-    read_documents(tmp_path)
-    assert time.process_time() - start < 10

@@ -19,18 +19,8 @@ from hypothesis import strategies as st
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
-from selfstudy.records import Answer, Completion, Failure, Question, Score, TrainingStep
+from selfstudy.records import Failure, Question
 from selfstudy.run import Run
-
-
-@pytest.fixture
-def recipe() -> Recipe:
-    return load_recipe(None, ["library=atlas"])
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "run"
 
 
 def questions(count: int) -> list[Question]:
@@ -52,41 +42,7 @@ def test_a_run_of_version_0_1_0_is_refused_clearly(place: Path, recipe: Recipe) 
         with pytest.raises(RunError, match="made by another version of selfstudy") as caught:
             opened()
         assert "start a new run with --run DIR" in str(caught.value)
-        assert "answering" not in str(caught.value), "it is no recipe to be mended"
-
-
-def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> None:
-    answer = Answer(
-        question_id="q",
-        passage=Completion(text="Paris.\n\u2028 NUL \x00 end"),
-        samples=(Completion(text="é"),),
-    )
-    with Run.create_or_resume(place, recipe) as run:
-        run.round(1).append([*questions(3), answer])
-        run.round(1).append(questions(5))
-    with Run.open(place, write=False) as run:
-        turn = run.rounds[0]
-        assert turn.read(Question) == questions(5)
-        assert turn.read(Answer) == [answer]
-        assert turn.ids(Question) == {q.id for q in questions(5)}
-        assert turn.read(Score) == []
-        assert run.recipe == recipe
-
-
-def test_a_loss_that_is_not_a_number_survives(place: Path, recipe: Recipe) -> None:
-    step = TrainingStep(arm="taught", phase="sft", step=1, loss=float("nan"), metrics={"grad": float("inf")})
-    with Run.create_or_resume(place, recipe) as run:
-        run.round(1).append([step])
-        back = run.round(1).read(TrainingStep)[0]
-    assert str(back.loss) == "nan"
-    assert back.metrics == {"grad": float("inf")}
-
-
-def test_lone_surrogate_that_slipped_through_does_not_break_the_file(place: Path, recipe: Recipe) -> None:
-    hostile = Question.model_construct(id="x", text="a\ud800b", topic="", method="external", document_id=None)
-    with Run.create_or_resume(place, recipe) as run:
-        run.round(1).append([hostile, *questions(1)])
-        assert [q.text for q in run.round(1).read(Question)] == ["a?b", "What is 0?"]
+        assert "answering" not in str(caught.value), "it is no recipe to be fixed"
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -112,20 +68,6 @@ def test_a_file_torn_anywhere_keeps_every_whole_line_and_resumes_to_the_same_byt
         run.round(1).append(questions(12))
     assert files(place) == whole
     shutil.rmtree(place)
-
-
-def test_a_damaged_line_in_the_middle_names_file_and_line(place: Path, recipe: Recipe) -> None:
-    with Run.create_or_resume(place, recipe) as run:
-        run.round(1).append(questions(3))
-    file = place / "rounds/1/questions.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
-    for damage in (b"garbage\n", b"[1]\n", b'{"id": "x", "text": 3}\n', b"\n"):
-        file.write_bytes(lines[0] + damage + lines[2])
-        with Run.open(place) as run, pytest.raises(RunError, match=r"questions\.jsonl, line 2"):
-            run.round(1).read(Question)
-    file.write_bytes(lines[0] + b"garbage\n" + lines[2])
-    with Run.open(place) as run, pytest.raises(RunError, match="line 2"):
-        run.round(1).append(questions(4))
 
 
 def test_another_recipe_is_refused_with_the_changed_keys(place: Path, recipe: Recipe) -> None:
@@ -281,36 +223,6 @@ def test_stages_finish_and_a_marker_is_dropped_when_its_records_were_lost(
         assert not run.round(1).finished("probe")
 
 
-def test_rewrite_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
-    with Run.create_or_resume(place, recipe) as run:
-        turn = run.round(1)
-        turn.append(questions(3))
-        turn.rewrite(Question, questions(3)[1:])
-        assert turn.read(Question) == questions(3)[1:]
-        turn.append(questions(3))  # the first one is not there any more
-        assert turn.read(Question) == [*questions(3)[1:], questions(1)[0]]
-        turn.rewrite(Question, [])
-        assert turn.read(Question) == []
-        turn.append(questions(1))
-        assert turn.read(Question) == questions(1)
-
-
-def test_a_rewrite_that_fails_loses_nothing(
-    place: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with Run.create_or_resume(place, recipe) as run:
-        turn = run.round(1)
-        turn.append(questions(3))
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(RunError, match="No space left"):
-            turn.rewrite(Question, questions(1))
-        assert turn.read(Question) == questions(3)
-        assert turn.ids(Question) == {q.id for q in questions(3)}
-
-
 @given(count=st.integers(0, 40), size=st.integers(1, 12), done=st.sets(st.integers(0, 39)))
 def test_pending_yields_fixed_blocks_whole(count: int, size: int, done: set[int]) -> None:
     blocks = list(
@@ -360,13 +272,3 @@ def test_a_reader_cannot_write(place: Path, recipe: Recipe) -> None:
             run.write_json(run.path / "x.json", {})
     assert files(place) == before
     assert not (place / "rounds").exists()
-
-
-def test_appending_is_near_linear(place: Path, recipe: Recipe) -> None:
-    with Run.create_or_resume(place, recipe) as run:
-        run.round(1).append(Question(text=f"bulk {n}") for n in range(20_000))
-        start = time.perf_counter()
-        for n in range(20):  # small appends to a large file read nothing back
-            run.round(1).append([Question(text=f"single {n}")])
-        assert time.perf_counter() - start < 2
-        assert len(run.round(1).ids(Question)) == 20_020

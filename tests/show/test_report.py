@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from selfstudy.errors import RunError
 from selfstudy.models.base import chat
@@ -34,7 +32,7 @@ from selfstudy.records import (
     Verdict,
 )
 from selfstudy.run import Run
-from selfstudy.show.report import script_safe, write_report
+from selfstudy.show.report import write_report
 from selfstudy.summary import summarise
 from selfstudy.text import clean
 
@@ -198,16 +196,6 @@ def test_the_page_reaches_for_nothing_outside_itself(run: Run) -> None:
     assert any(v.startswith("default-src 'none'") for n, v in page.attributes if n == "content"), policy
     source = (run.path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"url\(|@import|fetch\(|innerHTML|insertAdjacentHTML|document\.write|eval\(", source)
-
-
-@given(
-    st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
-)
-@settings(max_examples=200, deadline=None)
-def test_script_safe_is_the_same_json_and_no_markup(value: Any) -> None:
-    safe = script_safe(json.dumps(value, ensure_ascii=False))
-    assert json.loads(safe) == value
-    assert not set("<>&\u2028\u2029") & set(safe)
 
 
 def test_a_gap_can_be_followed_to_its_new_answer(run: Run) -> None:

@@ -113,7 +113,7 @@ def shell(*arguments: str | Path, **environment: str) -> tuple[int, str, str]:
 
 
 def refusal(result: tuple[int, str, str]) -> str:
-    """What a person reads who has to mend something: one screen, exit code 2, no traceback."""
+    """What a person reads who has to fix something: one screen, exit code 2, no traceback."""
     code, _, said = result
     assert code == 2, said
     assert "Traceback" not in said

@@ -1,4 +1,4 @@
-"""What the doctor finds, and that each failure names what mends it."""
+"""What the doctor finds, and that each failure names what fixes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_machine_that_is_ready(tmp_path: Path) -> None:
     found = list(examine(tmp_path))
     assert [one.name for one in found if one.state == "fail"] == []
     assert {"python", "packages", "memory", "disk", "torch", "accelerator"} <= {one.name for one in found}
-    assert all(one.mend for one in found if one.state != "ok")
+    assert all(one.fix for one in found if one.state != "ok")
 
 
 def test_versions_are_compared_with_the_tested_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_versions_are_compared_with_the_tested_ones(tmp_path: Path, monkeypatch:
     assert finding.state == "warn"
     assert "(tested: 0.0.1)" in finding.found
     assert "no-such-package" not in finding.found
-    assert finding.mend == f"pip install -c {pinned} selfstudy"
+    assert finding.fix == f"pip install -c {pinned} selfstudy"
 
 
 def test_the_tested_versions_are_known() -> None:
@@ -53,7 +53,7 @@ def test_the_tested_versions_are_known() -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     found = {one.name: one for one in examine(tmp_path / "nowhere")}
     assert found["disk"].state == "fail"
-    assert "--run DIR" in found["disk"].mend
+    assert "--run DIR" in found["disk"].fix
 
 
 def test_the_models_of_a_recipe(tmp_path: Path, tiny_llama: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_models_of_a_recipe(tmp_path: Path, tiny_llama: Path) -> None:
     assert found["library"].state == "ok"
     assert found["teacher"].state == "fail"
     assert "no *.safetensors" in found["teacher"].found
-    assert "save_pretrained" in found["teacher"].mend
+    assert "save_pretrained" in found["teacher"].fix
     assert found["judge"].state == "fail"
     assert "no adapter" in found["judge"].found
 
@@ -87,7 +87,7 @@ def test_a_model_that_would_have_to_be_downloaded(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(loading, "hub_answers", lambda: False)
     found = findings(recipe, tmp_path)["model"]
     assert found.state == "fail"
-    assert "hf download some-owner/no-such-model" in found.mend
+    assert "hf download some-owner/no-such-model" in found.fix
     monkeypatch.setattr(loading, "hub_answers", lambda: True)
     assert findings(recipe, tmp_path)["model"].state == "ok"
 
@@ -104,10 +104,10 @@ def test_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     found = findings(recipe, tmp_path)
     assert found["model"].state == "fail"
-    assert found["model"].mend == "pip install vllm"
+    assert found["model"].fix == "pip install vllm"
     assert found["model weights"].state == "ok"
     assert found["teacher"].state == "fail"
-    assert "vllm serve atlas" in found["teacher"].mend
+    assert "vllm serve atlas" in found["teacher"].fix
     assert found["vllm"].found.startswith("note: ")
 
 
@@ -146,7 +146,7 @@ def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.Monkey
     monkeypatch.delenv("MY_KEY", raising=False)
     missing = findings(recipe, tmp_path)["model"]
     assert missing.state == "fail"
-    assert "$MY_KEY" in missing.mend
+    assert "$MY_KEY" in missing.fix
     monkeypatch.setenv("MY_KEY", "bad-secret")
     wrong = findings(recipe, tmp_path)["model"]
     assert wrong.state == "fail"
@@ -155,7 +155,7 @@ def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.Monkey
     assert findings(recipe, tmp_path)["model"].state == "ok"
     nobody = findings(written(tmp_path, text % "http://127.0.0.1:9/v1"), tmp_path)["model"]
     assert nobody.state == "fail"
-    assert "curl http://127.0.0.1:9/v1/models" in nobody.mend
+    assert "curl http://127.0.0.1:9/v1/models" in nobody.fix
 
 
 class Listing(BaseHTTPRequestHandler):
@@ -193,8 +193,8 @@ def test_a_server_without_the_model(tmp_path: Path, listing: str, block: str) ->
     wrong = found("gpt-larg")
     assert wrong.state == "fail"
     assert "has no model gpt-larg" in wrong.found
-    assert wrong.mend == "set `model` to gpt-large and 1 more"
-    assert found("zzz").mend == "set `model` to gpt-large, llama3:latest"
+    assert wrong.fix == "set `model` to gpt-large and 1 more"
+    assert found("zzz").fix == "set `model` to gpt-large, llama3:latest"
 
 
 def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
     recipe = written(tmp_path, "model: {type: server, engine: llama-cpp, model: m.gguf}\nlibrary: atlas\n")
     found = [one for one in examine(tmp_path, recipe) if one.name == "model" and "m.gguf" in one.found]
     assert [one.state for one in found] == ["fail"]
-    assert ".gguf" in found[0].mend
+    assert ".gguf" in found[0].fix
     file.write_bytes(b"GGUF")
     assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
 

@@ -25,7 +25,7 @@ def doctor(
         Path | None, typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.")
     ] = None,
 ) -> None:
-    """Check Python, packages, memory, disk, accelerator and the embedded models; say what to mend and how.
+    """Check Python, packages, memory, disk, accelerator and the embedded models; say what to fix and how.
 
     With a recipe: its models, engines, servers, keys and library too. Nothing is loaded or downloaded.
 

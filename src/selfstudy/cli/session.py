@@ -81,7 +81,7 @@ def _options(
 def session() -> Iterator[None]:
     """What every verb runs in: quiet libraries, and each way of ending said so that a person can act on it.
 
-    Exit codes: 2 for what the user can mend, 3 for a budget that is used up, 130 for Ctrl-C, 1 for what is
+    Exit codes: 2 for what the user can fix, 3 for a budget that is used up, 130 for Ctrl-C, 1 for what is
     our fault.
     """
     for name, value in QUIET.items():

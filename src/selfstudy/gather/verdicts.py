@@ -31,7 +31,7 @@ def judge(
     nli: EntailmentModel,
     threshold: float,
 ) -> list[Verdict | Failure]:
-    """Verdicts, in order of the questions; a Failure where the entailment model gave no number.
+    """Verdicts, in order of the questions; a Failure where the entailment model gave NaN or inf.
 
     A question whose reading failed (`Reference.error`) gets neither: nobody knows whether it can be verified.
 
@@ -61,7 +61,7 @@ def judge(
         if agreement is None or reference is None:
             records.append(Verdict(question_id=question.id, kind="unverifiable", score=score))
         elif agreement.same is None:
-            message = "the entailment model gave no number for passage and reference"
+            message = "the entailment model gave NaN or inf for passage and reference"
             records.append(Failure(stage="gather", item_id=question.id, message=message))
         else:
             records.append(

@@ -21,7 +21,7 @@ class Agreement:
     """Whether an answer states what the reference states, and what that rests on.
 
     Attributes:
-        same: the decision; None where the entailment model gave no number and the words did not decide.
+        same: the decision; None where the entailment model gave NaN or inf and the words did not decide.
         by_words: whether the words alone decided that they are the same.
         entailment: P(the answer entails the reference), in [0, 1]; None without a number.
         contradiction: P(contradiction | reference, answer), in [0, 1]; None without a number.

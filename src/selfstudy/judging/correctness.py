@@ -45,7 +45,7 @@ class Judgement:
 
     `match` is the part by text alone.  `token_f1` compares with the reference sentence (the best of the
     accepted answers if there is none); `entailment` is P(the answer entails the reference), None without one.
-    `correct` is None where the entailment model, asked to decide, gave no number.
+    `correct` is None where the entailment model, asked to decide, gave NaN or inf.
     """
 
     correct: bool | None

@@ -35,7 +35,7 @@ def score_passages(
 
     Returns:
         One list per passage, in order.  It is empty where there is no sentence or no sample.  A sentence for
-        which the model gives no number (NaN) is left out, as the paper's NaN-safe mean does.
+        which the model gives NaN is left out, as the paper's NaN-safe mean does.
     """
     split = [sentences(passage) for passage in passages]
     pairs = [

@@ -1,7 +1,7 @@
 """Reads a library: any folder or file of the formats that formats.py knows becomes documents.
 
-Whatever is in the folder, reading goes on: what cannot be used is a Skipped with its reason, what was mended
-is a note.  It knows nothing of search.
+Whatever is in the folder, reading goes on: what cannot be used is a Skipped with its reason, what was
+repaired is a note.  It knows nothing of search.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def gather(resources: Resources, round_: Round) -> None:
 
 
 def teach(resources: Resources, round_: Round) -> None:
-    """Keeps apart what is never trained, then trains the adapter, and the control if there shall be one."""
+    """Keeps apart what is never trained, then trains the adapter, and the control if there is to be one."""
     from selfstudy.run.split import keep_apart
     from selfstudy.teach.stage import run_teach
 

@@ -187,7 +187,7 @@ class EntailmentModel(Protocol):
     def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
         """The most probable label of each pair over all classes: entailment, neutral or contradiction.
 
-        It is empty where the model gives no number.
+        It is empty where the model gives NaN or inf.
         """
 
 

@@ -85,7 +85,7 @@ class EntailmentClassifier:
     def classes(self, pairs: Sequence[Pair]) -> list[str]:
         """Each pair's most probable label over all classes: entailment, neutral, contradiction or another.
 
-        It is empty where the model gives no number.
+        It is empty where the model gives NaN or inf.
         """
         if not pairs:
             return []

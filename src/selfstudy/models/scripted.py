@@ -43,7 +43,7 @@ class ScriptedLM:
                 compiled = re.compile(pattern, re.DOTALL)
             except re.error as error:
                 raise ModelError(
-                    f"script {name!r}: {pattern!r} is no pattern: {error}", "mend the regular expression"
+                    f"script {name!r}: {pattern!r} is no pattern: {error}", "fix the regular expression"
                 ) from None
             script = [script] if isinstance(script, str) else script
             if not callable(script) and not script:

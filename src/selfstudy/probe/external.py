@@ -131,7 +131,7 @@ def _whole(fields: Mapping[str, object], column: str) -> object:
 
 def _fields(row: Row, path: Path) -> dict[str, object]:
     if row.value is None:
-        raise DataError(f"{path}, {row.place}: {row.problem}", "mend the row, or take it out")
+        raise DataError(f"{path}, {row.place}: {row.problem}", "fix the row, or take it out")
     return {str(name).strip().casefold(): value for name, value in row.value.items()}
 
 

@@ -159,7 +159,7 @@ ModelBlock = Annotated[
 
 
 def weights_of(block: ModelBlock) -> LocalModel | None:
-    """The weights behind a model, to train them in this process; None where there are none to be had."""
+    """The weights behind a model, to train them in this process; None where there are none."""
     if isinstance(block, ServerModel):
         path = block.weights or block.model
         return LocalModel(path=path, revision=block.revision, adapter=block.adapter)

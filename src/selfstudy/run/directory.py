@@ -1,8 +1,20 @@
 """The run directory: what a run has done so far; a kill at any moment loses nothing that was written.
 
-The only place that knows what the files and folders of a run are called: `Run` and `Round` below name them.
+The only place that knows what the files and folders of a run are called; `Run` and `Round` say what each is:
+
+    recipe.yaml run.json lock                   what was asked for, with what, and who may write
+    threshold.json calibration-SCORER.json kept_apart.json external-N.json imported.json answer_key.jsonl
+                                                what was settled or given once, and holds for all rounds
+    cache/nli.sqlite library/                   computed once, and made again if deleted
+    rounds/N/*.jsonl                            a file per type of record (records.py names it)
+    rounds/N/STAGE.done                         the stage has finished: it is not run again
+    rounds/N/adapter/ control/ merged/ gate.json    what was trained, and whether it was promoted
+    promoted/ promoted.json                     what was promoted last
+    timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
+
+What is resumed: a stage without its marker runs again and skips the ids that are there (`Round.pending`).
 Records hold no timestamps, so an interrupted and resumed run ends equal to an undisturbed one.  Knows nothing
-of what a stage does.
+of what a stage does, nor how records are written (record_files.py).
 """
 
 from __future__ import annotations
@@ -11,30 +23,26 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
-from selfstudy.records import Failure, Record, TrainedArm
+from selfstudy.records import Failure, TrainedArm
 from selfstudy.run.provenance import provenance, stored_recipe
+from selfstudy.run.record_files import RecordFiles, require_writer
 
-R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-WRITE_BYTES = 16 * 2**20
-"""Records are gathered up to this many bytes and then written and synced at once."""
 
 SCORING = "score "
 """Before a scorer's name: what scoring with it cost, in `Run.costs`."""
@@ -252,11 +260,10 @@ class Run:
         jsonl.append(self.timings_file, to_json(entry) + b"\n", self.path)
 
     def _require_writer(self) -> None:
-        if not self.writable:
-            raise RunError(f"the run {self.path} is open for reading only", "open it with write=True")
+        require_writer(self.writable, self.path)
 
     def _repair(self) -> None:
-        """Mend what a kill or a full disk left: torn last lines of JSONL files, half a promotion."""
+        """Repair what a kill or a full disk left: torn last lines of JSONL files, half a promotion."""
         if self.promoted_aside.is_dir():
             if self.promoted_folder.is_dir():
                 shutil.rmtree(self.promoted_aside, ignore_errors=True)
@@ -269,8 +276,8 @@ class Run:
                     turn._distrust_markers(path)
 
 
-class Round:
-    """One turn of the loop: its records (one file per type, append-only) and which stages have finished."""
+class Round(RecordFiles):
+    """One turn of the loop: its records, and which stages have finished (those are not run again)."""
 
     gate_file = _In("gate.json")
     """Whether the adapter was promoted, and why (verify/gate.py)."""
@@ -280,8 +287,7 @@ class Round:
     def __init__(self, run: Run, number: int) -> None:
         self.run = run
         self.number = number
-        self.path = run.rounds_folder / str(number)
-        self._ids: dict[type[Record], set[str]] = {}
+        super().__init__(run.rounds_folder / str(number), run.path, lambda: run.writable)
         if run.writable:
             with jsonl.writing(self.path, run.path):
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -295,50 +301,6 @@ class Round:
         """In the folder of an adapter that the gate refused, with the reasons; it is kept and never used."""
         return self.adapter() / "REJECTED.txt"
 
-    def read(self, kind: type[R]) -> list[R]:
-        """All records of type `kind`, in file order; empty if there are none."""
-        return list(self.iter(kind))
-
-    def iter(self, kind: type[R]) -> Iterator[R]:
-        """Like `read`, one at a time, in constant memory."""
-        path = self._file(kind)
-        for number, line, _ in jsonl.read_lines(path, parse=False):
-            try:
-                yield kind.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"]))
-                raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
-
-    def by_id(self, kind: type[R], ids: Collection[str | None] | None = None) -> dict[str, R]:
-        """Records by id, those with one of `ids` if that is given; streamed, for there may be far more."""
-        return {record.id: record for record in self.iter(kind) if ids is None or record.id in ids}
-
-    def ids(self, kind: type[Record]) -> set[str]:
-        """The ids of all records of type `kind` (a copy)."""
-        return set(self._known(kind))
-
-    def append(self, items: Iterable[Record]) -> None:
-        """Write records to the file of their type and force them to disk; ids already there are skipped.
-
-        Raises:
-            RunError: the disk is full or the like; each file then ends with its last whole line.
-        """
-        self.run._require_writer()
-        buffers: dict[type[Record], dict[str, bytes]] = {}
-        size = 0
-        for item in items:
-            kind = type(item)
-            buffer = buffers.setdefault(kind, {})
-            if item.id in buffer or item.id in self._known(kind):
-                continue
-            buffer[item.id] = jsonl.encode_record(item)
-            size += len(buffer[item.id])
-            if size >= WRITE_BYTES:
-                self._write(buffers)
-                size = 0
-        self._write(buffers)
-
     def fail(self, stage: str, item_id: str, error: object) -> None:
         """Note that `stage` could not do `item_id`; an exception is noted with its type."""
         message = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
@@ -350,20 +312,9 @@ class Round:
 
     def finish(self, stage: str) -> None:
         """Mark `stage` as done. The marker holds the size of each record file: see `_distrust_markers`."""
-        self.run._require_writer()
+        self._require_writer()
         sizes = {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl"))}
         jsonl.replace(self._marker(stage), to_json(sizes), self.run.path)
-
-    def rewrite(self, kind: type[R], records: Iterable[R]) -> None:
-        """Replace all records of type `kind` by these in one step, for a stage that must start again.
-
-        Raises:
-            RunError: the disk is full or the like; the records of before are still there.
-        """
-        self.run._require_writer()
-        data = b"".join(jsonl.encode_record(record) for record in records)
-        jsonl.replace(self._file(kind), data, self.run.path)
-        self._ids.pop(kind, None)
 
     def pending(
         self, items: Sequence[T], size: int, done: Callable[[T], bool], first: int | None = None
@@ -381,28 +332,8 @@ class Round:
             if not all(done(item) for item in block):
                 yield block
 
-    def _file(self, kind: type[Record]) -> Path:
-        if not kind.file:
-            raise TypeError(f"{kind.__name__} names no file")
-        return self.path / kind.file
-
     def _marker(self, stage: str) -> Path:
         return self.path / f"{stage}{_DONE}"
-
-    def _known(self, kind: type[Record]) -> set[str]:
-        if kind not in self._ids:
-            ids = {str(entry.get("id", "")) for _, _, entry in jsonl.read_lines(self._file(kind))}
-            if not self.run.writable:  # another process may be appending: nothing to cache
-                return ids
-            self._ids[kind] = ids
-        return self._ids[kind]
-
-    def _write(self, buffers: dict[type[Record], dict[str, bytes]]) -> None:
-        for kind, buffer in buffers.items():
-            if buffer:
-                jsonl.append(self._file(kind), b"".join(buffer.values()), self.run.path)
-                self._known(kind).update(buffer)
-                buffer.clear()
 
     def _distrust_markers(self, repaired: Path) -> None:
         """Drop the marker of every stage that finished when `repaired` was longer than it is now."""

@@ -5,7 +5,7 @@
     misbelief     the same, more often
     unverifiable  nothing, or (option), if its samples disagree, "I don't know."
 
-An example that shall weigh more is in the list more than once; records keep one of each.
+An example that should weigh more is in the list more than once; records keep one of each.
 This file knows nothing of training.
 """
 

@@ -5,7 +5,7 @@
     misbelief     the same, more often
     unverifiable  nothing, or (option), if its samples disagree, "I don't know." against its own passage
 
-Records keep one of each; `weighted` repeats what shall weigh more.  This file knows nothing of training.
+Records keep one of each; `weighted` repeats what should weigh more.  This file knows nothing of training.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Is this machine ready?  Each finding that fails names the command that mends it.
+"""Is this machine ready?  Each finding that fails names the command that fixes it.
 
 Looks at Python, packages, memory, disk, the accelerator and the embedded models, and at what a recipe needs:
 its models, servers, keys and library.  Changes nothing, loads no model, downloads nothing.
@@ -35,16 +35,16 @@ DISK_GB = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, what was found, and for a failure or a warning how to mend it."""
+    """One line: what was looked at, what was found, and for a failure or a warning how to fix it."""
 
     state: Literal["ok", "warn", "fail"]
     name: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         line = f"{self.state:4}  {self.name:11} {self.found}"
-        return f"{line}\n      -> {self.mend}" if self.mend else line
+        return f"{line}\n      -> {self.fix}" if self.fix else line
 
 
 def examine(folder: Path, recipe: Path | None = None) -> Iterator[Finding]:
@@ -116,8 +116,8 @@ def _constraints() -> Iterator[Finding]:
                 different.append(f"{name} {found} (tested: {version})")
     if different:
         what = f"-e {file.parent}" if (file.parent / "pyproject.toml").is_file() else "selfstudy"
-        mend = f"pip install -c {file} {what}"
-        yield Finding("warn", "versions", "other than tested: " + ", ".join(different), mend)
+        fix = f"pip install -c {file} {what}"
+        yield Finding("warn", "versions", "other than tested: " + ", ".join(different), fix)
     else:
         yield Finding("ok", "versions", "as pinned in constraints.txt")
 
@@ -168,8 +168,8 @@ def _accelerator() -> Iterator[Finding]:
     elif torch.backends.mps.is_available():
         yield Finding("ok", "accelerator", "Apple GPU (mps)")
     elif shutil.which("nvidia-smi"):
-        mend = "pip install --force-reinstall torch, in the build for your driver: https://pytorch.org"
-        yield Finding("warn", "accelerator", "there is an NVIDIA driver, but torch sees no GPU", mend)
+        fix = "pip install --force-reinstall torch, in the build for your driver: https://pytorch.org"
+        yield Finding("warn", "accelerator", "there is an NVIDIA driver, but torch sees no GPU", fix)
     else:
         yield Finding("ok", "accelerator", "none: the CPU is used, which is enough for the embedded models")
 
@@ -177,11 +177,11 @@ def _accelerator() -> Iterator[Finding]:
 def _atlas() -> Iterator[Finding]:
     folder = Path(str(resources.files("selfstudy.atlas")))
     weights = sorted(folder.rglob("*.safetensors"))
-    mend = "pip install --force-reinstall --no-deps selfstudy"
+    fix = "pip install --force-reinstall --no-deps selfstudy"
     if not (folder / "demo.yaml").is_file():
-        yield Finding("fail", "atlas", f"the demo's recipe is missing from {folder}", mend)
+        yield Finding("fail", "atlas", f"the demo's recipe is missing from {folder}", fix)
     if len(weights) < 2:
-        yield Finding("fail", "atlas", f"{len(weights)} of 2 embedded models found in {folder}", mend)
+        yield Finding("fail", "atlas", f"{len(weights)} of 2 embedded models found in {folder}", fix)
         return
     from safetensors import SafetensorError, safe_open
 
@@ -190,7 +190,7 @@ def _atlas() -> Iterator[Finding]:
             with safe_open(path, framework="numpy") as tensors:
                 count = len(list(tensors.keys()))
         except (OSError, SafetensorError) as error:
-            yield Finding("fail", "atlas", f"{path} is damaged: {error}", mend)
+            yield Finding("fail", "atlas", f"{path} is damaged: {error}", fix)
         else:
             size = path.stat().st_size / 2**20
             yield Finding("ok", "atlas", f"{path.relative_to(folder)}: {count} tensors, {size:.1f} MB")
@@ -267,8 +267,8 @@ def _weights(role: str, path: str, packaged: str) -> Finding:
     if is_folder:
         size = sum(file.stat().st_size for file in Path(place).glob("*.safetensors")) / 2**30
         if not size:
-            mend = "convert it with model.save_pretrained(folder): only safetensors are loaded"
-            return Finding("fail", role, f"{place} holds no *.safetensors", mend)
+            fix = "convert it with model.save_pretrained(folder): only safetensors are loaded"
+            return Finding("fail", role, f"{place} holds no *.safetensors", fix)
         return Finding("ok", role, f"{path}: {size:.2g} GB of weights")
     from huggingface_hub import try_to_load_from_cache
 
@@ -276,8 +276,8 @@ def _weights(role: str, path: str, packaged: str) -> Finding:
         return Finding("ok", role, f"{path} has been downloaded")
     if loading.hub_answers():
         return Finding("ok", role, f"{path} will be downloaded from the Hub when it is first used")
-    mend = f"hf download {path} --local-dir FOLDER where there is a network, then set the path to FOLDER"
-    return Finding("fail", role, f"{path} is not on this machine and the Hub does not answer", mend)
+    fix = f"hf download {path} --local-dir FOLDER where there is a network, then set the path to FOLDER"
+    return Finding("fail", role, f"{path} is not on this machine and the Hub does not answer", fix)
 
 
 def _server(role: str, block: ServerModel) -> Iterator[Finding]:
@@ -301,8 +301,8 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
         if engine.weights == "file" and not Path(block.model).expanduser().is_file():
-            mend = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
-            yield Finding("fail", role, f"no model file {block.model}", mend)
+            fix = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
+            yield Finding("fail", role, f"no model file {block.model}", fix)
     if engine.weights == "folder" or block.weights:
         yield _weights(f"{role} weights", block.weights or block.model, "lm")
     for quirk in engine.quirks:
@@ -327,8 +327,8 @@ def _remote(role: str, block: RemoteModel) -> Finding:
     except Trouble as trouble:
         if trouble.kind == "refused":  # it answers, only not to this
             return Finding("ok", role, f"{block.base_url} answers")
-        mend = f"curl {block.base_url}/models   shows what is wrong; check base_url and the network"
-        return Finding("fail", role, f"{block.base_url}: {trouble}", mend)
+        fix = f"curl {block.base_url}/models   shows what is wrong; check base_url and the network"
+        return Finding("fail", role, f"{block.base_url}: {trouble}", fix)
     except SelfstudyError as error:
         return Finding("fail", role, error.what, error.hint)
     return _offered(role, block.model, listed, block.base_url)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Loader = Callable[[], LanguageModel]
 STAGE = "verify"
-NO_NUMBER = "the entailment model gave no number for answer and reference"
+NOT_FINITE = "the entailment model gave NaN or inf for answer and reference"
 
 
 def run_verify(
@@ -167,7 +167,7 @@ def _ask(
                     "correct": judgement.correct,
                     "parts": _parts(judgement),
                     "score": score,
-                    "error": NO_NUMBER if judgement.correct is None else None,
+                    "error": NOT_FINITE if judgement.correct is None else None,
                 }
             )
         )

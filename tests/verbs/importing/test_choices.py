@@ -66,8 +66,8 @@ def test_numbers_keys_and_other_scripts(row: dict[str, Any], start: int | None, 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"options": PARTS, "answer": "E"}, "'E' is none of the options A: 'lungs', B: 'gills'"),
-        ({"options": PARTS, "answer": 4}, "4 is none of the options"),
+        ({"options": PARTS, "answer": "E"}, "'E' is not one of the options A: 'lungs', B: 'gills'"),
+        ({"options": PARTS, "answer": 4}, "4 is not one of the options"),
         ({"options": PARTS, "answer": "B) skin"}, "none of the options"),
         (
             {"options": PARTS, "answer": 1},
@@ -115,5 +115,5 @@ def test_a_file_teaches_the_text(tmp_path: Path) -> None:
     assert truth is not None
     assert truth.answers == ("gills",)
     path.write_text(json.dumps(rows[0] | {"answer": "Z"}) + "\n")
-    with pytest.raises(DataError, match="line 1: field 'answer': 'Z' is none of the options"):
+    with pytest.raises(DataError, match="line 1: field 'answer': 'Z' is not one of the options"):
         import_file(path, tmp_path / "other")

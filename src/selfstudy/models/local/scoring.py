@@ -26,7 +26,7 @@ class LogprobScorer:
     def score(self, items: Sequence[Answered], budget: int) -> Iterator[tuple[int, list[float]]]:
         """The index of every item, and the natural-log probability of each token of its answer.
 
-        What does not even fit into memory alone has no numbers.
+        What does not even fit into memory alone is NaN.
 
         Args:
             budget: most tokens of a batch; halved when memory runs out.

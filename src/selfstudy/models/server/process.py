@@ -57,7 +57,7 @@ class Server:
         log.touch()
         self._log = log.open("rb")  # readable after the folder is gone
         order = {"command": self.command, "log": str(log), "remove": [str(one) for one in self._folders]}
-        self._guard = subprocess.Popen(
+        self._watchdog = subprocess.Popen(
             [sys.executable, "-P", str(_WATCHDOG), json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -72,7 +72,7 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        return self._guard.poll() is None
+        return self._watchdog.poll() is None
 
     def wait(self, seconds: float) -> bool:
         """Waits until it answers; False if it ended or the time is over."""
@@ -94,16 +94,16 @@ class Server:
 
     def stop(self) -> None:
         """Ends the engine and all that it started; harmless when it has ended."""
-        if self._guard.stdin is not None:
+        if self._watchdog.stdin is not None:
             with suppress(OSError):
-                self._guard.stdin.close()
+                self._watchdog.stdin.close()
         try:
-            self._guard.wait(STOP_SECONDS)
+            self._watchdog.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             import psutil
 
-            guard = psutil.Process(self._guard.pid)
-            for process in [*guard.children(recursive=True), guard]:
+            watchdog = psutil.Process(self._watchdog.pid)
+            for process in [*watchdog.children(recursive=True), watchdog]:
                 with suppress(psutil.Error):
                     process.kill()
             for folder in self._folders:

@@ -53,7 +53,7 @@ class BSDetector:
     def _score(self, answer: Answer, entailment: Sequence[float], gradings: Sequence[Completion]) -> Score:
         passage = sentence_score(answer.passage.text, [1 - p if isfinite(p) else None for p in entailment])
         if passage is None:
-            return unscored(self.name, answer, "the entailment model gave no number for any sample")
+            return unscored(self.name, answer, "the entailment model gave NaN or inf for every sample")
         said = [chosen(reply.text, GRADES) for reply in gradings]
         grades = [GRADES[grade] for grade in said if grade is not None]
         if not grades:

@@ -13,14 +13,14 @@ from selfstudy.probe.scorers.base import obstacle, scored, sentence_score, usabl
 from selfstudy.records import Answer, Question, Score
 from selfstudy.text import sentences
 
-UNJUDGED = "the embedder gave no number for any sentence"
+UNJUDGED = "the embedder gave NaN or inf for every sentence"
 
 
 class SelfCheckEmbedding:
     """1 - mean over samples of the cosine between a sentence and the sample's nearest sentence.
 
     A negative cosine counts as 0, and so does a sample without any sentence.  A sample for which the embedder
-    gives no number (NaN) is left out of the mean.
+    gives NaN is left out of the mean.
     """
 
     name = "selfcheck-embedding"

@@ -23,7 +23,7 @@ class SelfCheckNLI:
         passages = [answer.passage.text for answer in answers]
         samples = [[sample.text for sample in usable(answer)] for answer in answers]
         found = selfcheck.score_passages(passages, samples, self._nli)
-        unjudged = "the entailment model gave no number for any sentence"
+        unjudged = "the entailment model gave NaN or inf for every sentence"
         return [
             scored(self.name, answer, sentences, obstacle(answer) or unjudged)
             for answer, sentences in zip(answers, found, strict=True)

@@ -217,7 +217,7 @@ def _meant(
     if number is not None and not labels and (not found or not isinstance(value, str)):
         found = found | _numbered(number, options, counts_from)
     if not found:
-        raise MalformedError(f"field {field!r}: {shown(value)} is none of the options {_listed(options)}")
+        raise MalformedError(f"field {field!r}: {shown(value)} is not one of the options {_listed(options)}")
     return found
 
 

@@ -19,7 +19,7 @@ from selfstudy.recipe import AnsweringBlock, Ask, LocalModel, NLIBlock, ProbeBlo
 from selfstudy.records import Failure, Question, Score
 from selfstudy.run import Run
 
-from .world import Spots, Student, pages
+from ..world import Spots, Student, pages
 
 NAMES = get_args(ScorerName)
 RECIPE = Recipe(

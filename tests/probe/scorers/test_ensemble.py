@@ -15,7 +15,7 @@ from selfstudy.recipe import ProbeBlock
 from selfstudy.recipe.file import parse_recipe
 from selfstudy.records import Question
 
-from .test_scorers import answer, loaded
+from .scoring import answer, loaded
 
 MEMBERS = ("selfcheck-ngram", "agreement")
 ANSWERS = [answer("Vienna.", "Vienna.", "Graz."), answer("Graz.", "Graz.", "graz")]

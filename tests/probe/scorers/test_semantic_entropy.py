@@ -1,4 +1,4 @@
-"""Entropies: of meanings and of words, worked by hand and derived again plainly."""
+"""Entropy of meanings, worked by hand and derived again plainly."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from selfstudy.probe.scorers.semantic_entropy import (
     cluster_probabilities,
     entropy,
 )
-from selfstudy.records import Answer, Completion, Question, digest
+from selfstudy.records import Question, digest
 
-from .test_scorers import answer, loaded, scores_of
+from .scoring import answer, loaded, scores_of
+from .test_predictive_entropy import weighted
 
 
 class Entails:
@@ -49,14 +50,6 @@ def meaning(text: str) -> str:
 
 def same(premise: str, hypothesis: str) -> bool:
     return meaning(premise) == meaning(hypothesis)
-
-
-def weighted(*samples: tuple[str, float, int]) -> Answer:
-    return Answer(
-        question_id=Question(text="Q").id,
-        passage=Completion(text="a"),
-        samples=tuple(Completion(text=t, logprob=p, tokens=n) for t, p, n in samples),
-    )
 
 
 def test_clusters_by_hand() -> None:
@@ -213,12 +206,3 @@ def test_probabilities_sum_to_one_on_any_scale(clusters: list[int], shift: float
     moved = cluster_probabilities(clusters, [shift] * len(clusters))
     assert moved.tolist() == pytest.approx(plain.tolist())
     assert 0 <= entropy(plain) <= log(len(clusters)) + 1e-12
-
-
-def test_predictive_entropy_by_hand() -> None:
-    # -log 2 and -log 8 per token: the mean is -log 4
-    (found,) = scores_of("predictive-entropy", weighted(("a", -2 * log(2), 2), ("b", -3 * log(8), 3)))
-    assert found.value == pytest.approx(0.75)
-    assert found.parts == {"entropy": pytest.approx(log(4))}
-    (certain,) = scores_of("predictive-entropy", weighted(("a", 0.0, 2), ("b", 0.0, 1)))
-    assert (certain.value, certain.parts) == (0.0, {"entropy": 0.0})

@@ -1,0 +1,121 @@
+"""Records in a folder: a JSONL file per type, append-only, every id once; a kill loses nothing written.
+
+Knows the type's own file name (`Record.file`); nothing of rounds, stages, or what else is in the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from selfstudy.errors import RunError
+from selfstudy.files import jsonl
+from selfstudy.records import Record
+
+R = TypeVar("R", bound=Record)
+
+WRITE_BYTES = 16 * 2**20
+"""Records are gathered up to this many bytes and then written and synced at once."""
+
+
+class RecordFiles:
+    """The records of one folder.
+
+    Args:
+        path: the folder.
+        root: the run directory that it is in, which messages name.
+        may_write: whether this process may change the folder; if not, another may be appending to it.
+    """
+
+    def __init__(self, path: Path, root: Path, may_write: Callable[[], bool]) -> None:
+        self.path = path
+        self._root = root
+        self._may_write = may_write
+        self._ids: dict[type[Record], set[str]] = {}
+
+    def read(self, kind: type[R]) -> list[R]:
+        """All records of type `kind`, in file order; empty if there are none."""
+        return list(self.iter(kind))
+
+    def iter(self, kind: type[R]) -> Iterator[R]:
+        """Like `read`, one at a time, in constant memory."""
+        path = self._file(kind)
+        for number, line, _ in jsonl.read_lines(path, parse=False):
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(map(str, first["loc"]))
+                raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
+
+    def by_id(self, kind: type[R], ids: Collection[str | None] | None = None) -> dict[str, R]:
+        """Records by id, those with one of `ids` if that is given; streamed, for there may be far more."""
+        return {record.id: record for record in self.iter(kind) if ids is None or record.id in ids}
+
+    def ids(self, kind: type[Record]) -> set[str]:
+        """The ids of all records of type `kind` (a copy)."""
+        return set(self._known(kind))
+
+    def append(self, items: Iterable[Record]) -> None:
+        """Write records to the file of their type and force them to disk; ids already there are skipped.
+
+        Raises:
+            RunError: the disk is full or the like; each file then ends with its last whole line.
+        """
+        self._require_writer()
+        buffers: dict[type[Record], dict[str, bytes]] = {}
+        size = 0
+        for item in items:
+            kind = type(item)
+            buffer = buffers.setdefault(kind, {})
+            if item.id in buffer or item.id in self._known(kind):
+                continue
+            buffer[item.id] = jsonl.encode_record(item)
+            size += len(buffer[item.id])
+            if size >= WRITE_BYTES:
+                self._write(buffers)
+                size = 0
+        self._write(buffers)
+
+    def rewrite(self, kind: type[R], records: Iterable[R]) -> None:
+        """Replace all records of type `kind` by these in one step, for a stage that must start again.
+
+        Raises:
+            RunError: the disk is full or the like; the records of before are still there.
+        """
+        self._require_writer()
+        data = b"".join(jsonl.encode_record(record) for record in records)
+        jsonl.replace(self._file(kind), data, self._root)
+        self._ids.pop(kind, None)
+
+    def _file(self, kind: type[Record]) -> Path:
+        if not kind.file:
+            raise TypeError(f"{kind.__name__} names no file")
+        return self.path / kind.file
+
+    def _known(self, kind: type[Record]) -> set[str]:
+        if kind not in self._ids:
+            ids = {str(entry.get("id", "")) for _, _, entry in jsonl.read_lines(self._file(kind))}
+            if not self._may_write():  # another process may be appending: nothing to cache
+                return ids
+            self._ids[kind] = ids
+        return self._ids[kind]
+
+    def _write(self, buffers: dict[type[Record], dict[str, bytes]]) -> None:
+        for kind, buffer in buffers.items():
+            if buffer:
+                jsonl.append(self._file(kind), b"".join(buffer.values()), self._root)
+                self._known(kind).update(buffer)
+                buffer.clear()
+
+    def _require_writer(self) -> None:
+        require_writer(self._may_write(), self._root)
+
+
+def require_writer(writable: bool, root: Path) -> None:
+    """Refuses a change of a run that was opened for reading."""
+    if not writable:
+        raise RunError(f"the run {root} is open for reading only", "open it with write=True")

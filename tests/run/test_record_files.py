@@ -1,0 +1,104 @@
+"""Records in a folder: what is written comes back, whatever a kill or a full disk left."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from selfstudy.errors import RunError
+from selfstudy.recipe import Recipe
+from selfstudy.records import Answer, Completion, Question, Score, TrainingStep
+from selfstudy.run import Run
+
+from .test_directory import questions
+
+
+def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> None:
+    answer = Answer(
+        question_id="q",
+        passage=Completion(text="Paris.\n\u2028 NUL \x00 end"),
+        samples=(Completion(text="é"),),
+    )
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([*questions(3), answer])
+        run.round(1).append(questions(5))
+    with Run.open(place, write=False) as run:
+        turn = run.rounds[0]
+        assert turn.read(Question) == questions(5)
+        assert turn.read(Answer) == [answer]
+        assert turn.ids(Question) == {q.id for q in questions(5)}
+        assert turn.read(Score) == []
+        assert run.recipe == recipe
+
+
+def test_a_loss_that_is_not_a_number_survives(place: Path, recipe: Recipe) -> None:
+    step = TrainingStep(arm="taught", phase="sft", step=1, loss=float("nan"), metrics={"grad": float("inf")})
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([step])
+        back = run.round(1).read(TrainingStep)[0]
+    assert str(back.loss) == "nan"
+    assert back.metrics == {"grad": float("inf")}
+
+
+def test_lone_surrogate_that_slipped_through_does_not_break_the_file(place: Path, recipe: Recipe) -> None:
+    hostile = Question.model_construct(id="x", text="a\ud800b", topic="", method="external", document_id=None)
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append([hostile, *questions(1)])
+        assert [q.text for q in run.round(1).read(Question)] == ["a?b", "What is 0?"]
+
+
+def test_a_damaged_line_in_the_middle_names_file_and_line(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(questions(3))
+    file = place / "rounds/1/questions.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    for damage in (b"garbage\n", b"[1]\n", b'{"id": "x", "text": 3}\n', b"\n"):
+        file.write_bytes(lines[0] + damage + lines[2])
+        with Run.open(place) as run, pytest.raises(RunError, match=r"questions\.jsonl, line 2"):
+            run.round(1).read(Question)
+    file.write_bytes(lines[0] + b"garbage\n" + lines[2])
+    with Run.open(place) as run, pytest.raises(RunError, match="line 2"):
+        run.round(1).append(questions(4))
+
+
+def test_rewrite_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(3))
+        turn.rewrite(Question, questions(3)[1:])
+        assert turn.read(Question) == questions(3)[1:]
+        turn.append(questions(3))  # the first one is not there any more
+        assert turn.read(Question) == [*questions(3)[1:], questions(1)[0]]
+        turn.rewrite(Question, [])
+        assert turn.read(Question) == []
+        turn.append(questions(1))
+        assert turn.read(Question) == questions(1)
+
+
+def test_a_rewrite_that_fails_loses_nothing(
+    place: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(3))
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match="No space left"):
+            turn.rewrite(Question, questions(1))
+        assert turn.read(Question) == questions(3)
+        assert turn.ids(Question) == {q.id for q in questions(3)}
+
+
+def test_appending_is_near_linear(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        run.round(1).append(Question(text=f"bulk {n}") for n in range(20_000))
+        start = time.perf_counter()
+        for n in range(20):  # small appends to a large file read nothing back
+            run.round(1).append([Question(text=f"single {n}")])
+        assert time.perf_counter() - start < 2
+        assert len(run.round(1).ids(Question)) == 20_020
