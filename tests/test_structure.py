@@ -248,13 +248,32 @@ def test_init_files_hand_names_on_and_hold_no_logic() -> None:
     assert not wrong
 
 
-def test_no_two_classes_have_the_same_name() -> None:
+def named_types(tree: ast.Module) -> Iterator[str]:
+    """Public classes, and the aliases of types that a module gives a capitalised name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and re.fullmatch("[A-Z]+[a-z][A-Za-z0-9]*", target.id):
+                    yield target.id
+
+
+def test_no_two_classes_or_type_aliases_have_the_same_name() -> None:
     homes: dict[str, list[str]] = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(relative(path))
+        for name in named_types(ast.parse(path.read_text(encoding="utf-8"))):
+            if not name.startswith("_"):
+                homes.setdefault(name, []).append(relative(path))
     assert not {name: places for name, places in homes.items() if len(places) > 1}
+
+
+def test_an_alias_is_seen() -> None:
+    assert list(named_types(ast.parse("Pair = tuple[str, str]\nLIMIT = 3\nclass Row: ...\n"))) == [
+        "Row",
+        "Pair",
+    ]
 
 
 def test_the_files_of_a_run_are_named_in_one_place() -> None:

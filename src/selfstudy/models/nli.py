@@ -28,7 +28,7 @@ _CPU_TOKENS, _GPU_TOKENS = 512, 16_384
 _UNLIMITED = 10**6
 """Tokenizers without a limit say a number far above this one."""
 
-Pair = tuple[str, str]
+TextPair = tuple[str, str]
 Logits = npt.NDArray[np.float64]
 
 
@@ -71,7 +71,7 @@ class EntailmentClassifier:
         self._fingerprint = digest(files, str(self.model.dtype), "windows")
 
     def probabilities(
-        self, pairs: Sequence[Pair], progress: Progress | None = None
+        self, pairs: Sequence[TextPair], progress: Progress | None = None
     ) -> npt.NDArray[np.float64]:
         """For (premise, hypothesis) pairs: shape (len(pairs), 2), columns P(entailment), P(contradiction).
 
@@ -82,7 +82,7 @@ class EntailmentClassifier:
         powers = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf))
         return np.asarray(powers / powers.sum(1, keepdims=True))
 
-    def classes(self, pairs: Sequence[Pair]) -> list[str]:
+    def classes(self, pairs: Sequence[TextPair]) -> list[str]:
         """Each pair's most probable label over all classes: entailment, neutral, contradiction or another.
 
         It is empty where the model gives NaN or inf.
@@ -92,18 +92,18 @@ class EntailmentClassifier:
         logits = self._logits(pairs, None)
         return [self._labels[row.argmax()] if np.isfinite(row).all() else "" for row in logits]
 
-    def _logits(self, pairs: Sequence[Pair], progress: Progress | None) -> Logits:
+    def _logits(self, pairs: Sequence[TextPair], progress: Progress | None) -> Logits:
         """Shape (len(pairs), classes); each distinct pair is judged once.
 
         The pairs of a call that are not in the cache are judged together and kept in one step: a call that
         was killed and is made again judges the same batches, so its floats are the same.
         """
-        wanted: dict[Pair, list[int]] = {}
+        wanted: dict[TextPair, list[int]] = {}
         for index, (premise, hypothesis) in enumerate(pairs):
             wanted.setdefault((premise, hypothesis), []).append(index)
         result = np.empty((len(pairs), len(self._labels)))
 
-        def settle(pair: Pair, row: Logits) -> None:
+        def settle(pair: TextPair, row: Logits) -> None:
             result[wanted[pair]] = row
             if progress is not None:
                 progress(len(wanted[pair]))
@@ -121,12 +121,12 @@ class EntailmentClassifier:
             )
         return result
 
-    def _keys(self, pairs: Sequence[Pair]) -> dict[Pair, str]:
+    def _keys(self, pairs: Sequence[TextPair]) -> dict[TextPair, str]:
         if self._cache is None:
             return {}
         return {pair: digest(self._fingerprint, *pair) for pair in pairs}
 
-    def _known(self, keys: dict[Pair, str]) -> dict[Pair, Logits]:
+    def _known(self, keys: dict[TextPair, str]) -> dict[TextPair, Logits]:
         """The logits of those pairs that are in the cache, whole."""
         found = self._cache.get(list(keys.values())) if self._cache is not None else {}
         size = len(self._labels) * np.dtype(np.float64).itemsize
@@ -136,7 +136,7 @@ class EntailmentClassifier:
             if len(found.get(key, b"")) == size
         }
 
-    def _judge_all(self, pairs: Sequence[Pair], settle: Callable[[Pair, Logits], None]) -> None:
+    def _judge_all(self, pairs: Sequence[TextPair], settle: Callable[[TextPair, Logits], None]) -> None:
         """Judges distinct pairs in batches, and settles each; a long one when all its windows are judged."""
         if not pairs:
             return
@@ -149,9 +149,9 @@ class EntailmentClassifier:
         parts = dict.fromkeys(part for sides in split.values() for part in windows.product(*sides))
         short = dict.fromkeys(pair for pair in pairs if pair not in split)
         every = list(short | parts)
-        rows: dict[Pair, Logits] = {}
+        rows: dict[TextPair, Logits] = {}
 
-        def keep(pair: Pair, row: Logits) -> None:
+        def keep(pair: TextPair, row: Logits) -> None:
             if pair in parts:
                 rows[pair] = row
             if pair in short:
@@ -175,7 +175,7 @@ class EntailmentClassifier:
         text = text.encode("utf-8", "replace").decode()
         return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _joined(self, rows: dict[Pair, Logits], premises: list[str], hypotheses: list[str]) -> Logits:
+    def _joined(self, rows: dict[TextPair, Logits], premises: list[str], hypotheses: list[str]) -> Logits:
         """The logits of a long pair out of those of its windows."""
         columns = self._labels.index("entailment"), self._labels.index("contradiction")
         each = [
@@ -186,9 +186,9 @@ class EntailmentClassifier:
 
     def _judge_short(
         self,
-        pairs: Sequence[Pair],
+        pairs: Sequence[TextPair],
         encoded: list[dict[str, list[int]]],
-        settle: Callable[[Pair, Logits], None],
+        settle: Callable[[TextPair, Logits], None],
     ) -> None:
         """Judges encoded pairs in batches; one that is still too long is cut off."""
         encoded = [{name: ids[: self._limit] for name, ids in one.items()} for one in encoded]
@@ -216,7 +216,7 @@ class EntailmentClassifier:
                 settle(pairs[i], row)
             start = end
 
-    def _encode(self, pairs: Sequence[Pair]) -> list[dict[str, list[int]]]:
+    def _encode(self, pairs: Sequence[TextPair]) -> list[dict[str, list[int]]]:
         """Each pair's model inputs, not padded. What is no Unicode text (a lone surrogate) becomes "?"."""
         premises, hypotheses = (
             [text.encode("utf-8", "replace").decode() for text in side] for side in zip(*pairs, strict=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from selfstudy import text as texts
 
-Rows = npt.NDArray[np.float64]
+ClassShares = npt.NDArray[np.float64]
 
 
 def windows(text: str, size: int, count: Callable[[str], int]) -> list[str]:
@@ -45,7 +45,7 @@ def _cut(piece: str, size: int, count: Callable[[str], int]) -> list[str]:
     return [*_cut(piece[:at].rstrip(), size, count), *_cut(piece[at:].lstrip(), size, count)]
 
 
-def over_premises(rows: Rows, entailment: int, contradiction: int) -> Rows:
+def over_premises(rows: ClassShares, entailment: int, contradiction: int) -> ClassShares:
     """The logits of the window of a premise that decides: most probable entailment or contradiction.
 
     What a text says anywhere it says; windows that speak of something else are neutral.
@@ -59,7 +59,7 @@ def over_premises(rows: Rows, entailment: int, contradiction: int) -> Rows:
     return np.asarray(rows[_shares(rows)[:, [entailment, contradiction]].max(1).argmax()])
 
 
-def over_hypotheses(rows: Rows, entailment: int, contradiction: int) -> Rows:
+def over_hypotheses(rows: ClassShares, entailment: int, contradiction: int) -> ClassShares:
     """The logits of the window of a hypothesis that decides: one that is contradicted, else as above.
 
     A contradiction counts wherever it stands.  Windows that speak of something else say nothing against the
@@ -72,7 +72,7 @@ def over_hypotheses(rows: Rows, entailment: int, contradiction: int) -> Rows:
     return over_premises(rows, entailment, contradiction)
 
 
-def _shares(rows: Rows) -> Rows:
+def _shares(rows: ClassShares) -> ClassShares:
     powers = np.exp(rows - rows.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))
 

@@ -65,7 +65,7 @@ def _no_secret(name: str) -> str:
     return name
 
 
-Option = str | int | float
+EngineOption = str | int | float
 
 
 class ServerModel(Block):
@@ -75,9 +75,9 @@ class ServerModel(Block):
     engine: EngineName
     model: str = "atlas"
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
-    args: dict[Annotated[str, AfterValidator(_no_secret)], Option | bool | list[Option] | None] = Field(
-        default_factory=dict
-    )
+    args: dict[
+        Annotated[str, AfterValidator(_no_secret)], EngineOption | bool | list[EngineOption] | None
+    ] = Field(default_factory=dict)
     """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
     url: Url | None = None
     """A server that runs already, for example http://127.0.0.1:8000; it is used and never stopped."""

@@ -18,10 +18,10 @@ from rich.text import Text
 from selfstudy.show.words import auroc_with_interval, milliseconds, number, percent
 from selfstudy.version import __version__
 
-Data = Mapping[str, Any]
+JSONObject = Mapping[str, Any]
 
 
-def print_comparison(data: Data, console: Console) -> None:
+def print_comparison(data: JSONObject, console: Console) -> None:
     """Print `data`, the plain form of a comparison: scorers, agreement and ways of asking of each run."""
     agreed = {matrix.run: matrix for matrix in matrices(data)}
     for run in dict.fromkeys(row["run"] for row in data["scorers"]):
@@ -52,7 +52,7 @@ def _table(left: str, right: Sequence[str], *, gap: int = 2) -> Table:
     return table
 
 
-def _scorers(rows: Sequence[tuple[int, Data]]) -> Table:
+def _scorers(rows: Sequence[tuple[int, JSONObject]]) -> Table:
     cuts = {row["threshold"] for _, row in rows}
     failed = [
         f"{row['scorer']} {row['answers'] - row['scored']:,}"
@@ -96,7 +96,7 @@ def _agreement(matrix: Matrix) -> Table:
     return table
 
 
-def _methods(rows: Sequence[Data]) -> Table:
+def _methods(rows: Sequence[JSONObject]) -> Table:
     table = _table("way of asking", ("questions", "topics", "inconsistent", "AUROC"))
     for row in rows:
         table.add_row(
@@ -109,7 +109,7 @@ def _methods(rows: Sequence[Data]) -> Table:
     return table
 
 
-def _across(pairs: Sequence[Data], scorers: Sequence[Data]) -> Table:
+def _across(pairs: Sequence[JSONObject], scorers: Sequence[JSONObject]) -> Table:
     table = _table("the same scorer in two runs", ("questions", "equal verdicts", "rank correlation"))
     for pair in pairs:
         one, other = scorers[pair["left"]], scorers[pair["right"]]
@@ -143,7 +143,7 @@ class Plane:
     y_ticks: tuple[tuple[float, str], ...]
 
 
-def plane(rows: Sequence[Data], width: int = 460, height: int = 220) -> Plane | None:
+def plane(rows: Sequence[JSONObject], width: int = 460, height: int = 220) -> Plane | None:
     """The chart of the scorers with AUROC and cost; None for fewer than two."""
     shown = [(i, row) for i, row in enumerate(rows, 1) if row["auroc"] is not None and row["seconds"]]
     if len(shown) < 2:
@@ -185,10 +185,10 @@ class Matrix:
     run: str
     numbers: tuple[int, ...]
     names: tuple[str, ...]
-    cells: tuple[tuple[Data | None, ...], ...]
+    cells: tuple[tuple[JSONObject | None, ...], ...]
 
 
-def matrices(data: Data) -> list[Matrix]:
+def matrices(data: JSONObject) -> list[Matrix]:
     """One matrix per run with several scorers."""
     pairs = {(pair["left"], pair["right"]): pair for pair in data["agreements"]}
     found = []
@@ -201,7 +201,7 @@ def matrices(data: Data) -> list[Matrix]:
     return found
 
 
-def context(data: Data) -> dict[str, Any]:
+def context(data: JSONObject) -> dict[str, Any]:
     """What the template `scorers.html.j2` needs."""
     return {
         "comparison": data,
@@ -212,7 +212,7 @@ def context(data: Data) -> dict[str, Any]:
     }
 
 
-def write_comparison(data: Data, path: Path) -> None:
+def write_comparison(data: JSONObject, path: Path) -> None:
     """Write the comparison as one HTML file that needs no network.
 
     Raises:

@@ -15,10 +15,10 @@ from typing import Any, Literal
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.records import Completion
 
-Ending = Literal["stop", "length", "filter", "failed", "no text"]
+ReplyEnding = Literal["stop", "length", "filter", "failed", "no text"]
 """Why a text ended: by itself; at a limit; withheld; the server gave up; it is something else than text."""
 
-_ENDINGS: dict[Ending, str] = {
+_ENDINGS: dict[ReplyEnding, str] = {
     "filter": "filter safety blocked blocklist prohibited recitation moderation toxic",
     "no text": "tool tools function functions call calls image audio",
     "failed": "error abort aborted cancel cancelled canceled timeout failed failure",
@@ -106,11 +106,11 @@ def _completion(
     )
 
 
-def _remedy(ending: Ending) -> str:
+def _remedy(ending: ReplyEnding) -> str:
     return " (raise max_new_tokens, or switch thinking off with `extra`)" if ending == "length" else ""
 
 
-def _ending(reason: object) -> Ending:
+def _ending(reason: object) -> ReplyEnding:
     """What a finish reason means, by its words; without one the text just ended."""
     if reason is None or reason == "":
         return "stop"

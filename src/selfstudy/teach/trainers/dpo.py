@@ -60,7 +60,7 @@ def train(
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.Row]:
+def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.TokenRow]:
     """`prompt_ids`, `chosen_ids` and `rejected_ids` of each pair, exactly as generation sees them."""
     tokens = shared.Tokens(lm)
     chats = [pair.prompt for pair in pairs]

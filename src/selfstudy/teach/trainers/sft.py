@@ -55,7 +55,7 @@ def train(
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
-def tokenised(lm: HasWeights, examples: Sequence[Example]) -> list[shared.Row]:
+def tokenised(lm: HasWeights, examples: Sequence[Example]) -> list[shared.TokenRow]:
     """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation."""
     tokens = shared.Tokens(lm)
     prompts = tokens.prompts([e.prompt for e in examples])

@@ -29,7 +29,7 @@ from selfstudy.recipe import LoraBlock, TrainingBlock
 from selfstudy.records import Chat, TrainedArm, TrainingStep
 
 T = TypeVar("T")
-Row = dict[str, list[int]]
+TokenRow = dict[str, list[int]]
 """Token ids by column."""
 
 LOGGED = 50
@@ -126,8 +126,8 @@ def merged(model: Any) -> Any:
 
 
 def readable(
-    model: Any, rows: Sequence[Row], names: Sequence[str], limit: int | None = None
-) -> tuple[list[Row], dict[str, str]]:
+    model: Any, rows: Sequence[TokenRow], names: Sequence[str], limit: int | None = None
+) -> tuple[list[TokenRow], dict[str, str]]:
     """The rows that the model can read, and why not the others, by name.
 
     A row is token ids by column; `prompt_ids`, where there is one, comes before each other column.
@@ -158,7 +158,7 @@ def readable(
     return kept, dropped
 
 
-def length(row: Row) -> int:
+def length(row: TokenRow) -> int:
     """Tokens of the longest sequence of a row."""
     before = len(row.get("prompt_ids", ()))
     return max(len(ids) + before * (column != "prompt_ids" and before > 0) for column, ids in row.items())
@@ -192,7 +192,7 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any
 
 
 def arguments(
-    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[Row], sequences: int, folder: str
+    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[TokenRow], sequences: int, folder: str
 ) -> dict[str, Any]:
     """Arguments of transformers' Trainer that all phases share.
 
