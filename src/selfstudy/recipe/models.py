@@ -65,7 +65,7 @@ def _no_secret(name: str) -> str:
     return name
 
 
-EngineOption = str | int | float
+EngineOption = str | int | float | bool | list[str | int | float] | None
 
 
 class ServerModel(Block):
