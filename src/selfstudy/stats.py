@@ -28,8 +28,11 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927); inside [0, 1] and sensible at 0 and n.
+
+    Args:
+        successes: a sum of values in [0, 1], which vary no more than if each were 0 or 1.
 
     Raises:
         ValueError: not 0 <= successes <= n, or n is 0.

@@ -58,3 +58,13 @@ def test_a_mean_counts_each_fact_once() -> None:
     )
     widths = [f["details"]["before"]["gap_token_f1"] for f in (wide, narrow)]
     assert widths[0]["high"] - widths[0]["low"] > 2 * (widths[1]["high"] - widths[1]["low"])
+
+
+def test_the_interval_of_a_share_does_not_vanish_where_all_are_right() -> None:
+    rows = [
+        c.model_copy(update={"fact": f"fact {i // 2}"})
+        for i, c in enumerate(checks("base", "known", [True] * 40))
+    ]
+    detail = outcome(rows)["details"]["before"]["known_correct"]
+    assert (detail["facts"], detail["high"]) == (20, 1.0)
+    assert detail["low"] == pytest.approx(20 / (20 + 1.959964**2))  # Wilson at 20 of 20

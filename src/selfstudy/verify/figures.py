@@ -41,11 +41,13 @@ def outcome(
     there only if such an arm was checked.  A figure is None when nothing was measured.
 
     Each fact counts once, however many questions ask about it (`Check.fact`): the value is the mean over
-    facts, and the interval resamples facts.
+    facts, and so does the interval.
 
     `details[arm][figure]` is {"n", "facts", "judged_by", "failed", "low", "high"}: checks counted, facts they
     are about, how many of the checks were judged by what ({"key": 40, "reference": 60}; "page" for reading),
-    checks that failed, and the confidence interval: Wilson's for one question a fact, else a bootstrap.
+    checks that failed, and the confidence interval.  Of shares it is Wilson's over facts: a fact of which some
+    questions are right varies less than one that is right or wrong, so it is wide enough, and it does not
+    vanish where all are right, as a bootstrap's would.  Of other means it is a bootstrap over facts.
     """
     everything = list(checks)
     how = Resampling(confidence, resamples, seed)
@@ -69,8 +71,9 @@ def _share(checks: Sequence[Check], how: Resampling) -> Figure:
     counted = [check for check in checks if check.correct is not None]
     values = [float(check.correct or 0) for check in counted]
     interval = None
-    if counted and len({check.unit for check in counted}) == len(counted):
-        interval = wilson(round(sum(values)), len(values), how.confidence)
+    if counted:
+        shares = by_fact(counted, values)
+        interval = wilson(float(sum(shares)), len(shares), how.confidence)
     return _figure(counted, values, len(checks) - len(counted), how, interval)
 
 
