@@ -45,9 +45,9 @@ def outcome(
 
     `details[arm][figure]` is {"n", "facts", "judged_by", "failed", "low", "high"}: checks counted, facts they
     are about, how many of the checks were judged by what ({"key": 40, "reference": 60}; "page" for reading),
-    checks that failed, and the confidence interval.  Of shares it is Wilson's over facts: a fact of which some
-    questions are right varies less than one that is right or wrong, so it is wide enough, and it does not
-    vanish where all are right, as a bootstrap's would.  Of other means it is a bootstrap over facts.
+    checks that failed, and the confidence interval.  Of shares it is Wilson's over facts: a fact of which
+    some questions are right varies less than one that is right or wrong, so it is wide enough, and it does
+    not vanish where all are right, as a bootstrap's would.  Of other means it is a bootstrap over facts.
     """
     everything = list(checks)
     how = Resampling(confidence, resamples, seed)
