@@ -212,6 +212,19 @@ def test_failed_checks_are_left_out_and_too_many_shut_the_gate() -> None:
     assert not decide(taught(100), RULES).promoted
 
 
+@pytest.mark.parametrize(("failed", "promoted"), [(0, True), (8, True), (18, False)])
+def test_known_questions_that_the_taught_model_fails_at_may_be_forgotten(failed: int, promoted: bool) -> None:
+    """A few are forgiven, but only as many as leave a fall beyond margin and slack excluded."""
+    after: list[bool | None] = [False] * 6 + [None] * failed + [True] * (394 - failed)
+    known = checks("base", "known", [True] * 400) + checks("taught", "known", after)
+    gate = decide(LEARNED + known, RULES)
+    assert gate.gains["known"].failed == failed <= 0.05 * 400
+    assert gate.promoted is promoted
+    if not promoted:
+        assert "too few questions to exclude a fall of more than 0.07" in gate.reasons[0]
+        assert f"on {400 - failed} questions, {failed} more failed" in gate.reasons[0]
+
+
 def test_a_control_has_to_be_beaten() -> None:
     base = LEARNED + both("known", 100, 100, 100)
     weak = decide(base + checks("control", "gap", share(12, 100)), CONTROLLED)
