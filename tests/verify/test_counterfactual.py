@@ -63,3 +63,11 @@ def test_an_answer_that_the_page_has_already_is_not_put_into_it() -> None:
     assert first is not None
     assert contains(first[0], "Lima")
     assert second is None
+
+
+def test_a_number_is_swapped_as_a_whole_and_not_inside_another() -> None:
+    questions = ["How many towns are in A?", "How many towns are in B?"]
+    pages = ["A is 5.5 km from B. A has 5 towns and 1,005 farms; 5, no more.", "B has 12 towns."]
+    first, _ = swapped(questions, [Expected(("5",), ""), Expected(("12",), "")], pages)
+    assert first is not None
+    assert first.page == "A is 5.5 km from B. A has 12 towns and 1,005 farms; 12, no more."

@@ -73,5 +73,5 @@ def _added(question: str, statement: str) -> list[str]:
 
 
 def _whole(words: str) -> re.Pattern[str]:
-    """Places of `words` that are not part of longer words."""
-    return re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")
+    """Places of `words` that are not part of longer words or numbers: 5 is not in 5.5 or 1,005."""
+    return re.compile(rf"(?<!\w)(?<!\d[.,]){re.escape(words)}(?!\w|[.,]\d)")
