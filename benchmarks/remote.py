@@ -7,7 +7,7 @@ others wait: no client can get more than places / latency answers a second out o
 of that which `RemoteLM.generate` gets, its CPU seconds per request (all threads, user and system), and for
 comparison what the layers below it cost alone: the openai client's raw request, and the HTTP client's.
 
-Targets: at least 90% of the throughput, less than 1 ms of CPU per request.
+No model answers here: what is measured is the client alone (docs/decisions/0007-transport.md).
 """
 
 from __future__ import annotations

@@ -10,10 +10,8 @@ import asyncio
 import logging
 import os
 import time
-import urllib.request
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -21,7 +19,7 @@ from pydantic_core import from_json
 
 from selfstudy.errors import ModelError
 from selfstudy.models.remote.concurrency import LoadSignal
-from selfstudy.models.remote.connections import ConnectionPool
+from selfstudy.models.remote.connections import Connections
 from selfstudy.recipe import RemoteModel
 
 log = logging.getLogger(__name__)
@@ -125,8 +123,7 @@ class HTTPClient:
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
         self._http = httpx2.AsyncClient(
-            transport=None if _proxied(block.base_url) else ConnectionPool(),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=block.concurrency),
+            transport=Connections(block.base_url, kept=block.concurrency),
             follow_redirects=False,  # a key goes where the recipe says, and nowhere else
             timeout=timeout,
         )
@@ -202,7 +199,11 @@ class HTTPClient:
 
     def _broken(self, cause: BaseException) -> Trouble:
         message = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
-        kind: TroubleKind = "unreachable" if isinstance(cause, httpx2.ConnectError) else "again"
+        kind: TroubleKind = "again"
+        if isinstance(cause, (httpx2.ConnectError, httpx2.ProxyError)):
+            kind = "unreachable"
+        elif isinstance(cause, httpx2.DecodingError):  # too long, or not what its header says
+            kind = "malformed"
         return Trouble(kind, self._shown(message))
 
     def _refusal(self, response: httpx2.Response) -> Trouble | ModelError:
@@ -254,16 +255,6 @@ def _checked(value: str, where: str) -> str:
             "put the key alone there, exactly as its provider shows it",
         )
     return value
-
-
-def _proxied(url: str) -> bool:
-    """Whether the environment names a proxy for `url`; the standard transport then finds its way."""
-    where = urlsplit(url)
-    host = where.hostname or ""
-    if host in ("127.0.0.1", "localhost", "::1"):
-        return False
-    proxies = urllib.request.getproxies()
-    return bool(proxies.get(where.scheme) or proxies.get("all")) and not urllib.request.proxy_bypass(host)
 
 
 def _is_passing(status: int) -> bool:
