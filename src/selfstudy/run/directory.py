@@ -12,20 +12,17 @@ The only place that knows what the files and folders of a run are called; `Run` 
     promoted/ promoted.json                     what was promoted last
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
-What is resumed: a stage without its marker runs again and skips the ids that are there (`Round.pending`).
+What is done again after a kill: resume.py.
 Records hold no timestamps, so an interrupted and resumed run ends equal to an undisturbed one.  Knows nothing
 of what a stage does, nor how records are written (record_files.py).
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -37,19 +34,14 @@ from selfstudy.files import jsonl, lock
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
 from selfstudy.records import Failure, TrainedArm
+from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, stored_recipe
 from selfstudy.run.record_files import RecordFiles, require_writer
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
-
 SCORING = "score "
 """Before a scorer's name: what scoring with it cost, in `Run.costs`."""
-
-
-_DONE = ".done"
-"""Ends the name of the marker of a finished stage."""
 
 
 class _In:
@@ -263,17 +255,8 @@ class Run:
         require_writer(self.writable, self.path)
 
     def _repair(self) -> None:
-        """Repair what a kill or a full disk left: torn last lines of JSONL files, half a promotion."""
-        if self.promoted_aside.is_dir():
-            if self.promoted_folder.is_dir():
-                shutil.rmtree(self.promoted_aside, ignore_errors=True)
-            else:
-                self.promoted_aside.rename(self.promoted_folder)
-        jsonl.repair(self.timings_file, self.path)
-        for turn in self.rounds:
-            for path in sorted(turn.path.glob("*.jsonl")):
-                if jsonl.repair(path, self.path):
-                    turn._distrust_markers(path)
+        rounds = [one.path for one in self.rounds]
+        resume.repair(self.path, rounds, self.timings_file, self.promoted_folder, self.promoted_aside)
 
 
 class Round(RecordFiles):
@@ -308,42 +291,18 @@ class Round(RecordFiles):
 
     def finished(self, stage: str) -> bool:
         """Whether `finish(stage)` was called in this or an earlier session."""
-        return self._marker(stage).exists()
+        return resume.marker(self.path, stage).exists()
 
     def finish(self, stage: str) -> None:
-        """Mark `stage` as done. The marker holds the size of each record file: see `_distrust_markers`."""
+        """Mark `stage` as done; see resume.py for when that is void."""
         self._require_writer()
-        sizes = {path.name: path.stat().st_size for path in sorted(self.path.glob("*.jsonl"))}
-        jsonl.replace(self._marker(stage), to_json(sizes), self.run.path)
+        resume.mark(self.path, self.run.path, stage)
 
     def pending(
         self, items: Sequence[T], size: int, done: Callable[[T], bool], first: int | None = None
     ) -> Iterator[list[T]]:
-        """Cut `items` into fixed blocks of `size`; yield, whole, each block with an item not yet done.
-
-        With `first` the first block is cut there once more: to see soon whether anything comes of it.
-
-        A half-finished block is computed again entirely, so that batch shapes, and hence floats, equal those
-        of an undisturbed run; `append` skips what is already there.
-        """
-        starts = sorted({*range(0, len(items), size), *([first] if first and first < size else [])})
-        for start, end in pairwise([*starts, len(items)]):
-            block = list(items[start:end])
-            if not all(done(item) for item in block):
-                yield block
-
-    def _marker(self, stage: str) -> Path:
-        return self.path / f"{stage}{_DONE}"
-
-    def _distrust_markers(self, repaired: Path) -> None:
-        """Drop the marker of every stage that finished when `repaired` was longer than it is now."""
-        size = repaired.stat().st_size
-        for marker in sorted(self.path.glob(f"*{_DONE}")):
-            if from_json(marker.read_bytes()).get(repaired.name, 0) > size:
-                log.warning(
-                    "%s lost records that %s had written: the stage runs again", repaired, marker.stem
-                )
-                marker.unlink()
+        """The blocks of `items` that must be done, or done again: see `resume.pending`."""
+        return resume.pending(items, size, done, first)
 
 
 def is_run(path: Path) -> bool:

@@ -1,21 +1,38 @@
-"""What is done again after a kill, and what is not.
+"""What is done again after a kill, and what is not; called by `Run` and `Round`, and by the stages.
 
-A stage that was killed starts again; an item that is done is not asked again (`done`).
+Opening a run repairs its files (`repair`).  A stage with its marker is not run again; the marker is dropped
+once records that it counted are lost.  A stage without one runs again: items that are done (`done`) are
+skipped, block by block (`pending`).  Knows nothing of what a stage does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import logging
+import shutil
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import TypeVar
 
-from selfstudy.records import Failure, Record
-from selfstudy.run.directory import Round
+from pydantic_core import from_json, to_json
 
+from selfstudy.files import jsonl
+from selfstudy.records import Failure, Record
+from selfstudy.run.record_files import RecordFiles
+
+T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 K = TypeVar("K", bound=Hashable)
 
+log = logging.getLogger(__name__)
 
-def done(round_: Round, kind: type[R], item: Callable[[R], K], stage: str | None = None) -> set[K | str]:
+_DONE = ".done"
+"""Ends the name of the marker of a finished stage."""
+
+
+def done(
+    round_: RecordFiles, kind: type[R], item: Callable[[R], K], stage: str | None = None
+) -> set[K | str]:
     """The items of a step that need not be done again.
 
     Args:
@@ -28,3 +45,60 @@ def done(round_: Round, kind: type[R], item: Callable[[R], K], stage: str | None
     if stage is not None:
         found |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == stage}
     return found
+
+
+def pending(
+    items: Sequence[T], size: int, done: Callable[[T], bool], first: int | None = None
+) -> Iterator[list[T]]:
+    """Cut `items` into fixed blocks of `size`; yield, whole, each block with an item not yet done.
+
+    With `first` the first block is cut there once more: to see soon whether anything comes of it.
+
+    A half-finished block is computed again entirely, so that batch shapes, and hence floats, equal those of
+    an undisturbed run; `Round.append` skips what is already there.
+    """
+    starts = sorted({*range(0, len(items), size), *([first] if first and first < size else [])})
+    for start, end in pairwise([*starts, len(items)]):
+        block = list(items[start:end])
+        if not all(done(item) for item in block):
+            yield block
+
+
+def marker(folder: Path, stage: str) -> Path:
+    """The file in the folder of a round that says that `stage` has finished."""
+    return folder / f"{stage}{_DONE}"
+
+
+def mark(folder: Path, root: Path, stage: str) -> None:
+    """Marks `stage` as finished. The marker holds the size of each record file: see `_distrust_markers`."""
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.jsonl"))}
+    jsonl.replace(marker(folder, stage), to_json(sizes), root)
+
+
+def repair(root: Path, rounds: Iterable[Path], timings: Path, promoted: Path, aside: Path) -> None:
+    """Repair what a kill or a full disk left: torn last lines of JSONL files, half a promotion.
+
+    Args:
+        root: the folder of the run, named in errors.
+        rounds: the folders of its rounds.
+        aside: what was promoted before, if a kill left it there.
+    """
+    if aside.is_dir():
+        if promoted.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(promoted)
+    jsonl.repair(timings, root)
+    for folder in rounds:
+        for path in sorted(folder.glob("*.jsonl")):
+            if jsonl.repair(path, root):
+                _distrust_markers(folder, path)
+
+
+def _distrust_markers(folder: Path, repaired: Path) -> None:
+    """Drop the marker of every stage that finished when `repaired` was longer than it is now."""
+    size = repaired.stat().st_size
+    for found in sorted(folder.glob(f"*{_DONE}")):
+        if from_json(found.read_bytes()).get(repaired.name, 0) > size:
+            log.warning("%s lost records that %s had written: the stage runs again", repaired, found.stem)
+            found.unlink()
