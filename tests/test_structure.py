@@ -309,6 +309,7 @@ def test_the_files_of_a_run_are_named_in_one_place() -> None:
 
 
 SPELL_OWN = {
+    "run/resume.py": "the marker that resuming goes by; the table in run/directory.py lists it",
     "verbs/score.py": "the user's own cache is called as that of a run, and lies elsewhere",
     "files/jsonl.py": "the error for a damaged line tells what to delete",
 }
