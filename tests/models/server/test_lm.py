@@ -224,9 +224,15 @@ def test_a_port_that_was_taken_meanwhile(
     assert first["port"] != second["port"]
 
 
+@pytest.mark.parametrize("backoff", [0.5, 0.001])  # the tries end after its watchdog says so, or before
 def test_a_server_that_dies_while_it_is_asked(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    home: Path,
+    model: Callable[..., ServerModel],
+    monkeypatch: pytest.MonkeyPatch,
+    servers: Servers,
+    backoff: float,
 ) -> None:
+    monkeypatch.setattr("selfstudy.models.remote.retries.BACKOFF", backoff)
     monkeypatch.setenv("FAKE_DIES", "1")
     with pytest.raises(ModelError, match="ended while") as error:
         said(ServerLM(model(), servers))

@@ -138,18 +138,19 @@ class ServerLM:
         try:
             found = ask(self._ready(server))
         except ModelError:
-            self._check_alive(server)
+            if server is not None and server.ended():
+                raise self._ended(server) from None
             raise
-        self._check_alive(server)
+        if server is not None and not server.alive:
+            raise self._ended(server)
         return found
 
-    def _check_alive(self, server: Server | None) -> None:
-        if server is not None and not server.alive:
-            raise ModelError(
-                f"the {self._block.engine} server ended while it was asked. Its last lines:\n"
-                + server.log_tail(),
-                "give the same command again to go on; if memory ran out, change the engine's `args`",
-            )
+    def _ended(self, server: Server) -> ModelError:
+        return ModelError(
+            f"the {self._block.engine} server ended while it was asked. Its last lines:\n"
+            + server.log_tail(),
+            "give the same command again to go on; if memory ran out, change the engine's `args`",
+        )
 
     def _ready(self, server: Server | None) -> LanguageModel:
         """A client of the server, which has this model (and adapter)."""

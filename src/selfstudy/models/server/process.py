@@ -74,6 +74,13 @@ class Server:
     def alive(self) -> bool:
         return self._watchdog.poll() is None
 
+    def ended(self) -> bool:
+        """Whether it has ended; if it does not answer, its watchdog gets the time to clean up and say so."""
+        if self.alive and not answers(self.url + self.engine.health):
+            with suppress(subprocess.TimeoutExpired):
+                self._watchdog.wait(STOP_SECONDS)
+        return not self.alive
+
     def wait(self, seconds: float) -> bool:
         """Waits until it answers; False if it ended or the time is over."""
         deadline = time.monotonic() + seconds
