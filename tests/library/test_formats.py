@@ -33,3 +33,17 @@ def test_rows_of_a_table_stay_apart(tmp_path: Path) -> None:
         ("a.csv#line 4", "3 fields, but 2 columns: a text that holds the separator needs quotes"),
         ("c.csv#line 2", "a row of more than 10,000,000 characters"),
     ]
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        'title: "The Mill" # new',
+        "title: The Mill  # new",
+        "title: >-\n  The\n  Mill\ndate: 1",
+        "title: 'The Mill'",
+    ],
+)
+def test_titles_of_front_matter_as_yaml_writes_them(tmp_path: Path, front: str) -> None:
+    (tmp_path / "page.md").write_text(f"---\n{front}\n---\nIt stands by the river.\n")
+    assert [one.title for one in read_documents(tmp_path).documents] == ["The Mill"]

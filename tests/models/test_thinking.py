@@ -102,3 +102,19 @@ def test_thinking_in_the_middle_goes_too() -> None:
     assert without_thinking("Wait.\n<think>\nIs it?\n</think>\nBamako.") == "Wait.\n\nBamako."
     with pytest.raises(NoAnswerError):
         without_thinking("Wait.\n<think>\nIs it?")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "<|thinking|>Hm.<|/thinking|>Rome",
+        "Thinking...\nHm.\n...done thinking.\n\nRome",
+        "<think>One <think>two</think> three</think>Rome",
+        "<think >Hm.</think >Rome",
+        '<think id="1">Hm.</think>Rome',
+        "<think:61c>Hm.</think:61c>Rome",
+        "<internal_monologue>Hm.</internal_monologue>Rome",
+    ],
+)
+def test_other_marks(words: str) -> None:
+    assert without_thinking(words) == "Rome"

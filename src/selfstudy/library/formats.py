@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -160,12 +161,23 @@ def read_markdown(source: Source) -> Iterator[Text | Bad]:
     yield Text(_stream(source), _markdown_title(head))
 
 
+def _yaml_text(value: str, behind: str) -> str:
+    """A value of front matter, without quotes and comment; `behind`: what follows, for one in lines below."""
+    value = value.strip()
+    if value[:1] in ("'", '"') and value.rfind(value[0]) > 0:
+        return value[1 : value.rfind(value[0])]
+    if value.rstrip("+-") in (">", "|"):
+        block = takewhile(lambda line: line[:1] in (" ", "\t"), behind.strip("\r\n").splitlines())
+        return " ".join(line.strip() for line in block)
+    return value.split(" #")[0].strip(" \t\"'")
+
+
 def _markdown_title(head: str) -> str:
     """The title of a page that begins with `head`; what stands in code or in a comment is none."""
     front = _FRONT_MATTER.match(head)
     if front:
         if named := _TITLE.search(front[0]):
-            return named[1].strip(" \t\"'")
+            return _yaml_text(named[1], front[0][named.end() :])
         head = head[front.end() :]
     before = fence = ""
     for line in _COMMENT.sub("", head).split("\n"):

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import re
 
-_NAME = r"(?:[\w-]+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|[\w-]+_think|scratchpad)"
-"""What the marks call it: <think>, <thinking>, <thought>, <reasoning>, <seed:think>, <longcat_think>."""
+_NAME = (
+    r"(?:[\w-]+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|[\w-]+_think|scratchpad"
+    r"|reflections?|analysis|chain_of_thought|cot|(?:inner_|internal_)(?:monologue|thoughts?)"
+    r"|think(?:ing)?_\w+)(?:[:\s][^<>\n]{0,40})?"
+)
+"""What the marks call it: <think>, <thinking>, <thought>, <reasoning>, <seed:think>, <think id="1">."""
 _OPENERS = (
     rf"<{_NAME}>",
     r"\[think\]",  # Magistral
+    r"<\|think(?:ing)?\|>",
+    r"\AThinking\.\.\.(?=\n)",  # Ollama's terminal
     rf"◁{_NAME}▷",
     r"<\|(?:begin_of_|start_)(?:thought|thinking|reasoning)\|>",
     r"<\|inner_prefix\|>",
@@ -23,6 +29,8 @@ _OPENERS = (
 _CLOSERS = (
     rf"</{_NAME}>",
     r"\[/think\]",
+    r"<\|/think(?:ing)?\|>",
+    r"(?:(?<=\n)|\A)\.\.\.done thinking\.(?=\s)",
     rf"◁/{_NAME}▷",
     r"<\|end_(?:of_)?(?:thought|thinking|reasoning)\|>",
     r"<\|inner_suffix\|>",
@@ -34,6 +42,7 @@ _CLOSERS = (
 _CLOSING = (
     (r"<(?!\|)([^|>]+)>", r"</\1>"),
     (r"\[(think)\]", r"[/\1]"),
+    (r"<\|(think|thinking)\|>", r"<|/\1|>"),
     (r"◁(.+)▷", r"◁/\1▷"),
     (r"<\|begin_of_(.+)\|>", r"<|end_of_\1|>"),
     (r"<\|START_(.+)\|>", r"<|END_\1|>"),
@@ -106,7 +115,10 @@ def without_thinking(text: str, *, opened: bool = False) -> str:
         closer = _first(re.compile(_CLOSERS[(opener.lastindex or 1) - 1], _FLAGS), rest, opener.end())
         if closer is None:
             raise NoAnswerError(f"the thinking, opened by {opener[0]!r}, was not finished")
+        nested = _OPENER.search(rest, opener.end(), closer.start()) is not None
         rest, cut = rest[: opener.start()] + rest[closer.end() :], True
+        if nested and (closer := _orphan(rest)) is not None:
+            rest = rest[closer.end() :]
     if not cut:
         return text
     wrapped = _ANSWER.fullmatch(rest.strip())

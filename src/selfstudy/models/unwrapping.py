@@ -54,7 +54,7 @@ _YES = r"(?:sure|certainly|of course|okay|ok|absolutely)\b[!,. ]*"
 _HERE = r"here\b[^:：?？\n]{0,100}"
 _LEAD_IN = re.compile(rf"(?:{_YES}(?:{_HERE})?|{_HERE})[:：]\s*(?=\S)", re.IGNORECASE)
 _EDGES = " \t\"'`*_|“”„«»‹›「」『』"
-_PAIRS = ("“”", "«»", "‹›", "「」", "『』")
+_PAIRS = (("“", "”"), ("«", "»"), ("‹", "›"), ("「", "」"), ("『", "』"))
 _HEAD = re.compile(r"^([-+*\d.) \t]*)\*\*([^*\n]+?)\s*:?\*\*\s*(?::|[–—-]\s).*$", re.MULTILINE)
 """A topic in bold, and what is said about it."""
 

@@ -10,6 +10,7 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.lm import LocalLM
@@ -321,3 +322,16 @@ def test_an_end_that_the_model_cannot_write_is_not_taught(small: Any) -> None:
 def test_templates_of_folders_are_read_too(tiny_llama: Path) -> None:
     fast = AutoTokenizer.from_pretrained(tiny_llama)
     assert fast.decode(ChatFormat(fast).encode_turns(["Paris."])[0]) == "Paris.<|end|>"
+
+
+def test_templates_that_want_parts_of_content_and_those_that_drop_the_user() -> None:
+    parts = (
+        "{% for m in messages %}<|{{ m.role }}|>{% for part in m.content %}{{ part.text }}{% endfor %}<|e|>"
+        "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    asked = chat("Who built it?", system="Be brief.")
+    assert ChatFormat(make_tokenizer(parts)).render(asked) == (
+        "<|system|>Be brief.<|e|><|user|>Who built it?<|e|><|assistant|>"
+    )
+    with pytest.raises(ModelError, match="leaves out what the user says"):
+        ChatFormat(make_tokenizer("{% for m in messages %}<|{{ m.role }}|>{{ m.words }}{% endfor %}"))

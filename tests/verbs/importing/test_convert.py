@@ -69,3 +69,15 @@ def test_the_same_answer_on_another_page_is_kept_and_the_key_has_every_wording(t
         assert len(run.round(1).read(Evidence)) == 2
     key = json.loads((tmp_path / "run" / "answer_key.jsonl").read_text())
     assert key["answer"] == ["1712", "in 1712"]
+
+
+def test_conflicts_that_no_context_tells_apart(tmp_path: Path) -> None:
+    page = "Begun in 1712, finished in 1733."
+    path = saved(tmp_path, row("1712", page), row("1733", page))
+    with pytest.raises(DataError, match="line 2: line 1 answers the same question otherwise"):
+        import_file(path, tmp_path / "run")
+    pair = {"prompt": WHEN, "chosen": "1712", "rejected": "1733"}
+    path = saved(tmp_path, pair, pair, {"prompt": WHEN, "chosen": "1733", "rejected": "1712"})
+    with pytest.raises(DataError, match="line 3: line 1 prefers '1712' to '1733'"):
+        import_file(path, tmp_path / "run")
+    assert import_file(path, tmp_path / "run", skip_bad=True)["failed"] == 1

@@ -21,7 +21,7 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models import thinking
-from selfstudy.models.local.template import Ending, Habits, habits
+from selfstudy.models.local.template import Ending, Habits, habits, hears_user
 from selfstudy.records import Chat, Message
 
 _ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -49,6 +49,14 @@ class ChatFormat:
         self._tokenizer = tokenizer
         self._templated = bool(getattr(tokenizer, "chat_template", None))
         words = _own_words(tokenizer)
+        self._parts = False
+        if self._templated and not hears_user(self._apply):
+            self._parts = True  # templates of models that see: content is a list of parts
+            if not hears_user(self._apply):
+                raise ModelError(
+                    "the model's chat template leaves out what the user says",
+                    "repair `chat_template` of its tokenizer, or remove it: then plain text is used",
+                )
         self._habits = habits(self._apply, words) if self._templated else _PLAIN
         self._first = [] if self._templated else _first_tokens(tokenizer)
         self.stop: tuple[str, ...] = self._habits.ending.stop
@@ -167,16 +175,23 @@ class ChatFormat:
                 ) from None
             return self._render(_without_system(chat), open_answer)
 
+    def _turn(self, turn: Message) -> dict[str, Any]:
+        return {"role": turn.role, "content": _parts_of(turn.content) if self._parts else turn.content}
+
     def _apply(self, chat: Chat, open_answer: bool) -> str:
         return str(
             self._tokenizer.apply_chat_template(
-                [turn.model_dump() for turn in chat],
+                [self._turn(turn) for turn in chat],
                 tokenize=False,
                 add_generation_prompt=open_answer,
                 # Templates of reasoning models read it, others ignore it: passages are short, direct answers.
                 enable_thinking=False,
             )
         )
+
+
+def _parts_of(content: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": content}]
 
 
 def _without_system(chat: Chat) -> Chat:

@@ -65,6 +65,12 @@ def habits(render: Render, words: Iterable[str]) -> Habits:
     )
 
 
+def hears_user(render: Render) -> bool:
+    """Whether a template renders the user's words; one that refuses the trial may still render others."""
+    text = _tried(render, (("user", _ASKED),), True)
+    return not text or _ASKED in text
+
+
 def _ending(render: Render, splitter: re.Pattern[str]) -> Ending:
     """What stands behind the assistant's words, at the end of a chat and before another turn."""
     turns = (("user", _ASKED), ("assistant", _SAID))

@@ -16,7 +16,7 @@ from selfstudy.files import jsonl
 from selfstudy.files.rows import MalformedError, Row, shown
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Failure, Record
+from selfstudy.records import Failure, Record, digest
 from selfstudy.run import Round
 from selfstudy.text import folded
 from selfstudy.verbs.importing import choices, columns
@@ -61,7 +61,7 @@ class _Said:
 
     place: str
     answers: frozenset[str]
-    has_page: bool
+    pages: frozenset[str]
 
 
 @dataclass
@@ -76,6 +76,7 @@ class Converter:
     def __post_init__(self) -> None:
         self._prompts = Prompts(self.recipe.prompts)
         self._seen: set[str] = set()
+        self._preferred: dict[str, str] = {}
         self._said: dict[str, list[_Said]] = {}
         self._key: dict[str, tuple[str, list[str]]] = {}
 
@@ -89,7 +90,17 @@ class Converter:
             raise MalformedError(row.problem)
         if self.format == "preferences":
             question, pair = preference_records(row.value)
-            return (question, pair) if self._is_new(pair.id) else ()
+            if not self._is_new(pair.id):
+                return ()
+            turned = self._preferred.get(digest(repr(pair.prompt), pair.rejected, pair.chosen))
+            if turned is not None:
+                self._seen.discard(pair.id)
+                raise MalformedError(
+                    f"{turned} prefers {shown(pair.rejected)} to {shown(pair.chosen)} for the same prompt: "
+                    "keep one of them"
+                )
+            self._preferred.setdefault(digest(repr(pair.prompt), pair.chosen, pair.rejected), row.place)
+            return (question, pair)
         lesson = read_lesson(row.value, self.survey.counts_from)
         if not self._is_new(lesson.identity):
             return ()
@@ -120,11 +131,12 @@ class Converter:
         """
         if lesson.dialogue:
             return
-        now = _Said(place, frozenset(map(folded, lesson.answers)), bool(lesson.passages))
+        pages = frozenset(folded(passage) for _, passage in lesson.passages)
+        now = _Said(place, frozenset(map(folded, lesson.answers)), pages)
         for earlier in self._said.get(lesson.key, ()):
             if earlier.answers & now.answers:
                 continue
-            if not (earlier.has_page and now.has_page):
+            if not (earlier.pages and now.pages) or earlier.pages == now.pages:
                 self._seen.discard(lesson.identity)
                 raise MalformedError(
                     f"{earlier.place} answers the same question otherwise ({shown(lesson.question)}), and no "

@@ -255,6 +255,10 @@ def _texts(item: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(text_of(text, field) for text in _list(item, field))
 
 
+_ROUNDING = 1e-5
+"""How far a mean in single precision may lie beyond 0 or 1."""
+
+
 def _share(value: object, field: str) -> float | None:
     """A number in [0, 1]; None for a missing one (NaN)."""
     if value is None:
@@ -262,9 +266,9 @@ def _share(value: object, field: str) -> float | None:
     number = _number(value, field)
     if math.isnan(number):
         return None
-    if not 0 <= number <= 1:
+    if not -_ROUNDING <= number <= 1 + _ROUNDING:
         raise MalformedError(f"field {field!r} must be in [0, 1], found {number}")
-    return number
+    return min(max(number, 0.0), 1.0)
 
 
 def _number(value: object, field: str) -> float:
