@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from selfstudy.library.folder import read_documents
 
 from .test_folder import FRENCH
