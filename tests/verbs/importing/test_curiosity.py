@@ -32,4 +32,4 @@ def test_with_minilm_of_six_layers(model: str, measured: float, tmp_path: Path) 
         summary = summarise(run, None, load_embedder(run.recipe.embedder))
     # HDBSCAN breaks ties by last digits of the vectors; between processors .661 and .674 were seen
     assert summary["curiosity"] == pytest.approx(measured, abs=0.02)
-    assert summary["curiosity"] == pytest.approx(summary["published"]["curiosity"], abs=0.07)
+    assert summary["curiosity"] == pytest.approx(summary["published"]["curiosity"], abs=0.09)
