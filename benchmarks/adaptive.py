@@ -20,6 +20,7 @@ from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import MEANS_OVER_SAMPLES, AdaptiveBlock, AnsweringBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Failure, Question
+from selfstudy.run.threshold import is_inconsistent
 
 
 def questions(count: int) -> list[Question]:
@@ -93,7 +94,11 @@ def verdicts_of(
     by_id = {question.id: question for question in asked}
     answers = [record for record in records if isinstance(record, Answer)]
     scores = scorer.score([by_id[a.question_id] for a in answers], answers)
-    return {score.question_id: score.value > threshold for score in scores if score.value is not None}
+    return {
+        score.question_id: is_inconsistent(score.value, threshold)
+        for score in scores
+        if score.value is not None
+    }
 
 
 if __name__ == "__main__":

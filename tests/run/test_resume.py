@@ -14,5 +14,8 @@ def test_done_is_what_has_a_record_and_what_failed_in_this_stage(tmp_path: Path)
         turn = run.round(1)
         turn.append([Score(question_id="a", scorer="agreement", value=0.5)])
         turn.append([Failure(stage=stage, item_id=stage, message="no") for stage in ("probe", "gather")])
-        assert resume.done(turn, Score, lambda score: score.question_id, "probe") == {"a", "probe"}
-        assert resume.done(turn, Score, lambda score: score.question_id) == {"a"}
+        assert resume.done(turn, resume.Step(Score, lambda score: score.question_id, "probe")) == {
+            "a",
+            "probe",
+        }
+        assert resume.done(turn, resume.Step(Score, lambda score: score.question_id)) == {"a"}

@@ -46,7 +46,7 @@ def run_gather(
     passages = {answer.question_id: answer.passage.text for answer in round_.iter(Answer)}
     scores = threshold.scores(round_)
     questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
-    done = resume.done(round_, Verdict, lambda verdict: verdict.question_id, "gather")
+    done = resume.done(round_, resume.GATHERED)
     size = round_.run.recipe.answering.block_size
     out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
     with report.task("gathering evidence", len(questions)) as advance:

@@ -86,7 +86,7 @@ def _answer(
     recipe = round_.run.recipe
     probe = recipe.probe
     questions = round_.read(Question)
-    done = resume.done(round_, Answer, lambda answer: answer.question_id, "probe")
+    done = resume.done(round_, resume.ANSWERED)
     size = recipe.answering.block_size
     blocks = list(round_.pending(questions, size, lambda question: question.id in done, first=FIRST))
     seed = seed_for(recipe.seed, round_.number, "answers")
@@ -131,7 +131,7 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
     probe = round_.run.recipe.probe
     scorers = [make_scorer(name, tools) for name in dict.fromkeys((probe.scorer, *probe.compare))]
     questions = round_.by_id(Question)
-    done = resume.done(round_, Score, lambda score: (score.scorer, score.question_id))
+    done = resume.done(round_, resume.SCORED)
     working = {score.scorer for score in round_.iter(Score) if score.error is None}
     out = {
         scorer.name: FirstRecords(round_, f"scoring with {scorer.name}", works=scorer.name in working)

@@ -1,8 +1,10 @@
-"""What is done again after a kill, and what is not; called by `Run` and `Round`, and by the stages.
+"""What is done again after a kill, and what is not; `Run` and `Round` and the stages go by it.
 
 Opening a run repairs its files (`repair`).  A stage with its marker is not run again; the marker is dropped
 once records that it counted are lost.  A stage without one runs again: items that are done (`done`) are
-skipped, block by block (`pending`).  Knows nothing of what a stage does.
+skipped, block by block (`pending`); `ANSWERED` and its like say by which record.  A training begins again
+from its first step, and so does whatever writes a folder under another name first (`jsonl.unfinished`).
+Knows nothing of what a stage does.
 """
 
 from __future__ import annotations
@@ -10,19 +12,19 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic_core import from_json, to_json
 
 from selfstudy.files import jsonl
-from selfstudy.records import Failure, Record
+from selfstudy.records import Answer, Check, Failure, Record, Score, Verdict
 from selfstudy.run.record_files import RecordFiles
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
-K = TypeVar("K", bound=Hashable)
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +32,33 @@ _DONE = ".done"
 """Ends the name of the marker of a finished stage."""
 
 
-def done(
-    round_: RecordFiles, kind: type[R], item: Callable[[R], K], stage: str | None = None
-) -> set[K | str]:
-    """The items of a step that need not be done again.
+@dataclass(frozen=True)
+class Step(Generic[R]):
+    """How it is told that an item of a step is done.
 
-    Args:
+    Attributes:
         kind: the record that the step writes last for an item.
         item: the item of such a record.
         stage: an item that failed in it has a Failure, and no such record; None: it has such a record, with
             the error.  Failures of other stages say nothing of this one.
     """
-    found: set[K | str] = {item(record) for record in round_.iter(kind)}
-    if stage is not None:
-        found |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == stage}
+
+    kind: type[R]
+    item: Callable[[R], Hashable]
+    stage: str | None = None
+
+
+ANSWERED = Step(Answer, lambda answer: answer.question_id, "probe")
+SCORED = Step(Score, lambda score: (score.scorer, score.question_id))
+GATHERED = Step(Verdict, lambda verdict: verdict.question_id, "gather")
+CHECKED = Step(Check, lambda check: check.id)
+
+
+def done(round_: RecordFiles, step: Step[R]) -> set[Hashable]:
+    """The items of a step that need not be done again."""
+    found = {step.item(record) for record in round_.iter(step.kind)}
+    if step.stage is not None:
+        found |= {failure.item_id for failure in round_.iter(Failure) if failure.stage == step.stage}
     return found
 
 

@@ -150,9 +150,9 @@ def _interval(detail: Detail | None) -> tuple[float, float] | None:
 
 
 def _noise(summary: Summary, name: str) -> bool | None:
-    """Whether the paired interval holds 0 or McNemar's test sees no change; None without a comparison."""
+    """By the paired tests, as the gate; None without a comparison."""
     gain = summary.gains.get(GAINS.get(name, ""))
-    return None if gain is None else gain.low <= 0 <= gain.high or gain.p >= 1 - summary.confidence
+    return None if gain is None else gain.within_noise(summary.confidence)
 
 
 @dataclass(frozen=True)

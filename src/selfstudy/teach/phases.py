@@ -1,8 +1,9 @@
 """The phases of teaching: a row for each, beside its block in the recipe and its file in trainers/.
 
 A row says what a phase trains on, and which file of trainers/ trains it.  To add a phase: a block and its
-type (PHASE_BLOCKS, `method`) in recipe/teach.py, a file with `train` in trainers/, a row here; a test fails
-where one is missing.  The driver (stage.py), imported lessons and the estimate go by this table.
+type (PHASE_BLOCKS, PhaseBlock, `method` and the field of the short form) in recipe/teach.py, a file with
+`train` in trainers/, a row here; a test fails where one is missing.  The driver (stage.py), imported lessons
+and the estimate go by this table.
 """
 
 from __future__ import annotations

@@ -43,6 +43,10 @@ class Gain(BaseModel):
     failed: int = 0
     judged_by: dict[JudgedBy, int] = {}
 
+    def within_noise(self, confidence: float) -> bool:
+        """Whether the paired interval holds 0, or McNemar's test sees no change."""
+        return self.low <= 0 <= self.high or self.p >= 1 - confidence
+
 
 class Unmeasured(BaseModel):
     """A comparison of which nothing came back: of `asked` questions none was answered by both arms.

@@ -237,7 +237,7 @@ def _beats_control(found: Comparisons, rules: Rules) -> Reason:
 
 
 def _rose(gain: Gain, rules: Rules) -> bool:
-    return gain.low > 0 and gain.p < 1 - rules.resampling.confidence
+    return gain.low > 0 and not gain.within_noise(rules.resampling.confidence)
 
 
 def _worst(gain: Gain, rules: Rules) -> float:

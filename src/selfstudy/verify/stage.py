@@ -101,7 +101,7 @@ def _ask_all(
     """Ask one arm everything that it has not answered yet, and write the checks block by block."""
     recipe = round_.run.recipe
     items = [item for item in items if item.is_for(arm)]
-    done = resume.done(round_, Check, lambda check: check.id)
+    done = resume.done(round_, resume.CHECKED)
     kinds: list[Callable[[PlannedCheck], bool]] = [
         lambda item: item.sampled,
         lambda item: not item.sampled and item.target != "reading",
