@@ -269,18 +269,12 @@ def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> 
 
     source: dict[str, Any] = {
         "revision": block.revision,
+        "trust_remote_code": False,
         "local_files_only": is_folder or not loading.hub_answers(),
     }
     tokenizer = loading.read_tokenizer(path, source)
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        path,
-        config=loading.read_config(path, source),
-        dtype=loading.pick_dtype(block.dtype, device),
-        use_safetensors=True,
-        output_loading_info=True,
-        **source,
-    )
-    loading.check_complete(block.path, info)
+    dtype = loading.pick_dtype(block.dtype, device)
+    model = loading.read_weights(AutoModelForSequenceClassification, path, source, dtype, block.path)
     model = model.to(device).eval()
     deberta.quicken(model)
     return model, tokenizer

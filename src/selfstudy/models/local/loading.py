@@ -269,6 +269,24 @@ def _line(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
+def read_weights(auto: Any, path: str, source: dict[str, Any], dtype: torch.dtype, shown: str) -> Any:
+    """The model that an Auto class of transformers makes of `path`, from safetensors alone, on the CPU.
+
+    Raises:
+        ModelError: weights are missing or have the wrong shape (`check_complete`).
+    """
+    model, info = auto.from_pretrained(
+        path,
+        config=read_config(path, source),
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        **source,
+    )
+    check_complete(shown, info)
+    return model
+
+
 def check_complete(path: str, info: dict[str, Any]) -> None:
     """Refuses a model whose weights were partly missing: transformers would fill them with random numbers.
 

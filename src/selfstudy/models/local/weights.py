@@ -62,16 +62,8 @@ def load(block: LocalModel, path: str, is_folder: bool, device: torch.device) ->
         "local_files_only": is_folder or not loading.hub_answers(),
     }
     tokenizer = loading.read_tokenizer(path, source)
-    model, info = AutoModelForCausalLM.from_pretrained(
-        path,
-        config=loading.read_config(path, source),
-        dtype=loading.pick_dtype(block.dtype, device),
-        use_safetensors=True,
-        output_loading_info=True,
-        **source,
-    )
-    loading.check_complete(block.path, info)
-    model = model.to(device).eval()
+    dtype = loading.pick_dtype(block.dtype, device)
+    model = loading.read_weights(AutoModelForCausalLM, path, source, dtype, block.path).to(device).eval()
     if block.adapter is not None:
         model = adapted.put_on(model, block.adapter, block.path).eval()
     return model, tokenizer
