@@ -8,11 +8,13 @@ neighbours.  The cues are English (cues.py).  What the rules see:
   a verb begins another clause ("It is not Paris, it is Rome").  "instead of", "except", "if" and their like
   reach no further than the next comma or verb.  "not sure" and its like leave all of the sentence open;
 - *denied or left open behind it*: "Rome is not it", "Rome might be", "Rome, maybe.", "Rome. I am not sure.";
+- *over*: "Rome lost that role"; "Rome was it until 1900", where the question asks how things are;
 - *asked*: the sentence ends in a question mark.
 
 Words of cues that are `granted` (the question has them too, or the reference compared with) do not count.
-What the rules do not see: irony, who is quoted ("some say"), two sentences that contradict each other, and
-cues of other languages.  Where two readings are possible, the text does not assert.
+What the rules do not see: irony, who is quoted (but for "some say" and its like), two sentences that
+contradict each other, and cues of other languages.  Where two readings are possible, the text does not
+assert.
 """
 
 from __future__ import annotations
@@ -30,14 +32,20 @@ from selfstudy.judging.cues import (
     JOINS,
     LATE,
     LATE_DOUBTS,
+    LOST,
     NARROW,
     NO_CUES,
     NOT,
+    NOW,
     OPEN,
     PASSED,
     PAST,
+    ROLES,
+    THEN,
     TO_COMMA,
+    TO_THIS_DAY,
     UNSURE,
+    UNTIL,
     VERBS,
     WRONG,
     phrase_at,
@@ -66,7 +74,7 @@ class Reading:
 
     def asserts(self, start: int, end: int) -> bool:
         """Whether the text says that terms[start:end] is so."""
-        if self._asked[start] or self._denied_behind(end):
+        if self._asked[start] or self._denied_behind(end) or self._is_over(start, end):
             return False
         if not self._blocked[start]:
             return True
@@ -115,6 +123,8 @@ class Reading:
             return skipped, False
         if word in self._granted:
             return 0, False
+        if word == "no" and (size := self._only(i)):
+            return size, False
         if word == "no":  # "No, it is Rome."
             after = self.terms[i + 1].gap if i + 1 < len(self.terms) else "."
             return 0, not after.strip()
@@ -124,6 +134,30 @@ class Reading:
             return 0, False
         length = phrase_at(self._words, i, CUE_PHRASES)
         return length, length > 0
+
+    def _only(self, i: int) -> int:
+        """How many terms from a "no" on mean "only": "no other town than", "no town other than"."""
+        last = i
+        while last + 1 < min(i + 6, len(self.terms)) and not self.terms[last + 1].gap.strip():
+            last += 1
+            if self._words[last] == "than":
+                return last - i + 1 if "other" in self._words[i:last] else 0
+        return 0
+
+    def _is_over(self, start: int, end: int) -> bool:
+        """Rome lost that role; Rome was the capital until 1900; it was Rome until 1900."""
+        last = end
+        while last < len(self.terms) and not self.terms[last].gap.strip(" -"):
+            last += 1
+        behind = self._words[end:last]
+        lost = next((i for i, word in enumerate(behind[:3]) if word in LOST), -1)
+        if lost >= 0 and behind[lost] not in self._granted and set(behind[lost + 1 : lost + 5]) & ROLES:
+            return True
+        if not self._granted & NOW or self._granted & (THEN | UNTIL):
+            return False  # not a question of today
+        near = {*self._words[max(start - 2, 0) : start], *behind[:2]}
+        after = next((behind[i + 1 :] for i, word in enumerate(behind) if word in UNTIL), [])
+        return bool(near & {"was", "were"}) and bool(after) and not TO_THIS_DAY & set(after[:2])
 
     def _follows(self, at: int, among: Collection[str]) -> bool:
         """Whether one of these words stands at `at`, with nothing but a space before it."""

@@ -49,6 +49,8 @@ CUE_PHRASES = _phrases(
     far from being|instead of being|rather than being|other than being|ruled out|rule out|rules out|
     by no means|seems to be|appears to be|said to be|thought to be|believed to be|i suppose|i suspect|
     was once|were once|refuse to say|refuse to answer|few would|
+    some say|some claim|some believe|some think|others say|others claim|others believe|others think|
+    people say|people claim|people believe|people think|many say|many claim|many believe|many think|
     may be|may have|may well|possible that|chance that|possibility that|contrary to|
     anything but|anywhere but"""
 )
@@ -96,6 +98,15 @@ VERBS = _words(
 """They show that a clause begins or goes on."""
 WRONG = _phrases("wrong|incorrect|false|untrue|not right|not correct|not true|not it")
 """What denies an answer from behind: "Rome, but that is wrong."."""
+LOST = _words("lost forfeited relinquished ceded surrendered gave")
+"""Verbs that end a role: "Rome lost that role"."""
+ROLES = _words("role title status position rank function honour honor place that up")
+"""What they must be followed by, within a few words."""
+NOW = _words("is are")
+THEN = _words("was were did had before")
+"""Words of a question that asks how things are, and of one that asks how they were."""
+UNTIL = _words("until till")
+TO_THIS_DAY = _words("today now present this")
 PASSED = _words("can would will should common popular widespread clearly surely simply often just")
 """What may stand between an answer and a denial behind it, beside verbs: "Rome can be ruled out"."""
 LATE = _words("i im am but though although or and its thats that is just my only")
@@ -125,6 +136,8 @@ SMALL = _words("of de la le du del da di von van der den und e al el")
 """Words in lower case inside of names."""
 OPEN = _words("maybe perhaps possibly probably")
 """Doubts that reach over a colon, and make another choice of what stands in brackets."""
+LATER = _words("then later next afterwards second secondly third thirdly finally")
+"""What numbers the items of a list, if a name or number follows: "First Rome, then Milan"."""
 SOFT = _words("maybe perhaps possibly probably also even else")
 NO_ITEM = NOT | _words(
     """it he she they this that these those there i we you who which where when whose whom what why how as

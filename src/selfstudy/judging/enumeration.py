@@ -18,6 +18,7 @@ from selfstudy.judging.cues import (
     AND,
     AND_SO_ON,
     JOINED_BY,
+    LATER,
     NO_ITEM,
     OPEN,
     OPENINGS,
@@ -107,6 +108,8 @@ def _separator(terms: Sequence[Term], at: int) -> tuple[str, int]:
         return "", at
     while kind and at < len(terms) and terms[at].word in SOFT:
         at += 1
+    if kind and at + 1 < len(terms) and terms[at].word in LATER and _kind(terms[at + 1].raw) != "lower":
+        kind, at = kind if kind == "or" else "joined", at + 1
     return kind, at
 
 

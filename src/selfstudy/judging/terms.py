@@ -54,6 +54,11 @@ _PLAIN = _Plain({ord(char): plain for char, plain in (_STOPS | _COMMAS | _DASHES
 _GROUP = re.compile("(?<=\\d)[\u00a0\u2009\u202f](?=\\d{3}(?!\\d))")
 _MARKER = re.compile(r"^[ \t]*(?:[-+*•·–]|\(?\d{1,2}[.)]|\(?[A-Ha-h][.)])[ \t]+", re.MULTILINE)
 _NUMBERED = re.compile(r"(?<!\S)(?:\(?(\d{1,2})[.)]|\(?([a-h])\))\s+(?=\S)")
+_OPTION = re.compile(
+    r"(?<!\w)(?:option|answer|possibility|choice|candidate) (?:([1-9])|([A-H])) ?[:.)-]\s+", re.IGNORECASE
+)
+_LETTERED = re.compile(r"(?<!\S)\(?()([A-H])\)\s+(?=\S)")
+_AND_SO_ON = re.compile(r",\s*(?:\.{2,}|…)[ \t]*$", re.MULTILINE)
 _SPOKEN_MINUS = re.compile(r"\b(?:minus|negative) (?=\.?\d)", re.IGNORECASE)
 _PERCENT = re.compile(r"(?<=\d) ?(?:%|per ?cent\b)", re.IGNORECASE)
 _COMPARED = re.compile(r"([<>]=?) +(?=[-+$]?\.?\d)")
@@ -201,7 +206,7 @@ def _joined(some: Sequence[Term]) -> str:
 
 
 def _prepared(text: str) -> str:
-    text = _bulleted(text)
+    text = _AND_SO_ON.sub(", etc.", _bulleted(text))
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _GROUP.sub("", text)).translate(_PLAIN)
         text = spaced(text)
@@ -213,8 +218,10 @@ def _bulleted(text: str) -> str:
     """Lists of lines, or numbered within one, get one mark: "1. Rome 2. Paris" -> "• Rome • Paris"."""
     if "\n" in text and sum(1 for _ in islice(_MARKER.finditer(text), 2)) > 1:
         return _MARKER.sub("• ", text)
-    if [match[1] or match[2] for match in islice(_NUMBERED.finditer(text), 2)] in (["1", "2"], ["a", "b"]):
-        return _NUMBERED.sub("• ", text)
+    for mark in (_NUMBERED, _LETTERED, _OPTION):
+        first = [(match[1] or match[2]).lower() for match in islice(mark.finditer(text), 2)]
+        if first in (["1", "2"], ["a", "b"]):
+            return mark.sub("• ", text)
     return text
 
 
