@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from selfstudy import ScriptedLM
+from selfstudy.errors import SelfstudyError
 from selfstudy.models.base import Sampling, chat
 from selfstudy.probe import chunks
 from selfstudy.probe.questions import Asker, Material, Proposal, about_document, first_question, one_each
@@ -257,6 +258,18 @@ def test_a_model_that_fails_leaves_failures_and_no_questions(tmp_path: Path, bro
     assert found == 0
     assert turn.read(Question) == []
     assert len(turn.read(Proposal)) == len(turn.read(Failure)) == 7
+
+
+def test_an_empty_reply_is_said_to_be_empty(tmp_path: Path) -> None:
+    ask = Ask(method="documents", count=1)
+    documents = [Document(source="mill.txt", title="mill", text="The mill burned down in 1911.")]
+    with (
+        Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,), samples=2))) as run,
+        pytest.raises(SelfstudyError, match="the model proposed nothing"),
+    ):
+        run_probe(
+            run.round(1), replace(models(), lm=ScriptedLM({r".": [""]})), Prompts(), documents, Silent()
+        )
 
 
 def test_one_question_about_two_documents_names_both(tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ def test_scores_go_to_stdout_and_the_rest_to_stderr(tmp_path: Path) -> None:
     assert "2 lines: 2 scored" in done.stderr
 
 
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_without_lines_is_no_success(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(content)
+    done = run(tmp_path / "a.jsonl", "--scorer", "agreement")
+    assert done.exit_code == 2
+    assert "holds no lines" in done.stderr
+
+
 def test_several_scorers_and_the_entailment_model(tiny_nli: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", PERU)
     done = run(path, "--scorer", "agreement", "--scorer", "selfcheck-nli", "--nli", tiny_nli)

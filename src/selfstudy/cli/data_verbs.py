@@ -146,6 +146,10 @@ def score(
                 done=done,
                 advance=advance,
             )
+        if not tally.given:
+            raise DataError(
+                f"{file} holds no lines", 'give a line {"question", "passage", "samples"} for each'
+            )
         kept = f", {tally.kept:,} were there already" if tally.kept else ""
         failed = f', {tally.failed:,} failed (see their "error")' if tally.failed else ""
         report.note(f"{tally.given:,} lines: {tally.scored:,} scored{failed}{kept}")

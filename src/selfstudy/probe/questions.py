@@ -317,7 +317,8 @@ class Asker:
             question = question or " ".join(entries(completion.text, "question"))
             return question, None if question else "the model proposed nothing"
         if question is None:
-            return " ".join(entries(completion.text, "question")), "no question mark"
+            said = " ".join(entries(completion.text, "question"))
+            return said, "no question mark" if completion.text.strip() else "the model proposed nothing"
         if self._unique and text.normalise(question) in taken:
             about, now = taken[text.normalise(question)], slot.chunk.topic
             # the text is all that the model sees: about two documents it cannot be asked both

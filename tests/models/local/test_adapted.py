@@ -180,6 +180,55 @@ def test_an_adapter_of_other_modules_or_sizes_is_refused(
         load_lm(block(half, adapter=tmp_path / "other"))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_an_adapter_with_weights_that_are_no_numbers_is_refused(
+    value: float, half: Path, small: Path
+) -> None:
+    name = "layers.1.mlp.up_proj.lora_A"
+    edited(small, lambda w: {k: v.fill_(value) if name in k else v for k, v in w.items()})
+    with pytest.raises(ModelError, match=f"NaN or inf in its .*{name}"):
+        load_lm(block(half, adapter=small))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (lora.WEIGHTS, b"", "cannot be read"),
+        (lora.WEIGHTS, b"\x10\x00\x00\x00\x00\x00\x00\x00{", "cannot be read"),
+        (lora.CONFIG, b"", "not JSON"),
+        (lora.CONFIG, b"\xff\xfe", "not JSON"),
+        (lora.CONFIG, b"[]", "peft_type"),
+        (lora.CONFIG, b'{"peft_type": "NOPE"}', "peft_type"),
+    ],
+)
+def test_a_damaged_adapter_is_not_said_to_be_another_models(
+    file: str, content: bytes, said: str, half: Path, small: Path
+) -> None:
+    (small / file).write_bytes(content)
+    with pytest.raises(ModelError, match=said) as caught:
+        load_lm(block(half, adapter=small))
+    assert "another model" not in str(caught.value)
+
+
+def test_other_sizes_are_told(half: Path, small: Path) -> None:
+    config = json.loads((small / lora.CONFIG).read_text())
+    (small / lora.CONFIG).write_text(json.dumps(config | {"r": 2}))
+    with pytest.raises(ModelError, match="size mismatch"):
+        load_lm(block(half, adapter=small))
+
+
+def test_why_an_adapter_changes_nothing(half: Path, small: Path) -> None:
+    said: list[str] = []
+    config = json.loads((small / lora.CONFIG).read_text())
+    (small / lora.CONFIG).write_text(json.dumps(config | {"lora_alpha": 0}))
+    load_lm(block(half, adapter=small), say=said.append)
+    (small / lora.CONFIG).write_text(json.dumps(config))
+    edited(small, lambda w: {k: torch.zeros_like(v) if "lora_A" in k else v for k, v in w.items()})
+    load_lm(block(half, adapter=small), say=said.append)
+    assert "lora_alpha is 0" in said[0]
+    assert "A matrices are zero" in said[1]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_an_adapter_that_changes_nothing_is_said(dtype: str, half: Path, small: Path) -> None:
     said: list[str] = []

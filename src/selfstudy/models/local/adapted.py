@@ -6,6 +6,7 @@ thousandths two fifths.  So adapters are merged in float32 or not at all.  Knows
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
             raise ModelError(
                 f"adapter {str(folder)!r} has no {file}", "give a PEFT adapter folder (safetensors)"
             )
+    _require_sound(folder)
     said = f"adapter {str(folder)!r} does not fit model {name!r}"
     try:
         with warnings.catch_warnings():
@@ -40,7 +42,9 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
             wrapped = PeftModel.from_pretrained(model, str(folder))
             fitted = wrapped.load_adapter(str(folder), "default", torch_device=str(model.device))
     except Exception as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # torch tells which sizes differ in the lines below its heading
+        line = (next((line for line in lines if not line.endswith(":")), "") or type(error).__name__)[:300]
         raise ModelError(f"{said}: {line}", "it belongs to another model") from None
     if wrapped.active_peft_config.is_prompt_learning:
         raise ModelError(f"{said}: it changes the prompt, not the weights", "use LoRA")
@@ -56,6 +60,36 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
             "as peft's save_pretrained wrote it",
         )
     return wrapped
+
+
+def _require_sound(folder: Path) -> None:
+    """Refuses files that are damaged, and weights that are no numbers, whatever the model is.
+
+    Raises:
+        ModelError: which file, and what is wrong with it.
+    """
+    from peft import PeftType
+    from safetensors import SafetensorError, safe_open
+
+    said = f"adapter {str(folder)!r}"
+    damaged = f"its {WEIGHTS} is damaged or cut short: copy it again"
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{said}: {CONFIG} is not JSON: {error}", "copy it again") from None
+    kind = config.get("peft_type") if isinstance(config, dict) else None
+    if kind not in list(PeftType):
+        raise ModelError(f"{said}: {CONFIG} names no known peft_type, but {kind!r}", "give a LoRA adapter")
+    try:
+        with safe_open(folder / WEIGHTS, framework="pt") as tensors:
+            broken = [key for key in tensors.keys() if not tensors.get_tensor(key).isfinite().all()]  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{said} cannot be read: {error}", damaged) from None
+    if broken:
+        raise ModelError(
+            f"{said} has NaN or inf in its {_some(broken)}",
+            "its training went wrong: train it again with a lower learning rate",
+        )
 
 
 def _file_key(key: str) -> str:
@@ -77,10 +111,20 @@ def note_if_idle(wrapped: Any) -> str | None:
             base = wrapped(input_ids=tokens).logits
     if not torch.equal(adapted, base):
         return None
-    seconds = [p for name, p in wrapped.named_parameters() if ".lora_B." in name]
-    zero = bool(seconds) and not any(bool(p.any()) for p in seconds)
-    why = "all its B matrices are zero, as before training" if zero else "its change is lost in rounding"
+    why = _why_idle(wrapped)
     return f"the adapter changes nothing: on a trial prompt the model says what it says without it ({why})"
+
+
+def _why_idle(wrapped: Any) -> str:
+    for matrix, said in (("B", ", as before training"), ("A", "")):
+        found = [p for name, p in wrapped.named_parameters() if f".lora_{matrix}." in name]
+        if found and not any(bool(p.any()) for p in found):
+            return f"all its {matrix} matrices are zero{said}"
+    from peft.tuners.lora import LoraLayer
+
+    layers = [one for one in wrapped.modules() if isinstance(one, LoraLayer)]
+    scales = [scale for layer in layers for scale in layer.scaling.values()]
+    return "its lora_alpha is 0" if scales and not any(scales) else "its change is lost in rounding"
 
 
 def merged(model: Any) -> Any:
