@@ -193,7 +193,7 @@ def test_promotion_has_to_beat_the_control(finished: Path, tmp_path: Path) -> No
     run = branch(finished, tmp_path / "run", changed)
     summary = learn(changed, run)
     assert summary["control"]["gap_correct"] < summary["after"]["gap_correct"]
-    assert summary["gains"]["control"]["difference"] > 0
+    assert summary.gains["control"].difference > 0
     arms = [
         (run / f"rounds/1/{name}/adapter_model.safetensors").read_bytes() for name in ("adapter", "control")
     ]
@@ -226,7 +226,7 @@ def test_the_gate_refuses_a_bad_adapter(rate: float, finished: Path, tmp_path: P
     assert summary["reasons"]
     assert {p.name: p.read_bytes() for p in base.iterdir()} == before
     marked = run / "rounds/1/adapter/REJECTED.txt"
-    assert marked.read_text(encoding="utf-8").splitlines() == summary["reasons"]
+    assert marked.read_text(encoding="utf-8").splitlines() == list(summary.reasons)
     assert not (run / "promoted").exists()
 
 
