@@ -68,7 +68,7 @@ def test_numbers_keys_and_other_scripts(row: dict[str, Any], start: int | None, 
     [
         ({"options": PARTS, "answer": "E"}, "'E' is not one of the options A: 'lungs', B: 'gills'"),
         ({"options": PARTS, "answer": 4}, "4 is not one of the options"),
-        ({"options": PARTS, "answer": "B) skin"}, "none of the options"),
+        ({"options": PARTS, "answer": "B) skin"}, "is not one of the options"),
         (
             {"options": PARTS, "answer": 1},
             "1 may mean 'gills' or 'lungs' .counted from 0 or from 1",
