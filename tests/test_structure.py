@@ -396,3 +396,18 @@ def test_public_names_are_pinned() -> None:
     assert set(selfstudy.__all__) == PUBLIC
     assert set(dir(selfstudy)) == PUBLIC
     assert all(hasattr(selfstudy, name) for name in PUBLIC)
+
+
+def test_no_room_is_left_out_of_a_checkout_or_a_wheel() -> None:
+    """Both go by .gitignore, whose patterns may hit a room of the house too."""
+    files = [str(path) for path in ROOT.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    git = ["git", "-C", str(ROOT), "check-ignore", "--no-index", "--stdin"]
+    try:
+        inside = subprocess.run([*git[:3], "rev-parse"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        inside = False
+    if not inside:
+        pytest.skip("no git checkout here")
+    ignored = subprocess.run(git, input="\n".join(files), capture_output=True, text=True, check=False).stdout
+    assert not ignored.split()
+    assert all((path.parent / "__init__.py").is_file() for path in FILES)

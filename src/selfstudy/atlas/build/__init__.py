@@ -1,0 +1,1 @@
+"""How the embedded world and its models were made and measured; build time only."""
