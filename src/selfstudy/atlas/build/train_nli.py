@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selfstudy.atlas.build import nli_tasks
 from selfstudy.atlas import world
+from selfstudy.atlas.build import nli_tasks
 from selfstudy.atlas.build.tokenizer import CLS, PAD, SEP, build_tokenizer
 
 if TYPE_CHECKING:
