@@ -54,27 +54,39 @@ def near_duplicate_groups(texts: Sequence[str], threshold: float = 0.9) -> list[
     of them: no text has a near-duplicate in another group.
     """
     index: dict[int, list[int]] = defaultdict(list)
-    parent: list[int] = []
+    groups = Groups(len(texts))
     rows: dict[int, tuple[list[str], frozenset[str]]] = {}
     seen: dict[str, int] = {}
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
     for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
-        parent.append(seen.setdefault(" ".join(row), i))
-        if parent[i] != i:
+        exact = seen.setdefault(" ".join(row), i)
+        if exact != i:
+            groups.join(exact, i)
             continue
         rows[i] = row, key
         for j in {j: None for s in signatures for j in index[s]}:
-            mine, other = root(i), root(j)
-            if mine != other and _alike(rows[i], rows[j], threshold):
-                parent[max(mine, other)] = min(mine, other)
+            if groups.first(i) != groups.first(j) and _alike(rows[i], rows[j], threshold):
+                groups.join(i, j)
         for s in signatures:
             index[s].append(i)
-    return [root(i) for i in range(len(parent))]
+    return [groups.first(i) for i in range(len(texts))]
+
+
+class Groups:
+    """The numbers below `size` in groups that are joined, each known by its smallest (union-find)."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def first(self, i: int) -> int:
+        """The smallest number of the group of i."""
+        while self._parent[i] != i:
+            self._parent[i] = i = self._parent[self._parent[i]]
+        return i
+
+    def join(self, one: int, other: int) -> None:
+        """Makes one group of those of two numbers."""
+        low, high = sorted((self.first(one), self.first(other)))
+        self._parent[high] = low
 
 
 def _comparable(

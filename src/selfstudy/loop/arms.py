@@ -26,8 +26,9 @@ def verify(resources: Resources, round_: Round) -> None:
     """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected."""
     from selfstudy.verify.stage import run_verify
 
-    adapter = standing.trained(round_, "taught")
-    loaders = _loaders(resources, round_, _folders(round_))
+    folders = _folders(round_)
+    adapter = folders.get("taught")
+    loaders = _loaders(resources, round_, folders)
     gate = run_verify(round_, loaders, resources.nli, resources.prompts, resources.key, resources.reporter)
     if adapter is not None and gate.promoted:
         _promote(resources, round_, adapter)

@@ -5,6 +5,8 @@ Knows nothing of what is asked, or why.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from selfstudy.models.base import Sampling
 from selfstudy.recipe import AnsweringBlock
 
@@ -23,10 +25,5 @@ def from_memory(block: AnsweringBlock, samples: int, seed: int) -> Sampling:
 
 def from_document(block: AnsweringBlock, samples: int, seed: int) -> Sampling:
     """The same with the document in view: no repetition penalty, for it would punish copying."""
-    return Sampling(
-        n=samples,
-        temperature=block.temperature,
-        greedy_first=True,
-        max_new_tokens=block.reading_tokens,
-        seed=seed,
-    )
+    known = from_memory(block, samples, seed)
+    return replace(known, max_new_tokens=block.reading_tokens, repetition_penalty=1.0)

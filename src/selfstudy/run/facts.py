@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from selfstudy.duplicates import near_duplicate_groups
+from selfstudy.duplicates import Groups, near_duplicate_groups
 from selfstudy.records import Evidence, Question, Reference, Verdict
 from selfstudy.run.directory import Round
 from selfstudy.text import tokens
@@ -35,7 +35,7 @@ def group(asked: Sequence[tuple[str, str]], said: Sequence[tuple[str, str, str]]
     """
     ids = list(dict.fromkeys(name for name, _ in asked))
     place = {name: i for i, name in enumerate(ids)}
-    groups = _Joined(len(ids))
+    groups = Groups(len(ids))
     for (name, _), first in zip(asked, near_duplicate_groups([text for _, text in asked]), strict=True):
         groups.join(place[name], place[asked[first][0]])
     known = [(place[name], document, text) for name, document, text in said if name in place]
@@ -49,22 +49,6 @@ def group(asked: Sequence[tuple[str, str]], said: Sequence[tuple[str, str, str]]
             groups.join(i, where.setdefault((document, words), i))
             groups.join(i, where.setdefault((document, first), i))
     return {name: ids[groups.first(i)] for i, name in enumerate(ids)}
-
-
-class _Joined:
-    """Numbers that belong together, by the smallest of each group (union-find)."""
-
-    def __init__(self, size: int) -> None:
-        self._parent = list(range(size))
-
-    def first(self, i: int) -> int:
-        while self._parent[i] != i:
-            self._parent[i] = i = self._parent[self._parent[i]]
-        return i
-
-    def join(self, one: int, other: int) -> None:
-        low, high = sorted((self.first(one), self.first(other)))
-        self._parent[high] = low
 
 
 def _said(round_: Round) -> Iterator[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfstudy.duplicates import near_duplicate_groups
+from selfstudy.duplicates import Groups, near_duplicate_groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
@@ -177,16 +177,10 @@ def topic_groups(questions: Sequence[Question], facts: Mapping[str, str]) -> dic
     Topics are joined by a fact that both ask about.
     """
     topics = [folded(q.topic) or q.id for q in questions]
-    parent = {topic: topic for topic in topics}
+    names = sorted(set(topics))  # so the first of a group is the first by name
+    place = {name: i for i, name in enumerate(names)}
+    groups = Groups(len(names))
     home: dict[str, str] = {}
-
-    def root(topic: str) -> str:
-        while parent[topic] != topic:
-            parent[topic] = topic = parent[parent[topic]]
-        return topic
-
     for question, topic in zip(questions, topics, strict=True):
-        other_topic = home.setdefault(facts[question.id], topic)
-        one, other = sorted((root(topic), root(other_topic)))
-        parent[other] = one
-    return {q.id: root(topic) for q, topic in zip(questions, topics, strict=True)}
+        groups.join(place[topic], place[home.setdefault(facts[question.id], topic)])
+    return {q.id: names[groups.first(place[topic])] for q, topic in zip(questions, topics, strict=True)}
