@@ -13,7 +13,8 @@ from selfstudy.files.rows import MalformedError
 from selfstudy.judging.answer_key import JsonlKey
 from selfstudy.records import Example
 from selfstudy.run import Run
-from selfstudy.verbs.importing.choices import counts_from, right_option
+from selfstudy.verbs.importing.choices import right_option
+from selfstudy.verbs.importing.convert import Survey
 from selfstudy.verbs.importing.file import import_file
 
 ASK = "What does an eel breathe with?"
@@ -94,6 +95,12 @@ def test_what_names_no_option_or_two(row: dict[str, Any], message: str) -> None:
 def test_the_file_as_a_whole_tells_where_numbers_start() -> None:
     def row(answer: int) -> dict[str, Any]:
         return {"options": PARTS, "answer": answer}
+
+    def counts_from(rows: list[dict[str, Any]]) -> int | None:
+        survey = Survey()
+        for one in rows:
+            survey.look(one)
+        return survey.counts_from
 
     assert counts_from([row(1), row(0)]) == 0
     assert counts_from([row(1), row(3)]) == 1

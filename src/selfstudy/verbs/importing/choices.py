@@ -1,15 +1,15 @@
 """Multiple choice: the text of the right option, from a letter, a number, or the text itself.
 
 A number alone does not say whether options count from 0 or from 1.  The file as a whole often does: a 0
-occurs, or the number of options does (`counts_from`).  Where it does not, the row is refused: half of all
-lessons would be wrong.  Knows nothing of records or files.
+occurs, or the number of options does (`number_evidence`, which `convert.Survey` puts together).  Where it does
+not, the row is refused: half of all lessons would be wrong.  Knows nothing of records or files.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,6 @@ def right_option(row: Mapping[str, Any], counts_from: int | None = None) -> str:
         + (" (counted from 0 or from 1?)" if _number(row[name]) is not None else "")
         + ": write the text of the right option"
     )
-
-
-def counts_from(rows: Iterable[Mapping[str, Any]]) -> int | None:
-    """Whether the options of a file count from 0 or from 1, if its numbers tell; see `number_evidence`."""
-    evidence = {found for row in rows for found in number_evidence(row)}
-    return evidence.pop() if len(evidence) == 1 else None
 
 
 def number_evidence(row: Mapping[str, Any]) -> list[int]:
