@@ -16,6 +16,7 @@ from selfstudy.recipe.models import (
     RemoteModel,
     ScriptedModel,
     ServerModel,
+    name_of,
     weights_of,
 )
 from selfstudy.recipe.probe import (
@@ -60,5 +61,6 @@ __all__ = [
     "TeachBlock",
     "TrainingBlock",
     "VerifyBlock",
+    "name_of",
     "weights_of",
 ]

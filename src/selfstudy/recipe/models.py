@@ -158,6 +158,11 @@ ModelBlock = Annotated[
 """Any model that answers; `type` says which, and is `local` where it is left out."""
 
 
+def name_of(block: ModelBlock) -> str:
+    """What a person calls the model of a block: its path, or the name that its server knows it by."""
+    return str(block.path if isinstance(block, LocalModel | ScriptedModel) else block.model)
+
+
 def weights_of(block: ModelBlock) -> LocalModel | None:
     """The weights behind a model, to train them in this process; None where there are none."""
     if isinstance(block, ServerModel):

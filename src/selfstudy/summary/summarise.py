@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from selfstudy.recipe import name_of
 from selfstudy.records import (
     GAPS,
     STAGES,
@@ -111,7 +112,7 @@ def _asked(part: Round | None) -> dict[str, Any]:
     """Counts of questions, of inconsistent ones and of gaps; as a whole and per way of asking."""
     method_of = {question.id: question.method for question in part.iter(Question)} if part else {}
     limit = threshold.of(part.run).value if part else 0.0
-    scored = {s.question_id: s.value for s in _scores(part) if s.value is not None} if part else {}
+    scored = threshold.scores(part) if part else {}
     above = Counter(
         method_of[key]
         for key, value in scored.items()
@@ -255,9 +256,7 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
 
     lm = recipe.model
     return {
-        "lm": shown(
-            str(getattr(lm, "path", None) or getattr(lm, "model", "")), getattr(lm, "revision", None)
-        ),
+        "lm": shown(name_of(lm), getattr(lm, "revision", None)),
         "nli": shown(recipe.nli.path, recipe.nli.revision),
         "embedder": embedder.name,
     }

@@ -23,7 +23,7 @@ from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel
+from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel, name_of
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
@@ -377,11 +377,6 @@ def _seconds(works: Sequence[Work], speeds: dict[str, Speed] | None) -> float | 
     return sum(
         work.calls / (speeds[work.kind].per_second if work.kind in speeds else slowest) for work in works
     )
-
-
-def name_of(block: ModelBlock) -> str:
-    """What a person calls the model of a block."""
-    return str(getattr(block, "model", "") or getattr(block, "path", ""))
 
 
 def _spread(documents: Sequence[Document]) -> Sequence[Document]:

@@ -1,8 +1,8 @@
 """Multiple choice: the text of the right option, from a letter, a number, or the text itself.
 
 A number alone does not say whether options count from 0 or from 1.  The file as a whole often does: a 0
-occurs, or the number of options does (`number_evidence`, which `convert.Survey` puts together).  Where it does
-not, the row is refused: half of all lessons would be wrong.  Knows nothing of records or files.
+occurs, or the number of options does (`number_evidence`, which `convert.Survey` puts together).  Where it
+does not, the row is refused: half of all lessons would be wrong.  Knows nothing of records or files.
 """
 
 from __future__ import annotations
