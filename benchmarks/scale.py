@@ -24,7 +24,6 @@ from pathlib import Path
 from selfstudy import text
 from selfstudy.models import load_embedder
 from selfstudy.models.base import chat
-from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import EmbedderBlock, Recipe
 from selfstudy.records import (
     Answer,
@@ -33,6 +32,7 @@ from selfstudy.records import (
     Evidence,
     Example,
     Pair,
+    Proposal,
     Question,
     Record,
     Reference,

@@ -98,6 +98,23 @@ class Question(Record):
     document_id: str | None = None
 
 
+class Proposal(Record):
+    """One question as the model proposed it: `text` is literal, a repeat has the `question_id` of the first.
+
+    `ask` is the position in the recipe's list of ways to ask, `index` counts from 0 within it.  A failed
+    proposal has no `question_id` and an `error`; its `text` is what was refused, if anything.
+    """
+
+    key_fields = ("ask", "index")
+    file = "proposals.jsonl"
+    ask: int
+    index: int
+    method: QuestionMethod
+    text: str = ""
+    question_id: str | None = None
+    error: str | None = None
+
+
 class Completion(BaseModel):
     """One generated text: token count, summed log-probability (natural log, at temperature 1), why it ended.
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from selfstudy.probe import capability
 from selfstudy.probe.capability import self_learning_capability
-from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Ask
-from selfstudy.records import Question, Score
+from selfstudy.records import Proposal, Question, Score
 from selfstudy.verbs.importing.pickles import read_pickle
 
 from .world import Spots

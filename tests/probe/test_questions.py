@@ -10,12 +10,12 @@ from selfstudy import ScriptedLM
 from selfstudy.errors import SelfstudyError
 from selfstudy.models.base import Sampling, chat
 from selfstudy.probe import chunks
-from selfstudy.probe.questions import Asker, Material, Proposal, about_document, first_question, one_each
+from selfstudy.probe.questions import Asker, Material, about_document, first_question, one_each
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import STDIN, AnsweringBlock, Ask, ProbeBlock, Recipe
-from selfstudy.records import Answer, Document, Failure, Question
+from selfstudy.records import Answer, Document, Failure, Proposal, Question
 from selfstudy.run import Round, Run
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.text import normalise

@@ -10,12 +10,11 @@ import pytest
 from selfstudy.errors import DataError
 from selfstudy.models import Models, load_lm, load_nli
 from selfstudy.probe.capability import self_learning_capability
-from selfstudy.probe.questions import Proposal
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, LocalModel, NLIBlock, Recipe
-from selfstudy.records import Answer, Failure, Question, Score
+from selfstudy.records import Answer, Failure, Proposal, Question, Score
 from selfstudy.run import Round, Run
 
 from .world import Spots, Student, models, pages

@@ -19,3 +19,9 @@ def test_done_is_what_has_a_record_and_what_failed_in_this_stage(tmp_path: Path)
             "probe",
         }
         assert resume.done(turn, resume.Step(Score, lambda score: score.question_id)) == {"a"}
+
+
+def test_begins_with_the_last_block_that_has_records() -> None:
+    has = {"b", "e"}.__contains__
+    assert resume.begun([["a", "b"], ["c"], ["d", "e"], ["f"]], has) == 2  # "c" rightly has none
+    assert resume.begun([["a"], ["c"]], has) == resume.begun([], has) == 0

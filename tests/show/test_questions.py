@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfstudy.recipe import ProbeBlock, Recipe
-from selfstudy.records import Answer, Completion, Question, Score, SentenceScore
+from selfstudy.records import Answer, Completion, Question, Score, SentenceScore, Verdict
 from selfstudy.run import Run
 from selfstudy.show.questions import Point, cut, excerpt, most_telling, points, trails
 
 
 def test_priority_puts_gaps_and_then_the_forgotten_first() -> None:
-    rest = Point(1, "a", "never asked again")
-    kept = Point(1, "b", "kept", correct_before=True, correct_after=True)
-    forgot = Point(1, "c", "forgot", correct_before=True, correct_after=False)
-    misbelief = Point(1, "d", "sure and wrong", verdict="misbelief")
-    gap = Point(1, "e", "gap", inconsistent=True)
+    sure = Question(text="sure and wrong")
+    rest = Point(1, Question(text="never asked again"))
+    kept = Point(1, Question(text="kept"), correct_before=True, correct_after=True)
+    forgot = Point(1, Question(text="forgot"), correct_before=True, correct_after=False)
+    misbelief = Point(1, sure, judged=Verdict(question_id=sure.id, kind="misbelief", score=0.1))
+    gap = Point(1, Question(text="gap"), inconsistent=True)
     assert most_telling([rest, kept, forgot, misbelief, gap], 4) == [misbelief, gap, forgot, kept]
     assert most_telling([rest, kept], 2) == [rest, kept]
 

@@ -17,7 +17,7 @@ from .test_report import Flat, Page, fill
 
 
 def test_a_column_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    topic = Column("topic", "Topic", "text", lambda p: p.topic)
+    topic = Column("topic", "Topic", "text", lambda p: p.asked.topic)
     monkeypatch.setattr(table, "COLUMNS", (*COLUMNS, topic))
     monkeypatch.setattr(report, "TABLE", (*TABLE, topic))
     monkeypatch.setattr(report, "TABLE_DATA", table.described((*TABLE, topic)))

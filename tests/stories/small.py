@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 
 from selfstudy import Run
 from selfstudy.cli import app
-from selfstudy.probe.questions import Proposal
 from selfstudy.progress import Silent
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
@@ -24,6 +23,7 @@ from selfstudy.records import (
     Answer,
     Evidence,
     Failure,
+    Proposal,
     Question,
     Record,
     Reference,

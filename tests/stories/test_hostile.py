@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from selfstudy.errors import DataError
 from selfstudy.loop import Study
-from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Recipe
-from selfstudy.records import Answer, Example, Failure, Pair, Question
+from selfstudy.records import Answer, Example, Failure, Pair, Proposal, Question
 from selfstudy.run import Run
 from selfstudy.verbs import score as scoring
 from selfstudy.verbs.importing.file import import_file

@@ -13,9 +13,8 @@ import pytest
 
 from selfstudy.judging.answer_key import JsonlKey
 from selfstudy.probe import capability
-from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Recipe
-from selfstudy.records import Check, Question, Score, Skipped, Verdict, VerdictKind
+from selfstudy.records import Check, Proposal, Question, Score, Skipped, Verdict, VerdictKind
 from selfstudy.run import Run
 from selfstudy.summary import summarise
 

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.models.base import Embedder
-from selfstudy.probe.questions import Proposal
 from selfstudy.recipe import Ask
-from selfstudy.records import QuestionMethod, Score
+from selfstudy.records import Proposal, QuestionMethod, Score
 from selfstudy.run.threshold import is_inconsistent
 
 ClusterLabels = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ Knows nothing of answers or scores.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
@@ -29,8 +29,8 @@ from selfstudy.probe.topics import (
 from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask
-from selfstudy.records import Chat, Completion, Document, Failure, Question, QuestionMethod, Record
-from selfstudy.run import Round
+from selfstudy.records import Chat, Completion, Document, Failure, Proposal, Question, QuestionMethod
+from selfstudy.run import Round, resume
 from selfstudy.run.first_records import FirstRecords
 
 WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
@@ -48,23 +48,6 @@ _NO_NAMES = frozenset(
     )
 )
 """Words that are capitalised only because a sentence begins with them."""
-
-
-class Proposal(Record):
-    """One question as the model proposed it: `text` is literal, a repeat has the `question_id` of the first.
-
-    `ask` is the position in the recipe's list of ways to ask, `index` counts from 0 within it.  A failed
-    proposal has no `question_id` and an `error`; its `text` is what was refused, if anything.
-    """
-
-    key_fields = ("ask", "index")
-    file = "proposals.jsonl"
-    ask: int
-    index: int
-    method: QuestionMethod
-    text: str = ""
-    question_id: str | None = None
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -249,7 +232,8 @@ class Asker:
         accepted = 0
         while reached < self._ask.count:
             take = min(self._block_size, self._ask.count - reached)
-            block = [recorded[i] for i in range(start, start + take) if i in recorded]
+            slots = [(self._number, i) for i in range(start, start + take)]
+            block = [recorded[slot] for slot in slots if slot in recorded]
             if len(block) < take:
                 block = self._propose(start, take, seen, out)
             if not block:
@@ -271,14 +255,14 @@ class Asker:
         # whole topic sets, so that the topics of a set are drawn in one block only
         return max(size - size % len(WORDS), len(WORDS)) if self._ask.method == "induced" else size
 
-    def _earlier(self) -> tuple[dict[int, Proposal], dict[str, str]]:
+    def _earlier(self) -> tuple[dict[Hashable, Proposal], dict[str, str]]:
         """This block's proposals so far; questions of blocks before it, normalised, with topics."""
-        recorded: dict[int, Proposal] = {}
+        recorded: dict[Hashable, Proposal] = {}
         seen: dict[str, str] = {}
         self._topics = {question.id: question.topic for question in self._round.iter(Question)}
         for proposal in self._round.iter(Proposal):
             if proposal.ask == self._number:
-                recorded[proposal.index] = proposal
+                recorded[resume.PROPOSED.item(proposal)] = proposal
             elif proposal.ask < self._number and proposal.question_id is not None:
                 seen[text.normalise(proposal.text)] = self._topics.get(proposal.question_id, "")
         return recorded, seen

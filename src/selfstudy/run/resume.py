@@ -2,8 +2,8 @@
 
 Opening a run repairs its files (`repair`).  A stage with its marker is not run again; the marker is dropped
 once records that it counted are lost.  A stage without one runs again: items that are done (`done`) are
-skipped, block by block (`pending`); `ANSWERED` and its like say by which record.  A training begins again
-from its first step, and so does whatever writes a folder under another name first (`jsonl.unfinished`).
+skipped, block by block (`pending`, `begun`); `ANSWERED` and its like say by which record.  A training begins
+again from its first step, and so does whatever writes a folder under another name first (`jsonl.unfinished`).
 Knows nothing of what a stage does.
 """
 
@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 from pydantic_core import from_json, to_json
 
 from selfstudy.files import jsonl
-from selfstudy.records import Answer, Check, Failure, Record, Score, Verdict
+from selfstudy.records import Answer, Check, Failure, Proposal, Record, Score, Verdict
 from selfstudy.run.record_files import RecordFiles
 
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class Step(Generic[R]):
     stage: str | None = None
 
 
+PROPOSED = Step(Proposal, lambda proposal: (proposal.ask, proposal.index))
 ANSWERED = Step(Answer, lambda answer: answer.question_id, "probe")
 SCORED = Step(Score, lambda score: (score.scorer, score.question_id))
 GATHERED = Step(Verdict, lambda verdict: verdict.question_id, "gather")
@@ -77,6 +78,15 @@ def pending(
         block = list(items[start:end])
         if not all(done(item) for item in block):
             yield block
+
+
+def begun(blocks: Sequence[Sequence[T]], has_records: Callable[[T], bool]) -> int:
+    """The index of the block to begin with: the last one with records of its own, else the first.
+
+    For a step of which an item may rightly get no record, so that `pending` cannot tell.  A block is written
+    at once and in order: all blocks before the last one with records are whole, and this one may be torn.
+    """
+    return max((n for n, block in enumerate(blocks) if any(map(has_records, block))), default=0)
 
 
 def marker(folder: Path, stage: str) -> Path:

@@ -47,23 +47,27 @@ MAX_EXCERPT = 900
 
 @dataclass(slots=True)
 class Point:
-    """One question of one round, with hallucination scores in [0, 1] or None.
+    """One question of one round: its record, its verdict, and hallucination scores in [0, 1] or None.
 
     `found` is the score of the probe, by the recipe's scorer, which decides what is `inconsistent`.  `before`
     and `after` are those of verify, both by SelfCheck-NLI over fresh samples: they alone can be compared.
+    Records with long texts stay out, for all points stand in memory at once.
     """
 
     round: int
-    id: str
-    question: str
-    topic: str = ""
+    asked: Question
+    judged: Verdict | None = None
     found: float | None = None
     before: float | None = None
     after: float | None = None
-    verdict: VerdictKind | None = None
     inconsistent: bool = False
     correct_before: bool | None = None
     correct_after: bool | None = None
+
+    @property
+    def verdict(self) -> VerdictKind | None:
+        """None before there is any."""
+        return self.judged.kind if self.judged else None
 
     @property
     def gap(self) -> bool:
@@ -85,7 +89,7 @@ def points(run: Run) -> list[Point]:
     found: list[Point] = []
     scorer, limit = run.recipe.probe.scorer, threshold.of(run).value
     for part in run.rounds:
-        here = {q.id: Point(part.number, q.id, q.text, q.topic) for q in part.iter(Question)}
+        here = {q.id: Point(part.number, q) for q in part.iter(Question)}
         for score in part.iter(Score):
             point = here.get(score.question_id)
             if point is not None and score.scorer == scorer:
@@ -93,7 +97,7 @@ def points(run: Run) -> list[Point]:
                 point.inconsistent = score.value is not None and threshold.is_inconsistent(score.value, limit)
         for verdict in part.iter(Verdict):
             if verdict.question_id in here:
-                here[verdict.question_id].verdict = verdict.kind
+                here[verdict.question_id].judged = verdict
         for check in part.iter(Check):
             if check.question_id in here and check.wording == "original" and check.target != "reading":
                 _checked(here[check.question_id], check)
@@ -120,14 +124,16 @@ def trails(
     order = sorted(range(len(shown)), key=lambda i: (shown[i].priority, i))[:max_rows]
     wanted: dict[int, set[str]] = {}
     for i in order:
-        wanted.setdefault(shown[i].round, set()).add(shown[i].id)
+        wanted.setdefault(shown[i].round, set()).add(shown[i].asked.id)
     built = {
         part.number: _round_trails(part, wanted[part.number]) for part in run.rounds if part.number in wanted
     }
     result: dict[int, str] = {}
     used = 0
     for i in order:
-        row = json.dumps(built[shown[i].round].pop(shown[i].id), ensure_ascii=False, separators=(",", ":"))
+        row = json.dumps(
+            built[shown[i].round].pop(shown[i].asked.id), ensure_ascii=False, separators=(",", ":")
+        )
         used += len(row.encode("utf-8"))
         if used > max_bytes:
             break

@@ -135,7 +135,7 @@ def _data(run: Run, shown: list[Point], opened: Mapping[int, str], embedder: Emb
     if embedder is not None:
         from selfstudy.show.map import layout
 
-        places = layout([p.question for p in shown], embedder, run.recipe.seed)
+        places = layout([p.asked.text for p in shown], embedder, run.recipe.seed)
         columns["x"], columns["y"] = (places * 1000).round().astype(int).T.tolist()
     head = json.dumps(
         {"points": columns, "columns": TABLE_DATA, "verdicts": VERDICTS, "rounds": len(run.rounds)},

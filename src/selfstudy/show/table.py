@@ -1,7 +1,7 @@
 """The columns of the report's table of questions, each declared once: add one here, and the page has it.
 
-A column's value comes from a `Point`, one question with all that became of it: a fact that a Point lacks is
-added in questions.py, where `points` fills it from the records.
+A column's value comes from a `Point`: the question's record, its verdict's, and its scores.  What other
+records say (they hold long texts) is added to Point in questions.py, where `points` fills it.
 The page's program (js/table.js) knows the kinds, not the columns.  Knows nothing of runs or HTML.
 """
 
@@ -41,7 +41,7 @@ def _flag(value: bool | None) -> str:
 
 
 COLUMNS = (
-    Column("question", "Question", "question", lambda p: cut(p.question, MAX_QUESTION)),
+    Column("question", "Question", "question", lambda p: cut(p.asked.text, MAX_QUESTION)),
     Column("verdict", "Verdict", "verdict", lambda p: -1 if p.verdict is None else VERDICTS.index(p.verdict)),
     Column("found", "Score found", "score", lambda p: _percent(p.found), default_sort=True),
     Column("before", "before teaching", "score", lambda p: _percent(p.before)),
@@ -53,7 +53,7 @@ COLUMNS = (
         lambda p: _flag(p.correct_before) + _flag(p.correct_after),
     ),
     Column("round", "Round", "hidden", lambda p: p.round),
-    Column("id", "Id", "hidden", lambda p: p.id),
+    Column("id", "Id", "hidden", lambda p: p.asked.id),
     Column("gap", "Gap", "hidden", lambda p: int(p.gap)),
     Column("inconsistent", "Inconsistent", "hidden", lambda p: int(p.inconsistent)),
 )

@@ -201,7 +201,7 @@ def _capability(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Self-learning capability over the questions that the model proposed: of all, and per way of asking."""
     from selfstudy.probe import capability
-    from selfstudy.probe.questions import Proposal
+    from selfstudy.records import Proposal
 
     imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
     proposed = capability.proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)

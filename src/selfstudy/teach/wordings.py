@@ -30,7 +30,7 @@ from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Completion, Question, Rewording
-from selfstudy.run import Round
+from selfstudy.run import Round, resume
 from selfstudy.run.split import kept_apart, used_texts
 from selfstudy.teach.gaps import JudgedQuestion
 
@@ -71,8 +71,7 @@ def write(
     taken |= {text.normalise(q.text) for q in round_.run.round(1).iter(Question) if q.id in kept}
     trained = used_texts(one for one in round_.run.rounds if one.number < round_.number)
     blocks = _blocks(items, round_.run.recipe.answering.block_size)
-    # A block is written at once, in order: all before the last one with records are whole.
-    begun = max((n for n, block in enumerate(blocks) if any(found[i.question.id] for i in block)), default=0)
+    begun = resume.begun(blocks, lambda item: bool(found[item.question.id]))
     with report.task("teach: other wordings", len(items)) as advance:
         for number, block in enumerate(blocks):
             if number >= begun:

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from selfstudy.errors import DataError, RunError
 from selfstudy.loop import Study
-from selfstudy.probe.questions import Proposal
-from selfstudy.records import Answer, Failure, Question, Score
+from selfstudy.records import Answer, Failure, Proposal, Question, Score
 from selfstudy.run import Run
 from selfstudy.verbs.importing.experiment import _interleave
 from selfstudy.verbs.importing.file import import_file

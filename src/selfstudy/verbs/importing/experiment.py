@@ -20,11 +20,11 @@ import numpy as np
 
 from selfstudy.files.rows import MalformedError, shown, text_of
 from selfstudy.probe import capability
-from selfstudy.probe.questions import Proposal
 from selfstudy.records import (
     Answer,
     Completion,
     Failure,
+    Proposal,
     Question,
     QuestionMethod,
     Record,
