@@ -534,7 +534,12 @@ def test_memory_is_flat(serve: Callable[..., FaultyServer]) -> None:
 def test_retry_after_is_honoured_by_all(
     serve: Callable[..., FaultyServer], header: Callable[[], dict[str, str]]
 ) -> None:
-    server = serve(lambda r: Reaction(429, headers=header()) if r.number == 20 else Reaction())
+    def reaction(request: Request) -> Reaction:
+        if request.number == 20:
+            return Reaction(429, headers=header())
+        return Reaction(delay=0.15 if request.number > 20 else 0)  # till the refusal has arrived
+
+    server = serve(reaction)
     model(server, concurrency=4).generate(chats(60), GREEDY)
     refused = server.requests[20].at
     later = [request.at - refused for request in server.requests[21:]]

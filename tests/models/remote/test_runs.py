@@ -18,6 +18,7 @@ from selfstudy.records import Answer, Failure, Question, Score
 
 from .faulty_server import FaultyServer, Reaction, Request, choice, reply, usual
 
+TOPICS = ("Fiji", "Comets", "Owls", "Tides")
 KEY = "sk-planted-0123456789abcdef"
 
 
@@ -35,7 +36,7 @@ def server() -> Iterator[FaultyServer]:
 
 
 def recipe(folder: Path, server: FaultyServer) -> Path:
-    (folder / "topics.txt").write_text("Fiji\nComets\nOwls\nTides\n")
+    (folder / "topics.txt").write_text("\n".join(TOPICS))
     (folder / "my.yaml").write_text(
         f"model: {{type: remote, model: m, base_url: '{server.url}', deadline: 20,\n"
         "        prices: {prompt: 1, completion: 2, currency: EUR}}\n"
@@ -86,18 +87,24 @@ def test_what_a_run_has_used_is_in_its_summary(tmp_path: Path, server: FaultySer
 
 
 def echoing(request: Request) -> Reaction:
-    """Repeats the key wherever it can: in answers, in errors, in what is no reply at all."""
+    """Repeats the key wherever it can: in answers, in errors, in what is no reply; a way for each topic."""
     sent = request.headers["authorization"]
     kinds = [
         Reaction(
             body=reply(*(choice(f"{sent} says {request.number}", i) for i in range(request.body.get("n", 1))))
         ),
         Reaction(body=usual(request)),
-        Reaction(429, {"error": {"message": sent}}, {"retry-after": "0.01"}),
         Reaction(400, {"error": {"message": f"bad request of {sent}"}}),
         Reaction(body=reply(choice(None, refusal=sent))),
     ]
-    return kinds[request.number % len(kinds)]
+    if request.number == 0:
+        return Reaction(429, {"error": {"message": sent}}, {"retry-after": "0.01"})
+    asked = json.dumps(request.body)
+    which = next((i for i, topic in enumerate(TOPICS) if f"Who likes {topic}?" in asked), None)
+    if which is not None:
+        return kinds[which]
+    topic = next(topic for topic in TOPICS if topic in asked)
+    return Reaction(body=reply(choice(f"Who likes {topic}?")))  # the question is asked for
 
 
 def shell(*arguments: str, **environment: str) -> str:
