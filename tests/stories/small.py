@@ -42,12 +42,24 @@ SMALL = (
     "probe.ask.1.count=6",
     "probe.ask.2.count=6",
     "probe.samples=4",
-    "teach.wordings=2",
-    "teach.sft.epochs=12",
+    "teach.wordings=1",
+    "teach.sft.epochs=10",
     "teach.sft.learning_rate=0.003",
+    "teach.sft.replay=1",
     "verify.samples=4",
 )
 """Overrides of the demo. SELFSTUDY_STORY_MODEL tells the stories of another model than the packaged one."""
+
+TINY = (
+    "probe.ask.0.count=16",
+    "probe.ask.1.count=2",
+    "probe.ask.2.count=2",
+    "answering.block_size=4",
+    "teach.wordings=1",
+    "teach.sft.epochs=1",
+    "verify.samples=2",
+)
+"""More overrides, for a story that goes through every stage several times."""
 
 QUICK = ("teach.wordings=0", "teach.heldout_wordings=0", "verify.max_questions=20", "verify.samples=2")
 """More overrides, for a story in which only something else matters."""

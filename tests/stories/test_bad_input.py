@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy import learn
 from selfstudy.models.local.loading import locate
 
-from .small import DEMO, KILL, cli, recipe, refusal, sets, shell
+from .small import DEMO, KILL, TINY, cli, recipe, refusal, sets, shell
 
 pytestmark = pytest.mark.story
 
@@ -151,11 +152,12 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     disk.close()
 
 
-def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, finished: Path) -> None:
-    run = disk.path / "run"
+def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, tmp_path: Path) -> None:
+    undisturbed, run = tmp_path / "undisturbed", disk.path / "run"
+    learn(recipe(*TINY), undisturbed)
     verbs = {
-        "probe": (12_000, ["probe", DEMO, "--run", run, *sets()]),
-        "gather": (40_000, ["gather", run]),
+        "probe": (12_000, ["probe", DEMO, "--run", run, *sets(*TINY)]),
+        "gather": (20_000, ["gather", run]),
         "teach": (400_000, ["teach", run]),
         "verify": (8_000, ["verify", run]),
         "report": (8_000, ["report", run]),
@@ -166,10 +168,11 @@ def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, finished: Path) ->
         assert "make room" in message, message
         code, _, said = cli(*command)
         assert code == 0, (verb, said)
-    assert KILL["differences"](KILL["files"](finished), KILL["files"](run)) == []
+    assert KILL["differences"](KILL["files"](undisturbed), KILL["files"](run)) == []
 
 
 def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--folder", str(tmp_path)]
+    tiny = [part for change in TINY for part in ("--set", change)]
+    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--folder", str(tmp_path), *tiny]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
