@@ -26,7 +26,7 @@ types: $(DEV)
 	$(BIN)/mypy
 
 # Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's: the
-# suite takes 11 minutes so, and 17 in one process.
+# whole suite takes 11 minutes so.
 unit: $(DEV)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
