@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -227,3 +228,27 @@ def test_greek_sentences_end_at_their_question_mark() -> None:
     assert t.sentences("Ποια είναι; Η Ρώμη.") == ["Ποια είναι;", "Η Ρώμη."]
     assert t.question_end("Ποια είναι; Η Ρώμη.") == 11
     assert t.question_end("no question") == -1
+
+
+@given(st.lists(st.sampled_from("ab"), min_size=1, max_size=4), st.lists(st.sampled_from("ab"), max_size=30))
+def test_occurrences_are_all_places_overlaps_included(needle: list[str], among: list[str]) -> None:
+    places = [i for i in range(len(among)) if among[i : i + len(needle)] == needle]
+    assert list(t.occurrences(needle, among)) == places
+
+
+@given(st.text())
+def test_the_compatible_form_is_unicodes_own(text: str) -> None:
+    assert t.nfkc(text) == unicodedata.normalize("NFKC", text)
+
+
+def test_a_letter_keeps_thirty_marks() -> None:
+    assert len(t.nfkc("x" + "\u0323\u0307" * 50_000 + "y")) <= 32
+    assert t.nfkc("\u2500" * 100 + "\u0301") == "\u2500" * 100 + "\u0301"
+
+
+def test_sentences_of_a_text_full_of_marks_are_found_piece_by_piece() -> None:
+    text = "\n\n".join(["He said: “It is here (in part).” Then, again, he left."] * 2000)
+    assert t.sentences(text) == t.sentences(text[: len(text) // 2000 - 2]) * 2000
+    spans = t.sentence_spans("“" * 20_000 + " end.")
+    assert spans[0][0] == 0
+    assert spans[-1][1] == 20_005

@@ -17,6 +17,8 @@ from selfstudy.text import has_case, rouge_l, tokens
 _SENTENCE_END = re.compile(r"[.!?:]['\")\]]*$")
 _LONG = 64
 """Texts of more words have too many pairs of rare words to be found by."""
+_COMPARED = 5_000
+"""Words of a text that are compared: ROUGE-L is quadratic."""
 
 
 def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
@@ -110,8 +112,8 @@ def _is_marked(word: str) -> bool:
 def _alike(
     a: tuple[list[str], frozenset[str]], b: tuple[list[str], frozenset[str]], threshold: float
 ) -> bool:
-    """Whether two texts have the same names and numbers, and nearly the same words."""
-    return a[1] == b[1] and rouge_l(b[0], a[0]) >= threshold
+    """Whether two texts have the same names and numbers, and nearly the same words (the first _COMPARED)."""
+    return a[1] == b[1] and rouge_l(b[0][:_COMPARED], a[0][:_COMPARED]) >= threshold
 
 
 def _names(texts: Iterable[str]) -> frozenset[str]:

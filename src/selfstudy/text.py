@@ -9,7 +9,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from math import ceil
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NEWLINE = re.compile("\r\n?|[\x85\u2028\u2029]")
@@ -42,12 +46,32 @@ _ARMENIAN = re.compile("\u055e[^:։]*[:։]?")
 _CLOSING = " \t\n\"'`*_“”«»’」』)]）"
 _SAMPLE = 2000
 """So many characters tell which script a text is in."""
+_MARK_RUN = re.compile("(?:[^\\w\\s\x00-\x7f]|[\uff9e\uff9f]){31,}")
+_MOST_MARKS = 30
+"""Combining marks that a letter keeps, as in Unicode's stream-safe format: normalising them is quadratic."""
+_PUNCTUATION = re.compile(r"[^\w\s]")
+_CROWDED = 5_000
+"""Punctuation marks of what is cut into sentences at once: sentencex compares each with each."""
 
 
 def clean(text: str) -> str:
     """`text` as valid, printable Unicode: newlines \\n, lone surrogates U+FFFD, other controls a space."""
     text = _SURROGATE.sub("\ufffd", text)
     return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
+
+
+def nfkc(text: str) -> str:
+    """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))
+
+
+def _fewer_marks(match: re.Match[str]) -> str:
+    kept, run = [], 0
+    for char in match[0]:
+        run = run + 1 if unicodedata.combining(char) or char in "\uff9e\uff9f" else 0
+        if run <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def spaced(text: str) -> str:
@@ -94,16 +118,32 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Spans (start, end) of the sentences of `text`, without surrounding white space, in order."""
     from sentencex import segment
 
-    spans, at = [], 0
+    spans = []
     # The rules of "en" serve all scripts but Greek, whose question mark is a semicolon.  The segments join
     # to the text again; a surrogate has no UTF-8, so it needs a stand-in.
     language = "el" if not text.isascii() and _mostly(text, _GREEK) else "en"
-    for part in segment(language, _SURROGATE.sub("?", text)):
-        start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
-        at += len(part)
-        if start < end:
-            spans.append((start, end))
+    for at, block_end in _blocks(text):
+        for part in segment(language, _SURROGATE.sub("?", text[at:block_end])):
+            start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
+            at += len(part)
+            if start < end:
+                spans.append((start, end))
     return spans
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Spans that make up `text`, with few punctuation marks each; nearly always one span.
+
+    They end with a paragraph, else with a line, else behind a space, else anywhere.
+    """
+    start = 0
+    if len(text) > _CROWDED:
+        for mark in islice(_PUNCTUATION.finditer(text), _CROWDED, None, _CROWDED):
+            ends = (text.rfind(end, start, mark.start()) + len(end) for end in ("\n\n", "\n", " "))
+            end = next((end for end in ends if end > start + 1), mark.start())
+            yield start, end
+            start = end
+    yield start, len(text)
 
 
 def sentences(text: str) -> list[str]:
@@ -137,10 +177,31 @@ def tokens(text: str) -> list[str]:
     if text.isascii():
         text = _NO_WORD.sub("", text.lower())
     else:
-        text = unicodedata.normalize("NFKC", _BREAK.sub(" ", text)).lower()
-        text = unicodedata.normalize("NFKC", _NO_WORD.sub(_drop_punctuation, text))
+        text = nfkc(_BREAK.sub(" ", text)).lower()
+        text = nfkc(_NO_WORD.sub(_drop_punctuation, text))
         text = spaced(text)
     return [word for word in text.split() if word not in _ARTICLES]
+
+
+def occurrences(needle: Sequence[T], among: Sequence[T]) -> Iterator[int]:
+    """Where `needle` stands in `among`, in order, overlaps included; linear (Knuth, Morris & Pratt 1977).
+
+    Args:
+        needle: not empty.
+    """
+    falls, matched = [0] * len(needle), 0
+    for i in range(1, len(needle)):
+        while matched and needle[i] != needle[matched]:
+            matched = falls[matched - 1]
+        matched += needle[i] == needle[matched]
+        falls[i] = matched
+    matched = 0
+    for i, item in enumerate(among):
+        while matched and (matched == len(needle) or item != needle[matched]):
+            matched = falls[matched - 1]
+        matched += item == needle[matched]
+        if matched == len(needle):
+            yield i + 1 - matched
 
 
 def token_f1(a: str, b: str) -> float:

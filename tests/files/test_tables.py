@@ -66,3 +66,21 @@ def test_a_row_of_too_many_fields_is_no_row() -> None:
     assert named(["a", "b"], ["1"]) == {"a": "1", "b": ""}
     assert named(["a", "b"], ["1", "2", ""]) == {"a": "1", "b": "2"}
     assert "3 fields, but 2 columns" in str(named(["a", "b"], ["1", "2", "3"]))
+
+
+@pytest.mark.parametrize("line", ['x","\n', 'x"y,"\n', '"a\n', '"\n', ',"\n', '""",\n'])
+def test_quotes_that_never_close_take_time_by_the_length_of_the_table(line: str) -> None:
+    start = time.process_time()
+    found = read("a,b\n" + line * 100_000)
+    assert time.process_time() - start < 5
+    assert found[0] == (1, ["a", "b"])
+
+
+def test_lines_that_are_passed_over_are_said() -> None:
+    found = read("a,b\n" + 'x","\n' * 100 + 'x"y\n')
+    assert isinstance(found[-1][1], str)
+    assert "lines behind it are passed over" in found[-1][1]
+
+
+def test_a_long_field_of_a_header_is_no_error() -> None:
+    assert delimiter_of("x" * 200_000 + ",b") == ","

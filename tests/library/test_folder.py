@@ -140,11 +140,6 @@ def test_nothing_usable_lists_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        (
-            "a.html",
-            b"<meta charset=hex><p>Caf\xe9 in Lima.</p>",
-            "cannot be read: 'hex' is not a text encoding",
-        ),
         ("a.csv", b'text,"title\n' + b"x" * 10_000_001, "its header cannot be read: a quote is not closed"),
         ("b.csv", b"text,title\n", "no records"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,32 @@ def test_rows_of_a_table_stay_apart(tmp_path: Path) -> None:
 def test_titles_of_front_matter_as_yaml_writes_them(tmp_path: Path, front: str) -> None:
     (tmp_path / "page.md").write_text(f"---\n{front}\n---\nIt stands by the river.\n")
     assert [one.title for one in read_documents(tmp_path).documents] == ["The Mill"]
+
+
+def test_titles_that_are_whole_texts_are_cut_and_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(f"# {'word ' * 1000}\n\nText.\n")
+    row = json.dumps({"text": "One.", "title": "t" * 5000, "source": "s" * 5000})
+    (tmp_path / "rows.jsonl").write_text(f"{row}\n{row.replace('One', 'Two')}\n")
+    found = read_documents(tmp_path)
+    assert [len(d.title) for d in found.documents] == [999, 1000, 1000]
+    assert [len(d.source) for d in found.documents] == [7, 1000, 1000]
+    said = "titles are cut after 1,000 characters"
+    assert found.notes == [f"page.md: {said}", f"rows.jsonl: {said}"]
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7", "hex", "zlib"])
+def test_a_codec_that_is_no_charset_is_not_taken_from_a_page(charset: str, tmp_path: Path) -> None:
+    page = f"<meta charset={charset}><p>Caf\xe9 in Lima, " + "a-b \\u0041 +AGE- " * 20_000
+    (tmp_path / "page.html").write_bytes(page.encode("cp1252"))
+    start = time.process_time()
+    (document,) = read_documents(tmp_path).documents
+    assert document.text.startswith("Caf\xe9 in Lima, a-b \\u0041 +AGE-")
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("heading", ["# The Quay" + " " * 80_000 + "#", "# The Quay " + "# " * 40_000])
+def test_what_stands_behind_a_heading_costs_nothing(heading: str, tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(heading + "\n\nText.")
+    start = time.process_time()
+    assert [d.title for d in read_documents(tmp_path).documents] == ["The Quay"]
+    assert time.process_time() - start < 1

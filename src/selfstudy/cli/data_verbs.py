@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -156,17 +156,20 @@ def score(
 
 
 @contextmanager
-def _input(path: Path) -> Iterator[IO[bytes]]:
+def _input(path: Path) -> Iterator[Iterable[bytes]]:
     """The lines of the input file, or of stdin."""
+    from selfstudy.files import reading
+
     if str(path) == "-":
-        yield sys.stdin.buffer
+        yield reading.lines(sys.stdin.buffer)
         return
     try:
+        reading.check(path)
         file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
     with file:
-        yield file
+        yield reading.lines(file)
 
 
 @contextmanager
@@ -175,8 +178,10 @@ def _counted(path: Path, report: Reporter) -> Iterator[Callable[[int], None]]:
     if str(path) == "-":
         yield lambda count: None
         return
+    from selfstudy.files import reading
+
     with path.open("rb") as file:
-        total = sum(1 for line in file if line.strip())
+        total = sum(1 for line in reading.lines(file) if line.strip())
     with report.task("scoring", total) as advance:
         yield advance
 

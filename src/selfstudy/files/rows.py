@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import DataError
-from selfstudy.files import tables
+from selfstudy.files import reading, tables
 
 _LINES = (".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
+LARGEST_JSON = 1_000_000_000
+"""Bytes of a file that is one JSON value: it is held as a whole."""
+_BATCH = 1024
+_BATCH_BYTES = 1 << 30
+"""Rows of Parquet that are read at once, and bytes that they may become."""
 SUFFIXES = (*_LINES, ".json", ".parquet", *_TABLES)
 
 
@@ -40,6 +45,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         DataError: the file cannot be read, or holds no rows.
     """
     try:
+        reading.check(path)
         with path.open("rb") as file:
             start = file.read(4)
         if start == b"PAR1":
@@ -60,6 +66,8 @@ def parse_line(line: bytes) -> dict[str, Any]:
     Raises:
         MalformedError: it is not UTF-8, not JSON, or no object.
     """
+    if len(line) > reading.LONGEST_LINE:
+        raise MalformedError(f"a line of more than {reading.LONGEST_LINE:,} bytes")
     try:
         value = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -94,7 +102,7 @@ def shown(value: object) -> str:
 
 def _lines(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(reading.lines(file), start=1):
             if line.strip():
                 yield _row(f"line {number}", line)
 
@@ -104,10 +112,10 @@ def _table(path: Path) -> Iterator[Row]:
         wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:
         with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
-            header = file.readline()
+            header = file.readline(tables.LONGEST)
             file.seek(0)
             delimiter = tables.delimiter_of(header)
-            found = tables.rows(file, delimiter)
+            found = tables.rows(reading.lines(file), delimiter)
             names = next(found, (1, "it is empty"))[1]
             if isinstance(names, str):
                 raise DataError(f"{path} has no header: {names}", "name the columns in the first line")
@@ -131,13 +139,13 @@ def _row(place: str, line: bytes) -> Row:
 
 def _starts_with_a_whole_line(path: Path) -> bool:
     with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
+        first = next((line for line in reading.lines(file) if line.strip()), b"")
     return _row("", first).value is not None and path.stat().st_size > len(first.rstrip()) + 3
 
 
 def _whole(path: Path) -> Iterator[Row]:
     try:
-        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = json.loads(reading.content(path, LARGEST_JSON).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
@@ -161,13 +169,24 @@ _WRAPPERS = ("data", "train", "rows", "examples")
 _CONTENT = "give JSON lines, or a JSON list of objects"
 
 
+def _batch_size(metadata: Any) -> int:
+    """Rows that surely have room: each may hold the largest value of a dictionary, which is stored once."""
+    largest = 1
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.has_dictionary_page:
+                largest = max(largest, column.total_uncompressed_size)
+    return max(1, min(_BATCH, _BATCH_BYTES // largest))
+
+
 def _parquet(path: Path) -> Iterator[Row]:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     number = 0
     try:
-        for batch in ParquetFile(path).iter_batches(1024):
+        file = ParquetFile(path)
+        for batch in file.iter_batches(_batch_size(file.metadata)):
             for value in batch.to_pylist():
                 number += 1
                 yield Row(f"row {number}", value)

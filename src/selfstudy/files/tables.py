@@ -14,6 +14,8 @@ from itertools import chain
 DELIMITERS = ",;\t|"
 LONGEST = 10_000_000
 """Characters of the longest row: what has to be held at once."""
+_READ_AGAIN = 8
+"""How often the text of a file is read again, at most, behind quotes that are not closed."""
 
 
 def delimiter_of(header: str) -> str:
@@ -22,39 +24,53 @@ def delimiter_of(header: str) -> str:
 
 
 def fields(line: str, delimiter: str) -> list[str]:
-    """The fields of one line, without white space around them."""
-    return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    """The fields of one line, without white space around them; none where it is no line of a table."""
+    _allow_long_fields()
+    try:
+        return [name.strip() for name in next(csv.reader([line[:LONGEST]], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
 
 
 def rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """(number of its first line, fields) of each row that is not empty, header included; or what is wrong.
 
+    Behind a quote that is not closed reading goes on in the next line, unless most of the file has been read
+    again so several times: then what the quote took in is passed over.
+
     Args:
         lines: with their line ends; line 1 first.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
+    _allow_long_fields()
     source = iter(lines)
     waiting: deque[str] = deque()
-    number = 0
-    while True:
-        line = waiting.popleft() if waiting else next(source, None)
-        if line is None:
-            return
+    number = read = again = 0
+
+    def take() -> str | None:
+        nonlocal read
+        if waiting:
+            return waiting.popleft()
+        line = next(source, None)
+        read += len(line or "")
+        return line
+
+    while (line := take()) is not None:
         number += 1
         taken, inside, size = [line], _ends_inside(line, delimiter, inside=False), len(line)
-        while inside and size <= LONGEST:
-            more = waiting.popleft() if waiting else next(source, None)
-            if more is None:
-                break
+        while inside and size <= LONGEST and (more := take()) is not None:
             taken.append(more)
             size += len(more)
             inside = _ends_inside(more, delimiter, inside=True)
         found = _row(taken, delimiter)
         if size > LONGEST and len(taken) == 1:
             found = f"a row of more than {LONGEST:,} characters"
+        again += size - len(line) if isinstance(found, str) else 0
+        goes_on = again <= _READ_AGAIN * read
+        if isinstance(found, str) and len(taken) > 1 and not goes_on:
+            found = f"{found}, as in many rows before: the {len(taken) - 1:,} lines behind it are passed over"
         if found:
             yield number, found
-        if isinstance(found, str):
+        if isinstance(found, str) and goes_on:
             waiting.extendleft(reversed(taken[1:]))
         else:
             number += len(taken) - 1
@@ -66,6 +82,10 @@ def _row(lines: list[str], delimiter: str) -> list[str] | str:
     except csv.Error as error:
         unclosed = len(lines) > 1 or "end of data" in str(error)
         return "a quote is not closed" if unclosed else f"not CSV: {error}"
+
+
+def _allow_long_fields() -> None:
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST))
 
 
 def named(names: list[str], row: list[str]) -> dict[str, str] | str:

@@ -126,10 +126,13 @@ def denied(answer: str, reference: str, question: str) -> bool:
     """
     asked, known = set(words(question)), set(words(reference))
     reading = Reading(answer, asked | known)
+    where: dict[str, list[int]] = {}
+    for i, term in enumerate(reading.terms):
+        where.setdefault(term.word, []).append(i)
     for name in particulars(reference) - asked:
         if spaced(name) != name:
             continue  # a letter is no name
-        at = [i for i, term in enumerate(reading.terms) if term.word == name]
+        at = where.get(name)
         if at and not any(
             reading.asserts(i, i + 1) and not listed(Place(reading.terms, i, i + 1, known, asked)) for i in at
         ):

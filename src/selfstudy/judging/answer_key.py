@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfstudy.errors import DataError
-from selfstudy.files.rows import MalformedError, parse_line
+from selfstudy.files import reading
+from selfstudy.files.rows import MalformedError, parse_line, shown
 from selfstudy.records import Truth
 from selfstudy.text import folded
 
@@ -33,17 +34,18 @@ class JsonlKey:
     """
 
     def __init__(self, path: Path) -> None:
+        self._truths: dict[str, Truth] = {}
         try:
-            lines = path.read_bytes().split(b"\n")
+            reading.check(path)
+            with path.open("rb") as file:
+                for number, line in enumerate(reading.lines(file), start=1):
+                    if line.strip():
+                        self._add(line, f"answer key {path}, line {number}")
         except OSError as error:
             raise DataError(
                 f"answer key {path}: cannot be read ({error.strerror or error})",
                 "set `answer_key` to a .jsonl file, `atlas`, or leave it out",
             ) from None
-        self._truths: dict[str, Truth] = {}
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                self._add(line, f"answer key {path}, line {number}")
         if not self._truths:
             raise DataError(f"answer key {path}: no entries", _HINT)
 
@@ -62,19 +64,19 @@ class JsonlKey:
         unknown = sorted(set(entry) - FIELDS)
         if unknown:
             raise DataError(
-                f"{where}: unknown field {unknown[0]!r}", f"fields are {', '.join(sorted(FIELDS))}"
+                f"{where}: unknown field {shown(unknown[0])}", f"fields are {', '.join(sorted(FIELDS))}"
             )
         question = _texts(entry, "question", where, required=True)
         if len(question) != 1:
             raise DataError(f"{where}: field 'question' must be one text, found {len(question)}", _HINT)
         known = entry.get("known")
         if known is not None and not isinstance(known, bool):
-            raise DataError(f"{where}: field 'known' must be true or false, found {known!r}", _HINT)
+            raise DataError(f"{where}: field 'known' must be true or false, found {shown(known)}", _HINT)
         truth = Truth(_texts(entry, "answer", where, required=True), known, _texts(entry, "novel", where))
         earlier = self._truths.setdefault(folded(question[0]), truth)
         if earlier != truth:
             raise DataError(
-                f"{where}: question {question[0]!r} was given another truth above", "keep one of them"
+                f"{where}: question {question[0]!r:.200} was given another truth above", "keep one of them"
             )
 
 
@@ -92,7 +94,7 @@ def _texts(entry: dict[str, Any], field: str, where: str, *, required: bool = Fa
     for text in texts:
         if not isinstance(text, str) or not text.strip():
             raise DataError(
-                f"{where}: field {field!r} must be text or a list of texts, found {text!r}", _HINT
+                f"{where}: field {field!r} must be text or a list of texts, found {shown(text)}", _HINT
             )
     return tuple(texts)
 

@@ -54,6 +54,8 @@ from selfstudy.judging.terms import Term, parsed
 
 _NOT_BEHIND = NARROW | TO_COMMA
 """Cues that say nothing of what stands before them."""
+_FAR = 8
+"""Words behind a place among which a lost role is looked for."""
 
 
 def denials(words: Sequence[str]) -> set[str]:
@@ -71,6 +73,7 @@ class Reading:
         self._granted = set(granted) | (NOT if NOT & set(granted) else set())
         self._asked = _asked(self.terms, rest)
         self._blocked, self._armed = self._scopes()
+        self._clause_end, self._until = self._ahead()
 
     def asserts(self, start: int, end: int) -> bool:
         """Whether the text says that terms[start:end] is so."""
@@ -80,6 +83,15 @@ class Reading:
             return True
         # "It is not Paris, Rome is the capital."
         return self._armed[start] == start and self._follows(end, VERBS)
+
+    def _ahead(self) -> tuple[list[int], list[int]]:
+        """For each term, and behind the last one: where its clause ends, where the next "until" stands."""
+        count = len(self.terms)
+        ends, until = [count] * (count + 1), [count] * (count + 1)
+        for i in range(count - 1, -1, -1):
+            ends[i] = i if self.terms[i].gap.strip(" -") else ends[i + 1]
+            until[i] = i if self._words[i] in UNTIL else until[i + 1]
+        return ends, until
 
     def _scopes(self) -> tuple[list[bool], list[int]]:
         """For each term whether a cue reaches it, and where a clause began that may end that (or -1)."""
@@ -146,18 +158,16 @@ class Reading:
 
     def _is_over(self, start: int, end: int) -> bool:
         """Rome lost that role; Rome was the capital until 1900; it was Rome until 1900."""
-        last = end
-        while last < len(self.terms) and not self.terms[last].gap.strip(" -"):
-            last += 1
-        behind = self._words[end:last]
+        last = self._clause_end[end]
+        behind = self._words[end : min(last, end + _FAR)]
         lost = next((i for i, word in enumerate(behind[:3]) if word in LOST), -1)
         if lost >= 0 and behind[lost] not in self._granted and set(behind[lost + 1 : lost + 5]) & ROLES:
             return True
         if not self._granted & NOW or self._granted & (THEN | UNTIL):
             return False  # not a question of today
         near = {*self._words[max(start - 2, 0) : start], *behind[:2]}
-        after = next((behind[i + 1 :] for i, word in enumerate(behind) if word in UNTIL), [])
-        return bool(near & {"was", "were"}) and bool(after) and not TO_THIS_DAY & set(after[:2])
+        after = self._words[self._until[end] + 1 : min(last, self._until[end] + 3)]
+        return bool(near & {"was", "were"}) and bool(after) and not TO_THIS_DAY & set(after)
 
     def _follows(self, at: int, among: Collection[str]) -> bool:
         """Whether one of these words stands at `at`, with nothing but a space before it."""

@@ -106,7 +106,8 @@ def _separator(terms: Sequence[Term], at: int) -> tuple[str, int]:
         kind = "or"
     elif "(" in gap or ")" in gap:
         return "", at
-    while kind and at < len(terms) and terms[at].word in SOFT:
+    last = min(at + _LOOK, len(terms))
+    while kind and at < last and terms[at].word in SOFT:
         at += 1
     if kind and at + 1 < len(terms) and terms[at].word in LATER and _kind(terms[at + 1].raw) != "lower":
         kind, at = kind if kind == "or" else "joined", at + 1
@@ -150,8 +151,8 @@ def _behind(place: Place) -> tuple[int, bool]:
 def _before(place: Place) -> tuple[int, bool]:
     """How many items stand before the place, and whether one is joined to it by more than a comma."""
     terms, at = place.terms, place.start
-    kind = ""
-    while at > 0 and terms[at - 1].word in SOFT and not terms[at].gap.strip():
+    kind, farthest = "", max(at - _LOOK, 0)
+    while at > farthest and terms[at - 1].word in SOFT and not terms[at].gap.strip():
         at -= 1
     if at > 0 and terms[at - 1].word in AND | OR and not terms[at].gap.strip(" ,"):
         kind, at = _separator(terms, at - 1)[0], at - 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import DataError
-from selfstudy.files.rows import read_rows
+from selfstudy.files.rows import read_rows, shown
 from selfstudy.records import Check, Question
 from selfstudy.text import folded
 
@@ -108,7 +108,7 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
         if key is None:
             strangers += 1
         elif known.setdefault(key, value) != value:
-            raise DataError(f"{where}: {asked!r} was labelled otherwise above", "keep one of the lines")
+            raise DataError(f"{where}: {asked!r:.200} was labelled otherwise above", "keep one of the lines")
     return Labels(known, path.name, strangers)
 
 
@@ -138,5 +138,5 @@ def _field(row: dict[str, Any], where: str) -> str:
 def _truth(value: object, where: str) -> bool:
     found = WORDS.get(str(value).strip().lower())
     if found is None:
-        raise DataError(f"{where}: known must be true or false, found {value!r}", HINT)
+        raise DataError(f"{where}: known must be true or false, found {shown(value)}", HINT)
     return found

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from selfstudy.text import spaced
+from selfstudy.text import nfkc, occurrences, spaced
 
 _QUOTES = '"`*_~“”«»„‘‹›'
 _STOPS = dict.fromkeys("。｡।॥።։۔…", ".") | dict.fromkeys("！", "!") | dict.fromkeys("？؟፧", "?")
@@ -78,6 +78,9 @@ _SYMBOLS = re.compile(r"(?<![^\s\"'`“«(])[^\w\s\"'`“”«»()]+(?![^\s\"'`�
 _THIS, _OTHER = "Thissymbol", "Othersymbol"
 _ARTICLES = frozenset({"a", "an", "the"})
 _TO = frozenset({"to", "until", "till", "through"})
+_LOOKED_AT = 20_000
+_FEWEST_PLACES = 20
+"""Words, and places at least, that `places` hands out to be looked at."""
 _VERBS_AFTER_A = frozenset({"is", "was", "are", "were", "and", "or", "has"})
 
 
@@ -161,24 +164,16 @@ def is_exact(word: str) -> bool:
 
 
 def places(among: Sequence[Term], needle: Sequence[Term]) -> list[int]:
-    """Where the words of `needle` stand in `among`, whole: not as a part of what is glued together."""
+    """Where the words of `needle` stand in `among`, whole: not as a part of what is glued together.
+
+    Only the first places, thousands of them: a caller looks at each, as often as the needle is long.
+    """
     if not needle:
         return []
     size = len(needle)
-    offsets: dict[int, int] = {}
-    at = 1
-    for i, term in enumerate(among):
-        offsets[at] = i
-        at += len(term.word) + 1
-    text, sought = _joined(among), _joined(needle)
-    found = []
-    at = text.find(sought)
-    while at >= 0:
-        i = offsets[at + 1]
-        if not among[i].glued and not (i + size < len(among) and among[i + size].glued):
-            found.append(i)
-        at = text.find(sought, at + 1)
-    return found
+    found = occurrences([term.word for term in needle], [term.word for term in among])
+    whole = (i for i in found if not among[i].glued and not (i + size < len(among) and among[i + size].glued))
+    return list(islice(whole, max(_FEWEST_PLACES, _LOOKED_AT // size)))
 
 
 def ranges(some: Sequence[Term]) -> list[list[Term]]:
@@ -201,14 +196,10 @@ def _are_numbers(*words: str) -> bool:
     return all(word[:1].isdigit() for word in words)
 
 
-def _joined(some: Sequence[Term]) -> str:
-    return f" {' '.join(term.word for term in some)} "
-
-
 def _prepared(text: str) -> str:
     text = _AND_SO_ON.sub(", etc.", _bulleted(text))
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", _GROUP.sub("", text)).translate(_PLAIN)
+        text = nfkc(_GROUP.sub("", text)).translate(_PLAIN)
         text = spaced(text)
     text = _COMPARED.sub(r"\1", text.replace("+/-", "±"))
     return _MONEY_BEHIND.sub("", _PERCENT.sub("%", _SPOKEN_MINUS.sub("-", text)))

@@ -7,7 +7,7 @@ repaired is a note.  It knows nothing of search.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfstudy import text
@@ -17,6 +17,8 @@ from selfstudy.records import Document, Skipped, digest
 
 MAX_DOCUMENT = 100_000
 """Longest document in characters; a longer text is cut into several."""
+MAX_TITLE = 1_000
+"""Longest title, and longest source that a record names, in characters: every passage carries them."""
 MAX_LISTED = 20
 """Skipped records listed per file; the others are counted."""
 
@@ -136,12 +138,16 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
         source = look(file)
         if source.note:
             notes.append(f"{name}: {source.note}")
-        records = 0
+        records, cut = 0, False
         for item in reader(source):
             records += 1
             if isinstance(item, Bad):
                 yield Skipped(source=f"{name}#{item.place}", reason=item.reason)
             else:
+                if max(len(item.title), len(item.source)) > MAX_TITLE:
+                    notes += [] if cut else [f"{name}: titles are cut after {MAX_TITLE:,} characters"]
+                    cut = True
+                    item = replace(item, title=item.title[:MAX_TITLE], source=item.source[:MAX_TITLE])
                 yield from _documents(item, name, file, max_document)
         if not records:
             yield Skipped(source=name, reason="no records")

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from selfstudy.errors import SelfstudyError
-from selfstudy.files import tables
+from selfstudy.files import reading, tables
+from selfstudy.library import pages
+from selfstudy.library.parser import ParserError
 
-MAX_RECORD = 10_000_000
+MAX_RECORD = reading.LONGEST_LINE
 """Longest JSONL line, CSV field or HTML page, in characters: what a parser has to hold at once."""
 
 TEXT_FIELDS = ("text", "content", "body")
@@ -35,12 +37,12 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
-
-
+_DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s{0,20}=\s{0,20}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_CHARSET = re.compile("ascii|big5|cp|euc|gb|hz|iso|johab|koi8|kz|mac|ptcp|shift|tis|utf-16|utf-32|windows")
+"""Of Python's codecs those that are charsets: some others run for ever, or read escapes."""
 _FRONT_MATTER = re.compile(r"(-{3}|\+{3})[ \t]*\n(?:.*\n)*?\1[ \t]*(?:\n|\Z)")
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]++(\S.*)$")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 _CODE_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -131,7 +133,7 @@ def _declared(head: bytes) -> str:
         name = codecs.lookup(found[1].decode("ascii")).name if found else ""
     except LookupError:
         return ""
-    return "" if name == "utf-8" else name  # it says UTF-8, but it is not
+    return name if _CHARSET.match(name) else ""  # UTF-8 it is not
 
 
 def _guessed(sample: bytes) -> str:
@@ -189,7 +191,7 @@ def _markdown_title(head: str) -> str:
         if mark:
             fence, before = mark[1], ""
         elif heading := _HEADING.match(line):
-            return heading[1]
+            return heading[1][0] + heading[1][1:].rstrip(" \t#")
         elif before and _UNDERLINE.match(line):
             return before
         else:
@@ -209,29 +211,22 @@ def read_html(source: Source) -> Iterator[Text | Bad]:
         page = file.read(MAX_RECORD + 1)
     if len(page) > MAX_RECORD:
         raise UnusableError(f"page of more than {MAX_RECORD:,} characters")
-    from selfstudy.library.pages import main_text
-
-    title, text = main_text(page)
+    try:
+        title, text = pages.main_text(page)
+    except ParserError as error:
+        raise UnusableError(error.what) from None
     yield Text(text, title)
 
 
 def read_jsonl(source: Source) -> Iterator[Text | Bad]:
     """.jsonl: one object a line with a text in `text`, `content` or `body`; `title` and `source` if there."""
     with source.open() as file:
-        for number, line in enumerate(_lines(file), 1):
+        for number, line in enumerate(reading.lines(file), 1):
             place = f"line {number}"
             if len(line) > MAX_RECORD:
                 yield Bad(place, f"record of more than {MAX_RECORD:,} characters")
             elif line.strip():
                 yield _json_record(line, place)
-
-
-def _lines(file: IO[str]) -> Iterator[str]:
-    """The lines of a file; of one that is too long the beginning, more than MAX_RECORD characters."""
-    while line := file.readline(MAX_RECORD + 1):
-        yield line
-        while len(line) >= MAX_RECORD and not line.endswith("\n"):
-            line = file.readline(MAX_RECORD)
 
 
 def _json_record(line: str, place: str) -> Text | Bad:
@@ -244,7 +239,7 @@ def _json_record(line: str, place: str) -> Text | Bad:
     fields: dict[str, Any] = {str(key).lower(): value for key, value in entry.items()}
     text = next((fields[name] for name in TEXT_FIELDS if isinstance(fields.get(name), str)), None)
     if text is None:
-        found = ", ".join(str(key) for key in list(entry)[:10]) or "none"
+        found = ", ".join(str(key)[:40] for key in list(entry)[:10]) or "none"
         return Bad(place, f"no field {either(TEXT_FIELDS)} (fields: {found})")
     title, origin = (v if isinstance(v := fields.get(name), str) else "" for name in ("title", "source"))
     return Text(text, title, place, origin)
@@ -260,10 +255,11 @@ def read_csv(source: Source) -> Iterator[Text | Bad]:
         if column is not None:
             break
     else:
-        names = ", ".join(tables.fields(header, tables.delimiter_of(header))[:20]) or "none"
+        found = tables.fields(header, tables.delimiter_of(header))
+        names = ", ".join(name[:40] for name in found[:20]) or "none"
         raise UnusableError(f"no column {either(TEXT_FIELDS)} (columns: {names})")
     with source.open() as file:
-        for number, row in tables.rows(_lines(file), delimiter):
+        for number, row in tables.rows(reading.lines(file), delimiter):
             if number == 1:
                 if isinstance(row, str):
                     raise UnusableError(f"its header cannot be read: {row}")

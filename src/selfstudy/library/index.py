@@ -35,6 +35,8 @@ TITLE_BONUS = 0.25
 """Per word of a title that the question names, added to a factor on BM25."""
 POOL = 20
 """Fewest passages that are ranked again by title, or fused, per query."""
+LONGEST_QUERY = 10_000
+"""Characters of a question that are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Library:
         ranking are fused.  Scripts without spaces are served
         (words.py).  Queries are plain words: no character in them has a meaning.
         """
+        queries = [query[:LONGEST_QUERY] for query in queries]
         pool = max(POOL, 4 * hits)
         vectors = self._embedder.encode(list(queries)) if self._embedder is not None and queries else None
 

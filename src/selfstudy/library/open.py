@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selfstudy.library import parser
 from selfstudy.library.folder import Contents, read_documents
 
 
@@ -25,4 +26,7 @@ def open_library(spec: str | None) -> Contents:
         from selfstudy.atlas import world
 
         return Contents(world.documents())
-    return read_documents(Path(spec))
+    try:
+        return read_documents(Path(spec))
+    finally:
+        parser.stop()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from selfstudy.text import UNSPACED
+from selfstudy.text import UNSPACED, nfkc
 
 _HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7af"
 """Written with spaces, but endings and particles are joined to the words."""
@@ -29,7 +29,7 @@ def index_words(text: str) -> str:
 
 
 def _pieces(match: re.Match[str]) -> str:
-    run = unicodedata.normalize("NFKC", match[0])  # also half-width Kana, and marks joined to their letters
+    run = nfkc(match[0])  # also half-width Kana, and marks joined to their letters
     size = 2 if _PAIRS.match(run) else 3
     run = "".join(char for char in run if unicodedata.category(char) not in _NO_SPELLING)
     pieces = [run[i : i + size] for i in range(max(1, len(run) - size + 1))]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from selfstudy.errors import ModelError
+from selfstudy.files import plain_yaml, reading
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion
 from selfstudy.text import UNSPACED
@@ -39,11 +40,18 @@ class ScriptedLM:
         self.name = name
         self._script: list[tuple[re.Pattern[str], Script]] = []
         for pattern, script in answers.items():
+            shown = pattern if len(pattern) <= 80 else f"{pattern[:77]}..."
+            if _may_never_end(pattern):
+                raise ModelError(
+                    f"script {name!r}: the pattern {shown!r} repeats a group that itself repeats or chooses: "
+                    "it may take for ever",
+                    "write it without the inner or the outer repetition",
+                )
             try:
                 compiled = re.compile(pattern, re.DOTALL)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ModelError(
-                    f"script {name!r}: {pattern!r} is no pattern: {error}", "fix the regular expression"
+                    f"script {name!r}: {shown!r} is no pattern: {error}", "fix the regular expression"
                 ) from None
             script = [script] if isinstance(script, str) else script
             if not callable(script) and not script:
@@ -57,15 +65,13 @@ class ScriptedLM:
         Raises:
             ModelError: the file is absent or holds something else.
         """
-        import yaml
-
         hint = "write a YAML mapping, for example  'capital of France': [Paris., Lyon.]"
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = plain_yaml.load(reading.text(Path(path)))
         except OSError as error:
             raise ModelError(f"script {str(path)!r} cannot be read: {error.strerror}", hint) from None
-        except (yaml.YAMLError, UnicodeError) as error:
-            raise ModelError(f"script {str(path)!r} is no YAML: {str(error).splitlines()[0]}", hint) from None
+        except (plain_yaml.NotPlainError, UnicodeError) as error:
+            raise ModelError(f"script {str(path)!r} is no YAML: {error}", hint) from None
         if not isinstance(data, dict):
             raise ModelError(f"script {str(path)!r} holds no mapping", hint)
         answers: dict[str, list[str]] = {}
@@ -110,3 +116,39 @@ class ScriptedLM:
                 text=" ".join(words), tokens=len(words), logprob=-float(len(words)), finish="length"
             )
         return Completion(text=text[:cut].strip(), tokens=len(words), logprob=-float(len(words)))
+
+
+_PARTS = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|\(\?[:>=!]|\(\?<[=!]|\((?:\?P?<\w+>)?|[)|]"
+    r"|(?:[*+]|\{\d*,\d*\})[?+]?|[?]|\{\d+\}|.",
+    re.DOTALL,
+)
+"""A regular expression, part by part: escapes, classes, groups, repetitions, characters."""
+
+
+def _may_never_end(pattern: str) -> bool:
+    """Whether a group that repeats or chooses is itself repeated, as in (a+)+ or (a|aa)*: exponential time.
+
+    Possessive repetitions and atomic groups never go back, so they may.
+    """
+    groups: list[tuple[bool, bool]] = [(False, False)]  # atomic, and whether something in it may go back
+    closed = False  # whether the part before is a group in which something may go back
+    for found in _PARTS.finditer(pattern):
+        part = found[0]
+        varies = part[0] in "*+" or (part[0] == "{" and "," in part and len(part) > 3)
+        if part[0] == "(":
+            groups.append((part == "(?>", False))
+        elif part == ")" and len(groups) > 1:
+            atomic, closed = groups.pop()
+            closed = closed and not atomic
+            if closed:
+                groups[-1] = (groups[-1][0], True)
+            continue
+        elif varies and not (len(part) > 1 and part[-1] == "+"):
+            if closed:
+                return True
+            groups[-1] = (groups[-1][0], True)
+        elif part == "|" and len(groups) > 1:
+            groups[-1] = (groups[-1][0], True)
+        closed = False
+    return False

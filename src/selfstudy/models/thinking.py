@@ -63,6 +63,10 @@ _ANSWER = re.compile(
 _FLAGS = re.IGNORECASE
 _OPENER = re.compile("|".join(f"({opener})" for opener in _OPENERS), _FLAGS)
 _CLOSER = re.compile("|".join(_CLOSERS), _FLAGS)
+_CLOSER_OF = [re.compile(closer, _FLAGS) for closer in _CLOSERS]
+_SPACE = re.compile(r"\s*")
+_GOES_ON = re.compile(r"[^\S\n]+[a-z]|[^\S\n]*[,;.)?!]")
+"""What follows a mark that a sentence only mentions."""
 _OPEN_END = re.compile(rf"(?:{'|'.join(_OPENERS)})\s*\Z", _FLAGS)
 _QUOTES = "`'\"“”‘’«»„"
 
@@ -103,60 +107,102 @@ def without_thinking(text: str, *, opened: bool = False) -> str:
     Raises:
         NoAnswerError: the thinking never ends, or nothing follows it.
     """
-    rest, cut = text, False
+    at, cut = 0, False
     if opened:
-        closer = _first(_CLOSER, rest)
+        closer = _first(_CLOSER, text)
         if closer is None:
             raise NoAnswerError("the thinking, opened by the prompt, was not finished")
-        rest, cut = rest[closer.end() :], True
-    elif (closer := _orphan(rest)) is not None:
-        rest, cut = rest[closer.end() :], True
-    while (opener := _opening(rest)) is not None:
-        closer = _first(re.compile(_CLOSERS[(opener.lastindex or 1) - 1], _FLAGS), rest, opener.end())
+        at, cut = closer.end(), True
+    elif (closer := _orphan(text, 0)) is not None:
+        at, cut = closer.end(), True
+    rest = _Rest(text, at)
+    while (opener := rest.opening()) is not None:
+        closer = _first(_CLOSER_OF[(opener.lastindex or 1) - 1], text, opener.end())
         if closer is None:
             raise NoAnswerError(f"the thinking, opened by {opener[0]!r}, was not finished")
-        nested = _OPENER.search(rest, opener.end(), closer.start()) is not None
-        rest, cut = rest[: opener.start()] + rest[closer.end() :], True
-        if nested and (closer := _orphan(rest)) is not None:
-            rest = rest[closer.end() :]
+        rest.cut(opener, closer)
+        cut = True
     if not cut:
         return text
-    wrapped = _ANSWER.fullmatch(rest.strip())
+    answer = rest.joined().strip()
+    wrapped = _ANSWER.fullmatch(answer)
     if wrapped is not None:
-        rest = wrapped["tagged"] or wrapped["marked"] or ""
-    if not rest.strip():
+        answer = (wrapped["tagged"] or wrapped["marked"] or "").strip()
+    if not answer:
         raise NoAnswerError("nothing follows the thinking")
-    return rest.strip()
+    return answer
 
 
-def _opening(text: str) -> re.Match[str] | None:
-    """The first opening mark that begins the text, or stands alone on a line outside a block of code."""
-    start = len(text) - len(text.lstrip())
-    if first := _OPENER.match(text, start):
-        return first
-    for found in _OPENER.finditer(text):
-        line = text[text.rfind("\n", 0, found.start()) + 1 : (text + "\n").find("\n", found.end())]
-        if line.strip() == found[0] and text.count("```", 0, found.start()) % 2 == 0:
-            return found
-    return None
+class _Rest:
+    """What is left of a text while thinking is cut out of it, from the left, in one pass."""
 
+    def __init__(self, text: str, at: int) -> None:
+        self._text = text
+        self._at = at
+        """Where it goes on behind what was cut out last."""
+        self._kept: list[str] = []
+        """What stands before that; its last line is blank, for a mark stood alone there."""
+        self._blank = True
+        self._fences = 0
+        self._mentions = False
 
-def _orphan(text: str) -> re.Match[str] | None:
-    """The closing mark of thinking that something before the text has opened."""
-    closer = _first(_CLOSER, text)
-    if closer is None or _OPENER.search(text, 0, closer.start()):
+    def joined(self) -> str:
+        return "".join(self._kept) + self._text[self._at :]
+
+    def opening(self) -> re.Match[str] | None:
+        """The first opening mark that begins the text, or stands alone on a line outside a block of code."""
+        text, at = self._text, self._at
+        if self._blank and (first := _OPENER.match(text, _first_word(text, at))):
+            return first
+        seen = line = at
+        fences, alone = self._fences, True
+        for found in _OPENER.finditer(text, at):
+            fences += text.count("```", seen, found.start())
+            newline = text.rfind("\n", seen, found.start()) + 1
+            alone = alone or newline > 0  # else another mark stands before it in its line
+            line, seen = max(newline, line), found.start()
+            if alone and fences % 2 == 0 and not text[line:seen].strip():
+                end = text.find("\n", found.end())
+                if not text[found.end() : end if end >= 0 else len(text)].strip():
+                    return found
+            alone, self._mentions = False, True
         return None
-    before, after = text[: closer.start()], text[closer.end() :]
-    in_sentence = (
-        re.search(r"[^\s.!?:;…][^\S\n]+\Z", before) and re.match(r"[^\S\n]+[a-z]|[^\S\n]*[,;.)?!]", after)
-    ) or text.count("```", 0, closer.start()) % 2
+
+    def cut(self, opener: re.Match[str], closer: re.Match[str]) -> None:
+        """Cuts out one stretch of thinking; if another one lies in it, up to the end of the outer one."""
+        before = self._text[self._at : opener.start()]
+        self._kept.append(before)
+        self._blank = self._blank and not before.strip()
+        self._fences += before.count("```")
+        self._at = closer.end()
+        nested = _OPENER.search(self._text, opener.end(), closer.start()) is not None
+        if nested and not self._mentions and (outer := _orphan(self._text, self._at)) is not None:
+            self._kept.clear()
+            self._blank, self._fences, self._at = True, 0, outer.end()
+
+
+def _first_word(text: str, at: int) -> int:
+    """Where the white space from `at` on ends."""
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _orphan(text: str, start: int) -> re.Match[str] | None:
+    """The closing mark, behind `start`, of thinking that something before it has opened."""
+    closer = _first(_CLOSER, text, start)
+    if closer is None or _OPENER.search(text, start, closer.start()):
+        return None
+    line = text[max(start, text.rfind("\n", start, closer.start()) + 1) : closer.start()]
+    word = line.rstrip()
+    goes_on = word != line and word[-1:] not in ".!?:;…" and _GOES_ON.match(text, closer.end())
+    in_sentence = goes_on or text.count("```", start, closer.start()) % 2
     return None if in_sentence else closer
 
 
 def _first(mark: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
     """The first mark that does not stand in quotes."""
     for found in mark.finditer(text, start):
-        before, after = text[: found.start()][-1:], text[found.end() :][:1]
+        before, after = text[max(found.start() - 1, 0) : found.start()], text[found.end() : found.end() + 1]
         if not (before and after and before in _QUOTES and after in _QUOTES):
             return found
     return None

@@ -33,14 +33,15 @@ _TAG = re.compile(
 _TEX = re.compile(r"\\(?:boxed|text\w*|mathrm)\{([^{}\n]*)\}")
 _DOLLARS = re.compile(r"^\$([^$\n]*[^$\n\d])\$$", re.MULTILINE)
 _CODE = re.compile(
-    r"^[ \t]*(?:[a-z_]\w*[ \t]*=[ \t]*|(?:print|return)\b[ \t]*\(?[ \t]*)(?=[\"'])(.*?)[ \t]*\)?;?$",
+    r"^[ \t]*+(?:[a-z_]\w*+[ \t]*+=|(?:print|return)\b[ \t]*+\(?)[ \t]*+(?=[\"'])(.*)$",
     re.MULTILINE | re.IGNORECASE,
 )
 _PAIR_ALONE = re.compile(r"""^[ \t]*(?=(["'])[\w ]{1,30}\1[ \t]*:)""", re.MULTILINE)
 _CURLY = re.compile("[{\\[]\\s*[“”]")
 _JSON = re.compile(r"^[ \t]*(?:[\w ]{0,30}[:=][ \t]*)?(?=\{\s*[\w\"']|\[\s*[\"'\[{])", re.MULTILINE)
 _STRING = re.compile(
-    r"""[\[{,:]\s*(?P<quote>["'])(?P<text>(?:\\.|[^\\\n])*?)(?:(?P=quote)(?=\s*(?P<colon>:)|\s*[,\]}]|\s*$)|\n|\Z)"""
+    r"""[\[{,:]\s*+(?P<quote>["'])(?P<text>(?:\\.|[^\\\n])*?)"""
+    r"""(?:(?P=quote)(?=\s*+(?:(?P<colon>:)|[,\]}]|$))|\\?(?:\n|\Z))"""
 )
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+)\*\*")
 _LABELS = (
@@ -55,7 +56,7 @@ _HERE = r"here\b[^:：?？\n]{0,100}"
 _LEAD_IN = re.compile(rf"(?:{_YES}(?:{_HERE})?|{_HERE})[:：]\s*(?=\S)", re.IGNORECASE)
 _EDGES = " \t\"'`*_|“”„«»‹›「」『』"
 _PAIRS = (("“", "”"), ("«", "»"), ("‹", "›"), ("「", "」"), ("『", "』"))
-_HEAD = re.compile(r"^([-+*\d.) \t]*)\*\*([^*\n]+?)\s*:?\*\*\s*(?::|[–—-]\s).*$", re.MULTILINE)
+_HEAD = re.compile(r"^([-+*\d.) \t]*)\*\*([^*\n]++)\*\*\s*+(?::|[–—-]\s).*$", re.MULTILINE)
 """A topic in bold, and what is said about it."""
 
 
@@ -66,11 +67,11 @@ def entries(reply: str, wanted: Wanted) -> list[str]:
     topics stand in a list, only its items count.
     """
     reply = _TAG.sub("\n", _FENCE.sub("\n", clean(reply[:LONGEST])))
-    reply = _CODE.sub(r"\1", _DOLLARS.sub(r"\1", _TEX.sub(r"\1", _TEX.sub(r"\1", reply))))
+    reply = _CODE.sub(_literal, _DOLLARS.sub(r"\1", _TEX.sub(r"\1", _TEX.sub(r"\1", reply))))
     if _CURLY.search(reply):
         reply = reply.replace("“", '"').replace("”", '"')
     if wanted == "topic":
-        reply = _HEAD.sub(r"\1\2", reply)
+        reply = _HEAD.sub(lambda head: head[1] + head[2].removesuffix(":").rstrip(), reply)
     found = list(_of_json(_PAIR_ALONE.sub("{", reply), wanted))
     if not found and not _is_json(reply):
         found = list(_of_lines(reply, wanted))
@@ -82,6 +83,11 @@ def unquoted(line: str) -> str:
     bare = line.strip(_EDGES)
     whole = bare.count('"') % 2 == 0 and all(bare.count(pair[0]) == bare.count(pair[1]) for pair in _PAIRS)
     return bare if whole else line.strip(" \t`*_|")
+
+
+def _literal(match: re.Match[str]) -> str:
+    """What a line of code prints or assigns, without the brackets and the semicolon behind it."""
+    return match[1].removesuffix(";").removesuffix(")").rstrip(" \t")
 
 
 def _is_json(reply: str) -> bool:

@@ -5,6 +5,7 @@ Pure functions; they know neither the model nor its tokenizer.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,13 +13,17 @@ import numpy.typing as npt
 
 from selfstudy import text as texts
 
+log = logging.getLogger(__name__)
+
+MOST = 100
 ClassShares = npt.NDArray[np.float64]
 
 
 def windows(text: str, size: int, count: Callable[[str], int]) -> list[str]:
     """`text` in windows of at most `size` tokens; each begins with the last sentence of the one before.
 
-    A sentence that is longer is cut at white space, or anywhere if it has none.
+    A sentence that is longer is cut at white space, or anywhere if it has none.  Of a very long text only the
+    first `MOST` windows are looked at: two texts are compared window by window.
 
     Args:
         size: at least 1.
@@ -29,7 +34,10 @@ def windows(text: str, size: int, count: Callable[[str], int]) -> list[str]:
     pieces = [piece for sentence in texts.sentences(text) for piece in _cut(sentence, size, count)]
     found: list[list[str]] = [[]]
     for piece in pieces:
-        if found[-1] and count(" ".join([*found[-1], piece])) > size:
+        if found[-1] and (len(found[-1]) >= size or count(" ".join([*found[-1], piece])) > size):
+            if len(found) == MOST:
+                log.warning("of a text of %d characters the first %d windows are judged", len(text), MOST)
+                break
             again = found[-1][-1:]
             found.append(again if count(" ".join([*again, piece])) <= size else [])
         found[-1].append(piece)

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from selfstudy.errors import DataError
-from selfstudy.files import tables
+from selfstudy.files import reading, tables
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
 from selfstudy.probe.vocabulary import lines_of, read_text
 from selfstudy.recipe import STDIN, Ask
@@ -30,10 +30,10 @@ _CONTEXT = ("answer", "answers", "context", "passage", "document", "evidence", "
 _SHOWN = 12
 """Columns that a message names."""
 _LISTED = re.compile(r"(?:[-*+•]|\d{1,4}[.)])\s+(?=\S)")
-_RULE = re.compile(r"\|?(?:\s*:?-{3,}:?\s*\|?)+")
+_RULE = re.compile(r"\|?+(?:\s*+:?+-{3,}+:?+\s*+\|?+)++")
 _MARKUP = re.compile(r"<[!?/\w][^>]*>|<!--|[\w\-]+:$|---$")
 _NO_TEXT = (".yaml", ".yml", ".xml", ".html", ".htm", ".xlsx", ".xls", ".ods", ".docx", ".pdf")
-_BEHIND = re.compile(r"""[?？؟]["']?\s*[,;\t|]\s*[^\s"']""")
+_BEHIND = re.compile(r"""[?？؟]["']?[^\S\t]*+[,;\t|]\s*+[^\s"']""")
 """What follows a question in a row of a table."""
 
 
@@ -113,7 +113,7 @@ def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[s
         if ask.questions and about != before:
             different = ", ".join(name for name in _CONTEXT if about.get(name) != before.get(name))
             message = (
-                f"{path.name}, {row.place}: {line!r} is asked in {place} too, with other {different}; "
+                f"{path.name}, {row.place}: {line!r:.300} is asked in {place} too, with other {different}; "
                 "the model sees the question alone, so it was asked once: name what it is about"
             )
             conflicts.append({"place": row.place, "message": message})
@@ -225,7 +225,12 @@ def _stdin() -> str:
             "for example: selfstudy probe my.yaml < topics.txt",
         )
     try:
-        return sys.stdin.buffer.read().decode("utf-8-sig")
+        piped = sys.stdin.buffer.read(reading.LARGEST + 1)
+        if len(piped) > reading.LARGEST:
+            raise DataError(
+                f"stdin gives more than {reading.LARGEST:,} bytes", "name a table as the `source` instead"
+            )
+        return piped.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
             f"stdin is not UTF-8: {error.reason} at byte {error.start}", "pipe in UTF-8 text"

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import DataError
+from selfstudy.files import reading
 from selfstudy.files.cache import cache_folder
 from selfstudy.models.base import Embedder, HasFingerprint, Progress
 from selfstudy.probe import wordnet
@@ -60,8 +61,10 @@ def read_text(path: Path) -> str:
         DataError: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return reading.text(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", "give a UTF-8 text file") from None
+    except UnicodeDecodeError as error:
         raise DataError(f"cannot read {path}: {error}", "give a UTF-8 text file") from None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfstudy.errors import DataError
+from selfstudy.files import reading
 
 FILE = "data.noun"
 
@@ -62,8 +63,9 @@ def nouns(path: Path) -> list[tuple[str, str]]:
     """
     entries: list[tuple[str, str]] = []
     try:
+        reading.check(path)
         with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(reading.lines(file), 1):
                 if not line.startswith("  "):  # so do the lines of the licence, at the head
                     entries += _synset(line, f"{path}, line {number}")
     except (OSError, UnicodeDecodeError) as error:

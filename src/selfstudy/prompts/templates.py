@@ -22,6 +22,7 @@ from importlib import resources
 from pathlib import Path
 
 from selfstudy.errors import RecipeError
+from selfstudy.files import reading
 from selfstudy.records import Chat, Message
 
 SEPARATOR = "\n---\n"
@@ -57,9 +58,21 @@ class Prompts:
         """The text of template `name`, placeholders and all."""
         if self._folder is not None:
             path = self._folder / f"{name}.txt"
-            if path.is_file():
-                return path.read_text(encoding="utf-8").strip()
+            if reading.exists(path):
+                return _read(path)
         return _builtin(name)
+
+
+def _read(path: Path) -> str:
+    hint = "give a UTF-8 text file, or leave it out"
+    try:
+        return reading.text(path).strip()
+    except OSError as error:
+        raise RecipeError(f"prompts: {path} cannot be read: {error.strerror}", hint) from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(
+            f"prompts: {path} is not UTF-8: {error.reason} at byte {error.start}", hint
+        ) from None
 
 
 @cache

@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
+from selfstudy.files import plain_yaml, reading
 from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     MODEL_KEYS,
@@ -28,6 +30,7 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.base import Block
 from selfstudy.recipe.models import NAMES_OF_STORES
+from selfstudy.recipe.values import brief, kind_of, leaves, shortened, unreadable
 from selfstudy.records import digest
 
 
@@ -63,11 +66,14 @@ def make_recipe(data: dict[str, Any], overrides: Sequence[str], where: str = "th
 
 def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     """A checked Recipe from plain data; `where` is what error messages call it. Looks at no files."""
-    problems = _unknown_keys(data, Recipe)
+    if broken := list(islice(unreadable(data), _MOST_TOLD + 1)):
+        raise _refusal(where, broken)
+    problems = list(islice(_unknown_keys(data, Recipe), _MOST_TOLD + 1))
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        problems += [_readable(e, data) for e in error.errors() if e["type"] != "extra_forbidden"]
+        wrong = (e for e in error.errors() if e["type"] != "extra_forbidden")
+        problems += [_readable(e, data) for e in islice(wrong, _MOST_TOLD + 1)]
         raise _refusal(where, problems) from None
     return recipe
 
@@ -79,10 +85,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         RecipeError: the file is missing, empty, not text, not YAML or not a mapping.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = plain_yaml.load(reading.text(path, plain_yaml.LARGEST))
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}", _SEE) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (plain_yaml.NotPlainError, UnicodeDecodeError) as error:
         raise RecipeError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}", _SEE) from None
     if not isinstance(data, dict):
         found = "empty" if data is None else f"a {type(data).__name__}, not key: value lines"
@@ -102,8 +108,8 @@ def recipe_digest(recipe: Recipe) -> str:
 
 def changed_keys(old: Recipe, new: Recipe) -> list[str]:
     """What differs, a line per key: "probe.threshold: 0.5 -> 0.6"; empty if nothing does."""
-    before = dict(_leaves(_identity(old)))
-    after = dict(_leaves(_identity(new)))
+    before = dict(leaves(_identity(old)))
+    after = dict(leaves(_identity(new)))
     keys = [*before, *(key for key in after if key not in before)]
     return [
         f"{key}: {_show(before.get(key, _ABSENT))} -> {_show(after.get(key, _ABSENT))}"
@@ -127,6 +133,10 @@ MOVED = {
 """Keys of version 0.1.0, and where they are now."""
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
+_LONGEST_KEY = 100
+_DEEPEST = 20
+_MOST_TOLD, _LONGEST_TOLD = 20, 400
+"""Problems that are told at once, and the characters of each."""
 _MODEL = (
     *(f"{block}.{name}" for block in MODEL_KEYS for name in ("path", "model", "weights")),
     "nli.path",
@@ -145,7 +155,9 @@ _PATHS = (
 
 def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = "\n".join(f"    {problem}" for problem in problems)
+    lines = "\n".join(f"    {shortened(problem, _LONGEST_TOLD)}" for problem in problems[:_MOST_TOLD])
+    if len(problems) > _MOST_TOLD:
+        count, lines = f"more than {_MOST_TOLD} problems", f"{lines}\n    ..."
     return RecipeError(
         f"{where} has {count}:\n{lines}", "change the recipe, or override a key with --set key=value"
     )
@@ -156,18 +168,6 @@ def _show(value: object) -> str:
         return "(absent)"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of everything in nested plain data that is not itself a non-empty container."""
-    items: Any = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    if not items or not value:
-        yield key, value
-        return
-    for name, part in items:
-        yield from _leaves(part, f"{key}.{name}" if key else str(name))
 
 
 def _blocks(annotation: Any) -> list[type[Block]]:
@@ -185,23 +185,23 @@ def _known_keys(block: type[Block], prefix: str = "") -> Iterator[str]:
             yield from _known_keys(inner, f"{prefix}{name}.")
 
 
-def _unknown_keys(data: Mapping[str, Any], block: type[Block], prefix: str = "") -> list[str]:
-    problems = []
+def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "") -> Iterator[str]:
     for name, value in data.items():
         field = block.model_fields.get(str(name))
-        if field is None and (new := MOVED.get(f"{prefix}{name}")) is not None:
-            problems.append(f"{prefix}{name}: is now {new}, which all stages share")
+        if not isinstance(name, str):
+            yield f"{prefix}{name}: the key is {kind_of(name)}, not text: put it in quotes"
+        elif field is None and (new := MOVED.get(f"{prefix}{name}")) is not None:
+            yield f"{prefix}{name}: is now {new}, which all stages share"
         elif field is None:
-            problems.append(f"{prefix}{name}: unknown key{_nearest(str(name), block, prefix)}")
-        if field is None:
+            yield f"{prefix}{brief(name)}: unknown key{_nearest(name, block, prefix)}"
+        if field is None or not isinstance(name, str):
             continue
         kinds = _blocks(field.annotation)
         for index, part in enumerate(value if isinstance(value, list) else [value]):
             if kinds and isinstance(part, dict):
                 kind = next((k for k in kinds if _tag(k) == part.get("type")), kinds[0])
                 at = f"{prefix}{name}.{index}." if isinstance(value, list) else f"{prefix}{name}."
-                problems += _unknown_keys(part, kind, at)
-    return problems
+                yield from _unknown_keys(part, kind, at)
 
 
 def _tag(block: type[Block]) -> object:
@@ -211,6 +211,7 @@ def _tag(block: type[Block]) -> object:
 
 def _nearest(name: str, block: type[Block], prefix: str) -> str:
     """A suggestion: a key of the same block with nearly this name, else one of that name elsewhere."""
+    name = name[:_LONGEST_KEY]
     beside = difflib.get_close_matches(name, block.model_fields, n=1, cutoff=0.6)
     if beside:
         return f"; did you mean {prefix}{beside[0]}?"
@@ -267,8 +268,11 @@ def _absolute(value: Any, base: Path, key: str = "") -> Any:
         or key not in (*_MODEL, *_PATHS)
     ):
         return value
-    path = base / Path(value).expanduser()
-    if key in _MODEL and not (value.startswith((".", "/", "~")) or path.exists()):
+    try:
+        path = base / Path(value).expanduser()
+    except RuntimeError as error:  # ~somebody, who has no account here
+        raise RecipeError(f"{key} = {_show(value)}: {error}", "write the folder out") from None
+    if key in _MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
         return value
     return os.path.normpath(path)
 
@@ -281,15 +285,15 @@ def _is_name(block: Mapping[str, Any]) -> bool:
 def _override(data: dict[str, Any], override: str) -> None:
     """Apply one "a.b=c" to plain data, in place."""
     key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
+    shown, parts = brief(override), key.strip().split(".")
     if not equals or not all(parts):
-        raise RecipeError(f"--set {override}: not of the form key=value", "for example --set probe.samples=5")
+        raise RecipeError(f"--set {shown}: not of the form key=value", "for example --set probe.samples=5")
+    if len(parts) > _DEEPEST:
+        raise RecipeError(f"--set {shown}: no key has {len(parts):,} parts")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(
-            f"--set {override}: the value is not YAML: {' '.join(str(error).split())}"
-        ) from None
+        value = plain_yaml.load(text)
+    except plain_yaml.NotPlainError as error:
+        raise RecipeError(f"--set {shown}: the value is not YAML: {error}") from None
     value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
@@ -297,17 +301,16 @@ def _override(data: dict[str, Any], override: str) -> None:
         last = place == len(parts) - 1
         default = _item(default, part)
         if isinstance(here, list):
-            if not (part.isdigit() and int(part) < len(here)):
-                raise RecipeError(
-                    f"--set {override}: {'.'.join(parts[:place])} has no item {part!r}; it has {len(here)}"
-                )
+            if not _is_index(part, here):
+                block, item = ".".join(parts[:place]), brief(part)
+                raise RecipeError(f"--set {shown}: {block} has no item {item!r}; it has {len(here)}")
             index: Any = int(part)
         elif isinstance(here, dict):
             index = part
             if not last and here.get(part) is None:
                 here[part] = list(default) if isinstance(default, list) else {}
         else:
-            raise RecipeError(f"--set {override}: {'.'.join(parts[:place])} is a value, not a block")
+            raise RecipeError(f"--set {shown}: {'.'.join(parts[:place])} is a value, not a block")
         if last:
             here[index] = value
         here = here[index]
@@ -316,9 +319,13 @@ def _override(data: dict[str, Any], override: str) -> None:
 def _item(value: Any, part: str) -> Any:
     if isinstance(value, dict):
         return value.get(part)
-    if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+    if isinstance(value, list) and _is_index(part, value):
         return value[int(part)]
     return None
+
+
+def _is_index(part: str, items: Sequence[Any]) -> bool:
+    return part.isdecimal() and len(part) < 10 and int(part) < len(items)
 
 
 def _conflicts(recipe: Recipe) -> list[str]:
@@ -338,7 +345,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
             )
         if ask.source == STDIN and ask.method != "external":
             problems.append(f"{key}.source = -: only the method external reads stdin")
-        elif ask.source is not None and ask.source != STDIN and not ask.source.exists():
+        elif ask.source is not None and ask.source != STDIN and not reading.exists(ask.source):
             problems.append(f"{key}.source: no file at {ask.source}")
         if ask.questions and ask.method != "external":
             problems.append(f"{key}.questions = true: only the method external takes questions from outside")
@@ -354,7 +361,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     for name in ("library", "answer_key"):
         value = getattr(recipe, name)
-        if value not in (None, "atlas") and not Path(value).exists():
+        if value not in (None, "atlas") and not reading.exists(Path(value)):
             problems.append(f"{name}: nothing at {value}")
     for key in _MODEL:
         block, _, name = key.rpartition(".")
@@ -362,9 +369,9 @@ def _conflicts(recipe: Recipe) -> list[str]:
         if value and name == "model" and _is_name(vars(attrgetter(block)(recipe))):
             continue
         # a relative one that is not there is a Hub id
-        if value and Path(value).is_absolute() and not Path(value).exists():
+        if value and Path(value).is_absolute() and not reading.exists(Path(value)):
             problems.append(f"{key}: no model folder at {value}")
-    if recipe.prompts is not None and not recipe.prompts.is_dir():
+    if recipe.prompts is not None and not (reading.exists(recipe.prompts) and recipe.prompts.is_dir()):
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems
 

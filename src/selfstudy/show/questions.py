@@ -8,6 +8,7 @@ are cut so that the file stays readable in a browser.  It knows nothing of HTML.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -310,10 +311,11 @@ def _best_sentence(passage: str, words: Iterable[str]) -> tuple[int, int] | None
     spans = text.sentence_spans(passage)
     bags = [set(text.tokens(passage[a:b])) for a, b in spans]
     best, best_weight = None, 0.0
-    asked = sorted(set(words))
-    rarity = {word: 1 / count for word in asked if (count := sum(word in bag for bag in bags))}
-    for span, bag in zip(spans, bags, strict=True):
-        weight = sum(value for word, value in rarity.items() if word in bag)
+    asked = set(words)
+    shared = [sorted(bag & asked) for bag in bags]
+    counts = Counter(word for some in shared for word in some)
+    for span, some in zip(spans, shared, strict=True):
+        weight = sum(1 / counts[word] for word in some)
         if weight > best_weight:
             best, best_weight = span, weight
     return best

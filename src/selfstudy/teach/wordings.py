@@ -16,6 +16,7 @@ This file knows nothing of training.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -201,14 +202,20 @@ def keeps_names(question: str, rewording: str) -> bool:
     or a symbol, and single letters.
     In scripts without capitals names cannot be told: there the round trip alone decides.
     """
-    there = words(rewording)
+    there = sorted(set(words(rewording)))
     for position, term in enumerate(terms(question)):
         named = term.raw[:1].isupper() and (position or term.article)
         if named or is_exact(term.word):
             stem = words(term.raw.partition("'s")[0])
-            if not all(any(word.startswith(name) for word in there) for name in stem):
+            if not all(_begins_one(name, there) for name in stem):
                 return False
     return True
+
+
+def _begins_one(name: str, there: Sequence[str]) -> bool:
+    """Whether one of the sorted words `there` is `name` with or without an ending."""
+    at = bisect_left(there, name)
+    return at < len(there) and there[at].startswith(name)
 
 
 def _blocks(items: Sequence[JudgedQuestion], size: int) -> list[Sequence[JudgedQuestion]]:

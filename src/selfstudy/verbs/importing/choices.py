@@ -8,18 +8,19 @@ does not, the row is refused: half of all lessons would be wrong.  Knows nothing
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from selfstudy.files.rows import MalformedError, shown, text_of
-from selfstudy.text import folded
+from selfstudy.text import folded, nfkc
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.option_layouts import in_columns, in_text
 
+_SHOWN = 26
+_QUOTES = "'\""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_MARK = re.compile(r"\s*\(?\s*([^\W_]{1,2})\s*(?:[).:]|(?=\s*$))\s*")
+_MARK = re.compile(r"\s*+\(?\s*+([^\W_]{1,2})\s*+(?:[).:]|$)\s*")
 """A letter or number in front of an option: "B", "(B)", "b.", "B) ohm"."""
 _LABEL_KEYS, _TEXT_KEYS = ("label", "key", "id", "letter"), ("text", "value", "content", "option")
 
@@ -199,7 +200,7 @@ def _meant(
     """The texts that an answer may stand for: one, or several where it can be read in several ways."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise MalformedError(f"field {field!r} must name an option, found {shown(value)}")
-    said, number = unicodedata.normalize("NFKC", str(value)).strip(), _number(value)
+    said, number = nfkc(str(value)).strip(), _number(value)
     labels = {o.text for o in options if _same(o.label, said)}
     texts = {o.text for o in options if o.text == said} or {o.text for o in options if _same(o.text, said)}
     if number is None or isinstance(value, str):
@@ -238,8 +239,9 @@ def _number(value: object) -> int | None:
 
 
 def _same(one: str, other: str) -> bool:
-    return folded(unicodedata.normalize("NFKC", one)) == folded(unicodedata.normalize("NFKC", other))
+    return folded(nfkc(one)) == folded(nfkc(other))
 
 
 def _listed(options: Sequence[Option]) -> str:
-    return ", ".join(f"{o.label}: {shown(o.text)}" for o in options)
+    listed = [f"{shown(o.label).strip(_QUOTES)}: {shown(o.text)}" for o in options[:_SHOWN]]
+    return ", ".join([*listed, "..."] if len(options) > _SHOWN else listed)

@@ -27,6 +27,8 @@ from selfstudy.verbs.importing.preferences import preference_records
 RowFormat = Literal["preferences", "qa"]
 BLOCK = 2048
 """Rows between two writes to disk."""
+MOST_COMPARED = 200
+"""Rows about one question with which another one is compared."""
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Converter:
         self._seen: set[str] = set()
         self._preferred: dict[str, str] = {}
         self._said: dict[str, list[_Said]] = {}
-        self._key: dict[str, tuple[str, list[str]]] = {}
+        self._key: dict[str, tuple[str, dict[str, None]]] = {}
 
     def records(self, row: Row) -> Sequence[Record]:
         """The records of a row, none for a repeat.
@@ -111,7 +113,7 @@ class Converter:
     def answer_key(self) -> bytes:
         """The lines of an answer key: questions that stand alone and have one answer, however it is put."""
         lines = (
-            {"question": question, "answer": answers}
+            {"question": question, "answer": list(answers)}
             for key, (question, answers) in self._key.items()
             if key not in self.survey.several
         )
@@ -143,10 +145,12 @@ class Converter:
                     "context tells the two apart: keep one of them, or give each its context"
                 )
             self.survey.several.add(lesson.key)
-        self._said.setdefault(lesson.key, []).append(now)
+        said = self._said.setdefault(lesson.key, [])
+        if len(said) < MOST_COMPARED:
+            said.append(now)
         if lesson.stands_alone:
-            _, answers = self._key.setdefault(lesson.key, (lesson.question, []))
-            answers += [answer for answer in lesson.answers if answer not in answers]
+            _, answers = self._key.setdefault(lesson.key, (lesson.question, {}))
+            answers.update(dict.fromkeys(lesson.answers))
 
 
 def write(

@@ -255,6 +255,7 @@ def _texts(item: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(text_of(text, field) for text in _list(item, field))
 
 
+MOST_WAYS = 200
 _ROUNDING = 1e-5
 """How far a mean in single precision may lie beyond 0 or 1."""
 
@@ -312,7 +313,10 @@ def _in_order(
 
 
 def _interleave(merged: Sequence[str], first: Sequence[str], second: Sequence[str]) -> list[int] | None:
-    """For each text of `merged` the list (0 or 1) it comes from; None if they do not interleave to it."""
+    """For each text of `merged` the list (0 or 1) it comes from; None if they do not interleave to it.
+
+    None too if there are very many ways to do so, as with texts that are all equal.
+    """
     if len(merged) != len(first) + len(second):
         return None
     taken: list[dict[int, int]] = [{0: -1}]  # per step: texts taken from `first` -> list of the last one
@@ -323,6 +327,8 @@ def _interleave(merged: Sequence[str], first: Sequence[str], second: Sequence[st
                 reached[i] = 1
             if i < len(first) and first[i] == text:
                 reached[i + 1] = 0
+        if len(reached) > MOST_WAYS:
+            return None
         taken.append(reached)
     ways: list[int] = []
     i = len(first)

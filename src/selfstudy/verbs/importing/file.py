@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from selfstudy.errors import DataError, RunError
+from selfstudy.files import reading
 from selfstudy.files.rows import MalformedError, Row, read_rows
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import Recipe
@@ -108,6 +109,7 @@ def _source(path: Path, kind: Format | None, skip_bad: bool) -> _Source:
     if kind is not None and kind not in get_args(Format):
         raise DataError(f"no format named {kind!r}", f"choose one of: {', '.join(get_args(Format))}")
     try:
+        reading.check(path)
         with path.open("rb") as file:
             pickled = file.read(1) == b"\x80" or path.suffix.lower() in (".pickle", ".pkl")
             file.seek(0)

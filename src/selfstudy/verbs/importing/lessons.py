@@ -25,6 +25,10 @@ from selfstudy.verbs.importing.option_layouts import spelled_out
 from selfstudy.verbs.importing.preferences import asked_turns, is_preference
 from selfstudy.verbs.importing.turns import Turns, answer_of
 
+MOST_TURNS = 1_000
+MOST_TAUGHT = 100_000_000
+"""Turns of a conversation, and its answers times its characters: its examples grow with the square."""
+
 
 @dataclass(frozen=True)
 class ImportedLesson:
@@ -91,13 +95,19 @@ def read_lesson(row: Mapping[str, Any], counts_from: int | None = None) -> Impor
     if has_options(row):
         right: tuple[str, ...] = (right_option(row, counts_from),)
     else:
-        right = tuple(dict.fromkeys(spelled_out(answer, turns[-1].content) for answer in answers(row)))
+        right = tuple(dict.fromkeys(spelled_out(answers(row), turns[-1].content)))
     return ImportedLesson(tuple(turns), right, tuple(_passages(row)), _optional(row, "topic"))
 
 
 def _dialogue(row: Mapping[str, Any], turns: Turns) -> ImportedLesson:
     if turns[-1].role != "assistant":
         raise MalformedError(f"the last turn must be the assistant's, not the {turns[-1].role}'s")
+    taught = sum(turn.role == "assistant" for turn in turns) * sum(len(turn.content) for turn in turns)
+    if len(turns) > MOST_TURNS or taught > MOST_TAUGHT:
+        raise MalformedError(
+            f"a conversation of {len(turns):,} turns is too long: each answer is taught with all that was "
+            f"said before it, up to {MOST_TURNS:,} turns and {MOST_TAUGHT:,} characters in all"
+        )
     asked = [i for i, turn in enumerate(turns) if turn.role == "user"]
     if not asked or turns[asked[-1]].content.strip() == "":
         raise MalformedError("the conversation has no turn of the user")

@@ -9,7 +9,7 @@ Knows nothing of which option is right.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _COLUMN = re.compile(r"(opt(?:ion)?|op|choice|candidate|)[ _.\-]?([a-h]|\d)", re.IGNORECASE)
@@ -52,7 +52,11 @@ def in_text(text: str) -> dict[str, str]:
     return dict(zip(map(str.upper, labels), texts, strict=True)) if all(texts) else {}
 
 
-def spelled_out(answer: str, question: str) -> str:
-    """`answer`, or the text of the option of the question that it names by its letter or number alone."""
-    mark = _BARE.fullmatch(answer.strip())
-    return in_text(question).get(mark[1].upper(), answer) if mark else answer
+def spelled_out(answers: Sequence[str], question: str) -> list[str]:
+    """`answers`; in place of a letter or number alone the text of the option in the question."""
+    marks = [_BARE.fullmatch(answer.strip()) for answer in answers]
+    options = in_text(question) if any(marks) else {}
+    return [
+        options.get(mark[1].upper(), answer) if mark else answer
+        for answer, mark in zip(answers, marks, strict=True)
+    ]

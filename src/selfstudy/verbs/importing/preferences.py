@@ -136,7 +136,7 @@ def _common(row: Mapping[str, Any], chosen: str, rejected: str) -> tuple[Turns, 
     beside = columns.unnamed_texts(row)
     if beside:
         raise MalformedError(
-            f"there is no prompt, and {', '.join(map(repr, beside))} would be dropped: "
+            f"there is no prompt, and {', '.join(f'{name!r:.60}' for name in beside[:10])} would be dropped: "
             "name the column of the prompt 'prompt'"
         )
     same = next(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from selfstudy.files.rows import MalformedError, shown, text_of
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.records import Message
+from selfstudy.text import occurrences
 
 Role = Literal["system", "user", "assistant"]
 Turns = list[Message]
@@ -132,12 +133,15 @@ def _parted(turns: Turns) -> tuple[Turns, Turns]:
 
 
 def _same(some: Turns, others: Turns) -> bool:
-    return [(t.role, t.content.strip()) for t in some] == [(t.role, t.content.strip()) for t in others]
+    return _bare(some) == _bare(others)
+
+
+def _bare(turns: Turns) -> list[tuple[str, str]]:
+    return [(turn.role, turn.content.strip()) for turn in turns]
 
 
 def _inside(some: Turns, others: Turns) -> bool:
-    size = len(some)
-    return any(_same(some, others[i : i + size]) for i in range(len(others) - size + 1))
+    return not some or next(occurrences(_bare(some), _bare(others)), None) is not None
 
 
 def without_answer(turns: Turns) -> Turns:

@@ -1,0 +1,79 @@
+"""The content of files that a person or a recipe names: whole, within a bound, and never a wait without end.
+
+What cannot be read is an OSError whose `strerror` says why in a few words.  Knows nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, AnyStr
+
+LARGEST = 100_000_000
+"""Bytes of a text file: more is a mistake, or an attack."""
+LONGEST_LINE = 10_000_000
+"""Bytes or characters of a line: what a parser has to hold at once."""
+_BLOCK = 1 << 20
+_OPENED = ("/dev/fd", "/proc/self/fd", "/dev/stdin")
+"""Where a shell puts what it hands over: `<(command)`."""
+
+
+def content(path: Path, most: int = LARGEST) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        OSError: it cannot be read, is no file, or has more than `most` bytes.
+    """
+    check(path)
+    found = bytearray()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found += block
+            if len(found) > most:
+                raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return bytes(found)
+
+
+def text(path: Path, most: int = LARGEST) -> str:
+    """The text of a UTF-8 file, all line ends \\n.
+
+    Raises:
+        OSError: as `content`.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return content(path, most).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def check(path: Path) -> None:
+    """Whether a file can be opened without waiting: a pipe that nobody writes to would wait for ever.
+
+    Raises:
+        OSError: it is not there, no file, or no name of a file.
+    """
+    try:
+        mode = path.stat().st_mode
+    except ValueError:
+        raise OSError(errno.EINVAL, "a name with a NUL character is no file's", str(path)) from None
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
+    if (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and not str(path).startswith(_OPENED):
+        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+
+
+def lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
+    """The lines of an open file; of one that is too long the beginning, more than `LONGEST_LINE`."""
+    while line := file.readline(LONGEST_LINE + 1):
+        yield line
+        end = b"\n" if isinstance(line, bytes) else "\n"
+        while len(line) >= LONGEST_LINE and line[-1:] != end:
+            line = file.readline(LONGEST_LINE)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; not where the name is none, or the way to it is closed."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

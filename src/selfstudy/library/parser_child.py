@@ -1,0 +1,75 @@
+"""The process in which pages are parsed: reads pages from stdin, writes their main text to stdout.
+
+Each message is four bytes of length and UTF-8; a reply is what went wrong, a NUL, and the text.  A page that
+takes more than its time, counted by the processor's clock, or more memory than there is, ends the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import BinaryIO
+
+MEMORY = 2 << 30
+"""Bytes of address space."""
+
+
+def seconds(characters: int) -> float:
+    """How long a page may take: several times what a long article does."""
+    return 2 + characters * 6e-6
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints disturbs no reply
+    _confine()
+    serve(sys.stdin.buffer, replies)
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answers requests until there are no more."""
+    article("")  # what has to be imported counts for no page
+    while len(head := requests.read(4)) == 4:
+        page = requests.read(int.from_bytes(head, "big")).decode("utf-8", "replace")
+        _allow(seconds(len(page)))
+        text, trouble = article(page)
+        _allow(0)
+        reply = f"{trouble}\0{text}".encode("utf-8", "replace")
+        replies.write(len(reply).to_bytes(4, "big") + reply)
+        replies.flush()
+
+
+def article(page: str) -> tuple[str, str]:
+    """(main text of a page or "", what went wrong or "")."""
+    try:
+        import trafilatura
+    except ImportError as error:  # its own dependencies break now and then
+        return "", f"trafilatura cannot be imported ({error})"
+    try:
+        return trafilatura.extract(page, include_comments=False) or "", ""
+    except MemoryError:
+        raise
+    except Exception as error:  # any page must be survived
+        return "", f"trafilatura failed on a page ({type(error).__name__}: {str(error)[:200]})"
+
+
+def _allow(processor_time: float) -> None:
+    """Lets the kernel end this process after so many seconds of computing; 0: never."""
+    if hasattr(signal, "ITIMER_PROF"):
+        signal.setitimer(signal.ITIMER_PROF, processor_time)
+
+
+def _confine() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for what, limit in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(what, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()

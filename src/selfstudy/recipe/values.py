@@ -1,0 +1,60 @@
+"""The values of a recipe as plain data: what no file and no program can work with, and how they are shown.
+
+Knows no keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_GREATEST = 2**63
+
+
+def unreadable(data: Mapping[Any, Any]) -> Iterator[str]:
+    """What neither a file nor a program can work with, wherever it stands."""
+    for key, value in leaves(data):
+        if isinstance(value, str) and (said := _not_text(value)):
+            yield f"{brief(key)}: the text {said}"
+        elif isinstance(value, int | float) and not -_GREATEST < value < _GREATEST:
+            yield f"{brief(key)}: the number is too large, or none"
+        if said := _not_text(key):
+            yield f"{brief(key)}: the key {said}"
+
+
+def _not_text(value: str) -> str:
+    if "\0" in value:
+        return "holds a NUL character"
+    return (
+        ""
+        if value.isascii() or value.encode("utf-8", "ignore").decode() == value
+        else "holds half a character"
+    )
+
+
+def brief(key: str) -> str:
+    """A key as a message shows it."""
+    shown = ascii(key)[1:-1] if _not_text(key) else key
+    return shortened(shown, 80)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text`, or its beginning, in at most `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def kind_of(value: object) -> str:
+    """What a key is that is no text."""
+    return {"bool": "true or false", "NoneType": "nothing"}.get(type(value).__name__, "a number")
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of everything in nested plain data that is not itself a non-empty container."""
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    if not items or not value:
+        yield key, value
+        return
+    for name, part in items:
+        yield from leaves(part, f"{key}.{name}" if key else str(name))

@@ -1,0 +1,84 @@
+"""Whatever a parser is given, its time grows with the length of the input and its memory with it.
+
+`pytest -m slow -s tests/security/test_growth.py` sends 10,000 inputs and prints a table, a row a parser.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.security.parsers import INPUTS, OURS, PARSERS, SEEDS, hostile
+
+LENGTH = 16_000
+NOTHING = 0.06
+"""Seconds: what is done in less is not measured again (quadratic parsing takes longer at this length)."""
+LONGEST = 2.0
+
+
+def cost(name: str, text: str, folder: Path) -> float:
+    """Seconds of computing, whatever the outcome, if that is one of ours."""
+    gc.collect(0)
+    start = time.process_time()
+    with suppress(OURS):
+        PARSERS[name](text, folder)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_twice_the_input_takes_at_most_three_times_as_long(name: str, tmp_path: Path) -> None:
+    cost(name, "A", tmp_path)  # what is imported or compiled once
+    slow = {}
+    for seed in SEEDS:
+        once = cost(name, hostile(seed, LENGTH), tmp_path)
+        if once < NOTHING:
+            continue
+        once = min(once, *(cost(name, hostile(seed, LENGTH), tmp_path) for _ in range(2)))
+        twice = min(cost(name, hostile(seed, 2 * LENGTH), tmp_path) for _ in range(3))
+        if twice > 3 * once + 0.02:
+            slow[seed] = f"{once:.3f} s, twice as long {twice:.3f} s"
+    assert not slow
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(text=INPUTS)
+def test_any_input_is_read_or_refused(name: str, text: str, tmp_path: Path) -> None:
+    assert cost(name, text, tmp_path) < LONGEST
+
+
+def bombarded(name: str, folder: Path, count: int) -> tuple[list[float], int]:
+    """Seconds by the clock that each of `count` inputs took, and how many of them were refused."""
+    times, refused = [], []
+
+    @settings(max_examples=count, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(text=INPUTS)
+    def one(text: str) -> None:
+        start = time.perf_counter()
+        try:
+            PARSERS[name](text, folder)
+        except OURS:
+            refused.append(text[:1])
+        times.append(time.perf_counter() - start)
+
+    one()
+    return times, len(refused)
+
+
+@pytest.mark.slow
+def test_ten_thousand_inputs(tmp_path: Path) -> None:
+    """No crash, no hang, under 1 GB."""
+    print(f"\n{'parser':<22}{'inputs':>8}{'refused':>9}{'mean ms':>9}{'longest ms':>12}{'MB':>7}")
+    for name in PARSERS:
+        times, refused = bombarded(name, tmp_path, -(-10_000 // len(PARSERS)))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        mean, longest = 1000 * sum(times) / len(times), 1000 * max(times)
+        print(f"{name:<22}{len(times):>8}{refused:>9}{mean:>9.1f}{longest:>12.0f}{memory:>7.0f}")
+        assert longest < 1000 * LONGEST
+        assert memory < 1000
