@@ -248,7 +248,14 @@ def test_a_letter_keeps_thirty_marks() -> None:
 
 def test_sentences_of_a_text_full_of_marks_are_found_piece_by_piece() -> None:
     text = "\n\n".join(["He said: “It is here (in part).” Then, again, he left."] * 2000)
-    assert t.sentences(text) == t.sentences(text[: len(text) // 2000 - 2]) * 2000
-    spans = t.sentence_spans("“" * 20_000 + " end.")
-    assert spans[0][0] == 0
-    assert spans[-1][1] == 20_005
+    assert t.sentences(text) == ["He said: “It is here (in part).”", "Then, again, he left."] * 2000
+    marks = "“" * 20_000 + " end."
+    assert "".join(t.sentences(marks)) == marks.replace(" ", "")
+
+
+@pytest.mark.parametrize("separator", ["\n\n", "\n\n\n\n", "\n", " "])
+def test_sentences_of_a_long_text_stand_where_they_are_said_to_be(separator: str) -> None:
+    text = separator.join([f"Sentence {i} of “this” text is here. And, it says." for i in range(1000)])
+    assert t.sentences(text) == [
+        part for i in range(1000) for part in (f"Sentence {i} of “this” text is here.", "And, it says.")
+    ]

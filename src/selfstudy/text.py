@@ -50,6 +50,7 @@ _MARK_RUN = re.compile("(?:[^\\w\\s\x00-\x7f]|[\uff9e\uff9f]){31,}")
 _MOST_MARKS = 30
 """Combining marks that a letter keeps, as in Unicode's stream-safe format: normalising them is quadratic."""
 _PUNCTUATION = re.compile(r"[^\w\s]")
+_LOST = 1_000
 _CROWDED = 5_000
 """Punctuation marks of what is cut into sentences at once: sentencex compares each with each."""
 
@@ -119,15 +120,18 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     from sentencex import segment
 
     spans = []
-    # The rules of "en" serve all scripts but Greek, whose question mark is a semicolon.  The segments join
-    # to the text again; a surrogate has no UTF-8, so it needs a stand-in.
+    # The rules of "en" serve all scripts but Greek, whose question mark is a semicolon.  A surrogate has no
+    # UTF-8, so it needs a stand-in.
     language = "el" if not text.isascii() and _mostly(text, _GREEK) else "en"
-    for at, block_end in _blocks(text):
-        for part in segment(language, _SURROGATE.sub("?", text[at:block_end])):
+    for block_start, block_end in _blocks(text):
+        block, at = _SURROGATE.sub("?", text[block_start:block_end]), 0
+        for part in segment(language, block):
+            # of long texts it loses white space between some segments
+            at = max(at, block.find(part, at, at + len(part) + _LOST))
             start, end = at + len(part) - len(part.lstrip()), at + len(part.rstrip())
             at += len(part)
             if start < end:
-                spans.append((start, end))
+                spans.append((block_start + start, block_start + end))
     return spans
 
 

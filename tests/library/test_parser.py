@@ -14,7 +14,10 @@ from selfstudy.library import parser, parser_child
 from selfstudy.library.folder import read_documents
 from selfstudy.library.open import open_library
 
-PAGE = "<article><p>Lima is the capital of Peru, and it is a very large city by the sea.</p></article>"
+PAGE = (
+    "<html><head><title>T</title></head><body><article>"
+    "<p>Lima is the capital of Peru, and it is a very large city by the sea.</p></article></body></html>"
+)
 
 
 def children() -> list[psutil.Process]:

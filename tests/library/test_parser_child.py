@@ -6,7 +6,10 @@ import io
 
 from selfstudy.library.parser_child import article, serve
 
-PAGE = "<article><p>Lima is the capital of Peru, and it is a large city by the sea.</p></article>"
+PAGE = (
+    "<html><head><title>T</title></head><body><article>"
+    "<p>Lima is the capital of Peru, and it is a large city by the sea.</p></article></body></html>"
+)
 
 
 def message(text: str) -> bytes:

@@ -91,8 +91,8 @@ def _check_depth(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            line = event.start_mark.line + 1
-            raise NotPlainError(f"more than {DEEPEST} lists and mappings within each other in line {line}")
+            where = f" in line {event.start_mark.line + 1}" if event.start_mark else ""
+            raise NotPlainError(f"more than {DEEPEST} lists and mappings within each other{where}")
 
 
 def _check_size(root: Any, most: int) -> None:

@@ -54,4 +54,4 @@ def test_the_parts() -> None:
     assert in_columns({"option_a": "1", "option_c": "3"}) == {}
     assert in_text("A) one; B) two\nC) three\nSay the letter.") == {"A": "one", "B": "two", "C": "three"}
     assert in_text("A) one C) three") == {}
-    assert spelled_out("D", "A) one B) two") == "D"
+    assert spelled_out(["D", "b", "x"], "A) one B) two") == ["D", "two", "x"]

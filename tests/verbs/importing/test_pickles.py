@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import pickle
+import resource
+import struct
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
@@ -131,6 +134,75 @@ def test_hand_made_programs_change_nothing(program: bytes, tmp_path: Path) -> No
     with pytest.raises(DataError, match=r"bad\.pickle"):
         read_pickle(bad)
     assert read_pickle(good) == [0, 1, 2]
+
+
+def nested(depth: int) -> list[Any]:
+    """A list of two lists, the same one, and so on: small in a file, 2**depth when written out."""
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found, found]
+    return found
+
+
+def shared(text: str, count: int) -> list[str]:
+    return [text] * count
+
+
+HUGE = struct.pack("<Q", 1 << 40)
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (b"\x80\x04\x8e" + HUGE + b".", "only 1 remain"),
+        (b"\x80\x04\x8d" + HUGE + b".", "only 1 remain"),
+        (b"\x80\x04\x96" + HUGE + b".", "only 1 remain"),
+        (b"\x80\x02T\xff\xff\xff\x7f.", "only 1 remain"),
+        (b"\x80\x02\x8b\xff\xff\xff\x7f.", "not enough data"),
+        (b"\x80\x02\x8b" + struct.pack("<i", 100_000) + b"\x7f" * 100_000 + b".", "a whole number of"),
+        (b"\x80\x02I" + b"9" * 100_000 + b"\n.", "digits"),
+        (b"\x80\x02]q\x00h\x00a.", "contains itself"),
+        (b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".", "within each other"),
+        (b"\x80\x02N" + b"\x85" * 100_000 + b".", "within each other"),
+        (b"\x80\x02}N" + b"\x85" * 100_000 + b"Ns.", "not plain"),
+        (b"\x80\x02" + b"(" * 100_000 + b".", "no whole pickle"),
+        (pickle.dumps(nested(60)), "many times its size"),
+        (pickle.dumps(shared("x" * 100_000, 10_000)), "many times its size"),
+        (
+            pickle.dumps([np.frombuffer(bytes(100_000), np.uint8).reshape(1, 1, 1, 1, 1, 1, 1, 1, -1)]),
+            "dimensions",
+        ),
+    ],
+)
+def test_a_program_gets_no_more_than_its_size_is_worth(program: bytes, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.pickle"
+    path.write_bytes(program)
+    start = time.process_time()
+    with pytest.raises(DataError, match=why):
+        read_pickle(path)
+    assert time.process_time() - start < 3
+
+
+def test_arrays_over_the_same_bytes_are_counted_each_time(tmp_path: Path) -> None:
+    array = (
+        b"cnumpy.core.numeric\n_frombuffer\n(h\x00h\x01J" + struct.pack("<i", 100_000) + b"\x85X\x01\0\0\0CtR"
+    )
+    head = b"\x80\x04\x8e" + struct.pack("<Q", 100_000) + bytes(100_000) + b"q\x000"
+    dtype = b"cnumpy\ndtype\nX\x02\0\0\0b1\x85Rq\x010"
+    path = tmp_path / "bad.pickle"
+    path.write_bytes(head + dtype + b"(" + array * 3 + b"l.")
+    assert read_pickle(path) == [[False] * 100_000] * 3
+    path.write_bytes(head + dtype + b"(" + array * 300 + b"l.")
+    with pytest.raises(DataError, match="many times its size"):
+        read_pickle(path)
+
+
+def test_a_memo_of_billions_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bad.pickle"
+    path.write_bytes(b"\x80\x02Nr\xff\xff\xff\xff.")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert read_pickle(path) is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000
 
 
 @settings(max_examples=300, deadline=None)
