@@ -1,16 +1,19 @@
 # make demo   the whole loop on the embedded world, in a few minutes
 # make test   everything that CI checks
-# Both set up what they need on a machine that has only Python 3.11 or newer, and make.
+# make audit  known advisories of what is installed; needs a network
+# All set up what they need on a machine that has only Python 3.11 or newer, and make.
 # VENV=DIR puts the virtual environment elsewhere; PYTHON=... chooses the interpreter.
 
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3 || command -v python)
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+LOCKED := $(PIP) --require-hashes --no-deps
 USED   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
+AUDIT  := $(VENV)/audit
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit audit clean
 .DEFAULT_GOAL := demo
 
 demo: $(USED)
@@ -30,18 +33,29 @@ types: $(DEV)
 unit: $(DEV)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist worksteal
 
+audit: | $(AUDIT)/bin/pip-audit
+	$(AUDIT)/bin/python .ci/audit.py
+
+$(AUDIT)/bin/pip-audit: | $(BIN)/python
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --disable-pip-version-check --quiet pip-audit \
+	  || { echo "error: pip-audit cannot be installed: is there a network? It is not part of make test"; exit 2; }
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "error: no Python found; install Python 3.11"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "error: $(PYTHON) is older than 3.11; give another one: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# what is locked, each file by its SHA-256; then the package, and what depends on the machine (docs/decisions/0008)
 $(USED): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e .
+	$(LOCKED) -r constraints.txt
+	$(PIP) --no-build-isolation -e .
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) -e '.[dev]'
+$(DEV): pyproject.toml constraints.txt constraints-dev.txt | $(BIN)/python
+	$(LOCKED) -r constraints-dev.txt
+	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $(USED) $@
 
 clean:

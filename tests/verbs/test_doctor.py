@@ -35,13 +35,13 @@ def test_a_machine_that_is_ready(tmp_path: Path) -> None:
 
 def test_versions_are_compared_with_the_tested_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = tmp_path / "constraints.txt"
-    pinned.write_text("# tested\nnumpy==0.0.1\nno-such-package==1.0\n")
+    pinned.write_text("# tested\nnumpy==0.0.1 \\\n    --hash=sha256:0\nno-such-package==1.0\n")
     monkeypatch.setattr(doctor, "_constraints_file", lambda: pinned)
     finding = {one.name: one for one in examine(tmp_path)}["versions"]
     assert finding.state == "warn"
     assert "(tested: 0.0.1)" in finding.found
     assert "no-such-package" not in finding.found
-    assert finding.fix == f"pip install -c {pinned} selfstudy"
+    assert finding.fix == f"pip install --require-hashes --no-deps -r {pinned}"
 
 
 def test_the_tested_versions_are_known() -> None:

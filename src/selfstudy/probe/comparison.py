@@ -22,6 +22,7 @@ from selfstudy.records import Answer, Question, Score
 from selfstudy.run import SCORING, Round, Run, threshold
 from selfstudy.stats import auroc, auroc_interval
 
+MAX_SCORERS = 50
 UNEQUAL_SAMPLES = (
     "samples were drawn adaptively, so the scores rest on unequal numbers of them: just enough for the "
     "threshold in use, too few to rank questions well by, and this AUROC is not that of all samples"
@@ -138,6 +139,8 @@ class _Probed:
     answers: int
     scores: dict[str, dict[str, float]]
     """scorer -> question id -> score"""
+    left_out: int
+    """How many more scorers the records name: each is compared with each, so `MAX_SCORERS` at most are."""
     thresholds: dict[str, float]
     labels: Labels | None
 
@@ -157,6 +160,8 @@ class _Probed:
             yield self.labels.caveat
         if self.labels is not None and self.round.run.recipe.probe.adaptive is not None:
             yield UNEQUAL_SAMPLES
+        if self.left_out:
+            yield f"{MAX_SCORERS} scorers are compared, {self.left_out:,} more are left out"
 
     def auroc(self, ids: Iterable[str], scorer: str, confidence: float) -> _Area:
         """How many of the questions have score and label, and how well one tells the other."""
@@ -210,7 +215,11 @@ def _read(run: Run, name: str, labels: Path | None) -> _Probed:
         raise RunError(f"{run.path} has not been probed", f"selfstudy probe RECIPE --run {run.path}")
     first = run.rounds[0]
     scores: dict[str, dict[str, float]] = {}
+    left_out = set()
     for score in first.iter(Score):
+        if len(scores) >= MAX_SCORERS and score.scorer not in scores:
+            left_out.add(score.scorer)
+            continue
         values = scores.setdefault(score.scorer, {})
         if score.value is not None:
             values[score.question_id] = score.value
@@ -222,6 +231,7 @@ def _read(run: Run, name: str, labels: Path | None) -> _Probed:
         questions=first.read(Question),
         answers=len(first.ids(Answer)),
         scores=scores,
+        left_out=len(left_out),
         thresholds={scorer: threshold.in_use(run, scorer) for scorer in scores},
         labels=_labels(first, labels),
     )

@@ -37,6 +37,28 @@ def histogram(label: str, values: Sequence[float]) -> Histogram:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of a bar: its name, and where it lies, in percent of the bar."""
+
+    name: str
+    left: float
+    width: float
+
+
+def bar(counts: Mapping[str, int], least: float = 0.4) -> list[Part]:
+    """A bar divided as `counts` are; what there is one of can still be seen: at least `least` percent."""
+    total = sum(counts.values())
+    shares = {name: max(least, 100 * count / total) for name, count in counts.items() if count}
+    scale = 100 / sum(shares.values()) if shares else 0.0
+    parts: list[Part] = []
+    left = 0.0
+    for name, share in shares.items():
+        parts.append(Part(name, round(left, 2), round(share * scale, 2)))
+        left += share * scale
+    return parts
+
+
+@dataclass(frozen=True)
 class Change:
     """One metric before and after, with intervals, all in [0, 1]; None where it was not measured.
 

@@ -218,15 +218,11 @@ def write_comparison(data: JSONObject, path: Path) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    from markupsafe import Markup
-
     from selfstudy.errors import RunError
-    from selfstudy.show.page import file, template, write
+    from selfstudy.show.page import render, write
 
     runs = list(dict.fromkeys(row["run"] for row in data["scorers"]))
-    html = template("compare.html.j2").render(
-        css=Markup(file("report.css")), version=__version__, runs=runs, **context(data)
-    )
+    html = render("compare.html.j2", version=__version__, runs=runs, **context(data))
     try:
         write(path, html)
     except RunError as error:

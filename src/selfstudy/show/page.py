@@ -1,10 +1,15 @@
-"""What every HTML page is made with: the templates and files of this folder, and a write in one step.
+"""What every HTML page is made with: the templates and files of this folder, its policy, and a write in one step.
 
-Knows nothing of what a page shows.
+A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP) lets the browser
+run the page's own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles
+stand in report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what a
+page shows.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +22,38 @@ from selfstudy.show.words import auroc_with_interval, milliseconds, number, perc
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+
+def render(name: str, program: str = "", **values: Any) -> str:
+    """The page that template `name` makes of `values`.
+
+    Args:
+        program: the page's own script; a page without one runs none.
+    """
+    from markupsafe import Markup
+
+    css = file("report.css")
+    return template(name).render(
+        css=Markup(css), js=Markup(program), policy=Markup(policy(css, program)), **values
+    )
+
+
+def policy(css: str, program: str = "") -> str:
+    """The Content-Security-Policy of a page with this style sheet and this program, and nothing else."""
+    parts = [
+        "default-src 'none'",
+        f"style-src {_source(css)}",
+        f"script-src {_source(program)}" if program else "script-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",  # text never becomes markup, not even by the page's own program
+        "trusted-types 'none'",
+    ]
+    return "; ".join(parts)
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def template(name: str) -> Template:

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy import text
@@ -185,7 +186,7 @@ def _score(score: Score, usable: Sequence[bool]) -> dict[str, Any]:
         ],
         "clusters": _spread(score.clusters, usable),
         "parts": {name: _rounded(value) for name, value in score.parts.items()},
-        "error": score.error,
+        "error": score.error and cut(score.error),
     }
 
 
@@ -196,7 +197,8 @@ def _spread(values: Sequence[T], usable: Sequence[bool]) -> list[T | None]:
 
 
 def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
+    """None also for NaN and inf, which JSON cannot say: a page whose data cannot be read shows nothing."""
+    return None if value is None or not isfinite(value) else round(value, digits)
 
 
 def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
@@ -212,7 +214,7 @@ def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "text": cut(reference.text),
                     "accepted": reference.accepted,
                     "inconsistency": reference.inconsistency,
-                    "error": reference.error,
+                    "error": reference.error and cut(reference.error),
                 }
             )
     for evidence in part.iter(Evidence):
@@ -257,7 +259,7 @@ def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "chosen": cut(pair.chosen),
                     "rejected": cut(pair.rejected),
                     "origin": pair.origin,
-                    "weight": pair.weight,
+                    "weight": _rounded(pair.weight),
                 }
             )
 

@@ -17,8 +17,8 @@ from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
 from selfstudy.show import compare
-from selfstudy.show.charts import Curve, Histogram, changes, curve, histogram
-from selfstudy.show.page import file, template, write
+from selfstudy.show.charts import Curve, Histogram, bar, changes, curve, histogram
+from selfstudy.show.page import file, render, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
@@ -73,8 +73,7 @@ def write_report(run: Run, summary: Summary, path: Path, embedder: Embedder | No
     Raises:
         RunError: the file cannot be written.
     """
-    html = template("report.html.j2").render(_context(run, summary, embedder))
-    write(path, html)
+    write(path, render("report.html.j2", script(), **_context(run, summary, embedder)))
 
 
 def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str, Any]:
@@ -84,8 +83,6 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
     shown = most_telling(found, MAX_POINTS)
     opened = trails(run, shown)
     return {
-        "css": Markup(file("report.css")),
-        "js": Markup(script()),
         "data": Markup(_data(run, shown, opened, embedder)),
         "summary": summary,
         "model": cut(str(summary.models.get("lm", "")), 200),
@@ -109,6 +106,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "trails_shown": len(opened),
         "trails_left_out": len(shown) - len(opened),
         "histograms": _histograms(found, run.recipe.probe.scorer),
+        "verdict_bar": bar(summary.verdicts),
         "verdicts_total": sum(summary.verdicts.values()),
         "verdict_notes": VERDICT_NOTES,
         "curves": _curves(run),

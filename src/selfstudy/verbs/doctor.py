@@ -106,8 +106,8 @@ def _constraints() -> Iterator[Finding]:
         return
     different = []
     for line in file.read_text(encoding="utf-8").splitlines():
-        name, pinned, version = line.partition("==")
-        if pinned:
+        name, pinned, version = line.removesuffix(" \\").partition("==")
+        if pinned and not line.startswith("#"):
             try:
                 found = metadata.version(name).partition("+")[0]  # torch's build is named after the plus
             except metadata.PackageNotFoundError:
@@ -115,8 +115,7 @@ def _constraints() -> Iterator[Finding]:
             if found != version:
                 different.append(f"{name} {found} (tested: {version})")
     if different:
-        what = f"-e {file.parent}" if (file.parent / "pyproject.toml").is_file() else "selfstudy"
-        fix = f"pip install -c {file} {what}"
+        fix = f"pip install --require-hashes --no-deps -r {file}"
         yield Finding("warn", "versions", "other than tested: " + ", ".join(different), fix)
     else:
         yield Finding("ok", "versions", "as pinned in constraints.txt")

@@ -7,7 +7,7 @@ function steps(i) {
   return el("ol", { class: "steps" }, asked(i, row), firstAnswer(i, row), evidence(row), verdict(i, row), teaching(row), again(row));
 }
 function asked(i, row) {
-  return step("Asked", [row.topic && "topic " + row.topic, row.method && "method " + row.method, DATA.rounds > 1 && "round " + P.round[i], "id " + P.id.slice(16 * i, 16 * i + 16)].filter(Boolean).join(" · "),
+  return step("Asked", [row.topic && "topic " + row.topic, row.method && "method " + row.method, DATA.rounds > 1 && "round " + P.round[i], "id " + P.id[i]].filter(Boolean).join(" · "),
     el("p", {}, said(row.question || P.question[i])));
 }
 function firstAnswer(i, row) {
