@@ -2,11 +2,12 @@
 
     make audit
 
-Needs a network: pip-audit, and the advisories that the package index publishes.  So it is not part of `make test`.
+Needs a network: pip-audit, and the advisories that the package index publishes.  No part of `make test`.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -23,28 +24,47 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         oldest = Path(folder, "oldest.txt")
         oldest.write_text("\n".join(lower_bounds()) + "\n", encoding="utf-8")
-        now = audit(ROOT / "constraints-dev.txt", "the versions that CI installs")
-        return now if now == 2 else max(now, audit(oldest, "the oldest versions that pyproject.toml allows"))
+        now = audit("what CI installs", ROOT / "constraints.txt", ROOT / "constraints-dev.txt")
+        return now if now == 2 else max(now, audit("the oldest that pyproject.toml allows", oldest))
 
 
-def audit(file: Path, what: str) -> int:
-    """0: no advisory; 1: some, which were printed; 2: nobody could be asked."""
-    print(f"{what}:", flush=True)
-    options = ["--progress-spinner", "off", "--disable-pip", "--no-deps", "-r", file]
+def audit(what: str, *files: Path) -> int:
+    """0: no advisory; 1: some, which are printed; 2: not all were asked for."""
+    options = ["--format", "json", "--progress-spinner", "off", "--disable-pip", "--no-deps"]
+    options += [part for file in files for part in ("-r", str(file))]
     got = subprocess.run([sys.executable, "-m", "pip_audit", *options], capture_output=True, text=True)
-    print(got.stdout + got.stderr[-2000:], flush=True)
-    if got.returncode and not got.stdout.strip():
-        print("error: nobody could be asked (see above); where there is a network, run: make audit", file=sys.stderr)
-        return 2
-    return got.returncode
+    try:
+        packages = json.loads(got.stdout)["dependencies"]
+    except ValueError:
+        print(got.stderr[-2000:], file=sys.stderr)
+        return _not_asked("pip-audit got no answer")
+    count = 0
+    for package in packages:
+        for found in package.get("vulns", ()):
+            count += 1
+            names, fixed = ", ".join([found["id"], *found["aliases"]]), ", ".join(found["fix_versions"])
+            print(f"{package['name']} {package['version']}: {names}; fixed in {fixed or 'nothing yet'}")
+    skipped = [package["skip_reason"] for package in packages if "skip_reason" in package]
+    print(f"{what}: {count} advisories for {len(packages) - len(skipped)} packages", flush=True)
+    if skipped:
+        return _not_asked(f"{len(skipped)} packages could not be asked about ({skipped[0]}, ...)")
+    return int(count > 0)
+
+
+def _not_asked(why: str) -> int:
+    print(f"error: {why}; where the index and its advisories can be reached: make audit", file=sys.stderr)
+    return 2
 
 
 def lower_bounds() -> list[str]:
     """name==version, the oldest that pyproject.toml allows, of all that it names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = sum(project["optional-dependencies"].values(), project["dependencies"])
     needs = [need for need in map(Requirement, lines) if need.name != project["name"]]
-    bounds = {n.name: max(Version(s.version) for s in n.specifier if s.operator in (">=", "==")) for n in needs}
+    bounds = {
+        need.name: max(Version(one.version) for one in need.specifier if one.operator in (">=", "=="))
+        for need in needs
+    }
     return sorted(f"{name}=={version}" for name, version in bounds.items())
 
 

@@ -1,11 +1,11 @@
-"""Renews constraints.txt and constraints-dev.txt: every version that CI installs, with the SHA-256 of its files.
+"""Renews constraints.txt and constraints-dev.txt: all that CI installs, with the SHA-256 of every file.
 
-    python .ci/lock.py              # keep the versions, renew the hashes: after pyproject.toml changed
-    python .ci/lock.py --upgrade    # the newest versions of everything but torch
-    python .ci/lock.py --upgrade torch    # ... of these only
+    python .ci/lock.py                    # keep the versions: after pyproject.toml changed
+    python .ci/lock.py --upgrade          # the newest versions of everything but torch
+    python .ci/lock.py --upgrade NAME     # ... of these only
 
-Needs `uv` (pip install uv), which resolves for all platforms and Python versions at once, and a package index.
-Wheels only: an sdist runs code of its own while it is installed.  docs/decisions/0008-dependencies.md says why.
+Needs a package index and `uv` (pip install uv), which resolves for all platforms and Python versions at once.
+Wheels only: an sdist runs code of its own while it is installed.  Why: docs/decisions/0008-dependencies.md.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ PYTHON = re.compile(r"-(?:\S*py3\S*|cp3\d+-abi3|cp311-cp311|cp312-cp312|cp313-cp
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
 """What torch needs on Linux with CUDA, and not elsewhere: torch itself names the version of each."""
 BUILDS = {"torch==2.13.0": ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",)}
-"""Builds that are not on the package index: torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, which CI uses."""
+"""Not on the package index: torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, which CI installs."""
 SYSTEMS = """environments = ["sys_platform == 'linux'", "sys_platform == 'darwin'"]"""
-HEADER = "# What CI ran: renewed by .ci/lock.py, installed by `pip install --require-hashes --no-deps -r {}`.\n"
+HEADER = "# What CI ran (.ci/lock.py). Install with: pip install --require-hashes --no-deps -r {}\n"
 
 Package = dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description="Renews constraints.txt and constraints-dev.txt.")
     parser.add_argument("--upgrade", nargs="*", metavar="NAME", help="take the newest version (of NAME only)")
     renewed = parser.parse_args().upgrade
     kept = {name: line for name, line in pins().items() if not _is_renewed(name, renewed)}
@@ -63,7 +63,9 @@ def locked(kept: list[str]) -> dict[str, Package]:
     project = project.replace("dependencies = [", f"dependencies = {build} + [", 1).replace("] + [", ", ")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "pyproject.toml")
-        file.write_text(f"{project}\n[tool.uv]\nconstraint-dependencies = {kept}\n{SYSTEMS}\n", encoding="utf-8")
+        file.write_text(
+            f"{project}\n[tool.uv]\nconstraint-dependencies = {kept}\n{SYSTEMS}\n", encoding="utf-8"
+        )
         try:
             subprocess.run(["uv", "lock", "--project", folder], check=True)
         except FileNotFoundError:
@@ -87,7 +89,8 @@ def needed(packages: dict[str, Package], extra: str | None) -> set[str]:
             continue
         seen.add((name, part))
         package = packages[name]
-        wanted = package.get("optional-dependencies", {}).get(part, []) if part else package.get("dependencies", [])
+        extras, own = package.get("optional-dependencies", {}), package.get("dependencies", [])
+        wanted = extras.get(part, []) if part else own
         for one in wanted:
             open_ += [(one["name"], None), *((one["name"], more) for more in one.get("extra", []))]
     return {name for name, _ in seen} - {"selfstudy"}

@@ -18,14 +18,20 @@ FIXED = {
     "h11": ("0.16", "CVE-2025-43859: lenient line ends in chunked replies"),
     "idna": ("3.15", "quadratic time on long names (CVE-2024-3651 and its successor)"),
     "jinja2": ("3.1.6", "CVE-2025-27516: a way out of the sandbox; chat templates are foreign code"),
-    "lxml": ("6.1.1", "CVE-2026-41066: local files through entities; links that lxml-html-clean 0.4.5 must see"),
+    "lxml": (
+        "6.1.1",
+        "CVE-2026-41066: local files through entities; what lxml-html-clean 0.4.5 needs",
+    ),
     "lxml-html-clean": ("0.4.5", "CVE-2024-52595, CVE-2026-28348, CVE-2026-28350, xlink:href"),
     "pyarrow": ("23.0.1", "CVE-2023-47248, CVE-2026-25087: foreign Arrow and Parquet files"),
     "pytest": ("9.0.3", "CVE-2025-71176: a folder in /tmp that can be guessed"),
     "scikit-learn": ("1.5", "CVE-2024-5206"),
     "starlette": ("1.3.1", "CVE-2025-62727, CVE-2026-48710 and CVE-2026-54283"),
     "torch": ("2.10", "CVE-2025-32434, CVE-2026-24747: code or memory errors with weights_only"),
-    "transformers": ("5.10.4", "CVE-2026-4372, -5241, -80047, -9856: a model's files ran code or wrote elsewhere"),
+    "transformers": (
+        "5.10.4",
+        "CVE-2026-4372, -5241, -80047, -9856: model files ran code, wrote elsewhere",
+    ),
     "urllib3": ("2.7", "CVE-2025-66471, CVE-2026-21441, CVE-2026-44431, CVE-2026-44432"),
 }
 """The first version without the advisory, of what has had one that matters here."""
@@ -118,7 +124,7 @@ def closure(name: str, extras: set[str]) -> set[str]:
 
 
 def test_the_set_up_goes_by_the_hashes() -> None:
-    """The README's commands and the Makefile's are the same two steps; nothing is built from unlocked code."""
+    """The README and the Makefile take the same two steps; nothing is built with unlocked code."""
     made = (ROOT / "Makefile").read_text(encoding="utf-8")
     told = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "--require-hashes --no-deps" in made

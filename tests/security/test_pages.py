@@ -1,4 +1,4 @@
-"""Pages: the browser runs their own program and nothing else, whatever strangers wrote into what they show."""
+"""Pages: a browser runs their own program and nothing else, whatever strangers wrote into what they show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from selfstudy.probe.comparison import compare
 from selfstudy.recipe import Recipe
 from selfstudy.records import Question, Score
 from selfstudy.run import Run
@@ -47,29 +48,23 @@ ATTACKS = (
 )
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    with Run.create_or_resume(tmp_path / "run", Recipe()) as made:
-        yield made
-
-
-def report(run: Run, text: str) -> str:
-    """The page of a run in which `text` stands wherever text can stand."""
-    fill(run, text)
-    summary = summarise(run, None, Flat()).model_copy(
-        update={"reasons": (text,), "promoted": True, "models": {"lm": text, text: text}}
-    )
-    path = run.path / "report.html"
-    write_report(run, summary, path, Flat())
-    return path.read_text(encoding="utf-8")
+def report(folder: Path, *texts: str) -> str:
+    """The page of a run in which these texts stand wherever a text can stand."""
+    with Run.create_or_resume(folder / "run", Recipe()) as run:
+        for text in texts:
+            fill(run, text)
+        summary = summarise(run, None, Flat()).model_copy(
+            update={"reasons": texts, "promoted": True, "models": {"lm": texts[0], texts[0]: texts[0]}}
+        )
+        write_report(run, summary, run.report_file, Flat())
+        return run.report_file.read_text(encoding="utf-8")
 
 
 def comparison(folder: Path, text: str) -> str:
-    data = json.loads(json.dumps(full()).replace('"run"', json.dumps(text or "run")))
-    data["scorers"] = [{**row, "run": text, "scorer": text + row["scorer"]} for row in full()["scorers"]]
-    data["methods"] = [{**row, "run": text, "method": text} for row in full()["methods"]]
-    data["agreements"] = full()["agreements"]
-    data["labels"], data["caveats"], data["confidence"] = {text: text}, {text: [text]}, 0.95
+    data = full(text)
+    data["scorers"] = [{**row, "scorer": text + row["scorer"]} for row in data["scorers"]]
+    data["methods"] = [{**row, "method": text} for row in data["methods"]]
+    data |= {"labels": {text: text}, "caveats": {text: [text]}}
     write_comparison(data, folder / "compare.html")
     return (folder / "compare.html").read_text(encoding="utf-8")
 
@@ -98,17 +93,13 @@ class Structure(HTMLParser):
         self.seen.append(("declaration",))
 
 
-PAGES: dict[str, Callable[[Run, str], str]] = {
-    "report": report,
-    "comparison": lambda run, text: comparison(run.path, text),
-}
+Make = Callable[[Path, str], str]
+PAGES: dict[str, Make] = {"report": report, "comparison": comparison}
 
 
 @pytest.mark.parametrize("made", PAGES.values(), ids=PAGES)
-def test_the_policy_knows_the_page_by_hash_and_allows_nothing_else(
-    run: Run, made: Callable[[Run, str], str]
-) -> None:
-    html = made(run, "plain")
+def test_the_policy_knows_the_page_by_hash_and_allows_nothing_else(tmp_path: Path, made: Make) -> None:
+    html = made(tmp_path, "plain")
     policies = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
     assert len(policies) == 1
     policy = dict(part.split(" ", 1) for part in unescape(policies[0]).split("; "))
@@ -128,10 +119,8 @@ def source(text: str) -> str:
 
 
 @pytest.mark.parametrize("made", PAGES.values(), ids=PAGES)
-def test_no_style_no_handler_and_no_address_stands_in_the_markup(
-    run: Run, made: Callable[[Run, str], str]
-) -> None:
-    html = made(run, ATTACKS[0])
+def test_no_style_no_handler_and_no_address_stands_in_the_markup(tmp_path: Path, made: Make) -> None:
+    html = made(tmp_path, ATTACKS[0])
     for tag, name, value in Structure(html).attributes:
         assert name != "style", tag
         assert not name.startswith("on"), tag
@@ -143,7 +132,11 @@ def test_no_style_no_handler_and_no_address_stands_in_the_markup(
 TEXTS = st.one_of(
     st.sampled_from(ATTACKS),
     st.text(min_size=1, max_size=60),
-    st.lists(st.sampled_from([*"<>&\"'`=/!-\u2028\u2029\x00\ud800 a", "script", "style", "<!--", "-->", "]]>", "&#"]))
+    st.lists(
+        st.sampled_from(
+            [*"<>&\"'`=/!-\u2028\u2029\x00\ud800 a", "script", "style", "<!--", "-->", "]]>", "&#"]
+        )
+    )
     .map("".join)
     .filter(bool),
 ).map(lambda text: f"x{text}y")
@@ -152,58 +145,75 @@ TEXTS = st.one_of(
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, ...]]]:
     """The structure of each page with harmless texts."""
-    found = {}
-    for name, made in PAGES.items():
-        with Run.create_or_resume(tmp_path_factory.mktemp("plain") / name, Recipe()) as run:
-            found[name] = Structure(made(run, "xplainy")).seen
-    return found
+    return {
+        name: Structure(made(tmp_path_factory.mktemp(name), "xplainy")).seen for name, made in PAGES.items()
+    }
 
 
-@pytest.mark.parametrize("name", PAGES)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=TEXTS)
-def test_no_text_changes_the_structure_of_a_page(
-    tmp_path_factory: pytest.TempPathFactory, expected: dict[str, Any], name: str, text: str
+@example(text="".join(ATTACKS))
+def test_no_text_changes_the_structure_of_a_comparison(
+    tmp_path: Path, expected: dict[str, Any], text: str
 ) -> None:
-    with Run.create_or_resume(tmp_path_factory.mktemp("run") / "run", Recipe()) as run:
-        html = PAGES[name](run, text)
-    assert Structure(html).seen == expected[name]
+    assert Structure(comparison(tmp_path, text)).seen == expected["comparison"]
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(text=TEXTS)
+@example(text="".join(ATTACKS))
+def test_no_text_changes_the_structure_of_a_report(
+    tmp_path_factory: pytest.TempPathFactory, expected: dict[str, Any], text: str
+) -> None:
+    html = report(tmp_path_factory.mktemp("report"), text)
+    assert Structure(html).seen == expected["report"]
     assert not re.search("[\u2028\u2029\x00]", html)
-    if name == "report":
-        data = Page(html).data
-        assert data["points"]["question"][0].startswith("x")
+    assert Page(html).data["points"]["question"][0].startswith(text[:1])
 
 
-def test_numbers_that_json_cannot_say_leave_the_page_readable(run: Run) -> None:
-    """A run of a stranger with NaN in it: a page whose data cannot be parsed would show no question at all."""
+def test_numbers_that_json_cannot_say_leave_the_page_readable(tmp_path: Path) -> None:
+    """A stranger's run with NaN in it: a page whose data cannot be parsed would show no question at all."""
     asked = Question(text="Where?")
-    lone = Score(question_id=asked.id, scorer="selfcheck-nli", value=0.5, parts={"x": float("nan"), "y": 1e999})
-    run.round(1).append([asked, lone])
-    write_report(run, summarise(run, None, Flat()), run.path / "report.html", Flat())
-    data = Page((run.path / "report.html").read_text(encoding="utf-8")).scripts[0]
+    parts = {"x": float("nan"), "y": float("inf")}
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        run.round(1).append(
+            [asked, Score(question_id=asked.id, scorer="selfcheck-nli", value=0.5, parts=parts)]
+        )
+        write_report(run, summarise(run, None, Flat()), run.report_file, Flat())
+        data = Page(run.report_file.read_text(encoding="utf-8")).scripts[0]
 
     def refuse(token: str) -> None:
         raise AssertionError(token)
 
-    assert json.loads(data, parse_constant=refuse)["trails"]["0"]["scores"][0]["parts"] == {"x": None, "y": None}
+    shown = json.loads(data, parse_constant=refuse)["trails"]["0"]["scores"][0]["parts"]
+    assert shown == {"x": None, "y": None}
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium (Debian: apt-get install chromium)")
-def test_a_browser_shows_the_page_and_runs_nothing_of_strangers(run: Run) -> None:
-    for text in ATTACKS[1:]:
-        fill(run, text)
-    report(run, ATTACKS[0])
-    shown, said = browsed(run.path / "report.html", run.path)
+def test_many_scorers_in_a_strangers_run_are_not_all_compared(tmp_path: Path) -> None:
+    """Each is compared with each: 400 names would make 80,000 pairs, and a table of as many cells."""
+    asked = Question(text="Where?")
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        scores = [Score(question_id=asked.id, scorer=f"s{i}", value=0.5) for i in range(400)]
+        run.round(1).append([asked, *scores])
+        found = compare([run])
+    assert len(found.scorers) == 50
+    assert list(found.caveats.values()) == [("50 scorers are compared, 350 more are left out",)]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium (apt-get install chromium)")
+def test_a_browser_shows_the_page_and_runs_nothing_of_strangers(tmp_path: Path) -> None:
+    report(tmp_path, *ATTACKS)
+    shown, said = browsed(tmp_path / "run" / "report.html", tmp_path)
     assert not re.findall("CONSOLE.*", said)
     assert "<title>selfstudy: " in shown
-    assert shown.count('class="row"') == len({*ATTACKS})
+    assert shown.count('class="row"') == len(ATTACKS)
     assert "Page 1 of 1" in shown
     assert shown.count('class="key v-unknown"') > len(ATTACKS)  # the map's legend and the table's cells
 
 
 def browsed(page: Path, folder: Path) -> tuple[str, str]:
     """What a page has become after its program ran, and what the browser said of it."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     where = [f"--user-data-dir={folder / 'chromium'}", "--enable-logging=stderr", "--dump-dom", page.as_uri()]
-    got = subprocess.run(["chromium", *options, *where], capture_output=True, text=True, timeout=120)
+    got = subprocess.run(["chromium", *quiet, *where], capture_output=True, text=True, timeout=120)
     return got.stdout, got.stderr

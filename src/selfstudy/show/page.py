@@ -1,14 +1,15 @@
-"""What every HTML page is made with: the templates and files of this folder, its policy, and a write in one step.
+"""What every HTML page is made with: the templates and files of this folder, a policy, a write in one step.
 
-A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP) lets the browser
-run the page's own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles
-stand in report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what a
-page shows.
+A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP) lets browsers
+run the page's own program and use its own style sheet, each known by its SHA-256, and nothing else.
+Styles are in report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what
+a page shows.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,7 @@ from selfstudy.progress import duration
 from selfstudy.show.words import auroc_with_interval, milliseconds, number, percent, points_of_percent
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
 
 def render(name: str, program: str = "", **values: Any) -> str:
@@ -33,8 +34,10 @@ def render(name: str, program: str = "", **values: Any) -> str:
     from markupsafe import Markup
 
     css = file("report.css")
-    return template(name).render(
-        css=Markup(css), js=Markup(program), policy=Markup(policy(css, program)), **values
+    return (
+        _environment()
+        .get_template(name)
+        .render(css=Markup(css), js=Markup(program), policy=Markup(policy(css, program)), **values)
     )
 
 
@@ -56,8 +59,9 @@ def _source(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def template(name: str) -> Template:
-    """A template of this folder: everything is escaped, and text is made printable."""
+@cache
+def _environment() -> Environment:
+    """For the templates of this folder: everything is escaped, and text is made printable."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -80,7 +84,7 @@ def template(name: str) -> Template:
         milliseconds=milliseconds,
         number=number,
     )
-    return environment.get_template(name)
+    return environment
 
 
 def file(name: str) -> str:
