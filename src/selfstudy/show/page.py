@@ -1,8 +1,9 @@
 """What every HTML page is made with: the templates and files of this folder, a policy, a write in one step.
 
-A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP) lets browsers
-run its own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles are in
-report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what is shown.
+A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP)
+lets browsers run its own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles are
+in report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what is
+shown.
 """
 
 from __future__ import annotations
