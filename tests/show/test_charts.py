@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.show.charts import BINS, Change, changes, curve, histogram, ticks
+from selfstudy.show.charts import BINS, BarPart, Change, bar, changes, curve, histogram, ticks
 from selfstudy.summary import Summary
 
 GAIN = {"before": 0.5, "after": 0.55, "difference": 0.05, "n": 90, "facts": 90, "won": 9, "lost": 4}
+
+
+def test_a_bar_is_divided_as_the_counts_are_and_shows_a_single_one() -> None:
+    assert bar([("a", 3), ("b", 0), ("c", 1)]) == [BarPart("a", 0.0, 75.0), BarPart("c", 75.0, 25.0)]
+    rare = bar([("a", 100_000), ("b", 1)])[1]
+    assert rare.width > 0.3
+    assert rare.left + rare.width == pytest.approx(100, abs=0.02)
+    assert bar([]) == []
 
 
 def test_histogram_by_hand() -> None:

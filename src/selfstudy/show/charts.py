@@ -5,7 +5,7 @@ Pure functions over numbers.  They know nothing of records, HTML or colours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log10
 
@@ -37,7 +37,7 @@ def histogram(label: str, values: Sequence[float]) -> Histogram:
 
 
 @dataclass(frozen=True)
-class Part:
+class BarPart:
     """One part of a bar: its name, and where it lies, in percent of the bar."""
 
     name: str
@@ -45,15 +45,16 @@ class Part:
     width: float
 
 
-def bar(counts: Mapping[str, int], least: float = 0.4) -> list[Part]:
+def bar(counts: Iterable[tuple[str, int]], least: float = 0.4) -> list[BarPart]:
     """A bar divided as `counts` are; what there is one of can still be seen: at least `least` percent."""
-    total = sum(counts.values())
-    shares = {name: max(least, 100 * count / total) for name, count in counts.items() if count}
+    counted = {name: count for name, count in counts if count}
+    total = sum(counted.values())
+    shares = {name: max(least, 100 * count / total) for name, count in counted.items()}
     scale = 100 / sum(shares.values()) if shares else 0.0
-    parts: list[Part] = []
+    parts: list[BarPart] = []
     left = 0.0
     for name, share in shares.items():
-        parts.append(Part(name, round(left, 2), round(share * scale, 2)))
+        parts.append(BarPart(name, round(left, 2), round(share * scale, 2)))
         left += share * scale
     return parts
 

@@ -1,7 +1,7 @@
 """What every HTML page is made with: the templates and files of this folder, a policy, a write in one step.
 
-A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP)
-lets browsers run its own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles are
+A page is one file that reaches for nothing, and nothing that it shows can act: its policy (CSP) lets browsers
+run its own program and use its own style sheet, each known by its SHA-256, and nothing else.  So styles live
 in report.css, never in a `style` attribute, and no element has an event handler.  Knows nothing of what is
 shown.
 """
