@@ -154,7 +154,16 @@ def test_no_stage_reads_the_block_of_another(stage: str) -> None:
     assert not wrong
 
 
-GROUND = ("errors.py", "records.py", "text.py", "duplicates.py", "stats.py", "progress.py", "version.py")
+GROUND = (
+    "errors.py",
+    "records.py",
+    "environment.py",
+    "text.py",
+    "duplicates.py",
+    "stats.py",
+    "progress.py",
+    "version.py",
+)
 
 
 def test_the_ground_knows_nothing_above_it() -> None:

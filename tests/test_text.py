@@ -34,6 +34,12 @@ def test_sentence_spans_cover_everything_but_white_space(text: str) -> None:
     assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
 
 
+def test_clean_leaves_nothing_that_a_terminal_obeys() -> None:
+    said = "\x1b]0;title\x07a\x1b]52;c;ZXZpbA==\x1b\\b\x1b[2J\x1b[31;1mc\x1b[0m\x1bcd\x9b1m\x1b]8;;http://x"
+    assert t.clean(said) == "abcd 1m"
+    assert t.clean("\x1b]0;open\nnext line\x1b") == "\nnext line "
+
+
 @given(any_text)
 def test_clean_is_encodable_and_idempotent(text: str) -> None:
     cleaned = t.clean(text)

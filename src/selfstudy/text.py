@@ -18,6 +18,10 @@ T = TypeVar("T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NEWLINE = re.compile("\r\n?|[\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
+_ESCAPE = re.compile(
+    "\x1b(?:\\[[0-?]*[ -/]*[@-~]|[]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?|[ -/]*[0-~])"
+)
+"""What a terminal obeys: colours, moves, titles, the clipboard."""
 _BREAK = re.compile("[\u2012-\u2015\u1361-\u1368、。，；：！？・「」『』【】〈〉《》（）｡､]")
 """Marks that separate words even where no space stands beside them: long dashes, Ethiopic and CJK marks."""
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -56,8 +60,11 @@ _CROWDED = 5_000
 
 
 def clean(text: str) -> str:
-    """`text` as valid, printable Unicode: newlines \\n, lone surrogates U+FFFD, other controls a space."""
-    text = _SURROGATE.sub("\ufffd", text)
+    """`text` as valid, printable Unicode: newlines \\n, lone surrogates U+FFFD, other controls a space.
+
+    Escape sequences, which a terminal would obey, go altogether.
+    """
+    text = _ESCAPE.sub("", _SURROGATE.sub("\ufffd", text))
     return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
 
 

@@ -4,6 +4,7 @@ Reads arguments, opens the run directory, calls `selfstudy.loop`, prints.  It kn
 works, and imports nothing heavy until a verb runs: `--help` has to be instant.
 
     session.py         the app, options that verbs share, exit codes
+    interrupts.py      Ctrl-C, once and more often
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
     compare_verb.py    compare
@@ -12,11 +13,20 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
 """
 
 from selfstudy.cli import calibrate_verb, compare_verb, data_verbs, loop_verbs, model_verbs
-from selfstudy.cli.session import app
+from selfstudy.cli.session import INTERRUPTS, app
 
 __all__ = ["app", "calibrate_verb", "compare_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
 
 
 def main() -> None:
     """The entry point of the `selfstudy` command."""
-    app(prog_name="selfstudy")
+    INTERRUPTS.listen()
+    try:
+        app(prog_name="selfstudy")
+    except SystemExit as end:
+        if end.code == 1 and INTERRUPTS.came:  # before a verb had begun
+            raise SystemExit(130) from None
+        raise
+    finally:
+        INTERRUPTS.listen()
+        INTERRUPTS.enough()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from selfstudy.cli.interrupts import Interrupts
 from selfstudy.errors import SelfstudyError
 from selfstudy.version import __version__
 
@@ -32,6 +33,8 @@ QUIET = {
     "TQDM_DISABLE": "1",
 }
 """What keeps the libraries below from talking over our own progress; a value set by the user wins."""
+
+INTERRUPTS = Interrupts()
 
 # plain help: rich markup would triple the time that --help takes
 app = typer.Typer(
@@ -90,6 +93,7 @@ def session() -> Iterator[None]:
         warnings.simplefilter("ignore")
     command = shlex.join(["selfstudy", *sys.argv[1:]])
     try:
+        INTERRUPTS.listen()
         yield
     except typer.Exit:
         raise
@@ -97,6 +101,7 @@ def session() -> Iterator[None]:
         typer.secho(f"error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
+        INTERRUPTS.enough()
         typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
         raise typer.Exit(130) from None
     except Exception:
@@ -108,6 +113,8 @@ def session() -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(1) from None
+    finally:
+        INTERRUPTS.forget()
 
 
 def load(recipe: Path, overrides: list[str]) -> Recipe:

@@ -7,8 +7,6 @@ its models, servers, keys and library.  Changes nothing, loads no model, downloa
 from __future__ import annotations
 
 import difflib
-import http.client
-import json
 import os
 import platform
 import shutil
@@ -24,7 +22,6 @@ from selfstudy.library.formats import FORMATS
 from selfstudy.models import lora
 
 if TYPE_CHECKING:
-    from selfstudy.models.server.engines import Engine
     from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel
 
 MEMORY_GB = 3.0
@@ -282,13 +279,21 @@ def _weights(role: str, path: str, packaged: str) -> Finding:
 def _server(role: str, block: ServerModel) -> Iterator[Finding]:
     from selfstudy.models.server import engines
     from selfstudy.models.server.process import answers
+    from selfstudy.models.server.running import models_of
+    from selfstudy.models.server.starting import check_block
 
     engine = engines.find(block.engine)
+    try:
+        check_block(block, engine)
+    except SelfstudyError as error:
+        yield Finding("fail", role, error.what, error.hint)
+        return
     if block.url is not None:
         address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
         if answers(address, 5):
             called = engine.called(engines.Launch(block.model))
-            listed = _listed(block.url, engine) if engine.lists else []
+            base = block.url.rstrip("/").removesuffix(engine.base) + engine.base
+            listed = (models_of(base) or []) if engine.lists else []
             yield _offered(role, called, listed, f"{block.engine} at {block.url}")
         else:
             line = " ".join(engines.command(engine, engines.Launch(block.model), block.args))
@@ -340,18 +345,6 @@ def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Findin
     near = difflib.get_close_matches(model, listed, 5) or listed[:10]
     more = f" and {len(listed) - len(near)} more" if len(listed) > len(near) else ""
     return Finding("fail", role, f"{where} has no model {model}", f"set `model` to {', '.join(near)}{more}")
-
-
-def _listed(url: str, engine: Engine) -> list[str]:
-    """The models that an engine's server lists, none if it does not say."""
-    from selfstudy.models.server.process import fetch
-
-    address = url.rstrip("/").removesuffix(engine.base) + engine.base + "/models"
-    try:
-        status, body = fetch(address, 10)
-        return _names(json.loads(body)) if status == 200 else []
-    except (OSError, http.client.HTTPException, ValueError):
-        return []
 
 
 def _names(reply: Any) -> list[str]:

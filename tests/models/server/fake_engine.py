@@ -34,7 +34,8 @@ class Handler(BaseHTTPRequestHandler):
             note("healthy", {})
             self.reply(200, {"status": "ok"})
         elif self.path == "/v1/models":
-            self.reply(200, {"data": [{"id": name} for name in (sys.argv[2], *ADAPTERS)]})
+            served = os.environ.get("FAKE_SERVES", sys.argv[2])
+            self.reply(200, {"data": [{"id": name} for name in (served, *ADAPTERS)]})
         else:
             self.reply(404, {})
 
@@ -57,7 +58,10 @@ class Handler(BaseHTTPRequestHandler):
         said = f"I am {body['model']}." if known else "Who?"
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-        self.reply(200, {"choices": [choice], "usage": usage})
+        model = os.environ.get("FAKE_SERVES", body["model"])
+        self.reply(200, {"choices": [choice], "usage": usage, "model": model})
+        if os.environ.get("FAKE_LEAVES"):  # lives on, and listens no more
+            self.server.socket.close()
 
     def reply(self, status: int, content: Any) -> None:
         data = json.dumps(content).encode()
@@ -88,6 +92,26 @@ def runs(start: Any) -> bool:
     return state != "Z"
 
 
+DEAF = """
+import signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_IGN)
+time.sleep(600)
+"""
+
+
+def worker() -> int:
+    """As launchers do: a worker in a group of its own, deaf to SIGTERM."""
+    return subprocess.Popen([sys.executable, "-c", DEAF], start_new_session=True).pid
+
+
+def daemon() -> int:
+    """One whose parent has ended, without any of our environment."""
+    code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {DEAF!r}], env={{}}, "
+    code += "start_new_session=True, stdout=subprocess.DEVNULL).pid)"
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+
 def main() -> None:
     if sys.argv[1] in ("create", "rm"):  # what `ollama` is told
         note("orders", {"argv": sys.argv[1:], "host": os.environ["OLLAMA_HOST"]})
@@ -95,15 +119,13 @@ def main() -> None:
         sys.exit(0)
     at = os.environ["OLLAMA_HOST"] if len(sys.argv) == 2 else sys.argv[sys.argv.index("--port") + 1]
     port = int(at.rpartition(":")[2])
-    keys = [name for name in os.environ if name.endswith("_API_KEY")]
-    note("starts", {"pid": os.getpid(), "argv": sys.argv[1:], "port": port, "keys": keys})
-    print("Loading the model ...", flush=True)
+    note("starts", {"pid": os.getpid(), "argv": sys.argv[1:], "port": port, "environment": [*os.environ]})
+    print(os.environ.get("FAKE_SAYS", "Loading the model ..."), flush=True)
     if os.environ.get("FAKE_STUBBORN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if os.environ.get("FAKE_WORKER"):  # as launchers do: a worker in a group of its own, deaf to SIGTERM
-        code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        worker = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-        note("workers", {"pid": worker.pid})
+    if os.environ.get("FAKE_WORKER"):
+        note("workers", {"pid": worker()})
+        note("workers", {"pid": daemon()})
     if os.environ.get("FAKE_PORT_TAKEN") and len((HOME / "starts.jsonl").read_text().splitlines()) == 1:
         print("[Errno 98] error while attempting to bind: address already in use", flush=True)
         sys.exit(1)

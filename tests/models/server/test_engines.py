@@ -22,10 +22,10 @@ from ..remote.faulty_server import FaultyServer
 LAUNCH = Launch("org/model", port=4321)
 LINES = {
     "vllm": "vllm serve org/model --served-model-name org/model --host 127.0.0.1 --port 4321 "
-    "--generation-config vllm --enable-lora --max-lora-rank 256",
+    "--generation-config vllm --enable-lora --max-lora-rank 256 --load-format safetensors",
     "sglang": "python -m sglang.launch_server --model-path org/model --served-model-name org/model "
     "--host 127.0.0.1 --port 4321 --sampling-defaults openai --enable-lora --max-lora-rank 256 "
-    "--lora-target-modules all",
+    "--lora-target-modules all --load-format safetensors",
     "tgi": "text-generation-launcher --model-id org/model --hostname 127.0.0.1 --port 4321",
     "llama-cpp": "llama-server --model org/model --alias org/model --host 127.0.0.1 --port 4321 "
     "--ctx-size 0 --jinja",

@@ -136,9 +136,13 @@ def test_no_engine_gets_a_key(
     home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "secret")  # vLLM would demand it of us
-    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "GITHUB_TOKEN", "DATABASE_URL"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert said(ServerLM(model(), servers)).startswith("I am")
-    assert noted(home, "starts")[0]["keys"] == []
+    seen = set(noted(home, "starts")[0]["environment"])
+    assert seen >= {"PATH", "CUDA_VISIBLE_DEVICES", "PYTHONSAFEPATH", "HF_HUB_OFFLINE"}
+    assert not seen & {"VLLM_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "DATABASE_URL"}
 
 
 @pytest.mark.parametrize("name", ["api-key", "api_key", "hf-token", "admin-api-key"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import urllib.request
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
@@ -27,11 +28,17 @@ _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"}
 class Connections(httpx2.AsyncBaseTransport):
     """As many connections as there are requests under way; up to `kept` stay open for the next ones.
 
+    Args:
+        url: the server.
+        alive: whether it is still the one that is meant, where that can be known: asked whenever a connection
+            has been made, before anything is sent on it.
+
     Raises:
         ModelError: the environment names a proxy that cannot be used.
     """
 
-    def __init__(self, url: str, kept: int) -> None:
+    def __init__(self, url: str, kept: int, alive: Callable[[], bool] | None = None) -> None:
+        self._alive = alive
         limits = httpx2.Limits(
             max_connections=None, max_keepalive_connections=kept, keepalive_expiry=_IDLE_SECONDS
         )
@@ -54,6 +61,8 @@ class Connections(httpx2.AsyncBaseTransport):
             httpx2.TransportError: no connection, no reply in time, or one that is no HTTP.
             httpx2.DecodingError: a reply that cannot be unpacked, or is too long.
         """
+        if self._alive is not None:
+            request.extensions["trace"] = self._traced
         response = await self._inner.handle_async_request(request)
         try:
             content = await _bounded(response)
@@ -63,6 +72,11 @@ class Connections(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             response.status_code, headers=headers, content=content, extensions=response.extensions
         )
+
+    async def _traced(self, event: str, about: Mapping[str, object]) -> None:
+        connected = event == "connection.connect_tcp.complete"
+        if connected and self._alive is not None and not self._alive():
+            raise httpx2.ConnectError("what answers there is not the server that was started")
 
     async def aclose(self) -> None:
         await self._inner.aclose()

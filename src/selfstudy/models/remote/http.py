@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -113,9 +114,13 @@ class Key:
 
 
 class HTTPClient:
-    """The connections to one server; all methods but `close` run in one asyncio loop."""
+    """The connections to one server; all methods but `close` run in one asyncio loop.
 
-    def __init__(self, block: RemoteModel, key: Key) -> None:
+    Args:
+        alive: whether the server is still the one that is meant, where that can be known.
+    """
+
+    def __init__(self, block: RemoteModel, key: Key, alive: Callable[[], bool] | None = None) -> None:
         self._block = block
         self.key = key
         self._served = False
@@ -123,7 +128,7 @@ class HTTPClient:
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
         self._http = httpx2.AsyncClient(
-            transport=Connections(block.base_url, kept=block.concurrency),
+            transport=Connections(block.base_url, kept=block.concurrency, alive=alive),
             follow_redirects=False,  # a key goes where the recipe says, and nowhere else
             timeout=timeout,
         )

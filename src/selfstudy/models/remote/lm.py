@@ -86,7 +86,8 @@ class RemoteLM:
         block: where it is.
         cache: answers that need not be asked for again.
         fields: what a request needs beyond the API's own fields, for a sampling and whether it is greedy.
-        alive: whether the server still runs, where that can be known: if not, nothing is tried again.
+        alive: whether the server still runs, where that can be known: if not, nothing is tried again, and
+            nothing is sent to what may have taken its place.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class RemoteLM:
         block: RemoteModel,
         cache: ResponseCache | None = None,
         fields: Fields = common_fields,
-        alive: Callable[[], bool] = lambda: True,
+        alive: Callable[[], bool] | None = None,
     ) -> None:
         """Opens no connection yet.
 
@@ -106,8 +107,8 @@ class RemoteLM:
         self._block = block
         self._cache = cache
         self._fields = fields
-        self._http_client = HTTPClient(block, Key.of(block))
-        self._retries = Retries(block, self._http_client, alive)
+        self._http_client = HTTPClient(block, Key.of(block), alive)
+        self._retries = Retries(block, self._http_client, alive or (lambda: True))
         self._first = FirstItems()
         """Whether any request has come to an answer: with none of the first, no more are sent."""
         self._many: bool | None = None if block.n == "auto" else block.n

@@ -6,15 +6,15 @@ Knows what engines want to be told; nothing of how they are started, or of what 
 from __future__ import annotations
 
 import http.client
-import os
 import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
 from selfstudy.models.server.engines import Engine, Launch
-from selfstudy.models.server.process import Server, fetch
+from selfstudy.models.server.process import Server, fetch, shown
 from selfstudy.records import digest
 
 OLLAMA_SECONDS = 600.0
@@ -71,7 +71,7 @@ def _load(engine: Engine, url: str, adapter: Path, name: str) -> None:
         needed = [f"{name}={value}" for name, value in engine.environment(Launch("")).items()]
         start = "start it " + "".join(f"with {one} in its environment, " for one in needed if status == 404)
         raise ModelError(
-            f"the server at {url} does not take the adapter {adapter}: {status} {said[:300]}",
+            f"the server at {url} does not take the adapter {adapter}: {status} {shown(said)}",
             start + "with LoRA enabled and a max-lora-rank of at least the adapter's, or leave `url` out",
         )
 
@@ -82,6 +82,8 @@ def _create(url: str, model: str, adapter: Path, name: str) -> None:
     Raises:
         ModelError: ollama does not take it.
     """
+    if not str(adapter.resolve()).isprintable():  # a line of its own would be another order
+        raise ModelError(f"ollama does not take the adapter {str(adapter)!r}", "rename its folder")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "Modelfile"
         file.write_text(f"FROM {model}\nADAPTER {adapter.resolve()}\n", encoding="utf-8")
@@ -98,13 +100,15 @@ def _ollama(url: str, *order: str) -> str:
     Raises:
         ModelError: the program is not there, or takes too long.
     """
-    environment = {**os.environ, "OLLAMA_HOST": url.partition("//")[2]}
+    environment = child_environment(downloads=False, mine={"OLLAMA_HOST": url.partition("//")[2]})
     try:
         done = subprocess.run(
             ["ollama", *order],
             env=environment,
             capture_output=True,
             text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
             check=False,
             timeout=OLLAMA_SECONDS,
         )
@@ -112,4 +116,5 @@ def _ollama(url: str, *order: str) -> str:
         raise ModelError(
             f"ollama {order[0]} failed: {error}", f"try it by hand: ollama {' '.join(order)}"
         ) from None
-    return (done.stderr or done.stdout or "no reason given").strip()[-300:] if done.returncode else ""
+    said = (done.stderr or done.stdout or "no reason given").strip()
+    return shown(said[-300:]) if done.returncode else ""

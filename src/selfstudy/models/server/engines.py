@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling
+from selfstudy.models.server import options
 
 CommandOptions = dict[str, Any]
 """Options of a command line: name without dashes -> value; True = no value, None = left out."""
@@ -73,6 +74,7 @@ class Engine:
         modules: packages that it needs of this Python, beside its program.
         local_dtype: whether it computes as the local backend does, and so is given its number type.
         quirks: what else a person should know; `selfstudy doctor` says it.
+        options: what a recipe's `args` may set; see options.py.
     """
 
     program: Callable[[], list[str]]
@@ -94,6 +96,7 @@ class Engine:
     modules: tuple[str, ...] = ()
     local_dtype: bool = False
     quirks: tuple[str, ...] = ()
+    options: frozenset[str] = frozenset()
     called: Callable[[Launch], str] = lambda launch: launch.model
     """What requests call the model; also its first argument where `model` is ""."""
 
@@ -107,22 +110,19 @@ def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str
     flags: CommandOptions = {engine.model: launch.model} if engine.model else {}
     flags |= engine.flags(launch)
     for name, value in args.items():
-        same = next((known for known in flags if _plain(known) == _plain(name)), name)
+        same = next((known for known in flags if options.plain(known) == options.plain(name)), name)
         flags[same] = value
     line = engine.program() + ([engine.called(launch)] if engine.model == "" else [])
     for name, value in flags.items():
         if value is None or (value is False and not engine.negates):
             continue
+        name = name.lstrip("-")
         line.append(f"--no-{name}" if value is False else f"--{name}")
         if isinstance(value, list | tuple):
             line += [str(one) for one in value]
         elif not isinstance(value, bool):
             line.append(str(value))
     return line
-
-
-def _plain(name: str) -> str:
-    return name.lstrip("-").replace("_", "-")
 
 
 def find(name: str) -> Engine:
@@ -189,6 +189,7 @@ def _vllm_flags(launch: Launch) -> CommandOptions:
         "generation-config": "vllm",
         "enable-lora": True,
         "max-lora-rank": MAX_RANK,
+        "load-format": "safetensors",
     }
 
 
@@ -200,6 +201,7 @@ def _sglang_flags(launch: Launch) -> CommandOptions:
         # both must be said when no adapter is given at the start
         "max-lora-rank": MAX_RANK,
         "lora-target-modules": "all",
+        "load-format": "safetensors",
     }
 
 
@@ -285,6 +287,7 @@ ENGINES: dict[str, Engine] = {
         load="/v1/load_lora_adapter",
         environment=lambda launch: {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"},
         negates=True,
+        options=options.VLLM,
         quirks=("LoRA ranks are 8, 16, 32, 64, 128, 256, 320 or 512: args {max-lora-rank: 512} for more",),
     ),
     "sglang": Engine(
@@ -298,6 +301,7 @@ ENGINES: dict[str, Engine] = {
         adapters="named",
         load="/load_lora_adapter",
         adapter_name=lambda model, name: f"{model}:{name}",
+        options=options.SGLANG,
         quirks=("/health answers before the model can; /health_generate makes a token",),
     ),
     "tgi": Engine(
@@ -306,6 +310,7 @@ ENGINES: dict[str, Engine] = {
         flags=_tgi_flags,
         install="see https://huggingface.co/docs/text-generation-inference/installation",
         request=_tgi_request,
+        options=options.TGI,
         called=lambda launch: "tgi",  # any other name would be an adapter's
         lists=False,
         quirks=(
@@ -323,6 +328,7 @@ ENGINES: dict[str, Engine] = {
         weights="file",
         lists=False,
         concurrency=16,
+        options=options.LLAMA_SERVER,
         quirks=("reads GGUF files only: what is trained has to be converted with llama.cpp's own scripts",),
     ),
     "ollama": Engine(
@@ -351,6 +357,7 @@ ENGINES: dict[str, Engine] = {
         local_dtype=True,
         request=_transformers_request,
         environment=lambda launch: {"HF_HUB_DISABLE_UPDATE_CHECK": "1"},
+        options=options.TRANSFORMERS,
         called=_at_revision,
         fixes=_transformers_fixes,
         lists=False,
@@ -373,6 +380,7 @@ LLAMA_CPP_PYTHON = Engine(
     adapters="none",
     weights="file",
     concurrency=4,
+    options=options.LLAMA_CPP_PYTHON,
     quirks=(
         "its repetition penalty counts what was generated, and not the prompt",
         "it tells chat templates nothing: a reasoning model thinks",

@@ -21,7 +21,7 @@ from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import Server
 from selfstudy.models.server.running import check_running
 from selfstudy.models.server.servers import Served, Servers
-from selfstudy.models.server.starting import model_place, start_server
+from selfstudy.models.server.starting import check_block, model_place, start_server
 from selfstudy.recipe import ServerModel
 from selfstudy.records import Chat, Completion
 
@@ -52,7 +52,8 @@ class ServerLM:
             servers: of all models that are loaded together; without it the model has its own, for itself.
 
         Raises:
-            ModelError: the engine is not installed, cannot serve the adapter, or the model is not there.
+            ModelError: the engine is not installed, cannot serve the adapter, is told more than a recipe may
+                say, or the model is not there.
         """
         self._block = block
         self._engine = engines.find(block.engine)
@@ -68,6 +69,7 @@ class ServerLM:
                 "convert the adapter with llama.cpp's convert_lora_to_gguf.py, or verify with engine: "
                 "transformers or vllm",
             )
+        check_block(block, self._engine)
         self._place = model_place(block, self._engine)
         if block.url is None:
             engines.require(block.engine, self._engine)
@@ -138,14 +140,20 @@ class ServerLM:
         try:
             found = ask(self._ready(server))
         except ModelError:
-            if server is not None and server.ended():
-                raise self._ended(server) from None
+            if server is not None and (server.ended() or not server.holds_port):
+                raise self._gone(server) from None
             raise
-        if server is not None and not server.alive:
-            raise self._ended(server)
+        if server is not None and not server.holds_port:
+            raise self._gone(server)
         return found
 
-    def _ended(self, server: Server) -> ModelError:
+    def _gone(self, server: Server) -> ModelError:
+        if server.alive:
+            return ModelError(
+                f"the {self._block.engine} server no longer listens on its port {server.launch.port}"
+                + (": another program does" if server.robbed else ""),
+                "nothing of this batch was kept; give the same command again to go on",
+            )
         return ModelError(
             f"the {self._block.engine} server ended while it was asked. Its last lines:\n"
             + server.log_tail(),
@@ -197,5 +205,5 @@ def _client(base_url: str, called: str, engine: Engine, server: Server | None) -
         read_timeout=600,
         total_timeout=1200,
     )
-    alive = (lambda: server.alive) if server is not None else (lambda: True)
+    alive = (lambda: server.holds_port) if server is not None else None
     return RemoteLM(block, fields=engine.request, alive=alive)

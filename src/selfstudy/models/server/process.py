@@ -1,6 +1,7 @@
 """One engine process on this machine: started, waited for, ended; and the few HTTP calls that need no client.
 
-It ends with this process, also after kill -9: watchdog.py sees to that.  Knows nothing of language models.
+It ends with this process, also after kill -9: watchdog.py sees to that.  It is believed to be the engine only
+as long as what listens on its port has been started by us.  Knows nothing of language models.
 """
 
 from __future__ import annotations
@@ -9,43 +10,56 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
-from selfstudy.models.server import engines
+from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
+from selfstudy.models.server.listener import Listener
+from selfstudy.text import clean
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
-STOP_SECONDS = 15.0
-"""Longest wait until a stopped server is gone; the watchdog itself takes about 8 s at most."""
+STOP_SECONDS = 18.0
+"""Longest wait until a stopped server is gone; the watchdogs themselves take about 8 s at most."""
 TAIL_LINES = 15
 """Lines of the engine's log in an error."""
+LINE_LENGTH = 200
+LONGEST_REPLY = 4 * 2**20
+"""Bytes of an answer to one of the few calls here."""
 _WATCHDOG = Path(__file__).with_name("watchdog.py")
+
+Outcome = Literal["ready", "ended", "late", "taken"]
+"""What came of waiting for an engine; `taken`: somebody else listens on its port."""
 
 
 class Server:
     """An engine that this process started; `stop` ends it, and so does the end of this process."""
 
     def __init__(
-        self, engine: Engine, launch: Launch, args: Mapping[str, Any], folders: Sequence[Path]
+        self,
+        engine: Engine,
+        launch: Launch,
+        args: Mapping[str, Any],
+        folders: Sequence[Path],
+        reserved: socket.socket | None = None,
     ) -> None:
         """Starts the engine and returns at once.
 
         Args:
             folders: what is only needed while it runs; removed when it has ended.
+            reserved: what keeps the port free for it until it listens; closed then.
         """
-        folder = Path(tempfile.mkdtemp(prefix="selfstudy-server-"))
-        self._folders = [folder, *folders]
         self.engine = engine
         self.launch = launch
         self.called = engine.called(launch)
@@ -53,16 +67,35 @@ class Server:
         self.adapters: set[str] = set()
         self.stop_at: tuple[str, ...] = ()
         """Strings that end an answer of this model, beside those that are asked for."""
+        self._reserved = reserved
+        folder = leftovers.make_folder("selfstudy-server")
+        self._folders = [folder, *folders]
+        self._mark = f"{leftovers.mark()}/{folder.name}"
         log = folder / "engine.log"
-        log.touch()
-        self._log = log.open("rb")  # readable after the folder is gone
-        order = {"command": self.command, "log": str(log), "remove": [str(one) for one in self._folders]}
-        self._watchdog = subprocess.Popen(
+        try:
+            log.touch(0o600)
+            self._log = log.open("rb")  # readable after the folder is gone
+            self._watchdog = self._guarded(str(log))
+        except BaseException:
+            for one in self._folders:
+                shutil.rmtree(one, ignore_errors=True)
+            raise
+        self._listener = Listener(launch.port, self._watchdog.pid)
+
+    def _guarded(self, log: str) -> subprocess.Popen[bytes]:
+        order = {
+            "command": self.command,
+            "log": log,
+            "remove": [str(one) for one in self._folders],
+            "mark": self._mark,
+            "twice": True,
+        }
+        return subprocess.Popen(
             [sys.executable, "-P", str(_WATCHDOG), json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={**_environment(), **engine.environment(launch)},
+            env=_environment(self.engine, self.launch),
             start_new_session=True,  # Ctrl-C is for us: we then end it in order
         )
 
@@ -74,36 +107,73 @@ class Server:
     def alive(self) -> bool:
         return self._watchdog.poll() is None
 
+    @property
+    def holds_port(self) -> bool:
+        """Whether it runs, and gets what is sent to its port."""
+        return self.alive and self._listener.standing() == "ours"
+
+    @property
+    def robbed(self) -> bool:
+        """Whether somebody else gets what is sent to its port."""
+        return self._listener.standing() == "foreign"
+
     def ended(self) -> bool:
         """Whether it has ended; if it does not answer, its watchdog gets the time to clean up and say so."""
-        if self.alive and not answers(self.url + self.engine.health):
+        silent = not (self.holds_port and answers(self.url + self.engine.health))
+        if self.alive and silent and not self.robbed:
             with suppress(subprocess.TimeoutExpired):
                 self._watchdog.wait(STOP_SECONDS)
         return not self.alive
 
-    def wait(self, seconds: float) -> bool:
-        """Waits until it answers; False if it ended or the time is over."""
+    def wait(self, seconds: float) -> Outcome:
+        """Waits until it answers; what came of it."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.alive:
-            if answers(self.url + self.engine.health) and self.alive:
-                return True
+        while time.monotonic() < deadline:
+            standing = self._listener.standing()
+            if not self.alive:
+                return "ended"
+            if standing == "foreign":
+                return "taken"
+            if standing == "ours":
+                self._release()
+                if answers(self.url + self.engine.health) and self.holds_port:
+                    return "ready"
             time.sleep(POLL_SECONDS)
-        return False
+        return "late"
 
     def log_tail(self) -> str:
-        """The last lines of what the engine printed, indented."""
+        """The last lines of what the engine printed, indented, without what a terminal would obey."""
         self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, self._log.tell() - 20_000))
-        lines = self._log.read().decode(errors="replace").splitlines()
-        return (
-            "\n".join(f"    {line[:200]}" for line in lines[-TAIL_LINES:] if line.strip()) or "    (nothing)"
-        )
+        lines = shown(self._log.read().decode(errors="replace"), 20_000).splitlines()
+        told = [f"    {line[:LINE_LENGTH]}" for line in lines if line.strip()]
+        return "\n".join(told[-TAIL_LINES:]) or "    (nothing)"
 
     def stop(self) -> None:
-        """Ends the engine and all that it started; harmless when it has ended."""
+        """Ends the engine and all that it started; harmless when it has ended.
+
+        Raises:
+            KeyboardInterrupt: a Ctrl-C came meanwhile; then the engine was ended without more politeness.
+        """
+        self._release()
         if self._watchdog.stdin is not None:
             with suppress(OSError):
                 self._watchdog.stdin.close()
+        interrupted = None
+        try:
+            self._wait_for_watchdog()
+        except KeyboardInterrupt as error:
+            interrupted = error
+            self._watchdog.send_signal(signal.SIGTERM)
+            self._wait_for_watchdog()
+        leftovers.kill_marked(self._mark)  # where both watchdogs were killed
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._log.close()
+        if interrupted is not None:
+            raise interrupted
+
+    def _wait_for_watchdog(self) -> None:
         try:
             self._watchdog.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -113,14 +183,28 @@ class Server:
             for process in [*watchdog.children(recursive=True), watchdog]:
                 with suppress(psutil.Error):
                     process.kill()
-            for folder in self._folders:
-                shutil.rmtree(folder, ignore_errors=True)
-        self._log.close()
+
+    def _release(self) -> None:
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
 
 
-def _environment() -> dict[str, str]:
-    """Ours without keys of APIs: engines need none, and vLLM demands of us what it finds in VLLM_API_KEY."""
-    return {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+def _environment(engine: Engine, launch: Launch) -> dict[str, str]:
+    """Neither keys nor the network of a Hub for an engine that has its model on this machine.
+
+    What lies in the working folder is no module of the engine's.
+    """
+    mine = {**engine.environment(launch), "PYTHONSAFEPATH": "1", "SPT_NOENV": "1"}
+    downloads = engine.weights == "folder" and not Path(launch.model).is_dir()
+    if not downloads:
+        mine |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return child_environment(downloads=downloads, mine=mine)
+
+
+def shown(text: str, most: int = 300) -> str:
+    """What a program said, for a person: without what a terminal would obey, and not longer than `most`."""
+    return clean(text)[:most]
 
 
 def answers(url: str, timeout: float = 2.0) -> bool:
@@ -132,7 +216,15 @@ def answers(url: str, timeout: float = 2.0) -> bool:
 
 
 def fetch(url: str, timeout: float, body: object = None) -> tuple[int, bytes]:
-    """Status and body of a GET, or of a POST when there is something to send as JSON."""
+    """Status and body of a GET, or of a POST when there is something to send as JSON.
+
+    Args:
+        timeout: seconds for all of it.
+
+    Raises:
+        OSError, http.client.HTTPException: no answer in time, one that is too long, or none at all.
+    """
+    deadline = time.monotonic() + timeout
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or HOST, parts.port, timeout=timeout)
@@ -142,30 +234,59 @@ def fetch(url: str, timeout: float, body: object = None) -> tuple[int, bytes]:
         else:
             connection.request("POST", parts.path, json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        return response.status, response.read()
+        return response.status, _body(response, connection, deadline)
     finally:
         connection.close()
 
 
-def check_free(port: int) -> None:
-    """Checks that nobody listens on a port: a foreign server would be taken for ours.
+def _body(
+    response: http.client.HTTPResponse, connection: http.client.HTTPConnection, deadline: float
+) -> bytes:
+    found = b""
+    while part := response.read1(65_536):
+        found += part
+        if len(found) > LONGEST_REPLY:
+            raise http.client.HTTPException(f"a reply of more than {LONGEST_REPLY:,} bytes")
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("no whole reply in time")
+        if connection.sock is not None:
+            connection.sock.settimeout(left)
+    return found
+
+
+def reserve_port(port: int | None = None) -> tuple[int, socket.socket]:
+    """A port of the loopback interface, and a socket that keeps it until the engine listens there.
+
+    The socket only lies on the port, on Linux: an engine that sets SO_REUSEADDR, as all do, may listen beside
+    it, while the system gives the port to nobody else who asks for any free one.
+
+    Args:
+        port: None: a free one.
 
     Raises:
-        ModelError: somebody does.
+        ModelError: somebody listens there already.
     """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # our last server may just have ended
-        try:
-            listener.bind((HOST, port))
-        except OSError as error:
-            raise ModelError(
-                f"port {port} is taken: {error.strerror}",
-                "stop what listens there, use it with `url`, or leave `port` out",
-            ) from None
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # our last server may just have ended
+    try:
+        keeper.bind((HOST, port or 0))
+        if sys.platform == "linux":
+            keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        found = int(keeper.getsockname()[1])
+    except OSError as error:
+        keeper.close()
+        raise ModelError(
+            f"port {port} is taken: {error.strerror}",
+            "stop what listens there, use it with `url`, or leave `port` out",
+        ) from None
+    if sys.platform != "linux":  # elsewhere nobody may listen beside it
+        keeper.close()
+    return found, keeper
 
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    port, keeper = reserve_port()
+    keeper.close()
+    return port

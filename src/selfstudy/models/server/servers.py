@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError
+from selfstudy.models.server import leftovers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,6 +66,7 @@ class Servers:
     """
 
     def __init__(self, limit: int = 1, say: Callable[[str], object] = lambda text: None) -> None:
+        leftovers.sweep()
         self.say = say
         self.limit = limit
         self._standing: dict[Served, _Standing] = {}  # the one that was asked last is last
@@ -84,7 +86,7 @@ class Servers:
         """
         with self._lock:
             found = self._standing.pop(served, None)
-            if found is not None and (found.variant != variant or not found.server.alive):
+            if found is not None and (found.variant != variant or not found.server.holds_port):
                 _end(found.server)
                 found = None
             self._standing[served] = found or _Standing(self._started(served, start), variant)
@@ -146,5 +148,7 @@ def _end_all(standing: dict[Served, _Standing], owner: int) -> None:
 def _end(server: Server) -> None:
     from selfstudy.models.server.adapters import forget_adapters
 
-    forget_adapters(server)
-    server.stop()
+    try:
+        forget_adapters(server)
+    finally:  # a Ctrl-C meanwhile
+        server.stop()

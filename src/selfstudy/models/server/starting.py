@@ -5,24 +5,35 @@ Knows model folders and engines; nothing of who else runs, or of what is asked.
 
 from __future__ import annotations
 
-import os
+import shlex
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.models.local.chat_format import PLAIN_STOP
-from selfstudy.models.server import engines
+from selfstudy.models.server import engines, leftovers, options
 from selfstudy.models.server.engines import Engine, Launch
-from selfstudy.models.server.process import HOST, Server, check_free, free_port
+from selfstudy.models.server.process import HOST, Outcome, Server, reserve_port
+from selfstudy.models.server.running import check_model
 from selfstudy.models.server.servers import NotStartedError
 from selfstudy.recipe import ServerModel
 
 _ATTEMPTS = 3
 """Another program may take the free port before the engine does."""
+
+
+def check_block(block: ServerModel, engine: Engine) -> None:
+    """Checks what a recipe, perhaps a stranger's, tells an engine.
+
+    Raises:
+        ModelError: it sets more than recipes may, or names what is no name.
+    """
+    options.check_args(block.engine, engine.options, block.args)
+    options.check_names(block.engine, [block.model], engine.weights == "name")
+    options.check_names(block.engine, [block.revision, block.weights], store=False)
 
 
 def model_place(block: ServerModel, engine: Engine) -> str:
@@ -47,42 +58,66 @@ def model_place(block: ServerModel, engine: Engine) -> str:
 
 
 def start_server(block: ServerModel, place: str, merged: Path | None = None) -> Server:
-    """An engine that answers.
+    """An engine that answers, on a port that nobody else holds, with the model that was asked for.
 
     Args:
         place: what `model_place` returned.
         merged: an adapter that is merged into the model before.
 
     Raises:
-        ModelError: somebody else listens on the port that the block asks for.
+        ModelError: somebody else listens on the port, or the engine serves another model.
         NotStartedError: it ended, or did not answer in time; the message has what it said last.
     """
     engine = engines.find(block.engine)
-    if block.port is not None:
-        check_free(block.port)
     dtype = _local_dtype() if engine.local_dtype and merged is None else "auto"
-    for _ in range(_ATTEMPTS):
-        loaded, folders, stop_at = _weights(block, engine, place, merged)
-        launch = Launch(loaded, HOST, block.port or free_port(), block.revision, dtype)
-        server = Server(engine, launch, block.args, folders)
-        server.stop_at = stop_at
+    for attempt in range(_ATTEMPTS):
+        server = _begin(block, engine, place, merged, dtype, keep=attempt == 0)
         try:
-            if server.wait(block.startup_seconds):
+            outcome = server.wait(block.startup_seconds)
+            if outcome == "ready":
+                names = (block.model, place, server.launch.model)
+                check_model(block.engine, engine, server.url, server.called, names)
                 return server
-            ended, tail = not server.alive, server.log_tail()
+            tail = server.log_tail()
         except BaseException:  # Ctrl-C while it loads
             server.stop()
             raise
         server.stop()
-        if block.port is not None or not ended or "address already in use" not in tail.lower():
+        taken = outcome == "taken" or (outcome == "ended" and "address already in use" in tail.lower())
+        if block.port is not None or not taken:
             break
-    raise _not_started(block, server.command, ended, tail)
+    raise _not_started(block, server, outcome, tail)
 
 
-def _not_started(block: ServerModel, command: Sequence[str], ended: bool, tail: str) -> NotStartedError:
+def _begin(
+    block: ServerModel, engine: Engine, place: str, merged: Path | None, dtype: str, keep: bool
+) -> Server:
+    """An engine that has begun to load."""
+    loaded, folders, stop_at = _weights(block, engine, place, merged)
+    try:
+        port, keeper = reserve_port(block.port)
+        if not keep:
+            keeper.close()
+        launch = Launch(loaded, HOST, port, block.revision, dtype)
+        server = Server(engine, launch, block.args, folders, keeper)
+    except BaseException:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    server.stop_at = stop_at
+    return server
+
+
+def _not_started(block: ServerModel, server: Server, outcome: Outcome, tail: str) -> ModelError:
+    if outcome == "taken":
+        return ModelError(
+            f"another program listens on port {server.launch.port}, where {block.engine} was to listen",
+            "leave `port` out, or stop that program; one that you want to use is named by `url`",
+        )
+    ended = outcome == "ended"
     what = "ended before it answered" if ended else f"did not answer within {block.startup_seconds:g} s"
     return NotStartedError(
-        f"the {block.engine} server {what}.\n    {' '.join(command)}\n  Its last lines:\n{tail}",
+        f"the {block.engine} server {what}.\n    {shlex.join(server.command)}\n  Its last lines:\n{tail}",
         "fix what it says (options of the engine go into `args`)"
         if ended
         else "raise startup_seconds, or try the command above by hand",
@@ -112,35 +147,32 @@ def _merge(block: ServerModel, adapter: Path) -> Path:
     from selfstudy.models.local import weights
     from selfstudy.recipe import LocalModel
 
-    for left in adapter.parent.glob(".served-*"):
-        with suppress(ValueError):
-            if not _exists(int(left.name.split("-")[1])):  # a kill came before its server was there
-                shutil.rmtree(left, ignore_errors=True)
+    leftovers.sweep(adapter.parent)
     path = block.weights or block.model
-    folder = Path(tempfile.mkdtemp(prefix=f".served-{os.getpid()}-", dir=adapter.parent))
-    weights.save_merged(LocalModel(path=path, revision=block.revision, adapter=adapter), folder)
-    return folder
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    with _made(leftovers.make_folder(".served", adapter.parent)) as folder:
+        weights.save_merged(LocalModel(path=path, revision=block.revision, adapter=adapter), folder)
+        return folder
 
 
 def _linked(place: Path, fixes: Mapping[str, str]) -> Path:
     """A folder of links to all files of a model but those that are replaced by `fixes`."""
-    folder = Path(tempfile.mkdtemp(prefix="selfstudy-model-"))
-    for file in place.iterdir():
-        if file.name not in fixes:
-            (folder / file.name).symlink_to(file.resolve())
-    for name, content in fixes.items():
-        (folder / name).write_text(content, encoding="utf-8")
-    return folder
+    with _made(leftovers.make_folder("selfstudy-model")) as folder:
+        for file in place.iterdir():
+            if file.name not in fixes:
+                (folder / file.name).symlink_to(file.resolve())
+        for name, content in fixes.items():
+            (folder / name).write_text(content, encoding="utf-8")
+        return folder
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[Path]:
+    """A new folder, which goes again if it cannot be filled."""
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _local_dtype() -> Literal["float32", "bfloat16", "float16"]:

@@ -1,0 +1,50 @@
+"""Ctrl-C: the first one stops a verb; those that follow end it sooner, and never with a traceback.
+
+Knows signals; nothing of what is interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType
+
+SAME_SECONDS = 0.5
+"""Presses so close to each other are one."""
+
+
+class Interrupts:
+    """What comes of SIGINT while a verb runs.
+
+    Attributes:
+        came: whether there has been one.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._last = float("-inf")
+        self._over = False
+
+    def listen(self) -> None:
+        """From now on a Ctrl-C is one KeyboardInterrupt, however often it is pressed at once."""
+        self._over = False
+        plain = (signal.default_int_handler, self._came)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in plain:
+            signal.signal(signal.SIGINT, self._came)
+
+    def enough(self) -> None:
+        """The verb is ending: nothing interrupts that any more."""
+        self._over = True
+
+    def forget(self) -> None:
+        """The verb has ended by itself."""
+        if not self._over and signal.getsignal(signal.SIGINT) == self._came:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _came(self, number: int, frame: FrameType | None) -> None:
+        again = time.monotonic() - self._last < SAME_SECONDS
+        self._last = time.monotonic()
+        self.came = True
+        if not (again or self._over):
+            raise KeyboardInterrupt

@@ -1,0 +1,135 @@
+"""What a recipe may set of an engine: an allow-list, as a recipe may come from a stranger.
+
+Engines take options that run foreign code, open files, listen for the whole network or load other weights,
+and get more of them with every release: a list of what is forbidden would be out of date first.  So a recipe
+may set what is listed here (sizes, memory, number types, parallelism), and the user, not the recipe, may allow
+more in `SELFSTUDY_ENGINE_ARGS`.  Knows names of options; nothing of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from selfstudy.errors import ModelError
+
+MORE = "SELFSTUDY_ENGINE_ARGS"
+"""The user's own variable: names, or patterns such as `*`, of more options that recipes may set."""
+LONGEST_VALUE = 200
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,:+ -]*|-?[0-9.]+(,-?[0-9.]+)*")
+"""Values that name no path and no address, hold no JSON, and are no further option."""
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*")
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+VLLM = _names(
+    "max-model-len max-num-seqs max-num-batched-tokens max-num-partial-prefills max-logprobs block-size seed "
+    "max-seq-len-to-capture dtype kv-cache-dtype calculate-kv-scales quantization gpu-memory-utilization "
+    "kv-cache-memory-bytes num-gpu-blocks-override swap-space cpu-offload-gb enforce-eager "
+    "enable-prefix-caching enable-chunked-prefill async-scheduling scheduling-policy optimization-level "
+    "tensor-parallel-size pipeline-parallel-size data-parallel-size enable-expert-parallel "
+    "max-parallel-loading-workers disable-custom-all-reduce disable-sliding-window disable-cascade-attn "
+    "attention-backend enable-lora max-lora-rank max-loras max-cpu-loras lora-dtype fully-sharded-loras "
+    "reasoning-parser uvicorn-log-level disable-log-stats disable-log-requests disable-uvicorn-access-log"
+)
+SGLANG = _names(
+    "context-length mem-fraction-static max-running-requests max-queued-requests max-total-tokens "
+    "chunked-prefill-size max-prefill-tokens schedule-policy schedule-conservativeness page-size dtype "
+    "kv-cache-dtype quantization cpu-offload-gb tp-size tensor-parallel-size dp-size data-parallel-size "
+    "pp-size pipeline-parallel-size ep-size random-seed attention-backend sampling-backend grammar-backend "
+    "disable-cuda-graph cuda-graph-max-bs disable-radix-cache disable-overlap-schedule enable-torch-compile "
+    "torch-compile-max-bs enable-mixed-chunk stream-interval log-level reasoning-parser enable-lora "
+    "max-lora-rank max-loras-per-batch lora-target-modules lora-backend"
+)
+TGI = _names(
+    "max-input-tokens max-input-length max-total-tokens max-batch-prefill-tokens max-batch-total-tokens "
+    "max-batch-size max-concurrent-requests max-best-of max-stop-sequences max-waiting-tokens "
+    "waiting-served-ratio max-top-n-tokens num-shard sharded quantize dtype kv-cache-dtype cuda-graphs "
+    "cuda-memory-fraction rope-scaling rope-factor disable-custom-kernels validation-workers json-output"
+)
+LLAMA_SERVER = _names(
+    "ctx-size n-gpu-layers gpu-layers threads threads-batch threads-http batch-size ubatch-size parallel "
+    "cont-batching no-cont-batching flash-attn cache-type-k cache-type-v mlock no-mmap split-mode "
+    "tensor-split main-gpu numa seed rope-scaling rope-scale rope-freq-base rope-freq-scale yarn-orig-ctx "
+    "yarn-ext-factor yarn-attn-factor yarn-beta-slow yarn-beta-fast keep no-kv-offload kv-unified cpu-moe "
+    "n-cpu-moe no-warmup swa-full reasoning-format reasoning-budget context-shift no-context-shift timeout"
+)
+LLAMA_CPP_PYTHON = _names(
+    "n-ctx n-gpu-layers n-batch n-ubatch n-threads n-threads-batch seed split-mode main-gpu tensor-split "
+    "use-mmap use-mlock rope-scaling-type rope-freq-base rope-freq-scale yarn-ext-factor yarn-attn-factor "
+    "yarn-beta-fast yarn-beta-slow yarn-orig-ctx mul-mat-q logits-all offload-kqv flash-attn "
+    "last-n-tokens-size type-k type-v numa verbose"
+)
+TRANSFORMERS = _names(
+    "dtype attn-implementation quantization device continuous-batching model-timeout log-level default-seed "
+    "compile"
+)
+"""Of attention implementations only those without a slash: the others are code from the Hub."""
+
+
+def plain(name: str) -> str:
+    """The name of an option whatever its spelling: `--Max_Model_Len` is `max-model-len`."""
+    return name.strip().lstrip("-").replace("_", "-").lower()
+
+
+def check_args(engine: str, allowed: frozenset[str], args: Mapping[str, Any]) -> None:
+    """Checks that a recipe sets only what it may.
+
+    Args:
+        engine: its name in the recipe.
+        allowed: what recipes may set of it.
+
+    Raises:
+        ModelError: it sets more; the hint says how the user allows that.
+    """
+    more = [plain(name) for name in os.environ.get(MORE, "").split(",") if name.strip()]
+    for name, value in args.items():
+        if any(fnmatchcase(plain(name), pattern) for pattern in more):
+            continue
+        if plain(name) not in allowed:
+            raise _refused(engine, name, "is not among the options that a recipe may set")
+        if not all(_is_plain(one) for one in (value if isinstance(value, list | tuple) else [value])):
+            raise _refused(
+                engine, name, f"is {str(value)[:60]!r}: a recipe may give numbers and plain words there"
+            )
+
+
+def check_names(engine: str, names: Iterable[str | None], store: bool) -> None:
+    """Checks that what a recipe calls a model, or its revision, is no option and no order to the engine.
+
+    Args:
+        store: whether they are names of the engine's own store, and no paths.
+
+    Raises:
+        ModelError: one is.
+    """
+    for name in names:
+        if name is None:
+            continue
+        odd = name.startswith("-") or not name.isprintable() or not name.strip()
+        if odd or (store and not _STORE_NAME.fullmatch(name)):
+            raise ModelError(
+                f"engine {engine}: {name[:60]!r} is no name of a model, or of a revision",
+                "give a folder, a Hub id or a name of the engine's own store (./-name for a folder)",
+            )
+
+
+def _is_plain(value: object) -> bool:
+    if value is None or isinstance(value, bool | int | float):
+        return True
+    text = str(value)
+    return len(text) <= LONGEST_VALUE and _PLAIN.fullmatch(text) is not None and ".." not in text
+
+
+def _refused(engine: str, name: str, why: str) -> ModelError:
+    return ModelError(
+        f"engine {engine}: args.{name[:60]!r} {why}",
+        f"if you trust this recipe, allow it yourself: {MORE}={plain(name)[:60] or '*'} in the environment; "
+        "or start the server by hand and give its `url`",
+    )
