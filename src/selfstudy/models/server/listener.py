@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -32,51 +33,59 @@ class Listener:
     def __init__(self, port: int, root: int) -> None:
         self._port = port
         self._root = root
-        self._known: frozenset[str] = frozenset()  # sockets that were ours; their numbers are not used again
+        self._held: dict[Path, str] = {}  # open files of ours that are the listening socket
 
     def standing(self) -> Standing:
         """Whose listener gets it; `foreign` too where that cannot be seen."""
         if sys.platform != "linux":
             return _by_psutil(self._port, self._root)
-        sockets = _listening(self._port)
+        if any(_target(handle) == socket for handle, socket in self._held.items()):
+            return "ours"  # as long as it is open, no other user can listen there
+        sockets = {f"socket:[{number}]" for number in _listening(self._port)}
         if not sockets:
             return "nobody"
-        if not sockets <= self._known:
-            self._known = frozenset(_sockets_below(self._root))
-        return "ours" if sockets <= self._known else "foreign"
+        held = {handle: socket for handle, socket in _sockets_below(self._root) if socket in sockets}
+        if set(held.values()) != sockets:
+            return "foreign"
+        self._held = held
+        return "ours"
 
 
 def _listening(port: int) -> set[str]:
     """The sockets that get what is sent to the port, by their numbers."""
-    wanted = f"{port:04X}"
+    wanted = f":{port:04X}"
     exact, all_addresses = set(), set()
     for table in ("tcp", "tcp6"):
         with suppress(OSError), open(f"/proc/net/{table}", encoding="ascii") as lines:  # noqa: PTH123
             for line in lines:
-                fields = line.split(None, 10)
-                if len(fields) < 10 or fields[3] != _LISTENING:
+                if wanted not in line:
                     continue
-                address, _, at = fields[1].partition(":")
-                if at == wanted and address in _EXACT:
+                fields = line.split()
+                address = fields[1].removesuffix(wanted)
+                if fields[3] == _LISTENING and address in _EXACT:
                     exact.add(fields[9])
-                elif at == wanted and address in _ALL:
+                elif fields[3] == _LISTENING and address in _ALL:
                     all_addresses.add(fields[9])
     return exact or all_addresses
 
 
-def _sockets_below(root: int) -> set[str]:
+def _sockets_below(root: int) -> Iterator[tuple[Path, str]]:
+    """Open sockets of the processes below `root`: the file in /proc, and what it points to."""
     import psutil
 
-    found = set()
     with suppress(psutil.Error):
         for process in psutil.Process(root).children(recursive=True):
             with suppress(OSError):
                 for handle in Path(f"/proc/{process.pid}/fd").iterdir():
-                    with suppress(OSError):
-                        target = os.readlink(handle)  # noqa: PTH115
-                        if target.startswith("socket:["):
-                            found.add(target[len("socket:[") : -1])
-    return found
+                    if (target := _target(handle)).startswith("socket:"):
+                        yield handle, target
+
+
+def _target(handle: Path) -> str:
+    try:
+        return os.readlink(handle)  # noqa: PTH115 - it is no path
+    except OSError:
+        return ""
 
 
 def _by_psutil(port: int, root: int) -> Standing:

@@ -2,8 +2,8 @@
 
 Engines take options that run foreign code, open files, listen for the whole network or load other weights,
 and get more of them with every release: a list of what is forbidden would be out of date first.  So a recipe
-may set what is listed here (sizes, memory, number types, parallelism), and the user, not the recipe, may allow
-more in `SELFSTUDY_ENGINE_ARGS`.  Knows names of options; nothing of processes.
+may set what is listed here (sizes, memory, number types, parallelism), and the user, not the recipe, may
+allow more in `SELFSTUDY_ENGINE_ARGS`.  Knows names of options; nothing of processes.
 """
 
 from __future__ import annotations
