@@ -29,4 +29,4 @@ def main() -> None:
         raise
     finally:
         INTERRUPTS.listen()
-        INTERRUPTS.enough()
+        INTERRUPTS.enough()  # of what Python still has to clear away

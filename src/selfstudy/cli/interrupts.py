@@ -28,7 +28,7 @@ class Interrupts:
 
     def listen(self) -> None:
         """From now on a Ctrl-C is one KeyboardInterrupt, however often it is pressed at once."""
-        self._over = False
+        self._over = self.came = False
         plain = (signal.default_int_handler, self._came)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in plain:
             signal.signal(signal.SIGINT, self._came)

@@ -97,14 +97,16 @@ def session() -> Iterator[None]:
         yield
     except typer.Exit:
         raise
+    except KeyboardInterrupt:
+        raise _stopped(command) from None
     except SelfstudyError as error:
+        if INTERRUPTS.came:  # what failed was interrupted
+            raise _stopped(command) from None
         typer.secho(f"error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        INTERRUPTS.enough()
-        typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
-        raise typer.Exit(130) from None
     except Exception:
+        if INTERRUPTS.came:
+            raise _stopped(command) from None
         traceback.print_exc()
         typer.secho(
             "\nThis is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
@@ -115,6 +117,12 @@ def session() -> Iterator[None]:
         raise typer.Exit(1) from None
     finally:
         INTERRUPTS.forget()
+
+
+def _stopped(command: str) -> typer.Exit:
+    INTERRUPTS.enough()
+    typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
+    return typer.Exit(130)
 
 
 def load(recipe: Path, overrides: list[str]) -> Recipe:

@@ -53,6 +53,17 @@ def test_what_it_guards_is_gone_before_it_is(guard: subprocess.Popen[bytes]) -> 
     assert not any(one.is_running() for one in below)
 
 
+def test_a_second_signal_ends_the_politeness(guard: subprocess.Popen[bytes]) -> None:
+    below = psutil.Process(guard.pid).children(recursive=True)
+    guard.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    began = time.monotonic()
+    guard.send_signal(signal.SIGQUIT)
+    guard.wait(10)
+    assert time.monotonic() - began < watchdog.GRACE_SECONDS / 2
+    assert not any(one.is_running() for one in below)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
 def test_its_own_kill_ends_the_engine(guard: subprocess.Popen[bytes]) -> None:
     (engine,) = psutil.Process(guard.pid).children()

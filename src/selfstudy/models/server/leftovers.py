@@ -49,11 +49,12 @@ def sweep(beside: Path | None = None) -> None:
     Args:
         beside: where to look for folders; None: where temporary files go.
     """
-    found = _dead_folders(Path(tempfile.gettempdir()) if beside is None else beside)
-    for owner in {owner for owner, _ in found}:
-        kill_marked(owner + "/")
-    for _, folder in found:
-        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # no folder for temporary files
+        found = _dead_folders(Path(tempfile.gettempdir()) if beside is None else beside)
+        for owner in {owner for owner, _ in found}:
+            kill_marked(owner + "/")
+        for _, folder in found:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_marked(start: str, seconds: float = KILLED_SECONDS) -> None:

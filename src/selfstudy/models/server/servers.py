@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ class Servers:
         self.limit = limit
         self._standing: dict[Served, _Standing] = {}  # the one that was asked last is last
         self._lock = threading.RLock()
-        self._close = weakref.finalize(self, _end_all, self._standing, os.getpid())
+        self._close = weakref.finalize(self, _end_forgotten, self._standing, os.getpid())
 
     @contextmanager
     def asking(self, served: Served, variant: str, start: Callable[[], Server]) -> Iterator[Server]:
@@ -143,6 +143,13 @@ def _end_all(standing: dict[Served, _Standing], owner: int) -> None:
         return
     while standing:
         _end(standing.popitem()[1].server)
+
+
+def _end_forgotten(standing: dict[Served, _Standing], owner: int) -> None:
+    """The same at exit, where there is nobody to tell of a Ctrl-C: it only hastens the end."""
+    while standing and os.getpid() == owner:
+        with suppress(KeyboardInterrupt):
+            _end_all(standing, owner)
 
 
 def _end(server: Server) -> None:
