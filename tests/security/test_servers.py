@@ -125,6 +125,8 @@ def test_a_stranger_who_takes_the_port_later_is_told_nothing(
         assert said(lm).startswith("I am")
     (start,) = noted(home, "starts")
     monkeypatch.delenv("FAKE_LEAVES")
+    while _listens(start["port"]):
+        time.sleep(0.05)
     with stranger(start["port"]) as told:
         if fixed:
             with pytest.raises(ModelError, match=f"port {start['port']} is taken"):
@@ -297,7 +299,8 @@ def test_what_recipes_may_set_names_no_files_code_or_hosts(engine: str) -> None:
 def test_doctor_says_so_too(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
-        "model: {type: server, engine: transformers, model: atlas, args: {trust_remote_code: true}}"
+        "model: {type: server, engine: transformers, model: atlas, args: {trust_remote_code: true}}\n"
+        "library: atlas\n"
     )
     found = [one for one in doctor.examine(tmp_path, recipe) if one.state == "fail"]
     assert any("args.trust_remote_code is not among" in one.found for one in found)
@@ -371,6 +374,7 @@ class Session:
     def end(self) -> None:
         self.main.kill()
         self.main.communicate()
+        assert all(gone(one.pid) for one in (self.watchdog, self.second))
 
 
 @pytest.fixture
@@ -393,21 +397,21 @@ def everybody(home: Path) -> list[int]:
 
 
 def test_nothing_is_left_after_any_signal_to_anybody(home: Path, session: Callable[[], Session]) -> None:
-    for which in ("main", "watchdog", "second", "both"):
-        for number in SIGNALS if which in ("main", "watchdog") else (signal.SIGKILL,):
-            begun = session()
-            begun.up()
-            if which in ("main", "both"):
-                begun.main.send_signal(number)
-            if which in ("watchdog", "both"):
-                begun.watchdog.send_signal(number)
-            if which == "second":
-                begun.second.send_signal(number)
-    assert len(everybody(home)) == 3 * 12
-    deadline = time.monotonic() + GONE_SECONDS
+    cases = [({"main"}, number) for number in SIGNALS]
+    cases += [({"watchdog"}, number) for number in (signal.SIGQUIT, signal.SIGKILL)]
+    cases += [({"second"}, signal.SIGKILL), ({"main", "watchdog"}, signal.SIGKILL)]
+    begun = [(session(), *case) for case in cases]
+    for one, _, _ in begun:
+        one.up()
+    assert len(everybody(home)) == 3 * len(cases)
+    for one, hit, number in begun:
+        hits = {"main": one.main, "watchdog": one.watchdog, "second": one.second}
+        for who in hit:
+            hits[who].send_signal(number)
+    deadline = time.monotonic() + 2 * GONE_SECONDS
     for pid in everybody(home):
         assert gone(pid, deadline)
-    while list((home / "tmp").glob("selfstudy-*")) and time.monotonic() < deadline:
+    while list((home / "tmp").iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not list((home / "tmp").iterdir())
 

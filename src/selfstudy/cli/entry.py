@@ -28,5 +28,4 @@ def main() -> None:
             raise SystemExit(130) from None
         raise
     finally:
-        INTERRUPTS.listen()
-        INTERRUPTS.enough()  # of what Python still has to clear away
+        INTERRUPTS.end()

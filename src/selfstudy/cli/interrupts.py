@@ -37,6 +37,11 @@ class Interrupts:
         """The verb is ending: nothing interrupts that any more."""
         self._over = True
 
+    def end(self) -> None:
+        """The process is ending: Python clears away, and a Ctrl-C would only make a mess of its exit code."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def forget(self) -> None:
         """The verb has ended by itself."""
         if not self._over and signal.getsignal(signal.SIGINT) == self._came:

@@ -108,7 +108,7 @@ def worker() -> int:
 def daemon() -> int:
     """One whose parent has ended, without any of our environment."""
     code = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {DEAF!r}], env={{}}, "
-    code += "start_new_session=True, stdout=subprocess.DEVNULL).pid)"
+    code += "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)"
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 

@@ -269,10 +269,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "forked"),
-    [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGINT, False), (signal.SIGTERM, False)],
-)
+@pytest.mark.parametrize(("number", "forked"), [(signal.SIGKILL, True), (signal.SIGINT, False)])
 def test_no_server_outlives_selfstudy(
     number: signal.Signals,
     forked: bool,

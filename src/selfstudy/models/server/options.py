@@ -128,8 +128,9 @@ def _is_plain(value: object) -> bool:
 
 
 def _refused(engine: str, name: str, why: str) -> ModelError:
+    shown = name[:60] if name.isprintable() else ascii(name[:60])
     return ModelError(
-        f"engine {engine}: args.{name[:60]!r} {why}",
+        f"engine {engine}: args.{shown} {why}",
         f"if you trust this recipe, allow it yourself: {MORE}={plain(name)[:60] or '*'} in the environment; "
         "or start the server by hand and give its `url`",
     )

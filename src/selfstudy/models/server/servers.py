@@ -71,7 +71,8 @@ class Servers:
         self.limit = limit
         self._standing: dict[Served, _Standing] = {}  # the one that was asked last is last
         self._lock = threading.RLock()
-        self._close = weakref.finalize(self, _end_forgotten, self._standing, os.getpid())
+        self._owner = os.getpid()
+        self._close = weakref.finalize(self, _end_forgotten, self._standing, self._owner)
 
     @contextmanager
     def asking(self, served: Served, variant: str, start: Callable[[], Server]) -> Iterator[Server]:
@@ -101,7 +102,7 @@ class Servers:
     def close(self) -> None:
         """Ends all of them; asking again starts again."""
         with self._lock:
-            _end_all(self._standing, os.getpid())
+            _end_all(self._standing, self._owner)
 
     def __enter__(self) -> Servers:
         return self
