@@ -362,6 +362,38 @@ def test_every_module_has_a_test_file_or_a_reason() -> None:
     assert not stale, "has its test file by now: take it off the list"
 
 
+FOREIGN_DOORS = {
+    "models/local/pretrained.py": {
+        "from_pretrained",
+        "load_adapter",
+        "SentenceTransformer",
+        "snapshot_download",
+    },
+    "models/local/loading.py": {"try_to_load_from_cache"},
+    "verbs/doctor.py": {"try_to_load_from_cache"},
+    "atlas/build/train_lm.py": {"from_pretrained"},  # goes on with what it made itself
+    "verbs/importing/pickles.py": set(),  # an allow-list, no call of pickle's own
+}
+"""Who may read what can be a stranger's program: models, adapters, pickles, chat templates."""
+DOORS = {
+    *("from_pretrained", "load_adapter", "SentenceTransformer", "CrossEncoder", "AutoPeftModel", "pipeline"),
+    *("snapshot_download", "hf_hub_download", "cached_file", "try_to_load_from_cache", "apply_chat_template"),
+    *("torch.load", "pickle.load", "pickle.loads", "joblib.load", "dill.load", "numpy.load", "from_string"),
+}
+
+
+def test_models_and_templates_of_others_are_read_in_one_place() -> None:
+    wrong = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                door = called if called in DOORS else called.rpartition(".")[2]
+                if door in DOORS and door not in FOREIGN_DOORS.get(relative(path), set()):
+                    wrong.add((relative(path), called))
+    assert not wrong
+
+
 def test_ray_is_imported_in_one_file() -> None:
     users = {relative(p) for p in FILES for m in imports(p) if m.split(".")[0] == "ray"}
     assert users <= {"models/scale.py"}

@@ -6,27 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.recipe import ModelBlock, weights_of
+from selfstudy.models.local.panics import panics_as_errors
+from selfstudy.recipe import ModelBlock, name_of, weights_of
 from selfstudy.records import Chat
 from selfstudy.text import estimate_tokens
 
 
 def tokenizer_of(block: ModelBlock) -> Any:
     """The tokenizer of the weights behind a block; None where they are a server's own."""
-    from selfstudy.models.local import loading
+    from selfstudy.models.local import loading, pretrained
 
     weights = weights_of(block)
     if weights is None:
         return None
     try:
-        from transformers import AutoTokenizer
-
-        place, is_folder = loading.locate(weights.path, "lm")
-        return AutoTokenizer.from_pretrained(
-            place,
-            revision=weights.revision,
-            trust_remote_code=weights.trust_remote_code,
-            local_files_only=is_folder or not loading.hub_answers(),
+        where = loading.locate(weights.path, "lm")
+        return pretrained.read_tokenizer(
+            pretrained.source(weights.path, *where, weights.revision, weights.trust_remote_code)
         )
     except (ModelError, OSError, ValueError):  # no such folder or id here: a server may know it
         return None
@@ -37,7 +33,12 @@ def text_counter(block: ModelBlock) -> Callable[[str], int]:
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
         return estimate_tokens
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def count(text: str) -> int:
+        with panics_as_errors(f"the tokenizer of {name_of(block)}"):
+            return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    return count
 
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:

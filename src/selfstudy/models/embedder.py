@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from selfstudy.errors import MissingExtraError
 from selfstudy.models.base import Embedder
+from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import EmbedderBlock
 
 
@@ -68,21 +69,17 @@ class SentenceEmbedder:
         """
         self.name = path
         try:
-            from sentence_transformers import SentenceTransformer
+            import sentence_transformers  # noqa: F401
         except ImportError:
             extra = "offline" if path == "minilm" else "embed"
             raise MissingExtraError("sentence-transformers", extra, f"the embedder {path!r}") from None
-        from selfstudy.models.local import loading
+        from selfstudy.models.local import loading, pretrained
 
         place = str(_packaged_minilm()) if path == "minilm" else path
         where, is_folder = loading.locate(place, marker="modules.json")
         with loading.explained(path, is_folder):
-            self._model: Any = SentenceTransformer(
-                where,
-                device=str(loading.pick_device(device)),
-                model_kwargs={"use_safetensors": True},
-                local_files_only=is_folder or not loading.hub_answers(),
-            )
+            source = pretrained.source(path, where, is_folder)
+            self._model: Any = pretrained.read_encoder(source, loading.pick_device(device))
         self.fingerprint = loading.fingerprint(where, is_folder)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -90,9 +87,10 @@ class SentenceEmbedder:
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
         if not clean:
             return np.zeros((0, int(self._model.get_embedding_dimension())), dtype=np.float32)
-        found = self._model.encode(
-            clean, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            found = self._model.encode(
+                clean, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+            )
         return np.asarray(found, dtype=np.float32)
 
 

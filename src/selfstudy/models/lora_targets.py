@@ -33,6 +33,8 @@ def lora_config(model: Any, block: LoraBlock) -> LoraConfig:
     modules = block.target_modules
     if modules == ALL_LINEAR:
         modules = _linear_layers(model)
+    elif isinstance(modules, str):
+        modules = _named(model, modules, "teach.lora.target_modules")
     return _config(block, modules)
 
 
@@ -53,6 +55,49 @@ def require_trainable(model: Any, block: LoraBlock, *, combined: bool) -> None:
             "combined, and this training makes several",
             f"use {ALL_LINEAR} (it leaves them out), or name other layers, such as q_proj, v_proj",
         )
+
+
+def resolve(model: Any, config: Any) -> None:
+    """Puts names in the place of the regular expressions in an adapter's settings, which may be a stranger's.
+
+    Raises:
+        ModelError: one is none, or fits no module.
+    """
+    for key in ("target_modules", "exclude_modules", "feedforward_modules"):
+        pattern = getattr(config, key, None)
+        if isinstance(pattern, str) and pattern != ALL_LINEAR:
+            setattr(config, key, set(_named(model, pattern, f"its {key}")))
+
+
+def _named(model: Any, pattern: str, said: str) -> tuple[str, ...]:
+    names = matching(pattern, [name for name, _ in model.named_modules() if name], said)
+    if not names:
+        raise ModelError(f"{said} {pattern[:200]!r} fits no module of the model", "give names of its layers")
+    return names
+
+
+def matching(pattern: str, names: Sequence[str], said: str) -> tuple[str, ...]:
+    """The names that a regular expression describes from end to end, in a time linear in their length.
+
+    Python's own expressions can take for ever; those of RE2 (in pyarrow) cannot.
+
+    Args:
+        said: what the pattern is, in a message.
+
+    Raises:
+        ModelError: it is none, or one that only a search with backtracking could match.
+    """
+    import pyarrow
+    from pyarrow import compute
+
+    try:
+        found = compute.match_substring_regex(pyarrow.array(names, pyarrow.string()), rf"\A(?:{pattern})\z")
+    except (pyarrow.ArrowInvalid, UnicodeError) as error:
+        raise ModelError(
+            f"{said} {pattern[:200]!r} cannot be matched: {' '.join(str(error).split())[:200]}",
+            f"give a list of names such as [q_proj, v_proj], or {ALL_LINEAR}",
+        ) from None
+    return tuple(name for name, fits in zip(names, found.to_pylist(), strict=True) if fits)
 
 
 def _linear_layers(model: Any) -> tuple[str, ...]:

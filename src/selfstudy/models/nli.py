@@ -18,7 +18,8 @@ from selfstudy.errors import ModelError
 from selfstudy.files.cache import Cache
 from selfstudy.models import deberta, windows
 from selfstudy.models.base import Progress
-from selfstudy.models.local import loading
+from selfstudy.models.local import loading, pretrained
+from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import NLIBlock
 from selfstudy.records import digest
 
@@ -173,7 +174,8 @@ class EntailmentClassifier:
 
     def _count(self, text: str) -> int:
         text = text.encode("utf-8", "replace").decode()
-        return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            return len(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _joined(self, rows: dict[TextPair, Logits], premises: list[str], hypotheses: list[str]) -> Logits:
         """The logits of a long pair out of those of its windows."""
@@ -221,12 +223,8 @@ class EntailmentClassifier:
         premises, hypotheses = (
             [text.encode("utf-8", "replace").decode() for text in side] for side in zip(*pairs, strict=True)
         )
-        table = self.tokenizer(
-            premises,
-            hypotheses,
-            return_attention_mask=False,
-            verbose=False,
-        )
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            table = self.tokenizer(premises, hypotheses, return_attention_mask=False, verbose=False)
         return [
             dict(zip(table.keys(), columns, strict=True)) for columns in zip(*table.values(), strict=True)
         ]
@@ -267,14 +265,10 @@ def label_roles(id2label: dict[int, str], path: str) -> list[str]:
 def _load(block: NLIBlock, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification
 
-    source: dict[str, Any] = {
-        "revision": block.revision,
-        "trust_remote_code": False,
-        "local_files_only": is_folder or not loading.hub_answers(),
-    }
-    tokenizer = loading.read_tokenizer(path, source)
+    source = pretrained.source(block.path, path, is_folder, block.revision)
+    tokenizer = pretrained.read_tokenizer(source)
     dtype = loading.pick_dtype(block.dtype, device)
-    model = loading.read_weights(AutoModelForSequenceClassification, path, source, dtype, block.path)
+    model = pretrained.read_weights(AutoModelForSequenceClassification, source, dtype)
     model = model.to(device).eval()
     deberta.quicken(model)
     return model, tokenizer

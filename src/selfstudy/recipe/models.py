@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Positive
+from selfstudy.recipe.engine_options import harmless_option, harmless_values
 
 
 class LocalModel(Block):
@@ -23,7 +24,9 @@ class LocalModel(Block):
     device: str = "auto"
     token_budget: Positive = 16_384
     """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
-    trust_remote_code: bool = False
+    trust_remote_code: Literal["ignore"] | bool = False
+    """False: a model that brings code of its own is refused; "ignore": that code is left alone, and
+    the classes of transformers are used; true: it runs, if the environment allows it for this model too."""
 
 
 class ScriptedModel(Block):
@@ -75,8 +78,12 @@ class ServerModel(Block):
     engine: EngineName
     model: str = "atlas"
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
-    args: dict[
-        Annotated[str, AfterValidator(_no_secret)], EngineOption | bool | list[EngineOption] | None
+    args: Annotated[
+        dict[
+            Annotated[str, AfterValidator(_no_secret), AfterValidator(harmless_option)],
+            EngineOption | bool | list[EngineOption] | None,
+        ],
+        AfterValidator(harmless_values),
     ] = Field(default_factory=dict)
     """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
     url: Url | None = None

@@ -245,16 +245,20 @@ def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
 
 
 def _local(role: str, block: LocalModel) -> Finding:
-    found = _weights(role, block.path, "lm")
+    found = _weights(role, block.path, "lm", code=block.trust_remote_code is not False)
     adapter = block.adapter
     if found.state == "ok" and adapter is not None and not (adapter / lora.CONFIG).is_file():
         return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
     return found
 
 
-def _weights(role: str, path: str, packaged: str) -> Finding:
-    """A folder with safetensors, or a Hub id that is here already or can be downloaded."""
-    from selfstudy.models.local import loading
+def _weights(role: str, path: str, packaged: str, *, code: bool = False) -> Finding:
+    """A folder with safetensors, or a Hub id that is here already or can be downloaded.
+
+    Args:
+        code: whether a model that brings code of its own is no trouble.
+    """
+    from selfstudy.models.local import loading, untrusted
 
     try:
         place, is_folder = loading.locate(path, packaged)
@@ -265,6 +269,10 @@ def _weights(role: str, path: str, packaged: str) -> Finding:
         if not size:
             fix = "convert it with model.save_pretrained(folder): only safetensors are loaded"
             return Finding("fail", role, f"{place} holds no *.safetensors", fix)
+        try:
+            untrusted.require_servable(Path(place), code=code)
+        except SelfstudyError as error:
+            return Finding("fail", role, error.what, error.hint)
         return Finding("ok", role, f"{path}: {size:.2g} GB of weights")
     from huggingface_hub import try_to_load_from_cache
 

@@ -6,8 +6,6 @@ thousandths two fifths.  So adapters are merged in float32 or not at all.  Knows
 
 from __future__ import annotations
 
-import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,8 @@ from typing import Any
 import torch
 
 from selfstudy.errors import ModelError
+from selfstudy.models import lora_targets
+from selfstudy.models.local import adapter_settings, pretrained
 from selfstudy.models.lora import CONFIG, WEIGHTS
 
 
@@ -27,27 +27,24 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
     Raises:
         ModelError: it is no adapter folder, or does not fit: the names of what is missing or left over.
     """
-    from peft import PeftModel
-
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
             raise ModelError(
                 f"adapter {str(folder)!r} has no {file}", "give a PEFT adapter folder (safetensors)"
             )
-    _require_sound(folder)
+    require_sound(folder)
     said = f"adapter {str(folder)!r} does not fit model {name!r}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what it warns of is refused below
-            wrapped = PeftModel.from_pretrained(model, str(folder))
-            fitted = wrapped.load_adapter(str(folder), "default", torch_device=str(model.device))
+        config = pretrained.read_adapter_config(folder)
+        lora_targets.resolve(model, config)
+        wrapped, fitted = pretrained.read_adapter(model, folder, config)
+    except ModelError:
+        raise
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         # torch tells which sizes differ in the lines below its heading
         line = (next((line for line in lines if not line.endswith(":")), "") or type(error).__name__)[:300]
         raise ModelError(f"{said}: {line}", "it belongs to another model") from None
-    if wrapped.active_peft_config.is_prompt_learning:
-        raise ModelError(f"{said}: it changes the prompt, not the weights", "use LoRA")
     missing, left = (
         [_file_key(key) for key in keys] for keys in (fitted.missing_keys, fitted.unexpected_keys)
     )
@@ -62,25 +59,18 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
     return wrapped
 
 
-def _require_sound(folder: Path) -> None:
-    """Refuses files that are damaged, and weights that are no numbers, whatever the model is.
+def require_sound(folder: Path) -> None:
+    """Refuses files that are damaged or unsafe, and weights that are no numbers, whatever the model is.
 
     Raises:
         ModelError: which file, and what is wrong with it.
     """
-    from peft import PeftType
     from safetensors import SafetensorError, safe_open
 
     said = f"adapter {str(folder)!r}"
     damaged = f"its {WEIGHTS} is damaged or cut short: copy it again"
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{said}: {CONFIG} is not JSON: {error}", "copy it again") from None
-    kind = config.get("peft_type") if isinstance(config, dict) else None
-    if kind not in list(PeftType):
-        raise ModelError(f"{said}: {CONFIG} names no known peft_type, but {kind!r}", "give a LoRA adapter")
-    try:
+        adapter_settings.require_safe(folder)
         with safe_open(folder / WEIGHTS, framework="pt") as tensors:
             broken = [key for key in tensors.keys() if not tensors.get_tensor(key).isfinite().all()]  # noqa: SIM118
     except SafetensorError as error:

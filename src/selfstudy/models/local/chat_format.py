@@ -21,6 +21,8 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models import thinking
+from selfstudy.models.local.panics import panics_as_errors
+from selfstudy.models.local.rendering import render_chat
 from selfstudy.models.local.template import Ending, Habits, habits, hears_user
 from selfstudy.records import Chat, Message
 
@@ -152,9 +154,10 @@ class ChatFormat:
     def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        found: list[list[int]] = self._tokenizer(
-            list(texts), add_special_tokens=False, return_attention_mask=False
-        )["input_ids"]
+        with panics_as_errors("the model's tokenizer"):
+            found: list[list[int]] = self._tokenizer(
+                list(texts), add_special_tokens=False, return_attention_mask=False
+            )["input_ids"]
         return found
 
     def _render(self, chat: Chat, open_answer: bool) -> str:
@@ -167,6 +170,8 @@ class ChatFormat:
             chat = _without_system(chat)
         try:
             return self._apply(chat, open_answer)
+        except ModelError:
+            raise
         except Exception as error:
             if chat[0].role != "system" or len(chat) < 2:
                 raise ModelError(
@@ -179,14 +184,12 @@ class ChatFormat:
         return {"role": turn.role, "content": _parts_of(turn.content) if self._parts else turn.content}
 
     def _apply(self, chat: Chat, open_answer: bool) -> str:
-        return str(
-            self._tokenizer.apply_chat_template(
-                [self._turn(turn) for turn in chat],
-                tokenize=False,
-                add_generation_prompt=open_answer,
-                # Templates of reasoning models read it, others ignore it: passages are short, direct answers.
-                enable_thinking=False,
-            )
+        return render_chat(
+            self._tokenizer,
+            [self._turn(turn) for turn in chat],
+            open_answer,
+            # Templates of reasoning models read it, others ignore it: passages are short, direct answers.
+            enable_thinking=False,
         )
 
 

@@ -42,7 +42,7 @@ def prompts(
             texts[index] = text
         except (ModelError, UnicodeError) as error:
             errors[index] = str(error)
-    for index, tokens in zip(texts, chat_format.encode(list(texts.values())), strict=True):
+    for index, tokens in _encoded(chat_format, texts, errors).items():
         if not tokens:
             errors[index] = "the prompt has no tokens"
         elif unknown := chat_format.unknown(tokens):
@@ -50,6 +50,20 @@ def prompts(
         else:
             rendered[index] = (texts[index], tokens)
     return rendered, errors
+
+
+def _encoded(chat_format: ChatFormat, texts: dict[int, str], errors: dict[int, str]) -> dict[int, list[int]]:
+    """Tokens of texts; one on which the tokenizer fails is an error of its own, the others go on."""
+    try:
+        return dict(zip(texts, chat_format.encode(list(texts.values())), strict=True))
+    except ModelError as error:
+        if len(texts) == 1:
+            errors |= {index: str(error) for index in texts}
+            return {}
+        found: dict[int, list[int]] = {}
+        for index, text in texts.items():
+            found |= _encoded(chat_format, {index: text}, errors)
+        return found
 
 
 def answered(chat_format: ChatFormat, chats: Sequence[Chat], texts: Sequence[str]) -> list[Answered]:

@@ -20,6 +20,7 @@ from selfstudy.models.local import adapted, encoding, loading, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
+from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.scoring import LogprobScorer
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
@@ -113,7 +114,8 @@ class LocalLM:
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special ones."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None

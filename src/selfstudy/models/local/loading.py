@@ -17,6 +17,7 @@ from urllib.request import getproxies
 import torch
 
 from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.models.local.panics import is_panic
 from selfstudy.records import digest
 
 PACKAGED = "atlas"
@@ -83,41 +84,6 @@ def _begins(file: Path, start: bytes) -> bool:
             return opened.read(len(start)) == start
     except OSError:
         return False
-
-
-def read_config(path: str, source: dict[str, Any]) -> Any:
-    """A model's configuration, without a pad token that it has no embedding for.
-
-    Padding is masked everywhere, so the model needs none, and torch refuses one that is too large.
-
-    Args:
-        source: options of `from_pretrained`.
-    """
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(path, **source)
-    for part in (config, config.get_text_config()):
-        pad, size = getattr(part, "pad_token_id", None), getattr(part, "vocab_size", None)
-        if pad is not None and size is not None and not 0 <= pad < size:
-            part.pad_token_id = None
-    return config
-
-
-def read_tokenizer(path: str, source: dict[str, Any]) -> Any:
-    """A model's tokenizer; without its vocabulary transformers would make an empty one, which reads nothing.
-
-    Args:
-        source: options of `from_pretrained`.
-
-    Raises:
-        ValueError: it has no vocabulary.
-    """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(path, **source)
-    if not tokenizer("The quick brown fox, 12.", add_special_tokens=False)["input_ids"]:
-        raise ValueError("its tokenizer has no vocabulary")
-    return tokenizer
 
 
 def pad_id(tokenizer: Any, model: Any) -> int | None:
@@ -212,7 +178,9 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
         yield
     except SelfstudyError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
         if is_out_of_memory(error):
             raise ModelError(
                 f"model {path!r} does not fit into memory", "use a smaller model, or dtype: bfloat16"
@@ -250,10 +218,10 @@ def _absent_package(path: str, is_folder: bool) -> tuple[str, str] | None:
     return None
 
 
-def _hint(error: Exception, is_folder: bool) -> str:
+def _hint(error: BaseException, is_folder: bool) -> str:
     text = f"{type(error).__name__} {error}".lower()
     if "trust_remote_code" in text:
-        return "it needs its own code: read that code, then set trust_remote_code: true"
+        return "it needs its own code, which is not run; docs/models.md says what to do"
     if "safetensor" in type(error).__name__.lower() or "header" in text or "incomplete metadata" in text:
         return "its safetensors file is damaged or cut short: copy or download it again"
     if "safetensors" in text:
@@ -267,41 +235,6 @@ def _line(error: BaseException) -> str:
     """The first line of an error's message, at most 300 characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def read_weights(auto: Any, path: str, source: dict[str, Any], dtype: torch.dtype, shown: str) -> Any:
-    """The model that an Auto class of transformers makes of `path`, from safetensors alone, on the CPU.
-
-    Raises:
-        ModelError: weights are missing or have the wrong shape (`check_complete`).
-    """
-    model, info = auto.from_pretrained(
-        path,
-        config=read_config(path, source),
-        dtype=dtype,
-        use_safetensors=True,
-        output_loading_info=True,
-        **source,
-    )
-    check_complete(shown, info)
-    return model
-
-
-def check_complete(path: str, info: dict[str, Any]) -> None:
-    """Refuses a model whose weights were partly missing: transformers would fill them with random numbers.
-
-    Raises:
-        ModelError: weights are missing or have the wrong shape.
-    """
-    missing = sorted(info["missing_keys"]) + sorted(
-        str(item[0]) for item in info.get("mismatched_keys") or ()
-    )
-    if missing:
-        names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-        raise ModelError(
-            f"model {path!r} has no usable weights for {names}",
-            "give a model that was trained for this task; untrained weights would answer at random",
-        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

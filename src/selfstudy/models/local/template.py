@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from selfstudy.errors import ModelError
 from selfstudy.models import thinking
 from selfstudy.records import Chat, Message
 
@@ -98,10 +99,16 @@ def _ending(render: Render, splitter: re.Pattern[str]) -> Ending:
 
 
 def _tried(render: Render, turns: Sequence[tuple[str, str]], open_answer: bool, *, lower: bool = True) -> str:
-    """A trial rendering; empty if the template refuses it."""
+    """A trial rendering; empty if the template refuses it.
+
+    Raises:
+        ModelError: it is no template, or one that does not end (`rendering`).
+    """
     chat = tuple(Message.model_validate({"role": role, "content": content}) for role, content in turns)
     try:
         text = render(chat, open_answer)
+    except ModelError:
+        raise
     except Exception:  # a template raises whatever it likes
         return ""
     return text.lower() if lower else text

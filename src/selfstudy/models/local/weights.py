@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from selfstudy.errors import ModelError
-from selfstudy.models.local import adapted, loading
+from selfstudy.models.local import adapted, loading, pretrained
 from selfstudy.recipe import LocalModel
 
 
@@ -56,14 +56,10 @@ def load(block: LocalModel, path: str, is_folder: bool, device: torch.device) ->
     """
     from transformers import AutoModelForCausalLM
 
-    source: dict[str, Any] = {
-        "revision": block.revision,
-        "trust_remote_code": block.trust_remote_code,
-        "local_files_only": is_folder or not loading.hub_answers(),
-    }
-    tokenizer = loading.read_tokenizer(path, source)
+    source = pretrained.source(block.path, path, is_folder, block.revision, block.trust_remote_code)
+    tokenizer = pretrained.read_tokenizer(source)
     dtype = loading.pick_dtype(block.dtype, device)
-    model = loading.read_weights(AutoModelForCausalLM, path, source, dtype, block.path).to(device).eval()
+    model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device).eval()
     if block.adapter is not None:
         model = adapted.put_on(model, block.adapter, block.path).eval()
     return model, tokenizer

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
+from selfstudy.models.local import adapter_settings
+from selfstudy.models.lora import CONFIG
 from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import Server, fetch, shown
 from selfstudy.records import digest
@@ -32,6 +34,8 @@ def add_adapter(engine: Engine, url: str, model: str, adapter: Path, known: set[
     """
     name = adapter_name(adapter)
     if name not in known:
+        if (adapter / CONFIG).exists():
+            adapter_settings.require_safe(adapter, patterns=False)
         if engine.adapters == "created":
             _create(url, model, adapter, name)
         else:

@@ -13,20 +13,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from selfstudy.models.local.chat_format import PLAIN_TEMPLATE
+from selfstudy.models.local.rendering import render_chat
 
 _CONFIG = "tokenizer_config.json"
 
 
 def changed_files(folder: Path) -> dict[str, str]:
     """Files to put in the place of the folder's own: name -> content; empty where all is well."""
-    from transformers import AutoTokenizer
+    from selfstudy.models.local import pretrained
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    source = pretrained.source(str(folder), str(folder), True, remote_code="ignore")
+    tokenizer = pretrained.read_tokenizer(source)
     if not getattr(tokenizer, "chat_template", None):
         # the server adds no first token by itself
         first = "{{ bos_token }}" if _adds_first(tokenizer) else ""
         return {"chat_template.jinja": first + PLAIN_TEMPLATE}
-    template = _reply_template(tokenizer, folder)
+    template = _reply_template(tokenizer, pretrained.read_config(source))
     file = folder / _CONFIG
     if template is None or not file.is_file():
         return {}
@@ -34,24 +36,18 @@ def changed_files(folder: Path) -> dict[str, str]:
     return {_CONFIG: json.dumps(config | {"response_template": template}, indent=2)}
 
 
-def _reply_template(tokenizer: Any, folder: Path) -> dict[str, Any] | None:
+def _reply_template(tokenizer: Any, config: Any) -> dict[str, Any] | None:
     """How this model's replies are laid out, if the server would guess wrong."""
-    from transformers import AutoConfig
-
     try:
         from transformers.cli.serving.utils import get_response_template
 
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         guess = get_response_template(tokenizer, SimpleNamespace(config=config))
     except (ImportError, AttributeError):  # another version, which guesses otherwise or not at all
         return None
     if guess is None or getattr(tokenizer, "response_template", None) is not None:
         return None
     asked = [{"role": "user", "content": "?"}]
-    without, prompt = (
-        str(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=add))
-        for add in (False, True)
-    )
+    without, prompt = (render_chat(tokenizer, asked, add) for add in (False, True))
     opening = prompt.removeprefix(without)
     known = guess.get("start_anchor") or ()
     anchors = [known] if isinstance(known, str) else list(known)

@@ -52,9 +52,12 @@ def model_place(block: ServerModel, engine: Engine) -> str:
                 "give a .gguf file (and its weights for transformers as `weights`, to train)",
             )
         return str(path)
-    from selfstudy.models.local import loading
+    from selfstudy.models.local import loading, untrusted
 
-    return loading.locate(block.model, "lm")[0]
+    place, is_folder = loading.locate(block.model, "lm")
+    if is_folder:  # what an engine fetches from the Hub it reads by its own rules, without the model's code
+        untrusted.require_servable(Path(place))
+    return place
 
 
 def start_server(block: ServerModel, place: str, merged: Path | None = None) -> Server:

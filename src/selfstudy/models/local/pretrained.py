@@ -1,0 +1,221 @@
+"""The one place where files of others become models: every `from_pretrained` of the house is here.
+
+Whatever is loaded, be it a language model, an entailment model, an encoder, a tokenizer or an adapter, and be
+it from a folder or the Hub: its small files are looked at first (`untrusted`), trust_remote_code is said,
+weights are safetensors, and nobody is asked on stdin.  Knows nothing of what a model is for.
+"""
+
+from __future__ import annotations
+
+import copy
+import glob
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from selfstudy.errors import ModelError
+from selfstudy.models.local import loading, untrusted
+from selfstudy.models.local.panics import panics_as_errors
+
+TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
+"""The environment variable that names the models whose own code may run, as recipes do, with commas between.
+
+A recipe comes from anybody; the environment is the user's own.
+"""
+RemoteCode = bool | Literal["ignore"]
+_SMALL = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.py", "*.vocab")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model's folder that may be read.
+
+    Attributes:
+        name: what messages call the model.
+        folder: its files; those of a Hub id are in the Hub's cache.
+        path: what transformers is to call it: the folder or the Hub id.
+        revision: of the Hub id.
+        trusted: whether its own code may run.
+    """
+
+    name: str
+    folder: Path
+    path: str
+    revision: str | None = None
+    trusted: bool = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What every `from_pretrained` is told."""
+        return {"trust_remote_code": self.trusted, "local_files_only": not self.trusted}
+
+
+def source(
+    name: str, path: str, is_folder: bool, revision: str | None = None, remote_code: RemoteCode = False
+) -> ModelFiles:
+    """The folder of a model, looked at.
+
+    Args:
+        path, is_folder: see `loading.locate`.
+        remote_code: what the recipe says of the model's own code: refuse it, leave it alone ("ignore"), or
+            run it, which a recipe alone cannot allow (`TRUSTED`).
+
+    Raises:
+        ModelError: it brings code of its own, or files that are no settings.
+    """
+    trusted = remote_code is True
+    if trusted and name not in os.environ.get(TRUSTED, "").split(","):
+        raise ModelError(
+            f"the recipe asks to run the own code of model {name!r}, which a recipe alone cannot allow",
+            f"read that code; to let it run, set {TRUSTED}={name} in the environment",
+        )
+    folder = Path(path) if is_folder else _fetched(path, revision, _SMALL)
+    untrusted.require_safe(folder, code=remote_code is not False)
+    return ModelFiles(name, folder, path, revision, trusted)
+
+
+def _fetched(hub_id: str, revision: str | None, names: Sequence[str]) -> Path:
+    """The folder of a Hub id in the Hub's cache, after the files of these names were downloaded."""
+    from huggingface_hub import snapshot_download
+
+    return Path(
+        snapshot_download(
+            hub_id,
+            revision=revision,
+            allow_patterns=list(names),
+            local_files_only=not loading.hub_answers(),
+        )
+    )
+
+
+def read_config(source: ModelFiles) -> Any:
+    """A model's configuration, without a pad token that it has no embedding for.
+
+    Padding is masked everywhere, so the model needs none, and torch refuses one that is too large.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(source.folder), **source.options)
+    for part in (config, config.get_text_config()):
+        pad, size = getattr(part, "pad_token_id", None), getattr(part, "vocab_size", None)
+        if pad is not None and size is not None and not 0 <= pad < size:
+            part.pad_token_id = None
+    return config
+
+
+def read_tokenizer(source: ModelFiles) -> Any:
+    """A model's tokenizer; without its vocabulary transformers would make an empty one, which reads nothing.
+
+    Raises:
+        ValueError: it has no vocabulary.
+        ModelError: it fails on a plain text.
+    """
+    from transformers import AutoTokenizer
+
+    with panics_as_errors(f"the tokenizer in {source.folder} (tokenizer.json)"):
+        tokenizer = AutoTokenizer.from_pretrained(str(source.folder), **source.options)
+        if not tokenizer("The quick brown fox, 12.", add_special_tokens=False)["input_ids"]:
+            raise ValueError("its tokenizer has no vocabulary")
+    tokenizer.name_or_path = source.path
+    return tokenizer
+
+
+def _weights(source: ModelFiles, part: Path) -> untrusted.Stored:
+    """What the weights in a folder of a source hold, fetched if need be; its config is held against them."""
+    if source.folder != Path(source.path):
+        where = part.relative_to(source.folder)
+        names = untrusted.named_weights(part)
+        _fetched(source.path, source.revision, [glob.escape(str(where / name)) for name in names])
+    held = untrusted.held_by(part)
+    for file in part.glob("config*.json"):
+        untrusted.require_plausible(file, held)
+    return held
+
+
+def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
+    """The model that an Auto class of transformers makes of a folder, from safetensors alone, on the CPU.
+
+    Raises:
+        ModelError: weights are missing, have the wrong shape, or are fewer by far than the config claims.
+    """
+    held = _weights(source, source.folder)
+    config = read_config(source)
+    if not source.trusted:
+        with torch.device("meta"):  # shapes alone: no memory, however large the config says that it is
+            bones = auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
+        claimed = sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
+        untrusted.require_fitting(source.folder, claimed, held)
+    model, info = auto.from_pretrained(
+        str(source.folder),
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        output_loading_info=True,
+        **source.options,
+    )
+    check_complete(source.name, info)
+    model.name_or_path = model.config.name_or_path = source.path
+    return model
+
+
+def check_complete(path: str, info: dict[str, Any]) -> None:
+    """Refuses a model whose weights were partly missing: transformers would fill them with random numbers.
+
+    Raises:
+        ModelError: weights are missing or have the wrong shape.
+    """
+    missing = sorted(info["missing_keys"]) + sorted(
+        str(item[0]) for item in info.get("mismatched_keys") or ()
+    )
+    if missing:
+        names = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise ModelError(
+            f"model {path!r} has no usable weights for {names}",
+            "give a model that was trained for this task; untrained weights would answer at random",
+        )
+
+
+def read_encoder(source: ModelFiles, device: torch.device) -> Any:
+    """The sentence-transformers model in a folder.
+
+    Raises:
+        ModelError: it names classes that are not sentence-transformers' own, or other weights.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    for kind, part in untrusted.encoder_parts(source.folder):
+        if kind in untrusted.WITH_WEIGHTS:
+            _weights(source, part)
+    return SentenceTransformer(
+        str(source.folder),
+        device=str(device),
+        model_kwargs={"use_safetensors": True},
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+
+
+def read_adapter(model: Any, folder: Path, config: Any) -> tuple[Any, Any]:
+    """The peft model of `model` and the adapter in `folder`, and what peft says of keys that did not fit.
+
+    Args:
+        config: what `read_adapter_config` returned.
+    """
+    from peft import PeftModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is refused by the caller
+        wrapped = PeftModel.from_pretrained(model, str(folder), config=config)
+        return wrapped, wrapped.load_adapter(str(folder), "default", torch_device=str(model.device))
+
+
+def read_adapter_config(folder: Path) -> Any:
+    """The settings of an adapter that was looked at (`adapted.require_sound`)."""
+    from peft import PeftConfig
+
+    return PeftConfig.from_pretrained(str(folder))
