@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfstudy.files.jsonl import UNFINISHED
+from selfstudy.files.own import UNFINISHED
 from selfstudy.records import STAGES
 from selfstudy.run import Run
 

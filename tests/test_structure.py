@@ -321,6 +321,7 @@ SPELL_OWN = {
     "run/resume.py": "the marker that resuming goes by; the table in run/directory.py lists it",
     "verbs/score.py": "the user's own cache is called as that of a run, and lies elsewhere",
     "files/jsonl.py": "the error for a damaged line tells what to delete",
+    "files/own.py": "a run is told by its file, also by those who know no runs and must leave it alone",
 }
 
 

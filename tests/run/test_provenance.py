@@ -38,3 +38,5 @@ def test_what_is_read_back_and_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "made with").write_text("[1, 2")
     with pytest.raises(RunError, match="missing or damaged"):
         stored_recipe(tmp_path / "recipe", tmp_path / "made with")
+    with pytest.raises(RunError, match="selfstudy did not write"):
+        stored(tmp_path, kind="another tool")

@@ -26,7 +26,7 @@ def world(to: Folder = None) -> None:
     """Make world.json from GeoNames (seconds)."""
     from selfstudy.atlas.build.make_world import make_world
 
-    make_world(to or HERE / "world.json")
+    make_world(_new(to) or HERE / "world.json")
 
 
 @app.command("build-lm")
@@ -42,7 +42,7 @@ def build_lm(
     from selfstudy.atlas.build.train_lm import build
 
     _begin(threads)
-    build(to or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
+    build(_new(to) or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale))
 
 
 @app.command("build-nli")
@@ -51,7 +51,7 @@ def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
     from selfstudy.atlas.build import train_nli
 
     _begin(threads)
-    train_nli.build_nli(to or HERE / "nli", train_nli.NLITraining(seed=seed))
+    train_nli.build_nli(_new(to) or HERE / "nli", train_nli.NLITraining(seed=seed))
 
 
 @app.command("measure-lm")
@@ -76,6 +76,13 @@ def measure_lm(
         typer.echo(f"{name:44}" + "".join(f"{figures[name]:8.3f}" for figures in columns.values()))
     if card:
         (folder / "README.md").write_text(measuring.card(folder, columns), encoding="utf-8")
+
+
+def _new(to: Path | None) -> Path | None:
+    """A place to write to, unless something is there."""
+    if to is not None and (to.is_symlink() or to.exists()) and not (to.is_dir() and not any(to.iterdir())):
+        raise typer.BadParameter(f"{to} exists, and nothing is replaced: give a new name", param_hint="--to")
+    return to
 
 
 def _begin(threads: int) -> None:

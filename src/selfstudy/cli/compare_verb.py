@@ -30,6 +30,9 @@ def compare(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with charts.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write the page in the place of a file that is none of ours.")
+    ] = False,
 ) -> None:
     """Put the scorers and ways of asking of one or several runs side by side.
 
@@ -53,7 +56,7 @@ def compare(
         if html is not None:
             from selfstudy.show.compare import write_comparison
 
-            write_comparison(data, html)
+            write_comparison(data, html, force=force)
         if json_:
             typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
         else:

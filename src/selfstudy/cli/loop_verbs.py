@@ -197,13 +197,14 @@ def _default_run(recipe: Path) -> Path:
 def print_summary_of(run: Path) -> None:
     from rich.console import Console
 
+    from selfstudy.files import private
     from selfstudy.run import Run
     from selfstudy.show.terminal import print_summary
     from selfstudy.summary import Summary
 
     file = run / Run.summary_file
     try:
-        summary = Summary.model_validate_json(file.read_bytes())
+        summary = Summary.model_validate_json(private.read(file))
     except (OSError, ValueError) as error:  # pydantic's error is a ValueError
         raise RunError(f"cannot read {file}: {error}", f"selfstudy report {run}") from None
     print_summary(summary, Console())

@@ -81,7 +81,7 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     from selfstudy.verbs.estimate import estimate as figure
     from selfstudy.verbs.estimate import measure
 
-    documents = open_library(recipe.library).documents
+    documents = open_library(recipe.library, follow_links=recipe.gather.follow_links).documents
     prompts = Prompts(recipe.prompts)
     block = block_of(recipe, "probe")
     speeds = None

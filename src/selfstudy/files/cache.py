@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from selfstudy.files import private
+
 log = logging.getLogger(__name__)
 
 _SCHEMA = """
@@ -44,6 +46,19 @@ def cache_folder() -> Path:
     if home := os.environ.get("SELFSTUDY_HOME"):
         return Path(home).expanduser() / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfstudy"
+
+
+def _make_private(path: Path) -> None:
+    """An empty file for its owner alone, if there is none: SQLite makes the files beside it like it.
+
+    Raises:
+        OSError: a link, or something else that is no file, is there.
+    """
+    try:
+        os.close(private.open_file(path, os.O_RDONLY | os.O_CREAT))
+    except PermissionError:  # SQLite says what can be done with such a one
+        return
+    private.close(path, path.lstat())
 
 
 class Cache:
@@ -149,7 +164,9 @@ class Cache:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self.path.parent)
+            if self.path.parent == cache_folder():
+                private.close(self.path.parent, self.path.parent.stat())
             return self._begin()
         except (sqlite3.OperationalError, OSError) as error:  # locked, not allowed, full: not damaged
             self._complain(error)
@@ -184,6 +201,8 @@ class Cache:
             self.path.with_name(self.path.name + side).unlink(missing_ok=True)
 
     def _connect(self, place: Path | str) -> sqlite3.Connection:
+        if isinstance(place, Path):
+            _make_private(place)
         db = sqlite3.connect(place, timeout=60, check_same_thread=False)
         db.execute(f"PRAGMA journal_mode = {'WAL' if self._shared else 'DELETE'}")
         db.execute(f"PRAGMA synchronous = {'NORMAL' if self._shared else 'FULL'}")

@@ -11,24 +11,17 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from selfstudy.errors import RunError
+from selfstudy.files import private
 from selfstudy.records import Record
 
 log = logging.getLogger(__name__)
-
-
-UNFINISHED = ".tmp"
-
-
-def unfinished(path: Path) -> Path:
-    """Where a file or folder is made, before it takes its place in one step."""
-    return path.with_name(path.name + UNFINISHED)
 
 
 @contextmanager
@@ -44,10 +37,10 @@ def writing(path: Path, run: Path) -> Iterator[None]:
         ) from None
 
 
-def append(path: Path, data: bytes, run: Path) -> None:
+def append(path: Path, data: bytes, run: Path, mode: int = private.FILE) -> None:
     """Append whole lines and force them to disk; a failed write leaves the file as it was."""
     with writing(path, run):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        descriptor = private.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
         try:
             start = os.fstat(descriptor).st_size
             try:
@@ -62,21 +55,35 @@ def append(path: Path, data: bytes, run: Path) -> None:
             os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, run: Path) -> None:
+def replace(path: Path, data: bytes, run: Path, mode: int = private.FILE) -> None:
     """Write `path` whole, in one step: a reader sees the old file or the new one, never half of either."""
-    temporary = unfinished(path)
     with writing(path, run):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        private.make_folder(path.parent)
+        with private.replacing(path, mode) as file:
+            file.write(data)
+
+
+def read_object(path: Path, hint: str, trouble: str = "is damaged") -> dict[str, Any] | None:
+    """The JSON object in a file, or None if there is no such file.
+
+    Args:
+        hint: what to do about a file that is damaged.
+        trouble: what to say of such a file.
+
+    Raises:
+        RunError: it holds none, or cannot be read.
+    """
+    try:
+        value = from_json(private.read(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}", hint) from None
+    except ValueError as error:
+        raise RunError(f"{path} {trouble}: not JSON ({error})", hint) from None
+    if not isinstance(value, dict):
+        raise RunError(f"{path} {trouble}: expected a JSON object, found {type(value).__name__}", hint)
+    return value
 
 
 def encode(data: Mapping[str, Any]) -> bytes:
@@ -100,9 +107,11 @@ def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, 
     Without `parse` the third part is None and only the last line is checked to be JSON.
     """
     try:
-        file = path.open("rb")
+        file = os.fdopen(private.open_file(path, os.O_RDONLY), "rb")
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}", "see what is there") from None
     with file:
         line = file.readline()
         number = 1
@@ -126,7 +135,7 @@ def repair(path: Path, run: Path) -> bool:
     """Cut a torn last line off `path`; whether there was one."""
     if not path.exists():
         return False
-    with writing(path, run), path.open("r+b") as file:
+    with writing(path, run), os.fdopen(private.open_file(path, os.O_RDWR), "r+b") as file:
         size = file.seek(0, os.SEEK_END)
         keep = _last_newline(file.fileno(), size)  # end of the last line that has its newline
         if keep:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, private
+from selfstudy.text import clean
+
+_LABEL = re.compile(rb"(process \d+ on \S*\n?)?")
 
 
 def take(path: Path, run: Path) -> int:
@@ -25,11 +29,11 @@ def take(path: Path, run: Path) -> int:
         RunError: another process holds it (the message says which), or the file system has no locks.
     """
     with jsonl.writing(path, run):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = private.open_file(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        holder = os.read(descriptor, 200).decode(errors="replace").strip() or "an unknown process"
+        holder = clean(os.read(descriptor, 200).decode(errors="replace")).strip() or "an unknown process"
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             raise RunError(f"cannot lock {run}: {error.strerror}", "put the run on a local disk") from None
@@ -40,3 +44,11 @@ def take(path: Path, run: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return descriptor
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is one that `take` left: its label, or nothing, is all that it holds."""
+    try:
+        return _LABEL.fullmatch(private.read(path, 1000)) is not None
+    except OSError:
+        return False

@@ -1,7 +1,7 @@
 """Reads a library: any folder or file of the formats that formats.py knows becomes documents.
 
 Whatever is in the folder, reading goes on: what cannot be used is a Skipped with its reason, what was
-repaired is a note.  It knows nothing of search.
+repaired is a note.  Which files are looked at is decided in walk.py.  It knows nothing of search.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from pathlib import Path
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.library.formats import FORMATS, READERS, TEXT_FIELDS, Bad, Text, UnusableError, either, look
+from selfstudy.files import own
+from selfstudy.library.formats import (
+    FORMATS,
+    READERS,
+    TEXT_FIELDS,
+    Bad,
+    Text,
+    UnusableError,
+    either,
+    look,
+    read_html,
+)
+from selfstudy.library.walk import files_of
 from selfstudy.records import Document, Skipped, digest
 
 MAX_DOCUMENT = 100_000
@@ -32,13 +44,16 @@ class Contents:
     notes: list[str] = field(default_factory=list)
 
 
-def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Contents:
+def read_documents(path: Path, max_document: int = MAX_DOCUMENT, *, follow_links: bool = False) -> Contents:
     """All documents of the file or folder `path` (with its subfolders, in sorted order).
 
     `Document.source` is the path below `path`, with `#line 7` for a record and `#2` for the second part of a
     text longer than `max_document`, so ids do not depend on where the folder lies.  A record may name its own
-    source.  Files and folders whose name begins with a dot are passed over.  Of texts that are equal but for
-    case and white space the first one counts.
+    source.  What is passed over is said in walk.py.  Of texts that are equal but for case and white space the
+    first one counts.
+
+    Args:
+        follow_links: whether links that leave the folder are followed.
 
     Raises:
         DataError: nothing is at `path`, or nothing there can be used; it lists what was skipped and why.
@@ -47,7 +62,7 @@ def read_documents(path: Path, max_document: int = MAX_DOCUMENT) -> Contents:
     reading = Contents()
     seen: dict[str, str] = {}
     count = 0
-    for file, name in _files(path, reading.skipped):
+    for file, name in files_of(path, reading.skipped, follow_links=follow_links):
         count += 1
         skipped: list[Skipped] = []
         for item in _read_file(file, name, reading.notes, max_document):
@@ -74,59 +89,6 @@ def _shortened(skipped: list[Skipped], name: str) -> list[Skipped]:
     return [*skipped[:MAX_LISTED], Skipped(source=name, reason=f"{rest:,} more records of this file")]
 
 
-def _files(path: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
-    """Every file below `path` that is not hidden, with its name relative to `path`, in sorted order."""
-    if not path.exists():
-        raise DataError(f"library: nothing at {path}", f"give a folder or file of {FORMATS}")
-    if not path.is_dir():
-        yield path, text.clean(path.name)
-        return
-
-    yield from _below(path, path, skipped)
-
-
-def _below(folder: Path, root: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
-    """The files of a folder, then those of its folders; links are not followed (`_elsewhere`)."""
-
-    def skip(path: Path, reason: str) -> None:
-        skipped.append(Skipped(source=text.clean(path.relative_to(root).as_posix()), reason=reason))
-
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:
-        skip(folder, f"cannot be read: {error.strerror}")
-        return
-    folders = []
-    for path in paths:
-        if path.name.startswith("."):
-            skip(path, "hidden: its name begins with a dot")
-        elif reason := _elsewhere(path, root):
-            skip(path, reason)
-        elif path.is_dir():
-            folders.append(path)
-        else:
-            yield path, text.clean(path.relative_to(root).as_posix())
-    for path in folders:
-        yield from _below(path, root, skipped)
-
-
-def _elsewhere(path: Path, root: Path) -> str:
-    """Why a link is not followed; "" for what is none.
-
-    A link within the library shows what is read under its own name, and a link out of it may lead anywhere.
-    """
-    if not path.is_symlink():
-        return ""
-    try:
-        target = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        return f"a link that cannot be followed: {getattr(error, 'strerror', None) or error}"
-    if target.is_relative_to(root.resolve()):
-        inside = target.relative_to(root.resolve()).as_posix()
-        return f"a link within the library, to {text.clean(inside)}"
-    return f"a link that leaves the library, to {text.clean(str(target))}: copy what is to be read"
-
-
 def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> Iterator[Document | Skipped]:
     reader = READERS.get(file.suffix.lower())
     if reader is None:
@@ -135,6 +97,8 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
     try:
         if file.exists() and not file.is_file():
             raise UnusableError("not a regular file")
+        if reader is read_html and own.is_page(file.resolve()):
+            raise UnusableError("a page that selfstudy made")
         source = look(file)
         if source.note:
             notes.append(f"{name}: {source.note}")

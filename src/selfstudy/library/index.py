@@ -7,7 +7,6 @@ they change.  It knows nothing of questions' answers, models that generate, or r
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
 from selfstudy.errors import DataError, RunError
+from selfstudy.files import own, private
 from selfstudy.library.words import index_words
 from selfstudy.models.base import Embedder
 from selfstudy.records import Document, digest
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 2
+META, TABLE = "library.json", "passages"
+_FILES = (META, f"{TABLE}.lance")
+"""All that an index consists of."""
 BATCH = 1024
 """Passages embedded and written at a time."""
 THREADS = 4
@@ -108,7 +111,7 @@ class Library:
                 "delete the folder; it is built again",
             )
         try:
-            table = lancedb.connect(str(folder)).open_table("passages")
+            table = lancedb.connect(str(folder)).open_table(TABLE)
         except (OSError, RuntimeError, ValueError) as error:
             raise DataError(
                 f"the library index {folder} is damaged: {error}", "delete it; it is built again"
@@ -183,10 +186,11 @@ def _fuse(*rankings: Sequence[Hit]) -> list[Hit]:
 
 def _read_meta(folder: Path) -> dict[str, Any] | None:
     try:
-        meta: dict[str, Any] = json.loads((folder / "library.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        meta = json.loads(private.read(folder / META, 10_000))
+    except (OSError, ValueError, RecursionError):
         return None
-    return meta if meta.get("format") == FORMAT else None
+    ours = isinstance(meta, dict) and meta.keys() == {"format", "documents", "chunk_tokens", "embedder"}
+    return meta if ours and meta["format"] == FORMAT else None
 
 
 def _write(
@@ -201,21 +205,26 @@ def _write(
     from lancedb.index import FTS
 
     with _writing(folder):
-        (folder / "library.json").unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        if _read_meta(folder) is not None and not folder.is_symlink():
+            own.mark(folder)  # one of before the mark is told by what it says of itself
+        if own.check(folder, _FILES):
+            (folder / META).unlink(missing_ok=True)
+            own.remove(folder, _FILES)
+        own.make(folder)
     batches = _batches(documents, chunk_tokens, embedder)
     first = next(batches, None)
     if first is None:
         raise DataError("the library has no text", "check the files of the recipe's `library`")
     with _writing(folder):
-        table = lancedb.connect(str(folder)).create_table("passages", first)
+        table = lancedb.connect(str(folder)).create_table(TABLE, first)
     for batch in batches:
         with _writing(folder):
             table.add(batch)
     with _writing(folder):
         table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
-        (folder / "library.json").write_text(json.dumps(identity, indent=2), encoding="utf-8")
+        private.close_tree(folder)
+        with private.replacing(folder / META) as file:
+            file.write(json.dumps(identity, indent=2).encode())
 
 
 @contextmanager

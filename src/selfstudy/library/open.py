@@ -11,11 +11,12 @@ from selfstudy.library import parser
 from selfstudy.library.folder import Contents, read_documents
 
 
-def open_library(spec: str | None) -> Contents:
+def open_library(spec: str | None, *, follow_links: bool = False) -> Contents:
     """The documents, what was not used and why; none without a library.
 
     Args:
         spec: a folder or file, `atlas` for the pages of the embedded world, or None.
+        follow_links: whether links that leave the folder are followed.
 
     Raises:
         DataError: nothing is there, or nothing there can be used.
@@ -27,6 +28,6 @@ def open_library(spec: str | None) -> Contents:
 
         return Contents(world.documents())
     try:
-        return read_documents(Path(spec))
+        return read_documents(Path(spec), follow_links=follow_links)
     finally:
         parser.stop()

@@ -6,12 +6,11 @@ Knows which weights an arm is; nothing of what it is asked, nor of how the gate 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfstudy.files.jsonl import unfinished
+from selfstudy.files import own, private
 from selfstudy.loop.resources import Resources
 from selfstudy.recipe import LocalModel, ModelBlock, weights_of
 from selfstudy.records import Arm, TrainedArm
@@ -37,7 +36,7 @@ def verify(resources: Resources, round_: Round) -> None:
         resources.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
     if not gate.promoted:
         resources.language_models.forget(resources.recipe.model, adapter)
-        shutil.rmtree(round_.merged_folder, ignore_errors=True)
+        own.remove(round_.merged_folder)
 
 
 def _folders(round_: Round) -> dict[Arm, Path | None]:
@@ -77,11 +76,13 @@ def _merged(resources: Resources, round_: Round, adapter: Path) -> ModelBlock:
 
     folder = round_.merged_folder
     if not folder.is_dir():
-        temporary = unfinished(folder)
-        shutil.rmtree(temporary, ignore_errors=True)
+        temporary = own.unfinished(folder)
+        own.remove(temporary)
         resources.language_models.make_room()
         block = weights_of(resources.recipe.model) or LocalModel()
+        own.make(temporary)
         weights.save_merged(block.model_copy(update={"adapter": adapter}), temporary)
+        private.close_tree(temporary)
         temporary.rename(folder)
     return merged_block(resources.recipe.model, folder)
 

@@ -97,7 +97,7 @@ class Resources:
         """The library's documents; what was skipped is written to the first round and said."""
         from selfstudy.library.open import open_library
 
-        reading = open_library(self.recipe.library)
+        reading = open_library(self.recipe.library, follow_links=self.recipe.gather.follow_links)
         for note in reading.notes:
             self.reporter.note(note)
         if reading.skipped:

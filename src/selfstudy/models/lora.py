@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
+from selfstudy.files import own, private
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +30,14 @@ def is_complete(folder: Path) -> bool:
 
 
 def publish(temporary: Path, folder: Path) -> None:
-    """Moves a finished folder to its place in one step; an unfinished one that is there goes."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Marks a finished folder and moves it to its place in one step; an unfinished one of ours there goes.
+
+    Raises:
+        RunError: something else is there.
+    """
+    own.remove(folder)
+    own.mark(temporary)
+    private.close_tree(temporary)
     temporary.rename(folder)
 
 

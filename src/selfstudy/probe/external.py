@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from selfstudy.errors import DataError
 from selfstudy.files import reading, tables
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
@@ -63,7 +65,7 @@ def external_lines(
         DataError: the source cannot be read or has no entry.
     """
     place = run.external_file(number)
-    kept = run.read_json(place)
+    kept = run.read_as(place, _Kept)
     if kept is None:
         conflicts: list[dict[str, str]] = []
         if given is not None and ask.source in (None, STDIN):
@@ -80,14 +82,28 @@ def external_lines(
                 raise DataError(f"{ask.source}: no row to use", "give it at least one row")
         else:
             lines = _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
-        kept = {"lines": lines[: ask.count], "conflicts": conflicts}
-        run.write_json(place, kept)
-    return Lines(list(kept["lines"]), [_failure(one, number) for one in kept.get("conflicts", [])])
+        kept = _Kept(lines=lines[: ask.count], conflicts=[_Conflict(**one) for one in conflicts])
+        run.write_json(place, kept.model_dump())
+    return Lines(kept.lines, [_failure(one, number) for one in kept.conflicts])
 
 
-def _failure(conflict: dict[str, str], number: int) -> Failure:
-    item = digest("external", str(number), conflict["place"])
-    return Failure(stage="probe", item_id=item, message=conflict["message"])
+class _Conflict(BaseModel):
+    """A row that was left out."""
+
+    place: str
+    message: str
+
+
+class _Kept(BaseModel):
+    """What the run keeps of what it was given."""
+
+    lines: list[str]
+    conflicts: list[_Conflict] = []
+
+
+def _failure(conflict: _Conflict, number: int) -> Failure:
+    item = digest("external", str(number), conflict.place)
+    return Failure(stage="probe", item_id=item, message=conflict.message)
 
 
 def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[str]:

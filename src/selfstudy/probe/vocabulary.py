@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import DataError
-from selfstudy.files import reading
+from selfstudy.files import private, reading
 from selfstudy.files.cache import cache_folder
 from selfstudy.models.base import Embedder, HasFingerprint, Progress
 from selfstudy.probe import wordnet
@@ -131,18 +129,10 @@ def _embed(entries: Entries, embedder: Embedder, progress: Progress | None) -> I
 
 def _write(path: Path, rows: Vectors) -> None:
     """The rows as .npy with their checksum behind; in one step, so that nobody ever reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, suffix=".tmp", delete=False) as file:
-        try:
-            np.save(file, rows)
-            file.write(_checksum(rows))
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(file.name).unlink(missing_ok=True)
-            raise
+    private.make_folder(path.parent)
+    with private.replacing(path) as file:
+        np.save(file, rows)
+        file.write(_checksum(rows))
 
 
 def _read(path: Path, count: int) -> Vectors | None:

@@ -18,6 +18,8 @@ class GatherBlock(Block):
     hits: Positive = 3
     """Passages retrieved per question."""
     chunk_tokens: Positive = 512
+    follow_links: bool = False
+    """Follow links that leave the library's folder: whatever they lead to is read, and may be quoted."""
     hybrid: bool = False
     """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
     samples: Annotated[int, Field(ge=0, le=100)] = 5

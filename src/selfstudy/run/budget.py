@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from selfstudy.errors import BudgetError
 from selfstudy.models.base import (
@@ -65,6 +67,22 @@ class Spent:
         )
 
 
+class _Kept(BaseModel):
+    """usage.json."""
+
+    seconds: float = 0.0
+    stages: dict[str, Spent] = {}
+
+
+def spent_by_stage(run: Run) -> dict[str, Spent]:
+    """What a run has spent so far, by stage.
+
+    Raises:
+        RunError: its file is damaged.
+    """
+    return (run.read_as(run.usage_file, _Kept) or _Kept()).stages
+
+
 @dataclass
 class Ledger:
     """What a run has spent, by stage; its `usage_file`, written after every batch.
@@ -84,12 +102,10 @@ class Ledger:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        written = self.run.read_json(self.run.usage_file) or {}
-        known = {f.name for f in fields(Spent)}
-        for stage, values in (written.get("stages") or {}).items():
-            self.stages[stage] = Spent(**{name: value for name, value in values.items() if name in known})
+        written = self.run.read_as(self.run.usage_file, _Kept) or _Kept()
+        self.stages |= written.stages
         # the run's own times have the training after the last batch, but not what a kill -9 ended
-        self._before = max(float(written.get("seconds") or 0.0), sum(self.run.seconds().values()))
+        self._before = max(written.seconds, sum(self.run.seconds().values()))
         self._began = self.clock()
 
     @property

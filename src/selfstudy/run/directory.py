@@ -20,6 +20,7 @@ of what a stage does, nor how records are written (record_files.py).
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,18 +28,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
 
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl, lock
+from selfstudy.files import jsonl, lock, own, private
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
 from selfstudy.records import Failure, TrainedArm
 from selfstudy.run import resume
-from selfstudy.run.provenance import provenance, stored_recipe
+from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles, require_writer
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 SCORING = "score "
 """Before a scorer's name: what scoring with it cost, in `Run.costs`."""
@@ -48,14 +51,14 @@ class _In:
     """A file or folder inside the folder of a `Run` or a `Round`; of the class itself, only its name."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     @overload
     def __get__(self, owner: None, kind: type) -> str: ...
     @overload
     def __get__(self, owner: Run | Round, kind: type) -> Path: ...
     def __get__(self, owner: Run | Round | None, kind: type) -> Path | str:
-        return self._name if owner is None else owner.path / self._name
+        return self.name if owner is None else owner.path / self.name
 
 
 class Run:
@@ -63,8 +66,8 @@ class Run:
 
     recipe_file = _In("recipe.yaml")
     """The resolved recipe; a run exists once this file does."""
-    provenance_file = _In("run.json")
-    """Versions, machine, seed, recipe digest (provenance.py)."""
+    provenance_file = _In(own.RUN_FILE)
+    """That this is a run of ours; versions, machine, seed, recipe digest (provenance.py)."""
     lock_file = _In("lock")
     """Held by the one process that may write."""
     timings_file = _In("timings.jsonl")
@@ -91,6 +94,8 @@ class Run:
     """Of which round that is, and the SHA-256 of its files."""
     promoted_aside = _In("promoted.old")
     """What was promoted before, while another takes its place; only a kill leaves it."""
+    promoted_unfinished = _In("promoted.tmp")
+    """What takes its place, while it is put together."""
     summary_file = _In("summary.json")
     """All figures of the run."""
     report_file = _In("report.html")
@@ -106,15 +111,17 @@ class Run:
         """Begin a run at `path`, or go on with the one that is there.
 
         Raises:
-            RunError: the folder is in use by another process, is no run and not empty, cannot be written, or
-                holds a run of another recipe (the message lists the changed keys).
+            RunError: the folder is in use by another process, is no run and not empty, cannot be written,
+                leads elsewhere by a link, or holds a run of another recipe (the message lists the changed
+                keys).
         """
         path = Path(path).absolute()
-        _check_place(path)
         with jsonl.writing(path, path):
-            path.mkdir(parents=True, exist_ok=True)
+            _check_place(path)
+            private.make_folder(path)
         run = cls(path, recipe, lock.take(path / cls.lock_file, path))
         try:
+            _inspect(path, tidy=True)
             if is_run(path):
                 _check_same(path, recipe)
             else:
@@ -131,15 +138,19 @@ class Run:
         """The run at `path`; without `write` nothing is locked, repaired or changed.
 
         Raises:
-            RunError: there is no run, another process writes to it, or its recipe.yaml was edited.
+            RunError: there is no run, another process writes to it, it leads elsewhere by a link, or its
+                recipe.yaml was edited.
         """
         path = Path(path).absolute()
         if not is_run(path):
             raise RunError(f"no run at {path}", "start one with: selfstudy learn RECIPE --run DIR")
+        require_run(path / cls.provenance_file)
+        _inspect(path, tidy=False)
         recipe = _stored_recipe(path)
         run = cls(path, recipe, lock.take(path / cls.lock_file, path) if write else None)
         if write:
             try:
+                _inspect(path, tidy=True)
                 run._repair()
             except BaseException:
                 run.close()
@@ -157,7 +168,8 @@ class Run:
     @property
     def rounds(self) -> list[Round]:
         """The rounds that exist, in order."""
-        numbers = [int(p.name) for p in self.rounds_folder.glob("*") if p.name.isdigit() and p.is_dir()]
+        found = self.rounds_folder.glob("*")
+        numbers = [int(p.name) for p in found if _ROUND.fullmatch(p.name) and p.is_dir()]
         return [self.round(number) for number in sorted(numbers)]
 
     def calibration_file(self, scorer: str) -> Path:
@@ -189,9 +201,12 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
         total: dict[str, float] = {}
-        for _, _, entry in jsonl.read_lines(self.timings_file):
+        for number, _, entry in jsonl.read_lines(self.timings_file):
             if "stage" in entry:
-                total[entry["stage"]] = total.get(entry["stage"], 0.0) + entry["seconds"]
+                stage, seconds = str(entry["stage"]), entry.get("seconds")
+                if not isinstance(seconds, int | float):
+                    raise jsonl.damaged(self.timings_file, number, "its seconds are no number")
+                total[stage] = total.get(stage, 0.0) + seconds
         return total
 
     def note_cost(self, part: str, round_: int, **figures: float) -> None:
@@ -202,10 +217,12 @@ class Run:
     def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
         """Sums of what `note_cost` was given, per part, over all sessions."""
         total: dict[str, dict[str, float]] = {}
-        for _, _, entry in jsonl.read_lines(self.timings_file):
-            if "part" in entry and entry["round"] == round_:
-                sums = total.setdefault(entry["part"], {})
+        for number, _, entry in jsonl.read_lines(self.timings_file):
+            if "part" in entry and entry.get("round") == round_:
+                sums = total.setdefault(str(entry["part"]), {})
                 for name in entry.keys() - {"part", "round"}:
+                    if not isinstance(entry[name], int | float):
+                        raise jsonl.damaged(self.timings_file, number, f"its {name} is no number")
                     sums[name] = sums.get(name, 0) + entry[name]
         return total
 
@@ -215,16 +232,26 @@ class Run:
         jsonl.replace(path, jsonl.encode(data), self.path)
 
     def read_json(self, path: Path) -> dict[str, Any] | None:
-        """What `write_json` wrote, or None if there is no such file."""
+        """What `write_json` wrote, or None if there is no such file.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return jsonl.read_object(path, _DAMAGED)
+
+    def read_as(self, path: Path, kind: type[M]) -> M | None:
+        """The same, checked.
+
+        Raises:
+            RunError: the file is damaged, or is none of that kind.
+        """
+        written = self.read_json(path)
         try:
-            data: dict[str, Any] = from_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{path} cannot be read: {error}", "delete the file and run the stage again"
-            ) from None
-        return data
+            return None if written is None else kind.model_validate(written)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RunError(f"{path} is damaged: {where} {first['msg']}", _DAMAGED) from None
 
     def close(self) -> None:
         """Let go of the writer lock. Closing twice is harmless."""
@@ -256,7 +283,8 @@ class Run:
 
     def _repair(self) -> None:
         rounds = [one.path for one in self.rounds]
-        resume.repair(self.path, rounds, self.timings_file, self.promoted_folder, self.promoted_aside)
+        with jsonl.writing(self.path, self.path):
+            resume.repair(self.path, rounds, self.timings_file, self.promoted_folder, self.promoted_aside)
 
 
 class Round(RecordFiles):
@@ -273,7 +301,7 @@ class Round(RecordFiles):
         super().__init__(run.rounds_folder / str(number), run.path, lambda: run.writable)
         if run.writable:
             with jsonl.writing(self.path, run.path):
-                self.path.mkdir(parents=True, exist_ok=True)
+                private.make_folder(self.path)
 
     def adapter(self, arm: TrainedArm = "taught") -> Path:
         """The folder of the adapter that teach makes for an arm."""
@@ -314,16 +342,46 @@ def _check_place(path: Path) -> None:
     """Refuse a place that is no run, before anything is written there."""
     if path.exists() and not path.is_dir():
         raise RunError(f"the run directory {path} is a file", "give a new folder with --run DIR")
-    if not path.is_dir() or is_run(path):
+    if not path.is_dir():
         return
-    # what a kill during creation leaves behind does not count as somebody's files
-    ours = (Run.lock_file, Run.provenance_file)
-    foreign = [p.name for p in path.iterdir() if p.name not in ours and p.suffix != jsonl.UNFINISHED]
+    names = sorted(found.name for found in path.iterdir())
+    if Run.recipe_file in names:
+        require_run(path / Run.provenance_file)
+        _inspect(path, tidy=False)
+        return
+    foreign = [name for name in names if not _began(path / name)]
     if foreign:
         raise RunError(
-            f"{path} is not empty and no run (it holds {', '.join(sorted(foreign)[:3])})",
+            f"{path} is not empty and no run (it holds {', '.join(foreign[:3])})",
             "give a new or empty folder with --run DIR",
         )
+
+
+def _began(path: Path) -> bool:
+    """Whether a kill while a run was begun left this, so that it is nobody's."""
+    if path.name == Run.lock_file:
+        return lock.is_lock(path)
+    if path.name == Run.provenance_file:
+        return own.is_run(path.parent) or own.is_torn_file(path)
+    return path.suffix == own.UNFINISHED  # somebody's or not, such a name is not written to
+
+
+def _inspect(path: Path, *, tidy: bool) -> None:
+    """Refuse a run that leads elsewhere; see `own.inspect`."""
+    try:
+        own.inspect(path, _is_ours, tidy=tidy)
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}", "check its permissions") from None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether something of this name in a run directory is part of the run."""
+    return name in _NAMES or name.startswith(("calibration-", "external-"))
+
+
+_NAMES = {part.name.partition("/")[0] for part in vars(Run).values() if isinstance(part, _In)}
+_ROUND = re.compile("[1-9][0-9]{0,5}")
+_DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
 
 
 def _check_same(path: Path, recipe: Recipe) -> None:

@@ -12,9 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
 from selfstudy.errors import RunError
+from selfstudy.files import jsonl, own
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import parse_recipe, read_yaml, recipe_digest
 from selfstudy.version import __version__
@@ -33,6 +32,7 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
     return {
+        "kind": own.RUN_KIND,  # first: see own.py
         "selfstudy": __version__,
         "format": FORMAT,
         "recipe_digest": recipe_digest(recipe),
@@ -44,16 +44,34 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def require_run(provenance_file: Path) -> dict[str, Any]:
+    """What the file says that tells a run.
+
+    Raises:
+        RunError: it is missing, damaged, or not ours: whatever its files are called, the folder is no run.
+    """
+    written = jsonl.read_object(provenance_file, _ANOTHER, _TROUBLE)
+    if written is None:
+        raise RunError(f"{provenance_file} {_TROUBLE}: there is no such file", _ANOTHER)
+    if not own.says_run(written):
+        raise RunError(
+            f"selfstudy did not write {provenance_file}, so the folder is no run: it was left as it is",
+            "give a new or empty folder with --run DIR",
+        )
+    return written
+
+
+_TROUBLE = "is missing or damaged"
+_ANOTHER = "restore that file from a backup, or start a new run with --run DIR"
+
+
 def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
     """The recipe of a run that exists.
 
     Raises:
         RunError: another version made the run, its recipe was edited since, or a file is damaged.
     """
-    try:
-        written = dict(from_json(provenance_file.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        raise RunError(f"{provenance_file} is missing or damaged", "start a new run with --run DIR") from None
+    written = require_run(provenance_file)
     if written.get("format") != FORMAT:
         raise RunError(
             f"the run {recipe_file.parent} was made by another version of selfstudy, "

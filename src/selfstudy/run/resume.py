@@ -3,23 +3,24 @@
 Opening a run repairs its files (`repair`).  A stage with its marker is not run again; the marker is dropped
 once records that it counted are lost.  A stage without one runs again: items that are done (`done`) are
 skipped, block by block (`pending`, `begun`); `ANSWERED` and its like say by which record.  A training begins
-again from its first step, and so does whatever writes a folder under another name first (`jsonl.unfinished`).
+again from its first step, and so does whatever writes a folder under another name first (`own.unfinished`).
 Knows nothing of what a stage does.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from selfstudy.files import jsonl
+from selfstudy.errors import RunError
+from selfstudy.files import jsonl, own
 from selfstudy.records import Answer, Check, Failure, Proposal, Record, Score, Verdict
 from selfstudy.run.record_files import RecordFiles
 
@@ -107,10 +108,13 @@ def repair(root: Path, rounds: Iterable[Path], timings: Path, promoted: Path, as
         root: the folder of the run, named in errors.
         rounds: the folders of its rounds.
         aside: what was promoted before, if a kill left it there.
+
+    Raises:
+        RunError: a folder that is not ours lies there.
     """
-    if aside.is_dir():
+    if own.check(aside):
         if promoted.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
+            own.remove(aside)
         else:
             aside.rename(promoted)
     jsonl.repair(timings, root)
@@ -124,6 +128,15 @@ def _distrust_markers(folder: Path, repaired: Path) -> None:
     """Drop the marker of every stage that finished when `repaired` was longer than it is now."""
     size = repaired.stat().st_size
     for found in sorted(folder.glob(f"*{_DONE}")):
-        if from_json(found.read_bytes()).get(repaired.name, 0) > size:
+        if _counted(found, repaired.name) > size:
             log.warning("%s lost records that %s had written: the stage runs again", repaired, found.stem)
             found.unlink()
+
+
+def _counted(found: Path, name: str) -> float:
+    """The size of a record file when its stage finished; endless if the marker is damaged."""
+    try:
+        counted = (jsonl.read_object(found, "") or {}).get(name, 0)
+    except RunError:
+        return math.inf
+    return counted if isinstance(counted, int) else math.inf

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from selfstudy.duplicates import Groups, near_duplicate_groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
@@ -74,8 +76,14 @@ def keep_apart(run: Run) -> None:
 
 def kept_apart(run: Run) -> frozenset[str]:
     """Ids of the known questions of round 1 that are kept apart over all rounds."""
-    written = run.read_json(run.kept_apart_file)
-    return frozenset(written["questions"]) if written else split_of(run.round(1)).tested
+    written = run.read_as(run.kept_apart_file, _KeptApart)
+    return split_of(run.round(1)).tested if written is None else written.questions
+
+
+class _KeptApart(BaseModel):
+    """kept_apart.json."""
+
+    questions: frozenset[str]
 
 
 def trained_facts(round_: Round) -> tuple[dict[str, str], frozenset[str]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from selfstudy.files.jsonl import unfinished
+from pydantic import BaseModel
+
+from selfstudy.files import jsonl, own
 from selfstudy.models.lora import is_complete
 from selfstudy.records import Failure, TrainedArm
 from selfstudy.run import Round
@@ -29,32 +30,61 @@ def promote(round_: Round, source: Callable[[], Path], *, move: bool) -> Path:
         source: gives the folder that was measured; asked only if it is still needed.
         move: whether the folder is moved rather than copied.
     """
-    run, target, temporary = round_.run, round_.run.promoted_folder, unfinished(round_.run.promoted_folder)
-    written = run.read_json(run.promoted_file) or {}
-    files = written.get("files") if written.get("round") == round_.number else None
-    if files and hashes(target) == files:
-        shutil.rmtree(temporary, ignore_errors=True)
-        return target
-    if not files or hashes(temporary) != files:
-        shutil.rmtree(temporary, ignore_errors=True)
-        measured = source()
-        run.write_json(run.promoted_file, {"round": round_.number, "files": hashes(measured)})
-        if move:
-            measured.rename(temporary)
-        else:
-            shutil.copytree(measured, temporary)
-    if target.exists():
-        target.rename(run.promoted_aside)
-    temporary.rename(target)
-    shutil.rmtree(run.promoted_aside, ignore_errors=True)
+    run, target = round_.run, round_.run.promoted_folder
+    temporary, aside = run.promoted_unfinished, run.promoted_aside
+    written = run.read_as(run.promoted_file, _Promoted) or _Promoted()
+    files = written.files if written.round == round_.number else {}
+    with jsonl.writing(target, run.path):
+        if files and hashes(target) == files:
+            own.remove(temporary)
+            return target
+        if not files or hashes(temporary) != files:
+            own.remove(temporary)
+            _require_known(target, written.files)
+            measured = source()
+            run.write_json(run.promoted_file, {"round": round_.number, "files": hashes(measured)})
+            if move:
+                own.mark(measured)
+                measured.rename(temporary)
+            else:
+                own.make(temporary)
+                shutil.copytree(measured, temporary, symlinks=True, dirs_exist_ok=True)
+        if own.check(target):
+            target.rename(aside)
+        temporary.rename(target)
+        own.remove(aside)
     return target
 
 
+class _Promoted(BaseModel):
+    """promoted.json: of which round it is, and the SHA-256 of its files."""
+
+    round: int = 0
+    files: dict[str, str] = {}
+
+
+def _require_known(target: Path, files: Mapping[str, str]) -> None:
+    """Refuses to replace what is not, byte for byte, what was promoted; marks what an older version left.
+
+    Raises:
+        RunError: somebody put it there, or added to it.
+    """
+    if target.is_symlink() or not target.is_dir():
+        own.check(target)
+        return
+    found = hashes(target)
+    foreign = sorted(name for name, digest in found.items() if files.get(name) != digest)
+    if foreign:
+        raise own.not_ours(target, f"holds what was not promoted ({', '.join(foreign[:3])})")
+    if found:
+        own.mark(target)
+
+
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a folder by its path in there; nothing of a folder that is not there."""
+    """SHA-256 of every file of a folder, our mark apart, by its path in there; {} of a folder not there."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if path.is_file() and not path.is_symlink() and path != folder / own.MARK:
             with path.open("rb") as file:
                 found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
@@ -62,7 +92,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def reject(round_: Round, reasons: Sequence[str]) -> None:
     """Marks the adapter of a round, with the gate's reasons."""
-    round_.rejected_mark.write_text("\n".join(reasons) + "\n", encoding="utf-8")
+    jsonl.replace(
+        round_.rejected_mark, ("\n".join(reasons) + "\n").encode("utf-8", "replace"), round_.run.path
+    )
 
 
 def trained(round_: Round, arm: TrainedArm) -> Path | None:
@@ -72,24 +104,42 @@ def trained(round_: Round, arm: TrainedArm) -> Path | None:
     return folder if is_complete(folder) and not failed else None
 
 
+class _Gained(BaseModel):
+    difference: float | None = None
+
+
+class Decision(BaseModel):
+    """What of the gate.json of a round is carried out (verify/gate.py writes it)."""
+
+    promoted: bool
+    reasons: tuple[str, ...] = ()
+    gains: dict[str, _Gained] = {}
+
+
+def decision(round_: Round) -> Decision | None:
+    """What the gate decided in a round, or None if it has not.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    return round_.run.read_as(round_.gate_file, Decision)
+
+
 def standing(round_: Round) -> Path | None:
     """The adapter that stands when `round` begins: the last one promoted before it."""
     for earlier in range(round_.number - 1, 0, -1):
-        if _gate(round_.run.round(earlier)).get("promoted"):
+        gate = decision(round_.run.round(earlier))
+        if gate is not None and gate.promoted:
             return round_.run.round(earlier).adapter()
     return None
 
 
 def why_stop(round_: Round) -> str | None:
     """The stop rule: nothing promoted, or a gain below the recipe's `min_gain`; None to go on."""
-    gate = _gate(round_)
-    if not gate.get("promoted"):
+    gate = decision(round_)
+    if gate is None or not gate.promoted:
         return "nothing was promoted"
-    gain = (gate.get("gains") or {}).get("gap", {}).get("difference")
+    gain = gate.gains.get("gap", _Gained()).difference
     if gain is not None and gain < round_.run.recipe.min_gain:
         return f"the gain {gain:.3f} is below min_gain"
     return None
-
-
-def _gate(round_: Round) -> dict[str, Any]:
-    return round_.run.read_json(round_.gate_file) or {}

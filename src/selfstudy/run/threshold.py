@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from selfstudy.errors import DataError, RecipeError, RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, private
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.probe import SCORER_FACTS
@@ -187,7 +187,7 @@ def calibration_of(recipe: Recipe, scorer: str) -> dict[str, Any] | None:
     """
     path = file_of(recipe, scorer)
     try:
-        data = from_json(path.read_bytes())
+        data = from_json(private.read(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -265,7 +265,7 @@ def unused(recipe: Recipe, scorer: str) -> list[str]:
     found = []
     for path in sorted((home() / "calibrations").glob(f"{scorer}-*.json")):
         try:
-            other = from_json(path.read_bytes())["fingerprint"]
+            other = from_json(private.read(path))["fingerprint"]
             same_models = all(other[name] == own[name] for name in _models(recipe))
         except (OSError, ValueError, KeyError, TypeError):  # damaged, or of another version
             continue

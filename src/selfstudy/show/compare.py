@@ -212,11 +212,14 @@ def context(data: JSONObject) -> dict[str, Any]:
     }
 
 
-def write_comparison(data: JSONObject, path: Path) -> None:
+def write_comparison(data: JSONObject, path: Path, *, force: bool = False) -> None:
     """Write the comparison as one HTML file that needs no network.
 
+    Args:
+        force: also in the place of a file that is no page of ours.
+
     Raises:
-        RunError: the file cannot be written.
+        RunError: the file cannot be written, or another one is there.
     """
     from selfstudy.errors import RunError
     from selfstudy.show.page import render, write
@@ -224,6 +227,7 @@ def write_comparison(data: JSONObject, path: Path) -> None:
     runs = list(dict.fromkeys(row["run"] for row in data["scorers"]))
     html = render("compare.html.j2", version=__version__, runs=runs, **context(data))
     try:
-        write(path, html)
+        write(path, html, force=force)
     except RunError as error:
-        raise RunError(error.what, "make room, or give another file with --html") from None
+        hint = error.hint if "--force" in error.hint else "make room, or give another file with --html"
+        raise RunError(error.what, hint) from None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
 from selfstudy.errors import RunError
-from selfstudy.files.jsonl import unfinished
+from selfstudy.files import own, private
 from selfstudy.progress import duration
 from selfstudy.show.words import auroc_with_interval, milliseconds, number, percent, points_of_percent
 
@@ -92,19 +92,35 @@ def file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def write(path: Path, html: str) -> None:
-    """Write a page in one step.
+def write(path: Path, html: str, *, force: bool = False, mode: int = private.SHARED) -> None:
+    """Write a page in one step, and nothing beside it.
+
+    Args:
+        force: also in the place of a file that is no page of ours; never of a link or a device.
+        mode: of the file, before the umask.
 
     Raises:
-        RunError: the file cannot be written.
+        RunError: the file cannot be written, or another one is there.
     """
-    temporary = unfinished(path)
     try:
-        temporary.write_text(html, encoding="utf-8", errors="replace", newline="\n")
-        temporary.replace(path)
+        _require_ours(path, force)
+        with private.replacing(path, mode) as file:
+            file.write(html.encode("utf-8", "replace"))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RunError(
             f"cannot write the report {path}: {error.strerror or error}",
             "make room or choose another place, then run: selfstudy report",
         ) from None
+
+
+def _require_ours(path: Path, force: bool) -> None:
+    """Refuses to replace what is no page of ours: the file of somebody, a link, a device."""
+    try:
+        ours = own.is_page(path) or not path.stat().st_size
+    except FileNotFoundError:
+        return
+    if not ours and not force:
+        raise RunError(
+            f"{path} exists, and is no page that selfstudy made: it was left as it is",
+            "give another file, or replace it with --force",
+        )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfstudy.files import private
 from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
@@ -61,7 +62,9 @@ SCRIPTS = ("page", "colours", "map_drawing", "map", "table", "trail", "main")
 """The parts of the page's program, in order: `js/NAME.js`."""
 
 
-def write_report(run: Run, summary: Summary, path: Path, embedder: Embedder | None = None) -> None:
+def write_report(
+    run: Run, summary: Summary, path: Path, embedder: Embedder | None = None, *, force: bool = False
+) -> None:
     """Write the report of `run` to `path`.
 
     Args:
@@ -69,11 +72,14 @@ def write_report(run: Run, summary: Summary, path: Path, embedder: Embedder | No
         summary: what `selfstudy.summary.summarise` returned for it.
         path: the HTML file; its folder must exist.
         embedder: places the questions on the map; without one there is no map.
+        force: also in the place of a file that is no report.
 
     Raises:
-        RunError: the file cannot be written.
+        RunError: the file cannot be written, or another one is there.
     """
-    write(path, render("report.html.j2", script(), **_context(run, summary, embedder)))
+    html = render("report.html.j2", script(), **_context(run, summary, embedder))
+    own = path == run.report_file
+    write(path, html, force=force or own, mode=private.FILE if own else private.SHARED)
 
 
 def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ConfigDict
 
 from selfstudy.recipe import name_of
 from selfstudy.records import (
@@ -30,6 +33,7 @@ from selfstudy.records import (
     VerdictKind,
 )
 from selfstudy.run import threshold
+from selfstudy.run.budget import spent_by_stage
 from selfstudy.summary.model import CAPABILITY, Method, Summary
 
 if TYPE_CHECKING:
@@ -60,12 +64,12 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         **_samples(part),
         **_auroc(run, key),
         "comparison": _comparison(run),
-        "published": (run.read_json(run.imported_file) or {}).get("published"),
+        "published": _imported(run).published,
         **_verified(part, run.recipe),
         **_gate(part),
         "verdicts": _verdicts(part),
         "seconds": run.seconds(),
-        "usage": (run.read_json(run.usage_file) or {}).get("stages", {}),
+        "usage": {stage: asdict(spent) for stage, spent in spent_by_stage(run).items()},
         "errors": _errors(run),
         "skipped": len({s.id for each in run.rounds for s in each.iter(Skipped)}),
         "rounds_detail": details,
@@ -144,14 +148,32 @@ def _scores(part: Round) -> list[Score]:
 
 def _thresholds(run: Run) -> dict[str, Any]:
     chosen = threshold.of(run)
-    made = [found for path in run.calibration_files if (found := run.read_json(path)) is not None]
+    made = [found for path in run.calibration_files if (found := run.read_as(path, _Calibrated)) is not None]
     return {
         "threshold": chosen.value,
         "threshold_source": chosen.source,
         "threshold_note": str(chosen),
         "calibrated": chosen.calibrated,
-        "calibrations": {calibration["scorer"]: calibration for calibration in made},
+        "calibrations": {calibration.scorer: calibration.model_dump() for calibration in made},
     }
+
+
+class _Calibrated(BaseModel):
+    """A file of `selfstudy calibrate`, whose figures are shown as they are."""
+
+    model_config = ConfigDict(extra="allow")
+    scorer: str
+
+
+class _Imported(BaseModel):
+    """What of imported.json counts here."""
+
+    kind: str = ""
+    published: dict[str, float] | None = None
+
+
+def _imported(run: Run) -> _Imported:
+    return run.read_as(run.imported_file, _Imported) or _Imported()
 
 
 def _samples(part: Round | None) -> dict[str, Any]:
@@ -203,7 +225,7 @@ def _capability(
     from selfstudy.probe import capability
     from selfstudy.records import Proposal
 
-    imported = part is not None and (part.run.read_json(part.run.imported_file) or {}).get("kind")
+    imported = part is not None and _imported(part.run).kind
     proposed = capability.proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)
     scores = _scores(part) if part else []
     limit = threshold.of(part.run).value if part else 0.0
@@ -233,11 +255,11 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
 
 def _gate(part: Round | None) -> dict[str, Any]:
-    written = part.run.read_json(part.gate_file) if part is not None else None
+    written = part.run.read_as(part.gate_file, Summary) if part is not None else None  # named as there
     if written is None:
         return {}
     names = ("promoted", "reasons", "notes", "gains", "known_trained")
-    return {name: written[name] for name in names if name in written}
+    return {name: getattr(written, name) for name in names if name in written.model_fields_set}
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:
@@ -265,4 +287,6 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
 def _versions(run: Run) -> dict[str, str]:
     written = run.read_json(run.provenance_file) or {}
     named = {name: str(written[name]) for name in ("selfstudy", "python", "platform") if name in written}
-    return {**named, **{name: str(version) for name, version in (written.get("packages") or {}).items()}}
+    packages = written.get("packages")
+    found = packages.items() if isinstance(packages, dict) else ()
+    return {**named, **{name: str(version) for name, version in found}}

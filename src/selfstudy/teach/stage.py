@@ -7,14 +7,13 @@ killed starts again from its first step, with the same seed, and leaves nothing 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy.errors import ModelError
-from selfstudy.files.jsonl import unfinished
+from selfstudy.files import own
 from selfstudy.models import Models, lora_targets
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel
@@ -50,9 +49,9 @@ def run_teach(
         ModelError: a phase of the recipe cannot be run with this model; found before any is.
     """
     folder = round_.adapter(arm)
-    temporary = unfinished(folder)
+    temporary = own.unfinished(folder)
     if adapters.is_complete(folder):
-        shutil.rmtree(temporary, ignore_errors=True)  # a kill may have come just before
+        own.remove(temporary)  # a kill may have come just before
         return folder
     everything = judged_questions(round_)
     gaps = gaps_to_teach(everything)
@@ -65,16 +64,16 @@ def run_teach(
     lesson = Lesson(round_.run.recipe, prompts, gaps, everything, rewordings, imported)
     if arm == "control":
         lesson = lesson.control()
-    if temporary.exists():
+    if own.check(temporary):
         report.note("an interrupted training starts again from its first step")
-        shutil.rmtree(temporary)
+        own.remove(temporary)
     _forget(round_, arm)
-    temporary.mkdir()
+    own.make(temporary)
     if not _Training(round_, models, report, lesson, temporary).run():
-        shutil.rmtree(temporary)
+        own.remove(temporary)
         return None
     adapters.publish(temporary / "final", folder)
-    shutil.rmtree(temporary)
+    own.remove(temporary)
     return folder
 
 

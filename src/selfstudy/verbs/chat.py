@@ -33,6 +33,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
+from selfstudy.run.standing import decision
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -230,12 +231,13 @@ def open_talk(
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     """The adapter that was promoted last; to compare, the last one there is will do."""
     adapters = [turn for turn in run.rounds if is_complete(turn.adapter())]
-    gates = {turn.number: run.read_json(turn.gate_file) or {} for turn in adapters}
-    promoted = [turn for turn in adapters if gates[turn.number].get("promoted")]
+    gates = {turn.number: decision(turn) for turn in adapters}
+    promoted = [turn for turn in adapters if (gate := gates[turn.number]) is not None and gate.promoted]
     if promoted:
         return promoted[-1].adapter(), [f"taught: the adapter that round {promoted[-1].number} promoted"]
     if compare and adapters:
-        why = " ".join(gates[adapters[-1].number].get("reasons") or ["verify has not decided yet."])
+        gate = gates[adapters[-1].number]
+        why = " ".join((gate and gate.reasons) or ["verify has not decided yet."])
         return adapters[-1].adapter(), [f"taught: round {adapters[-1].number}, not promoted. {why}"]
     if compare:
         raise RunError(f"{run.path} has taught nothing yet", f"selfstudy chat {run.path}, without --compare")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.library.formats import FORMATS
+from selfstudy.library.walk import files_of
 from selfstudy.models import lora
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _recipe(path: Path) -> Iterator[Finding]:
     yield _embedder(recipe)
     yield from _threshold(recipe)
     if recipe.library is not None:
-        yield _library(recipe.library)
+        yield _library(recipe.library, follow_links=recipe.gather.follow_links)
 
 
 def _threshold(recipe: Recipe) -> Iterator[Finding]:
@@ -376,13 +377,16 @@ def _embedder(recipe: Recipe) -> Finding:
     return Finding("ok", "embedder", path)
 
 
-def _library(library: str) -> Finding:
+def _library(library: str, *, follow_links: bool) -> Finding:
     if library == "atlas":
         return Finding("ok", "library", "atlas, the embedded one")
     path = Path(library)
     try:
-        files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+        found_there = files_of(path, [], follow_links=follow_links)
+        files = [one for one, _ in found_there if one.is_file()]
         readable = [one for one in files if os.access(one, os.R_OK)]
+    except SelfstudyError as error:
+        return Finding("fail", "library", error.what.removeprefix("library: "), error.hint)
     except OSError as error:
         return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
     if not readable:

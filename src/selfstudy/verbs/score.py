@@ -8,6 +8,7 @@ Knows nothing of runs.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic_core import to_json
 
 from selfstudy.errors import RecipeError, RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, private
 from selfstudy.files.cache import USER_LIMIT, Cache, cache_folder
 from selfstudy.files.rows import MalformedError, parse_line, shown, text_of
 from selfstudy.models.thinking import NoAnswerError, without_thinking
@@ -41,6 +42,8 @@ START = b'{"id":'
 """How every line of the output begins."""
 RECIPE = ".recipe.yaml"
 """Behind the name of an output file: the file that says what its scores were made with."""
+MADE_WITH = b"# selfstudy score: what the scores beside this file were made with\n"
+"""How that file begins: only such a one is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +187,16 @@ def open_output(path: Path, names: Sequence[str], recipe: Recipe) -> Counter[str
     kept = path.with_name(path.name + RECIPE)
     if ids:
         hint = "undo the change, or give another file with --out"
-        if not kept.exists():
+        if not _is_settings(kept):
             raise RunError(f"{kept} is missing, which says what the scores in {path} were made with", hint)
         changed = changed_keys(parse_recipe(read_yaml(kept), str(kept)), recipe)
         if changed:
             lines = "\n".join(f"    {line}" for line in changed)
             raise RunError(f"{path} holds scores made with another recipe:\n{lines}", hint)
     else:
+        _require_free(path, kept)
         with _explained():
-            jsonl.replace(kept, to_yaml(recipe).encode(), path)
+            jsonl.replace(kept, MADE_WITH + to_yaml(recipe).encode(), path, private.SHARED)
     jsonl.repair(path, path)
     return ids
 
@@ -202,9 +206,7 @@ def _written(path: Path, names: Sequence[str]) -> Counter[str]:
     foreign = RunError(f"{path} is no output of selfstudy score", hint)
     ids: Counter[str] = Counter()
     try:
-        if not path.exists():
-            return ids
-        with path.open("rb") as file:
+        with os.fdopen(private.open_file(path, os.O_RDONLY), "rb") as file:
             if not START.startswith(file.read(len(START))):
                 raise foreign
         for _, _, entry in jsonl.read_lines(path):
@@ -214,9 +216,35 @@ def _written(path: Path, names: Sequence[str]) -> Counter[str]:
             found = entry.get("scores")
             if found is not None and list(found) != list(dict.fromkeys(names)):
                 raise RunError(f"{path} holds scores of {', '.join(found)}, not of {', '.join(names)}", hint)
+    except FileNotFoundError:
+        return ids
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}", hint) from None
     return ids
+
+
+def _is_settings(kept: Path) -> bool:
+    """Whether a regular file is there; a pipe would be waited for."""
+    return kept.is_file() and not kept.is_symlink()
+
+
+def _require_free(path: Path, kept: Path) -> None:
+    """Refuses to begin where the output, or the file beside it, may be somebody's.
+
+    Raises:
+        RunError: it may.
+    """
+    hint = "move it to another place, or give another file with --out"
+    try:
+        ours = private.read(kept).startswith(MADE_WITH)
+    except FileNotFoundError:
+        if path.exists() and path.stat().st_size:
+            raise RunError(f"{path} is no output of selfstudy score: {kept.name} is missing", hint) from None
+        return
+    except OSError as error:
+        raise RunError(f"cannot write {kept}: {error.strerror or error}", hint) from None
+    if not ours:
+        raise RunError(f"{kept} would be replaced, and selfstudy score did not make it", hint)
 
 
 def append_rows(path: Path, data: bytes) -> None:
@@ -226,7 +254,7 @@ def append_rows(path: Path, data: bytes) -> None:
         RunError: the disk is full or the like; the file is then as it was.
     """
     with _explained():
-        jsonl.append(path, data, path)
+        jsonl.append(path, data, path, private.SHARED)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel
+
 from selfstudy.errors import DataError, RunError
 from selfstudy.files import reading
 from selfstudy.files.rows import MalformedError, Row, read_rows
@@ -200,16 +202,36 @@ def _finished(run: Run, source: _Source) -> bool:
     Raises:
         RunError: the run holds something else.
     """
-    written = run.read_json(run.imported_file)
+    written = run.read_as(run.imported_file, _Imported)
     if written is None:
         if any(any(part.path.glob("*.jsonl")) for part in run.rounds):
             raise RunError(
                 f"{run.path} holds a run that was not imported", "give a new folder with --run DIR"
             )
         return False
-    if written.get("digest") != source.digest or written.get("kind") != source.kind:
+    if written.digest != source.digest or written.kind != source.kind:
         raise RunError(
-            f"{run.path} holds an import of another file ({written.get('file')})",
+            f"{run.path} holds an import of another file ({written.file})",
             "give a new folder with --run DIR",
         )
-    return bool(written.get("finished")) and all(run.round(1).finished(s) for s in source.replaces)
+    if written.finished:
+        run.read_as(run.imported_file, _Counts)  # or it is damaged
+    return written.finished and all(run.round(1).finished(s) for s in source.replaces)
+
+
+class _Imported(BaseModel):
+    """The head of imported.json."""
+
+    file: str
+    digest: str
+    kind: str
+    finished: bool
+
+
+class _Counts(BaseModel):
+    """What else is in there when the import has finished."""
+
+    given: int
+    imported: int
+    duplicates: int
+    failed: int
