@@ -16,7 +16,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
 from selfstudy.library.index import Library
 from selfstudy.models import lora
-from selfstudy.records import Document, Question
+from selfstudy.records import Document, Question, Score
 from selfstudy.run.standing import promote
 
 from ..stories.small import cli, refusal
@@ -48,6 +48,9 @@ def rows(tmp_path: Path) -> Path:
 def run(tmp_path: Path, rows: Path) -> Path:
     """A run that selfstudy made."""
     assert cli("import", rows, "--run", tmp_path / "run")[0] == 0
+    with Run.open(tmp_path / "run") as made:
+        (question,) = made.round(1).ids(Question)
+        made.round(1).append(Score(question_id=question, scorer=s, value=0.5) for s in ("agreement", "other"))
     return tmp_path / "run"
 
 
