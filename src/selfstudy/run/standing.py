@@ -40,7 +40,8 @@ def promote(round_: Round, source: Callable[[], Path], *, move: bool) -> Path:
             return target
         if not files or hashes(temporary) != files:
             own.remove(temporary)
-            _require_known(target, written.files)
+            if not files:  # else a kill came after promoted.json was written for this round
+                _require_known(target, written.files)
             measured = source()
             run.write_json(run.promoted_file, {"round": round_.number, "files": hashes(measured)})
             if move:

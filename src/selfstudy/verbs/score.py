@@ -210,10 +210,10 @@ def _written(path: Path, names: Sequence[str]) -> Counter[str]:
             if not START.startswith(file.read(len(START))):
                 raise foreign
         for _, _, entry in jsonl.read_lines(path):
-            if not {"id", "line"} <= set(entry):
+            found = entry.get("scores")
+            if not ("line" in entry and isinstance(entry.get("id"), str) and isinstance(found, dict | None)):
                 raise foreign
             ids[entry["id"]] += 1
-            found = entry.get("scores")
             if found is not None and list(found) != list(dict.fromkeys(names)):
                 raise RunError(f"{path} holds scores of {', '.join(found)}, not of {', '.join(names)}", hint)
     except FileNotFoundError:
