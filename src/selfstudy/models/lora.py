@@ -30,13 +30,12 @@ def is_complete(folder: Path) -> bool:
 
 
 def publish(temporary: Path, folder: Path) -> None:
-    """Marks a finished folder and moves it to its place in one step; an unfinished one of ours there goes.
+    """Moves a finished folder to its place in one step, where nothing or an empty folder is.
 
     Raises:
         RunError: something else is there.
     """
     own.remove(folder)
-    own.mark(temporary)
     private.close_tree(temporary)
     temporary.rename(folder)
 
