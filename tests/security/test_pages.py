@@ -216,7 +216,8 @@ def test_a_browser_shows_the_page_and_runs_nothing_of_strangers(tmp_path: Path) 
 def browsed(page: Path) -> tuple[str, str]:
     """What a page has become after its program ran, and what the browser said of it."""
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as short:  # its socket's path may have 108 bytes
+    # below /tmp, because the path of the browser's socket may have 108 bytes
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as short:
         where = [f"--user-data-dir={short}", "--enable-logging=stderr", "--dump-dom", page.as_uri()]
         environment = {**os.environ, "TMPDIR": short}
         got = subprocess.run(
