@@ -451,14 +451,34 @@ def test_what_a_kill_of_everything_at_once_has_left_goes_at_the_next_start(
     assert all(gone(pid) for pid in others)
 
 
-def test_ctrl_c_twice(home: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+VERB = """
+import sys
+from selfstudy.cli.entry import app, main
+from selfstudy.cli.session import session
+
+@app.command()
+def ask(file: str) -> None:
+    with session():
+        from selfstudy.models import load_lm
+        from selfstudy.models.base import GREEDY, chat
+        from selfstudy.models.server.servers import Servers
+        from selfstudy.recipe import ServerModel
+
+        with Servers() as servers:
+            block = ServerModel(engine="llama-cpp", model=file)
+            load_lm(block, servers=servers).generate([chat("Hello")], GREEDY)
+
+main()
+"""
+"""A verb as the others are, which asks an engine at once and loads nothing else."""
+
+
+def test_ctrl_c_twice(home: Path, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one comes while the engine, which does not want to go, is being ended."""
     monkeypatch.setenv("FAKE_WORKER", "1")
     monkeypatch.setenv("FAKE_STUBBORN", "1")
     monkeypatch.setenv("FAKE_LOADS", "600")
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(f"model: {model().model_dump_json()}\nlibrary: atlas\nembedder: {{path: lexical}}\n")
-    command = [sys.executable, "-m", "selfstudy.cli", "probe", str(recipe), "--run", str(tmp_path / "run")]
+    command = [sys.executable, "-c", VERB, "ask", f"{model().model}/config.json"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     while len(everybody(home)) < 3:
         assert process.poll() is None, process.communicate()
@@ -469,9 +489,9 @@ def test_ctrl_c_twice(home: Path, model: Model, tmp_path: Path, monkeypatch: pyt
     while process.poll() is None and time.monotonic() < began + GONE_SECONDS:
         process.send_signal(signal.SIGINT)
         time.sleep(0.2)
-    said = process.communicate(timeout=GONE_SECONDS)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said[1]
-    assert "KeyboardInterrupt" not in said[1]
-    assert "To go on:" in said[1]
+    told = process.communicate(timeout=GONE_SECONDS)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told[1]
+    assert "KeyboardInterrupt" not in told[1]
+    assert "To go on:" in told[1]
     assert all(gone(pid, time.monotonic() + 0.5) for pid in everybody(home))
