@@ -20,11 +20,12 @@ def tokenizer_of(block: ModelBlock) -> Any:
     if weights is None:
         return None
     try:
-        where = loading.locate(weights.path, "lm")
-        return pretrained.read_tokenizer(
-            pretrained.source(weights.path, *where, weights.revision, weights.trust_remote_code)
-        )
-    except (ModelError, OSError, ValueError):  # no such folder or id here: a server may know it
+        path, is_folder = loading.locate(weights.path, "lm")
+        with loading.explained(weights.path, is_folder):
+            return pretrained.read_tokenizer(
+                pretrained.source(weights.path, path, is_folder, weights.revision, weights.trust_remote_code)
+            )
+    except ModelError:  # no such folder or id here: a server may know it
         return None
 
 

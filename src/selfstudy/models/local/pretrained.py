@@ -39,14 +39,12 @@ class ModelFiles:
         name: what messages call the model.
         folder: its files; those of a Hub id are in the Hub's cache.
         path: what transformers is to call it: the folder or the Hub id.
-        revision: of the Hub id.
         trusted: whether its own code may run.
     """
 
     name: str
     folder: Path
     path: str
-    revision: str | None = None
     trusted: bool = False
 
     @property
@@ -76,7 +74,7 @@ def source(
         )
     folder = Path(path) if is_folder else _fetched(path, revision, _SMALL)
     untrusted.require_safe(folder, code=remote_code is not False)
-    return ModelFiles(name, folder, path, revision, trusted)
+    return ModelFiles(name, folder, path, trusted)
 
 
 def _fetched(hub_id: str, revision: str | None, names: Sequence[str]) -> Path:
@@ -130,7 +128,8 @@ def _weights(source: ModelFiles, part: Path) -> untrusted.Stored:
     if source.folder != Path(source.path):
         where = part.relative_to(source.folder)
         names = untrusted.named_weights(part)
-        _fetched(source.path, source.revision, [glob.escape(str(where / name)) for name in names])
+        commit = source.folder.name  # of the settings that were looked at
+        _fetched(source.path, commit, [glob.escape(str(where / name)) for name in names])
     held = untrusted.held_by(part)
     for file in part.glob("config*.json"):
         untrusted.require_plausible(file, held)
@@ -145,10 +144,7 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
     """
     held = _weights(source, source.folder)
     config = read_config(source)
-    if not source.trusted:
-        with torch.device("meta"):  # shapes alone: no memory, however large the config says that it is
-            bones = auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
-        claimed = sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
+    if not source.trusted and (claimed := _claimed(auto, config, dtype)) is not None:
         untrusted.require_fitting(source.folder, claimed, held)
     model, info = auto.from_pretrained(
         str(source.folder),
@@ -161,6 +157,19 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
     check_complete(source.name, info)
     model.name_or_path = model.config.name_or_path = source.path
     return model
+
+
+def _claimed(auto: Any, config: Any, dtype: torch.dtype) -> int | None:
+    """Numbers of the parameters and buffers that a config describes; None if its architecture cannot tell.
+
+    Nothing is allocated, however large they are.
+    """
+    try:
+        with torch.device("meta"):
+            bones = auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
+    except (NotImplementedError, RuntimeError):  # it computes with its shapes, which are not there
+        return None
+    return sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
 
 
 def check_complete(path: str, info: dict[str, Any]) -> None:
