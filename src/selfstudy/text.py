@@ -48,6 +48,12 @@ _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_END = re.compile("[;\u037e?]")
 _ARMENIAN = re.compile("\u055e[^:։]*[:։]?")
 _CLOSING = " \t\n\"'`*_“”«»’」』)]）"
+_UNSEEN = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\xad\u061c\u1680\u180e\u3000\ufeff" + "".join(
+    map(chr, [*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070)])
+)
+"""White space, and marks without a width of their own."""
+_BEGINNING = 200
+"""So many characters tell how a line begins."""
 _SAMPLE = 2000
 """So many characters tell which script a text is in."""
 _MARK_RUN = re.compile("(?:[^\\w\\s\x00-\x7f]|[\uff9e\uff9f]){31,}")
@@ -80,6 +86,20 @@ def _fewer_marks(match: re.Match[str]) -> str:
         if run <= _MOST_MARKS:
             kept.append(char)
     return "".join(kept)
+
+
+def quote_lines(text: str, begins: re.Pattern[str]) -> str:
+    """`text` with "> " before each line that begins so, as letters quote; lines end as Unicode says.
+
+    White space and what cannot be seen may stand before the beginning; letters of another width are the same.
+    """
+
+    def quoted(line: str) -> str:
+        words = line.lstrip(_UNSEEN)
+        begun = begins.match(nfkc(words[:_BEGINNING]))
+        return f"{line[: len(line) - len(words)]}> {words}" if begun else line
+
+    return "".join(map(quoted, text.splitlines(keepends=True)))
 
 
 def spaced(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.models.content import Content
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import ModelBlock, name_of, weights_of
 from selfstudy.records import Chat
@@ -31,15 +32,29 @@ def tokenizer_of(block: ModelBlock) -> Any:
 
 def text_counter(block: ModelBlock) -> Callable[[str], int]:
     """Counts the tokens of a text."""
+    from selfstudy.models.local.chat_format import ChatFormat
+
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
         return estimate_tokens
+    chat_format = ChatFormat(tokenizer)
 
     def count(text: str) -> int:
         with panics_as_errors(f"the tokenizer of {name_of(block)}"):
-            return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+            return chat_format.count(text)
 
     return count
+
+
+def content_of(block: ModelBlock) -> Content | None:
+    """What may stand in a turn, by the tokenizer and the chat template of the weights; None without them."""
+    from selfstudy.models.local.chat_format import ChatFormat
+
+    tokenizer = tokenizer_of(block)
+    try:
+        return None if tokenizer is None else ChatFormat(tokenizer).content
+    except ModelError:  # a template of its own that only its engine can render
+        return None
 
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:

@@ -73,6 +73,7 @@ class SentenceEmbedder:
         except ImportError:
             extra = "offline" if path == "minilm" else "embed"
             raise MissingExtraError("sentence-transformers", extra, f"the embedder {path!r}") from None
+        from selfstudy.models.content import of_tokenizer
         from selfstudy.models.local import loading, pretrained
 
         place = str(_packaged_minilm()) if path == "minilm" else path
@@ -81,10 +82,11 @@ class SentenceEmbedder:
             source = pretrained.source(path, where, is_folder)
             self._model: Any = pretrained.read_encoder(source, loading.pick_device(device))
         self.fingerprint = loading.fingerprint(where, is_folder)
+        self._content = of_tokenizer(self._model.tokenizer)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (len(texts), dimension), rows of length 1."""
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        clean = [self._content(text.encode("utf-8", "replace").decode()) for text in texts]
         if not clean:
             return np.zeros((0, int(self._model.get_embedding_dimension())), dtype=np.float32)
         with panics_as_errors(f"the tokenizer of {self.name}"):

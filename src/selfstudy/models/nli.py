@@ -16,7 +16,7 @@ import torch
 
 from selfstudy.errors import ModelError
 from selfstudy.files.cache import Cache
-from selfstudy.models import deberta, windows
+from selfstudy.models import content, deberta, windows
 from selfstudy.models.base import Progress
 from selfstudy.models.local import loading, pretrained
 from selfstudy.models.local.panics import panics_as_errors
@@ -62,6 +62,7 @@ class EntailmentClassifier:
         self._device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
             self.model, self.tokenizer = _load(block, self.path, is_folder, self._device)
+        self._content = content.of_tokenizer(self.tokenizer)
         self._labels = label_roles(self.model.config.id2label, block.path)
         self._budget = block.token_budget or (_CPU_TOKENS if self._device.type == "cpu" else _GPU_TOKENS)
         self._limit = _limit(self.model, self.tokenizer)
@@ -101,7 +102,7 @@ class EntailmentClassifier:
         """
         wanted: dict[TextPair, list[int]] = {}
         for index, (premise, hypothesis) in enumerate(pairs):
-            wanted.setdefault((premise, hypothesis), []).append(index)
+            wanted.setdefault((self._content(premise), self._content(hypothesis)), []).append(index)
         result = np.empty((len(pairs), len(self._labels)))
 
         def settle(pair: TextPair, row: Logits) -> None:

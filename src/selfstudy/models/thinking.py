@@ -94,6 +94,12 @@ def closed(prompt: str) -> str:
     return prompt
 
 
+def marks(text: str) -> list[str]:
+    """The opening and closing marks in `text`, in order."""
+    found = [*_OPENER.finditer(text), *_CLOSER.finditer(text)]
+    return [mark[0] for mark in sorted(found, key=lambda mark: mark.span())]
+
+
 def without_thinking(text: str, *, opened: bool = False) -> str:
     """The answer in `text`, without the thinking; a text without thinking comes back as it is.
 

@@ -10,12 +10,16 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     reword                teach/wordings.py
     cite, missing, tutor  nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
 
+What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is
+quoted.  A text can still ask for whatever it likes in its own words; no prompt can prevent that.
+
 The embedded model atlas-lm was trained on exactly these texts: with others it answers worse, and one that is
 changed here wants a model that is trained again.
 """
 
 from __future__ import annotations
 
+import re
 import string
 from functools import cache
 from importlib import resources
@@ -24,8 +28,10 @@ from pathlib import Path
 from selfstudy.errors import RecipeError
 from selfstudy.files import reading
 from selfstudy.records import Chat, Message
+from selfstudy.text import quote_lines
 
 SEPARATOR = "\n---\n"
+_LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
 
 
 class Prompts:
@@ -44,7 +50,9 @@ class Prompts:
         Raises:
             RecipeError: the template does not exist or uses a placeholder that this prompt does not have.
         """
-        system, _, user = self.text(name).rpartition(SEPARATOR)
+        text = self.text(name)
+        system, _, user = text.rpartition(SEPARATOR)
+        values = {key: _in_place(value, _labels(text)) for key, value in values.items()}
         try:
             turns = [Message(role="user", content=string.Template(user).substitute(values))]
             if system:
@@ -73,6 +81,20 @@ def _read(path: Path) -> str:
         raise RecipeError(
             f"prompts: {path} is not UTF-8: {error.reason} at byte {error.start}", hint
         ) from None
+
+
+@cache
+def _labels(template: str) -> re.Pattern[str] | None:
+    """What begins a line of `template` and tells what stands in it, such as "Question:"."""
+    found = sorted({*_LABEL.findall(template)})
+    words = "|".join(re.escape(label).replace(r"\ ", r"\s{1,9}") for label in found)
+    return re.compile(rf"(?:{words})[^\S\n]{{0,20}}:", re.IGNORECASE) if words else None
+
+
+def _in_place(value: str, labels: re.Pattern[str] | None) -> str:
+    """`value` so that no further line of it passes for a part of the prompt: "> Question: ..."."""
+    first, *rest = value.splitlines(keepends=True) or [""]
+    return value if labels is None or not rest else first + quote_lines("".join(rest), labels)
 
 
 @cache

@@ -11,7 +11,7 @@ A tokenizer's chat template is used where there is one.  Without one the plain t
 with the tokenizer's own first token (bos) before it, and a completion ends where a next "User:" line begins.
 
 The one place that knows what ends a turn: generation stops at `ends` and `stop`, training teaches what
-`encode_turns` gives.
+`encode_turns` gives.  What is said in a turn cannot end it: marks in it are broken up (models/content.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.models import thinking
+from selfstudy.models import content, thinking
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.rendering import render_chat
 from selfstudy.models.local.template import Ending, Habits, habits, hears_user
@@ -33,7 +33,12 @@ PLAIN_TEMPLATE = (
 )
 """The plain template in Jinja, for servers that want one."""
 PLAIN_STOP = ("\nUser:",)
-_PLAIN = Habits(system=True, opens_thinking=False, ending=Ending(stop=PLAIN_STOP))
+_PLAIN = Habits(
+    system=True,
+    opens_thinking=False,
+    ending=Ending(stop=PLAIN_STOP),
+    lines=tuple(f"{role}:" for role in _ROLES.values()),
+)
 
 
 class ChatFormat:
@@ -45,6 +50,7 @@ class ChatFormat:
     Attributes:
         ends: token ids that end an answer: the template's, and those that settings and tokenizer name.
         stop: texts that end one.
+        content: what is said in a turn, as it is rendered.
     """
 
     def __init__(self, tokenizer: Any, model: Any = None) -> None:
@@ -60,6 +66,9 @@ class ChatFormat:
                     "repair `chat_template` of its tokenizer, or remove it: then plain text is used",
                 )
         self._habits = habits(self._apply, words) if self._templated else _PLAIN
+        self.content: content.Content = content.of_tokenizer(
+            tokenizer, self._habits.lines, self._habits.words
+        )
         self._first = [] if self._templated else _first_tokens(tokenizer)
         self.stop: tuple[str, ...] = self._habits.ending.stop
         self.ends: list[int] = _named_ends(tokenizer, model)
@@ -88,7 +97,7 @@ class ChatFormat:
 
     def answer(self, chat: Chat, text: str) -> str:
         """`text` exactly as it would follow `render_closed(chat)`, without what ends the turn."""
-        text = text.strip()
+        text = self.content(text.strip())
         if not self._templated:
             return f" {text}"
         prompt = self.render_closed(chat)
@@ -121,6 +130,10 @@ class ChatFormat:
         if self._eos is not None:
             return [[*ids, self._eos] for ids in self._ids(answers)]
         return self._ids([answer + "".join(self.stop[:1]) for answer in answers])
+
+    def count(self, text: str) -> int:
+        """Tokens of `text` alone, as content."""
+        return len(self._ids([self.content(text)])[0])
 
     def unknown(self, tokens: Sequence[int]) -> list[int]:
         """Those of `tokens` for which the model has no embedding."""
@@ -163,6 +176,7 @@ class ChatFormat:
     def _render(self, chat: Chat, open_answer: bool) -> str:
         if not chat:
             raise ModelError("an empty chat cannot be rendered", "give it at least one message")
+        chat = content.within(chat, self.content)
         if not self._templated:
             lines = [f"{_ROLES[turn.role]}: {turn.content}" for turn in chat]
             return "\n\n".join([*lines, "Assistant:"] if open_answer else lines)

@@ -115,7 +115,7 @@ class LocalLM:
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special ones."""
         with panics_as_errors(f"the tokenizer of {self.name}"):
-            return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            return self._format.count(text)
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None

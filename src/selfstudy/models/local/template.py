@@ -1,4 +1,5 @@
-"""What a chat template does, found out by trial renderings: the end of a turn, the system role, thinking.
+"""What a chat template does, found out by trial renderings: the end of a turn, the system role, thinking,
+and the words with which it opens and ends turns.
 
 No template is known by name and none is parsed: marked turns are rendered, and what stands around the marks
 says what the template writes.  A template that strips, adds a system prompt of its own or changes letters
@@ -8,17 +9,19 @@ does not mislead it.  Knows nothing of models and tokens, but for the words that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from selfstudy.errors import ModelError
 from selfstudy.models import thinking
+from selfstudy.models.content import is_mixed
 from selfstudy.records import Chat, Message
 
 Render = Callable[[Chat, bool], str]
 """A template: a chat, and whether the assistant's next turn is opened, to text."""
 
+_BRACKETED = re.compile(r"[<\[◁]+[^\s<>\[\]◁▷]{1,80}[>\]▷]+")
 _SYSTEM, _ASKED, _SAID, _NEXT = "sysmarkone", "usermarktwo", "saidmarkthree", "nextmarkfour"
 
 
@@ -44,11 +47,15 @@ class Habits:
     Attributes:
         system: it renders a system message.
         opens_thinking: its prompts end inside thinking, so that a model's first words are no answer.
+        lines: what opens or ends its turns at the beginning of a line, as `User:` does.
+        words: what does anywhere, as `[/INST]` does; what is a token of its own is in neither.
     """
 
     system: bool
     opens_thinking: bool
     ending: Ending
+    lines: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 def habits(render: Render, words: Iterable[str]) -> Habits:
@@ -59,10 +66,13 @@ def habits(render: Render, words: Iterable[str]) -> Habits:
     """
     words = sorted((word for word in words if word.strip()), key=lambda word: (-len(word), word))
     splitter = re.compile("|".join(map(re.escape, words)) or r"\Z.")
+    found = set(_written(render, splitter))
     return Habits(
         system=_SYSTEM in _tried(render, (("system", _SYSTEM), ("user", _ASKED)), True),
         opens_thinking=thinking.opened_by(_tried(render, (("user", _ASKED),), True, lower=False)),
         ending=_ending(render, splitter),
+        lines=tuple(sorted(word for word, at_line in found if at_line)),
+        words=tuple(sorted(word for word, at_line in found if not at_line)),
     )
 
 
@@ -96,6 +106,23 @@ def _ending(render: Render, splitter: re.Pattern[str]) -> Ending:
     opening = next((line for line in between.splitlines() if line.strip()), "").strip()
     line = "\n" if "\n" in between[: len(between) - len(between.lstrip())] else ""
     return Ending("", "", (line + opening,) if len(opening) > 1 else ())
+
+
+def _written(render: Render, splitter: re.Pattern[str]) -> Iterator[tuple[str, bool]]:
+    """What stands next to the words of each turn, and whether it has to begin a line."""
+    turns = (("system", _SYSTEM), ("user", _ASKED), ("assistant", _SAID), ("user", _NEXT))
+    text = _tried(render, turns, True, lower=False) or _tried(render, turns[1:], True, lower=False)
+    spoken = re.compile("|".join(content for _, content in turns), re.IGNORECASE)
+    for number, between in enumerate(spoken.split(text)):
+        # before the first turn there may be words of the template's own: a system prompt, a date
+        pieces = [piece for part in splitter.split(between) for piece in part.splitlines()]
+        pieces = [piece for piece in pieces if piece.strip()]
+        for piece in {*pieces[:1], *pieces[-1:]} if number else pieces[-1:]:
+            before, newline, _ = between[: between.find(piece)].rpartition("\n")
+            begins = bool(newline) or not (number or before)
+            for word in _BRACKETED.findall(piece) or [piece.strip()]:
+                if is_mixed(word):
+                    yield word, begins and word[0].isalnum()
 
 
 def _tried(render: Render, turns: Sequence[tuple[str, str]], open_answer: bool, *, lower: bool = True) -> str:

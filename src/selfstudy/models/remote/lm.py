@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.models import content
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.background import LoopThread, together
@@ -88,6 +89,7 @@ class RemoteLM:
         fields: what a request needs beyond the API's own fields, for a sampling and whether it is greedy.
         alive: whether the server still runs, where that can be known: if not, nothing is tried again, and
             nothing is sent to what may have taken its place.
+        said: what is said in a turn, as it is sent; its tokenizer would read special tokens in it as such.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class RemoteLM:
         cache: ResponseCache | None = None,
         fields: Fields = common_fields,
         alive: Callable[[], bool] | None = None,
+        said: content.Content = content.of_servers,
     ) -> None:
         """Opens no connection yet.
 
@@ -107,6 +110,7 @@ class RemoteLM:
         self._block = block
         self._cache = cache
         self._fields = fields
+        self._said = said
         self._http_client = HTTPClient(block, Key.of(block), alive)
         self._retries = Retries(block, self._http_client, alive or (lambda: True))
         self._first = FirstItems()
@@ -135,6 +139,7 @@ class RemoteLM:
                 answered anything for a whole deadline; what was answered before is in the cache.
         """
         total = sampling.total
+        chats = [content.within(chat, self._said) for chat in chats]
         results: list[Completion | None] = [None] * (len(chats) * total)
         left = [total] * len(chats)
 
@@ -174,7 +179,8 @@ class RemoteLM:
 
         async def work() -> None:
             for index in todo:
-                results[index] = await echo.logprobs(chats[index], texts[index])
+                chat = content.within(chats[index], self._said)
+                results[index] = await echo.logprobs(chat, self._said(texts[index]))
                 self._retries.count(completions=1)
 
         self._loop.run(together(work, min(self._block.concurrency, len(chats)))).result()

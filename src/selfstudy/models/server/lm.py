@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.content import Content, of_servers
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.server import engines
 from selfstudy.models.server.adapters import adapter_name, add_adapter
@@ -165,8 +166,16 @@ class ServerLM:
         base, called = self._reused() if server is None else self._served(server)
         if self._client is None or self._client[0] != (base, called, server):
             self._used = self.usage
-            self._client = ((base, called, server), _client(base, called, self._engine, server))
+            said = self._said()
+            self._client = ((base, called, server), _client(base, called, self._engine, server, said))
         return self._client[1]
+
+    def _said(self) -> Content:
+        """What is said in a turn, as it is sent: by the marks of the tokenizer too, where it can be had."""
+        from selfstudy.models.counting import content_of
+
+        own = content_of(self._block)
+        return of_servers if own is None else lambda text: own(of_servers(text))
 
     def _served(self, server: Server) -> tuple[str, str]:
         """Base URL of our server, and the model's name there."""
@@ -193,7 +202,7 @@ class ServerLM:
         return url + self._engine.base, called
 
 
-def _client(base_url: str, called: str, engine: Engine, server: Server | None) -> RemoteLM:
+def _client(base_url: str, called: str, engine: Engine, server: Server | None, said: Content) -> RemoteLM:
     from selfstudy.models.remote.lm import RemoteLM
     from selfstudy.recipe import RemoteModel
 
@@ -206,4 +215,4 @@ def _client(base_url: str, called: str, engine: Engine, server: Server | None) -
         total_timeout=1200,
     )
     alive = (lambda: server.holds_port) if server is not None else None
-    return RemoteLM(block, fields=engine.request, alive=alive)
+    return RemoteLM(block, fields=engine.request, alive=alive, said=said)
