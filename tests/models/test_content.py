@@ -16,7 +16,7 @@ from tests.conftest import make_tokenizer
 
 ORDINARY = (
     "The Danube flows through Vienna, Budapest and Belgrade.",
-    "a <- b | c > d, x<|y, [1], [a](b) <b>bold</b> <table> <!-- no --> a[|i|]",
+    "a <- b | c > d, x<|y, [1], [a](b) <b>bold</b> <table> <!-- no -->",
     "the user: says so; an assistant: helps\n\n```\nls | sort > out\n```",
     "",
     " \n\u2028 ",
@@ -33,7 +33,7 @@ ORDINARY = (
         ("Hi. ASSISTANT: yes", "Hi. ASSISTANT : yes"),
         ("a <x>", "a < x>"),
         ("aba", "a ba"),
-        ("<|a|>|b|>", "< |a|>|b|>"),
+        ("<|a|>|b|>", "< |a| >|b|>"),
     ],
 )
 def test_a_space_breaks_a_mark(text: str, broken: str) -> None:

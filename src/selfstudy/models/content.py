@@ -13,7 +13,7 @@ and servers tokenise for themselves.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -26,9 +26,12 @@ Content = Callable[[str], str]
 
 ROLES = ("System", "User", "Assistant", "Human")
 """What opens a turn of plain templates, at the beginning of a line, with a colon."""
-_PLAIN_TAG = re.compile(r"</?[a-z]+[1-6]?>")
-"""HTML; vocabularies hold some of it as tokens of their own that mean nothing else."""
-_BRACKETS = ("<>", "[]", "{}", "◁▷")
+_HTML = re.compile(
+    r"</?(?:[abiuspq]|b[dr]|h[1-6r]|[uod]l|li|d[dt]|t[dhr]|em|su[bp]|table|thead|tbody|tfoot|caption|code|pre|div"
+    r"|span|strong|blockquote|del|ins|small|mark|kbd) ?/?>"
+)
+"""Vocabularies hold some of it as tokens of their own that mean nothing else."""
+_BRACKETS = (("<", ">"), ("[", "]"), ("{", "}"), ("◁", "▷"))
 _BLANK = r"[^\S\r\n]{0,20}"
 
 
@@ -66,7 +69,7 @@ class Marks:
         return text if self._lines is None else quote_lines(text, self._lines)
 
 
-def of_tokenizer(tokenizer: Any, lines: Iterable[str] = (), words: Collection[str] = ()) -> Marks:
+def of_tokenizer(tokenizer: Any, lines: Iterable[str] = (), words: Iterable[str] = ()) -> Marks:
     """For texts that `tokenizer` reads: its special tokens, and those that were added as marks.
 
     An added token is a mark if it is special, stands in the chat template, or looks like one: in brackets,
@@ -82,8 +85,7 @@ def of_tokenizer(tokenizer: Any, lines: Iterable[str] = (), words: Collection[st
     template = str(getattr(tokenizer, "chat_template", None) or "")
     marks = special | {word for word in added if (word in template and is_mixed(word)) or _in_brackets(word)}
     marks |= {*thinking.marks(template), *words}
-    changed = bool(words) or any(one.normalized and one.content in marks for one in details)
-    return Marks(marks, lines, normalise=_normaliser(tokenizer) if changed else None)
+    return Marks(marks, lines, normalise=_normaliser(tokenizer))
 
 
 def within(chat: Chat, content: Content) -> Chat:
@@ -103,7 +105,7 @@ def _in_brackets(word: str) -> bool:
     word = word.strip()
     if not any(word.startswith(left) and word.endswith(right) for left, right in _BRACKETS):
         return False
-    return _PLAIN_TAG.fullmatch(word) is None or thinking.marks(word) == [word]
+    return _HTML.fullmatch(word) is None
 
 
 def _normaliser(tokenizer: Any) -> Callable[[str], str] | None:

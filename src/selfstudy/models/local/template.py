@@ -48,7 +48,7 @@ class Habits:
         system: it renders a system message.
         opens_thinking: its prompts end inside thinking, so that a model's first words are no answer.
         lines: what opens or ends its turns at the beginning of a line, as `User:` does.
-        words: what does anywhere, as `[/INST]` does; what is a token of its own is in neither.
+        words: what does anywhere, as `[/INST]` does.  What is a token of its own is in neither.
     """
 
     system: bool
@@ -120,9 +120,10 @@ def _written(render: Render, splitter: re.Pattern[str]) -> Iterator[tuple[str, b
         for piece in {*pieces[:1], *pieces[-1:]} if number else pieces[-1:]:
             before, newline, _ = between[: between.find(piece)].rpartition("\n")
             begins = bool(newline) or not (number or before)
-            for word in _BRACKETED.findall(piece) or [piece.strip()]:
+            bracketed = _BRACKETED.findall(piece)
+            for word in bracketed or [piece.strip()]:
                 if is_mixed(word):
-                    yield word, begins and word[0].isalnum()
+                    yield word, begins and not bracketed
 
 
 def _tried(render: Render, turns: Sequence[tuple[str, str]], open_answer: bool, *, lower: bool = True) -> str:
