@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import Any
 
 from selfstudy.models import thinking
+from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.records import Chat, Message
 from selfstudy.text import quote_lines
 
@@ -115,7 +116,8 @@ def _normaliser(tokenizer: Any) -> Callable[[str], str] | None:
 
     def normalise(text: str) -> str:
         try:
-            return str(normaliser.normalize_str(text)).replace("▁", " ")  # SentencePiece's space
+            with panics_as_errors("the tokenizer"):
+                return str(normaliser.normalize_str(text)).replace("▁", " ")  # SentencePiece's space
         except UnicodeError:  # a lone surrogate: whoever tokenises the text will say so
             return text
 

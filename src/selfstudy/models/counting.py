@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import ModelError
@@ -15,11 +16,11 @@ from selfstudy.text import estimate_tokens
 
 def tokenizer_of(block: ModelBlock) -> Any:
     """The tokenizer of the weights behind a block; None where they are a server's own."""
+    weights = weights_of(block)
+    if weights is None or _has_none(Path(weights.path)):
+        return None
     from selfstudy.models.local import loading, pretrained
 
-    weights = weights_of(block)
-    if weights is None:
-        return None
     try:
         path, is_folder = loading.locate(weights.path, "lm")
         with loading.explained(weights.path, is_folder):
@@ -28,6 +29,12 @@ def tokenizer_of(block: ModelBlock) -> Any:
             )
     except ModelError:  # no such folder or id here: a server may know it
         return None
+
+
+def _has_none(folder: Path) -> bool:
+    """Whether it is a folder without any tokenizer, which need not be tried: that takes seconds."""
+    names = ("*tok*", "*vocab*", "*.model")
+    return folder.is_dir() and not any(file for name in names for file in folder.glob(name))
 
 
 def text_counter(block: ModelBlock) -> Callable[[str], int]:
