@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.models.content import Content
+from selfstudy.models.content import Content, of_tokenizer
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import ModelBlock, name_of, weights_of
 from selfstudy.records import Chat
@@ -38,30 +38,32 @@ def _has_none(folder: Path) -> bool:
 
 
 def text_counter(block: ModelBlock) -> Callable[[str], int]:
-    """Counts the tokens of a text."""
-    from selfstudy.models.local.chat_format import ChatFormat
-
+    """Counts the tokens of a text, as content."""
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
         return estimate_tokens
-    chat_format = ChatFormat(tokenizer)
+    content = _content(tokenizer)
 
     def count(text: str) -> int:
         with panics_as_errors(f"the tokenizer of {name_of(block)}"):
-            return chat_format.count(text)
+            return len(tokenizer(content(text), add_special_tokens=False)["input_ids"])
 
     return count
 
 
 def content_of(block: ModelBlock) -> Content | None:
     """What may stand in a turn, by the tokenizer and the chat template of the weights; None without them."""
+    tokenizer = tokenizer_of(block)
+    return None if tokenizer is None else _content(tokenizer)
+
+
+def _content(tokenizer: Any) -> Content:
     from selfstudy.models.local.chat_format import ChatFormat
 
-    tokenizer = tokenizer_of(block)
     try:
-        return None if tokenizer is None else ChatFormat(tokenizer).content
-    except ModelError:  # a template of its own that only its engine can render
-        return None
+        return ChatFormat(tokenizer).content
+    except ModelError:  # a template that only the model's own engine can render
+        return of_tokenizer(tokenizer)
 
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:
