@@ -43,6 +43,7 @@ from selfstudy.verbs.importing.preferences import preference_records
 OURS = (SelfstudyError, MalformedError, NoAnswerError)
 """What a parser may raise: errors that say what is wrong with the input."""
 Parse = Callable[[str, Path], object]
+Seed = tuple[str, str, str]
 
 
 def _file(name: str, read: Callable[[Path], object], form: str = "{}") -> Parse:
@@ -190,7 +191,7 @@ SEEDS = (*(("", unit, "") for unit in UNITS), *FRAMED)
 """What stands before, what is repeated, what stands behind."""
 
 
-def hostile(seed: tuple[str, str, str], length: int) -> str:
+def hostile(seed: Seed, length: int) -> str:
     """About `length` characters."""
     before, unit, behind = seed
     return before + unit * max(1, length // len(unit)) + behind
