@@ -155,14 +155,8 @@ def test_no_stage_reads_the_block_of_another(stage: str) -> None:
 
 
 GROUND = (
-    "errors.py",
-    "records.py",
-    "environment.py",
-    "text.py",
-    "duplicates.py",
-    "stats.py",
-    "progress.py",
-    "version.py",
+    *("errors.py", "records.py", "environment.py", "text.py", "duplicates.py", "stats.py", "progress.py"),
+    *("version.py", "secrets.py", "screen.py"),
 )
 
 
@@ -393,6 +387,23 @@ def test_models_and_templates_of_others_are_read_in_one_place() -> None:
                 if door in DOORS and door not in FOREIGN_DOORS.get(relative(path), set()):
                     wrong.add((relative(path), called))
     assert not wrong
+
+
+def test_one_file_writes_to_the_terminal() -> None:
+    """There control characters and keys are taken out of other people's words."""
+    printing = re.compile(
+        r"(?<![.\w])print\(|typer\.s?echo\(|\bConsole\(|sys\.std(out|err)\.write\(|print_exc"
+    )
+    wrong = {
+        relative(path)
+        for path in FILES
+        if printing.search(path.read_text(encoding="utf-8")) and not relative(path).startswith(MAY_PRINT)
+    }
+    assert not wrong
+
+
+MAY_PRINT = ("screen.py", "atlas/", "models/server/watchdog.py", "models/server/serve_fixes.py")
+"""Besides the one: what makes the embedded models, and what runs in processes of its own."""
 
 
 def test_ray_is_imported_in_one_file() -> None:

@@ -66,4 +66,9 @@ def child_environment(*, downloads: bool, mine: Mapping[str, str] | None = None)
 def _harmless(name: str) -> bool:
     if name not in _NAMES and not name.startswith(_FAMILIES):
         return False
-    return not _SECRETS & set(name.upper().split("_"))
+    return not names_secret(name)
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret, such as a key or a password."""
+    return bool(_SECRETS & set(name.upper().split("_")))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from selfstudy import screen
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -44,9 +46,7 @@ class Terminal:
     """Bars on a terminal, plain lines elsewhere. Tasks may be nested; all text is shown literally."""
 
     def __init__(self, console: Console | None = None) -> None:
-        from rich.console import Console
-
-        self.console = console or Console(stderr=True)
+        self.console = console or screen.console(stderr=True)
         self._progress: Progress | None = None
 
     @contextmanager
@@ -59,6 +59,7 @@ class Terminal:
                 yield advance
 
     def note(self, text: str) -> None:
+        text = screen.printable(text)
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
@@ -70,7 +71,7 @@ class Terminal:
             self._progress = _bars(self.console)
             self._progress.start()
         progress = self._progress
-        task = progress.add_task(escape(label), total=total)
+        task = progress.add_task(escape(screen.printable(label)), total=total)
         try:
             yield lambda count: progress.update(task, advance=count)
         finally:

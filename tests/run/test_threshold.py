@@ -418,13 +418,3 @@ def test_a_damaged_threshold_of_a_run_is_named(probed: Path) -> None:
     (probed / "threshold.json").write_text('{"value": 2, "source": "default"}')
     with Run.open(probed, write=False) as run, pytest.raises(RunError, match=r"threshold\.json is damaged"):
         threshold.of(run)
-
-
-def test_where_it_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "mine"))
-    assert threshold.home() == tmp_path / "mine"
-    monkeypatch.delenv("SELFSTUDY_HOME")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    assert threshold.home() == tmp_path / "data" / "selfstudy"
-    monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert threshold.home() == Path.home() / ".local/share/selfstudy"

@@ -144,6 +144,7 @@ def test_a_remote_model(tmp_path: Path, guarded: str, monkeypatch: pytest.Monkey
     text = "model: {type: remote, model: m, base_url: '%s', api_key_env: MY_KEY}\nlibrary: atlas\n"
     recipe = written(tmp_path, text % guarded)
     monkeypatch.delenv("MY_KEY", raising=False)
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=127.0.0.1")
     missing = findings(recipe, tmp_path)["model"]
     assert missing.state == "fail"
     assert "$MY_KEY" in missing.fix

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from selfstudy.cli.session import RunFolder, app, say_next, session
+from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,20 +55,18 @@ def calibrate(
       {"question": "What is the capital of Peru?", "known": true}
     """
     with session():
-        from rich.console import Console
-
         from selfstudy.loop import Study
         from selfstudy.progress import Terminal
         from selfstudy.run import Run
 
         with Run.open(run) as opened:
             made = Study(opened, Terminal()).calibrate(labels, scorer, precision)
-        console = Console()
-        console.width = max(console.width, 100)  # a table that is cut says nothing
-        console.print(_table(made))
+        screen = console()
+        screen.width = max(screen.width, 100)  # a table that is cut says nothing
+        screen.print(_table(made))
         for calibration in made:
-            typer.echo(_verdict(calibration))
-            typer.echo(_chances(calibration))
+            say(_verdict(calibration))
+            say(_chances(calibration))
         say_next("report", run)
 
 

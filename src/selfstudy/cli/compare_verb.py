@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from selfstudy.cli.session import app, session
+from selfstudy.screen import console, say
 
 
 @app.command(short_help="Scorers and ways of asking, side by side.")
@@ -58,12 +59,10 @@ def compare(
 
             write_comparison(data, html, force=force)
         if json_:
-            typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+            say(json.dumps(data, indent=2))
         else:
-            from rich.console import Console
-
             from selfstudy.show.compare import print_comparison
 
-            print_comparison(data, Console())
+            print_comparison(data, console())
             if html is not None:
-                typer.echo(f"page: {html}")
+                say(f"page: {html}")

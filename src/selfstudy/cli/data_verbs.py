@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfstudy.cli.session import ModelOption, SeedOption, SetOption, app, overrides, say_next, session
+from selfstudy.cli.session import (
+    AllowOption,
+    ModelOption,
+    SeedOption,
+    SetOption,
+    app,
+    overrides,
+    say_next,
+    session,
+)
 from selfstudy.errors import DataError
+from selfstudy.screen import say
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -68,16 +78,16 @@ def import_(
         path = run or Path("runs") / file.stem
         changes = overrides(model, seed, set_)
         found = import_file(file, path, kind, changes, skip_bad=skip_bad, report=Terminal())  # type: ignore[arg-type]
-        typer.echo(
+        say(
             f"{found['kind']}: {found['given']:,} given, {found['imported']:,} imported, "
             f"{found['duplicates']:,} repeats, {found['failed']:,} failed"
         )
         if found.get("several_answers"):
             several = f"{found['several_answers']:,}"
-            typer.echo(f"questions with several answers: {several}, each taught with its page alone")
+            say(f"questions with several answers: {several}, each taught with its page alone")
         if found.get("unused"):
             counts = ((name, f"{n:,} {'row' if n == 1 else 'rows'}") for name, n in found["unused"].items())
-            typer.echo(f"columns not used: {', '.join(f'{name} ({rows})' for name, rows in counts)}")
+            say(f"columns not used: {', '.join(f'{name} ({rows})' for name, rows in counts)}")
         say_next("report" if found["kind"] == "experiment" else "teach", path)
 
 
@@ -103,6 +113,7 @@ def score(
     ] = None,
     seed: SeedOption = None,
     set_: SetOption = None,
+    allow: AllowOption = None,
 ) -> None:
     """Hallucination scores, in [0, 1], for answers that somebody else generated; higher = less consistent.
 
@@ -117,7 +128,7 @@ def score(
       selfstudy score answers.jsonl --scorer agreement --scorer semantic-entropy-discrete
       generate | selfstudy score - --scorer agreement --set answering.block_size=1
     """
-    with session():
+    with session(allow):
         nli_path = [f"nli.path={json.dumps(nli)}"] if nli is not None else []
         changes = [*nli_path, *overrides(model, seed, set_)]
         from selfstudy.progress import Terminal
@@ -195,6 +206,9 @@ def _writer(out: Path | None) -> Callable[[bytes], object]:
 
     def write(data: bytes) -> None:
         try:
+            if sys.stdout.isatty():
+                say(data.decode().rstrip("\n"))
+                return
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError:

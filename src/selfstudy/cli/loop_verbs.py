@@ -9,6 +9,7 @@ import typer
 
 from selfstudy.cli.model_verbs import MEASURE_SECONDS, MeasureOption, show_estimate
 from selfstudy.cli.session import (
+    AllowOption,
     ModelOption,
     NoCacheOption,
     RecipeFile,
@@ -23,6 +24,7 @@ from selfstudy.cli.session import (
     session,
 )
 from selfstudy.errors import RunError
+from selfstudy.screen import console, say
 
 
 @app.command(short_help="See the whole loop work, on the embedded world.")
@@ -32,6 +34,7 @@ def demo(
     model: ModelOption = None,
     set_: SetOption = None,
     no_cache: NoCacheOption = False,
+    allow: AllowOption = None,
 ) -> None:
     """See the whole loop at work on the embedded world: no GPU, no key, no network, a few minutes.
 
@@ -41,7 +44,7 @@ def demo(
       selfstudy demo --seed 1 --run runs/demo-1
       selfstudy demo --set probe.samples=5 --run runs/five-samples
     """
-    with session():
+    with session(allow):
         _learn(_demo_recipe(), run or Path("runs/demo"), overrides(model, seed, set_, no_cache))
 
 
@@ -57,6 +60,7 @@ def learn(
         bool, typer.Option("--dry-run", help="Only tell what would be asked: calls, tokens, time, cost.")
     ] = False,
     measure: MeasureOption = True,
+    allow: AllowOption = None,
 ) -> None:
     """Run the loop of a recipe: probe, gather, teach, verify, report. The same command resumes it.
 
@@ -73,7 +77,7 @@ def learn(
       nli: {path: potsawee/deberta-v3-large-mnli}
       library: ./my-docs
     """
-    with session():
+    with session(allow):
         if dry_run:
             chosen = load(recipe, overrides(model, seed, set_, no_cache))
             show_estimate(chosen, MEASURE_SECONDS if measure else 0.0)
@@ -89,6 +93,7 @@ def probe(
     model: ModelOption = None,
     set_: SetOption = None,
     no_cache: NoCacheOption = False,
+    allow: AllowOption = None,
 ) -> None:
     """Begin a run: ask the model questions and find what it does not know.
 
@@ -97,7 +102,7 @@ def probe(
       selfstudy probe my.yaml --run runs/today
       selfstudy probe my.yaml --set probe.samples=20
     """
-    with session():
+    with session(allow):
         from selfstudy.run import Run
 
         path = run or _default_run(recipe)
@@ -111,36 +116,36 @@ def probe(
 
 
 @app.command(short_help="Find evidence for the gaps.")
-def gather(run: RunFolder) -> None:
+def gather(run: RunFolder, allow: AllowOption = None) -> None:
     """Find evidence for the gaps of a run, and read reference answers out of it.
 
     \b
     Example:
       selfstudy gather runs/today
     """
-    _stage("gather", run, following="teach")
+    _stage("gather", run, allow, following="teach")
 
 
 @app.command(short_help="Train an adapter on it.")
-def teach(run: RunFolder) -> None:
+def teach(run: RunFolder, allow: AllowOption = None) -> None:
     """Train an adapter on what a run has gathered.
 
     \b
     Example:
       selfstudy teach runs/today
     """
-    _stage("teach", run, following="verify")
+    _stage("teach", run, allow, following="verify")
 
 
 @app.command(short_help="Ask again; promote or reject the adapter.")
-def verify(run: RunFolder) -> None:
+def verify(run: RunFolder, allow: AllowOption = None) -> None:
     """Ask again, before and after teaching, and promote or reject the adapter.
 
     \b
     Example:
       selfstudy verify runs/today
     """
-    _stage("verify", run, following="report")
+    _stage("verify", run, allow, following="report")
 
 
 @app.command(short_help="Write and print the report of a run.")
@@ -162,8 +167,8 @@ def report(run: RunFolder) -> None:
         print_summary_of(run)
 
 
-def _stage(verb: str, path: Path, *, following: str) -> None:
-    with session():
+def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) -> None:
+    with session(allow):
         from selfstudy.run import Run
 
         with Run.open(path) as run:
@@ -195,8 +200,6 @@ def _default_run(recipe: Path) -> Path:
 
 
 def print_summary_of(run: Path) -> None:
-    from rich.console import Console
-
     from selfstudy.files import private
     from selfstudy.run import Run
     from selfstudy.show.terminal import print_summary
@@ -207,5 +210,5 @@ def print_summary_of(run: Path) -> None:
         summary = Summary.model_validate_json(private.read(file))
     except (OSError, ValueError) as error:  # pydantic's error is a ValueError
         raise RunError(f"cannot read {file}: {error}", f"selfstudy report {run}") from None
-    print_summary(summary, Console())
-    typer.echo(f"report: {run / Run.report_file}")
+    print_summary(summary, console())
+    say(f"report: {run / Run.report_file}")

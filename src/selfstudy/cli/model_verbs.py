@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfstudy.cli.session import ModelOption, RecipeFile, SetOption, app, load, overrides, session
+from selfstudy.cli.session import (
+    AllowOption,
+    ModelOption,
+    RecipeFile,
+    SetOption,
+    app,
+    load,
+    overrides,
+    session,
+)
+from selfstudy.screen import say
 
 if TYPE_CHECKING:
     from selfstudy.recipe import Recipe
@@ -24,6 +35,7 @@ def doctor(
     recipe: Annotated[
         Path | None, typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.")
     ] = None,
+    allow: AllowOption = None,
 ) -> None:
     """Check Python, packages, memory, disk, accelerator and the embedded models; say what to fix and how.
 
@@ -34,12 +46,12 @@ def doctor(
       selfstudy doctor
       selfstudy doctor my.yaml
     """
-    with session():
+    with session(allow):
         from selfstudy.verbs.doctor import examine
 
         failed = 0
         for finding in examine(Path.cwd(), recipe):
-            typer.echo(str(finding))
+            say(str(finding))
             failed += finding.state == "fail"
         if failed:
             raise typer.Exit(1)
@@ -55,6 +67,7 @@ def estimate(
         float, typer.Option("--seconds", min=0.1, help="How long to measure.")
     ] = MEASURE_SECONDS,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    allow: AllowOption = None,
 ) -> None:
     """Tell how many calls and tokens each stage of a recipe needs, how long they take and what they cost.
 
@@ -67,7 +80,7 @@ def estimate(
       selfstudy estimate my.yaml --no-measure --json
       selfstudy estimate my.yaml --set probe.samples=5
     """
-    with session():
+    with session(allow):
         show_estimate(load(recipe, overrides(model, None, set_)), seconds if measure else 0.0, as_json=json)
 
 
@@ -86,8 +99,8 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     block = block_of(recipe, "probe")
     speeds = None
     if seconds:
-        typer.echo(f"asking the model for {seconds:g} s", err=True)
-        with servers_for(recipe, lambda text: typer.echo(text, err=True)) as servers:
+        say(f"asking the model for {seconds:g} s", err=True)
+        with servers_for(recipe, partial(say, err=True)) as servers:
             lm = load_lm(block, cache=False, servers=servers)
             speeds = measure(lm, recipe, documents, prompts, seconds)
     found = figure(recipe, documents, prompts, chat_counter(block), speeds)
@@ -96,10 +109,10 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
         from dataclasses import asdict
 
         rows = [asdict(row) for row in found.rows]
-        typer.echo(json.dumps({"stages": rows, "assumed": list(found.assumed)}, indent=2))
+        say(json.dumps({"stages": rows, "assumed": list(found.assumed)}, indent=2))
         return
     for line in _table(found):
-        typer.echo(line)
+        say(line)
 
 
 def _table(found: Estimate) -> list[str]:
@@ -145,6 +158,7 @@ def chat(
     ] = False,
     temperature: Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
+    allow: AllowOption = None,
 ) -> None:
     """Talk to a model in the terminal, a line at a time; an empty line or Ctrl-D ends it, /new begins again.
 
@@ -157,17 +171,19 @@ def chat(
       selfstudy chat runs/demo --compare
       echo "What is the capital of Fiji?" | selfstudy chat runs/demo --compare
     """
-    with session():
+    with session(allow):
+        import io
         import shutil
         import sys
 
         from selfstudy.models.server.servers import Servers
+        from selfstudy.text import clean
         from selfstudy.verbs.chat import open_talk
 
-        def say(text: str) -> None:
-            typer.echo(text, err=True)
-
-        with Servers(say=say) as servers:
+        note = partial(say, err=True)
+        if isinstance(sys.stdin, io.TextIOWrapper):  # what is no text in a pipe is no fault of ours
+            sys.stdin.reconfigure(errors="replace")
+        with Servers(say=note) as servers:
             talk = open_talk(
                 place,
                 compare=compare,
@@ -175,12 +191,12 @@ def chat(
                 max_new_tokens=max_new_tokens,
                 servers=servers,
             )
-            for note in talk.notes:
-                say(note)
+            for line in talk.notes:
+                note(line)
             typed = sys.stdin.isatty()
             while True:
                 try:
-                    line = input("> ") if typed else sys.stdin.readline()
+                    line = clean(input("> ") if typed else sys.stdin.readline())
                 except (EOFError, KeyboardInterrupt):
                     break
                 if not line.strip():
@@ -188,7 +204,7 @@ def chat(
                         break
                     continue
                 if not typed:
-                    typer.echo(f"> {line.strip()}")
+                    say(f"> {line.strip()}")
                 for shown in talk.answer(line.strip(), shutil.get_terminal_size().columns):
-                    typer.echo(shown)
-                typer.echo("")
+                    say(shown)
+                say("")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,8 @@ import typer
 
 from selfstudy.cli.interrupts import Interrupts
 from selfstudy.errors import SelfstudyError
+from selfstudy.screen import LastResort, printable, say
+from selfstudy.secrets import without_secrets
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
@@ -65,6 +68,15 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="A model folder or Hub id; the same as --set model.path=MODEL.")
 ]
 
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-key",
+        "--allow-http",
+        metavar="VARIABLE=HOST | HOST",
+        help="Let HOST have the key in $VARIABLE (or in a file: PATH=HOST), or be asked over plain http.",
+    ),
+]
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Ask remote models again what they have answered before.")
 ]
@@ -76,25 +88,32 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"selfstudy {__version__}")
+        say(f"selfstudy {__version__}")
         raise typer.Exit()
 
 
 @contextmanager
-def session() -> Iterator[None]:
+def session(allow: Sequence[str] | None = None) -> Iterator[None]:
     """What every verb runs in: quiet libraries, and each way of ending said so that a person can act on it.
 
     Exit codes: 2 for what the user can fix, 3 for a budget that is used up, 130 for Ctrl-C, 1 for what is
     our fault.
+
+    Args:
+        allow: which keys may go where, and what may be asked over plain http (`AllowOption`).
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    command = shlex.join(["selfstudy", *sys.argv[1:]])
+    logging.lastResort = LastResort(logging.WARNING)
+    command = without_secrets(shlex.join(["selfstudy", *sys.argv[1:]]))
     try:
         INTERRUPTS.listen()
-        yield
+        from selfstudy.models.remote.permissions import allowed
+
+        with allowed(allow or (), _asks if sys.stdin.isatty() and sys.stderr.isatty() else None):
+            yield
     except typer.Exit:
         raise
     except KeyboardInterrupt:
@@ -102,14 +121,14 @@ def session() -> Iterator[None]:
     except SelfstudyError as error:
         if INTERRUPTS.came:  # what failed was interrupted
             raise _stopped(command) from None
-        typer.secho(f"error: {error}", err=True)
+        say(without_secrets(f"error: {error}"), err=True)
         raise typer.Exit(error.exit_code) from None
     except Exception:
         if INTERRUPTS.came:
             raise _stopped(command) from None
-        traceback.print_exc()
-        typer.secho(
-            "\nThis is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
+        say(without_secrets(traceback.format_exc()), err=True)
+        say(
+            "This is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
             "`selfstudy doctor` checks the installation. Please report the lines above. To go on:\n"
             f"  {command}",
             err=True,
@@ -121,8 +140,16 @@ def session() -> Iterator[None]:
 
 def _stopped(command: str) -> typer.Exit:
     INTERRUPTS.enough()
-    typer.secho(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
+    say(f"\nstopped; what is done is kept. To go on:\n  {command}", err=True)
     return typer.Exit(130)
+
+
+def _asks(question: str) -> bool:
+    """Puts a question to the person at the terminal; no answer is a no."""
+    try:
+        return typer.confirm(printable(question), default=False, err=True)
+    except typer.Abort:
+        return False
 
 
 def load(recipe: Path, overrides: list[str]) -> Recipe:
@@ -143,4 +170,4 @@ def overrides(
 
 
 def say_next(verb: str, run: Path) -> None:
-    typer.echo(f"next: {shlex.join(['selfstudy', verb, str(run)])}")
+    say(f"next: {shlex.join(['selfstudy', verb, str(run)])}")

@@ -56,11 +56,15 @@ def load_lm(
         cache: a remote one is not asked for what this user has already.
         servers: starts and ends the engine that a model needs, if it needs one; without it the model does so
             for itself alone, until it is forgotten or Python ends.
-        say: told if the adapter of a local one changes nothing; None: as `servers` are.
+        say: told if the adapter of a local one changes nothing, and which key goes where; None: as `servers`
+            are.
 
     Raises:
-        ModelError: it cannot be loaded; the message says why and what to do.
+        ModelError: it cannot be loaded, or the user has not allowed what it needs (remote/permissions.py);
+            the message says why and what to do.
     """
+    if say is None:
+        say = servers.say if servers is not None else lambda text: None
     if isinstance(block, ScriptedModel):
         from selfstudy.models.scripted import ScriptedLM
 
@@ -69,15 +73,16 @@ def load_lm(
         from selfstudy.models.remote.lm import RemoteLM
         from selfstudy.models.remote.response_cache import ResponseCache
 
-        return RemoteLM(block, ResponseCache.of_user() if cache else None)
+        lm = RemoteLM(block, ResponseCache.of_user() if cache else None)
+        if lm.key_use:
+            say(f"{lm.name}: {lm.key_use}")
+        return lm
     if isinstance(block, ServerModel):
         from selfstudy.models.server.lm import ServerLM
 
         return ServerLM(block, servers)
     from selfstudy.models.local.lm import LocalLM
 
-    if say is None:
-        say = servers.say if servers is not None else lambda text: None
     return LocalLM(block, say)
 
 

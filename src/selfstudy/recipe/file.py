@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -28,10 +29,11 @@ from selfstudy.recipe import (
     RemoteModel,
     ServerModel,
 )
-from selfstudy.recipe.base import Block
+from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.models import NAMES_OF_STORES
 from selfstudy.recipe.values import brief, kind_of, leaves, shortened, unreadable
 from selfstudy.records import digest
+from selfstudy.secrets import NOT_SHOWN, without_secrets
 
 
 def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recipe:
@@ -89,7 +91,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}", _SEE) from None
     except (plain_yaml.NotPlainError, UnicodeDecodeError) as error:
-        raise RecipeError(f"the recipe {path} is not YAML: {' '.join(str(error).split())}", _SEE) from None
+        said = without_secrets(" ".join(str(error).split()))
+        raise RecipeError(f"the recipe {path} is not YAML: {said}", _SEE) from None
     if not isinstance(data, dict):
         found = "empty" if data is None else f"a {type(data).__name__}, not key: value lines"
         raise RecipeError(f"the recipe {path} is {found}", _SEE)
@@ -119,8 +122,14 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but the budget, the cache and how many servers run."""
-    return recipe.model_dump(mode="json", exclude={"budget", "cache", "servers"})
+    """What makes a run what it is: all but the budget, the cache, how many servers run, and keys."""
+    data = recipe.model_dump(mode="json", exclude={"budget", "cache", "servers"})
+    for key in MODEL_KEYS:  # where its key comes from changes no answer
+        *blocks, name = key.split(".")
+        block = reduce(dict.__getitem__, blocks, data)[name] or {}
+        for ours in ("api_key_env", "api_key_file"):
+            block.pop(ours, None)
+    return data
 
 
 MOVED = {
@@ -155,7 +164,8 @@ _PATHS = (
 
 def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = "\n".join(f"    {shortened(problem, _LONGEST_TOLD)}" for problem in problems[:_MOST_TOLD])
+    told = (shortened(without_secrets(problem), _LONGEST_TOLD) for problem in problems[:_MOST_TOLD])
+    lines = "\n".join(f"    {problem}" for problem in told)
     if len(problems) > _MOST_TOLD:
         count, lines = f"more than {_MOST_TOLD} problems", f"{lines}\n    ..."
     return RecipeError(
@@ -166,7 +176,7 @@ def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
 def _show(value: object) -> str:
     if value is _ABSENT:
         return "(absent)"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = without_secrets(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -241,11 +251,12 @@ def _readable(error: Any, data: Any) -> str:
     if error["type"] == "union_tag_invalid":
         return f"{name}.type = {_show(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
     rule = error["msg"].replace("Input should be", "must be")
-    shown = "(not shown)" if name.endswith(_SECRET) else _show(error["input"])
-    return f"{name} = {shown}: {rule}"
+    hidden = error["type"] == SECRET or name.endswith(_MISTAKEN) or any(part in _PASTED for part in key)
+    return f"{name} = {NOT_SHOWN if hidden else _show(error['input'])}: {rule}"
 
 
-_SECRET = (".api_key_env", ".api_key_file", ".base_url", ".url")
+_MISTAKEN = (".api_key_env", ".api_key_file", ".base_url", ".url")
+_PASTED = ("prices", "extra", "args")
 """Keys into which people put by mistake what nobody should read."""
 
 
@@ -285,7 +296,7 @@ def _is_name(block: Mapping[str, Any]) -> bool:
 def _override(data: dict[str, Any], override: str) -> None:
     """Apply one "a.b=c" to plain data, in place."""
     key, equals, text = override.partition("=")
-    shown, parts = brief(override), key.strip().split(".")
+    shown, parts = brief(without_secrets(override)), key.strip().split(".")
     if not equals or not all(parts):
         raise RecipeError(f"--set {shown}: not of the form key=value", "for example --set probe.samples=5")
     if len(parts) > _DEEPEST:
@@ -293,7 +304,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     try:
         value = plain_yaml.load(text)
     except plain_yaml.NotPlainError as error:
-        raise RecipeError(f"--set {shown}: the value is not YAML: {error}") from None
+        said = without_secrets(str(error))
+        raise RecipeError(f"--set {shown}: the value is not YAML: {said}") from None
     value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data

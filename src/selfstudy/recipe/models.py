@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from selfstudy.recipe.base import Block, Positive
+from selfstudy.recipe.base import SECRET, Block, Positive, no_secret
 from selfstudy.recipe.engine_options import harmless_option, harmless_values
+from selfstudy.recipe.values import leaves
+from selfstudy.secrets import looks_random, looks_secret
 
 
 class LocalModel(Block):
@@ -48,24 +51,31 @@ def _plain_url(value: str) -> str:
         host = where.hostname if where.port != 0 else None
     except ValueError:  # no port, no IPv6 address
         host = None
-    if not host or where.scheme not in ("http", "https"):
+    # what one parser drops or reads otherwise than the next one could lead a key to another host
+    if (
+        any(char <= " " or char in "\\\x7f" for char in value)
+        or not host
+        or where.scheme not in ("http", "https")
+    ):
         raise PydanticCustomError("url", "must begin with http:// or https://, and name a host (and a port)")
-    if where.username or where.password or where.query:
+    if "@" in where.netloc or where.query or where.fragment or "?" in value or "#" in value:
         raise PydanticCustomError(
-            "url", "must hold no user, password or query: put a key into the environment"
+            SECRET, "must hold no user, password or query, nor a fragment: put a key into the environment"
         )
+    if any(looks_random(part) or looks_secret(part) for part in (unquote(value), value)):
+        raise no_secret()
     return value.rstrip("/")
 
 
 Url = Annotated[str, AfterValidator(_plain_url)]
 
 
-def _no_secret(name: str) -> str:
-    if name.replace("_", "-").lower().endswith(("api-key", "token")):
-        raise PydanticCustomError(
-            "secret", "must not be in a recipe: our own servers need no key, a Hub token goes into $HF_TOKEN"
-        )
-    return name
+def _no_random(value: dict[str, Any]) -> dict[str, Any]:
+    """For values that go to a server or into its command line, where a key may well be pasted."""
+    for place, part in leaves(value):
+        if looks_random(place) or (isinstance(part, str) and looks_random(part)):
+            raise no_secret(place if not looks_random(place) else "")
+    return value
 
 
 EngineOption = str | int | float | bool | list[str | int | float] | None
@@ -80,10 +90,11 @@ class ServerModel(Block):
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
     args: Annotated[
         dict[
-            Annotated[str, AfterValidator(_no_secret), AfterValidator(harmless_option)],
+            Annotated[str, AfterValidator(harmless_option)],
             EngineOption | bool | list[EngineOption] | None,
         ],
         AfterValidator(harmless_values),
+        AfterValidator(_no_random),
     ] = Field(default_factory=dict)
     """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
     url: Url | None = None
@@ -103,7 +114,7 @@ class Prices(Block):
 
     prompt: Annotated[float, Field(ge=0)]
     completion: Annotated[float, Field(ge=0)]
-    currency: str = "USD"
+    currency: Annotated[str, Field(max_length=12)] = "USD"
 
 
 class RemoteModel(Block):
@@ -115,8 +126,12 @@ class RemoteModel(Block):
     base_url: Url = "https://api.openai.com/v1"
     revision: str | None = None
     """Tells answers of different weights under the same name apart in the cache; without it the URL does."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; where it is not set none is sent."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key; where it is not set none is sent.
+
+    None: OPENAI_API_KEY for https://api.openai.com, no key elsewhere.  For any other variable or host the
+    user must have allowed it (models/remote/permissions.py).
+    """
     api_key_file: Path | None = None
     """A file that holds nothing but the key (chmod 600); comes before the environment variable."""
     concurrency: Positive = 64
@@ -132,7 +147,7 @@ class RemoteModel(Block):
     """Ask for log-probabilities; some scorers need them, some servers refuse them."""
     n: Literal["auto"] | bool = "auto"
     """Whether the server gives several completions per request; auto: found out at the first."""
-    extra: dict[str, Any] = Field(default_factory=dict)
+    extra: Annotated[dict[str, Any], AfterValidator(_no_random)] = Field(default_factory=dict)
     """More fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`."""
     prices: Prices | None = None
 
@@ -144,14 +159,21 @@ class RemoteModel(Block):
             raise PydanticCustomError("extra", f"must hold none of {', '.join(sorted(ours))}")
         return value
 
-    @field_validator("api_key_env")
+    @field_validator("api_key_env", mode="before")
     @classmethod
-    def _a_name(cls, value: str) -> str:
-        if not value.isidentifier():
+    def _a_name(cls, value: Any) -> Any:
+        if isinstance(value, str) and (not _VARIABLE.fullmatch(value) or _MIXED.search(value)):
             raise PydanticCustomError(
-                "name", "must be the name of an environment variable; the key itself never goes into a recipe"
+                SECRET,
+                "must be the name of an environment variable, in capitals; the key itself never goes into a "
+                "recipe",
             )
         return value
+
+
+_VARIABLE = re.compile("[A-Z_][A-Z0-9_]{0,63}")
+_MIXED = re.compile("(?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{12,}")
+"""Four digits or more in a long word: rather a key than the name of one."""
 
 
 def _local_unless_said(value: Any) -> Any:

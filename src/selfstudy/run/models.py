@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selfstudy.models.remote.permissions import check
 from selfstudy.models.server.servers import Servers
-from selfstudy.recipe import LocalModel, ModelBlock, Recipe, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel, weights_of
 from selfstudy.run import Run
 from selfstudy.run.budget import Ledger, metered
 
@@ -93,6 +94,16 @@ class StageModels:
     servers: Servers
     _loaded: dict[str, LanguageModel] = field(default_factory=dict)
     _ledger: Ledger | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a key that may not go where the recipe sends it: now, not when its stage begins.
+
+        Raises:
+            ModelError: the user has not allowed it.
+        """
+        for block in self.run.recipe.language_models.values():
+            if isinstance(block, RemoteModel):
+                check(block)
 
     @property
     def ledger(self) -> Ledger:

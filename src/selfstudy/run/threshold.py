@@ -15,7 +15,6 @@ they are picked from is measured in probe/calibration.py.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
@@ -25,6 +24,7 @@ from pydantic_core import from_json
 
 from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import jsonl, private
+from selfstudy.files.home import HOME, home
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.probe import SCORER_FACTS
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from selfstudy.stats import Floats
 
 DEFAULT = 0.5
-HOME = "SELFSTUDY_HOME"
-"""Environment variable: the folder for what outlives a run."""
 
 
 @overload
@@ -293,16 +291,6 @@ def _options(block: Any) -> dict[str, str]:
     """What a model's engine or server is told beside the question: it may answer otherwise then."""
     given = {name: getattr(block, name, None) for name in ("args", "extra")}
     return {name: json.dumps(value, sort_keys=True) for name, value in given.items() if value}
-
-
-def home() -> Path:
-    """The folder for what outlives a run: $SELFSTUDY_HOME, or selfstudy in the user's data folder (XDG)."""
-    chosen = os.environ.get(HOME)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    data = Path(os.environ.get("XDG_DATA_HOME") or "")
-    # the XDG specification has relative paths ignored
-    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "selfstudy"
 
 
 def _damaged(path: Path, why: object) -> DataError:

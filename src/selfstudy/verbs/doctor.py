@@ -240,7 +240,7 @@ def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
     elif isinstance(block, ServerModel):
         yield from _server(role, block)
     elif isinstance(block, RemoteModel):
-        yield _remote(role, block)
+        yield from _remote(role, block)
     else:
         yield Finding("ok", role, f"scripted: {block.path}")
 
@@ -286,6 +286,7 @@ def _weights(role: str, path: str, packaged: str, *, code: bool = False) -> Find
 
 
 def _server(role: str, block: ServerModel) -> Iterator[Finding]:
+    from selfstudy.models.remote.permissions import check_http
     from selfstudy.models.server import engines
     from selfstudy.models.server.process import answers
     from selfstudy.models.server.running import models_of
@@ -298,6 +299,11 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
         yield Finding("fail", role, error.what, error.hint)
         return
     if block.url is not None:
+        try:
+            check_http(block.url)
+        except SelfstudyError as error:
+            yield Finding("fail", role, error.what, error.hint)
+            return
         address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
         if answers(address, 5):
             called = engine.called(engines.Launch(block.model))
@@ -322,29 +328,34 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
         yield Finding("ok", block.engine, f"note: {quirk}")
 
 
-def _remote(role: str, block: RemoteModel) -> Finding:
-    """Asks the server for its models, which costs nothing."""
+def _remote(role: str, block: RemoteModel) -> Iterator[Finding]:
+    """Asks the server for its models, which costs nothing; first says which key it gets."""
     import asyncio
 
     from selfstudy.models.remote.http import HTTPClient, Key, Trouble
 
-    async def ask() -> dict[str, Any]:
-        client = HTTPClient(block, Key.of(block))
+    async def ask(key: Key) -> dict[str, Any]:
+        client = HTTPClient(block, key)
         try:
             return await client.get("/models", 15)
         finally:
             await client.close()
 
     try:
-        listed = _names(asyncio.run(ask()))
+        key = Key.of(block)
+        if key:
+            yield Finding("ok", role, key.use(block.base_url))
+        listed = _names(asyncio.run(ask(key)))
     except Trouble as trouble:
         if trouble.kind == "refused":  # it answers, only not to this
-            return Finding("ok", role, f"{block.base_url} answers")
+            yield Finding("ok", role, f"{block.base_url} answers")
+            return
         fix = f"curl {block.base_url}/models   shows what is wrong; check base_url and the network"
-        return Finding("fail", role, f"{block.base_url}: {trouble}", fix)
+        yield Finding("fail", role, f"{block.base_url}: {trouble}", fix)
     except SelfstudyError as error:
-        return Finding("fail", role, error.what, error.hint)
-    return _offered(role, block.model, listed, block.base_url)
+        yield Finding("fail", role, error.what, error.hint)
+    else:
+        yield _offered(role, block.model, listed, block.base_url)
 
 
 def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Finding:

@@ -247,13 +247,15 @@ def test_what_is_given_up_holds_no_connection() -> None:
 
 
 def test_a_redirect_takes_the_key_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-0123456789abcdef")
+    monkeypatch.setenv("MY_KEY", "sk-planted-0123456789abcdef")
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=127.0.0.1")
     with FaultyServer() as other:
         for status in (301, 302, 303, 307, 308):
             moved = Reaction(status, b"", {"location": f"{other.url}/chat/completions"})
             with FaultyServer(lambda r, moved=moved: moved) as server:  # type: ignore[misc]
+                block = RemoteModel(model="m", base_url=server.url, api_key_env="MY_KEY")
                 with pytest.raises(ModelError, match="a redirect to") as caught:
-                    RemoteLM(RemoteModel(model="m", base_url=server.url)).generate([chat("q")], GREEDY)
+                    RemoteLM(block).generate([chat("q")], GREEDY)
                 assert "base_url" in caught.value.hint
         assert not other.requests
 
@@ -266,6 +268,7 @@ def test_a_proxy_is_used_for_other_hosts_only(monkeypatch: pytest.MonkeyPatch, n
 
     with FaultyServer(lambda r: Reaction(body=reply(choice("by proxy")))) as proxy, FaultyServer() as server:
         monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+        monkeypatch.setenv("SELFSTUDY_ALLOW_HTTP", "models.invalid")
         assert asked("http://models.invalid/v1") == "by proxy"
         assert [request.path for request in proxy.requests] == ["http://models.invalid/v1/chat/completions"]
         for host in ("127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0"):

@@ -46,7 +46,14 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[No
     """No key, no proxy and no cache of this user; retries without long waits; threads that take turns."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0002)
-    for name in ("OPENAI_API_KEY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in (
+        "OPENAI_API_KEY",
+        "SELFSTUDY_ALLOW_KEYS",
+        "http_proxy",
+        "HTTP_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(retries, "BACKOFF", 0.005)
@@ -399,8 +406,8 @@ def test_a_missing_choice_is_asked_for_again(serve: Callable[..., FaultyServer])
 @pytest.mark.parametrize(
     ("status", "body", "hint"),
     [
-        (401, {"error": {"message": "Incorrect API key"}}, "OPENAI_API_KEY"),
-        (403, {"error": "forbidden"}, "OPENAI_API_KEY"),
+        (401, {"error": {"message": "Incorrect API key"}}, "api_key_env"),
+        (403, {"error": "forbidden"}, "api_key_env"),
         (404, {"error": {"message": "The model 'm' does not exist"}}, "base_url"),
         (402, {}, "money"),
         (429, {"error": {"message": "You exceeded your quota", "code": "insufficient_quota"}}, "money"),
@@ -708,12 +715,13 @@ def test_the_key_comes_from_the_environment_or_a_file(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = serve()
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
     monkeypatch.setenv("OTHER_KEY", "sk-other")
     file = tmp_path / "key"
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", f"MY_KEY=127.0.0.1,OTHER_KEY=127.0.0.1,{file}=127.0.0.1")
     file.write_text("sk-file\n")
     file.chmod(0o600)
-    model(server).generate([chat("q")], GREEDY)
+    model(server, api_key_env="MY_KEY").generate([chat("q")], GREEDY)
     model(server, api_key_env="OTHER_KEY").generate([chat("q")], GREEDY)
     model(server, api_key_file=file).generate([chat("q")], GREEDY)
     assert not caplog.records
@@ -724,9 +732,12 @@ def test_the_key_comes_from_the_environment_or_a_file(
     assert sent == [f"Bearer {KEY}", "Bearer sk-other", "Bearer sk-file"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe", "sk-ключ".encode()])
-def test_a_key_file_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"two words", b"\xff\xfe", "sk-ключ".encode(), b"k" * 2**16])
+def test_a_key_file_that_is_none(
+    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "key"
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", f"{file}=api.openai.com")
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ModelError, match="key") as caught:
@@ -737,7 +748,8 @@ def test_a_key_file_that_is_none(tmp_path: Path, content: bytes | None) -> None:
 def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
     serve: Callable[..., FaultyServer], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=127.0.0.1")
     caplog.set_level(logging.DEBUG)
 
     def react(request: Request) -> Reaction:
@@ -759,7 +771,7 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
         return answers[int(request.question.split()[-1])]
 
     server = serve(react)
-    lm = model(server)
+    lm = model(server, api_key_env="MY_KEY")
     found = [row[0] for row in lm.generate(chats(11), Sampling(temperature=0.0, stop=("cdef!",)))]
     assert found[0].text == "you sent Bearer [key]"
     assert found[10].text == "you sent Bearer [key]!"
@@ -774,7 +786,7 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
     ]
     server = serve(lambda r: Reaction(401, {"error": {"message": r.headers["authorization"]}}))
     with pytest.raises(ModelError, match=r"\[key\]") as caught:
-        model(server).generate(chats(1), GREEDY)
+        model(server, api_key_env="MY_KEY").generate(chats(1), GREEDY)
     shown += [str(caught.value), str(caught.getrepr(showlocals=False, chain=True))]
     assert not any(KEY[:8] in text for text in shown)
 
@@ -782,8 +794,8 @@ def test_a_server_that_repeats_the_key_does_not_get_it_into_an_answer_or_error(
 def test_an_ordinary_word_as_a_key_stays_in_answers(
     serve: Callable[..., FaultyServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    [[found]] = model(serve(lambda r: Reaction(body=reply(choice("none of them"))))).generate(
-        [chat("q")], GREEDY
-    )
+    monkeypatch.setenv("MY_KEY", "none")
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=127.0.0.1")
+    server = serve(lambda r: Reaction(body=reply(choice("none of them"))))
+    [[found]] = model(server, api_key_env="MY_KEY").generate([chat("q")], GREEDY)
     assert found.text == "none of them"

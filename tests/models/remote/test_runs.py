@@ -26,6 +26,7 @@ KEY = "sk-planted-0123456789abcdef"
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "OPENAI_API_KEY=127.0.0.1")
     monkeypatch.chdir(tmp_path)
 
 
@@ -39,6 +40,7 @@ def recipe(folder: Path, server: FaultyServer) -> Path:
     (folder / "topics.txt").write_text("\n".join(TOPICS))
     (folder / "my.yaml").write_text(
         f"model: {{type: remote, model: m, base_url: '{server.url}', deadline: 20,\n"
+        "        api_key_env: OPENAI_API_KEY,\n"
         "        prices: {prompt: 1, completion: 2, currency: EUR}}\n"
         "probe:\n"
         "  ask: [{method: external, source: topics.txt, count: 4}]\n"

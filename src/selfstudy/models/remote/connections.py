@@ -1,16 +1,18 @@
-"""Connections to one server: the standard transport of httpx, its way there, and how long a reply may be.
+"""Connections to one server: httpx's transport, its way there, which headers go, how long a reply may be.
 
 No proxy stands between this machine and itself, whatever the environment says; where it names one for other
 hosts, that one is used.  A reply is read whole, which is enough for an API without streaming, and unpacked at
-most as far as it may be long.  Knows nothing of what is asked.
+most as far as it may be long.  What comes behind a reply is no answer to the next request: the connection is
+closed.  Knows nothing of what is asked.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import urllib.request
+import zlib
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -18,7 +20,15 @@ import httpx2
 from selfstudy.errors import ModelError
 
 LONGEST_REPLY = 64 * 2**20
-"""Bytes, unpacked; a server that sends more is broken, and memory is not for it."""
+"""Bytes, packed and unpacked; a server that sends more is broken, and memory is not for it."""
+_SENT = ("host", "connection", "accept", "content-type", "content-length", "transfer-encoding", "user-agent")
+"""Headers that a server gets.  The client would send more: what is in $OPENAI_CUSTOM_HEADERS, $OPENAI_ORG_ID
+and $OPENAI_PROJECT_ID, and what machine this is."""
+_OPENAI, _ACCOUNT = "https://api.openai.com/", ("openai-organization", "openai-project")
+"""Who may know the user's organisation and project there."""
+_PACKED = ("gzip", "x-gzip", "deflate")
+"""Content encodings that are asked for."""
+_STEP = 2**16
 _IDLE_SECONDS = 30.0
 """A connection that was not used for so long is not trusted any more."""
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -30,6 +40,7 @@ class Connections(httpx2.AsyncBaseTransport):
 
     Args:
         url: the server.
+        authorization: the header of that name; "" for none.
         alive: whether it is still the one that is meant, where that can be known: asked whenever a connection
             has been made, before anything is sent on it.
 
@@ -37,8 +48,14 @@ class Connections(httpx2.AsyncBaseTransport):
         ModelError: the environment names a proxy that cannot be used.
     """
 
-    def __init__(self, url: str, kept: int, alive: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, url: str, kept: int, authorization: str = "", alive: Callable[[], bool] | None = None
+    ) -> None:
         self._alive = alive
+        self._sent = (*_SENT, *_ACCOUNT) if f"{url}/".startswith(_OPENAI) else _SENT
+        self._added = {"Accept-Encoding": "gzip, deflate"}
+        if authorization:
+            self._added["Authorization"] = authorization
         limits = httpx2.Limits(
             max_connections=None, max_keepalive_connections=kept, keepalive_expiry=_IDLE_SECONDS
         )
@@ -63,14 +80,22 @@ class Connections(httpx2.AsyncBaseTransport):
         """
         if self._alive is not None:
             request.extensions["trace"] = self._traced
+        headers = [
+            (name, value) for name, value in request.headers.raw if name.lower().decode() in self._sent
+        ]
+        request.headers = httpx2.Headers(headers)
+        request.headers.update(self._added)
         response = await self._inner.handle_async_request(request)
         try:
-            content = await _bounded(response)
+            packed = await _bounded(response)
+            if _has_more(response):  # before the connection is handed on
+                await response.extensions["network_stream"].aclose()
         finally:
             await response.aclose()
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in _FRAMING]
+        content = _unpacked(packed, response.headers.get("content-encoding", ""))
+        rest = [(name, value) for name, value in response.headers.multi_items() if name not in _FRAMING]
         return httpx2.Response(
-            response.status_code, headers=headers, content=content, extensions=response.extensions
+            response.status_code, headers=rest, content=content, extensions=response.extensions
         )
 
     async def _traced(self, event: str, about: Mapping[str, object]) -> None:
@@ -83,16 +108,66 @@ class Connections(httpx2.AsyncBaseTransport):
 
 
 async def _bounded(response: httpx2.Response) -> bytes:
-    """The text of a reply as bytes."""
-    parts: list[bytes] = []
-    size = 0
-    async with aclosing(response.aiter_bytes()) as stream:
-        async for part in stream:
-            size += len(part)
-            if size > LONGEST_REPLY:
-                raise httpx2.DecodingError(f"a reply of more than {LONGEST_REPLY:,} bytes")
-            parts.append(part)
-    return b"".join(parts)
+    """The bytes of a reply as they were sent."""
+    found = bytearray()
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    async for part in response.stream:
+        found += part
+        if len(found) > LONGEST_REPLY:
+            raise _too_long()
+    return bytes(found)
+
+
+def _unpacked(packed: bytes, encoding: str) -> bytes:
+    """What was packed; only as it was asked for, and once: packed twice it can be a million times longer.
+
+    Raises:
+        httpx2.DecodingError: it cannot be unpacked, or is too long.
+    """
+    codings = [name for part in encoding.lower().split(",") if (name := part.strip()) not in ("", "identity")]
+    if not codings or not packed:
+        return packed
+    if len(codings) > 1 or codings[0] not in _PACKED:
+        raise httpx2.DecodingError(f"a reply packed as {encoding[:40]!r}, which was not asked for")
+    # some servers send deflate without its envelope, of which these are the first bytes
+    wrapped = codings[0] != "deflate" or (packed[0] & 15 == 8 and int.from_bytes(packed[:2]) % 31 == 0)
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32 if wrapped else -zlib.MAX_WBITS)
+    found = bytearray()
+    try:
+        for start in range(0, len(packed), _STEP):
+            found += unpacker.decompress(packed[start : start + _STEP], LONGEST_REPLY + 1 - len(found))
+            if len(found) > LONGEST_REPLY:
+                raise _too_long()
+    except zlib.error as error:
+        raise httpx2.DecodingError(f"a reply that cannot be unpacked: {error}") from None
+    if not unpacker.eof:
+        raise httpx2.DecodingError("a reply that cannot be unpacked: it is cut off")
+    return bytes(found)
+
+
+def _too_long() -> httpx2.DecodingError:
+    return httpx2.DecodingError(f"a reply of more than {LONGEST_REPLY:,} bytes")
+
+
+def _has_more(response: httpx2.Response) -> bool:
+    """Whether bytes have come behind a reply that was read whole; also where that cannot be seen.
+
+    The pool looks at the socket before it uses a connection again, but bytes that were read from it already
+    wait in the HTTP parser, the TLS layer or the event loop, and would be taken for the next answer.
+    """
+    stream: Any = response.stream
+    try:
+        connection = stream._httpcore_stream._stream._connection
+        if connection._h11_state.trailing_data != (b"", False):
+            return True
+        layer = connection._network_stream._stream
+        while hasattr(layer, "_read_bio"):
+            if layer._read_bio.pending or layer._ssl_object.pending():
+                return True
+            layer = layer.transport_stream
+        return bool(layer._protocol.read_queue)
+    except AttributeError:  # another version of these packages
+        return True
 
 
 def proxy_for(url: str) -> str | None:

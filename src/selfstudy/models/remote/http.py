@@ -1,7 +1,7 @@
 """One request to an OpenAI-compatible server: sent once, in time; what went wrong is told by kind.
 
 The `openai` client builds and sends it (its own retries are off); replies are parsed here, because its
-typed models cost more than the request.  The key stays inside: every text that leaves is rid of it.
+typed models cost more than the request.  The key stays inside: every reply is rid of it before it is used.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
@@ -21,7 +22,9 @@ from pydantic_core import from_json
 from selfstudy.errors import ModelError
 from selfstudy.models.remote.concurrency import LoadSignal
 from selfstudy.models.remote.connections import Connections
+from selfstudy.models.remote.permissions import Destination, KeySource, check, check_http
 from selfstudy.recipe import RemoteModel
+from selfstudy.secrets import SHORTEST, keep
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +37,14 @@ _SLOW = frozenset({408, 425, 429, 503, 504, 529})
 _RESTARTING = 502
 """What stands before a server says while there is none."""
 _SHOWN = 300
-_SHORTEST_SECRET = 16
-"""Characters; what people give to servers that want no key (`none`, `EMPTY`) is an ordinary word, and hiding
-it would change answers."""
+_LONGEST_KEY = 2**14
+"""Bytes; tokens of clouds have a few thousand."""
+_TALKATIVE = ("openai", "httpx2", "httpcore2")
+"""Libraries that log headers, in which a server may repeat a key."""
+_READ = 100_000
+"""Characters of an error that are looked at."""
+_MOST_VALUES = 2**22
+"""Of one reply; log-probabilities of long answers have a million, and each takes some 100 bytes of memory."""
 
 
 class Trouble(Exception):  # noqa: N818
@@ -69,38 +77,40 @@ class Trouble(Exception):  # noqa: N818
 
 
 class Key:
-    """An API key that shows itself to nobody."""
+    """An API key that shows itself to nobody, or none.
 
-    def __init__(self, value: str) -> None:
+    Attributes:
+        source: where it comes from; None: there is none to send.
+    """
+
+    def __init__(self, value: str, source: KeySource | None = None) -> None:
         self._value = value
+        self._secret = keep(value)
+        self.source = source
 
     @classmethod
     def of(cls, block: RemoteModel) -> Key:
         """The key in the block's file, else in its environment variable, else none.
 
         Raises:
-            ModelError: the file cannot be read, is empty, or holds what no key looks like.
+            ModelError: the user has not allowed that the block's server gets it; or the file cannot be read,
+                is empty, or holds what no key looks like.
         """
-        path = block.api_key_file
-        if path is None:
-            return cls(_checked(os.environ.get(block.api_key_env, ""), f"${block.api_key_env}"))
-        hint = "write the key alone into it, then: chmod 600 " + str(path)
-        try:
-            value = path.read_text(encoding="utf-8")
-            open_to_all = path.stat().st_mode & 0o077
-        except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise ModelError(f"the key file {path} cannot be read: {why}", hint) from None
-        if open_to_all:
-            log.warning("the key file %s can be read by others; fix it with: chmod 600 %s", path, path)
-        if not value.strip():
-            raise ModelError(f"the key file {path} is empty", hint)
-        return cls(_checked(value, f"the key file {path}"))
+        check(block)  # before a file is opened
+        source = KeySource.of(block)
+        if source is None:
+            return cls("")
+        value = _content(Path(source.name)) if source.is_file else os.environ.get(source.name, "")
+        return cls(_checked(value, str(source)), source)
 
     @property
     def header(self) -> str:
-        """What is sent; servers without keys take anything."""
-        return self._value or "none"
+        """What is sent; "" for none."""
+        return f"Bearer {self._value}" if self._value else ""
+
+    def use(self, url: str) -> str:
+        """Where it goes, in a sentence; "" without a key."""
+        return f"the key in {self.source} goes to {Destination.of(url)}" if self else ""
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -110,7 +120,50 @@ class Key:
 
     def hide(self, text: str) -> str:
         """`text` without the key in it; to be called before the text is cut, or part of the key stays."""
-        return text.replace(self._value, "[key]") if len(self._value) >= _SHORTEST_SECRET else text
+        return text if self._secret is None else self._secret.hide(text)
+
+    def hide_all(self, data: Any) -> Any:
+        """Parsed JSON without the key in any of its texts and names."""
+        if self._secret is None:
+            return data
+        if isinstance(data, str):
+            return self.hide(data)
+        if isinstance(data, list):
+            return [self.hide_all(part) for part in data]
+        if isinstance(data, dict):
+            return {self.hide(name): self.hide_all(part) for name, part in data.items()}
+        return data
+
+
+def _content(path: Path) -> str:
+    hint = "write the key alone into it, then: chmod 600 " + str(path)
+    try:
+        with path.open("rb") as file:
+            value = file.read(_LONGEST_KEY + 1).decode()
+        open_to_all = path.stat().st_mode & 0o077
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ModelError(f"the key file {path} cannot be read: {why}", hint) from None
+    if open_to_all:
+        log.warning("the key file %s can be read by others; fix it with: chmod 600 %s", path, path)
+    if not value.strip():
+        raise ModelError(f"the key file {path} is empty", hint)
+    return value
+
+
+def _checked(value: str, where: str) -> str:
+    value = value.strip()
+    if len(value) > _LONGEST_KEY or not value.isascii() or not value.isprintable() or " " in value:
+        raise ModelError(
+            f"{where} holds no key: it has spaces, line breaks or odd characters, or is too long",
+            "put the key alone there, exactly as its provider shows it",
+        )
+    if 0 < len(value) < SHORTEST:
+        raise ModelError(
+            f"{where} holds no key: {len(value)} characters are too few",
+            "put the key there, or nothing at all for a server that wants none",
+        )
+    return value
 
 
 class HTTPClient:
@@ -121,6 +174,14 @@ class HTTPClient:
     """
 
     def __init__(self, block: RemoteModel, key: Key, alive: Callable[[], bool] | None = None) -> None:
+        """Opens no connection yet.
+
+        Raises:
+            ModelError: it would ask another machine over plain http, which the user has not allowed.
+        """
+        check_http(block.base_url)
+        for library in _TALKATIVE:
+            logging.getLogger(library).setLevel(logging.WARNING)
         self._block = block
         self.key = key
         self._served = False
@@ -128,12 +189,12 @@ class HTTPClient:
             connect=block.connect_timeout, read=block.read_timeout, write=block.read_timeout, pool=None
         )
         self._http = httpx2.AsyncClient(
-            transport=Connections(block.base_url, kept=block.concurrency, alive=alive),
+            transport=Connections(block.base_url, block.concurrency, key.header, alive),
             follow_redirects=False,  # a key goes where the recipe says, and nowhere else
             timeout=timeout,
         )
         self._client = openai.AsyncOpenAI(
-            api_key=key.header,
+            api_key="none",  # `Connections` sends the key, and nothing that the client finds by itself
             base_url=block.base_url,
             max_retries=0,
             timeout=timeout,
@@ -181,24 +242,29 @@ class HTTPClient:
         self._served = True
         return reply
 
-    def _shown(self, text: str, most: int = _SHOWN) -> str:
-        return self.key.hide(text)[:most]
+    def _shown(self, text: str) -> str:
+        return self.key.hide(text[:_READ])[:_SHOWN]
+
+    def _read(self, content: bytes) -> Any:
+        """What a reply says, without the key: parsed JSON, or the beginning of what is none as text."""
+        try:
+            if content.count(b",") + content.count(b"[") + content.count(b"{") > _MOST_VALUES:
+                raise Trouble("malformed", f"a reply of more than {_MOST_VALUES:,} values")
+            return self.key.hide_all(from_json(content))
+        except ValueError:
+            return self.key.hide(content[:_READ].decode("utf-8", "replace"))
 
     def _parsed(self, content: bytes) -> dict[str, Any]:
-        try:
-            reply = from_json(content)
-        except ValueError:
-            reply = None
+        reply = self._read(content)
         if not isinstance(reply, dict):
-            start = self._shown(content.decode("utf-8", "replace"), 200)
-            raise Trouble("malformed", f"the reply is no JSON object: {start!r}")
+            start = reply if isinstance(reply, str) else repr(reply)
+            raise Trouble("malformed", f"the reply is no JSON object: {start[:200]!r}")
         error = reply.get("error")
         if error and not reply.get("choices"):  # an error that calls itself a success
             said, parameter = _complaint(reply)
             code = error.get("code") if isinstance(error, dict) else None
             if isinstance(code, int) and _is_passing(code):
-                raise _passing(code, self._shown(said))
-            said = self.key.hide(said)
+                raise _passing(code, said[:_SHOWN])
             raise Trouble("refused", said[:_SHOWN], parameter=parameter, detail=said)
         return reply
 
@@ -214,12 +280,8 @@ class HTTPClient:
     def _refusal(self, response: httpx2.Response) -> Trouble | ModelError:
         """What a status of 400 and above means."""
         status = response.status_code
-        try:
-            body = from_json(response.content)
-        except ValueError:
-            body = response.content.decode("utf-8", "replace")
+        body = self._read(response.content)
         said, parameter = _complaint(body)
-        said = self.key.hide(said)
         message = f"HTTP {status}: {said[:_SHOWN]}" if said else f"HTTP {status}"
         about_the_item = status == 403 and self._served  # the key is good: this text is not wanted
         if 300 <= status < 400:
@@ -240,26 +302,21 @@ class HTTPClient:
     def _hopeless(self, status: int, message: str) -> ModelError:
         block = self._block
         where = f"{block.model} at {block.base_url}"
-        source = f"the file {block.api_key_file}" if block.api_key_file else f"${block.api_key_env}"
+        source = self.key.source
         if status == 404:
             hint = "check model and base_url (it usually ends with /v1)"
         elif status in (402, 429):
             hint = "the account has no money left: top it up, then give the same command again"
         elif self.key:
             hint = f"check the key in {source}, and whether it may use this model"
-        else:
+        elif source is not None:
             hint = f"put a key into {source}"
+        else:
+            hint = (
+                "name the variable that holds its key with api_key_env, and allow it: "
+                f"--allow-key VARIABLE={Destination.of(block.base_url)}"
+            )
         return ModelError(f"{where}: {message}", hint)
-
-
-def _checked(value: str, where: str) -> str:
-    value = value.strip()
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ModelError(
-            f"{where} holds no key: it has spaces, line breaks or odd characters",
-            "put the key alone there, exactly as its provider shows it",
-        )
-    return value
 
 
 def _is_passing(status: int) -> bool:
@@ -276,14 +333,12 @@ def _passing(status: int, message: str, pause: float = 0.0) -> Trouble:
 def _complaint(body: object) -> tuple[str, str]:
     """What an error body says, and the parameter that it names; servers differ in its form."""
     error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return (" ".join(error.split()) if isinstance(error, str) else repr(error) if error else ""), ""
-    said = error.get("message") or error.get("detail") or error.get("code") or error
-    parameter = error.get("param")
-    return (
-        " ".join(str(said).split()),
-        parameter if isinstance(parameter, str) else "",
-    )
+    said, parameter = error, None
+    if isinstance(error, dict):
+        said = error.get("message") or error.get("detail") or error.get("code") or error
+        parameter = error.get("param")
+    text = said if isinstance(said, str) else repr(said) if said else ""
+    return " ".join(text[:_READ].split()), parameter if isinstance(parameter, str) else ""
 
 
 def _is_spent(body: object) -> bool:
@@ -301,6 +356,6 @@ def _pause(headers: httpx2.Headers) -> float:
             pass
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
     return 0.0

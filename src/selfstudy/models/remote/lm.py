@@ -103,7 +103,8 @@ class RemoteLM:
         """Opens no connection yet.
 
         Raises:
-            ModelError: the key file cannot be used.
+            ModelError: the key cannot be used, or the user has not allowed that this server gets it, or that
+                it is asked over plain http.
         """
         self.name = block.model + (f"@{block.revision}" if block.revision else "")
         self.prices = block.prices
@@ -120,6 +121,11 @@ class RemoteLM:
         self._one_first = asyncio.Lock()
         self._loop = LoopThread()
         weakref.finalize(self, self._loop.stop)
+
+    @property
+    def key_use(self) -> str:
+        """Which key goes where, in a sentence; "" without a key."""
+        return self._http_client.key.use(self._block.base_url)
 
     @property
     def usage(self) -> Usage:
@@ -317,7 +323,7 @@ class RemoteLM:
             found = await self._retries.call(
                 "/chat/completions",
                 self._body(request, sampling),
-                lambda reply: completions(reply, sampling.stop, self._http_client.key.hide),
+                lambda reply: completions(reply, sampling.stop),
             )
         except Trouble as trouble:
             self._look([str(trouble)])

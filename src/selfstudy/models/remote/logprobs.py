@@ -12,7 +12,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.models.base import NoLogprobsError
 from selfstudy.models.remote.http import HTTPClient, Trouble
-from selfstudy.models.remote.replies import Malformed
+from selfstudy.models.remote.replies import Malformed, finite
 from selfstudy.models.remote.retries import Retries
 from selfstudy.models.server.engines import NO_THINKING
 from selfstudy.recipe import RemoteModel
@@ -93,6 +93,9 @@ def _echoed(reply: Any) -> list[float]:
     """Of every token of the prompt and of what was generated; that of the first is unknown, and 0 here."""
     try:
         values = reply["choices"][0]["logprobs"]["token_logprobs"]
-        return [0.0 if value is None else float(value) for value in values]
-    except (KeyError, IndexError, TypeError, ValueError):
+        numbers = [0.0 if value is None else finite(value) for value in values]
+    except (KeyError, IndexError, TypeError):
         raise Malformed("the reply to /completions echoes no log-probabilities") from None
+    if None in numbers:
+        raise Malformed("the reply to /completions echoes log-probabilities that are no numbers")
+    return [number for number in numbers if number is not None]

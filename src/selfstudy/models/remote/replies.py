@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ _ENDINGS: dict[ReplyEnding, str] = {
 Seen: stop, STOP, eos, eos_token, end_turn, stop_sequence, COMPLETE, FINISH_REASON_STOP; length, model_length,
 max_tokens, MAX_TOKENS, model_context_window_exceeded; content_filter, SAFETY; tool_calls; abort.
 """
+_LARGEST = 10**12
+"""Tokens, and minus a log-probability: what is beyond was never counted."""
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
 """Fields in which servers give the thinking beside the answer."""
 
@@ -51,13 +53,12 @@ def tokens_used(reply: Any) -> tuple[int, int]:
     return _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
 
 
-def completions(reply: Any, stop: Sequence[str] = (), hide: Callable[[str], str] = str) -> list[Completion]:
+def completions(reply: Any, stop: Sequence[str] = ()) -> list[Completion]:
     """One Completion per choice of a reply, in order; a choice that holds no answer has finish "error".
 
     Texts are without thinking, cut at `stop`, and stripped.  A token count comes from the log-probabilities;
     without them the reply's count is shared out by length of text.  `logprob` is NaN where the server offers
-    none, and for an answer after thinking; its tokens are those of both.
-    `hide` takes out of every text, before it is cut, what must not get into a record.
+    none or no number, and for an answer after thinking; its tokens are those of both.
 
     Raises:
         Malformed: there are no choices in it, or they are no objects.
@@ -66,27 +67,25 @@ def completions(reply: Any, stop: Sequence[str] = (), hide: Callable[[str], str]
     if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise Malformed("the reply has no choices")
     choices = sorted(choices, key=lambda choice: _count(choice.get("index")))
-    texts = [None if text is None else hide(text) for text in map(_text, choices)]
+    texts = [_text(choice) for choice in choices]
     shares = _shares(tokens_used(reply)[1], [len(text or "") for text in texts])
     return [
-        _completion(choice, text, share, stop, hide)
+        _completion(choice, text, share, stop)
         for choice, text, share in zip(choices, texts, shares, strict=True)
     ]
 
 
-def _completion(
-    choice: dict[str, Any], text: str | None, share: int, stop: Sequence[str], hide: Callable[[str], str]
-) -> Completion:
+def _completion(choice: dict[str, Any], text: str | None, share: int, stop: Sequence[str]) -> Completion:
     message = choice.get("message")
     message = message if isinstance(message, dict) else {}
     ending = _ending(choice.get("finish_reason"))
     if ending == "filter":
         return failed("the server's content filter withheld the answer")
     if (refusal := message.get("refusal")) and not text:
-        return failed(f"refused: {hide(str(refusal))[:200]}")
+        return failed(f"refused: {str(refusal)[:200]}")
     if ending not in ("stop", "length"):
         what = "the server broke the answer off" if ending == "failed" else "the answer is no text"
-        return failed(f"{what}: it ended with {hide(str(choice.get('finish_reason')))[:40]!r}")
+        return failed(f"{what}: it ended with {str(choice.get('finish_reason'))[:40]!r}")
     if not text and (ending == "length" or any(message.get(name) for name in _REASONING)):
         return failed(f"the choice holds no text: all tokens went into reasoning{_remedy(ending)}")
     if text is None:
@@ -138,8 +137,15 @@ def _logprobs(choice: dict[str, Any]) -> list[float] | None:
     if not isinstance(content, list) or not content:
         return None
     values = [part.get("logprob") if isinstance(part, dict) else None for part in content]
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    numbers = [number for value in values if (number := finite(value)) is not None]
     return numbers if len(numbers) == len(values) else None
+
+
+def finite(value: object) -> float | None:
+    """A number of a reply that can be added up; None for what is none: 1e400, NaN, 400 digits, a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) <= _LARGEST else None
 
 
 def _shares(total: int, lengths: Sequence[int]) -> list[int]:
@@ -152,4 +158,4 @@ def _shares(total: int, lengths: Sequence[int]) -> list[int]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value <= _LARGEST else 0

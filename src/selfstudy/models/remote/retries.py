@@ -131,7 +131,7 @@ class Retries:
             except Malformed as error:
                 trouble = Trouble("malformed", str(error))
             except Trouble as error:
-                trouble, verdict, pause = error, error.verdict, error.pause
+                trouble, verdict, pause = _bare(error), error.verdict, error.pause
             finally:
                 self._limiter.leave(since, verdict, min(pause, self._block.deadline))
             if trouble.kind == "refused":
@@ -231,6 +231,12 @@ class Retries:
             if name not in _RENAMED:
                 log.warning("%s refuses the parameter %s: going on without it", self._block.model, name)
         self._without |= without
+
+
+def _bare(trouble: Trouble) -> Trouble:
+    """Without the frames and errors that it came through, which hold the whole reply while this waits."""
+    trouble.__context__ = None
+    return trouble.with_traceback(None)
 
 
 def _mentions(trouble: Trouble, name: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.models.content import Content, of_servers
+from selfstudy.models.remote.permissions import check_http
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.server import engines
 from selfstudy.models.server.adapters import adapter_name, add_adapter
@@ -28,9 +29,6 @@ from selfstudy.records import Chat, Completion
 
 if TYPE_CHECKING:
     from selfstudy.models.remote.lm import RemoteLM
-
-_NO_KEY = "SELFSTUDY_SERVER_KEY"
-"""Our own servers want no key: that of an API must not be sent to them."""
 
 T = TypeVar("T")
 
@@ -188,6 +186,7 @@ class ServerLM:
         """Base URL of somebody else's server, and the model's name there."""
         block = self._block
         url = (block.url or "").rstrip("/").removesuffix(self._engine.base)
+        check_http(url)
         if self._client is None:
             check_running(block, self._engine, url, Launch(self._place, port=urlsplit(url).port or 80))
         called = self._engine.called(Launch(self._place, revision=block.revision))
@@ -209,7 +208,6 @@ def _client(base_url: str, called: str, engine: Engine, server: Server | None, s
     block = RemoteModel(
         model=called,
         base_url=base_url,
-        api_key_env=_NO_KEY,
         concurrency=engine.concurrency,
         read_timeout=600,
         total_timeout=1200,

@@ -1,0 +1,59 @@
+"""The one way to the terminal: what is printed moves no cursor, fills no clipboard and shows no key.
+
+Model names, answers, errors of servers and names of files are other people's words, and a terminal obeys some
+of them.  Knows texts and streams; not what they say.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from selfstudy.secrets import hide
+from selfstudy.text import clean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the order of the text behind them: what is read then is not what stands there."""
+
+
+def printable(text: str) -> str:
+    """`text` as a terminal may have it: newline and tab its only controls, no turns, no known key."""
+    return _TURNS.sub("", clean(hide(text)))
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Prints a line on stdout, or on stderr."""
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    print(printable(text).encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that prints text in this way."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Screen(Console):
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    return Screen(stderr=stderr)
+
+
+class LastResort(logging.Handler):
+    """Prints warnings that no handler takes, as logging's own does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            say(record.getMessage(), err=True)
+        except OSError:  # nobody is there to read it
+            self.handleError(record)

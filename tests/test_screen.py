@@ -1,0 +1,37 @@
+"""The one way to the terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from selfstudy import screen
+from selfstudy.secrets import keep
+
+
+def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    keep("sk-shown-0123456789abcdef")
+    screen.say("a\x1b]0;t\x07b\u202ec\td\ne sk-shown-0123456789abcdef")
+    screen.say("on stderr", err=True)
+    screen.say()
+    out, err = capsys.readouterr()
+    assert out == "abc\td\ne [key]\n\n"
+    assert err == "on stderr\n"
+
+
+def test_a_console_keeps_its_own_styles_and_no_others() -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = screen.console()
+    console.file = io.StringIO()
+    console._force_terminal, console._color_system = True, None
+    table = Table()
+    table.add_column("\x1b[2J")
+    table.add_row("x\x9b2Jy")
+    console.print(Text("bold\x1b]52;c;eA==\x07", style="bold"), table)
+    shown = console.file.getvalue()
+    assert "\x1b]" not in shown
+    assert "\x9b" not in shown
+    assert "\x1b[2J" not in shown

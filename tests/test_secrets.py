@@ -1,0 +1,101 @@
+"""What looks like a secret, and what does not; how fast that is found."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from selfstudy import secrets
+
+SECRETS = [
+    "sk-planted-0123456789abcdef",
+    "sk-proj-Ab12Cd34Ef56Gh78",
+    "sk_live_0123456789abcdef",
+    "hf_abcdefghijABCDEFGHIJ12345678901234",
+    "ghp_abcdefghijABCDEFGHIJ1234567890123456",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIzaSyA-0123456789abcdefghijklmnopqrstu",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.abc",
+    "Authorization: Bearer abc12345678",
+    "basic dXNlcjpwYXNzd29yZDE=",
+    "https://me:hunter2@host/v1",
+    "-----BEGIN OPENSSH PRIVATE KEY-----",
+]
+PLAIN = [
+    "Qwen/Qwen3-0.6B",
+    "hf-internal-testing/tiny-random-Llama2",
+    "accounts/fireworks/models/llama-v3p1-8b-instruct",
+    "ft:gpt-4o-mini-2024-07-18:org::9abcDEFg",
+    "https://api.cloudflare.com/client/v4/accounts/0123456789abcdef0123456789abcdef/ai/v1",
+    "models--Qwen--Qwen3/snapshots/0123456789abcdef0123456789abcdef01234567",
+    "Basic arithmetic",
+    "the bearer of bad news",
+    "disk-1234567890123/task-2024-results-for-all",
+    "http://me.example/@user",
+]
+
+
+def test_what_looks_like_a_secret() -> None:
+    assert [text for text in SECRETS if not secrets.looks_secret(text)] == []
+    assert [text for text in PLAIN if secrets.looks_secret(text) or secrets.looks_random(text)] == []
+    assert secrets.looks_random("https://host/Zq7RtLw9XvB2nMk4PsYd8c/v1")
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        *(
+            (name, True)
+            for name in ("api_key", "X-API-Key", "Authorization", "hf-token", "token", "password")
+        ),
+        *(
+            (name, False)
+            for name in ("max_tokens", "eos_token", "stop_token_ids", "keys", "api_key_env", "monkey")
+        ),
+    ],
+)
+def test_which_fields_hold_one(name: str, secret: bool) -> None:
+    assert secrets.names_secret(name) is secret
+
+
+def test_what_the_environment_calls_a_key() -> None:
+    named = {
+        "MY_API_KEY": "plain-words",
+        "GITHUB_TOKEN": "other-words",
+        "DB_PASSWORD": "short",
+        "SSH_KEY": "/home/me/.ssh/id",
+        "SELFSTUDY_ALLOW_KEYS": "MY_KEY=example.org",
+        "TOKENIZERS_PARALLELISM": "false-or-true",
+        "VLLM_API_KEY": "not-needed",
+    }
+    assert secrets.in_environment(named) == ["plain-words", "other-words"]
+
+
+def test_what_is_hidden_and_what_is_not() -> None:
+    for none in ("", "abc", "none", "EMPTY", "not-needed"):
+        assert secrets.secret(none) is None
+    word = secrets.secret("owls")
+    assert word is not None
+    assert word.hide("Bearer owls, bowls and Owls!") == "Bearer [key], bowls and [key]!"
+    assert "owls" not in repr(word)
+    assert secrets.without_secrets(f"a {SECRETS[0]} b") == "a (not shown) b"
+
+
+@pytest.mark.parametrize(
+    "part", ["word ", "s", "\\", "sk-", "&#0", "%25", "a", "Bearer ", "://x", "eyJ.", "-----BEGIN "]
+)
+def test_twice_the_text_takes_at_most_thrice_as_long(part: str) -> None:
+    found = secrets.secret("sk-planted-0123456789abcdef")
+    assert found is not None
+
+    def seconds(size: int) -> float:
+        text = part * (size // len(part)) + " sk-planted-0123456789abcdef"
+        began = time.process_time()
+        found.hide(text)
+        secrets.looks_secret(text[:-30])
+        secrets.without_secrets(text)
+        return time.process_time() - began
+
+    once, twice = (min(seconds(size) for _ in range(3)) for size in (2**16, 2**17))
+    assert twice < 3 * once + 0.05
