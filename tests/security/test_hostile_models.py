@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.models.counting import chat_counter
-from selfstudy.models.local import rendering
+from selfstudy.models.local import adapter_settings, rendering, untrusted
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import LocalModel, LoraBlock, NLIBlock
@@ -364,3 +366,62 @@ def test_a_usual_pattern_is_what_it_was(lm: Path, tmp_path: Path) -> None:
     names = lora_targets.lora_config(load(lm).model, LoraBlock(target_modules=pattern)).target_modules
     assert len(names) == 6
     assert loaded is not None
+
+
+KEYS = st.sampled_from(
+    [
+        *(
+            "peft_type",
+            "r",
+            "lora_alpha",
+            "target_modules",
+            "modules_to_save",
+            "rank_pattern",
+            "auto_mapping",
+        ),
+        *("layer_replication", "init_lora_weights", "layers_pattern", "megatron_config", "exclude_modules"),
+        *(
+            "num_hidden_layers",
+            "vocab_size",
+            "transformers_weights",
+            "weight_map",
+            "metadata",
+            "type",
+            "path",
+        ),
+        *("attn_implementation", "auto_map", "text_config"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("LORA"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=VALUES | st.dictionaries(KEYS, VALUES, max_size=6).map(lambda d: {"peft_type": "LORA"} | d))
+def test_whatever_settings_hold_they_are_fine_or_one_error(
+    value: Any, tiny_llama: Path, tmp_path: Path
+) -> None:
+    text = json.dumps(value)
+    weights = (tiny_llama / "model.safetensors").read_bytes()
+    for name, check in (
+        ("adapter_config.json", adapter_settings.require_safe),
+        ("config.json", untrusted.require_servable),
+        ("tokenizer_config.json", untrusted.require_servable),
+        ("model.safetensors.index.json", untrusted.held_by),
+        ("modules.json", untrusted.encoder_parts),
+    ):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+        if "index" not in name:
+            (folder / "model.safetensors").write_bytes(weights)
+            (folder / "adapter_model.safetensors").write_bytes(weights)
+        if name not in ("config.json", "adapter_config.json"):
+            (folder / "config.json").write_text("{}")
+        with suppress(ModelError):
+            check(folder)

@@ -169,7 +169,8 @@ def _claimed(auto: Any, config: Any, dtype: torch.dtype) -> int | None:
             bones = auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
     except (NotImplementedError, RuntimeError):  # it computes with its shapes, which are not there
         return None
-    return sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
+    claimed: int = sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
+    return claimed
 
 
 def check_complete(path: str, info: dict[str, Any]) -> None:
