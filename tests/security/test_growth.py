@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from selfstudy.files.rows import read_rows
 from tests.security.parsers import INPUTS, OURS, PARSERS, SEEDS, Seed, hostile
 
 NOTHING = 0.02
@@ -67,6 +68,19 @@ def test_twice_any_input_takes_at_most_three_times_as_long(name: str, tmp_path: 
 @given(text=INPUTS)
 def test_any_input_is_read_or_refused(name: str, text: str, tmp_path: Path) -> None:
     assert cost(name, text, tmp_path) < LONGEST
+
+
+def test_a_table_that_stores_a_text_once_and_means_it_a_thousand_times(tmp_path: Path) -> None:
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    text, places = pyarrow.array(["x" * 5_000_000]), pyarrow.array([0] * 4_000, pyarrow.int32())
+    column = pyarrow.DictionaryArray.from_arrays(places, text)
+    write_table(pyarrow.table({"question": column}), tmp_path / "rows.parquet", compression="zstd")
+    assert (tmp_path / "rows.parquet").stat().st_size < 10_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert len(next(iter(read_rows(tmp_path / "rows.parquet"))).value["question"]) == 5_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
 
 
 def bombarded(name: str, folder: Path, count: int) -> tuple[list[float], int]:

@@ -18,7 +18,7 @@ _TABLES = (".csv", ".tsv")
 LARGEST_JSON = 1_000_000_000
 """Bytes of a file that is one JSON value: it is held as a whole."""
 _BATCH = 1024
-_BATCH_BYTES = 1 << 30
+_BATCH_BYTES = 1 << 29
 """Rows of Parquet that are read at once, and bytes that they may become."""
 SUFFIXES = (*_LINES, ".json", ".parquet", *_TABLES)
 
