@@ -101,8 +101,9 @@ class EntailmentClassifier:
         was killed and is made again judges the same batches, so its floats are the same.
         """
         wanted: dict[TextPair, list[int]] = {}
+        said = {text: self._content(text) for text in {text for pair in pairs for text in pair}}
         for index, (premise, hypothesis) in enumerate(pairs):
-            wanted.setdefault((self._content(premise), self._content(hypothesis)), []).append(index)
+            wanted.setdefault((said[premise], said[hypothesis]), []).append(index)
         result = np.empty((len(pairs), len(self._labels)))
 
         def settle(pair: TextPair, row: Logits) -> None:
