@@ -145,7 +145,8 @@ def test_a_recipe_alone_cannot_let_code_run(lm: Path, mark: Path, monkeypatch: p
             load(lm, trust_remote_code=True)
     assert not mark.exists()
     monkeypatch.setenv(pretrained.TRUSTED, f"owner/other,{lm}")
-    monkeypatch.setenv("HF_MODULES_CACHE", str(lm.parent / "modules"))
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(lm.parent / "modules"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
     with pytest.raises(ModelError):  # what ran is no model; but it ran
         load(lm, trust_remote_code=True)
     assert mark.exists()
