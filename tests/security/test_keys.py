@@ -562,6 +562,7 @@ def found_in(folder: Path, said: list[bytes], key: str) -> list[str]:
     return [name for name, content in texts if is_in(content.decode("utf-8", "replace"), key)]
 
 
+@pytest.mark.story
 def test_a_planted_key_is_found_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the environment, and in whatever a server says about it; after every verb, a crash and a kill -9."""
     monkeypatch.setenv("MY_KEY", KEY)
