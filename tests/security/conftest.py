@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..models.server.conftest import home, model, servers
+from ..models.server.conftest import workshop, model, servers
 
-__all__ = ["home", "model", "servers"]
+__all__ = ["workshop", "model", "servers"]

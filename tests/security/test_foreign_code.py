@@ -455,24 +455,19 @@ def test_no_recipe_makes_an_engine_run_code(option: str, tmp_path: Path) -> None
         load_recipe(recipe)
 
 
-def test_usual_options_of_engines_are_allowed() -> None:
-    usual = {
-        "max-model-len": 4096,
-        "enforce-eager": True,
-        "enable_prefix_caching": False,
-        "gpu-memory-utilization": 0.8,
-        "tensor-parallel-size": 2,
-        "dtype": "bfloat16",
-        "load-format": "safetensors",
-        "limit-mm-per-prompt": '{"image": 0}',
-        "reasoning": "off",
-        "mem-fraction-static": 0.7,
-        "quantization": "fp8",
-        "ctx-size": 4096,
-        "n-gpu-layers": -1,
-        "host": "127.0.0.1",
-    }
-    assert ServerModel(engine="vllm", args=usual).args == usual
+@pytest.mark.parametrize(
+    ("engine", "usual"),
+    [
+        ("vllm", {"max-model-len": 4096, "enforce-eager": True, "enable_prefix_caching": False}),
+        ("vllm", {"gpu-memory-utilization": 0.8, "tensor-parallel-size": 2, "dtype": "bfloat16"}),
+        ("vllm", {"load-format": "safetensors", "quantization": "fp8"}),
+        ("sglang", {"mem-fraction-static": 0.7}),
+        ("llama-cpp", {"ctx-size": 4096, "n-gpu-layers": -1, "n_gpu_layers": -1, "tensor-split": "0.5,0.5"}),
+        ("transformers", {"reasoning": "off"}),
+    ],
+)
+def test_usual_options_of_engines_are_allowed(engine: Any, usual: dict[str, Any]) -> None:
+    assert ServerModel(engine=engine, args=usual).args == usual
 
 
 def test_nothing_is_asked_on_stdin(lm: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import SECRET, Block, Positive, no_secret
-from selfstudy.recipe.engine_options import harmless_option, harmless_values
+from selfstudy.recipe.engine_options import check_options
 from selfstudy.recipe.values import leaves
 from selfstudy.secrets import looks_random, looks_secret
 
@@ -89,12 +89,7 @@ class ServerModel(Block):
     model: str = "atlas"
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
     args: Annotated[
-        dict[
-            Annotated[str, AfterValidator(harmless_option)],
-            EngineOption | bool | list[EngineOption] | None,
-        ],
-        AfterValidator(harmless_values),
-        AfterValidator(_no_random),
+        dict[str, EngineOption | bool | list[EngineOption] | None], AfterValidator(_no_random)
     ] = Field(default_factory=dict)
     """Options of the engine, such as `{max-model-len: 4096, enforce-eager: true}`; null drops a default."""
     url: Url | None = None
@@ -107,6 +102,13 @@ class ServerModel(Block):
     """What is trained: a folder or Hub id for transformers. None: the same as `model`."""
     revision: str | None = None
     adapter: Path | None = None
+
+    @field_validator("args")
+    @classmethod
+    def _may_be_set(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "engine" in info.data:  # else that is what is wrong
+            check_options(info.data["engine"], value)
+        return value
 
 
 class Prices(Block):

@@ -290,11 +290,11 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
     from selfstudy.models.server import engines
     from selfstudy.models.server.process import answers
     from selfstudy.models.server.running import models_of
-    from selfstudy.models.server.starting import check_block
+    from selfstudy.models.server.starting import check_names
 
     engine = engines.find(block.engine)
     try:
-        check_block(block, engine)
+        check_names(block, engine)
     except SelfstudyError as error:
         yield Finding("fail", role, error.what, error.hint)
         return

@@ -18,7 +18,7 @@ from .engine import FAKE
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the stand-in for vllm, llama-server and ollama notes what happens to it."""
     (tmp_path / "bin").mkdir()
     for name in ("vllm", "llama-server", "ollama"):
@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def servers(home: Path) -> Iterator[Servers]:
+def servers(workshop: Path) -> Iterator[Servers]:
     """One at a time."""
     with Servers() as owner:
         yield owner

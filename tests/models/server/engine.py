@@ -17,8 +17,8 @@ GONE_SECONDS = 10.0
 """From the kill on; what does not end politely takes 5 s."""
 
 
-def noted(home: Path, name: str) -> list[dict[str, Any]]:
-    file = home / f"{name}.jsonl"
+def noted(workshop: Path, name: str) -> list[dict[str, Any]]:
+    file = workshop / f"{name}.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 

@@ -27,15 +27,15 @@ from .engine import GONE_SECONDS, gone, noted, said
 
 
 def test_a_server_is_started_when_asked_and_once(
-    home: Path, model: Callable[..., ServerModel], servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], servers: Servers
 ) -> None:
     block = model(args={"max-model-len": 512})
     lm = ServerLM(block, servers)
     told: list[str] = []
     servers.say = told.append
-    assert not noted(home, "starts")
+    assert not noted(workshop, "starts")
     assert said(lm) == said(lm) == f"I am {block.model}."
-    (start,) = noted(home, "starts")
+    (start,) = noted(workshop, "starts")
     assert start["argv"][:2] == ["serve", block.model]
     assert start["argv"][-2:] == ["--max-model-len", "512"]
     assert "starting vllm" in told[0]
@@ -45,19 +45,19 @@ def test_a_server_is_started_when_asked_and_once(
 
 
 def test_sampling_reaches_the_engine_with_its_penalty(
-    home: Path, model: Callable[..., ServerModel], servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], servers: Servers
 ) -> None:
     sampling = Sampling(n=2, greedy_first=True, repetition_penalty=1.1, max_new_tokens=9)
     found = ServerLM(model(), servers).generate([chat("a"), chat("b")], sampling)
     assert [len(row) for row in found] == [3, 3]
-    asked = [request["body"] for request in noted(home, "requests")]
+    asked = [request["body"] for request in noted(workshop, "requests")]
     assert {body["repetition_penalty"] for body in asked} == {1.1}
     assert {body["max_tokens"] for body in asked} == {9}
     assert {body.get("top_k") for body in asked if body["temperature"] > 0} == {-1}
 
 
 def test_base_and_adapter_are_served_by_one_server(
-    home: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
 ) -> None:
     base, taught = (
         ServerLM(model(), servers),
@@ -68,13 +68,13 @@ def test_base_and_adapter_are_served_by_one_server(
     assert second.startswith("I am selfstudy-")
     assert said(base) == first
     assert said(taught) == second
-    assert len(noted(home, "starts")) == 1
-    loads = [r["body"] for r in noted(home, "requests") if r["path"] == "/v1/load_lora_adapter"]
+    assert len(noted(workshop, "starts")) == 1
+    loads = [r["body"] for r in noted(workshop, "requests") if r["path"] == "/v1/load_lora_adapter"]
     assert [load["lora_path"] for load in loads] == [str(adapter)]
 
 
 def test_an_adapter_that_is_trained_again_gets_another_name(
-    home: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], adapter: Path, servers: Servers
 ) -> None:
     taught = ServerLM(model().model_copy(update={"adapter": adapter}), servers)
     first = said(taught)
@@ -83,7 +83,7 @@ def test_an_adapter_that_is_trained_again_gets_another_name(
 
 
 def test_an_adapter_that_is_refused(
-    home: Path,
+    workshop: Path,
     model: Callable[..., ServerModel],
     adapter: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -97,7 +97,7 @@ def test_an_adapter_that_is_refused(
 
 
 def test_a_server_that_cannot_load_adapters(
-    home: Path,
+    workshop: Path,
     model: Callable[..., ServerModel],
     adapter: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -109,21 +109,21 @@ def test_a_server_that_cannot_load_adapters(
     assert "start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment" in error.value.hint
 
 
-def test_ollama_knows_an_adapter_as_long_as_it_runs(home: Path, adapter: Path, servers: Servers) -> None:
+def test_ollama_knows_an_adapter_as_long_as_it_runs(workshop: Path, adapter: Path, servers: Servers) -> None:
     answer = said(
         ServerLM(ServerModel(engine="ollama", model="m", adapter=adapter, startup_seconds=120), servers)
     )
     servers.close()
-    made, gone_again = noted(home, "orders")
+    made, gone_again = noted(workshop, "orders")
     name = made["argv"][1]
     assert answer == f"I am {name}."
     assert made["argv"] == ["create", name, "-f", made["argv"][3]]
     assert gone_again["argv"] == ["rm", name]
-    assert made["host"] == gone_again["host"] == f"127.0.0.1:{noted(home, 'starts')[0]['port']}"
+    assert made["host"] == gone_again["host"] == f"127.0.0.1:{noted(workshop, 'starts')[0]['port']}"
 
 
 def test_ollama_takes_too_long(
-    home: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setattr(adapters, "OLLAMA_SECONDS", 0.5)
     monkeypatch.setenv("FAKE_ORDERS", "600")
@@ -133,14 +133,14 @@ def test_ollama_takes_too_long(
 
 
 def test_no_engine_gets_a_key(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("VLLM_API_KEY", "secret")  # vLLM would demand it of us
     for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "GITHUB_TOKEN", "DATABASE_URL"):
         monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert said(ServerLM(model(), servers)).startswith("I am")
-    seen = set(noted(home, "starts")[0]["environment"])
+    seen = set(noted(workshop, "starts")[0]["environment"])
     assert seen >= {"PATH", "CUDA_VISIBLE_DEVICES", "PYTHONSAFEPATH", "HF_HUB_OFFLINE"}
     assert not seen & {"VLLM_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "DATABASE_URL"}
 
@@ -164,7 +164,7 @@ def test_an_url_that_is_none(url: str) -> None:
 
 
 def test_a_port_at_which_somebody_else_listens(
-    home: Path, model: Callable[..., ServerModel], servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], servers: Servers
 ) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -173,23 +173,23 @@ def test_a_port_at_which_somebody_else_listens(
         with pytest.raises(ModelError, match=f"port {port} is taken") as error:
             said(ServerLM(model(port=port), servers))
     assert "leave `port` out" in error.value.hint
-    assert not noted(home, "starts")
+    assert not noted(workshop, "starts")
     assert said(ServerLM(model(port=port), servers)).startswith("I am")
 
 
-def test_one_server_at_a_time(home: Path, model: Callable[..., ServerModel], servers: Servers) -> None:
+def test_one_server_at_a_time(workshop: Path, model: Callable[..., ServerModel], servers: Servers) -> None:
     student, teacher = ServerLM(model("student"), servers), ServerLM(model("teacher"), servers)
     assert said(student).endswith("student.")
     assert said(teacher).endswith("teacher.")
-    first, second = noted(home, "starts")
+    first, second = noted(workshop, "starts")
     assert gone(first["pid"])
     assert psutil.pid_exists(second["pid"])
     assert said(student).endswith("student.")  # swapped back
-    assert len(noted(home, "starts")) == 3
+    assert len(noted(workshop, "starts")) == 3
 
 
 def test_a_server_that_does_not_answer_in_time(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_LOADS", "600")
     with pytest.raises(ModelError, match="did not answer within") as error:
@@ -197,40 +197,40 @@ def test_a_server_that_does_not_answer_in_time(
     assert "Loading the model ..." in error.value.what
     assert "vllm serve" in error.value.what
     assert "startup_seconds" in error.value.hint
-    assert gone(noted(home, "starts")[0]["pid"])
+    assert gone(noted(workshop, "starts")[0]["pid"])
 
 
 def test_a_server_that_answers_503_while_it_loads(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_WARMS_UP", "2")
     file = f"{model().model}/config.json"
     assert said(ServerLM(ServerModel(engine="llama-cpp", model=file), servers)) == f"I am {file}."
-    assert len(noted(home, "healthy")) == 1
+    assert len(noted(workshop, "healthy")) == 1
 
 
 def test_a_server_that_ends_at_once(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_ENDS", "1")
     with pytest.raises(ModelError, match="ended before it answered") as error:
         said(ServerLM(model(), servers))
     assert "longer than the KV cache" in error.value.what
-    assert len(noted(home, "starts")) == 1
+    assert len(noted(workshop, "starts")) == 1
 
 
 def test_a_port_that_was_taken_meanwhile(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_PORT_TAKEN", "1")
     assert said(ServerLM(model(), servers)).startswith("I am")
-    first, second = noted(home, "starts")
+    first, second = noted(workshop, "starts")
     assert first["port"] != second["port"]
 
 
 @pytest.mark.parametrize("backoff", [0.5, 0.001])  # the tries end after its watchdog says so, or before
 def test_a_server_that_dies_while_it_is_asked(
-    home: Path,
+    workshop: Path,
     model: Callable[..., ServerModel],
     monkeypatch: pytest.MonkeyPatch,
     servers: Servers,
@@ -244,14 +244,14 @@ def test_a_server_that_dies_while_it_is_asked(
 
 
 def test_a_stubborn_engine_and_its_workers_are_ended(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch, servers: Servers
 ) -> None:
     monkeypatch.setenv("FAKE_STUBBORN", "1")
     monkeypatch.setenv("FAKE_WORKER", "1")
     said(ServerLM(model(), servers))
     servers.close()
-    assert gone(noted(home, "starts")[0]["pid"])
-    assert gone(noted(home, "workers")[0]["pid"])
+    assert gone(noted(workshop, "starts")[0]["pid"])
+    assert gone(noted(workshop, "workers")[0]["pid"])
 
 
 ASK = """
@@ -273,7 +273,7 @@ time.sleep(600)
 def test_no_server_outlives_selfstudy(
     number: signal.Signals,
     forked: bool,
-    home: Path,
+    workshop: Path,
     model: Callable[..., ServerModel],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -287,8 +287,8 @@ def test_no_server_outlives_selfstudy(
     parent.send_signal(number)
     deadline = time.monotonic() + GONE_SECONDS
     parent.wait(GONE_SECONDS)
-    assert gone(noted(home, "starts")[0]["pid"], deadline)
-    assert gone(noted(home, "workers")[0]["pid"], deadline)
+    assert gone(noted(workshop, "starts")[0]["pid"], deadline)
+    assert gone(noted(workshop, "workers")[0]["pid"], deadline)
     assert all(gone(watchdog.pid, deadline) for watchdog in watchdogs)
     for child in children:
         if child not in watchdogs:  # the fork is ours to end
@@ -296,21 +296,21 @@ def test_no_server_outlives_selfstudy(
 
 
 def test_ctrl_c_while_it_loads(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_LOADS", "600")
     parent = subprocess.Popen(
         [sys.executable, "-c", ASK, f"{model().model}/config.json"], stderr=subprocess.DEVNULL
     )
-    while not noted(home, "starts"):
+    while not noted(workshop, "starts"):
         time.sleep(0.1)
     parent.send_signal(signal.SIGINT)
-    assert gone(noted(home, "starts")[0]["pid"])
+    assert gone(noted(workshop, "starts")[0]["pid"])
     parent.wait(GONE_SECONDS)
 
 
 @pytest.fixture
-def running(home: Path, model: Callable[..., ServerModel]) -> Iterator[tuple[str, str]]:
+def running(workshop: Path, model: Callable[..., ServerModel]) -> Iterator[tuple[str, str]]:
     """URL and model of a server that somebody else started."""
     name = model().model
     with tempfile.TemporaryFile() as log:
@@ -328,14 +328,14 @@ def running(home: Path, model: Callable[..., ServerModel]) -> Iterator[tuple[str
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/"])
 def test_a_running_server_is_used_and_left_alone(
-    running: tuple[str, str], suffix: str, home: Path, servers: Servers
+    running: tuple[str, str], suffix: str, workshop: Path, servers: Servers
 ) -> None:
     url, name = running
     lm = load_lm(ServerModel(engine="vllm", model=name, url=url + suffix), servers=servers)
     assert said(lm) == f"I am {name}."
     servers.close()
     assert said(lm) == f"I am {name}."
-    assert len(noted(home, "starts")) == 1
+    assert len(noted(workshop, "starts")) == 1
 
 
 def test_a_running_server_is_given_the_adapter(

@@ -23,30 +23,30 @@ from selfstudy.verbs.importing.file import import_file
 from .engine import gone, noted, said
 
 
-def pids(home: Path) -> list[int]:
-    return [start["pid"] for start in noted(home, "starts")]
+def pids(workshop: Path) -> list[int]:
+    return [start["pid"] for start in noted(workshop, "starts")]
 
 
-def test_as_many_stand_as_the_limit_says(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_as_many_stand_as_the_limit_says(workshop: Path, model: Callable[..., ServerModel]) -> None:
     told: list[str] = []
     with Servers(2, told.append) as servers:
         one, two, three = (ServerLM(model(name), servers) for name in ("one", "two", "three"))
         for lm in (one, two, one, two, one):
             said(lm)
-        assert len(pids(home)) == 2
+        assert len(pids(workshop)) == 2
         said(three)  # two was not asked for longest
-        first, second, third = pids(home)
+        first, second, third = pids(workshop)
         assert gone(second)
         assert psutil.pid_exists(first)
         assert said(one).endswith("one.")
-        assert len(pids(home)) == 3
+        assert len(pids(workshop)) == 3
         assert any(note.startswith("stopping vllm:") and note.endswith("two, to make room") for note in told)
     assert gone(first)
     assert gone(third)
 
 
 def test_one_that_does_not_start_beside_others_is_given_room(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_ALONE", "1")  # so much memory there is
     told: list[str] = []
@@ -54,14 +54,14 @@ def test_one_that_does_not_start_beside_others_is_given_room(
         one, two = ServerLM(model("one"), servers), ServerLM(model("two"), servers)
         assert said(one).endswith("one.")
         assert said(two).endswith("two.")
-        assert gone(pids(home)[0])
+        assert gone(pids(workshop)[0])
         assert any("does not start beside 1 more: CUDA error: out of memory" in note for note in told)
         said(one)
-        assert len(pids(home)) == 4  # it is not tried a second time
+        assert len(pids(workshop)) == 4  # it is not tried a second time
 
 
 def test_one_that_never_starts_says_why(
-    home: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
+    workshop: Path, model: Callable[..., ServerModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Servers(2) as servers:
         said(ServerLM(model("one"), servers))
@@ -70,40 +70,44 @@ def test_one_that_never_starts_says_why(
             said(ServerLM(model("two"), servers))
 
 
-def test_the_same_port_is_given_from_one_to_the_next(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_the_same_port_is_given_from_one_to_the_next(
+    workshop: Path, model: Callable[..., ServerModel]
+) -> None:
     from selfstudy.models.server.process import free_port
 
     port = free_port()
     with Servers(2) as servers:
         assert said(ServerLM(model("one", port=port), servers)).endswith("one.")
         assert said(ServerLM(model("two", port=port), servers)).endswith("two.")
-    assert all(gone(pid) for pid in pids(home))
+    assert all(gone(pid) for pid in pids(workshop))
 
 
-def test_only_the_engines_of_some_weights_are_ended(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_only_the_engines_of_some_weights_are_ended(
+    workshop: Path, model: Callable[..., ServerModel]
+) -> None:
     with Servers(3) as servers:
         student, judge = ServerLM(model("student"), servers), ServerLM(model("judge"), servers)
         said(student)
         said(judge)
         servers.stop(model("student").model)
-        first, second = pids(home)
+        first, second = pids(workshop)
         assert gone(first)
         assert psutil.pid_exists(second)
         assert said(judge).endswith("judge.")
-        assert len(pids(home)) == 2
+        assert len(pids(workshop)) == 2
 
 
 def test_engines_end_with_the_last_model_that_could_ask_them(
-    home: Path, model: Callable[..., ServerModel]
+    workshop: Path, model: Callable[..., ServerModel]
 ) -> None:
     lm = ServerLM(model())
     said(lm)
     del lm
     gc.collect()
-    assert gone(pids(home)[0])
+    assert gone(pids(workshop)[0])
 
 
-def test_a_forked_child_ends_nothing(home: Path, model: Callable[..., ServerModel]) -> None:
+def test_a_forked_child_ends_nothing(workshop: Path, model: Callable[..., ServerModel]) -> None:
     with Servers() as servers:
         said(ServerLM(model(), servers))
         child = os.fork()
@@ -113,9 +117,9 @@ def test_a_forked_child_ends_nothing(home: Path, model: Callable[..., ServerMode
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
-        assert psutil.pid_exists(pids(home)[0])
+        assert psutil.pid_exists(pids(workshop)[0])
         said(ServerLM(model(), servers))
-        assert len(pids(home)) == 1
+        assert len(pids(workshop)) == 1
 
 
 @pytest.mark.parametrize(
@@ -156,7 +160,7 @@ def test_the_limit_is_what_the_recipe_names(recipe: Recipe, limit: int) -> None:
 
 @pytest.mark.parametrize("served", [False, True])
 def test_a_served_judge_survives_teaching(
-    served: bool, home: Path, model: Callable[..., ServerModel], tiny_llama: Path, tmp_path: Path
+    served: bool, workshop: Path, model: Callable[..., ServerModel], tiny_llama: Path, tmp_path: Path
 ) -> None:
     student: ModelBlock = LocalModel(path=str(tiny_llama))
     if served:
@@ -178,7 +182,7 @@ def test_a_served_judge_survives_teaching(
         if served:
             said(study.lm(None))
         assert said(study.judge).endswith("judge.")
-        *others, judge = pids(home)
+        *others, judge = pids(workshop)
         study.teach()
         assert all(gone(pid) for pid in others)
         assert psutil.pid_exists(judge)
@@ -186,6 +190,6 @@ def test_a_served_judge_survives_teaching(
         if served:
             assert said(study.lm(None)).startswith("I am")
         assert psutil.pid_exists(judge)
-        assert pids(home).count(judge) == 1
-        assert len(pids(home)) == (3 if served else 1)
-    assert all(gone(pid) for pid in pids(home))
+        assert pids(workshop).count(judge) == 1
+        assert len(pids(workshop)) == (3 if served else 1)
+    assert all(gone(pid) for pid in pids(workshop))

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling
-from selfstudy.models.server import options
+from selfstudy.recipe.engine_options import plain_name
 
 CommandOptions = dict[str, Any]
 """Options of a command line: name without dashes -> value; True = no value, None = left out."""
@@ -74,7 +74,6 @@ class Engine:
         modules: packages that it needs of this Python, beside its program.
         local_dtype: whether it computes as the local backend does, and so is given its number type.
         quirks: what else a person should know; `selfstudy doctor` says it.
-        options: what a recipe's `args` may set; see options.py.
     """
 
     program: Callable[[], list[str]]
@@ -96,7 +95,6 @@ class Engine:
     modules: tuple[str, ...] = ()
     local_dtype: bool = False
     quirks: tuple[str, ...] = ()
-    options: frozenset[str] = frozenset()
     called: Callable[[Launch], str] = lambda launch: launch.model
     """What requests call the model; also its first argument where `model` is ""."""
 
@@ -110,7 +108,7 @@ def command(engine: Engine, launch: Launch, args: Mapping[str, Any]) -> list[str
     flags: CommandOptions = {engine.model: launch.model} if engine.model else {}
     flags |= engine.flags(launch)
     for name, value in args.items():
-        same = next((known for known in flags if options.plain(known) == options.plain(name)), name)
+        same = next((known for known in flags if plain_name(known) == plain_name(name)), name)
         flags[same] = value
     line = engine.program() + ([engine.called(launch)] if engine.model == "" else [])
     for name, value in flags.items():
@@ -287,7 +285,6 @@ ENGINES: dict[str, Engine] = {
         load="/v1/load_lora_adapter",
         environment=lambda launch: {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"},
         negates=True,
-        options=options.VLLM,
         quirks=("LoRA ranks are 8, 16, 32, 64, 128, 256, 320 or 512: args {max-lora-rank: 512} for more",),
     ),
     "sglang": Engine(
@@ -301,7 +298,6 @@ ENGINES: dict[str, Engine] = {
         adapters="named",
         load="/load_lora_adapter",
         adapter_name=lambda model, name: f"{model}:{name}",
-        options=options.SGLANG,
         quirks=("/health answers before the model can; /health_generate makes a token",),
     ),
     "tgi": Engine(
@@ -310,7 +306,6 @@ ENGINES: dict[str, Engine] = {
         flags=_tgi_flags,
         install="see https://huggingface.co/docs/text-generation-inference/installation",
         request=_tgi_request,
-        options=options.TGI,
         called=lambda launch: "tgi",  # any other name would be an adapter's
         lists=False,
         quirks=(
@@ -328,7 +323,6 @@ ENGINES: dict[str, Engine] = {
         weights="file",
         lists=False,
         concurrency=16,
-        options=options.LLAMA_SERVER,
         quirks=("reads GGUF files only: what is trained has to be converted with llama.cpp's own scripts",),
     ),
     "ollama": Engine(
@@ -357,7 +351,6 @@ ENGINES: dict[str, Engine] = {
         local_dtype=True,
         request=_transformers_request,
         environment=lambda launch: {"HF_HUB_DISABLE_UPDATE_CHECK": "1"},
-        options=options.TRANSFORMERS,
         called=_at_revision,
         fixes=_transformers_fixes,
         lists=False,
@@ -380,7 +373,6 @@ LLAMA_CPP_PYTHON = Engine(
     adapters="none",
     weights="file",
     concurrency=4,
-    options=options.LLAMA_CPP_PYTHON,
     quirks=(
         "its repetition penalty counts what was generated, and not the prompt",
         "it tells chat templates nothing: a reasoning model thinks",

@@ -23,7 +23,7 @@ from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import Server
 from selfstudy.models.server.running import check_running
 from selfstudy.models.server.servers import Served, Servers
-from selfstudy.models.server.starting import check_block, model_place, start_server
+from selfstudy.models.server.starting import check_names, model_place, start_server
 from selfstudy.recipe import ServerModel
 from selfstudy.records import Chat, Completion
 
@@ -68,7 +68,7 @@ class ServerLM:
                 "convert the adapter with llama.cpp's convert_lora_to_gguf.py, or verify with engine: "
                 "transformers or vllm",
             )
-        check_block(block, self._engine)
+        check_names(block, self._engine)
         self._place = model_place(block, self._engine)
         if block.url is None:
             engines.require(block.engine, self._engine)

@@ -5,6 +5,7 @@ Knows model folders and engines; nothing of who else runs, or of what is asked.
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,26 +15,31 @@ from typing import Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.models.local.chat_format import PLAIN_STOP
-from selfstudy.models.server import engines, leftovers, options
+from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import HOST, Outcome, Server, reserve_port
 from selfstudy.models.server.running import check_model
 from selfstudy.models.server.servers import NotStartedError
 from selfstudy.recipe import ServerModel
 
+_STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*")
 _ATTEMPTS = 3
 """Another program may take the free port before the engine does."""
 
 
-def check_block(block: ServerModel, engine: Engine) -> None:
-    """Checks what a recipe, perhaps a stranger's, tells an engine.
+def check_names(block: ServerModel, engine: Engine) -> None:
+    """Checks that what a recipe calls a model, or its revision, is no option and no order to the engine.
 
     Raises:
-        ModelError: it sets more than recipes may, or names what is no name.
+        ModelError: one is.
     """
-    options.check_args(block.engine, engine.options, block.args)
-    options.check_names(block.engine, [block.model], engine.weights == "name")
-    options.check_names(block.engine, [block.revision, block.weights], store=False)
+    for name in (block.model, block.revision or block.model, block.weights or block.model):
+        odd = name.startswith("-") or not name.isprintable() or not name.strip()
+        if odd or (engine.weights == "name" and name is block.model and not _STORE_NAME.fullmatch(name)):
+            raise ModelError(
+                f"engine {block.engine}: {name[:60]!r} is no name of a model, or of a revision",
+                "give a folder, a Hub id or a name of the engine's own store (./-name for a folder)",
+            )
 
 
 def model_place(block: ServerModel, engine: Engine) -> str:
