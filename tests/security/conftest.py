@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..models.server.conftest import workshop, model, servers
+from ..models.server.conftest import model, servers, workshop
 
-__all__ = ["workshop", "model", "servers"]
+__all__ = ["model", "servers", "workshop"]
