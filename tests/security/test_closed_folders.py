@@ -24,6 +24,13 @@ from selfstudy.run.standing import promote, reject
 from ..stories.small import cli
 
 
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for what outlives a run, not there yet."""
+    monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
 def umask(request: pytest.FixtureRequest) -> Iterator[int]:
     before = os.umask(request.param)
@@ -64,13 +71,13 @@ def test_a_run_and_all_that_is_in_it(umask: int, tmp_path: Path) -> None:
     assert not open_to_others(tmp_path / "runs")
 
 
-def test_caches_and_calibrations(umask: int, home: Path) -> None:
+def test_caches_and_calibrations(umask: int, data: Path) -> None:
     cache = Cache(cache_folder() / "responses.sqlite")
     cache.put({"a": b"1"})
     assert len(list(cache_folder().iterdir())) > 1, "a write-ahead log lies beside it"
     threshold.keep(Recipe(), "agreement", {"scorer": "agreement"})
     assert isinstance(embedded([("a", "b")], LexicalEmbedder()), np.ndarray)
-    assert not open_to_others(home)
+    assert not open_to_others(data)
     cache.close()
 
 

@@ -278,7 +278,7 @@ def test_a_folder_of_somebody_in_place_of_an_adapter_stays(tmp_path: Path) -> No
 
 
 def test_writers_of_one_file_do_not_tear_it(tmp_path: Path) -> None:
-    path = tmp_path / "calibration.json"
+    path = tmp_path / "home" / "calibration.json"
     whole = [bytes([65 + n]) * 200_000 for n in range(8)]
 
     def write(data: bytes) -> None:
@@ -292,7 +292,7 @@ def test_writers_of_one_file_do_not_tear_it(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert path.read_bytes() in whole
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_what_a_kill_left_is_swept_and_nothing_else(run: Path) -> None:
