@@ -32,6 +32,7 @@ PLAIN = [
     "Basic arithmetic",
     "the bearer of bad news",
     "disk-1234567890123/task-2024-results-for-all",
+    "docs/sk-wikipedia-2023",
     "http://me.example/@user",
 ]
 

@@ -33,7 +33,7 @@ PLACEHOLDERS = frozenset(
 
 _SHAPES = re.compile(
     r"""(?<![A-Za-z0-9])(?:
-        sk[-_](?=[\w-]{0,64}\d)[\w-]{12,}
+        sk[-_](?=[\w-]{0,64}(?:\d[A-Za-z]|[A-Za-z]\d))[\w-]{12,}
       | (?:hf|gsk|gh[pousr]|r8|fw|tgp_v1|npm|dapi|xai|pplx|csk|key)[-_][A-Za-z0-9]{20,}
       | (?:nvapi|glpat|github_pat|xox[abeoprs])[-_][\w-]{20,}
       | A(?:KIA|SIA)[A-Z0-9]{12,}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -95,3 +96,13 @@ def test_what_a_kill_left_is_told_from_what_is_being_written(tmp_path: Path) -> 
     assert left(f".selfstudy-{alive}-0123456789abcdef.tmp", age=100_000)
     assert not left("notes.tmp")
     assert not left(".selfstudy-12-thesis.tmp")
+
+
+def test_what_a_writer_takes_away_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    found = []
+    for path, _ in private.below(tmp_path):
+        found.append(path.name)
+        shutil.rmtree(tmp_path / "a", ignore_errors=True)
+    assert "b" in found

@@ -12,7 +12,7 @@ import transformers as tf
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
-from selfstudy.models.lora_targets import lora_config, require_trainable
+from selfstudy.models.lora_targets import lora_config, require_trainable, resolve
 from selfstudy.recipe import LocalModel, LoraBlock
 
 SMALL: dict[str, Any] = {
@@ -77,3 +77,15 @@ def test_a_model_without_such_layers_is_named(model_folder: Callable[..., Path])
     with pytest.raises(ModelError, match="out_proj"):
         require_trainable(lm.model, LoraBlock(), combined=False)
     require_trainable(lm.model, LoraBlock(target_modules=("in_proj", "x_proj")), combined=True)
+
+
+def test_what_an_adapter_leaves_out_need_not_be_there(tiny_llama: Path) -> None:
+    from peft import LoraConfig
+
+    model = tf.AutoModelForCausalLM.from_pretrained(tiny_llama)
+    config = LoraConfig(target_modules=".*[qv]_proj", exclude_modules=r"(.*\.)?vision_tower\..*")
+    resolve(model, config)
+    assert config.exclude_modules == set()
+    assert all(name.endswith(("q_proj", "v_proj")) for name in config.target_modules)
+    with pytest.raises(ModelError, match="fits no module"):
+        resolve(model, LoraConfig(target_modules=r"vision_tower\..*"))

@@ -58,6 +58,17 @@ def test_a_link_out_is_listed_and_not_read_but_by_option(docs: Path, secret: Pat
     assert reasons(followed)["pages/home/.ssh"].startswith("hidden"), "the other rules still hold"
 
 
+def test_a_link_to_what_is_hidden_is_one_that_leaves(docs: Path) -> None:
+    (docs / ".git").mkdir()
+    (docs / ".git/object.txt").write_text("A page that git-annex keeps.")
+    (docs / "page.txt").symlink_to(".git/object.txt")
+    contents = read_documents(docs)
+    assert "git-annex" not in texts(contents)
+    assert "hidden in the library" in reasons(contents)["page.txt"]
+    assert "gather.follow_links" in reasons(contents)["page.txt"]
+    assert "git-annex" in texts(read_documents(docs, follow_links=True))
+
+
 def test_the_option_is_a_key_of_the_recipe_and_what_is_skipped_is_a_record(docs: Path, secret: Path) -> None:
     (docs / "key.txt").symlink_to(secret)
     for number, follow in enumerate((False, True)):

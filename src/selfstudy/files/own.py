@@ -167,7 +167,10 @@ def inspect(root: Path, ours: Callable[[str], bool], *, tidy: bool) -> None:
     for path in sorted(root.iterdir()):
         if not (ours(path.name) or private.is_temporary(path)):
             continue
-        found = path.lstat()
+        try:
+            found = path.lstat()
+        except FileNotFoundError:  # who writes has just moved it into place
+            continue
         inside = private.below(path) if stat.S_ISDIR(found.st_mode) else ()
         for one, state in [(path, found), *inside]:
             if private.is_temporary(one):

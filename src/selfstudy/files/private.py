@@ -126,13 +126,22 @@ def below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """Everything below a folder, with what `lstat` says of it; links are not followed."""
     waiting = [folder]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):  # who writes has just replaced it
-                    found = entry.stat(follow_symlinks=False)
-                    yield Path(entry.path), found
-                    if stat.S_ISDIR(found.st_mode):
-                        waiting.append(Path(entry.path))
+        for entry in _entries(waiting.pop()):
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # who writes has just replaced it
+                continue
+            yield Path(entry.path), found
+            if stat.S_ISDIR(found.st_mode):
+                waiting.append(Path(entry.path))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except FileNotFoundError:  # who writes has just moved or deleted it
+        return []
 
 
 def is_temporary(path: Path) -> bool:

@@ -1,9 +1,10 @@
 """Which files of a folder belong to a library, in sorted order; all else is named, with the reason.
 
-Passed over: names that begin with a dot; links (one within the library shows what is read under its own name,
-one that leaves it may lead anywhere, so only an option follows it); run directories, folders and caches of
-selfstudy, whose answers would come back as evidence; /proc and /sys, whose files have no end or do something.
-A hard link looks like any other file.  It knows nothing of what is in the files.
+Passed over: names that begin with a dot; links (one within the library shows what is read under its own name;
+one that leaves it, or leads to what is hidden in it, may show anything, so only an option follows it); run
+directories, folders and caches of selfstudy, whose answers would come back as evidence; /proc and /sys, whose
+files have no end or do something.  A hard link looks like any other file.  It knows nothing of what is in the
+files.
 """
 
 from __future__ import annotations
@@ -108,8 +109,12 @@ class _Walk:
         except (OSError, RuntimeError) as error:
             return f"a link that cannot be followed: {getattr(error, 'strerror', None) or error}"
         if target.is_relative_to(self.real):
-            return f"a link within the library, to {text.clean(target.relative_to(self.real).as_posix())}"
-        leaves = f"a link that leaves the library, to {text.clean(str(target))}"
+            inner = target.relative_to(self.real)
+            if not any(part.startswith(".") for part in inner.parts):
+                return f"a link within the library, to {text.clean(inner.as_posix())}"
+            leaves = f"a link to what is hidden in the library, {text.clean(inner.as_posix())}"
+        else:
+            leaves = f"a link that leaves the library, to {text.clean(str(target))}"
         if not self.follow_links:
             return f"{leaves}: copy what is to be read, or set gather.follow_links"
         why = next(filter(None, map(_no_documents, _with_parents(target))), "")

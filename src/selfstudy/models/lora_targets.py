@@ -61,19 +61,30 @@ def resolve(model: Any, config: Any) -> None:
     """Puts names in the place of the regular expressions in an adapter's settings, which may be a stranger's.
 
     Raises:
-        ModelError: one is none, or fits no module.
+        ModelError: one is none, or fits no module; what is to be left out need not be there.
     """
     for key in ("target_modules", "exclude_modules", "feedforward_modules"):
         pattern = getattr(config, key, None)
         if isinstance(pattern, str) and pattern != ALL_LINEAR:
-            setattr(config, key, set(_named(model, pattern, f"its {key}")))
+            found = _matching(model, pattern, f"its {key}")
+            if not found and key != "exclude_modules":
+                raise _fits_none(pattern, f"its {key}")
+            setattr(config, key, set(found))
 
 
 def _named(model: Any, pattern: str, said: str) -> tuple[str, ...]:
-    names = matching(pattern, [name for name, _ in model.named_modules() if name], said)
+    names = _matching(model, pattern, said)
     if not names:
-        raise ModelError(f"{said} {pattern[:200]!r} fits no module of the model", "give names of its layers")
+        raise _fits_none(pattern, said)
     return names
+
+
+def _matching(model: Any, pattern: str, said: str) -> tuple[str, ...]:
+    return matching(pattern, [name for name, _ in model.named_modules() if name], said)
+
+
+def _fits_none(pattern: str, said: str) -> ModelError:
+    return ModelError(f"{said} {pattern[:200]!r} fits no module of the model", "give names of its layers")
 
 
 def matching(pattern: str, names: Sequence[str], said: str) -> tuple[str, ...]:
