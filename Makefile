@@ -9,6 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 LOCKED := $(PIP) --require-hashes --no-deps
+TORCH  := $(VENV)/.torch
 USED   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 AUDIT  := $(VENV)/audit
@@ -47,13 +48,22 @@ $(BIN)/python:
 	  || { echo "error: $(PYTHON) is older than 3.11; give another one: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-# what is locked, each file by its SHA-256; then the package, and what depends on the machine (docs/decisions/0008)
-$(USED): pyproject.toml constraints.txt | $(BIN)/python
+# What is locked, each file by its SHA-256; then the package, and what depends on the machine (docs/decisions/0008).
+# The build of torch is the one that pip chooses without hashes: with them it takes an index's build for CUDA, with
+# gigabytes of libraries, before a build for CPUs that lies on this disk.
+$(TORCH): constraints.txt | $(BIN)/python
+	awk '/^torch==/ {on = 1} on; on && !/\\$$/ {exit}' constraints.txt > $(VENV)/torch.txt
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/torch $$(head -1 $(VENV)/torch.txt | cut -d' ' -f1)
+	$(LOCKED) --no-index --find-links $(VENV)/torch -r $(VENV)/torch.txt
+	rm -r $(VENV)/torch
+	@touch $@
+
+$(USED): pyproject.toml constraints.txt $(TORCH) | $(BIN)/python
 	$(LOCKED) -r constraints.txt
 	$(PIP) --no-build-isolation -e .
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt constraints-dev.txt | $(BIN)/python
+$(DEV): pyproject.toml constraints.txt constraints-dev.txt $(TORCH) | $(BIN)/python
 	$(LOCKED) -r constraints-dev.txt
 	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $(USED) $@
