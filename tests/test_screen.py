@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
@@ -18,6 +19,15 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == "abc\td\ne [key]\n\n"
     assert err == "on stderr\n"
+
+
+def test_who_has_read_enough_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        screen.say("nobody reads this")
+        screen.say("nor this")
 
 
 def test_a_console_keeps_its_own_styles_and_no_others() -> None:

@@ -7,10 +7,11 @@ of them.  Knows texts and streams; not what they say.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from selfstudy.secrets import hide
 from selfstudy.text import clean
@@ -31,7 +32,17 @@ def say(text: str = "", *, err: bool = False) -> None:
     """Prints a line on stdout, or on stderr."""
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(printable(text).encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    try:
+        print(printable(text).encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:  # `| head` has read enough: the work goes on, and nothing more is said
+        silence(stream)
+
+
+def silence(stream: IO[str]) -> None:
+    """Lets what is printed from now on, and what waits to be, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -40,3 +40,13 @@ def test_what_is_read_back_and_what_is_refused(tmp_path: Path) -> None:
         stored_recipe(tmp_path / "recipe", tmp_path / "made with")
     with pytest.raises(RunError, match="selfstudy did not write"):
         stored(tmp_path, kind="another tool")
+
+
+def test_a_run_of_before_there_was_a_kind_goes_on(tmp_path: Path) -> None:
+    stored(tmp_path)
+    written = {name: value for name, value in provenance(RECIPE).items() if name != "kind"}
+    written["recipe_digest"] = "of fewer keys"
+    (tmp_path / "made with").write_text(json.dumps(written))
+    lines = (tmp_path / "recipe").read_text().splitlines()
+    (tmp_path / "recipe").write_text("\n".join(line for line in lines if "follow_links" not in line))
+    assert stored_recipe(tmp_path / "recipe", tmp_path / "made with") == RECIPE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from selfstudy.cli.session import (
     session,
 )
 from selfstudy.errors import DataError
-from selfstudy.screen import say
+from selfstudy.screen import say, silence
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -212,7 +211,7 @@ def _writer(out: Path | None) -> Callable[[bytes], object]:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+            silence(sys.stdout)  # or Python complains at exit
             raise typer.Exit(1) from None
 
     return write

@@ -79,8 +79,9 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "start a new run with --run DIR, or go on with the version that began this one",
         )
     recipe = parse_recipe(read_yaml(recipe_file), str(recipe_file))
-    # a newer version may know more keys, so only the version that wrote the digest can check it
-    same_version = written.get("selfstudy") == __version__
+    # A newer version may know more keys, so only the version that wrote the digest can check it; runs without
+    # `kind` are of before there was one, whatever number their version has.
+    same_version = written.get("selfstudy") == __version__ and "kind" in written
     if same_version and written.get("recipe_digest") != recipe_digest(recipe):
         raise RunError(
             f"{recipe_file} was edited after the run began",
