@@ -87,6 +87,16 @@ CODES = {
 }
 
 
+@pytest.mark.parametrize(
+    "values", [{"vocab": "/dev/zero"}, {"merges": "../m"}, {"init_inputs": ["/dev/zero"]}]
+)
+def test_a_tokenizer_reads_no_file_that_its_settings_name(values: dict[str, Any], lm: Path) -> None:
+    (lm / "tokenizer.json").unlink()
+    change(lm / "tokenizer_config.json", tokenizer_class="BertTokenizer", **values)
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json names a file to be read as"):
+        load(lm)
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_code_in_settings_is_refused_wherever_a_model_is_loaded(
     code: str, lm: Path, nli: Path, mark: Path

@@ -46,6 +46,8 @@ _HARMLESS = {
     ),
     *("max_length", "model_max_length", "padding_side", "truncation_side", "add_eos_token", "do_lower_case"),
 }
+_PARTS = ("vocab", "merges")
+"""Arguments of a tokenizer in its settings; a text there is the name of a file, wherever that is."""
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _READ = (
     "*.json",
@@ -191,6 +193,14 @@ def require_no_code(file: Path, value: Any, *, allowed: bool = False) -> None:
     Raises:
         ModelError: the key.
     """
+    if isinstance(value, dict) and file.name.startswith("tokenizer"):
+        named = [key for key in _PARTS if isinstance(value.get(key), str)]
+        if named or value.get("init_inputs"):
+            key = (*named, "init_inputs")[0]
+            raise ModelError(
+                f"{file} names a file to be read as {key}",
+                f"remove {key}: a tokenizer's files lie in its folder",
+            )
     for _, key, one in walk(value):
         if key in _CODE and one and not allowed:
             raise _own_code(file, key)
