@@ -138,8 +138,11 @@ def test_damaged_files_that_single_stages_read(how: str, whole: Path, damage: An
             external_lines(Ask(method="external", count=1), 0, run)
 
 
-def test_a_damaged_line_of_times(whole: Path, damage: Any) -> None:
-    path = damage("timings.jsonl", b'{"stage": "probe", "seconds": "x"}\n{"stage": [], "round": 1}\n')
+@pytest.mark.parametrize("seconds", [b'"x"', b"NaN", b"1e308", b"-1", b"9" * 400])
+def test_a_damaged_line_of_times(seconds: bytes, whole: Path, damage: Any) -> None:
+    path = damage(
+        "timings.jsonl", b'{"stage": "probe", "seconds": %s}\n{"stage": [], "round": 1}\n' % seconds
+    )
     assert f"{path}, line 1 is damaged" in refusal(cli("report", whole / "run"))
 
 

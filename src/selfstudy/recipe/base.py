@@ -27,7 +27,13 @@ class Block(BaseModel):
     stands; no error repeats it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,  # "1e400" is a text of YAML's, and infinity as a number
+    )
 
     @field_validator("*", mode="after")
     @classmethod

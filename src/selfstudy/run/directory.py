@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeGuard, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
@@ -204,7 +204,7 @@ class Run:
         for number, _, entry in jsonl.read_lines(self.timings_file):
             if "stage" in entry:
                 stage, seconds = str(entry["stage"]), entry.get("seconds")
-                if not isinstance(seconds, int | float):
+                if not _is_amount(seconds):
                     raise jsonl.damaged(self.timings_file, number, "its seconds are no number")
                 total[stage] = total.get(stage, 0.0) + seconds
         return total
@@ -221,7 +221,7 @@ class Run:
             if "part" in entry and entry.get("round") == round_:
                 sums = total.setdefault(str(entry["part"]), {})
                 for name in entry.keys() - {"part", "round"}:
-                    if not isinstance(entry[name], int | float):
+                    if not _is_amount(entry[name]):
                         raise jsonl.damaged(self.timings_file, number, f"its {name} is no number")
                     sums[name] = sums.get(name, 0) + entry[name]
         return total
@@ -381,6 +381,8 @@ def _is_ours(name: str) -> bool:
 
 _NAMES = {part.name.partition("/")[0] for part in vars(Run).values() if isinstance(part, _In)}
 _ROUND = re.compile("[1-9][0-9]{0,5}")
+_MOST = 1e12
+"""Of anything that is counted for a stage: its sums stay numbers."""
 _DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
 
 
@@ -395,3 +397,8 @@ def _check_same(path: Path, recipe: Recipe) -> None:
 
 def _stored_recipe(path: Path) -> Recipe:
     return stored_recipe(path / Run.recipe_file, path / Run.provenance_file)
+
+
+def _is_amount(value: object) -> TypeGuard[float]:
+    """Whether it is a number of seconds, calls or pairs that a machine could have spent."""
+    return isinstance(value, int | float) and 0 <= value < _MOST
