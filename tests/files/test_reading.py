@@ -31,7 +31,12 @@ def test_what_is_larger_than_its_bound_is_refused_before_it_is_read(tmp_path: Pa
 
 def test_a_folder_a_pipe_and_a_name_that_is_none_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for path, why in ((tmp_path, "folder"), (tmp_path / "pipe", "pipe"), (tmp_path / "a\0b", "NUL")):
+    for path, why in (
+        (tmp_path, "folder"),
+        (tmp_path / "pipe", "pipe"),
+        (Path("/dev/zero"), "device"),
+        (tmp_path / "a\0b", "NUL"),
+    ):
         with pytest.raises(OSError) as caught:
             reading.content(path)
         assert why in (caught.value.strerror or "")

@@ -47,7 +47,7 @@ def text(path: Path, most: int = LARGEST) -> str:
 
 
 def check(path: Path) -> None:
-    """Whether a file can be opened without waiting: a pipe that nobody writes to would wait for ever.
+    """Whether a file can be opened and read to its end: a pipe may wait for ever, /dev/zero has none.
 
     Raises:
         OSError: it is not there, no file, or no name of a file.
@@ -58,8 +58,9 @@ def check(path: Path) -> None:
         raise OSError(errno.EINVAL, "a name with a NUL character is no file's", str(path)) from None
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
-    if (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and not str(path).startswith(_OPENED):
-        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(path))
+    if not stat.S_ISREG(mode) and not str(path).startswith(_OPENED):
+        kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
+        raise OSError(errno.EINVAL, f"it is a {kind}, not a file", str(path))
 
 
 def lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
