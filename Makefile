@@ -32,7 +32,7 @@ types: $(DEV)
 # Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's: the
 # whole suite takes 11 minutes so.
 unit: $(DEV)
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist worksteal
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 audit: | $(AUDIT)/bin/pip-audit
 	$(AUDIT)/bin/python .ci/audit.py

@@ -85,9 +85,10 @@ def test_a_merged_model_answers_in_the_number_type_in_which_it_is_saved(tmp_path
 def test_a_merged_model_is_served_by_the_engine_if_that_loads_folders(tmp_path: Path) -> None:
     folder = tmp_path / "merged"
     served = merged_block(
-        ServerModel(engine="vllm", model="student", weights="w", adapter=tmp_path, args={"x": 1}), folder
+        ServerModel(engine="vllm", model="student", weights="w", adapter=tmp_path, args={"max-model-len": 1}),
+        folder,
     )
-    assert served == ServerModel(engine="vllm", model=str(folder), args={"x": 1})
+    assert served == ServerModel(engine="vllm", model=str(folder), args={"max-model-len": 1})
     here = LocalModel(path=str(folder), dtype="float32")
     assert merged_block(ServerModel(engine="ollama", model="student", weights="w"), folder) == here
     running = ServerModel(engine="vllm", model="student", url="http://127.0.0.1:8000")

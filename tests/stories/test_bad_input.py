@@ -173,6 +173,6 @@ def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, tmp_path: Path) ->
 
 def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     tiny = [part for change in TINY for part in ("--set", change)]
-    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "2", "--folder", str(tmp_path), *tiny]
+    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "1", "--folder", str(tmp_path), *tiny]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

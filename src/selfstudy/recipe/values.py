@@ -5,10 +5,12 @@ Knows no keys.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _GREATEST = 2**63
+"""Whole numbers from here on are none to most programs."""
 
 
 def unreadable(data: Mapping[Any, Any]) -> Iterator[str]:
@@ -16,10 +18,17 @@ def unreadable(data: Mapping[Any, Any]) -> Iterator[str]:
     for key, value in leaves(data):
         if isinstance(value, str) and (said := _not_text(value)):
             yield f"{brief(key)}: the text {said}"
-        elif isinstance(value, int | float) and not -_GREATEST < value < _GREATEST:
+        elif not _is_usable(value):
             yield f"{brief(key)}: the number is too large, or none"
         if said := _not_text(key):
             yield f"{brief(key)}: the key {said}"
+
+
+def _is_usable(value: object) -> bool:
+    """Whether it is no number, or a finite one of an ordinary size."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -_GREATEST < value < _GREATEST
 
 
 def _not_text(value: str) -> str:
