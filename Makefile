@@ -29,8 +29,7 @@ lint: $(DEV)
 types: $(DEV)
 	$(BIN)/mypy
 
-# Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's: the
-# whole suite takes 11 minutes so.
+# Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's.
 unit: $(DEV)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 

@@ -1,6 +1,6 @@
 """The whole loop on the embedded world, small: what it leaves behind, its options, its rounds, its refusals.
 
-That other architectures go through is in tests/probe/test_probe.py and tests/teach/test_trainers.py.
+That other architectures go through is in tests/probe/test_stage.py and tests/teach/trainers/.
 """
 
 from __future__ import annotations
