@@ -15,11 +15,12 @@ MORE = "SELFSTUDY_ENGINE_ENV"
 """The user's own variable: names, or patterns such as `MY_*`, of more that may be seen; by commas."""
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The entries of an allow-list that is written with blanks between them."""
     return frozenset(text.split())
 
 
-_NAMES = _words(
+_NAMES = words(
     "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TERM COLUMNS LINES TMPDIR TEMP TMP "
     "LD_LIBRARY_PATH DYLD_LIBRARY_PATH PYTHONPATH PYTHONHOME PYTHONUNBUFFERED "
     "PYTHONDONTWRITEBYTECODE PYTHONNOUSERSITE PYTHONUTF8 PYTHONIOENCODING VIRTUAL_ENV CC CXX "
@@ -28,7 +29,7 @@ _NAMES = _words(
     "CURL_CA_BUNDLE"
 )
 _FAMILIES = tuple(
-    _words(
+    words(
         "LC_ XDG_ CUDA_ NVIDIA_ CUDNN_ NCCL_ HIP_ HSA_ ROCR_ ROCM_ MIOPEN_ ONEAPI_ SYCL_ ZE_ GPU_ "
         "OMP_ MKL_ KMP_ GOMP_ OPENBLAS_ BLIS_ NUMEXPR_ VECLIB_ TORCH_ PYTORCH_ TORCHINDUCTOR_ TRITON_ "
         "HF_HUB_ HF_DATASETS_ HUGGINGFACE_HUB_ TRANSFORMERS_ VLLM_ SGLANG_ SGL_ OLLAMA_ LLAMA_ GGML_ "
@@ -38,11 +39,16 @@ _FAMILIES = tuple(
 """Beginnings of names."""
 _DOWNLOADS = frozenset({"HF_TOKEN", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 """What a download from the Hub needs: a gated model its token; the address of a proxy may hold a password."""
-_SECRETS = _words(
+_SECRETS = words(
     "KEY KEYS APIKEY TOKEN TOKENS SECRET SECRETS PASSWORD PASSWD PASSPHRASE PASS PWD CREDENTIAL "
     "CREDENTIALS AUTH AUTHORIZATION COOKIE SIGNATURE"
 )
 """Words of a name by which even an allowed family (`VLLM_API_KEY`, `TRANSFORMERS_TOKEN`) keeps a secret."""
+
+
+def listed(variable: str) -> list[str]:
+    """The entries of a variable in which the user allows more, by commas."""
+    return [entry.strip() for entry in os.environ.get(variable, "").split(",") if entry.strip()]
 
 
 def child_environment(*, downloads: bool, mine: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -52,7 +58,7 @@ def child_environment(*, downloads: bool, mine: Mapping[str, str] | None = None)
         downloads: whether it may have to fetch from the Hub, so that it needs the token and the proxy.
         mine: what it is told beside; comes before what the user has set.
     """
-    more = [name.strip() for name in os.environ.get(MORE, "").split(",") if name.strip()]
+    more = listed(MORE)
     seen = {
         name: value
         for name, value in os.environ.items()
@@ -66,9 +72,9 @@ def child_environment(*, downloads: bool, mine: Mapping[str, str] | None = None)
 def _harmless(name: str) -> bool:
     if name not in _NAMES and not name.startswith(_FAMILIES):
         return False
-    return not names_secret(name)
+    return not is_secret(name)
 
 
-def names_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
     """Whether a variable of this name holds a secret, such as a key or a password."""
     return bool(_SECRETS & set(name.upper().split("_")))

@@ -92,7 +92,7 @@ def in_environment(variables: Mapping[str, str] = os.environ) -> list[str]:
     return [
         value
         for name, value in variables.items()
-        if environment.names_secret(name)
+        if environment.is_secret(name)
         and not name.startswith(_OWN)
         and len(value) >= (_ORDINARY if value.isalpha() else _LONG_VALUE)
         and value[0] not in "/~."

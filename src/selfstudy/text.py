@@ -74,6 +74,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
 
 
+def shortened(text: str, most: int) -> str:
+    """`text`, or its beginning and an ellipsis, in at most `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def nfkc(text: str) -> str:
     """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))

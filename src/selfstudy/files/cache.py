@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from selfstudy.files import private
+from selfstudy.files.home import HOME
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def cache_folder() -> Path:
 
     The folder need not exist yet.
     """
-    if home := os.environ.get("SELFSTUDY_HOME"):
+    if home := os.environ.get(HOME):
         return Path(home).expanduser() / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfstudy"
 

@@ -34,7 +34,7 @@ def lora_config(model: Any, block: LoraBlock) -> LoraConfig:
     if modules == ALL_LINEAR:
         modules = _linear_layers(model)
     elif isinstance(modules, str):
-        modules = _named(model, modules, "teach.lora.target_modules")
+        modules = _modules(model, modules, "teach.lora.target_modules")
     return _config(block, modules)
 
 
@@ -66,25 +66,16 @@ def resolve(model: Any, config: Any) -> None:
     for key in ("target_modules", "exclude_modules", "feedforward_modules"):
         pattern = getattr(config, key, None)
         if isinstance(pattern, str) and pattern != ALL_LINEAR:
-            found = _matching(model, pattern, f"its {key}")
-            if not found and key != "exclude_modules":
-                raise _fits_none(pattern, f"its {key}")
+            found = _modules(model, pattern, f"its {key}", may_fit_none=key == "exclude_modules")
             setattr(config, key, set(found))
 
 
-def _named(model: Any, pattern: str, said: str) -> tuple[str, ...]:
-    names = _matching(model, pattern, said)
-    if not names:
-        raise _fits_none(pattern, said)
-    return names
-
-
-def _matching(model: Any, pattern: str, said: str) -> tuple[str, ...]:
-    return matching(pattern, [name for name, _ in model.named_modules() if name], said)
-
-
-def _fits_none(pattern: str, said: str) -> ModelError:
-    return ModelError(f"{said} {pattern[:200]!r} fits no module of the model", "give names of its layers")
+def _modules(model: Any, pattern: str, said: str, *, may_fit_none: bool = False) -> tuple[str, ...]:
+    """The modules of a model that a regular expression describes."""
+    found = matching(pattern, [name for name, _ in model.named_modules() if name], said)
+    if not found and not may_fit_none:
+        raise ModelError(f"{said} {pattern[:200]!r} fits no module of the model", "give names of its layers")
+    return found
 
 
 def matching(pattern: str, names: Sequence[str], said: str) -> tuple[str, ...]:

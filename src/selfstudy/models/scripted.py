@@ -15,7 +15,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files import plain_yaml, reading
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion
-from selfstudy.text import UNSPACED
+from selfstudy.text import UNSPACED, shortened
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 Script = Sequence[str] | Callable[[Chat, int], str]
@@ -40,7 +40,7 @@ class ScriptedLM:
         self.name = name
         self._script: list[tuple[re.Pattern[str], Script]] = []
         for pattern, script in answers.items():
-            shown = pattern if len(pattern) <= 80 else f"{pattern[:77]}..."
+            shown = shortened(pattern, 80)
             if _may_never_end(pattern):
                 raise ModelError(
                     f"script {name!r}: the pattern {shown!r} repeats a group that itself repeats or chooses: "

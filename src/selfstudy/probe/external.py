@@ -67,7 +67,7 @@ def external_lines(
     place = run.external_file(number)
     kept = run.read_as(place, _Kept)
     if kept is None:
-        conflicts: list[dict[str, str]] = []
+        conflicts: list[_Conflict] = []
         if given is not None and ask.source in (None, STDIN):
             lines = _given_lines(given, ask.count)
         elif ask.source == STDIN:
@@ -82,7 +82,7 @@ def external_lines(
                 raise DataError(f"{ask.source}: no row to use", "give it at least one row")
         else:
             lines = _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
-        kept = _Kept(lines=lines[: ask.count], conflicts=[_Conflict(**one) for one in conflicts])
+        kept = _Kept(lines=lines[: ask.count], conflicts=conflicts)
         run.write_json(place, kept.model_dump())
     return Lines(kept.lines, [_failure(one, number) for one in kept.conflicts])
 
@@ -106,7 +106,7 @@ def _failure(conflict: _Conflict, number: int) -> Failure:
     return Failure(stage="probe", item_id=item, message=conflict.message)
 
 
-def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[str]:
+def _column(ask: Ask, path: Path, conflicts: list[_Conflict]) -> Iterator[str]:
     """The cells of the column of questions or topics; rows without one are passed over."""
     wanted = QUESTION_COLUMNS if ask.questions else TOPIC_COLUMNS
     column = ""
@@ -132,7 +132,7 @@ def _column(ask: Ask, path: Path, conflicts: list[dict[str, str]]) -> Iterator[s
                 f"{path.name}, {row.place}: {line!r:.300} is asked in {place} too, with other {different}; "
                 "the model sees the question alone, so it was asked once: name what it is about"
             )
-            conflicts.append({"place": row.place, "message": message})
+            conflicts.append(_Conflict(place=row.place, message=message))
             continue
         yield line
 

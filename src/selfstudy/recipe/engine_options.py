@@ -8,13 +8,14 @@ allow more in `SELFSTUDY_ENGINE_ARGS`.  Knows names of options; nothing of proce
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic_core import PydanticCustomError
+
+from selfstudy.environment import listed, words
 
 MORE = "SELFSTUDY_ENGINE_ARGS"
 """The user's own variable: names, or patterns such as `*`, of more options that recipes may set."""
@@ -27,11 +28,7 @@ _VALUES = {
 """Options that may have only these values; other formats of weights are unpickled."""
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_VLLM = _names(
+_VLLM = words(
     "load-format "
     "max-model-len max-num-seqs max-num-batched-tokens max-num-partial-prefills max-logprobs block-size seed "
     "max-seq-len-to-capture dtype kv-cache-dtype calculate-kv-scales quantization gpu-memory-utilization "
@@ -42,7 +39,7 @@ _VLLM = _names(
     "attention-backend enable-lora max-lora-rank max-loras max-cpu-loras lora-dtype fully-sharded-loras "
     "reasoning-parser uvicorn-log-level disable-log-stats disable-log-requests disable-uvicorn-access-log"
 )
-_SGLANG = _names(
+_SGLANG = words(
     "load-format "
     "context-length mem-fraction-static max-running-requests max-queued-requests max-total-tokens "
     "chunked-prefill-size max-prefill-tokens schedule-policy schedule-conservativeness page-size dtype "
@@ -52,26 +49,26 @@ _SGLANG = _names(
     "torch-compile-max-bs enable-mixed-chunk stream-interval log-level reasoning-parser enable-lora "
     "max-lora-rank max-loras-per-batch lora-target-modules lora-backend"
 )
-_TGI = _names(
+_TGI = words(
     "max-input-tokens max-input-length max-total-tokens max-batch-prefill-tokens max-batch-total-tokens "
     "max-batch-size max-concurrent-requests max-best-of max-stop-sequences max-waiting-tokens "
     "waiting-served-ratio max-top-n-tokens num-shard sharded quantize dtype kv-cache-dtype cuda-graphs "
     "cuda-memory-fraction rope-scaling rope-factor disable-custom-kernels validation-workers json-output"
 )
-_LLAMA_SERVER = _names(
+_LLAMA_SERVER = words(
     "ctx-size n-gpu-layers gpu-layers threads threads-batch threads-http batch-size ubatch-size parallel "
     "cont-batching no-cont-batching flash-attn cache-type-k cache-type-v mlock no-mmap split-mode "
     "tensor-split main-gpu numa seed rope-scaling rope-scale rope-freq-base rope-freq-scale yarn-orig-ctx "
     "yarn-ext-factor yarn-attn-factor yarn-beta-slow yarn-beta-fast keep no-kv-offload kv-unified cpu-moe "
     "n-cpu-moe no-warmup swa-full reasoning-format reasoning-budget context-shift no-context-shift timeout"
 )
-_LLAMA_CPP_PYTHON = _names(
+_LLAMA_CPP_PYTHON = words(
     "n-ctx n-gpu-layers n-batch n-ubatch n-threads n-threads-batch seed split-mode main-gpu tensor-split "
     "use-mmap use-mlock rope-scaling-type rope-freq-base rope-freq-scale yarn-ext-factor yarn-attn-factor "
     "yarn-beta-fast yarn-beta-slow yarn-orig-ctx mul-mat-q logits-all offload-kqv flash-attn "
     "last-n-tokens-size type-k type-v numa verbose"
 )
-_TRANSFORMERS = _names(
+_TRANSFORMERS = words(
     "reasoning "
     "dtype attn-implementation quantization device continuous-batching model-timeout log-level default-seed "
     "compile"
@@ -101,7 +98,7 @@ def check_options(engine: str, args: Mapping[str, Any]) -> None:
     Raises:
         PydanticCustomError: it sets more; the message says how the user allows that.
     """
-    more = [plain_name(name) for name in os.environ.get(MORE, "").split(",") if name.strip()]
+    more = [plain_name(name) for name in listed(MORE)]
     for name, value in args.items():
         plain = plain_name(name)
         if any(fnmatchcase(plain, pattern) for pattern in more):

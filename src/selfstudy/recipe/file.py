@@ -31,9 +31,10 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.models import NAMES_OF_STORES
-from selfstudy.recipe.values import brief, kind_of, leaves, shortened, unreadable
+from selfstudy.recipe.values import brief, kind_of, leaves, unreadable
 from selfstudy.records import digest
 from selfstudy.secrets import NOT_SHOWN, without_secrets
+from selfstudy.text import shortened
 
 
 def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recipe:
@@ -176,8 +177,7 @@ def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
 def _show(value: object) -> str:
     if value is _ABSENT:
         return "(absent)"
-    text = without_secrets(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shortened(without_secrets(json.dumps(value, ensure_ascii=False, default=str)), 80)
 
 
 def _blocks(annotation: Any) -> list[type[Block]]:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from selfstudy.text import shortened
+
 _GREATEST = 2**63
 """Whole numbers from here on are none to most programs."""
 
@@ -45,11 +47,6 @@ def brief(key: str) -> str:
     """A key as a message shows it."""
     shown = ascii(key)[1:-1] if _not_text(key) else key
     return shortened(shown, 80)
-
-
-def shortened(text: str, most: int) -> str:
-    """`text`, or its beginning, in at most `most` characters."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def kind_of(value: object) -> str:

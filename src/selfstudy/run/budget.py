@@ -67,7 +67,7 @@ class Spent:
         )
 
 
-class _Kept(BaseModel):
+class _UsageFile(BaseModel):
     """usage.json."""
 
     seconds: float = 0.0
@@ -80,7 +80,7 @@ def spent_by_stage(run: Run) -> dict[str, Spent]:
     Raises:
         RunError: its file is damaged.
     """
-    return (run.read_as(run.usage_file, _Kept) or _Kept()).stages
+    return (run.read_as(run.usage_file, _UsageFile) or _UsageFile()).stages
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Ledger:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        written = self.run.read_as(self.run.usage_file, _Kept) or _Kept()
+        written = self.run.read_as(self.run.usage_file, _UsageFile) or _UsageFile()
         self.stages |= written.stages
         # the run's own times have the training after the last batch, but not what a kill -9 ended
         self._before = max(written.seconds, sum(self.run.seconds().values()))

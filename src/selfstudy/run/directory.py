@@ -94,7 +94,7 @@ class Run:
     """Of which round that is, and the SHA-256 of its files."""
     promoted_aside = _In("promoted.old")
     """What was promoted before, while another takes its place; only a kill leaves it."""
-    promoted_unfinished = _In("promoted.tmp")
+    promoted_unfinished = _In(f"promoted{own.UNFINISHED}")
     """What takes its place, while it is put together."""
     summary_file = _In("summary.json")
     """All figures of the run."""

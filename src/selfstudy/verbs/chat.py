@@ -34,6 +34,7 @@ from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
 from selfstudy.run.standing import decision
+from selfstudy.text import shortened
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -273,5 +274,4 @@ def _wrapped(content: str, width: int) -> list[str]:
 
 
 def _short(content: str, most: int = 240) -> str:
-    one_line = " ".join(content.split())
-    return one_line if len(one_line) <= most else one_line[: most - 3] + "..."
+    return shortened(" ".join(content.split()), most)

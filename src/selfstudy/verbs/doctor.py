@@ -304,11 +304,11 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
             return
-        address = block.url.rstrip("/").removesuffix(engine.base) + engine.health
+        url = block.url.rstrip("/").removesuffix(engine.base)
+        address = url + engine.health
         if answers(address, 5):
             called = engine.called(engines.Launch(block.model))
-            base = block.url.rstrip("/").removesuffix(engine.base) + engine.base
-            listed = (models_of(base) or []) if engine.lists else []
+            listed = (models_of(url + engine.base) or []) if engine.lists else []
             yield _offered(role, called, listed, f"{block.engine} at {block.url}")
         else:
             line = " ".join(engines.command(engine, engines.Launch(block.model), block.args))
@@ -333,6 +333,7 @@ def _remote(role: str, block: RemoteModel) -> Iterator[Finding]:
     import asyncio
 
     from selfstudy.models.remote.http import HTTPClient, Key, Trouble
+    from selfstudy.models.server.running import listed_in
 
     async def ask(key: Key) -> dict[str, Any]:
         client = HTTPClient(block, key)
@@ -345,7 +346,7 @@ def _remote(role: str, block: RemoteModel) -> Iterator[Finding]:
         key = Key.of(block)
         if key:
             yield Finding("ok", role, key.use(block.base_url))
-        listed = _names(asyncio.run(ask(key)))
+        listed = listed_in(asyncio.run(ask(key))) or []
     except Trouble as trouble:
         if trouble.kind == "refused":  # it answers, only not to this
             yield Finding("ok", role, f"{block.base_url} answers")
@@ -360,18 +361,13 @@ def _remote(role: str, block: RemoteModel) -> Iterator[Finding]:
 
 def _offered(role: str, model: str, listed: Sequence[str], where: str) -> Finding:
     """Whether a server that answers has the model; one that lists nothing is believed."""
-    if not listed or {model, f"{model}:latest", f"models/{model}"} & set(listed):  # as Ollama and Gemini list
+    from selfstudy.models.server.running import is_listed
+
+    if not listed or is_listed(model, listed):
         return Finding("ok", role, f"{model} at {where}: it answers")
     near = difflib.get_close_matches(model, listed, 5) or listed[:10]
     more = f" and {len(listed) - len(near)} more" if len(listed) > len(near) else ""
     return Finding("fail", role, f"{where} has no model {model}", f"set `model` to {', '.join(near)}{more}")
-
-
-def _names(reply: Any) -> list[str]:
-    """The ids in a reply to /models."""
-    data = reply.get("data") if isinstance(reply, dict) else None
-    entries = data if isinstance(data, list) else []
-    return [str(one["id"]) for one in entries if isinstance(one, dict) and "id" in one]
 
 
 def _embedder(recipe: Recipe) -> Finding:

@@ -73,9 +73,10 @@ def test_one_that_never_starts_says_why(
 def test_the_same_port_is_given_from_one_to_the_next(
     workshop: Path, model: Callable[..., ServerModel]
 ) -> None:
-    from selfstudy.models.server.process import free_port
+    from selfstudy.models.server.process import reserve_port
 
-    port = free_port()
+    port, keeper = reserve_port()
+    keeper.close()
     with Servers(2) as servers:
         assert said(ServerLM(model("one", port=port), servers)).endswith("one.")
         assert said(ServerLM(model("two", port=port), servers)).endswith("two.")

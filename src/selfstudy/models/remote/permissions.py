@@ -22,7 +22,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfstudy.environment import listed
 from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.files import private
 from selfstudy.files.home import home
 from selfstudy.recipe import RemoteModel
 
@@ -176,7 +178,7 @@ def check_http(url: str) -> None:
     server = Destination.of(url)
     if server.scheme == "https" or server.is_here:
         return
-    entries = [*_said.entries, *_listed(HTTP)]
+    entries = [*_said.entries, *listed(HTTP)]
     if not any(server.is_meant_by(entry) for entry in entries if "=" not in entry):
         raise ModelError(
             f"{server} would be asked over plain http, where others can read along: nothing was sent",
@@ -193,7 +195,7 @@ def check_key(source: KeySource, url: str) -> None:
     server = Destination.of(url)
     if source == KeySource(DEFAULT_VARIABLE) and server == _DEFAULT:
         return
-    if any(_is_about(entry, source, server) for entry in (*_said.entries, *_listed(KEYS), *_kept())):
+    if any(_is_about(entry, source, server) for entry in (*_said.entries, *listed(KEYS), *_kept())):
         return
     pair = f"{source.name}={server}"
     question = f"The recipe sends the key in {source} to {server}. Allow that, now and later?"
@@ -210,10 +212,6 @@ def check_key(source: KeySource, url: str) -> None:
 def _is_about(entry: str, source: KeySource, server: Destination) -> bool:
     found = _PAIR.fullmatch(entry)
     return found is not None and source.is_meant_by(found["source"]) and server.is_meant_by(found["host"])
-
-
-def _listed(variable: str) -> list[str]:
-    return [entry.strip() for entry in os.environ.get(variable, "").split(",") if entry.strip()]
 
 
 def _kept() -> Iterator[str]:
@@ -235,9 +233,9 @@ def _kept() -> Iterator[str]:
 def _keep(pair: str) -> None:
     path = home() / FILE
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+        private.make_folder(path.parent)
+        descriptor = private.open_file(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{pair}\n")
     except OSError as error:
         log.warning("%s cannot be written (%s): you will be asked again", path, error.strerror)

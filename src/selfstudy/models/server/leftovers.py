@@ -19,10 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from selfstudy.models.server.watchdog import VARIABLE
 from selfstudy.records import digest
 
-VARIABLE = "SELFSTUDY_ENGINE"
-"""The environment variable in which an engine and all that it starts carry the mark."""
 KILLED_SECONDS = 5.0
 """Until what was killed is really gone."""
 FolderKind = Literal["selfstudy-server", "selfstudy-model", ".served"]

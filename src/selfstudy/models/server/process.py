@@ -283,10 +283,3 @@ def reserve_port(port: int | None = None) -> tuple[int, socket.socket]:
     if sys.platform != "linux":  # elsewhere nobody may listen beside it
         keeper.close()
     return found, keeper
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
-    port, keeper = reserve_port()
-    keeper.close()
-    return port

@@ -74,7 +74,12 @@ def models_of(base: str) -> list[str] | None:
         found = json.loads(body) if status == 200 else None
     except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return None
-    data = found.get("data") if isinstance(found, dict) else None
+    return listed_in(found)
+
+
+def listed_in(reply: Any) -> list[str] | None:
+    """The models that a reply to /models lists, None if it is no list."""
+    data = reply.get("data") if isinstance(reply, dict) else None
     if not isinstance(data, list):
         return None
     return [str(one["id"]) for one in data if isinstance(one, dict) and "id" in one]

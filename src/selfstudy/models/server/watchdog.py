@@ -42,6 +42,7 @@ KILLED_SECONDS = 3.0
 SECOND_SECONDS = GRACE_SECONDS + KILLED_SECONDS + 1.0
 """How long the second watchdog may take, once it has been told."""
 VARIABLE = "SELFSTUDY_ENGINE"
+"""The environment variable in which an engine and all that it starts carry the mark."""
 _SUBREAPER, _DEATH_SIGNAL = 36, 1  # PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG of linux/prctl.h
 _LEFT_ALONE = frozenset(
     {"KILL", "STOP", "CHLD", "CONT", "TSTP", "TTIN", "TTOU", "URG", "WINCH", "PIPE"}
