@@ -48,12 +48,19 @@ _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _GREEK_END = re.compile("[;\u037e?]")
 _ARMENIAN = re.compile("\u055e[^:։]*[:։]?")
 _CLOSING = " \t\n\"'`*_“”«»’」』)]）"
-_UNSEEN = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\xad\u061c\u1680\u180e\u3000\ufeff" + "".join(
-    map(chr, [*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070)])
+_SPACES = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\u2800"
+_WIDTHLESS = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 )
-"""White space, and marks without a width of their own."""
+_SEEN = re.compile(f"[^{_SPACES}{_WIDTHLESS}]")
+_PARTS = re.compile(f"[{_SPACES}{_WIDTHLESS}]+|[^{_SPACES}{_WIDTHLESS}]+")
+"""A line as it looks: what cannot be seen, and what can."""
+_SPACE = re.compile(f"[{_SPACES}]")
+_UNEVEN = re.compile(rf"(?! )[{_SPACES}{_WIDTHLESS}](?!\Z)|  ")
+"""What makes a line look otherwise than it is."""
 _BEGINNING = 200
-"""So many characters tell how a line begins."""
+"""So many characters that can be seen tell how a line begins."""
 _SAMPLE = 2000
 """So many characters tell which script a text is in."""
 _MARK_RUN = re.compile("(?:[^\\w\\s\x00-\x7f]|[\uff9e\uff9f]){31,}")
@@ -96,15 +103,37 @@ def _fewer_marks(match: re.Match[str]) -> str:
 def quote_lines(text: str, begins: re.Pattern[str]) -> str:
     """`text` with "> " before each line that begins so, as letters quote; lines end as Unicode says.
 
-    White space and what cannot be seen may stand before the beginning; letters of another width are the same.
+    A line counts as it looks: without what cannot be seen, with one space for any white space, and letters of
+    another width are the same.
+
+    Args:
+        begins: of such a line.
     """
 
     def quoted(line: str) -> str:
-        words = line.lstrip(_UNSEEN)
-        begun = begins.match(nfkc(words[:_BEGINNING]))
-        return f"{line[: len(line) - len(words)]}> {words}" if begun else line
+        seen = _SEEN.search(line)
+        if seen is None or not begins.match(nfkc(_beginning(line, seen.start()))):
+            return line
+        return f"{line[: seen.start()]}> {line[seen.start() :]}"
 
     return "".join(map(quoted, text.splitlines(keepends=True)))
+
+
+def _beginning(line: str, start: int) -> str:
+    """How a line begins from `start` on, as it looks."""
+    head = line[start : start + _BEGINNING]
+    if not _UNEVEN.search(head):
+        return head
+    found, size = [], 0
+    for part in _PARTS.finditer(line, start):
+        if _SEEN.match(part[0]):
+            found.append(part[0][:_BEGINNING])
+        elif _SPACE.search(part[0]):
+            found.append(" ")
+        size += len(found[-1]) if found else 0
+        if size > _BEGINNING:
+            break
+    return "".join(found)
 
 
 def spaced(text: str) -> str:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, normalizers
 
 from selfstudy.models.base import chat
-from selfstudy.models.content import Marks, of_servers, of_tokenizer, within
+from selfstudy.models.content import Marks, of_tokenizer, within
+from selfstudy.models.families import of_servers
 from tests.conftest import make_tokenizer
 
 ORDINARY = (

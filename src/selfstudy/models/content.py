@@ -25,15 +25,12 @@ from selfstudy.text import quote_lines
 Content = Callable[[str], str]
 """A text of others to what may stand inside of a turn; what it gives, it leaves alone."""
 
-ROLES = ("System", "User", "Assistant", "Human")
-"""What opens a turn of plain templates, at the beginning of a line, with a colon."""
 _HTML = re.compile(
     r"</?(?:[abiuspq]|b[dr]|h[1-6r]|[uod]l|li|d[dt]|t[dhr]|em|su[bp]|table|thead|tbody|tfoot|caption|code|pre|div"
     r"|span|strong|blockquote|del|ins|small|mark|kbd) ?/?>"
 )
 """Vocabularies hold some of it as tokens of their own that mean nothing else."""
 _BRACKETS = (("<", ">"), ("[", "]"), ("{", "}"), ("◁", "▷"))
-_BLANK = r"[^\S\r\n]{0,20}"
 
 
 class Marks:
@@ -44,6 +41,7 @@ class Marks:
         lines: what no line may begin with, in whatever letters, and whatever blanks stand before it.
         patterns: regular expressions of more words.
         normalise: what the tokenizer does to a text before it looks for its tokens.
+        begins: regular expressions of more lines, as `text.quote_lines` sees them.
     """
 
     def __init__(
@@ -52,10 +50,11 @@ class Marks:
         lines: Iterable[str] = (),
         patterns: Sequence[str] = (),
         normalise: Callable[[str], str] | None = None,
+        begins: Sequence[str] = (),
     ) -> None:
         words = {word for word in words if _breakable(word)}
         self._words = _any_of(words, patterns)
-        self._lines = _begins(lines)
+        self._lines = _begins(lines, begins)
         self._normalise = normalise
         normal = {normalise(word).strip() for word in words} if normalise else set()
         self._normal = _any_of({word for word in normal if _breakable(word)})
@@ -148,13 +147,14 @@ def _any_digits(word: str) -> str:
     return re.escape(word).replace("0", r"\d+")
 
 
-def _begins(lines: Iterable[str]) -> re.Pattern[str] | None:
-    words = sorted({line.strip() for line in lines if line.strip()}, key=lambda line: (-len(line), line))
+def _begins(lines: Iterable[str], patterns: Sequence[str]) -> re.Pattern[str] | None:
+    words = {" ".join(line.split()) for line in lines if line.strip()}
     found = [
-        re.escape(word[:-1].rstrip()) + _BLANK + ":" if word.endswith(":") else re.escape(word)
-        for word in words
+        f"{re.escape(word[:-1].rstrip())} ?:" if word.endswith(":") else re.escape(word)
+        for word in sorted(words, key=lambda word: (-len(word), word))
     ]
-    return re.compile("|".join(found), re.IGNORECASE) if found else None
+    every = [*found, *patterns]
+    return re.compile("|".join(every), re.IGNORECASE) if every else None
 
 
 def _broken(text: str, marks: re.Pattern[str] | None) -> str:
@@ -170,28 +170,3 @@ def _split(mark: re.Match[str]) -> str:
     start, end = len(word) - len(word.lstrip()), len(word.rstrip())
     at = end - 1 if word[start].isalnum() and not word[end - 1].isalnum() else start + 1
     return f"{word[:at]} {word[at:]}"
-
-
-_NAMES = (
-    r"s|bos|eos|pad|unk|mask|cls|sep|eo[a-z]|so[a-z]|image|img|audio|video|patch|human|bot|AI|role"
-    r"|(?:start|end|begin|bos|eos|pad|unk|tool|unused|extra_id|reserved|image|img|vision|audio|video|fim|im|TOKENS)"
-    r"_\w{1,40}|(?:BOS|EOS|PAD|UNK|MASK|CLS|SEP)_TOKEN|unused\d+|\w{1,10}:(?:bos|eos|pad|unk|sep)"
-)
-_CAPITALS = (
-    "INST|SYS|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|ARGS|CALL_ID|MODEL_SETTINGS|PREFIX"
-    "|MIDDLE|SUFFIX|IMG(?:_BREAK|_END)?|THINK|BOS|EOS|EOT|PAD|UNK|MASK|CLS|SEP|[gs]MASK|USER|ASSISTANT|SYSTEM"
-)
-of_servers = Marks(
-    lines=[f"{role}:" for role in ROLES],
-    patterns=(
-        r"<[|｜][^\s<>]{1,80}>",  # <|im_end|>, <|eot_id|>, <｜User｜>, <|turn>
-        r"<[^\s<>|｜]{1,40}[|｜]>",  # <turn|>
-        r"\[\|[^\s\[\]]{1,40}\|\]",  # [|endofturn|]
-        rf"</?(?:{_NAMES})/?>",
-        rf"\[/?(?:{_CAPITALS})\]",
-        r"</?(?:\w{1,20}:)?think(?:ing)?>",
-        r"<</?SYS>>",
-        r"\]~!?b\[?|\[e~\[",  # MiniMax
-    ),
-)
-"""For texts that a server tokenises: marks of many families, as its own are not known here."""

@@ -87,8 +87,8 @@ def _read(path: Path) -> str:
 def _labels(template: str) -> re.Pattern[str] | None:
     """What begins a line of `template` and tells what stands in it, such as "Question:"."""
     found = sorted({*_LABEL.findall(template)})
-    words = "|".join(re.escape(label).replace(r"\ ", r"\s{1,9}") for label in found)
-    return re.compile(rf"(?:{words})[^\S\n]{{0,20}}:", re.IGNORECASE) if words else None
+    words = "|".join(re.escape(" ".join(label.split())) for label in found)
+    return re.compile(rf"(?:{words}) ?:", re.IGNORECASE) if words else None
 
 
 def _in_place(value: str, labels: re.Pattern[str] | None) -> str:

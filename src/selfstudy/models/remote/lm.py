@@ -18,6 +18,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.models import content
 from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.families import of_servers
 from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.background import LoopThread, together
 from selfstudy.models.remote.http import HTTPClient, Key, Trouble
@@ -98,7 +99,7 @@ class RemoteLM:
         cache: ResponseCache | None = None,
         fields: Fields = common_fields,
         alive: Callable[[], bool] | None = None,
-        said: content.Content = content.of_servers,
+        said: content.Content = of_servers,
     ) -> None:
         """Opens no connection yet.
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import LanguageModel, Progress, Sampling
-from selfstudy.models.content import Content, of_servers
+from selfstudy.models.content import Content
+from selfstudy.models.families import of_servers
 from selfstudy.models.remote.permissions import check_http
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.server import engines
