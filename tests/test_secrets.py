@@ -69,8 +69,10 @@ def test_what_the_environment_calls_a_key() -> None:
         "SELFSTUDY_ALLOW_KEYS": "MY_KEY=example.org",
         "TOKENIZERS_PARALLELISM": "false-or-true",
         "VLLM_API_KEY": "not-needed",
+        "SHOP_PASSWORD": " five words, and a 5\n",
+        "RESERVED_KEY": "words that any text may hold",
     }
-    assert secrets.in_environment(named) == ["plain-words", "other-words"]
+    assert secrets.in_environment(named) == ["five words, and a 5", "plain-words", "other-words"]
 
 
 def test_what_is_hidden_and_what_is_not() -> None:

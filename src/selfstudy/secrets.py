@@ -89,16 +89,19 @@ def without_secrets(text: str) -> str:
 
 def in_environment(variables: Mapping[str, str] = os.environ) -> list[str]:
     """Values of variables that are called a key, a token or a password; no paths, no ordinary words."""
-    return [
-        value
+    named = dict.fromkeys(
+        value.strip()
         for name, value in variables.items()
-        if environment.is_secret(name)
-        and not name.startswith(_OWN)
-        and len(value) >= (_ORDINARY if value.isalpha() else _LONG_VALUE)
-        and value[0] not in "/~."
-        and value.lower() not in PLACEHOLDERS
-        and not any(map(str.isspace, value))
-    ]
+        if environment.is_secret(name) and not name.startswith(_OWN)
+    )
+    return sorted(filter(_is_no_word, named), key=len, reverse=True)  # one may be the beginning of another
+
+
+def _is_no_word(value: str) -> bool:
+    least = _ORDINARY if value.isalpha() else _LONG_VALUE
+    if len(value) < least or value[0] in "/~." or value.lower() in PLACEHOLDERS:
+        return False
+    return not (any(map(str.isspace, value)) and all(char.isalpha() or char.isspace() for char in value))
 
 
 class Secret:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.recipe.values import brief, kind_of, leaves, unreadable
+from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", 10**30, -(2**63), float("inf"), float("nan")])
@@ -23,3 +23,11 @@ def test_keys_are_shown_short() -> None:
     assert brief("x" * 1000) == "x" * 77 + "..."
     assert [kind_of(key) for key in (True, None, 5)] == ["true or false", "nothing", "a number"]
     assert dict(leaves({"a": {"b": [1, {}]}, "c": []})) == {"a.b.0": 1, "a.b.1": {}, "c": []}
+
+
+def test_values_are_shown_without_what_may_be_a_key() -> None:
+    digest = "9f86d081884c7d659a2feaa0c55ad015"
+    assert shown({"revision": digest}) == f'{{"revision": "{digest}"}}'
+    assert wrong({"revision": digest, "token": "ab"}) == '{"revision": "(not shown)", "token": "(not shown)"}'
+    ordinary = "averylongnameofawordwithoutend 20240131 probe.samples_5"
+    assert without_keys(ordinary) == ordinary

@@ -21,11 +21,12 @@ import pytest
 import yaml
 
 from selfstudy import Run, Study, load_lm, load_recipe
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, RecipeError
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.models.remote import permissions, retries
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.recipe import RemoteModel
+from selfstudy.recipe.file import parse_recipe
 from selfstudy.records import Answer, Failure
 
 from ..models.remote.faulty_server import FaultyServer, Reaction, Request, choice, reply, usual
@@ -303,6 +304,7 @@ import sys
 from selfstudy.cli.session import session
 from selfstudy.models.remote.permissions import check
 from selfstudy.recipe import RemoteModel
+from selfstudy.recipe.file import parse_recipe
 with session():
     check(RemoteModel(model="m", base_url=sys.argv[1], api_key_env="MY_KEY"))
     print("allowed")
@@ -486,6 +488,46 @@ def test_a_key_in_a_recipe_is_refused_and_not_repeated(
 def test_a_recipe_that_is_no_yaml_is_not_quoted(text: str, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(text)
     assert "planted" not in refusal(cli("probe", tmp_path / "my.yaml"))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *(KEY, "a8FkZ02LmQ9xYt7RwE4uVb1N", "9f86d081884c7d659a2feaa0c55ad015"),
+        *("plain-words-as-a-key", "long-words " * 30 + "5", 'quo"ted\\key-5'),
+    ],
+)
+def test_what_may_be_a_secret_is_no_key_of_a_message(
+    secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", secret)
+    for data in (
+        *({secret: 1}, {"probe": {secret: 1}}, {"probe": {"samples": secret}}, {"model": {"type": secret}}),
+        *(
+            {"probe": {"ask": [{"method": secret}]}},
+            {"nli": secret},
+            {"probe": {"samples": {"password": "xy"}}},
+        ),
+        {"model": {"type": "server", "engine": "vllm", "model": "m", "args": {secret: 1}}},
+        {"model": {"type": "remote", "model": "m", "prices": {secret: 1}}},
+    ):
+        with pytest.raises(RecipeError) as caught:
+            parse_recipe(data, "the recipe")
+        assert secret[:9] not in str(caught.value)
+        assert '"xy"' not in str(caught.value)
+    overrides = (
+        "{}=1",
+        "probe.{}=1",
+        "probe.samples={}",
+        "probe.ask.{}=1",
+        "seed.{}.x=1",
+        "{}",
+        "x=*{}",
+    )
+    for override in (*overrides, "probe.api_key.={}"):
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(None, [override.format(secret)])
+        assert secret[:9] not in str(caught.value), override
 
 
 def test_python_is_not_told_it_either(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.models import NAMES_OF_STORES
-from selfstudy.recipe.values import brief, kind_of, leaves, unreadable
+from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 from selfstudy.records import digest
-from selfstudy.secrets import NOT_SHOWN, without_secrets
+from selfstudy.secrets import NOT_SHOWN, names_secret, without_secrets
 from selfstudy.text import shortened
 
 
@@ -92,7 +92,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}", _SEE) from None
     except (plain_yaml.NotPlainError, UnicodeDecodeError) as error:
-        said = without_secrets(" ".join(str(error).split()))
+        said = without_keys(" ".join(str(error).split()))
         raise RecipeError(f"the recipe {path} is not YAML: {said}", _SEE) from None
     if not isinstance(data, dict):
         found = "empty" if data is None else f"a {type(data).__name__}, not key: value lines"
@@ -175,9 +175,7 @@ def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
 
 
 def _show(value: object) -> str:
-    if value is _ABSENT:
-        return "(absent)"
-    return shortened(without_secrets(json.dumps(value, ensure_ascii=False, default=str)), 80)
+    return "(absent)" if value is _ABSENT else shown(value)
 
 
 def _blocks(annotation: Any) -> list[type[Block]]:
@@ -247,12 +245,12 @@ def _readable(error: Any, data: Any) -> str:
     if error["type"] == "missing":
         return f"{name}: missing"
     if error["type"] == "model_type":
-        return f"{name} = {_show(error['input'])}: must be a block of key: value lines"
+        return f"{name} = {wrong(error['input'])}: must be a block of key: value lines"
     if error["type"] == "union_tag_invalid":
-        return f"{name}.type = {_show(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
-    rule = error["msg"].replace("Input should be", "must be")
+        return f"{name}.type = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+    rule = without_keys(error["msg"].replace("Input should be", "must be"))
     hidden = error["type"] == SECRET or name.endswith(_MISTAKEN) or any(part in _PASTED for part in key)
-    return f"{name} = {NOT_SHOWN if hidden else _show(error['input'])}: {rule}"
+    return f"{name} = {NOT_SHOWN if hidden else wrong(error['input'])}: {rule}"
 
 
 _MISTAKEN = (".api_key_env", ".api_key_file", ".base_url", ".url")
@@ -282,7 +280,9 @@ def _absolute(value: Any, base: Path, key: str = "") -> Any:
     try:
         path = base / Path(value).expanduser()
     except RuntimeError as error:  # ~somebody, who has no account here
-        raise RecipeError(f"{key} = {_show(value)}: {error}", "write the folder out") from None
+        raise RecipeError(
+            f"{key} = {wrong(value)}: {without_keys(str(error))}", "write the folder out"
+        ) from None
     if key in _MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
         return value
     return os.path.normpath(path)
@@ -296,16 +296,17 @@ def _is_name(block: Mapping[str, Any]) -> bool:
 def _override(data: dict[str, Any], override: str) -> None:
     """Apply one "a.b=c" to plain data, in place."""
     key, equals, text = override.partition("=")
-    shown, parts = brief(without_secrets(override)), key.strip().split(".")
+    parts = key.strip().split(".")
+    given = f"--set {brief(key + equals + (NOT_SHOWN if names_secret(parts[-1]) else text))}"
     if not equals or not all(parts):
-        raise RecipeError(f"--set {shown}: not of the form key=value", "for example --set probe.samples=5")
+        raise RecipeError(f"{given}: not of the form key=value", "for example --set probe.samples=5")
     if len(parts) > _DEEPEST:
-        raise RecipeError(f"--set {shown}: no key has {len(parts):,} parts")
+        raise RecipeError(f"{given}: no key has {len(parts):,} parts")
     try:
         value = plain_yaml.load(text)
     except plain_yaml.NotPlainError as error:
-        said = without_secrets(str(error))
-        raise RecipeError(f"--set {shown}: the value is not YAML: {said}") from None
+        said = without_keys(str(error))
+        raise RecipeError(f"{given}: the value is not YAML: {said}") from None
     value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
@@ -314,15 +315,15 @@ def _override(data: dict[str, Any], override: str) -> None:
         default = _item(default, part)
         if isinstance(here, list):
             if not _is_index(part, here):
-                block, item = ".".join(parts[:place]), brief(part)
-                raise RecipeError(f"--set {shown}: {block} has no item {item!r}; it has {len(here)}")
+                block, item = brief(".".join(parts[:place])), brief(part)
+                raise RecipeError(f"{given}: {block} has no item {item!r}; it has {len(here)}")
             index: Any = int(part)
         elif isinstance(here, dict):
             index = part
             if not last and here.get(part) is None:
                 here[part] = list(default) if isinstance(default, list) else {}
         else:
-            raise RecipeError(f"--set {shown}: {'.'.join(parts[:place])} is a value, not a block")
+            raise RecipeError(f"{given}: {brief('.'.join(parts[:place]))} is a value, not a block")
         if last:
             here[index] = value
         here = here[index]

@@ -5,12 +5,17 @@ Knows no keys.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from selfstudy.secrets import NOT_SHOWN, looks_random, names_secret, without_secrets
 from selfstudy.text import shortened
 
+_LONG_RUN = re.compile("[A-Za-z0-9]{20,}")
+_SHOWN = 80
 _GREATEST = 2**63
 """Whole numbers from here on are none to most programs."""
 
@@ -45,8 +50,41 @@ def _not_text(value: str) -> str:
 
 def brief(key: str) -> str:
     """A key as a message shows it."""
-    shown = ascii(key)[1:-1] if _not_text(key) else key
-    return shortened(shown, 80)
+    shown = without_keys(ascii(key)[1:-1] if _not_text(key) else key)
+    return shortened(shown, _SHOWN)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it."""
+    return shortened(without_secrets(_written(value)), _SHOWN)
+
+
+def wrong(value: object) -> str:
+    """One that no recipe can have, so that it may be anything, as a message shows it."""
+    return shortened(without_keys(_written(value)), _SHOWN)
+
+
+def without_keys(text: str) -> str:
+    """`text` without what is or may be a secret: also runs of letters and digits that no word is."""
+    return _LONG_RUN.sub(_unless_word, without_secrets(text))
+
+
+def _unless_word(run: re.Match[str]) -> str:
+    mixed = not run[0].isalpha() and not run[0].isdigit()
+    return NOT_SHOWN if mixed or looks_random(run[0]) else run[0]
+
+
+def _written(value: object) -> str:
+    return json.dumps(_veiled(value), ensure_ascii=False, default=str)
+
+
+def _veiled(value: object) -> object:
+    """Plain data without secrets, known ones and what a name calls one."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, dict):
+        return {name: NOT_SHOWN if names_secret(str(name)) else _veiled(part) for name, part in value.items()}
+    return [_veiled(part) for part in value] if isinstance(value, list) else value
 
 
 def kind_of(value: object) -> str:
