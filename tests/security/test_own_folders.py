@@ -319,7 +319,12 @@ def test_a_page_replaces_only_pages_and_writes_nothing_beside_them(run: Path, tm
     page.write_text("<!doctype html><title>My thesis</title>")
     (place / "index.html.tmp").write_text("mine")
     before = snapshot(place)
-    assert "--force" in refusal(cli("compare", run, "--html", page))
+    quoting = '<!doctype html>\n<!-- not <meta name="generator" content="selfstudy"> but mine -->'
+    own_head = f"<html><head>{own.PAGE}<title>My thesis</title>"
+    for mine in (quoting, f"\n{own.PAGE}", own_head, page.read_text()):
+        page.write_text(mine)
+        assert "--force" in refusal(cli("compare", run, "--html", page))
+        assert page.read_text() == mine
     assert snapshot(place) == before
     assert cli("compare", run, "--html", page, "--force")[0] == 0
     assert cli("compare", run, "--html", page)[0] == 0, "a page of ours may be replaced"

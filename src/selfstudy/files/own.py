@@ -26,6 +26,11 @@ _START = b"selfstudy made this folder"
 UNFINISHED = ".tmp"
 PAGE = '<meta name="generator" content="selfstudy">'
 """Near the start of every page that we make."""
+_PAGE_START = (
+    f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{PAGE}\n'
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-"
+).encode()
+"""How each of them begins, to the letter: another's page may quote the mark."""
 RUN_FILE, RUN_KIND = "run.json", "selfstudy run"
 """The file in a run directory that says so, and the `kind` that it begins with."""
 _RUN_START = f'{{\n  "kind": "{RUN_KIND}"'.encode()
@@ -93,8 +98,21 @@ def is_page(path: Path) -> bool:
     Raises:
         OSError: it cannot be read, or is no regular file.
     """
+    return _beginning(path).startswith(_PAGE_START)
+
+
+def says_page(path: Path) -> bool:
+    """Whether a file says near its start that we made it: reason enough not to learn from it.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    return PAGE.encode() in _beginning(path)
+
+
+def _beginning(path: Path) -> bytes:
     with os.fdopen(private.open_file(path, os.O_RDONLY), "rb") as file:
-        return PAGE.encode() in file.read(1024)
+        return file.read(1024)
 
 
 def check(folder: Path, holds: Collection[str] | None = None) -> bool:

@@ -97,7 +97,7 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
     try:
         if file.exists() and not file.is_file():
             raise UnusableError("not a regular file")
-        if reader is read_html and own.is_page(file.resolve()):
+        if reader is read_html and own.says_page(file.resolve()):
             raise UnusableError("a page that selfstudy made")
         source = look(file)
         if source.note:
