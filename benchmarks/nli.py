@@ -35,6 +35,12 @@ from selfstudy.verbs.importing.pickles import read_pickle
 
 Pairs = list[tuple[str, str]]
 SHAPES: dict[str, dict[str, int]] = {
+    "tiny": {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    },
     "small": {
         "num_hidden_layers": 6,
         "hidden_size": 384,
@@ -48,8 +54,9 @@ SHAPES: dict[str, dict[str, int]] = {
         "intermediate_size": 4096,
     },
 }
-PLAN = {"small": (4, 30, 300), "large": (3, 4, 48)}
+PLAN = {"tiny": (2, 4, 12), "small": (4, 30, 300), "large": (3, 4, 48)}
 """Turns, and pairs of a turn: one by one, and batched."""
+GPU_PLAN = {"tiny": (2, 4, 12), "small": (3, 60, 4000), "large": (3, 30, 2000)}
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "into-the-unknown"
 
 
@@ -146,8 +153,8 @@ class Published:
         return found
 
 
-def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> None:
-    turns, few, many = PLAN[shape]
+def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Prints the table of a shape, and gives it: way -> its figures."""
     clock = time.process_time if options.cpu_time else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         make_model(shape, pairs, Path(folder))
@@ -159,6 +166,7 @@ def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> None:
         }
         published = Published(folder, judges["float32"])
     plain, half = judges["float32"], judges["bfloat16"]
+    turns, few, many = (PLAN if plain.model.device.type == "cpu" else GPU_PLAN)[shape]
     ways: dict[str, tuple[Callable[[Pairs], Any], int]] = {
         "one by one, float32": (published, few),
         "batched, float32": (lambda some: plain.probabilities(some)[:, 1], many),
@@ -184,10 +192,17 @@ def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> None:
     print(f"; scores {np.mean(values['batched, float32']):.2f} ± {np.std(values['batched, float32']):.2f}")
     print(f"{'':24}{'ms a pair':>10}{'times faster':>14}{'largest and mean score difference':>38}")
     base = seconds["one by one, float32"]
+    figures = {}
     for way in ways:
         faster = median(a / b for a, b in zip(base, seconds[way], strict=True))
         told = f"{max(differences[way]):.1e}  {np.mean(differences[way]):.1e}"
-        print(f"{way:24}{median(seconds[way]) * 1e3:>10.1f}{faster:>14.2f}{told:>38}", flush=True)
+        print(f"{way:24}{median(seconds[way]) * 1e3:>10.2f}{faster:>14.2f}{told:>38}", flush=True)
+        figures[way] = {
+            "ms a pair": median(seconds[way]) * 1e3,
+            "times faster": faster,
+            "largest difference": max(differences[way]),
+        }
+    return figures
 
 
 def main() -> None:

@@ -39,6 +39,18 @@ def test_training_is_deterministic_and_leaves_random_states_alone(tiny_llama: Pa
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
 
 
+def test_a_large_model_computes_activations_twice_and_learns_the_same(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    small = taught(lm, tmp_path / "small", epochs=2)
+    monkeypatch.setattr(shared, "LARGE", 0)
+    large = taught(lm, tmp_path / "large", epochs=2)
+    ways = [one.model.get_base_model().is_gradient_checkpointing for one in (small, large)]
+    assert ways == [False, True]
+    assert [s.loss for s in large.steps] == pytest.approx([s.loss for s in small.steps], rel=1e-5)
+
+
 def test_combined_adapters_do_what_they_do_one_after_the_other(tiny_llama: Path, tmp_path: Path) -> None:
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     first = taught(lm, tmp_path / "one", epochs=3)

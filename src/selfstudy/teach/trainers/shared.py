@@ -92,15 +92,21 @@ class Tokens:
 
 
 def training_copy(lm: HasWeights) -> Any:
-    """A copy of the model to train on, so that the one that answers stays untouched; float32 on the CPU.
+    """A copy of the model to train on, so that the one that answers stays untouched.
 
-    An adapter is merged in, in float32: training starts from the unrounded weights.
+    It is in float32 on the CPU and on a card without bfloat16, where gradients in float16 would vanish.  An
+    adapter is merged in, in float32: training starts from the unrounded weights.
     """
     model = lm.merged_copy()
-    if model.device.type == "cpu":
+    if not _has_bfloat16(model.device):
         model = model.float()
     model.requires_grad_(True)
     return model
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether this is a card that computes in bfloat16."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @contextmanager
@@ -215,8 +221,8 @@ def arguments(
         "seed": setting.seed,
         "data_seed": setting.seed,
         "use_cpu": device == "cpu",
-        "bf16": device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False),
-        "activation_checkpointing": large,
+        "bf16": _has_bfloat16(model.device),
+        "gradient_checkpointing": large,  # the name that every transformers 5 knows
         "max_length": None,
         # the routers of experts are not trained; with it TRL would also leave the model in another mode
         "router_aux_loss_coef": 0.0,
