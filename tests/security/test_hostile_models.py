@@ -153,6 +153,53 @@ def test_headers_of_weights_that_lie(content: bytes, lm: Path, tmp_path: Path) -
         load(lm)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"num_hidden_layers": -1},
+        {"sliding_window": -1, "layer_types": ["sliding_attention"] * 2},
+        {"return_dict": False},
+        {"is_encoder_decoder": True},
+    ],
+)
+def test_configs_with_which_a_model_loads_and_then_fails(values: dict[str, Any], lm: Path) -> None:
+    change(lm / "config.json", **values)
+    with pytest.raises(ModelError, match=r"cannot be loaded|fails where it computes") as caught:
+        load(lm).generate([chat("Who?")], GREEDY)
+    assert str(lm) in str(caught.value)
+
+
+def test_a_tokenizer_of_another_entailment_model(tiny_nli: Path, tmp_path: Path) -> None:
+    nli = Path(shutil.copytree(tiny_nli, tmp_path / "nli"))
+    rows = json.loads((nli / "tokenizer.json").read_text())
+    vocabulary = rows["model"]["vocab"]
+    rows["model"]["vocab"] = {word: number + 10**6 for word, number in vocabulary.items()}
+    (nli / "tokenizer.json").write_text(json.dumps(rows))
+    with pytest.raises(ModelError, match=r"cannot be loaded|fails where it computes"):
+        EntailmentClassifier(NLIBlock(path=str(nli), device="cpu")).classes([("a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("config.json", {"eos_token_id": [1] * 10**6}),
+        ("config.json", {"id2label": {str(i): "x" for i in range(10**5)}}),
+        ("config.json", {"text_config": {"rope_parameters": {"long_factor": [1] * 10**5}}}),
+        ("generation_config.json", {"suppress_tokens": [1] * 10**6}),
+        ("tokenizer_config.json", {"additional_special_tokens": [f"<{i}>" for i in range(50_000)]}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {str(i): {} for i in range(50_000)}}),
+        ("tokenizer.json", {"added_tokens": [{"id": i, "content": str(i)} for i in range(50_000)]}),
+    ],
+)
+def test_lists_in_settings_that_take_minutes(name: str, values: dict[str, Any], lm: Path) -> None:
+    if not (lm / name).is_file():
+        (lm / name).write_text("{}")
+    change(lm / name, **values)
+    with soon(), pytest.raises(ModelError, match="more than any model needs") as caught:
+        load(lm)
+    assert name in str(caught.value)
+
+
 TEMPLATES = {
     "loop": "{% for i in range(10**9) %}x{% endfor %}",
     "loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
@@ -197,6 +244,9 @@ TEMPLATES = {
     "deep": "{{ " + "-(" * 5000 + "1" + ")" * 5000 + " }}",
     "python": "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "include": "{% include '/etc/passwd' %}",
+    "idna": "{{ ('\u00e9' * 900000).encode('idna') | length }}",
+    "punycode": "{{ ('\u00e9\u4e00' * 400000).encode('punycode').decode('punycode') | length }}",
+    "translate": "{{ ('a' * 9999).translate({97: 'b' * 99999}) }}",
 }
 
 

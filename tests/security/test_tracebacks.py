@@ -21,6 +21,8 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe.file import load_recipe
 from selfstudy.verbs.importing.pickles import read_pickle
 
+from ..stories.small import cli, refusal
+
 ALIASES = "a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}, *a{i}]\n" for i in range(60))
 
 
@@ -194,3 +196,34 @@ def test_the_command_line_says_it_in_a_sentence_and_ends_with_2(tmp_path: Path) 
         assert result.returncode == 2, result.stderr
         assert result.stderr.startswith(b"error: ")
         assert b"Traceback" not in result.stderr
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "name", [LONG, "a/" * 1900, "a/" * 3000, "~nobody_of_this_name/x", "my model", "--x"]
+)
+def test_names_that_no_file_has(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some name nothing on this machine, and raise where it is asked whether they do."""
+    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "my.yaml"
+    recipe.write_text(json.dumps({"model": {"path": name}, "nli": {"path": name}, "library": "atlas"}))
+    runs = [(verb, "--", name) for verb in ("gather", "verify", "report", "compare", "calibrate", "chat")]
+    for arguments in (*runs, ("probe", recipe), ("probe", recipe, f"--run={name}")):
+        assert "fault" not in refusal(cli(*arguments))
+    code, shown, said = cli("doctor", recipe)
+    assert code == 1, said
+    assert "fail  " in shown
+    engine = {"type": "server", "engine": "llama-cpp", "model": name, "weights": name}
+    recipe.write_text(json.dumps({"model": engine, "library": "atlas"}))
+    for verb in ("doctor", "estimate"):
+        assert "Traceback" not in cli(verb, recipe)[2]
+
+
+def test_a_file_of_the_kernel_is_not_waited_for(tmp_path: Path) -> None:
+    for path in (Path("/proc/kmsg"), Path("/proc/self/environ"), tmp_path / "link.yaml"):
+        if path.suffix:
+            path.symlink_to("/proc/kmsg")
+        with pytest.raises(RecipeError, match="kernel"):
+            load_recipe(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from selfstudy.cli.interrupts import Interrupts
 from selfstudy.errors import SelfstudyError
 from selfstudy.screen import LastResort, printable, say
 from selfstudy.secrets import without_secrets
+from selfstudy.text import shortened
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
@@ -123,19 +125,39 @@ def session(allow: Sequence[str] | None = None) -> Iterator[None]:
             raise _stopped(command) from None
         say(without_secrets(f"error: {error}"), err=True)
         raise typer.Exit(error.exit_code) from None
+    except OSError as error:
+        if INTERRUPTS.came:
+            raise _stopped(command) from None
+        if error.errno not in _PLACES or not error.filename:
+            _say_fault(command)
+            raise typer.Exit(1) from None
+        where = shortened(os.fsdecode(error.filename), 300)
+        say(f"error: {where}: {error.strerror}\n  -> check this name and its permissions", err=True)
+        raise typer.Exit(2) from None
     except Exception:
         if INTERRUPTS.came:
             raise _stopped(command) from None
-        say(without_secrets(traceback.format_exc()), err=True)
-        say(
-            "This is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
-            "`selfstudy doctor` checks the installation. Please report the lines above. To go on:\n"
-            f"  {command}",
-            err=True,
-        )
+        _say_fault(command)
         raise typer.Exit(1) from None
     finally:
         INTERRUPTS.forget()
+
+
+_PLACES = {
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+}
+"""Errors of the system whose cause is a place: who uses it can mend that, who reads a traceback cannot."""
+
+
+def _say_fault(command: str) -> None:
+    say(without_secrets(traceback.format_exc()), err=True)
+    say(
+        "This is a fault in selfstudy, not in what you gave it; what is done is kept.\n"
+        "`selfstudy doctor` checks the installation. Please report the lines above. To go on:\n"
+        f"  {command}",
+        err=True,
+    )
 
 
 def _stopped(command: str) -> typer.Exit:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from selfstudy.files import private
+from selfstudy.files import private, reading
 from selfstudy.files.home import HOME
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def cache_folder() -> Path:
     The folder need not exist yet.
     """
     if home := os.environ.get(HOME):
-        return Path(home).expanduser() / "cache"
+        return reading.expanded(home) / "cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "selfstudy"
 
 

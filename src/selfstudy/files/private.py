@@ -91,13 +91,15 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: it cannot be made, or a file is there.
     """
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    with suppress(FileExistsError):  # another process has just made it
-        path.mkdir(FOLDER)
-    if not path.is_dir():
-        raise OSError(errno.ENOTDIR, "it is not a folder", str(path))
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        with suppress(FileExistsError):  # another process has just made it
+            folder.mkdir(FOLDER)
+        if not folder.is_dir():
+            raise OSError(errno.ENOTDIR, "it is not a folder", str(folder))
 
 
 def close(path: Path, found: os.stat_result) -> bool:

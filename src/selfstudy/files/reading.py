@@ -6,6 +6,7 @@ What cannot be read is an OSError whose `strerror` says why in a few words.  Kno
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ LARGEST = 100_000_000
 LONGEST_LINE = 10_000_000
 """Bytes or characters of a line: what a parser has to hold at once."""
 _BLOCK = 1 << 20
+_KERNEL = ("/proc", "/sys")
 _OPENED = ("/dev/fd", "/proc/self/fd", "/dev/stdin")
 """Where a shell puts what it hands over: `<(command)`."""
 
@@ -58,9 +60,18 @@ def check(path: Path) -> None:
         raise OSError(errno.EINVAL, "a name with a NUL character is no file's", str(path)) from None
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
-    if not stat.S_ISREG(mode) and not str(path).startswith(_OPENED):
+    if str(path).startswith(_OPENED):
+        return
+    if of_kernel(Path(os.path.realpath(path))):
+        raise OSError(errno.EINVAL, "it is a file of the kernel, which may have no end", str(path))
+    if not stat.S_ISREG(mode):
         kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
         raise OSError(errno.EINVAL, f"it is a {kind}, not a file", str(path))
+
+
+def of_kernel(real: Path) -> bool:
+    """Whether a resolved path is the kernel's: what is read there may wait for ever, or hold its secrets."""
+    return any(real.is_relative_to(place) for place in _KERNEL)
 
 
 def lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
@@ -78,3 +89,16 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def expanded(name: str) -> Path:
+    """A path, its ~ replaced; that of somebody who has no account here stays, and nothing is there."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not where the name is none, as that of a model elsewhere may be."""
+    return exists(path) and path.is_dir()

@@ -111,4 +111,4 @@ def load_answer_key(spec: str | None) -> AnswerKey | None:
         from selfstudy.atlas.key import AtlasKey
 
         return AtlasKey()
-    return JsonlKey(Path(spec).expanduser())
+    return JsonlKey(reading.expanded(spec))

@@ -15,12 +15,10 @@ from pathlib import Path
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.files import own
+from selfstudy.files import own, reading
 from selfstudy.files.cache import cache_folder
 from selfstudy.library.formats import FORMATS
 from selfstudy.records import Skipped
-
-_KERNEL = (Path("/proc"), Path("/sys"))
 
 
 def files_of(path: Path, skipped: list[Skipped], *, follow_links: bool = False) -> Iterator[tuple[Path, str]]:
@@ -33,8 +31,10 @@ def files_of(path: Path, skipped: list[Skipped], *, follow_links: bool = False) 
     Raises:
         DataError: nothing is there, or a folder whose files are no documents.
     """
-    if not path.exists():
-        raise DataError(f"library: nothing at {path}", f"give a folder or file of {FORMATS}")
+    if not reading.exists(path):
+        raise DataError(
+            f"library: nothing at {text.shortened(str(path), 300)}", f"give a folder or file of {FORMATS}"
+        )
     if why := _no_documents(path.resolve()):
         raise DataError(f"library: {path} is {why}", f"give a folder or file of {FORMATS}")
     if path.is_dir():
@@ -45,7 +45,7 @@ def files_of(path: Path, skipped: list[Skipped], *, follow_links: bool = False) 
 
 def _no_documents(real: Path) -> str:
     """Why nothing in a folder, or a file, is a document; "" if it may be."""
-    if any(real.is_relative_to(kernel) for kernel in _KERNEL):
+    if reading.of_kernel(real):
         return "a folder of the kernel"
     if own.is_run(real):
         return "a run directory of selfstudy"

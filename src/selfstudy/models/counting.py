@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.files import reading
 from selfstudy.models.content import Content, of_tokenizer
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import ModelBlock, name_of, weights_of
@@ -34,7 +35,7 @@ def tokenizer_of(block: ModelBlock) -> Any:
 def _has_none(folder: Path) -> bool:
     """Whether it is a folder without any tokenizer, which need not be tried: that takes seconds."""
     names = ("*tok*", "*vocab*", "*.model")
-    return folder.is_dir() and not any(file for name in names for file in folder.glob(name))
+    return reading.is_folder(folder) and not any(file for name in names for file in folder.glob(name))
 
 
 def text_counter(block: ModelBlock) -> Callable[[str], int]:

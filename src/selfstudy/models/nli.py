@@ -241,8 +241,9 @@ class EntailmentClassifier:
             inputs[name] = torch.tensor(rows, device=self._device)
         lengths = torch.tensor([len(one["input_ids"]) for one in batch], device=self._device)
         mask = (torch.arange(length, device=self._device) < lengths[:, None]).long()
-        logits = self.model(**inputs, attention_mask=mask).logits
-        return np.asarray(logits.double().cpu().numpy())
+        with loading.computing(self.name):
+            logits = self.model(**inputs, attention_mask=mask).logits
+            return np.asarray(logits.double().cpu().numpy())
 
 
 def label_roles(id2label: dict[int, str], path: str) -> list[str]:

@@ -39,6 +39,7 @@ from selfstudy.records import Failure, TrainedArm
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles, require_writer
+from selfstudy.text import shortened
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -334,8 +335,18 @@ class Round(RecordFiles):
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run."""
-    return (path / Run.recipe_file).is_file()
+    """Whether a folder holds a run.
+
+    Raises:
+        RunError: the way to it is closed, or its name is none.
+    """
+    try:
+        return (path / Run.recipe_file).is_file()
+    except OSError as error:
+        where = shortened(str(path), 300)
+        raise RunError(
+            f"cannot read {where}: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def _check_place(path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from selfstudy import text
 from selfstudy.errors import ModelError, RunError
+from selfstudy.files import reading
 from selfstudy.models.base import Sampling
 from selfstudy.models.lora import is_complete
 from selfstudy.prompts import Prompts
@@ -198,7 +199,7 @@ def open_talk(
     """
     from selfstudy.models import load_lm
 
-    folder = Path(place).expanduser()
+    folder = reading.expanded(place)
     if not is_run(folder):
         if compare:
             raise ModelError(f"{place} is no run, so there is nothing to compare", "give a run directory")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.files import reading
 from selfstudy.library.formats import FORMATS
 from selfstudy.library.walk import files_of
 from selfstudy.models import lora
@@ -248,7 +249,7 @@ def _model(role: str, block: ModelBlock) -> Iterator[Finding]:
 def _local(role: str, block: LocalModel) -> Finding:
     found = _weights(role, block.path, "lm", code=block.trust_remote_code is not False)
     adapter = block.adapter
-    if found.state == "ok" and adapter is not None and not (adapter / lora.CONFIG).is_file():
+    if found.state == "ok" and adapter is not None and not reading.exists(adapter / lora.CONFIG):
         return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
     return found
 
@@ -319,7 +320,8 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
             yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
-        if engine.weights == "file" and not Path(block.model).expanduser().is_file():
+        model = reading.expanded(block.model)
+        if engine.weights == "file" and not (reading.exists(model) and model.is_file()):
             fix = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
             yield Finding("fail", role, f"no model file {block.model}", fix)
     if engine.weights == "folder" or block.weights:

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selfstudy.models.local import loading
+
 Cached = Any
 """A transformers Cache whose rows can be selected; None when there is nothing cached."""
 
@@ -42,15 +44,27 @@ class Forward:
             float32 logits (rows, vocabulary), and a cache, or None if this model must read all anew.
         """
         new = tokens if cache is None else tokens[:, -1:]
-        output = self._model(**self._inputs(new, mask, cache, keep=1, use_cache=self._caches))
+        output, logits = self._run(new, mask, cache, keep=1, use_cache=self._caches)
         kept = getattr(output, self._cache_name, None) if self._cache_name else None
         self._caches = _selectable(kept)
-        return output.logits[:, -1].float(), kept if self._caches else None
+        return logits[:, -1].float(), kept if self._caches else None
 
     def last_logits(self, tokens: Tensor, mask: Tensor, count: int) -> Tensor:
         """Float32 logits (rows, count, vocabulary) after each of the last `count` tokens."""
-        output = self._model(**self._inputs(tokens, mask, None, keep=count, use_cache=False))
-        return torch.as_tensor(output.logits[:, -count:].float())
+        _, logits = self._run(tokens, mask, None, keep=count, use_cache=False)
+        return torch.as_tensor(logits[:, -count:].float())
+
+    def _run(
+        self, new: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
+    ) -> tuple[Any, Tensor]:
+        """What the model returns, and the logits in it.
+
+        Raises:
+            ModelError: its code fails, as that of a config which does not fit it does.
+        """
+        with loading.computing(str(self._model.name_or_path)):
+            output = self._model(**self._inputs(new, mask, cache, keep=keep, use_cache=use_cache))
+            return output, output.logits
 
     def _inputs(
         self, new: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool

@@ -17,8 +17,10 @@ from urllib.request import getproxies
 import torch
 
 from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.files import reading
 from selfstudy.models.local.panics import is_panic
 from selfstudy.records import digest
+from selfstudy.text import shortened
 
 PACKAGED = "atlas"
 """The alias of the models that are shipped in the package."""
@@ -45,8 +47,8 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
                 "build it with `selfstudy-atlas build`, or install a released package",
             )
         return str(folder), True
-    folder = Path(path).expanduser()
-    if folder.is_dir():
+    folder = reading.expanded(path)
+    if reading.is_folder(folder):
         if not (folder / marker).is_file():
             quantised = sorted(folder.glob("*.gguf"))
             if quantised:
@@ -56,18 +58,31 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
                 f"point to the folder that holds {marker} and *.safetensors",
             )
         return str(folder), True
-    if folder.is_file():
+    there = reading.exists(folder)
+    if there and folder.is_file():
         if folder.suffix.lower() == ".gguf" or _begins(folder, b"GGUF"):
             raise _gguf(folder)
         raise ModelError(
             f"{str(folder)!r} is a file, not a model folder",
             f"give the folder that holds {marker} and *.safetensors: {folder.parent}",
         )
-    if folder.exists() or path[:1] in {".", "/", "~"} or path.count("/") > 1 or "\\" in path:
+    if there or not _is_hub_id(path):
         raise ModelError(
-            f"no model folder at {path!r}", "check the path, or give a Hub id such as owner/name"
+            f"no model folder at {shortened(repr(path), 300)}",
+            "check the path, or give a Hub id such as owner/name",
         )
     return path, False
+
+
+def _is_hub_id(path: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(path)
+    except HFValidationError:
+        return False
+    return path[:1] not in {".", "/", "~"}
 
 
 def _gguf(file: Path) -> ModelError:
@@ -200,9 +215,27 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@contextmanager
+def computing(name: str) -> Iterator[None]:
+    """Turns what a loaded model raises where it computes into a ModelError, as where a config does not fit.
+
+    Memory that runs out stays what it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, SelfstudyError) or is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"model {name!r} fails where it computes: {type(error).__name__}: {_line(error)}",
+            "its config.json does not fit its weights or its tokenizer: copy or download all of it again, or "
+            "use another model",
+        ) from None
+
+
 def _absent_package(path: str, is_folder: bool) -> tuple[str, str] | None:
     """The tokenizer's file and the package that it lacks, where a folder has no tokenizer.json."""
-    folder = Path(path).expanduser()
+    folder = reading.expanded(path)
     if not is_folder or (folder / "tokenizer.json").is_file():
         return None
     for file in sorted(folder.glob("*.model")):

@@ -43,6 +43,8 @@ _WIDE = re.compile(r"[%:{][^a-zA-Z%{}]*\d{6}|%[^a-zA-Z%]*\*")
 """A format with a width of a million."""
 _CHEAP = ("length", "count", "first", "last", "default", "d")
 """Filters that look at nothing but the outside of what they get."""
+_CODES = ("encode", "decode", "translate")
+"""Methods of texts and bytes for which no chat template has a use; codes such as punycode are quadratic."""
 _LEFT_OUT = ("urlize", "wordwrap", "xmlattr", "pprint")
 """Filters of Jinja for web pages that are slow on long texts; no chat template has a use for them."""
 
@@ -202,6 +204,8 @@ class _Bounded(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         """Jinja's hook: every call, but those of filters and tests."""
         subject = getattr(getattr(__obj, "__wrapped__", __obj), "__self__", None)
+        if isinstance(subject, str | bytes) and getattr(__obj, "__name__", "") in _CODES:
+            raise SecurityError(f"a chat template may not use {__obj.__name__}")
         if isinstance(subject, str):
             args = tuple(map(_whole, args))
             if getattr(__obj, "__name__", "").startswith("format"):

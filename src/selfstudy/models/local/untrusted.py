@@ -21,6 +21,10 @@ MAX_JSON = 128 * 2**20
 MAX_CONFIG = 8 * 2**20
 """Largest of the others, which hold settings."""
 MAX_DEPTH = 64
+_ENTRIES, _ADDED = 10_000, 40_000
+"""Most entries of one list or mapping of settings, and most tokens beside a vocabulary: transformers copies
+each many times, and compares the tokens with each other.  Lists of quantised layers may be longer."""
+_LAYER_LISTS, _TOKEN_LISTS = "quantization_config", ("added_tokens", "added_tokens_decoder")
 _WORDS = re.compile(r"^(tokenizer(\.[\w.-]*)?|vocab\w*|added_tokens|merges|special_tokens_map)\.json$")
 """Files whose keys may be words of a vocabulary."""
 _SETTINGS = re.compile(r"config|processor|modules\.json|chat_template")
@@ -170,7 +174,7 @@ def require_safe(folder: Path, *, code: bool = False) -> None:
                 _require_plain(file, MAX_JSON if _WHOLE.search(file.name) else 2**60)
     for file in sorted(folder.glob("*.json")):
         if _WORDS.match(file.name) or file.name.endswith(".index.json"):
-            read_json(file)
+            _require_few(file, read_json(file), words=True)
         elif _SETTINGS.search(file.name):
             require_no_code(file, read_json(file, MAX_CONFIG), allowed=code)
     for file in folder.glob("config*.json"):
@@ -184,8 +188,26 @@ def require_safe(folder: Path, *, code: bool = False) -> None:
         raise _own_code(folder / "custom_generate", "generate.py")
 
 
+def _require_few(file: Path, value: Any, *, words: bool = False) -> None:
+    """Refuses lists of settings that would be worked on for minutes.
+
+    Args:
+        words: whether the file may hold a vocabulary, of which only the tokens beside it are counted.
+    """
+    for key, one in value.items() if isinstance(value, dict) else ():
+        inner = [(key, one)] if words else [(name or key, part) for _, name, part in walk(one)]
+        for name, part in inner if key != _LAYER_LISTS else ():
+            most = _ADDED if name in _TOKEN_LISTS else _ENTRIES
+            counted = not words or name in _TOKEN_LISTS or file.name == "special_tokens_map.json"
+            if counted and isinstance(part, dict | list) and len(part) > most:
+                raise ModelError(
+                    f"{file} has {len(part):,} entries in {name}, more than any model needs",
+                    "copy or download it again; this one is damaged, or made to do harm",
+                )
+
+
 def require_no_code(file: Path, value: Any, *, allowed: bool = False) -> None:
-    """Refuses settings that name code of a model's own.
+    """Refuses settings that name code of a model's own, or that are too many.
 
     Args:
         value: what is in the file.
@@ -201,6 +223,7 @@ def require_no_code(file: Path, value: Any, *, allowed: bool = False) -> None:
                 f"{file} names a file to be read as {key}",
                 f"remove {key}: a tokenizer's files lie in its folder",
             )
+    _require_few(file, value)
     for _, key, one in walk(value):
         if key in _CODE and one and not allowed:
             raise _own_code(file, key)

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
+from selfstudy.files import reading
 from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.listener import Listener
@@ -196,7 +197,7 @@ def _environment(engine: Engine, launch: Launch) -> dict[str, str]:
     What lies in the working folder is no module of the engine's.
     """
     mine = {**engine.environment(launch), "PYTHONSAFEPATH": "1", "SPT_NOENV": "1"}
-    downloads = engine.weights == "folder" and not Path(launch.model).is_dir()
+    downloads = engine.weights == "folder" and not reading.is_folder(Path(launch.model))
     if not downloads:
         mine |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return child_environment(downloads=downloads, mine=mine)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from selfstudy.errors import ModelError
+from selfstudy.files import reading
 from selfstudy.models.local.chat_format import PLAIN_STOP
 from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
@@ -51,8 +52,8 @@ def model_place(block: ServerModel, engine: Engine) -> str:
     if engine.weights == "name" or block.url is not None:
         return block.model
     if engine.weights == "file":
-        path = Path(block.model).expanduser()
-        if not path.is_file():
+        path = reading.expanded(block.model)
+        if not (reading.exists(path) and path.is_file()):
             raise ModelError(
                 f"engine {block.engine}: no model file {block.model!r}",
                 "give a .gguf file (and its weights for transformers as `weights`, to train)",
@@ -141,7 +142,7 @@ def _weights(
     if merged is not None:
         place = str(_merge(block, merged))
         folders.append(Path(place))
-    if not Path(place).is_dir():
+    if not reading.is_folder(Path(place)):
         return place, folders, ()
     fixes = engine.fixes(Path(place))
     at_means_revision = engine.called(Launch("a", revision="b")) == "a@b"
