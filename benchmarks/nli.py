@@ -167,6 +167,7 @@ def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> dict[str, 
         published = Published(folder, judges["float32"])
     plain, half = judges["float32"], judges["bfloat16"]
     turns, few, many = (PLAN if plain.model.device.type == "cpu" else GPU_PLAN)[shape]
+    many = min(many, len(pairs))
     ways: dict[str, tuple[Callable[[Pairs], Any], int]] = {
         "one by one, float32": (published, few),
         "batched, float32": (lambda some: plain.probabilities(some)[:, 1], many),
@@ -177,7 +178,8 @@ def measure(shape: str, pairs: Pairs, options: argparse.Namespace) -> dict[str, 
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     differences: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(turns):
-        some = pairs[turn * many : (turn + 1) * many]
+        # few result files: the pairs of a turn are distinct, those of the next begin again
+        some = [pairs[at % len(pairs)] for at in range(turn * many, (turn + 1) * many)]
         values = {}
         for way, (judged, count) in ways.items():
             start = clock()

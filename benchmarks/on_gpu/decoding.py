@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -152,18 +155,21 @@ KINDS = (
 
 
 def profile(bench: Bench) -> Any:
-    """Some steps of the last shape: device time by kind of kernel, and time by the clock."""
+    """Some steps of the last shape: the clock, the device by kind of kernel, the host by function.
+
+    Few steps: what the profiler keeps of each takes it longer to sort than the step took.
+    """
     from torch.profiler import ProfilerActivity
 
     size = bench.sizes[-1]
     lm = LocalLM.around(*shapes.make_lm(size, bench.device, torch.bfloat16), name=size)
     chats = bench.chats(2 if bench.tiny else 8)
-    asked = Sampling(n=SAMPLES, greedy_first=True, max_new_tokens=4 if bench.tiny else 16)
+    asked = Sampling(n=SAMPLES, greedy_first=True, max_new_tokens=4 if bench.tiny else 8)
     lm.generate(chats, asked)
     with shapes.counted(lm.model) as work:
         seconds = bench.seconds(lambda: lm.generate(chats, asked))
     cuda = bench.device.type == "cuda"
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if cuda else [])]
+    activities = [ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities) as recorded:
         lm.generate(chats, asked)
         bench.wait()
@@ -182,7 +188,26 @@ def profile(bench: Bench) -> Any:
         for name, ms, count in kernels[:12]
     ]
     show("Its longest kernels", top)
-    return {"kinds": rows, "kernels": top, "waits": waits / work.steps}
+    host = _by_function(lambda: lm.generate(chats, asked), work.steps)
+    show("The host's time by function, its waits for the device included", host)
+    return {"kinds": rows, "kernels": top, "waits": waits / work.steps, "host": host}
+
+
+def _by_function(run: Callable[[], object], passes: int) -> Table:
+    """The functions in which the host spends most by themselves; Python's profiler slows all of it."""
+    profiler = cProfile.Profile()
+    profiler.runcall(run)
+    told = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    longest = sorted(told.items(), key=lambda one: -one[1][2])[:16]
+    return [
+        {
+            "function": f"{Path(file).name}: {name}"[:70],
+            "ms a pass": own / passes * 1e3,
+            "with what it calls": whole / passes * 1e3,
+            "calls a pass": calls / passes,
+        }
+        for (file, _, name), (_, calls, own, whole, _) in longest
+    ]
 
 
 def _kernels(events: Any, cuda: bool) -> tuple[list[tuple[str, float, int]], int]:
