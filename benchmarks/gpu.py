@@ -178,8 +178,8 @@ def demo(bench: Bench) -> Any:
 
 SECTIONS: dict[str, tuple[Callable[[Bench], Any], int]] = {
     "card": (card, 30),
-    "generate": (generate, 150),
-    "profile": (profile, 60),
+    "generate": (generate, 200),
+    "profile": (profile, 90),
     "train": (train, 120),
     "atlas": (atlas, 60),
     "nli": (entailment, 90),
