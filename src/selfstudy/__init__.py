@@ -10,10 +10,10 @@ The public names are below; they are loaded when first used, so that `import sel
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from selfstudy.version import __version__
 
+TYPE_CHECKING = False  # type checkers take it as true; importing `typing` would cost more than all of this
 if TYPE_CHECKING:
     from selfstudy.errors import SelfstudyError
     from selfstudy.judging.answer_key import AnswerKey
@@ -59,7 +59,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)

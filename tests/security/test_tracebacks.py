@@ -227,3 +227,34 @@ def test_a_file_of_the_kernel_is_not_waited_for(tmp_path: Path) -> None:
             path.symlink_to("/proc/kmsg")
         with pytest.raises(RecipeError, match="kernel"):
             load_recipe(path)
+
+
+PRESSED = """
+import os, signal, sys
+
+class Presser:
+    def find_spec(self, name, path=None, target=None):
+        if name == WHEN:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+WHEN = sys.argv.pop()
+sys.meta_path.insert(0, Presser())
+from selfstudy.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["selfstudy.cli.entry", "typer", "dataclasses", "selfstudy.run.directory"],
+)
+def test_ctrl_c_while_it_starts_is_a_line(when: str, tmp_path: Path) -> None:
+    program = tmp_path / "selfstudy"
+    program.write_text(PRESSED)
+    command = [sys.executable, str(program), "report", str(tmp_path / "none"), when]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert result.returncode == 130, result.stderr
+    assert "stopped" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.split("\n")) <= 4

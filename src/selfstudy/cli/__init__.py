@@ -1,6 +1,5 @@
-"""The command line, one file per group of verbs."""
+"""The command line, one file per group of verbs; `app` is all of them, imported when it is first used."""
 
-from selfstudy.cli.entry import main
-from selfstudy.cli.session import app
+from selfstudy.cli.start import __getattr__, main
 
-__all__ = ["app", "main"]
+__all__ = ["__getattr__", "main"]

@@ -3,6 +3,7 @@
 Reads arguments, opens the run directory, calls `selfstudy.loop`, prints.  It knows nothing of how a stage
 works, and imports nothing heavy until a verb runs: `--help` has to be instant.
 
+    start.py           what runs before all of this is imported, with leaving.py
     session.py         the app, options that verbs share, exit codes
     interrupts.py      Ctrl-C, once and more often
     loop_verbs.py      demo learn probe gather teach verify report
@@ -12,20 +13,31 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     data_verbs.py      import score
 """
 
-from selfstudy.cli import calibrate_verb, compare_verb, data_verbs, loop_verbs, model_verbs
+from selfstudy.cli import calibrate_verb, compare_verb, data_verbs, leaving, loop_verbs, model_verbs
 from selfstudy.cli.session import INTERRUPTS, app
+from selfstudy.screen import say
 
 __all__ = ["app", "calibrate_verb", "compare_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
 
 
 def main() -> None:
     """The entry point of the `selfstudy` command."""
-    INTERRUPTS.listen()
     try:
+        INTERRUPTS.listen()
         app(prog_name="selfstudy")
     except SystemExit as end:
-        if end.code == 1 and INTERRUPTS.came:  # before a verb had begun
-            raise SystemExit(130) from None
+        if end.code == 130 or (end.code == 1 and INTERRUPTS.came):  # 1: before a verb had begun
+            raise _stopped() from None
         raise
+    except KeyboardInterrupt:
+        raise _stopped() from None
     finally:
         INTERRUPTS.end()
+
+
+def _stopped() -> SystemExit:
+    if not INTERRUPTS.ending:  # nobody has said it yet
+        INTERRUPTS.enough()
+        say("\nstopped", err=True)
+    leaving.exits_with(130)
+    return SystemExit(130)

@@ -10,6 +10,8 @@ import threading
 import time
 from types import FrameType
 
+from selfstudy.cli.leaving import leave
+
 SAME_SECONDS = 0.5
 """Presses so close to each other are one."""
 
@@ -19,23 +21,23 @@ class Interrupts:
 
     Attributes:
         came: whether there has been one.
+        ending: whether the verb is ending for it, and has said so.
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.came = self.ending = False
         self._last = float("-inf")
-        self._over = False
 
     def listen(self) -> None:
         """From now on a Ctrl-C is one KeyboardInterrupt, however often it is pressed at once."""
-        self._over = self.came = False
-        plain = (signal.default_int_handler, self._came)
+        self.ending = self.came = False
+        plain = (signal.default_int_handler, leave, self._came)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in plain:
             signal.signal(signal.SIGINT, self._came)
 
     def enough(self) -> None:
         """The verb is ending: nothing interrupts that any more."""
-        self._over = True
+        self.ending = True
 
     def end(self) -> None:
         """The process is ending: Python clears away, and a Ctrl-C would only make a mess of its exit code."""
@@ -44,12 +46,12 @@ class Interrupts:
 
     def forget(self) -> None:
         """The verb has ended by itself."""
-        if not self._over and signal.getsignal(signal.SIGINT) == self._came:
+        if not self.ending and signal.getsignal(signal.SIGINT) == self._came:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         again = time.monotonic() - self._last < SAME_SECONDS
         self._last = time.monotonic()
         self.came = True
-        if not (again or self._over):
+        if not (again or self.ending):
             raise KeyboardInterrupt
