@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import string
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from math import ceil
+from math import ceil, comb
 
 from selfstudy.text import has_case, rouge_l, tokens
 
@@ -19,9 +20,20 @@ _LONG = 64
 """Texts of more words have too many pairs of rare words to be found by."""
 _COMPARED = 5_000
 """Words of a text that are compared: ROUGE-L is quadratic."""
+_COUNTED = 256
+"""Of longer texts the shared words are not counted before they are compared."""
+_FEW = 64
+"""Texts with a signature, that are compared one by one."""
+_RESTS, _MOST_RESTS = 300, 3_000_000
+"""Rests of a text that count as few, and rests of all texts, about 100 bytes each."""
+_OWN_STEPS, _STEPS_A_WORD, _SHARED_STEPS = 500, 4, 4_000_000
+"""Words to compare a text with at most; about half a microsecond each."""
+_ROUNDING = 1e-9
 
 
-def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
+def near_duplicates(
+    texts: Sequence[str], threshold: float = 0.9, unsure: list[int] | None = None
+) -> list[int]:
     """Indices of the texts to keep, in order: a text goes if an earlier kept one says the same.
 
     The same = ROUGE-L F1 >= threshold (methods 2) and the same names and numbers, so that questions that
@@ -31,45 +43,47 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
 
     Exact, yet near-linear: of texts with one set of names and numbers only those are compared that share two
     of their rarest words (long ones: one), without which the threshold is out of reach (see `_signatures`).
+
+    Args:
+        unsure: gets the indices of texts that may be like more others than could be compared with them
+            (see `_Rivals`); none, unless thousands of long texts share their rarest words.
     """
-    index: dict[int, list[int]] = defaultdict(list)
-    kept: dict[int, tuple[list[str], frozenset[str]]] = {}  # index -> words and key, in order
+    rivals = _Rivals(threshold)
+    kept: list[int] = []
     seen: set[str] = set()
-    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
-        exact = " ".join(row)
-        if exact in seen:
+    for i, text in enumerate(_comparable(texts, threshold)):
+        exact = " ".join(text.row)
+        if exact in seen or any(True for _ in rivals.alike(i, text)):
             continue
-        rivals = {j: None for s in signatures for j in index[s]}
-        if any(_alike((row, key), kept[j], threshold) for j in rivals):
-            continue
+        if rivals.cut and unsure is not None:
+            unsure.append(i)
         seen.add(exact)
-        kept[i] = row, key
-        for s in signatures:
-            index[s].append(i)
-    return list(kept)
+        kept.append(i)
+        rivals.add(i, text)
+    return kept
 
 
-def near_duplicate_groups(texts: Sequence[str], threshold: float = 0.9) -> list[int]:
+def near_duplicate_groups(
+    texts: Sequence[str], threshold: float = 0.9, unsure: list[int] | None = None
+) -> list[int]:
     """For each text the index of the first text of its group, in order.
 
     Texts that say the same (see `near_duplicates`) are in one group, and so is whatever says the same as one
-    of them: no text has a near-duplicate in another group.
+    of them: no text has a near-duplicate in another group, but those that `unsure` gets.
     """
-    index: dict[int, list[int]] = defaultdict(list)
     groups = Groups(len(texts))
-    rows: dict[int, tuple[list[str], frozenset[str]]] = {}
+    rivals = _Rivals(threshold, groups)
     seen: dict[str, int] = {}
-    for i, (row, key, signatures) in enumerate(_comparable(texts, threshold)):
-        exact = seen.setdefault(" ".join(row), i)
+    for i, text in enumerate(_comparable(texts, threshold)):
+        exact = seen.setdefault(" ".join(text.row), i)
         if exact != i:
             groups.join(exact, i)
             continue
-        rows[i] = row, key
-        for j in {j: None for s in signatures for j in index[s]}:
-            if groups.first(i) != groups.first(j) and _alike(rows[i], rows[j], threshold):
-                groups.join(i, j)
-        for s in signatures:
-            index[s].append(i)
+        for j in rivals.alike(i, text):
+            groups.join(i, j)
+        if rivals.cut and unsure is not None:
+            unsure.append(i)
+        rivals.add(i, text)
     return [groups.first(i) for i in range(len(texts))]
 
 
@@ -91,29 +105,184 @@ class Groups:
         self._parent[high] = low
 
 
-def _comparable(
-    texts: Sequence[str], threshold: float
-) -> Iterator[tuple[list[str], frozenset[str], list[int]]]:
-    """Words, names and numbers, and signatures of each text: what shares no signature is not alike."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text to compare: its words, the names and numbers among them, and what finds those like it.
+
+    Attributes:
+        bag: its words as numbers, the commoner the higher; a word's second occurrence has one of its own.
+        signatures: two texts that share none are not alike.
+    """
+
+    row: list[str]
+    key: frozenset[str]
+    bag: list[int]
+    signatures: list[int]
+
+
+class _Rivals:
+    """The texts so far by signature, and which of them are like a further one.
+
+    Where many share a signature, comparing all would be quadratic.  Short texts then are found by what is
+    left of them without a few words, which is exact too (`_Shortened`).  Of long ones as many are compared as
+    a number of steps allows, those with the rarest signatures first.
+
+    Attributes:
+        cut: whether the text asked for last has rivals that it was not compared with.
+    """
+
+    def __init__(self, threshold: float, groups: Groups | None = None) -> None:
+        """With groups, texts of one group are not compared with each other."""
+        self.cut = False
+        self._threshold = threshold
+        self._groups = groups
+        self._texts: dict[int, _Text] = {}
+        self._index: dict[
+            int, list[int]
+        ] = {}  # by signatures of short texts, and by ~signatures of long ones
+        self._mixed: set[int] = set()  # where texts of several groups are
+        self._shortened = _Shortened(threshold)
+        self._own, self._shared = 0, _SHARED_STEPS
+
+    def add(self, i: int, text: _Text) -> None:
+        """Further texts are compared with this one too."""
+        self._texts[i] = text
+        short = self._shortened.takes(text.row)
+        for signature in text.signatures:
+            place = signature if short else ~signature
+            found = self._index.setdefault(place, [])
+            if found and place not in self._mixed and not self._joined(i, found[0]):
+                self._mixed.add(place)
+            found.append(i)
+
+    def alike(self, i: int, text: _Text) -> Iterator[int]:
+        """Texts like this one; with groups, at least one of each group that holds any."""
+        self.cut, self._own = False, _OWN_STEPS + _STEPS_A_WORD * len(text.row)
+        places = [place for s in text.signatures for place in (s, ~s) if place in self._index]
+        if self._shortened.takes(text.row):
+            short = [place for place in text.signatures if place in self._index]
+            crowd = sum(len(self._index[place]) for place in short)
+            if crowd > _FEW and all(self._shortened.hold(p, self._index[p], self._texts) for p in short):
+                near = self._shortened.find(text)
+                yield from (j for j in near if not self._joined(i, j) and self._alike(text, self._texts[j]))
+                places = [~s for s in text.signatures if ~s in self._index]
+        yield from self._compared(i, text, sorted(places, key=lambda place: len(self._index[place])))
+
+    def _compared(self, i: int, text: _Text, places: Sequence[int]) -> Iterator[int]:
+        met: set[int] = set()
+        for place in places:
+            found = self._index[place]
+            if place not in self._mixed and self._joined(i, found[0]):
+                continue
+            together = True
+            for j in found:
+                self._pay(1)
+                if not self._joined(i, j):
+                    if j not in met and self._alike(text, self._texts[j]):
+                        yield j
+                        if place not in self._mixed and self._groups is not None:
+                            break  # the others are of one group with it
+                    else:
+                        together = False
+                met.add(j)
+                if self._own + self._shared < 0:
+                    self.cut = True
+                    return
+            if together:
+                self._mixed.discard(place)
+
+    def _alike(self, a: _Text, b: _Text) -> bool:
+        """Whether two texts have the same names and numbers, and nearly the same words (as far as compared)."""
+        size, other = len(a.row), len(b.row)
+        self._pay(size // 8)
+        needed = self._threshold * (min(size, _COMPARED) + min(other, _COMPARED)) / 2 - _ROUNDING
+        if min(size, other) < needed or a.key != b.key:
+            return False
+        if max(size, other) <= _COUNTED and len(set(a.bag).intersection(b.bag)) < needed:
+            return False
+        self._pay(other)
+        return rouge_l(b.row[:_COMPARED], a.row[:_COMPARED]) >= self._threshold
+
+    def _joined(self, i: int, j: int) -> bool:
+        return self._groups is not None and self._groups.first(i) == self._groups.first(j)
+
+    def _pay(self, steps: int) -> None:
+        """Steps come out of the text's own, then out of those that all texts share."""
+        self._own -= steps
+        if self._own < 0:
+            self._shared, self._own = self._shared + self._own, 0
+
+
+class _Shortened:
+    """Short texts by what is left of them without a few words: two that are alike share such a rest.
+
+    Texts of m and n words are alike if they have L = threshold (m + n) / 2 words in common, in order; then
+    one without m - L of its words equals the other without n - L.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        self._first: dict[int, int] = {}  # a rest, and the lengths it is for -> the first text with it
+        self._held: set[int] = set()
+        self._counts: dict[int, int] = {}  # how many texts of a place are held
+        self._few: dict[int, bool] = {}
+
+    def takes(self, row: Sequence[str]) -> bool:
+        """Whether texts of so many words have few rests."""
+        size = len(row)
+        if size not in self._few:
+            ways = (
+                sum(comb(size, needed) for _, needed in self._lengths(size)) if size <= _LONG else _RESTS + 1
+            )
+            self._few[size] = ways <= _RESTS
+        return self._few[size]
+
+    def hold(self, place: int, found: Sequence[int], texts: Mapping[int, _Text]) -> bool:
+        """Whether all of `found`, the texts of a place, which only grows, can be found from now on."""
+        for i in found[self._counts.get(place, 0) :]:
+            if len(self._first) > _MOST_RESTS:
+                return False
+            if i not in self._held:
+                self._held.add(i)
+                for own, _ in self._rests(texts[i]):
+                    self._first.setdefault(own, i)
+        self._counts[place] = len(found)
+        return True
+
+    def find(self, text: _Text) -> list[int]:
+        """Of the texts with each rest of this one the first: all with one rest and length are alike."""
+        found = (self._first.get(other) for _, other in self._rests(text))
+        return list(dict.fromkeys(i for i in found if i is not None))
+
+    def _rests(self, text: _Text) -> Iterator[tuple[int, int]]:
+        """Where a text is to be found by each of its rests, and where those like it are."""
+        size = len(text.row)
+        for other, needed in self._lengths(size):
+            for rest in combinations(text.row, needed):
+                yield hash((text.key, size, other, rest)), hash((text.key, other, size, rest))
+
+    def _lengths(self, size: int) -> Iterator[tuple[int, int]]:
+        """Lengths of texts that may be like one of `size` words, and how many words both then share."""
+        for other in range(1, int(size * (2 - self._threshold) / self._threshold) + 2):
+            needed = ceil(self._threshold * (size + other) / 2 - _ROUNDING)
+            if needed <= min(size, other):
+                yield other, needed
+
+
+def _comparable(texts: Sequence[str], threshold: float) -> Iterator[_Text]:
     words = [tokens(text) for text in texts]
     rarity = Counter(word for row in words for word in row)
     order = {word: rank for rank, word in enumerate(sorted(rarity, key=lambda word: (rarity[word], word)))}
     marked = _names(texts) | {word for word in rarity if _is_marked(word)}
     for row in words:
         key = marked.intersection(row)
-        yield row, key, [hash((key, s)) for s in _signatures(row, order, threshold)]
+        bag = _bag(row, order)
+        yield _Text(row, key, bag, [hash((key, s)) for s in _signatures(bag, threshold)])
 
 
 def _is_marked(word: str) -> bool:
     """Whether a word is a number, or of a script in which any word may be a name."""
     return any(char.isdigit() for char in word) or not (word.isascii() or has_case(word))
-
-
-def _alike(
-    a: tuple[list[str], frozenset[str]], b: tuple[list[str], frozenset[str]], threshold: float
-) -> bool:
-    """Whether two texts have the same names and numbers, and nearly the same words (the first _COMPARED)."""
-    return a[1] == b[1] and rouge_l(b[0][:_COMPARED], a[0][:_COMPARED]) >= threshold
 
 
 def _names(texts: Iterable[str]) -> frozenset[str]:
@@ -130,8 +299,16 @@ def _names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word for raw in found for word in tokens(raw))
 
 
-def _signatures(row: Sequence[str], order: Mapping[str, int], threshold: float) -> list[tuple[int, ...]]:
-    """Pairs of the rarest words of `row`, of which similar texts share one (Wang et al. 2012, AdaptJoin).
+def _bag(row: Sequence[str], order: Mapping[str, int]) -> list[int]:
+    """The ranks of the words, from rare to common."""
+    ranks = sorted(order[word] for word in row)
+    if len(set(ranks)) < len(ranks):  # a word's second occurrence is a word of its own
+        ranks = sorted(rank + i * len(order) for rank, i in _numbered(ranks))
+    return ranks
+
+
+def _signatures(bag: Sequence[int], threshold: float) -> list[tuple[int, ...]]:
+    """Pairs of the rarest words of a text, of which similar texts share one (Wang et al. 2012, AdaptJoin).
 
     Texts of m and n words with ROUGE-L >= t share at least t (m + n) / 2 words, and n is not below that, so
     at least t m / (2 - t).  Without that many, but two, of its commonest words, each text still holds two of
@@ -139,16 +316,12 @@ def _signatures(row: Sequence[str], order: Mapping[str, int], threshold: float) 
 
     Pairs are too many for texts of more than _LONG words: these get their rarest words alone.  So do, beside
     their pairs, texts that may be like a long one (of more than t / (2 - t) _LONG words), and texts so short
-    that a single shared word may do.  `order` ranks all words from rare to common.
+    that a single shared word may do.
     """
-    ratio = threshold / (2 - threshold)
-    needed = ceil(len(row) * ratio - 1e-9)
-    unique = sorted(order[word] for word in row)
-    if len(set(unique)) < len(unique):  # a word's second occurrence is a word of its own
-        unique = sorted(rank + i * len(order) for rank, i in _numbered(unique))
-    spare = len(row) - needed
-    alone = unique[: spare + 1] if len(row) * ratio**2 <= 1 or len(row) > _LONG * ratio else []
-    pairs = combinations(unique[: spare + 2], 2) if len(row) <= _LONG else ()
+    size, ratio = len(bag), threshold / (2 - threshold)
+    spare = size - ceil(size * ratio - _ROUNDING)
+    alone = bag[: spare + 1] if size * ratio**2 <= 1 or size > _LONG * ratio else []
+    pairs = combinations(bag[: spare + 2], 2) if size <= _LONG else ()
     return [*((word,) for word in alone), *pairs]
 
 

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from selfstudy import text
 from selfstudy.judging.correctness import Expected
+
+_NEAREST = 100
+"""Answers of questions that are worded alike, tried first."""
+_TRIED, _LONGEST = 100, 1_000
+"""Candidates for an answer, and characters of one: what can be swapped is short."""
 
 
 class Changed(NamedTuple):
@@ -29,25 +35,36 @@ def swapped(
     The answer is the first accepted text that stands in the page, else the longest run of words that the
     reference adds to the question.  Every place of it gets the answer of another question, of one whose
     reference is worded alike if there is one, that is not in this page.
+
+    Linear in the number of questions: after the next _NEAREST answers, only _TRIED distinct ones are tried.
     """
     answers = [_answer(q, e, p) for q, e, p in zip(questions, expected, pages, strict=True)]
     told = [(i, answer) for i, answer in enumerate(answers) if answer is not None]
     told.sort(key=lambda one: _shape(expected[one[0]].statement))
+    forms = [text.normalise(answer) for _, answer in told]
+    distinct = list({form: place for place, form in reversed(list(enumerate(forms)))}.values())[::-1]
     found: list[Changed | None] = [None] * len(questions)
     for place, (i, own) in enumerate(told):
-        others = (answer for _, answer in (*told[place + 1 :], *told[:place]))
-        other = next((a for a in others if not text.contains(f"{pages[i]} {questions[i]}", a)), None)
-        if other is not None:
-            found[i] = Changed(_whole(own).sub(other.replace("\\", r"\\"), pages[i]), other)
+        there = f" {text.normalise(f'{pages[i]} {questions[i]}')} "
+        nearest = ((place + step) % len(told) for step in range(1, min(_NEAREST, len(told))))
+        for at in chain(nearest, distinct[:_TRIED]):
+            if f" {forms[at]} " not in there:
+                other = told[at][1]
+                found[i] = Changed(_whole(own).sub(other.replace("\\", r"\\"), pages[i]), other)
+                break
     return found
 
 
 def _answer(question: str, expected: Expected, page: str) -> str | None:
-    """What in `page` answers the question, as it stands there; None if it cannot be told."""
-    for candidate in expected.answers or _added(question, expected.statement):
-        found = _whole(candidate).search(page)
-        if found and text.tokens(candidate) and not text.contains(question, candidate):
-            return found[0]
+    """What in `page` answers the question, as it stands there; None if it cannot be told.
+
+    It is looked for among the first _TRIED candidates, and of _LONGEST characters at most.
+    """
+    asked = f" {text.normalise(question)} "
+    for candidate in (expected.answers or _added(question, expected.statement))[:_TRIED]:
+        form = text.normalise(candidate) if len(candidate) <= _LONGEST and candidate in page else ""
+        if form and f" {form} " not in asked and _whole(candidate).search(page):
+            return candidate
     return None
 
 
