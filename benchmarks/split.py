@@ -4,8 +4,9 @@
 
 Synthetic questions about invented things: one in ten is an exact copy of an earlier one, one in ten an
 earlier one with a word changed, and a tenth of those are filed under another topic.  Timed are
-`text.near_duplicates` (ROUGE-L, methods 2 step 2) and `split.held_out_ids` with `split_by: topic`; that no
-topic and no exact copy lands on both sides is checked.  Seconds are of this process's CPU, beside the wall's.
+`duplicates.near_duplicates` (ROUGE-L, methods 2 step 2) and `split.held_out_ids` with `split_by: topic`;
+that no topic and no exact copy lands on both sides is checked.  Seconds are of this process's CPU, beside
+the wall's.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import argparse
 import random
 import time
 
+from selfstudy.duplicates import near_duplicates
 from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Question
 from selfstudy.run.split import held_out_ids
-from selfstudy.text import near_duplicates, normalise
+from selfstudy.text import normalise
 
 ASPECTS = ("height", "age", "origin", "colour", "founder", "author", "weight", "price", "depth", "owner")
 FORMS = (

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfstudy import duplicates
 from selfstudy import text as t
 from selfstudy.duplicates import _comparable, near_duplicate_groups, near_duplicates
 
@@ -125,3 +128,60 @@ def test_without_capitals_every_word_may_be_a_name() -> None:
     texts = [stem.format("法国"), stem.format("德国"), stem.format("法国").replace("，", " ")]
     assert near_duplicates(texts) == [0, 1]
     assert near_duplicate_groups(texts) == [0, 1, 0]
+
+
+@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(deadline=None)
+def test_short_texts_in_a_crowd_are_found_exactly_too(texts: list[str], threshold: float) -> None:
+    one_by_one = near_duplicates(texts, threshold), near_duplicate_groups(texts, threshold)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "_FEW", 0)
+        assert (near_duplicates(texts, threshold), near_duplicate_groups(texts, threshold)) == one_by_one
+
+
+def word(i: int) -> str:
+    return "z" + "".join(chr(97 + i // 26**k % 26) for k in range(3))
+
+
+def shuffled(count: int, size: int) -> list[str]:
+    rng = random.Random("shuffled")
+    return [" ".join(rng.sample([word(i) for i in range(size)], size)) for _ in range(count)]
+
+
+STEM = "what is the colour of that big old house in our quiet little village near some very deep lake"
+CROWDS = {
+    "a template": lambda n: [f"what is the boiling point of {word(i)}" for i in range(n)],
+    "one prefix, alike": lambda n: [f"{STEM} {word(i)}" for i in range(n)],
+    "one prefix": lambda n: [f"{STEM} {word(i)} {word(i // 30)} {word(7 * i % n)}" for i in range(n)],
+    "one bag": lambda n: shuffled(n, 10),
+    "one long bag": lambda n: shuffled(n, 30),
+    "one long prefix": lambda n: [
+        f"{STEM} {STEM} {STEM} {STEM} {word(i)} {word(7 * i % n)} " for i in range(n)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", CROWDS)
+def test_twice_as_many_texts_that_share_their_words_take_at_most_three_times_as_long(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "_SHARED_STEPS", 5_000)
+    for find in (near_duplicates, near_duplicate_groups):
+        seconds = []
+        for count in (400, 800):
+            texts = CROWDS[name](count)
+            start = time.process_time()
+            find(texts)
+            seconds.append(time.process_time() - start)
+        assert seconds[1] < 3 * seconds[0] + 0.1
+
+
+def test_what_was_not_compared_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*shuffled(100, 30), *shuffled(200, 10)]
+    unsure: list[int] = []
+    near_duplicates(texts, unsure=unsure)
+    assert not unsure
+    monkeypatch.setattr(duplicates, "_SHARED_STEPS", 1_000)
+    near_duplicates(texts, unsure=unsure)
+    assert unsure
+    assert max(unsure) < 100  # short ones never

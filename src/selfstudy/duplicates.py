@@ -26,7 +26,7 @@ _FEW = 64
 """Texts with a signature, that are compared one by one."""
 _RESTS, _MOST_RESTS = 300, 3_000_000
 """Rests of a text that count as few, and rests of all texts, about 100 bytes each."""
-_OWN_STEPS, _STEPS_A_WORD, _SHARED_STEPS = 500, 4, 4_000_000
+_OWN_STEPS, _STEPS_A_WORD, _SHARED_STEPS = 300, 4, 3_000_000
 """Words to compare a text with at most; about half a microsecond each."""
 _ROUNDING = 1e-9
 
@@ -192,7 +192,7 @@ class _Rivals:
                 self._mixed.discard(place)
 
     def _alike(self, a: _Text, b: _Text) -> bool:
-        """Whether two texts have the same names and numbers, and nearly the same words (as far as compared)."""
+        """Whether two texts have the same names and numbers, and nearly the same words (or beginnings)."""
         size, other = len(a.row), len(b.row)
         self._pay(size // 8)
         needed = self._threshold * (min(size, _COMPARED) + min(other, _COMPARED)) / 2 - _ROUNDING

@@ -141,7 +141,7 @@ def spaced(text: str) -> str:
 
     The letters stand in for words, as is usual where no dictionary is at hand (MLQA, Lewis et al. 2020).
     """
-    return text if text.isascii() else _LETTER.sub(r" \g<0> ", text)
+    return text if text.isascii() else _LETTER.sub(lambda letter: f" {letter[0]} ", text)
 
 
 def has_case(text: str) -> bool:

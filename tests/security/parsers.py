@@ -91,7 +91,7 @@ def _pickle(given: str, folder: Path) -> object:
 
 def _experiment(given: str) -> object:
     answers = ("prompts_with_hallucination", "prompts_with_no_hallucination")
-    parts = given.split(" ")
+    parts = given.split(" ", len(given) // 50)  # an entry takes about so many characters
     entries = [
         {
             **{"prompt": one, "topics": [one], "passage": one, "passage_sentences": [one]},

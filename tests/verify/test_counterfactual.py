@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from selfstudy.judging.correctness import Expected
@@ -71,3 +73,30 @@ def test_a_number_is_swapped_as_a_whole_and_not_inside_another() -> None:
     first, _ = swapped(questions, [Expected(("5",), ""), Expected(("12",), "")], pages)
     assert first is not None
     assert first.page == "A is 5.5 km from B. A has 12 towns and 1,005 farms; 12, no more."
+
+
+@pytest.mark.parametrize(
+    ("answers", "page"),
+    [
+        (["Rome"], "It is Rome."),
+        (["Rome", "Bonn"], "It is Rome or Bonn."),
+        ([f"w{i}" for i in range(500)], " ".join(f"w{i}" for i in range(500))),
+    ],
+)
+def test_time_grows_with_the_number_of_questions(answers: list[str], page: str) -> None:
+    seconds = []
+    for count in (400, 800):
+        expected = [Expected((answers[i % len(answers)],), "") for i in range(count)]
+        start = time.process_time()
+        assert swapped(["What?"] * count, expected, [page] * count) == [None] * count
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 3 * seconds[0] + 0.1
+
+
+def test_time_grows_with_the_length_of_a_reference() -> None:
+    seconds = []
+    for size in (5_000, 10_000):
+        start = time.process_time()
+        swapped(["x"] * 2, [Expected((), "a x " * size)] * 2, ["b " * size] * 2)
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 3 * seconds[0] + 0.1

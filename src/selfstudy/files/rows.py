@@ -89,6 +89,8 @@ def text_of(value: object, field: str) -> str:
     """
     if not isinstance(value, str):
         raise MalformedError(f"field {field!r} must be text, found {shown(value)}")
+    if value.isascii():
+        return value
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -213,8 +213,8 @@ class Reading:
 
 def _ends_sentence(some: Sequence[Term], i: int) -> bool:
     """Whether a sentence ends before term i."""
-    gap = some[i].gap
-    if gap == " ":
+    gap = some[i].gap.strip(" ")
+    if not gap:
         return i == 0
     if i == 0 or not any(mark in gap for mark in ".!?\n•"):
         return i == 0
@@ -222,7 +222,7 @@ def _ends_sentence(some: Sequence[Term], i: int) -> bool:
     short = (
         before.word in ABBREVIATIONS or "." in before.raw or (len(before.raw) == 1 and before.raw.isupper())
     )
-    return not (short and gap.strip(" ") == "." and (before.word != "no" or some[i].raw[:1].isdigit()))
+    return not (short and gap == "." and (before.word != "no" or some[i].raw[:1].isdigit()))
 
 
 def _asked(some: Sequence[Term], rest: str) -> list[bool]:

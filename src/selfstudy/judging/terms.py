@@ -18,8 +18,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from selfstudy.text import nfkc, occurrences, spaced
 
@@ -81,11 +82,12 @@ _TO = frozenset({"to", "until", "till", "through"})
 _LOOKED_AT = 20_000
 _FEWEST_PLACES = 20
 """Words, and places at least, that `places` hands out to be looked at."""
+_REMEMBERED = 100_000
+"""Characters of a text whose terms may stay in memory."""
 _VERBS_AFTER_A = frozenset({"is", "was", "are", "were", "and", "or", "has"})
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One word: `word` is compared, `raw` is how it stands there.
 
     Attributes:
@@ -116,6 +118,11 @@ def terms(text: str) -> list[Term]:
 
 def parsed(text: str) -> tuple[list[Term], str]:
     """The terms of `text`, in order, and what stands behind the last one."""
+    found, rest = _kept(text) if len(text) <= _REMEMBERED else _without_articles(text)
+    return list(found), rest
+
+
+def _without_articles(text: str) -> tuple[Sequence[Term], str]:
     found, rest = _found(text)
     kept: list[Term] = []
     article: Term | None = None
@@ -128,6 +135,10 @@ def parsed(text: str) -> tuple[list[Term], str]:
             article = None
         kept.append(term)
     return kept, rest
+
+
+_kept = lru_cache(maxsize=4)(_without_articles)
+"""One decision asks for the terms of the answer, the reference and the question several times each."""
 
 
 def symbols_named(texts: Sequence[str], key: str) -> list[str]:

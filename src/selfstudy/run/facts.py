@@ -15,31 +15,46 @@ from selfstudy.run.directory import Round
 from selfstudy.text import tokens
 
 
-def facts_of(rounds: Sequence[Round], wordings: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+def facts_of(
+    rounds: Sequence[Round], wordings: Iterable[tuple[str, str]] = (), unsure: set[str] | None = None
+) -> dict[str, str]:
     """Question id -> name of its fact, for all questions of these rounds: the first question's id.
 
     Args:
         wordings: (question id, text) of further wordings; ids need not be of a question of the rounds.
+        unsure: see `group`.
     """
     asked = [(question.id, question.text) for round_ in rounds for question in round_.iter(Question)]
     said = [one for round_ in rounds for one in _said(round_)]
-    return group([*asked, *wordings], said)
+    return group([*asked, *wordings], said, unsure)
 
 
-def group(asked: Sequence[tuple[str, str]], said: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+def group(
+    asked: Sequence[tuple[str, str]],
+    said: Sequence[tuple[str, str, str]],
+    unsure: set[str] | None = None,
+) -> dict[str, str]:
     """Id -> the first id that is about the same fact.
 
     Args:
         asked: (id, wording); an id may have several wordings.
         said: (id, document, reference) of questions that have a reference.
+        unsure: gets the ids of those that share too many words with too many others to be compared with all
+            (`duplicates`): near-duplicates among them may be of two facts.
     """
+    unsure = set() if unsure is None else unsure
     ids = list(dict.fromkeys(name for name, _ in asked))
     place = {name: i for i, name in enumerate(ids)}
     groups = Groups(len(ids))
-    for (name, _), first in zip(asked, near_duplicate_groups([text for _, text in asked]), strict=True):
+    left: list[int] = []
+    firsts = near_duplicate_groups([text for _, text in asked], unsure=left)
+    unsure.update(asked[i][0] for i in left)
+    for (name, _), first in zip(asked, firsts, strict=True):
         groups.join(place[name], place[asked[first][0]])
     known = [(place[name], document, text) for name, document, text in said if name in place]
-    alike = near_duplicate_groups([text for _, _, text in known])
+    left = []
+    alike = near_duplicate_groups([text for _, _, text in known], unsure=left)
+    unsure.update(ids[known[i][0]] for i in left)
     where: dict[tuple[str, object], int] = {}
     for (i, document, text), first in zip(known, alike, strict=True):
         words = tuple(

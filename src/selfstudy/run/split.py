@@ -34,12 +34,14 @@ class Split:
         tested: known ones that verify may ask: held out, and their fact is neither a gap of this round nor
             was it trained before.
         reserved: about a fact that is kept apart since round 1: never trained, whatever their verdict is now.
+        unsure: not compared with all questions that may be about the same fact (`facts.group`).
     """
 
     facts: Mapping[str, str]
     held_out: frozenset[str]
     tested: frozenset[str]
     reserved: frozenset[str]
+    unsure: frozenset[str] = frozenset()
 
 
 def split_of(round_: Round) -> Split:
@@ -48,7 +50,8 @@ def split_of(round_: Round) -> Split:
     rounds = [one for one in run.rounds if one.number <= round_.number]
     earlier = rounds[:-1]
     lessons = [*(one for part in earlier for one in _trained(part)), *_imported(round_)]
-    facts = facts_of(rounds, lessons)
+    unsure: set[str] = set()
+    facts = facts_of(rounds, lessons, unsure)
     questions = round_.read(Question)
     held_out = held_out_ids(questions, run.recipe, facts)
     verdicts = {verdict.question_id: verdict.kind for verdict in round_.iter(Verdict)}
@@ -65,6 +68,7 @@ def split_of(round_: Round) -> Split:
             if kind == "known" and name in held_out and facts[name] not in spoilt | kept
         ),
         reserved=frozenset(question.id for question in questions if facts[question.id] in kept),
+        unsure=frozenset(unsure),
     )
 
 

@@ -30,6 +30,7 @@ class JudgedQuestion:
         read_target: what teaching wants it to answer with the document in the prompt.
         held_out: whether verify keeps it if it is known (`split.held_out_ids`).
         inconsistent: whether its samples disagree: its score is above the run's threshold.
+        unsure: whether a near-duplicate of it may have gone unseen (`facts.group`).
     """
 
     question: Question
@@ -42,6 +43,7 @@ class JudgedQuestion:
     read_target: str
     held_out: bool = False
     inconsistent: bool = False
+    unsure: bool = False
 
 
 def judged_questions(round_: Round) -> list[JudgedQuestion]:
@@ -81,6 +83,7 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 read_target=said,
                 held_out=question.id in split.held_out,
                 inconsistent=verdict.score is not None and threshold.is_inconsistent(verdict.score, limit),
+                unsure=question.id in split.unsure,
             )
         )
     return found

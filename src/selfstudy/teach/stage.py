@@ -54,6 +54,11 @@ def run_teach(
         own.remove(temporary)  # a kill may have come just before
         return folder
     everything = judged_questions(round_)
+    if unsure := sum(question.unsure for question in everything):
+        report.note(
+            f"{unsure:,} questions share their words with too many others to be compared with all of them: "
+            "near-duplicates of these may be both taught and tested"
+        )
     gaps = gaps_to_teach(everything)
     imported = imported_lessons(round_)
     if not (gaps or imported):
