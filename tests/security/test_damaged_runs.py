@@ -165,3 +165,23 @@ def test_a_folder_that_is_no_number_is_no_round(name: str, whole: Path) -> None:
             assert {part.number for part in run.rounds} <= {1, 2}
     finally:
         folder.rmdir()
+
+
+def test_records_whose_question_was_lost(tmp_path: Path) -> None:
+    """A file cut off at a whole line is no damaged one, but what others name in it is missing."""
+    (tmp_path / "topics.txt").write_text("What is a comet?\nWhat is a planet?\n")
+    (tmp_path / "script.yaml").write_text('{".": ["A body of ice.", "A world."]}')
+    (tmp_path / "my.yaml").write_text(
+        "model: {type: scripted, path: script.yaml}\n"
+        "probe: {scorer: agreement, samples: 1, ask: "
+        "[{method: external, source: topics.txt, questions: true, count: 2}]}\n"
+    )
+    run = tmp_path / "run"
+    assert cli("probe", tmp_path / "my.yaml", "--run", run)[0] == 0
+    questions = run / "rounds/1/questions.jsonl"
+    questions.write_text(questions.read_text().splitlines(keepends=True)[0])
+    for name in ("probe.done", "scores.jsonl"):
+        (run / "rounds/1" / name).unlink()
+    message = refusal(cli("probe", tmp_path / "my.yaml", "--run", run))
+    assert str(questions) in message
+    assert "lines were lost" in message

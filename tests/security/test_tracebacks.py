@@ -258,3 +258,14 @@ def test_ctrl_c_while_it_starts_is_a_line(when: str, tmp_path: Path) -> None:
     assert "stopped" in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.split("\n")) <= 4
+
+
+def test_a_line_without_end(tmp_path: Path) -> None:
+    for name in ("rows", "rows.jsonl", "rows.csv"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(10**12)  # it takes no room
+    for name in ("rows", "rows.jsonl"):
+        with pytest.raises(DataError, match="1,000,000,000 bytes"):
+            list(read_rows(tmp_path / name))
+    with pytest.raises(DataError):
+        list(read_rows(tmp_path / "rows.csv"))

@@ -16,6 +16,7 @@ LARGEST = 100_000_000
 """Bytes of a text file: more is a mistake, or an attack."""
 LONGEST_LINE = 10_000_000
 """Bytes or characters of a line: what a parser has to hold at once."""
+_NO_LINE = 10 * LARGEST
 _BLOCK = 1 << 20
 _KERNEL = ("/proc", "/sys")
 _OPENED = ("/dev/fd", "/proc/self/fd", "/dev/stdin")
@@ -75,12 +76,20 @@ def of_kernel(real: Path) -> bool:
 
 
 def lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
-    """The lines of an open file; of one that is too long the beginning, more than `LONGEST_LINE`."""
+    """The lines of an open file; of one that is too long the beginning, more than `LONGEST_LINE`.
+
+    Raises:
+        OSError: a line does not end, as in a file of 10**12 bytes of which none is on the disk.
+    """
     while line := file.readline(LONGEST_LINE + 1):
         yield line
         end = b"\n" if isinstance(line, bytes) else "\n"
+        blocks = 0
         while len(line) >= LONGEST_LINE and line[-1:] != end:
             line = file.readline(LONGEST_LINE)
+            blocks += 1
+            if blocks * LONGEST_LINE > _NO_LINE:
+                raise OSError(errno.EFBIG, f"it has a line of more than {_NO_LINE:,} bytes", str(file.name))
 
 
 def exists(path: Path) -> bool:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _SETS = ("target_modules", "modules_to_save")
 """What peft keeps as sets and writes in an order that differs between processes."""
-_SPECIAL = ("rank_pattern", "alpha_pattern", "use_dora", "lora_bias", "modules_to_save")
+_SPECIAL = (
+    *("rank_pattern", "alpha_pattern", "use_dora", "lora_bias", "modules_to_save"),
+    *("layer_replication", "alora_invocation_tokens", "trainable_token_indices", "target_parameters"),
+)
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 

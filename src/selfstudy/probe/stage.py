@@ -100,21 +100,21 @@ def _answer(
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
             if max(0, FIRST - size) < len(round_.ids(Answer)) <= FIRST:  # a resumed run tries them too
-                _try_scorers(round_, questions, tools)
+                _try_scorers(round_, tools)
             found = answer(block, models.lm, prompts, sampling, advance, stop)
             out.write([found], [one.message if isinstance(one, Failure) else None for one in found])
     out.close()
 
 
-def _try_scorers(round_: Round, questions: Sequence[Question], tools: Tools) -> None:
+def _try_scorers(round_: Round, tools: Tools) -> None:
     """Scores the first answers, before all are paid for; nothing is written.
 
     Raises:
         ModelError: a scorer cannot score any of them.
     """
     probe = round_.run.recipe.probe
-    by_id = {question.id: question for question in questions}
     answers = list(islice(round_.iter(Answer), FIRST))
+    by_id = round_.by_id(Question, {answer.question_id for answer in answers})
     scored = {score.scorer for score in round_.iter(Score) if score.value is not None}
     if probe.adaptive is not None:
         scored.add(probe.scorer)  # it has scored them, or there would be no telling when to stop

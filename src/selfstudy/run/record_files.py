@@ -52,8 +52,12 @@ class RecordFiles:
                 raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
 
     def by_id(self, kind: type[R], ids: Collection[str | None] | None = None) -> dict[str, R]:
-        """Records by id, those with one of `ids` if that is given; streamed, for there may be far more."""
-        return {record.id: record for record in self.iter(kind) if ids is None or record.id in ids}
+        """Records by id, those with one of `ids` if that is given; streamed, for there may be far more.
+
+        One that is not there, but is named by another record, is a RunError where it is taken.
+        """
+        found = (record for record in self.iter(kind) if ids is None or record.id in ids)
+        return _ById({record.id: record for record in found}, self._file(kind))
 
     def ids(self, kind: type[Record]) -> set[str]:
         """The ids of all records of type `kind` (a copy)."""
@@ -113,6 +117,20 @@ class RecordFiles:
 
     def _require_writer(self) -> None:
         require_writer(self._may_write(), self._root)
+
+
+class _ById(dict[str, R]):
+    """Records by id, from a file that another one may have lost its records of."""
+
+    def __init__(self, found: dict[str, R], file: Path) -> None:
+        super().__init__(found)
+        self._file = file
+
+    def __missing__(self, name: str) -> R:
+        raise RunError(
+            f"{self._file} has no record {name[:40]!r}, which others beside it name: lines were lost",
+            "restore the file from a backup, or start a new run with --run DIR",
+        )
 
 
 def require_writer(writable: bool, root: Path) -> None:

@@ -77,5 +77,5 @@ def save_merged(block: LocalModel, folder: Path) -> None:
     block = block.model_copy(update={"dtype": "float32", "device": "cpu"})
     with loading.explained(block.path, is_folder):
         model, tokenizer = load(block, path, is_folder, torch.device("cpu"))
-    adapted.merged(model).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        adapted.merged(model).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
