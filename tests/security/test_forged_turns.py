@@ -6,6 +6,7 @@ a harmless one in its place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from selfstudy import load_lm, load_nli
+from selfstudy.errors import ModelError
+from selfstudy.models import content
 from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.counting import text_counter
 from selfstudy.models.local.chat_format import ChatFormat
@@ -471,3 +474,14 @@ def test_a_document_cannot_forge_the_parts_of_a_prompt() -> None:
                 assert count[0] == count[1], (name, label)
     ordinary = "Question: Who?\nNo: this. Question: what?"
     assert ordinary in prompts.chat("read", document=ordinary, question="Who?")[-1].content
+
+
+def test_marks_that_differ_in_blanks_alone_take_no_time() -> None:
+    """What is broken with a blank may be another mark; a stranger's tokenizer can have thousands of them."""
+    marks = content.Marks([f"<{' ' * count}a>" for count in range(400)])
+    began = time.process_time()
+    with pytest.raises(ModelError, match="blanks alone"):
+        marks("<a>" * 2000)
+    assert time.process_time() - began < 2
+    assert marks("a plain text") == "a plain text"
+    assert content.Marks(["<a>", "< a>"])("x <a> y") == "x <  a> y"

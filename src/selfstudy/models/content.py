@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
+from selfstudy.errors import ModelError
 from selfstudy.models import thinking
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.records import Chat, Message
@@ -157,11 +158,20 @@ def _begins(lines: Iterable[str], patterns: Sequence[str]) -> re.Pattern[str] | 
     return re.compile("|".join(every), re.IGNORECASE) if every else None
 
 
+_ROUNDS = 16
+"""Of a real tokenizer none needs more than three: what was broken is a mark again only with a blank in it."""
+
+
 def _broken(text: str, marks: re.Pattern[str] | None) -> str:
     """Until there is no mark left: one may begin inside of another."""
-    while marks is not None and marks.search(text):
+    for _ in range(_ROUNDS):
+        if marks is None or not marks.search(text):
+            return text
         text = marks.sub(_split, text)
-    return text
+    raise ModelError(
+        "the tokenizer has so many marks that differ in blanks alone that a text cannot be kept apart from them",
+        "its files are damaged, or made to do harm: copy or download them again, or use another model",
+    )
 
 
 def _split(mark: re.Match[str]) -> str:
