@@ -1,25 +1,28 @@
 """Does a run that is killed and resumed end with the records of an undisturbed one?
 
     python benchmarks/kill.py                          ten kills of a small demo
-    python benchmarks/kill.py --kills 3 --set teach.method=dpo
+    python benchmarks/kill.py --kills 48 --set teach.method=dpo
     python benchmarks/kill.py --recipe my.yaml         of any recipe
 
-Runs the recipe undisturbed, then again with kill -9 at random moments, resumed each time, and compares every
-file that the rounds leave (records, gate, adapters), what was promoted and the summary, byte for byte.
-The moments are spread over the measured duration; a run that ends before all kills are spent is compared and
-a fresh one begins.  Exit code 1 if anything differs.
+Runs the recipe undisturbed, then again with kill -9, resumed each time, and compares every file that the
+rounds leave (records, gate, adapters), what was promoted and the summary, byte for byte.  The moments are the
+same each time: as many in each stage, half of them just before a step on the disk (kill_at.py), half spread
+over its time.  A run that ends before all kills are spent is compared and a fresh one begins.  Exit code 1 if
+anything differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from selfstudy.files.own import UNFINISHED
@@ -44,7 +47,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments; the recipe keeps its own")
     parser.add_argument("--recipe", type=Path, help="instead of a small demo")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for selfstudy")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
@@ -53,34 +55,84 @@ def main() -> None:
     start += _sets(arguments.set)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        equal = compare(start, folder, arguments.kills, random.Random(arguments.seed))
+        folder.mkdir(parents=True, exist_ok=True)
+        equal = compare(start, folder, arguments.kills)
     sys.exit(0 if equal else 1)
 
 
-def compare(start: Sequence[str], folder: Path, kills: int, rng: random.Random) -> bool:
+def compare(start: Sequence[str], folder: Path, kills: int) -> bool:
     """Whether every disturbed run ends like the undisturbed one; says what it sees."""
     begin = time.monotonic()
-    process = _begin(start, folder / "undisturbed")
-    until_work = _until_work(process, folder / "undisturbed")
-    _end(process)
-    seconds = time.monotonic() - begin
+    _session(start, folder / "undisturbed", None)
+    print(f"undisturbed: {time.monotonic() - begin:.1f} s", flush=True)
     expected = files(folder / "undisturbed")
-    print(f"undisturbed: {seconds:.1f} s, of which {until_work:.1f} s before the first record", flush=True)
+    left = moments(_steps(folder / "undisturbed"), kills)
     equal = True
-    number = spent = 0
-    while spent < kills:
+    number = 0
+    while left:
         number += 1
         run = folder / f"killed-{number}"
-        took = _disturb(start, run, kills, spent, seconds, until_work, rng)
-        if not took:  # the undisturbed run met a busy or a cold machine
-            seconds, until_work = seconds / 2, until_work / 2
-        spent += took
+        came = _disturb(start, run, left, kills)
+        if not came:
+            sys.exit(f"never came: {left[0]}")
+        left = left[came:]
         found = files(run)
         different = differences(expected, found)
         equal &= not different
         size = sum(map(len, found.values()))
         print(f"{run.name}: {len(found)} files, {size:,} bytes:", "; ".join(different) or "equal", flush=True)
+    print(
+        f"{kills} kills, {number} runs, {time.monotonic() - begin:.0f} s:", "equal" if equal else "NOT EQUAL"
+    )
     return equal
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Just before a step on the disk, or so many seconds later."""
+
+    step: str
+    after: float = 0.0
+
+
+Steps = list[tuple[float, str]]
+"""When which step was taken."""
+
+
+def moments(steps: Steps, kills: int) -> list[Moment]:
+    """So many moments of a run, in order, as many in each of its stages."""
+    found = []
+    parts = _stages(steps)
+    for number, part in enumerate(parts):
+        until, before = (round(kills * n / len(parts)) for n in (number + 1, number))
+        found += _spread(part, until - before)
+    return found
+
+
+def _stages(steps: Steps) -> list[Steps]:
+    """Cut at the marker of every stage; only steps that come once, and again when the run is resumed."""
+    often = Counter(name for _, name in steps)
+    parts: list[Steps] = [[]]
+    for at, name in steps:
+        if often[name] > 1 or Run.timings_file in name:
+            continue
+        parts[-1].append((at, name))
+        if name.startswith("rename") and any(name.endswith(f"/{stage}.done") for stage in STAGES):
+            parts.append([(at, name)])
+    return parts
+
+
+def _spread(steps: Steps, count: int) -> list[Moment]:
+    """Half of so many just before some of these steps, half spread over the time from first to last."""
+    before = min(count // 2, len(steps) - 1)
+    found = [(*steps[1 + (len(steps) - 1) * (2 * n + 1) // (2 * before)], 0.0) for n in range(before)]
+    start, length = steps[0][0], steps[-1][0] - steps[0][0]
+    for n in range(count - before):
+        moment = start + length * (2 * n + 1) / (2 * (count - before))
+        at, name = max(step for step in steps if step[0] <= moment)
+        found.append((at, name, moment - at))
+    found.sort(key=lambda one: one[0] + one[2])
+    return [Moment(name, after) for _, name, after in found]
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -110,67 +162,39 @@ def differences(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str
     return result
 
 
-def _disturb(
-    start: Sequence[str],
-    run: Path,
-    kills: int,
-    spent: int,
-    seconds: float,
-    until_work: float,
-    rng: random.Random,
-) -> int:
-    """One run to its end, killed now and then; how many kills it took.
-
-    A session in which nothing got done makes the next one twice as long: training cannot be resumed half-way,
-    and would never end.
-    """
-    done = 0
-    patience = 1.0
-    while spent + done < kills:
-        before = _progress(run)
-        moment = until_work + patience * rng.uniform(0, 2) * (seconds - until_work) / kills
-        process = _begin(start, run)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        else:
-            _end(process)
-            return done
-        done += 1
-        print(f"kill {spent + done} of {kills} after {moment:4.1f} s: {_where(run)}", flush=True)
-        patience = 1.0 if _progress(run) != before else 2 * patience
-    _end(_begin(start, run))
-    return done
+def _disturb(start: Sequence[str], run: Path, left: Sequence[Moment], kills: int) -> int:
+    """One run to its end, killed at these moments as long as they come; how many came."""
+    for came, moment in enumerate(left):
+        if not _session(start, run, moment):
+            return came
+        number = kills - len(left) + came + 1
+        place = f"{moment.after:.2f} s after" if moment.after else "before"
+        print(f"kill {number} of {kills}, {place} {moment.step}: {_where(run)}", flush=True)
+    _session(start, run, None)
+    return len(left)
 
 
 def _sets(values: Sequence[str]) -> list[str]:
     return [part for value in values for part in ("--set", value)]
 
 
-def _begin(start: Sequence[str], run: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "selfstudy.cli", *start, "--run", str(run)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def _session(start: Sequence[str], run: Path, moment: Moment | None) -> bool:
+    """Runs until a moment, or to the end if it does not come; whether it came."""
+    order = json.dumps({"step": moment.step, "after": moment.after} if moment else {})
+    script = Path(__file__).with_name("kill_at.py")
+    command = [sys.executable, str(script), str(run), str(_log(run)), order, *start, "--run", str(run)]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in (0, -signal.SIGKILL):
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return done.returncode != 0
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    said = process.communicate()[1]
-    if process.returncode:
-        sys.exit(f"{' '.join(map(str, process.args))} ended with {process.returncode}:\n{said}")  # type: ignore[arg-type]
+def _log(run: Path) -> Path:
+    return run.with_name(f"{run.name}.steps")
 
 
-def _until_work(process: subprocess.Popen[str], run: Path) -> float:
-    """Seconds until there is a first record."""
-    begin = time.monotonic()
-    while process.poll() is None and not any(run.glob("rounds/1/*.jsonl")):
-        time.sleep(0.02)
-    return time.monotonic() - begin
-
-
-def _progress(run: Path) -> dict[str, int]:
-    """Size of each file that counts as something done."""
-    return {p.name: p.stat().st_size for p in run.glob("rounds/*/*.*") if p.is_file()}
+def _steps(run: Path) -> Steps:
+    return [tuple(json.loads(line)) for line in _log(run).read_text(encoding="utf-8").splitlines()]
 
 
 def _where(run: Path) -> str:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy import learn
+from selfstudy import Run, Study
 from selfstudy.models.local.loading import locate
+from selfstudy.records import STAGES
 
 from .small import DEMO, KILL, TINY, cli, recipe, refusal, sets, shell
 
@@ -128,7 +129,7 @@ class Disk:
         """Meanwhile only `left` more bytes fit."""
         if not self.mounted:
             _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (left, hard))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (max(left, 4096), hard))
             try:
                 yield
             finally:
@@ -136,7 +137,7 @@ class Disk:
             return
         ballast = self.path / "ballast"
         free = os.statvfs(self.path)
-        ballast.write_bytes(b"\0" * (free.f_bavail * free.f_frsize - left))
+        ballast.write_bytes(b"\0" * max(0, free.f_bavail * free.f_frsize - left))
         yield
         ballast.unlink()
 
@@ -152,27 +153,65 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     disk.close()
 
 
-def test_a_full_disk_in_every_stage_loses_nothing(disk: Disk, tmp_path: Path) -> None:
+def sizes(run: Path) -> dict[Path, int]:
+    return {path.relative_to(run): path.stat().st_size for path in run.rglob("*") if path.is_file()}
+
+
+def staged(run: Path) -> dict[str, int]:
+    """A run from verb to verb; the size of the largest file that each made: with less room it must fail."""
+    largest = {}
+    with Run.create_or_resume(run, recipe(*TINY)) as opened, Study(opened) as study:
+        for verb in (*STAGES, "report"):
+            before = sizes(run)
+            getattr(study, verb)()
+            largest[verb] = max(size for path, size in sizes(run).items() if path not in before)
+    return largest
+
+
+LONG = (pytest.mark.slow, pytest.mark.timeout(3600))
+
+
+@pytest.mark.parametrize("levels", [5, pytest.param(18, marks=LONG)])
+def test_a_full_disk_in_every_stage_loses_nothing(levels: int, disk: Disk, tmp_path: Path) -> None:
+    """At so many levels, spread over the stages, from nothing left to nearly enough for the largest file."""
     undisturbed, run = tmp_path / "undisturbed", disk.path / "run"
-    learn(recipe(*TINY), undisturbed)
-    verbs = {
-        "probe": (12_000, ["probe", DEMO, "--run", run, *sets(*TINY)]),
-        "gather": (20_000, ["gather", run]),
-        "teach": (400_000, ["teach", run]),
-        "verify": (8_000, ["verify", run]),
-        "report": (8_000, ["report", run]),
-    }
-    for verb, (left, command) in verbs.items():
-        with disk.full(left):
-            message = refusal(cli(*command))
-        assert "make room" in message, message
+    largest = staged(undisturbed)
+    first = ["probe", DEMO, "--run", run, *sets(*TINY)]
+    for number, (verb, size) in enumerate(largest.items()):
+        command = first if verb == "probe" else [verb, run]
+        count = levels * (number + 1) // len(largest) - levels * number // len(largest)
+        begun = sum(sizes(run).values())
+        for level in range(count):
+            written = sum(sizes(run).values()) - begun
+            with disk.full(max(0, size * (2 * level + 1) // (2 * count) - written)):
+                message = refusal(cli(*command))
+            assert "make room" in message, message
         code, _, said = cli(*command)
         assert code == 0, (verb, said)
     assert KILL["differences"](KILL["files"](undisturbed), KILL["files"](run)) == []
 
 
-def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    tiny = [part for change in TINY for part in ("--set", change)]
-    command = [sys.executable, str(Path(KILL["__file__"])), "--kills", "1", "--folder", str(tmp_path), *tiny]
+PROMOTED = (
+    "teach.sft.epochs=6",
+    "teach.sft.learning_rate=0.003",
+    "teach.sft.replay=1",
+    "verify.confidence=0.6",
+    "verify.margin=1",
+    "verify.merge=true",
+)
+"""More overrides of the tiny demo, with which it trains for several steps, merges and promotes."""
+
+
+@pytest.mark.parametrize(
+    ("kills", "changes"), [(1, TINY), pytest.param(48, (*TINY, *PROMOTED), marks=LONG)], ids=["1", "48"]
+)
+def test_a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(
+    kills: int, changes: tuple[str, ...], tmp_path: Path
+) -> None:
+    overrides = [part for change in changes for part in ("--set", change)]
+    script = [sys.executable, str(Path(KILL["__file__"]))]
+    command = [*script, "--kills", str(kills), "--folder", str(tmp_path), *overrides]
     done = subprocess.run(command, capture_output=True, text=True)
+    print(done.stdout)  # shown by -s, and of a test that fails
     assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "undisturbed" / "promoted").is_dir() == (PROMOTED[0] in changes)
