@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 
 import pytest
@@ -85,8 +87,33 @@ def test_what_is_hidden_and_what_is_not() -> None:
     assert secrets.without_secrets("a sk-proj-8sT4nowhereElse0912 b") == "a (not shown) b"
 
 
+def test_a_key_that_is_broken_over_lines() -> None:
+    found = secrets.secret("sk-planted-0123456789abcdef")
+    assert found is not None
+    key = "sk-planted-0123456789abcdef"
+    broken = f"{key[:9]}\r\n    {key[9:]}"
+    wrapped = base64.encodebytes(b"organisation:" * 4 + key.encode()).decode()
+    assert wrapped.count("\n") == 2
+    for text in (
+        broken,
+        json.dumps(broken),
+        json.dumps(json.dumps(broken)),
+        "\n".join(key),
+        "\n".join(key.upper()),
+    ):
+        assert found.hide(text).strip('\\"') == "[key]"
+    assert found.hide(wrapped).startswith(wrapped[:60])
+    assert found.hide(wrapped).strip().endswith("[key]")
+    assert found.hide("\n".join(key.encode().hex())) == "[key]"
+    assert found.hide(f"an sk-\nplanted {key[9:]}") == f"an sk-\nplanted {key[9:]}"
+    word = secrets.secret("owls")
+    assert word is not None
+    assert word.hide("the bow\nls") == "the bow\nls"
+
+
 @pytest.mark.parametrize(
-    "part", ["word ", "s", "\\", "sk-", "&#0", "%25", "a", "Bearer ", "://x", "eyJ.", "-----BEGIN "]
+    "part",
+    ["word ", "s", "\\", "sk-", "&#0", "%25", "a", "Bearer ", "://x", "eyJ.", "-----BEGIN ", "s \n", "\\n"],
 )
 def test_twice_the_text_takes_at_most_thrice_as_long(part: str) -> None:
     found = secrets.secret("sk-planted-0123456789abcdef")

@@ -10,6 +10,7 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 from selfstudy import environment
@@ -108,25 +109,31 @@ class Secret:
     """One secret that shows itself to nobody, and is found however it is spelled.
 
     As it is, in any case of its letters; percent-encoded, as escapes of JSON or HTML, wholly or in part; in
-    hex; in base64, alone or within something longer such as `user:key`.
+    hex; in base64, alone or within something longer such as `user:key`; each of them also broken over lines.
     """
 
     def __init__(self, value: str) -> None:
-        spelled = "".join(map(_spelled, value))
         raw = value.encode()
         self._value = value.lower()
         self._hex = raw.hex()
         self._cores = tuple(_base64_cores(raw))
-        word = value.isalpha() or value.isdigit()
-        whole = rf"(?<![^\W_]){spelled}(?![^\W_])" if word and len(value) < _ORDINARY else spelled
-        cores = "|".join(map(re.escape, self._cores))
-        self._pattern = re.compile(f"(?i:{whole}|{self._hex})|{cores}")
+        if (value.isalpha() or value.isdigit()) and len(value) < _ORDINARY:
+            spelled = rf"(?<![^\W_]){''.join(map(_spelled, value))}(?![^\W_])"
+        else:
+            spelled = _BREAK.join(map(_spelled, value))
+        cores = "|".join(_BREAK.join(map(re.escape, core)) for core in self._cores)
+        self._pattern = re.compile(f"(?i:{spelled}|{_BREAK.join(self._hex)})|{cores}")
 
     def __repr__(self) -> str:
         return "Secret(...)"
 
     def may_be_in(self, text: str) -> bool:
         """Whether `hide` may change a part of `text`; quick, and true for a part of a longer word too."""
+        return self._stands_in(text) or (
+            any(mark in text for mark in _BREAKS) and self._stands_in(_BROKEN.sub("", text))
+        )
+
+    def _stands_in(self, text: str) -> bool:
         plain = text.lower()
         if any(mark in plain for mark in _MARKS):
             plain = _ESCAPED.sub(_unescaped, plain).lower()
@@ -157,7 +164,16 @@ def keep(value: str) -> Secret | None:
     found = secret(value)
     if found is not None:
         _KEPT[value] = found
+        _leave_no_core()
     return found
+
+
+def _leave_no_core() -> None:
+    """A crash writes no image of this process, and of the key in it, into the working folder."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def hide(text: str) -> str:
@@ -175,6 +191,13 @@ _ESCAPED = re.compile(
 """A character of ASCII as URLs, HTML and JSON (also JSON within JSON) may write it."""
 _MARKS = ("%", "\\", "&#")
 """Without one of these nothing is escaped, and a text is looked through much faster."""
+
+
+_BROKEN = re.compile(r"[ \t]{0,16}(?:\r?\n|\\{1,8}[rn])[ \t]{0,16}")
+"""The end of a line, as it is or as JSON writes it, and the indentation around it."""
+_BREAKS = ("\n", "\\n", "\\r")
+_BREAK = rf"(?:(?:{_BROKEN.pattern}){{1,2}}+)?+"
+"""Between two characters of a secret; possessive, so that no other way of reading a text is tried."""
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -376,6 +376,11 @@ def spellings(key: str) -> list[str]:
         json.dumps("".join(f"\\u{ord(char):04x}" for char in key)),
         html.escape(key).replace("-", "&#45;"),
         "".join(f"&#x{ord(char):x};" for char in key),
+        key.swapcase(),
+        f"{key[: len(key) // 2]}\n{key[len(key) // 2 :]}",
+        "\r\n  ".join(key),
+        json.dumps("\n".join(key)),
+        base64.encodebytes(f"{key} of you, and {key} again, {key}, {key}".encode()).decode(),
     ]
 
 
@@ -549,7 +554,8 @@ def echoing(request: Request) -> Reaction:
     number = request.number
     if request.path.endswith("/models"):
         return Reaction(body={"data": [{"id": sent}, {"id": "m"}]}, headers={"x-echo": sent})
-    spelled = spellings(sent.removeprefix("Bearer "))[number % 15]
+    said = spellings(sent.removeprefix("Bearer "))
+    spelled = said[number % len(said)]
     count = request.body.get("n", 1)
     kinds = [
         Reaction(body=reply(*(choice(f"{sent} and {spelled} say {number}", i) for i in range(count)))),
