@@ -6,7 +6,7 @@
 
 Runs the recipe undisturbed, then again with kill -9, resumed each time, and compares every file that the
 rounds leave (records, gate, adapters), what was promoted and the summary, byte for byte.  The moments are the
-same each time: as many in each stage, half of them just before a step on the disk (kill_at.py), half spread
+same each time: as many in each stage, some of them just before a step on the disk (kill_at.py), some spread
 over its time.  A run that ends before all kills are spent is compared and a fresh one begins.  Exit code 1 if
 anything differs.
 """
@@ -89,24 +89,41 @@ def compare(start: Sequence[str], folder: Path, kills: int) -> bool:
 
 @dataclass(frozen=True)
 class Moment:
-    """Just before a step on the disk, or so many seconds later."""
+    """Just before a step on the disk; or so many seconds after one, and before the next one.
 
-    step: str
+    Attributes:
+        until: the steps that come later: before the first of them at the latest.
+    """
+
+    until: Sequence[str]
+    since: str = ""
     after: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.after:.2f} s after {self.since}" if self.since else f"before {self.until[0]}"
 
 
 Steps = list[tuple[float, str]]
 """When which step was taken."""
+START = 3.0
+"""Seconds until a resumed run is back at work, about."""
 
 
 def moments(steps: Steps, kills: int) -> list[Moment]:
     """So many moments of a run, in order, as many in each of its stages."""
-    found = []
     parts = _stages(steps)
+    found: list[tuple[str, float]] = []
     for number, part in enumerate(parts):
         until, before = (round(kills * n / len(parts)) for n in (number + 1, number))
         found += _spread(part, until - before)
-    return found
+    order = [name for part in parts for _, name in part[1:]]
+    return [_moment(order, *one) for one in found]
+
+
+def _moment(order: Sequence[str], step: str, after: float) -> Moment:
+    """What is removed counts for none that comes later: a resumed run first removes what a killed one left."""
+    later = [name for name in order[order.index(step) + 1 :] if not name.startswith("remove")]
+    return Moment(later, step, after) if after else Moment([step, *later])
 
 
 def _stages(steps: Steps) -> list[Steps]:
@@ -119,20 +136,29 @@ def _stages(steps: Steps) -> list[Steps]:
         parts[-1].append((at, name))
         if name.startswith("rename") and any(name.endswith(f"/{stage}.done") for stage in STAGES):
             parts.append([(at, name)])
-    return parts
+    return [[(steps[0][0], ""), *parts[0]], *parts[1:]]
 
 
-def _spread(steps: Steps, count: int) -> list[Moment]:
-    """Half of so many just before some of these steps, half spread over the time from first to last."""
-    before = min(count // 2, len(steps) - 1)
-    found = [(*steps[1 + (len(steps) - 1) * (2 * n + 1) // (2 * before)], 0.0) for n in range(before)]
+def _spread(steps: Steps, count: int) -> list[tuple[str, float]]:
+    """So many steps of a stage, and how long after each of them: in order.
+
+    A third of them just before a record is written, a third before another step, the rest at any time.
+    """
+    writes = [step for step in steps[1:] if step[1].startswith(("open", "fsync"))]
+    others = [step for step in steps[1:] if step not in writes]
+    found = [(at, name, 0.0) for some in (writes, others) for at, name in _some(some, count // 3)]
     start, length = steps[0][0], steps[-1][0] - steps[0][0]
-    for n in range(count - before):
-        moment = start + length * (2 * n + 1) / (2 * (count - before))
+    left = count - len(found)
+    for n in range(left):
+        moment = start + length * (2 * n + 1) / (2 * left)
         at, name = max(step for step in steps if step[0] <= moment)
         found.append((at, name, moment - at))
-    found.sort(key=lambda one: one[0] + one[2])
-    return [Moment(name, after) for _, name, after in found]
+    return [(name, after) for at, name, after in sorted(found, key=lambda one: one[0] + one[2])]
+
+
+def _some(steps: Steps, count: int) -> Steps:
+    count = min(count, len(steps))
+    return [steps[len(steps) * (2 * n + 1) // (2 * count)] for n in range(count)]
 
 
 def files(run: Path) -> dict[str, bytes]:
@@ -168,8 +194,7 @@ def _disturb(start: Sequence[str], run: Path, left: Sequence[Moment], kills: int
         if not _session(start, run, moment):
             return came
         number = kills - len(left) + came + 1
-        place = f"{moment.after:.2f} s after" if moment.after else "before"
-        print(f"kill {number} of {kills}, {place} {moment.step}: {_where(run)}", flush=True)
+        print(f"kill {number} of {kills}, {moment}: {_where(run)}", flush=True)
     _session(start, run, None)
     return len(left)
 
@@ -180,7 +205,12 @@ def _sets(values: Sequence[str]) -> list[str]:
 
 def _session(start: Sequence[str], run: Path, moment: Moment | None) -> bool:
     """Runs until a moment, or to the end if it does not come; whether it came."""
-    order = json.dumps({"step": moment.step, "after": moment.after} if moment else {})
+    given: dict[str, object] = {}
+    if moment is not None:
+        given = {"until": moment.until, "since": moment.since, "after": moment.after}
+        if moment.since and any(name == moment.since for _, name in _steps(run)):
+            given["start"] = START
+    order = json.dumps(given)
     script = Path(__file__).with_name("kill_at.py")
     command = [sys.executable, str(script), str(run), str(_log(run)), order, *start, "--run", str(run)]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
@@ -194,6 +224,9 @@ def _log(run: Path) -> Path:
 
 
 def _steps(run: Path) -> Steps:
+    """What a run has done, over all its sessions."""
+    if not _log(run).exists():
+        return []
     return [tuple(json.loads(line)) for line in _log(run).read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,10 +1,10 @@
-"""selfstudy in a process that notes each step of a run on the disk, and that kills itself at one of them.
+"""selfstudy in a process that notes each step of a run on the disk, and that kills itself at a moment.
 
-    python benchmarks/kill_at.py RUN LOG '{"step": "rename rounds/1/gate.json"}' demo --run RUN
+    python benchmarks/kill_at.py RUN LOG '{"until": ["rename rounds/1/gate.json"]}' demo --run RUN
 
-A step: a file of the run is opened for writing, forced to disk, moved or removed, a folder is made or
-removed.  Named by what is done to which file, and by the size of one that is written: the same step of a
-resumed run has the same name.  kill.py starts this.
+A step: a file of the run is opened to write, forced to disk, moved or removed, a folder is made or removed.
+It is named by what is done to which file, and by the size of one that is written: the same step of a resumed
+run has the same name.  kill.py starts this.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 _TEMPORARY = re.compile(r"\.selfstudy-\d+-[0-9a-f]{16}\.tmp")
-_WRITES = os.O_WRONLY | os.O_RDWR
 _CHANGES = {
     "os.rename": "rename",
     "os.remove": "remove",
@@ -50,14 +50,38 @@ def main() -> None:
 
 
 class _Watch:
-    def __init__(self, run: Path, log: Path, step: str = "", after: float = 0.0) -> None:
+    """Ends this process before the first of the steps `until`, and so many seconds `after` the step `since`.
+
+    If an earlier session has taken that one, so that it may not come again, they count from the `start`.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        log: Path,
+        until: Sequence[str] = (),
+        since: str = "",
+        after: float = 0.0,
+        start: float | None = None,
+    ) -> None:
         self._run = f"{run}/"
-        self._step = step
+        self._until = frozenset(until)
+        self._since = since
         self._after = after
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._timer: threading.Timer | None = None
+        if start is not None:
+            self._arm(start + after)
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, _end)
+        self._timer.daemon = True
+        self._timer.start()
 
     def hear(self, event: str, given: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(given[2], int) and given[2] & _WRITES:
+        if event == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_CREAT):
             self.step("open", given[0])
         elif event in _CHANGES:
             self.step(_CHANGES[event], *given[: 2 if event == "os.rename" else 1])
@@ -75,11 +99,10 @@ class _Watch:
             with suppress(OSError):
                 found += f" ({os.stat(names[0]).st_size})"  # noqa: PTH116
         os.write(self._log, json.dumps([time.time(), found]).encode() + b"\n")
-        if found == self._step:
-            if self._after:
-                threading.Timer(self._after, _end).start()
-            else:
-                _end()
+        if found in self._until:
+            _end()
+        if found == self._since:
+            self._arm(self._after)
 
 
 def _end() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -178,3 +180,17 @@ def mixture(model_folder: Callable[..., Path]) -> Path:
 def tiny_nli(model_folder: Callable[..., Path]) -> Path:
     """A random three-class BERT NLI model."""
     return model_folder("bert")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """cert.pem and key.pem of a server called localhost that signs for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    make = (
+        f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {folder}/key.pem "
+        f"-out {folder}/cert.pem -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run(make.split(), check=True, capture_output=True)
+    return folder

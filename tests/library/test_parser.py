@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -86,3 +88,26 @@ def test_a_process_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
 def test_limits_leave_room_for_long_articles() -> None:
     assert parser_child.seconds(300_000) > 3
     assert parser_child.seconds(10_000_000) > 60
+
+
+READING = """
+import sys, time
+from selfstudy.library import parser
+parser.article("<p>page</p>")
+print(parser._parser._process.pid, flush=True)
+parser.article("<p>page</p>" if sys.argv[1] == "idle" else "<p>page</p>" * 100_000)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("doing", ["idle", "busy"])
+def test_it_goes_with_us_whatever_the_signal(doing: str) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL)
+    command = [sys.executable, "-c", READING, doing]
+    begun = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in numbers]
+    children = [psutil.Process(int(one.stdout.readline())) for one in begun if one.stdout is not None]
+    for one, number in zip(begun, numbers, strict=True):
+        one.send_signal(number)
+        one.communicate(timeout=10)
+    _, left = psutil.wait_procs(children, timeout=10)
+    assert not left

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import json
 import math
-import shutil
 import ssl
 import subprocess
 import sys
@@ -243,19 +242,6 @@ def test_a_second_reply_is_no_answer(
 
     one, _, two, three, _, four = asyncio.run(talk())
     assert [one, two, three, four] == [b"/one", b"/two", b"/three", b"/four"]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl to make a certificate with")
-    folder = tmp_path_factory.mktemp("tls")
-    make = (
-        f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {folder}/key.pem "
-        f"-out {folder}/cert.pem -addext subjectAltName=DNS:localhost"
-    )
-    subprocess.run(make.split(), check=True, capture_output=True)
-    return folder
 
 
 # numbers

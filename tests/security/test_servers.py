@@ -370,6 +370,7 @@ class Session:
         (self.watchdog,) = psutil.Process(self.main.pid).children()
         assert any("watchdog" in part for part in self.watchdog.cmdline())
         (self.second,) = self.watchdog.children()
+        self.engine = next(one for one in self.second.children() if "serve" in " ".join(one.cmdline()))
 
     def end(self) -> None:
         self.main.kill()
@@ -398,14 +399,15 @@ def everybody(workshop: Path) -> list[int]:
 
 def test_nothing_is_left_after_any_signal_to_anybody(workshop: Path, session: Callable[[], Session]) -> None:
     cases = [({"main"}, number) for number in SIGNALS]
-    cases += [({"watchdog"}, number) for number in (signal.SIGQUIT, signal.SIGKILL)]
-    cases += [({"second"}, signal.SIGKILL), ({"main", "watchdog"}, signal.SIGKILL)]
+    cases += [({"watchdog"}, number) for number in SIGNALS]
+    cases += [({"second"}, number) for number in (signal.SIGTERM, signal.SIGKILL)]
+    cases += [({"engine"}, signal.SIGKILL), ({"main", "watchdog"}, signal.SIGKILL)]
     begun = [(session(), *case) for case in cases]
     for one, _, _ in begun:
         one.up()
     assert len(everybody(workshop)) == 3 * len(cases)
     for one, hit, number in begun:
-        hits = {"main": one.main, "watchdog": one.watchdog, "second": one.second}
+        hits = {"main": one.main, "watchdog": one.watchdog, "second": one.second, "engine": one.engine}
         for who in hit:
             hits[who].send_signal(number)
     deadline = time.monotonic() + 2 * GONE_SECONDS
@@ -414,6 +416,8 @@ def test_nothing_is_left_after_any_signal_to_anybody(workshop: Path, session: Ca
     while list((workshop / "tmp").iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not list((workshop / "tmp").iterdir())
+    assert not any(_listens(start["port"]) for start in noted(workshop, "starts"))
+    assert all(gone(one.watchdog.pid, deadline) and gone(one.second.pid, deadline) for one, _, _ in begun)
 
 
 def test_the_second_watchdog_is_not_hit_by_the_name_of_selfstudy(session: Callable[[], Session]) -> None:

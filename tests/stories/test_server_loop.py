@@ -112,7 +112,7 @@ def test_nothing_is_left(served: tuple[Path, list[str]]) -> None:
     assert not [place.name for place in served[0].rglob(".served-*")]
 
 
-def test_no_server_is_left_after_kill_9(tmp_path: Path) -> None:
+def test_it_listens_on_this_machine_only_and_no_server_is_left_after_kill_9(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "selfstudy.cli", "probe", DEMO, "--run", tmp_path / "run"]
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen([*map(str, command), *sets(*SERVED)], stderr=said, stdout=said)
@@ -122,6 +122,13 @@ def test_no_server_is_left_after_kill_9(tmp_path: Path) -> None:
     family = psutil.Process(process.pid).children(recursive=True)
     servers = [child for child in family if "serve" in child.cmdline()]
     assert servers
+    listening = {
+        connection.laddr.ip
+        for one in (psutil.Process(process.pid), *family)
+        for connection in one.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
     process.send_signal(signal.SIGKILL)
     process.wait()
     _, left = psutil.wait_procs(family, timeout=10)

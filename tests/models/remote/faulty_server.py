@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -88,10 +89,15 @@ class FaultyServer:
         peak: most requests under way at once.
     """
 
-    def __init__(self, react: Callable[[Request], Reaction] = lambda request: Reaction()) -> None:
+    def __init__(
+        self,
+        react: Callable[[Request], Reaction] = lambda request: Reaction(),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.requests: list[Request] = []
         self.peak = 0
         self._react = react
+        self._tls = tls
         self._running = 0
         self._loop = asyncio.new_event_loop()
         self._port = 0
@@ -100,7 +106,7 @@ class FaultyServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}/v1"
 
     def asked(self, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
         """The bodies sent to a path."""
@@ -120,7 +126,7 @@ class FaultyServer:
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024)
+            asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=1024, ssl=self._tls)
         )
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()

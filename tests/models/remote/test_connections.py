@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import shutil
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from selfstudy.models.remote.http import HTTPClient, Key, Trouble
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.recipe import RemoteModel
 
-from .faulty_server import FaultyServer, Reaction, choice, reply
+from .faulty_server import FaultyServer, Reaction, Request, choice, reply
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -246,17 +244,46 @@ def test_what_is_given_up_holds_no_connection() -> None:
 # where nothing is sent
 
 
-def test_a_redirect_takes_the_key_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_takes_the_key_nowhere(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To another port, another host, another scheme, or within the server itself."""
     monkeypatch.setenv("MY_KEY", "sk-planted-0123456789abcdef")
     monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=127.0.0.1")
+
+    def moved(request: Request) -> Reaction:
+        return Reaction(status, b"", {"location": request.question[1:-1]})
+
+    with FaultyServer() as other, FaultyServer(moved) as server:
+        place = other.url.removeprefix("http:")
+        elsewhere = place.replace("127.0.0.1", "localhost")
+        where = [f"http:{place}", f"http:{elsewhere}", f"HTTP:{place}", place, elsewhere, f"https:{place}"]
+        where += [f"/\\{place[2:]}", f"\t{place}", "/v1/chat/completions", "completions?x=1", ""]
+        for location in where:
+            asked = len(server.requests)
+            block = RemoteModel(model="m", base_url=server.url, api_key_env="MY_KEY")
+            with pytest.raises(ModelError, match="a redirect to") as caught:
+                RemoteLM(block).generate([chat(f"<{location}>")], GREEDY)
+            assert "base_url" in caught.value.hint
+            assert len(server.requests) == asked + 1
+        assert not other.requests
+
+
+def test_nor_does_one_from_https_to_http(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
+    monkeypatch.setenv("MY_KEY", "sk-planted-0123456789abcdef")
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MY_KEY=localhost")
     with FaultyServer() as other:
-        for status in (301, 302, 303, 307, 308):
-            moved = Reaction(status, b"", {"location": f"{other.url}/chat/completions"})
-            with FaultyServer(lambda r, moved=moved: moved) as server:  # type: ignore[misc]
-                block = RemoteModel(model="m", base_url=server.url, api_key_env="MY_KEY")
-                with pytest.raises(ModelError, match="a redirect to") as caught:
-                    RemoteLM(block).generate([chat("q")], GREEDY)
-                assert "base_url" in caught.value.hint
+        moved = Reaction(307, b"", {"location": f"{other.url}/chat/completions"})
+        with FaultyServer(lambda request: moved, tls=tls) as server:
+            url = server.url.replace("127.0.0.1", "localhost")
+            block = RemoteModel(model="m", base_url=url, api_key_env="MY_KEY")
+            with pytest.raises(ModelError, match="a redirect to"):
+                RemoteLM(block).generate([chat("q")], GREEDY)
+            assert [one.headers["authorization"] for one in server.requests] == [
+                "Bearer sk-planted-0123456789abcdef"
+            ]
         assert not other.requests
 
 
@@ -328,15 +355,9 @@ def test_nobody_there() -> None:
         asyncio.run(knock())
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
-def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {key} -out {certificate}"
-    subprocess.run(
-        [*make.split(), "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True
-    )
+def test_certificates_are_checked(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate, key)
+    tls.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
@@ -350,7 +371,7 @@ def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(httpx2.ConnectError, match=r"(?i)certificate"):
         asyncio.run(get("localhost"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
     assert asyncio.run(get("localhost")) == b"secret"
     with pytest.raises(httpx2.ConnectError, match=r"(?i)certificate|match"):  # another host
         asyncio.run(get("127.0.0.1"))
