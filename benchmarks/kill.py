@@ -121,7 +121,7 @@ def moments(steps: Steps, kills: int) -> list[Moment]:
 
 
 def _moment(order: Sequence[str], step: str, after: float) -> Moment:
-    """What is removed counts for none that comes later: a resumed run first removes what a killed one left."""
+    """No removal is waited for but the moment's own: a resumed run first removes what a killed one left."""
     later = [name for name in order[order.index(step) + 1 :] if not name.startswith("remove")]
     return Moment(later, step, after) if after else Moment([step, *later])
 

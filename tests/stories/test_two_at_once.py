@@ -31,7 +31,7 @@ app(sys.argv[2:])
 def test_one_ends_well_and_the_others_are_refused(
     model_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where a process that was killed has left its lock; a model of random weights learns quickly."""
+    """Also where a process that was killed has left its lock. With this threshold nothing is trained."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# Fiji\n\nSuva is the capital of Fiji.\n")
@@ -45,10 +45,10 @@ def test_one_ends_well_and_the_others_are_refused(
             "ask": [{"method": "external", "source": "q.txt", "count": 3, "questions": True}],
             "samples": 2,
             "scorer": "agreement",
-            "threshold": 0.0,
+            "threshold": 1.0,
         },
         "gather": {"samples": 0},
-        "teach": {"wordings": 0, "heldout_wordings": 0, "sft": {"epochs": 1}},
+        "teach": {"heldout_wordings": 0},
         "verify": {"samples": 0, "resamples": 200},
     }
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(content))

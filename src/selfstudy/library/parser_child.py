@@ -10,6 +10,8 @@ import contextlib
 import os
 import signal
 import sys
+import threading
+import time
 from typing import BinaryIO
 
 MEMORY = 2 << 30
@@ -25,6 +27,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints disturbs no reply
     _confine()
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     serve(sys.stdin.buffer, replies)
 
 
@@ -53,6 +56,13 @@ def article(page: str) -> tuple[str, str]:
         raise
     except Exception as error:  # any page must be survived
         return "", f"trafilatura failed on a page ({type(error).__name__}: {str(error)[:200]})"
+
+
+def _leave_with(parent: int) -> None:
+    """Ends this process when whoever started it has ended, in the middle of a long page too."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _allow(processor_time: float) -> None:
