@@ -103,7 +103,7 @@ def test_a_key_that_is_broken_over_lines() -> None:
     ):
         assert found.hide(text).strip('\\"') == "[key]"
     assert found.hide(wrapped).startswith(wrapped[:60])
-    assert found.hide(wrapped).strip().endswith("[key]")
+    assert found.hide(wrapped).partition("[key]")[2] == "g==\n"
     assert found.hide("\n".join(key.encode().hex())) == "[key]"
     assert found.hide(f"an sk-\nplanted {key[9:]}") == f"an sk-\nplanted {key[9:]}"
     word = secrets.secret("owls")

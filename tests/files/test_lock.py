@@ -42,14 +42,16 @@ except RunError as error:
 
 def test_of_many_at_the_same_moment_one_gets_it_and_its_kill_lets_it_go(tmp_path: Path) -> None:
     path, moment = tmp_path / "lock", str(time.time() + 1.5)
+    path.write_text("process 1 on nowhere\n")  # as a process that was killed leaves it
     takers = [
         subprocess.Popen([sys.executable, "-c", TAKER, path, moment], stdout=subprocess.PIPE, text=True)
         for _ in range(6)
     ]
     said = [taker.stdout.readline() for taker in takers if taker.stdout is not None]
     assert said.count("held\n") == 1
-    assert all("is being written by" in line for line in said if line != "held\n")
     holder = takers[said.index("held\n")]
+    told = [line for line in said if line != "held\n"]
+    assert all(f"is being written by process {holder.pid} on " in line for line in told), told
     assert path.read_text().startswith(f"process {holder.pid} on ")
     holder.send_signal(signal.SIGKILL)
     for taker in takers:

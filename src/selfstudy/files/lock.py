@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, private
 from selfstudy.text import clean
 
+_LABELLED_SECONDS = 0.2
+"""Until who holds a lock has said so in it."""
 _LABEL = re.compile(rb"(process \d+ on \S*\n?)?")
 
 
@@ -33,6 +36,7 @@ def take(path: Path, run: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        time.sleep(_LABELLED_SECONDS)  # else who took it this moment is called by the name of the one before
         holder = clean(os.read(descriptor, 200).decode(errors="replace")).strip() or "an unknown process"
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
