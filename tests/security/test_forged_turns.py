@@ -22,8 +22,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from selfstudy import load_lm, load_nli
 from selfstudy.errors import ModelError
-from selfstudy.models import content
 from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.content import Marks
 from selfstudy.models.counting import text_counter
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.loading import locate
@@ -478,10 +478,10 @@ def test_a_document_cannot_forge_the_parts_of_a_prompt() -> None:
 
 def test_marks_that_differ_in_blanks_alone_take_no_time() -> None:
     """What is broken with a blank may be another mark; a stranger's tokenizer can have thousands of them."""
-    marks = content.Marks([f"<{' ' * count}a>" for count in range(400)])
+    marks = Marks([f"<{' ' * count}a>" for count in range(400)])
     began = time.process_time()
     with pytest.raises(ModelError, match="blanks alone"):
         marks("<a>" * 2000)
     assert time.process_time() - began < 2
     assert marks("a plain text") == "a plain text"
-    assert content.Marks(["<a>", "< a>"])("x <a> y") == "x <  a> y"
+    assert Marks(["<a>", "< a>"])("x <a> y") == "x <  a> y"

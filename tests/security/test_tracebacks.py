@@ -227,6 +227,7 @@ def test_a_file_of_the_kernel_is_not_waited_for(tmp_path: Path) -> None:
             path.symlink_to("/proc/kmsg")
         with pytest.raises(RecipeError, match="kernel"):
             load_recipe(path)
+        assert "is a file, not a model folder" in refusal(cli("chat", path))
 
 
 PRESSED = """

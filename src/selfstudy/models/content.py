@@ -169,7 +169,7 @@ def _broken(text: str, marks: re.Pattern[str] | None) -> str:
             return text
         text = marks.sub(_split, text)
     raise ModelError(
-        "the tokenizer has so many marks that differ in blanks alone that a text cannot be kept apart from them",
+        "the tokenizer has too many marks that differ in blanks alone: no text can be kept apart from them",
         "its files are damaged, or made to do harm: copy or download them again, or use another model",
     )
 

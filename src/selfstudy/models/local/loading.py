@@ -95,6 +95,7 @@ def _gguf(file: Path) -> ModelError:
 
 def _begins(file: Path, start: bytes) -> bool:
     try:
+        reading.check(file)
         with file.open("rb") as opened:
             return opened.read(len(start)) == start
     except OSError:
