@@ -204,9 +204,13 @@ LONG = "a" * 300
 @pytest.mark.parametrize(
     "name", [LONG, "a/" * 1900, "a/" * 3000, "~nobody_of_this_name/x", "my model", "--x"]
 )
-def test_names_that_no_file_has(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_no_file_has(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Some name nothing on this machine, and raise where it is asked whether they do."""
     monkeypatch.chdir(tmp_path)
+    # a run may have been begun deeper than pytest can clear away
+    request.addfinalizer(lambda: subprocess.run(["rm", "-rf", tmp_path / "a"], check=True))
     recipe = tmp_path / "my.yaml"
     recipe.write_text(json.dumps({"model": {"path": name}, "nli": {"path": name}, "library": "atlas"}))
     runs = [(verb, "--", name) for verb in ("gather", "verify", "report", "compare", "calibrate", "chat")]
