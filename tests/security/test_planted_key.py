@@ -242,6 +242,7 @@ def test_nor_after_crashes_and_a_kill_in_the_middle_of_training(folder: Path, se
         assert (folder / "one/rounds/1/adapter.tmp").is_dir()
         assert not (folder / "one/rounds/1/adapter").is_dir()
         assert not list(folder.glob("core*"))
+        assert not list((folder / "tmp").glob("tmp*"))
     said["the end"] = watched(folder, "", learn, *AFTER)
     assert said["the end"].count(b"ended with 0") == len(AFTER), said["the end"][-3000:]
     check_of_training(folder / "one")

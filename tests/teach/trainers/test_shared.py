@@ -159,7 +159,7 @@ def test_a_batch_has_the_size_that_the_recipe_says(kind: str, tiny_llama: Path) 
         rows = dpo.tokenised(lm, pairs)
         block = DPOBlock(epochs=1, batch_size=25, learning_rate=1e-3)
         trained = dpo.train(shared.training_copy(lm), lm, pairs, block, how, Counting())
-    arguments = shared.arguments(how, block, lm.model, rows, 1 + (kind == "dpo"), "x")
+    arguments = shared.arguments(how, block, lm.model, rows, 1 + (kind == "dpo"))
     micro = arguments["per_device_train_batch_size"]
     assert 1 < micro < 25
     assert micro * arguments["gradient_accumulation_steps"] == 25

@@ -5,7 +5,6 @@ The reference model is the same model with the adapter switched off.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,13 +42,13 @@ def train(
     # TRL would switch off the adapter's dropout too.  That of the model has to be off, so that model and
     # reference differ by the adapter alone.
     disable_dropout_in_model(model)
-    with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
+    with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
             args=DPOConfig(
-                **shared.arguments(setting, block, model, rows, 2, folder),
+                **shared.arguments(setting, block, model, rows, 2),
                 beta=block.beta,
                 disable_dropout=False,
             ),

@@ -6,7 +6,6 @@ same.  What else was tried, and how fast each is: docs/decisions/0006-one-pass-a
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -42,12 +41,12 @@ def train(
         ModelError: peft cannot adapt the model, or no example fits into its context.
     """
     rows, dropped = shared.readable(model, tokenised(lm, examples), [e.id for e in examples])
-    with shared.isolated(setting.seed), tempfile.TemporaryDirectory() as folder:
+    with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
-            args=SFTConfig(**shared.arguments(setting, block, model, rows, 1, folder)),
+            args=SFTConfig(**shared.arguments(setting, block, model, rows, 1)),
             train_dataset=Dataset.from_list(rows),
             processing_class=shared.own_tokenizer(lm),
         )

@@ -9,6 +9,7 @@ import copy
 import itertools
 import math
 import random
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -198,19 +199,18 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any
 
 
 def arguments(
-    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[TokenRow], sequences: int, folder: str
+    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[TokenRow], sequences: int
 ) -> dict[str, Any]:
     """Arguments of transformers' Trainer that all phases share.
 
     Args:
         sequences: per row (2 for pairs).
-        folder: a place that the Trainer demands and does not write to.
     """
     device = model.device.type
     micro = micro_batch(block.batch_size, sequences * max(map(length, rows)), setting.tokens)
     large = sum(p.numel() for p in model.parameters()) > LARGE
     return {
-        "output_dir": folder,
+        "output_dir": tempfile.gettempdir(),  # demanded, and not written to: a kill leaves no folder there
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": block.batch_size // micro,
         "num_train_epochs": block.passes(len(rows)),
