@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
 
-from selfstudy import text
+from selfstudy import screen, secrets, text
 from selfstudy.duplicates import near_duplicates
 from selfstudy.errors import SelfstudyError
+from selfstudy.files import jsonl
 from selfstudy.files.rows import MalformedError, read_rows
 from selfstudy.judging.agreement import denied, numbers_kept, same_words
 from selfstudy.judging.answer_key import JsonlKey
-from selfstudy.judging.correctness import states
+from selfstudy.judging.correctness import Expected, states
+from selfstudy.judging.labels import read_labels
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.library.folder import read_documents
 from selfstudy.library.words import index_words
+from selfstudy.models.families import of_servers
+from selfstudy.models.local import adapter_settings, rendering, untrusted
+from selfstudy.models.lora_targets import matching
+from selfstudy.models.remote import connections, http, logprobs, permissions, replies
 from selfstudy.models.scripted import ScriptedLM
+from selfstudy.models.server.running import listed_in
 from selfstudy.models.thinking import NoAnswerError, closed, without_thinking
 from selfstudy.models.unwrapping import entries
 from selfstudy.models.windows import windows
 from selfstudy.probe.chunks import Chunk, chunks_of
 from selfstudy.probe.external import _plain
 from selfstudy.probe.questions import about_document, first_question
+from selfstudy.probe.scorers.base import chosen
 from selfstudy.probe.topics import parse_topics
 from selfstudy.probe.vocabulary import lines_of, read_vocabulary
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask
+from selfstudy.recipe import Ask, RemoteModel
 from selfstudy.recipe.file import load_recipe
-from selfstudy.records import Document
+from selfstudy.recipe.models import _plain_url
+from selfstudy.records import Document, Question
+from selfstudy.run.record_files import RecordFiles
 from selfstudy.show.questions import excerpt
 from selfstudy.teach.wordings import keeps_names, same_answer
 from selfstudy.verbs.importing.choices import right_option
@@ -39,8 +52,13 @@ from selfstudy.verbs.importing.experiment import read_experiment
 from selfstudy.verbs.importing.lessons import read_lesson
 from selfstudy.verbs.importing.pickles import read_pickle
 from selfstudy.verbs.importing.preferences import preference_records
+from selfstudy.verbs.score import _line
+from selfstudy.verify.counterfactual import swapped
 
-OURS = (SelfstudyError, MalformedError, NoAnswerError)
+OURS = (
+    *(SelfstudyError, MalformedError, NoAnswerError, PydanticCustomError),
+    *(http.Trouble, replies.Malformed, httpx2.DecodingError),
+)
 """What a parser may raise: errors that say what is wrong with the input."""
 Parse = Callable[[str, Path], object]
 Seed = tuple[str, str, str]
@@ -102,6 +120,58 @@ def _experiment(given: str) -> object:
     return read_experiment({"proposed_questions": parts * 2, **dict.fromkeys(answers, entries)})
 
 
+def _bytes(given: str) -> bytes:
+    return given.encode("utf-8", "surrogatepass")
+
+
+def _reply(read: Callable[[dict[str, Any]], object], make: Callable[[str], dict[str, Any]]) -> Parse:
+    """What a server says, from its bytes on."""
+    block = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1")
+    client = http.HTTPClient(block, http.Key(""))
+    return lambda given, _: read(client._parsed(json.dumps(make(given)).encode()))
+
+
+def _reply_body(given: str, _: Path) -> object:
+    block = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1")
+    return replies.completions(http.HTTPClient(block, http.Key(""))._parsed(_bytes(given)))
+
+
+def _choice(given: str) -> dict[str, Any]:
+    message = {"content": [{"text": part} for part in given.split(" ", 99)]}
+    numbers = {"content": [{"logprob": len(part)} for part in given.split(" ", 99)]}
+    return {"choices": [{"message": message, "finish_reason": given[:50] or "stop", "logprobs": numbers}]}
+
+
+def _packed(given: str, _: Path) -> object:
+    raw = _bytes(given)
+    return connections._unpacked(zlib.compress(raw), "deflate"), connections._unpacked(raw, "gzip")
+
+
+def _allowed(given: str, _: Path) -> object:
+    with permissions.allowed([given, f"KEY={given}"], None):
+        return permissions.Destination("https", "a.org", 443).is_meant_by(given)
+
+
+def _settings(given: str) -> str:
+    return json.dumps({"peft_type": "LORA", "target_modules": given, "base_model_name_or_path": given})
+
+
+def _adapter(given: str, folder: Path) -> object:
+    from safetensors.numpy import save_file
+
+    (folder / "adapter").mkdir(exist_ok=True)
+    save_file({}, folder / "adapter" / "adapter_model.safetensors")
+
+    def read(path: Path) -> object:
+        return adapter_settings.require_safe(path.parent)
+
+    return _file("adapter_config.json", read)(given, folder / "adapter")
+
+
+def _records(path: Path) -> object:
+    return list(RecordFiles(path.parent, path.parent, lambda: False).iter(Question))
+
+
 ASK = Ask(method="external", count=1000, questions=True)
 QUESTION = "What is the capital of Italy?"
 PARSERS: dict[str, Parse] = {
@@ -131,6 +201,25 @@ PARSERS: dict[str, Parse] = {
     "lesson": _row(lambda t: {"question": t, "answer": t.split(" ")}, read_lesson),
     "choice": _row(lambda t: {"question": t, "options": [t, "b"], "answer": t}, right_option),
     "choice in a text": _row(lambda t: {"question": t, "answer": "A"}, read_lesson),
+    "rows .tsv": _file("rows.tsv", lambda path: list(read_rows(path)), "a\tb\n{}"),
+    "rows .parquet": _file("rows.parquet", lambda path: list(read_rows(path)), "PAR1{}PAR1"),
+    "labels": _file("labels.jsonl", lambda path: read_labels(path, [])),
+    "line to score": _pure(lambda given: _line(1, _bytes(given))),
+    "text to score": _pure(
+        lambda given: _line(1, json.dumps({"question": given, "passage": given, "samples": [given]}).encode())
+    ),
+    "run file": _file("run.json", lambda path: jsonl.read_object(path, "")),
+    "records": _file("questions.jsonl", _records),
+    "config.json": _file("config.json", lambda path: untrusted.read_json(path)),
+    "model folder": _file("config.json", lambda path: untrusted.require_safe(path.parent), '{"a": "{}"}'),
+    "safetensors": _file("model.safetensors", lambda path: untrusted.held_by(path.parent)),
+    "adapter": _adapter,
+    "adapter, a value": lambda given, folder: _adapter(_settings(given), folder),
+    "target_modules": _pure(lambda given: matching(given, ["q_proj", "model.layers.0"], "x")),
+    "chat template": _pure(lambda given: rendering.render(given, {"messages": []})),
+    "template, a message": _pure(
+        lambda given: rendering.render("{{ a.strip().split('x') | join }}", {"a": given})
+    ),
     "experiment": _pure(_experiment),
     "thinking": _pure(without_thinking),
     "thinking, opened": _pure(lambda given: without_thinking(given, opened=True)),
@@ -138,6 +227,17 @@ PARSERS: dict[str, Parse] = {
     "reply, question": _pure(first_question),
     "reply, entries": _pure(lambda given: entries(given, "question")),
     "reply, topics": _pure(parse_topics),
+    "reply, body": _reply_body,
+    "reply, choices": _reply(replies.completions, _choice),
+    "reply, packed": _packed,
+    "reply, pause": _pure(
+        lambda given: http._pause(httpx2.Headers({"retry-after": given.encode("latin-1", "replace")}))
+    ),
+    "reply, models": _reply(listed_in, lambda given: {"data": [{"id": one} for one in given.split(" ")]}),
+    "reply, log-probabilities": _reply(
+        logprobs._echoed, lambda given: {"choices": [{"logprobs": {"token_logprobs": [*map(ord, given)]}}]}
+    ),
+    "judge": _pure(lambda given: chosen(given, ("yes", "no"))),
     "refusal": _pure(is_refusal),
     "correctness": _pure(lambda given: states(given, ["A", "Rome", given[:99]], QUESTION)),
     "correctness, key": _pure(lambda given: states(given + " Rome", [given], given)),
@@ -153,6 +253,12 @@ PARSERS: dict[str, Parse] = {
     "windows": _pure(lambda given: windows(given, 64, text.estimate_tokens)),
     "duplicates": _pure(lambda given: near_duplicates([given, given + " x", f"x {given}"])),
     "index words": _pure(index_words),
+    "another answer": _pure(lambda given: swapped(["q", given], [Expected((), given)] * 2, [given] * 2)),
+    "--allow-key": _allowed,
+    "URL": _pure(lambda given: permissions.Destination.of(_plain_url(f"http://{given}"))),
+    "marks": _pure(of_servers),
+    "secrets": _pure(lambda given: (secrets.hide(given), secrets.without_secrets(given))),
+    "terminal": _pure(screen.printable),
     "excerpt": _pure(lambda given: excerpt(given, given)),
 }
 

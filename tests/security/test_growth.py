@@ -83,32 +83,63 @@ def test_a_table_that_stores_a_text_once_and_means_it_a_thousand_times(tmp_path:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
 
 
-def bombarded(name: str, folder: Path, count: int) -> tuple[list[float], int]:
-    """Seconds of computing that each of `count` inputs took, and how many of them were refused."""
-    times, refused = [], []
+def once(name: str, text: str, folder: Path) -> tuple[float, float, bool]:
+    """Seconds by the clock, seconds of computing, and whether the input was refused."""
+    clock, computing = time.perf_counter(), time.process_time()
+    try:
+        PARSERS[name](text, folder)
+        refused = False
+    except OURS:
+        refused = True
+    return time.perf_counter() - clock, time.process_time() - computing, refused
+
+
+def bombarded(name: str, folder: Path, count: int) -> list[tuple[float, float, bool]]:
+    """What each of `count` inputs took; by the clock the least of three times, where one is long.
+
+    Other programs may hold up a single time, and the parser of HTML waits for a process of its own.
+    """
+    found = []
 
     @settings(max_examples=count, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(text=INPUTS)
     def one(text: str) -> None:
-        start = time.process_time()
-        try:
-            PARSERS[name](text, folder)
-        except OURS:
-            refused.append(text[:1])
-        times.append(time.process_time() - start)
+        took = once(name, text, folder)
+        if took[0] >= LONGEST:
+            took = min(took, *(once(name, text, folder) for _ in range(2)))
+        found.append(took)
 
+    once(name, "A", folder)  # what is imported or compiled once
     one()
-    return times, len(refused)
+    return found
 
 
 @pytest.mark.slow
 def test_ten_thousand_inputs(tmp_path: Path) -> None:
     """No crash, no hang, under 1 GB."""
-    print(f"\n{'parser':<22}{'inputs':>8}{'refused':>9}{'mean ms':>9}{'longest ms':>12}{'MB':>7}")
+    print(
+        f"\n{'parser':<26}{'inputs':>8}{'refused':>9}{'mean ms':>9}{'longest ms':>12}{'CPU ms':>11}{'MB':>7}"
+    )
+    rows = []
     for name in PARSERS:
-        times, refused = bombarded(name, tmp_path, -(-10_000 // len(PARSERS)))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-        mean, longest = 1000 * sum(times) / len(times), 1000 * max(times)
-        print(f"{name:<22}{len(times):>8}{refused:>9}{mean:>9.1f}{longest:>12.0f}{memory:>7.0f}")
-        assert longest < 1000 * LONGEST
-        assert memory < 1000
+        took = bombarded(name, tmp_path, -(-10_000 // len(PARSERS)))
+        clock, computing = [1000 * one[0] for one in took], [1000 * one[1] for one in took]
+        refused = sum(one[2] for one in took)
+        print(
+            f"{name:<26}{len(took):>8}{refused:>9}{sum(clock) / len(took):>9.1f}{max(clock):>12.0f}"
+            f"{max(computing):>11.0f}{memory():>7.0f}"
+        )
+        rows.append((max(clock), max(computing), name, len(took)))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+    print(
+        f"{sum(row[3] for row in rows):,} inputs, {len(PARSERS)} parsers; longest {max(rows)[0]:.0f} ms "
+        f"({max(rows)[2]}), computing {max(row[1] for row in rows):.0f} ms; "
+        f"at most {memory():.0f} MB, children {children:.0f} MB"
+    )
+    assert max(max(row[:2]) for row in rows) < 1000 * LONGEST
+    assert max(memory(), children) < 1000
+
+
+def memory() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
