@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,12 @@ def _bytes(given: str) -> bytes:
 
 def _reply(read: Callable[[dict[str, Any]], object], make: Callable[[str], dict[str, Any]]) -> Parse:
     """What a server says, from its bytes on."""
-    block = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1")
-    client = http.HTTPClient(block, http.Key(""))
-    return lambda given, _: read(client._parsed(json.dumps(make(given)).encode()))
+    return lambda given, _: read(_client()._parsed(json.dumps(make(given)).encode()))
 
 
-def _reply_body(given: str, _: Path) -> object:
-    block = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1")
-    return replies.completions(http.HTTPClient(block, http.Key(""))._parsed(_bytes(given)))
+@cache
+def _client() -> http.HTTPClient:
+    return http.HTTPClient(RemoteModel(model="m", base_url="http://127.0.0.1:1/v1"), http.Key(""))
 
 
 def _choice(given: str) -> dict[str, Any]:
@@ -227,7 +226,7 @@ PARSERS: dict[str, Parse] = {
     "reply, question": _pure(first_question),
     "reply, entries": _pure(lambda given: entries(given, "question")),
     "reply, topics": _pure(parse_topics),
-    "reply, body": _reply_body,
+    "reply, body": _pure(lambda given: replies.completions(_client()._parsed(_bytes(given)))),
     "reply, choices": _reply(replies.completions, _choice),
     "reply, packed": _packed,
     "reply, pause": _pure(
