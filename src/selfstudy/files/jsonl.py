@@ -18,7 +18,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from selfstudy.errors import RunError
-from selfstudy.files import private
+from selfstudy.files import private, reading
 from selfstudy.records import Record
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,9 @@ def read_object(path: Path, hint: str, trouble: str = "is damaged") -> dict[str,
         RunError: it holds none, or cannot be read.
     """
     try:
-        value = from_json(private.read(path))
+        content = private.read(path)
+        reading.check_values(content)
+        value = from_json(content)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -89,6 +91,24 @@ def read_object(path: Path, hint: str, trouble: str = "is damaged") -> dict[str,
 def encode(data: Mapping[str, Any]) -> bytes:
     """Plain data as indented JSON; NaN and infinities become null."""
     return to_json(data, indent=2, inf_nan_mode="null") + b"\n"
+
+
+def require_readable(data: bytes, path: Path, what: str = "it") -> None:
+    """Before a file is written whole: whether `read_object` will read it.
+
+    Raises:
+        RunError: it is too large.
+    """
+    try:
+        reading.check_values(data)
+        too_much = f"{len(data):,} bytes" if len(data) > private.LARGEST else ""
+    except ValueError as error:
+        too_much = str(error)
+    if too_much:
+        raise RunError(
+            f"{path}: {what} would hold {too_much}, more than can be read again: nothing was written",
+            "split the data, and give each part a run of its own",
+        )
 
 
 def encode_record(record: Record) -> bytes:
@@ -116,6 +136,10 @@ def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, 
         line = file.readline()
         number = 1
         while line.endswith(b"\n"):
+            try:
+                reading.check_values(line)
+            except ValueError as error:
+                raise damaged(path, number, str(error)) from None
             following = file.readline()
             entry = None
             if parse or not following:

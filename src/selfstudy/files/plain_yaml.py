@@ -13,6 +13,8 @@ import yaml
 
 LARGEST = 10_000_000
 """Characters."""
+MOST = 1_000_000
+"""Values, each of which takes half a kilobyte while they are read."""
 DEEPEST = 50
 """Lists and mappings within each other."""
 _DIGITS = 100
@@ -88,7 +90,9 @@ def _told(error: yaml.MarkedYAMLError) -> str:
 def _check_depth(text: str) -> None:
     """Before anything is built: building goes down the levels, and would not come back from a million."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if count > MOST:
+            raise NotPlainError(f"more than {MOST:,} values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             where = f" in line {event.start_mark.line + 1}" if event.start_mark else ""

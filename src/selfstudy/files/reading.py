@@ -17,7 +17,8 @@ LARGEST = 100_000_000
 LONGEST_LINE = 10_000_000
 """Bytes or characters of a line: what a parser has to hold at once."""
 _NO_LINE = 10 * LARGEST
-_BLOCK = 1 << 20
+MOST_VALUES = 2**22
+"""Values in JSON that is parsed at once: each takes up to 100 bytes of memory, and three in a file."""
 _KERNEL = ("/proc", "/sys")
 _OPENED = ("/dev/fd", "/proc/self/fd", "/dev/stdin")
 """Where a shell puts what it hands over: `<(command)`."""
@@ -30,13 +31,21 @@ def content(path: Path, most: int = LARGEST) -> bytes:
         OSError: it cannot be read, is no file, or has more than `most` bytes.
     """
     check(path)
-    found = bytearray()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found += block
-            if len(found) > most:
-                raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
-    return bytes(found)
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return found
+
+
+def check_values(data: bytes) -> None:
+    """Before JSON is parsed: whether what it becomes surely has room in memory.
+
+    Raises:
+        ValueError: it may have more than `MOST_VALUES` values.
+    """
+    if len(data) > MOST_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"more than {MOST_VALUES:,} values")
 
 
 def text(path: Path, most: int = LARGEST) -> str:

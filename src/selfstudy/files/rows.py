@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import reprlib
 from collections.abc import Iterator
@@ -15,8 +16,6 @@ from selfstudy.files import reading, tables
 
 _LINES = (".jsonl", ".ndjson")
 _TABLES = (".csv", ".tsv")
-LARGEST_JSON = 1_000_000_000
-"""Bytes of a file that is one JSON value: it is held as a whole."""
 _BATCH = 1024
 _BATCH_BYTES = 1 << 29
 """Rows of Parquet that are read at once, and bytes that they may become."""
@@ -57,7 +56,11 @@ def read_rows(path: Path) -> Iterator[Row]:
         else:
             yield from _whole(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+        large = error.errno == errno.EFBIG and "line" not in str(error.strerror)
+        hint = (
+            "make it JSON lines, which are read one by one: jq -c '.[]' FILE" if large else "check the path"
+        )
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", hint) from None
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -147,7 +150,11 @@ def _starts_with_a_whole_line(path: Path) -> bool:
 
 def _whole(path: Path) -> Iterator[Row]:
     try:
-        data = json.loads(reading.content(path, LARGEST_JSON).decode("utf-8-sig"))
+        content = reading.content(path)
+        reading.check_values(content)
+        text = content.decode("utf-8-sig")
+        del content
+        data = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"

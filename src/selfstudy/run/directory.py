@@ -230,7 +230,9 @@ class Run:
     def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
         """Replace a file of the run directory in one step; NaN and infinities become null."""
         self._require_writer()
-        jsonl.replace(path, jsonl.encode(data), self.path)
+        content = jsonl.encode(data)
+        jsonl.require_readable(content, path)
+        jsonl.replace(path, content, self.path)
 
     def read_json(self, path: Path) -> dict[str, Any] | None:
         """What `write_json` wrote, or None if there is no such file.

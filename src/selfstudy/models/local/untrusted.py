@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from selfstudy.errors import ModelError
+from selfstudy.files import reading
 
 MAX_JSON = 128 * 2**20
 """Largest JSON file in bytes; the largest tokenizer.json of known models has a third of that."""
@@ -121,7 +122,9 @@ def read_json(file: Path, most: int = MAX_JSON) -> Any:
     _require_plain(file, most)
     hint = "copy or download it again; this one is damaged, or made to do harm"
     try:
-        value = json.loads(file.read_text(encoding="utf-8-sig"))
+        content = file.read_bytes()
+        reading.check_values(content)
+        value = json.loads(content.decode("utf-8-sig"))
     except OSError as error:
         raise ModelError(f"{file} cannot be read: {error.strerror}", "check its permissions") from None
     except RecursionError:

@@ -22,7 +22,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel
 
 from selfstudy.errors import DataError, RunError
-from selfstudy.files import reading
+from selfstudy.files import jsonl, reading
 from selfstudy.files.rows import MalformedError, Row, read_rows
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import Recipe
@@ -140,12 +140,15 @@ def _experiment(path: Path, digest: str, skip_bad: bool, pickled: bool) -> _Sour
     if found.problems and not skip_bad:
         place, problem = found.problems[0]
         raise DataError(f"{path}: {place + ': ' if place else ''}{problem}", _SKIP)
+    counts = experiments.stored(found)
+    kept = jsonl.encode(counts) + b" " * 1000  # and its head
+    jsonl.require_readable(kept, path, "what is kept of it")
 
     def write(round_: Round, advance: Callable[[int], None]) -> dict[str, Any]:
         asks = round_.run.recipe.probe.ask
         round_.append(experiments.records(found, asks[0].method if asks else "external"))
         advance(len(found.questions))
-        return experiments.stored(found)
+        return counts
 
     return _Source(path, "experiment", len(found.questions), digest, found.recipe(), write, ("probe",))
 
