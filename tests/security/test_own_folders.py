@@ -93,6 +93,19 @@ def test_a_folder_of_somebody_is_no_run_whatever_its_files_are_called(
         assert snapshot(folder) == before, command
 
 
+def test_the_way_to_a_folder_of_somebody_through_one_that_is_not_there_yet(
+    tmp_path: Path, rows: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    folder.chmod(0o755)
+    for command in doors(folder / "not/yet/../..", tmp_path, rows)[:4]:
+        assert "is not empty and no run" in refusal(cli(*command)), command
+    assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize("left", [{}, {"lock": ""}, {"lock": "process 12 on host\n", "run.json": ""}])
 def test_what_a_kill_left_of_a_beginning_is_ours(left: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -116,7 +116,7 @@ class Run:
                 leads elsewhere by a link, or holds a run of another recipe (the message lists the changed
                 keys).
         """
-        path = Path(path).absolute()
+        path = _place(path)
         with jsonl.writing(path, path):
             _check_place(path)
             private.make_folder(path)
@@ -142,7 +142,7 @@ class Run:
             RunError: there is no run, another process writes to it, it leads elsewhere by a link, or its
                 recipe.yaml was edited.
         """
-        path = Path(path).absolute()
+        path = _place(path)
         if not is_run(path):
             raise RunError(f"no run at {path}", "start one with: selfstudy learn RECIPE --run DIR")
         require_run(path / cls.provenance_file)
@@ -349,6 +349,12 @@ def is_run(path: Path) -> bool:
         raise RunError(
             f"cannot read {where}: {error.strerror}", "check the path and its permissions"
         ) from None
+
+
+def _place(path: Path) -> Path:
+    """Where a run is: what `x/../..` leads to must not change after it was looked at, when x is made."""
+    path = Path(path).absolute()
+    return path.resolve() if ".." in path.parts else path
 
 
 def _check_place(path: Path) -> None:
