@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-# a job in the background of a shell ignores Ctrl-C, and what it starts does too: tests that send one need it
+# a job in the background of a shell ignores these, and what it starts does too: tests that send them need them
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 TEXT = (
     "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris "
