@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-# a job in the background of a shell ignores these, and what it starts does too: tests that send them need them
+# a job in the background of a shell ignores these, and so does what it starts: tests that send them need them
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
