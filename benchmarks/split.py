@@ -18,6 +18,7 @@ import time
 from selfstudy.duplicates import near_duplicates
 from selfstudy.recipe import Recipe, TeachBlock
 from selfstudy.records import Question
+from selfstudy.run.facts import group
 from selfstudy.run.split import held_out_ids
 from selfstudy.text import normalise
 
@@ -70,7 +71,7 @@ def main() -> None:
         wall, start = time.perf_counter(), time.process_time()
         kept = near_duplicates([q.text for q in found])
         deduped = time.process_time()
-        out = held_out_ids(found, recipe)
+        out = held_out_ids(found, recipe, group([(q.id, q.text) for q in found], []))
         end, wall = time.process_time(), time.perf_counter() - wall
         for key in (lambda q: q.topic, lambda q: normalise(q.text)):
             assert not {key(q) for q in found if q.id in out} & {key(q) for q in found if q.id not in out}

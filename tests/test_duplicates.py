@@ -130,13 +130,55 @@ def test_without_capitals_every_word_may_be_a_name() -> None:
     assert near_duplicate_groups(texts) == [0, 1, 0]
 
 
-@given(st.lists(words.map(" ".join), max_size=14), st.sampled_from([0.6, 0.8, 0.9, 1.0]))
-@settings(deadline=None)
+def varied(stem: list[str], changes: list[list[tuple[int, str]]]) -> list[str]:
+    """A text a list of changes: `stem` with a word put in, or with one ("") left out, at each place."""
+    found = []
+    for change in changes:
+        row = list(stem)
+        for at, new in change:
+            row[at : at + (not new)] = [new] * bool(new)
+        found.append(" ".join(row))
+    return found
+
+
+one_stem = st.builds(
+    varied,
+    st.lists(st.sampled_from(LONG_WORDS[:30]), min_size=3, max_size=12),
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["", *LONG_WORDS[30:36]])), max_size=4),
+        max_size=14,
+    ),
+)
+
+
+@given(st.lists(words.map(" ".join), max_size=14) | one_stem, st.sampled_from([0.6, 0.8, 0.9, 1.0]))
+@settings(max_examples=300, deadline=None)
 def test_short_texts_in_a_crowd_are_found_exactly_too(texts: list[str], threshold: float) -> None:
     one_by_one = near_duplicates(texts, threshold), near_duplicate_groups(texts, threshold)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "_FEW", 0)
         assert (near_duplicates(texts, threshold), near_duplicate_groups(texts, threshold)) == one_by_one
+
+
+@pytest.mark.parametrize(
+    ("shared", "text"),
+    [
+        ("wa wb wc wd we wf wg wh wi wj", "{shared} x{i} y{i}"),
+        (
+            "please tell me what the main purpose of this old small device is",
+            "please tell me x{i} what the main purpose of this old small device is y{i}",
+        ),
+    ],
+)
+def test_one_short_text_joins_all_longer_ones_that_are_like_it(shared: str, text: str) -> None:
+    """These are not like each other: they come together when the one comes that all are like."""
+    letters = [f"{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(100)]
+    longer = [text.format(shared=shared, i=i) for i in letters]
+    assert near_duplicates(longer) == near_duplicate_groups(longer) == list(range(100))
+    for place in (0, 50, 100):
+        texts = [*longer[:place], shared, *longer[place:], f"{shared} z", longer[7] + " z"]
+        assert set(near_duplicate_groups(texts)) == {0}
+    assert set(near_duplicate_groups([shared, *longer])) == {0}
 
 
 def word(i: int) -> str:
@@ -153,6 +195,10 @@ CROWDS = {
     "a template": lambda n: [f"what is the boiling point of {word(i)}" for i in range(n)],
     "one prefix, alike": lambda n: [f"{STEM} {word(i)}" for i in range(n)],
     "one prefix": lambda n: [f"{STEM} {word(i)} {word(i // 30)} {word(7 * i % n)}" for i in range(n)],
+    "one prefix, and less of it": lambda n: [
+        f"{STEM} {word(i)} {word(7 * i % n)}" if i % 10 else STEM.replace(STEM.split()[i // 10 % 18], "")
+        for i in range(n)
+    ],
     "one bag": lambda n: shuffled(n, 10),
     "one long bag": lambda n: shuffled(n, 30),
     "one long prefix": lambda n: [

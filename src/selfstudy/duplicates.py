@@ -141,7 +141,7 @@ class _Rivals:
             int, list[int]
         ] = {}  # by signatures of short texts, and by ~signatures of long ones
         self._mixed: set[int] = set()  # where texts of several groups are
-        self._shortened = _Shortened(threshold)
+        self._shortened = _Shortened(threshold, groups)
         self._own, self._shared = 0, _SHARED_STEPS
 
     def add(self, i: int, text: _Text) -> None:
@@ -217,12 +217,16 @@ class _Shortened:
     """Short texts by what is left of them without a few words: two that are alike share such a rest.
 
     Texts of m and n words are alike if they have L = threshold (m + n) / 2 words in common, in order; then
-    one without m - L of its words equals the other without n - L.
+    one without m - L of its words equals the other without n - L.  Texts of one length with one rest are all
+    like the text that is asked for, but not always like each other, where that is shorter than they are.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, groups: Groups | None) -> None:
         self._threshold = threshold
+        self._groups = groups
         self._first: dict[int, int] = {}  # a rest, and the lengths it is for -> the first text with it
+        self._others: dict[int, list[int]] = {}  # -> with groups, later ones that were not of its group
+        self._room = _MOST_RESTS
         self._held: set[int] = set()
         self._counts: dict[int, int] = {}  # how many texts of a place are held
         self._few: dict[int, bool] = {}
@@ -240,19 +244,32 @@ class _Shortened:
     def hold(self, place: int, found: Sequence[int], texts: Mapping[int, _Text]) -> bool:
         """Whether all of `found`, the texts of a place, which only grows, can be found from now on."""
         for i in found[self._counts.get(place, 0) :]:
-            if len(self._first) > _MOST_RESTS:
+            if self._room < 0:
                 return False
             if i not in self._held:
                 self._held.add(i)
                 for own, _ in self._rests(texts[i]):
-                    self._first.setdefault(own, i)
+                    self._hold(own, i)
         self._counts[place] = len(found)
         return True
 
-    def find(self, text: _Text) -> list[int]:
-        """Of the texts with each rest of this one the first: all with one rest and length are alike."""
-        found = (self._first.get(other) for _, other in self._rests(text))
-        return list(dict.fromkeys(i for i in found if i is not None))
+    def _hold(self, rest: int, i: int) -> None:
+        first = self._first.setdefault(rest, i)
+        if first == i:
+            self._room -= 1
+        elif self._groups is not None and self._groups.first(first) != self._groups.first(i):
+            self._others.setdefault(rest, []).append(i)
+            self._room -= 1
+
+    def find(self, text: _Text) -> Iterator[int]:
+        """Of the texts with each rest of this one the first; with groups, one of each group.
+
+        Who asks joins them all with this text, so that from then on the first stands for the others too.
+        """
+        for _, other in self._rests(text):
+            if other in self._first:
+                yield self._first[other]
+                yield from self._others.pop(other, ())
 
     def _rests(self, text: _Text) -> Iterator[tuple[int, int]]:
         """Where a text is to be found by each of its rests, and where those like it are."""

@@ -128,9 +128,9 @@ def _beginning(line: str, start: int) -> str:
     for part in _PARTS.finditer(line, start):
         if _SEEN.match(part[0]):
             found.append(part[0][:_BEGINNING])
-        elif _SPACE.search(part[0]):
-            found.append(" ")
-        size += len(found[-1]) if found else 0
+        else:
+            found.append(" " if _SPACE.search(part[0]) else "")
+        size += len(found[-1])
         if size > _BEGINNING:
             break
     return "".join(found)

@@ -104,7 +104,7 @@ def test_blanks_before_a_colon_hide_no_turn(blank: str) -> None:
     ["<a_", "<tool_", "</", "_:▁", "a:", "User:", "\nUser:", "# # User:", ". ", "### ", "[|", "◁"],
 )
 def test_it_takes_as_long_as_the_text_is(part: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     of_servers(part * 20_000)
     of_servers("." + " " * 50_000 + part * 100)
-    assert time.perf_counter() - start < 1.0  # measured: at most 0.15 s
+    assert time.process_time() - start < 1.0  # measured: at most 0.15 s

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -59,17 +60,24 @@ def asked(words: str, topic: str = "") -> Question:
     return Question(text=words, topic=topic)
 
 
+def by_wording(questions: Sequence[Question]) -> dict[str, str]:
+    """The fact of each question, told by wordings alone."""
+    return group([(q.id, q.text) for q in questions], [])
+
+
 def test_each_question_for_itself_by_default() -> None:
     questions = [asked(f"What is the mass of item {i}?", f"topic {i % 7}") for i in range(300)]
     recipe = Recipe(seed=3)
-    assert held_out_ids(questions, recipe) == {q.id for q in questions if held_out(q.id, 3, 0.5)}
+    out = held_out_ids(questions, recipe, by_wording(questions))
+    assert out == {q.id for q in questions if held_out(q.id, 3, 0.5)}
 
 
 def test_near_duplicates_are_on_one_side() -> None:
     long = "which of the many old laws of the land about the use of water is still in force in village"
     pairs = [(asked(f"Say {long} {i}?"), asked(f"Tell {long} {i}?")) for i in range(100)]
     recipe = Recipe(seed=3)
-    out = held_out_ids([q for pair in pairs for q in pair], recipe)
+    questions = [q for pair in pairs for q in pair]
+    out = held_out_ids(questions, recipe, by_wording(questions))
     assert all((one.id in out) == (other.id in out) == held_out(one.id, 3, 0.5) for one, other in pairs)
     assert 20 < len(out) / 2 < 80
 
@@ -82,7 +90,7 @@ def test_whole_topics_whatever_their_spelling() -> None:
         asked("Why?"),
         asked("How so, then?"),
     ]
-    groups = topic_groups(questions, group([(q.id, q.text) for q in questions], []))
+    groups = topic_groups(questions, by_wording(questions))
     assert groups[questions[0].id] == groups[questions[1].id] == "fiji"
     assert len(set(groups.values())) == 4, "without a topic each is its own"
 
@@ -95,7 +103,7 @@ def test_near_duplicates_join_their_topics() -> None:
         asked("Where does it rain?", "water"),
         asked("Where does it snow?", "weather"),
     ]
-    groups = topic_groups(questions, group([(q.id, q.text) for q in questions], []))
+    groups = topic_groups(questions, by_wording(questions))
     assert [groups[q.id] for q in questions] == ["law", "law", "law", "weather"]
 
 
@@ -118,7 +126,7 @@ def test_neither_a_topic_nor_a_wording_is_on_both_sides(
     found: list[Question], seed: int, share: float
 ) -> None:
     recipe = by_topic(share, seed)
-    out = held_out_ids(found, recipe)
+    out = held_out_ids(found, recipe, by_wording(found))
     sides = {q.topic: set[bool]() for q in found if q.topic}
     for q in found:
         if q.topic:
@@ -128,7 +136,7 @@ def test_neither_a_topic_nor_a_wording_is_on_both_sides(
         for other in found[:i]:
             if (q.id in out) != (other.id in out):
                 assert len(near_duplicates([q.text, other.text, *NAMES])) == 2 + len(NAMES)
-    assert held_out_ids(found[::-1], recipe) == out
+    assert held_out_ids(found[::-1], recipe, by_wording(found[::-1])) == out
 
 
 NAMES = ("In Fiji.", "In Peru.")
@@ -137,7 +145,7 @@ NAMES = ("In Fiji.", "In Peru.")
 
 def test_the_share_of_topics_is_met() -> None:
     found = [asked(f"What is thing {i} of topic {i // 3}?", f"topic {i // 3}") for i in range(3000)]
-    assert 0.25 < len(held_out_ids(found, by_topic(0.3))) / len(found) < 0.35
+    assert 0.25 < len(held_out_ids(found, by_topic(0.3), by_wording(found))) / len(found) < 0.35
 
 
 @pytest.mark.parametrize("split_by", ["question", "topic"])

@@ -385,7 +385,8 @@ def spellings(key: str) -> list[str]:
 
 
 def is_in(text: str, key: str) -> bool:
-    return any(one.lower().strip('"') in text.lower() for one in spellings(key) if len(one) >= len(key))
+    text = text.lower()
+    return any(one.lower().strip('"') in text for one in spellings(key) if len(one) >= len(key))
 
 
 @pytest.mark.parametrize("key", [KEY, SHORT, "hunter2", "A/b+c==9"])

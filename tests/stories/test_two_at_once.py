@@ -1,10 +1,10 @@
-"""Several `learn` on one run, begun in the same millisecond: one writes it, the others say who does."""
+"""Several `learn` on one run, begun at the same moment: one writes it, the others say who does."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,13 +19,41 @@ from .small import KILL, cli
 
 pytestmark = pytest.mark.story
 
-AT = """
-import sys, time
-from selfstudy.cli import app
-while time.time() < float(sys.argv[1]):
-    pass
-app(sys.argv[2:])
+THREE = """
+import json, os, sys
+from selfstudy.cli import entry, main  # all that a refused one needs
+from selfstudy.files import lock
+
+(begin, start), (goes_on, go) = os.pipe(), os.pipe()  # waited for until their other ends are closed
+take = lock.take
+
+
+def held(*where):
+    descriptor = take(*where)
+    os.read(goes_on, 1)
+    return descriptor
+
+
+children, codes = [], {}
+for number in range(3):
+    child = os.fork()
+    if child:
+        children.append(child)
+        continue
+    os.close(start), os.close(go)
+    os.dup2(os.open(f"said{number}", os.O_WRONLY | os.O_CREAT), 2)
+    lock.take = held
+    os.read(begin, 1)
+    sys.exit(main())
+os.close(start)
+for left in (2, 1, 0):
+    child, status = os.wait()
+    codes[child] = os.waitstatus_to_exitcode(status)
+    if left == 1:
+        os.close(go)
+print(json.dumps([(child, codes[child]) for child in children]))
 """
+"""Whichever gets the lock holds it until the others have ended, however slow they are."""
 
 
 def test_one_ends_well_and_the_others_are_refused(
@@ -52,22 +80,20 @@ def test_one_ends_well_and_the_others_are_refused(
         "verify": {"samples": 0, "resamples": 200},
     }
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(content))
-    run, moment = tmp_path / "run", str(time.time() + 4)
+    run = tmp_path / "run"
     run.mkdir(0o700)
     (run / Run.lock_file).write_text("process 1 on nowhere\n")  # as a killed one leaves it
     assert lock.is_lock(run / Run.lock_file)
-    command = [sys.executable, "-c", AT, moment, "learn", "my.yaml", "--run", "run"]
-    begun = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)
-    ]
-    said = [process.communicate(timeout=300)[1] for process in begun]
-    codes = [process.returncode for process in begun]
-    assert sorted(codes) == [0, 2, 2], said
-    first = begun[codes.index(0)]
-    for code, told in zip(codes, said, strict=True):
+    command = [sys.executable, "-c", THREE, "learn", "my.yaml", "--run", "run"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=300)
+    said = [(tmp_path / f"said{number}").read_text() for number in range(3)]
+    children = json.loads(ended.stdout.splitlines()[-1])
+    assert sorted(code for _, code in children) == [0, 2, 2], said
+    (first,) = (child for child, code in children if code == 0)
+    for (_, code), told in zip(children, said, strict=True):
         assert "Traceback" not in told
         if code == 2:
-            assert f"error: the run {run} is being written by process {first.pid} on " in told
+            assert f"error: the run {run} is being written by process {first} on " in told
             assert "-> wait for it, stop it, or give another --run DIR" in told
     code, _, told = cli("learn", "my.yaml", "--run", "alone")
     assert code == 0, told

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from selfstudy import duplicates
 from selfstudy.errors import ModelError
 from selfstudy.models import Models, load_lm
 from selfstudy.models import lora as adapters
@@ -16,6 +18,8 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, Recipe, TeachBlock
 from selfstudy.records import Example, Failure, Pair, TrainingStep, VerdictKind
 from selfstudy.run import Round
+from selfstudy.teach import stage
+from selfstudy.teach.gaps import judged_questions
 from selfstudy.teach.stage import run_teach
 
 from .lessons import Overlap, make_round
@@ -130,6 +134,26 @@ def test_nothing_to_teach_and_models_that_cannot_be_taught(tiny_llama: Path, tmp
     round_ = make_round(tmp_path / "run", KINDS, recipe(), tiny_llama)
     with pytest.raises(ModelError, match="cannot be taught"):
         run_teach(round_, models, Prompts(), Silent())
+
+
+def test_gaps_that_were_not_compared_with_all_are_told(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_ = make_round(tmp_path / "run", KINDS, recipe(), tiny_llama)
+    models = Models(lm=ScriptedLM({".": "x"}), nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
+    told, found = Listener(), judged_questions(round_)
+    first = next(one for one in found if "Peru" in one.question.text)
+    text = " ".join(first.question.text.split()[::-1])  # its words in another order
+    other = replace(first, question=first.question.model_copy(update={"id": "other", "text": text}))
+    monkeypatch.setattr(stage, "judged_questions", lambda _: [*found, other])
+    with pytest.raises(ModelError, match="cannot be taught"):
+        run_teach(round_, models, Prompts(), told)
+    assert not told.notes
+    monkeypatch.setattr(duplicates, "_OWN_STEPS", -1_000)
+    monkeypatch.setattr(duplicates, "_SHARED_STEPS", 0)
+    with pytest.raises(ModelError, match="cannot be taught"):
+        run_teach(round_, models, Prompts(), told)
+    assert any("1 gaps share their words" in note and "several times" in note for note in told.notes)
 
 
 @pytest.mark.parametrize("special", [{"use_dora": True}, {"modules_to_save": ["lm_head"]}])

@@ -17,9 +17,9 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, private
 from selfstudy.text import clean
 
-_LABELLED_SECONDS = 0.2
-"""Until who holds a lock has said so in it."""
-_LABEL = re.compile(rb"(process \d+ on \S*\n?)?")
+_LABELLED_SECONDS = 2.0
+"""Who holds a lock has said so in it by then, or never does."""
+_LABEL = re.compile(rb"(?:process (\d+) on (\S*)\n?)?")
 
 
 def take(path: Path, run: Path) -> int:
@@ -36,8 +36,7 @@ def take(path: Path, run: Path) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        time.sleep(_LABELLED_SECONDS)  # else who took it this moment is called by the name of the one before
-        holder = clean(os.read(descriptor, 200).decode(errors="replace")).strip() or "an unknown process"
+        holder = clean(_label(descriptor).decode(errors="replace")).strip() or "an unknown process"
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
             raise RunError(f"cannot lock {run}: {error.strerror}", "put the run on a local disk") from None
@@ -48,6 +47,30 @@ def take(path: Path, run: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return descriptor
+
+
+def _label(descriptor: int) -> bytes:
+    """What stands in a lock that another holds, once that is of a live process.
+
+    Who took it this moment may not have said so yet: until then it names the one before.
+    """
+    end = time.monotonic() + _LABELLED_SECONDS
+    while not _is_alive(label := os.pread(descriptor, 200, 0)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return label
+
+
+def _is_alive(label: bytes) -> bool:
+    found = _LABEL.fullmatch(label)
+    if found is None or found[1] is None or found[2] != socket.gethostname().encode():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # of another user
+    return True
 
 
 def is_lock(path: Path) -> bool:

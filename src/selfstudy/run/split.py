@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from selfstudy.duplicates import Groups, near_duplicate_groups
+from selfstudy.duplicates import Groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
@@ -145,9 +145,7 @@ def held_out(name: str, seed: int, share: float) -> bool:
     return int(digest("held out", str(seed), name), 16) < share * 2**64
 
 
-def held_out_ids(
-    questions: Sequence[Question], recipe: Recipe, facts: Mapping[str, str] | None = None
-) -> frozenset[str]:
+def held_out_ids(questions: Sequence[Question], recipe: Recipe, facts: Mapping[str, str]) -> frozenset[str]:
     """Ids of the questions that teach never replays if the model knows them.
 
     `teach.split_by` = question: whole facts, by the name of the fact (`held_out`).  topic: whole topics, and
@@ -159,12 +157,9 @@ def held_out_ids(
     Args:
         questions: all of a round, in the order of its records; another question may join two groups and so
             move them.
-        facts: question -> name of its fact (`run.facts`); None: only near-duplicates are of one fact.
+        facts: question -> name of its fact (`run.facts`).
     """
     share = recipe.teach.known_heldout
-    if facts is None:
-        first = near_duplicate_groups([q.text for q in questions])
-        facts = {q.id: questions[k].id for q, k in zip(questions, first, strict=True)}
     names = facts if recipe.teach.split_by == "question" else topic_groups(questions, facts)
     return frozenset(q.id for q in questions if held_out(names[q.id], recipe.seed, share))
 

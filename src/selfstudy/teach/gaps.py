@@ -89,13 +89,19 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
     return found
 
 
-def gaps_to_teach(questions: Sequence[JudgedQuestion]) -> list[JudgedQuestion]:
+def gaps_to_teach(
+    questions: Sequence[JudgedQuestion], unsure: list[int] | None = None
+) -> list[JudgedQuestion]:
     """The gaps with an accepted reference; of near-duplicates the first (methods 2.2).
 
     Two are near-duplicates if question and answer together say the same (`near_duplicates`).
+
+    Args:
+        unsure: gets a number for each gap that may be a near-duplicate of an earlier one all the same.
     """
     found = [q for q in questions if q.verdict.kind in GAPS and q.reference and q.target]
-    return [found[k] for k in near_duplicates([f"{q.question.text} {q.target}" for q in found])]
+    said = [f"{q.question.text} {q.target}" for q in found]
+    return [found[k] for k in near_duplicates(said, unsure=unsure)]
 
 
 def as_control(questions: Sequence[JudgedQuestion], seed: int) -> list[JudgedQuestion]:

@@ -59,7 +59,13 @@ def run_teach(
             f"{unsure:,} questions share their words with too many others to be compared with all of them: "
             "near-duplicates of these may be both taught and tested"
         )
-    gaps = gaps_to_teach(everything)
+    twins: list[int] = []
+    gaps = gaps_to_teach(everything, twins)
+    if twins:
+        report.note(
+            f"{len(twins):,} gaps share their words with too many others to be compared with all of them: "
+            "near-duplicates of these may be taught several times"
+        )
     imported = imported_lessons(round_)
     if not (gaps or imported):
         report.note("nothing to teach: no gap has an accepted reference")
