@@ -91,7 +91,7 @@ def test_configs_that_claim_more_than_the_weights_hold(values: dict[str, Any], l
         ("config.json", b"[" * 10**7),
         ("config.json", b"\xff\xfe\x00"),
         ("config.json", b'{"vocab_size": ' + b"9" * 10_000 + b"}"),
-        ("config.json", b'{"a": "' + b"a" * 9_000_000 + b'"}'),
+        ("config.json", b'{"a": "' + b"a" * 34_000_000 + b'"}'),
         ("config.json", b"[1, 2]"),
         ("config.json", b"null"),
         ("tokenizer.json", b'{"a":' * 100_000),
@@ -187,8 +187,10 @@ def test_a_tokenizer_of_another_entailment_model(tiny_nli: Path, tmp_path: Path)
         ("config.json", {"text_config": {"rope_parameters": {"long_factor": [1] * 10**5}}}),
         ("generation_config.json", {"suppress_tokens": [1] * 10**6}),
         ("tokenizer_config.json", {"additional_special_tokens": [f"<{i}>" for i in range(50_000)]}),
-        ("tokenizer_config.json", {"added_tokens_decoder": {str(i): {} for i in range(50_000)}}),
-        ("tokenizer.json", {"added_tokens": [{"id": i, "content": str(i)} for i in range(50_000)]}),
+        ("config.json", {"text_config": {"quants": 1, "losses": [1] * 10**5}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {str(i): {} for i in range(201_000)}}),
+        ("tokenizer.json", {"added_tokens": [{"id": i, "content": str(i)} for i in range(201_000)]}),
+        ("added_tokens.json", {f"<{i}>": i for i in range(201_000)}),
     ],
 )
 def test_lists_in_settings_that_take_minutes(name: str, values: dict[str, Any], lm: Path) -> None:
@@ -198,6 +200,50 @@ def test_lists_in_settings_that_take_minutes(name: str, values: dict[str, Any], 
     with soon(), pytest.raises(ModelError, match="more than any model needs") as caught:
         load(lm)
     assert name in str(caught.value)
+
+
+def test_special_tokens_that_are_looked_for_among_thousands(lm: Path) -> None:
+    change(lm / "tokenizer_config.json", additional_special_tokens=[f"<{i}>" for i in range(9_000)])
+    with soon(), pytest.raises(ModelError, match="special tokens that are not among"):
+        load(lm)
+    (lm / "added_tokens.json").write_text(json.dumps({f"<{i}>": i for i in range(9_000)}))
+    untrusted.require_safe(lm)
+
+
+LAYERS = {
+    f"model.layers.{layer}.mlp.experts.{expert}.{part}_proj": {"bits": 4, "group_size": 128, "sym": True}
+    for layer in range(94)
+    for expert in range(128)
+    for part in ("gate", "up", "down")
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (
+            "hf_quant_config.json",
+            {"quantization": {"quantized_layers": LAYERS, "exclude_modules": [*LAYERS]}},
+        ),
+        ("quantization_config.json", {"extra_config": LAYERS}),
+        ("quantize_config.json", {"dynamic": LAYERS}),
+        ("config.json", {"text_config": {"quantization_config": {"extra_config": LAYERS}}}),
+        ("config.json", {"compression_config": {"ignore": [*LAYERS]}}),
+        ("config.json", {"quantization": LAYERS}),
+        ("added_tokens.json", {f"<|s_{i}|>": 100 + i for i in range(70_000)}),
+        (
+            "tokenizer_config.json",
+            {"added_tokens_decoder": {str(100 + i): {"content": f"<|s_{i}|>"} for i in range(70_000)}},
+        ),
+    ],
+)
+def test_lists_of_quantised_layers_and_of_speech_are_long(
+    name: str, values: dict[str, Any], lm: Path
+) -> None:
+    if not (lm / name).is_file():
+        (lm / name).write_text("{}")
+    (lm / name).write_text(json.dumps(json.loads((lm / name).read_text()) | values, indent=4))
+    untrusted.require_safe(lm)
 
 
 TEMPLATES = {

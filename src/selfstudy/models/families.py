@@ -12,22 +12,18 @@ import re
 
 from selfstudy.models.content import Marks
 
-_SPEAKERS = (
-    *("system", "user", "assistant", "human", "bot", "gpt", "chatbot", "falcon", "instruct"),
-    *(
-        "система",
-        "пользователь",
-        "ассистент",
-        "系统",
-        "用户",
-        "助手",
-        "问",
-        "答",
-    ),  # YandexGPT, Pangu, ChatGLM
-)
+_LATIN = ("system", "user", "assistant", "human", "bot", "gpt", "chatbot", "falcon", "instruct")
+_OTHERS = ("система", "пользователь", "ассистент", "系统", "用户", "助手", "问", "答")
+"""Of YandexGPT, Pangu and ChatGLM."""
+_SPEAKERS = _LATIN + _OTHERS
 _SECTIONS = (
-    *("instruction", "instructions", "response", "input", "output", "context", "task", "answer"),
-    *("system prompt", "user message", "user input", "user query"),
+    "instruction",
+    "instructions",
+    "response",
+    "input",
+    "system prompt",
+    "user message",
+    "user input",
 )
 """What Alpaca and its like write with a speaker's marks: `### Response:`."""
 _SPEAKER, _SECTION = "|".join(_SPEAKERS), "|".join(_SECTIONS)
@@ -37,11 +33,13 @@ _PART = (
 )
 _WORD, _JOIN = r"[^\W_]{1,30}", "[_:▁]{1,3}"
 _TAG = (
-    "s|bos|eos|pad|unk|mask|cls|sep|eo[a-z]|so[a-z]|image|img|audio|video|patch|human|bot|AI|role|user|assistant"
-    r"|system|用户|助手|系统|_\w{1,30}"
+    "s|bos|eos|pad|unk|mask|cls|sep|eo[a-z]|so[a-z]|image|img|audio|video|patch|human|bot|AI|role"
+    r"|用户|助手|系统|_\w{1,30}"
     rf"|(?:{_WORD}{_JOIN}){{1,6}}(?i:{_PART})\d{{0,6}}(?:{_JOIN}{_WORD}){{0,6}}"
     rf"|(?i:{_PART})(?:\d{{1,6}}|(?:{_JOIN}{_WORD}){{1,6}})"
 )
+_FIELD = r"(?!\w{1,60}_(?:url|date|time|path|file|title|width|height|format|type)s?/?>)"
+"""What fields of records end with, and no token does: `<image_url>`, `<end_date>`."""
 _CAPITALS = (
     "INST|SYS|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_(?:CALLS|RESULTS|CONTENT)|ARGS|CALL_ID|MODEL_SETTINGS|PREFIX"
     "|MIDDLE|SUFFIX|IMG(?:_BREAK|_END)?|(?:BEGIN_)?AUDIO|TRANSCRIBE|THINK|BOS|EOS|EOT|PAD|UNK|MASK|CLS|SEP"
@@ -49,17 +47,17 @@ _CAPITALS = (
 )
 _MARKS = Marks(
     begins=(
-        rf"(?:#{{1,6}} ?|@@ ?|\|\| ?|(?:gpt\w{{0,3}} |code |math )?(?:correct )?)(?:{_SPEAKER}) ?:",
-        rf"(?:#{{2,6}}|@@) ?(?:{_SECTION}) ?:",
+        rf"(?:#{{2,6}} ?|@@ ?|\|\| ?|(?:gpt\w{{0,3}} |code |math )?(?:correct )?)(?:{_SPEAKER}) ?:",
+        rf"(?:#{{3,6}}|@@) ?(?:{_SECTION}) ?:",
         # without a colon too (Phind, StarCoder2, Magicoder): nothing else may stand in the line
-        r"(?:#{2,6}|@@) ?(?:instructions?|response|user(?: message)?|assistant|human|system prompt) ?$",
+        r"(?:#{3,6}|@@) ?(?:instruction|response|user(?: message)?|assistant|human|system prompt) ?$",
     ),
     patterns=(
         r"</?[|｜][^\s<>]{1,80}>",  # <|im_end|>, <|eot_id|>, <｜User｜>, <|turn>
         r"<[^\s<>|｜]{1,40}[|｜]>",  # <turn|>
-        r"\[\|[^\s\[\]]{1,40}\|\]",  # [|endofturn|]
+        r"\[\|/?[^\W\d][^\s\[\];,]{0,39}\|\]",  # [|endofturn|]
         r"◁[^\s◁▷]{1,40}▷",
-        rf"</?(?:{_TAG})/?>",
+        rf"</?{_FIELD}(?:{_TAG})/?>",
         rf"\[/?(?:{_CAPITALS})\]",
         r"</?(?:\w{1,20}:)?think(?:ing)?>",
         r"<</?SYS>>",
@@ -73,10 +71,8 @@ _CALLED = tuple(sorted((*_SPEAKERS, *_SECTIONS), key=len, reverse=True))
 _LONGEST = len(_CALLED[0])
 _OPENCHAT = re.compile(r"GPT\w{0,3} (?:Correct )?\Z")
 _BLANK = re.compile(r"[^\S\r\n]")
-_LINE = re.compile(r"(?:^|[^\S \t])>?\Z")
-"""The last of what stands before the beginning of a line, quoted or not."""
-_SIGNS = ".!?…#|@])}'\"”’»。！？;"
-"""Behind one of these a speaker is no part of a sentence: "done. Assistant: yes", `###Human:`."""
+_SIGNS = ".!?…])}”’»。！？；"
+"""Behind one of these a speaker is no part of a sentence: "done. Assistant: yes"."""
 
 
 def of_servers(text: str) -> str:
@@ -97,25 +93,29 @@ def _uncalled(text: str) -> str:
 
 
 def _is_called(text: str, name: str, end: int) -> bool:
-    """Whether `name`, before the colon at `end`, is more than a word: Vicuna's ` ASSISTANT:`."""
-    start, speaks = end - len(name), name in _SPEAKERS
-    loud = text[start:end].isupper() or _OPENCHAT.search(text[max(0, start - 16) : start])
-    if speaks and loud and not text[start - 1 : start].isalnum():
+    """Whether `name`, before the colon at `end`, is more than a word: Vicuna's ` ASSISTANT: `."""
+    start = end - len(name)
+    near = _before(text, start)
+    if text[max(0, near - 3) : near] == "###":
         return True
-    start = _before(text, start, "")
-    if text[max(0, start - 3) : start] == "###":
+    if name not in _SPEAKERS or (text[end] == ":" and not _is_gap(text[end + 1 : end + 2])):
+        return False  # `user:read`, `$USER:$USER`
+    if text[max(0, near - 2) : near] in ("##", "||"):
         return True
-    if text[start - 1 : start] in (
-        "#",
-        "@",
-    ):  # `## Human:` that begins a line will be quoted
-        start = _before(text, start, "#@")
-        return not _LINE.search(text[max(0, start - 2) : start])
-    return speaks and start > 0 and text[start - 1] in _SIGNS
+    if text[start:end].isupper() or _OPENCHAT.search(text[max(0, start - 16) : start]):
+        before = text[max(0, start - 1) : start]
+        return _is_gap(before) or before in _SIGNS or before == ">"
+    behind_sign = near > 0 and text[near - 1] in _SIGNS
+    return behind_sign and (near < start or not text[start].islower())  # `self.user: User` is code
 
 
-def _before(text: str, end: int, signs: str) -> int:
-    """Where the blanks and `signs` before `end` begin."""
-    while end and (text[end - 1] in signs or _BLANK.match(text, end - 1)):
+def _is_gap(char: str) -> bool:
+    """Whether it is white space, cannot be seen, or is the end of the text."""
+    return not char.isprintable() or char.isspace() or not char
+
+
+def _before(text: str, end: int) -> int:
+    """Where the blanks before `end` begin."""
+    while end and _BLANK.match(text, end - 1):
         end -= 1
     return end
