@@ -17,13 +17,8 @@ _OTHERS = ("система", "пользователь", "ассистент", "
 """Of YandexGPT, Pangu and ChatGLM."""
 _SPEAKERS = _LATIN + _OTHERS
 _SECTIONS = (
-    "instruction",
-    "instructions",
-    "response",
-    "input",
-    "system prompt",
-    "user message",
-    "user input",
+    *("instruction", "instructions", "response", "input"),
+    *("system prompt", "user message", "user input", "user query"),
 )
 """What Alpaca and its like write with a speaker's marks: `### Response:`."""
 _SPEAKER, _SECTION = "|".join(_SPEAKERS), "|".join(_SECTIONS)
@@ -71,6 +66,8 @@ _CALLED = tuple(sorted((*_SPEAKERS, *_SECTIONS), key=len, reverse=True))
 _LONGEST = len(_CALLED[0])
 _OPENCHAT = re.compile(r"GPT\w{0,3} (?:Correct )?\Z")
 _BLANK = re.compile(r"[^\S\r\n]")
+_LINE = re.compile(r"(?:^|[^\S \t])>?\Z")
+"""The last of what stands before the beginning of a line, quoted or not."""
 _SIGNS = ".!?…])}”’»。！？；"
 """Behind one of these a speaker is no part of a sentence: "done. Assistant: yes"."""
 
@@ -100,8 +97,9 @@ def _is_called(text: str, name: str, end: int) -> bool:
         return True
     if name not in _SPEAKERS or (text[end] == ":" and not _is_gap(text[end + 1 : end + 2])):
         return False  # `user:read`, `$USER:$USER`
-    if text[max(0, near - 2) : near] in ("##", "||"):
-        return True
+    if text[max(0, near - 2) : near] in ("##", "||"):  # one that begins a line will be quoted
+        begin = _before(text, near - 2)
+        return not _LINE.search(text[max(0, begin - 2) : begin])
     if text[start:end].isupper() or _OPENCHAT.search(text[max(0, start - 16) : start]):
         before = text[max(0, start - 1) : start]
         return _is_gap(before) or before in _SIGNS or before == ">"
