@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 import typer
 
 from selfstudy import __version__
-from selfstudy.cli import session
+from selfstudy.cli import leaving, session
 from selfstudy.recipe.file import load_recipe
 from selfstudy.run import Run
 
@@ -132,6 +134,69 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert "selfstudy learn 'my recipe.yaml' --seed 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "/tmp/sk-proj-8sT4nowhereElse0912/x"), "permissions"),
+        (OSError(errno.EACCES, "Permission denied", "/tmp/my-words-0912/x"), "permissions"),
+        (OSError(errno.EACCES, "Permission denied", b"/tmp/my-words-0912/\xff"), "permissions"),
+        (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), "make room"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "make room"),
+        (OSError(errno.ENOSPC, "No space left on device", 5), "make room"),
+    ],
+)
+def test_what_the_system_refuses(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MY_TOKEN", "my-words-0912")
+    with pytest.raises(typer.Exit) as ended, session.session():
+        raise error
+    shown = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert said in shown
+    assert len(shown.splitlines()) == 2
+    assert not any(key in shown for key in ("sk-proj", "my-words"))
+
+
+def test_a_descriptor_that_is_refused_is_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, session.session():
+        raise OSError(errno.EACCES, "Permission denied", 5)
+    assert ended.value.exit_code == 1
+    assert "TypeError" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "given", "ours"),
+    [
+        (["-m", "learn"], ["python", "-m", "selfstudy", "learn"], True),
+        (["-m"], ["python", "-X", "dev", "-mselfstudy.cli"], True),
+        (["-m", "learn"], ["python", "-m", "tool", "learn"], False),
+        (["-m", "selfstudy"], ["python", "-m", "tool", "selfstudy"], False),
+        (["/usr/bin/selfstudy", "learn"], ["python", "/usr/bin/selfstudy", "learn"], True),
+        (["/lib/selfstudy/__main__.py"], ["python", "-m", "selfstudy"], True),
+        (["/usr/bin/tool"], ["python", "/usr/bin/tool"], False),
+        (["-c"], ["python", "-c", "import selfstudy.cli"], False),
+        ([], [], False),
+        (["-m"], [], False),
+    ],
+)
+def test_whose_program_it_is(argv: list[str], given: list[str], ours: bool) -> None:
+    assert leaving._is_program(argv, given) == ours
+
+
+@pytest.mark.parametrize("streams", ["sys.stdout = sys.stderr = None", "sys.stdout.close()", ""])
+def test_an_exit_code_needs_no_stream(streams: str) -> None:
+    start = "import sys; sys.argv[0] = '/selfstudy'; from selfstudy.cli import leaving"
+    code = f"{start}; {streams}\nleaving.exits_with(130)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_main_modules_are_only_a_program_when_run() -> None:
+    for name in ("selfstudy.__main__", "selfstudy.cli.__main__"):
+        importlib.import_module(name)
 
 
 def test_a_fault_of_ours_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:

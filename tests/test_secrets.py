@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -129,3 +130,43 @@ def test_twice_the_text_takes_at_most_thrice_as_long(part: str) -> None:
 
     once, twice = (min(seconds(size) for _ in range(3)) for size in (2**16, 2**17))
     assert twice < 3 * once + 0.05
+
+
+@pytest.mark.parametrize("key", ["ab%41c+d9x/77qq", "pass\\word&#065;0912", "planted key 0123"])
+def test_a_key_of_odd_characters_in_every_spelling(key: str) -> None:
+    found = secrets.secret(key)
+    assert found is not None
+    spellings = [
+        key,
+        quote(key, safe=""),
+        quote(quote(key, safe=""), safe=""),
+        json.dumps(key)[1:-1],
+        json.dumps(json.dumps(key))[3:-3],
+        "".join(f"\\u{ord(char):04x}" for char in key),
+        "".join(f"&#x{ord(char):x};" for char in key),
+        quote(base64.b64encode(key.encode()).decode(), safe=""),
+    ]
+    for text in spellings:
+        hidden = found.hide(f"<{text}>\nnext")
+        assert hidden.startswith("<")
+        assert "[key]" in hidden
+        assert hidden.endswith(">\nnext")
+        assert len(hidden) <= len("<[key]>\nnext") + 8
+    blank = secrets.secret("\\" * 8)
+    assert blank is not None
+    assert blank.hide("a b") == "a b"
+    assert found.hide(f"<{key[:5]}\r\n  {key[5:]}>\nnext") == "<[key]>\nnext"
+
+
+def test_a_long_key_takes_no_long_time() -> None:
+    key = "eyJ" + "Ab1-Cd2_" * 500
+    began = time.process_time()
+    found = secrets.Secret(key)
+    for text in (
+        key,
+        "\n".join(key),
+        "".join(map("&#{};".format, key.encode())),
+        key.encode().hex("\n"),
+    ):
+        assert found.hide(text) == "[key]"
+    assert time.process_time() - began < 0.5

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
@@ -114,34 +115,43 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         raw = value.encode()
-        self._value = value.lower()
+        # as it stands, and as `_unescaped` reads it: a key may hold a % or a backslash itself
+        read = _ESCAPED.sub(_unescaped, value)
+        spelled = dict.fromkeys((value, read if len(read) >= SHORTEST else value))
+        self._values = tuple(map(str.lower, spelled))
         self._hex = raw.hex()
         self._cores = tuple(_base64_cores(raw))
+        itself = f"(?:{'|'.join(map(re.escape, spelled))})"
+        encoded = "|".join([f"(?i:{self._hex})", *map(re.escape, self._cores)])
         if (value.isalpha() or value.isdigit()) and len(value) < _ORDINARY:
-            spelled = rf"(?<![^\W_]){''.join(map(_spelled, value))}(?![^\W_])"
+            self._pattern = re.compile(rf"(?i:(?<![^\W_]){itself}(?![^\W_]))|{encoded}")
+            self._broken = re.compile(encoded)
         else:
-            spelled = _BREAK.join(map(_spelled, value))
-        cores = "|".join(_BREAK.join(map(re.escape, core)) for core in self._cores)
-        self._pattern = re.compile(f"(?i:{spelled}|{_BREAK.join(self._hex)})|{cores}")
+            self._pattern = self._broken = re.compile(f"(?i:{itself})|{encoded}")
 
     def __repr__(self) -> str:
         return "Secret(...)"
 
     def may_be_in(self, text: str) -> bool:
         """Whether `hide` may change a part of `text`; quick, and true for a part of a longer word too."""
-        return self._stands_in(text) or (
-            any(mark in text for mark in _BREAKS) and self._stands_in(_BROKEN.sub("", text))
+        return self._stands_in(text) or any(
+            self._stands_in(marks.sub(_unescaped, text)) for marks in _read_in(text)
         )
 
     def _stands_in(self, text: str) -> bool:
         plain = text.lower()
-        if any(mark in plain for mark in _MARKS):
-            plain = _ESCAPED.sub(_unescaped, plain).lower()
-        return self._value in plain or self._hex in plain or any(core in text for core in self._cores)
+        return any(one in plain for one in (*self._values, self._hex)) or any(
+            core in text for core in self._cores
+        )
 
     def hide(self, text: str) -> str:
         """`text` without it; to be called before a text is cut, or part of the secret stays."""
-        return self._pattern.sub(HIDDEN, text) if self.may_be_in(text) else text
+        if not self.may_be_in(text):
+            return text
+        text = self._pattern.sub(HIDDEN, text)
+        for marks in _read_in(text):
+            text = _hidden(text, marks, self._broken if marks is _BROKEN else self._pattern)
+        return text
 
 
 def secret(value: str) -> Secret | None:
@@ -193,25 +203,44 @@ _MARKS = ("%", "\\", "&#")
 """Without one of these nothing is escaped, and a text is looked through much faster."""
 
 
-_BROKEN = re.compile(r"[ \t]{0,16}(?:\r?\n|\\{1,8}[rn])[ \t]{0,16}")
-"""The end of a line, as it is or as JSON writes it, and the indentation around it."""
+_BROKEN = re.compile(rf"[ \t]{{0,16}}(?:\r?\n|\\{{1,8}}[rn])[ \t]{{0,16}}|{_ESCAPED.pattern}", re.IGNORECASE)
+"""The end of a line, as it is or as JSON writes it, and the indentation around it; or such a character."""
 _BREAKS = ("\n", "\\n", "\\r")
-_BREAK = rf"(?:(?:{_BROKEN.pattern}){{1,2}}+)?+"
-"""Between two characters of a secret; possessive, so that no other way of reading a text is tried."""
+
+
+def _read_in(text: str) -> Iterator[re.Pattern[str]]:
+    """In which ways, beside letter by letter, a text is to be read."""
+    if any(mark in text for mark in _MARKS):
+        yield _ESCAPED
+    if any(mark in text for mark in _BREAKS):
+        yield _BROKEN
+
+
+def _hidden(text: str, marks: re.Pattern[str], wanted: re.Pattern[str]) -> str:
+    """`text` without what is wanted where the marks in it are read as what they stand for."""
+    parts: list[str] = []
+    places = array("Q")  # in `text`, of each character that is read
+    at = 0
+    for mark in marks.finditer(text):
+        read = _unescaped(mark)
+        parts += text[at : mark.start()], read
+        places.extend(range(at, mark.start() + len(read)))
+        at = mark.end()
+    parts.append(text[at:])
+    places.extend(range(at, len(text)))
+    kept: list[str] = []
+    done = 0
+    for found in wanted.finditer("".join(parts)):
+        kept += text[done : places[found.start()]], HIDDEN
+        last = places[found.end() - 1]
+        ending = marks.match(text, last)
+        done = ending.end() if ending else last + 1
+    return "".join([*kept, text[done:]])
 
 
 def _unescaped(match: re.Match[str]) -> str:
     in_hex = match[1] or match[2] or match[4]
     return chr(int(in_hex, 16)) if in_hex else chr(int(match[3])) if match[3] else ""
-
-
-def _spelled(char: str) -> str:
-    """A pattern of one character, plain or escaped."""
-    plain, code = re.escape(char), ord(char)
-    return (
-        rf"(?:{plain}|%(?:25){{0,3}}{code:02x}|\\{{1,8}}+(?:(?:u00|x){code:02x}|{plain})"
-        rf"|&#0{{0,4}}{code};|&#x0{{0,4}}{code:x};)"
-    )
 
 
 def _base64_cores(raw: bytes) -> Iterable[str]:

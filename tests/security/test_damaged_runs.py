@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from selfstudy import Run
-from selfstudy.errors import RunError
+from selfstudy.errors import DataError, RunError
 from selfstudy.probe.external import external_lines
 from selfstudy.recipe import Ask
+from selfstudy.recipe.file import parse_recipe
 from selfstudy.run.split import kept_apart
 from selfstudy.run.standing import promote, standing, why_stop
 
@@ -185,3 +186,12 @@ def test_records_whose_question_was_lost(tmp_path: Path) -> None:
     message = refusal(cli("probe", tmp_path / "my.yaml", "--run", run))
     assert str(questions) in message
     assert "lines were lost" in message
+
+
+@pytest.mark.parametrize("source", ["/dev/fd/../environ", "/proc/self/fd/../environ", "/proc/self/environ"])
+def test_a_recipe_of_a_run_reads_no_environment(source: str, tmp_path: Path) -> None:
+    """Its paths are as a stranger wrote them: nothing makes them plain as it does those of a recipe file."""
+    ask = {"method": "external", "count": 9, "source": source, "questions": True}
+    Run.create_or_resume(tmp_path / "run", parse_recipe({"probe": {"ask": [ask]}}, "it")).close()
+    with Run.open(tmp_path / "run") as run, pytest.raises(DataError, match="a file of the kernel"):
+        external_lines(run.recipe.probe.ask[0], 0, run)

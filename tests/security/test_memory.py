@@ -56,9 +56,31 @@ def test_small_values_without_number_take_no_gigabyte(reader: str, tmp_path: Pat
     assert int(most) < ONE_GB / 2
 
 
+@pytest.mark.parametrize(
+    ("row", "count"),
+    [
+        (
+            '{"question":"What is it?","answer":"It is so.","logprobs":[' + "-0.12345678," * 39 + "-1.5]}",
+            180_000,
+        ),
+        ('{"question":"What is it?","answer":"' + "one, two [and] three, " * 45 + '"}', 35_000),
+    ],
+)
+def test_ordinary_rows_of_a_large_file_are_read(row: str, count: int, tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.write_text("[" + f"{row},\n" * count + f"{row}]")
+    assert path.stat().st_size < 100_000_000
+    child = [sys.executable, "-c", CHILD.format(READ["rows"]), str(path)]
+    found = subprocess.run(child, capture_output=True, text=True, timeout=60)
+    said, _, most = found.stdout.strip().rpartition("\n")
+    assert found.returncode == 0, found.stderr
+    assert said == "read"
+    assert int(most) < ONE_GB
+
+
 def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="more than can be read again: nothing was written"):
         jsonl.require_readable(b" " * (private.LARGEST + 1), tmp_path / "x.json")
     with pytest.raises(RunError, match="split the data"):
-        jsonl.require_readable(b"0," * 5_000_000, tmp_path / "x.json")
+        jsonl.require_readable(b"0," * 15_000_000, tmp_path / "x.json")
     jsonl.require_readable(b"{}", tmp_path / "x.json")

@@ -341,6 +341,15 @@ def test_a_page_replaces_only_pages_and_writes_nothing_beside_them(run: Path, tm
     assert snapshot(place) == before
     assert cli("compare", run, "--html", page, "--force")[0] == 0
     assert cli("compare", run, "--html", page)[0] == 0, "a page of ours may be replaced"
+    head, _, rest = page.read_text().partition("<meta http-equiv")
+    page.write_text(f"{head}<meta name='new in another version'>\n{rest}")
+    assert cli("compare", run, "--html", page)[0] == 0, "whatever version made it"
+    page.write_text(f"\n{head}{rest}")
+    assert "--force" in refusal(cli("compare", run, "--html", page))
+    assert cli("compare", run, "--html", page, "--force")[0] == 0
+    assert cli("report", run)[0] == 0
+    assert own.is_page(page)
+    assert own.is_page(run / Run.report_file)
     assert snapshot(place).keys() == before.keys()
     assert (place / "index.html.tmp").read_text() == "mine"
     assert page.stat().st_mode & 0o777 == 0o666 & ~umask()

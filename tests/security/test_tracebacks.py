@@ -234,6 +234,13 @@ def test_a_file_of_the_kernel_is_not_waited_for(tmp_path: Path) -> None:
         assert "is a file, not a model folder" in refusal(cli("chat", path))
 
 
+@pytest.mark.parametrize("place", ["x/../loop", "loop", "x/../loop/run"])
+def test_a_link_to_itself_is_no_place_for_a_run(place: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "rows.jsonl").write_text('{"question": "What is the capital of Peru?", "answer": "Lima"}\n')
+    refusal(cli("import", tmp_path / "rows.jsonl", "--run", tmp_path / place))
+
+
 PRESSED = """
 import os, signal, sys
 

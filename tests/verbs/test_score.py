@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -336,3 +337,21 @@ def test_thinking_is_not_scored_and_one_without_an_end_is_an_error(tmp_path: Pat
     assert "scores" not in second
     assert third["scores"] == {"agreement": None}
     assert third["error"]
+
+
+@pytest.mark.parametrize("given", ["/dev/stdin < <(cat a.jsonl)", "<(cat a.jsonl)"])
+def test_what_a_shell_hands_over_is_scored(given: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", PERU, PERU)
+    command = f"{sys.executable} -m selfstudy.cli score {given} --scorer agreement"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(parsed(done.stdout)) == 2
+
+
+def test_what_a_shell_hands_over_is_imported(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
+        file.writelines(f'{{"question": "What is {n} and 1?", "answer": "{n + 1}"}}\n' for n in range(5))
+    command = f"{sys.executable} -m selfstudy.cli import <(zcat a.jsonl.gz) --run run"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "5 given, 5 imported" in done.stdout

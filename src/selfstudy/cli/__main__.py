@@ -1,3 +1,6 @@
+"""`python -m selfstudy.cli` is the `selfstudy` command."""
+
 from selfstudy.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

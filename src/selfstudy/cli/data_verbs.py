@@ -184,8 +184,8 @@ def _input(path: Path) -> Iterator[Iterable[bytes]]:
 
 @contextmanager
 def _counted(path: Path, report: Reporter) -> Iterator[Callable[[int], None]]:
-    """Progress over the lines of a file; stdin does not say how many will come."""
-    if str(path) == "-":
+    """Progress over the lines of a file; stdin and a pipe do not say how many will come."""
+    if str(path) == "-" or not path.is_file():
         yield lambda count: None
         return
     from selfstudy.files import reading

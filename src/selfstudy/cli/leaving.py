@@ -25,8 +25,10 @@ def listen() -> None:
 
 def leave(number: int, frame: object) -> None:
     """What a signal does."""
-    os.write(2, b"\nstopped\n")
-    os._exit(130)
+    try:
+        os.write(2, b"\nstopped\n")
+    finally:  # though nobody may listen
+        os._exit(130)
 
 
 def exits_with(code: int) -> None:
@@ -38,13 +40,29 @@ def exits_with(code: int) -> None:
 
 
 def _last() -> None:
-    if _codes:
-        sys.stdout.flush()
+    if not _codes:
+        return
+    try:
         sys.stderr.flush()
+        sys.stdout.flush()
+    finally:  # though they may be closed, or none
         os._exit(_codes[-1])
 
 
+def _is_program(argv: list[str], given: list[str]) -> bool:
+    """Whether we are the program, and not a part of one that may use Ctrl-C and its exit code for itself.
+
+    Args:
+        argv: as in `sys`; while `python -m` looks for the module that it is to run, it begins with "-m".
+        given: the whole command line, Python's own options included.
+    """
+    if argv[:1] != ["-m"]:
+        return "".join(argv[:1]).endswith(("/selfstudy", "/selfstudy/__main__.py"))
+    module = "".join(given[-len(argv) :][:1])
+    return module.removeprefix("-m") in ("selfstudy", "selfstudy.cli")
+
+
 _codes: list[int] = []
-if sys.argv[0] == "-m" or sys.argv[0].endswith("/selfstudy"):  # we are the program, not a part of one
+if _is_program(sys.argv, sys.orig_argv):
     listen()
     atexit.register(_last)  # the first that is registered is the last that runs

@@ -128,11 +128,10 @@ def session(allow: Sequence[str] | None = None) -> Iterator[None]:
     except OSError as error:
         if INTERRUPTS.came:
             raise _stopped(command) from None
-        if error.errno not in _PLACES or not error.filename:
+        if (hint := _hint(error)) is None:
             _say_fault(command)
             raise typer.Exit(1) from None
-        where = shortened(os.fsdecode(error.filename), 300)
-        say(f"error: {where}: {error.strerror}\n  -> check this name and its permissions", err=True)
+        say(without_secrets(f"error: {_named(error)}{error.strerror}\n  -> {hint}"), err=True)
         raise typer.Exit(2) from None
     except Exception:
         if INTERRUPTS.came:
@@ -145,9 +144,25 @@ def session(allow: Sequence[str] | None = None) -> Iterator[None]:
 
 _PLACES = {
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR),
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
 }
 """Errors of the system whose cause is a place: who uses it can mend that, who reads a traceback cannot."""
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def _hint(error: OSError) -> str | None:
+    """What to do about it; None where the fault is ours."""
+    if error.errno in _FULL:
+        return "make room, then give the same command again: what is done is kept"
+    named = isinstance(error.filename, str | bytes) and error.filename
+    return "check this name and its permissions" if named and error.errno in _PLACES else None
+
+
+def _named(error: OSError) -> str:
+    """The file that the system named, if it did; a number is a descriptor, which says nothing to a person."""
+    if not isinstance(error.filename, str | bytes):
+        return ""
+    return f"{shortened(without_secrets(os.fsdecode(error.filename)), 300)}: "
 
 
 def _say_fault(command: str) -> None:

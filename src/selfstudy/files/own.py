@@ -26,11 +26,8 @@ _START = b"selfstudy made this folder"
 UNFINISHED = ".tmp"
 PAGE = '<meta name="generator" content="selfstudy">'
 """Near the start of every page that we make."""
-_PAGE_START = (
-    f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{PAGE}\n'
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-"
-).encode()
-"""How each of them begins, to the letter: another's page may quote the mark."""
+_PAGE_START = f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{PAGE}\n'.encode()
+"""How each of them begins, to the letter, whatever version made it: another's page may quote the mark."""
 RUN_FILE, RUN_KIND = "run.json", "selfstudy run"
 """The file in a run directory that says so, and the `kind` that it begins with."""
 _RUN_START = f'{{\n  "kind": "{RUN_KIND}"'.encode()

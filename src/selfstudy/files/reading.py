@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, AnyStr
@@ -17,24 +19,35 @@ LARGEST = 100_000_000
 LONGEST_LINE = 10_000_000
 """Bytes or characters of a line: what a parser has to hold at once."""
 _NO_LINE = 10 * LARGEST
-MOST_VALUES = 2**22
-"""Values in JSON that is parsed at once: each takes up to 100 bytes of memory, and three in a file."""
+_MOST_PIPED = 10 * LARGEST
+MOST_MEMORY = 550_000_000
+"""Bytes that JSON which is parsed at once may become, beside its text: in all less than a gigabyte."""
+_BYTES = {b",": 48, b"[": 64, b"{": 230, b'"': 32}
+"""What a number, a list, an object and half a string take in memory, measured with Python 3.11."""
+_MOST_EACH = 100
+"""Of memory, for a byte of JSON: `{},` and `[],` take the most."""
+_NO_MARKS = bytes(set(range(256)) - set(b"".join(_BYTES)))
 _KERNEL = ("/proc", "/sys")
-_OPENED = ("/dev/fd", "/proc/self/fd", "/dev/stdin")
+_OPENED = re.compile("/dev/stdin|(?:/dev|/proc/self)/fd/([0-9]{1,9})")
 """Where a shell puts what it hands over: `<(command)`."""
+
+
+class TooLargeError(OSError, ValueError):
+    """Content that is more than is read at once."""
 
 
 def content(path: Path, most: int = LARGEST) -> bytes:
     """All bytes of a file.
 
     Raises:
-        OSError: it cannot be read, is no file, or has more than `most` bytes.
+        TooLargeError: it has more than `most` bytes.
+        OSError: it cannot be read, or is no file.
     """
-    check(path)
-    with path.open("rb") as file:
-        found = file.read(most + 1)
+    with readable(path).open("rb") as file:
+        # as many as there are: Python reserves memory for all that are asked for
+        found = file.read(min(os.fstat(file.fileno()).st_size, most) + 1)
     if len(found) > most:
-        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+        raise TooLargeError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
     return found
 
 
@@ -42,10 +55,73 @@ def check_values(data: bytes) -> None:
     """Before JSON is parsed: whether what it becomes surely has room in memory.
 
     Raises:
-        ValueError: it may have more than `MOST_VALUES` values.
+        TooLargeError: it may take more than `MOST_MEMORY`.
     """
-    if len(data) > MOST_VALUES and sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ValueError(f"more than {MOST_VALUES:,} values")
+    if len(data) * _MOST_EACH <= MOST_MEMORY:
+        return
+    # one character that takes two bytes or four widens all of a text
+    wide = 3 if _WIDEST.search(data) else 1 if b"\\u" in data or not data.isascii() else 0
+    left = MOST_MEMORY - wide * len(data)
+    if _memory(data) > left and _memory(_without_strings(data)) > left:
+        raise TooLargeError(f"it may hold more than fits into {MOST_MEMORY:,} bytes of memory")
+
+
+_WIDEST = re.compile(rb"[\xf0-\xff]")
+"""How a character begins in UTF-8 that takes four bytes of memory."""
+
+
+def _memory(data: bytes) -> int:
+    return sum(data.count(mark) * size for mark, size in _BYTES.items())
+
+
+def _without_strings(data: bytes) -> bytes:
+    """The marks of `_BYTES` that are no part of a text, with the quotes around each."""
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_MARKS)
+    found = bytearray()
+    inside = 0
+    for start in range(0, len(plain), 2**16):
+        parts = plain[start : start + 2**16].split(b'"')
+        found += b"".join(parts[inside::2]) + b'"' * (len(parts) - 1)
+        inside = (inside + len(parts) - 1) % 2
+    return bytes(found)
+
+
+def readable(path: Path) -> Path:
+    """Where the content of a file can be read from its start, as often as one likes.
+
+    What comes through a pipe that a shell handed over can be read once, so it is kept in a file without a
+    name for as long as this process runs.
+
+    Raises:
+        OSError: as `check`; a pipe gives too much.
+    """
+    check(path)
+    state = path.stat()
+    if stat.S_ISREG(state.st_mode):
+        return path
+    pipe = (state.st_dev, state.st_ino)
+    if pipe not in _PIPED:
+        _PIPED[pipe] = _keep(path)
+    return Path(f"/dev/fd/{_PIPED[pipe].fileno()}")
+
+
+def _keep(pipe: Path) -> IO[bytes]:
+    """All that comes through a pipe, in a file that has no name."""
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed when the process ends
+    left = _MOST_PIPED
+    with pipe.open("rb") as file:
+        while block := file.read(min(left + 1, 2**20)):
+            left -= len(block)
+            if left < 0:
+                said = f"it gives more than {_MOST_PIPED:,} bytes: save them as a file"
+                raise OSError(errno.EFBIG, said, str(pipe))
+            kept.write(block)
+    kept.flush()
+    return kept
+
+
+_PIPED: dict[tuple[int, int], IO[bytes]] = {}
+"""What came through each pipe."""
 
 
 def text(path: Path, most: int = LARGEST) -> str:
@@ -70,13 +146,23 @@ def check(path: Path) -> None:
         raise OSError(errno.EINVAL, "a name with a NUL character is no file's", str(path)) from None
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "it is a folder, not a file", str(path))
-    if str(path).startswith(_OPENED):
+    if stat.S_ISFIFO(mode) and _is_handed_over(str(path)):
         return
     if of_kernel(Path(os.path.realpath(path))):
         raise OSError(errno.EINVAL, "it is a file of the kernel, which may have no end", str(path))
     if not stat.S_ISREG(mode):
         kind = "device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "pipe"
         raise OSError(errno.EINVAL, f"it is a {kind}, not a file", str(path))
+
+
+def _is_handed_over(name: str) -> bool:
+    """Whether it names what this process was given by the one that started it, and nothing that it opened.
+
+    A pipe of ours may never end.  An open file of ours is a file like others: whoever names it could give its
+    path.
+    """
+    match = _OPENED.fullmatch(name)
+    return match is not None and os.get_inheritable(int(match[1] or 0))
 
 
 def of_kernel(real: Path) -> bool:

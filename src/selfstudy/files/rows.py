@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import errno
 import json
 import reprlib
 from collections.abc import Iterator
@@ -44,23 +43,21 @@ def read_rows(path: Path) -> Iterator[Row]:
         DataError: the file cannot be read, or holds no rows.
     """
     try:
-        reading.check(path)
-        with path.open("rb") as file:
+        place = reading.readable(path)
+        with place.open("rb") as file:
             start = file.read(4)
         if start == b"PAR1":
-            yield from _parquet(path)
+            yield from _parquet(path, place)
         elif path.suffix.lower() in _TABLES:
-            yield from _table(path)
-        elif path.suffix.lower() in _LINES or _starts_with_a_whole_line(path):
-            yield from _lines(path)
+            yield from _table(path, place)
+        elif path.suffix.lower() in _LINES or _starts_with_a_whole_line(place):
+            yield from _lines(place)
         else:
-            yield from _whole(path)
+            yield from _whole(path, place)
+    except reading.TooLargeError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", _LARGE) from None
     except OSError as error:
-        large = error.errno == errno.EFBIG and "line" not in str(error.strerror)
-        hint = (
-            "make it JSON lines, which are read one by one: jq -c '.[]' FILE" if large else "check the path"
-        )
-        raise DataError(f"{path} cannot be read: {error.strerror or error}", hint) from None
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
@@ -112,11 +109,11 @@ def _lines(path: Path) -> Iterator[Row]:
                 yield _row(f"line {number}", line)
 
 
-def _table(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
+def _table(path: Path, place: Path) -> Iterator[Row]:
+    with place.open("rb") as file:
         wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:
-        with path.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
+        with place.open(encoding="utf-16" if wide else "utf-8-sig", newline="") as file:
             header = file.readline(tables.LONGEST)
             file.seek(0)
             delimiter = tables.delimiter_of(header)
@@ -148,9 +145,9 @@ def _starts_with_a_whole_line(path: Path) -> bool:
     return _row("", first).value is not None and path.stat().st_size > len(first.rstrip()) + 3
 
 
-def _whole(path: Path) -> Iterator[Row]:
+def _whole(path: Path, place: Path) -> Iterator[Row]:
     try:
-        content = reading.content(path)
+        content = reading.content(place)
         reading.check_values(content)
         text = content.decode("utf-8-sig")
         del content
@@ -159,6 +156,8 @@ def _whole(path: Path) -> Iterator[Row]:
         raise DataError(
             f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
         ) from None
+    except reading.TooLargeError:
+        raise
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}: not JSON ({error.msg})", _CONTENT) from None
     except (ValueError, RecursionError) as error:
@@ -176,6 +175,7 @@ def _whole(path: Path) -> Iterator[Row]:
 _WRAPPERS = ("data", "train", "rows", "examples")
 """Keys under which a JSON object may hold its rows."""
 _CONTENT = "give JSON lines, or a JSON list of objects"
+_LARGE = "make it JSON lines, which are read one by one: jq -c '.[]' FILE"
 
 
 def _batch_size(metadata: Any) -> int:
@@ -188,13 +188,13 @@ def _batch_size(metadata: Any) -> int:
     return max(1, min(_BATCH, _BATCH_BYTES // largest))
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path, place: Path) -> Iterator[Row]:
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     number = 0
     try:
-        file = ParquetFile(path)
+        file = ParquetFile(place)
         for batch in file.iter_batches(_batch_size(file.metadata)):
             for value in batch.to_pylist():
                 number += 1

@@ -36,8 +36,7 @@ class JsonlKey:
     def __init__(self, path: Path) -> None:
         self._truths: dict[str, Truth] = {}
         try:
-            reading.check(path)
-            with path.open("rb") as file:
+            with reading.readable(path).open("rb") as file:
                 for number, line in enumerate(reading.lines(file), start=1):
                     if line.strip():
                         self._add(line, f"answer key {path}, line {number}")

@@ -63,8 +63,7 @@ def nouns(path: Path) -> list[tuple[str, str]]:
     """
     entries: list[tuple[str, str]] = []
     try:
-        reading.check(path)
-        with path.open(encoding="utf-8") as file:
+        with reading.readable(path).open(encoding="utf-8") as file:
             for number, line in enumerate(reading.lines(file), 1):
                 if not line.startswith("  "):  # so do the lines of the licence, at the head
                     entries += _synset(line, f"{path}, line {number}")

@@ -353,8 +353,14 @@ def is_run(path: Path) -> bool:
 
 def _place(path: Path) -> Path:
     """Where a run is: what `x/../..` leads to must not change after it was looked at, when x is made."""
-    path = Path(path).absolute()
-    return path.resolve() if ".." in path.parts else path
+    try:
+        place = Path(path).absolute()
+        return place.resolve() if ".." in place.parts else place
+    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError to Python 3.11
+        said = (isinstance(error, OSError) and error.strerror) or "its links lead round in a circle"
+        raise RunError(
+            f"cannot read {shortened(str(path), 300)}: {said}", "give another folder with --run DIR"
+        ) from None
 
 
 def _check_place(path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import GREEDY, chat
+from selfstudy.models.local import loading
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import LocalModel, NLIBlock
@@ -90,3 +91,21 @@ def test_an_entailment_model_pads_with_a_token_that_it_has(tiny_nli: Path, tmp_p
     assert nli.tokenizer.pad_token_id == config["vocab_size"]
     assert nli.probabilities(pairs) == pytest.approx(expected, abs=1e-5)
     assert torch.isfinite(torch.tensor(nli.probabilities(pairs))).all()
+
+
+def test_what_fails_where_a_model_computes_keeps_its_cause() -> None:
+    for error in (KeyError("x"), RuntimeError("shapes differ"), AttributeError("a bug of ours")):
+        with pytest.raises(ModelError, match="fails where it computes") as caught, loading.computing("m"):
+            raise error
+        assert caught.value.__cause__ is error
+        assert caught.value.hint.startswith("perhaps")
+    device = getattr(torch, "AcceleratorError", RuntimeError)
+    for error in (device("CUDA error: device-side assert triggered"), RuntimeError("CUDA error: unknown")):
+        with pytest.raises(ModelError, match="its device failed") as caught, loading.computing("m"):
+            raise error
+        assert "device: cpu" in caught.value.hint
+        assert "perhaps" not in caught.value.hint
+    for error in (TimeoutError("t"), OSError(5, "I/O"), MemoryError(), RuntimeError("CUDA out of memory")):
+        with pytest.raises(type(error)) as passed, loading.computing("m"):
+            raise error
+        assert passed.value is error

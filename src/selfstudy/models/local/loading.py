@@ -220,18 +220,35 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
 def computing(name: str) -> Iterator[None]:
     """Turns what a loaded model raises where it computes into a ModelError, as where a config does not fit.
 
-    Memory that runs out stays what it is.
+    Memory that runs out stays what it is, and so does trouble with files and time.
     """
     try:
         yield
+    except (SelfstudyError, MemoryError, OSError):
+        raise
     except Exception as error:
-        if isinstance(error, SelfstudyError) or is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise
+        said = f"{type(error).__name__}: {_line(error)}"
+        if _is_of_device(error):
+            raise ModelError(
+                f"model {name!r}: its device failed: {said}",
+                "give the same command again; if it fails again, try it with `device: cpu`: that tells "
+                "whether the device or its driver is the cause, or the model's files",
+            ) from error
         raise ModelError(
-            f"model {name!r} fails where it computes: {type(error).__name__}: {_line(error)}",
-            "its config.json does not fit its weights or its tokenizer: copy or download all of it again, or "
-            "use another model",
-        ) from None
+            f"model {name!r} fails where it computes: {said}",
+            "perhaps its config.json does not fit its weights or its tokenizer: copy or download all of it "
+            "again, or use another model; if other models fail too, please report it",
+        ) from error
+
+
+def _is_of_device(error: Exception) -> bool:
+    """Whether CUDA or its driver says so: what fails there fails again until the process ends."""
+    kind = getattr(torch, "AcceleratorError", None)  # torch 2.8 and newer
+    return (kind is not None and isinstance(error, kind)) or (
+        isinstance(error, RuntimeError) and str(error).startswith(("CUDA error", "CUDA driver error"))
+    )
 
 
 def _absent_package(path: str, is_folder: bool) -> tuple[str, str] | None:

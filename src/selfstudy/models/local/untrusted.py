@@ -130,12 +130,12 @@ def read_json(file: Path, most: int = MAX_JSON) -> Any:
         content = file.read_bytes()
         reading.check_values(content)
         value = json.loads(content.decode("utf-8-sig"))
-    except OSError as error:
-        raise ModelError(f"{file} cannot be read: {error.strerror}", "check its permissions") from None
     except RecursionError:
         raise ModelError(f"{file} is nested deeper than any {file.name}", hint) from None
     except ValueError as error:
         raise ModelError(f"{file} is not JSON: {str(error)[:200]}", hint) from None
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}", "check its permissions") from None
     if any(depth > MAX_DEPTH for depth, _, _ in walk(value)):
         raise ModelError(f"{file} is nested deeper than any {file.name}", hint)
     return value

@@ -111,8 +111,7 @@ def _source(path: Path, kind: Format | None, skip_bad: bool) -> _Source:
     if kind is not None and kind not in get_args(Format):
         raise DataError(f"no format named {kind!r}", f"choose one of: {', '.join(get_args(Format))}")
     try:
-        reading.check(path)
-        with path.open("rb") as file:
+        with reading.readable(path).open("rb") as file:
             pickled = file.read(1) == b"\x80" or path.suffix.lower() in (".pickle", ".pkl")
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
