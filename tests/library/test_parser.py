@@ -91,12 +91,9 @@ def test_limits_leave_room_for_long_articles() -> None:
 
 
 READING = """
-import resource, signal, sys, time
+import resource, sys, time
 from selfstudy.library import parser
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGQUIT leaves none
-for number in (signal.SIGHUP, signal.SIGQUIT):  # ignored by what a shell has begun in the background
-    signal.signal(number, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
 parser.article("<p>page</p>")
 print(parser._parser._process.pid, flush=True)
 parser.article("<p>page</p>" if sys.argv[1] == "idle" else "<p>page</p>" * 100_000)
