@@ -26,7 +26,7 @@ from selfstudy.judging.refusals import is_refusal
 from selfstudy.library.folder import read_documents
 from selfstudy.library.words import index_words
 from selfstudy.models.families import of_servers
-from selfstudy.models.local import adapter_settings, rendering, untrusted
+from selfstudy.models.local import adapter_settings, headers, rendering, small_files, untrusted
 from selfstudy.models.lora_targets import matching
 from selfstudy.models.remote import connections, http, logprobs, permissions, replies
 from selfstudy.models.scripted import ScriptedLM
@@ -209,9 +209,9 @@ PARSERS: dict[str, Parse] = {
     ),
     "run file": _file("run.json", lambda path: jsonl.read_object(path, "")),
     "records": _file("questions.jsonl", _records),
-    "config.json": _file("config.json", lambda path: untrusted.read_json(path)),
+    "config.json": _file("config.json", lambda path: small_files.read_json(path)),
     "model folder": _file("config.json", lambda path: untrusted.require_safe(path.parent), '{"a": "{}"}'),
-    "safetensors": _file("model.safetensors", lambda path: untrusted.held_by(path.parent)),
+    "safetensors": _file("model.safetensors", lambda path: headers.held_by(path.parent)),
     "adapter": _adapter,
     "adapter, a value": lambda given, folder: _adapter(_settings(given), folder),
     "target_modules": _pure(lambda given: matching(given, ["q_proj", "model.layers.0"], "x")),

@@ -23,7 +23,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.models.counting import chat_counter
-from selfstudy.models.local import adapter_settings, rendering, untrusted
+from selfstudy.models.local import adapter_settings, headers, rendering, untrusted
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import LocalModel, LoraBlock, NLIBlock
@@ -508,7 +508,7 @@ def test_whatever_settings_hold_they_are_fine_or_one_error(
         ("adapter_config.json", adapter_settings.require_safe),
         ("config.json", untrusted.require_servable),
         ("tokenizer_config.json", untrusted.require_servable),
-        ("model.safetensors.index.json", untrusted.held_by),
+        ("model.safetensors.index.json", headers.held_by),
         ("modules.json", untrusted.encoder_parts),
     ):
         folder = tmp_path / name.partition(".")[0]

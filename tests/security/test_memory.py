@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import jsonl, plain_yaml, rows
-from selfstudy.models.local import untrusted
+from selfstudy.models.local import small_files
 
 path = Path(sys.argv[1])
 try:
@@ -33,7 +33,7 @@ READ = {
     "run": "jsonl.read_object(path, 'restore it')",
     "lines": "list(jsonl.read_lines(path))",
     "rows": "list(rows.read_rows(path))",
-    "model": "untrusted.read_json(path)",
+    "model": "small_files.read_json(path)",
     "endless": "list(rows.read_rows(Path('/dev/stdin')))",
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.models.local import untrusted
+from selfstudy.models.local import headers, small_files, untrusted
 from selfstudy.models.lora import CONFIG, WEIGHTS
 
 _KINDS = {"LORA", "ADALORA", "LOHA", "LOKR", "IA3", "OFT", "HRA", "VERA", "LN_TUNING", "MISS", "RANDLORA"}
@@ -48,9 +48,9 @@ def require_safe(folder: Path, *, patterns: bool = True) -> None:
         ModelError: which one.
     """
     for name in (CONFIG, WEIGHTS):
-        untrusted.require_inside(folder, folder / name)
+        small_files.require_inside(folder, folder / name)
     file = folder / CONFIG
-    config = untrusted.read_json(file, untrusted.MAX_CONFIG)
+    config = small_files.read_json(file, small_files.MAX_CONFIG)
     kind = config.get("peft_type") if isinstance(config, dict) else None
     if str(kind) in _PROMPTS:
         raise ModelError(
@@ -104,7 +104,7 @@ def _require_sizes(file: Path, config: dict[str, Any]) -> None:
     from safetensors import SafetensorError
 
     try:
-        longest = untrusted.stored([file.parent / WEIGHTS]).longest
+        longest = headers.stored([file.parent / WEIGHTS]).longest
     except SafetensorError as error:
         raise ModelError(
             f"adapter {str(file.parent)!r} cannot be read: {error}",

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import torch
 
 from selfstudy.errors import ModelError
-from selfstudy.models.local import loading, untrusted
+from selfstudy.models.local import headers, loading, untrusted
 from selfstudy.models.local.panics import panics_as_errors
 
 TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
@@ -123,16 +123,16 @@ def read_tokenizer(source: ModelFiles) -> Any:
     return tokenizer
 
 
-def _weights(source: ModelFiles, part: Path) -> untrusted.Stored:
+def _weights(source: ModelFiles, part: Path) -> headers.Stored:
     """What the weights in a folder of a source hold, fetched if need be; its config is held against them."""
     if source.folder != Path(source.path):
         where = part.relative_to(source.folder)
-        names = untrusted.named_weights(part)
+        names = headers.named_weights(part)
         commit = source.folder.name  # of the settings that were looked at
         _fetched(source.path, commit, [glob.escape(str(where / name)) for name in names])
-    held = untrusted.held_by(part)
+    held = headers.held_by(part)
     for file in part.glob("config*.json"):
-        untrusted.require_plausible(file, held)
+        headers.require_plausible(file, held)
     return held
 
 
@@ -145,7 +145,7 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
     held = _weights(source, source.folder)
     config = read_config(source)
     if not source.trusted and (claimed := _claimed(auto, config, dtype)) is not None:
-        untrusted.require_fitting(source.folder, claimed, held)
+        headers.require_fitting(source.folder, claimed, held)
     model, info = auto.from_pretrained(
         str(source.folder),
         config=config,
