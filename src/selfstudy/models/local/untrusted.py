@@ -2,8 +2,8 @@
 
 Nothing is believed before this is done, for by then it is too late: a config can name code of its own, a
 pickle or a file outside of the folder as weights, or ten million layers.  `small_files` reads the settings,
-`headers` those of the weights.  Knows nothing of transformers, peft and torch; what reads the folder afterwards
-does (`pretrained`).
+`headers` those of the weights.  Knows nothing of transformers, peft and torch; what reads the folder
+afterwards does (`pretrained`).
 """
 
 from __future__ import annotations
