@@ -137,9 +137,8 @@ class _Rivals:
         self._threshold = threshold
         self._groups = groups
         self._texts: dict[int, _Text] = {}
-        self._index: dict[
-            int, list[int]
-        ] = {}  # by signatures of short texts, and by ~signatures of long ones
+        # by signatures of short texts, and by ~signatures of long ones
+        self._index: dict[int, list[int]] = {}
         self._mixed: set[int] = set()  # where texts of several groups are
         self._shortened = _Shortened(threshold, groups)
         self._own, self._shared = 0, _SHARED_STEPS

@@ -206,3 +206,8 @@ def expanded(name: str) -> Path:
 def is_folder(path: Path) -> bool:
     """Whether a folder is there; not where the name is none, as that of a model elsewhere may be."""
     return exists(path) and path.is_dir()
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, likewise."""
+    return exists(path) and path.is_file()

@@ -76,7 +76,6 @@ class SentenceEmbedder:
         from selfstudy.models.content import of_tokenizer
         from selfstudy.models.local import loading, pretrained
 
-        self._computing = loading.computing
         place = str(_packaged_minilm()) if path == "minilm" else path
         where, is_folder = loading.locate(place, marker="modules.json")
         with loading.explained(path, is_folder):
@@ -90,7 +89,9 @@ class SentenceEmbedder:
         clean = [self._content(text.encode("utf-8", "replace").decode()) for text in texts]
         if not clean:
             return np.zeros((0, int(self._model.get_embedding_dimension())), dtype=np.float32)
-        with self._computing(self.name), panics_as_errors(f"the tokenizer of {self.name}"):
+        from selfstudy.models.local import loading
+
+        with loading.computing(self.name), panics_as_errors(f"the tokenizer of {self.name}"):
             found = self._model.encode(
                 clean, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )

@@ -320,8 +320,7 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
             yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
-        model = reading.expanded(block.model)
-        if engine.weights == "file" and not (reading.exists(model) and model.is_file()):
+        if engine.weights == "file" and not reading.is_file(reading.expanded(block.model)):
             fix = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
             yield Finding("fail", role, f"no model file {block.model}", fix)
     if engine.weights == "folder" or block.weights:

@@ -19,7 +19,6 @@ from selfstudy.models.local import weights
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.recipe import LocalModel, LoraBlock
 from selfstudy.teach.trainers import shared
-from tests.conftest import TEMPLATE, make_tokenizer
 
 IDS = torch.tensor([[5, 60, 7, 80, 9, 100, 11, 120]])
 
@@ -240,31 +239,6 @@ def test_an_adapter_that_changes_nothing_is_said(dtype: str, half: Path, small: 
     assert "changes nothing" in said[0]
     assert "zero" in said[0]
     assert lm.generate([chat("Who?")], GREEDY)[0][0].finish != "error"
-
-
-@pytest.fixture(scope="module")
-def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import transformers as tf
-
-    folder = tmp_path_factory.mktemp("mixtral")
-    tokenizer = make_tokenizer(TEMPLATE)
-    torch.manual_seed(0)
-    config = tf.MixtralConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=256,
-        num_local_experts=4,
-        num_experts_per_tok=2,
-        initializer_range=0.2,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    tf.MixtralForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def test_a_mixture_of_experts_answers_and_its_attention_can_be_adapted(mixture: Path, tmp_path: Path) -> None:

@@ -58,15 +58,14 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
                 f"point to the folder that holds {marker} and *.safetensors",
             )
         return str(folder), True
-    there = reading.exists(folder)
-    if there and folder.is_file():
+    if reading.is_file(folder):
         if folder.suffix.lower() == ".gguf" or _begins(folder, b"GGUF"):
             raise _gguf(folder)
         raise ModelError(
             f"{str(folder)!r} is a file, not a model folder",
             f"give the folder that holds {marker} and *.safetensors: {folder.parent}",
         )
-    if there or not _is_hub_id(path):
+    if reading.exists(folder) or not _is_hub_id(path):
         raise ModelError(
             f"no model folder at {shortened(repr(path), 300)}",
             "check the path, or give a Hub id such as owner/name",
@@ -175,8 +174,13 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+        return torch.bfloat16 if has_bfloat16(device) else torch.float16
     return torch.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether this is a card that computes in bfloat16."""
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def model_place(block: ServerModel, engine: Engine) -> str:
         return block.model
     if engine.weights == "file":
         path = reading.expanded(block.model)
-        if not (reading.exists(path) and path.is_file()):
+        if not reading.is_file(path):
             raise ModelError(
                 f"engine {block.engine}: no model file {block.model!r}",
                 "give a .gguf file (and its weights for transformers as `weights`, to train)",

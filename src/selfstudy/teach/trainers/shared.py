@@ -23,7 +23,7 @@ from transformers import PrinterCallback, TrainerCallback
 from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
-from selfstudy.models.local import adapted
+from selfstudy.models.local import adapted, loading
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LoraBlock, TrainingBlock
@@ -99,15 +99,10 @@ def training_copy(lm: HasWeights) -> Any:
     adapter is merged in, in float32: training starts from the unrounded weights.
     """
     model = lm.merged_copy()
-    if not _has_bfloat16(model.device):
+    if not loading.has_bfloat16(model.device):
         model = model.float()
     model.requires_grad_(True)
     return model
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether this is a card that computes in bfloat16."""
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 @contextmanager
@@ -221,7 +216,7 @@ def arguments(
         "seed": setting.seed,
         "data_seed": setting.seed,
         "use_cpu": device == "cpu",
-        "bf16": _has_bfloat16(model.device),
+        "bf16": loading.has_bfloat16(model.device),
         "gradient_checkpointing": large,  # the name that every transformers 5 knows
         "max_length": None,
         # the routers of experts are not trained; with it TRL would also leave the model in another mode
