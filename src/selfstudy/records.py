@@ -69,9 +69,16 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     role: Literal["system", "user", "assistant"]
     content: str
+    demonstration: bool = Field(default=False, exclude_if=lambda value: value is False)
+    """A turn of an example before the real ones, for models that learn from it what is wanted."""
 
 
 Chat = tuple[Message, ...]
+
+
+def without_demonstrations(chat: Chat) -> Chat:
+    """The turns that are really meant."""
+    return tuple(turn for turn in chat if not turn.demonstration)
 
 
 class Document(Record):

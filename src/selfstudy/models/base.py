@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.records import Chat, Completion, Message
+from selfstudy.records import Chat, Completion, Message, without_demonstrations
 from selfstudy.text import estimate_tokens
 
 if TYPE_CHECKING:
@@ -76,6 +76,19 @@ class Sampling:
 GREEDY = Sampling(n=1, temperature=0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How chats are put to a model.
+
+    Attributes:
+        completion: as plain text, whatever template there is; None: where there is none.
+        demonstrations: with the demonstrations of a prompt; None: in plain text alone.
+    """
+
+    completion: bool | None = None
+    demonstrations: bool | None = None
+
+
 class NoLogprobsError(ModelError):
     """A language model cannot say how probable given texts are."""
 
@@ -122,6 +135,10 @@ class HasWeights(Protocol):
     def adapter(self) -> Path | None:
         """The adapter that it was loaded with; a later one has to be combined with it."""
 
+    @property
+    def style(self) -> Style:
+        """How chats are put to it."""
+
 
 @runtime_checkable
 class CountsTokens(Protocol):
@@ -137,6 +154,19 @@ class RendersChats(Protocol):
 
     def render(self, chat: Chat) -> str:
         """The text of a prompt, as the model's template makes it."""
+
+
+@runtime_checkable
+class TakesDemonstrations(Protocol):
+    """May want the demonstrations of a prompt; what does not say so does without."""
+
+    @property
+    def wants_demonstrations(self) -> bool: ...
+
+
+def wants_demonstrations(model: object) -> bool:
+    """Whether the demonstrations of a prompt are shown to a model."""
+    return isinstance(model, TakesDemonstrations) and model.wants_demonstrations
 
 
 @runtime_checkable

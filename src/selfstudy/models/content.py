@@ -94,7 +94,9 @@ def within(chat: Chat, content: Content) -> Chat:
     said = [content(turn.content) for turn in chat]
     if all(turn.content == words for turn, words in zip(chat, said, strict=True)):
         return chat
-    return tuple(Message(role=turn.role, content=words) for turn, words in zip(chat, said, strict=True))
+    return tuple(
+        turn.model_copy(update={"content": words}) for turn, words in zip(chat, said, strict=True)
+    )
 
 
 def is_mixed(word: str) -> bool:

@@ -11,7 +11,7 @@ from selfstudy.files import reading
 from selfstudy.models.content import Content, of_tokenizer
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import ModelBlock, name_of, weights_of
-from selfstudy.records import Chat
+from selfstudy.records import Chat, without_demonstrations
 from selfstudy.text import estimate_tokens
 
 
@@ -69,10 +69,10 @@ def _content(tokenizer: Any) -> Content:
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:
     """Counts the tokens of a chat, as its template renders it for an answer."""
-    from selfstudy.models.local.chat_format import ChatFormat
+    from selfstudy.models.local.chat_format import ChatFormat, style_of
 
-    tokenizer = tokenizer_of(block)
-    if tokenizer is None:
-        return lambda chat: sum(estimate_tokens(turn.content) for turn in chat)
-    chat_format = ChatFormat(tokenizer)
+    tokenizer, weights = tokenizer_of(block), weights_of(block)
+    if tokenizer is None or weights is None:
+        return lambda chat: sum(estimate_tokens(turn.content) for turn in without_demonstrations(chat))
+    chat_format = ChatFormat(tokenizer, style=style_of(weights))
     return lambda chat: len(chat_format.encode([chat_format.render(chat)])[0])

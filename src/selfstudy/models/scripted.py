@@ -14,7 +14,7 @@ from pathlib import Path
 from selfstudy.errors import ModelError
 from selfstudy.files import plain_yaml, reading
 from selfstudy.models.base import Progress, Sampling
-from selfstudy.records import Chat, Completion
+from selfstudy.records import Chat, Completion, without_demonstrations
 from selfstudy.text import UNSPACED, shortened
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
@@ -99,7 +99,7 @@ class ScriptedLM:
         return len(_UNSPACED.sub(" x ", text).split())
 
     def _complete(self, chat: Chat, number: int, sampling: Sampling) -> Completion:
-        asked = "\n".join(f"{turn.role}: {turn.content}" for turn in chat)
+        asked = "\n".join(f"{turn.role}: {turn.content}" for turn in without_demonstrations(chat))
         script = next((script for pattern, script in self._script if pattern.search(asked)), None)
         if script is None:
             return Completion(text="", finish="error", error=f"no scripted answer to {asked[-200:]!r}")

@@ -1,5 +1,8 @@
 """Every prompt, as text templates: `$name` placeholders, an optional system part above a line of `---`.
 
+Demonstrations may follow: under a line `=== user` what is asked, under a line `=== assistant` the answer, as
+both are to be, without placeholders.  Models without a chat template need them; others do without.
+
 A recipe's `prompts` folder may replace any of them by a file of the same name.  What parses the replies:
 
     topics                probe/topics.py
@@ -31,18 +34,24 @@ from selfstudy.records import Chat, Message
 from selfstudy.text import quote_lines
 
 SEPARATOR = "\n---\n"
+_TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
 
 
 class Prompts:
     """Renders prompts by name; `folder` overrides the built-in texts file by file."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, demonstrations: bool = True) -> None:
         if folder is not None and not folder.is_dir():
             raise RecipeError(
                 f"prompts: no folder at {folder}", "give a folder of .txt templates, or leave it out"
             )
         self._folder = folder
+        self._demonstrations = demonstrations
+
+    def without_demonstrations(self) -> Prompts:
+        """The same, for chats that are kept for a model that needs none."""
+        return Prompts(self._folder, demonstrations=False)
 
     def chat(self, name: str, **values: str) -> Chat:
         """The chat of template `name` (without .txt) with `values` filled in.
@@ -50,11 +59,12 @@ class Prompts:
         Raises:
             RecipeError: the template does not exist or uses a placeholder that this prompt does not have.
         """
-        text = self.text(name)
+        text, demonstrations = _parts(name, self.text(name))
         system, _, user = text.rpartition(SEPARATOR)
         values = {key: _in_place(value, _labels(text)) for key, value in values.items()}
         try:
-            turns = [Message(role="user", content=string.Template(user).substitute(values))]
+            shown = demonstrations if self._demonstrations else ()
+            turns = [*shown, Message(role="user", content=string.Template(user).substitute(values))]
             if system:
                 turns.insert(0, Message(role="system", content=string.Template(system).substitute(values)))
         except (KeyError, ValueError) as error:
@@ -69,6 +79,23 @@ class Prompts:
             if reading.exists(path):
                 return _read(path)
         return _builtin(name)
+
+
+@cache
+def _parts(name: str, text: str) -> tuple[str, tuple[Message, ...]]:
+    """The prompt of a template, and its demonstrations."""
+    prompt, *found = _TURN.split(text)
+    roles, contents = found[::2], [content.strip() for content in found[1::2]]
+    if roles != ["user", "assistant"] * (len(roles) // 2) or not all(contents):
+        raise RecipeError(
+            f"prompt {name!r}: its demonstrations are not pairs of `=== user` and `=== assistant`",
+            "write below each of these lines what is said there, the user's first",
+        )
+    turns = (
+        Message.model_validate({"role": role, "content": content, "demonstration": True})
+        for role, content in zip(roles, contents, strict=True)
+    )
+    return prompt.strip(), tuple(turns)
 
 
 def _read(path: Path) -> str:

@@ -27,6 +27,11 @@ class LocalModel(Block):
     device: str = "auto"
     token_budget: Positive = 16_384
     """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
+    prompt: Literal["auto", "chat", "completion"] = "auto"
+    """chat: by its chat template; completion: as plain text with demonstrations, for models that only go on
+    writing (base models); auto: chat where there is a template."""
+    demonstrations: bool | None = None
+    """Whether prompts show their demonstrations; None: in completions alone."""
     trust_remote_code: Literal["ignore"] | bool = False
     """False: a model that brings code of its own is refused; "ignore": that code is left alone, and
     the classes of transformers are used; true: it runs, if the environment allows it for this model too."""

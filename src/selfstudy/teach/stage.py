@@ -16,7 +16,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files import own
 from selfstudy.models import Models, lora_targets
 from selfstudy.models import lora as adapters
-from selfstudy.models.base import HasWeights, LanguageModel
+from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PhaseBlock, Recipe, weights_of
@@ -72,7 +72,8 @@ def run_teach(
         return None
     _require(round_.run.recipe, models)
     rewordings = wordings.write(round_, gaps, models.lm, prompts, report)
-    lesson = Lesson(round_.run.recipe, prompts, gaps, everything, rewordings, imported)
+    kept = prompts if wants_demonstrations(models.lm) else prompts.without_demonstrations()
+    lesson = Lesson(round_.run.recipe, kept, gaps, everything, rewordings, imported)
     if arm == "control":
         lesson = lesson.control()
     if own.check(temporary):
@@ -155,8 +156,10 @@ class _Training:
 
             if trained is None:
                 return self.models.lm
-            tokenizer = _with_weights(self.models.lm).tokenizer
-            return LocalLM.around(trained.model, tokenizer, token_budget=self._token_budget)
+            base = _with_weights(self.models.lm)
+            return LocalLM.around(
+                trained.model, base.tokenizer, token_budget=self._token_budget, style=base.style
+            )
 
         return Student(trained is not None, answers, self.models.nli, self.report)
 

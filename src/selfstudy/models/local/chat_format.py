@@ -1,14 +1,8 @@
 """Chats to the text and the tokens that a local model reads, and its tokens back to text.
 
-A tokenizer's chat template is used where there is one.  Without one the plain template is
-
-    System: {system}
-
-    User: {user}
-
-    Assistant:
-
-with the tokenizer's own first token (bos) before it, and a completion ends where a next "User:" line begins.
+A tokenizer's chat template is used where there is one.  Without one, or if the recipe says so, the chat is plain
+text that the model completes (models/plain.py), with the tokenizer's own first token (bos) before it.  Models with
+a template do without demonstrations, unless the recipe wants them.
 
 The one place that knows what ends a turn: generation stops at `ends` and `stop`, training teaches what
 `encode_turns` gives.  What is said in a turn cannot end it: marks in it are broken up (models/content.py).
@@ -17,28 +11,25 @@ The one place that knows what ends a turn: generation stops at `ends` and `stop`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.models import content, thinking
+from selfstudy.models import content, plain, thinking
+from selfstudy.models.base import Style
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.rendering import render_chat
 from selfstudy.models.local.template import Ending, Habits, habits, hears_user
-from selfstudy.records import Chat, Message
+from selfstudy.recipe import LocalModel
+from selfstudy.records import Chat, Message, without_demonstrations
 
-_ROLES = {"system": "System", "user": "User", "assistant": "Assistant"}
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n"
-    "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
-)
-"""The plain template in Jinja, for servers that want one."""
-PLAIN_STOP = ("\nUser:",)
-_PLAIN = Habits(
-    system=True,
-    opens_thinking=False,
-    ending=Ending(stop=PLAIN_STOP),
-    lines=tuple(f"{role}:" for role in _ROLES.values()),
-)
+_PLAIN = Habits(system=True, opens_thinking=False, ending=Ending(stop=(plain.BETWEEN,)), lines=(plain.LABEL,))
+
+
+def style_of(block: LocalModel) -> Style:
+    """How chats are put to the model of a recipe's block."""
+    completion = None if block.prompt == "auto" else block.prompt == "completion"
+    return Style(completion, block.demonstrations)
 
 
 class ChatFormat:
@@ -49,13 +40,23 @@ class ChatFormat:
 
     Attributes:
         ends: token ids that end an answer: the template's, and those that settings and tokenizer name.
-        stop: texts that end one.
+        demonstrations: whether those of a prompt are shown.
         content: what is said in a turn, as it is rendered.
+
+    Raises:
+        ModelError: the style wants a template and there is none, or the template leaves out the user.
     """
 
-    def __init__(self, tokenizer: Any, model: Any = None) -> None:
+    def __init__(self, tokenizer: Any, model: Any = None, style: Style = Style()) -> None:
         self._tokenizer = tokenizer
-        self._templated = bool(getattr(tokenizer, "chat_template", None))
+        template = bool(getattr(tokenizer, "chat_template", None))
+        if style.completion is False and not template:
+            raise ModelError(
+                "prompt: chat, and the model has no chat template",
+                "leave `prompt` out: then it completes plain text; or add a template to its tokenizer",
+            )
+        self._templated = template and not style.completion
+        self.demonstrations = not self._templated if style.demonstrations is None else style.demonstrations
         words = _own_words(tokenizer)
         self._parts = False
         if self._templated and not hears_user(self._apply):
@@ -70,7 +71,7 @@ class ChatFormat:
             tokenizer, self._habits.lines, self._habits.words
         )
         self._first = [] if self._templated else _first_tokens(tokenizer)
-        self.stop: tuple[str, ...] = self._habits.ending.stop
+        self._stop = self._habits.ending.stop
         self.ends: list[int] = _named_ends(tokenizer, model)
         self._end = self._habits.ending.text
         self._eos = _eos(tokenizer, model)
@@ -82,6 +83,10 @@ class ChatFormat:
         elif self._habits.ending.token:  # the model cannot have learned to write it
             self._end = ""
 
+    def stop(self, chat: Chat) -> tuple[str, ...]:
+        """Texts that end an answer to a chat."""
+        return self._stop if self._templated else (plain.stop(self._shown(chat)),)
+
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.
 
@@ -89,6 +94,16 @@ class ChatFormat:
             ModelError: the chat is empty, or the template refuses it.
         """
         return self._render(chat, open_answer=True)
+
+    def spared(self, chat: Chat, tokens: Sequence[int]) -> int:
+        """How many of the first tokens of a rendered chat are its demonstrations and what stands before them."""
+        shown = self._shown(chat)
+        count = max((at + 1 for at, turn in enumerate(shown) if turn.demonstration), default=0)
+        if not count:
+            return 0
+        (before,) = self.encode([self._render(shown[:count], open_answer=False)])
+        pairs = zip(before, tokens[:-1], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def render_closed(self, chat: Chat) -> str:
         """The prompt before a given answer: as `render`, thinking that the template opens closed."""
@@ -123,13 +138,16 @@ class ChatFormat:
         """The same with what ends the turn: as the template writes it, up to the mark that ends it.
 
         White space after the mark is no part of the turn.  Where the template writes no mark it is the
-        tokenizer's or the model's eos, and without one the text at which generation stops.
+        tokenizer's or the model's eos, and without one the text at which generation stops; in plain text
+        what stands between an answer and what follows it.
         """
+        if not self._templated:
+            return self._ids([answer + plain.BETWEEN for answer in answers])
         if self._end:
             return self._ids([answer + self._end for answer in answers])
         if self._eos is not None:
             return [[*ids, self._eos] for ids in self._ids(answers)]
-        return self._ids([answer + "".join(self.stop[:1]) for answer in answers])
+        return self._ids([answer + "".join(self._stop[:1]) for answer in answers])
 
     def count(self, text: str) -> int:
         """Tokens of `text` alone, as content."""
@@ -176,10 +194,9 @@ class ChatFormat:
     def _render(self, chat: Chat, open_answer: bool) -> str:
         if not chat:
             raise ModelError("an empty chat cannot be rendered", "give it at least one message")
-        chat = content.within(chat, self.content)
+        chat = content.within(self._shown(chat), self.content)
         if not self._templated:
-            lines = [f"{_ROLES[turn.role]}: {turn.content}" for turn in chat]
-            return "\n\n".join([*lines, "Assistant:"] if open_answer else lines)
+            return plain.text(chat)
         if chat[0].role == "system" and not self._habits.system:
             chat = _without_system(chat)
         try:
@@ -193,6 +210,9 @@ class ChatFormat:
                     "roles must alternate: user, assistant",
                 ) from None
             return self._render(_without_system(chat), open_answer)
+
+    def _shown(self, chat: Chat) -> Chat:
+        return chat if self.demonstrations else without_demonstrations(chat)
 
     def _turn(self, turn: Message) -> dict[str, Any]:
         return {"role": turn.role, "content": _parts_of(turn.content) if self._parts else turn.content}

@@ -34,11 +34,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids, and every completion wanted of them. `limit`: most new tokens, at least 1."""
+    """Token ids, and every completion wanted of them.
+
+    `limit`: most new tokens, at least 1.  `spared`: how many of the first tokens no repetition penalty knows.
+    """
 
     tokens: list[int]
     members: list[Member]
     limit: int
+    spared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class _Branch:
 
     tokens: Tensor  # (rows, length), left-padded with the row's own first token
     mask: Tensor  # (rows, length)
+    spared: Tensor  # (rows,) columns at the left whose tokens are not punished
     logprob: Tensor  # (rows,) float64
     row: Tensor  # (members,) the row of each member still writing
     member: Tensor  # (members,) which member of the batch that is
@@ -90,6 +95,7 @@ class _Branch:
             self,
             tokens=self.tokens[start:end],
             mask=self.mask[start:end],
+            spared=self.spared[start:end],
             logprob=self.logprob[start:end],
             row=self.row[inside] - start,
             member=self.member[inside],
@@ -161,10 +167,12 @@ class TreeDecoder:
         gaps = [length - len(prompt.tokens) for prompt in prompts]
         # Padding with the row's own first token: masked from attention, and the penalty has seen it anyway.
         padded = [prompt.tokens[:1] * gap + prompt.tokens for prompt, gap in zip(prompts, gaps, strict=True)]
+        spared = [prompt.spared and prompt.spared + gap for prompt, gap in zip(prompts, gaps, strict=True)]
         counts = torch.tensor([len(prompt.members) for prompt in prompts], device=device)
         return _Branch(
             tokens=torch.tensor(padded, device=device),
             mask=(torch.arange(length, device=device) >= torch.tensor(gaps, device=device)[:, None]).long(),
+            spared=torch.tensor(spared, device=device),
             logprob=torch.zeros(len(prompts), dtype=torch.float64, device=device),
             row=torch.arange(len(prompts), device=device).repeat_interleave(counts),
             member=torch.arange(int(counts.sum()), device=device),
@@ -211,6 +219,7 @@ class TreeDecoder:
         return _Branch(
             tokens=tokens[kept],
             mask=torch.cat([mask, mask.new_ones(len(mask), 1)], 1),
+            spared=branch.spared[parent],
             logprob=logprob[kept],
             row=row,
             member=branch.member[~done],
@@ -232,7 +241,9 @@ class TreeDecoder:
     def _choose(self, logits: Tensor, branch: _Branch, members: _Members, step: int) -> Tensor:
         """The next token of each member, (members,)."""
         options = self._sampling
-        scores = penalise(logits, branch.tokens, options.repetition_penalty)
+        scores = logits
+        if options.repetition_penalty != 1.0:
+            scores = penalise(logits, _punished(branch), options.repetition_penalty)
         greedy = members.greedy[branch.member]
         if bool(greedy.all()):
             return scores.argmax(1)[branch.row]
@@ -250,6 +261,13 @@ class TreeDecoder:
             rows = branch.row[greedy]
             token[greedy] = scores[rows].argmax(1)
         return token
+
+
+def _punished(branch: _Branch) -> Tensor:
+    """The tokens of each row without those that are spared, in whose place stands the first that is not."""
+    first = branch.tokens.gather(1, branch.spared[:, None])
+    columns = torch.arange(branch.tokens.shape[1], device=first.device)
+    return torch.where(columns < branch.spared[:, None], first, branch.tokens)
 
 
 def _finished(slots: list[int], row: Tensor, new: Tensor, logprob: Tensor, reason: Tensor) -> list[Finished]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.base import Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, weights
-from selfstudy.models.local.chat_format import ChatFormat
+from selfstudy.models.local.chat_format import ChatFormat, style_of
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
@@ -25,6 +26,10 @@ from selfstudy.models.local.scoring import LogprobScorer
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Completion
+
+
+_Texts = dict[tuple[int, ...], str | NoAnswerError]
+"""What tokens were read as."""
 
 
 class LocalLM:
@@ -37,6 +42,7 @@ class LocalLM:
         model: the transformers model, in evaluation mode.  An adapter is merged into it if its weights are
             float32, else it answers unmerged (see `adapted`); `merged_copy` gives the plain model.
         tokenizer: its tokenizer.
+        style: how chats are put to it.
         path: the folder or Hub id it was loaded from.
         adapter: the adapter that it was loaded with, if any: a later adapter has to be combined with it.
     """
@@ -63,11 +69,17 @@ class LocalLM:
             if block.adapter and (idle := adapted.note_if_idle(model)):
                 say(f"{name}: {idle}")
             model = weights.settled(model)
-        self._prepare(model, tokenizer, name, block.token_budget)
+        self._prepare(model, tokenizer, name, block.token_budget, style_of(block))
 
     @classmethod
     def around(
-        cls, model: Any, tokenizer: Any, *, name: str = "", token_budget: int = LocalModel().token_budget
+        cls,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str = "",
+        token_budget: int = LocalModel().token_budget,
+        style: Style = Style(),
     ) -> LocalLM:
         """Live weights that answer: a transformers model, or a peft model in training, its adapter unmerged.
 
@@ -79,19 +91,21 @@ class LocalLM:
             model: it stays where it is, on its device and in its number type.
             tokenizer: its tokenizer, with its chat template if it has one.
             name: what reports call it; empty: what transformers calls it.
+            style: as the model has it that it was made from.
         """
         lm = cls.__new__(cls)
         lm.path = str(weights.answering_model(model).name_or_path)
-        lm._prepare(model, tokenizer, name or lm.path, token_budget)
+        lm._prepare(model, tokenizer, name or lm.path, token_budget, style)
         return lm
 
-    def _prepare(self, whole: Any, tokenizer: Any, name: str, token_budget: int) -> None:
+    def _prepare(self, whole: Any, tokenizer: Any, name: str, token_budget: int, style: Style) -> None:
         self._whole = whole
         model = weights.answering_model(whole)
         self.model, self.tokenizer, self.name = model, tokenizer, name
         self._device = model.device
         self._budget = token_budget
-        self._format = ChatFormat(tokenizer, model)
+        self.style = style
+        self._format = ChatFormat(tokenizer, model, style)
         self._forward = Forward(model)
         self._scorer = LogprobScorer(model, self._forward)
         self._ends = torch.tensor(self._format.ends, dtype=torch.long, device=self._device)
@@ -103,6 +117,11 @@ class LocalLM:
         Without an adapter that is still to be merged it has the number type of the model.
         """
         return adapted.merged(copy.deepcopy(self._whole))
+
+    @property
+    def wants_demonstrations(self) -> bool:
+        """Whether the demonstrations of a prompt are shown."""
+        return self._format.demonstrations
 
     def render(self, chat: Chat) -> str:
         """The prompt's text, up to where the assistant's answer begins.
@@ -127,7 +146,6 @@ class LocalLM:
         """
         total = sampling.total
         results: list[Completion | None] = [None] * (len(chats) * total)
-        stop = (*sampling.stop, *self._format.stop)
         open_slots = [total] * len(chats)
 
         def settle(slot: int, completion: Completion) -> None:
@@ -137,27 +155,31 @@ class LocalLM:
                     progress(1)
             results[slot] = completion
 
-        texts: dict[tuple[int, ...], str | NoAnswerError] = {}
-
-        def emit(finished: list[Finished]) -> None:
+        def emit(stop: tuple[str, ...], texts: _Texts, finished: list[Finished]) -> None:
             for one in finished:
                 settle(one.slot, self._completion(one, stop, texts))
 
-        prompts, errors = self._prompts(chats, sampling)
+        groups, errors = self._prompts(chats, sampling)
         for index, message in errors.items():
             for slot in range(index * total, (index + 1) * total):
                 settle(slot, Completion(text="", finish="error", error=message))
         with weights.answering(self.model):
-            for prompt, message in self._decode(prompts, sampling, stop, emit):
-                for member in prompt.members:
-                    settle(member.slot, Completion(text="", finish="error", error=message))
+            for stop, prompts in groups.items():
+                for prompt, message in self._decode(prompts, sampling, stop, partial(emit, stop, {})):
+                    for member in prompt.members:
+                        settle(member.slot, Completion(text="", finish="error", error=message))
         done = [one for one in results if one is not None]
         return [done[i * total : (i + 1) * total] for i in range(len(chats))]
 
-    def _prompts(self, chats: Sequence[Chat], sampling: Sampling) -> tuple[list[Prompt], dict[int, str]]:
-        """Distinct prompts, longest first, each with its members; and the chats that cannot be asked."""
+    def _prompts(
+        self, chats: Sequence[Chat], sampling: Sampling
+    ) -> tuple[dict[tuple[str, ...], list[Prompt]], dict[int, str]]:
+        """Distinct prompts by what ends their answers, longest first, each with its members.
+
+        And the chats that cannot be asked.
+        """
         rendered, errors = encoding.prompts(self._format, chats)
-        prompts: dict[tuple[int, ...], Prompt] = {}
+        groups: dict[tuple[str, ...], dict[tuple[int, ...], Prompt]] = {}
         occurrences: Counter[str] = Counter()
         for index, (text, tokens) in rendered.items():
             room = sampling.max_new_tokens
@@ -168,11 +190,18 @@ class LocalLM:
                     f"the prompt has {len(tokens)} tokens, the model reads {self._context} with its answer"
                 )
                 continue
-            prompt = prompts.setdefault(tuple(tokens), Prompt(tokens, [], room))
+            # what demonstrations say may well be said again
+            punished = sampling.repetition_penalty != 1.0
+            spared = self._format.spared(chats[index], tokens) if punished else 0
+            prompts = groups.setdefault((*sampling.stop, *self._format.stop(chats[index])), {})
+            prompt = prompts.setdefault(tuple(tokens), Prompt(tokens, [], room, spared))
             keys = encoding.stream_keys(sampling, text, occurrences[text])
             occurrences[text] += 1
             prompt.members.extend(Member(index * sampling.total + j, key) for j, key in enumerate(keys))
-        return sorted(prompts.values(), key=lambda prompt: -len(prompt.tokens)), errors
+        return {
+            stop: sorted(prompts.values(), key=lambda prompt: -len(prompt.tokens))
+            for stop, prompts in groups.items()
+        }, errors
 
     def _decode(
         self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
@@ -231,7 +260,7 @@ class LocalLM:
         return any(text in answer for text in stop)
 
     def _completion(
-        self, one: Finished, stop: tuple[str, ...], texts: dict[tuple[int, ...], str | NoAnswerError]
+        self, one: Finished, stop: tuple[str, ...], texts: _Texts
     ) -> Completion:
         if one.reason == "error":
             return Completion(
@@ -272,3 +301,4 @@ class LocalLM:
             for index, values in self._scorer.score(items, self._budget):
                 results[index] = values
         return results
+

@@ -29,7 +29,7 @@ HUB_SECONDS = 10.0
 
 
 def locate(path: str, packaged: str | None = None, marker: str = "config.json") -> tuple[str, bool]:
-    """The folder or Hub id that `path` means, and whether it is a folder.
+    """The folder, GGUF file or Hub id that `path` means, and whether it is here.
 
     Args:
         path: a folder, a Hub id (`name` or `owner/name`), or the alias `atlas`.
@@ -51,8 +51,10 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
     if reading.is_folder(folder):
         if not (folder / marker).is_file():
             quantised = sorted(folder.glob("*.gguf"))
+            if len(quantised) == 1 and packaged == "lm":
+                return str(quantised[0]), True
             if quantised:
-                raise _gguf(quantised[0])
+                raise _gguf(quantised, packaged)
             raise ModelError(
                 f"{folder} holds no {marker}, so it is not a model folder",
                 f"point to the folder that holds {marker} and *.safetensors",
@@ -60,7 +62,9 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
         return str(folder), True
     if reading.is_file(folder):
         if folder.suffix.lower() == ".gguf" or _begins(folder, b"GGUF"):
-            raise _gguf(folder)
+            if packaged == "lm":
+                return str(folder), True
+            raise _gguf([folder], packaged)
         raise ModelError(
             f"{str(folder)!r} is a file, not a model folder",
             f"give the folder that holds {marker} and *.safetensors: {folder.parent}",
@@ -84,11 +88,13 @@ def _is_hub_id(path: str) -> bool:
     return path[:1] not in {".", "/", "~"}
 
 
-def _gguf(file: Path) -> ModelError:
+def _gguf(files: list[Path], packaged: str | None) -> ModelError:
+    if packaged == "lm":
+        names = ", ".join(file.name for file in files[:3])
+        return ModelError(f"{files[0].parent} holds {len(files)} GGUF files ({names})", "name one of them")
     return ModelError(
-        f"{str(file)!r} is a GGUF file, which this model type does not read",
-        f"serve it with llama.cpp: {{type: server, engine: llama-cpp, model: {file}}}, or give the folder "
-        "with the safetensors that it was made from (teaching needs those in any case)",
+        f"{str(files[0])!r} is a GGUF file, which only a language model may be",
+        "give the folder with the safetensors that it was made from",
     )
 
 

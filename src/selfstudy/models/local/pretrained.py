@@ -10,16 +10,18 @@ from __future__ import annotations
 import copy
 import glob
 import os
+import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from selfstudy.errors import ModelError
-from selfstudy.models.local import headers, loading, untrusted
+from selfstudy.errors import MissingExtraError, ModelError
+from selfstudy.models.local import gguf, headers, loading, untrusted
 from selfstudy.models.local.panics import panics_as_errors
 
 TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
@@ -40,17 +42,22 @@ class ModelFiles:
         folder: its files; those of a Hub id are in the Hub's cache.
         path: what transformers is to call it: the folder or the Hub id.
         trusted: whether its own code may run.
+        gguf: the name of the file in the folder that is all of the model, if it is a GGUF file.
+        kept: what keeps the folder there.
     """
 
     name: str
     folder: Path
     path: str
     trusted: bool = False
+    gguf: str = ""
+    kept: Any = None
 
     @property
     def options(self) -> dict[str, Any]:
         """What every `from_pretrained` is told."""
-        return {"trust_remote_code": self.trusted, "local_files_only": not self.trusted}
+        how: dict[str, Any] = {"trust_remote_code": self.trusted, "local_files_only": not self.trusted}
+        return how | {"gguf_file": self.gguf} if self.gguf else how
 
 
 def source(
@@ -66,6 +73,8 @@ def source(
     Raises:
         ModelError: it brings code of its own, or files that are no settings.
     """
+    if is_folder and Path(path).is_file():
+        return _alone(name, Path(path))
     trusted = remote_code is True
     if trusted and name not in os.environ.get(TRUSTED, "").split(","):
         raise ModelError(
@@ -75,6 +84,17 @@ def source(
     folder = Path(path) if is_folder else _fetched(path, revision, _SMALL)
     untrusted.require_safe(folder, code=remote_code is not False)
     return ModelFiles(name, folder, path, trusted)
+
+
+def _alone(name: str, file: Path) -> ModelFiles:
+    """A GGUF file in a folder of its own: what lies beside it may be of another model."""
+    if find_spec("gguf") is None:
+        raise MissingExtraError("gguf", "gguf", f"the model {name!r}")
+    gguf.stored(file)
+    kept = tempfile.TemporaryDirectory(prefix="selfstudy-gguf-")
+    link = Path(kept.name) / f"model{gguf.SUFFIX}"
+    link.symlink_to(file.resolve())
+    return ModelFiles(name, link.parent, str(file), gguf=link.name, kept=kept)
 
 
 def _fetched(hub_id: str, revision: str | None, names: Sequence[str]) -> Path:
@@ -142,7 +162,7 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
     Raises:
         ModelError: weights are missing, have the wrong shape, or are fewer by far than the config claims.
     """
-    held = _weights(source, source.folder)
+    held = gguf.stored(Path(source.path)) if source.gguf else _weights(source, source.folder)
     config = read_config(source)
     if not source.trusted and (claimed := _claimed(auto, config, dtype)) is not None:
         headers.require_fitting(source.folder, claimed, held)
@@ -150,11 +170,13 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
         str(source.folder),
         config=config,
         dtype=dtype,
-        use_safetensors=True,
+        use_safetensors=None if source.gguf else True,
         output_loading_info=True,
         **source.options,
     )
     check_complete(source.name, info)
+    if source.gguf:  # its numbers are floats now
+        del model.config.quantization_config
     model.name_or_path = model.config.name_or_path = source.path
     return model
 

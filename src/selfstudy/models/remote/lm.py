@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from selfstudy.errors import ModelError
-from selfstudy.models import content
+from selfstudy.models import content, plain
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.models.families import of_servers
 from selfstudy.models.first_items import FirstItems
@@ -27,7 +27,7 @@ from selfstudy.models.remote.response_cache import ResponseCache, chat_key
 from selfstudy.models.remote.retries import OneAtATime, Retries
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import RemoteModel
-from selfstudy.records import Chat, Completion, digest
+from selfstudy.records import Chat, Completion, digest, without_demonstrations
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class RemoteLM:
         alive: whether the server still runs, where that can be known: if not, nothing is tried again, and
             nothing is sent to what may have taken its place.
         said: what is said in a turn, as it is sent; its tokenizer would read special tokens in it as such.
+        completes: whether the server completes plain text (models/plain.py), and so wants demonstrations.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class RemoteLM:
         fields: Fields = common_fields,
         alive: Callable[[], bool] | None = None,
         said: content.Content = of_servers,
+        completes: bool = False,
     ) -> None:
         """Opens no connection yet.
 
@@ -113,6 +115,7 @@ class RemoteLM:
         self._cache = cache
         self._fields = fields
         self._said = said
+        self.wants_demonstrations = completes
         self._http_client = HTTPClient(block, Key.of(block), alive)
         self._retries = Retries(block, self._http_client, alive or (lambda: True))
         self._first = FirstItems()
@@ -146,7 +149,7 @@ class RemoteLM:
                 answered anything for a whole deadline; what was answered before is in the cache.
         """
         total = sampling.total
-        chats = [content.within(chat, self._said) for chat in chats]
+        chats = [self._sent(chat) for chat in chats]
         results: list[Completion | None] = [None] * (len(chats) * total)
         left = [total] * len(chats)
 
@@ -186,12 +189,20 @@ class RemoteLM:
 
         async def work() -> None:
             for index in todo:
-                chat = content.within(chats[index], self._said)
-                results[index] = await echo.logprobs(chat, self._said(texts[index]))
+                results[index] = await echo.logprobs(self._sent(chats[index]), self._said(texts[index]))
                 self._retries.count(completions=1)
 
         self._loop.run(together(work, min(self._block.concurrency, len(chats)))).result()
         return results
+
+    def _sent(self, chat: Chat) -> Chat:
+        return content.within(
+            chat if self.wants_demonstrations else without_demonstrations(chat), self._said
+        )
+
+    def _stop(self, request: _Request, sampling: Sampling) -> tuple[str, ...]:
+        own = (plain.stop(request.chat),) if self.wants_demonstrations else ()
+        return (*sampling.stop, *own)
 
     def close(self) -> None:
         """Lets go of the connections."""
@@ -324,7 +335,7 @@ class RemoteLM:
             found = await self._retries.call(
                 "/chat/completions",
                 self._body(request, sampling),
-                lambda reply: completions(reply, sampling.stop),
+                lambda reply: completions(reply, self._stop(request, sampling)),
             )
         except Trouble as trouble:
             self._look([str(trouble)])
@@ -369,8 +380,8 @@ class RemoteLM:
         }
         if request.count > 1:
             body["n"] = request.count
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
+        if stop := self._stop(request, sampling):
+            body["stop"] = list(stop)
         if self._block.logprobs:
             body["logprobs"] = True
         if not request.greedy:

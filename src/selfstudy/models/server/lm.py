@@ -89,8 +89,7 @@ class ServerLM:
         if not chats:
             return []
         with self._server() as server:
-            stop = (*sampling.stop, *(server.stop_at if server is not None else ()))
-            return self._asked(server, lambda lm: lm.generate(chats, replace(sampling, stop=stop), progress))
+            return self._asked(server, lambda lm: lm.generate(chats, sampling, progress))
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
@@ -214,4 +213,5 @@ def _client(base_url: str, called: str, engine: Engine, server: Server | None, s
         total_timeout=1200,
     )
     alive = (lambda: server.holds_port) if server is not None else None
-    return RemoteLM(block, fields=engine.request, alive=alive, said=said)
+    completes = server is not None and server.completes
+    return RemoteLM(block, fields=engine.request, alive=alive, said=said, completes=completes)

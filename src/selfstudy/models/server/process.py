@@ -66,8 +66,8 @@ class Server:
         self.called = engine.called(launch)
         self.command = engines.command(engine, launch, args)
         self.adapters: set[str] = set()
-        self.stop_at: tuple[str, ...] = ()
-        """Strings that end an answer of this model, beside those that are asked for."""
+        self.completes = False
+        """Whether the model completes plain text (models/plain.py)."""
         self._reserved = reserved
         folder = leftovers.make_folder("selfstudy-server")
         self._folders = [folder, *folders]

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from selfstudy.models.local.chat_format import PLAIN_TEMPLATE
+from selfstudy.models import plain
 from selfstudy.models.local.rendering import render_chat
 
 _CONFIG = "tokenizer_config.json"
@@ -27,7 +27,7 @@ def changed_files(folder: Path) -> dict[str, str]:
     if not getattr(tokenizer, "chat_template", None):
         # the server adds no first token by itself
         first = "{{ bos_token }}" if _adds_first(tokenizer) else ""
-        return {"chat_template.jinja": first + PLAIN_TEMPLATE}
+        return {"chat_template.jinja": first + plain.TEMPLATE}
     template = _reply_template(tokenizer, pretrained.read_config(source))
     file = folder / _CONFIG
     if template is None or not file.is_file():

@@ -15,7 +15,6 @@ from typing import Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.files import reading
-from selfstudy.models.local.chat_format import PLAIN_STOP
 from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import HOST, Outcome, Server, reserve_port
@@ -103,7 +102,7 @@ def _begin(
     block: ServerModel, engine: Engine, place: str, merged: Path | None, dtype: str, keep: bool
 ) -> Server:
     """An engine that has begun to load."""
-    loaded, folders, stop_at = _weights(block, engine, place, merged)
+    loaded, folders, completes = _weights(block, engine, place, merged)
     try:
         port, keeper = reserve_port(block.port)
         if not keep:
@@ -114,7 +113,7 @@ def _begin(
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    server.stop_at = stop_at
+    server.completes = completes
     return server
 
 
@@ -136,20 +135,20 @@ def _not_started(block: ServerModel, server: Server, outcome: Outcome, tail: str
 
 def _weights(
     block: ServerModel, engine: Engine, place: str, merged: Path | None
-) -> tuple[str, list[Path], tuple[str, ...]]:
-    """What the engine is to load, the folders that were made for it, and what ends an answer."""
+) -> tuple[str, list[Path], bool]:
+    """What the engine is to load, the folders that were made for it, and whether it completes plain text."""
     folders = []
     if merged is not None:
         place = str(_merge(block, merged))
         folders.append(Path(place))
     if not reading.is_folder(Path(place)):
-        return place, folders, ()
+        return place, folders, False
     fixes = engine.fixes(Path(place))
     at_means_revision = engine.called(Launch("a", revision="b")) == "a@b"
     if fixes or (at_means_revision and "@" in place):
         place = str(_linked(Path(place), fixes))
         folders.append(Path(place))
-    return place, folders, PLAIN_STOP if "chat_template.jinja" in fixes else ()
+    return place, folders, "chat_template.jinja" in fixes
 
 
 def _merge(block: ServerModel, adapter: Path) -> Path:

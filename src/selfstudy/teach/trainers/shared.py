@@ -80,7 +80,7 @@ class Tokens:
     """
 
     def __init__(self, lm: HasWeights) -> None:
-        self._format = ChatFormat(lm.tokenizer, lm.model)
+        self._format = ChatFormat(lm.tokenizer, lm.model, lm.style)
 
     def prompts(self, chats: Sequence[Chat]) -> list[list[int]]:
         return self._format.encode([self._format.render_closed(chat) for chat in chats])

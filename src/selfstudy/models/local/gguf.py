@@ -1,0 +1,149 @@
+"""GGUF files: one file with settings, vocabulary and (quantised) weights, as llama.cpp reads them.
+
+transformers makes float weights of them.  Before it reads a file the header is walked here, in linear time and
+within bounds: it belongs to a stranger.  Knows nothing of models.  Format: ggml-org/ggml, docs/gguf.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+
+from selfstudy.errors import ModelError
+from selfstudy.models.local.headers import Stored
+from selfstudy.models.local.small_files import require_inside
+
+SUFFIX = ".gguf"
+_MAGIC = b"GGUF"
+_VERSIONS = (2, 3)
+_MOST_TENSORS, _MOST_SETTINGS = 100_000, 10_000
+_LONGEST_TEXT = 8 * 2**20
+_MOST_ENTRIES = 4_000_000
+"""Of one list; the largest vocabularies and their merges have under a million."""
+_LARGEST_HEADER = 512 * 2**20
+_WIDTH = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
+"""Bytes of a value, by its type; 8 is a text, 9 a list."""
+_TEXT, _LIST = 8, 9
+_DIMENSIONS = 4
+
+
+class _BadHeaderError(Exception):
+    """What is wrong with a header, in a few words."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    data: mmap
+    at: int = 0
+
+    def number(self, code: str) -> int:
+        size = struct.calcsize(code)
+        self._room(size)
+        value: int = struct.unpack_from("<" + code, self.data, self.at)[0]
+        self.at += size
+        return value
+
+    def skip(self, size: int) -> None:
+        self._room(size)
+        self.at += size
+
+    def text(self) -> None:
+        length = self.number("Q")
+        if length > _LONGEST_TEXT:
+            raise _BadHeaderError(f"a text of {length:,} bytes")
+        self.skip(length)
+
+    def _room(self, size: int) -> None:
+        if self.at + size > min(len(self.data), _LARGEST_HEADER):
+            raise _BadHeaderError("its header ends too early, or is too long")
+
+
+def is_gguf(file: Path) -> bool:
+    """Whether a file says that it is one."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
+def stored(file: Path) -> Stored:
+    """What the weights in a file hold, by its header.
+
+    Raises:
+        ModelError: it is damaged, of a version that is not read, or says what no model has.
+    """
+    require_inside(file.parent, file)
+    try:
+        with _mapped(file) as data:
+            return _walked(_Reader(data), len(data))
+    except (OSError, ValueError, _BadHeaderError) as error:
+        raise ModelError(
+            f"{file} is no GGUF file that can be read: {error}",
+            "copy or download it again; this one is damaged, or made to do harm",
+        ) from None
+
+
+@contextmanager
+def _mapped(file: Path) -> Iterator[mmap]:
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as data:
+        yield data
+
+
+def _walked(reader: _Reader, size: int) -> Stored:
+    if reader.data[: len(_MAGIC)] != _MAGIC:
+        raise _BadHeaderError("it does not begin with GGUF")
+    reader.skip(len(_MAGIC))
+    version = reader.number("I")
+    if version not in _VERSIONS:
+        raise _BadHeaderError(f"version {version}, not {' or '.join(map(str, _VERSIONS))}")
+    tensors, settings = reader.number("Q"), reader.number("Q")
+    if tensors > _MOST_TENSORS or settings > _MOST_SETTINGS:
+        raise _BadHeaderError(f"{tensors:,} tensors and {settings:,} settings")
+    for _ in range(settings):
+        reader.text()
+        _skip_value(reader, reader.number("I"))
+    numbers = longest = 0
+    for _ in range(tensors):
+        reader.text()
+        dimensions = reader.number("I")
+        if dimensions > _DIMENSIONS:
+            raise _BadHeaderError(f"a tensor of {dimensions} dimensions")
+        count = 1
+        for _ in range(dimensions):
+            length = reader.number("Q")
+            longest = max(longest, length)
+            count *= length
+        reader.skip(4)
+        if reader.number("Q") > size:
+            raise _BadHeaderError("a tensor lies behind its end")
+        numbers += count
+    if numbers > 8 * size:  # no type has less than a bit
+        raise _BadHeaderError(f"{numbers:,} numbers in {size:,} bytes")
+    return Stored(tensors, numbers, longest)
+
+
+def _skip_value(reader: _Reader, kind: int) -> None:
+    if kind == _TEXT:
+        reader.text()
+    elif kind != _LIST:
+        reader.skip(_width(kind))
+    else:
+        kind, count = reader.number("I"), reader.number("Q")
+        if count > _MOST_ENTRIES or kind == _LIST:
+            raise _BadHeaderError(f"a list of {count:,} entries" if kind != _LIST else "a list of lists")
+        if kind != _TEXT:
+            reader.skip(count * _width(kind))
+        else:
+            for _ in range(count):
+                reader.text()
+
+
+def _width(kind: int) -> int:
+    if kind not in _WIDTH:
+        raise _BadHeaderError(f"a value of type {kind}")
+    return _WIDTH[kind]
