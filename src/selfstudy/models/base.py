@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.records import Chat, Completion, Message, without_demonstrations
+from selfstudy.records import Chat, Completion, Message
 from selfstudy.text import estimate_tokens
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Style:
 
     completion: bool | None = None
     demonstrations: bool | None = None
+
+
+BY_TEMPLATE = Style()
+"""As a turn-taking model where there is a template, else as plain text."""
 
 
 class NoLogprobsError(ModelError):

@@ -20,7 +20,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.models import thinking
 from selfstudy.models.local.panics import panics_as_errors
-from selfstudy.records import Chat, Message
+from selfstudy.records import Chat
 from selfstudy.text import quote_lines
 
 Content = Callable[[str], str]
@@ -94,9 +94,7 @@ def within(chat: Chat, content: Content) -> Chat:
     said = [content(turn.content) for turn in chat]
     if all(turn.content == words for turn, words in zip(chat, said, strict=True)):
         return chat
-    return tuple(
-        turn.model_copy(update={"content": words}) for turn, words in zip(chat, said, strict=True)
-    )
+    return tuple(turn.model_copy(update={"content": words}) for turn, words in zip(chat, said, strict=True))
 
 
 def is_mixed(word: str) -> bool:

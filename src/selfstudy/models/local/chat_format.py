@@ -1,8 +1,8 @@
 """Chats to the text and the tokens that a local model reads, and its tokens back to text.
 
-A tokenizer's chat template is used where there is one.  Without one, or if the recipe says so, the chat is plain
-text that the model completes (models/plain.py), with the tokenizer's own first token (bos) before it.  Models with
-a template do without demonstrations, unless the recipe wants them.
+A tokenizer's chat template is used where there is one.  Without one, or if the recipe says so, the chat is
+plain text that the model completes (models/plain.py), with the tokenizer's own first token (bos) before it.
+Models with a template do without demonstrations, unless the recipe wants them.
 
 The one place that knows what ends a turn: generation stops at `ends` and `stop`, training teaches what
 `encode_turns` gives.  What is said in a turn cannot end it: marks in it are broken up (models/content.py).
@@ -16,7 +16,7 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models import content, plain, thinking
-from selfstudy.models.base import Style
+from selfstudy.models.base import BY_TEMPLATE, Style
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.rendering import render_chat
 from selfstudy.models.local.template import Ending, Habits, habits, hears_user
@@ -47,7 +47,7 @@ class ChatFormat:
         ModelError: the style wants a template and there is none, or the template leaves out the user.
     """
 
-    def __init__(self, tokenizer: Any, model: Any = None, style: Style = Style()) -> None:
+    def __init__(self, tokenizer: Any, model: Any = None, style: Style = BY_TEMPLATE) -> None:
         self._tokenizer = tokenizer
         template = bool(getattr(tokenizer, "chat_template", None))
         if style.completion is False and not template:
@@ -96,7 +96,7 @@ class ChatFormat:
         return self._render(chat, open_answer=True)
 
     def spared(self, chat: Chat, tokens: Sequence[int]) -> int:
-        """How many of the first tokens of a rendered chat are its demonstrations and what stands before them."""
+        """How many of the first tokens of a rendered chat are demonstrations and what stands before them."""
         shown = self._shown(chat)
         count = max((at + 1 for at, turn in enumerate(shown) if turn.demonstration), default=0)
         if not count:

@@ -1,7 +1,7 @@
 """GGUF files: one file with settings, vocabulary and (quantised) weights, as llama.cpp reads them.
 
-transformers makes float weights of them.  Before it reads a file the header is walked here, in linear time and
-within bounds: it belongs to a stranger.  Knows nothing of models.  Format: ggml-org/ggml, docs/gguf.md.
+transformers makes float weights of them.  Before it reads a file the header is walked here, in linear time
+and within bounds: it is a stranger's.  Knows nothing of models.  Format: ggml-org/ggml, docs/gguf.md.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from selfstudy.models.base import Progress, Sampling, Style
+from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
@@ -26,7 +26,6 @@ from selfstudy.models.local.scoring import LogprobScorer
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Completion
-
 
 _Texts = dict[tuple[int, ...], str | NoAnswerError]
 """What tokens were read as."""
@@ -79,7 +78,7 @@ class LocalLM:
         *,
         name: str = "",
         token_budget: int = LocalModel().token_budget,
-        style: Style = Style(),
+        style: Style = BY_TEMPLATE,
     ) -> LocalLM:
         """Live weights that answer: a transformers model, or a peft model in training, its adapter unmerged.
 
@@ -259,9 +258,7 @@ class LocalLM:
             return False
         return any(text in answer for text in stop)
 
-    def _completion(
-        self, one: Finished, stop: tuple[str, ...], texts: _Texts
-    ) -> Completion:
+    def _completion(self, one: Finished, stop: tuple[str, ...], texts: _Texts) -> Completion:
         if one.reason == "error":
             return Completion(
                 text="", finish="error", error="the model's logits are not numbers (NaN or inf)"
@@ -301,4 +298,3 @@ class LocalLM:
             for index, values in self._scorer.score(items, self._budget):
                 results[index] = values
         return results
-

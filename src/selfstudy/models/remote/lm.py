@@ -196,9 +196,7 @@ class RemoteLM:
         return results
 
     def _sent(self, chat: Chat) -> Chat:
-        return content.within(
-            chat if self.wants_demonstrations else without_demonstrations(chat), self._said
-        )
+        return content.within(chat if self.wants_demonstrations else without_demonstrations(chat), self._said)
 
     def _stop(self, request: _Request, sampling: Sampling) -> tuple[str, ...]:
         own = (plain.stop(request.chat),) if self.wants_demonstrations else ()
