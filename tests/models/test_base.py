@@ -42,6 +42,7 @@ def test_a_metered_model_can_be_trained_if_the_model_can(tiny_llama: Path, tmp_p
         assert isinstance(local, HasWeights)
         assert isinstance(counted, HasWeights)
         assert (counted.model, counted.tokenizer, counted.adapter) == (local.model, local.tokenizer, None)
+        assert counted.style == local.style
         assert token_counter(counted)("What is it?") == token_counter(local)("What is it?")
         assert not isinstance(scripted, HasWeights)
         assert scripted.generate([chat("Is it?")], Sampling())[0][0].text == "yes"

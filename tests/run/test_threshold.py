@@ -195,6 +195,16 @@ def test_what_a_server_is_told_beside_the_question_belongs_to_the_setting() -> N
     assert len({threshold.file_of(one, "agreement") for one in served}) == 2
 
 
+def test_how_a_model_is_asked_belongs_to_the_setting() -> None:
+    def file(**style: object) -> Path:
+        return threshold.file_of(Recipe(library="atlas", model=LocalModel.model_validate(style)), "agreement")
+
+    assert file(prompt="auto") == file()
+    assert (
+        len({file(), file(prompt="completion"), file(demonstrations=True), file(demonstrations=False)}) == 4
+    )
+
+
 def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:
     def file(**models: object) -> Path:
         return threshold.file_of(Recipe.model_validate(models), "selfcheck-llm")

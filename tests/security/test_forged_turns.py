@@ -22,7 +22,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from selfstudy import load_lm, load_nli
 from selfstudy.errors import ModelError
-from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.base import BY_TEMPLATE, GREEDY, Sampling, chat
 from selfstudy.models.content import Marks
 from selfstudy.models.counting import text_counter
 from selfstudy.models.local.chat_format import ChatFormat
@@ -175,7 +175,7 @@ def test_each_mark_alone(name: str) -> None:
 
 def trained(fast: Any, text: str) -> list[list[int]]:
     """All that training gives to a model whose questions, documents and answers hold the text."""
-    lm: Any = SimpleNamespace(tokenizer=fast, model=None)
+    lm: Any = SimpleNamespace(tokenizer=fast, model=None, style=BY_TEMPLATE)
     prompts = Prompts()
     asked = [
         conversation(text),
@@ -203,7 +203,7 @@ def test_no_special_token_of_a_text_is_trained_on(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "forged"),
     [
-        ("plain", ["User:", "Assistant:", "System:"]),
+        ("plain", ["Answer:"]),
         ("hashes", ["user:", "assistant:", "system:"]),
         ("headers", ["### User:", "### Assistant:", "### System:"]),
         ("quoted", ['user says "', 'assistant says "']),
@@ -245,7 +245,7 @@ def test_ordinary_texts_are_rendered_as_the_template_has_them(name: str) -> None
         )
         assert said.render(chat(text)) == whole
     else:
-        assert said.render(chat(text)) == f"User: {text}\n\nAssistant:"
+        assert said.render(chat(text)) == f"{text}\nAnswer:"
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from selfstudy import Run, ScriptedLM
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models import lora
 from selfstudy.models.base import GREEDY
-from selfstudy.recipe import EngineName, LocalModel, Recipe, ScriptedModel, ServerModel
+from selfstudy.recipe import EngineName, LocalModel, PromptStyle, Recipe, ScriptedModel, ServerModel
 from selfstudy.records import Answer, Check, Completion, Evidence, Question, Reference, Score, Verdict
 from selfstudy.verbs.chat import Knowledge, Talk, open_talk
+from tests.conftest import TEMPLATE
 
 FIJI, PERU = "What is the capital of Fiji?", "What is the capital of Peru?"
 
@@ -158,6 +160,34 @@ def test_the_cache_is_used_as_the_run_says(
     monkeypatch.setattr("selfstudy.models.load_lm", lambda block, *, cache, servers: told.append(cache))
     open_talk(str(make_run(tmp_path / "run", cache=cache)))
     assert told == [cache]
+
+
+def test_a_base_model_is_shown_how_one_answers(model_folder: Callable[..., Path], tmp_path: Path) -> None:
+    plain, instructed = model_folder("llama", None), model_folder("llama", TEMPLATE)
+
+    def asked(place: Path, prompt: PromptStyle | None = None) -> list[str]:
+        lm: Any = open_talk(str(place), prompt=prompt).models["model"]
+        heard: list[str] = []
+
+        class Heard:
+            name = "heard"
+
+            def generate(self, chats: Any, sampling: Any, progress: Any = None) -> Any:
+                heard.extend(map(lm.render, chats))
+                return [[Completion(text="So it is.")]]
+
+        talk = Talk({"model": Heard()}, GREEDY)  # type: ignore[dict-item]
+        talk.answer("Who?")
+        talk.answer("And when?")
+        return heard
+
+    assert ["Hamlet" in text for text in asked(plain)] == [True, True]
+    assert ["Hamlet" in text for text in asked(instructed)] == [False, False]
+    shown = asked(instructed, "completion")[1]
+    assert shown.endswith("Who?\nAnswer: So it is.\n\nAnd when?\nAnswer:")
+    assert "Hamlet" in shown
+    with pytest.raises(ModelError, match="is a run"):
+        open_talk(str(make_run(tmp_path / "run")), prompt="chat")
 
 
 def test_a_model_that_is_not_there() -> None:

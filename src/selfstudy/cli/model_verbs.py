@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -158,6 +158,10 @@ def chat(
     ] = False,
     temperature: Annotated[float, typer.Option("--temperature", min=0, max=2, help="0 is greedy.")] = 0.0,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1)] = 256,
+    prompt: Annotated[
+        Literal["auto", "chat", "completion"] | None,
+        typer.Option("--prompt", help="How to ask it: by its chat template, or as plain text with examples."),
+    ] = None,
     allow: AllowOption = None,
 ) -> None:
     """Talk to a model in the terminal, a line at a time; an empty line or Ctrl-D ends it, /new begins again.
@@ -189,6 +193,7 @@ def chat(
                 compare=compare,
                 temperature=temperature,
                 max_new_tokens=max_new_tokens,
+                prompt=prompt,
                 servers=servers,
             )
             for line in talk.notes:

@@ -15,6 +15,8 @@ from selfstudy.recipe.engine_options import check_options
 from selfstudy.recipe.values import leaves
 from selfstudy.secrets import looks_random, looks_secret
 
+PromptStyle = Literal["auto", "chat", "completion"]
+
 
 class LocalModel(Block):
     """A causal language model for transformers: a folder, a Hub id, or the alias `atlas`."""
@@ -27,7 +29,7 @@ class LocalModel(Block):
     device: str = "auto"
     token_budget: Positive = 16_384
     """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
-    prompt: Literal["auto", "chat", "completion"] = "auto"
+    prompt: PromptStyle = "auto"
     """chat: by its chat template; completion: as plain text with demonstrations, for models that only go on
     writing (base models); auto: chat where there is a template."""
     demonstrations: bool | None = None

@@ -23,9 +23,11 @@ from selfstudy.models.base import (
     Progress,
     RendersChats,
     Sampling,
+    Style,
     token_counter,
+    wants_demonstrations,
 )
-from selfstudy.records import Chat, Completion
+from selfstudy.records import Chat, Completion, without_demonstrations
 from selfstudy.run import Run
 
 if TYPE_CHECKING:
@@ -181,6 +183,11 @@ class Metered:
     def name(self) -> str:
         return self._lm.name
 
+    @property
+    def wants_demonstrations(self) -> bool:
+        """As the model."""
+        return wants_demonstrations(self._lm)
+
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
     ) -> list[list[Completion]]:
@@ -246,6 +253,10 @@ class _MeteredWeights(Metered):
     def adapter(self) -> Path | None:
         return self._weights.adapter
 
+    @property
+    def style(self) -> Style:
+        return self._weights.style
+
 
 def metered(lm: LanguageModel, ledger: Ledger) -> Metered:
     """The model with its use counted; it can be trained if the model can."""
@@ -309,7 +320,8 @@ def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
     total = 0
     for chat in chats:
         try:
-            plain = "\n".join(turn.content for turn in chat)
+            shown = chat if wants_demonstrations(lm) else without_demonstrations(chat)
+            plain = "\n".join(turn.content for turn in shown)
             total += count(lm.render(chat) if isinstance(lm, RendersChats) else plain)
         except Exception:  # a chat that cannot be asked: its completions say why
             continue

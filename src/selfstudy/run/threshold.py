@@ -288,9 +288,12 @@ def _identity(block: Any) -> dict[str, str]:
 
 
 def _options(block: Any) -> dict[str, str]:
-    """What a model's engine or server is told beside the question: it may answer otherwise then."""
-    given = {name: getattr(block, name, None) for name in ("args", "extra")}
-    return {name: json.dumps(value, sort_keys=True) for name, value in given.items() if value}
+    """What a model, its engine or its server is told beside the question: it may answer otherwise then."""
+    usual = {"args": (None, []), "extra": (None, {}), "prompt": (None, "auto"), "demonstrations": (None,)}
+    given = {name: getattr(block, name, None) for name in usual}
+    return {
+        name: json.dumps(value, sort_keys=True) for name, value in given.items() if value not in usual[name]
+    }
 
 
 def _damaged(path: Path, why: object) -> DataError:

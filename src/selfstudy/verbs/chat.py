@@ -19,7 +19,7 @@ from selfstudy.files import reading
 from selfstudy.models.base import Sampling
 from selfstudy.models.lora import is_complete
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
 from selfstudy.records import (
     Answer,
     Check,
@@ -171,7 +171,9 @@ class Talk:
     def _ask(self, label: str, lm: LanguageModel, said: str) -> str:
         history = [] if self.alone else self._history.setdefault(label, [])
         turn = Message(role="user", content=said)
-        chat = self.prompts.chat("answer", question=said) if self.alone else (*history, turn)
+        asked = self.prompts.chat("answer", question=said)
+        # a model that only goes on writing is shown how one answers
+        chat = asked if self.alone else (*(one for one in asked if one.demonstration), *history, turn)
         found = lm.generate([chat], self.sampling)[0][0]
         if found.error is not None:
             return f"[no answer: {found.error}]"
@@ -185,16 +187,18 @@ def open_talk(
     compare: bool = False,
     temperature: float = 0.0,
     max_new_tokens: int = 256,
+    prompt: PromptStyle | None = None,
     servers: Servers | None = None,
 ) -> Talk:
     """A conversation with the model, or the run, at `place`.
 
     Args:
         compare: with a run, base and taught side by side.
+        prompt: how a model is asked, as `model.prompt` of a recipe; a run's recipe says how its models are.
         servers: starts the engine that the model needs, if it needs one.
 
     Raises:
-        ModelError: there is no such model, or `compare` without a run.
+        ModelError: there is no such model, `compare` without a run, or `prompt` with one.
         RunError: `compare`, but the run has taught nothing.
     """
     from selfstudy.models import load_lm
@@ -204,7 +208,12 @@ def open_talk(
         if compare:
             raise ModelError(f"{place} is no run, so there is nothing to compare", "give a run directory")
         sampling = Sampling(temperature=temperature, max_new_tokens=max_new_tokens)
-        return Talk({"model": load_lm(LocalModel(path=place))}, sampling)
+        block = LocalModel(path=place, prompt=prompt or "auto")
+        return Talk({"model": load_lm(block)}, sampling)
+    if prompt is not None:
+        raise ModelError(
+            f"{place} is a run, whose recipe says how its models are asked", "leave out --prompt"
+        )
     run = Run.open(folder, write=False)
     answering = run.recipe.answering
     sampling = Sampling(

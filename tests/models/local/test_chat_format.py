@@ -123,7 +123,7 @@ def tokenizer(template: str | None, marks: tuple[str, ...] = ()) -> Any:
         (HEADERS, "<|end|>", "<|end|>"),
         (EOS_AT_THE_END, "\n\n<|end|>", "<|end|>"),
         (NEXT_TURN, "<|end|>", "<|user|>"),
-        (None, "<|end|>", "<|end|>"),
+        (None, "\n\n", "<|end|>"),
         ("{{ raise_exception('never') }}", "<|end|>", "<|end|>"),
         ("{{ messages[0].content }}", "<|end|>", "<|end|>"),
     ],
@@ -149,24 +149,25 @@ def test_a_turn_ends_as_the_template_ends_it(template: str | None, written: str,
         (HEADERS, ("\n### User:",)),
         (NEXT_TURN, ()),
         (NO_SYSTEM, ("\n[user]",)),
-        (None, ("\nUser:",)),
+        (None, ("\n\n",)),
     ],
 )
 def test_texts_end_a_turn_where_no_token_does(template: str | None, stop: tuple[str, ...]) -> None:
-    assert ChatFormat(tokenizer(template)).stop == stop
+    assert ChatFormat(tokenizer(template)).stop(chat("Who?")) == stop
 
 
 def test_a_mark_that_is_no_token_of_the_tokenizer_is_text() -> None:
     fast = make_tokenizer(CHATML)
     said = ChatFormat(fast)
-    assert said.stop == ("<|im_end|>",)
+    assert said.stop(chat("Who?")) == ("<|im_end|>",)
     assert fast.decode(said.encode_turns(["Paris."])[0]) == "Paris.<|im_end|>"
 
 
-def test_without_any_end_the_next_speaker_is_what_is_taught() -> None:
-    fast = make_tokenizer(None)
-    fast.eos_token = None
-    assert fast.decode(ChatFormat(fast).encode_turns([" Paris."])[0]) == " Paris.\nUser:"
+def test_without_any_end_what_comes_next_is_what_is_taught() -> None:
+    for template, end in ((None, "\n\n"), (HEADERS, "\n### User:")):
+        fast = make_tokenizer(template)
+        fast.eos_token = None
+        assert fast.decode(ChatFormat(fast).encode_turns([" Paris."])[0]) == " Paris." + end
 
 
 @pytest.mark.parametrize("template", [NO_SYSTEM, GEMMA, MISTRAL])

@@ -104,7 +104,7 @@ def test_an_unknown_device_is_explained(tiny_llama: Path) -> None:
 def test_template_and_plain_format(llama: LocalLM, plain: LocalLM) -> None:
     asked = chat("Who?", SYSTEM)
     assert llama.render(asked) == "<|system|> You are a student.<|end|>\n<|user|> Who?<|end|>\n<|assistant|>"
-    assert plain.render(asked) == "System: You are a student.\n\nUser: Who?\n\nAssistant:"
+    assert plain.render(asked) == "You are a student.\n\nWho?\nAnswer:"
 
 
 def test_a_template_without_system_role_gets_it_in_the_first_turn(model_folder: Callable[..., Path]) -> None:
@@ -159,7 +159,7 @@ def test_stop_strings_are_cut_off(llama: LocalLM) -> None:
 def test_log_probabilities_equal_a_plain_forward_pass(llama: LocalLM, plain: LocalLM) -> None:
     asked: list[Chat] = [chat("Who?"), chat("What is the capital of France?", SYSTEM), chat("Who?")]
     answers = ["Paris.", "Vienna, Budapest and Belgrade", ""]
-    for lm, prefix in ((llama, "<|assistant|>"), (plain, "Assistant:")):
+    for lm, prefix in ((llama, "<|assistant|>"), (plain, "Answer:")):
         found = lm.logprobs(asked, answers)
         assert found[2] == []
         for one, answer, values in zip(asked[:2], answers[:2], found[:2], strict=True):
@@ -236,7 +236,7 @@ def test_roles_of_a_longer_chat_are_kept(plain: LocalLM) -> None:
         Message(role="assistant", content="b"),
         Message(role="user", content="c"),
     )
-    assert plain.render(turns) == "User: a\n\nAssistant: b\n\nUser: c\n\nAssistant:"
+    assert plain.render(turns) == "a\nAnswer: b\n\nc\nAnswer:"
 
 
 def test_learned_positions_bound_prompts_and_scored_answers(plain: LocalLM) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfstudy.errors import ModelError
+from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models.base import GREEDY, chat
-from selfstudy.models.local import loading
+from selfstudy.models.local import loading, pretrained
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.nli import EntailmentClassifier
 from selfstudy.recipe import LocalModel, NLIBlock
@@ -26,15 +26,30 @@ def copied(tiny_llama: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["model.gguf", "Model.Q4_K_M.GGUF", "weights.bin"])
 def test_a_gguf_file_is_called_one(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="needs the extra gguf")
     file = tmp_path / name
     file.write_bytes(b"GGUF\x03\x00\x00\x00")
-    with pytest.raises(ModelError, match="GGUF") as caught:
+    with pytest.raises(ModelError, match="no GGUF file that can be read"):
         LocalLM(LocalModel(path=str(file)))
+    with pytest.raises(ModelError, match="which only a language model may be") as caught:
+        EntailmentClassifier(NLIBlock(path=str(file)))
     assert name in caught.value.what
-    assert "llama-cpp" in caught.value.hint
-    file.rename(tmp_path / "a.gguf")
-    with pytest.raises(ModelError, match="GGUF"):  # and so is a folder of them
+    file = file.rename(tmp_path / "a.gguf")
+    with pytest.raises(ModelError, match=r"a\.gguf is no GGUF file that can be read"):  # the folder means it
         LocalLM(LocalModel(path=str(tmp_path)))
+    shutil.copy(file, tmp_path / "b.gguf")
+    with pytest.raises(ModelError, match="holds 2 GGUF files") as caught:
+        LocalLM(LocalModel(path=str(tmp_path)))
+    assert caught.value.hint == "name one of them"
+
+
+def test_a_gguf_file_without_the_package_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00")
+    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match="gguf"):
+        LocalLM(LocalModel(path=str(tmp_path / "model.gguf")))
 
 
 def test_another_file_is_no_folder(copied: Path) -> None:
