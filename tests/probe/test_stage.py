@@ -187,7 +187,8 @@ def test_any_real_model_goes_through_and_resumes_to_the_same_floats(
     tmp_path: Path, model_folder: Callable[..., Path], tiny_nli: Path, kind: str
 ) -> None:
     loaded = Models(
-        lm=load_lm(LocalModel(path=str(model_folder(kind)), device="cpu")),
+        # 256 positions are too few for demonstrations
+        lm=load_lm(LocalModel(path=str(model_folder(kind)), device="cpu", demonstrations=False)),
         nli=load_nli(NLIBlock(path=str(tiny_nli), device="cpu")),
         embedder=Spots(),
     )

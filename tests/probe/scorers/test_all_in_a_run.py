@@ -124,7 +124,7 @@ def test_real_models_with_every_scorer(
     tmp_path: Path, model_folder: Callable[..., Path], tiny_nli: Path
 ) -> None:
     loaded = Models(
-        lm=load_lm(LocalModel(path=str(model_folder("llama")), device="cpu")),
+        lm=load_lm(LocalModel(path=str(model_folder("llama")), device="cpu", demonstrations=False)),
         nli=load_nli(NLIBlock(path=str(tiny_nli), device="cpu")),
         embedder=Spots(),
         own_judge=ScriptedLM({"support": "no", "correct": "unsure"}),
