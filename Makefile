@@ -1,4 +1,5 @@
 # make demo   the whole loop on the embedded world, in a few minutes
+# make real   the loop on a real pretrained model, which it installs: half an hour
 # make test   everything that CI checks
 # make audit  known advisories of what is installed; needs a network
 # All set up what they need on a machine that has only Python 3.11 or newer, and make.
@@ -14,11 +15,15 @@ USED   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 AUDIT  := $(VENV)/audit
 
-.PHONY: demo test lint types unit audit clean
+.PHONY: demo real test lint types unit audit clean
 .DEFAULT_GOAL := demo
 
 demo: $(USED)
 	$(BIN)/selfstudy demo
+
+real: $(DEV)
+	$(LOCKED) -r benchmarks/on_real/requirements.txt
+	$(BIN)/python benchmarks/real.py learn
 
 test: lint types unit
 

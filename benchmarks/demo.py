@@ -34,21 +34,29 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        rows = [_demo(seed, (chosen.folder or Path(scratch)) / f"demo-{seed}") for seed in chosen.seeds]
-    columns = list(rows[0])
-    print("| | " + " | ".join(f"seed {seed}" for seed in chosen.seeds) + " |")
+        rows = {
+            f"seed {seed}": run("demo", "--seed", str(seed), folder=(chosen.folder or Path(scratch)) / f"demo-{seed}")
+            for seed in chosen.seeds
+        }
+    show(rows)
+
+
+def show(rows: dict[str, dict[str, str]]) -> None:
+    """A table with a column a run."""
+    print("| | " + " | ".join(rows) + " |")
     print("|---" * (len(rows) + 1) + "|")
-    for column in columns:
-        print(f"| {column} | " + " | ".join(row[column] for row in rows) + " |")
+    for name in next(iter(rows.values())):
+        print(f"| {name} | " + " | ".join(row[name] for row in rows.values()) + " |")
 
 
-def _demo(seed: int, folder: Path) -> dict[str, str]:
+def run(*arguments: str, folder: Path) -> dict[str, str]:
+    """What a whole loop measured, by name; it runs in a process of its own, in the run directory `folder`."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "selfstudy.cli", "demo", "--seed", str(seed), "--run", str(folder)]
+    command = [sys.executable, "-m", "selfstudy.cli", *arguments, "--run", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
-        raise SystemExit(f"the demo of seed {seed} ended with status {status}: {' '.join(command)}")
+        raise SystemExit(f"ended with status {os.waitstatus_to_exitcode(status)}: {' '.join(command)}")
     seconds = time.monotonic() - start
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     before, after = summary["before"], summary["after"]

@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS: tuple[str, ...] = ()
+PARTS = ("learn",)
 """In the order in which they run."""
 
 
