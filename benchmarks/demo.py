@@ -35,7 +35,9 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         rows = {
-            f"seed {seed}": run("demo", "--seed", str(seed), folder=(chosen.folder or Path(scratch)) / f"demo-{seed}")
+            f"seed {seed}": run(
+                "demo", "--seed", str(seed), folder=(chosen.folder or Path(scratch)) / f"demo-{seed}"
+            )
             for seed in chosen.seeds
         }
     show(rows)
