@@ -15,7 +15,7 @@ from on_real.model import COUNTRIES, model
 
 
 def run(seeds: list[int]) -> dict[str, dict[str, str]]:
-    """Prints and gives what each seed's run measured.  $SELFSTUDY_REAL_RUNS keeps the runs, and resumes them."""
+    """Prints what each run measured, and gives it.  $SELFSTUDY_REAL_RUNS keeps the runs, and resumes them."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(os.environ.get("SELFSTUDY_REAL_RUNS") or scratch)
         questions = folder / "questions.txt"
