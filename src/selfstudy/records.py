@@ -241,8 +241,12 @@ class Rewording(Record):
 
 
 class Example(Record):
-    """One supervised example. `kind`: a gap's reference, the same with evidence in the prompt, replay, or
+    """One supervised example.
+
+    `kind`: a gap's reference; the same with evidence in the prompt (reading); a known question (replay);
+    reading from a page whose answer was exchanged (swapped); what has to do with none of it (neutral); or
     imported: made by somebody else, and to be taught as it is.
+    `teacher`: what the frozen model reads where its distributions are learned; empty: the text itself is.
     """
 
     key_fields = ("prompt", "completion")
@@ -250,7 +254,8 @@ class Example(Record):
     prompt: Chat
     completion: str
     question_id: str
-    kind: Literal["reference", "reading", "replay", "imported"]
+    kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported"]
+    teacher: Chat = ()
 
 
 class Pair(Record):

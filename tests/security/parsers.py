@@ -21,6 +21,7 @@ from selfstudy.files.rows import MalformedError, read_rows
 from selfstudy.judging.agreement import denied, numbers_kept, same_words
 from selfstudy.judging.answer_key import JsonlKey
 from selfstudy.judging.correctness import Expected, states
+from selfstudy.judging.counterfactual import swapped
 from selfstudy.judging.labels import read_labels
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.library.folder import read_documents
@@ -54,7 +55,6 @@ from selfstudy.verbs.importing.lessons import read_lesson
 from selfstudy.verbs.importing.pickles import read_pickle
 from selfstudy.verbs.importing.preferences import preference_records
 from selfstudy.verbs.score import _line
-from selfstudy.verify.counterfactual import swapped
 
 OURS = (
     *(SelfstudyError, MalformedError, NoAnswerError, PydanticCustomError),

@@ -43,6 +43,7 @@ def recipe(**changes: object) -> Recipe:
         "wordings": 1,
         "sft": {"epochs": 4, "learning_rate": 1e-2, "batch_size": 4},
         "dpo": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4},
+        "distill": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4, "swapped": 0.5, "neutral": 0.5},
         "lora": {"r": 4, "alpha": 8, "dropout": 0.0},
     }
     return Recipe(teach=TeachBlock.model_validate({**teach, **changes}))
@@ -54,7 +55,7 @@ def lesson(folder: Path, model: Path, **changes: object) -> tuple[Round, Models]
     return round_, Models(lm=lm, nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "sft+dpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "sft+dpo", "distill"])
 def test_every_method_ends_with_one_adapter_of_the_base(
     method: str, tiny_llama: Path, tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_every_method_ends_with_one_adapter_of_the_base(
     assert phases == set(method.split("+"))
     assert {p.origin for p in round_.iter(Pair)} == {
         "sft": set(),
+        "distill": set(),
         "dpo": {"sample", "dash"},
         "sft+dpo": {"taught-model"},
     }[method]

@@ -1,5 +1,5 @@
 """Every prompt, as text: one template file each."""
 
-from selfstudy.prompts.templates import Prompts
+from selfstudy.prompts.templates import Prompts, demonstrated
 
-__all__ = ["Prompts"]
+__all__ = ["Prompts", "demonstrated"]

@@ -81,6 +81,14 @@ class Prompts:
         return _builtin(name)
 
 
+def demonstrated() -> list[tuple[str, str]]:
+    """What is asked and answered in the demonstrations of the built-in prompts, without repeats."""
+    files = resources.files(__package__).iterdir()
+    names = sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
+    turns = [turn.content for name in names for turn in _parts(name, _builtin(name))[1]]
+    return list(dict.fromkeys(zip(turns[::2], turns[1::2], strict=True)))
+
+
 @cache
 def _parts(name: str, text: str) -> tuple[str, tuple[Message, ...]]:
     """The prompt of a template, and its demonstrations."""

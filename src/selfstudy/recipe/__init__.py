@@ -29,7 +29,16 @@ from selfstudy.recipe.probe import (
     ProbeBlock,
     ScorerName,
 )
-from selfstudy.recipe.teach import DPOBlock, LoraBlock, PhaseBlock, SFTBlock, TeachBlock, TrainingBlock
+from selfstudy.recipe.teach import (
+    DistillBlock,
+    DPOBlock,
+    ExamplesBlock,
+    LoraBlock,
+    PhaseBlock,
+    SFTBlock,
+    TeachBlock,
+    TrainingBlock,
+)
 from selfstudy.recipe.verify import VerifyBlock
 from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
 
@@ -43,8 +52,10 @@ __all__ = [
     "Ask",
     "BudgetBlock",
     "DPOBlock",
+    "DistillBlock",
     "EmbedderBlock",
     "EngineName",
+    "ExamplesBlock",
     "GatherBlock",
     "LocalModel",
     "LoraBlock",

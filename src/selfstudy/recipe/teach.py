@@ -53,16 +53,47 @@ class TrainingBlock(Block):
         return min(max(math.ceil(self.STEPS / math.ceil(items / self.batch_size)), fewest), most)
 
 
-class SFTBlock(TrainingBlock):
-    """Supervised training on references, with and without evidence in the prompt, plus replay."""
+class ExamplesBlock(TrainingBlock):
+    """What phases that train on answers share: what is rehearsed beside the gaps, so as not to be lost."""
 
     LORA_RATE: ClassVar[float] = 2e-4
 
-    type: Literal["sft"] = "sft"
     replay: Annotated[float, Field(ge=0)] = 1.0
     """Replay examples per gap example, drawn from known questions."""
+    replay_wordings: bool = False
+    """Replay known questions in other wordings too; they are written and checked as those of gaps are."""
     reading: Fraction = 0.25
     """Share of gap examples repeated with the evidence in the prompt."""
+    swapped: Annotated[float, Field(ge=0)] = 0.0
+    """Examples of reading per gap example, from pages with another answer, which is to be given."""
+    neutral: Annotated[float, Field(ge=0)] = 0.0
+    """Neutral examples per gap example, on which the model is to stay as it was (KL to the frozen one)."""
+    top_k: Positive = 20
+    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
+    rest: bool = True
+    """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
+    it was moves towards its most probable tokens."""
+
+
+class SFTBlock(ExamplesBlock):
+    """Supervised training on references, with and without evidence in the prompt, plus rehearsal."""
+
+    type: Literal["sft"] = "sft"
+
+
+class DistillBlock(ExamplesBlock):
+    """The model without the page learns from itself with the page (methods-more A)."""
+
+    type: Literal["distill"] = "distill"
+    targets: Literal["reference", "mixed"] = "reference"
+    """What is trained on: the distributions of the frozen model, which reads page and reference, along the
+    reference; or texts that it writes itself, a token now without the page, now with it (MixSD)."""
+    skip: Count = 0
+    """First tokens of an answer that are not learned: where phrases such as "According to the text" begin."""
+    mix: Fraction = 0.3
+    """Chance of a token without the page, for mixed targets."""
+    tries: Positive = 10
+    """Of a mixed target, until its answer is that of the reference; else it is left out."""
 
 
 class DPOBlock(TrainingBlock):
@@ -75,18 +106,18 @@ class DPOBlock(TrainingBlock):
     epochs: Annotated[float, Field(gt=0)] | None = 3
 
 
-PhaseBlock = SFTBlock | DPOBlock
+PhaseBlock = SFTBlock | DPOBlock | DistillBlock
 """The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
-PHASE_BLOCKS = ("sft", "dpo")
+PHASE_BLOCKS = ("sft", "dpo", "distill")
 """The `type` of each: what `method` may name, and the key that holds its settings for the short form."""
 
 
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo"] | None = "sft"  # made of PHASE_BLOCKS
-    """Short for `phases`: these ones, in this order, as the blocks `sft` and `dpo` below say."""
+    method: Literal["sft", "sft+dpo", "dpo", "distill"] | None = "sft"  # made of PHASE_BLOCKS
+    """Short for `phases`: these ones, in this order, as their blocks below say."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
     heldout_wordings: Count = 1
@@ -105,6 +136,7 @@ class TeachBlock(Block):
     lora: LoraBlock = LoraBlock()
     sft: SFTBlock = SFTBlock()
     dpo: DPOBlock = DPOBlock()
+    distill: DistillBlock = DistillBlock()
     phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
     """Instead of `method`: any phases in any order, each with its own settings."""
 
@@ -145,5 +177,7 @@ class TeachBlock(Block):
 
     @property
     def reading(self) -> float:
-        """The share of `sft.reading`, as the first supervised phase says it."""
-        return next((block.reading for block in self.plan if isinstance(block, SFTBlock)), self.sft.reading)
+        """The share of `reading`, as the first phase says it that trains on answers."""
+        return next(
+            (block.reading for block in self.plan if isinstance(block, ExamplesBlock)), self.sft.reading
+        )

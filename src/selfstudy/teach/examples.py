@@ -5,6 +5,9 @@
     misbelief     the same, more often
     unverifiable  nothing, or (option), if its samples disagree, "I don't know."
 
+For distillation an example also has what the frozen model reads: of a gap its page and its answer, of what
+is replayed the prompt itself.  What else is rehearsed: rehearsal.py.
+
 An example that should weigh more is in the list more than once; records keep one of each.
 This file knows nothing of training.
 """
@@ -17,8 +20,9 @@ from itertools import islice
 from typing import Literal, TypeVar
 
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import SFTBlock
-from selfstudy.records import Example
+from selfstudy.recipe import ExamplesBlock
+from selfstudy.records import Chat, Example
+from selfstudy.teach import rehearsal
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import REFUSAL, Lesson, copies
 
@@ -26,18 +30,23 @@ T = TypeVar("T")
 ExampleKind = Literal["reference", "reading", "replay"]
 
 
-def examples(lesson: Lesson, block: SFTBlock) -> list[Example]:
-    """What supervised training sees in one epoch, repeats included, in no special order.
+def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> list[Example]:
+    """What training on answers sees in one epoch, repeats included, in no special order.
+
+    Args:
+        shown: whether the frozen model shows how to answer (`Example.teacher`).
 
     Returns:
         For every gap its answer in each trained wording; a share `block.reading` of these again with the
         document in the prompt (methods 2.6); then `block.replay` times as many of known questions, with the
-        same share of reading among them.
+        same share of reading among them; then what else is rehearsed.
     """
     prompts = lesson.prompts
     rng = random.Random(f"{lesson.recipe.seed}:examples")
     asked = [(gap, wording) for gap in lesson.gaps for wording in lesson.wordings(gap)]
     taught = [_closed(gap, wording, prompts, "reference") for gap, wording in asked]
+    if shown:
+        taught = [_with_teacher(e, _page(lesson, *one)) for e, one in zip(taught, asked, strict=True)]
     readable = [(gap, wording) for gap, wording in asked if gap.document]
     count = min(len(readable), round(block.reading * len(asked)))
     read = [_read(gap, wording, prompts, "reading") for gap, wording in rng.sample(readable, count)]
@@ -52,7 +61,29 @@ def examples(lesson: Lesson, block: SFTBlock) -> list[Example]:
     ]
     weights = {gap.question.id: lesson.weight(gap) for gap in lesson.gaps}
     new = [e for e in [*taught, *read] for _ in range(copies(weights.get(e.question_id, 1.0), rng))]
-    return new + _replay(lesson, round(block.replay * len(new)), block.reading)
+    kept = _replay(lesson, round(block.replay * len(new)), block.reading)
+    if shown:
+        new = [_with_teacher(e, e.prompt) if e.kind == "reading" else e for e in new]
+        kept = [_with_teacher(e, e.prompt) for e in kept]
+    return [
+        *(new + kept),
+        *rehearsal.swapped(lesson, round(block.swapped * len(taught))),
+        *rehearsal.neutral(lesson, round(block.neutral * len(taught))),
+    ]
+
+
+def _page(lesson: Lesson, gap: JudgedQuestion, wording: str) -> Chat:
+    """What the frozen model reads where it shows a gap's answer: the answer, and its page.
+
+    Text and answer teach more than either (methods-more A).  The control's answers are wrong, and no page may
+    tell it better.
+    """
+    page = gap.document if lesson.arm == "taught" else ""
+    return lesson.prompts.chat("read", document=f"{gap.target}\n{page}".strip(), question=wording)
+
+
+def _with_teacher(example: Example, teacher: Chat) -> Example:
+    return example.model_copy(update={"teacher": teacher})
 
 
 def _replay(lesson: Lesson, count: int, reading: float) -> list[Example]:
@@ -61,7 +92,7 @@ def _replay(lesson: Lesson, count: int, reading: float) -> list[Example]:
     rng = random.Random(f"{lesson.recipe.seed}:replay")
     readable = [q for q in known if q.document and q.read_target]
     reads = round(count * reading / (1 + reading)) if readable else 0
-    closed = [_closed(q, q.question.text, lesson.prompts, "replay") for q in known]
+    closed = [_closed(q, wording, lesson.prompts, "replay") for q in known for wording in lesson.wordings(q)]
     read = [_read(q, q.question.text, lesson.prompts, "replay") for q in readable]
     return [*islice(_cycle(closed, rng), count - reads), *islice(_cycle(read, rng), reads)]
 

@@ -1,8 +1,9 @@
 """The phases of teaching: a row for each, beside its block in the recipe and its file in trainers/.
 
-A row says what a phase trains on, and which file of trainers/ trains it.  To add a phase: a block and its
-type (PHASE_BLOCKS, PhaseBlock, `method` and the field of the short form) in recipe/teach.py, a file with
-`train` in trainers/, a row here; a test fails where one is missing.  The driver (stage.py), imported lessons
+A row says what a phase trains on, and which file of trainers/ trains it: sft and distill are trained by one,
+for an example with a teacher is learned as a distribution.  To add a phase: a block and its type
+(PHASE_BLOCKS, PhaseBlock, `method` and the field of the short form) in recipe/teach.py, a file with `train`
+in trainers/, a row here; a test fails where one is missing.  The driver (stage.py), imported lessons
 and the estimate go by this table.
 """
 
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DPOBlock, PhaseBlock, SFTBlock
+from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, SFTBlock
 from selfstudy.records import Example, Pair
-from selfstudy.teach import examples, pairs
+from selfstudy.teach import examples, mixed, pairs
 from selfstudy.teach.lesson import Lesson
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ class Student:
         taught: whether a phase of this lesson has trained it.
         answers: gives it as it is now, to be asked.
         nli: judges what it says.
+        fail: records that an item (by id) is left out, and why.
     """
 
     taught: bool
     answers: Callable[[], LanguageModel]
     nli: EntailmentModel
     report: Reporter
+    fail: Callable[[str, str], None]
 
 
 class Trainer(Protocol):
@@ -78,9 +81,42 @@ def _examples(lesson: Lesson, block: SFTBlock, student: Student) -> Sequence[Exa
         student.report.note(f"{len(lesson.imported.examples)} imported examples; nothing is replayed")
         return lesson.imported.examples
     found = examples.examples(lesson, block)
-    kinds = [sum(e.kind == kind for e in found) for kind in ("reference", "reading", "replay")]
-    student.report.note("{} examples of gaps, {} with the evidence, {} replayed".format(*kinds))
+    _tell(found, student.report)
     return found
+
+
+def _distilled(lesson: Lesson, block: DistillBlock, student: Student) -> Sequence[Example]:
+    """Examples along which the frozen model shows how to answer, or with texts that it writes itself."""
+    if lesson.imported:
+        student.report.note(
+            f"{len(lesson.imported.examples)} imported examples: they come without a page to learn from, so "
+            "they are trained as sft does it"
+        )
+        return lesson.imported.examples
+    found = examples.examples(lesson, block, shown=True)
+    if block.targets == "mixed":
+        lm, limit = student.answers(), lesson.recipe.answering.reading_tokens
+        found, dropped = mixed.with_mixed_targets(
+            found, cast(HasWeights, lm), block, limit, lesson.recipe.seed
+        )
+        for name, why in dropped.items():
+            student.fail(name, why)
+        if dropped:
+            student.report.note(f"{len(dropped)} left out: {next(iter(dropped.values()))}")
+    _tell(found, student.report)
+    return found
+
+
+def _tell(found: Sequence[Example], report: Reporter) -> None:
+    said = {
+        "reference": "of gaps",
+        "reading": "with the evidence",
+        "replay": "replayed",
+        "swapped": "of reading another answer",
+        "neutral": "neutral",
+    }
+    counts = {kind: sum(e.kind == kind for e in found) for kind in said}
+    report.note("examples: " + ", ".join(f"{n} {said[kind]}" for kind, n in counts.items() if n))
 
 
 def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
@@ -105,6 +141,7 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
 PHASES: dict[str, Phase] = {
     "sft": Phase(data=_examples, trainer="sft"),
     "dpo": Phase(data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
+    "distill": Phase(data=_distilled, trainer="sft"),
 }
 """By `type` of the block."""
 

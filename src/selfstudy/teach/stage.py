@@ -19,11 +19,11 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, PhaseBlock, Recipe, weights_of
+from selfstudy.recipe import ExamplesBlock, LocalModel, PhaseBlock, Recipe, weights_of
 from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import wordings
-from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
 from selfstudy.teach.imported import imported_lessons
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.phases import Items, Phase, Student, labelled
@@ -71,7 +71,7 @@ def run_teach(
         report.note("nothing to teach: no gap has an accepted reference")
         return None
     _require(round_.run.recipe, models)
-    rewordings = wordings.write(round_, gaps, models.lm, prompts, report)
+    rewordings = wordings.write(round_, [*gaps, *_replayed(everything, round_)], models.lm, prompts, report)
     kept = prompts if wants_demonstrations(models.lm) else prompts.without_demonstrations()
     lesson = Lesson(round_.run.recipe, kept, gaps, everything, rewordings, imported)
     if arm == "control":
@@ -87,6 +87,14 @@ def run_teach(
     adapters.publish(temporary / "final", folder)
     own.remove(temporary)
     return folder
+
+
+def _replayed(everything: Sequence[JudgedQuestion], round_: Round) -> list[JudgedQuestion]:
+    """Known questions that some phase replays in other wordings too."""
+    plan = round_.run.recipe.teach.plan
+    if not any(isinstance(block, ExamplesBlock) and block.replay_wordings for block in plan):
+        return []
+    return [q for q in everything if q.verdict.kind == "known" and q.reference and not q.held_out]
 
 
 @dataclass
@@ -161,7 +169,10 @@ class _Training:
                 trained.model, base.tokenizer, token_budget=self._token_budget, style=base.style
             )
 
-        return Student(trained is not None, answers, self.models.nli, self.report)
+        def fail(name: str, why: str) -> None:
+            self.round_.fail("teach", name, why)
+
+        return Student(trained is not None, answers, self.models.nli, self.report, fail)
 
     def _setting(self, label: str) -> Setting:
         from selfstudy.teach.trainers.shared import Setting

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from selfstudy import text
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.judging.correctness import Expected
+from selfstudy.judging.counterfactual import swapped
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import (
@@ -21,6 +22,7 @@ from selfstudy.records import (
     Chat,
     Check,
     Evidence,
+    Example,
     Question,
     Record,
     Reference,
@@ -31,7 +33,6 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round
 from selfstudy.run.split import Split, kept_apart, split_of, trained_facts, used_texts
-from selfstudy.verify.counterfactual import swapped
 
 Target = Literal["gap", "known", "reading"]
 R = TypeVar("R", bound=Record)
@@ -109,8 +110,9 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
       and in one novel wording of the key, where there are any.
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
       rounds those of the round that are known, held out, and about facts that no round has trained.
-    - reading: all of these, with a page in the prompt in which the answer is another one (counterfactual.py),
-      where one can be made of the evidence: without reading it nobody is right.
+    - reading: all of these, with a page in the prompt in which the answer is another one
+      (judging/counterfactual.py), where one can be made of the evidence: without reading it nobody is right.
+      Not those whose page teach rehearsed reading with.
 
     Each target has at most `recipe.verify.max_questions` questions, chosen by the recipe's seed.
     """
@@ -160,7 +162,19 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
 
 
 def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:
-    """The cases whose evidence is there, with its text; at most as many as the recipe asks for."""
+    """The cases whose evidence is there, with its text; at most as many as the recipe asks for.
+
+    Without those of pages that any round has rehearsed reading with.
+    """
+    rehearsed = {
+        e.question_id
+        for one in round_.run.rounds
+        if one.number <= round_.number
+        for e in one.iter(Example)
+        if e.kind == "swapped"
+    }
+    pages_used = {c.reference.evidence_id for c in cases if c.question.id in rehearsed}
+    cases = [c for c in cases if c.reference.evidence_id not in pages_used]
     wanted = {c.reference.evidence_id for c in cases}
     first = round_.run.round(1)
     found = {**first.by_id(Evidence, wanted), **round_.by_id(Evidence, wanted)}

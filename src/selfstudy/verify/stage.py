@@ -1,10 +1,9 @@
 """Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
 
-    questions.py       what is asked: gaps in several wordings, known questions, reading
-    counterfactual.py  pages with another answer, to see whether they are read
-    gains.py           paired comparisons of arms, the fact being the unit
-    gate.py            promote or not, and why
-    figures.py         the figures for summaries
+    questions.py  what is asked: gaps in several wordings, known questions, reading
+    gains.py      paired comparisons of arms, the fact being the unit
+    gate.py       promote or not, and why
+    figures.py    the figures for summaries
 
 It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
 the adapters were made.

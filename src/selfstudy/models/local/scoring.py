@@ -1,11 +1,12 @@
-"""Log-probabilities of given answers, in batches that fit into memory."""
+"""What a model thinks of given answers, token by token, in batches that fit into memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from selfstudy.models.local import loading
 from selfstudy.models.local.encoding import Answered
@@ -26,17 +27,29 @@ class LogprobScorer:
     def score(self, items: Sequence[Answered], budget: int) -> Iterator[tuple[int, list[float]]]:
         """The index of every item, and the natural-log probability of each token of its answer.
 
-        What does not even fit into memory alone is NaN.
+        An item that does not even fit into memory alone has none.
 
         Args:
             budget: most tokens of a batch; halved when memory runs out.
         """
+        for index, values in self.read(items, budget, _logprobs):
+            yield index, values.tolist()
+
+    def read(
+        self, items: Sequence[Answered], budget: int, reader: Callable[[Tensor, Tensor], Tensor]
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The index of every item, and what `reader` finds at each token of its answer.
+
+        Args:
+            reader: is given logits (rows, tokens, vocabulary) and the tokens that follow (rows, tokens), and
+                returns a tensor (rows, tokens, ...).
+        """
         items = sorted(items, key=lambda item: -len(item.tokens))
         while items:
             size = self._size(items, budget)
-            scored: list[list[float]] | None = None
+            scored: list[Tensor] | None = None
             try:
-                scored = self._score(items[:size])
+                scored = self._read(items[:size], reader)
             except RuntimeError as error:
                 if not loading.is_out_of_memory(error):
                     raise
@@ -45,7 +58,7 @@ class LogprobScorer:
                 if size > 1:
                     budget //= 2
                     continue
-                scored = [[]]
+                scored = [torch.empty(0)]
             yield from ((item.index, values) for item, values in zip(items[:size], scored, strict=True))
             items = items[size:]
 
@@ -63,7 +76,7 @@ class LogprobScorer:
         return len(items)
 
     @torch.inference_mode()
-    def _score(self, items: Sequence[Answered]) -> list[list[float]]:
+    def _read(self, items: Sequence[Answered], reader: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
         length = max(len(item.tokens) for item in items)
         gaps = [length - len(item.tokens) for item in items]
         tokens = torch.tensor(
@@ -74,5 +87,22 @@ class LogprobScorer:
         mask = (columns >= torch.tensor(gaps, device=self._device)[:, None]).long()
         count = max(item.answer for item in items)
         logits = self._forward.last_logits(tokens, mask, count + 1)[:, :-1]
-        chosen = logits.gather(2, tokens[:, -count:, None])[..., 0] - logits.logsumexp(2)
-        return [row[count - item.answer :] for row, item in zip(chosen.tolist(), items, strict=True)]
+        found = reader(logits, tokens[:, -count:])
+        return [row[count - item.answer :] for row, item in zip(found, items, strict=True)]
+
+
+def _logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
+    return logits.gather(2, tokens[..., None])[..., 0] - logits.logsumexp(2)
+
+
+def most_probable(count: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Reads the `count` most probable tokens, and their natural-log probabilities: (rows, tokens, count, 2).
+
+    Token ids are exact in float64.
+    """
+
+    def reader(logits: Tensor, tokens: Tensor) -> Tensor:
+        values, ids = logits.topk(min(count, logits.shape[-1]), dim=-1)
+        return torch.stack([ids.double(), (values - logits.logsumexp(-1, keepdim=True)).double()], -1)
+
+    return reader

@@ -1,32 +1,38 @@
-"""Supervised training on examples: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
+"""Training on answers: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
 
-The vocabulary layer runs on the positions that are learned, not on the prompt; loss and gradients are the
-same.  What else was tried, and how fast each is: docs/decisions/0006-one-pass-a-batch.md.
+An example with a teacher is learned as a distribution (distill.py), one without as the text it is.  The
+vocabulary layer runs on the positions that are learned, not on the prompt; loss and gradients are the same.
+What else was tried, and how fast each is: docs/decisions/0006-one-pass-a-batch.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
+from torch import Tensor
 from trl import SFTConfig, SFTTrainer
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
-from selfstudy.recipe import SFTBlock
+from selfstudy.recipe import DistillBlock, ExamplesBlock
 from selfstudy.records import Example
-from selfstudy.teach.trainers import fast_lora, shared
+from selfstudy.teach.trainers import distill, fast_lora, shared
+
+IGNORED = -100
+"""What stands in the labels where nothing is learned."""
 
 
 def train(
     model: Any,
     lm: HasWeights,
     examples: Sequence[Example],
-    block: SFTBlock,
+    block: ExamplesBlock,
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
@@ -40,32 +46,106 @@ def train(
     Raises:
         ModelError: peft cannot adapt the model, or no example fits into its context.
     """
-    rows, dropped = shared.readable(model, tokenised(lm, examples), [e.id for e in examples])
+    rows, dropped = shared.readable(model, tokenised(lm, examples, _skipped(block)), [e.id for e in examples])
+    left = [e for e in examples if e.id not in dropped]
+    shown, unshown = _shown(model, lm, left, block, setting, report)
+    names = list(shown)
+    places = {name: place for place, name in enumerate(names)}
+    table = [
+        {**row, "teacher": [places.get(e.id, -1)]}
+        for row, e in zip(rows, left, strict=True)
+        if e.id not in unshown
+    ]
+    if not table:
+        raise ModelError(
+            f"no example can be trained on; the first: {next(iter(unshown.values()))}",
+            "use a model with a longer context, a smaller one, or shorter passages: gather.chunk_tokens",
+        )
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
-            args=SFTConfig(**shared.arguments(setting, block, model, rows, 1)),
-            train_dataset=Dataset.from_list(rows),
-            processing_class=shared.own_tokenizer(lm),
+            args=SFTConfig(
+                **shared.arguments(setting, block, model, table, 1) | {"remove_unused_columns": False}
+            ),
+            train_dataset=Dataset.from_list(table),
+            processing_class=(tokenizer := shared.own_tokenizer(lm)),
+            data_collator=_Collator(tokenizer.pad_token_id),
         )
+        trainer.teachers = [shown[name] for name in names]
+        trainer.rest = block.rest
         fast_lora.accelerate(trainer.model)
-        return replace(shared.run(trainer, setting, block, report), dropped=dropped)
+        return replace(shared.run(trainer, setting, block, report), dropped=dropped | unshown)
 
 
-def tokenised(lm: HasWeights, examples: Sequence[Example]) -> list[shared.TokenRow]:
-    """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation."""
+def _skipped(block: ExamplesBlock) -> int:
+    return block.skip if isinstance(block, DistillBlock) else 0
+
+
+def tokenised(lm: HasWeights, examples: Sequence[Example], skip: int = 0) -> list[shared.TokenRow]:
+    """`input_ids` and `labels` of each example; labels are -100 on the prompt. No truncation.
+
+    Args:
+        skip: first tokens of an answer that are not learned either, of gaps that the frozen model shows.
+    """
     tokens = shared.Tokens(lm)
     prompts = tokens.prompts([e.prompt for e in examples])
     answers = tokens.answers([e.prompt for e in examples], [e.completion for e in examples])
-    return [
-        {"input_ids": [*prompt, *answer], "labels": [*([-100] * len(prompt)), *answer]}
-        for prompt, answer in zip(prompts, answers, strict=True)
-    ]
+    rows = []
+    for example, prompt, answer in zip(examples, prompts, answers, strict=True):
+        left = min(skip, len(answer)) if example.teacher and example.kind == "reference" else 0
+        labels = [*([IGNORED] * (len(prompt) + left)), *answer[left:]]
+        rows.append({"input_ids": [*prompt, *answer], "labels": labels})
+    return rows
+
+
+def _shown(
+    model: Any,
+    lm: HasWeights,
+    examples: Sequence[Example],
+    block: ExamplesBlock,
+    setting: shared.Setting,
+    report: Reporter,
+) -> tuple[dict[str, distill.Shown], dict[str, str]]:
+    """What the frozen model shows for the examples with a teacher, by id, and why it cannot for others."""
+    rows = distill.rows_of(lm, examples)
+    if not rows:
+        return {}, {}
+    dropped = shared.unreadable(model, [{"input_ids": ids} for ids, _ in rows.values()], list(rows))
+    rows = {name: row for name, row in rows.items() if name not in dropped}
+    report.note(f"{setting.phase}: the model as it is shows {len(rows)} answers")
+    shown = distill.shown(model, rows, block.top_k, setting.tokens, rest=block.rest)
+    dropped |= {name: "out of memory with the page in view" for name in rows if name not in shown}
+    return shown, dropped
+
+
+class _Collator:
+    """Pads a batch on the right, and says which teacher each row has (-1: none)."""
+
+    def __init__(self, pad: int) -> None:
+        self._pad = pad
+
+    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Tensor]:
+        longest = max(len(row["input_ids"]) for row in rows)
+
+        def padded(column: str, value: int) -> Tensor:
+            return torch.tensor([[*row[column], *[value] * (longest - len(row[column]))] for row in rows])
+
+        return {
+            "input_ids": padded("input_ids", self._pad),
+            "labels": padded("labels", IGNORED),
+            "attention_mask": torch.tensor(
+                [[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows]
+            ),
+            "teacher": torch.tensor([row["teacher"][0] for row in rows]),
+        }
 
 
 class _Trainer(SFTTrainer):  # type: ignore[misc]
+    teachers: Sequence[distill.Shown] = ()
+    rest = False
+
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
 
@@ -77,23 +157,48 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean negative log-likelihood of the learned tokens of the batch."""
-        core = self.accelerator.unwrap_model(model)
-        head = core.get_output_embeddings()
-        if core is not model or head is None or return_outputs:  # several devices, or an unusual model
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=-100)
-        learned = targets != -100
-        hook = head.register_forward_pre_hook(lambda _, given: (given[0][learned],))
-        try:
-            logits = model(
-                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
-            ).logits
-        finally:
-            hook.remove()
-        loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
+        """Mean over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence."""
+        chosen = inputs.pop("teacher")
+        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
+        learned = targets != IGNORED
+        logits = self._logits(model, inputs, learned)
+        if self.teachers:
+            teacher = self._taught(chosen, targets, learned)
+            loss = distill.divergence(logits, teacher, rest=self.rest).sum()
+        else:
+            loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
         count = learned.sum() if num_items_in_batch is None else num_items_in_batch
         return loss / torch.as_tensor(count).clamp(min=1)
+
+    def _logits(self, model: Any, inputs: Any, learned: Tensor) -> Tensor:
+        """(learned positions, vocabulary); several devices and unusual models compute the others too."""
+        given = {
+            "input_ids": inputs["input_ids"],
+            "attention_mask": inputs["attention_mask"],
+            "use_cache": False,
+        }
+        core = self.accelerator.unwrap_model(model)
+        head = core.get_output_embeddings()
+        if core is not model or head is None:
+            return torch.as_tensor(model(**given).logits[learned])
+        hook = head.register_forward_pre_hook(lambda _, states: (states[0][learned],))
+        try:
+            return torch.as_tensor(model(**given).logits)
+        finally:
+            hook.remove()
+
+    def _taught(self, chosen: Tensor, targets: Tensor, learned: Tensor) -> distill.Shown:
+        """What each learned position is to be like, row by row."""
+        kept = self.teachers[0].tokens.shape[1]
+        found = distill.one_hot(targets[learned], kept)
+        start = 0
+        for place, count in zip(chosen.tolist(), learned.sum(1).tolist(), strict=True):
+            if place >= 0 and count:
+                shown = self.teachers[place].to(targets.device)
+                found.tokens[start : start + count] = shown.tokens[-count:]  # without those that are skipped
+                found.logs[start : start + count] = shown.logs[-count:]
+            start += count
+        return found
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         # past TRL's own metrics, which its loss would have collected

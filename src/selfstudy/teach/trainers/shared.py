@@ -47,12 +47,13 @@ class Setting:
 
     Attributes:
         phase: what the phase is called in records.
+        lora: the adapter; None: all weights are trained, and there is none (benchmarks/on_real/teach.py).
         tokens: most tokens of one forward pass; a larger batch is cut and its gradients are summed.
     """
 
     arm: TrainedArm
     phase: str
-    lora: LoraBlock
+    lora: LoraBlock | None
     seed: int
     tokens: int = 16_384
 
@@ -130,19 +131,34 @@ def merged(model: Any) -> Any:
 def readable(
     model: Any, rows: Sequence[TokenRow], names: Sequence[str], limit: int | None = None
 ) -> tuple[list[TokenRow], dict[str, str]]:
-    """The rows that the model can read, and why not the others, by name.
+    """The rows that the model can read, and why not the others, by name (`unreadable`).
+
+    Raises:
+        ModelError: it can read none of them.
+    """
+    dropped = unreadable(model, rows, names, limit)
+    kept = [row for row, name in zip(rows, names, strict=True) if name not in dropped]
+    if not kept:
+        raise ModelError(
+            f"none of the {len(rows)} examples can be trained on; the first: {next(iter(dropped.values()))}",
+            "use a model with a longer context, or shorter passages: gather.chunk_tokens, teach.sft.reading",
+        )
+    return kept, dropped
+
+
+def unreadable(
+    model: Any, rows: Sequence[TokenRow], names: Sequence[str], limit: int | None = None
+) -> dict[str, str]:
+    """The rows that the model cannot read, by name, and why.
 
     A row is token ids by column; `prompt_ids`, where there is one, comes before each other column.
 
     Args:
         limit: most tokens of a sequence; None: the model's context.
-
-    Raises:
-        ModelError: it can read none of them.
     """
     limit = limit or getattr(model.config.get_text_config(), "max_position_embeddings", None)
     size = model.get_input_embeddings().weight.shape[0]
-    kept, dropped = [], {}
+    dropped = {}
     for row, name in zip(rows, names, strict=True):
         count = length(row)
         unknown = max(max(ids, default=0) for ids in row.values())
@@ -150,14 +166,7 @@ def readable(
             dropped[name] = f"{count} tokens with the answer; the model reads {limit}"
         elif unknown >= size:
             dropped[name] = f"token {unknown} has no embedding in the model, which has {size}"
-        else:
-            kept.append(row)
-    if not kept:
-        raise ModelError(
-            f"none of the {len(rows)} examples can be trained on; the first: {next(iter(dropped.values()))}",
-            "use a model with a longer context, or shorter passages: gather.chunk_tokens, teach.sft.reading",
-        )
-    return kept, dropped
+    return dropped
 
 
 def length(row: TokenRow) -> int:
@@ -180,13 +189,13 @@ def own_tokenizer(lm: HasWeights) -> Any:
     return tokenizer
 
 
-def build(trainer: Callable[..., T], model: Any, lora: LoraBlock, **options: Any) -> T:
-    """A trainer of class `trainer` that trains a new LoRA adapter on `model`.
+def build(trainer: Callable[..., T], model: Any, lora: LoraBlock | None, **options: Any) -> T:
+    """A trainer of class `trainer` that trains a new LoRA adapter on `model`, or without one all its weights.
 
     Raises:
         ModelError: the model has no such modules, or peft cannot adapt them.
     """
-    config = lora_targets.lora_config(model, lora)
+    config = lora and lora_targets.lora_config(model, lora)
     try:
         return trainer(model=model, peft_config=config, **options)
     except ValueError as error:

@@ -1,7 +1,8 @@
 """Pages in which the answer is another one, so that only who reads them gets it right.
 
-A model that was taught the answer, or knew it, could ignore a true page and still be right.  Pure functions
-over strings; it knows nothing of records, models or stages.
+A model that was taught the answer, or knew it, could ignore a true page and still be right.  So verify asks
+for reading from such pages, and teach rehearses it on others.  Pure functions over strings; it knows nothing
+of records, models or stages.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ _TRIED, _LONGEST = 100, 1_000
 
 
 class Changed(NamedTuple):
-    """A page, and what it answers now."""
+    """A page, what it answers now, and the reference with that answer; empty if the old one is not in it."""
 
     page: str
     answer: str
+    statement: str
 
 
 def swapped(
@@ -50,7 +52,9 @@ def swapped(
         for at in chain(nearest, distinct[:_TRIED]):
             if f" {forms[at]} " not in there:
                 other = told[at][1]
-                found[i] = Changed(_whole(own).sub(other.replace("\\", r"\\"), pages[i]), other)
+                other_form = other.replace("\\", r"\\")
+                statement, places = _whole(own).subn(other_form, expected[i].statement)
+                found[i] = Changed(_whole(own).sub(other_form, pages[i]), other, statement if places else "")
                 break
     return found
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from selfstudy.judging.correctness import Expected
+from selfstudy.judging.counterfactual import swapped
 from selfstudy.text import contains
-from selfstudy.verify.counterfactual import swapped
 
 FIJI = "Fiji is a country. Its capital is Suva. Suva has a harbour."
 PERU = "Peru is a country. Its capital is Lima."
@@ -17,7 +17,7 @@ CAPITALS = ["What is the capital of Fiji?", "What is the capital of Peru?"]
 
 def test_with_a_key_the_accepted_text_is_swapped_everywhere() -> None:
     both = [Expected(("Suva City", "Suva"), ""), Expected(("Lima",), "")]
-    assert swapped(CAPITALS, both, [FIJI, PERU]) == [
+    assert [new and new[:2] for new in swapped(CAPITALS, both, [FIJI, PERU])] == [
         ("Fiji is a country. Its capital is Lima. Lima has a harbour.", "Lima"),
         ("Peru is a country. Its capital is Suva.", "Suva"),
     ]
@@ -29,7 +29,10 @@ def test_without_a_key_what_the_reference_adds_is_swapped() -> None:
         Expected((), "Lima is the capital of Peru."),
     ]
     found = swapped(CAPITALS, both, [FIJI, PERU])
-    assert [new and new[1] for new in found] == ["Lima", "Suva"]
+    assert [new and new[1:] for new in found] == [
+        ("Lima", "The capital of Fiji is Lima."),
+        ("Suva", "Suva is the capital of Peru."),
+    ]
 
 
 def test_references_worded_alike_swap_with_each_other() -> None:

@@ -1,0 +1,109 @@
+"""Distillation: what the frozen model shows along given answers, and how far the student is from it.
+
+    D_t = sum over v of p(v) (log p(v) - log q(v))      forward KL(teacher || student) at position t
+
+p is the model before this phase with the evidence in its prompt, q the same model in training, without it
+(methods-more A; Shenfeld et al. 2026, arXiv 2601.19897).  Forward, not reverse: to a new name the student
+gives next to nothing, and reverse KL weighs by what the student gives.  The teacher never changes, so each
+example is shown once, before the training, and of each distribution only the most probable tokens are kept.
+
+Knows nothing of trainers and of what the prompts hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from selfstudy.models.base import HasWeights
+from selfstudy.models.local import weights
+from selfstudy.models.local.encoding import Answered
+from selfstudy.models.local.forward import Forward
+from selfstudy.models.local.scoring import LogprobScorer, most_probable
+from selfstudy.records import Example
+from selfstudy.teach.trainers import shared
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The frozen model's distributions at some positions.
+
+    Attributes:
+        tokens: (positions, kept) token ids.
+        logs: (positions, kept) natural-log probabilities; of what is not kept at all -inf.
+    """
+
+    tokens: Tensor
+    logs: Tensor
+
+    def to(self, device: Any) -> Shown:
+        return Shown(self.tokens.to(device), self.logs.to(device))
+
+
+def shown(
+    model: Any, rows: Mapping[str, tuple[list[int], int]], top_k: int, budget: int, *, rest: bool
+) -> dict[str, Shown]:
+    """The model's own distributions at the answers of `rows`, by name; memory may be too short for some.
+
+    Args:
+        model: a transformers model without the adapter that is to be trained.
+        rows: the prompt's and the answer's tokens, and how many of these are the answer's.
+        top_k: tokens kept at a position.
+        budget: most tokens of a batch.
+        rest: see `divergence`; else the kept ones are renormalised.
+    """
+    names = list(rows)
+    items = [Answered(i, *rows[name]) for i, name in enumerate(names)]
+    found: dict[str, Shown] = {}
+    scorer = LogprobScorer(model, Forward(model))
+    with weights.answering(model):
+        for index, values in scorer.read(items, budget, most_probable(top_k)):
+            if not len(values):
+                continue
+            logs = values[..., 1]
+            logs = logs if rest else logs - logs.logsumexp(-1, keepdim=True)
+            found[names[index]] = Shown(values[..., 0].long().cpu(), logs.float().cpu())
+    return found
+
+
+def one_hot(targets: Tensor, kept: int) -> Shown:
+    """The distributions that give all to the tokens `targets`, so that D_t is the negative log-likelihood."""
+    tokens = targets[:, None].expand(-1, kept).clone()
+    logs = torch.full(tokens.shape, -torch.inf, device=targets.device)
+    logs[:, 0] = 0.0
+    return Shown(tokens, logs)
+
+
+def divergence(logits: Tensor, teacher: Shown, *, rest: bool = False) -> Tensor:
+    """Forward KL in nats at each position: (positions,).
+
+    Args:
+        logits: the student's, (positions, vocabulary).
+        rest: what the teacher's other tokens have counts as one more token.
+    """
+    logits = logits.float()
+    q = logits.gather(1, teacher.tokens) - logits.logsumexp(1, keepdim=True)
+    p = teacher.logs.exp()
+    found = torch.where(p > 0, p * (teacher.logs - q), 0.0).sum(1)
+    if rest:
+        # where all is kept (a target given as it is) the teacher's rest is 0, and nothing is added
+        left = (1 - p.sum(1)).clamp(min=0)
+        others = (1 - q.exp().sum(1)).clamp(min=torch.finfo(q.dtype).tiny)
+        found = found + torch.where(left > 1e-6, left * (left.clamp(min=1e-6).log() - others.log()), 0.0)
+    return found
+
+
+def rows_of(lm: HasWeights, examples: Sequence[Example]) -> dict[str, tuple[list[int], int]]:
+    """What the frozen model reads for each example that has a teacher, by id: the same answer tokens last."""
+    chosen = list({e.id: e for e in examples if e.teacher}.values())
+    tokens = shared.Tokens(lm)
+    prompts = tokens.prompts([e.teacher for e in chosen])
+    answers = tokens.answers([e.prompt for e in chosen], [e.completion for e in chosen])
+    return {
+        e.id: ([*prompt, *answer], len(answer))
+        for e, prompt, answer in zip(chosen, prompts, answers, strict=True)
+    }
