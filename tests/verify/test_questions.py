@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.models.base import chat
 from selfstudy.prompts import Prompts
-from selfstudy.records import Question, Rewording
+from selfstudy.records import Example, Question, Rewording
 from selfstudy.run import Round, Run
 from selfstudy.run.split import held_out
 from selfstudy.verify.questions import plan
@@ -42,6 +43,18 @@ def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round_: Round) -
     assert f"Document: The mayor of Town0 is {other}. It is" in reading[0].chat(Prompts())[-1].content
     assert plan(round_, TownKey()) == items
     assert not [i for i in plan(round_, None) if i.wording == "novel"]
+
+
+def test_pages_that_reading_was_rehearsed_with_are_no_test(round_: Round) -> None:
+    before = {i.question_id for i in plan(round_, None) if i.target == "reading"}
+    used = sorted(before)[:3]
+    round_.append(
+        Example(prompt=chat("Read."), completion=f"It is {name}.", question_id=name, kind="swapped")
+        for name in used
+    )
+    after = [i for i in plan(round_, None) if i.target == "reading"]
+    assert {i.question_id for i in after} == before - set(used)
+    assert len([i for i in plan(round_, None) if i.target == "gap" and i.wording == "original"]) == GAPS
 
 
 def test_a_wording_trained_for_another_question_is_no_test(round_: Round) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -191,10 +192,10 @@ def test_log_probabilities_of_what_does_not_fit_into_memory_are_left_out(
     expected = lm.logprobs(asked, ["Paris."] * 4)
     score, freed = lm._scorer._score, []
 
-    def short_of_memory(items: Sequence[Answered]) -> list[list[float]]:
+    def short_of_memory(items: Sequence[Answered], *how: Any) -> list[Any]:
         if len(items) > 1 or len(items[0].tokens) > 40:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return score(items)
+        return score(items, *how)
 
     monkeypatch.setattr(lm._scorer, "_score", short_of_memory)
     monkeypatch.setattr(loading, "free_memory", freed.append)

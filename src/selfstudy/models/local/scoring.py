@@ -49,7 +49,7 @@ class LogprobScorer:
             size = self._size(items, budget)
             scored: list[Tensor] | None = None
             try:
-                scored = self._read(items[:size], reader)
+                scored = self._score(items[:size], reader)
             except RuntimeError as error:
                 if not loading.is_out_of_memory(error):
                     raise
@@ -76,7 +76,7 @@ class LogprobScorer:
         return len(items)
 
     @torch.inference_mode()
-    def _read(self, items: Sequence[Answered], reader: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
+    def _score(self, items: Sequence[Answered], reader: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
         length = max(len(item.tokens) for item in items)
         gaps = [length - len(item.tokens) for item in items]
         tokens = torch.tensor(

@@ -1,7 +1,8 @@
 """Training on answers: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
 
 An example with a teacher is learned as a distribution (distill.py), one without as the text it is.  The
-vocabulary layer runs on the positions that are learned, not on the prompt; loss and gradients are the same.
+vocabulary layer runs on the positions that are learned, not on the prompt, and what prompts share is run once
+(packed.py); loss and gradients are the same.
 What else was tried, and how fast each is: docs/decisions/0006-one-pass-a-batch.md.
 """
 
@@ -22,7 +23,7 @@ from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import DistillBlock, ExamplesBlock
 from selfstudy.records import Example
-from selfstudy.teach.trainers import distill, fast_lora, shared
+from selfstudy.teach.trainers import distill, fast_lora, packed, shared
 
 IGNORED = -100
 """What stands in the labels where nothing is learned."""
@@ -75,6 +76,7 @@ def train(
         )
         trainer.teachers = [shown[name] for name in names]
         trainer.rest = block.rest
+        trainer.packing = packed.Packing()
         fast_lora.accelerate(trainer.model)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped | unshown)
 
@@ -145,6 +147,7 @@ class _Collator:
 class _Trainer(SFTTrainer):  # type: ignore[misc]
     teachers: Sequence[distill.Shown] = ()
     rest = False
+    packing: packed.Packing
 
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
@@ -181,6 +184,8 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         head = core.get_output_embeddings()
         if core is not model or head is None:
             return torch.as_tensor(model(**given).logits[learned])
+        if batch := self.packing.pack(model, core, given["input_ids"], given["attention_mask"]):
+            return packed.forward(model, batch, batch.places[learned])
         hook = head.register_forward_pre_hook(lambda _, states: (states[0][learned],))
         try:
             return torch.as_tensor(model(**given).logits)

@@ -1,0 +1,132 @@
+"""Which way of teaching serves a real model?  One lesson, every arm with the same number of optimizer steps.
+
+An arm is an adapter trained on gaps of the model (on_real/lesson.py): what it learned, in wordings that it
+was trained on, held-out and novel ones, and what it forgot: known questions that were never replayed, reading
+from pages with another answer, natural text.  `benchmarks/teach.py --real` is the same with choices.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from on_real import lesson
+from on_real.drift import Drift
+from on_real.model import model as real_model
+from selfstudy.models import load_lm
+from selfstudy.models.local.lm import LocalLM
+from selfstudy.progress import Silent
+from selfstudy.recipe import DistillBlock, ExamplesBlock, LocalModel, LoraBlock, Recipe, SFTBlock
+from selfstudy.teach.phases import PHASES, Student
+from selfstudy.teach.trainers import shared
+
+GAPS, REPLAYED, KNOWN = 40, 40, 160
+STEPS, BATCH, RATE = 60, 16, 5e-4
+NONE: dict[str, Any] = {"replay": 0, "reading": 0}
+REPLAY: dict[str, Any] = {"replay": 1, "reading": 0}
+ALL: dict[str, Any] = {"replay": 0.5, "reading": 0, "swapped": 0.5, "neutral": 0.25}
+ARMS: dict[str, dict[str, Any]] = {
+    "sft": {"type": "sft", **NONE},
+    "sft + replay": {"type": "sft", **REPLAY},
+    "sft + reading": {"type": "sft", **REPLAY, "swapped": 0.5},
+    "sft + all": {"type": "sft", **ALL},
+    "MixSD + all": {"type": "distill", "targets": "mixed", **ALL},
+    "distill": {"type": "distill", **NONE},
+    "distill + all": {"type": "distill", **ALL},
+    "distill + all, no replay": {"type": "distill", **ALL, "replay": 0},
+    "distill + all, r 8": {"type": "distill", **ALL, "r": 8},
+    "distill + all, r 64": {"type": "distill", **ALL, "r": 64},
+    "sft, all weights": {"type": "sft", **NONE, "r": 0, "learning_rate": 2e-5},
+}
+"""By name; `r` is the adapter's rank (16), 0 for none: all weights are trained."""
+COLUMNS = ("gaps", "held-out", "novel", "known", "reading", "perplexity", "kl", "seconds", "steps")
+
+
+def run(seeds: Sequence[int]) -> dict[str, Any]:
+    """Every arm on every seed; prints the table."""
+    return compare(list(ARMS), seeds)
+
+
+def compare(names: Sequence[str], seeds: Sequence[int], out: Path | None = None) -> dict[str, Any]:
+    """The figures of some arms; written to `out` as they come, and those that stand there are kept."""
+    found: dict[str, Any] = json.loads(out.read_text()) if out and out.exists() else {}
+    lm: Any = load_lm(LocalModel(path=str(real_model())))
+    asked = lesson.asked(lm)
+    drift = Drift(lm)
+    print(f"{'':30}" + "".join(f"{name:>11}" for name in COLUMNS), flush=True)
+    for seed in seeds:
+        material = lesson.material(asked, Recipe(seed=seed), gaps=GAPS, replayed=REPLAYED, known=KNOWN)
+        for name in ("before", *names):
+            key = f"{name} | {seed}"
+            if key not in found:
+                found[key] = (
+                    measured(lm, material, drift)
+                    if name == "before"
+                    else arm(lm, material, drift, dict(ARMS[name]), seed)
+                )
+                if out:
+                    out.write_text(json.dumps(found, indent=1))
+            _print(key, found[key])
+    return found
+
+
+def arm(
+    lm: Any, material: lesson.Material, drift: Drift, options: dict[str, Any], seed: int
+) -> dict[str, Any]:
+    """Trains one arm for STEPS steps and measures it."""
+    kind, rank = options.pop("type"), options.pop("r", 16)
+    settings = {"learning_rate": RATE, "batch_size": BATCH, **options}
+    block_type = {"sft": SFTBlock, "distill": DistillBlock}[kind]
+    block: ExamplesBlock = block_type(**settings)
+    started = time.perf_counter()
+    dropped: dict[str, str] = {}
+    student = Student(False, lambda: lm, None, Silent(), dropped.__setitem__)  # type: ignore[arg-type]
+    items = PHASES[kind].data(material.lesson, block, student)
+    block = block.model_copy(update={"epochs": STEPS / math.ceil(len(items) / BATCH)})
+    setting = shared.Setting(
+        arm="taught",
+        phase=kind,
+        lora=LoraBlock(r=rank, alpha=2 * rank, dropout=0.0) if rank else None,
+        seed=seed,
+    )
+    trained = PHASES[kind].load().train(shared.training_copy(lm), lm, items, block, setting, Silent())
+    seconds = time.perf_counter() - started
+    model = shared.merged(trained.model)
+    taught = LocalLM.around(model, lm.tokenizer, style=lm.style)
+    return {
+        **measured(taught, material, drift),
+        "seconds": seconds,
+        "steps": trained.steps[-1].step,
+        "examples": len(items),
+        "dropped": len(dropped) + len(trained.dropped),
+        "losses": [round(step.loss, 4) for step in trained.steps[:: max(1, len(trained.steps) // 10)]],
+    }
+
+
+def measured(lm: Any, material: lesson.Material, drift: Drift) -> dict[str, Any]:
+    """Shares of right answers by kind of question, and how far the model moved elsewhere."""
+    said = lesson.answers(lm, [test.chat for test in material.tests])
+    right: dict[str, list[bool]] = {}
+    for test, answer in zip(material.tests, said, strict=True):
+        right.setdefault(test.kind, []).append(lesson.states(answer, [test.value], test.asked))
+    if folder := os.environ.get("SELFSTUDY_BENCHMARK_ANSWERS"):
+        lines = [json.dumps([t.kind, t.asked, t.value, a]) for t, a in zip(material.tests, said, strict=True)]
+        Path(folder, f"answers-{time.time_ns()}.jsonl").write_text("\n".join(lines))
+    return {
+        **{kind: sum(some) / len(some) for kind, some in right.items()},
+        "counts": {kind: len(some) for kind, some in right.items()},
+        **drift.of(lm.model),
+    }
+
+
+def _print(name: str, figures: dict[str, Any]) -> None:
+    cells = [figures.get(column) for column in COLUMNS]
+    shown = [
+        "-" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells
+    ]
+    print(f"{name:30}" + "".join(f"{cell:>11}" for cell in shown), flush=True)
