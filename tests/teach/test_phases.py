@@ -91,7 +91,9 @@ def test_defaults_follow_what_is_trained_and_how_much() -> None:
 
 def test_phases_in_any_order_end_in_one_adapter(tiny_llama: Path, tmp_path: Path) -> None:
     plan = [{"type": "dpo", **QUICK}, {"type": "sft", **QUICK}, {"type": "dpo", **QUICK}]
-    round_, models = lesson(tmp_path / "run", tiny_llama, method=None, sft={}, dpo={}, distill={}, phases=plan)
+    round_, models = lesson(
+        tmp_path / "run", tiny_llama, method=None, sft={}, dpo={}, distill={}, phases=plan
+    )
     folder = run_teach(round_, models, Prompts(), Silent())
     assert folder is not None
     assert adapters.require_plain(folder)["r"] == 3 * 4
