@@ -81,6 +81,8 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("probe.ask=[{method: open, count: 3, questions: true}]", "only the method external takes questions"),
         ("probe.ask=[{method: external, count: 3, source: ./none.txt}]", "probe.ask.0.source: no file at"),
         ("teach.lora.target_modules=[1]", "teach.lora.target_modules"),
+        ("probe.samples=0", "probe.samples = 0: the scorer selfcheck-nli needs 1 or more"),
+        ("probe={samples: 1, scorer: p-true, compare: [semantic-entropy]}", "semantic-entropy needs 2"),
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
     ],
 )
@@ -94,14 +96,14 @@ def test_a_model_without_a_type_is_a_local_one() -> None:
 
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
-    path = write(tmp_path, "libary: x\nprobe: {threshold: 2, samples: 0}\nverify: {marign: 0.1}\n")
+    path = write(tmp_path, "libary: x\nprobe: {threshold: 2, samples: -1}\nverify: {marign: 0.1}\n")
     message = refusal(path)
     assert "4 problems" in message
     for part in (
         "libary",
         "did you mean library?",
         "probe.threshold = 2",
-        "probe.samples = 0",
+        "probe.samples = -1",
         "verify.margin?",
     ):
         assert part in message

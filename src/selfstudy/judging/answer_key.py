@@ -14,7 +14,7 @@ from selfstudy.files.rows import MalformedError, parse_line, shown
 from selfstudy.records import Truth
 from selfstudy.text import folded
 
-FIELDS = frozenset({"question", "answer", "known", "novel"})
+FIELDS = frozenset({"question", "answer", "known", "novel", "topic"})
 
 
 class AnswerKey(Protocol):

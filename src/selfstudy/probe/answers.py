@@ -43,7 +43,7 @@ def answer(
     """One record per question, in order: its passage (greedy) with its samples, or why not.
 
     All completions of a question share one prompt.  A failed sample stays in the answer, marked by its
-    `error`, and is not scored; without a passage or without any sample there is no answer.
+    `error`, and is not scored; without a passage, or if all its samples failed, there is no answer.
 
     Args:
         sampling: how, with a passage first; it draws `n` samples, or with `stop` at most as many.
@@ -127,7 +127,7 @@ class _Draft:
         assert self.passage is not None
         if self.passage.error is not None:
             return self._failure(f"no passage: {self.passage.error}")
-        if all(sample.error is not None for sample in self.samples):
+        if self.samples and all(sample.error is not None for sample in self.samples):
             return self._failure(f"no sample: {self.samples[0].error}")
         return Answer(question_id=self.question.id, passage=self.passage, samples=tuple(self.samples))
 
@@ -136,12 +136,14 @@ class _Draft:
 
 
 def _waves(samples: int, stop: Stop | None) -> Iterator[tuple[int, int]]:
-    """(number of the first sample, how many) of each wave."""
+    """(number of the first sample, how many) of each wave; the first brings the passage, samples or none."""
     first, n = 0, samples if stop is None else stop.rule.first
-    while first < samples:
+    while True:
         yield first, min(n, samples - first)
         first += n
         n = samples if stop is None else stop.rule.wave
+        if first >= samples:
+            return
 
 
 def _unsettled(unfinished: Sequence[_Draft], wave: int, rest: int, stop: Stop) -> list[_Draft]:

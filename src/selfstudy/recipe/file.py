@@ -31,6 +31,7 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.models import NAMES_OF_STORES
+from selfstudy.recipe.probe import SCORER_FACTS
 from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 from selfstudy.records import digest
 from selfstudy.secrets import NOT_SHOWN, names_secret, without_secrets
@@ -367,6 +368,11 @@ def _conflicts(recipe: Recipe) -> list[str]:
             f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
+    problems += (
+        f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {SCORER_FACTS[name].samples} or more"
+        for name in recipe.probe.scorers
+        if recipe.probe.samples < SCORER_FACTS[name].samples
+    )
     problems += _without_logprobs(recipe)
     if recipe.budget.money is not None:
         problems += _unpriced(recipe, recipe.budget.money)
@@ -392,11 +398,8 @@ def _conflicts(recipe: Recipe) -> list[str]:
 def _without_logprobs(recipe: Recipe) -> Iterator[str]:
     """Scorers that would fail for every answer."""
     block = recipe.probe.model or recipe.model
-    used = {recipe.probe.scorer, *recipe.probe.compare}
-    if "ensemble" in used:
-        used |= {*recipe.probe.ensemble}
     for name in NEED_LOGPROBS:
-        if name not in used:
+        if name not in recipe.probe.scorers:
             continue
         if isinstance(block, RemoteModel) and not block.logprobs:
             yield (

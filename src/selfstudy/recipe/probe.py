@@ -48,6 +48,7 @@ ScorerName = Literal[
     "semantic-entropy-discrete",
     "p-true",
     "predictive-entropy",
+    "passage-likelihood",
     "ensemble",
 ]
 
@@ -58,11 +59,13 @@ class ScorerFacts:
 
     Attributes:
         mean_over_samples: its value is a mean of one number in [0, 1] per sample, which `adaptive` needs.
+        samples: how many of them it needs at least; 0: the passage alone will do.
         logprobs: it needs the log-probabilities of the answers, which a server gives only when asked.
         prompts: with which it asks a language model; a calibration is for these texts only.
     """
 
     mean_over_samples: bool = False
+    samples: int = 1
     logprobs: bool = False
     prompts: tuple[str, ...] = ()
 
@@ -74,11 +77,12 @@ SCORER_FACTS: dict[ScorerName, ScorerFacts] = {
     "selfcheck-embedding": ScorerFacts(mean_over_samples=True),
     "agreement": ScorerFacts(mean_over_samples=True),
     "bsdetector": ScorerFacts(prompts=("grade",)),
-    "semantic-entropy": ScorerFacts(logprobs=True),
-    "semantic-entropy-discrete": ScorerFacts(),
-    "p-true": ScorerFacts(prompts=("grade",)),
+    "semantic-entropy": ScorerFacts(samples=2, logprobs=True),
+    "semantic-entropy-discrete": ScorerFacts(samples=2),
+    "p-true": ScorerFacts(samples=0, prompts=("grade",)),
     "predictive-entropy": ScorerFacts(logprobs=True),
-    "ensemble": ScorerFacts(),
+    "passage-likelihood": ScorerFacts(samples=0, logprobs=True),
+    "ensemble": ScorerFacts(samples=0),
 }
 """A row per scorer; what builds it is in probe/scorers/table.py."""
 
@@ -103,8 +107,11 @@ class ProbeBlock(Block):
     model: ModelBlock | None = None
     """What is probed, where that is not the recipe's `model`: the same weights behind a faster engine."""
     ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
-    samples: Annotated[int, Field(ge=1, le=100)] = 10
-    """How often a question is answered, beside the passage; how: see `answering`."""
+    samples: Annotated[int, Field(ge=0, le=100)] = 10
+    """How often a question is answered, beside the passage; how: see `answering`.
+
+    0: only the passage, for scorers that need no more.
+    """
     scorer: ScorerName = "selfcheck-nli"
     """The one whose score decides what is inconsistent."""
     compare: tuple[ScorerName, ...] = ()
@@ -115,6 +122,12 @@ class ProbeBlock(Block):
     """A score above it = inconsistent. None: the one calibrated for these models and settings, else 0.5."""
     adaptive: AdaptiveBlock | None = None
     """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
+
+    @property
+    def scorers(self) -> tuple[ScorerName, ...]:
+        """All that score: the one that decides, those compared, and the members of an ensemble among them."""
+        named = (self.scorer, *self.compare)
+        return tuple(dict.fromkeys((*named, *(self.ensemble if "ensemble" in named else ()))))
 
     @field_validator("ensemble")
     @classmethod

@@ -220,10 +220,12 @@ def fingerprint(recipe: Recipe, scorer: str) -> dict[str, Any]:
     """What a hallucination score depends on: every model, and how answers are drawn and judged."""
     probe, answering = recipe.probe, recipe.answering
     models = _models(recipe)
+    members = probe.ensemble if scorer == "ensemble" else (scorer,)
+    sampled = any(name not in SCORER_FACTS or SCORER_FACTS[name].samples for name in members)
     return {
         **{name: None if block is None else _identity(block) for name, block in models.items()},
-        "samples": probe.samples,
-        "temperature": answering.temperature,
+        "samples": probe.samples if sampled else None,
+        "temperature": answering.temperature if sampled else None,
         "repetition_penalty": answering.repetition_penalty,
         "max_new_tokens": answering.max_new_tokens,
         "prompts": _prompts(recipe, scorer),

@@ -289,9 +289,6 @@ def _answering(plan: _Plan) -> Iterator[Work]:
 def _judging(plan: _Plan) -> Iterator[Work]:
     """What scorers ask a language model."""
     block = plan.recipe.probe
-    names: set[ScorerName] = {block.scorer, *block.compare}
-    if "ensemble" in names:
-        names |= set(block.ensemble)
     asked: dict[ScorerName, tuple[float, float]] = {
         "selfcheck-llm": (plan.questions * block.samples * SENTENCES, 1.0),
         "bsdetector": (plan.questions, float(GRADINGS)),
@@ -301,7 +298,7 @@ def _judging(plan: _Plan) -> Iterator[Work]:
         "grade": plan.tokens("grade", question=QUESTION, answer=QUESTION),
         "support": plan.tokens("support", context=QUESTION, sentence=QUESTION),
     }
-    for name in sorted(names):
+    for name in sorted(block.scorers):
         if not SCORER_FACTS[name].prompts:
             continue
         chats, each = asked[name]

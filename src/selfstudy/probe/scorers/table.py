@@ -17,6 +17,7 @@ from selfstudy.probe.scorers.base import Remembering, Scorer
 from selfstudy.probe.scorers.bsdetector import BSDetector
 from selfstudy.probe.scorers.ensemble import Ensemble, Weights
 from selfstudy.probe.scorers.p_true import PTrue
+from selfstudy.probe.scorers.passage_likelihood import PassageLikelihood
 from selfstudy.probe.scorers.predictive_entropy import PredictiveEntropy
 from selfstudy.probe.scorers.sample_agreement import SampleAgreement
 from selfstudy.probe.scorers.selfcheck_embedding import SelfCheckEmbedding
@@ -63,6 +64,7 @@ SCORERS: dict[str, Callable[[Tools], Scorer]] = {
     "semantic-entropy-discrete": lambda tools: SemanticEntropy(tools.models.nli, discrete=True),
     "p-true": lambda tools: PTrue(tools.models.lm, tools.prompts),
     "predictive-entropy": lambda tools: PredictiveEntropy(),
+    "passage-likelihood": lambda tools: PassageLikelihood(),
     "ensemble": lambda tools: Ensemble(
         [make_scorer(name, tools) for name in dict.fromkeys(tools.block.ensemble)], tools.weights
     ),
