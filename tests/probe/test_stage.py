@@ -172,12 +172,14 @@ def test_a_scorer_of_the_passage_alone_needs_no_samples(tmp_path: Path) -> None:
     student = Student()
     turn = probe(tmp_path / "run", student, samples=0, scorer="passage-likelihood")
     answers, scores = turn.read(Answer), turn.read(Score)
-    assert len(answers) >= 30 and all(answer.passage.text and not answer.samples for answer in answers)
+    assert len(answers) >= 30
+    assert all(answer.passage.text and not answer.samples for answer in answers)
     assert [score.question_id for score in scores] == [answer.question_id for answer in answers]
     assert all(score.value is not None for score in scores)
     broken = probe(tmp_path / "broken", Student("of Fiji? Answer"), samples=0, scorer="passage-likelihood")
     failed = [failure.message for failure in broken.read(Failure) if "passage" in failure.message]
-    assert failed and set(failed) == {"no passage: out of luck"}
+    assert failed
+    assert set(failed) == {"no passage: out of luck"}
 
 
 def test_a_missing_source_is_found_before_anything_is_asked(tmp_path: Path) -> None:

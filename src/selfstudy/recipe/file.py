@@ -369,9 +369,9 @@ def _conflicts(recipe: Recipe) -> list[str]:
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
         )
     problems += (
-        f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {SCORER_FACTS[name].samples} or more"
+        f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {fewest} or more"
         for name in recipe.probe.scorers
-        if recipe.probe.samples < SCORER_FACTS[name].samples
+        if recipe.probe.samples < (fewest := SCORER_FACTS[name].samples)
     )
     problems += _without_logprobs(recipe)
     if recipe.budget.money is not None:

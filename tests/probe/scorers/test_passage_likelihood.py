@@ -25,12 +25,15 @@ def test_it_is_the_summed_negative_log_probability_on_a_line_from_0_to_1() -> No
 
 def test_long_answers_are_told_apart() -> None:
     less, more = scores_of("passage-likelihood", passage(-200.0), passage(-201.0))
-    assert less.value is not None and more.value is not None
+    assert less.value is not None
+    assert more.value is not None
     assert less.value < more.value < 1.0
 
 
 def test_what_has_no_log_probability_is_no_score() -> None:
     imported, unasked, empty = passage(0.0, tokens=0), passage(nan), passage(-1.0, text=" ")
     for value, error in score("passage-likelihood", imported, unasked):
-        assert value is None and error is not None and "log-probability" in error
+        assert value is None
+        assert error is not None
+        assert "log-probability" in error
     assert score("passage-likelihood", empty) == [(None, "the passage is empty")]
