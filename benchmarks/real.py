@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS = ("learn",)
+PARTS = ("learn", "probe")
 """In the order in which they run."""
 
 

