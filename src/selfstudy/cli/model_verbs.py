@@ -35,26 +35,51 @@ def doctor(
     recipe: Annotated[
         Path | None, typer.Argument(metavar="RECIPE", help="Also check what this recipe needs.")
     ] = None,
+    model: ModelOption = None,
+    set_: SetOption = None,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Also load the model and ask it some trivial questions.")
+    ] = False,
     allow: AllowOption = None,
 ) -> None:
     """Check Python, packages, memory, disk, accelerator and the embedded models; say what to fix and how.
 
     With a recipe: its models, engines, servers, keys and library too. Nothing is loaded or downloaded.
+    With --model or --ask the model is loaded and asked some trivial questions, as at the start of a run.
 
     \b
     Examples:
       selfstudy doctor
       selfstudy doctor my.yaml
+      selfstudy doctor my.yaml --ask
+      selfstudy doctor --model Qwen/Qwen3-0.6B
+      selfstudy doctor --model ./base-model --set model.prompt=completion
     """
     with session(allow):
         from selfstudy.verbs.doctor import examine
 
+        changes = overrides(model, None, set_)
         failed = 0
-        for finding in examine(Path.cwd(), recipe):
+        for finding in examine(Path.cwd(), recipe, changes):
             say(str(finding))
             failed += finding.state == "fail"
+        if ask or model is not None:
+            failed += _tried(recipe, changes)
         if failed:
             raise typer.Exit(1)
+
+
+def _tried(recipe: Path | None, changes: list[str]) -> int:
+    """Prints what a recipe's models say to trivial questions; how many of them cannot be worked with."""
+    from selfstudy.recipe.file import load_recipe
+    from selfstudy.verbs.try_model import examine_models
+
+    asked = load_recipe(recipe, changes if recipe else ["library=atlas", *changes])
+    failed = 0
+    for finding in examine_models(asked, partial(say, err=True)):
+        say(str(finding))
+        failed += finding.state == "fail"
+    return failed
 
 
 @app.command(short_help="What a recipe will ask, how long it takes, what it costs.")

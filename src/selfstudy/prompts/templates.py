@@ -72,6 +72,14 @@ class Prompts:
             raise RecipeError(f"prompt {name!r}: bad placeholder {error}", f"it may use {known}") from None
         return tuple(turns)
 
+    def demonstrations(self, name: str) -> Chat:
+        """The demonstrations of template `name`: pairs of what is asked and the answer.
+
+        Raises:
+            RecipeError: they are no pairs.
+        """
+        return _parts(name, self.text(name))[1]
+
     def text(self, name: str) -> str:
         """The text of template `name`, placeholders and all."""
         if self._folder is not None:

@@ -124,8 +124,8 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but the budget, the cache, how many servers run, and keys."""
-    data = recipe.model_dump(mode="json", exclude={"budget", "cache", "servers"})
+    """What makes a run what it is: all but the budget, cache, servers at once, smoke check, and keys."""
+    data = recipe.model_dump(mode="json", exclude={"budget", "cache", "servers", "smoke"})
     for key in MODEL_KEYS:  # where its key comes from changes no answer
         *blocks, name = key.split(".")
         block = reduce(dict.__getitem__, blocks, data)[name] or {}

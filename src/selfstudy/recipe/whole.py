@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -64,6 +64,9 @@ class Recipe(Block):
 
     None: all that the recipe names, and fewer where one does not start beside the others.
     """
+    smoke: Literal["refuse", "warn", "skip"] = "refuse"
+    """Some seconds of trivial questions before a model is first asked (docs/models.md): one that cannot be
+    worked with is refused, or only warned of, or not looked at; changes no result."""
     budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01

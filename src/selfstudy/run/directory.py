@@ -3,6 +3,7 @@
 The only place that knows what the files and folders of a run are called; `Run` and `Round` say what each is:
 
     recipe.yaml run.json lock                   what was asked for, with what, and who may write
+    smoke.json                                  what its models said before the first question (loop/smoke.py)
     threshold.json calibration-SCORER.json kept_apart.json external-N.json imported.json answer_key.jsonl
                                                 what was settled or given once, and holds for all rounds
     cache/nli.sqlite library/                   computed once, and made again if deleted
@@ -79,6 +80,8 @@ class Run:
     """The score above which a question is inconsistent, settled by the first probe (threshold.py)."""
     usage_file = _In("usage.json")
     """What was asked of language models (budget.py)."""
+    smoke_file = _In("smoke.json")
+    """What the smoke check asked of each model, and whether it can be worked with (loop/smoke.py)."""
     library_folder = _In("library")
     """The index over the documents (library/index.py)."""
     nli_cache = _In("cache/nli.sqlite")
@@ -123,7 +126,7 @@ class Run:
         run = cls(path, recipe, lock.take(path / cls.lock_file, path))
         try:
             _inspect(path, tidy=True)
-            if is_run(path):
+            if is_run(path) and not _begun_afresh(path, recipe):
                 _check_same(path, recipe)
             else:
                 jsonl.replace(run.provenance_file, jsonl.encode(provenance(recipe)), path)
@@ -409,6 +412,32 @@ _ROUND = re.compile("[1-9][0-9]{0,5}")
 _MOST = 1e12
 """Of anything that is counted for a stage: its sums stay numbers."""
 _DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
+
+
+def _begun_afresh(path: Path, recipe: Recipe) -> bool:
+    """Clears a run of another recipe in which only its models were looked at, to mend what they lack.
+
+    The recipe goes last: after a kill the run is as it was, or nobody's.
+    """
+    names = {found.name for found in path.iterdir()}
+    inside = sorted((path / Run.rounds_folder).rglob("*"), reverse=True)
+    if Run.smoke_file not in names or not names <= _BEFORE_WORK or any(map(Path.is_file, inside)):
+        return False
+    if not changed_keys(_stored_recipe(path), recipe):
+        return False
+    for folder in (*inside, *(path / name for name in names if name == Run.rounds_folder)):
+        folder.rmdir()
+    last = (Run.smoke_file, Run.recipe_file)
+    for name in (*(names - {*last, Run.rounds_folder, Run.lock_file, Run.provenance_file}), *last):
+        (path / name).unlink()
+    return True
+
+
+_BEFORE_WORK = {
+    *(Run.recipe_file, Run.provenance_file, Run.lock_file, Run.smoke_file, Run.usage_file),
+    *(Run.timings_file, Run.rounds_folder, Run.threshold_file),
+}
+"""What a run may hold in which nothing was asked but by the smoke check."""
 
 
 def _check_same(path: Path, recipe: Recipe) -> None:

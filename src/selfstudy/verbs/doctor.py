@@ -1,7 +1,7 @@
 """Is this machine ready?  Each finding that fails names the command that fixes it.
 
 Looks at Python, packages, memory, disk, the accelerator and the embedded models, and at what a recipe needs:
-its models, servers, keys and library.  Changes nothing, loads no model, downloads nothing.
+its models, servers, keys and library.  Changes nothing, loads no model (`try_model` does), downloads nothing.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ class Finding:
         return f"{line}\n      -> {self.fix}" if self.fix else line
 
 
-def examine(folder: Path, recipe: Path | None = None) -> Iterator[Finding]:
+def examine(folder: Path, recipe: Path | None = None, changes: Sequence[str] = ()) -> Iterator[Finding]:
     """All findings, in order.
 
     Args:
         folder: where runs would be written.
         recipe: also look at what this recipe needs.
+        changes: to the recipe, each "key=value".
     """
     yield _python()
     yield from _packages()
@@ -60,7 +61,7 @@ def examine(folder: Path, recipe: Path | None = None) -> Iterator[Finding]:
     yield from _accelerator()
     yield from _atlas()
     if recipe is not None:
-        yield from _recipe(recipe)
+        yield from _recipe(recipe, changes)
 
 
 def _python() -> Finding:
@@ -194,12 +195,12 @@ def _atlas() -> Iterator[Finding]:
             yield Finding("ok", "atlas", f"{path.relative_to(folder)}: {count} tensors, {size:.1f} MB")
 
 
-def _recipe(path: Path) -> Iterator[Finding]:
+def _recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
     """What a recipe needs. Each model is looked at once, under all of its roles."""
     from selfstudy.recipe.file import load_recipe
 
     try:
-        recipe = load_recipe(path)
+        recipe = load_recipe(path, changes)
     except SelfstudyError as error:
         yield Finding("fail", "recipe", error.what, error.hint)
         return
