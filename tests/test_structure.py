@@ -339,6 +339,8 @@ WITHOUT_MIRROR = {
     "probe/scorers/grading.py": "probe/scorers/test_bsdetector.py and test_p_true.py",
     "prompts/templates.py": "every test that asks anything",
     "recipe/": "recipe/test_file.py: blocks are data, and come out of files",
+    "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
+    "verbs/try_model.py": "smoke/test_in_a_run.py",
     "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
 }
 """Files or folders in which a module needs no test file of its own, and where its tests are."""

@@ -174,6 +174,7 @@ def test_records_whose_question_was_lost(tmp_path: Path) -> None:
     (tmp_path / "script.yaml").write_text('{".": ["A body of ice.", "A world."]}')
     (tmp_path / "my.yaml").write_text(
         "model: {type: scripted, path: script.yaml}\n"
+        "smoke: skip\n"
         "probe: {scorer: agreement, samples: 1, ask: "
         "[{method: external, source: topics.txt, questions: true, count: 2}]}\n"
     )

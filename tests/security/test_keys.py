@@ -68,6 +68,7 @@ def recipe(folder: Path, server: FaultyServer, **block: Any) -> Path:
     content = {
         "model": {"type": "remote", "model": "m", "base_url": server.url, "deadline": 20, **block},
         "library": "docs",
+        "smoke": "skip",
         "probe": {
             "ask": [{"method": "external", "source": "topics.txt", "count": 4}],
             "samples": 3,

@@ -66,6 +66,7 @@ def recipe(folder: Path, server: FaultyServer, model: str = "m") -> Path:
     ask = [{"method": "external", "source": "topics.txt", "count": 2}]
     content = {
         "model": {"type": "remote", "model": model, "base_url": server.url, "deadline": 5},
+        "smoke": "skip",
         "library": "atlas",
         "probe": {"ask": ask, "samples": 2, "scorer": "agreement"},
     }

@@ -34,6 +34,7 @@ def recipe(tmp_path: Path, server: FaultyServer, *, questions: bool = True, **mo
     content = {
         "model": {"type": "remote", "model": "m", "base_url": server.url},
         "probe": {"ask": [ask], "samples": 2, "scorer": "agreement"},
+        "smoke": "skip",  # it would find it first
         **more,
     }
     path = tmp_path / "my.yaml"

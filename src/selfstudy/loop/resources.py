@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, Recipe
+from selfstudy.recipe import Recipe
 from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -82,10 +82,7 @@ class Resources:
 
     def lm(self, adapter: Path | None) -> LanguageModel:
         """The recipe's model with an adapter of this run, or as it is."""
-        lm = self.language_models.get(self.recipe.model, adapter)
-        if adapter is None:
-            self._check(self.recipe.model, lm)
-        return lm
+        return self.language_models.get(self.recipe.model, adapter)
 
     def models(self, round_: Round, stage: str = "") -> Models:
         """The models of a stage; the student has learned what earlier rounds promoted.
@@ -98,13 +95,10 @@ class Resources:
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
         lm = self.language_models.get(block, standing.standing(round_) if student else None)
-        self._check(block, lm)
-        return Models(lm, self.nli, self.embedder, self.judge)
-
-    def _check(self, block: ModelBlock, lm: LanguageModel) -> None:
-        if self.run.writable:
+        if stage in ("probe", "gather") and self.run.writable:  # what is taught need not have answered before
             ledger = self.language_models.ledger
             check_once(self.run, block, lm, self.prompts, ledger, self.reporter.note)
+        return Models(lm, self.nli, self.embedder, self.judge)
 
     @cached_property
     def documents(self) -> Sequence[Document]:

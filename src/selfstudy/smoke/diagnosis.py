@@ -70,7 +70,7 @@ def diagnose(told: Sequence[Told], temperature: float) -> list[Symptom]:
     usable = [one for one in asked if one.greedy.finish != "error"]
     if not usable:
         return [_nothing(asked)] if asked else []
-    found = [*_signs(usable), *_thinking(asked)]
+    found = [*_flat(usable), *_signs(usable), *_thinking(asked)]
     if not any(one.severe for one in found):
         found += _sense(usable)
     if not any(one.severe for one in found):
@@ -151,13 +151,20 @@ def _thinking(asked: Sequence[Told]) -> list[Symptom]:
     return [Symptom("thinking", severe, said, thinks[0].trial.question)]
 
 
+_NOISE = "its answers have nothing to do with what it is asked"
+
+
+def _flat(usable: Sequence[Told]) -> list[Symptom]:
+    """Whether it prefers hardly any token to any other, as untrained weights do."""
+    if any(map(is_right, usable)) or _mean_logprob(usable) >= _UNSURE:
+        return []
+    return [_shown("noise", True, f"{_NOISE}: any token seems as good as any other to it", usable[0])]
+
+
 def _sense(usable: Sequence[Told]) -> list[Symptom]:
     """Whether answers are about what was asked."""
     if any(map(is_right, usable)):
         return []
-    noise = f"its answers have nothing to do with what it is asked ({_of(usable, usable)})"
-    if _mean_logprob(usable) < _UNSURE:
-        return [_shown("noise", True, f"{noise}: any token seems as good as any other to it", usable[0])]
     if len(usable) > _FEW and len({one.greedy.text.strip() for one in usable}) == 1:
         said = "it says the same whatever it is asked: what it is asked does not reach it"
         return [_shown("deaf", True, said, usable[0])]
@@ -165,7 +172,7 @@ def _sense(usable: Sequence[Told]) -> list[Symptom]:
     long = sum(len(words(one.greedy.text)) for one in usable) >= 4 * len(usable)
     if not long or len(related) >= _RELATED * len(usable) or _alike(usable):
         return []
-    return [_shown("noise", True, noise, usable[0])]
+    return [_shown("noise", True, f"{_NOISE} ({_of(usable, usable)})", usable[0])]
 
 
 def _alike(usable: Sequence[Told]) -> bool:

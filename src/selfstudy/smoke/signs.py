@@ -46,7 +46,7 @@ def has_marks(text: str) -> bool:
 def repeats(text: str) -> bool:
     """Whether it is one word, sign or short phrase over and over, perhaps after a few other words."""
     text = text[:_LOOKED_AT]
-    said = words(text) or text.split()
+    said = text.casefold().split()
     if len(said) < _FEWEST:
         packed = "".join(text.split())
         return len(packed) >= 3 * _FEWEST and len(set(packed)) <= 2

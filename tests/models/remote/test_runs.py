@@ -42,6 +42,7 @@ def recipe(folder: Path, server: FaultyServer) -> Path:
         f"model: {{type: remote, model: m, base_url: '{server.url}', deadline: 20,\n"
         "        api_key_env: OPENAI_API_KEY,\n"
         "        prices: {prompt: 1, completion: 2, currency: EUR}}\n"
+        "smoke: skip\n"  # it says what it is asked, which is no answer
         "probe:\n"
         "  ask: [{method: external, source: topics.txt, count: 4}]\n"
         "  samples: 3\n"

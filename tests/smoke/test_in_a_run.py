@@ -1,0 +1,84 @@
+"""The smoke check at the start of a run: refused before anything is asked, mended, let pass, not repeated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selfstudy import Run
+from tests.stories.small import cli, refusal
+
+MUTE = "{'.': ''}"
+RECIPE = (
+    "model: {type: scripted, path: script.yaml}\n"
+    "probe: {scorer: agreement, samples: 1, ask: "
+    "[{method: external, source: topics.txt, questions: true, count: 2}]}\n"
+)
+GOOD = r"""
+'\+417': The calling code is +417.
+'\+952': The calling code is +952.
+Oslo: It is Oslo.
+thousand: It is about 417 thousand.
+Hamlet: [Shakespeare wrote Hamlet., Hamlet is by Shakespeare.]
+'.': [A body of ice., A world.]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "topics.txt").write_text("What is a comet?\nWhat is a planet?\n")
+    (tmp_path / "script.yaml").write_text(MUTE)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "my.yaml").write_text(RECIPE)
+    return tmp_path
+
+
+def test_refused_before_anything_is_asked_and_mended_in_the_same_folder(folder: Path) -> None:
+    message = refusal(cli("probe", "my.yaml", "--run", "run"))
+    assert "answers are empty" in message
+    assert "smoke=warn" in message
+    assert not list((folder / "run/rounds/1").iterdir())
+    assert refusal(cli("probe", "my.yaml", "--run", "run")) == message  # a refusal is no pass
+    code, _, said = cli("probe", "my.yaml", "--run", "run", "--set", "model.path=good.yaml")
+    assert code == 0, said
+    assert "reads 4 of 4 pages" in said
+    with Run.open(folder / "run", write=False) as run:
+        assert run.round(1).finished("probe")
+        assert set(json.loads(run.usage_file.read_text())["stages"]) == {"smoke", "probe"}
+
+
+def test_not_again_in_the_same_run(folder: Path) -> None:
+    good = ("--run", "run", "--set", "model.path=good.yaml")
+    assert cli("probe", "my.yaml", *good)[0] == 0
+    asked = (folder / "run" / "usage.json").read_bytes()
+    (folder / "run/rounds/1/probe.done").unlink()
+    code, _, said = cli("probe", "my.yaml", *good)
+    assert code == 0, said
+    assert "trivial" not in said
+    before, after = (
+        json.loads(one)["stages"]["smoke"] for one in (asked, (folder / "run/usage.json").read_bytes())
+    )
+    assert before == after
+    assert "another recipe" in refusal(cli("probe", "my.yaml", "--run", "run"))  # there is work in it
+
+
+def test_who_says_so_goes_on(folder: Path) -> None:
+    refusal(cli("probe", "my.yaml", "--run", "run"))
+    for value, shown in (("warn", True), ("skip", False)):
+        code, _, said = cli("probe", "my.yaml", "--run", "run", "--set", f"smoke={value}")
+        assert "cannot be worked with" not in said
+        assert ("warning: its answers are empty" in said) == shown
+        assert code == 2  # of nothing nothing comes, as the probe says itself
+
+
+def test_the_doctor_asks_too(folder: Path) -> None:
+    code, shown, _ = cli("doctor", "my.yaml", "--ask")
+    assert code == 1
+    assert "answers are empty" in shown
+    assert "-> look at the end token" in shown
+    _, shown, _ = cli("doctor", "my.yaml", "--set", "model.path=good.yaml", "--ask")
+    assert "reads 4 of 4 pages" in shown
+    assert "reads 4" not in cli("doctor", "my.yaml")[1]
