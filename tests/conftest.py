@@ -74,6 +74,12 @@ def make_lm(kind: str, folder: Path, *, template: str | None = None, seed: int =
         "gpt2": lambda: tf.GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=256, **common),
         "llama": lambda: tf.LlamaConfig(**attention, **common),
         "qwen3": lambda: tf.Qwen3Config(**attention, tie_word_embeddings=True, **common),
+        # with heads of 128, which is all that transformers makes of a GGUF file, and room for demonstrations
+        "qwen3-gguf": lambda: tf.Qwen3Config(
+            **attention | {"head_dim": 128, "max_position_embeddings": 2048},
+            tie_word_embeddings=True,
+            **common,
+        ),
         "gemma": lambda: tf.Gemma3TextConfig(
             **attention, sliding_window=16, layer_types=["sliding_attention", "full_attention"], **common
         ),

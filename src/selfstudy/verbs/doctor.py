@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata, resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -255,6 +256,20 @@ def _local(role: str, block: LocalModel) -> Finding:
     return found
 
 
+def _gguf(role: str, file: Path) -> Finding:
+    from selfstudy.models.local import gguf
+
+    try:
+        numbers = gguf.stored(file).numbers
+    except SelfstudyError as error:
+        return Finding("fail", role, error.what, error.hint)
+    if find_spec("gguf") is None:
+        fix = "pip install 'selfstudy[gguf]'"
+        return Finding("fail", role, f"{file} is a GGUF file, which needs the package gguf", fix)
+    found = f"{file}: {numbers / 1e6:,.0f} million parameters; converted when it is first used"
+    return Finding("ok", role, found)
+
+
 def _weights(role: str, path: str, packaged: str, *, code: bool = False) -> Finding:
     """A folder with safetensors, or a Hub id that is here already or can be downloaded.
 
@@ -267,6 +282,8 @@ def _weights(role: str, path: str, packaged: str, *, code: bool = False) -> Find
         place, is_folder = loading.locate(path, packaged)
     except SelfstudyError as error:
         return Finding("fail", role, error.what, error.hint)
+    if is_folder and reading.is_file(Path(place)):
+        return _gguf(role, Path(place))
     if is_folder:
         size = sum(file.stat().st_size for file in Path(place).glob("*.safetensors")) / 2**30
         if not size:
@@ -292,7 +309,7 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
     from selfstudy.models.server import engines
     from selfstudy.models.server.process import answers
     from selfstudy.models.server.running import models_of
-    from selfstudy.models.server.starting import check_names
+    from selfstudy.models.server.starting import check_names, model_file
 
     engine = engines.find(block.engine)
     try:
@@ -321,8 +338,8 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
             yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
-        if engine.weights == "file" and not reading.is_file(reading.expanded(block.model)):
-            fix = "set `model` to a .gguf file (and `weights` to the folder or Hub id to train)"
+        if engine.weights == "file" and model_file(reading.expanded(block.model)) is None:
+            fix = "set `model` to a .gguf file"
             yield Finding("fail", role, f"no model file {block.model}", fix)
     if engine.weights == "folder" or block.weights:
         yield _weights(f"{role} weights", block.weights or block.model, "lm")

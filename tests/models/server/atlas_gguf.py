@@ -68,9 +68,12 @@ def _add_tokenizer(writer: Any, folder: Path, config: dict[str, Any]) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges([" ".join(pair) for pair in merges])
-    writer.add_bos_token_id(config["bos_token_id"])
+    if config.get("bos_token_id") is not None:
+        writer.add_bos_token_id(config["bos_token_id"])
     writer.add_eos_token_id(config["eos_token_id"])
     writer.add_add_bos_token(False)
+    if not (folder / "chat_template.jinja").exists():
+        return
     template = (folder / "chat_template.jinja").read_text()
     for mark in ("{% generation %}", "{% endgeneration %}"):  # an extension that llama.cpp does not know
         template = template.replace(mark, "")

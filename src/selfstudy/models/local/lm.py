@@ -53,7 +53,7 @@ class LocalLM:
         """Loads the model.
 
         Args:
-            say: told if the adapter changes nothing.
+            say: told if the adapter changes nothing, and of what takes minutes.
 
         Raises:
             ModelError: it is not there, damaged, not of this kind, or does not fit; the message says which.
@@ -64,7 +64,7 @@ class LocalLM:
         name += f"+{block.adapter}" if block.adapter else ""
         device = loading.pick_device(block.device)
         with loading.explained(block.path, is_folder):
-            model, tokenizer = weights.load(block, self.path, is_folder, device)
+            model, tokenizer = weights.load(block, self.path, is_folder, device, say)
             if block.adapter and (idle := adapted.note_if_idle(model)):
                 say(f"{name}: {idle}")
             model = weights.settled(model)

@@ -12,8 +12,9 @@ import glob
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from typing import Any, Literal
 import torch
 
 from selfstudy.errors import MissingExtraError, ModelError
-from selfstudy.models.local import gguf, headers, loading, untrusted
+from selfstudy.models.local import converted, gguf, headers, loading, untrusted
 from selfstudy.models.local.panics import panics_as_errors
 
 TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
@@ -42,16 +43,16 @@ class ModelFiles:
         folder: its files; those of a Hub id are in the Hub's cache.
         path: what transformers is to call it: the folder or the Hub id.
         trusted: whether its own code may run.
-        gguf: the name of the file in the folder that is all of the model, if it is a GGUF file.
-        kept: what keeps the folder there.
+        fetched: whether the folder is the Hub's cache, into which more of the model can be fetched.
+        gguf: the name of the GGUF file in the folder that is all of the model, while it is converted.
     """
 
     name: str
     folder: Path
     path: str
     trusted: bool = False
+    fetched: bool = False
     gguf: str = ""
-    kept: Any = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -61,20 +62,28 @@ class ModelFiles:
 
 
 def source(
-    name: str, path: str, is_folder: bool, revision: str | None = None, remote_code: RemoteCode = False
+    name: str,
+    path: str,
+    is_folder: bool,
+    revision: str | None = None,
+    remote_code: RemoteCode = False,
+    say: Callable[[str], object] = lambda text: None,
 ) -> ModelFiles:
-    """The folder of a model, looked at.
+    """The folder of a model, looked at; a GGUF file is converted into one, the first time.
 
     Args:
         path, is_folder: see `loading.locate`.
         remote_code: what the recipe says of the model's own code: refuse it, leave it alone ("ignore"), or
             run it, which a recipe alone cannot allow (`TRUSTED`).
+        say: told of a conversion, which takes minutes.
 
     Raises:
         ModelError: it brings code of its own, or files that are no settings.
     """
     if is_folder and Path(path).is_file():
-        return _alone(name, Path(path))
+        folder = _of_gguf(name, Path(path), say)
+        untrusted.require_safe(folder)
+        return ModelFiles(name, folder, path)
     trusted = remote_code is True
     if trusted and name not in os.environ.get(TRUSTED, "").split(","):
         raise ModelError(
@@ -83,18 +92,31 @@ def source(
         )
     folder = Path(path) if is_folder else _fetched(path, revision, _SMALL)
     untrusted.require_safe(folder, code=remote_code is not False)
-    return ModelFiles(name, folder, path, trusted)
+    return ModelFiles(name, folder, path, trusted, fetched=not is_folder)
 
 
-def _alone(name: str, file: Path) -> ModelFiles:
-    """A GGUF file in a folder of its own: what lies beside it may be of another model."""
+def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:
+    """The folder that a GGUF file was converted into, with float32 weights, which hold all that it says.
+
+    Each time transformers reads such a file takes about a minute for a vocabulary of 262,144.
+    """
     if find_spec("gguf") is None:
         raise MissingExtraError("gguf", "gguf", f"the model {name!r}")
-    gguf.stored(file)
-    kept = tempfile.TemporaryDirectory(prefix="selfstudy-gguf-")
-    link = Path(kept.name) / f"model{gguf.SUFFIX}"
-    link.symlink_to(file.resolve())
-    return ModelFiles(name, link.parent, str(file), gguf=link.name, kept=kept)
+    held = gguf.stored(file)
+    version = f"gguf {metadata.version('gguf')} transformers {metadata.version('transformers')}"
+
+    def make(folder: Path) -> None:
+        from transformers import AutoModelForCausalLM
+
+        # in a folder of its own: what lies beside it may be of another model
+        with tempfile.TemporaryDirectory(prefix="selfstudy-gguf-") as alone:
+            link = Path(alone, f"model{gguf.SUFFIX}")
+            link.symlink_to(file.resolve())
+            alike = ModelFiles(name, link.parent, str(file), gguf=link.name)
+            read_weights(AutoModelForCausalLM, alike, torch.float32).save_pretrained(folder)
+            read_tokenizer(alike).save_pretrained(folder)
+
+    return converted.conversion(file, version, 4 * held.numbers, make, say)
 
 
 def _fetched(hub_id: str, revision: str | None, names: Sequence[str]) -> Path:
@@ -145,7 +167,7 @@ def read_tokenizer(source: ModelFiles) -> Any:
 
 def _weights(source: ModelFiles, part: Path) -> headers.Stored:
     """What the weights in a folder of a source hold, fetched if need be; its config is held against them."""
-    if source.folder != Path(source.path):
+    if source.fetched:
         where = part.relative_to(source.folder)
         names = headers.named_weights(part)
         commit = source.folder.name  # of the settings that were looked at
@@ -177,6 +199,7 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
     check_complete(source.name, info)
     if source.gguf:  # its numbers are floats now
         del model.config.quantization_config
+        model.hf_quantizer = None
     model.name_or_path = model.config.name_or_path = source.path
     return model
 

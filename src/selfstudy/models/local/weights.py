@@ -5,7 +5,7 @@ Knows nothing of chats and of what is trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,22 @@ def answering(model: Any) -> Iterator[None]:
             model.forward = replaced
 
 
-def load(block: LocalModel, path: str, is_folder: bool, device: torch.device) -> tuple[Any, Any]:
+def load(
+    block: LocalModel,
+    path: str,
+    is_folder: bool,
+    device: torch.device,
+    say: Callable[[str], object] = lambda text: None,
+) -> tuple[Any, Any]:
     """The model and its tokenizer; with an adapter a peft model, if merging it in would round.
 
     Args:
         path, is_folder: see `loading.locate`.
+        say: see `pretrained.source`.
     """
     from transformers import AutoModelForCausalLM
 
-    source = pretrained.source(block.path, path, is_folder, block.revision, block.trust_remote_code)
+    source = pretrained.source(block.path, path, is_folder, block.revision, block.trust_remote_code, say)
     tokenizer = pretrained.read_tokenizer(source)
     dtype = loading.pick_dtype(block.dtype, device)
     model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device).eval()
