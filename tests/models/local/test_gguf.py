@@ -43,6 +43,9 @@ def test_what_a_file_holds_is_told_by_its_header(tmp_path: Path) -> None:
     tensors = [tensor(b"embedding", 8, 32), tensor(b"norm", 8)]
     path = write(tmp_path, header(SETTINGS, tensors) + bytes(4 * 8 * 33))
     assert gguf.stored(path) == gguf.Stored(tensors=2, numbers=8 * 33, longest=32)
+    assert not gguf.has_template(path)
+    template = text(b"tokenizer.chat_template") + struct.pack("<I", 8) + text(b"{{ messages }}")
+    assert gguf.has_template(write(tmp_path, header([*SETTINGS, template], [])))
     assert gguf.is_gguf(path)
     assert not gguf.is_gguf(tmp_path / "no file")
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from selfstudy.errors import ModelError
+from selfstudy.models import plain
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.remote.lm import RemoteLM
-from selfstudy.models.server import engines
+from selfstudy.models.server import engines, starting
 from selfstudy.models.server.engines import ENGINES, LLAMA_CPP_PYTHON, Engine, Launch
-from selfstudy.recipe import EngineName, RemoteModel
+from selfstudy.recipe import EngineName, LocalModel, RemoteModel, ServerModel, weights_of
 from selfstudy.recipe.models import NAMES_OF_STORES
 
+from ...conftest import TEMPLATE
 from ..remote.faulty_server import FaultyServer
+from .atlas_gguf import convert
 
 LAUNCH = Launch("org/model", port=4321)
 LINES = {
@@ -50,6 +55,36 @@ def test_every_engine_of_a_recipe_is_in_the_table() -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_command_line(name: str) -> None:
     assert line(ENGINES[name]) == LINES[name]
+
+
+def test_a_base_model_gets_the_template_of_plain_text(
+    tmp_path: Path, model_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """llama-server puts a template of its own where a file brings none."""
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    begun: list[Any] = []
+
+    class Begun:
+        completes = False
+
+        def __init__(self, engine: Any, launch: Launch, *others: Any) -> None:
+            begun.append(launch)
+
+    monkeypatch.setattr(starting, "Server", Begun)
+    for template in (None, TEMPLATE):
+        (tmp_path / str(len(begun))).mkdir()
+        file = convert(model_folder("qwen3-gguf", template), tmp_path / str(len(begun)) / "m.gguf")
+        block = ServerModel(engine="llama-cpp", model=str(file.parent))
+        place = starting.model_place(block, ENGINES["llama-cpp"])
+        assert place == str(file)
+        server = starting._begin(block, ENGINES["llama-cpp"], place, None, "auto", keep=False)
+        assert server.completes == (template is None)
+    written = begun[0].template.read_text()
+    assert written == plain.TEMPLATE
+    assert f"--chat-template-file {begun[0].template}" in line(ENGINES["llama-cpp"], begun[0])
+    shutil.rmtree(begun[0].template.parent)
+    assert begun[1].template is None
+    assert weights_of(block) == LocalModel(path=str(file.parent)), "the same file is what is taught"
 
 
 def test_command_line_of_llama_cpp_python() -> None:

@@ -28,6 +28,7 @@ _LARGEST_HEADER = 512 * 2**20
 _WIDTH = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value, by its type; 8 is a text, 9 a list."""
 _TEXT, _LIST = 8, 9
+_TEMPLATE = b"tokenizer.chat_template"
 _DIMENSIONS = 4
 
 
@@ -51,11 +52,12 @@ class _Reader:
         self._room(size)
         self.at += size
 
-    def text(self) -> None:
+    def text(self) -> bytes:
         length = self.number("Q")
         if length > _LONGEST_TEXT:
             raise _BadHeaderError(f"a text of {length:,} bytes")
         self.skip(length)
+        return self.data[self.at - length : self.at]
 
     def _room(self, size: int) -> None:
         if self.at + size > min(len(self.data), _LARGEST_HEADER):
@@ -77,6 +79,19 @@ def stored(file: Path) -> Stored:
     Raises:
         ModelError: it is damaged, of a version that is not read, or says what no model has.
     """
+    return _read(file)[0]
+
+
+def has_template(file: Path) -> bool:
+    """Whether a file brings a chat template.
+
+    Raises:
+        ModelError: as `stored`.
+    """
+    return _read(file)[1]
+
+
+def _read(file: Path) -> tuple[Stored, bool]:
     require_inside(file.parent, file)
     try:
         with _mapped(file) as data:
@@ -94,7 +109,7 @@ def _mapped(file: Path) -> Iterator[mmap]:
         yield data
 
 
-def _walked(reader: _Reader, size: int) -> Stored:
+def _walked(reader: _Reader, size: int) -> tuple[Stored, bool]:
     if reader.data[: len(_MAGIC)] != _MAGIC:
         raise _BadHeaderError("it does not begin with GGUF")
     reader.skip(len(_MAGIC))
@@ -104,8 +119,9 @@ def _walked(reader: _Reader, size: int) -> Stored:
     tensors, settings = reader.number("Q"), reader.number("Q")
     if tensors > _MOST_TENSORS or settings > _MOST_SETTINGS:
         raise _BadHeaderError(f"{tensors:,} tensors and {settings:,} settings")
+    names = set()
     for _ in range(settings):
-        reader.text()
+        names.add(reader.text())
         _skip_value(reader, reader.number("I"))
     numbers = longest = 0
     for _ in range(tensors):
@@ -124,7 +140,7 @@ def _walked(reader: _Reader, size: int) -> Stored:
         numbers += count
     if numbers > 8 * size:  # no type has less than a bit
         raise _BadHeaderError(f"{numbers:,} numbers in {size:,} bytes")
-    return Stored(tensors, numbers, longest)
+    return Stored(tensors, numbers, longest), _TEMPLATE in names
 
 
 def _skip_value(reader: _Reader, kind: int) -> None:

@@ -46,6 +46,8 @@ class Launch:
     revision: str | None = None
     dtype: str = "auto"
     """Number type that the local backend would choose; for the engine that computes as it does."""
+    template: Path | None = None
+    """A chat template for a model file that brings none."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Engine:
         adapter_name: for "named", what requests call adapter `name` of model `model`.
         request: what a request needs beyond the API's own fields so that exactly `Sampling` is sampled.
         weights: "folder": takes a folder or Hub id; "file": one file; "name": a name of its own store.
+        takes_template: whether it can be given a chat template for a file that brings none.
         negates: whether an option is switched off by --no-NAME.
         lists: whether /models lists what it serves.
         concurrency: most requests under way at once.
@@ -88,6 +91,7 @@ class Engine:
     adapter_name: Callable[[str, str], str] = lambda model, name: name
     environment: Callable[[Launch], Mapping[str, str]] = lambda launch: {}
     weights: Literal["folder", "file", "name"] = "folder"
+    takes_template: bool = False
     negates: bool = False
     lists: bool = True
     concurrency: int = 256
@@ -219,6 +223,7 @@ def _llama_flags(launch: Launch) -> CommandOptions:
         "port": launch.port,
         "ctx-size": 0,  # the model's own
         "jinja": True,  # the model's own chat template
+        "chat-template-file": None if launch.template is None else str(launch.template),
     }
 
 
@@ -321,6 +326,7 @@ ENGINES: dict[str, Engine] = {
         request=_llama_request,
         adapters="none",
         weights="file",
+        takes_template=True,
         lists=False,
         concurrency=16,
         quirks=("reads GGUF files only: what is trained has to be converted with llama.cpp's own scripts",),
@@ -376,6 +382,7 @@ LLAMA_CPP_PYTHON = Engine(
     quirks=(
         "its repetition penalty counts what was generated, and not the prompt",
         "it tells chat templates nothing: a reasoning model thinks",
+        "it takes no chat template from us: a base model needs llama-server",
     ),
 )
 """The server of llama-cpp-python: other option names than llama-server."""

@@ -15,6 +15,8 @@ from typing import Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.files import reading
+from selfstudy.models import plain
+from selfstudy.models.local import gguf
 from selfstudy.models.server import engines, leftovers
 from selfstudy.models.server.engines import Engine, Launch
 from selfstudy.models.server.process import HOST, Outcome, Server, reserve_port
@@ -111,11 +113,16 @@ def _begin(
 ) -> Server:
     """An engine that has begun to load."""
     loaded, folders, completes = _weights(block, engine, place, merged)
+    template = None
     try:
+        if engine.takes_template and not _has_template(block, Path(loaded)):
+            folder, template = _plain_template()
+            folders.append(folder)
+            completes = True
         port, keeper = reserve_port(block.port)
         if not keep:
             keeper.close()
-        launch = Launch(loaded, HOST, port, block.revision, dtype)
+        launch = Launch(loaded, HOST, port, block.revision, dtype, template)
         server = Server(engine, launch, block.args, folders, keeper)
     except BaseException:
         for folder in folders:
@@ -169,6 +176,18 @@ def _merge(block: ServerModel, adapter: Path) -> Path:
     with _made(leftovers.make_folder(".served", adapter.parent)) as folder:
         weights.save_merged(LocalModel(path=path, revision=block.revision, adapter=adapter), folder)
         return folder
+
+
+def _has_template(block: ServerModel, file: Path) -> bool:
+    return any("template" in name for name in block.args) or gguf.has_template(file)
+
+
+def _plain_template() -> tuple[Path, Path]:
+    """A folder with the template by which a model without one completes plain text, and that file."""
+    folder = leftovers.make_folder("selfstudy-model")
+    template = folder / "plain.jinja"
+    template.write_text(plain.TEMPLATE, encoding="utf-8")
+    return folder, template
 
 
 def _linked(place: Path, fixes: Mapping[str, str]) -> Path:
