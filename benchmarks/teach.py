@@ -1,9 +1,12 @@
 """Which way of teaching serves?  One probe and gather on the embedded world, then every variant from there.
 
     python benchmarks/teach.py [--seed 0] [--only NAME ...] [--set KEY=VALUE] [--extra KEY=VALUE]
+    python benchmarks/teach.py --real [--seed 0] [--only NAME ...] [--out FILE]
 
-Prints, per variant, correctness before and after (answers against the key), what was forgotten, the
-hallucination score, and the seconds of teaching.  About two minutes a variant on 2 cores.
+Prints, per variant, correctness before and after (answers against the key), what was forgotten (known
+questions, reading, natural text and the model's own answers: on_real/drift.py), the hallucination score, and
+the seconds of teaching.  Variants take as many optimizer steps as the demo's recipe, unless their name says
+otherwise.  About two minutes a variant on 2 cores.  --real: the arms of on_real/teach.py on a real model.
 """
 
 from __future__ import annotations
@@ -14,12 +17,22 @@ import tempfile
 from importlib import resources
 from pathlib import Path
 
-from selfstudy import Run, Study, load_recipe
+from on_real import teach
+from on_real.drift import Drift
+from selfstudy import Run, Study, load_lm, load_recipe
+from selfstudy.recipe import LocalModel
 
+DISTILL = ("teach.method=distill", "teach.distill.learning_rate=0.001", "teach.distill.reading=0.1")
 VARIANTS: dict[str, list[str]] = {
     "sft (the demo's recipe)": [],
-    "sft, no replay": ["teach.sft.replay=0"],
-    "sft, replay 1x": ["teach.sft.replay=1"],
+    "sft, no replay": ["teach.sft.replay=0", "teach.sft.epochs=16"],
+    "sft, no replay, rehearsal": [
+        *("teach.sft.replay=0", "teach.sft.swapped=1", "teach.sft.neutral=1", "teach.sft.epochs=5.5")
+    ],
+    "distill": [*DISTILL, "teach.distill.replay=3", "teach.distill.epochs=4"],
+    "distill, no replay": [*DISTILL, "teach.distill.replay=0", "teach.distill.epochs=16"],
+    "MixSD": [*(*DISTILL, "teach.distill.targets=mixed", "teach.distill.replay=3", "teach.distill.epochs=4")],
+    "sft, no replay, a quarter of the steps": ["teach.sft.replay=0"],
     "sft, one wording": ["teach.wordings=0"],
     "sft, no reading": ["teach.sft.reading=0"],
     "sft + dpo": ["teach.method=sft+dpo", "teach.dpo.learning_rate=0.0001"],
@@ -33,6 +46,7 @@ FIGURES = (
     "reading_correct",
     "gap_hallucination",
 )
+DRIFT = ("perplexity", "kl")
 
 
 def main() -> None:
@@ -44,7 +58,13 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every variant")
     parser.add_argument("--extra", action="append", default=[], metavar="KEY=VALUE", help="one more variant")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
+    parser.add_argument("--real", action="store_true", help="the arms of on_real/teach.py instead")
+    parser.add_argument("--out", type=Path, help="with --real: where figures are kept as they come")
     chosen = parser.parse_args()
+    if chosen.real:
+        arms = [n for n in teach.ARMS if chosen.only is None or any(o in n for o in chosen.only)]
+        teach.compare(arms, [chosen.seed], chosen.out)
+        return
     recipe = Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
     common = [f"seed={chosen.seed}", *chosen.set]
     variants = VARIANTS | ({"extra: " + " ".join(chosen.extra): chosen.extra} if chosen.extra else {})
@@ -57,9 +77,10 @@ def main() -> None:
             study = Study(run)
             study.probe()
             study.gather()
-        print(
-            f"{'':28}{'':8}" + "".join(f"{name.removeprefix('gap_'):>18}" for name in FIGURES) + "   teach s"
-        )
+        lm = load_lm(LocalModel(path="atlas"))
+        drift = Drift(lm)
+        names = [name.removeprefix("gap_") for name in (*FIGURES, *DRIFT)]
+        print(f"{'':40}{'':8}" + "".join(f"{name:>18}" for name in names) + "   teach s")
         for number, (name, overrides) in enumerate(variants.items()):
             place = folder / f"{chosen.seed}-{number}"
             with Run.create_or_resume(place, load_recipe(recipe, [*common, *overrides])) as run:
@@ -72,11 +93,15 @@ def main() -> None:
                 study.teach()
                 study.verify()
                 summary = study.report()
-            for arm in ("before", "after"):
+                adapter = run.round(1).adapter("taught")
+            taught = load_lm(LocalModel(path="atlas", adapter=adapter)) if adapter.exists() else lm
+            for arm, model in (("before", lm), ("after", taught)):
+                moved = drift.of(model.model)
                 figures = "".join(_shown(summary[arm][key]) for key in FIGURES)
+                figures += "".join(_shown(moved[key]) for key in DRIFT)
                 seconds = f"{summary['seconds']['teach']:10.0f}" if arm == "after" else ""
-                print(f"{name if arm == 'before' else '':28}{arm:8}{figures}{seconds}", flush=True)
-            print(f"{'':36}promoted: {summary['promoted']}", flush=True)
+                print(f"{name if arm == 'before' else '':40}{arm:8}{figures}{seconds}", flush=True)
+            print(f"{'':48}promoted: {summary['promoted']}", flush=True)
 
 
 def _shown(value: float | None) -> str:

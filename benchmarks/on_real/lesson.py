@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from on_real.shared_prompts import greedy
 from selfstudy.atlas import language, world
 from selfstudy.judging import counterfactual
 from selfstudy.judging.correctness import Expected, states
@@ -29,13 +30,14 @@ from selfstudy.teach.lesson import Lesson
 
 ASKED = {
     "capital": "What is the capital of {x}?",
-    "currency": "What is the currency of {x}?",
     "calling code": "What is the calling code of {x}?",
     "domain": "What is the internet domain of {x}?",
     "continent": "On which continent does {x} lie?",
 }
 TAUGHT = ("capital", "calling code")
 """Attributes whose gaps are taught: their answers are names and numbers of several tokens."""
+SOME = 120
+"""Countries that are asked for what is not the capital."""
 TOKENS = 24
 ANSWERING = Recipe().answering.model_copy(update={"max_new_tokens": TOKENS, "reading_tokens": TOKENS})
 
@@ -78,12 +80,16 @@ class Material:
 
 
 def asked(lm: Any) -> list[Asked]:
-    """Every country and every attribute of ASKED, with the model's greedy answers."""
-    found = [
-        (fact, ASKED[fact.attribute].replace("{x}", fact.entity))
-        for fact in world.facts()
-        if fact.kind == "country" and fact.attribute in ASKED
+    """The capital of every country, and the other attributes of SOME, with the model's greedy answers."""
+    facts = [fact for fact in world.facts() if fact.kind == "country" and fact.attribute in ASKED]
+    by_kind = {name: [fact for fact in facts if fact.attribute == name] for name in ASKED}
+    rng = random.Random("asked")
+    chosen = [
+        fact
+        for name, some in by_kind.items()
+        for fact in (some if name == "capital" else rng.sample(some, SOME))
     ]
+    found = [(fact, ASKED[fact.attribute].replace("{x}", fact.entity)) for fact in chosen]
     said = _cached(lm, [text for _, text in found])
     return [
         Asked(fact.entity, fact.attribute, text, fact.value, answer)
@@ -171,9 +177,9 @@ def answers(lm: Any, chats: Sequence[Chat]) -> list[str]:
     found = [""] * len(chats)
     for kind, how in ((False, from_memory(ANSWERING, 0, 0)), (True, from_document(ANSWERING, 0, 0))):
         places = [i for i, one in enumerate(reading) if one is kind]
-        rows = lm.generate([chats[i] for i in places], how)
-        for i, row in zip(places, rows, strict=True):
-            found[i] = row[0].text
+        said = greedy(lm, [chats[i] for i in places], TOKENS, how.repetition_penalty) if places else []
+        for i, text in zip(places, said, strict=True):
+            found[i] = text
     return found
 
 

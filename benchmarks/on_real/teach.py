@@ -31,6 +31,7 @@ NONE: dict[str, Any] = {"replay": 0, "reading": 0}
 REPLAY: dict[str, Any] = {"replay": 1, "reading": 0}
 ALL: dict[str, Any] = {"replay": 0.5, "reading": 0, "swapped": 0.5, "neutral": 0.25}
 ARMS: dict[str, dict[str, Any]] = {
+    "sft, replay 1, reading .25": {"type": "sft"},
     "sft": {"type": "sft", **NONE},
     "sft + replay": {"type": "sft", **REPLAY},
     "sft + reading": {"type": "sft", **REPLAY, "swapped": 0.5},
