@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS = ("learn", "probe")
+PARTS = ("learn", "probe", "teach")
 """In the order in which they run."""
 
 
