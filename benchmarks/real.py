@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS = ("learn", "probe", "teach")
+PARTS = ("learn", "probe", "teach", "speed")
 """In the order in which they run."""
 
 

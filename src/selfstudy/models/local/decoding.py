@@ -21,7 +21,7 @@ from torch import Tensor
 
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.forward import Cached, Forward, select_rows
-from selfstudy.models.local.sampling import distribution, draw, penalise, streams
+from selfstudy.models.local.sampling import choose, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +183,8 @@ class TreeDecoder:
         logits, cache = self._forward.next_logits(branch.tokens, branch.mask, self._own_cache(branch))
         vocabulary = logits.shape[1]
         step = branch.tokens.shape[1] - start
-        total = logits.logsumexp(1)
-        failed = ~total.isfinite()
-        if bool(failed.any()):  # keep them from the other rows' sorted line in `draw`
-            logits = logits.masked_fill(failed[:, None], 0.0)
-        token = self._choose(logits, branch, members, step)
+        uniform, greedy = members.uniform[branch.member, step], members.greedy[branch.member]
+        token, total = choose(logits, _punished(branch), branch.row, uniform, greedy, self._sampling)
 
         # Members that continue a row by the same token are one row from here on.
         child, of = torch.unique(branch.row * vocabulary + token, return_inverse=True)
@@ -195,7 +192,7 @@ class TreeDecoder:
         tokens = torch.cat([branch.tokens[parent], token[:, None]], 1)
         logprob = branch.logprob[parent] + (logits[parent, token] - total[parent]).double()
 
-        failed = failed[parent]
+        failed = ~total[parent].isfinite()
         ended = torch.isin(token, self._ends)
         if self._stopped is not None:
             texts = tokens[:, start:].tolist()
@@ -237,30 +234,6 @@ class TreeDecoder:
         if not branch.shared and torch.equal(rows, torch.arange(branch.cached, device=rows.device)):
             return branch.cache
         return select_rows(branch.cache, rows)
-
-    def _choose(self, logits: Tensor, branch: _Branch, members: _Members, step: int) -> Tensor:
-        """The next token of each member, (members,)."""
-        options = self._sampling
-        scores = logits
-        if options.repetition_penalty != 1.0:
-            scores = penalise(logits, _punished(branch), options.repetition_penalty)
-        greedy = members.greedy[branch.member]
-        if bool(greedy.all()):
-            return scores.argmax(1)[branch.row]
-        sampled = ~greedy
-        rows, row = torch.unique(branch.row[sampled], return_inverse=True)
-        probabilities = distribution(
-            scores if len(rows) == len(scores) else scores[rows],
-            options.temperature,
-            options.top_k,
-            options.top_p,
-        )
-        token = torch.empty_like(branch.row)
-        token[sampled] = draw(probabilities, row, members.uniform[branch.member[sampled], step])
-        if bool(greedy.any()):
-            rows = branch.row[greedy]
-            token[greedy] = scores[rows].argmax(1)
-        return token
 
 
 def _punished(branch: _Branch) -> Tensor:
