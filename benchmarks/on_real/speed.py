@@ -2,8 +2,8 @@
 
 16 questions of countries.jsonl, a greedy answer and 5 samples each, at most 32 tokens, the built-in prompt
 with its demonstrations and the probe's defaults.  All ways end an answer where the prompt's demonstrations
-end and count the tokens of the answers alone.  They take turns, so that whatever else the machine does hits all of
-them alike; what counts is the median of the ratios.
+end and count the tokens of the answers alone.  They take turns, so that whatever else the machine does hits
+all of them alike; what counts is the median of the ratios.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ def _timed(answer: Callable[[], int]) -> tuple[int, float]:
 
 
 def _product(lm: LocalLM, chats: Sequence[Chat], seed: int) -> int:
-    sampling = Sampling(
-        n=SAMPLES, greedy_first=True, max_new_tokens=NEW, repetition_penalty=1.1, seed=seed
-    )
+    sampling = Sampling(n=SAMPLES, greedy_first=True, max_new_tokens=NEW, repetition_penalty=1.1, seed=seed)
     return sum(one.tokens for row in lm.generate(chats, sampling) for one in row)
 
 
@@ -92,12 +90,11 @@ class Plain:
         self._lm = lm
         stop = lm._format.stop(chat)
         words = lm.tokenizer.batch_decode([[token] for token in range(len(lm.tokenizer))])
-        self._ends = sorted(
-            {*lm._format.ends, *(token for token, word in enumerate(words) if any(end in word for end in stop))}
-        )
+        ending = {token for token, word in enumerate(words) if any(end in word for end in stop)}
+        self._ends = sorted({*lm._format.ends, *ending})
 
     def answer(self, chats: Sequence[Chat]) -> int:
-        """One batch, all answers of a question sampled (a call of its own for greedy ones would cost more)."""
+        """One batch, all answers sampled (a call of its own for the greedy ones would cost more)."""
         prompts = self._lm._format.encode([self._lm.render(chat) for chat in chats])
         length = max(map(len, prompts))
         pad = self._lm.tokenizer.pad_token_id or 0

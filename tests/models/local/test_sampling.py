@@ -79,7 +79,7 @@ def test_draw_is_inverse_cdf_and_never_takes_an_impossible_token(
 
 @pytest.mark.parametrize("vocabulary", [1500, 5120, 20_001])
 def test_blocks_of_a_large_vocabulary_change_no_token(vocabulary: int) -> None:
-    """Neither the draw nor the most probable token, the first of equal ones; nor does it matter how many rows."""
+    """Neither the one that is drawn nor the most probable one, the first of equal ones."""
     generator = torch.Generator().manual_seed(vocabulary)
     scores = torch.randn(3, vocabulary, generator=generator).mul(3).round(decimals=1)
     probabilities = scores.softmax(1)

@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 
 from selfstudy.models.base import Sampling
+from selfstudy.models.local import prefixes
 from selfstudy.models.local.forward import Cached, Forward, select_rows
+from selfstudy.models.local.kept import staying
 from selfstudy.models.local.sampling import choose, streams
 
 
@@ -69,8 +71,8 @@ class _Members:
 class _Branch:
     """Rows that are computed together.
 
-    `cache` holds all but the last token of `cached` rows; row i of the branch continues cache row parent[i].
-    Another branch may hold the same cache when it is `shared`.
+    `cache` holds the beginning of `cached` rows, all but the last token once they were read; row i of the
+    branch continues cache row parent[i].  Another branch may hold the same cache when it is `shared`.
     """
 
     tokens: Tensor  # (rows, length), left-padded with the row's own first token
@@ -161,21 +163,24 @@ class TreeDecoder:
         )
 
     def _root(self, prompts: Sequence[Prompt]) -> _Branch:
-        """All prompts, left-padded to one length."""
+        """All prompts, left-padded to one length, with what they share already read."""
         device = self._ends.device
-        length = max(len(prompt.tokens) for prompt in prompts)
-        gaps = [length - len(prompt.tokens) for prompt in prompts]
-        # Padding with the row's own first token: masked from attention, and the penalty has seen it anyway.
-        padded = [prompt.tokens[:1] * gap + prompt.tokens for prompt, gap in zip(prompts, gaps, strict=True)]
-        spared = [prompt.spared and prompt.spared + gap for prompt, gap in zip(prompts, gaps, strict=True)]
+        every = [prompt.tokens for prompt in prompts]
+        cache = prefixes.read(self._forward, every, [1] * len(every))
+        tokens, mask, gaps = prefixes.padded(every, device)
+        pairs = zip(prompts, gaps.tolist(), strict=True)
+        spared = [prompt.spared and prompt.spared + gap for prompt, gap in pairs]
         counts = torch.tensor([len(prompt.members) for prompt in prompts], device=device)
         return _Branch(
-            tokens=torch.tensor(padded, device=device),
-            mask=(torch.arange(length, device=device) >= torch.tensor(gaps, device=device)[:, None]).long(),
+            tokens=tokens,
+            mask=mask,
             spared=torch.tensor(spared, device=device),
             logprob=torch.zeros(len(prompts), dtype=torch.float64, device=device),
             row=torch.arange(len(prompts), device=device).repeat_interleave(counts),
             member=torch.arange(int(counts.sum()), device=device),
+            cache=cache,
+            cached=len(prompts),
+            parent=None if cache is None else torch.arange(len(prompts), device=device),
         )
 
     def _step(self, branch: _Branch, members: _Members, start: int) -> tuple[_Branch | None, list[Finished]]:
@@ -211,6 +216,8 @@ class TreeDecoder:
             if bool(done.all()):
                 return None, finished
         kept, row = torch.unique(of[~done], return_inverse=True)
+        order = staying(parent[kept])
+        kept, row = kept[order], torch.argsort(order)[row]
         parent = parent[kept]
         mask = branch.mask[parent]
         return _Branch(
@@ -233,7 +240,7 @@ class TreeDecoder:
         rows = branch.parent
         if not branch.shared and torch.equal(rows, torch.arange(branch.cached, device=rows.device)):
             return branch.cache
-        return select_rows(branch.cache, rows)
+        return select_rows(branch.cache, rows, own=not branch.shared)
 
 
 def _punished(branch: _Branch) -> Tensor:

@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from selfstudy.models.local import loading
+from selfstudy.errors import ModelError
+from selfstudy.models.local import kept, loading
+from selfstudy.models.local.kept import KeptCache
 
 Cached = Any
 """A transformers Cache whose rows can be selected; None when there is nothing cached."""
+_MOVING_ROPE = {"dynamic", "longrope"}
+"""Rotary positions that are others once a row is long: what was read before does not go with what follows."""
 
 
 class Forward:
@@ -27,35 +31,43 @@ class Forward:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self.device: torch.device = model.device
         self._accepts = set(inspect.signature(type(model).forward).parameters)
         self._cache_name = next((n for n in ("past_key_values", "cache_params") if n in self._accepts), None)
         self._pads: bool | None = None
+        self._keeps: bool | None = None
         self._caches = self._cache_name is not None
 
     def next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached = None) -> tuple[Tensor, Cached]:
         """Logits of the token that follows each row, and the cache that now holds the row.
 
         Args:
-            tokens: (rows, length); with a cache all but the last column are already in it.
+            tokens: (rows, length); those that are in the cache are not read again.
             mask: (rows, length), 0 where padded.
             cache: what the last call returned, rows selected to match; it is changed in place.
 
         Returns:
             float32 logits (rows, vocabulary), and a cache, or None if this model must read all anew.
         """
-        new = tokens if cache is None else tokens[:, -1:]
-        output, logits = self._run(new, mask, cache, keep=1, use_cache=self._caches)
-        kept = getattr(output, self._cache_name, None) if self._cache_name else None
-        self._caches = _selectable(kept)
-        return logits[:, -1].float(), kept if self._caches else None
+        if cache is None and self.keeps:
+            cache = KeptCache()
+        return self._next_logits(tokens, mask, cache)
 
-    def last_logits(self, tokens: Tensor, mask: Tensor, count: int) -> Tensor:
-        """Float32 logits (rows, count, vocabulary) after each of the last `count` tokens."""
-        _, logits = self._run(tokens, mask, None, keep=count, use_cache=False)
+    def _next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached) -> tuple[Tensor, Cached]:
+        output, logits = self._run(tokens, mask, cache, keep=1, use_cache=self._caches)
+        if isinstance(cache, KeptCache):
+            return logits[:, -1].float(), cache
+        found = getattr(output, self._cache_name, None) if self._cache_name else None
+        self._caches = _selectable(found)
+        return logits[:, -1].float(), found if self._caches else None
+
+    def last_logits(self, tokens: Tensor, mask: Tensor, count: int, cache: Cached = None) -> Tensor:
+        """Float32 logits (rows, count, vocabulary) after each of the last `count` tokens; none is cached."""
+        _, logits = self._run(tokens, mask, cache, keep=count, use_cache=cache is not None)
         return torch.as_tensor(logits[:, -count:].float())
 
     def _run(
-        self, new: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
+        self, tokens: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
     ) -> tuple[Any, Tensor]:
         """What the model returns, and the logits in it.
 
@@ -63,27 +75,31 @@ class Forward:
             ModelError: its code fails, as that of a config which does not fit it does.
         """
         with loading.computing(str(self._model.name_or_path)):
-            output = self._model(**self._inputs(new, mask, cache, keep=keep, use_cache=use_cache))
+            output = self._model(**self._inputs(tokens, mask, cache, keep=keep, use_cache=use_cache))
             return output, output.logits
 
     def _inputs(
-        self, new: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
+        self, tokens: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
     ) -> dict[str, Any]:
         inputs: dict[str, Any] = {"use_cache": use_cache}
+        columns = tokens.shape[1] - 1 if cache is not None else 0
+        if isinstance(cache, KeptCache):
+            columns = cache.columns
         if "logits_to_keep" in self._accepts:
             inputs["logits_to_keep"] = keep
         if "position_ids" in self._accepts:
-            positions = mask.sum(1, keepdim=True) - 1 if cache is not None else mask.cumsum(1) - 1
-            inputs["position_ids"] = positions.clamp(min=0)
+            inputs["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)[:, columns:]
         if self._cache_name and cache is not None:
             inputs[self._cache_name] = cache
         if "attention_mask" in self._accepts:
             inputs["attention_mask"] = mask
         # The model itself knows what else a step needs; recurrent ones drop the mask after the prompt.
-        prepared = self._model.prepare_inputs_for_generation(new, is_first_iteration=cache is None, **inputs)
+        new = tokens[:, columns:]
+        prepared = self._model.prepare_inputs_for_generation(new, is_first_iteration=not columns, **inputs)
         return {name: value for name, value in prepared.items() if name in self._accepts}
 
     @property
+    @torch.inference_mode()
     def pads(self) -> bool:
         """Whether padding leaves the result alone. Tried out once: some models take a mask and ignore it."""
         if self._pads is None:
@@ -101,9 +117,49 @@ class Forward:
 
             # What a model that ignores the mask would show is the measure, not the logits' spread: in
             # bfloat16 single logits of a deep model move by a tenth of that, by rounding alone.
-            share = 1e-3 if self._model.dtype == torch.float32 else 0.1
-            self._pads = moved(masked=True) < share * moved(masked=False)
+            self._pads = moved(masked=True) < self._rounding * moved(masked=False)
         return self._pads
+
+    @property
+    @torch.inference_mode()
+    def keeps(self) -> bool:
+        """Whether rows may continue a beginning that was read before them, in a KeptCache. Tried out once."""
+        if self._keeps is None:
+            self._keeps = self._may_keep() and self._continues()
+        return self._keeps
+
+    def _may_keep(self) -> bool:
+        config = self._model.config.get_text_config()
+        given = getattr(config, "rope_parameters", None) or {}
+        ropes = {str(one.get("rope_type")) for one in (given, *given.values()) if isinstance(one, dict)}
+        return self._cache_name == "past_key_values" and not ropes & _MOVING_ROPE and kept.fits(config)
+
+    def _continues(self) -> bool:
+        """Whether two rows that continue the same beginning get the logits that they get alone."""
+        vocabulary = self._model.config.get_text_config().vocab_size
+        tokens = torch.tensor([[3, 1, 2, 7, 11, 5, 19, 23, 29, 31, 8, 13]], device=self._model.device)
+        tokens = tokens % vocabulary
+        mask = torch.ones_like(tokens)
+        rows = torch.zeros(2, dtype=torch.long, device=tokens.device)
+        alone, _ = self._next_logits(tokens, mask, None)
+
+        def moved(beginning: Tensor) -> float:
+            """How far reading the beginning first moves the logits (root mean square)."""
+            _, cache = self._next_logits(beginning, mask[:, : beginning.shape[1]], KeptCache())
+            cache = cache.selected(rows)
+            for end in (tokens.shape[1] - 1, tokens.shape[1]):
+                found, cache = self._next_logits(tokens[:, :end][rows], mask[:, :end][rows], cache)
+            return (found - alone).square().mean().sqrt().item()
+
+        try:
+            return moved(tokens[:, :6]) < self._rounding * moved(tokens[:, :6].flip(1))
+        except (ModelError, AttributeError, TypeError):
+            return False  # a model with a cache of its own kind
+
+    @property
+    def _rounding(self) -> float:
+        """What may be rounding, as a share of what a wrong result would show."""
+        return 1e-3 if self._model.dtype == torch.float32 else 0.1
 
 
 def _selectable(cache: Any) -> bool:
@@ -111,8 +167,17 @@ def _selectable(cache: Any) -> bool:
     return layers is not None and len(layers) > 0 and all(hasattr(layer, "reorder_cache") for layer in layers)
 
 
-def select_rows(cache: Cached, rows: Tensor) -> Cached:
-    """A cache of the given rows (any number, repeats allowed); the old one stays as it was."""
+def select_rows(cache: Cached, rows: Tensor, *, own: bool = False) -> Cached:
+    """A cache of the given rows (any number, repeats allowed); the old one stays as it was, unless `own`.
+
+    Args:
+        own: nobody else needs the old one: it may be changed.
+    """
+    if isinstance(cache, KeptCache):
+        if not own:
+            return cache.selected(rows)
+        cache.move(rows)
+        return cache
     chosen = copy.copy(cache)
     chosen.layers = [copy.copy(layer) for layer in cache.layers]
     for layer in chosen.layers:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
-from selfstudy.models.local import adapted, encoding, loading, weights
+from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -173,7 +173,7 @@ class LocalLM:
     def _prompts(
         self, chats: Sequence[Chat], sampling: Sampling
     ) -> tuple[dict[tuple[str, ...], list[Prompt]], dict[int, str]]:
-        """Distinct prompts by what ends their answers, longest first, each with its members.
+        """Distinct prompts by what ends their answers, each with its members.
 
         And the chats that cannot be asked.
         """
@@ -197,10 +197,7 @@ class LocalLM:
             keys = encoding.stream_keys(sampling, text, occurrences[text])
             occurrences[text] += 1
             prompt.members.extend(Member(index * sampling.total + j, key) for j, key in enumerate(keys))
-        return {
-            stop: sorted(prompts.values(), key=lambda prompt: -len(prompt.tokens))
-            for stop, prompts in groups.items()
-        }, errors
+        return {stop: list(prompts.values()) for stop, prompts in groups.items()}, errors
 
     def _decode(
         self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
@@ -209,6 +206,7 @@ class LocalLM:
 
         The halved budget stays: memory that was short once will be short again.  Yields what failed.
         """
+        prompts = [prompts[at] for at in prefixes.order(self._forward, [one.tokens for one in prompts])]
         while prompts:
             batch = prompts[: self._batch_size(prompts)]
             decoder = TreeDecoder(self._forward, sampling, self._ends, self._budget, self._stopper(stop))
@@ -230,10 +228,11 @@ class LocalLM:
 
     def _batch_size(self, prompts: list[Prompt]) -> int:
         """How many of the first prompts to decode together: all their members' rows would fit once read."""
-        longest, members = len(prompts[0].tokens), 0
+        longest, members = 0, 0
         for count, prompt in enumerate(prompts):
             members += len(prompt.members)
-            unpaddable = len(prompt.tokens) < longest and not self._forward.pads
+            unpaddable = count and len(prompt.tokens) != longest and not self._forward.pads
+            longest = max(longest, len(prompt.tokens))
             if count and (unpaddable or members * (longest + 1) > self._budget):
                 return count
         return len(prompts)

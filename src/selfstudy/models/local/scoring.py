@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from selfstudy.models.local import loading
+from selfstudy.models.local import loading, prefixes
 from selfstudy.models.local.encoding import Answered
 from selfstudy.models.local.forward import Forward
 
@@ -44,7 +44,7 @@ class LogprobScorer:
             reader: is given logits (rows, tokens, vocabulary) and the tokens that follow (rows, tokens), and
                 returns a tensor (rows, tokens, ...).
         """
-        items = sorted(items, key=lambda item: -len(item.tokens))
+        items = [items[at] for at in prefixes.order(self._forward, [item.tokens for item in items])]
         while items:
             size = self._size(items, budget)
             scored: list[Tensor] | None = None
@@ -64,11 +64,11 @@ class LogprobScorer:
 
     def _size(self, items: Sequence[Answered], budget: int) -> int:
         """How many of the first items go together."""
-        length = len(items[0].tokens)
-        answer = 0
+        length, answer = 0, 0
         for count, item in enumerate(items):
             answer = max(answer, item.answer)
-            unpaddable = len(item.tokens) < length and not self._forward.pads
+            unpaddable = count and len(item.tokens) != length and not self._forward.pads
+            length = max(length, len(item.tokens))
             rows = count + 1
             too_many = rows * length > budget or rows * (answer + 1) * self._vocabulary > _LOGIT_BUDGET
             if count and (unpaddable or too_many):
@@ -77,22 +77,17 @@ class LogprobScorer:
 
     @torch.inference_mode()
     def _score(self, items: Sequence[Answered], reader: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
-        length = max(len(item.tokens) for item in items)
-        gaps = [length - len(item.tokens) for item in items]
-        tokens = torch.tensor(
-            [item.tokens[:1] * gap + item.tokens for gap, item in zip(gaps, items, strict=True)],
-            device=self._device,
-        )
-        columns = torch.arange(length, device=self._device)
-        mask = (columns >= torch.tensor(gaps, device=self._device)[:, None]).long()
-        count = max(item.answer for item in items)
-        logits = self._forward.last_logits(tokens, mask, count + 1)[:, :-1]
+        every, count = [item.tokens for item in items], max(item.answer for item in items)
+        cache = prefixes.read(self._forward, every, [item.answer + 1 for item in items])
+        tokens, mask, _ = prefixes.padded(every, self._device)
+        logits = self._forward.last_logits(tokens, mask, count + 1, cache)[:, :-1]
         found = reader(logits, tokens[:, -count:])
         return [row[count - item.answer :] for row, item in zip(found, items, strict=True)]
 
 
 def _logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
-    return logits.gather(2, tokens[..., None])[..., 0] - logits.logsumexp(2)
+    total = torch.cat([part.logsumexp(2) for part in torch.split(logits, 1)])  # exponentials of one at a time
+    return logits.gather(2, tokens[..., None])[..., 0] - total
 
 
 def most_probable(count: int) -> Callable[[Tensor, Tensor], Tensor]:
