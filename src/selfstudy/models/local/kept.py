@@ -18,7 +18,7 @@ _ROOM = 32
 """Columns that are kept free: so many tokens are written before all is copied once."""
 
 
-class KeptLayer(DynamicLayer):
+class KeptLayer(DynamicLayer):  # type: ignore[misc]
     """Keys and values, (rows, heads, columns, size): the beginning of memory that has room for more."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class KeptLayer(DynamicLayer):
         return self.keys, self.values
 
 
-class KeptCache(DynamicCache):
+class KeptCache(DynamicCache):  # type: ignore[misc]
     """The layers of a model; empty at first."""
 
     def __init__(self) -> None:

@@ -155,7 +155,7 @@ def _on_one_line(probabilities: Tensor, row: Tensor, uniform: Tensor) -> Tensor:
 def _by_block(values: Tensor, reduce: Callable[[Tensor], Tensor]) -> Tensor:
     """`reduce` of (rows, blocks, tokens) over the tokens of each block, the last of which may have fewer."""
     whole = values.shape[1] - values.shape[1] % _BLOCK
-    parts = [reduce(values[:, :whole].unflatten(1, (-1, _BLOCK)))] if whole else []
+    parts = [reduce(values[:, :whole].reshape(len(values), -1, _BLOCK))] if whole else []
     if whole < values.shape[1]:
         parts.append(reduce(values[:, None, whole:]))
     return torch.cat(parts, 1)
