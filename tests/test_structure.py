@@ -336,6 +336,7 @@ WITHOUT_MIRROR = {
     "models/remote/": "models/remote/test_lm.py: through the model's door, against a faulty server",
     "models/server/": "models/server/test_lm.py: through the model's door, against a small engine",
     "probe/answers.py": "probe/test_adaptive.py and test_stage.py",
+    "probe/slots.py": "probe/test_questions.py",
     "probe/scorers/grading.py": "probe/scorers/test_bsdetector.py and test_p_true.py",
     "prompts/templates.py": "every test that asks anything",
     "recipe/": "recipe/test_file.py: blocks are data, and come out of files",

@@ -109,7 +109,8 @@ class Proposal(Record):
     """One question as the model proposed it: `text` is literal, a repeat has the `question_id` of the first.
 
     `ask` is the position in the recipe's list of ways to ask, `index` counts from 0 within it.  A failed
-    proposal has no `question_id` and an `error`; its `text` is what was refused, if anything.
+    proposal has no `question_id` and an `error`; its `text` is what was refused, if anything.  `tried` counts
+    what the model said before this was taken or given up; `dropped` what of it was refused, by reason.
     """
 
     key_fields = ("ask", "index")
@@ -120,6 +121,8 @@ class Proposal(Record):
     text: str = ""
     question_id: str | None = None
     error: str | None = None
+    tried: int = Field(default=1, exclude_if=lambda value: value == 1)
+    dropped: dict[str, int] = Field(default_factory=dict, exclude_if=lambda value: not value)
 
 
 class Completion(BaseModel):
@@ -200,7 +203,8 @@ class Reference(Record):
     """An answer read out of evidence (methods 2: y*).
 
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
-    `accepted` is S_L at most `gather.max_inconsistency`, and an answer was found.
+    `accepted` is S_L at most `gather.max_inconsistency`, and an answer was found; `explanation` says what was
+    found, or why it is not accepted.
     """
 
     key_fields = ("question_id", "evidence_id")
@@ -210,6 +214,7 @@ class Reference(Record):
     text: str
     inconsistency: Unit | None
     accepted: bool
+    explanation: str = ""
     error: str | None = None
 
 

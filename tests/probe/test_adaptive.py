@@ -27,7 +27,6 @@ from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     AdaptiveBlock,
     AnsweringBlock,
-    Ask,
     LocalModel,
     ProbeBlock,
     Recipe,
@@ -37,7 +36,7 @@ from selfstudy.records import Answer, Completion, Failure, Question, Score
 from selfstudy.run import Round, Run
 from selfstudy.summary import summarise
 
-from .world import Judge, Spots, Student, models, pages
+from .world import Judge, Spots, Student, asking, models, pages
 
 SHORT = AnsweringBlock(max_new_tokens=12)
 RULE = AdaptiveBlock()
@@ -232,7 +231,7 @@ def test_the_scores_of_waves_add_up_to_the_score_of_all(name: str) -> None:
 
 # in a run
 
-ASKS = (Ask(method="documents", count=24, per_chunk=4),)
+ASKS = (asking(method="documents", count=24, per_chunk=4),)
 
 
 def probe(path: Path, student: Student | None = None, **changes: object) -> Round:

@@ -8,16 +8,16 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AdaptiveBlock, AnsweringBlock, Ask, ProbeBlock, Recipe
+from selfstudy.recipe import AdaptiveBlock, AnsweringBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer
 from selfstudy.run import SCORING, Run
 
-from .world import Judge, Spots, Student, models, pages
+from .world import Judge, Spots, Student, asking, models, pages
 
 
 def test_what_waves_cost_is_the_deciding_scorers_too(tmp_path: Path) -> None:
     probe = ProbeBlock(
-        ask=(Ask(method="documents", count=20),),
+        ask=(asking(method="documents", count=20),),
         samples=6,
         scorer="selfcheck-nli",
         compare=("agreement",),
@@ -39,7 +39,7 @@ def test_what_waves_cost_is_the_deciding_scorers_too(tmp_path: Path) -> None:
 
 def test_each_scorer_costs_what_it_asks_of_models_and_stages_cost_what_they_did(tmp_path: Path) -> None:
     probe = ProbeBlock(
-        ask=(Ask(method="documents", count=20),),
+        ask=(asking(method="documents", count=20),),
         samples=4,
         scorer="selfcheck-nli",
         compare=("agreement", "selfcheck-llm", "ensemble"),

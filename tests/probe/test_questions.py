@@ -10,7 +10,7 @@ from selfstudy import ScriptedLM
 from selfstudy.errors import SelfstudyError
 from selfstudy.models.base import Sampling, chat
 from selfstudy.probe import chunks
-from selfstudy.probe.questions import Asker, Material, about_document, first_question, one_each
+from selfstudy.probe.questions import Asker, Material, about_document, first_question, some_each
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
@@ -20,7 +20,7 @@ from selfstudy.run import Round, Run
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.text import normalise
 
-from .world import COUNTRIES, Spots, Student, models, pages
+from .world import COUNTRIES, Spots, Student, asking, models, pages
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_equal_chats_get_different_completions_in_order() -> None:
     student = Student()
     ask = chat("Topics: Austria, Belgium, Chile\nAsk one question about one of these topics.")
     other = chat("Topics: Fiji\nAsk one question about one of these topics.")
-    found = one_each(student, [ask, other, ask, ask, ask, ask, ask], Sampling(seed=1))
+    found = [one for (one,) in some_each(student, [ask, other, ask, ask, ask, ask, ask], Sampling(seed=1))]
     assert len({c.text for i, c in enumerate(found) if i != 1}) > 1
     assert "Fiji" in found[1].text
     assert student.calls == 2, "one call per number of repeats"
@@ -147,7 +147,7 @@ def ask_all(
 
 
 def test_documents_give_valid_distinct_questions_until_the_count(tmp_path: Path) -> None:
-    turn, found = ask_all(tmp_path, Ask(method="documents", count=30, per_chunk=8))
+    turn, found = ask_all(tmp_path, asking(method="documents", count=30, per_chunk=8))
     questions = turn.read(Question)
     assert found == len(questions) == 30
     assert len({normalise(q.text) for q in questions}) == 30
@@ -164,12 +164,12 @@ def test_documents_give_valid_distinct_questions_until_the_count(tmp_path: Path)
 
 
 def test_documents_end_when_the_chunks_do(tmp_path: Path) -> None:
-    turn, found = ask_all(tmp_path, Ask(method="documents", count=1000, per_chunk=2))
+    turn, found = ask_all(tmp_path, asking(method="documents", count=1000, per_chunk=2))
     assert found == len(turn.read(Question)) < len(turn.read(Proposal)) + 1 == 21
 
 
 def test_open_keeps_every_proposal_and_one_question_per_text(tmp_path: Path) -> None:
-    turn, found = ask_all(tmp_path, Ask(method="open", count=200))
+    turn, found = ask_all(tmp_path, asking(method="open", count=200))
     proposals, questions = turn.read(Proposal), turn.read(Question)
     assert found == len(proposals) == 200
     assert len(questions) == len({p.text for p in proposals}) <= len(COUNTRIES) * 5
@@ -185,7 +185,7 @@ def test_induced_uses_six_words_per_topic_set(tmp_path: Path) -> None:
             heard.append(prompt)
             return super()._say(prompt, rng)  # type: ignore[arg-type]
 
-    ask_all(tmp_path, Ask(method="induced", count=20), Listener())
+    ask_all(tmp_path, asking(method="induced", count=20), Listener())
     asked = [p for p in heard if p.startswith("Topics:")]
     used = [p.rsplit("word ", 1)[1].rstrip(".") for p in asked]
     assert len(asked) == 20
@@ -247,21 +247,21 @@ def test_what_is_no_question_still_counts_as_proposed(tmp_path: Path) -> None:
         def _say(self, prompt: str, rng: object) -> str:
             return f"{prompt}..."
 
-    turn, found = ask_all(tmp_path, Ask(method="open", count=5), Echo())
+    turn, found = ask_all(tmp_path, asking(method="open", count=5), Echo())
     assert found == 5
     assert all(q.text.endswith("...") for q in turn.read(Question))
 
 
 @pytest.mark.parametrize("broken", ["three topics", "Ask one question"])
 def test_a_model_that_fails_leaves_failures_and_no_questions(tmp_path: Path, broken: str) -> None:
-    turn, found = ask_all(tmp_path, Ask(method="open", count=7), Student(broken=broken))
+    turn, found = ask_all(tmp_path, asking(method="open", count=7), Student(broken=broken))
     assert found == 0
     assert turn.read(Question) == []
     assert len(turn.read(Proposal)) == len(turn.read(Failure)) == 7
 
 
 def test_an_empty_reply_is_said_to_be_empty(tmp_path: Path) -> None:
-    ask = Ask(method="documents", count=1)
+    ask = asking(method="documents", count=1)
     documents = [Document(source="mill.txt", title="mill", text="The mill burned down in 1911.")]
     with (
         Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,), samples=2))) as run,
@@ -278,7 +278,7 @@ def test_one_question_about_two_documents_names_both(tmp_path: Path) -> None:
         Document(source=f"{name}.txt", title=name, text="it was built long ago.")
         for name in ("bridge", "tower")
     ]
-    ask = Ask(method="documents", count=2)
+    ask = asking(method="documents", count=2)
     with Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,), samples=2))) as run:
         run_probe(run.round(1), replace(models(), lm=lm), Prompts(), documents, Silent())
         assert [q.text for q in run.round(1).iter(Question)] == ["When was it built?"]

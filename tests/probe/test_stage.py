@@ -17,12 +17,12 @@ from selfstudy.recipe import Ask, LocalModel, NLIBlock, Recipe
 from selfstudy.records import Answer, Failure, Proposal, Question, Score
 from selfstudy.run import Round, Run
 
-from .world import Spots, Student, models, pages
+from .world import Spots, Student, asking, models, pages
 
 ASKS = (
-    Ask(method="documents", count=30, per_chunk=6),
-    Ask(method="open", count=20),
-    Ask(method="induced", count=20),
+    asking(method="documents", count=30, per_chunk=6),
+    asking(method="open", count=20),
+    asking(method="induced", count=20),
 )
 
 
@@ -209,9 +209,9 @@ def test_any_real_model_goes_through_and_resumes_to_the_same_floats(
     titles = tmp_path / "titles.txt"
     titles.write_text("Solar eclipse\nWorld Cup\n", encoding="utf-8")
     asks = (
-        Ask(method="open", count=4, max_new_tokens=12),
+        asking(method="open", count=4, max_new_tokens=12),
         Ask(method="external", count=2, source=titles, max_new_tokens=12),
-        Ask(method="documents", count=2, max_new_tokens=12),
+        asking(method="documents", count=2, max_new_tokens=12),
     )
     small = recipe(ask=asks, block_size=3, samples=2, max_new_tokens=8)
 

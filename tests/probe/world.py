@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from selfstudy.models import Models
 from selfstudy.models.base import Progress, Sampling
+from selfstudy.recipe import Ask
 from selfstudy.records import Chat, Completion, Document, digest
 
 COUNTRIES = (
@@ -26,6 +28,10 @@ COUNTRIES = (
     "Japan",
 )
 ATTRIBUTES = ("capital", "currency", "area", "language", "anthem")
+
+
+asking = partial(Ask, check="none", proposals=1)
+"""As published: what the student asks is not read in any page."""
 
 
 class Student:

@@ -1,15 +1,18 @@
-"""References: an answer read out of the evidence, kept if answers with the same evidence agree (methods 2.3).
+"""References: an answer read out of the evidence, kept if it stands up to being checked (methods 2.3).
 
-It knows nothing of what the model says without evidence.
+Two checks: it rests on the words of the evidence (judging/grounding.py), and answers with the same evidence
+agree with it.  It knows nothing of what the model says without evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from selfstudy import text
+from selfstudy.judging.grounding import ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
@@ -28,39 +31,55 @@ def read_references(
 ) -> list[Reference | None]:
     """One reference per question, in order; None for a question without evidence.
 
-    Each is read greedily out of the best passage; the next one is tried, for all such questions in one batch,
-    while the model says that the document does not say.  The samples of the same prompt give
-    `inconsistency` = mean P(contradiction | reference, sample); a sample without an answer counts as 1.
-    Accepted if that is at most `block.max_inconsistency`, or if no samples are asked for.
+    Each is read greedily out of the best passage; the next one is tried, for all such questions in one
+    batch, while the model says that the document does not say, or (`block.grounded`) says what is not in it.
+    The samples of the same prompt give `inconsistency` = mean P(contradiction | reference, sample); a sample
+    without an answer counts as 1.  Accepted if that is at most `block.max_inconsistency`, or if no samples
+    are asked for, and if an answer was read; `explanation` says why or why not.
 
-    A reference without an answer in any passage is not accepted and has the model's refusal as its text; one
-    with `error` is what the model or the entailment model failed at.
+    A reference without an answer in any passage is not accepted and has as its text what the model said of
+    the first; one with `error` is what the model or the entailment model failed at.
     """
-    read: dict[int, tuple[Evidence, list[Completion]]] = {}
+    read: dict[int, _Read] = {}
     pending = [i for i, passages in enumerate(evidence) if passages]
     for rank in range(block.hits):
         pending = [i for i in pending if len(evidence[i]) > rank]
+        pages = [text.under_title(evidence[i][rank].title, evidence[i][rank].text) for i in pending]
         chats = [
-            prompts.chat(
-                "read",
-                question=questions[i].text,
-                document=text.under_title(evidence[i][rank].title, evidence[i][rank].text),
-            )
-            for i in pending
+            prompts.chat("read", question=questions[i].text, document=page)
+            for i, page in zip(pending, pages, strict=True)
         ]
         answers = model.generate(chats, sampling) if chats else []
         refused = []
-        for i, completions in zip(pending, answers, strict=True):
-            if says_nothing(completions[0]):
+        for i, page, completions in zip(pending, pages, answers, strict=True):
+            problem = _unread(questions[i].text, completions[0], page, block)
+            if problem is not None:
                 refused.append(i)
-            if i not in read or not says_nothing(completions[0]):  # of refusals the first stands
-                read[i] = (evidence[i][rank], completions)
+            if i not in read or problem is None:  # of passages without an answer the first stands
+                read[i] = _Read(evidence[i][rank], completions, problem)
         pending = refused
-    inconsistency = _inconsistency({i: completions for i, (_, completions) in read.items()}, nli)
+    inconsistency = _inconsistency({i: one.completions for i, one in read.items()}, nli)
     return [
-        _reference(questions[i], *read[i], inconsistency.get(i), block) if i in read else None
+        _reference(questions[i], read[i], inconsistency.get(i), block) if i in read else None
         for i in range(len(questions))
     ]
+
+
+class _Read(NamedTuple):
+    """What was read in a passage: the answer, its samples, and why it is no answer (None: it is one)."""
+
+    source: Evidence
+    completions: Sequence[Completion]
+    problem: str | None
+
+
+def _unread(question: str, answer: Completion, page: str, block: GatherBlock) -> str | None:
+    """Why a reply is no answer that was read; None also where the model failed, which is no reply."""
+    if _problem(answer):
+        return None
+    if says_nothing(answer):
+        return "the reader says that the passage has no answer"
+    return ungrounded(question, answer.text, page) if block.grounded else None
 
 
 def says_nothing(completion: Completion) -> bool:
@@ -68,7 +87,7 @@ def says_nothing(completion: Completion) -> bool:
     return is_refusal(completion.text)
 
 
-def _inconsistency(read: dict[int, list[Completion]], nli: EntailmentModel) -> dict[int, float]:
+def _inconsistency(read: Mapping[int, Sequence[Completion]], nli: EntailmentModel) -> dict[int, float]:
     """S_L by question, of all questions in one batch; left out where nothing could be judged."""
     pairs: dict[int, list[tuple[str, str]]] = {}
     refusals: dict[int, int] = {}
@@ -98,23 +117,28 @@ def _problem(completion: Completion) -> str | None:
     return None if completion.text.strip() else "empty answer"
 
 
-def _reference(
-    question: Question,
-    source: Evidence,
-    completions: Sequence[Completion],
-    inconsistency: float | None,
-    block: GatherBlock,
-) -> Reference:
-    answer = completions[0]
+def _reference(question: Question, read: _Read, inconsistency: float | None, block: GatherBlock) -> Reference:
+    answer = read.completions[0]
     error = _problem(answer)
-    if error is None and block.samples and inconsistency is None and not says_nothing(answer):
+    if error is None and block.samples and inconsistency is None and read.problem is None:
         error = "no answer with the evidence could be compared with the reference"
     within = inconsistency is None or inconsistency <= block.max_inconsistency
     return Reference(
         question_id=question.id,
-        evidence_id=source.id,
+        evidence_id=read.source.id,
         text=answer.text.strip(),
         inconsistency=inconsistency,
-        accepted=error is None and within and not says_nothing(answer),
+        accepted=error is None and within and read.problem is None,
+        explanation=error or read.problem or _explained(inconsistency, within, block),
         error=error,
     )
+
+
+def _explained(inconsistency: float | None, within: bool, block: GatherBlock) -> str:
+    """Of an answer that was read: what was found of it."""
+    words = "its words stand in the passage; " if block.grounded else ""
+    if inconsistency is None:
+        return f"{words}no other answers were asked for"
+    agree = "agree" if within else "do not agree"
+    bound = f"{'at most' if within else 'above'} {block.max_inconsistency:g}"
+    return f"{words}{block.samples} other answers {agree}: inconsistency {inconsistency:.2f}, {bound}"

@@ -11,6 +11,7 @@ those that look known: without one a misbelief cannot be told from knowledge.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from selfstudy.gather.evidence import find_evidence
@@ -83,6 +84,8 @@ def _gather(
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
     sampling = from_document(recipe.answering, recipe.gather.samples, recipe.seed)
+    if recipe.gather.temperature is not None:
+        sampling = replace(sampling, temperature=recipe.gather.temperature)
     references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, sampling)
     judged = judge(
         block,

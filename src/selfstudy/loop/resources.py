@@ -19,6 +19,7 @@ from selfstudy.recipe import Recipe
 from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
+from selfstudy.text import under_title
 
 if TYPE_CHECKING:
     from selfstudy.library.index import Library
@@ -125,6 +126,18 @@ class Resources:
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
         )
+
+    def find(self, questions: Sequence[str]) -> list[str]:
+        """The page of the library that fits each question best, under its title; "" where there is none."""
+        if self._index is None:
+            return [""] * len(questions)
+        found = self._index.search(questions, 1)
+        return [under_title(hits[0].title, hits[0].text) if hits else "" for hits in found]
+
+    @cached_property
+    def _index(self) -> Library | None:
+        """The library while questions are asked: looked up again and again."""
+        return self.library()
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
         self.run.round(1).append(skipped)

@@ -81,6 +81,7 @@ def probe(resources: Resources, round_: Round) -> None:
         documents,
         resources.reporter,
         resources.topics,
+        resources.find if resources.recipe.library is not None else None,
     )
 
 

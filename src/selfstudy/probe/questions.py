@@ -7,17 +7,18 @@ Knows nothing of answers or scores.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Protocol
 
 from selfstudy import text
 from selfstudy.models.base import Embedder, LanguageModel, Sampling, token_counter
 from selfstudy.models.unwrapping import entries, unquoted
 from selfstudy.probe import chunks
 from selfstudy.probe.external import external_lines
+from selfstudy.probe.slots import WORDS, DocumentSlots, QuestionSlots, Slot, Slots, TopicSlots
 from selfstudy.probe.topics import (
     ListTopics,
     ModelTopics,
@@ -26,15 +27,13 @@ from selfstudy.probe.topics import (
     seed_for,
     topic_of,
 )
+from selfstudy.probe.usable import PageCheck
 from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask
-from selfstudy.records import Chat, Completion, Document, Failure, Proposal, Question, QuestionMethod
+from selfstudy.records import Chat, Completion, Document, Failure, Proposal, Question
 from selfstudy.run import Round, resume
 from selfstudy.run.first_records import FirstRecords
-
-WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
-"""Question words of the induced method, one each per topic set."""
 
 _NO_QUESTION_MARK = re.compile("[\u0e00-\u109f\u1780-\u17ff]")
 _ABOUT_THE_TEXT = re.compile(
@@ -57,86 +56,38 @@ class Material:
     Attributes:
         documents: the library, for the method `documents`.
         topics: called once for what the method `external` takes from outside (its source is then "-").
+        find: the page of the library that fits a question best, for questions made without one; None: there
+            is no library.
         report: is told of long work.
     """
 
     documents: Sequence[Document] = ()
     topics: Callable[[], Iterable[str]] | None = None
+    find: Callable[[Sequence[str]], list[str]] | None = None
     report: Reporter = field(default_factory=Silent)
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One question to be proposed: the chat that asks for it, or `question`, the question itself.
+@dataclass
+class Result:
+    """What has come of a slot so far.
 
-    With neither it cannot be asked, and `error` says why.
+    Attributes:
+        text, error: the question, or what was refused last, and why.
+        tried: how many completions were drawn for it.
+        dropped: how many of them were refused, by reason.
     """
 
-    chat: Chat | None = None
-    topics: tuple[str, ...] = ()
-    chunk: chunks.Chunk | None = None
-    question: str = ""
-    error: str = "the model proposed nothing"
+    text: str
+    error: str | None
+    tried: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
-
-class Slots(Protocol):
-    """Slots by number, from 0."""
-
-    def take(self, start: int, count: int) -> list[Slot]:
-        """Slots start .. start + count: fewer when there are no more."""
-
-
-class TopicSlots:
-    """One slot per topic set; the induced method has six, one per question word."""
-
-    def __init__(self, source: TopicSource, prompts: Prompts, method: QuestionMethod) -> None:
-        self._source = source
-        self._prompts = prompts
-        self._words = WORDS if method == "induced" else ("",)
-
-    def take(self, start: int, count: int) -> list[Slot]:
-        each = len(self._words)
-        first, last = start // each, -(-(start + count) // each)
-        slots = [
-            self._slot(topics, word)
-            for topics in self._source.topics(first, last - first)
-            for word in self._words
-        ]
-        return slots[start - first * each :][:count]
-
-    def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
-        if not topics:
-            return Slot(chat=None, error=self._source.trouble or "the model named no topic")
-        joined = "; ".join(topics)  # a topic may hold a comma
-        if word:
-            return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
-        return Slot(self._prompts.chat("question_open", topics=joined), topics)
-
-
-class QuestionSlots:
-    """One slot per question that came from outside; the model is not asked for any."""
-
-    def __init__(self, questions: Sequence[str]) -> None:
-        self._questions = questions
-
-    def take(self, start: int, count: int) -> list[Slot]:
-        return [Slot(question=question) for question in self._questions[start : start + count]]
-
-
-class DocumentSlots:
-    """One slot per chunk and repetition."""
-
-    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts) -> None:
-        self._stream = stream
-        self._prompts = prompts
-        self._at = 0
-
-    def take(self, start: int, count: int) -> list[Slot]:
-        """As `Slots.take`, but only forwards: `start` never falls."""
-        found = islice(self._stream, start - self._at, start - self._at + count)
-        slots = [Slot(self._prompts.chat("question_document", document=c.text), chunk=c) for c in found]
-        self._at = start + count
-        return slots
+    def saw(self, words: str, error: str | None) -> None:
+        """A proposal of the slot was looked at."""
+        self.text, self.error = words, error
+        if error is not None:
+            reason = error.split(": ")[0].split(" about ")[0]
+            self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
 def first_question(completion: str) -> str | None:
@@ -173,30 +124,41 @@ def about_document(question: str, chunk: chunks.Chunk) -> str | None:
     return None
 
 
+def _likelihood(completion: Completion) -> float:
+    """Of a token, on average; NaN of a server that gives none is the least."""
+    value = completion.logprob / max(1, completion.tokens)
+    return -math.inf if math.isnan(value) else value
+
+
 def _capitalised(passage: str) -> set[str]:
     words = re.findall(r"\w+", passage)
     return {w.lower() for w in words if w[0].isupper() and len(w) > 1 and w.lower() not in _NO_NAMES}
 
 
-def one_each(
-    model: LanguageModel,
-    chats: Sequence[Chat],
-    sampling: Sampling,
-) -> list[Completion]:
-    """One completion per chat; equal chats get different ones, as sampling depends on chat and number."""
+def some_each(
+    model: LanguageModel, chats: Sequence[Chat], sampling: Sampling, each: int = 1
+) -> list[list[Completion]]:
+    """`each` completions per chat; equal chats get different ones: sampling depends on chat and number."""
     where: dict[Chat, list[int]] = {}
     for i, chat in enumerate(chats):
         where.setdefault(chat, []).append(i)
-    found: dict[int, Completion] = {}
+    found: dict[int, list[Completion]] = {}
     for times in sorted({len(places) for places in where.values()}):
         group = [chat for chat, places in where.items() if len(places) == times]
-        for chat, completions in zip(group, model.generate(group, replace(sampling, n=times)), strict=True):
-            found.update(zip(where[chat], completions, strict=True))
+        drawn = model.generate(group, replace(sampling, n=times * each))
+        for chat, completions in zip(group, drawn, strict=True):
+            parts = [completions[at : at + each] for at in range(0, times * each, each)]
+            found.update(zip(where[chat], parts, strict=True))
     return [found[i] for i in range(len(chats))]
 
 
 class Asker:
-    """Proposes the questions of one `Ask` block of the recipe and writes them to the round."""
+    """Proposes the questions of one `Ask` block of the recipe and writes them to the round.
+
+    Attributes:
+        tried: how many proposals it took so far.
+        refused: how many of them were looked at and refused, by reason.
+    """
 
     def __init__(
         self,
@@ -219,6 +181,11 @@ class Asker:
         self._topics: dict[str, str] = {}
         self._slots = self._source(embedder, prompts, material)
         self._unique = ask.method == "documents"
+        self.tried = 0
+        self.refused: Counter[str] = Counter()
+        self._find = material.find
+        tokens = round_.run.recipe.answering.reading_tokens
+        self._check = PageCheck(model, prompts, tokens) if ask.check == "page" else None
 
     def run(self, advance: Callable[[int], None], out: FirstRecords) -> int:
         """Propose what is not yet proposed, block by block; returns how many questions there are.
@@ -238,6 +205,9 @@ class Asker:
                 block = self._propose(start, take, seen, out)
             if not block:
                 break
+            self.tried += sum(proposal.tried for proposal in block)
+            for proposal in block:
+                self.refused.update(proposal.dropped)
             good = [p for p in block if p.question_id is not None]
             seen.update((text.normalise(p.text), self._topics.get(p.question_id or "", "")) for p in good)
             accepted += len(good)
@@ -270,59 +240,111 @@ class Asker:
     def _propose(self, start: int, take: int, seen: dict[str, str], out: FirstRecords) -> list[Proposal]:
         """Propose slots start .. start + take and write them; a slot that fails is tried again."""
         slots = self._slots.take(start, take)
-        results = [(slot.question, None if slot.question else slot.error) for slot in slots]
+        results = [Result(slot.question, None if slot.question else slot.error) for slot in slots]
         taken = dict(seen)
         tries = self._ask.tries if self._ask.question_temperature > 0 else 1
         broken = bool(slots) and all(slot.chat is None and not slot.question for slot in slots)
         for attempt in range(tries):
-            todo = [i for i, slot in enumerate(slots) if slot.chat is not None and results[i][1] is not None]
+            todo = [
+                i for i, slot in enumerate(slots) if slot.chat is not None and results[i].error is not None
+            ]
             sampling = Sampling(
                 temperature=self._ask.question_temperature,
                 max_new_tokens=self._ask.max_new_tokens,
                 seed=seed_for(self._seed, "questions", start, attempt),
             )
             chats = [chat for i in todo if (chat := slots[i].chat) is not None]
-            found = one_each(self._model, chats, sampling) if todo else []
-            broken = broken or (attempt == 0 and bool(found) and all(one.error is not None for one in found))
-            for i, completion in zip(todo, found, strict=True):
-                results[i] = self._judge(completion, slots[i], taken)
-                if results[i][1] is None:
-                    question = self._question(results[i][0], slots[i])
-                    taken[text.normalise(question.text)] = question.topic
+            found = some_each(self._model, chats, sampling, self._ask.proposals) if todo else []
+            failed = bool(found) and all(one.error is not None for some in found for one in some)
+            broken = broken or (attempt == 0 and failed)
+            waiting = {i: self._candidates(some, results[i]) for i, some in zip(todo, found, strict=True)}
+            while waiting := {i: some for i, some in waiting.items() if some}:
+                self._take_best(waiting, slots, results, taken)
         return self._write(start, slots, results, out, broken)
+
+    def _candidates(self, some: Sequence[Completion], result: Result) -> list[Completion]:
+        """What a slot was proposed, the most probable last; the same text once."""
+        result.tried += len(some)
+        distinct = {one.text: one for one in reversed(some)}
+        return sorted(distinct.values(), key=_likelihood)
+
+    def _take_best(
+        self,
+        waiting: dict[int, list[Completion]],
+        slots: Sequence[Slot],
+        results: Sequence[Result],
+        taken: dict[str, str],
+    ) -> None:
+        """Look at the most probable proposal of every slot that waits; with a good one it waits no more."""
+        judged = {i: self._judge(some.pop(), slots[i], taken) for i, some in waiting.items()}
+        checked = [i for i, (_, error) in judged.items() if error is None]
+        problems = self._problems([judged[i][0] for i in checked], [slots[i] for i in checked])
+        for i, problem in zip(checked, problems, strict=True):
+            judged[i] = (judged[i][0], problem)
+        for i, (words, error) in judged.items():
+            if error is None and slots[i].chunk is not None:
+                error = self._repeated(words, slots[i], taken)  # by another slot of this batch
+            results[i].saw(words, error)
+            if error is None:
+                question = self._question(words, slots[i])
+                taken[text.normalise(question.text)] = question.topic
+                waiting[i].clear()
+
+    def _problems(self, questions: Sequence[str], slots: Sequence[Slot]) -> list[str | None]:
+        """Why questions cannot stand, by their pages; None: nothing is known against one."""
+        if self._check is None or not questions:
+            return [None] * len(questions)
+        own = [text.under_title(slot.chunk.title, slot.chunk.text) if slot.chunk else "" for slot in slots]
+        if self._find is not None and not all(own):
+            missing = [i for i, page in enumerate(own) if not page]
+            for i, page in zip(missing, self._find([questions[i] for i in missing]), strict=True):
+                own[i] = page
+        if not any(own):
+            return [None] * len(questions)
+        return self._check.problems(questions, own)
 
     def _judge(self, completion: Completion, slot: Slot, taken: dict[str, str]) -> tuple[str, str | None]:
         """The question of a completion, and why it is refused (None: it is not)."""
         if completion.error is not None:
             return "", completion.error
         question = first_question(completion.text)
-        if slot.chunk is None:
+        if slot.chunk is None and (self._check is None or question is not None):
             # methods 1 refuses nothing: what is no question counts as proposed and costs brevity
             question = question or " ".join(entries(completion.text, "question"))
             return question, None if question else "the model proposed nothing"
         if question is None:
             said = " ".join(entries(completion.text, "question"))
             return said, "no question mark" if completion.text.strip() else "the model proposed nothing"
-        if self._unique and text.normalise(question) in taken:
-            about, now = taken[text.normalise(question)], slot.chunk.topic
-            # the text is all that the model sees: about two documents it cannot be asked both
-            return question, "already proposed" + (
-                f" about {about!r}, now about {now!r}" if about != now else ""
-            )
-        return question, about_document(question, slot.chunk)
+        assert slot.chunk is not None
+        return question, self._repeated(question, slot, taken) or about_document(question, slot.chunk)
+
+    def _repeated(self, question: str, slot: Slot, taken: dict[str, str]) -> str | None:
+        """That a question was asked already; None if it was not, or may be."""
+        if not self._unique or slot.chunk is None or text.normalise(question) not in taken:
+            return None
+        about, now = taken[text.normalise(question)], slot.chunk.topic
+        # the text is all that the model sees: about two documents it cannot be asked both
+        return "already proposed" + (f" about {about!r}, now about {now!r}" if about != now else "")
 
     def _write(
         self,
         start: int,
         slots: list[Slot],
-        results: list[tuple[str, str | None]],
+        results: Sequence[Result],
         out: FirstRecords,
         broken: bool,
     ) -> list[Proposal]:
         questions, failures, proposals = [], [], []
-        for index, (slot, (words, error)) in enumerate(zip(slots, results, strict=True), start):
+        for index, (slot, result) in enumerate(zip(slots, results, strict=True), start):
+            words, error = result.text, result.error
             proposal = Proposal(
-                ask=self._number, index=index, method=self._ask.method, text=words, error=error
+                ask=self._number,
+                index=index,
+                method=self._ask.method,
+                text=words,
+                error=error,
+                tried=max(1, result.tried),
+                dropped=result.dropped,
             )
             if error is None:
                 question = self._question(words, slot)

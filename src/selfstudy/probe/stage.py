@@ -42,12 +42,14 @@ def run_probe(
     documents: Sequence[Document],
     report: Reporter,
     topics: Callable[[], Iterable[str]] | None = None,
+    find: Callable[[Sequence[str]], list[str]] | None = None,
 ) -> None:
     """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
 
     Args:
         documents: what the method `documents` asks about; the other methods need none.
         topics: gives the topics or questions of a method `external` whose source is "-"; None: stdin does.
+        find: the library's page for each question; None: questions made without a page are not checked.
 
     Raises:
         DataError: a method's source is missing or unusable.
@@ -55,7 +57,7 @@ def run_probe(
     """
     if round_.finished("probe"):
         return
-    _ask(round_, models, prompts, Material(documents, topics, report))
+    _ask(round_, models, prompts, Material(documents, topics, find, report))
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)
@@ -77,6 +79,11 @@ def _ask(round_: Round, models: Models, prompts: Prompts, material: Material) ->
             found = asker.run(advance, out)
             if found < ask.count:
                 report.note(f"asking: method {ask.method} gave {found} of {ask.count} questions")
+            if ask.check != "none" and asker.refused:
+                refused = ", ".join(f"{count} {why}" for why, count in asker.refused.most_common())
+                report.note(
+                    f"asking: method {ask.method} took {asker.tried} proposals; refused of them: {refused}"
+                )
     out.close()
 
 

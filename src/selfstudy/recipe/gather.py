@@ -24,4 +24,8 @@ class GatherBlock(Block):
     """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
     samples: Annotated[int, Field(ge=0, le=100)] = 5
     """Answers with the evidence in the prompt, for the consistency filter (methods 2); 0 = no filter."""
+    temperature: Annotated[float, Field(gt=0, le=2)] | None = 0.5
+    """Of these answers; None: `answering.temperature`."""
     max_inconsistency: Fraction = 0.5
+    grounded: bool = True
+    """Refuse a reference that does not rest on the words, names and numbers of its passage."""

@@ -35,6 +35,11 @@ class Ask(Block):
     """documents: longest chunk, in model tokens (methods 2)."""
     per_chunk: Positive = 1
     tries: Positive = 3
+    proposals: Positive = 4
+    """Questions drawn per try; the most probable one that is not refused is taken."""
+    check: Literal["page", "none"] = "page"
+    """page: a question is refused if its page (documents: its chunk; else the best of the library) does not
+    answer it (probe/usable.py).  none: as published; the metrics of methods 1 count every proposal."""
 
 
 ScorerName = Literal[

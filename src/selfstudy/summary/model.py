@@ -72,9 +72,15 @@ class LearningCapability(Part):
 
 
 class Method(LearningCapability):
-    """One way of asking.  A method whose questions the model did not propose has no capability."""
+    """One way of asking.  A method whose questions the model did not propose has no capability.
+
+    Attributes:
+        proposals: what the model said when it was asked for a question; refused: of it, by reason.
+    """
 
     questions: int = 0
+    proposals: int = 0
+    refused: dict[str, int] = {}
     inconsistent: int = 0
     gaps: int | None = None
 

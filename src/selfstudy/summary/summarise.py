@@ -26,6 +26,7 @@ from selfstudy.records import (
     Answer,
     Check,
     Failure,
+    Proposal,
     Question,
     Score,
     Skipped,
@@ -124,6 +125,11 @@ def _asked(part: Round | None) -> dict[str, Any]:
     )
     verdicts = {verdict.question_id: verdict.kind for verdict in part.iter(Verdict)} if part else {}
     gaps = Counter(method_of[key] for key, kind in verdicts.items() if key in method_of and kind in GAPS)
+    tried: Counter[str] = Counter()
+    refused: dict[str, Counter[str]] = {}
+    for proposal in part.iter(Proposal) if part else ():
+        tried[proposal.method] += proposal.tried
+        refused.setdefault(proposal.method, Counter()).update(proposal.dropped)
     return {
         "questions": len(method_of),
         "inconsistent": above.total(),
@@ -132,6 +138,8 @@ def _asked(part: Round | None) -> dict[str, Any]:
         "methods": {
             method: {
                 "questions": count,
+                "proposals": tried[method],
+                "refused": dict(refused.get(method, Counter()).most_common()),
                 "inconsistent": above[method],
                 "gaps": gaps[method] if verdicts else None,
             }
@@ -223,7 +231,6 @@ def _capability(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """Self-learning capability over the questions that the model proposed: of all, and per way of asking."""
     from selfstudy.probe import capability
-    from selfstudy.records import Proposal
 
     imported = part is not None and _imported(part.run).kind
     proposed = capability.proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)

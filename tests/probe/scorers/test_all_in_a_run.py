@@ -15,15 +15,15 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AnsweringBlock, Ask, LocalModel, NLIBlock, ProbeBlock, Recipe, ScorerName
+from selfstudy.recipe import AnsweringBlock, LocalModel, NLIBlock, ProbeBlock, Recipe, ScorerName
 from selfstudy.records import Failure, Question, Score
 from selfstudy.run import Run
 
-from ..world import Spots, Student, pages
+from ..world import Spots, Student, asking, pages
 
 NAMES = get_args(ScorerName)
 RECIPE = Recipe(
-    probe=ProbeBlock(ask=(Ask(method="documents", count=14, per_chunk=6),), samples=4, compare=NAMES),
+    probe=ProbeBlock(ask=(asking(method="documents", count=14, per_chunk=6),), samples=4, compare=NAMES),
     answering=AnsweringBlock(block_size=4),
 )
 
@@ -131,7 +131,7 @@ def test_real_models_with_every_scorer(
     )
     block = RECIPE.probe.model_copy(
         update={
-            "ask": (Ask(method="open", count=4, max_new_tokens=12),),
+            "ask": (asking(method="open", count=4, max_new_tokens=12),),
             "samples": 2,
         }
     )

@@ -1,0 +1,93 @@
+"""What the model is to be asked for: a chat for each question that is wanted, by number (methods 1 and 2).
+
+Knows nothing of what the model then says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+from selfstudy.probe import chunks
+from selfstudy.probe.topics import TopicSource
+from selfstudy.prompts import Prompts
+from selfstudy.records import Chat, QuestionMethod
+
+WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
+"""Question words of the induced method, one each per topic set."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One question to be proposed: the chat that asks for it, or `question`, the question itself.
+
+    With neither it cannot be asked, and `error` says why.
+    """
+
+    chat: Chat | None = None
+    topics: tuple[str, ...] = ()
+    chunk: chunks.Chunk | None = None
+    question: str = ""
+    error: str = "the model proposed nothing"
+
+
+class Slots(Protocol):
+    """Slots by number, from 0."""
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        """Slots start .. start + count: fewer when there are no more."""
+
+
+class TopicSlots:
+    """One slot per topic set; the induced method has six, one per question word."""
+
+    def __init__(self, source: TopicSource, prompts: Prompts, method: QuestionMethod) -> None:
+        self._source = source
+        self._prompts = prompts
+        self._words = WORDS if method == "induced" else ("",)
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        each = len(self._words)
+        first, last = start // each, -(-(start + count) // each)
+        slots = [
+            self._slot(topics, word)
+            for topics in self._source.topics(first, last - first)
+            for word in self._words
+        ]
+        return slots[start - first * each :][:count]
+
+    def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
+        if not topics:
+            return Slot(chat=None, error=self._source.trouble or "the model named no topic")
+        joined = "; ".join(topics)  # a topic may hold a comma
+        if word:
+            return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
+        return Slot(self._prompts.chat("question_open", topics=joined), topics)
+
+
+class QuestionSlots:
+    """One slot per question that came from outside; the model is not asked for any."""
+
+    def __init__(self, questions: Sequence[str]) -> None:
+        self._questions = questions
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        return [Slot(question=question) for question in self._questions[start : start + count]]
+
+
+class DocumentSlots:
+    """One slot per chunk and repetition."""
+
+    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts) -> None:
+        self._stream = stream
+        self._prompts = prompts
+        self._at = 0
+
+    def take(self, start: int, count: int) -> list[Slot]:
+        """As `Slots.take`, but only forwards: `start` never falls."""
+        found = islice(self._stream, start - self._at, start - self._at + count)
+        slots = [Slot(self._prompts.chat("question_document", document=c.text), chunk=c) for c in found]
+        self._at = start + count
+        return slots

@@ -1,0 +1,84 @@
+"""A question is asked if its page answers it, in two wordings alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfstudy import ScriptedLM
+from selfstudy.probe.questions import Asker, Material
+from selfstudy.probe.usable import NO_ANSWER, NOT_READ, STRANGE, TWO_ANSWERS, PageCheck
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import Ask, ProbeBlock, Recipe
+from selfstudy.records import Chat, Document, Proposal
+from selfstudy.run import Run
+from selfstudy.run.first_records import FirstRecords
+
+from .world import Spots
+
+
+def reader(chat: Chat, number: int) -> str:
+    """Asks well and badly about Tolm, and reads its page."""
+    asked = chat[-1].content
+    if "Ask one question" in asked:
+        return (
+            "What month does Tolm have?",
+            "Who built Tolm?",
+            "Where is the port of Tolm?",
+            "What is the port of Tolm?",
+        )[number % 4]
+    if asked.startswith("Ask this question in other words"):
+        return "Which port does Tolm have?" if "What is the port" in asked else "Where does Tolm lie?"
+    for question, answer in READ.items():
+        if f"Question: {question}" in asked:
+            return answer
+    return "The document does not say."
+
+
+READ = {
+    "What is the port of Tolm?": "The port of Tolm is Marsk.",
+    "Which port does Tolm have?": "Tolm's port is Marsk.",
+    "Who built Tolm?": "Tolm was built by William Shakespeare.",
+    "Where is the port of Tolm?": "The port of Tolm is Marsk.",
+    "Where does Tolm lie?": "Tolm lies in Ferro.",
+    "Is Tolm a town?": "Yes.",
+}
+TOLM = Document(
+    source="tolm", title="Tolm", text="Tolm is a town in Ferro, built in 1204. Its port is Marsk."
+)
+
+
+def test_only_a_question_that_its_page_answers_twice_alike_is_asked(tmp_path: Path) -> None:
+    recipe = Recipe(probe=ProbeBlock(ask=(Ask(method="documents", count=1, tries=1),)))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        lm = ScriptedLM({".": reader})
+        asker = Asker(0, recipe.probe.ask[0], turn, lm, Spots(), Prompts(), Material([TOLM]))
+        assert asker.run(lambda n: None, FirstRecords(turn, "asking", works=True)) == 1
+    (proposal,) = turn.read(Proposal)
+    assert (proposal.text, proposal.tried) == ("What is the port of Tolm?", 4)
+    assert proposal.dropped == {STRANGE: 1, NO_ANSWER: 1, TWO_ANSWERS: 1} == asker.refused
+
+
+@pytest.mark.parametrize(
+    ("question", "why"),
+    [
+        ("What is the port of Tolm?", None),
+        ("What month does Tolm have?", STRANGE),
+        ("Who built Tolm?", NO_ANSWER),  # says what stands in no page
+        ("What is Tolm?", NO_ANSWER),  # the document does not say
+        ("Where is the port of Tolm?", TWO_ANSWERS),
+        ("Is Tolm a town?", NO_ANSWER),  # a bare yes says nothing
+    ],
+)
+def test_why_a_question_is_refused(question: str, why: str | None) -> None:
+    check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
+    assert check.problems([question], [f"{TOLM.title}\n{TOLM.text}"]) == [why]
+
+
+def test_a_page_that_cannot_be_read_refuses_with_the_reason() -> None:
+    check = PageCheck(ScriptedLM({"nothing": "x"}), Prompts(), 32)
+    (problem,) = check.problems(["What is the port of Tolm?"], [TOLM.text])
+    assert problem is not None
+    assert problem.startswith(NOT_READ)
