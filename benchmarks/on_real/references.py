@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from on_real import model
-
 from selfstudy import text
 from selfstudy.gather.evidence import find_evidence
 from selfstudy.gather.references import read_references
 from selfstudy.judging.correctness import states
 from selfstudy.library.index import Library
 from selfstudy.library.open import open_library
-from selfstudy.models import load_lm
+from selfstudy.models import load_lm, load_nli
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AnsweringBlock, GatherBlock, LocalModel
+from selfstudy.recipe import AnsweringBlock, GatherBlock, LocalModel, NLIBlock
 from selfstudy.records import Question, Reference
 from selfstudy.stats import wilson
 
 FILTERS = {
-    "as in 0.1": GatherBlock(temperature=None, grounded=False),
+    "as in 0.1": GatherBlock(accept="consistency", temperature=None),
     "default": GatherBlock(),
 }
 
@@ -40,6 +39,7 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
     """The table, printed and returned; the first seed alone: more move samples, not the answers."""
     rows = [json.loads(line) for line in model.COUNTRIES.read_text(encoding="utf-8").splitlines()]
     lm = load_lm(LocalModel(path=str(model.model())))
+    nli = load_nli(NLIBlock())  # for the first version's filter; votes need none
     questions = [Question(text=row["question"]) for row in rows]
     answers = [str(row["answer"]) for row in rows]
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
     for name, block in FILTERS.items():
         sampling = from_document(AnsweringBlock(reading_tokens=48), block.samples, seeds[0])
         sampling = replace(sampling, temperature=block.temperature or sampling.temperature)
-        references = read_references(questions, evidence, lm, nli(), Prompts(), block, sampling)
+        references = read_references(questions, evidence, lm, nli, Prompts(), block, sampling)
         found[name] = _figures(name, questions, answers, answerable, references)
     return found
 

@@ -203,8 +203,8 @@ class Reference(Record):
     """An answer read out of evidence (methods 2: y*).
 
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
-    `accepted` is S_L at most `gather.max_inconsistency`, and an answer was found; `explanation` says what was
-    found, or why it is not accepted.
+    `accepted`: an answer was found, and enough answers agree with it, as `gather.accept` has it.
+    `explanation` says what was found, or why it is not accepted.
     """
 
     key_fields = ("question_id", "evidence_id")

@@ -1,7 +1,7 @@
-"""References: an answer read out of the evidence, kept if it stands up to being checked (methods 2.3).
+"""References: an answer read out of the evidence, kept if answers with the same evidence agree (methods 2.3).
 
-Two checks: it rests on the words of the evidence (judging/grounding.py), and answers with the same evidence
-agree with it.  It knows nothing of what the model says without evidence.
+What that takes is the recipe's `gather.accept`: most of those that rest on the passage's own words
+(votes.py), or few contradictions (S_L).  It knows nothing of what the model says without evidence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from selfstudy import text
-from selfstudy.judging.grounding import ungrounded
+from selfstudy.gather.votes import NO_ANSWER, Vote, vote
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
@@ -31,11 +31,11 @@ def read_references(
 ) -> list[Reference | None]:
     """One reference per question, in order; None for a question without evidence.
 
-    Each is read greedily out of the best passage; the next one is tried, for all such questions in one
-    batch, while the model says that the document does not say, or (`block.grounded`) says what is not in it.
-    The samples of the same prompt give `inconsistency` = mean P(contradiction | reference, sample); a sample
-    without an answer counts as 1.  Accepted if that is at most `block.max_inconsistency`, or if no samples
-    are asked for, and if an answer was read; `explanation` says why or why not.
+    All answers out of the best passage are asked for at once, the greedy one first; the next passage is
+    tried, for all such questions in one batch, while this one gives none: with `accept: consistency` where
+    the greedy answer is that the document does not say, with `accept: votes` where no answer counts
+    (votes.py).  The samples of the same prompt give `inconsistency` = mean P(contradiction | reference,
+    sample); a sample without an answer counts as 1.  `explanation` says why a reference is accepted or not.
 
     A reference without an answer in any passage is not accepted and has as its text what the model said of
     the first; one with `error` is what the model or the entailment model failed at.
@@ -52,11 +52,11 @@ def read_references(
         answers = model.generate(chats, sampling) if chats else []
         refused = []
         for i, page, completions in zip(pending, pages, answers, strict=True):
-            problem = _unread(questions[i].text, completions[0], page, block)
-            if problem is not None:
+            one = _read(questions[i], evidence[i][rank], page, completions, block)
+            if one.problem is not None:
                 refused.append(i)
-            if i not in read or problem is None:  # of passages without an answer the first stands
-                read[i] = _Read(evidence[i][rank], completions, problem)
+            if i not in read or one.problem is None:  # of passages without an answer the first stands
+                read[i] = one
         pending = refused
     inconsistency = _inconsistency({i: one.completions for i, one in read.items()}, nli)
     return [
@@ -66,20 +66,29 @@ def read_references(
 
 
 class _Read(NamedTuple):
-    """What was read in a passage: the answer, its samples, and why it is no answer (None: it is one)."""
+    """What was read in a passage.
+
+    Attributes:
+        completions: the answers, the chosen one first.
+        problem: why there is no answer, None if there is one.
+        vote: how many say the same; None where that does not count.
+    """
 
     source: Evidence
     completions: Sequence[Completion]
     problem: str | None
+    vote: Vote | None = None
 
 
-def _unread(question: str, answer: Completion, page: str, block: GatherBlock) -> str | None:
-    """Why a reply is no answer that was read; None also where the model failed, which is no reply."""
-    if _problem(answer):
-        return None
-    if says_nothing(answer):
-        return "the reader says that the passage has no answer"
-    return ungrounded(question, answer.text, page) if block.grounded else None
+def _read(
+    question: Question, source: Evidence, page: str, answers: Sequence[Completion], block: GatherBlock
+) -> _Read:
+    if block.accept == "consistency" or all(map(_problem, answers)):
+        return _Read(source, answers, NO_ANSWER if says_nothing(answers[0]) else None)
+    found = vote(question.text, answers, page)
+    chosen = answers[found.chosen]
+    others = [one for i, one in enumerate(answers) if i != found.chosen]
+    return _Read(source, [chosen, *others], found.problem, found)
 
 
 def says_nothing(completion: Completion) -> bool:
@@ -119,26 +128,32 @@ def _problem(completion: Completion) -> str | None:
 
 def _reference(question: Question, read: _Read, inconsistency: float | None, block: GatherBlock) -> Reference:
     answer = read.completions[0]
-    error = _problem(answer)
-    if error is None and block.samples and inconsistency is None and read.problem is None:
-        error = "no answer with the evidence could be compared with the reference"
-    within = inconsistency is None or inconsistency <= block.max_inconsistency
+    error = _problem(answer) if read.vote is None else None
+    if read.vote is not None:
+        accepted = read.vote.accepted(min(block.votes, 1 + block.samples))
+        said = f"{read.vote.votes} of {1 + block.samples} answers rest on the passage and say this"
+        explanation = f"{said}, {read.vote.others} say something else"
+    else:
+        if error is None and block.samples and inconsistency is None and read.problem is None:
+            error = "no answer with the evidence could be compared with the reference"
+        accepted = error is None and (inconsistency is None or inconsistency <= block.max_inconsistency)
+        explanation = _consistent(inconsistency, block)
     return Reference(
         question_id=question.id,
         evidence_id=read.source.id,
         text=answer.text.strip(),
         inconsistency=inconsistency,
-        accepted=error is None and within and read.problem is None,
-        explanation=error or read.problem or _explained(inconsistency, within, block),
+        accepted=accepted and read.problem is None,
+        explanation=error or read.problem or explanation,
         error=error,
     )
 
 
-def _explained(inconsistency: float | None, within: bool, block: GatherBlock) -> str:
-    """Of an answer that was read: what was found of it."""
-    words = "its words stand in the passage; " if block.grounded else ""
+def _consistent(inconsistency: float | None, block: GatherBlock) -> str:
+    """What the samples say of an answer."""
     if inconsistency is None:
-        return f"{words}no other answers were asked for"
-    agree = "agree" if within else "do not agree"
+        return "no other answers were asked for"
+    within = inconsistency <= block.max_inconsistency
+    verdict = "agree" if within else "do not agree"
     bound = f"{'at most' if within else 'above'} {block.max_inconsistency:g}"
-    return f"{words}{block.samples} other answers {agree}: inconsistency {inconsistency:.2f}, {bound}"
+    return f"{block.samples} other answers {verdict}: inconsistency {inconsistency:.2f}, {bound}"

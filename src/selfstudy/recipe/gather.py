@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,9 +23,13 @@ class GatherBlock(Block):
     hybrid: bool = False
     """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
     samples: Annotated[int, Field(ge=0, le=100)] = 5
-    """Answers with the evidence in the prompt, for the consistency filter (methods 2); 0 = no filter."""
-    temperature: Annotated[float, Field(gt=0, le=2)] | None = 0.5
+    """Further answers with the evidence in the prompt, to compare with; 0: none."""
+    temperature: Annotated[float, Field(gt=0, le=2)] | None = 0.7
     """Of these answers; None: `answering.temperature`."""
+    accept: Literal["votes", "consistency"] = "votes"
+    """votes: the reference is what most of all these answers say, of those that rest on the passage's own
+    words, names and numbers.  consistency: it is the greedy answer (methods 2.3), whatever it rests on."""
+    votes: Positive = 2
+    """votes: how many must say it."""
     max_inconsistency: Fraction = 0.5
-    grounded: bool = True
-    """Refuse a reference that does not rest on the words, names and numbers of its passage."""
+    """consistency: most mean contradiction of the reference by the other answers."""
