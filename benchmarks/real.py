@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS = ("learn", "probe", "teach", "speed")
+PARTS = ("learn", "probe", "references", "questions", "teach", "speed")
 """In the order in which they run."""
 
 

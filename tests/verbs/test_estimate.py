@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 FACTOR = 2.5
 """How far an estimate may be from what a run asks, in calls and tokens of a stage, either way."""
 
+asking = partial(Ask, check="none", proposals=1)
+"""As published; what checking costs has a test of its own."""
+
 
 def words(chat: Chat) -> int:
     return sum(len(turn.content.split()) for turn in chat)
@@ -36,7 +40,7 @@ def asked(
 
 def test_counts_by_hand() -> None:
     documents = [Document(source=str(i), text="word " * 40) for i in range(10)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=1000),), samples=4)
+    block = ProbeBlock(ask=(asking(method="documents", count=1000),), samples=4)
     found = asked(Recipe(library="x", probe=block, verify=VerifyBlock(samples=3)), documents)
     answer = found["probe answer"]
     assert (answer.chats, answer.each, answer.calls) == (10, 5, 50)  # no more questions than chunks
@@ -49,9 +53,20 @@ def test_counts_by_hand() -> None:
     assert found["verify read"].chats == pytest.approx(2 * (10 * 0.5 + 10 * 0.35 * 0.5))
 
 
+def test_what_checks_questions_is_counted() -> None:
+    documents = [Document(source=str(i), text="word " * 40) for i in range(10)]
+    block = ProbeBlock(ask=(Ask(method="documents", count=10),))
+    works = estimate(Recipe(library="x", probe=block), documents, Prompts(), words).works
+    asked, read, reworded = (
+        one for one in works if one.stage == "probe" and one.kind in ("question", "read")
+    )
+    assert asked.each == 4
+    assert read.calls == 2 * asked.chats == 2 * reworded.calls
+
+
 def test_a_long_document_is_cut_into_chunks() -> None:
     documents = [Document(source="a", text="word " * 5000)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=1000, chunk_tokens=512, per_chunk=2),))
+    block = ProbeBlock(ask=(asking(method="documents", count=1000, chunk_tokens=512, per_chunk=2),))
     found = asked(Recipe(library="x", probe=block), documents)
     assert 2 * 9 <= found["probe answer"].chats <= 2 * 11
     asked_alone = words(Prompts().chat("read", document="", question=""))
@@ -59,7 +74,7 @@ def test_a_long_document_is_cut_into_chunks() -> None:
 
 
 def test_ways_of_asking_without_documents() -> None:
-    asks = (Ask(method="open", count=30), Ask(method="induced", count=60))
+    asks = (asking(method="open", count=30), asking(method="induced", count=60))
     found = estimate(Recipe(probe=ProbeBlock(ask=asks, samples=1)), [], Prompts(), words)
     topics = [work for work in found.works if work.kind == "topics"]
     assert [work.calls for work in topics] == [30, 10]
@@ -70,7 +85,7 @@ def test_ways_of_asking_without_documents() -> None:
 def test_a_judge_is_counted_apart_and_priced() -> None:
     judge = RemoteModel(model="big", prices={"prompt": 2.0, "completion": 8.0, "currency": "EUR"})
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4, compare=("selfcheck-llm",))
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4, compare=("selfcheck-llm",))
     found = estimate(Recipe(library="x", judge=judge, probe=block), documents, Prompts(), words)
     (row,) = [row for row in found.rows if row.model == "big"]
     assert row.stage == "probe"
@@ -82,7 +97,7 @@ def test_a_judge_is_counted_apart_and_priced() -> None:
 
 def test_a_phase_after_another_asks_the_model_again() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
 
     def answers(**teach: Any) -> list[Work]:
         made = Recipe(library="x", probe=block, teach=TeachBlock.model_validate(teach))
@@ -97,7 +112,7 @@ def test_a_phase_after_another_asks_the_model_again() -> None:
 
 def test_time_follows_from_what_was_measured() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
     speeds = {"answer": Speed(10.0, 12.0), "read": Speed(5.0, 8.0), "question": Speed(20.0, 9.0)}
     found = estimate(Recipe(library="x", probe=block), documents, Prompts(), words, speeds)
     probe = found.rows[0]
@@ -144,7 +159,7 @@ def test_batches_grow_from_one_prompt() -> None:
 
 def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=20),), samples=4)
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
 
     def probe_tokens(**model: Any) -> tuple[int, float]:
         found = estimate(

@@ -18,12 +18,12 @@ from statistics import fmean
 
 from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import LanguageModel, Sampling
-from selfstudy.probe.questions import WORDS
 from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
+from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, Recipe, RemoteModel, ServerModel, name_of
+from selfstudy.recipe import Ask, ModelBlock, Recipe, RemoteModel, ServerModel, name_of
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
@@ -268,7 +268,8 @@ def _asking(plan: _Plan) -> Iterator[Work]:
         if ask.method == "documents":
             chats = min(ask.count, plan.chunks(ask.chunk_tokens) * ask.per_chunk) * TRIES
             prompt = plan.with_document("question_document", ask.chunk_tokens)
-            yield Work("probe", "question", chats, 1, prompt, length)
+            yield Work("probe", "question", chats, ask.proposals, prompt, length)
+            yield from _checking(plan, ask, chats)
             continue
         if ask.method in ("open", "induced"):
             sets = ask.count / (len(WORDS) if ask.method == "induced" else 1)
@@ -276,7 +277,20 @@ def _asking(plan: _Plan) -> Iterator[Work]:
             yield Work("probe", "topics", blocks, sets / blocks, plan.tokens("topics"), length)
         topics = "; ".join(["Saint Petersburg"] * PER_SET)
         prompt = plan.tokens("question_open", topics=topics)
-        yield Work("probe", "question", ask.count, 1, prompt, length)
+        yield Work("probe", "question", ask.count, ask.proposals, prompt, length)
+        if plan.recipe.library is not None:
+            yield from _checking(plan, ask, ask.count)
+
+
+def _checking(plan: _Plan, ask: Ask, tries: float) -> Iterator[Work]:
+    """Pages that are read twice, and the other wordings: as if one proposal a try were looked at."""
+    if ask.check == "none":
+        return
+    read = plan.with_document("read", plan.recipe.gather.chunk_tokens, question=QUESTION)
+    length = plan.length("read", plan.recipe.answering.reading_tokens)
+    yield Work("probe", "read", 2 * tries, 1, read, length)
+    reword = plan.tokens("reword", question=QUESTION)
+    yield Work("probe", "question", tries, 1, reword, plan.length("question", ask.max_new_tokens))
 
 
 def _answering(plan: _Plan) -> Iterator[Work]:
