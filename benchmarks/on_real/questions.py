@@ -31,9 +31,9 @@ from selfstudy.stats import wilson
 
 JUDGED = Path(__file__).parent / "judged_questions.jsonl"
 ASKS = (
-    Ask(method="documents", count=100),
-    Ask(method="open", count=30),
-    Ask(method="induced", count=30),
+    Ask(method="documents", count=100, check="page", proposals=4),
+    Ask(method="open", count=30, check="page", proposals=4),
+    Ask(method="induced", count=30, check="page", proposals=4),
 )
 
 

@@ -50,7 +50,9 @@ TOLM = Document(
 
 
 def test_only_a_question_that_its_page_answers_twice_alike_is_asked(tmp_path: Path) -> None:
-    recipe = Recipe(probe=ProbeBlock(ask=(Ask(method="documents", count=1, tries=1),)))
+    recipe = Recipe(
+        probe=ProbeBlock(ask=(Ask(method="documents", count=1, tries=1, check="page", proposals=4),))
+    )
     with Run.create_or_resume(tmp_path / "run", recipe) as run:
         turn = run.round(1)
         lm = ScriptedLM({".": reader})

@@ -55,7 +55,7 @@ def test_counts_by_hand() -> None:
 
 def test_what_checks_questions_is_counted() -> None:
     documents = [Document(source=str(i), text="word " * 40) for i in range(10)]
-    block = ProbeBlock(ask=(Ask(method="documents", count=10),))
+    block = ProbeBlock(ask=(Ask(method="documents", count=10, check="page", proposals=4),))
     works = estimate(Recipe(library="x", probe=block), documents, Prompts(), words).works
     asked, read, reworded = (
         one for one in works if one.stage == "probe" and one.kind in ("question", "read")

@@ -35,11 +35,14 @@ class Ask(Block):
     """documents: longest chunk, in model tokens (methods 2)."""
     per_chunk: Positive = 1
     tries: Positive = 3
-    proposals: Positive = 4
+    proposals: Positive = 1
     """Questions drawn per try; the most probable one that is not refused is taken."""
-    check: Literal["page", "none"] = "page"
+    check: Literal["page", "none"] = "none"
     """page: a question is refused if its page (documents: its chunk; else the best of the library) does not
-    answer it (probe/usable.py).  none: as published; the metrics of methods 1 count every proposal."""
+    answer it (probe/usable.py).  none: as published; the metrics of methods 1 count every proposal.
+
+    That `page` is off is no finding: on a real model it has not been measured yet.
+    """
 
 
 ScorerName = Literal[
