@@ -13,6 +13,7 @@ from tests.stories.small import cli, refusal
 MUTE = "{'.': ''}"
 RECIPE = (
     "model: {type: scripted, path: script.yaml}\n"
+    "smoke: refuse\n"
     "probe: {scorer: agreement, samples: 1, ask: "
     "[{method: external, source: topics.txt, questions: true, count: 2}]}\n"
 )
@@ -72,6 +73,12 @@ def test_who_says_so_goes_on(folder: Path) -> None:
         assert "cannot be worked with" not in said
         assert ("warning: its answers are empty" in said) == shown
         assert code == 2  # of nothing nothing comes, as the probe says itself
+
+
+def test_a_script_is_looked_at_only_where_the_recipe_says_so(folder: Path) -> None:
+    (folder / "my.yaml").write_text(RECIPE.replace("smoke: refuse\n", ""))
+    assert "cannot be worked with" not in refusal(cli("probe", "my.yaml", "--run", "run"))
+    assert not (folder / "run/smoke.json").exists()
 
 
 def test_the_doctor_asks_too(folder: Path) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from selfstudy.run import Run
     from selfstudy.run.budget import Ledger
 
+_BY_TYPE = {"scripted": "skip", "remote": "warn"}
+"""Where the recipe does not say.  Who writes a script knows what it says; what is wrong with a server may be
+for somebody else to mend, and takes none of this machine's hours."""
 SPENT_AS = "smoke"
 """What it asks is counted under this name, beside the stages."""
 
@@ -50,12 +53,13 @@ def check_once(
         ModelError: it cannot be worked with, and the recipe's `smoke` is `refuse`.
     """
     recipe = run.recipe
-    if recipe.smoke == "skip":
+    wanted = recipe.smoke or _BY_TYPE.get(block.type, "refuse")
+    if wanted == "skip":
         return
     key = digest(block.model_dump_json(exclude={"api_key_env", "api_key_file", "adapter"}))
     kept = run.read_as(run.smoke_file, _Kept) or _Kept()
     before = kept.models.get(key)
-    if before is not None and (recipe.smoke == "warn" or not before.refused):
+    if before is not None and (wanted == "warn" or not before.refused):
         _say(before if before.refused else None, note)
         return
     stage, ledger.stage = ledger.stage, SPENT_AS
@@ -64,7 +68,7 @@ def check_once(
     finally:
         ledger.stage = stage
     run.write_json(run.smoke_file, _Kept(models=kept.models | {key: found}).model_dump(mode="json"))
-    if found.refused and recipe.smoke == "refuse":
+    if found.refused and wanted == "refuse":
         raise _refusal(found, f"in {run.recipe_file}")
     _say(found, note)
 

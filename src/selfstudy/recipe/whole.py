@@ -64,9 +64,10 @@ class Recipe(Block):
 
     None: all that the recipe names, and fewer where one does not start beside the others.
     """
-    smoke: Literal["refuse", "warn", "skip"] = "refuse"
+    smoke: Literal["refuse", "warn", "skip"] | None = None
     """Some seconds of trivial questions before a model is first asked (docs/models.md): one that cannot be
-    worked with is refused, or only warned of, or not looked at; changes no result."""
+    worked with is refused, or only warned of, or not looked at; None: refused, but a remote one is warned
+    of, and a script not looked at.  Changes no result."""
     budget: BudgetBlock = BudgetBlock()
     rounds: Positive = 1
     min_gain: Fraction = 0.01
