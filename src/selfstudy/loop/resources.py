@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import PromptedNLI, Recipe
 from selfstudy.records import Document, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -59,11 +59,20 @@ class Resources:
     def nli(self) -> EntailmentModel:
         """The entailment model; what it has judged is kept in the run, across stages and sessions."""
         from selfstudy.files.cache import Cache
-        from selfstudy.models import load_nli
+        from selfstudy.judging.entailment import entailment_model
 
         writable = self.run.writable
         cache = Cache(self.run.nli_cache, shared=False) if writable else None
-        return load_nli(self.recipe.nli, cache)
+        return entailment_model(
+            self.recipe.nli, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder
+        )
+
+    def _asked_for_entailment(self, block: PromptedNLI) -> LanguageModel:
+        """Never a model that is taught meanwhile: weights that are trained here are loaded once more."""
+        judge = self.judge if block.ask == "judge" else None
+        if judge is not None:
+            return judge
+        return self.language_models.apart(self.recipe.model)
 
     @cached_property
     def servers(self) -> Servers:

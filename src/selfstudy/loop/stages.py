@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
-from selfstudy.records import STAGES
+from selfstudy.recipe import NEED_ENTAILMENT, NoNLI
+from selfstudy.records import STAGES, Answer
 from selfstudy.run import Round, standing
 from selfstudy.run.models import block_of
 
@@ -83,12 +84,28 @@ def probe(resources: Resources, round_: Round) -> None:
         resources.topics,
         resources.find if resources.recipe.library is not None else None,
     )
+    if {resources.recipe.probe.scorer, *resources.recipe.probe.compare} & {*NEED_ENTAILMENT, "ensemble"}:
+        check_entailment(resources)
+
+
+def check_entailment(resources: Resources) -> None:
+    """Says, once a run and before anything is decided by it, whether what judges entailment fits."""
+    from selfstudy.judging.fitting import fit
+    from selfstudy.run.entailment import entailment_cautions
+
+    run = resources.run
+    if not run.entailment_file.exists() and not isinstance(run.recipe.nli, NoNLI):
+        found = fit(resources.nli, (answer.passage.text for answer in run.round(1).iter(Answer)))
+        run.write_json(run.entailment_file, found.model_dump(mode="json"))
+    for caution in entailment_cautions(run):
+        resources.reporter.note(caution)
 
 
 def gather(resources: Resources, round_: Round) -> None:
     """Looks everything up in the library."""
     from selfstudy.gather.stage import run_gather
 
+    check_entailment(resources)
     run_gather(
         round_, resources.models(round_, "gather"), resources.prompts, resources.library(), resources.reporter
     )

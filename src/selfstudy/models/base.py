@@ -225,6 +225,14 @@ class EntailmentModel(Protocol):
         """
 
 
+@runtime_checkable
+class CutsTexts(Protocol):
+    """Has a vocabulary of its own, which fits some texts better than others."""
+
+    def cut(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Tokens of all texts together, and how many of these are unknown ones."""
+
+
 class Embedder(Protocol):
     """Maps texts to unit vectors."""
 

@@ -20,8 +20,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
-from selfstudy.recipe import EmbedderBlock, ModelBlock, NLIBlock, RemoteModel, ScriptedModel, ServerModel
+from selfstudy.recipe import (
+    EmbedderBlock,
+    EntailmentBlock,
+    ModelBlock,
+    NLIBlock,
+    RemoteModel,
+    ScriptedModel,
+    ServerModel,
+)
 
 if TYPE_CHECKING:
     from selfstudy.files.cache import Cache
@@ -86,12 +95,18 @@ def load_lm(
     return LocalLM(block, say)
 
 
-def load_nli(block: NLIBlock, cache: Cache | None = None) -> EntailmentModel:
-    """The entailment model of a recipe; with a cache it judges no pair that is in it.
+def load_nli(block: EntailmentBlock, cache: Cache | None = None) -> EntailmentModel:
+    """A classifier as entailment model; with a cache it judges no pair that is in it.
 
     Raises:
-        ModelError: it cannot be loaded, or its labels do not say which is entailment and contradiction.
+        ModelError: it cannot be loaded, its labels do not say which is entailment and contradiction, or it is
+            none: of type `lm` or `none`.
     """
+    if not isinstance(block, NLIBlock):
+        raise ModelError(
+            f"nli: {block.type} is no entailment model to load",
+            "name one with nli.path, or take selfstudy.judging.entailment.entailment_model",
+        )
     from selfstudy.models.nli import EntailmentClassifier
 
     return EntailmentClassifier(block, cache)

@@ -94,6 +94,16 @@ class EntailmentClassifier:
         logits = self._logits(pairs, None)
         return [self._labels[row.argmax()] if np.isfinite(row).all() else "" for row in logits]
 
+    def cut(self, texts: Sequence[str]) -> tuple[int, int]:
+        """Tokens of all texts together, and how many of these are unknown ones."""
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            rows = (
+                self.tokenizer(clean, add_special_tokens=False, verbose=False)["input_ids"] if clean else []
+            )
+        unknown = self.tokenizer.unk_token_id
+        return sum(map(len, rows)), sum(token == unknown for row in rows for token in row)
+
     def _logits(self, pairs: Sequence[TextPair], progress: Progress | None) -> Logits:
         """Shape (len(pairs), classes); each distinct pair is judged once.
 

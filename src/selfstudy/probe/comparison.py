@@ -18,8 +18,10 @@ import numpy.typing as npt
 from selfstudy.errors import DataError, RunError
 from selfstudy.judging.answer_key import load_answer_key
 from selfstudy.judging.labels import Labels, find_labels
+from selfstudy.recipe import NEED_ENTAILMENT
 from selfstudy.records import Answer, Question, Score
 from selfstudy.run import SCORING, Round, Run, threshold
+from selfstudy.run.entailment import entailment_cautions
 from selfstudy.stats import auroc, auroc_interval
 
 MAX_SCORERS = 50
@@ -160,6 +162,8 @@ class _Probed:
             yield self.labels.caveat
         if self.labels is not None and self.round.run.recipe.probe.adaptive is not None:
             yield UNEQUAL_SAMPLES
+        if set(self.scores) & {*NEED_ENTAILMENT, "ensemble"}:
+            yield from entailment_cautions(self.round.run)
         if self.left_out:
             yield f"{MAX_SCORERS} scorers are compared, {self.left_out:,} more are left out"
 

@@ -5,13 +5,13 @@ knows how a stage works, and only file.py knows files.
 """
 
 from selfstudy.recipe.answering import AnsweringBlock
+from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, PromptedNLI
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import (
     EmbedderBlock,
     EngineName,
     LocalModel,
     ModelBlock,
-    NLIBlock,
     Prices,
     PromptStyle,
     RemoteModel,
@@ -22,6 +22,7 @@ from selfstudy.recipe.models import (
 )
 from selfstudy.recipe.probe import (
     MEANS_OVER_SAMPLES,
+    NEED_ENTAILMENT,
     NEED_LOGPROBS,
     STDIN,
     AdaptiveBlock,
@@ -45,6 +46,7 @@ from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
 __all__ = [
     "MEANS_OVER_SAMPLES",
     "MODEL_KEYS",
+    "NEED_ENTAILMENT",
     "NEED_LOGPROBS",
     "STDIN",
     "AdaptiveBlock",
@@ -55,16 +57,19 @@ __all__ = [
     "DistillBlock",
     "EmbedderBlock",
     "EngineName",
+    "EntailmentBlock",
     "ExamplesBlock",
     "GatherBlock",
     "LocalModel",
     "LoraBlock",
     "ModelBlock",
     "NLIBlock",
+    "NoNLI",
     "PhaseBlock",
     "Prices",
     "ProbeBlock",
     "PromptStyle",
+    "PromptedNLI",
     "Recipe",
     "RemoteModel",
     "SFTBlock",

@@ -23,15 +23,17 @@ from selfstudy.files import plain_yaml, reading
 from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     MODEL_KEYS,
+    NEED_ENTAILMENT,
     NEED_LOGPROBS,
     STDIN,
+    NoNLI,
     Recipe,
     RemoteModel,
     ServerModel,
 )
 from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.models import NAMES_OF_STORES
-from selfstudy.recipe.probe import SCORER_FACTS
+from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
 from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 from selfstudy.records import digest
 from selfstudy.secrets import NOT_SHOWN, names_secret, without_secrets
@@ -374,6 +376,7 @@ def _conflicts(recipe: Recipe) -> list[str]:
         if recipe.probe.samples < (fewest := SCORER_FACTS[name].samples)
     )
     problems += _without_logprobs(recipe)
+    problems += _without_entailment(recipe)
     if recipe.budget.money is not None:
         problems += _unpriced(recipe, recipe.budget.money)
     if recipe.teach.known_heldout == 0:
@@ -410,6 +413,19 @@ def _without_logprobs(recipe: Recipe) -> Iterator[str]:
             yield (
                 f"probe: the scorer {name} needs log-probabilities, which a model of type server gives us "
                 "none of: take semantic-entropy-discrete, or type remote with logprobs = true"
+            )
+
+
+def _without_entailment(recipe: Recipe) -> Iterator[str]:
+    """Scorers that would be another one by their own name."""
+    if not isinstance(recipe.nli, NoNLI):
+        return
+    for name in NEED_ENTAILMENT:
+        if name in recipe.probe.scorers:
+            yield (
+                f"probe: the scorer {name} needs an entailment model, and nli is none (so it is where nli is "
+                f"left out, but for the model atlas): take {INSTEAD[name]}, or name one with nli.path, or "
+                "ask a language model with nli: lm"
             )
 
 

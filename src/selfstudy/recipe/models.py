@@ -1,4 +1,4 @@
-"""Blocks that name a model: what answers, judges entailment, embeds.  Knows no stage."""
+"""Blocks that name a model: what answers, what embeds.  Knows no stage."""
 
 from __future__ import annotations
 
@@ -207,20 +207,6 @@ def weights_of(block: ModelBlock) -> LocalModel | None:
         path = block.weights or block.model
         return LocalModel(path=path, revision=block.revision, adapter=block.adapter)
     return block if isinstance(block, LocalModel) else None
-
-
-class NLIBlock(Block):
-    """A sequence-classification NLI model; its labels are read from `id2label`."""
-
-    path: str = "atlas"
-    revision: str | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    device: str = "auto"
-    token_budget: Positive | None = None
-    """Most tokens of one batch, padding included, halved when memory runs out.
-
-    None: 512 on a CPU, else 16,384.
-    """
 
 
 class EmbedderBlock(Block):

@@ -69,24 +69,26 @@ class ScorerFacts:
         mean_over_samples: its value is a mean of one number in [0, 1] per sample, which `adaptive` needs.
         samples: how many of them it needs at least; 0: the passage alone will do.
         logprobs: it needs the log-probabilities of the answers, which a server gives only when asked.
+        entailment: it compares meanings, which words alone do not do (`nli: none`).
         prompts: with which it asks a language model; a calibration is for these texts only.
     """
 
     mean_over_samples: bool = False
     samples: int = 1
     logprobs: bool = False
+    entailment: bool = False
     prompts: tuple[str, ...] = ()
 
 
 SCORER_FACTS: dict[ScorerName, ScorerFacts] = {
-    "selfcheck-nli": ScorerFacts(mean_over_samples=True),
+    "selfcheck-nli": ScorerFacts(mean_over_samples=True, entailment=True),
     "selfcheck-llm": ScorerFacts(mean_over_samples=True, prompts=("support",)),
     "selfcheck-ngram": ScorerFacts(),
     "selfcheck-embedding": ScorerFacts(mean_over_samples=True),
     "agreement": ScorerFacts(mean_over_samples=True),
-    "bsdetector": ScorerFacts(prompts=("grade",)),
-    "semantic-entropy": ScorerFacts(samples=2, logprobs=True),
-    "semantic-entropy-discrete": ScorerFacts(samples=2),
+    "bsdetector": ScorerFacts(entailment=True, prompts=("grade",)),
+    "semantic-entropy": ScorerFacts(samples=2, logprobs=True, entailment=True),
+    "semantic-entropy-discrete": ScorerFacts(samples=2, entailment=True),
     "p-true": ScorerFacts(samples=0, prompts=("grade",)),
     "predictive-entropy": ScorerFacts(logprobs=True),
     "passage-likelihood": ScorerFacts(samples=0, logprobs=True),
@@ -95,6 +97,16 @@ SCORER_FACTS: dict[ScorerName, ScorerFacts] = {
 """A row per scorer; what builds it is in probe/scorers/table.py."""
 
 MEANS_OVER_SAMPLES = tuple(name for name, facts in SCORER_FACTS.items() if facts.mean_over_samples)
+NEED_ENTAILMENT = tuple(name for name, facts in SCORER_FACTS.items() if facts.entailment)
+INSTEAD: dict[ScorerName, str] = {
+    "selfcheck-nli": "agreement",
+    "bsdetector": "p-true",
+    "semantic-entropy": "predictive-entropy",
+    "semantic-entropy-discrete": "agreement",
+}
+"""Of these, which scorer comes nearest without an entailment model."""
+WITHOUT_ENTAILMENT: ScorerName = "agreement"
+"""The default scorer where there is no entailment model."""
 NEED_LOGPROBS = tuple(name for name, facts in SCORER_FACTS.items() if facts.logprobs)
 
 
@@ -143,3 +155,14 @@ class ProbeBlock(Block):
         if not value or "ensemble" in value:
             raise PydanticCustomError("members", "an ensemble has one or more members, other than itself")
         return value
+
+    def without_entailment(self) -> ProbeBlock:
+        """The same, with defaults that need no entailment model; what a person chose stays, to be refused."""
+        chosen = self.model_fields_set
+        changed: dict[str, object] = {}
+        if "scorer" not in chosen and self.scorer in NEED_ENTAILMENT:
+            changed["scorer"] = WITHOUT_ENTAILMENT
+        if "ensemble" not in chosen:
+            kept = tuple(name for name in self.ensemble if name not in NEED_ENTAILMENT)
+            changed["ensemble"] = kept or (WITHOUT_ENTAILMENT,)
+        return self.model_copy(update=changed)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment
 from selfstudy.recipe.gather import GatherBlock
-from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, NLIBlock
+from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock
 from selfstudy.recipe.probe import ProbeBlock
 from selfstudy.recipe.teach import TeachBlock
 from selfstudy.recipe.verify import VerifyBlock
@@ -48,7 +49,8 @@ class Recipe(Block):
     """What grades and judges where a language model does; None: the teacher, else the model itself."""
     teacher: ModelBlock | None = None
     """A stronger model for references, judgements and dialogues."""
-    nli: NLIBlock = NLIBlock()
+    nli: EntailmentBlock = NLIBlock()
+    """What says whether texts agree. Left out: atlas for the model atlas, none for every other."""
     embedder: EmbedderBlock = EmbedderBlock()
     library: str | None = None
     """A folder or file of texts (their formats: library/formats.py), or `atlas`."""
@@ -77,6 +79,15 @@ class Recipe(Block):
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
+
+    @model_validator(mode="after")
+    def _settle_entailment(self) -> Self:
+        """What was left out is chosen by the model, once: the kept recipe of a run says what it was."""
+        if "nli" not in self.model_fields_set:
+            object.__setattr__(self, "nli", default_entailment(self.model))
+        if isinstance(self.nli, NoNLI):
+            object.__setattr__(self, "probe", self.probe.without_entailment())
+        return self
 
     @property
     def language_models(self) -> dict[str, ModelBlock]:

@@ -5,6 +5,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     recipe.yaml run.json lock                   what was asked for, with what, and who may write
     smoke.json                                  what its models said before the first question (loop/smoke.py)
     threshold.json calibration-SCORER.json kept_apart.json external-N.json imported.json answer_key.jsonl
+    entailment.json
                                                 what was settled or given once, and holds for all rounds
     cache/nli.sqlite library/                   computed once, and made again if deleted
     rounds/N/*.jsonl                            a file per type of record (records.py names it)
@@ -84,6 +85,8 @@ class Run:
     """What the smoke check asked of each model, and whether it can be worked with (loop/smoke.py)."""
     library_folder = _In("library")
     """The index over the documents (library/index.py)."""
+    entailment_file = _In("entailment.json")
+    """Whether what judges entailment fits the run's own sentences (entailment.py)."""
     nli_cache = _In("cache/nli.sqlite")
     """What the entailment model has judged."""
     imported_file = _In("imported.json")

@@ -123,6 +123,15 @@ class StageModels:
             self._loaded[key] = metered(lm, self.ledger) if self.run.writable else lm
         return self._loaded[key]
 
+    def apart(self, block: ModelBlock) -> LanguageModel:
+        """The model of a block as it is, for a judge: nobody trains or forgets this one."""
+        if not isinstance(block, LocalModel):
+            return self.get(block)
+        from selfstudy.models import load_lm
+
+        lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
+        return metered(lm, self.ledger) if self.run.writable else lm
+
     def forget(self, block: ModelBlock, adapter: Path | None = None) -> None:
         """Lets go of a model that is not needed any more."""
         self._loaded.pop(with_adapter(block, adapter).model_dump_json(), None)

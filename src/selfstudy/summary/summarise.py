@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, ConfigDict
 
 from selfstudy.recipe import name_of
+from selfstudy.recipe.entailment import entailment_name
 from selfstudy.records import (
     GAPS,
     STAGES,
@@ -35,6 +36,7 @@ from selfstudy.records import (
 )
 from selfstudy.run import threshold
 from selfstudy.run.budget import spent_by_stage
+from selfstudy.run.entailment import entailment_cautions
 from selfstudy.summary.model import CAPABILITY, Method, Summary
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
             *figures.get("notes", ()),
             f"{UNEQUAL_SAMPLES[0].upper()}{UNEQUAL_SAMPLES[1:]}.",
         )
+    figures["notes"] = tuple(dict.fromkeys((*figures.get("notes", ()), *entailment_cautions(run))))
     asked = figures.pop("methods")
     whole, methods = _capability(part, run.recipe, embedder)
     counted = {name: Method(**counts, **methods.get(name, {})) for name, counts in asked.items()}
@@ -286,7 +289,7 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
     lm = recipe.model
     return {
         "lm": shown(name_of(lm), getattr(lm, "revision", None)),
-        "nli": shown(recipe.nli.path, recipe.nli.revision),
+        "nli": entailment_name(recipe.nli),
         "embedder": embedder.name,
     }
 

@@ -214,11 +214,27 @@ def _recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
         roles.setdefault(key, []).append(role)
     for key, block in blocks.items():
         yield from _model(", ".join(roles[key]), block)
-    yield _weights("nli", recipe.nli.path, "nli")
+    yield from _entailment(recipe)
     yield _embedder(recipe)
     yield from _threshold(recipe)
     if recipe.library is not None:
         yield _library(recipe.library, follow_links=recipe.gather.follow_links)
+
+
+def _entailment(recipe: Recipe) -> Iterator[Finding]:
+    from selfstudy.recipe import NLIBlock, NoNLI
+    from selfstudy.recipe.entailment import entailment_caution
+
+    block = recipe.nli
+    if isinstance(block, NLIBlock):
+        yield _weights("nli", block.path, "nli")
+    said = entailment_caution(block, recipe.model)
+    if isinstance(block, NoNLI):
+        yield Finding("ok", "nli", f"none. {said}")
+    elif isinstance(block, NLIBlock) and said:
+        yield Finding("warn", "nli", said, "remove nli from the recipe, or: nli: {path: MODEL}")
+    elif said:
+        yield Finding("ok", "nli", f"{said} Whether it is fit for that is measured in the run.")
 
 
 def _threshold(recipe: Recipe) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from selfstudy.files.rows import MalformedError, parse_line, shown, text_of
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import NLIBlock, NoNLI, PromptedNLI, Recipe
 from selfstudy.recipe.file import changed_keys, parse_recipe, read_yaml, to_yaml
 from selfstudy.records import Answer, Completion, Question, Score, digest
 from selfstudy.run.models import own_block
@@ -105,12 +105,26 @@ class LazyModels:
 
     @cached_property
     def nli(self) -> EntailmentModel:
-        from selfstudy.models import load_nli
+        from selfstudy.judging.entailment import entailment_model
 
-        if self._recipe.nli.path == "atlas":
+        block = self._recipe.nli
+        if isinstance(block, NoNLI):
+            raise RecipeError(
+                "this scorer needs an entailment model, and with nli: none there is none",
+                "give --nli MODEL, or --set nli=lm, or take --scorer agreement",
+            )
+        if isinstance(block, NLIBlock) and block.path == "atlas":
             self._note("entailment model: atlas, which knows the embedded world only; --nli takes another")
         cache = Cache(cache_folder() / "nli.sqlite", USER_LIMIT) if self._recipe.cache else None
-        return load_nli(self._recipe.nli, cache)
+        if isinstance(block, PromptedNLI):
+            cache = None  # a folder of weights may be another model tomorrow
+        return entailment_model(
+            block,
+            cache,
+            Prompts(self._recipe.prompts),
+            lambda asked: self.judge if asked.ask == "judge" else self.lm,
+            lambda: self.embedder,
+        )
 
     @cached_property
     def embedder(self) -> Embedder:

@@ -23,6 +23,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
 from selfstudy.records import Arm, Check, Completion, Failure, digest
 from selfstudy.run import Round, resume
+from selfstudy.run.entailment import entailment_cautions
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import holds_wordings, trained_share
 from selfstudy.verify.gains import Resampling
@@ -84,6 +85,7 @@ def run_verify(
         checks = round_.read(Check)
         known = {check.question_id for check in checks if check.target == "known"}
         gate = decide(checks, rules, trained_share(round_, known))
+    gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
     round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))
     return gate
 

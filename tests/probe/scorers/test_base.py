@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from selfstudy.probe.scorers.base import Remembering, chosen
+from selfstudy.probe.scorers.base import Remembering
 from selfstudy.records import Question, Score
 
 from .scoring import answer
@@ -32,20 +30,3 @@ def test_the_same_answers_in_a_row_are_scored_once() -> None:
     scorer.score(questions[:1], [a])
     scorer.score(questions, [a.model_copy(), b])
     assert counting.calls == 4
-
-
-@pytest.mark.parametrize(
-    ("reply", "expected"),
-    [
-        ("yes", "yes"),
-        ("No.", "no"),
-        ("**Yes**, it does.", "yes"),
-        ("The answer is: no", "no"),
-        ("It is not supported, no", None),
-        ("I cannot say yes", None),
-        ("yesterday", None),
-        ("", None),
-    ],
-)
-def test_only_the_beginning_of_a_reply_counts(reply: str, expected: str | None) -> None:
-    assert chosen(reply, {"yes", "no"}) == expected

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from selfstudy import text
 from selfstudy.judging import selfcheck
 from selfstudy.records import Answer, Completion, Question, Score, SentenceScore
 
@@ -88,15 +87,3 @@ def scored(
     return Score(
         question_id=answer.question_id, scorer=scorer, value=value, sentences=judged, parts=parts or {}
     )
-
-
-def chosen(reply: str, options: Collection[str]) -> str | None:
-    """Which of the options a judge's reply begins with, after "The answer is" and the like; None if none.
-
-    Only the beginning counts: "I cannot say yes" and "It is not correct" choose nothing.
-    """
-    first = next((word for word in text.tokens(reply) if word not in _LEAD_IN), None)
-    return first if first in options else None
-
-
-_LEAD_IN = frozenset({"answer", "verdict", "my", "final", "it", "is", "that", "sentence"})

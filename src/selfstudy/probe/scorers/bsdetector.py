@@ -7,8 +7,9 @@ from math import isfinite
 
 import numpy as np
 
+from selfstudy.judging.choices import chosen
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
-from selfstudy.probe.scorers.base import chosen, obstacle, sentence_score, unscored, usable
+from selfstudy.probe.scorers.base import obstacle, sentence_score, unscored, usable
 from selfstudy.probe.scorers.grading import GRADES, grading
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Completion, Question, Score

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from selfstudy.judging.choices import chosen
 from selfstudy.models.base import GREEDY, LanguageModel
-from selfstudy.probe.scorers.base import chosen, obstacle, scored, sentence_score, usable
+from selfstudy.probe.scorers.base import obstacle, scored, sentence_score, usable
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Completion, Question, Score
 from selfstudy.text import sentences
