@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, TeachBlock, V
 from selfstudy.records import Chat, Document
 from selfstudy.run import Run
 from selfstudy.teach.pairs import TAUGHT_SAMPLES
-from selfstudy.verbs.estimate import Speed, Work, estimate, measure
+from selfstudy.verbs.estimate import Work, estimate
+from selfstudy.verbs.measuring import Measured, Speed, Training
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
 FACTOR = 2.5
@@ -28,13 +28,11 @@ asking = partial(Ask, check="none", proposals=1)
 
 
 def words(chat: Chat) -> int:
-    return sum(len(turn.content.split()) for turn in chat)
+    return sum(len(turn.content.split()) for turn in chat if not turn.demonstration)
 
 
-def asked(
-    recipe: Recipe, documents: list[Document], speeds: dict[str, Speed] | None = None
-) -> dict[str, Work]:
-    works = estimate(recipe, documents, Prompts(), words, speeds).works
+def asked(recipe: Recipe, documents: list[Document], measured: Measured | None = None) -> dict[str, Work]:
+    works = estimate(recipe, documents, Prompts(), words, measured).works
     return {f"{work.stage} {work.kind}": work for work in works}
 
 
@@ -114,47 +112,46 @@ def test_time_follows_from_what_was_measured() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
     block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
     speeds = {"answer": Speed(10.0, 12.0), "read": Speed(5.0, 8.0), "question": Speed(20.0, 9.0)}
-    found = estimate(Recipe(library="x", probe=block), documents, Prompts(), words, speeds)
+    found = estimate(Recipe(library="x", probe=block), documents, Prompts(), words, Measured(speeds))
     probe = found.rows[0]
     assert probe.seconds == pytest.approx(100 / 10 + 26 / 20)
     assert probe.completion_tokens == pytest.approx(100 * 12 + 26 * 9)
 
 
-def test_measuring_stops_in_time_and_sees_the_length_of_answers() -> None:
-    lm = ScriptedLM({"Ask one question": ["What is it?"], ".": ["It is a short answer."]})
-    documents = [Document(source=str(i), text=f"Document {i} says something.") for i in range(5)]
-    speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.2)
-    assert {kind: speed.tokens for kind, speed in speeds.items()} == {"answer": 5, "read": 5, "question": 3}
-    assert all(speed.per_second > 0 for speed in speeds.values())
+def test_what_is_beside_asking_takes_time_too() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+    recipe = Recipe(
+        library="x",
+        probe=block,
+        gather={"samples": 2},
+        teach={"wordings": 0, "heldout_wordings": 0, "sft": {"epochs": 3}},
+        verify={"samples": 3},
+    )
+    speeds = {kind: Speed(1e9, 9.0) for kind in ("answer", "read", "question")}  # the model takes no time
+    measured = Measured(
+        speeds,
+        scoring=0.5,
+        pair=0.25,
+        loading=7.0,
+        gaps=0.2,
+        known=0.6,
+        training={0: Training(4.0, 2.0, 1.5)},
+    )
+    rows = {row.stage: row.seconds for row in estimate(recipe, documents, Prompts(), words, measured).rows}
+    assert rows["probe"] == pytest.approx(7 + 20 * 0.5)
+    assert rows["gather"] == pytest.approx(20 * (2 + 2) * 0.25)
+    gaps = 20 * 0.2
+    assert rows["teach"] == pytest.approx(4 + 2 * 1.5 * gaps * 3)
+    known = 20 * 0.6 * 0.5
+    asked = 2 * (gaps + known + (gaps + known))  # two arms: gaps, known ones, both again with a page
+    assert rows["verify"] == pytest.approx(7 + (2 * asked + 2 * gaps * 3) * 0.25)
 
 
-class Slow(ScriptedLM):
-    """Answers one completion after the other, `pause` seconds each; notes how many were asked at once."""
-
-    def __init__(self, pause: float) -> None:
-        super().__init__({".": ["It is a short answer."]})
-        self.pause = pause
-        self.asked: list[int] = []
-
-    def generate(self, chats: Any, sampling: Sampling, progress: Any = None) -> Any:
-        self.asked.append(len(chats) * sampling.total)
-        time.sleep(self.pause * self.asked[-1])
-        return super().generate(chats, sampling, progress)
-
-
-def test_a_slow_model_is_asked_for_one_answer_of_each_kind() -> None:
-    lm = Slow(0.03)
-    documents = [Document(source="0", text="It says something.")]
-    speeds = measure(lm, Recipe(library="x"), documents, Prompts(), 0.03)
-    assert lm.asked == [1, 1, 1, 1]  # the first call of all is not measured
-    assert all(speed.per_second < 34 for speed in speeds.values())
-
-
-def test_batches_grow_from_one_prompt() -> None:
-    lm = Slow(0.001)
-    measure(lm, Recipe(library="x"), [], Prompts(), 0.6)
-    assert lm.asked[:3] == [1, 1, 11]
-    assert 4 * 11 in lm.asked
+def test_a_batch_has_a_part_that_does_not_grow() -> None:
+    speed = Speed(1.0, 10.0, batch=1.0, prompt=0.5, step=0.1, token=0.01, longest=20)
+    assert speed.seconds(8, 3, block=4) == pytest.approx(2 * (1 + 20 * 0.1) + 8 * 0.5 + 8 * 3 * 10 * 0.01)
+    assert Speed(4.0, 10.0).seconds(8, 3, block=4) == 6
 
 
 def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
@@ -162,9 +159,9 @@ def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
     block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
 
     def probe_tokens(**model: Any) -> tuple[int, float]:
-        found = estimate(
-            Recipe(library="x", probe=block, **model), documents, Prompts(), words, {"answer": Speed(9, 9)}
-        )
+        measured = Measured({"answer": Speed(9, 9)})
+        made = Recipe(library="x", probe=block, **model)
+        found = estimate(made, documents, Prompts(), words, measured)
         (answer,) = [work for work in found.works if work.kind == "answer" and work.stage == "probe"]
         return found.rows[0].prompt_tokens, answer.chats * answer.prompt
 
@@ -174,7 +171,7 @@ def test_a_remote_model_reads_a_prompt_once_per_request() -> None:
 
 
 def test_the_speed_of_other_models_is_said_to_be_assumed() -> None:
-    speeds = {"answer": Speed(9, 9)}
+    speeds = Measured({"answer": Speed(9, 9)})
     one = estimate(Recipe(library="x"), [], Prompts(), words, speeds)
     two = estimate(Recipe(library="x", judge=RemoteModel(model="big")), [], Prompts(), words, speeds)
     said = "every model is assumed to be as fast as the one that was measured, atlas"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,13 @@ from selfstudy.cli.session import (
 from selfstudy.errors import RunError
 from selfstudy.screen import console, say
 
+if TYPE_CHECKING:
+    from selfstudy.loop import Study
+    from selfstudy.models.base import LanguageModel
+
+FORECAST_SECONDS = 3.0
+"""How long the model is asked before a run begins, to tell how long it will take."""
+
 
 @app.command(short_help="See the whole loop work, on the embedded world.")
 def demo(
@@ -34,6 +41,7 @@ def demo(
     model: ModelOption = None,
     set_: SetOption = None,
     no_cache: NoCacheOption = False,
+    measure: MeasureOption = True,
     allow: AllowOption = None,
 ) -> None:
     """See the whole loop at work on the embedded world: no GPU, no key, no network, a few minutes.
@@ -45,7 +53,8 @@ def demo(
       selfstudy demo --set probe.samples=5 --run runs/five-samples
     """
     with session(allow):
-        _learn(_demo_recipe(), run or Path("runs/demo"), overrides(model, seed, set_, no_cache))
+        changes = overrides(model, seed, set_, no_cache)
+        _learn(_demo_recipe(), run or Path("runs/demo"), changes, measure=measure)
 
 
 @app.command(short_help="Run the loop of a recipe, or resume it.")
@@ -82,7 +91,8 @@ def learn(
             chosen = load(recipe, overrides(model, seed, set_, no_cache))
             show_estimate(chosen, MEASURE_SECONDS if measure else 0.0)
             return
-        _learn(recipe, run or _default_run(recipe), overrides(model, seed, set_, no_cache))
+        changes = overrides(model, seed, set_, no_cache)
+        _learn(recipe, run or _default_run(recipe), changes, measure=measure)
 
 
 @app.command(short_help="Find what the model does not know.")
@@ -93,6 +103,7 @@ def probe(
     model: ModelOption = None,
     set_: SetOption = None,
     no_cache: NoCacheOption = False,
+    measure: MeasureOption = True,
     allow: AllowOption = None,
 ) -> None:
     """Begin a run: ask the model questions and find what it does not know.
@@ -111,7 +122,10 @@ def probe(
             from selfstudy.progress import Terminal
 
             with loop.Study(opened, Terminal()) as study:
+                if measure:
+                    _forecast(study)
                 study.probe()
+                _held_against(study, "probe")
         say_next("gather", path)
 
 
@@ -177,16 +191,41 @@ def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) ->
 
             with loop.Study(run, Terminal()) as study:
                 getattr(study, verb)()
+                _held_against(study, verb)
         say_next(following, path)
 
 
-def _learn(recipe: Path, path: Path, overrides: list[str]) -> None:
+def _learn(recipe: Path, path: Path, overrides: list[str], *, measure: bool) -> None:
     loaded = load(recipe, overrides)
     from selfstudy import loop
     from selfstudy.progress import Terminal
+    from selfstudy.run import Run
 
-    loop.learn(loaded, path, Terminal())
+    with Run.create_or_resume(path, loaded) as run, loop.Study(run, Terminal()) as study:
+        if measure:
+            _forecast(study)
+        study.learn()
     print_summary_of(path)
+
+
+def _forecast(study: Study) -> None:
+    """Says how long it will take, before it begins."""
+    from selfstudy.run.budget import Metered
+    from selfstudy.run.models import block_of
+    from selfstudy.verbs.forecast import forecast
+
+    def lm() -> LanguageModel:
+        found = study.language_models.get(block_of(study.recipe, "probe"))
+        return found.uncounted if isinstance(found, Metered) else found
+
+    forecast(study.run, lm, study.documents, study.prompts, FORECAST_SECONDS, study.reporter.note)
+
+
+def _held_against(study: Study, stage: str) -> None:
+    from selfstudy.verbs.forecast import held_against
+
+    if said := held_against(study.run, (stage,)):
+        study.reporter.note(f"{stage}: {said}")
 
 
 def _demo_recipe() -> Path:

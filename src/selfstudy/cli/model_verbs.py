@@ -112,23 +112,21 @@ def estimate(
 def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> None:
     """Prints the estimate of a recipe, measured for so many seconds (0: not at all)."""
     from selfstudy.library.open import open_library
-    from selfstudy.models import load_lm
     from selfstudy.models.counting import chat_counter
     from selfstudy.prompts import Prompts
     from selfstudy.run.models import block_of, servers_for
     from selfstudy.verbs.estimate import estimate as figure
-    from selfstudy.verbs.estimate import measure
+    from selfstudy.verbs.measuring import measure_recipe
 
     documents = open_library(recipe.library, follow_links=recipe.gather.follow_links).documents
     prompts = Prompts(recipe.prompts)
-    block = block_of(recipe, "probe")
-    speeds = None
+    measured = None
     if seconds:
-        say(f"asking the model for {seconds:g} s", err=True)
+        say(f"asking the model for about {seconds:g} s, then scoring and training a little", err=True)
         with servers_for(recipe, partial(say, err=True)) as servers:
-            lm = load_lm(block, cache=False, servers=servers)
-            speeds = measure(lm, recipe, documents, prompts, seconds)
-    found = figure(recipe, documents, prompts, chat_counter(block), speeds)
+            measured = measure_recipe(recipe, documents, prompts, seconds, servers)
+    counter = chat_counter(block_of(recipe, "probe"))
+    found = figure(recipe, documents, prompts, counter, measured)
     if as_json:
         import json
         from dataclasses import asdict

@@ -32,11 +32,12 @@ class PromptedEntailment:
     """A language model as judge of entailment; fulfils `models.base.EntailmentModel`."""
 
     def __init__(self, lm: LanguageModel, prompts: Prompts, cache: Cache | None = None) -> None:
-        """`cache` keeps the probabilities of every pair judged, for this model and this prompt."""
+        """`cache` keeps the probabilities of every pair judged; without one they are held in memory."""
         self.name = f"{lm.name}, by prompt"
         self._lm = lm
         self._prompts = prompts
         self._cache = cache
+        self._held: dict[str, bytes] = {}
         self._replies = False
         """Whether the model answers, for it gives no log-probabilities."""
         weights = lm.fingerprint if isinstance(lm, HasFingerprint) else lm.name
@@ -58,7 +59,7 @@ class PromptedEntailment:
         """Shape (len(pairs), 3), the probability of each label; what is not in the cache is one batch."""
         wanted = dict.fromkeys(pairs)
         keys = {pair: digest(self._fingerprint, *pair) for pair in wanted}
-        found = self._cache.get(list(keys.values())) if self._cache is not None else {}
+        found = self._held if self._cache is None else self._cache.get(list(keys.values()))
         rows = {
             pair: np.frombuffer(found[key], dtype=np.float64)
             for pair, key in keys.items()
@@ -66,8 +67,11 @@ class PromptedEntailment:
         }
         fresh = [pair for pair in wanted if pair not in rows]
         rows.update(zip(fresh, self._ask(fresh), strict=True))
-        if self._cache is not None and fresh:
-            self._cache.put({keys[p]: rows[p].tobytes() for p in fresh if np.isfinite(rows[p]).all()})
+        made = {keys[p]: rows[p].tobytes() for p in fresh if np.isfinite(rows[p]).all()}
+        if self._cache is None:
+            self._held |= made
+        elif made:
+            self._cache.put(made)
         if progress is not None:
             progress(len(pairs))
         return np.array([rows[pair] for pair in pairs]).reshape(len(pairs), len(LABELS))

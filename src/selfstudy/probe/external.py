@@ -70,21 +70,33 @@ def external_lines(
         conflicts: list[_Conflict] = []
         if given is not None and ask.source in (None, STDIN):
             lines = _given_lines(given, ask.count)
-        elif ask.source == STDIN:
-            lines = _plain(lines_of(_stdin(), "stdin"), "stdin", ask)
-        elif ask.source is None:
-            raise DataError(
-                "method external: no source given", "set `source` to a text file, one topic a line"
-            )
-        elif ask.source.suffix.lower() in SUFFIXES:
-            lines = list(islice(_column(ask, ask.source, conflicts), ask.count))
-            if not lines:
-                raise DataError(f"{ask.source}: no row to use", "give it at least one row")
         else:
-            lines = _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
+            lines = _source_lines(ask, conflicts)
         kept = _Kept(lines=lines[: ask.count], conflicts=conflicts)
         run.write_json(place, kept.model_dump())
     return Lines(kept.lines, [_failure(one, number) for one in kept.conflicts])
+
+
+def source_lines(ask: Ask) -> list[str]:
+    """The first `ask.count` topics or questions of a file.
+
+    Raises:
+        DataError: as `external_lines`.
+    """
+    return _source_lines(ask, [])[: ask.count]
+
+
+def _source_lines(ask: Ask, conflicts: list[_Conflict]) -> list[str]:
+    if ask.source == STDIN:
+        return _plain(lines_of(_stdin(), "stdin"), "stdin", ask)
+    if ask.source is None:
+        raise DataError("method external: no source given", "set `source` to a text file, one topic a line")
+    if ask.source.suffix.lower() not in SUFFIXES:
+        return _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
+    lines = list(islice(_column(ask, ask.source, conflicts), ask.count))
+    if not lines:
+        raise DataError(f"{ask.source}: no row to use", "give it at least one row")
+    return lines
 
 
 class _Conflict(BaseModel):

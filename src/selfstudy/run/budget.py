@@ -226,6 +226,11 @@ class Metered:
         batch.done(0, sum(map(len, found)))
         return found
 
+    @property
+    def uncounted(self) -> LanguageModel:
+        """The model itself, for what is no part of the run."""
+        return self._lm
+
     def count_tokens(self, text: str) -> int:
         """As the model counts them, else an estimate."""
         return token_counter(self._lm)(text)

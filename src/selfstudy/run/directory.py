@@ -46,6 +46,8 @@ from selfstudy.text import shortened
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
+ESTIMATE = "estimate"
+"""Part of round 0 whose costs are what was told of each stage before the run, in seconds."""
 SCORING = "score "
 """Before a scorer's name: what scoring with it cost, in `Run.costs`."""
 

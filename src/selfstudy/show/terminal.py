@@ -38,7 +38,10 @@ def print_summary(summary: Summary, console: Console) -> None:
     seconds = summary.seconds
     if seconds:
         parts = ", ".join(f"{escape(str(stage))} {duration(value)}" for stage, value in seconds.items())
-        console.print(f"[dim]time[/dim]    {duration(sum(seconds.values()))} ({parts})", highlight=False)
+        told = sum(summary.estimated.values())
+        said = f"; the estimate said {duration(told)}" if told else ""
+        took = f"{duration(sum(seconds.values()))} ({parts}){said}"
+        console.print(f"[dim]time[/dim]    {took}", highlight=False)
 
 
 def _facts(summary: Summary) -> Text:

@@ -123,7 +123,8 @@ class Summary(LearningCapability):
         known_trained: share of the known questions' facts that were trained on; above 0, forgetting was not
             tested.
         verdicts: count per verdict.
-        seconds, usage, errors: per stage, over all rounds. skipped: library files or parts not used.
+        seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
+            run. skipped: library files or parts not used.
         rounds_detail, models, versions, seed, confidence: where the figures come from.
     """
 
@@ -161,6 +162,7 @@ class Summary(LearningCapability):
     known_trained: float | None = None
     verdicts: dict[VerdictKind, int] = {}
     seconds: dict[str, float] = {}
+    estimated: dict[str, float] = {}
     usage: dict[str, dict[str, Any]] = {}
     errors: dict[str, int] = {}
     skipped: int = 0

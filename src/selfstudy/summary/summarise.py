@@ -34,7 +34,7 @@ from selfstudy.records import (
     Verdict,
     VerdictKind,
 )
-from selfstudy.run import threshold
+from selfstudy.run import ESTIMATE, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.summary.model import CAPABILITY, Method, Summary
@@ -72,6 +72,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         **_gate(part),
         "verdicts": _verdicts(part),
         "seconds": run.seconds(),
+        "estimated": run.costs(0).get(ESTIMATE, {}),
         "usage": {stage: asdict(spent) for stage, spent in spent_by_stage(run).items()},
         "errors": _errors(run),
         "skipped": len({s.id for each in run.rounds for s in each.iter(Skipped)}),

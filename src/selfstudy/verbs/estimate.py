@@ -2,8 +2,8 @@
 
 The counts follow from the recipe; how many questions turn out to be gaps is not known before, so a share is
 assumed and said.  Prompts are the real templates, filled with passages of the library and counted with the
-model's own tokenizer.  `measure` asks the loaded model for some seconds: then answers have their real length
-and time can be told.
+model's own tokenizer.  With what was measured (measuring.py) answers have their real length, and time can be
+told: that of the models, of scoring and of training.
 
 Takes the stages' own constants and the table of training phases; what a stage does with them it repeats as
 arithmetic, and a test holds it against what a run really asked.
@@ -11,24 +11,22 @@ arithmetic, and a test holds it against what a run really asked.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from selfstudy.models.answering import from_document, from_memory
-from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ModelBlock, Recipe, RemoteModel, ServerModel, name_of
+from selfstudy.recipe import Ask, ModelBlock, PhaseBlock, Recipe, RemoteModel, ServerModel, name_of
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
+from selfstudy.verbs.measuring import QUESTION, Measured, spread
 
 ANSWER_TOKENS = 24.0
 """Assumed length of an answer in one sentence; half of a longer limit is not reached in practice."""
@@ -42,13 +40,8 @@ LOOKS = 1.3
 """Assumed passages read per question until one has the answer."""
 CHECKS = 1.5
 """Assumed wordings checked per wording kept."""
-SHOWN_DOCUMENTS = 200
-"""Documents, evenly spread, whose length stands for all."""
 SENTENCES = 1.5
 """Assumed sentences of an answer."""
-LARGEST, GROWTH = 256, 4
-"""Prompts of the largest batch that is measured, a block of the probe; how much larger each one is."""
-QUESTION = "What is the name of the largest city of the country in question?"
 
 
 @dataclass(frozen=True)
@@ -85,14 +78,6 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Speed:
-    """What was measured of one kind of asking: completions per second, and their mean length in tokens."""
-
-    per_second: float
-    tokens: float
-
-
-@dataclass(frozen=True)
 class StageCost:
     """A stage's sums. `seconds` without a measurement, and `cost` without prices, are None."""
 
@@ -120,89 +105,29 @@ def estimate(
     documents: Sequence[Document],
     prompts: Prompts,
     count: Callable[[Chat], int],
-    speeds: dict[str, Speed] | None = None,
+    measured: Measured | None = None,
 ) -> Estimate:
     """What `selfstudy learn` would ask for.
 
     Args:
         documents: the library.
         count: tokens of a prompt.
-        speeds: by kind of asking, from `measure`; None: nothing was measured.
+        measured: from `measuring.measure_run`; None: nothing was measured.
     """
-    works = list(_works(_Plan(recipe, documents, prompts, count, speeds or {})))
+    plan = _Plan(recipe, documents, prompts, count, measured or Measured())
+    works = list(_works(plan))
+    beside = _beside(plan, measured) if measured is not None else {}
     rows = []
     for stage, role in dict.fromkeys((work.stage, work.role) for work in works):
         block = block_of(recipe, role or stage)
         if role and block == recipe.model:  # without a judge the model that answers judges
             block = block_of(recipe, stage)
         mine = [work for work in works if (work.stage, work.role) == (stage, role)]
-        rows.append(_row(stage, block, mine, speeds))
-    return Estimate(tuple(rows), tuple(_assumptions(recipe, speeds)), tuple(works))
-
-
-def measure(
-    lm: LanguageModel, recipe: Recipe, documents: Sequence[Document], prompts: Prompts, seconds: float = 5.0
-) -> dict[str, Speed]:
-    """Asks the model in ever larger batches, for about `seconds`: how fast it answers, and at what length.
-
-    A slow model is asked for one completion of each kind, and is then faster in a run than measured here.
-    """
-    probe, gather, answering = recipe.probe, recipe.gather, recipe.answering
-    passages = [document.text[:2000] for document in _spread(documents)] or [QUESTION]
-    asked = prompts.chat
-    kinds: dict[str, tuple[Callable[[int], Chat], Sampling]] = {
-        "answer": (
-            lambda i: asked("answer", question=_question(passages[i % len(passages)], i)),
-            from_memory(answering, probe.samples, recipe.seed),
-        ),
-        "read": (
-            lambda i: asked("read", question=QUESTION, document=passages[i % len(passages)]),
-            replace(from_document(answering, max(1, gather.samples), recipe.seed), greedy_first=False),
-        ),
-        "question": (
-            lambda i: asked("question_document", document=passages[i % len(passages)]),
-            Sampling(n=1, max_new_tokens=64),
-        ),
-    }
-    lm.generate([asked("answer", question=QUESTION)], Sampling(max_new_tokens=1))  # the first call is slow
-    found = {}
-    for kind, (chat, sampling) in kinds.items():
-        found[kind] = _speed(lm, chat, sampling, seconds / len(kinds))
-    return {kind: speed for kind, speed in found.items() if speed is not None}
-
-
-def _speed(
-    lm: LanguageModel, chat: Callable[[int], Chat], sampling: Sampling, seconds: float
-) -> Speed | None:
-    """From the last batch that was begun in time: larger batches are faster, and real ones are large."""
-    began = time.perf_counter()
-    speed, _ = _timed(lm, [chat(0)], replace(sampling, n=1, greedy_first=False))
-    size, start, expected = 1, 1, 0.0
-    while size <= LARGEST and time.perf_counter() - began + expected <= seconds:
-        chats = [chat(start + i) for i in range(size)]
-        found, took = _timed(lm, chats, replace(sampling, seed=start))
-        speed = found or speed
-        start += size
-        size *= GROWTH
-        # a batch that is four times as large takes about twice as long, as long as it fills the machine
-        expected = 2 * took
-    return speed
-
-
-def _timed(lm: LanguageModel, chats: Sequence[Chat], sampling: Sampling) -> tuple[Speed | None, float]:
-    """The speed at one batch, None if nothing was answered; and the seconds that it took."""
-    began = time.perf_counter()
-    answers = lm.generate(chats, sampling)
-    took = time.perf_counter() - began
-    good = [one.tokens for row in answers for one in row if one.error is None]
-    return Speed(len(good) / max(took, 1e-6), fmean(good)) if good else None, took
-
-
-def _question(passage: str, number: int) -> str:
-    """A question with words of the passage, so that no two prompts are equal."""
-    words = passage.split()
-    at = (7 * number) % max(1, len(words) - 3)
-    return f"What is {' '.join(words[at : at + 3])}?"
+        row = _row(stage, block, mine, measured, recipe.answering.block_size)
+        if row.seconds is not None:
+            row = replace(row, seconds=row.seconds + beside.pop(stage, 0.0))
+        rows.append(row)
+    return Estimate(tuple(rows), tuple(_assumptions(recipe, measured)), tuple(works))
 
 
 @dataclass(frozen=True)
@@ -213,14 +138,14 @@ class _Plan:
     documents: Sequence[Document]
     prompts: Prompts
     count: Callable[[Chat], int]
-    speeds: dict[str, Speed]
+    measured: Measured
 
     def tokens(self, name: str, **values: str) -> float:
         return float(self.count(self.prompts.chat(name, **values)))
 
     def with_document(self, name: str, longest: int, **values: str) -> float:
         """Mean tokens of a prompt with a passage of at most `longest` tokens in it."""
-        shown = _spread(self.documents)
+        shown = spread(self.documents)
         if not shown:
             return self.tokens(name, document="", **values)
         empty = self.tokens(name, document="", **values)
@@ -229,7 +154,7 @@ class _Plan:
 
     def chunks(self, longest: int) -> int:
         """Chunks of the whole library."""
-        shown = _spread(self.documents)
+        shown = spread(self.documents)
         if not shown:
             return 0
         sizes = [self.tokens("question_document", document=one.text) for one in shown]
@@ -237,8 +162,17 @@ class _Plan:
 
     def length(self, kind: str, limit: int) -> float:
         """Tokens of an answer."""
-        known = self.speeds.get(kind)
+        known = self.measured.speeds.get(kind)
         return min(float(limit), known.tokens if known else ANSWER_TOKENS)
+
+    @property
+    def gaps(self) -> float:
+        """Questions that are taught and verified."""
+        return self.questions * (GAPS if self.measured.gaps is None else self.measured.gaps)
+
+    @property
+    def known(self) -> float:
+        return self.questions * (KNOWN if self.measured.known is None else self.measured.known)
 
     @property
     def questions(self) -> float:
@@ -331,9 +265,10 @@ def _gathering(plan: _Plan) -> Iterator[Work]:
 def _teaching(plan: _Plan) -> Iterator[Work]:
     recipe = plan.recipe
     block = recipe.teach
-    gaps = plan.questions * GAPS
+    gaps = plan.gaps
     wordings = block.wordings + block.heldout_wordings
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
+    yield Work("teach", "train", 0, 0, 0, 0)
     if wordings:
         prompt = plan.tokens("reword", question=QUESTION)
         length = plan.length("question", rewording.MAX_NEW_TOKENS)
@@ -351,8 +286,8 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     recipe = plan.recipe
     verify, most = recipe.verify, recipe.verify.max_questions
     arms = 3 if verify.control else 2
-    gaps = min(plan.questions * GAPS, most)
-    known = min(plan.questions * KNOWN * recipe.teach.known_heldout, most)
+    gaps = min(plan.gaps, most)
+    known = min(plan.known * recipe.teach.known_heldout, most)
     wordings = bool(recipe.teach.wordings) + bool(recipe.teach.heldout_wordings) + bool(recipe.answer_key)
     answer, length = (
         plan.tokens("answer", question=QUESTION),
@@ -365,7 +300,9 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     yield Work("verify", "read", arms * min(gaps + known, most), 1, read, length)
 
 
-def _row(stage: str, block: ModelBlock, works: Sequence[Work], speeds: dict[str, Speed] | None) -> StageCost:
+def _row(
+    stage: str, block: ModelBlock, works: Sequence[Work], measured: Measured | None, size: int
+) -> StageCost:
     prompt = sum(work.prompt_tokens(block) for work in works)
     completion = sum(work.completion_tokens for work in works)
     prices = getattr(block, "prices", None)
@@ -375,40 +312,67 @@ def _row(stage: str, block: ModelBlock, works: Sequence[Work], speeds: dict[str,
         calls=round(sum(work.calls for work in works)),
         prompt_tokens=round(prompt),
         completion_tokens=round(completion),
-        seconds=_seconds(works, speeds),
+        seconds=_seconds(works, measured, size),
         cost=(prompt * prices.prompt + completion * prices.completion) / 1e6 if prices else None,
         currency=prices.currency if prices else "",
     )
 
 
-def _seconds(works: Sequence[Work], speeds: dict[str, Speed] | None) -> float | None:
-    if not speeds:
+def _seconds(works: Sequence[Work], measured: Measured | None, size: int) -> float | None:
+    """What the language model takes; what scorers ask it is in the time of scoring, where that is known."""
+    if measured is None or not measured.speeds:
         return None
-    slowest = min(speed.per_second for speed in speeds.values())
+    speeds = measured.speeds
+    slowest = min(speeds.values(), key=lambda speed: speed.per_second)
     return sum(
-        work.calls / (speeds[work.kind].per_second if work.kind in speeds else slowest) for work in works
+        speeds.get(work.kind, slowest).seconds(work.chats, work.each, size)
+        for work in works
+        if work.kind != "judge" or measured.scoring is None
     )
 
 
-def _spread(documents: Sequence[Document]) -> Sequence[Document]:
-    """At most SHOWN_DOCUMENTS of them, evenly spread."""
-    step = max(1, len(documents) // SHOWN_DOCUMENTS)
-    return documents[::step][:SHOWN_DOCUMENTS]
+def _beside(plan: _Plan, measured: Measured) -> dict[str, float]:
+    """Seconds of a stage beside asking: loading the model, scoring, judging pairs, training."""
+    recipe, questions = plan.recipe, plan.questions
+    verify, pair, loading = recipe.verify, measured.pair or 0.0, measured.loading or 0.0
+    found = {"probe": loading + questions * (measured.scoring or 0.0)}
+    if recipe.library is None:
+        return found
+    found["gather"] = questions * (recipe.gather.samples + 2) * pair
+    trained = 2 if verify.control else 1
+    gaps = plan.gaps
+    found["teach"] = trained * sum(
+        one.start + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
+        for block, one in ((recipe.teach.plan[place], one) for place, one in measured.training.items())
+    )
+    asked = sum(work.chats for work in _verifying(plan))
+    sampled = sum(work.chats * (work.each - 1) for work in _verifying(plan) if work.greedy)
+    found["verify"] = trained * loading + (2 * asked + sampled) * pair
+    return found
 
 
-def _assumptions(recipe: Recipe, speeds: dict[str, Speed] | None) -> Iterator[str]:
+def _epochs(block: PhaseBlock, items: float) -> float:
+    return block.passes(max(1, round(items)))
+
+
+def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
+    if measured is None or measured.gaps is None or measured.known is None:
+        gaps, known, how = GAPS, KNOWN, "are assumed to be"
+    else:
+        gaps, known, how = measured.gaps, measured.known, "may be, by the few that were asked,"
     yield (
-        f"{GAPS:.0%} of the questions are assumed to be gaps with a reference, and {KNOWN:.0%} known: with "
-        "fewer, teach and verify ask less"
+        f"{gaps:.0%} of the questions {how} gaps with a reference, and {known:.0%} known: with fewer, teach "
+        "and verify ask less"
     )
     if recipe.probe.adaptive is not None:
         yield "adaptive sampling asks for fewer samples than shown"
     if recipe.rounds > 1:
         yield f"the figures are of one round; there may be {recipe.rounds}"
-    if not speeds:
+    if measured is None or not measured.speeds:
         yield f"answers are assumed to have {ANSWER_TOKENS:.0f} tokens; a measurement would tell"
     else:
-        yield "time is the language model's: scoring with the entailment model and training add to it"
+        if measured.scoring is None:
+            yield "time is the language model's: scoring and training add to it"
         probed = block_of(recipe, "probe")
         if any(block_of(recipe, role) != probed for role in ("gather", "judge", "teach", "verify")):
             yield f"every model is assumed to be as fast as the one that was measured, {name_of(probed)}"
