@@ -15,7 +15,7 @@ from selfstudy import Run, ScriptedLM
 from selfstudy.errors import ModelError, RunError
 from selfstudy.models import lora
 from selfstudy.models.base import GREEDY
-from selfstudy.recipe import EngineName, LocalModel, PromptStyle, Recipe, ScriptedModel, ServerModel
+from selfstudy.recipe import EngineName, LocalModel, NLIBlock, PromptStyle, Recipe, ScriptedModel, ServerModel
 from selfstudy.records import Answer, Check, Completion, Evidence, Question, Reference, Score, Verdict
 from selfstudy.verbs.chat import Knowledge, Talk, open_talk
 from tests.conftest import TEMPLATE
@@ -27,7 +27,7 @@ def make_run(folder: Path, *, promoted: bool | None = None, **changes: Any) -> P
     """A run that knows one question; its model answers from a script, unless the recipe is changed."""
     script = folder.with_suffix(".yaml")
     script.write_text("'Fiji': [Suva is the capital of Fiji.]\n'.': [I am a student.]\n")
-    recipe = Recipe(**{"model": ScriptedModel(path=script), "library": "atlas", **changes})
+    recipe = Recipe(**{"model": ScriptedModel(path=script), "nli": NLIBlock(), "library": "atlas", **changes})
     with Run.create_or_resume(folder, recipe) as run:
         turn = run.round(1)
         question, other = Question(text=FIJI), Question(text=PERU)
