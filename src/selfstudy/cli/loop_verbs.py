@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from selfstudy.loop import Study
     from selfstudy.models.base import LanguageModel
 
-FORECAST_SECONDS = 3.0
+FORECAST_SECONDS = 5.0
 """How long the model is asked before a run begins, to tell how long it will take."""
 
 

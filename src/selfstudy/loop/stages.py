@@ -84,7 +84,7 @@ def probe(resources: Resources, round_: Round) -> None:
         resources.topics,
         resources.find if resources.recipe.library is not None else None,
     )
-    if {resources.recipe.probe.scorer, *resources.recipe.probe.compare} & {*NEED_ENTAILMENT, "ensemble"}:
+    if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):
         check_entailment(resources)
 
 

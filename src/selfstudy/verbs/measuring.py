@@ -414,7 +414,9 @@ def _training(
     if not isinstance(lm, HasWeights):
         return None
     began = time.perf_counter()
-    items = phase.data(lesson, block, Student(False, lambda: models.lm, models.nli, Silent()))
+    items = phase.data(
+        lesson, block, Student(False, lambda: models.lm, models.nli, Silent(), lambda name, why: None)
+    )
     if not items:
         return None
     size = max(1, min(block.batch_size, len(items) // 2))
