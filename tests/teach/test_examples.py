@@ -15,7 +15,7 @@ from .lessons import prepared, recipe, reference
 
 
 def test_examples_follow_the_table_of_verdicts(tmp_path: Path) -> None:
-    r = recipe(sft=SFTBlock(reading=0.5, replay=2.0))
+    r = recipe(sft=SFTBlock(reading=0.5, replay=0.75))
     lesson = prepared(tmp_path / "run", r)
     found = examples(lesson, r.teach.sft)
     names = {i.question.id: i.question.text.split()[-1][:-1] for i in lesson.everything}
@@ -26,11 +26,22 @@ def test_examples_follow_the_table_of_verdicts(tmp_path: Path) -> None:
     assert len({e.id for e in reading}) == 3  # half of six, before the weight
     assert all(reference(names[e.question_id]) in e.prompt[-1].content for e in reading)
     replay = [e for e in found if e.kind == "replay"]
-    assert len(replay) == 2 * (len(found) - len(replay))
+    assert len(replay) == round(0.75 * (len(found) - len(replay)))
     assert {names[e.question_id] for e in replay} == {"Nepal", "Cuba"}
     assert 0.2 < sum("Document" in e.prompt[-1].content for e in replay) / len(replay) < 0.45
     assert not any("Held" in e.prompt[-1].content for e in found)
     assert found == examples(lesson, r.teach.sft)
+
+
+def test_no_known_question_is_replayed_more_often_than_a_gap_is_taught(tmp_path: Path) -> None:
+    """Two known questions, and a hundred times as many replays wanted: each would be there 600 times."""
+    r = recipe(sft=SFTBlock(reading=0.5, replay=100))
+    found = examples(prepared(tmp_path / "run", r), r.teach.sft)
+    forms = Counter((e.kind, e.question_id, "Document" in e.prompt[-1].content) for e in found)
+    for read, kind in ((False, "reference"), (True, "reading")):
+        most = max(times for (of, _, _), times in forms.items() if of == kind)
+        replayed = [times for (of, _, form), times in forms.items() if of == "replay" and form == read]
+        assert replayed == [most, most]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -1,6 +1,6 @@
 """Verdicts become examples for supervised training, each with where it came from.
 
-    known         replayed, unless held out for verify
+    known         replayed, unless held out for verify; no question more often than a gap is repeated
     gaps          the target in every trained wording; a share again with the document in the prompt
     misbelief     the same, more often
     unverifiable  nothing, or (option), if its samples disagree, "I don't know."
@@ -15,8 +15,8 @@ This file knows nothing of training.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Literal, TypeVar
 
 from selfstudy.prompts import Prompts
@@ -39,7 +39,8 @@ def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> li
     Returns:
         For every gap its answer in each trained wording; a share `block.reading` of these again with the
         document in the prompt (methods 2.6); then `block.replay` times as many of known questions, with the
-        same share of reading among them; then what else is rehearsed.
+        same share of reading among them; fewer, where a known question would be there more often, in that
+        form, than the gap that is there most often; then what else is rehearsed.
     """
     prompts = lesson.prompts
     rng = random.Random(f"{lesson.recipe.seed}:examples")
@@ -61,7 +62,7 @@ def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> li
     ]
     weights = {gap.question.id: lesson.weight(gap) for gap in lesson.gaps}
     new = [e for e in [*taught, *read] for _ in range(copies(weights.get(e.question_id, 1.0), rng))]
-    kept = _replay(lesson, round(block.replay * len(new)), block.reading)
+    kept = _replay(lesson, new, block)
     if shown:
         new = [_with_teacher(e, e.prompt) if e.kind == "reading" else e for e in new]
         kept = [_with_teacher(e, e.prompt) for e in kept]
@@ -86,15 +87,39 @@ def _with_teacher(example: Example, teacher: Chat) -> Example:
     return example.model_copy(update={"teacher": teacher})
 
 
-def _replay(lesson: Lesson, count: int, reading: float) -> list[Example]:
-    """`count` examples of known questions, none of them held out, each used as often as the others."""
+def _replay(lesson: Lesson, new: Sequence[Example], block: ExamplesBlock) -> list[Example]:
+    """Known questions, none of them held out, each used as often as the others: see `examples`.
+
+    Trained a hundred times an epoch, a handful of them are learned by heart: that keeps nothing else.
+    """
     known = [q for q in lesson.everything if q.verdict.kind == "known" and q.passage and not q.held_out]
     rng = random.Random(f"{lesson.recipe.seed}:replay")
     readable = [q for q in known if q.document and q.read_target]
-    reads = round(count * reading / (1 + reading)) if readable else 0
+    count = round(block.replay * len(new))
+    reads = round(count * block.reading / (1 + block.reading)) if readable else 0
     closed = [_closed(q, wording, lesson.prompts, "replay") for q in known for wording in lesson.wordings(q)]
     read = [_read(q, q.question.text, lesson.prompts, "replay") for q in readable]
-    return [*islice(_cycle(closed, rng), count - reads), *islice(_cycle(read, rng), reads)]
+    return [
+        *_limited(_cycle(closed, rng), count - reads, len(known), _most(new, "reference")),
+        *_limited(_cycle(read, rng), reads, len(readable), _most(new, "reading")),
+    ]
+
+
+def _limited(choices: Iterator[Example], count: int, questions: int, each: int) -> Iterator[Example]:
+    """The first `count` of them, but of each of so many questions at most `each`."""
+    seen: Counter[str] = Counter()
+    left = min(count, questions * each)
+    while left:
+        one = next(choices)
+        if seen[one.question_id] < each:
+            seen[one.question_id] += 1
+            left -= 1
+            yield one
+
+
+def _most(examples: Sequence[Example], kind: ExampleKind) -> int:
+    """How often the question is there that is there most often, in that form."""
+    return max(Counter(e.question_id for e in examples if e.kind == kind).values(), default=0)
 
 
 def _closed(asked: JudgedQuestion, wording: str, prompts: Prompts, kind: ExampleKind) -> Example:
