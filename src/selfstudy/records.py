@@ -29,6 +29,8 @@ later rounds, the model as it was before the first."""
 TrainedArm = Literal["taught", "control"]
 """The arms that teach makes."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
+Target = Literal["gap", "known", "reading"]
+"""What verify asks about: a gap, something known whose fact is never trained, a page in the prompt."""
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
 JudgedBy = Literal["key", "reference", "page"]
@@ -308,7 +310,7 @@ class Check(Record):
     file = "checks.jsonl"
     question_id: str
     arm: Arm
-    target: Literal["gap", "known", "reading"]
+    target: Target
     wording: Wording
     asked: str
     answer: str
@@ -325,6 +327,23 @@ class Check(Record):
     def unit(self) -> str:
         """What is resampled as a whole: the fact."""
         return self.fact or self.question_id
+
+
+class Recheck(Record):
+    """One question that verify asked the unchanged model again, to see how far it differs from itself.
+
+    `repeat` counts from 1; the first answer is the Check of arm base.  `correct` is None with an `error`.
+    """
+
+    key_fields = ("question_id", "target", "asked", "repeat")
+    file = "rechecks.jsonl"
+    question_id: str
+    target: Target
+    asked: str
+    repeat: int
+    answer: str
+    correct: bool | None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

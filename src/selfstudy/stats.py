@@ -5,6 +5,7 @@ It knows nothing of records, models or what the numbers mean.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
@@ -108,6 +109,23 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
     from scipy.stats import binomtest
 
     return float(binomtest(gained, changed, 0.5).pvalue)
+
+
+def pairs_needed(
+    discordance: float, change: float, distance: float, confidence: float = 0.95, power: float = 0.8
+) -> int:
+    """How many paired items show, with `power`, that a true `change` is `distance` from a bound.
+
+    (z + z')^2 (d - D^2) / distance^2: d is the share of items that change, D their mean change.  To show that
+    a fall is no larger than m where nothing truly falls: discordance d, change 0, distance m.
+
+    Returns:
+        At least 1; 10^9 for a distance of 0 or less, which no number of items shows.
+    """
+    if distance <= 0:
+        return 10**9
+    z = NormalDist().inv_cdf(0.5 + confidence / 2) + NormalDist().inv_cdf(power)
+    return max(1, min(10**9, math.ceil(z * z * max(0.0, discordance - change * change) / distance**2)))
 
 
 def auroc(scores: Sequence[float], positive: Sequence[bool]) -> float | None:

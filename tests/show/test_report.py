@@ -35,6 +35,8 @@ from selfstudy.run import Run
 from selfstudy.show.report import write_report
 from selfstudy.summary import summarise
 from selfstudy.text import clean
+from selfstudy.verify.gains import Gain
+from selfstudy.verify.noise import Noise
 
 HOSTILE = (
     "<script>alert('pwned')</script>",
@@ -160,6 +162,9 @@ def fill(run: Run, text: str, number: int = 1) -> Question:
     return asked
 
 
+GAIN = Gain(before=1, after=1, difference=0, low=0, high=0, p=1, n=10, facts=10, won=0, lost=0)
+
+
 def report(run: Run, **more: Any) -> Page:
     summary = summarise(run, None, Flat()).model_copy(update=more)
     path = run.path / "report.html"
@@ -186,6 +191,18 @@ def test_hostile_text_stays_text(run: Run, text: str) -> None:
     assert clean(text) in "".join(page.visible)  # the reason
     assert page.data["points"]["question"] == [shown]
     assert page.data["trails"]["0"]["passage"] == shown
+
+
+def test_a_gate_that_cannot_tell_says_so_with_its_margins_and_noise(run: Run) -> None:
+    fill(run, "Where is Peru?")
+    noise = Noise(questions=50, repeats=3, answers=100, flipped=0, changed=2, flip_rate=0.0, spread=0.0)
+    more: dict[str, Any] = {"noise": {"known": noise}, "margins": {"known": 0.02}}
+    page = report(
+        run, promoted=False, verdict="cannot tell", reasons=("too few",), gains={"known": GAIN}, **more
+    )
+    said = " ".join("".join(page.visible).split())
+    for part in ("? Cannot tell, not promoted", "Why it cannot be told", "known 0.02", "at most 0.03"):
+        assert part in said
 
 
 def test_the_page_reaches_for_nothing_outside_itself(run: Run) -> None:

@@ -54,6 +54,7 @@ def test_everything_important_is_said(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_run_that_was_not_promoted_and_one_that_is_empty() -> None:
     assert "not promoted" in printed(SUMMARY | {"promoted": False})
+    assert "cannot tell, not promoted" in printed(SUMMARY | {"promoted": False, "verdict": "cannot tell"})
     assert "Nothing has been asked yet." in printed({})
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from selfstudy.records import Arm, Check, Wording
 from selfstudy.verify.figures import outcome
-from selfstudy.verify.gate import Gate, Rules, decide, refuse
+from selfstudy.verify.gate import Gate, decide, refuse
+from selfstudy.verify.rules import Rules
 
 from .made_up import HOW, LEARNED, Target, both, checks, share
 
@@ -33,6 +34,7 @@ def test_learned_and_kept_is_promoted() -> None:
 def test_a_fall_of_known_questions_counts_against_the_margin(kept: int, promoted: bool) -> None:
     gate = decide(LEARNED + both("known", 300, kept, 300), RULES)
     assert gate.promoted is promoted
+    assert gate.verdict == ("promoted" if promoted else "refused")
     if not promoted:
         assert len(gate.reasons) == 1
         assert "Known questions" in gate.reasons[0]
@@ -67,6 +69,15 @@ def test_too_few_questions_to_exclude_a_fall() -> None:
 def test_few_questions_without_a_loss_exclude_little(n: int, promoted: bool) -> None:
     gate = decide(LEARNED + both("known", n, n, n), RULES)
     assert gate.promoted is promoted
+    assert gate.verdict == ("promoted" if promoted else "cannot tell")
+    assert gate.more == ({} if promoted else {"known": 52 - n})
+    assert RULES.fewest == 52
+
+
+def test_a_gate_of_an_older_run_can_be_read() -> None:
+    for promoted, verdict in ((True, "promoted"), (False, "refused")):
+        old = {"promoted": promoted, "reasons": ["why"], "gains": {}, "known_trained": 0.0}
+        assert Gate.model_validate(old).verdict == verdict
 
 
 def test_one_gap_learned_is_no_proof() -> None:

@@ -20,6 +20,9 @@ class VerifyBlock(Block):
     margin: Fraction = 0.02
     """Most that correctness on known questions and on reading may fall for promotion: against the model that
     stands, and in later rounds, over all of them, against the model before round 1."""
+    repeats: Annotated[int, Field(ge=0, le=20)] = 2
+    """How often some questions are asked of the unchanged model again, in another order and batch size: what
+    it differs by from itself is noise, and the margin is never below it.  0: not measured."""
     control: bool = False
     """Also train and check an adapter on random pairs; promotion then has to beat it."""
     merge: bool = False

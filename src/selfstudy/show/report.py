@@ -24,6 +24,7 @@ from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_tell
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
     cautions,
+    decision,
     headline,
     percent,
     published_figures,
@@ -99,6 +100,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "tiles": _tiles(summary),
         "changes": changes(summary),
         "cautions": cautions(summary),
+        "decision": decision(summary),
         "scorer": run.recipe.probe.scorer,
         "verify_scorer": VERIFY_SCORER,
         "columns": TABLE,

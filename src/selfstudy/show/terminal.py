@@ -14,6 +14,7 @@ from selfstudy.progress import duration
 from selfstudy.show.charts import Change, changes
 from selfstudy.show.words import (
     cautions,
+    decision,
     headline,
     percent,
     points_of_percent,
@@ -97,11 +98,9 @@ def _points(difference: float | None) -> str:
 
 
 def _decision(summary: Summary, console: Console) -> None:
-    promoted = summary.promoted
-    if promoted is None:
+    if summary.promoted is None:
         return
-    word = Text("promoted", style=f"bold {GOOD}") if promoted else Text("not promoted", style=f"bold {BAD}")
-    console.print(word)
+    console.print(Text(decision(summary), style=f"bold {GOOD if summary.promoted else BAD}"))
     for reason in summary.reasons:
         console.print(Text(f"  - {reason}"))
     for caution in cautions(summary):

@@ -59,6 +59,15 @@ def cautions(summary: Summary) -> list[str]:
     return found
 
 
+def decision(summary: Summary) -> str:
+    """What the gate decided, in two or three words; empty where it has not."""
+    if summary.promoted is None:
+        return ""
+    if summary.verdict == "cannot tell":
+        return "cannot tell, not promoted"
+    return "promoted" if summary.promoted else "not promoted"
+
+
 def auroc_with_interval(row: Mapping[str, Any]) -> str:
     """`auroc` of `row` with its `interval`, or a dash where it was not measured."""
     if row["auroc"] is None:

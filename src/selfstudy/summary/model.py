@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.records import Unit, VerdictKind
+from selfstudy.records import Target, Unit, VerdictKind
 from selfstudy.verify.gains import Gain
+from selfstudy.verify.gate import GateVerdict
+from selfstudy.verify.noise import Noise
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
 VERIFY_SCORER = "selfcheck-nli"
@@ -95,6 +97,7 @@ class RoundFigures(Part):
     before: Figures = Figures()
     after: Figures = Figures()
     promoted: bool | None = None
+    verdict: GateVerdict | None = None
 
 
 class Summary(LearningCapability):
@@ -119,7 +122,9 @@ class Summary(LearningCapability):
         published: the four metrics as stored in an imported result file, else None.
         before, after: of the round; control: taught on random pairs; original: the model before round 1, in
             later rounds. details: what each of their figures rests on.
-        promoted, reasons, notes, gains: the gate's decision; promoted is None if verify has not decided.
+        promoted, verdict, reasons, notes, gains: the gate's decision; None if verify has not decided.
+        more, noise, margins: about how many more questions would let the gate tell where it cannot, how far
+            the unchanged model differs from itself, and the margins that were used (`verify.gate.Gate`).
         known_trained: share of the known questions' facts that were trained on; above 0, forgetting was not
             tested.
         verdicts: count per verdict.
@@ -156,9 +161,13 @@ class Summary(LearningCapability):
     original: Figures | None = None
     details: Details = Details()
     promoted: bool | None = None
+    verdict: GateVerdict | None = None
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     gains: dict[str, Gain] = {}
+    more: dict[str, int] = {}
+    noise: dict[Target, Noise] = {}
+    margins: dict[str, float] = {}
     known_trained: float | None = None
     verdicts: dict[VerdictKind, int] = {}
     seconds: dict[str, float] = {}

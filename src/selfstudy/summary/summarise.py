@@ -38,6 +38,7 @@ from selfstudy.run import ESTIMATE, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.summary.model import CAPABILITY, Method, Summary
+from selfstudy.verify.gate import Gate
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -99,6 +100,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
 def _round_detail(part: Round) -> dict[str, Any]:
     asked = _asked(part)
     figures = _verified(part, part.run.recipe)
+    gate = _gate(part)
     return {
         "round": part.number,
         "questions": asked["questions"],
@@ -106,7 +108,8 @@ def _round_detail(part: Round) -> dict[str, Any]:
         "gaps": asked["gaps"],
         "before": figures["before"],
         "after": figures["after"],
-        "promoted": _gate(part).get("promoted"),
+        "promoted": gate.get("promoted"),
+        "verdict": gate.get("verdict"),
     }
 
 
@@ -266,11 +269,8 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
 
 def _gate(part: Round | None) -> dict[str, Any]:
-    written = part.run.read_as(part.gate_file, Summary) if part is not None else None  # named as there
-    if written is None:
-        return {}
-    names = ("promoted", "reasons", "notes", "gains", "known_trained")
-    return {name: getattr(written, name) for name in names if name in written.model_fields_set}
+    written = part.run.read_as(part.gate_file, Gate) if part is not None else None
+    return {} if written is None else {name: getattr(written, name) for name in Gate.model_fields}
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:

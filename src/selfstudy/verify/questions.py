@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from selfstudy import text
 from selfstudy.judging.answer_key import AnswerKey
@@ -27,6 +27,7 @@ from selfstudy.records import (
     Record,
     Reference,
     Rewording,
+    Target,
     Truth,
     Verdict,
     Wording,
@@ -34,7 +35,6 @@ from selfstudy.records import (
 from selfstudy.run import Round
 from selfstudy.run.split import Split, kept_apart, split_of, trained_facts, used_texts
 
-Target = Literal["gap", "known", "reading"]
 R = TypeVar("R", bound=Record)
 
 

@@ -1,9 +1,12 @@
 """Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
 
-    questions.py  what is asked: gaps in several wordings, known questions, reading
-    gains.py      paired comparisons of arms, the fact being the unit
-    gate.py       promote or not, and why
-    figures.py    the figures for summaries
+    questions.py       what is asked: gaps in several wordings, known questions, reading
+    asking.py          one block of them asked and judged
+    again.py           some of them asked again of the unchanged model, and noise.py: what that says
+    gains.py           paired comparisons of arms, the fact being the unit
+    rules.py           what a comparison must show to pass
+    gate.py            promote or not, or cannot tell, and why
+    figures.py         the figures for summaries
 
 It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
 the adapters were made.
@@ -15,20 +18,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.judging.answer_key import AnswerKey
-from selfstudy.judging.correctness import Judgement, judge
-from selfstudy.judging.selfcheck import passage_score, score_passages
-from selfstudy.models.answering import from_document, from_memory
-from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
+from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
-from selfstudy.records import Arm, Check, Completion, Failure, digest
+from selfstudy.records import Arm, Check, Failure, Recheck
 from selfstudy.run import Round, resume
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import holds_wordings, trained_share
+from selfstudy.verify.again import ask_again
+from selfstudy.verify.asking import ask
 from selfstudy.verify.gains import Resampling
-from selfstudy.verify.gate import Gate, Rules, decide, refuse
+from selfstudy.verify.gate import Gate, decide, refuse
+from selfstudy.verify.noise import measured
 from selfstudy.verify.questions import PlannedCheck, plan
+from selfstudy.verify.rules import Rules
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 Loader = Callable[[], LanguageModel]
 STAGE = "verify"
-NOT_FINITE = "the entailment model gave NaN or inf for answer and reference"
 
 
 def run_verify(
@@ -68,6 +70,8 @@ def run_verify(
     items = plan(round_, key)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
+        if arm == "base":
+            ask_again(round_, load, nli, prompts, items, report)
     recipe = round_.run.recipe
     block = recipe.verify
     if "taught" not in arms:
@@ -75,14 +79,15 @@ def run_verify(
         why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
+        checks = round_.read(Check)
         rules = Rules(
             block.margin,
             Resampling(block.confidence, block.resamples, recipe.seed),
             control=block.control,
             original="original" in arms,
             reworded=holds_wordings(recipe),
+            noise=measured(checks, round_.iter(Recheck)),
         )
-        checks = round_.read(Check)
         known = {check.question_id for check in checks if check.target == "known"}
         gate = decide(checks, rules, trained_share(round_, known))
     gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
@@ -122,7 +127,7 @@ def _ask_all(
             for batch in round_.pending(
                 some, recipe.answering.block_size, lambda i: i.unasked(arm).id in done
             ):
-                checks = _ask(arm, lm, nli, prompts, batch, recipe)
+                checks = ask(arm, lm, nli, prompts, batch, recipe)
                 fresh = [check for check in checks if check.id not in done]
                 # Failures first: a kill between the two writes must not lose one.
                 failures = [
@@ -133,62 +138,3 @@ def _ask_all(
                 out.write([failures, fresh], [check.error for check in fresh])
                 advance(len(fresh))
     out.close()
-
-
-def _ask(
-    arm: Arm,
-    lm: LanguageModel,
-    nli: EntailmentModel,
-    prompts: Prompts,
-    batch: Sequence[PlannedCheck],
-    recipe: Recipe,
-) -> list[Check]:
-    """Checks of one block, all of one kind (sampled, plain or reading)."""
-    completions = lm.generate([item.chat(prompts) for item in batch], _sampling(batch[0], recipe))
-    passages = [found[0] for found in completions]
-    usable = [i for i, passage in enumerate(passages) if passage.finish != "error"]
-    judged = judge(
-        [batch[i].asked for i in usable],
-        [passages[i].text for i in usable],
-        [batch[i].expected for i in usable],
-        nli,
-    )
-    scores = _scores([completions[i] for i in usable], nli)
-    checks = [
-        item.unasked(arm).model_copy(update={"error": passage.error or "the model gave no answer"})
-        for item, passage in zip(batch, passages, strict=True)
-    ]
-    for i, judgement, score in zip(usable, judged, scores, strict=True):
-        checks[i] = (
-            batch[i]
-            .unasked(arm)
-            .model_copy(
-                update={
-                    "answer": passages[i].text,
-                    "correct": judgement.correct,
-                    "parts": _parts(judgement),
-                    "score": score,
-                    "error": NOT_FINITE if judgement.correct is None else None,
-                }
-            )
-        )
-    return checks
-
-
-def _sampling(item: PlannedCheck, recipe: Recipe) -> Sampling:
-    samples = recipe.verify.samples if item.sampled else 0
-    how = from_document if item.target == "reading" else from_memory
-    seed = int(digest("verify", str(recipe.seed)), 16) % 2**31  # not the probe's: fresh samples
-    return how(recipe.answering, samples, seed)
-
-
-def _parts(judgement: Judgement) -> dict[str, float]:
-    parts = {"match": float(judgement.match), "token_f1": judgement.token_f1}
-    return parts if judgement.entailment is None else {**parts, "entailment": judgement.entailment}
-
-
-def _scores(completions: Sequence[Sequence[Completion]], nli: EntailmentModel) -> list[float | None]:
-    """Hallucination score of each passage with its samples; None where there are none."""
-    passages = [found[0].text for found in completions]
-    samples = [[sample.text for sample in found[1:] if sample.finish != "error"] for found in completions]
-    return [passage_score(sentences) for sentences in score_passages(passages, samples, nli)]

@@ -1,0 +1,286 @@
+"""What a comparison must show: each rule of the gate, with the sentence that explains what it found.
+
+A rule passes, refuses, or cannot tell: what was measured leaves open whether it would hold, and how many more
+questions would settle it is said.  Knows comparisons and noise; nothing of models or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from selfstudy.records import Target
+from selfstudy.stats import pairs_needed, wilson
+from selfstudy.verify.gains import Comparisons, Gain, Resampling
+from selfstudy.verify.noise import Noise
+
+SLACK = 0.05
+"""What noise of sampling may add to the margin before a fall can no longer be excluded."""
+MISSING = 0.05
+"""Largest share of failed questions with which a comparison still counts."""
+MANY = 100_000
+"""More questions than these are not counted out."""
+
+RuleVerdict = Literal["passed", "refused", "cannot tell", "not asked"]
+OF: dict[str, Target] = {
+    "gap": "gap",
+    "gap_reworded": "gap",
+    "control": "gap",
+    "known": "known",
+    "known_original": "known",
+    "reading": "reading",
+    "reading_original": "reading",
+}
+"""Whose noise a comparison has: that of its target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gate asks for: see `recipe.VerifyBlock`.
+
+    Attributes:
+        control: a control arm was ordered.
+        original: the model before round 1 is asked too.
+        reworded: wordings were to be held out of training.
+        noise: how far the unchanged model differs from itself; {}: not measured.
+    """
+
+    margin: float
+    resampling: Resampling = field(default_factory=Resampling)
+    control: bool = False
+    original: bool = False
+    reworded: bool = True
+    noise: Mapping[Target, Noise] = field(default_factory=dict)
+
+    def floor(self, name: str, gain: Gain) -> float:
+        """How far noise alone moves a comparison; 0 where it was not measured or was not seen."""
+        noise = self.noise.get(OF.get(name, "gap"))
+        return noise.floor(gain.facts, self.resampling.confidence) if noise else 0.0
+
+    @property
+    def fewest(self) -> int:
+        """Fewest known questions with which the gate can open, if not one of them is lost."""
+        n, excluded = 1, self.margin + SLACK
+        if excluded >= 1:
+            return n
+        while wilson(0, n, self.resampling.confidence).high > excluded:
+            n += 1
+        return n
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What one rule found.
+
+    Attributes:
+        name: of the comparison (`gains.Comparisons`).
+        more: where it cannot tell, about how many more questions would; None: no number of them.
+    """
+
+    found: RuleVerdict
+    sentence: str
+    name: str = ""
+    more: int | None = None
+
+
+def learned(found: Comparisons, rules: Rules) -> Reason:
+    what = "Gaps as first asked"
+    return silent(found, "gap", what) or (
+        _rise("gap", found.gains["gap"], what, rules)
+        if "gap" in found.gains
+        else Reason("refused", "There is no gap question to ask, so nothing can have been learned.", "gap")
+    )
+
+
+def reworded(found: Comparisons, rules: Rules) -> Reason:
+    what = "Gaps in wordings held out of training"
+    if "gap_reworded" in found.gains:
+        return _rise("gap_reworded", found.gains["gap_reworded"], what, rules)
+    why = "no usable one was written" if rules.reworded else "teach.heldout_wordings is 0"
+    return silent(found, "gap_reworded", what) or Reason(
+        "not asked",
+        f"{what}: none was there to check ({why}), so a sentence learned by heart would not be noticed.",
+        "gap_reworded",
+    )
+
+
+def kept(found: Comparisons, rules: Rules) -> list[Reason]:
+    known, reading = "Known questions held out of training", "Reading from a page"
+    nothing = (
+        "There is no known question held out of training to ask, so forgetting was not measured; "
+        f"{rules.fewest} would be needed (teach.known_heldout sets their share, verify.known_questions "
+        "gives some)."
+    )
+    findings = [
+        _no_fall(found, "known", known, rules) or Reason("cannot tell", nothing, "known", rules.fewest),
+        _no_fall(found, "reading", reading, rules)
+        or Reason(
+            "not asked",
+            f"{reading}: none was there to check, so this kind of forgetting was not measured.",
+            "reading",
+        ),
+    ]
+    if rules.original:
+        before = "against the model before round 1"
+        nothing = f"There is no known question to ask {before}: forgetting over the rounds was not measured."
+        findings.append(
+            _no_fall(found, "known_original", f"{known}, {before}", rules)
+            or Reason("cannot tell", nothing, "known_original", rules.fewest)
+        )
+        over_rounds = _no_fall(found, "reading_original", f"{reading}, {before}", rules)
+        findings += [over_rounds] if over_rounds else []
+    return findings
+
+
+def beats_control(found: Comparisons, rules: Rules) -> Reason:
+    if "control" not in found.gains:
+        return silent(found, "control", "Against the control trained on random pairs") or Reason(
+            "refused",
+            "A control was ordered but none answered, so the gain cannot be told from that of any training.",
+            "control",
+        )
+    gain = found.gains["control"]
+    if not _enough(gain):
+        return _too_many_failed("control", gain, "Against the control")
+    figures = _figures(gain, rules)
+    alone = found.gains.get("control_gain")
+    beside = f"; the control alone changed by {alone.difference:+.3f}" if alone else ""
+    verb = "better" if _rose("control", gain, rules) else "not better"
+    return Reason(
+        "passed" if _rose("control", gain, rules) else "refused",
+        f"Against the control trained on random pairs: {verb} on gaps {figures}{beside}.",
+        "control",
+    )
+
+
+def silent(found: Comparisons, name: str, what: str) -> Reason | None:
+    """Refusal where something was asked and nothing came back."""
+    missing = found.unmeasured.get(name)
+    if missing is None:
+        return None
+    return Reason(
+        "refused",
+        f"{what}: none of {missing.asked} questions was answered by both models, so nothing was measured "
+        f"(most often: {missing.error}).",
+        name,
+    )
+
+
+def _rise(name: str, gain: Gain, what: str, rules: Rules) -> Reason:
+    if not _enough(gain):
+        return _too_many_failed(name, gain, what)
+    figures = _figures(gain, rules)
+    if _rose(name, gain, rules):
+        return Reason("passed", f"{what}: correctness rose {figures}.", name)
+    if gain.difference <= 0:
+        return Reason("refused", f"{what}: correctness did not rise {figures}.", name)
+    floor = rules.floor(name, gain)
+    if gain.difference <= floor:
+        least = rules.noise[OF[name]].questions_for(gain.difference, rules.resampling.confidence)
+        said = f"{what}: correctness rose, but by no more than noise alone can move it ({floor:.3g})"
+        return _open(name, gain, least, f"{said} {figures}")
+    least = pairs_needed(_discordance(gain), gain.difference, gain.difference, rules.resampling.confidence)
+    return _open(
+        name, gain, least, f"{what}: correctness rose, but no rise at all cannot be excluded: {figures}"
+    )
+
+
+def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason | None:
+    """Whether the fall of a comparison stays within the margin; None if there was nothing to ask."""
+    if name not in found.gains:
+        return silent(found, name, what)
+    gain = found.gains[name]
+    if not _enough(gain):
+        return _too_many_failed(name, gain, what)
+    confidence, figures, floor = rules.resampling.confidence, _figures(gain, rules), rules.floor(name, gain)
+    margin = max(rules.margin, floor)
+    # Shares of n carry rounding errors: 6 of 300 must not exceed a margin of 0.02.
+    fall = max(0.0, -gain.difference)
+    if fall > margin + 1e-9:
+        noisy = " (which noise alone can bring)" if floor > rules.margin else ""
+        said = f"{what}: correctness fell by more than the margin of {margin:.3g}{noisy} {figures}"
+        if _surely_fell(gain, margin, rules):
+            return Reason("refused", f"{said}.", name)
+        least = pairs_needed(_discordance(gain), fall, fall - margin, confidence)
+        return _open(name, gain, least, f"{said}, which so few questions do by chance")
+    if floor > rules.margin:
+        least = rules.noise[OF[name]].questions_for(rules.margin, confidence)
+        said = f"{what}: noise alone moves correctness by up to {floor:.3g}, more than the margin"
+        return _open(name, gain, least, f"{said} of {rules.margin:.3g} {figures}")
+    if _worst(gain, rules) < -(margin + SLACK) - 1e-9:
+        excluded = f"a fall of more than {margin + SLACK:.3g}"
+        least = max(
+            _enough_of_such(gain, rules),
+            pairs_needed(_discordance(gain), fall, margin + SLACK - fall, confidence),
+        )
+        return _open(name, gain, least, f"{what}: too few questions to exclude {excluded} {figures}")
+    return Reason(
+        "passed", f"{what}: correctness was kept within the margin of {margin:.3g} {figures}.", name
+    )
+
+
+def _open(name: str, gain: Gain, least: int, said: str) -> Reason:
+    """A rule that cannot tell; `least`: how many questions would."""
+    more = max(1, least - gain.facts)
+    if least >= MANY:
+        return Reason("cannot tell", f"{said}; more than {MANY:,} questions would be needed.", name)
+    return Reason("cannot tell", f"{said}; about {more:,} more questions would tell.", name, more)
+
+
+def _rose(name: str, gain: Gain, rules: Rules) -> bool:
+    return (
+        gain.low > 0
+        and not gain.within_noise(rules.resampling.confidence)
+        and gain.difference > rules.floor(name, gain)
+    )
+
+
+def _surely_fell(gain: Gain, margin: float, rules: Rules) -> bool:
+    """Whether a fall is there, or a fall within the margin is excluded: chance alone does not explain it."""
+    lost = wilson(gain.lost, gain.facts, rules.resampling.confidence).low
+    return not gain.within_noise(rules.resampling.confidence) or lost - gain.won / gain.facts > margin
+
+
+def _worst(gain: Gain, rules: Rules) -> float:
+    """The lowest difference that is not excluded: what failed may all have been lost."""
+    lost = wilson(gain.lost, gain.facts, rules.resampling.confidence).high
+    measured = min(gain.low, gain.won / gain.facts - lost)
+    return (measured * gain.n - gain.failed) / (gain.n + gain.failed)
+
+
+def _enough_of_such(gain: Gain, rules: Rules) -> int:
+    """How many questions exclude the fall if of them the same shares are won and lost as of these."""
+    n = max(gain.facts, rules.fewest)
+    won, lost = gain.won / gain.facts, gain.lost / gain.facts
+    while n < MANY and wilson(lost * n, n, rules.resampling.confidence).high - won > rules.margin + SLACK:
+        n += 1 + n // 50
+    return n
+
+
+def _discordance(gain: Gain) -> float:
+    """Share of the facts that changed."""
+    return (gain.won + gain.lost) / gain.facts
+
+
+def _enough(gain: Gain) -> bool:
+    return gain.failed <= MISSING * (gain.n + gain.failed)
+
+
+def _too_many_failed(name: str, gain: Gain, what: str) -> Reason:
+    of = gain.n + gain.failed
+    said = f"{what}: {gain.failed} of {of} questions failed, too many to judge by the rest."
+    return Reason("refused", said, name)
+
+
+def _figures(gain: Gain, rules: Rules) -> str:
+    facts = "" if gain.facts == gain.n else f" about {gain.facts} facts"
+    facts += f", {gain.failed} more failed" if gain.failed else ""
+    ways = [f"{count} judged by the {way}" for way, count in sorted(gain.judged_by.items())]
+    return (
+        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions{facts} "
+        f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval "
+        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}"
+        + ("; " + ", ".join(ways) if len(ways) > 1 else "")
+        + ")"
+    )
