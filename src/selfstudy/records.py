@@ -329,6 +329,21 @@ class Check(Record):
         return self.fact or self.question_id
 
 
+class KnownFact(Record):
+    """A general question that the model was asked before teaching, to see later what it forgets.
+
+    It has no evidence: `answers` are accepted, any one counts.  `correct` is None with an `error`.
+    """
+
+    key_fields = ("question",)
+    file = "known.jsonl"
+    question: str
+    answers: tuple[str, ...]
+    said: str = ""
+    correct: bool | None
+    error: str | None = None
+
+
 class Recheck(Record):
     """One question that verify asked the unchanged model again, to see how far it differs from itself.
 

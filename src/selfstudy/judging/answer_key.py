@@ -5,6 +5,7 @@ It knows nothing of models or stages; no prompt, training example or score is ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,24 +34,29 @@ class JsonlKey:
         DataError: no such file, or a line that is not such an object; the message names the line.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str = "answer key") -> None:
         self._truths: dict[str, Truth] = {}
+        self._questions: dict[str, str] = {}
         try:
             with reading.readable(path).open("rb") as file:
                 for number, line in enumerate(reading.lines(file), start=1):
                     if line.strip():
-                        self._add(line, f"answer key {path}, line {number}")
+                        self._add(line, f"{key} {path}, line {number}")
         except OSError as error:
             raise DataError(
-                f"answer key {path}: cannot be read ({error.strerror or error})",
-                "set `answer_key` to a .jsonl file, `atlas`, or leave it out",
+                f"{key} {path}: cannot be read ({error.strerror or error})",
+                "give a .jsonl file (answer_key may be `atlas` too), or leave it out",
             ) from None
         if not self._truths:
-            raise DataError(f"answer key {path}: no entries", _HINT)
+            raise DataError(f"{key} {path}: no entries", _HINT)
 
     def lookup(self, question: str) -> Truth | None:
         """The truth of the line whose question is `question`, or None."""
         return self._truths.get(folded(question))
+
+    def entries(self) -> Iterator[tuple[str, Truth]]:
+        """Every question with its truth, in the order of the file."""
+        return ((self._questions[name], truth) for name, truth in self._truths.items())
 
     def __len__(self) -> int:
         return len(self._truths)
@@ -72,6 +78,7 @@ class JsonlKey:
         if known is not None and not isinstance(known, bool):
             raise DataError(f"{where}: field 'known' must be true or false, found {shown(known)}", _HINT)
         truth = Truth(_texts(entry, "answer", where, required=True), known, _texts(entry, "novel", where))
+        self._questions.setdefault(folded(question[0]), question[0])
         earlier = self._truths.setdefault(folded(question[0]), truth)
         if earlier != truth:
             raise DataError(

@@ -16,7 +16,7 @@ from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import PromptedNLI, Recipe
-from selfstudy.records import Document, Skipped
+from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
@@ -48,6 +48,13 @@ class Resources:
     @cached_property
     def key(self) -> AnswerKey | None:
         return load_answer_key(self.recipe.answer_key)
+
+    @cached_property
+    def general_facts(self) -> list[KnownFact]:
+        """What may be asked beside the run's own known questions."""
+        from selfstudy.verify.general import general_facts
+
+        return general_facts(self.recipe.verify.known_questions)
 
     @cached_property
     def embedder(self) -> Embedder:

@@ -74,7 +74,8 @@ def probe(resources: Resources, round_: Round) -> None:
     if settle(resources.run).source == "default":
         for other in unused(resources.recipe, resources.recipe.probe.scorer):
             resources.reporter.note(other)
-    documents = resources.documents  # read in any case: an empty library is found before hours of probing
+    # read in any case: an empty library or a bad file is found before hours of probing
+    documents, _ = resources.documents, resources.general_facts
     run_probe(
         round_,
         resources.models(round_, "probe"),
@@ -112,11 +113,23 @@ def gather(resources: Resources, round_: Round) -> None:
 
 
 def teach(resources: Resources, round_: Round) -> None:
-    """Keeps apart what is never trained, then trains the adapter, and the control if there is to be one."""
+    """Keeps apart what is never trained, and sees to it that it is enough.
+
+    Then trains the adapter, and the control if there is to be one.
+    """
     from selfstudy.run.split import keep_apart
     from selfstudy.teach.stage import run_teach
+    from selfstudy.verify.general import ask_general
 
     keep_apart(resources.run)
+    ask_general(
+        round_,
+        lambda: resources.lm(None),
+        resources.nli,
+        resources.prompts,
+        resources.general_facts,
+        resources.reporter,
+    )
     resources.language_models.make_room()  # the weights that are trained need the memory
     models = resources.models(round_, "teach")
     run_teach(round_, models, resources.prompts, resources.reporter)

@@ -160,6 +160,7 @@ _PATHS = (
     *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
     "library",
     "answer_key",
+    "verify.known_questions",
     "prompts",
     "probe.ask.source",
 )
@@ -385,6 +386,9 @@ def _conflicts(recipe: Recipe) -> list[str]:
         value = getattr(recipe, name)
         if value not in (None, "atlas") and not reading.exists(Path(value)):
             problems.append(f"{name}: nothing at {value}")
+    facts = recipe.verify.known_questions
+    if facts is not None and not reading.exists(Path(facts)):
+        problems.append(f"verify.known_questions: nothing at {facts}")
     for key in _MODEL:
         block, _, name = key.rpartition(".")
         value = getattr(attrgetter(block)(recipe), name, None)

@@ -20,6 +20,10 @@ class VerifyBlock(Block):
     margin: Fraction = 0.02
     """Most that correctness on known questions and on reading may fall for promotion: against the model that
     stands, and in later rounds, over all of them, against the model before round 1."""
+    known_questions: str | None = None
+    """A .jsonl of {question, answer}: facts that the model may know. Those that it answers right before
+    teaching are held out as known questions, or replayed. Null: where the run's own known questions are too
+    few, a built-in set of everyday facts (verify/general.jsonl)."""
     repeats: Annotated[int, Field(ge=0, le=20)] = 2
     """How often some questions are asked of the unchanged model again, in another order and batch size: what
     it differs by from itself is noise, and the margin is never below it.  0: not measured."""

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
-from selfstudy.records import Answer, Check, Failure, Proposal, Recheck, Record, Score, Verdict
+from selfstudy.records import Answer, Check, Failure, KnownFact, Proposal, Recheck, Record, Score, Verdict
 from selfstudy.run.record_files import RecordFiles
 
 T = TypeVar("T")
@@ -54,6 +54,7 @@ ANSWERED = Step(Answer, lambda answer: answer.question_id, "probe")
 SCORED = Step(Score, lambda score: (score.scorer, score.question_id))
 GATHERED = Step(Verdict, lambda verdict: verdict.question_id, "gather")
 CHECKED = Step(Check, lambda check: check.id)
+GENERAL = Step(KnownFact, lambda fact: fact.id)
 RECHECKED = Step(Recheck, lambda check: check.id)
 
 

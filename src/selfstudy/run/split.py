@@ -18,6 +18,7 @@ from selfstudy.duplicates import Groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
+from selfstudy.run.general import known_facts, wordings
 from selfstudy.text import folded, normalise
 
 if TYPE_CHECKING:
@@ -51,14 +52,15 @@ def split_of(round_: Round) -> Split:
     earlier = rounds[:-1]
     lessons = [*(one for part in earlier for one in _trained(part)), *_imported(round_)]
     unsure: set[str] = set()
-    facts = facts_of(rounds, lessons, unsure)
+    facts = facts_of(rounds, [*lessons, *wordings(run)], unsure)
     questions = round_.read(Question)
     held_out = held_out_ids(questions, run.recipe, facts)
     verdicts = {verdict.question_id: verdict.kind for verdict in round_.iter(Verdict)}
     taught = (*GAPS, "unverifiable") if run.recipe.teach.refuse_unverifiable else GAPS
     spoilt = {facts[name] for name, kind in verdicts.items() if kind in taught and name in facts}
     spoilt |= {facts[name] for name, _ in lessons}
-    kept = {facts[name] for name in kept_apart(run) if name in facts} if earlier else set()
+    always = kept_apart(run) | general_tests(run) if earlier else frozenset()
+    kept = {facts[name] for name in always if name in facts}
     return Split(
         facts=facts,
         held_out=held_out,
@@ -84,6 +86,12 @@ def kept_apart(run: Run) -> frozenset[str]:
     return split_of(run.round(1)).tested if written is None else written.questions
 
 
+def general_tests(run: Run) -> frozenset[str]:
+    """Ids of the general facts that test every round; the others that the model knows may be replayed."""
+    share = run.recipe.teach.known_heldout
+    return frozenset(f.id for f in known_facts(run) if held_out(f.id, run.recipe.seed, share))
+
+
 class _KeptApart(BaseModel):
     """kept_apart.json."""
 
@@ -93,9 +101,9 @@ class _KeptApart(BaseModel):
 def trained_facts(round_: Round) -> tuple[dict[str, str], frozenset[str]]:
     """The facts by question, and those of them that this or an earlier round has trained in any wording."""
     rounds = [one for one in round_.run.rounds if one.number <= round_.number]
-    wordings = [one for part in rounds for one in _trained(part)]
-    facts = facts_of(rounds, wordings)
-    return facts, frozenset(facts[name] for name, _ in wordings)
+    lessons = [one for part in rounds for one in _trained(part)]
+    facts = facts_of(rounds, [*lessons, *wordings(round_.run)])
+    return facts, frozenset(facts[name] for name, _ in lessons)
 
 
 def trained_share(round_: Round, questions: Iterable[str]) -> float | None:
@@ -115,6 +123,7 @@ def _trained(round_: Round) -> Iterator[tuple[str, str]]:
     for question in round_.iter(Question):
         if question.id in seen:
             yield question.id, question.text
+    yield from ((name, text) for name, text in wordings(round_.run) if name in seen)
     for rewording in round_.iter(Rewording):
         if rewording.use == "train" and rewording.question_id in seen:
             yield rewording.question_id, rewording.text

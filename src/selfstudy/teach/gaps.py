@@ -10,7 +10,8 @@ from selfstudy import text
 from selfstudy.duplicates import near_duplicates
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round, threshold
-from selfstudy.run.split import split_of
+from selfstudy.run.general import known_facts
+from selfstudy.run.split import general_tests, split_of
 from selfstudy.teach.control import exchanged
 
 R = TypeVar("R", bound=Record)
@@ -49,7 +50,8 @@ class JudgedQuestion:
 def judged_questions(round_: Round) -> list[JudgedQuestion]:
     """All questions that have a verdict and an answer, in the order in which they were asked.
 
-    Those of facts that are kept apart over all rounds are left out: they are trained in no way.
+    Those of facts that are kept apart over all rounds are left out: they are trained in no way.  Last come
+    general facts that the model knows, if any were asked (run/general.py).
     """
     verdicts = {v.question_id: v for v in round_.iter(Verdict)}
     answers = {a.question_id: a for a in round_.iter(Answer)}
@@ -86,7 +88,26 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 unsure=question.id in split.unsure,
             )
         )
-    return found
+    return found + _general(round_)
+
+
+def _general(round_: Round) -> list[JudgedQuestion]:
+    """General facts that the model knew before round 1: to be replayed, but for those that test it."""
+    tests = general_tests(round_.run)
+    return [
+        JudgedQuestion(
+            question=Question(id=fact.id, text=fact.question),
+            verdict=Verdict(question_id=fact.id, kind="known", score=None),
+            passage=fact.said.strip(),
+            samples=(),
+            reference="",
+            document="",
+            target=fact.said.strip(),
+            read_target="",
+        )
+        for fact in known_facts(round_.run)
+        if fact.id not in tests
+    ]
 
 
 def gaps_to_teach(

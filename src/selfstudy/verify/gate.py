@@ -56,6 +56,10 @@ NO_CONTROL = (
     "No control was trained, so how much of the gain any training would bring was not measured "
     "(verify.control: true measures it)."
 )
+GENERAL = (
+    "{} of the known questions are general facts that the model answered right before teaching: the run's "
+    "own known questions were too few, or verify.known_questions gave more."
+)
 NO_NOISE = (
     "The unchanged model was not asked again, so how far it differs from itself was not measured "
     "(verify.repeats)."
@@ -145,7 +149,8 @@ def _verdict(findings: Iterable[Reason]) -> GateVerdict:
 def _notes(rules: Rules) -> tuple[str, ...]:
     later = (SELECTED_EARLIER,) if rules.original else ()
     control = () if rules.control else (NO_CONTROL,)
-    return (SELECTION, *later, *control, _told(rules.noise))
+    general = (GENERAL.format(rules.general),) if rules.general else ()
+    return (SELECTION, *later, *general, *control, _told(rules.noise))
 
 
 def _told(noise: Mapping[Target, Noise]) -> str:

@@ -33,7 +33,8 @@ from selfstudy.records import (
     Wording,
 )
 from selfstudy.run import Round
-from selfstudy.run.split import Split, kept_apart, split_of, trained_facts, used_texts
+from selfstudy.run.general import known_facts
+from selfstudy.run.split import Split, general_tests, kept_apart, split_of, trained_facts, used_texts
 
 R = TypeVar("R", bound=Record)
 
@@ -110,6 +111,7 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
       and in one novel wording of the key, where there are any.
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
       rounds those of the round that are known, held out, and about facts that no round has trained.
+      Then general facts that it knew before round 1, if such were asked (general.py).
     - reading: all of these, with a page in the prompt in which the answer is another one
       (judging/counterfactual.py), where one can be made of the evidence: without reading it nobody is right.
       Not those whose page teach rehearsed reading with.
@@ -142,6 +144,7 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
         *(check(c, "gap") for c in gaps),
         *(check(c, "gap", wording, asked) for c in gaps for wording, asked in wordings[c.question.id]),
         *(check(c, "known") for c in known),
+        *_general(round_, split, taken=len(known)),
         *(
             replace(check(c, "reading"), expected=Expected((new.answer,), ""), page=new.page)
             for (c, _), new in zip(readable, changed, strict=True)
@@ -159,6 +162,19 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
     always = _sample(always, round_.run.recipe, "known")
     fresh = [c for c in cases if c.question.id in split.tested - kept and facts[c.question.id] not in trained]
     return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))
+
+
+def _general(round_: Round, split: Split, taken: int) -> list[PlannedCheck]:
+    """General facts that the model knew before round 1, and that no round has trained."""
+    _, trained = trained_facts(round_)
+    tests = general_tests(round_.run)
+    some = [f for f in known_facts(round_.run) if f.id in tests and split.facts[f.id] not in trained]
+    return [
+        PlannedCheck(
+            f.id, "known", "original", f.question, Expected(f.answers, ""), split.facts[f.id], kept=True
+        )
+        for f in some[: max(0, round_.run.recipe.verify.max_questions - taken)]
+    ]
 
 
 def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:

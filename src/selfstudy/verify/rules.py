@@ -43,6 +43,7 @@ class Rules:
         control: a control arm was ordered.
         original: the model before round 1 is asked too.
         reworded: wordings were to be held out of training.
+        general: how many of the known questions are general facts, asked beside the run's own.
         noise: how far the unchanged model differs from itself; {}: not measured.
     """
 
@@ -51,6 +52,7 @@ class Rules:
     control: bool = False
     original: bool = False
     reworded: bool = True
+    general: int = 0
     noise: Mapping[Target, Noise] = field(default_factory=dict)
 
     def floor(self, name: str, gain: Gain) -> float:

@@ -1,5 +1,6 @@
 """Did it learn, did it forget?  Asks each arm everything again, judges the answers, opens or shuts the gate.
 
+    general.py         facts asked before teaching, where the run's own known questions are too few
     questions.py       what is asked: gaps in several wordings, known questions, reading
     asking.py          one block of them asked and judged
     again.py           some of them asked again of the unchanged model, and noise.py: what that says
@@ -24,7 +25,7 @@ from selfstudy.records import Arm, Check, Failure, Recheck
 from selfstudy.run import Round, resume
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.run.first_records import FirstRecords
-from selfstudy.run.split import holds_wordings, trained_share
+from selfstudy.run.split import general_tests, holds_wordings, trained_share
 from selfstudy.verify.again import ask_again
 from selfstudy.verify.asking import ask
 from selfstudy.verify.gains import Resampling
@@ -80,6 +81,7 @@ def run_verify(
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
         checks = round_.read(Check)
+        known = {check.question_id for check in checks if check.target == "known"}
         rules = Rules(
             block.margin,
             Resampling(block.confidence, block.resamples, recipe.seed),
@@ -87,8 +89,8 @@ def run_verify(
             original="original" in arms,
             reworded=holds_wordings(recipe),
             noise=measured(checks, round_.iter(Recheck)),
+            general=len(known & general_tests(round_.run)),
         )
-        known = {check.question_id for check in checks if check.target == "known"}
         gate = decide(checks, rules, trained_share(round_, known))
     gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
     round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))

@@ -1,0 +1,149 @@
+"""General facts, asked before teaching: when, how many, and that none of them is both trained and tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from selfstudy.errors import DataError
+from selfstudy.models.base import Progress, Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.records import Chat, Completion, KnownFact
+from selfstudy.run import Round, Run
+from selfstudy.run.split import general_tests, keep_apart, kept_apart, split_of, trained_facts
+from selfstudy.teach.gaps import judged_questions
+from selfstudy.verify.general import WANTED, ask_general, general_facts
+from selfstudy.verify.questions import plan
+
+from ..stories.small import Listener
+from .test_rounds import asked, taught
+from .towns import EVERYTHING, Oracle, WordNLI, recipe, verify
+
+BUILT_IN = general_facts(None)
+ANSWERS = {fact.question: fact.answers[0] for fact in BUILT_IN}
+
+
+class Everyday(Oracle):
+    """Knows towns as an oracle does, and the share `general` of everyday facts."""
+
+    def __init__(self, knows: set[int], general: float = 1.0) -> None:
+        super().__init__(knows)
+        self.right = set(list(ANSWERS)[: int(general * len(ANSWERS))])
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        return [self._said(chat, sampling, progress) for chat in chats]
+
+    def _said(self, chat: Chat, sampling: Sampling, progress: Progress | None) -> list[Completion]:
+        asked = next((q for q in ANSWERS if q in chat[-1].content), None)
+        if asked is None:
+            return super().generate([chat], sampling, progress)[0]
+        self.calls.append(1)
+        return [Completion(text=ANSWERS[asked] if asked in self.right else "Unclear.")] * sampling.total
+
+
+def ask(round_: Round, lm: Oracle, facts: Sequence[KnownFact] = BUILT_IN) -> str:
+    """Everything that a person is told."""
+    keep_apart(round_.run)
+    heard = Listener()
+    ask_general(round_, lambda: lm, WordNLI(), Prompts(), facts, heard)
+    return " ".join(heard.notes)
+
+
+def run_of(folder: Path, known: int, **verify: object) -> Run:
+    run = Run.create_or_resume(folder, recipe(**verify))
+    if not run.round(1).read(KnownFact):
+        asked(run.round(1), range(24), range(24, 24 + known))
+    return run
+
+
+def test_the_built_in_set_is_large_and_asks_nothing_twice() -> None:
+    assert len(BUILT_IN) >= 400
+    assert len({fact.question for fact in BUILT_IN}) == len(BUILT_IN)
+
+
+def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", 20)
+    round_ = run.round(1)
+    told = ask(round_, Everyday(set(range(24, 44))))
+    tests, own = general_tests(run), kept_apart(run)
+    assert len(own) < 20
+    assert WANTED <= len(tests) + len(own) < WANTED + 64
+    assert f"{len(tests)} more test what it forgets" in told
+    assert "cannot be promoted" not in told
+    known = {c.question_id: c for c in plan(round_, None) if c.target == "known"}
+    assert set(known) == own | tests
+    assert all(c.kept for c in known.values())
+    replayed = {q.question.id for q in judged_questions(round_)} & {f.id for f in round_.iter(KnownFact)}
+    assert len(replayed) > 50
+    assert not replayed & tests
+    taught(round_)
+    assert not {split_of(round_).facts[name] for name in tests} & trained_facts(round_)[1]
+    assert replayed <= trained_facts(round_)[1], "what is replayed is no test of a later round either"
+    gate = verify(round_, Everyday(set(range(44))), before=Everyday(set(range(24, 44))))
+    assert gate.promoted, gate.reasons
+    assert gate.gains["known"].n == len(known)
+    assert any(
+        note.startswith(f"{len(tests)} of the known questions are general facts") for note in gate.notes
+    )
+    run.close()
+    with run_of(tmp_path / "other", 20) as other:
+        before = Everyday(set(range(24, 44)))
+        ask(other.round(1), before)
+        forgot = verify(other.round(1), Everyday(set(range(44)), general=0.5), before=before)
+        assert (forgot.verdict, forgot.gains["known"].lost > 30) == ("refused", True)
+
+
+def test_a_run_that_knows_enough_asks_nothing(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", 400) as run:
+        silent = Everyday(set())
+        assert ask(run.round(1), silent) == ""
+        assert silent.calls == []
+        assert not run.round(1).read(KnownFact)
+
+
+def test_a_model_of_another_world_is_asked_one_block_and_told_what_will_come(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", 20) as run:
+        told = ask(run.round(1), Everyday(set(), general=0.0))
+        assert len(run.round(1).read(KnownFact)) == 64
+        assert "cannot be promoted" in told
+        assert f"{len(kept_apart(run))} held-out known questions of 52 needed" in told
+        assert "verify.known_questions=FILE" in told
+
+
+def test_a_kill_loses_and_changes_nothing(tmp_path: Path) -> None:
+    for name in ("whole", "torn"):
+        with run_of(tmp_path / name, 20) as run:
+            ask(run.round(1), Everyday(set(range(24, 44))))
+    with run_of(tmp_path / "torn", 20) as run:
+        written = run.round(1).read(KnownFact)
+        run.round(1).rewrite(KnownFact, written[: len(written) - 40])
+        ask(run.round(1), Everyday(set(range(24, 44))))
+        again = Everyday(set())
+        ask(run.round(1), again)
+        assert again.calls == []
+    left, right = ((tmp_path / name / "rounds/1/known.jsonl").read_bytes() for name in ("whole", "torn"))
+    assert left == right
+
+
+def test_a_file_is_asked_whole_but_for_what_the_run_asks_itself(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    rows = [{"question": f"What is the mayor of Town{i}?", "answer": f"Mayor{i}"} for i in (30, 900, 901)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with run_of(tmp_path / "run", 400, known_questions=str(file)) as run:
+        ask(run.round(1), Oracle(EVERYTHING | {900}), general_facts(str(file)))
+        found = {fact.question: fact.correct for fact in run.round(1).iter(KnownFact)}
+    assert found == {rows[1]["question"]: True, rows[2]["question"]: False}
+
+
+def test_a_bad_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"question": "What is ice?", "answer": "frozen water"}\n{"question": "What is fog?"}\n')
+    with pytest.raises(DataError, match=r"verify.known_questions .*mine.jsonl, line 2: field 'answer'"):
+        general_facts(str(file))
+    with pytest.raises(DataError, match="cannot be read"):
+        general_facts(str(tmp_path / "nothing.jsonl"))
