@@ -11,7 +11,7 @@ import pytest
 from selfstudy.errors import DataError
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Chat, Completion, KnownFact
+from selfstudy.records import Chat, Completion, Example, KnownFact
 from selfstudy.run import Round, Run
 from selfstudy.run.split import general_tests, keep_apart, kept_apart, split_of, trained_facts
 from selfstudy.teach.gaps import judged_questions
@@ -57,7 +57,7 @@ def ask(round_: Round, lm: Oracle, facts: Sequence[KnownFact] = BUILT_IN) -> str
 def run_of(folder: Path, known: int, **verify: object) -> Run:
     run = Run.create_or_resume(folder, recipe(**verify))
     if not run.round(1).read(KnownFact):
-        asked(run.round(1), range(24), range(24, 24 + known))
+        asked(run.round(1), range(60), range(60, 60 + known))
     return run
 
 
@@ -69,7 +69,7 @@ def test_the_built_in_set_is_large_and_asks_nothing_twice() -> None:
 def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run", 20)
     round_ = run.round(1)
-    told = ask(round_, Everyday(set(range(24, 44))))
+    told = ask(round_, Everyday(set(range(60, 80))))
     tests, own = general_tests(run), kept_apart(run)
     assert len(own) < 20
     assert WANTED <= len(tests) + len(own) < WANTED + 64
@@ -83,18 +83,18 @@ def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path)
     assert not replayed & tests
     taught(round_)
     assert not {split_of(round_).facts[name] for name in tests} & trained_facts(round_)[1]
-    assert replayed <= trained_facts(round_)[1], "what is replayed is no test of a later round either"
-    gate = verify(round_, Everyday(set(range(44))), before=Everyday(set(range(24, 44))))
+    used = {example.question_id for example in round_.iter(Example)} & replayed
+    assert used
+    assert used <= trained_facts(round_)[1], "what was replayed is no test of a later round either"
+    gate = verify(round_, Everyday(set(range(80))), before=Everyday(set(range(60, 80))))
     assert gate.promoted, gate.reasons
     assert gate.gains["known"].n == len(known)
-    assert any(
-        note.startswith(f"{len(tests)} of the known questions are general facts") for note in gate.notes
-    )
+    assert any(note.startswith(f"{len(tests)} of the known questions are general") for note in gate.notes)
     run.close()
     with run_of(tmp_path / "other", 20) as other:
-        before = Everyday(set(range(24, 44)))
+        before = Everyday(set(range(60, 80)))
         ask(other.round(1), before)
-        forgot = verify(other.round(1), Everyday(set(range(44)), general=0.5), before=before)
+        forgot = verify(other.round(1), Everyday(set(range(80)), general=0.5), before=before)
         assert (forgot.verdict, forgot.gains["known"].lost > 30) == ("refused", True)
 
 
@@ -118,11 +118,11 @@ def test_a_model_of_another_world_is_asked_one_block_and_told_what_will_come(tmp
 def test_a_kill_loses_and_changes_nothing(tmp_path: Path) -> None:
     for name in ("whole", "torn"):
         with run_of(tmp_path / name, 20) as run:
-            ask(run.round(1), Everyday(set(range(24, 44))))
+            ask(run.round(1), Everyday(set(range(60, 80))))
     with run_of(tmp_path / "torn", 20) as run:
         written = run.round(1).read(KnownFact)
         run.round(1).rewrite(KnownFact, written[: len(written) - 40])
-        ask(run.round(1), Everyday(set(range(24, 44))))
+        ask(run.round(1), Everyday(set(range(60, 80))))
         again = Everyday(set())
         ask(run.round(1), again)
         assert again.calls == []
@@ -132,7 +132,7 @@ def test_a_kill_loses_and_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_file_is_asked_whole_but_for_what_the_run_asks_itself(tmp_path: Path) -> None:
     file = tmp_path / "mine.jsonl"
-    rows = [{"question": f"What is the mayor of Town{i}?", "answer": f"Mayor{i}"} for i in (30, 900, 901)]
+    rows = [{"question": f"What is the mayor of Town{i}?", "answer": f"Mayor{i}"} for i in (70, 900, 901)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with run_of(tmp_path / "run", 400, known_questions=str(file)) as run:
         ask(run.round(1), Oracle(EVERYTHING | {900}), general_facts(str(file)))

@@ -160,5 +160,5 @@ def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:
         report.note(
             f"what is trained now cannot be promoted: {have} held-out known questions of {fewest} needed. "
             "It is trained and measured all the same; to change that, stop, and give questions that the "
-            "model can answer: --set verify.known_questions=FILE (a .jsonl of {question, answer}) in a new run"
+            "model can answer: --set verify.known_questions=FILE (.jsonl of {question, answer}), in a new run"
         )

@@ -94,7 +94,11 @@ def measured(checks: Iterable[Check], again: Iterable[Recheck]) -> dict[Target, 
 
 
 def _noise(items: list[tuple[Check, list[Recheck]]]) -> Noise | None:
-    whole = [(a, later) for a, later in items if all(c.correct is not None for c in (a, *later))]
+    whole = [
+        (a, later)
+        for a, later in items
+        if a.correct is not None and all(one.correct is not None for one in later)
+    ]
     if not whole:
         return None
     times = [[bool(a.correct), *(bool(one.correct) for one in later)] for a, later in whole]
