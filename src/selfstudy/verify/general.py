@@ -26,7 +26,7 @@ from selfstudy.records import GAPS, Failure, KnownFact, Question, Verdict, diges
 from selfstudy.run import Round, resume
 from selfstudy.run.facts import group
 from selfstudy.run.general import known_facts
-from selfstudy.run.split import held_out, split_of
+from selfstudy.run.split import general_tests, split_of
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.rules import Rules
 
@@ -142,8 +142,8 @@ def _fresh(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
 
 
 def _held(round_: Round, known: Sequence[KnownFact]) -> list[KnownFact]:
-    recipe = round_.run.recipe
-    return [fact for fact in known if held_out(fact.id, recipe.seed, recipe.teach.known_heldout)]
+    tests = general_tests(round_.run)
+    return [fact for fact in known if fact.id in tests]
 
 
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:

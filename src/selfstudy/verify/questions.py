@@ -166,8 +166,8 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
 
 def _general(round_: Round, split: Split, taken: int) -> list[PlannedCheck]:
     """General facts that the model knew before round 1, and that no round has trained."""
-    _, trained = trained_facts(round_)
     tests = general_tests(round_.run)
+    trained = trained_facts(round_)[1] if tests else frozenset()
     some = [f for f in known_facts(round_.run) if f.id in tests and split.facts[f.id] not in trained]
     return [
         PlannedCheck(
