@@ -65,14 +65,18 @@ def run(*arguments: str, folder: Path) -> dict[str, str]:
     return {
         "questions": f"{summary['questions']:,}",
         "gaps": f"{summary['gaps']:,}",
-        "AUROC": f"{summary['auroc']:.3f}",
-        "SLC": f"{summary['slc']:.3f}",
-        **{name: f"{before[key]:.3f} -> {after[key]:.3f}" for key, name in FIGURES.items()},
+        "AUROC": _shown(summary["auroc"]),
+        "SLC": _shown(summary["slc"]),
+        **{name: f"{_shown(before[key])} -> {_shown(after[key])}" for key, name in FIGURES.items()},
         "promoted": str(summary["promoted"]).lower(),
         "failed items": str(sum(summary["errors"].values())),
         "seconds": f"{seconds:.0f}",
         "peak memory, GB": f"{usage.ru_maxrss / 1e6:.2f}",  # kilobytes on Linux
     }
+
+
+def _shown(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.3f}"
 
 
 if __name__ == "__main__":

@@ -88,15 +88,17 @@ def _probe(
     recipe = make_recipe(
         {
             "model": {"path": str(model())},
+            "nli": {"path": "atlas"},
             "seed": seed,
             "answering": {"temperature": temperature, "max_new_tokens": 40},
             "probe": {
-                "ask": [{"method": "external", "count": len(keys), "source": source, "questions": True}],
+                "ask": [{"method": "external", "count": len(keys), "source": str(source), "questions": True}],
                 "samples": SAMPLES,
                 "scorer": scorers[0],
                 "compare": scorers[1:],
             },
-        }
+        },
+        [],
     )
     with Run.create_or_resume(folder / f"T{temperature:g}", recipe) as opened:
         Study(opened, Terminal()).probe()
@@ -135,7 +137,8 @@ def _report(values: Values, known: Mapping[str, bool], countries: set[str], seed
         cells = " | ".join(f"{a:.3f} ({low:.3f} to {high:.3f})" for a, low, high in areas.values())
         print(f"| {name} | {cells} | {missing} |")
         rows[name] = areas
-    halves = {name: _halves(scores, known, seed) for name, scores in shown.items() if name in ALONE}
+    alone = {name: scores for name, scores in shown.items() if name in ALONE and any(scores.values())}
+    halves = {name: _halves(scores, known, seed) for name, scores in alone.items()}
     print("\n| scorer | at 0.5: precision, recall | chosen on one half: precision on the other, recall |")
     print("|---|---|---|")
     for name, one in halves.items():
@@ -157,6 +160,11 @@ def _halves(scores: Mapping[str, float | None], known: Mapping[str, bool], seed:
     values, unknown = _pairs(scores, known)
     default = cut_at(values, unknown, 0.5)
     cuts = np.array(list(_cuts(values, unknown, seed)))
+    if not len(cuts):
+        return {
+            "default": f"{default.precision or 0:.3f}, {default.recall:.3f}",
+            "chosen": "no half reaches it",
+        }
     low, high = np.quantile(cuts[:, 1], [0.05, 0.95])
     return {
         "default": f"{default.precision or 0:.3f}, {default.recall:.3f}",

@@ -2,8 +2,8 @@
 
 A hundred of atlas's pages, one question each (`documents`), and thirty each of `open` and `induced`, which
 the library's best page has to answer.  Usable is what a person called so: well formed, answered by its page,
-with one clear answer (judged_questions.jsonl: page, question, usable).  What nobody has judged is counted as
-that and printed, never as usable.
+with one clear answer (judged_questions.jsonl: page, question, usable; nobody has judged any yet).  What is
+not judged is counted as that and printed, never as usable.
 """
 
 from __future__ import annotations

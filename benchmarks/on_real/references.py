@@ -90,5 +90,7 @@ def _figures(
 
 
 def _share(part: int, whole: int) -> str:
-    low, high = wilson(part, whole)
-    return f"{part} of {whole} ({part / max(1, whole):.2f}, {low:.2f} to {high:.2f})"
+    if not whole:
+        return "none"
+    found = wilson(part, whole)
+    return f"{part} of {whole} ({part / whole:.2f}, {found.low:.2f} to {found.high:.2f})"

@@ -21,6 +21,12 @@ from selfstudy.version import __version__
 FORMAT = 2
 """Of the recipe and records of a run; 0.1.0 noted none.  Runs of another are refused."""
 
+MEANT: dict[str, dict[str, Any]] = {
+    "gather": {"accept": "consistency", "temperature": None},
+    "verify": {"repeats": 0},
+}
+"""Keys that older versions did not have and whose defaults change results: what those versions did."""
+
 PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scikit-learn", "scipy", "lancedb")
 """Packages whose version can change a result."""
 
@@ -78,7 +84,10 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             f"{written.get('selfstudy')}, whose runs {__version__} does not read",
             "start a new run with --run DIR, or go on with the version that began this one",
         )
-    recipe = parse_recipe(read_yaml(recipe_file), str(recipe_file))
+    data = read_yaml(recipe_file)
+    if written.get("selfstudy") != __version__:
+        _settle(data)
+    recipe = parse_recipe(data, str(recipe_file))
     # A newer version may know more keys, so only the version that wrote the digest can check it; runs without
     # `kind` are of before there was one, whatever number their version has.
     same_version = written.get("selfstudy") == __version__ and "kind" in written
@@ -88,3 +97,12 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "undo the edit, or start a new run with --run DIR",
         )
     return recipe
+
+
+def _settle(data: dict[str, Any]) -> None:
+    """Says in the recipe of an older version's run what that version did where it had no key for it."""
+    for block, keys in MEANT.items():
+        given = data.setdefault(block, {})
+        if isinstance(given, dict):
+            for key, value in keys.items():
+                given.setdefault(key, value)
