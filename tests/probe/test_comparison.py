@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from selfstudy.cli import app
 from selfstudy.errors import DataError, RunError
-from selfstudy.judging.labels import SELECTED
+from selfstudy.judging.labels import SELECTED, find_labels
 from selfstudy.probe.comparison import UNEQUAL_SAMPLES, compare, spearman
 from selfstudy.recipe import AdaptiveBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Check, Completion, Question, Score
@@ -133,6 +133,14 @@ def test_without_a_key_the_labels_are_what_verify_checked(tmp_path: Path) -> Non
                     correct=right,
                 )
                 turn.append([check])
+        general = {
+            "question_id": "general",
+            "asked": "What is ice?",
+            "target": "known",
+            "wording": "original",
+        }
+        turn.append([Check(**{**check.model_dump(exclude={"id"}), **general})])
+        assert set(find_labels(turn, None).known) == turn.ids(Question), "a general fact has no score"
         found = compare([run])
     assert found.labels == {"run": "the answers that verify checked"}
     assert found.caveats == {"run": (SELECTED,)}

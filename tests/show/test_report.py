@@ -196,7 +196,8 @@ def test_hostile_text_stays_text(run: Run, text: str) -> None:
 def test_a_gate_that_cannot_tell_says_so_with_its_margins_and_noise(run: Run) -> None:
     fill(run, "Where is Peru?")
     noise = Noise(questions=50, repeats=3, answers=100, flipped=0, changed=2, flip_rate=0.0, spread=0.0)
-    more: dict[str, Any] = {"noise": {"known": noise}, "margins": {"known": 0.02}}
+    silent = noise.model_copy(update={"questions": 0, "answers": 0, "failed": 100})
+    more: dict[str, Any] = {"noise": {"known": noise, "gap": silent}, "margins": {"known": 0.02}}
     page = report(
         run, promoted=False, verdict="cannot tell", reasons=("too few",), gains={"known": GAIN}, **more
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.errors import DataError
+from selfstudy.errors import DataError, ModelError
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion, Example, KnownFact
@@ -113,6 +113,38 @@ def test_a_model_of_another_world_is_asked_one_block_and_told_what_will_come(tmp
         assert "cannot be promoted" in told
         assert f"{len(kept_apart(run))} held-out known questions of 52 needed" in told
         assert "verify.known_questions=FILE" in told
+
+
+class Failing(Everyday):
+    """Fails on everyday facts until so many were asked."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__(set(range(60, 80)))
+        self.left = first
+
+    def _said(self, chat: Chat, sampling: Sampling, progress: Progress | None) -> list[Completion]:
+        self.left -= 1
+        if self.left >= 0:
+            return [Completion(text="", finish="error", error="the server is gone")] * sampling.total
+        return super()._said(chat, sampling, progress)
+
+
+def test_a_server_that_is_gone_for_a_while_spoils_nothing(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", 20) as run:
+        with pytest.raises(
+            ModelError, match=r"general facts: all of the first 64 failed.*the server is gone"
+        ):
+            ask(run.round(1), Failing(10_000))
+        assert not run.round(1).read(KnownFact)
+        ask(run.round(1), Everyday(set(range(60, 80))))
+        assert len(general_tests(run)) >= WANTED - 20
+
+
+def test_what_failed_does_not_count_as_not_known(tmp_path: Path) -> None:
+    with run_of(tmp_path / "run", 20) as run:
+        ask(run.round(1), Failing(60))
+        assert sum(fact.error is not None for fact in run.round(1).iter(KnownFact)) == 60
+        assert len(general_tests(run)) >= WANTED - 20
 
 
 def test_a_kill_loses_and_changes_nothing(tmp_path: Path) -> None:

@@ -52,3 +52,17 @@ def test_what_failed_is_not_counted() -> None:
     noise = measured(first, later)["known"]
     assert (noise.questions, noise.failed) == (1, 1)
     assert measured(first, []) == {}
+
+
+def test_a_target_of_which_every_repeat_failed_is_said_not_forgotten() -> None:
+    first = checks("base", "known", [True, True])
+    noise = measured(first, again(first, 1, [None, None]) + again(first, 2, [True, None]))["known"]
+    assert (noise.questions, noise.repeats, noise.failed) == (0, 3, 3)
+    assert noise.floor(100, 0.95) == 0.0
+    assert noise.told("known questions").endswith("(3 of the repeats failed)")
+
+
+def test_no_number_of_questions_brings_noise_down_to_nothing() -> None:
+    first = checks("base", "known", share(100, 100))
+    noise = measured(first, again(first, 1, share(99, 100)))["known"]
+    assert noise.questions_for(0.0, 0.95) == 10**9

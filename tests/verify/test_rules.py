@@ -34,3 +34,23 @@ def test_a_rise_within_noise_is_none() -> None:
     assert gate.gains["gap"].low > 0
     assert gate.verdict == "cannot tell"
     assert "no more than noise alone can move it (0.0877)" in gate.reasons[0]
+
+
+def test_one_loss_of_five_is_no_refusal() -> None:
+    """Of 5 with a chance of 0.02 each one is lost 1 time in 10 (1 - 0.98^5): chance explains that."""
+    learned = [check for check in LEARNED if check.target != "reading"] + both("known", 200, 200, 200)
+    assert decide(learned + both("reading", 5, 4, 5), RULES).verdict == "cannot tell"
+    assert decide(learned + both("reading", 5, 2, 5), RULES).verdict == "refused"
+
+
+def test_noise_that_could_not_be_measured_leaves_it_open() -> None:
+    silent = Noise(
+        questions=0, repeats=3, answers=0, flipped=0, changed=0, failed=100, flip_rate=0.0, spread=0.0
+    )
+    kept = LEARNED + both("known", 200, 200, 200)
+    assert decide(kept, RULES).promoted
+    gate = decide(kept, Rules(margin=0.02, resampling=HOW, noise={"known": silent}))
+    assert gate.verdict == "cannot tell"
+    said = "no question was answered every time (100 of the repeats failed)"
+    assert gate.reasons[0] == f"Known questions: {said}, so how far noise moves them is not known."
+    assert f"known questions: {said}" in gate.notes[-1]

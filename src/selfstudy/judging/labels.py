@@ -76,11 +76,13 @@ def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) 
         known = {key: truth.known for key, truth in truths if truth is not None and truth.known is not None}
         if known:
             return Labels(known, "the answer key")
+    asked = round_.ids(Question)
     checked = {
         check.question_id: check.correct
         for check in round_.iter(Check)
         if check.arm == "base" and check.wording == "original" and check.target != "reading"
-        if check.correct is not None
+        # not general facts, nor what an earlier round asked: they have no scores here
+        if check.correct is not None and check.question_id in asked
     }
     if not checked:
         raise DataError(

@@ -64,7 +64,6 @@ NO_NOISE = (
     "The unchanged model was not asked again, so how far it differs from itself was not measured "
     "(verify.repeats)."
 )
-NAMES: dict[Target, str] = {"known": "known questions", "gap": "gaps", "reading": "reading"}
 
 
 class Gate(BaseModel):
@@ -115,6 +114,7 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     also = {"gap_trained": "Gaps in wordings trained on", "gap_novel": "Gaps in wordings of the answer key"}
     findings += [silent for name, what in also.items() if (silent := rule.silent(found, name, what))]
     findings += rule.kept(found, rules)
+    findings += rule.noise_unknown(rules)
     if rules.control:
         findings.append(rule.beats_control(found, rules))
     if known_trained:
@@ -156,7 +156,7 @@ def _notes(rules: Rules) -> tuple[str, ...]:
 def _told(noise: Mapping[Target, Noise]) -> str:
     if not noise:
         return NO_NOISE
-    said = "; ".join(one.told(NAMES[target]) for target, one in noise.items())
+    said = "; ".join(one.told(rule.NAMES[target]) for target, one in noise.items())
     return (
         f"Noise of the unchanged model, asked again in another order and in batches of another size: {said}."
     )

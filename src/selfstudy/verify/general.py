@@ -25,6 +25,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.records import GAPS, Failure, KnownFact, Question, Verdict, digest
 from selfstudy.run import Round, resume
 from selfstudy.run.facts import group
+from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.general import known_facts
 from selfstudy.run.split import general_tests, split_of
 from selfstudy.verify.gains import Resampling
@@ -90,27 +91,39 @@ def _ask(
     missing: int | None,
     report: Reporter,
 ) -> None:
-    """Asks block by block until `missing` right ones are held out; None: all."""
+    """Asks block by block until `missing` right ones are held out; None: all.
+
+    Raises:
+        ModelError: all of the first have failed; nothing was written, and they are asked again another time.
+    """
     recipe = round_.run.recipe
     done = resume.done(round_, resume.GENERAL)
     how = from_memory(recipe.answering, 0, int(digest("general", str(recipe.seed)), 16) % 2**31)
     lm: LanguageModel | None = None
+    works = any(fact.error is None for fact in round_.iter(KnownFact))
+    out = FirstRecords(round_, "general facts", works)
     with report.task("asking what it knows beside", len(facts)) as advance:
         for start in range(0, len(facts), BLOCK):
             block = facts[start : start + BLOCK]
             if not all(fact.id in done for fact in block):
                 lm = lm or load()
                 made = _answered(block, lm, nli, prompts, how)
-                failed = [(one.id, one.error) for one in made if one.error is not None and one.id not in done]
-                round_.append(Failure(stage="verify", item_id=name, message=why) for name, why in failed)
-                round_.append(made)
+                made = [one for one in made if one.id not in done]
+                failures = [
+                    Failure(stage="verify", item_id=one.id, message=one.error)
+                    for one in made
+                    if one.error is not None
+                ]
+                out.write([failures, made], [one.error for one in made])
             advance(len(block))
             # those of a later block that a kill cut short do not count: it has to be whole
             so_far = {fact.id for fact in facts[: start + BLOCK]}
             known = [fact for fact in known_facts(round_.run) if fact.id in so_far]
-            hopeless = start == 0 and len(known) <= FEW * len(block)
+            answered = sum(fact.error is None for fact in round_.iter(KnownFact) if fact.id in so_far)
+            hopeless = start == 0 < answered and len(known) <= FEW * answered
             if missing is not None and (hopeless or len(_held(round_, known)) >= missing):
                 break
+    out.close()
 
 
 def _answered(

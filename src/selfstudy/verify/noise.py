@@ -23,7 +23,7 @@ class Noise(BaseModel):
     """What asking again has shown, of one target.
 
     Attributes:
-        questions: those that were asked again and answered every time.
+        questions: those that were asked again and answered every time; if 0, the rates mean nothing.
         repeats: how often each was answered, the first time included.
         answers: answers of the repeats, all questions together.
         flipped, changed: those that are right where the first is wrong, or the reverse; those in other words.
@@ -56,12 +56,14 @@ class Noise(BaseModel):
         return max(_z(confidence) * self.deviation(n), self.spread * math.sqrt(self.questions / n))
 
     def questions_for(self, margin: float, confidence: float) -> int:
-        """How many questions bring the floor down to `margin`."""
+        """How many questions bring the floor down to `margin`; 10^9 for 0 or less, which none does."""
         wide = max(_z(confidence) ** 2 * self.flip_rate, self.spread**2 * self.questions)
-        return math.ceil(wide / margin**2) if margin > 0 else 0
+        return math.ceil(wide / margin**2) if margin > 0 else 10**9
 
     def told(self, what: str) -> str:
         """For people: never that there is no noise."""
+        if not self.questions:
+            return f"{what}: no question was answered every time ({self.failed:,} of the repeats failed)"
         asked = f"{what}, {self.answers:,} answers of {self.questions:,} questions asked again"
         words = f"{self.changed:,} in other words"
         if not self.flipped:
@@ -87,20 +89,30 @@ def measured(checks: Iterable[Check], again: Iterable[Recheck]) -> dict[Target, 
     found: dict[Target, Noise] = {}
     for target in ("known", "gap", "reading"):
         items = [(first[key], later) for key, later in by_item.items() if key[1] == target and key in first]
-        noise = _noise(items)
-        if noise is not None:
-            found[target] = noise
+        if items:
+            found[target] = _noise(items)
     return found
 
 
-def _noise(items: list[tuple[Check, list[Recheck]]]) -> Noise | None:
+def _noise(items: list[tuple[Check, list[Recheck]]]) -> Noise:
     whole = [
         (a, later)
         for a, later in items
         if a.correct is not None and all(one.correct is not None for one in later)
     ]
+    failed = sum(one.correct is None for _, ones in items for one in ones)
     if not whole:
-        return None
+        repeats = 1 + max(len(ones) for _, ones in items)
+        return Noise(
+            questions=0,
+            repeats=repeats,
+            answers=0,
+            flipped=0,
+            changed=0,
+            failed=failed,
+            flip_rate=0.0,
+            spread=0.0,
+        )
     times = [[bool(a.correct), *(bool(one.correct) for one in later)] for a, later in whole]
     repeats = min(map(len, times))
     shares = [fmean(row[i] for row in times) for i in range(repeats)]
@@ -111,7 +123,7 @@ def _noise(items: list[tuple[Check, list[Recheck]]]) -> Noise | None:
         answers=len(pairs),
         flipped=sum(one.correct != a.correct for a, one in pairs),
         changed=sum(one.answer != a.answer for a, one in pairs),
-        failed=sum(one.correct is None for _, ones in items for one in ones),
+        failed=failed,
         flip_rate=fmean(_differ(row) for row in times),
         spread=max((abs(a - b) for a, b in combinations(shares, 2)), default=0.0),
     )

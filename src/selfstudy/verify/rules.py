@@ -22,6 +22,7 @@ MISSING = 0.05
 MANY = 100_000
 """More questions than these are not counted out."""
 
+NAMES: dict[Target, str] = {"known": "known questions", "gap": "gaps", "reading": "reading"}
 RuleVerdict = Literal["passed", "refused", "cannot tell", "not asked"]
 OF: dict[str, Target] = {
     "gap": "gap",
@@ -156,6 +157,19 @@ def beats_control(found: Comparisons, rules: Rules) -> Reason:
     )
 
 
+def noise_unknown(rules: Rules) -> list[Reason]:
+    """What leaves open how far noise moves a target: it was asked again, and no question was answered."""
+    return [
+        Reason(
+            "cannot tell",
+            f"{one.told(NAMES[target]).capitalize()}, so how far noise moves them is not known.",
+            target,
+        )
+        for target, one in rules.noise.items()
+        if not one.questions
+    ]
+
+
 def silent(found: Comparisons, name: str, what: str) -> Reason | None:
     """Refusal where something was asked and nothing came back."""
     missing = found.unmeasured.get(name)
@@ -239,9 +253,17 @@ def _rose(name: str, gain: Gain, rules: Rules) -> bool:
 
 
 def _surely_fell(gain: Gain, margin: float, rules: Rules) -> bool:
-    """Whether a fall is there, or a fall within the margin is excluded: chance alone does not explain it."""
-    lost = wilson(gain.lost, gain.facts, rules.resampling.confidence).low
-    return not gain.within_noise(rules.resampling.confidence) or lost - gain.won / gain.facts > margin
+    """Whether a fall is there, or a fall within the margin is excluded: chance alone does not explain it.
+
+    The second by the exact binomial test: Wilson's lower bound is too high where few are lost.
+    """
+    if not gain.within_noise(rules.resampling.confidence):
+        return True
+    from scipy.stats import binom
+
+    allowed = min(1.0, margin + gain.won / gain.facts)
+    chance = float(binom.sf(gain.lost - 1, gain.facts, allowed))
+    return chance < (1 - rules.resampling.confidence) / 2
 
 
 def _worst(gain: Gain, rules: Rules) -> float:
