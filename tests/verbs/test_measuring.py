@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from selfstudy import ScriptedLM
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import HasWeights, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, LocalModel, NoNLI, ProbeBlock, Recipe
 from selfstudy.records import Document
@@ -69,8 +70,11 @@ def test_questions_of_a_file_are_asked(tmp_path: Path) -> None:
     assert any("capital of Chad" in text for text in lm.texts)
 
 
-def test_scoring_and_training_are_measured(tiny_llama: Path) -> None:
+def test_scoring_and_training_are_measured_where_there_is_room(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from selfstudy.models import load_lm
+    from selfstudy.teach.trainers import shared
 
     recipe = Recipe(
         model=LocalModel(path=str(tiny_llama), device="cpu"),
@@ -81,6 +85,7 @@ def test_scoring_and_training_are_measured(tiny_llama: Path) -> None:
         teach={"wordings": 1, "sft": {"replay": 0.5, "reading": 0.0}},
     )
     lm = load_lm(recipe.model)
+    assert isinstance(lm, HasWeights)
     prompts = Prompts()
     found = measure_run(models_around(lm, None, recipe, prompts), recipe, PAGES, prompts, 0.1)
     assert found.scoring is not None
@@ -88,3 +93,10 @@ def test_scoring_and_training_are_measured(tiny_llama: Path) -> None:
     assert found.gaps is not None
     assert found.training[0].example > 0
     assert found.training[0].examples == pytest.approx(2 * 1.5)  # two wordings, half as many replayed
+    needed = 2 * sum(one.numel() * 4 for one in lm.model.parameters())
+    for free, room in ((needed, False), (needed + 1, True)):
+        monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
+        assert shared.has_room(lm) == room
+    monkeypatch.setattr(shared, "has_room", lambda lm: False)
+    monkeypatch.setattr(shared, "training_copy", None)
+    assert measure_run(models_around(lm, None, recipe, prompts), recipe, PAGES, prompts, 0.1).training == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +29,6 @@ from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
     from selfstudy.loop import Study
-    from selfstudy.models.base import LanguageModel
 
 FORECAST_SECONDS = 5.0
 """How long the model is asked before a run begins, to tell how long it will take."""
@@ -123,7 +123,7 @@ def probe(
 
             with loop.Study(opened, Terminal()) as study:
                 if measure:
-                    _forecast(study)
+                    _forecast(study, training=False)  # whoever only probes trains nothing
                 study.probe()
                 _held_against(study, "probe")
         say_next("gather", path)
@@ -208,17 +208,21 @@ def _learn(recipe: Path, path: Path, overrides: list[str], *, measure: bool) -> 
     print_summary_of(path)
 
 
-def _forecast(study: Study) -> None:
-    """Says how long it will take, before it begins."""
+def _forecast(study: Study, *, training: bool = True) -> None:
+    """Says how long a new run will take, of models that can be worked with, before it begins."""
     from selfstudy.run.budget import Metered
     from selfstudy.run.models import block_of
-    from selfstudy.verbs.forecast import forecast
+    from selfstudy.verbs.forecast import forecast, is_due
 
-    def lm() -> LanguageModel:
-        found = study.language_models.get(block_of(study.recipe, "probe"))
-        return found.uncounted if isinstance(found, Metered) else found
-
-    forecast(study.run, lm, study.documents, study.prompts, FORECAST_SECONDS, study.reporter.note)
+    if not is_due(study.run):
+        return
+    documents = study.documents
+    began = time.perf_counter()
+    found = study.language_models.get(block_of(study.recipe, "probe"))
+    loading = time.perf_counter() - began
+    study.smoke_check(study.run.round(1), "probe")
+    lm = found.uncounted if isinstance(found, Metered) else found
+    forecast(study.run, lm, loading, documents, FORECAST_SECONDS, study.reporter.note, training=training)
 
 
 def _held_against(study: Study, stage: str) -> None:

@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import PromptedNLI, Recipe
+from selfstudy.recipe import ModelBlock, PromptedNLI, Recipe
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -36,6 +36,7 @@ class Resources:
     run: Run
     reporter: Reporter = field(default_factory=Silent)
     topics: Callable[[], Iterable[str]] | None = None
+    _checked: list[ModelBlock] = field(default_factory=list, init=False, repr=False)
 
     @property
     def recipe(self) -> Recipe:
@@ -109,13 +110,29 @@ class Resources:
         """
         from selfstudy.models import Models
 
+        lm = self._asked(round_, stage)
+        if stage in ("probe", "gather"):  # what is taught need not have answered before
+            self.smoke_check(round_, stage)
+        return Models(lm, self.nli, self.embedder, self.judge)
+
+    def smoke_check(self, round_: Round, stage: str) -> None:
+        """Whether the model that a stage asks can be worked with; its notes are told once a session.
+
+        Raises:
+            ModelError: it cannot.
+        """
+        block = block_of(self.recipe, stage)
+        if not self.run.writable or block in self._checked:
+            return
+        lm = self._asked(round_, stage)
+        check_once(self.run, block, lm, self.prompts, self.language_models.ledger, self.reporter.note)
+        self._checked.append(block)
+
+    def _asked(self, round_: Round, stage: str) -> LanguageModel:
+        """The model that a stage asks, with what it has learned."""
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        lm = self.language_models.get(block, standing.standing(round_) if student else None)
-        if stage in ("probe", "gather") and self.run.writable:  # what is taught need not have answered before
-            ledger = self.language_models.ledger
-            check_once(self.run, block, lm, self.prompts, ledger, self.reporter.note)
-        return Models(lm, self.nli, self.embedder, self.judge)
+        return self.language_models.get(block, standing.standing(round_) if student else None)
 
     @cached_property
     def documents(self) -> Sequence[Document]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from selfstudy.progress import duration
+from selfstudy.records import STAGES
 from selfstudy.show.charts import Change, changes
 from selfstudy.show.words import (
     cautions,
@@ -40,7 +41,9 @@ def print_summary(summary: Summary, console: Console) -> None:
     if seconds:
         parts = ", ".join(f"{escape(str(stage))} {duration(value)}" for stage, value in seconds.items())
         told = sum(summary.estimated.values())
-        said = f"; the estimate said {duration(told)}" if told else ""
+        left = [stage for stage in STAGES if stage in seconds and stage not in summary.estimated]
+        without = f" without {', '.join(left)}" if left else ""
+        said = f"; the estimate said {duration(told)}{without}" if told else ""
         took = f"{duration(sum(seconds.values()))} ({parts}){said}"
         console.print(f"[dim]time[/dim]    {took}", highlight=False)
 

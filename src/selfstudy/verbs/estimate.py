@@ -373,6 +373,8 @@ def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
     else:
         if measured.scoring is None:
             yield "time is the language model's: scoring and training add to it"
+        elif recipe.library is not None and not measured.training:
+            yield "training was not measured: it adds to the time of teach"
         probed = block_of(recipe, "probe")
         if any(block_of(recipe, role) != probed for role in ("gather", "judge", "teach", "verify")):
             yield f"every model is assumed to be as fast as the one that was measured, {name_of(probed)}"

@@ -136,16 +136,22 @@ def measure(
 
 
 def measure_run(
-    models: Models, recipe: Recipe, documents: Sequence[Document], prompts: Prompts, seconds: float
+    models: Models,
+    recipe: Recipe,
+    documents: Sequence[Document],
+    prompts: Prompts,
+    seconds: float,
+    *,
+    training: bool = True,
 ) -> Measured:
-    """The same, and what scoring and training take with what was answered."""
+    """The same, and what scoring and (if `training`, and with room for a copy) training take with it."""
     probe = _Probe(models.lm, recipe, documents, prompts, seconds)
     found = Measured(probe.run())
     scores, found.scoring = _scoring(models, recipe, prompts, probe.answers)
     found.pair = _pair(models.nli, [answer for _, answer in probe.answers])
     if recipe.library is not None and probe.answers:
         found.gaps, found.known = _shares(recipe, scores, _accepted(models.nli, recipe, probe.reads))
-        for place, block in enumerate(recipe.teach.plan):
+        for place, block in enumerate(recipe.teach.plan if training else ()):
             trained = _training(models, recipe, prompts, probe, block)
             if trained is not None:
                 found.training[place] = trained
@@ -411,7 +417,7 @@ def _training(
     lesson = _lesson(recipe, prompts, probe)
     phase = PHASES[block.type]
     lm = models.lm
-    if not isinstance(lm, HasWeights):
+    if not isinstance(lm, HasWeights) or not shared.has_room(lm):
         return None
     began = time.perf_counter()
     items = phase.data(

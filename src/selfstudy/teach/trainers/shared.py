@@ -106,6 +106,19 @@ def training_copy(lm: HasWeights) -> Any:
     return model
 
 
+def has_room(lm: HasWeights) -> bool:
+    """Whether twice the memory is free that `training_copy` takes: for the copy, and to train it."""
+    device = lm.model.device
+    smallest = 2 if loading.has_bfloat16(device) else 4
+    copy = sum(one.numel() * max(smallest, one.element_size()) for one in lm.model.parameters())
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return bool(torch.cuda.mem_get_info(device)[0] + unused > 2 * copy)
+    import psutil
+
+    return bool(psutil.virtual_memory().available > 2 * copy)
+
+
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
     """Seeds the global generators, which the start of A and dropout use, and puts them back afterwards.
