@@ -265,3 +265,7 @@ def test_sentences_of_a_long_text_stand_where_they_are_said_to_be(separator: str
     assert t.sentences(text) == [
         part for i in range(1000) for part in (f"Sentence {i} of “this” text is here.", "And, it says.")
     ]
+
+
+def test_unaccented_leaves_letters_of_other_scripts() -> None:
+    assert t.unaccented("García, Łódź, Ё, ガ, पानी, 한국") == "Garcia, Łodz, Е, ガ, पानी, 한국"

@@ -66,6 +66,7 @@ _SAMPLE = 2000
 _MARK_RUN = re.compile("(?:[^\\w\\s\x00-\x7f]|[\uff9e\uff9f]){31,}")
 _MOST_MARKS = 30
 """Combining marks that a letter keeps, as in Unicode's stream-safe format: normalising them is quadratic."""
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 _LOST = 1_000
 _CROWDED = 5_000
@@ -89,6 +90,14 @@ def shortened(text: str, most: int) -> str:
 def nfkc(text: str) -> str:
     """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))
+
+
+def unaccented(text: str) -> str:
+    """`text` without the accents of Latin, Greek and Cyrillic; marks of other scripts are letters."""
+    if text.isascii():
+        return text
+    apart = unicodedata.normalize("NFD", _MARK_RUN.sub(_fewer_marks, text))
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", apart))
 
 
 def _fewer_marks(match: re.Match[str]) -> str:

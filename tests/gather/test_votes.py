@@ -35,6 +35,16 @@ def test_answers_that_rest_on_the_page_and_differ_are_not_accepted() -> None:
     assert not found.accepted(1)
 
 
+def test_yes_and_no_and_denials_are_other_answers() -> None:
+    asked = "Is Tolm the capital of Ferro?"
+    found = vote(asked, said("No.", "Yes.", "Yes, it is.", "No."), PAGE)
+    assert (found.votes, found.others) == (2, 2)
+    assert not found.accepted(1)
+    page = f"{PAGE} The treaty was ratified; the pact was not."
+    found = vote("What of the treaty?", said("It was ratified.", "It was not ratified."), page)
+    assert (found.votes, found.others) == (1, 1)
+
+
 def test_why_no_answer_counts() -> None:
     refused = vote(ASKED, said("The document does not say.", "Not stated.", "It is London."), PAGE)
     assert (refused.chosen, refused.votes, refused.problem) == (0, 0, NO_ANSWER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.judging.enumeration import Place, listed
+from selfstudy.judging.enumeration import Place, alternatives, listed
 from selfstudy.judging.terms import places, terms
 
 
@@ -39,3 +39,21 @@ def test_what_is_right_or_asked_is_no_other_item() -> None:
     assert not listed(Place(found, 1, 2, {"oslo", "bergen"}))
     assert not listed(Place(found, 1, 2, {"oslo"}, {"bergen"}))
     assert listed(Place(terms("Bergen or Oslo"), 2, 3, {"oslo"}, {"bergen"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Is Vienna in Austria or Hungary?", [["Austria"], ["Hungary"]]),
+        ("Is it in Peru, Chile, or New Spain today?", [["Peru"], ["Chile"], ["New", "Spain"]]),
+        ("Which is longer, the Volga or the Don?", [["Volga"], ["Don"]]),
+        ("Is it 3 or 4 km long?", [["3"], ["4"]]),
+        ("Is basalt volcanic or plutonic?", [["volcanic"], ["plutonic"]]),
+        ("Is it a salt lake or a fresh lake?", [["salt", "lake"], ["fresh", "lake"]]),
+        ("Or is it?", []),
+        ("This or", []),
+        ("Where is Vienna?", []),
+    ],
+)
+def test_what_or_sets_beside_each_other(text: str, expected: list[list[str]]) -> None:
+    assert [[term.raw for term in item] for item in alternatives(terms(text))] == expected

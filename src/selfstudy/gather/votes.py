@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfstudy.judging.grounding import adds, ungrounded
+from selfstudy.judging.grounding import Gist, gist, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.records import Completion
 
@@ -43,17 +43,17 @@ class Vote:
 def vote(question: str, answers: Sequence[Completion], page: str) -> Vote:
     """Counts the answers to a question that were read out of a page.
 
-    Two answers agree if what one adds to the question is all or part of what the other adds.  Of those that
-    agree the one is chosen that adds what most of them add; of these the first, which is the greedy one, or
-    else the most probable.
+    Two answers agree if what one adds to the question is all or part of what the other adds, and neither says
+    no where the other does not.  Of those that agree the one is chosen that adds what most of them add; of
+    these the first, which is the greedy one, or else the most probable.
     """
-    counted: dict[int, frozenset[str]] = {}
+    counted: dict[int, Gist] = {}
     problems: Counter[str] = Counter()
     for i, one in enumerate(answers):
         if problem := _problem(question, one, page):
             problems[problem] += 1
         else:
-            counted[i] = adds(question, one.text)
+            counted[i] = gist(question, one.text)
     if not counted:
         return Vote(0, 0, 0, problems.most_common(1)[0][0] if problems else "there is no answer")
     groups = _groups(counted)
@@ -73,13 +73,12 @@ def _problem(question: str, answer: Completion, page: str) -> str | None:
     return NO_ANSWER if is_refusal(answer.text) else ungrounded(question, answer.text, page)
 
 
-def _groups(counted: dict[int, frozenset[str]]) -> list[list[int]]:
+def _groups(counted: dict[int, Gist]) -> list[list[int]]:
     """Answers that agree, the largest group first; each is compared with the first of a group."""
     groups: list[list[int]] = []
-    for i, added in counted.items():
+    for i, said in counted.items():
         for group in groups:
-            first = counted[group[0]]
-            if added <= first or first <= added:
+            if counted[group[0]].agrees(said):
                 group.append(i)
                 break
         else:

@@ -1,4 +1,4 @@
-"""The English words by which a text denies, doubts or enumerates.
+"""The English words by which a text denies, doubts, counts or enumerates.
 
 Tables alone: the rules that use them are in assertion.py and enumeration.py.  Words are as `judging.terms`
 gives them: lower case, without apostrophes.
@@ -119,6 +119,21 @@ ASKING = _words("is was are were could might can would does did do")
 ASKED = _words("it this that he she they")
 """A sentence asks that begins with one of ASKING and one of ASKED, with or without a question mark."""
 ABBREVIATIONS = _words("st mr mrs ms dr mt ft vs approx ca prof jr sr")
+
+COUNTS = {
+    word: str(number)
+    for number, word in enumerate(
+        (
+            *("zero", "one", "two", "three", "four", "five", "six"),
+            *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+        )
+    )
+}
+"""Number words as they are in digits."""
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 AND = _words("and plus und et och og и 和 与 及 と")
 OR = _words("or nor versus vs alternatively oder ou 或 или eller lub veya أو या")

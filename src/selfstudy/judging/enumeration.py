@@ -74,6 +74,33 @@ def listed(place: Place) -> bool:
     return behind >= 2
 
 
+def alternatives(terms: Sequence[Term]) -> list[Sequence[Term]]:
+    """The items that the first "or" sets beside each other: "in Austria or Hungary"; none without one."""
+    at = next((i for i, term in enumerate(terms) if i and term.word in OR), None)
+    if at is None:
+        return []
+    begin = _separator(terms, at)[1]
+    if begin >= len(terms):
+        return []
+    kind, end = _kind(terms[begin].raw), _item_end(terms, begin)
+    if kind != "lower":  # "or Hungary today"
+        others = (i for i in range(begin + 1, end) if not terms[i].glued and _kind(terms[i].raw) != kind)
+        end = next((i for i in others if kind == "digit" or terms[i].word not in SMALL), end)
+    last = terms[begin:end]
+    found = [last]
+    for _ in range(_LOOK):
+        first = _item_start(terms, at, kind)
+        if kind == "lower":  # nothing but its length tells where it begins
+            first = max(first, at - len(last))
+        if first == at:
+            break
+        found.append(terms[first:at])
+        at = first
+        if "," not in terms[first].gap:
+            break
+    return found[::-1] if len(found) > 1 else []
+
+
 def _begins_clause(place: Place) -> bool:
     """In 1871, Rome was ..."""
     after = place.terms[place.end : place.end + 1]

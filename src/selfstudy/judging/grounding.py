@@ -8,81 +8,118 @@ may still be the answer to another question: that is for other checks.  It knows
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 
-from selfstudy.judging.cues import COMMON
-from selfstudy.judging.terms import Term, is_exact, terms
+from selfstudy.judging.assertion import denials
+from selfstudy.judging.cues import COMMON, NOT
+from selfstudy.judging.enumeration import alternatives
+from selfstudy.judging.forms import has_name, has_word, plain, plain_words, read
+from selfstudy.judging.terms import Term, is_exact
 
 MOST = 0.5
 """Share of what an answer adds, and of the names of a question, that the page must have at least."""
 _YES_NO = frozenset({"yes", "no"})
-_PREFIX = 4
-"""Letters that words of one stem share at least: "form" and "forms", "calling" and "call"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What of an answer tells it from another to the same question.
+
+    Attributes:
+        reply: "yes" or "no" if the answer begins with it, else "".
+        denied: words that deny or doubt; those that the question has too do not count.
+        added: words that the answer adds to the question.
+    """
+
+    reply: str
+    denied: frozenset[str]
+    added: frozenset[str]
+
+    def agrees(self, other: Gist) -> bool:
+        """Whether what one adds is all or part of what the other adds, and both or neither deny it."""
+        if (self.reply, self.denied) != (other.reply, other.denied):
+            return False
+        if not (self.added and other.added):
+            return self.added == other.added
+        return self.added <= other.added or other.added <= self.added
+
+
+def gist(question: str, answer: str) -> Gist:
+    """What `answer` says to `question`; "No" says all that "No, it is not" does."""
+    reply, said = _replied(read(answer))
+    added = frozenset(plain(term) for term in said) - _known(question, said) - _YES_NO
+    denied = denials([term.word for term in said]) - denials([term.word for term in read(question)])
+    if reply == "no" and added <= NOT:
+        return Gist(reply, frozenset(), frozenset())
+    return Gist(reply, frozenset(denied), added)
 
 
 def ungrounded(question: str, answer: str, page: str) -> str | None:
     """Why `answer` cannot have been read out of `page` as the answer to `question`; None if it can.
 
-    The page must have the question's names; the answer must say something that the question does not say; and
-    all its names and numbers, and most of the other words that it adds, must stand in the page.  A bare
-    "Yes" or "No" adds nothing, and passes: whether it is right cannot be told by words.
+    The page must have the question's names; the answer must say something that the question does not say, or
+    choose of what it says; and all its names and numbers, and most of the other words that it adds, must
+    stand in the page.  A "Yes" or "No" that adds nothing passes: whether it is right cannot be told by words.
     """
-    where = _words(page)
+    where = plain_words(page)
     if strange := _unknown(names(question), where):
         return f"the page does not name {strange!r}"
-    asked = _words(question)
-    said = terms(answer)
-    if said and said[0].word in _YES_NO:
-        said = said[1:]
-        if not said:
-            return None
-    added = [term for term in said if _plain(term) not in asked and _plain(term) not in COMMON]
+    whole = read(answer)
+    reply, said = _replied(whole)
+    known = _known(question, said)
+    added = [term for term in said if plain(term) not in known]
+    if reply and all(plain(term) in NOT for term in added):
+        return None
     if not added:
         return "the answer adds nothing to the question"
     for term in added:
-        if _is_particular(term, said) and _plain(term) not in where:
+        if _is_particular(term, whole) and not has_name(plain(term), where):
             return f"{term.raw!r} does not stand in the page"
-    found = sum(has_word(_plain(term), where) for term in added)
+    found = sum(has_word(plain(term), where) for term in added)
     return None if found >= MOST * len(added) else "the answer's words do not stand in the page"
 
 
 def adds(question: str, answer: str) -> frozenset[str]:
     """The words that an answer adds to its question; "yes" and "no" are none."""
-    known = _words(question) | COMMON | _YES_NO
-    return frozenset(word for word in map(_plain, terms(answer)) if word not in known)
+    return gist(question, answer).added
 
 
 def names(statement: str) -> list[str]:
     """Capitalised words that begin no sentence, and numbers and signs, as they stand there."""
-    found = terms(statement)
-    return [term.raw for term in found if _is_particular(term, found) and _plain(term) not in COMMON]
+    found = read(statement)
+    return [term.raw for term in found if _is_particular(term, found) and plain(term) not in COMMON]
 
 
 def strangers(statement: str, page: str) -> list[str]:
     """Words of a statement that the page has in no form; common words are left out."""
-    where = _words(page)
-    plain = dict.fromkeys(map(_plain, terms(statement)))
-    return [word for word in plain if word not in COMMON and not has_word(word, where)]
+    where = plain_words(page)
+    return [
+        word
+        for word in dict.fromkeys(map(plain, read(statement)))
+        if word not in COMMON and not has_word(word, where)
+    ]
 
 
-def has_word(word: str, among: frozenset[str]) -> bool:
-    """Whether a word or another form of it is among some: alike but for the last letters, three at most."""
-    if word in among:
-        return True
-    if is_exact(word) or len(word) < _PREFIX:
-        return False
-    return any(
-        other[:_PREFIX] == word[:_PREFIX]
-        and (shared := _shared(word, other)) >= len(word) - 3
-        and shared >= len(other) - 3
-        for other in among
-        if not is_exact(other)
-    )
+def _replied(said: Sequence[Term]) -> tuple[str, Sequence[Term]]:
+    """The "yes" or "no" that an answer begins with, or "", and the terms behind it."""
+    return (said[0].word, said[1:]) if said and said[0].word in _YES_NO else ("", said)
+
+
+def _known(question: str, said: Sequence[Term]) -> frozenset[str]:
+    """Words that add nothing: the question's and common ones.  Of "in A or B?" the choice adds something."""
+    sides = [frozenset(map(plain, side)) for side in alternatives(read(question))]
+    own = [side.difference(*(other for other in sides if other is not side)) for side in sides]
+    words = frozenset(map(plain, said))
+    chosen = [side for side in own if side & words]
+    known = plain_words(question)
+    if len(chosen) < len(sides):
+        known = known.difference(*chosen)
+    return known | COMMON
 
 
 def _unknown(some: Sequence[str], where: frozenset[str]) -> str | None:
     """The first name that is not in the page, if most are not."""
-    missing = [name for name in some if not {_plain(term) for term in terms(name)} <= where]
+    missing = [name for name in some if not all(has_name(plain(term), where) for term in read(name))]
     return missing[0] if missing and len(some) - len(missing) < MOST * len(some) else None
 
 
@@ -91,21 +128,3 @@ def _is_particular(term: Term, among: Sequence[Term]) -> bool:
     if is_exact(term.word):
         return True
     return term.raw[:1].isupper() and term is not among[0] and not term.opens
-
-
-def _plain(term: Term) -> str:
-    """A word without its possessive ending."""
-    return term.word[:-1] if term.raw.endswith(("'s", "’s")) else term.word
-
-
-def _shared(one: str, other: str) -> int:
-    """Letters that two words begin with alike."""
-    for i, (a, b) in enumerate(zip(one, other, strict=False)):
-        if a != b:
-            return i
-    return min(len(one), len(other))
-
-
-@lru_cache(maxsize=64)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(map(_plain, terms(text)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfstudy.judging.grounding import adds, strangers, ungrounded
+from selfstudy.judging.grounding import adds, gist, strangers, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
@@ -89,5 +89,5 @@ def _answers(question: str, answer: str, page: str) -> bool:
 
 def _same(question: str, one: str, other: str) -> bool:
     """Whether two answers add the same to a question, or one of them adds more of it."""
-    first, second = adds(question, one), adds(question, other)
-    return bool(first and second) and (first <= second or second <= first)
+    first, second = gist(question, one), gist(question, other)
+    return bool(first.added and second.added) and first.agrees(second)

@@ -85,11 +85,25 @@ def test_a_model_that_ignores_mask_or_positions_is_found_out(
     ) -> Any:
         return real(self, input_ids=input_ids, attention_mask=attention_mask, **rest)
 
-    monkeypatch.setattr(type(model), "forward", deaf)
-    packing = Packing()
-    assert packing.pack(model, model, tokens, mask) is None
-    monkeypatch.undo()
-    assert packing.pack(model, model, tokens, mask) is None  # it is not tried again
+    def blind(self: Any, input_ids: Any, attention_mask: Any = None, **rest: Any) -> Any:
+        return real(self, input_ids=input_ids, attention_mask=None, **rest)
+
+    for dtype in (torch.float32, torch.bfloat16):
+        model.to(dtype)
+        for broken in (deaf, blind):
+            monkeypatch.setattr(type(model), "forward", broken)
+            packing = Packing()
+            assert packing.pack(model, model, tokens, mask) is None
+            monkeypatch.undo()
+            assert packing.pack(model, model, tokens, mask) is None  # it is not tried again
+
+
+@pytest.mark.parametrize("kind", ["llama", "mixture"])
+def test_rounding_of_short_numbers_is_no_other_result(
+    kind: str, model_folder: Callable[..., Path], mixture: Path
+) -> None:
+    model: Any = load_lm(LocalModel(path=str(mixture if kind == "mixture" else model_folder(kind)))).model
+    assert Packing().pack(model.to(torch.bfloat16), model, *batch()) is not None
 
 
 def test_one_token_more_is_not_seen_by_others() -> None:
