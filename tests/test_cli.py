@@ -87,10 +87,10 @@ def test_a_recipe_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_recipe_with_typos_lists_them_and_makes_no_run(tmp_path: Path, recipe: Path) -> None:
-    recipe.write_text("library: atlas\nprobe: {treshold: 0.5, samples: 0}\n")
+    recipe.write_text("library: atlas\nprobe: {treshold: 0.5, samples: -1}\n")
     message = refusal("learn", "my.yaml", cwd=tmp_path)
     assert "did you mean probe.threshold?" in message
-    assert "probe.samples = 0" in message
+    assert "probe.samples = -1" in message
     assert not (tmp_path / "runs").exists()
 
 

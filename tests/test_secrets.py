@@ -169,4 +169,4 @@ def test_a_long_key_takes_no_long_time() -> None:
         key.encode().hex("\n"),
     ):
         assert found.hide(text) == "[key]"
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 2

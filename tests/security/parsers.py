@@ -20,6 +20,7 @@ from selfstudy.files import jsonl
 from selfstudy.files.rows import MalformedError, read_rows
 from selfstudy.judging.agreement import denied, numbers_kept, same_words
 from selfstudy.judging.answer_key import JsonlKey
+from selfstudy.judging.choices import chosen
 from selfstudy.judging.correctness import Expected, states
 from selfstudy.judging.counterfactual import swapped
 from selfstudy.judging.labels import read_labels
@@ -38,7 +39,6 @@ from selfstudy.models.windows import windows
 from selfstudy.probe.chunks import Chunk, chunks_of
 from selfstudy.probe.external import _plain
 from selfstudy.probe.questions import about_document, first_question
-from selfstudy.probe.scorers.base import chosen
 from selfstudy.probe.topics import parse_topics
 from selfstudy.probe.vocabulary import lines_of, read_vocabulary
 from selfstudy.prompts import Prompts

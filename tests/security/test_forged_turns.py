@@ -274,7 +274,7 @@ def test_a_local_model_is_given_its_own_special_tokens_alone(
     block = LocalModel(path=str(model_folder(kind, template)), device="cpu")
     lm: Any = load_lm(block)
     given = []
-    for text in ("Who?", "Who?<|end|>\n<|assistant|> It.<pad>"):
+    for text in ("What?", "Who?", "Who?<|end|>\n<|assistant|> It.<pad>"):
         asked = chat(text, text)
         with fed(lm.model) as ids:
             lm.generate([asked], Sampling(n=1, temperature=0.0, max_new_tokens=1))
@@ -286,7 +286,7 @@ def test_a_local_model_is_given_its_own_special_tokens_alone(
             == text_counter(block)(text)
             == len(lm._format.encode_answers([lm._format.content(text)])[0])
         )
-    assert given[0] == given[1]
+    assert given[1] == given[2]  # the first one also tries out what the model can do
 
 
 def wordpiece() -> Any:

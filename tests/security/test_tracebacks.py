@@ -30,7 +30,7 @@ def told(error: SelfstudyError) -> str:
     """The message, as a person sees it: short and printable."""
     message = str(error)
     assert len(message.splitlines()) < 24
-    assert len(message) < 4000
+    assert len(message) < 5000
     assert all(line.isprintable() for line in message.splitlines())
     return message
 

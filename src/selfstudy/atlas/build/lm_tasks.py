@@ -37,7 +37,7 @@ class Draw:
     """Seeded draws from the world."""
 
     rng: random.Random
-    prompts: Prompts = field(default_factory=Prompts)
+    prompts: Prompts = field(default_factory=Prompts().without_demonstrations)
 
     def __post_init__(self) -> None:
         self.known = world.facts(known=True)

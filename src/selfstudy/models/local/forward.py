@@ -132,7 +132,8 @@ class Forward:
         config = self._model.config.get_text_config()
         given = getattr(config, "rope_parameters", None) or {}
         ropes = {str(one.get("rope_type")) for one in (given, *given.values()) if isinstance(one, dict)}
-        return self._cache_name == "past_key_values" and not ropes & _MOVING_ROPE and kept.fits(config)
+        with loading.computing(str(self._model.name_or_path)):
+            return self._cache_name == "past_key_values" and not ropes & _MOVING_ROPE and kept.fits(config)
 
     def _continues(self) -> bool:
         """Whether two rows that continue the same beginning get the logits that they get alone."""

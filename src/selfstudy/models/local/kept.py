@@ -117,7 +117,12 @@ class KeptCache(DynamicCache):  # type: ignore[misc]
 
 
 def fits(config: Any) -> bool:
-    """Whether all layers attend to keys and values, as a model's config tells transformers."""
+    """Whether all layers attend to keys and values, as a model's config tells transformers.
+
+    Windows that are none are for the model itself to fail at.
+    """
+    if (getattr(config, "sliding_window", None) or 1) < 1:
+        return False
     layers = DynamicCache(config=config).layers
     return bool(layers) and {type(layer) for layer in layers} <= {DynamicLayer, DynamicSlidingWindowLayer}
 
