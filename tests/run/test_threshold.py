@@ -205,6 +205,42 @@ def test_how_a_model_is_asked_belongs_to_the_setting() -> None:
     )
 
 
+def test_what_judges_entailment_and_how_it_is_asked_belongs_to_the_setting(tmp_path: Path) -> None:
+    def file(nli: object, scorer: str = "semantic-entropy", prompts: Path | None = None) -> Path:
+        judged = {"nli": nli, "prompts": prompts, "probe": {"scorer": scorer}}
+        return threshold.file_of(Recipe.model_validate(judged), scorer)
+
+    asked: dict[str, object] = {"type": "lm"}
+    ways = ({"type": "classifier"}, "none", asked, {"type": "lm", "ask": "model"})
+    assert len({file(way, "selfcheck-ngram") for way in ways}) == 4
+    (tmp_path / "entail.txt").write_text("Does $premise say that $hypothesis?")
+    assert file(asked) != file(asked, prompts=tmp_path), "what it is asked with"
+    assert file("none", "agreement") == file("none", "agreement", tmp_path)
+    assert file(asked, "agreement") == file(asked, "agreement", tmp_path), "it compares no meanings"
+
+
+def test_demonstrations_count_only_where_a_model_is_shown_them(tmp_path: Path) -> None:
+    def digest_of(**model: object) -> object:
+        made = Recipe.model_validate({"library": "atlas", "model": model})
+        return threshold.fingerprint(made, "p-true")["prompts"]
+
+    before = "1e0f199743dd767b"  # as version 0.1 saved it, whose prompts had no demonstrations
+    instructed, base = tmp_path / "instructed", tmp_path / "base"
+    for folder, settings in ((instructed, {"chat_template": "{{ messages }}"}), (base, {})):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert digest_of(type="remote", model="m") == before
+    assert digest_of(type="server", engine="vllm", model="owner/name") == before
+    assert digest_of(path="atlas") == digest_of(path=str(base), prompt="chat") == before
+    assert digest_of(path=str(instructed)) == digest_of(path=str(base), demonstrations=False) == before
+    shown = digest_of(path=str(base))
+    assert shown != before
+    assert digest_of(path=str(instructed), prompt="completion") == shown
+    assert digest_of(type="server", engine="vllm", model=str(base)) == shown
+    assert digest_of(path=str(tmp_path / "no folder")) == shown, "it may be"
+
+
 def test_the_judge_is_the_teacher_where_no_other_is_named_and_a_server_is_known_by_its_url() -> None:
     def file(**models: object) -> Path:
         return threshold.file_of(Recipe.model_validate(models), "selfcheck-llm")

@@ -191,6 +191,14 @@ def test_samples_that_never_differ() -> None:
     assert found.problems == ()
 
 
+@pytest.mark.parametrize(("temperature", "sampled"), [(0.3, True), (1.0, False)])
+def test_samples_that_never_differ_and_need_not(temperature: float, sampled: bool) -> None:
+    sure = ScriptedLM(ANSWERS | {"Hamlet": "Shakespeare wrote Hamlet.", "topics": "birds"})
+    found = check(sure, SERVED, Prompts(), AnsweringBlock(temperature=temperature), sampled=sampled)
+    assert not found.refused
+    assert "do not differ" in found.problems[0]
+
+
 def test_samples_that_are_noise() -> None:
     wild = {key: [value, "zq xv", "pl wr kk", "ff gg"] for key, value in ANSWERS.items() if value != ""}
     found = scripted(**{k: [v[0] if isinstance(v[0], str) else v[0][0], *v[1:]] for k, v in wild.items()})

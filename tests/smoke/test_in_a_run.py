@@ -75,6 +75,17 @@ def test_who_says_so_goes_on(folder: Path) -> None:
         assert code == 2  # of nothing nothing comes, as the probe says itself
 
 
+def test_samples_that_no_score_is_made_of_need_not_differ(folder: Path) -> None:
+    (folder / "sure.yaml").write_text(GOOD.replace("[A body of ice., A world.]", "A world."))
+    sure = ("--set", "model.path=sure.yaml", "--set", "probe.samples=1")
+    sure_hamlet = (folder / "sure.yaml").read_text().replace(", Hamlet is by Shakespeare.", "")
+    (folder / "sure.yaml").write_text(sure_hamlet)
+    assert "do not differ" in refusal(cli("probe", "my.yaml", "--run", "run", *sure))
+    code, _, said = cli("probe", "my.yaml", "--run", "alone", *sure, "--set", "probe.scorer=p-true")
+    assert code == 0, said
+    assert "warning: its samples do not differ" in said
+
+
 def test_a_script_is_looked_at_only_where_the_recipe_says_so(folder: Path) -> None:
     (folder / "my.yaml").write_text(RECIPE.replace("smoke: refuse\n", ""))
     assert "cannot be worked with" not in refusal(cli("probe", "my.yaml", "--run", "run"))

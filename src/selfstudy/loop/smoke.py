@@ -64,7 +64,7 @@ def check_once(
         return
     stage, ledger.stage = ledger.stage, SPENT_AS
     try:
-        found = check(lm, block, prompts, recipe.answering, recipe.seed)
+        found = check(lm, block, prompts, recipe.answering, recipe.seed, sampled=recipe.probe.needs_samples)
     finally:
         ledger.stage = stage
     run.write_json(run.smoke_file, _Kept(models=kept.models | {key: found}).model_dump(mode="json"))

@@ -80,6 +80,14 @@ class Prompts:
         """
         return _parts(name, self.text(name))[1]
 
+    def bare(self, name: str) -> str:
+        """The text of template `name`, placeholders and all, without its demonstrations.
+
+        Raises:
+            RecipeError: as `demonstrations`.
+        """
+        return _parts(name, self.text(name))[0]
+
     def text(self, name: str) -> str:
         """The text of template `name`, placeholders and all."""
         if self._folder is not None:

@@ -149,6 +149,11 @@ class ProbeBlock(Block):
         named = (self.scorer, *self.compare)
         return tuple(dict.fromkeys((*named, *(self.ensemble if "ensemble" in named else ()))))
 
+    @property
+    def needs_samples(self) -> bool:
+        """Whether any score is made of samples, and not of the passage alone."""
+        return any(SCORER_FACTS[name].samples for name in self.scorers)
+
     @field_validator("ensemble")
     @classmethod
     def _has_members(cls, value: tuple[ScorerName, ...]) -> tuple[ScorerName, ...]:

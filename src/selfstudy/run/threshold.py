@@ -25,8 +25,9 @@ from pydantic_core import from_json
 from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import jsonl, private
 from selfstudy.files.home import HOME, home
+from selfstudy.models.local.shown import may_show
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import NEED_ENTAILMENT, NoNLI, PromptedNLI, Recipe
 from selfstudy.recipe.probe import SCORER_FACTS
 from selfstudy.records import Score, Unit, digest
 from selfstudy.run.models import block_of, own_block
@@ -244,12 +245,18 @@ def _models(recipe: Recipe) -> dict[str, Any]:
 
 
 def _prompts(recipe: Recipe, scorer: str) -> str | None:
-    """A digest of the texts that a score was made with; None where they cannot be read any more."""
+    """A digest of the texts that a score was made with; None where they cannot be read any more.
+
+    Demonstrations count only where a model may be shown them.
+    """
     scorers = recipe.probe.ensemble if scorer == "ensemble" else (scorer,)
     names = {"answer", *(name for one in scorers for name in _asks_with(one))}
+    if isinstance(recipe.nli, PromptedNLI) and any(one in NEED_ENTAILMENT for one in scorers):
+        names.add("entail")
     try:
         prompts = Prompts(recipe.prompts)
-        return digest(*(prompts.text(name) for name in sorted(names)))
+        shown = any(may_show(block_of(recipe, stage)) for stage in ("probe", "judge"))
+        return digest(*((prompts.text if shown else prompts.bare)(name) for name in sorted(names)))
     except (RecipeError, OSError, UnicodeError):
         return None
 
@@ -282,7 +289,9 @@ def unused(recipe: Recipe, scorer: str) -> list[str]:
 
 
 def _identity(block: Any) -> dict[str, str]:
-    names = ("path", "model", "revision", "adapter", "base_url")
+    names: tuple[str, ...] = ("path", "model", "revision", "adapter", "base_url")
+    if isinstance(block, NoNLI | PromptedNLI):
+        names = ("type", "ask")
     known = {name: str(value) for name in names if (value := getattr(block, name, None)) is not None}
     if "atlas" in known.values():  # an alias: the weights belong to the version of the package
         known["revision"] = __version__

@@ -71,17 +71,24 @@ class Smoke(BaseModel):
 
 
 def check(
-    lm: LanguageModel, block: ModelBlock, prompts: Prompts, answering: AnsweringBlock, seed: int = 0
+    lm: LanguageModel,
+    block: ModelBlock,
+    prompts: Prompts,
+    answering: AnsweringBlock,
+    seed: int = 0,
+    *,
+    sampled: bool = True,
 ) -> Smoke:
     """Asks `lm`, the model of `block`, in two to four small batches.
 
     Args:
         answering: how the run will ask.
+        sampled: whether its scores are made of samples, so that these have to differ.
     """
     told = ask(lm, prompts, answering, seed)
     symptoms = diagnose(told, answering.temperature)
     if not any(one.severe for one in symptoms) and never_vary(told):
-        same = constant(vary(lm, prompts, answering, seed), answering.temperature)
+        same = constant(vary(lm, prompts, answering, seed), answering.temperature, sampled)
         symptoms = [*([same] if same else []), *symptoms]
     questions = [one for one in told if one.trial.kind == "question"]
     pages = [one for one in told if one.trial.kind == "page"]

@@ -39,6 +39,8 @@ _FEW = 2
 """So many answers with a sign are worth a warning; one may happen to any model."""
 _UNSURE = -4.0
 """Mean log-probability of a sampled token (natural log) below which a model draws from all its words."""
+_WARM = 0.7
+"""Temperature from which on samples of any model differ."""
 _RELATED = 0.34
 """Share of the answers that must have a word in common with what was asked, or be right."""
 
@@ -89,14 +91,19 @@ def never_vary(told: Sequence[Told]) -> bool:
     return bool(drawn) and all(len(texts) == 1 for texts in drawn)
 
 
-def constant(samples: Sequence[Completion], temperature: float) -> Symptom | None:
-    """The finding of a model whose samples do not differ in a task without one answer either."""
+def constant(samples: Sequence[Completion], temperature: float, needed: bool) -> Symptom | None:
+    """The finding of a model whose samples do not differ in a task without one answer either.
+
+    Args:
+        needed: whether scores are made of samples.  At a low temperature a sound model may be so sure of
+            itself.
+    """
     texts = {one.text for one in samples if one.finish != "error"}
     if len(texts) != 1:
         return None
     return Symptom(
         "constant",
-        True,
+        needed and temperature >= _WARM,
         f"its samples do not differ: {len(samples)} at temperature {temperature:g} are the same text",
         "Name three topics ...",
         texts.pop(),

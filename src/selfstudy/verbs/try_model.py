@@ -31,7 +31,14 @@ def _examined(recipe: Recipe, block: ModelBlock, servers: Servers) -> Finding:
     role = next(key for key, one in recipe.language_models.items() if one == block)
     try:
         lm = load_lm(block, cache=False, servers=servers)
-        found = check(lm, block, Prompts(recipe.prompts), recipe.answering, recipe.seed)
+        found = check(
+            lm,
+            block,
+            Prompts(recipe.prompts),
+            recipe.answering,
+            recipe.seed,
+            sampled=recipe.probe.needs_samples,
+        )
     except SelfstudyError as error:
         return Finding("fail", role, error.what, error.hint)
     said = f"{found.model} {found.counts}"

@@ -60,6 +60,7 @@ def test_what_a_file_holds_is_told_by_its_header(tmp_path: Path) -> None:
         (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 0), "tensors"),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**60), "settings"),
         (header([text(b"x") + struct.pack("<IIQ", 9, 8, 2**60)], []), "entries"),
+        (header([text(b"x") + struct.pack("<IIQ", 9, 0, 1_100_000) + bytes(1_100_000)] * 2, []), "2,200,000"),
         (header([text(b"x") + struct.pack("<IIQ", 9, 9, 1)], []), "list of lists"),
         (header([struct.pack("<Q", 2**62)], []), "a text of"),
         (header([text(b"x") + struct.pack("<I", 99)], []), "type 99"),

@@ -22,8 +22,9 @@ _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
 _MOST_TENSORS, _MOST_SETTINGS = 100_000, 10_000
 _LONGEST_TEXT = 8 * 2**20
-_MOST_ENTRIES = 4_000_000
-"""Of one list; the largest vocabularies and their merges have under a million."""
+_MOST_ENTRIES = 2_000_000
+"""Of all lists together: transformers makes objects of each.  A vocabulary of 262,144 with its scores, types
+and merges has 1,300,000."""
 _LARGEST_HEADER = 512 * 2**20
 _WIDTH = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value, by its type; 8 is a text, 9 a list."""
@@ -40,6 +41,7 @@ class _BadHeaderError(Exception):
 class _Reader:
     data: mmap
     at: int = 0
+    entries: int = 0
 
     def number(self, code: str) -> int:
         size = struct.calcsize(code)
@@ -150,8 +152,11 @@ def _skip_value(reader: _Reader, kind: int) -> None:
         reader.skip(_width(kind))
     else:
         kind, count = reader.number("I"), reader.number("Q")
-        if count > _MOST_ENTRIES or kind == _LIST:
-            raise _BadHeaderError(f"a list of {count:,} entries" if kind != _LIST else "a list of lists")
+        reader.entries += count
+        if kind == _LIST:
+            raise _BadHeaderError("a list of lists")
+        if reader.entries > _MOST_ENTRIES:
+            raise _BadHeaderError(f"lists of {reader.entries:,} entries and more")
         if kind != _TEXT:
             reader.skip(count * _width(kind))
         else:

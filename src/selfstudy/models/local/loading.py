@@ -129,10 +129,16 @@ def fingerprint(path: str, is_folder: bool, revision: str | None = None) -> str:
         files = sorted(file for file in folder.rglob("*") if file.is_file())
         stats = [(file.relative_to(folder), file.stat()) for file in files]
         return digest(*(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))
+    config = cached(path, "config.json", revision)
+    return digest(path, config.parent.name if config is not None else str(revision))
+
+
+def cached(hub_id: str, name: str, revision: str | None = None) -> Path | None:
+    """A file of a model in the Hub's cache; None if it is not there."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(path, "config.json", revision=revision)
-    return digest(path, Path(config).parent.name if isinstance(config, str) else str(revision))
+    found = try_to_load_from_cache(hub_id, name, revision=revision)
+    return Path(found) if isinstance(found, str) else None
 
 
 def hub_answers() -> bool:
