@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from selfstudy import Run
+from selfstudy.recipe.file import load_recipe
 from tests.stories.small import cli, refusal
 
 MUTE = "{'.': ''}"
@@ -49,6 +51,40 @@ def test_refused_before_anything_is_asked_and_mended_in_the_same_folder(folder: 
     with Run.open(folder / "run", write=False) as run:
         assert run.round(1).finished("probe")
         assert set(json.loads(run.usage_file.read_text())["stages"]) == {"smoke", "probe"}
+
+
+def test_mended_where_the_library_has_a_file_that_is_skipped(folder: Path) -> None:
+    (folder / "pages").mkdir()
+    (folder / "pages/comet.md").write_text("# Comet\n\nA comet is a body of ice.\n")
+    (folder / "pages/odd.xyz").write_bytes(b"\x00\x01")
+    (folder / "my.yaml").write_text(RECIPE + "library: pages\n")
+    refusal(cli("probe", "my.yaml", "--run", "run"))
+    assert [one.name for one in (folder / "run/rounds/1").iterdir()] == ["skipped.jsonl"]
+    code, _, said = cli("probe", "my.yaml", "--run", "run", "--set", "model.path=good.yaml")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("deletions", range(4))
+def test_mending_that_is_killed_is_gone_on_with(
+    folder: Path, deletions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal(cli("probe", "my.yaml", "--run", "run"))
+    left = [deletions]
+    unlink = Path.unlink
+
+    def unlink_until_killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name in ("usage.json", "timings.json", "smoke.json", "recipe.yaml"):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        unlink(path, missing_ok)
+
+    mended = load_recipe(folder / "my.yaml", ["model.path=good.yaml"])
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", unlink_until_killed)
+        Run.create_or_resume(folder / "run", mended).close()
+    with Run.create_or_resume(folder / "run", mended) as run:
+        assert run.recipe == mended
 
 
 def test_not_again_in_the_same_run(folder: Path) -> None:

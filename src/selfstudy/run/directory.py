@@ -37,7 +37,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock, own, private
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
-from selfstudy.records import Failure, TrainedArm
+from selfstudy.records import Failure, Skipped, TrainedArm
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles, require_writer
@@ -134,6 +134,7 @@ class Run:
             if is_run(path) and not _begun_afresh(path, recipe):
                 _check_same(path, recipe)
             else:
+                run.smoke_file.unlink(missing_ok=True)
                 jsonl.replace(run.provenance_file, jsonl.encode(provenance(recipe)), path)
                 jsonl.replace(run.recipe_file, to_yaml(recipe).encode(), path)
             run._repair()
@@ -394,6 +395,8 @@ def _began(path: Path) -> bool:
     """Whether a kill while a run was begun left this, so that it is nobody's."""
     if path.name == Run.lock_file:
         return lock.is_lock(path)
+    if path.name == Run.smoke_file:
+        return own.is_run(path.parent)
     if path.name == Run.provenance_file:
         return own.is_run(path.parent) or own.is_torn_file(path)
     return path.suffix == own.UNFINISHED  # somebody's or not, such a name is not written to
@@ -422,18 +425,24 @@ _DAMAGED = "restore it from a backup, or delete it and give the command that wro
 def _begun_afresh(path: Path, recipe: Recipe) -> bool:
     """Clears a run of another recipe in which only its models were looked at, to mend what they lack.
 
-    The recipe goes last: after a kill the run is as it was, or nobody's.
+    The recipe goes last, but for what the smoke check found, which whoever begins a run deletes: after a kill
+    the run is as it was, or nobody's.
     """
     names = {found.name for found in path.iterdir()}
     inside = sorted((path / Run.rounds_folder).rglob("*"), reverse=True)
-    if Run.smoke_file not in names or not names <= _BEFORE_WORK or any(map(Path.is_file, inside)):
+    skipped = [found for found in inside if found.name == Skipped.file]
+    work = any(found.is_file() for found in inside if found not in skipped)
+    if Run.smoke_file not in names or not names <= _BEFORE_WORK or work:
         return False
     if not changed_keys(_stored_recipe(path), recipe):
         return False
-    for folder in (*inside, *(path / name for name in names if name == Run.rounds_folder)):
+    for file in skipped:
+        file.unlink()
+    folders = [found for found in inside if found not in skipped]
+    for folder in (*folders, *(path / name for name in names if name == Run.rounds_folder)):
         folder.rmdir()
-    last = (Run.smoke_file, Run.recipe_file)
-    for name in (*(names - {*last, Run.rounds_folder, Run.lock_file, Run.provenance_file}), *last):
+    kept = {Run.recipe_file, Run.smoke_file, Run.rounds_folder, Run.lock_file, Run.provenance_file}
+    for name in (*(names - kept), Run.recipe_file):
         (path / name).unlink()
     return True
 

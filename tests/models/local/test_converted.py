@@ -55,10 +55,15 @@ def test_a_conversion_that_fails_or_was_killed_leaves_nothing(file: Path) -> Non
         (folder / "half").write_bytes(b"x")
         raise ModelError("it cannot be read", "copy it again")
 
+    def unreadable(folder: Path) -> None:
+        raise OSError("its tokenizer cannot be made")
+
     room = made_of(file, []).parent
     file.write_bytes(b"other weights")
     with pytest.raises(ModelError, match="cannot be read"):
         converted.conversion(file, "1", 100, fail, [].append)
+    with pytest.raises(OSError, match="its tokenizer"):  # the folder is not to blame
+        converted.conversion(file, "1", 100, unreadable, [].append)
     killed = room / f"abc-{2**22 + 1}.tmp"  # no process has this number
     own.make(killed)
     made_of(file, [])
@@ -73,6 +78,10 @@ def test_what_was_not_used_for_longest_goes(file: Path, monkeypatch: pytest.Monk
         folders.append(made_of(file, []))
         os.utime(folders[-1] / own.MARK, (number, number))
     assert [one.exists() for one in folders] == [False, True, True]
+    for number in range(2):
+        file.write_bytes(b"x" * (100 + number))
+        folders.append(made_of(file, []))
+    assert [one.exists() for one in folders] == [False, False, False, True, True], "used today"
 
 
 def test_a_disk_without_room_is_told_before(file: Path) -> None:

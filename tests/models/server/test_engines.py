@@ -87,6 +87,15 @@ def test_a_base_model_gets_the_template_of_plain_text(
     assert weights_of(block) == LocalModel(path=str(file.parent)), "the same file is what is taught"
 
 
+def test_a_link_is_looked_at_and_what_cannot_be_read_is_left_to_the_engine(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    link, block = tmp_path / "models" / "m.gguf", ServerModel(engine="llama-cpp", model="m.gguf")
+    link.symlink_to(tmp_path / "elsewhere.gguf")
+    for content, found in ((b"GGUF\3" + bytes(19), False), (b"GGUF\x63" + bytes(19), True)):
+        (tmp_path / "elsewhere.gguf").write_bytes(content)
+        assert starting._has_template(block, link) == found
+
+
 def test_command_line_of_llama_cpp_python() -> None:
     assert line(LLAMA_CPP_PYTHON) == (
         "python -m llama_cpp.server --model org/model --model_alias org/model --host 127.0.0.1 --port 4321 "

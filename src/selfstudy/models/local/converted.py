@@ -1,8 +1,8 @@
 """Model files in another format, converted once into a folder of ours and read from there afterwards.
 
 The folders lie in the user's cache, closed to others, one for each state of a file (path, size, time, and the
-version of what converts it).  Beyond LIMIT bytes those that were not used for longest go.  Knows nothing of
-formats.
+version of what converts it).  Beyond LIMIT bytes those that were not used for longest go, but none that was
+used within a day: two large models of one run would take turns.  Knows nothing of formats.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selfstudy.errors import ModelError, RunError
@@ -20,6 +21,8 @@ from selfstudy.records import digest
 
 LIMIT = 40 * 10**9
 """Bytes of all conversions together; the newest stays, whatever its size."""
+_IN_USE = 86_400.0
+"""Seconds within which a conversion that was used is kept, whatever they take together."""
 _SPARE = 10**9
 """Bytes of the disk that are left free."""
 Make = Callable[[Path], None]
@@ -41,7 +44,7 @@ def conversion(file: Path, version: str, size: int, make: Make, say: Say) -> Pat
     room = cache_folder().absolute() / "converted"
     state = file.stat()
     folder = room / digest(str(file.resolve()), str(state.st_size), str(state.st_mtime_ns), version)
-    try:
+    with _as_trouble_of(room, file):
         if own.check(folder) and own.is_marked(folder):
             os.utime(folder / own.MARK)
             return folder
@@ -52,33 +55,42 @@ def conversion(file: Path, version: str, size: int, make: Make, say: Say) -> Pat
                 f"{file} is converted once, into {size / 1e9:.1f} GB, and {room} has no room for it",
                 "free some, or let $SELFSTUDY_HOME name a folder on a larger disk",
             )
-        say(f"{file.name}: converting it, once; that may take some minutes")
-        began = time.monotonic()
-        _publish(make, folder)
-        say(f"{file.name}: converted once, in {time.monotonic() - began:.0f} s; kept in {folder}")
+        temporary = folder.with_name(f"{folder.name}-{os.getpid()}{own.UNFINISHED}")
+        own.remove(temporary)
+        own.make(temporary)
+    say(f"{file.name}: converting it, once; that may take some minutes")
+    began = time.monotonic()
+    try:
+        make(temporary)  # what fails here is the file's trouble
+        with _as_trouble_of(room, file):
+            _publish(temporary, folder)
+    finally:
+        with _as_trouble_of(room, file):
+            own.remove(temporary)
+    say(f"{file.name}: converted once, in {time.monotonic() - began:.0f} s; kept in {folder}")
+    with _as_trouble_of(room, file):
         _evict(room, folder)
+    return folder
+
+
+@contextmanager
+def _as_trouble_of(room: Path, file: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, RunError) as error:
         raise ModelError(
             f"{file} cannot be converted in {room}: {error}", "let $SELFSTUDY_HOME name another folder"
         ) from None
-    return folder
 
 
-def _publish(make: Make, folder: Path) -> None:
+def _publish(temporary: Path, folder: Path) -> None:
     """Another process may do the same at the same time: who ends first has made it."""
-    temporary = folder.with_name(f"{folder.name}-{os.getpid()}{own.UNFINISHED}")
-    own.remove(temporary)
-    own.make(temporary)
+    private.close_tree(temporary)
     try:
-        make(temporary)
-        private.close_tree(temporary)
-        try:
-            temporary.replace(folder)
-        except OSError:
-            if not own.is_marked(folder):
-                raise
-    finally:
-        own.remove(temporary)
+        temporary.replace(folder)
+    except OSError:
+        if not own.is_marked(folder):
+            raise
 
 
 def _tidy(room: Path) -> None:
@@ -93,7 +105,7 @@ def _evict(room: Path, newest: Path) -> None:
     left = LIMIT - _size(newest)
     for folder in _by_use(room, newest):
         left -= _size(folder)
-        if left < 0:
+        if left < 0 and time.time() - _used(folder) > _IN_USE:
             own.remove(folder)
 
 
@@ -101,7 +113,11 @@ def _by_use(room: Path, newest: Path) -> Iterator[Path]:
     """Our folders but one, last used first."""
     found = [one for one in room.iterdir() if one != newest and own.is_marked(one)]
     done = [one for one in found if one.suffix != own.UNFINISHED]
-    yield from sorted(done, key=lambda one: -(one / own.MARK).stat().st_mtime)
+    yield from sorted(done, key=lambda one: -_used(one))
+
+
+def _used(folder: Path) -> float:
+    return (folder / own.MARK).stat().st_mtime
 
 
 def _size(folder: Path) -> int:

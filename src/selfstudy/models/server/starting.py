@@ -179,7 +179,13 @@ def _merge(block: ServerModel, adapter: Path) -> Path:
 
 
 def _has_template(block: ServerModel, file: Path) -> bool:
-    return any("template" in name for name in block.args) or gguf.has_template(file)
+    """Whether one is given, or the file brings it; a file that cannot be read is left to the engine."""
+    if any("template" in name for name in block.args):
+        return True
+    try:
+        return gguf.has_template(file.resolve())  # the user named it, be it a link
+    except ModelError:
+        return True
 
 
 def _plain_template() -> tuple[Path, Path]:
