@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from selfstudy.recipe import DistillBlock, SFTBlock
@@ -11,7 +12,7 @@ from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import gaps_to_teach, judged_questions
 from selfstudy.teach.lesson import Lesson
 
-from .lessons import NAMES, PROMPTS, make_round, prepared, recipe, reference
+from .lessons import NAMES, PROMPTS, make_round, prepared, question, recipe, reference
 
 
 def test_reading_is_rehearsed_from_pages_with_another_answer(tmp_path: Path) -> None:
@@ -37,6 +38,21 @@ def test_its_pages_are_those_of_known_questions_and_of_every_other_gap(tmp_path:
     assert len(gaps) == 4
     assert len({e.question_id for e in found}) == 2
     assert {e.question_id for e in found} < {gap.question.id for gap in gaps}
+
+
+def test_a_page_of_several_questions_is_in_one_half_with_all_of_them(tmp_path: Path) -> None:
+    kinds: dict[str, VerdictKind] = {**dict.fromkeys(NAMES, "unknown"), "Nepal": "known"}
+    everything = judged_questions(make_round(tmp_path / "run", kinds, recipe()))
+    together = {question(name) for name in ("Peru", "Chile", "Nepal")}
+    some = [q for q in everything if q.question.text in together]
+    shared = " ".join(q.document for q in some)
+    everything = [replace(q, document=shared) if q in some else q for q in everything]
+    gaps, read = gaps_to_teach(everything), set()
+    for seed in range(4):
+        r = recipe().model_copy(update={"seed": seed})
+        found = {e.question_id for e in rehearsal.swapped(Lesson(r, PROMPTS, gaps, everything, {}), 100)}
+        read.add(len(found & {q.question.id for q in some}))
+    assert read == {0, 3}
 
 
 def test_neutral_examples_are_the_models_own(tmp_path: Path) -> None:

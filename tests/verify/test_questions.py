@@ -57,6 +57,17 @@ def test_pages_that_reading_was_rehearsed_with_are_no_test(round_: Round) -> Non
     assert len([i for i in plan(round_, None) if i.target == "gap" and i.wording == "original"]) == GAPS
 
 
+def test_nor_is_a_page_that_was_rehearsed_for_another_question(round_: Round) -> None:
+    other, *records = town(3, "known", "Town{}: who is its mayor?")
+    round_.append([other, *records])
+    round_.append(
+        [Example(prompt=chat("Read."), completion="It is A.", question_id=other.id, kind="swapped")]
+    )
+    asked = {i.asked for i in plan(round_, None) if i.target == "reading"}
+    assert "What is the mayor of Town4?" in asked
+    assert "What is the mayor of Town3?" not in asked
+
+
 def test_a_wording_trained_for_another_question_is_no_test(round_: Round) -> None:
     other = Question(text="Who leads Town0?")
     round_.append([other, Rewording(question_id=other.id, text="Who is mayor of Town0?", use="train")])

@@ -17,7 +17,9 @@ from selfstudy.teach.wordings import same_answer
 def with_mixed_targets(
     examples: Sequence[Example], lm: HasWeights, block: DistillBlock, limit: int, seed: int
 ) -> tuple[list[Example], dict[str, str]]:
-    """The examples without teachers, those of gaps with a mixed text; and why some were left out, by id.
+    """The examples, those of gaps with a mixed text and no teacher; and why some were left out, by id.
+
+    What is only to stay as it was keeps its teacher.
 
     Args:
         examples: as `examples.examples` makes them with what the frozen model reads.
@@ -46,9 +48,9 @@ def with_mixed_targets(
         }
     names = {e.id for e in open_}
     kept = [
-        Example(
-            **e.model_dump(exclude={"id", "completion", "teacher"}), completion=texts.get(e.id, e.completion)
-        )
+        Example(**e.model_dump(exclude={"id", "completion", "teacher"}), completion=texts[e.id])
+        if e.id in texts
+        else e
         for e in examples
         if e.id not in names or e.id in texts
     ]

@@ -3,7 +3,8 @@
     swapped   a page in which the answer is another one, which is to be given: who does not read is wrong
     neutral   what the built-in prompts demonstrate: there the model is to stay as it was
 
-Pages of known questions that are trained, and of every other gap: verify asks for reading from the others.
+Pages of known questions that are trained, and every other page of gaps: verify asks for reading from the
+others.  A page that several questions share is in one half with all of them.
 Knows nothing of training.
 """
 
@@ -50,9 +51,15 @@ def swapped(lesson: Lesson, count: int) -> list[Example]:
 def _pages(lesson: Lesson) -> list[JudgedQuestion]:
     """Questions whose pages verify does not ask for reading from."""
     readable = [q for q in lesson.everything if q.document and q.read_target]
-    names = [gap.question.id for gap in lesson.gaps]
-    half = set(random.Random(f"{lesson.recipe.seed}:pages").sample(names, len(names))[1::2])
-    return [q for q in readable if q.question.id in half or (q.verdict.kind == "known" and not q.held_out)]
+    gaps = {gap.question.id for gap in lesson.gaps}
+    pages = list(dict.fromkeys(gap.document for gap in lesson.gaps))
+    tested = set(random.Random(f"{lesson.recipe.seed}:pages").sample(pages, len(pages))[::2])
+    return [
+        q
+        for q in readable
+        if q.document not in tested
+        if q.question.id in gaps or (q.verdict.kind == "known" and not q.held_out)
+    ]
 
 
 def neutral(lesson: Lesson, count: int) -> list[Example]:

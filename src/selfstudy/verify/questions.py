@@ -180,23 +180,32 @@ def _general(round_: Round, split: Split, taken: int) -> list[PlannedCheck]:
 def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:
     """The cases whose evidence is there, with its text; at most as many as the recipe asks for.
 
-    Without those of pages that any round has rehearsed reading with.
+    Without those of pages that any round has rehearsed reading with, for whatever question.
     """
-    rehearsed = {
-        e.question_id
-        for one in round_.run.rounds
-        if one.number <= round_.number
-        for e in one.iter(Example)
-        if e.kind == "swapped"
-    }
-    pages_used = {c.reference.evidence_id for c in cases if c.question.id in rehearsed}
-    cases = [c for c in cases if c.reference.evidence_id not in pages_used]
     wanted = {c.reference.evidence_id for c in cases}
     first = round_.run.round(1)
     found = {**first.by_id(Evidence, wanted), **round_.by_id(Evidence, wanted)}
-    pages = {name: text.under_title(passage.title, passage.text) for name, passage in found.items()}
+    rehearsed = _rehearsed(round_)
+    pages = {name: _page(passage) for name, passage in found.items() if _page(passage) not in rehearsed}
     some = [c for c in cases if c.reference.evidence_id in pages]
     return [(c, pages[c.reference.evidence_id]) for c in _sample(some, round_.run.recipe, "reading")]
+
+
+def _rehearsed(round_: Round) -> set[str]:
+    """The pages that this and earlier rounds rehearsed reading with; two questions may have one."""
+    pages: set[str] = set()
+    for one in round_.run.rounds:
+        names = {e.question_id for e in one.iter(Example) if e.kind == "swapped"}
+        if names and one.number <= round_.number:
+            read = {v.reference_id for v in one.iter(Verdict) if v.question_id in names}
+            used = {r.evidence_id for r in one.by_id(Reference, read).values()}
+            pages |= {_page(passage) for passage in one.by_id(Evidence, used).values()}
+    return pages
+
+
+def _page(passage: Evidence) -> str:
+    """What a prompt shows of it."""
+    return text.under_title(passage.title, passage.text)
 
 
 def _cases(round_: Round, key: AnswerKey | None) -> list[_Case]:
