@@ -128,6 +128,22 @@ def test_a_script_is_looked_at_only_where_the_recipe_says_so(folder: Path) -> No
     assert not (folder / "run/smoke.json").exists()
 
 
+def test_who_reads_is_looked_at_before_the_probe(folder: Path) -> None:
+    (folder / "pages").mkdir()
+    (folder / "pages/a.txt").write_text("A comet is a body of ice.")
+    (folder / "my.yaml").write_text(
+        RECIPE.replace("script", "good", 1).replace("path: script", "path: good")
+        + "library: pages\nnli: none\ngather: {reader: {type: scripted, path: script.yaml}}\n"
+    )
+    good = ("--run", "run", "--set", "model={type: scripted, path: good.yaml}")
+    message = refusal(cli("probe", "my.yaml", *good))
+    assert "script.yaml" in message
+    assert "answers are empty" in message
+    assert not [one for one in (folder / "run/rounds/1").iterdir() if one.name != "skipped.jsonl"]
+    code, _, said = cli("probe", "my.yaml", *good, "--set", "gather.reader.path=good.yaml")
+    assert code == 0, said
+
+
 def test_the_doctor_asks_too(folder: Path) -> None:
     code, shown, _ = cli("doctor", "my.yaml", "--ask")
     assert code == 1

@@ -12,11 +12,20 @@ import pytest
 from selfstudy import ScriptedLM, learn
 from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ProbeBlock, Recipe, RemoteModel, TeachBlock, VerifyBlock
+from selfstudy.recipe import (
+    Ask,
+    LocalModel,
+    ProbeBlock,
+    PromptedNLI,
+    Recipe,
+    RemoteModel,
+    TeachBlock,
+    VerifyBlock,
+)
 from selfstudy.records import Chat, Document
 from selfstudy.run import Run
 from selfstudy.teach.pairs import TAUGHT_SAMPLES
-from selfstudy.verbs.estimate import Work, estimate
+from selfstudy.verbs.estimate import RIGHT, Work, estimate
 from selfstudy.verbs.measuring import Measured, Speed, Training
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
@@ -48,7 +57,37 @@ def test_counts_by_hand() -> None:
     assert (
         read.prompt == words(Prompts().chat("read", document="", question="a b c d e f g h i j k l m")) + 40
     )
-    assert found["verify read"].chats == pytest.approx(2 * (10 * 0.5 + 10 * 0.35 * 0.5))
+    assert found["verify read"].chats == pytest.approx((2 + 2) * (10 * 0.5 + 10 * 0.35 * 0.5))  # 2 repeats
+
+
+def test_general_facts_and_repeats_are_counted(tmp_path: Path) -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(f'{{"question": "What is {i}?", "answer": "It is {i}."}}\n' for i in range(30)))
+
+    def answers(model: str, **verify: Any) -> tuple[float, float]:
+        made = Recipe(model=LocalModel(path=model), library="x", probe=block, verify=VerifyBlock(**verify))
+        found = asked(made, documents)
+        facts = found.get("teach answer")
+        return facts.chats if facts else 0, found["verify answer"].chats
+
+    gaps, known = 20 * 0.5, 20 * 0.35 * 0.5
+    once = 2 * (gaps * 2 + known)  # two more wordings
+    assert answers("atlas", repeats=0) == (64, pytest.approx(once))
+    assert answers("atlas") == (64, pytest.approx(once + 2 * (gaps + known)))
+    assert answers("m", repeats=0, max_questions=2)[0] == 0  # its own are enough
+    held = 30 * RIGHT * 0.5
+    assert answers("m", repeats=0, known_questions=str(own)) == (30, pytest.approx(once + 2 * held))
+    facts, tested = answers("m", repeats=0)
+    assert facts > 300
+    assert tested == pytest.approx(once + 2 * min(facts * RIGHT * 0.5, 150 - known))
+
+
+def test_what_judging_by_prompt_asks_is_said_to_be_left_out() -> None:
+    found = estimate(Recipe(nli=PromptedNLI()), [], Prompts(), words)
+    assert any("nli: lm" in one for one in found.assumed)
+    assert not any("nli: lm" in one for one in estimate(Recipe(), [], Prompts(), words).assumed)
 
 
 def test_what_checks_questions_is_counted() -> None:
@@ -100,7 +139,8 @@ def test_a_phase_after_another_asks_the_model_again() -> None:
     def answers(**teach: Any) -> list[Work]:
         made = Recipe(library="x", probe=block, teach=TeachBlock.model_validate(teach))
         works = estimate(made, documents, Prompts(), words).works
-        return [work for work in works if (work.stage, work.kind) == ("teach", "answer")]
+        asked = [work for work in works if (work.stage, work.kind) == ("teach", "answer")]
+        return [work for work in asked if work.each > 1]  # not general facts
 
     assert answers(method="sft") == answers(method="dpo") == []
     (after,) = answers(method="sft+dpo", wordings=2)
@@ -126,7 +166,7 @@ def test_what_is_beside_asking_takes_time_too() -> None:
         probe=block,
         gather={"samples": 2},
         teach={"wordings": 0, "heldout_wordings": 0, "sft": {"epochs": 3}},
-        verify={"samples": 3},
+        verify={"samples": 3, "repeats": 0},
     )
     speeds = {kind: Speed(1e9, 9.0) for kind in ("answer", "read", "question")}  # the model takes no time
     measured = Measured(

@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, PromptedNLI, Recipe
+from selfstudy.recipe import ModelBlock, PromptedNLI, Recipe, ServerModel
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -110,23 +110,36 @@ class Resources:
         """
         from selfstudy.models import Models
 
-        lm = self._asked(round_, stage)
         if stage in ("probe", "gather"):  # what is taught need not have answered before
             self.smoke_check(round_, stage)
-        return Models(lm, self.nli, self.embedder, self.judge)
+        return Models(self._asked(round_, stage), self.nli, self.embedder, self.judge)
 
     def smoke_check(self, round_: Round, stage: str) -> None:
         """Whether the model that a stage asks can be worked with; its notes are told once a session.
 
+        Before hours of probing also whether the one that will read can: it is let go of again, for it may
+        take memory that the probe needs.
+
         Raises:
             ModelError: it cannot.
         """
+        reader = block_of(self.recipe, "gather")
+        if stage == "probe" and self.recipe.library is not None and reader not in self._checked:
+            self.smoke_check(round_, "gather")
+            if reader not in (block_of(self.recipe, "probe"), own_block(self.recipe, "judge")):
+                self._let_go(round_, reader)
         block = block_of(self.recipe, stage)
         if not self.run.writable or block in self._checked:
             return
-        lm = self._asked(round_, stage)
-        check_once(self.run, block, lm, self.prompts, self.language_models.ledger, self.reporter.note)
+        ledger, note = self.language_models.ledger, self.reporter.note
+        check_once(self.run, block, lambda: self._asked(round_, stage), self.prompts, ledger, note)
         self._checked.append(block)
+
+    def _let_go(self, round_: Round, reader: ModelBlock) -> None:
+        student = standing.standing(round_) if reader == self.recipe.model else None
+        self.language_models.forget(reader, student)
+        if isinstance(reader, ServerModel):
+            self.servers.stop(reader.weights or reader.model)
 
     def _asked(self, round_: Round, stage: str) -> LanguageModel:
         """The model that a stage asks, with what it has learned."""

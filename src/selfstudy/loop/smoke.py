@@ -38,7 +38,7 @@ class _Kept(BaseModel):
 def check_once(
     run: Run,
     block: ModelBlock,
-    lm: LanguageModel,
+    lm: Callable[[], LanguageModel],
     prompts: Prompts,
     ledger: Ledger,
     note: Callable[[str], object],
@@ -47,6 +47,7 @@ def check_once(
 
     Args:
         run: open for writing.
+        lm: loads it; called only if it has to be asked.
         note: told of a model that is not refused, a line at a time.
 
     Raises:
@@ -64,7 +65,7 @@ def check_once(
         return
     stage, ledger.stage = ledger.stage, SPENT_AS
     try:
-        found = check(lm, block, prompts, recipe.answering, recipe.seed, sampled=recipe.probe.needs_samples)
+        found = check(lm(), block, prompts, recipe.answering, recipe.seed, sampled=recipe.probe.needs_samples)
     finally:
         ledger.stage = stage
     run.write_json(run.smoke_file, _Kept(models=kept.models | {key: found}).model_dump(mode="json"))

@@ -20,13 +20,25 @@ from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ModelBlock, PhaseBlock, Recipe, RemoteModel, ServerModel, name_of
+from selfstudy.recipe import (
+    Ask,
+    ModelBlock,
+    PhaseBlock,
+    PromptedNLI,
+    Recipe,
+    RemoteModel,
+    ServerModel,
+    name_of,
+)
+from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
 from selfstudy.verbs.measuring import QUESTION, Measured, spread
+from selfstudy.verify import general
+from selfstudy.verify.again import MOST
 
 ANSWER_TOKENS = 24.0
 """Assumed length of an answer in one sentence; half of a longer limit is not reached in practice."""
@@ -40,6 +52,8 @@ LOOKS = 1.3
 """Assumed passages read per question until one has the answer."""
 CHECKS = 1.5
 """Assumed wordings checked per wording kept."""
+RIGHT = 0.6
+"""Assumed share of general facts that a model answers right; of the built-in ones atlas-lm knows none."""
 SENTENCES = 1.5
 """Assumed sentences of an answer."""
 
@@ -175,6 +189,31 @@ class _Plan:
         return self.questions * (KNOWN if self.measured.known is None else self.measured.known)
 
     @property
+    def tested(self) -> float:
+        """Known questions of its own that are held out."""
+        return self.known * self.recipe.teach.known_heldout
+
+    @property
+    def facts(self) -> int:
+        """General facts that are asked before teaching."""
+        verify = self.recipe.verify
+        if verify.known_questions is None:
+            if self.tested >= min(general.WANTED, verify.max_questions):
+                return 0
+            if is_atlas(self.recipe.model):  # after the first block there is no hope
+                return min(general.BLOCK, verify.max_questions)
+        return min(len(general.general_facts(verify.known_questions)), verify.max_questions)
+
+    @property
+    def tested_facts(self) -> float:
+        """General facts that verify asks."""
+        verify = self.recipe.verify
+        if verify.known_questions is None and is_atlas(self.recipe.model):
+            return 0.0
+        right = self.facts * RIGHT * self.recipe.teach.known_heldout
+        return right if verify.known_questions else min(right, max(0.0, general.WANTED - self.tested))
+
+    @property
     def questions(self) -> float:
         """Distinct questions that come of all ways of asking."""
         total = 0.0
@@ -277,6 +316,8 @@ def _teaching(plan: _Plan) -> Iterator[Work]:
         yield Work("teach", "read", checks, 1, read, plan.length("read", recipe.answering.reading_tokens))
     prompt = plan.tokens("answer", question=QUESTION)
     length = plan.length("answer", recipe.answering.max_new_tokens)
+    if plan.facts:
+        yield Work("teach", "answer", plan.facts, 1, prompt, length)
     for _, _, phase in labelled(block.plan)[1:]:  # the first one goes by what the probe asked
         if phase.asks:
             yield Work("teach", "answer", gaps * (1 + block.wordings), phase.asks, prompt, length)
@@ -287,17 +328,21 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     verify, most = recipe.verify, recipe.verify.max_questions
     arms = 3 if verify.control else 2
     gaps = min(plan.gaps, most)
-    known = min(plan.known * recipe.teach.known_heldout, most)
+    own = min(plan.tested, most)
+    known = min(plan.tested + plan.tested_facts, most)
     wordings = bool(recipe.teach.wordings) + bool(recipe.teach.heldout_wordings) + bool(recipe.answer_key)
     answer, length = (
         plan.tokens("answer", question=QUESTION),
         plan.length("answer", recipe.answering.max_new_tokens),
     )
     yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
-    yield Work("verify", "answer", arms * (gaps * wordings + known), 1, answer, length)
+    again = verify.repeats * (min(gaps, MOST["gap"]) + min(known, MOST["known"]))
+    yield Work("verify", "answer", arms * (gaps * wordings + known) + again, 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.answering.reading_tokens)
-    yield Work("verify", "read", arms * min(gaps + known, most), 1, read, length)
+    pages = min(gaps + own, most)
+    again = verify.repeats * min(pages, MOST["reading"])
+    yield Work("verify", "read", arms * pages + again, 1, read, length)
 
 
 def _row(
@@ -364,6 +409,13 @@ def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
         f"{gaps:.0%} of the questions {how} gaps with a reference, and {known:.0%} known: with fewer, teach "
         "and verify ask less"
     )
+    if recipe.library is not None:
+        yield f"of general facts, asked before teaching where needed, {RIGHT:.0%} are assumed to be known"
+    if isinstance(recipe.nli, PromptedNLI):
+        yield (
+            "what nli: lm asks is not among the calls and tokens; what it takes is in the time, where that "
+            "was measured"
+        )
     if recipe.probe.adaptive is not None:
         yield "adaptive sampling asks for fewer samples than shown"
     if recipe.rounds > 1:
