@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for selfstudy")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     arguments = parser.parse_args()
-    start = ["learn", str(arguments.recipe)] if arguments.recipe else ["demo", *_sets(SMALL)]
+    start = ["learn", str(arguments.recipe)] if arguments.recipe else ["demo", "--no-measure", *_sets(SMALL)]
     start += _sets(arguments.set)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
@@ -170,7 +170,9 @@ def files(run: Path) -> dict[str, bytes]:
         if path.is_file()
     }
     summary = json.loads((run / Run.summary_file).read_text(encoding="utf-8"))
-    found[Run.summary_file] = json.dumps(summary | {"seconds": None, "usage": None}).encode()
+    found[Run.summary_file] = json.dumps(
+        summary | {"seconds": None, "usage": None, "estimated": None}
+    ).encode()
     return found
 
 

@@ -101,7 +101,11 @@ def server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[FaultyServ
                 "compare": ["selfcheck-llm", "bsdetector"],
                 "threshold": 0.5,
             },
-            "gather": {"reader": {**remote, "api_key_file": str(filed)}, "samples": 0},
+            "gather": {
+                "reader": {**remote, "api_key_file": str(filed)},
+                "samples": 0,
+                "accept": "consistency",
+            },
             "teach": {"wordings": 0, "heldout_wordings": 0, "sft": {"epochs": 3, "replay": 0}},
             "verify": {"samples": 0, "resamples": 200},
         }

@@ -67,6 +67,7 @@ def test_one_ends_well_and_the_others_are_refused(
     content = {
         "model": {"path": str(model_folder("llama", TEMPLATE))},
         "nli": {"path": str(model_folder("bert"))},
+        "smoke": "skip",
         "library": "docs",
         "answering": {"max_new_tokens": 8, "reading_tokens": 8},
         "probe": {

@@ -237,6 +237,7 @@ def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "starting vllm:m" in said
 
 
+@pytest.mark.slow
 @pytest.mark.story
 def test_estimates_against_a_real_run(tmp_path: Path) -> None:
     changes = ("probe.ask.0.count=36", "probe.ask.1.count=4", "probe.ask.2.count=4", *QUICK)
