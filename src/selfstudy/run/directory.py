@@ -23,15 +23,12 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeGuard, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock, own, private
@@ -40,16 +37,12 @@ from selfstudy.recipe.file import changed_keys, to_yaml
 from selfstudy.records import Failure, Skipped, TrainedArm
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
-from selfstudy.run.record_files import RecordFiles, require_writer
+from selfstudy.run.record_files import RecordFiles
+from selfstudy.run.timings import Timings
 from selfstudy.text import shortened
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-
-ESTIMATE = "estimate"
-"""Part of round 0 whose costs are what was told of each stage before the run, in seconds."""
-SCORING = "score "
-"""Before a scorer's name: what scoring with it cost, in `Run.costs`."""
 
 
 class _In:
@@ -66,7 +59,7 @@ class _In:
         return self.name if owner is None else owner.path / self.name
 
 
-class Run:
+class Run(Timings):
     """A run directory. Opened for writing it holds the writer lock until `close`."""
 
     recipe_file = _In("recipe.yaml")
@@ -76,7 +69,7 @@ class Run:
     lock_file = _In("lock")
     """Held by the one process that may write."""
     timings_file = _In("timings.jsonl")
-    """Seconds per stage, and costs of parts of stages."""
+    """Seconds per stage, and costs of parts of stages (timings.py)."""
     rounds_folder = _In("rounds")
     """A folder per round, named by its number: see `Round`."""
     threshold_file = _In("threshold.json")
@@ -110,6 +103,7 @@ class Run:
     report_file = _In("report.html")
 
     def __init__(self, path: Path, recipe: Recipe, lock: int | None) -> None:
+        super().__init__(path / Run.timings_file, path, lambda: self.writable)
         self.path = path
         self.recipe = recipe
         self._lock = lock
@@ -195,47 +189,6 @@ class Run:
         """What the way of asking number `ask`, of the method `external`, was given."""
         return self.path / f"external-{ask}.json"
 
-    @contextmanager
-    def timed(self, stage: str, round_: int = 1) -> Iterator[None]:
-        """Add the seconds spent inside to `timings.jsonl`, also when the stage is interrupted."""
-        self._require_writer()
-        start = time.perf_counter()
-        try:
-            yield
-        except BaseException:
-            with suppress(RunError):  # the error that stopped the stage matters more
-                self._note_time(stage, round_, time.perf_counter() - start)
-            raise
-        self._note_time(stage, round_, time.perf_counter() - start)
-
-    def seconds(self) -> dict[str, float]:
-        """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
-        total: dict[str, float] = {}
-        for number, _, entry in jsonl.read_lines(self.timings_file):
-            if "stage" in entry:
-                stage, seconds = str(entry["stage"]), entry.get("seconds")
-                if not _is_amount(seconds):
-                    raise jsonl.damaged(self.timings_file, number, "its seconds are no number")
-                total[stage] = total.get(stage, 0.0) + seconds
-        return total
-
-    def note_cost(self, part: str, round_: int, **figures: float) -> None:
-        """Add what a piece of work inside a stage cost to `timings.jsonl`; stages keep their own seconds."""
-        self._require_writer()
-        self._note({"part": part, "round": round_, **figures})
-
-    def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
-        """Sums of what `note_cost` was given, per part, over all sessions."""
-        total: dict[str, dict[str, float]] = {}
-        for number, _, entry in jsonl.read_lines(self.timings_file):
-            if "part" in entry and entry.get("round") == round_:
-                sums = total.setdefault(str(entry["part"]), {})
-                for name in entry.keys() - {"part", "round"}:
-                    if not _is_amount(entry[name]):
-                        raise jsonl.damaged(self.timings_file, number, f"its {name} is no number")
-                    sums[name] = sums.get(name, 0) + entry[name]
-        return total
-
     def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
         """Replace a file of the run directory in one step; NaN and infinities become null."""
         self._require_writer()
@@ -283,15 +236,6 @@ class Run:
     def writable(self) -> bool:
         """Whether this process holds the writer lock."""
         return self._lock is not None
-
-    def _note_time(self, stage: str, round_: int, seconds: float) -> None:
-        self._note({"stage": stage, "round": round_, "seconds": seconds})
-
-    def _note(self, entry: Mapping[str, Any]) -> None:
-        jsonl.append(self.timings_file, to_json(entry) + b"\n", self.path)
-
-    def _require_writer(self) -> None:
-        require_writer(self.writable, self.path)
 
     def _repair(self) -> None:
         rounds = [one.path for one in self.rounds]
@@ -417,8 +361,6 @@ def _is_ours(name: str) -> bool:
 
 _NAMES = {part.name.partition("/")[0] for part in vars(Run).values() if isinstance(part, _In)}
 _ROUND = re.compile("[1-9][0-9]{0,5}")
-_MOST = 1e12
-"""Of anything that is counted for a stage: its sums stay numbers."""
 _DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
 
 
@@ -465,8 +407,3 @@ def _check_same(path: Path, recipe: Recipe) -> None:
 
 def _stored_recipe(path: Path) -> Recipe:
     return stored_recipe(path / Run.recipe_file, path / Run.provenance_file)
-
-
-def _is_amount(value: object) -> TypeGuard[float]:
-    """Whether it is a number of seconds, calls or pairs that a machine could have spent."""
-    return isinstance(value, int | float) and 0 <= value < _MOST

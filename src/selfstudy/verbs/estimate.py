@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import fmean
 
 from selfstudy.probe.scorers.bsdetector import GRADINGS
@@ -36,7 +37,8 @@ from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
-from selfstudy.verbs.measuring import QUESTION, Measured, spread
+from selfstudy.verbs.measuring import Measured
+from selfstudy.verbs.speeds import QUESTION, spread
 from selfstudy.verify import general
 from selfstudy.verify.again import MOST
 
@@ -130,7 +132,7 @@ def estimate(
     """
     plan = _Plan(recipe, documents, prompts, count, measured or Measured())
     works = list(_works(plan))
-    beside = _beside(plan, measured) if measured is not None else {}
+    beside = _beside(plan, works, measured) if measured is not None else {}
     rows = []
     for stage, role in dict.fromkeys((work.stage, work.role) for work in works):
         block = block_of(recipe, role or stage)
@@ -193,7 +195,7 @@ class _Plan:
         """Known questions of its own that are held out."""
         return self.known * self.recipe.teach.known_heldout
 
-    @property
+    @cached_property
     def facts(self) -> int:
         """General facts that are asked before teaching."""
         verify = self.recipe.verify
@@ -213,7 +215,7 @@ class _Plan:
         right = self.facts * RIGHT * self.recipe.teach.known_heldout
         return right if verify.known_questions else min(right, max(0.0, general.WANTED - self.tested))
 
-    @property
+    @cached_property
     def questions(self) -> float:
         """Distinct questions that come of all ways of asking."""
         total = 0.0
@@ -376,7 +378,7 @@ def _seconds(works: Sequence[Work], measured: Measured | None, size: int) -> flo
     )
 
 
-def _beside(plan: _Plan, measured: Measured) -> dict[str, float]:
+def _beside(plan: _Plan, works: Sequence[Work], measured: Measured) -> dict[str, float]:
     """Seconds of a stage beside asking: loading the model, scoring, judging pairs, training."""
     recipe, questions = plan.recipe, plan.questions
     verify, pair, loading = recipe.verify, measured.pair or 0.0, measured.loading or 0.0
@@ -390,8 +392,9 @@ def _beside(plan: _Plan, measured: Measured) -> dict[str, float]:
         one.start + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
         for block, one in ((recipe.teach.plan[place], one) for place, one in measured.training.items())
     )
-    asked = sum(work.chats for work in _verifying(plan))
-    sampled = sum(work.chats * (work.each - 1) for work in _verifying(plan) if work.greedy)
+    verifying = [work for work in works if work.stage == "verify"]
+    asked = sum(work.chats for work in verifying)
+    sampled = sum(work.chats * (work.each - 1) for work in verifying if work.greedy)
     found["verify"] = trained * loading + (2 * asked + sampled) * pair
     return found
 
