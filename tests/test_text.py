@@ -269,3 +269,8 @@ def test_sentences_of_a_long_text_stand_where_they_are_said_to_be(separator: str
 
 def test_unaccented_leaves_letters_of_other_scripts() -> None:
     assert t.unaccented("García, Łódź, Ё, ガ, पानी, 한국") == "Garcia, Łodz, Е, ガ, पानी, 한국"
+
+
+def test_a_text_ends_where_the_first_of_several_ends_stands() -> None:
+    assert t.until("one\n\ntwo\nthree", ("\nthree", "\n\n")) == "one"
+    assert t.until("one", ("\n", "two")) == t.until("one", ()) == "one"

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from on_real.shared_prompts import greedy
 from selfstudy.atlas import language, world
 from selfstudy.judging import counterfactual
 from selfstudy.judging.correctness import Expected, states
@@ -177,9 +176,8 @@ def answers(lm: Any, chats: Sequence[Chat]) -> list[str]:
     found = [""] * len(chats)
     for kind, how in ((False, from_memory(ANSWERING, 0, 0)), (True, from_document(ANSWERING, 0, 0))):
         places = [i for i, one in enumerate(reading) if one is kind]
-        said = greedy(lm, [chats[i] for i in places], TOKENS, how.repetition_penalty) if places else []
-        for i, text in zip(places, said, strict=True):
-            found[i] = text
+        for i, (answer,) in zip(places, lm.generate([chats[i] for i in places], how), strict=True):
+            found[i] = answer.text
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import ceil
 from typing import TypeVar
@@ -90,6 +90,11 @@ def shortened(text: str, most: int) -> str:
 def nfkc(text: str) -> str:
     """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))
+
+
+def until(text: str, ends: Iterable[str]) -> str:
+    """`text` up to the first of these texts in it, or all of it."""
+    return text[: min((at for end in ends if (at := text.find(end)) >= 0), default=len(text))]
 
 
 def unaccented(text: str) -> str:

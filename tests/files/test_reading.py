@@ -118,3 +118,10 @@ def test_what_json_becomes_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
             reading.check_values(large)
     with pytest.raises(reading.TooLargeError):  # one such character makes all of them wide
         reading.check_values('["\U0001f989'.encode() + b"x" * 40_000 + b'"]')
+
+
+def test_how_a_file_begins(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"GGUF and more")
+    assert reading.begins(tmp_path / "a", b"GGUF")
+    assert not reading.begins(tmp_path / "a", b"GGUF and more than that")
+    assert not any(reading.begins(path, b"") for path in (tmp_path, tmp_path / "b", Path("/dev/zero")))

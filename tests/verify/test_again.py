@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,6 @@ from selfstudy.run import Round, Run
 from selfstudy.verify.questions import plan
 
 from .towns import EVERYTHING, GAPS, MODELS_KNOWN, Oracle, fill, recipe, verify
-
-
-@pytest.fixture
-def round_(tmp_path: Path) -> Iterator[Round]:
-    with Run.create_or_resume(tmp_path / "run", recipe()) as run:
-        fill(run.round(1))
-        yield run.round(1)
 
 
 class Noisy(Oracle):

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-import pytest
+from collections.abc import Sequence
 
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Check, Completion
-from selfstudy.run import Round, Run
+from selfstudy.run import Round
 
-from .towns import EVERYTHING, MODELS_KNOWN, Oracle, TownKey, fill, recipe, verify
-
-
-@pytest.fixture
-def round_(tmp_path: Path) -> Iterator[Round]:
-    with Run.create_or_resume(tmp_path / "run", recipe()) as run:
-        fill(run.round(1))
-        yield run.round(1)
+from .towns import EVERYTHING, MODELS_KNOWN, Oracle, TownKey, verify
 
 
 class Seeded(Oracle):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from selfstudy.models.base import chat
 from selfstudy.prompts import Prompts
@@ -15,13 +12,6 @@ from selfstudy.run.split import held_out
 from selfstudy.verify.questions import plan
 
 from .towns import GAPS, TownKey, fill, recipe, town
-
-
-@pytest.fixture
-def round_(tmp_path: Path) -> Iterator[Round]:
-    with Run.create_or_resume(tmp_path / "run", recipe()) as run:
-        fill(run.round(1))
-        yield run.round(1)
 
 
 def test_plan_asks_gaps_in_all_wordings_and_known_ones_held_out(round_: Round) -> None:

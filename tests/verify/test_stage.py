@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,6 @@ from selfstudy.run import Round, Run
 from selfstudy.verify.figures import outcome
 
 from .towns import EVERYTHING, GAPS, MODELS_KNOWN, Oracle, TownKey, fill, recipe, verify
-
-
-@pytest.fixture
-def round_(tmp_path: Path) -> Iterator[Round]:
-    with Run.create_or_resume(tmp_path / "run", recipe()) as run:
-        fill(run.round(1))
-        yield run.round(1)
 
 
 def town_of(check: Check) -> int:

@@ -208,6 +208,16 @@ def is_folder(path: Path) -> bool:
     return exists(path) and path.is_dir()
 
 
+def begins(path: Path, start: bytes) -> bool:
+    """Whether a file is there that can be read and begins with `start`."""
+    try:
+        check(path)
+        with path.open("rb") as opened:
+            return opened.read(len(start)) == start
+    except OSError:
+        return False
+
+
 def is_file(path: Path) -> bool:
     """Whether a file is there, likewise."""
     return exists(path) and path.is_file()

@@ -124,7 +124,7 @@ def by_words(premise: str, hypothesis: str) -> Chances | None:
 @lru_cache(maxsize=4096)
 def _said(text: str) -> _Said:
     read = terms(text)
-    plain = {term.word: term.word[:-1] for term in read if term.raw.endswith(("'s", "’s"))}
+    plain = {term.word: term.unpossessed for term in read if term.unpossessed != term.word}
     found = [plain.get(term.word, term.word) for term in read]
     named = {plain.get(word, word) for word in particulars(text) if word not in COMMON or is_exact(word)}
     if text == text.lower():  # nobody wrote capitals: every word may be a name

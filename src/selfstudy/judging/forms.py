@@ -33,7 +33,7 @@ def read(text: str) -> list[Term]:
 
 def plain(term: Term) -> str:
     """A term's word without possessive ending and accents; a number in digits, without zeros before it."""
-    word = unaccented(term.word[:-1] if term.raw.endswith(("'s", "’s")) else term.word)
+    word = unaccented(term.unpossessed)
     word = COUNTS.get(word, word)
     return (word.lstrip("0") or "0") if word.isdecimal() else word
 

@@ -101,6 +101,11 @@ class Term(NamedTuple):
     article: str = ""
 
     @property
+    def unpossessed(self) -> str:
+        """The word without a possessive ending: Peru's is peru."""
+        return self.word[:-1] if self.raw.endswith(("'s", "’s")) else self.word
+
+    @property
     def glued(self) -> bool:
         """Whether it is one piece with the term before: 1914-1918, Guinea-Bissau."""
         return self.gap == "-"

@@ -160,7 +160,18 @@ class Resources:
         return reading.documents
 
     def library(self) -> Library | None:
-        """The index over the documents, kept in the run directory."""
+        """The index over the documents, kept in the run directory; None: the recipe has no library."""
+        return self._index
+
+    def find(self, questions: Sequence[str]) -> list[str]:
+        """The page of the library that fits each question best, under its title; "" where there is none."""
+        if self._index is None:
+            return [""] * len(questions)
+        found = self._index.search(questions, 1)
+        return [under_title(hits[0].title, hits[0].text) if hits else "" for hits in found]
+
+    @cached_property
+    def _index(self) -> Library | None:
         from selfstudy.library.index import Library
 
         if self.recipe.library is None:
@@ -172,18 +183,6 @@ class Resources:
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
         )
-
-    def find(self, questions: Sequence[str]) -> list[str]:
-        """The page of the library that fits each question best, under its title; "" where there is none."""
-        if self._index is None:
-            return [""] * len(questions)
-        found = self._index.search(questions, 1)
-        return [under_title(hits[0].title, hits[0].text) if hits else "" for hits in found]
-
-    @cached_property
-    def _index(self) -> Library | None:
-        """The library while questions are asked: looked up again and again."""
-        return self.library()
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
         self.run.round(1).append(skipped)

@@ -15,7 +15,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files import plain_yaml, reading
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.records import Chat, Completion, without_demonstrations
-from selfstudy.text import UNSPACED, shortened
+from selfstudy.text import UNSPACED, shortened, until
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 Script = Sequence[str] | Callable[[Chat, int], str]
@@ -108,14 +108,14 @@ class ScriptedLM:
             text = script(chat, number) if callable(script) else script[number % len(script)]
         except Exception as error:
             return Completion(text="", finish="error", error=f"scripted answer failed: {error}")
-        cut = min((at for at in map(text.find, sampling.stop) if at >= 0), default=len(text))
-        words = text[:cut].split()
+        said = until(text, sampling.stop)
+        words = said.split()
         if len(words) > sampling.max_new_tokens:
             words = words[: sampling.max_new_tokens]
             return Completion(
                 text=" ".join(words), tokens=len(words), logprob=-float(len(words)), finish="length"
             )
-        return Completion(text=text[:cut].strip(), tokens=len(words), logprob=-float(len(words)))
+        return Completion(text=said.strip(), tokens=len(words), logprob=-float(len(words)))
 
 
 _PARTS = re.compile(

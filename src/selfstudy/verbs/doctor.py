@@ -321,11 +321,12 @@ def _weights(role: str, path: str, packaged: str, *, code: bool = False) -> Find
 
 
 def _server(role: str, block: ServerModel) -> Iterator[Finding]:
+    from selfstudy.models.local import gguf
     from selfstudy.models.remote.permissions import check_http
     from selfstudy.models.server import engines
     from selfstudy.models.server.process import answers
     from selfstudy.models.server.running import models_of
-    from selfstudy.models.server.starting import check_names, model_file
+    from selfstudy.models.server.starting import check_names
 
     engine = engines.find(block.engine)
     try:
@@ -354,7 +355,7 @@ def _server(role: str, block: ServerModel) -> Iterator[Finding]:
             yield Finding("ok", role, f"{block.engine} is installed: {engine.program()[0]}")
         except SelfstudyError as error:
             yield Finding("fail", role, error.what, error.hint)
-        if engine.weights == "file" and model_file(reading.expanded(block.model)) is None:
+        if engine.weights == "file" and gguf.model_file(reading.expanded(block.model)) is None:
             fix = "set `model` to a .gguf file"
             yield Finding("fail", role, f"no model file {block.model}", fix)
     if engine.weights == "folder" or block.weights:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.models.base import LanguageModel
-from selfstudy.models.counting import chat_counter
 from selfstudy.progress import duration
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.records import STAGES, Document, Question
 from selfstudy.run import ESTIMATE, Run
-from selfstudy.run.models import block_of
+from selfstudy.run.budget import prompt_tokens
 from selfstudy.verbs.estimate import estimate
 from selfstudy.verbs.measuring import measure_run, models_around
 
@@ -47,7 +46,7 @@ def forecast(
         models = models_around(lm, None, recipe, prompts)
         measured = measure_run(models, recipe, documents, prompts, seconds, training=training)
         measured.loading = loading
-        found = estimate(recipe, documents, prompts, chat_counter(block_of(recipe, "probe")), measured)
+        found = estimate(recipe, documents, prompts, lambda chat: prompt_tokens(lm, [chat]), measured)
         stages = dict.fromkeys(STAGES, 0.0)
         for row in found.rows:
             stages[row.stage] += row.seconds or 0.0

@@ -14,6 +14,7 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from selfstudy.errors import ModelError
+from selfstudy.files import reading
 from selfstudy.models.local.headers import Stored
 from selfstudy.models.local.small_files import require_inside
 
@@ -68,11 +69,20 @@ class _Reader:
 
 def is_gguf(file: Path) -> bool:
     """Whether a file says that it is one."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False
+    return reading.begins(file, _MAGIC)
+
+
+def model_file(path: Path) -> Path | None:
+    """The GGUF file that a path means: the file itself, or the one in a folder that holds one."""
+    if reading.is_file(path):
+        return path
+    files = files_of(path) if reading.is_folder(path) else []
+    return files[0] if len(files) == 1 else None
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The GGUF files of a folder, by name."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def stored(file: Path) -> Stored:

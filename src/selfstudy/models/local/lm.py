@@ -26,6 +26,7 @@ from selfstudy.models.local.scoring import LogprobScorer
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Completion
+from selfstudy.text import until
 
 _Texts = dict[tuple[int, ...], str | NoAnswerError]
 """What tokens were read as."""
@@ -278,8 +279,7 @@ class LocalLM:
             text = self._format.read(one.tokens[:-1] if ended else one.tokens)
         except NoAnswerError as error:
             return error
-        cut = min((at for at in map(text.find, stop) if at >= 0), default=len(text))
-        return text[:cut].strip()
+        return until(text, stop).strip()
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].

@@ -18,6 +18,7 @@ import torch
 
 from selfstudy.errors import ModelError, SelfstudyError
 from selfstudy.files import reading
+from selfstudy.models.local import gguf
 from selfstudy.models.local.panics import is_panic
 from selfstudy.records import digest
 from selfstudy.text import shortened
@@ -50,7 +51,7 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
     folder = reading.expanded(path)
     if reading.is_folder(folder):
         if not (folder / marker).is_file():
-            quantised = sorted(folder.glob("*.gguf"))
+            quantised = gguf.files_of(folder)
             if len(quantised) == 1 and packaged == "lm":
                 return str(quantised[0]), True
             if quantised:
@@ -61,7 +62,7 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
             )
         return str(folder), True
     if reading.is_file(folder):
-        if folder.suffix.lower() == ".gguf" or _begins(folder, b"GGUF"):
+        if folder.suffix.lower() == gguf.SUFFIX or gguf.is_gguf(folder):
             if packaged == "lm":
                 return str(folder), True
             raise _gguf([folder], packaged)
@@ -96,15 +97,6 @@ def _gguf(files: list[Path], packaged: str | None) -> ModelError:
         f"{str(files[0])!r} is a GGUF file, which only a language model may be",
         "give the folder with the safetensors that it was made from",
     )
-
-
-def _begins(file: Path, start: bytes) -> bool:
-    try:
-        reading.check(file)
-        with file.open("rb") as opened:
-            return opened.read(len(start)) == start
-    except OSError:
-        return False
 
 
 def pad_id(tokenizer: Any, model: Any) -> int | None:
@@ -274,7 +266,7 @@ def _absent_package(path: str, is_folder: bool) -> tuple[str, str] | None:
         return None
     for file in sorted(folder.glob("*.model")):
         # a SentencePiece model is a protocol buffer, a tiktoken file is lines of text
-        packages = ("sentencepiece", "google.protobuf") if _begins(file, b"\n") else ("tiktoken",)
+        packages = ("sentencepiece", "google.protobuf") if reading.begins(file, b"\n") else ("tiktoken",)
         for package in packages:
             try:
                 present = find_spec(package) is not None

@@ -77,7 +77,7 @@ def plan(prompts: Sequence[list[int]], own: Sequence[int]) -> list[Level]:
     """
     most = [len(prompt) - left for prompt, left in zip(prompts, own, strict=True)]
     order = sorted(range(len(prompts)), key=lambda at: prompts[at])
-    shared = [_common(prompts[a], prompts[b]) for a, b in pairwise(order)]
+    shared = [in_common(prompts[a], prompts[b]) for a, b in pairwise(order)]
     common = min([*shared, *most])
     if common < 1:
         return []
@@ -139,7 +139,7 @@ def order(forward: Forward, prompts: Sequence[list[int]]) -> list[int]:
     alphabetic = sorted(range(len(prompts)), key=lambda at: prompts[at])
     groups = [alphabetic[:1]]
     for before, at in pairwise(alphabetic):
-        if 2 * _common(prompts[before], prompts[at]) >= len(prompts[at]):
+        if 2 * in_common(prompts[before], prompts[at]) >= len(prompts[at]):
             groups[-1].append(at)
         else:
             groups.append([at])
@@ -149,7 +149,7 @@ def order(forward: Forward, prompts: Sequence[list[int]]) -> list[int]:
     return [at for group in groups for at in group]
 
 
-def _common(first: list[int], second: list[int]) -> int:
+def in_common(first: list[int], second: list[int]) -> int:
     """How many tokens at the beginning are the same."""
     length = min(len(first), len(second))
     if first[:length] == second[:length]:

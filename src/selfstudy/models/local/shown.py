@@ -36,13 +36,11 @@ def _has_template(path: str, revision: str | None) -> bool:
         return True
     folder = reading.expanded(path)
     try:
-        if reading.is_file(folder):
-            return gguf.has_template(folder.resolve())
-        if not reading.is_folder(folder):
+        if not reading.exists(folder):
             return _of_files([_cached(path, name, revision) for name in (_TEMPLATE, _SETTINGS)])
-        files = sorted(folder.glob("*.gguf"))
-        if files and not (folder / "config.json").is_file():
-            return gguf.has_template(files[0].resolve())
+        file = None if (folder / "config.json").is_file() else gguf.model_file(folder)
+        if file is not None:
+            return gguf.has_template(file.resolve())
         return _of_files([folder / _TEMPLATE, folder / _SETTINGS])
     except (ModelError, OSError, ValueError):  # it is told when it is loaded
         return False

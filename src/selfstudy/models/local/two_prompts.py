@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from selfstudy.models.base import HasWeights
-from selfstudy.models.local import weights
+from selfstudy.models.local import prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.records import Chat
+from selfstudy.text import until
 
 _ROWS = 64
 """Answers that are decoded together."""
@@ -52,7 +53,6 @@ def mixed_answers(
         with weights.answering(lm.model), torch.inference_mode():
             rows = _decode(
                 forward,
-                lm.model.device,
                 [tokens[0][part], tokens[1][part]],
                 [random.Random(seed) for seed in seeds[part]],
                 share,
@@ -77,22 +77,19 @@ class _Ends:
             text = self._format.read(tokens[:-1] if ended else tokens)
         except NoAnswerError:
             return "" if ended else None
-        cut = min((at for at in map(text.find, self._stops[row]) if at >= 0), default=-1)
-        if ended or cut >= 0:
-            return text[: cut if cut >= 0 else None].strip()
-        return None
+        said = until(text, self._stops[row])
+        return said.strip() if ended or said != text else None
 
 
 def _decode(
     forward: Forward,
-    device: Any,
     prompts: Sequence[Sequence[list[int]]],
     chances: Sequence[random.Random],
     share: float,
     limit: int,
     ends: _Ends,
 ) -> list[str]:
-    sides = [_padded(side, device) for side in prompts]
+    sides = [prefixes.padded(side, forward.device)[:2] for side in prompts]
     caches: list[Any] = [None, None]
     count = len(chances)
     said: list[list[int]] = [[] for _ in range(count)]
@@ -102,7 +99,7 @@ def _decode(
         for side, (tokens, mask) in enumerate(sides):
             logits, caches[side] = forward.next_logits(tokens, mask, caches[side])
             best.append(logits.argmax(-1))
-        own = torch.tensor([rng.random() < share for rng in chances], device=device)
+        own = torch.tensor([rng.random() < share for rng in chances], device=forward.device)
         chosen = torch.where(own, best[0], best[1])
         for row, token in enumerate(chosen.tolist()):
             if texts[row] is None:
@@ -115,11 +112,3 @@ def _decode(
             (torch.cat([tokens, chosen[:, None]], 1), torch.cat([mask, one], 1)) for tokens, mask in sides
         ]
     return [text or "" for text in texts]
-
-
-def _padded(rows: Sequence[list[int]], device: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows padded on the left with a token of their own, and the mask."""
-    longest = max(map(len, rows))
-    tokens = torch.tensor([row[:1] * (longest - len(row)) + row for row in rows], device=device)
-    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
-    return tokens, mask

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.records import Completion
+from selfstudy.text import until
 
 ReplyEnding = Literal["stop", "length", "filter", "failed", "no text"]
 """Why a text ended: by itself; at a limit; withheld; the server gave up; it is something else than text."""
@@ -94,10 +95,9 @@ def _completion(choice: dict[str, Any], text: str | None, share: int, stop: Sequ
         answer = without_thinking(text)
     except NoAnswerError as error:
         return failed(f"the choice holds no answer: {error}{_remedy(ending)}")
-    cut = min((at for at in map(answer.find, stop) if at >= 0), default=len(answer))
     logprobs = _logprobs(choice)
     return Completion(
-        text=answer[:cut].strip(),
+        text=until(answer, stop).strip(),
         tokens=share if logprobs is None else len(logprobs),
         # the sum over thinking and answer says nothing about the answer
         logprob=math.nan if logprobs is None or answer != text else math.fsum(logprobs),

@@ -53,7 +53,7 @@ def model_place(block: ServerModel, engine: Engine) -> str:
     if engine.weights == "name" or block.url is not None:
         return block.model
     if engine.weights == "file":
-        found = model_file(reading.expanded(block.model))
+        found = gguf.model_file(reading.expanded(block.model))
         if found is None:
             raise ModelError(
                 f"engine {block.engine}: no model file {block.model!r}",
@@ -66,14 +66,6 @@ def model_place(block: ServerModel, engine: Engine) -> str:
     if is_folder:  # what an engine fetches from the Hub it reads by its own rules, without the model's code
         untrusted.require_servable(Path(place))
     return place
-
-
-def model_file(path: Path) -> Path | None:
-    """The GGUF file that a path means: it is one, or a folder that holds one."""
-    if reading.is_file(path):
-        return path
-    files = sorted(path.glob("*.gguf")) if reading.is_folder(path) else []
-    return files[0] if len(files) == 1 else None
 
 
 def start_server(block: ServerModel, place: str, merged: Path | None = None) -> Server:

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selfstudy.models.local.prefixes import in_common
+
 _KEY = 16
 """Rows that begin with so many equal tokens are one group."""
 _SAVED = 0.75
@@ -103,10 +105,7 @@ def _groups(rows: Sequence[list[int]]) -> list[list[int]]:
 
 def _shared(rows: Sequence[list[int]]) -> int:
     """How many first tokens all rows have in common; of one row none, for nobody shares them."""
-    if len(rows) < 2:
-        return 0
-    columns = zip(*rows, strict=False)
-    return next((at for at, column in enumerate(columns) if len(set(column)) > 1), min(map(len, rows)))
+    return min((in_common(rows[0], row) for row in rows[1:]), default=0)
 
 
 class Packing:
