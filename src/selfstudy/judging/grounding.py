@@ -79,6 +79,15 @@ def ungrounded(question: str, answer: str, page: str) -> str | None:
     return None if found >= MOST * len(added) else "the answer's words do not stand in the page"
 
 
+def claims(question: str, answer: str) -> frozenset[str]:
+    """The names and numbers that an answer adds to its question; without such, all words that it adds."""
+    whole = read(answer)
+    _, said = _replied(whole)
+    known = _known(question, said)
+    added = [term for term in said if plain(term) not in known]
+    return frozenset(map(plain, [term for term in added if _is_particular(term, whole)] or added))
+
+
 def adds(question: str, answer: str) -> frozenset[str]:
     """The words that an answer adds to its question; "yes" and "no" are none."""
     return gist(question, answer).added

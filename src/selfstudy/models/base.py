@@ -118,6 +118,33 @@ class LanguageModel(Protocol):
 
 
 @runtime_checkable
+class ScoresWords(Protocol):
+    """Says how probable each word of a given text is."""
+
+    def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """The words of texts[i] as the answer to chats[i], each with its tokens' summed log-probability.
+
+        A word begins where a token begins with white space.  What cannot be scored has none.
+        """
+
+
+def word_logprobs(
+    lm: LanguageModel, chats: Sequence[Chat], texts: Sequence[str]
+) -> list[list[tuple[str, float]]]:
+    """See `ScoresWords`.
+
+    Raises:
+        NoLogprobsError: this model cannot do it, as no server can, whose tokens' texts are not known.
+    """
+    if not isinstance(lm, ScoresWords):
+        raise NoLogprobsError(
+            f"{lm.name} does not say how probable each word of a given text is",
+            "take a local model, or another scorer (passage-likelihood needs the answers' own probabilities)",
+        )
+    return lm.word_logprobs(chats, texts)
+
+
+@runtime_checkable
 class HasWeights(Protocol):
     """A language model whose weights are in this process, so that they can be trained and written down."""
 

@@ -94,6 +94,10 @@ class ScriptedLM:
         """-1.0 for every word of each text."""
         return [[-1.0] * len(text.split()) for text in texts]
 
+    def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """-1.0 for every word of each text."""
+        return [[(word, -1.0) for word in text.split()] for text in texts]
+
     def count_tokens(self, text: str) -> int:
         """Words of `text`; where a script writes no spaces, its characters."""
         return len(_UNSPACED.sub(" x ", text).split())

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from selfstudy.models import Models
-from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.base import Progress, Sampling, word_logprobs
 from selfstudy.probe.scorers import Scorer
 from selfstudy.records import Answer, Chat, Completion, Question, Score
 from selfstudy.run import SCORING, Round
@@ -94,6 +94,10 @@ class _LM:
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         self._meter.calls += len(chats)
         return self._lm.logprobs(chats, texts)
+
+    def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        self._meter.calls += len(chats)
+        return word_logprobs(self._lm, chats, texts)
 
 
 class _NLI:

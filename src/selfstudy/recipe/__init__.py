@@ -23,7 +23,6 @@ from selfstudy.recipe.models import (
 from selfstudy.recipe.probe import (
     MEANS_OVER_SAMPLES,
     NEED_ENTAILMENT,
-    NEED_LOGPROBS,
     STDIN,
     AdaptiveBlock,
     Ask,
@@ -47,7 +46,6 @@ __all__ = [
     "MEANS_OVER_SAMPLES",
     "MODEL_KEYS",
     "NEED_ENTAILMENT",
-    "NEED_LOGPROBS",
     "STDIN",
     "AdaptiveBlock",
     "AnsweringBlock",

@@ -24,7 +24,6 @@ from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     MODEL_KEYS,
     NEED_ENTAILMENT,
-    NEED_LOGPROBS,
     STDIN,
     NoNLI,
     Recipe,
@@ -405,8 +404,14 @@ def _conflicts(recipe: Recipe) -> list[str]:
 def _without_logprobs(recipe: Recipe) -> Iterator[str]:
     """Scorers that would fail for every answer."""
     block = recipe.probe.model or recipe.model
-    for name in NEED_LOGPROBS:
-        if name not in recipe.probe.scorers:
+    for name in recipe.probe.scorers:
+        if SCORER_FACTS[name].words and isinstance(block, RemoteModel | ServerModel):
+            yield (
+                f"probe: the scorer {name} needs the log-probability of each word, which no server gives: "
+                "take passage-likelihood, or a model of type local"
+            )
+            continue
+        if not SCORER_FACTS[name].logprobs:
             continue
         if isinstance(block, RemoteModel) and not block.logprobs:
             yield (

@@ -57,6 +57,7 @@ ScorerName = Literal[
     "p-true",
     "predictive-entropy",
     "passage-likelihood",
+    "claim-likelihood",
     "ensemble",
 ]
 
@@ -69,6 +70,7 @@ class ScorerFacts:
         mean_over_samples: its value is a mean of one number in [0, 1] per sample, which `adaptive` needs.
         samples: how many of them it needs at least; 0: the passage alone will do.
         logprobs: it needs the log-probabilities of the answers, which a server gives only when asked.
+        words: it needs those of the words of a given answer, which only a local model gives.
         entailment: it compares meanings, which words alone do not do (`nli: none`).
         prompts: with which it asks a language model; a calibration is for these texts only.
     """
@@ -76,6 +78,7 @@ class ScorerFacts:
     mean_over_samples: bool = False
     samples: int = 1
     logprobs: bool = False
+    words: bool = False
     entailment: bool = False
     prompts: tuple[str, ...] = ()
 
@@ -92,6 +95,7 @@ SCORER_FACTS: dict[ScorerName, ScorerFacts] = {
     "p-true": ScorerFacts(samples=0, prompts=("grade",)),
     "predictive-entropy": ScorerFacts(logprobs=True),
     "passage-likelihood": ScorerFacts(samples=0, logprobs=True),
+    "claim-likelihood": ScorerFacts(samples=0, words=True, prompts=("answer",)),
     "ensemble": ScorerFacts(samples=0),
 }
 """A row per scorer; what builds it is in probe/scorers/table.py."""
@@ -107,7 +111,6 @@ INSTEAD: dict[ScorerName, str] = {
 """Of these, which scorer comes nearest without an entailment model."""
 WITHOUT_ENTAILMENT: ScorerName = "agreement"
 """The default scorer where there is no entailment model."""
-NEED_LOGPROBS = tuple(name for name, facts in SCORER_FACTS.items() if facts.logprobs)
 
 
 class AdaptiveBlock(Block):

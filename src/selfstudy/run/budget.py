@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -26,12 +27,15 @@ from selfstudy.models.base import (
     Style,
     token_counter,
     wants_demonstrations,
+    word_logprobs,
 )
 from selfstudy.records import Chat, Completion, without_demonstrations
 from selfstudy.run import Run
 
 if TYPE_CHECKING:
     from selfstudy.models.remote.usage import Usage
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -215,11 +219,23 @@ class Metered:
         Raises:
             BudgetError: the budget has no room for this batch.
         """
+        return self._scored(self._lm.logprobs, chats, texts)
+
+    def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """The same, by words, each of which counts as a token."""
+        return self._scored(partial(word_logprobs, self._lm), chats, texts)
+
+    def _scored(
+        self,
+        ask: Callable[[Sequence[Chat], Sequence[str]], list[list[T]]],
+        chats: Sequence[Chat],
+        texts: Sequence[str],
+    ) -> list[list[T]]:
         if not chats:
             return []
         batch = _Batch(self._lm, self._ledger, chats, 1, 0)
         try:
-            found = self._lm.logprobs(chats, texts)
+            found = ask(chats, texts)
         except BaseException:
             batch.interrupted()
             raise

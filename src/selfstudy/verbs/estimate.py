@@ -56,6 +56,8 @@ CHECKS = 1.5
 """Assumed wordings checked per wording kept."""
 RIGHT = 0.6
 """Assumed share of general facts that a model answers right; of the built-in ones atlas-lm knows none."""
+OF_ITSELF = ("p-true", "claim-likelihood")
+"""Scorers that ask the model that answered, not a judge."""
 SENTENCES = 1.5
 """Assumed sentences of an answer."""
 
@@ -282,8 +284,10 @@ def _judging(plan: _Plan) -> Iterator[Work]:
         "selfcheck-llm": (plan.questions * block.samples * SENTENCES, 1.0),
         "bsdetector": (plan.questions, float(GRADINGS)),
         "p-true": (plan.questions * len(GRADES), 1.0),
+        "claim-likelihood": (plan.questions, 1.0),
     }
     sizes = {
+        "answer": plan.tokens("answer", question=QUESTION),
         "grade": plan.tokens("grade", question=QUESTION, answer=QUESTION),
         "support": plan.tokens("support", context=QUESTION, sentence=QUESTION),
     }
@@ -292,7 +296,7 @@ def _judging(plan: _Plan) -> Iterator[Work]:
             continue
         chats, each = asked[name]
         prompt = sum(sizes[one] for one in SCORER_FACTS[name].prompts)
-        yield Work("probe", "judge", chats, each, prompt, 3, "" if name == "p-true" else "judge")
+        yield Work("probe", "judge", chats, each, prompt, 3, "" if name in OF_ITSELF else "judge")
 
 
 def _gathering(plan: _Plan) -> Iterator[Work]:

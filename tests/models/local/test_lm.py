@@ -173,6 +173,16 @@ def test_log_probabilities_equal_a_plain_forward_pass(llama: LocalLM, plain: Loc
             assert values == pytest.approx(expected, abs=1e-4)
 
 
+def test_words_have_the_log_probabilities_of_their_tokens(llama: LocalLM, plain: LocalLM) -> None:
+    asked = [chat("Who?")] * 3
+    answers = ["Vienna, Budapest  and 34,049\nBelgrade's", "Paris.", ""]
+    for lm in (llama, plain):
+        found = lm.word_logprobs(asked, answers)
+        assert [[word for word, _ in one] for one in found] == [answer.split() for answer in answers]
+        for words, tokens in zip(found, lm.logprobs(asked, answers), strict=True):
+            assert sum(log for _, log in words) == pytest.approx(sum(tokens))
+
+
 def test_log_probabilities_do_not_depend_on_the_batch(llama: LocalLM, tiny_llama: Path) -> None:
     asked = [chat("word " * n) for n in range(1, 9)]
     answers = ["Paris is the capital. " * (9 - n) for n in range(1, 9)]

@@ -44,6 +44,9 @@ class Graded(Student):
     def logprobs(self, chats: Sequence[Any], texts: Sequence[str]) -> list[list[float]]:
         return [[-1.0 - len(text)] for text in texts]
 
+    def word_logprobs(self, chats: Sequence[Any], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        return [[(word, -1.0 - len(word)) for word in text.split()] for text in texts]
+
 
 class Killed(BaseException):
     pass

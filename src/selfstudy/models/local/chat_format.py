@@ -161,6 +161,21 @@ class ChatFormat:
         """The text of generated tokens, special tokens left out, spaces as they are."""
         return self._text(tokens, special=False)
 
+    def words(self, tokens: Sequence[int], values: Sequence[float]) -> list[tuple[str, float]]:
+        """The words of an answer's tokens, each with the sum of its tokens' values.
+
+        A word begins where a token begins with white space, which a decoder may drop from a token alone.
+        """
+        found: list[tuple[list[int], float]] = []
+        for i, (token, value) in enumerate(zip(tokens, values, strict=True)):
+            before = list(tokens[max(0, i - 1) : i])
+            behind = self.decode([*before, token]).removeprefix(self.decode(before))
+            if found and (not behind[:1].isspace() or not self.decode(found[-1][0]).strip()):
+                found[-1] = ([*found[-1][0], token], found[-1][1] + value)
+            else:
+                found.append(([token], value))
+        return [(self.decode(ids).strip(), total) for ids, total in found]
+
     def read(self, tokens: Sequence[int]) -> str:
         """The answer in generated tokens: their text, without the thinking before it.
 

@@ -287,13 +287,30 @@ class LocalLM:
         An item that cannot be scored (no room in the context or, alone, in memory; not tokenisable; empty)
         gives an empty list.
         """
+        results: list[list[float]] = [[] for _ in chats]
+        for item, values in self._scored(chats, texts):
+            results[item.index] = values
+        return results
+
+    def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """See `base.LanguageModel`."""
+        results: list[list[tuple[str, float]]] = [[] for _ in chats]
+        for item, values in self._scored(chats, texts):
+            tokens = item.tokens[len(item.tokens) - item.answer :]
+            results[item.index] = self._format.words(tokens, values)
+        return results
+
+    def _scored(
+        self, chats: Sequence[Chat], texts: Sequence[str]
+    ) -> Iterator[tuple[encoding.Answered, list[float]]]:
+        """What can be scored, with the natural-log probability of every token of the answer."""
         if len(chats) != len(texts):
             raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
         items = encoding.answered(self._format, chats, texts)
         if self._context is not None:
             items = [one for one in items if len(one.tokens) <= self._context]
-        results: list[list[float]] = [[] for _ in chats]
+        by_index = {one.index: one for one in items}
         with weights.answering(self.model):
             for index, values in self._scorer.score(items, self._budget):
-                results[index] = values
-        return results
+                if values:
+                    yield by_index[index], values

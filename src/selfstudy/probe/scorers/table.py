@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from selfstudy.errors import RecipeError
 from selfstudy.probe.scorers.base import Remembering, Scorer
 from selfstudy.probe.scorers.bsdetector import BSDetector
+from selfstudy.probe.scorers.claim_likelihood import ClaimLikelihood
 from selfstudy.probe.scorers.ensemble import Ensemble, Weights
 from selfstudy.probe.scorers.p_true import PTrue
 from selfstudy.probe.scorers.passage_likelihood import PassageLikelihood
@@ -65,6 +66,7 @@ SCORERS: dict[str, Callable[[Tools], Scorer]] = {
     "p-true": lambda tools: PTrue(tools.models.lm, tools.prompts),
     "predictive-entropy": lambda tools: PredictiveEntropy(),
     "passage-likelihood": lambda tools: PassageLikelihood(),
+    "claim-likelihood": lambda tools: ClaimLikelihood(tools.models.lm, tools.prompts),
     "ensemble": lambda tools: Ensemble(
         [make_scorer(name, tools) for name in dict.fromkeys(tools.block.ensemble)], tools.weights
     ),
