@@ -133,10 +133,10 @@ class ProbeBlock(Block):
     samples: Annotated[int, Field(ge=0, le=100)] = 10
     """How often a question is answered, beside the passage; how: see `answering`.
 
-    0: only the passage, for scorers that need no more.
+    0: only the passage, which is the default where no scorer needs more.
     """
     scorer: ScorerName = "selfcheck-nli"
-    """The one whose score decides what is inconsistent."""
+    """The one whose score decides what is inconsistent; its default depends on the model (whole.py)."""
     compare: tuple[ScorerName, ...] = ()
     """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
     ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
@@ -163,6 +163,19 @@ class ProbeBlock(Block):
         if not value or "ensemble" in value:
             raise PydanticCustomError("members", "an ensemble has one or more members, other than itself")
         return value
+
+    def scored_by(self, default: ScorerName | None) -> ProbeBlock:
+        """The same with this scorer, if none was chosen, and without samples if no scorer needs them.
+
+        `adaptive` weighs samples, and keeps a scorer that does.
+        """
+        changed: dict[str, object] = {}
+        if default and "scorer" not in self.model_fields_set and self.adaptive is None:
+            changed["scorer"] = default
+        found = self.model_copy(update=changed)
+        if "samples" in self.model_fields_set or found.needs_samples or self.adaptive:
+            return found
+        return found.model_copy(update={"samples": 0})
 
     def without_entailment(self) -> ProbeBlock:
         """The same, with defaults that need no entailment model; what a person chose stays, to be refused."""

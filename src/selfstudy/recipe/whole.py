@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
-from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment
+from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment, is_atlas
 from selfstudy.recipe.gather import GatherBlock
-from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock
-from selfstudy.recipe.probe import ProbeBlock
+from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, RemoteModel
+from selfstudy.recipe.probe import ProbeBlock, ScorerName
 from selfstudy.recipe.teach import TeachBlock
 from selfstudy.recipe.verify import VerifyBlock
 
@@ -81,12 +81,14 @@ class Recipe(Block):
     verify: VerifyBlock = VerifyBlock()
 
     @model_validator(mode="after")
-    def _settle_entailment(self) -> Self:
+    def _settle_what_the_model_decides(self) -> Self:
         """What was left out is chosen by the model, once: the kept recipe of a run says what it was."""
         if "nli" not in self.model_fields_set:
             object.__setattr__(self, "nli", default_entailment(self.model))
+        probe = self.probe.scored_by(default_scorer(self.probe.model or self.model))
         if isinstance(self.nli, NoNLI):
-            object.__setattr__(self, "probe", self.probe.without_entailment())
+            probe = probe.without_entailment()
+        object.__setattr__(self, "probe", probe)
         return self
 
     @property
@@ -94,3 +96,14 @@ class Recipe(Block):
         """The blocks of language models that are given, by their keys (`MODEL_KEYS`)."""
         found = {key: attrgetter(key)(self) for key in MODEL_KEYS}
         return {key: block for key, block in found.items() if block is not None}
+
+
+def default_scorer(answering: ModelBlock) -> ScorerName | None:
+    """Which scorer suits a model (measured: docs/decisions/0010-probing-real-models.md); None: as for any.
+
+    How likely it finds what it says, where it tells; the embedded model has an entailment model made for its
+    language, which does better.
+    """
+    if isinstance(answering, LocalModel):
+        return None if is_atlas(answering) else "claim-likelihood"
+    return "passage-likelihood" if isinstance(answering, RemoteModel) and answering.logprobs else None
