@@ -6,6 +6,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import yaml
 
 from selfstudy.models import Models
 from selfstudy.models.embedder import LexicalEmbedder
@@ -13,6 +14,7 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.probe.scorers.table import SCORERS, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ProbeBlock, Recipe
+from selfstudy.recipe.file import load_recipe, parse_recipe, to_yaml
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Answer, Chat, Completion, Document, Question
 from selfstudy.verbs.estimate import estimate
@@ -78,3 +80,28 @@ def test_the_estimate_shows_the_judge_the_prompt_of_its_scorer() -> None:
     asked = "What is the name of the largest city of the country in question?"
     assert size("selfcheck-llm") == words(Prompts().chat("support", context=asked, sentence=asked))
     assert size("bsdetector") == words(Prompts().chat("grade", question=asked, answer=asked))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], ("selfcheck-nli", 10)),
+        (["model.path=org/name"], ("passage-likelihood", 0)),
+        (["probe.model={path: org/name}"], ("passage-likelihood", 0)),
+        (["model.path=org/name", "probe.samples=5"], ("passage-likelihood", 5)),
+        (["model.path=org/name", "probe.compare=[agreement]"], ("passage-likelihood", 10)),
+        (["model.path=org/name", "probe.adaptive={}"], ("selfcheck-nli", 10)),
+        (["model.path=org/name", "probe.scorer=agreement"], ("agreement", 10)),
+        (["model={type: remote, model: x}"], ("selfcheck-nli", 10)),
+        (["model={type: remote, model: x, logprobs: true}"], ("passage-likelihood", 0)),
+        (["model={type: server, engine: vllm, model: org/name}"], ("selfcheck-nli", 10)),
+    ],
+)
+def test_what_is_not_said_of_scoring_follows_from_the_model(
+    given: list[str], expected: tuple[str, int]
+) -> None:
+    recipe = load_recipe(None, ["library=atlas", *given])
+    assert (recipe.probe.scorer, recipe.probe.samples) == expected
+    kept = to_yaml(recipe)  # what a run keeps says it, whatever later versions choose
+    assert parse_recipe(yaml.safe_load(kept), "kept") == recipe
+    assert f"scorer: {expected[0]}" in kept
