@@ -12,6 +12,7 @@ what rests on it says little of what a good entailment model would do.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,8 +31,8 @@ from selfstudy.records import Answer, Question, Score
 from selfstudy.run import Run
 from selfstudy.stats import Floats, auroc, auroc_interval
 
-DEFAULT: ScorerName = "passage-likelihood"
-ALONE: tuple[ScorerName, ...] = (DEFAULT, "p-true")
+DEFAULT: ScorerName = "claim-likelihood"
+ALONE: tuple[ScorerName, ...] = (DEFAULT, "passage-likelihood", "p-true")
 """Scorers that read the passage alone: samples of another temperature change nothing."""
 SAMPLED: tuple[ScorerName, ...] = (
     "agreement",
@@ -57,18 +58,20 @@ Values = dict[str, dict[str, float | None]]
 
 
 def run(seeds: list[int]) -> dict[str, Any]:
-    """Prints the tables, a pair for each seed of the samples."""
+    """Prints the tables, a pair for each seed of the samples.  $SELFSTUDY_REAL_RUNS keeps and resumes the runs."""
     keys = [json.loads(line) for path in (COUNTRIES, GENERAL) for line in path.open(encoding="utf-8")]
     found = {}
     for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "questions.jsonl"
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(os.environ.get("SELFSTUDY_REAL_RUNS") or scratch) / f"probe-{seed}"
+            folder.mkdir(exist_ok=True)
+            source = folder / "questions.jsonl"
             source.write_text("\n".join(json.dumps({"question": key["question"]}) for key in keys))
             known: dict[str, bool] = {}
             values: Values = {}
             for temperature in TEMPERATURES:
                 more = SAMPLED if values else (*ALONE, *SAMPLED)
-                scores, known = _probe(Path(folder), source, keys, temperature, seed, more)
+                scores, known = _probe(folder, source, keys, temperature, seed, more)
                 for name, by_id in scores.items():
                     values[name if name in ALONE else f"{name} T{temperature:g}"] = by_id
         countries = {question_id for question_id, _ in zip(known, range(143), strict=False)}
