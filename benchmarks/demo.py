@@ -51,11 +51,17 @@ def show(rows: dict[str, dict[str, str]]) -> None:
         print(f"| {name} | " + " | ".join(row[name] for row in rows.values()) + " |")
 
 
-def run(*arguments: str, folder: Path) -> dict[str, str]:
-    """What a whole loop measured, by name; it runs in a process of its own, in the run directory `folder`."""
+def run(*arguments: str, folder: Path, shown: bool = False) -> dict[str, str]:
+    """What a whole loop measured, by name; it runs in a process of its own, in the run directory `folder`.
+
+    Args:
+        shown: whether its progress is, on stderr.
+    """
     start = time.monotonic()
     command = [sys.executable, "-m", "selfstudy.cli", *arguments, "--run", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=None if shown else subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"ended with status {os.waitstatus_to_exitcode(status)}: {' '.join(command)}")

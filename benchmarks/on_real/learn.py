@@ -24,7 +24,7 @@ def run(seeds: list[int]) -> dict[str, dict[str, str]]:
         recipe.write_text(json.dumps(_recipe(questions), indent=1), encoding="utf-8")  # JSON is YAML
         rows = {
             f"seed {seed}": demo.run(
-                "learn", str(recipe), "--set", f"seed={seed}", folder=folder / f"real-{seed}"
+                "learn", str(recipe), "--set", f"seed={seed}", folder=folder / f"real-{seed}", shown=True
             )
             for seed in seeds
         }

@@ -58,7 +58,10 @@ Values = dict[str, dict[str, float | None]]
 
 
 def run(seeds: list[int]) -> dict[str, Any]:
-    """Prints the tables, a pair for each seed of the samples.  $SELFSTUDY_REAL_RUNS keeps and resumes the runs."""
+    """Prints the tables, a pair for each seed of the samples.
+
+    $SELFSTUDY_REAL_RUNS keeps and resumes the runs.
+    """
     keys = [json.loads(line) for path in (COUNTRIES, GENERAL) for line in path.open(encoding="utf-8")]
     found = {}
     for seed in seeds:

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
     for name, block in FILTERS.items():
         sampling = from_document(AnsweringBlock(reading_tokens=48), block.samples, seeds[0])
         sampling = replace(sampling, temperature=block.temperature or sampling.temperature)
-        references = read_references(questions, evidence, lm, nli, Prompts(), block, sampling)
+        references = read_references(
+            questions, evidence, partial(lm.generate, sampling=sampling), nli, Prompts(), block
+        )
         found[name] = _figures(name, questions, answers, answerable, references)
     return found
 

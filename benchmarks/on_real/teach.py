@@ -27,10 +27,10 @@ from selfstudy.teach.phases import PHASES, Student
 from selfstudy.teach.trainers import shared
 
 GAPS, REPLAYED, KNOWN = 40, 40, 160
-STEPS, BATCH, RATE = 40, 16, 5e-4
+STEPS, BATCH, RATE = 110, 16, 3e-4
 NONE: dict[str, Any] = {"replay": 0, "reading": 0}
 REPLAY: dict[str, Any] = {"replay": 1, "reading": 0}
-ALL: dict[str, Any] = {"replay": 0.5, "reading": 0, "swapped": 0.4, "neutral": 0.2}
+ALL: dict[str, Any] = {"replay": 1, "reading": 0, "swapped": 0.15, "neutral": 0.3}
 ARMS: dict[str, dict[str, Any]] = {
     "sft, replay 1, reading .25": {"type": "sft"},
     "sft": {"type": "sft", **NONE},

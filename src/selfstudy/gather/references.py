@@ -6,7 +6,7 @@ What that takes is the recipe's `gather.accept`: most of those that rest on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +14,22 @@ import numpy as np
 from selfstudy import text
 from selfstudy.gather.votes import NO_ANSWER, Vote, vote
 from selfstudy.judging.refusals import is_refusal
-from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
+from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import GatherBlock
-from selfstudy.records import Completion, Evidence, Question, Reference
+from selfstudy.records import Chat, Completion, Evidence, Question, Reference
+
+Reader = Callable[[Sequence[Chat]], list[list[Completion]]]
+"""Gives the completions of each prompt, the greedy one first."""
 
 
 def read_references(
     questions: Sequence[Question],
     evidence: Sequence[Sequence[Evidence]],
-    model: LanguageModel,
+    ask: Reader,
     nli: EntailmentModel,
     prompts: Prompts,
     block: GatherBlock,
-    sampling: Sampling,
 ) -> list[Reference | None]:
     """One reference per question, in order; None for a question without evidence.
 
@@ -49,7 +51,7 @@ def read_references(
             prompts.chat("read", question=questions[i].text, document=page)
             for i, page in zip(pending, pages, strict=True)
         ]
-        answers = model.generate(chats, sampling) if chats else []
+        answers = ask(chats) if chats else []
         refused = []
         for i, page, completions in zip(pending, pages, answers, strict=True):
             one = _read(questions[i], evidence[i][rank], page, completions, block)

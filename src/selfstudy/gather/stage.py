@@ -20,7 +20,17 @@ from selfstudy.gather.verdicts import judge
 from selfstudy.library.index import Library
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
-from selfstudy.records import Answer, Evidence, Failure, Question, Record, Reference, Verdict
+from selfstudy.records import (
+    Answer,
+    Chat,
+    Completion,
+    Evidence,
+    Failure,
+    Question,
+    Record,
+    Reference,
+    Verdict,
+)
 from selfstudy.run import resume, threshold
 from selfstudy.run.first_records import FirstRecords
 
@@ -44,9 +54,13 @@ def run_gather(
     """
     if round_.finished("gather"):
         return
-    passages = {answer.question_id: answer.passage.text for answer in round_.iter(Answer)}
     scores = threshold.scores(round_)
-    questions = [q for q in round_.iter(Question) if q.id in passages and q.id in scores]
+    said = {
+        answer.question_id: (answer.passage.text, scores[answer.question_id])
+        for answer in round_.iter(Answer)
+        if answer.question_id in scores
+    }
+    questions = [q for q in round_.iter(Question) if q.id in said]
     done = resume.done(round_, resume.GATHERED)
     size = round_.run.recipe.answering.block_size
     out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
@@ -54,7 +68,7 @@ def run_gather(
         left = 0
         for block in round_.pending(questions, size, lambda question: question.id in done):
             left += len(block)
-            records = _gather(block, passages, scores, round_, models, prompts, library)
+            records = _gather(block, said, round_, models, prompts, library, report)
             made = [record for batch in records for record in batch]
             read = [record.question_id for record in made if isinstance(record, Reference)]
             errors = {record.item_id: record.message for record in made if isinstance(record, Failure)}
@@ -67,17 +81,20 @@ def run_gather(
 
 def _gather(
     block: Sequence[Question],
-    passages: dict[str, str],
-    scores: dict[str, float],
+    said: dict[str, tuple[str, float]],
     round_: Round,
     models: Models,
     prompts: Prompts,
     library: Library | None,
+    report: Reporter,
 ) -> list[Sequence[Record]]:
     """The records of a block in the order to write them: verdicts last, for they mark a question as done.
 
     All are made before the first is written: a second attempt may read another reference out of the same
     passage, and would not replace the one of the first.
+
+    Args:
+        said: the passage of each question, and its score.
     """
     recipe = round_.run.recipe
     evidence: list[list[Evidence]] = [[] for _ in block]
@@ -86,11 +103,16 @@ def _gather(
     sampling = from_document(recipe.answering, recipe.gather.samples, recipe.seed)
     if recipe.gather.temperature is not None:
         sampling = replace(sampling, temperature=recipe.gather.temperature)
-    references = read_references(block, evidence, models.lm, models.nli, prompts, recipe.gather, sampling)
+
+    def ask(chats: Sequence[Chat]) -> list[list[Completion]]:
+        with report.task("gather: answers out of passages", len(chats) * sampling.total) as advance:
+            return models.lm.generate(chats, sampling, advance)
+
+    references = read_references(block, evidence, ask, models.nli, prompts, recipe.gather)
     judged = judge(
         block,
-        [passages[question.id] for question in block],
-        [scores[question.id] for question in block],
+        [said[question.id][0] for question in block],
+        [said[question.id][1] for question in block],
         references,
         models.nli,
         threshold.of(round_.run).value,

@@ -19,9 +19,9 @@ class AnsweringBlock(Block):
     """Of samples; passages are greedy."""
     repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
     """Of answers from memory; an answer read out of a document has none, for it would punish copying."""
-    max_new_tokens: Positive = 128
+    max_new_tokens: Positive = 64
     """Longest answer from memory."""
-    reading_tokens: Positive = 128
+    reading_tokens: Positive = 64
     """Longest answer read out of a document."""
     block_size: Positive = 256
     """Questions answered and judged between two writes to disk."""

@@ -15,9 +15,9 @@ from selfstudy.recipe.base import Block, Count, Fraction, Positive
 class LoraBlock(Block):
     """The adapter that every phase trains (methods 1)."""
 
-    r: Positive = 64
-    alpha: Positive = 128
-    dropout: Fraction = 0.05
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Fraction = 0.0
     target_modules: str | tuple[str, ...] = "all-linear"
     """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
 
@@ -84,7 +84,15 @@ class SFTBlock(ExamplesBlock):
 class DistillBlock(ExamplesBlock):
     """The model without the page learns from itself with the page (methods-more A)."""
 
+    LORA_RATE: ClassVar[float] = 3e-4
+    STEPS: ClassVar[int] = 120
+    EPOCHS: ClassVar[tuple[int, int]] = (2, 6)
+
     type: Literal["distill"] = "distill"
+    batch_size: Positive = 16
+    reading: Fraction = 0.0
+    swapped: Annotated[float, Field(ge=0)] = 0.15
+    neutral: Annotated[float, Field(ge=0)] = 0.3
     targets: Literal["reference", "mixed"] = "reference"
     """What is trained on: the distributions of the frozen model, which reads page and reference, along the
     reference; or texts that it writes itself, a token now without the page, now with it (MixSD)."""
@@ -116,7 +124,7 @@ PHASE_BLOCKS = ("sft", "dpo", "distill")
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo", "distill"] | None = "sft"  # made of PHASE_BLOCKS
+    method: Literal["sft", "sft+dpo", "dpo", "distill"] | None = "distill"  # made of PHASE_BLOCKS
     """Short for `phases`: these ones, in this order, as their blocks below say."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
