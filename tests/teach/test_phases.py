@@ -12,7 +12,7 @@ from selfstudy.errors import ModelError, RecipeError
 from selfstudy.models import lora as adapters
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import DPOBlock, PhaseBlock, Recipe, SFTBlock, TeachBlock
+from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, Recipe, SFTBlock, TeachBlock
 from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
 from selfstudy.recipe.teach import PHASE_BLOCKS
 from selfstudy.records import Example, Failure, Pair, TrainingStep
@@ -41,7 +41,9 @@ def test_the_short_form_knows_every_phase() -> None:
 def test_the_short_form_stands_for_phases() -> None:
     short = TeachBlock(method="sft+dpo", sft=SFTBlock(replay=3), dpo=DPOBlock(beta=0.5))
     assert short.plan == (SFTBlock(replay=3), DPOBlock(beta=0.5))
-    assert TeachBlock().plan == (SFTBlock(),)
+    assert TeachBlock().plan == (DistillBlock(),)
+    assert TeachBlock.model_validate({"sft": {"replay": 2}}).plan == (SFTBlock(replay=2),)
+    assert TeachBlock.model_validate({"sft": {}, "distill": {"replay": 2}}).plan == (DistillBlock(replay=2),)
     long = TeachBlock.model_validate({"phases": [{"type": "dpo"}, {"type": "sft", "replay": 3}]})
     assert long.plan == (DPOBlock(), SFTBlock(replay=3))
     assert long.method is None

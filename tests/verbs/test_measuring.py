@@ -28,7 +28,7 @@ def test_scoring_and_training_are_measured_where_there_is_room(
         library="x",
         answering={"max_new_tokens": 4, "reading_tokens": 4},
         probe=ProbeBlock(samples=2),
-        teach={"wordings": 1, "sft": {"replay": 0.5, "reading": 0.0}},
+        teach={"wordings": 1, "distill": {"replay": 0.5, "swapped": 0, "neutral": 0}},
     )
     lm = load_lm(recipe.model)
     assert isinstance(lm, HasWeights)
@@ -38,6 +38,7 @@ def test_scoring_and_training_are_measured_where_there_is_room(
     assert found.pair is not None
     assert found.gaps is not None
     assert found.training[0].example > 0
+    assert found.training[0].showing > 0
     assert found.training[0].examples == pytest.approx(2 * 1.5)  # two wordings, half as many replayed
     needed = 2 * sum(one.numel() * 4 for one in lm.model.parameters())
     for free, room in ((needed, False), (needed + 1, True)):

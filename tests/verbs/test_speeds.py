@@ -59,8 +59,8 @@ def test_a_slow_model_is_asked_in_one_batch(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("selfstudy.verbs.speeds.PATIENCE", 0.01)
     lm = Timed(batch=0.02, each=0.0)
     measure(lm, Recipe(library="x", probe=ProbeBlock(samples=4)), 0.01)
-    # a warm-up; then questions, answers and readings: read alone, then written
-    assert lm.asked == [5, 2, 2, 2, 10, 2, 12]
+    # a warm-up; then questions, answers and readings: read alone, a few tokens of each, then whole
+    assert lm.asked == [5, 2, 2, 2, 2, 10, 10, 2, 12, 12]
 
 
 def test_questions_of_a_file_are_asked(tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import GatherBlock
 from selfstudy.records import Chat, Completion, Evidence, Question, Reference
 
-Reader = Callable[[Sequence[Chat]], list[list[Completion]]]
+Replies = Callable[[Sequence[Chat]], list[list[Completion]]]
 """Gives the completions of each prompt, the greedy one first."""
 
 
 def read_references(
     questions: Sequence[Question],
     evidence: Sequence[Sequence[Evidence]],
-    ask: Reader,
+    ask: Replies,
     nli: EntailmentModel,
     prompts: Prompts,
     block: GatherBlock,

@@ -125,7 +125,8 @@ class TeachBlock(Block):
     """Put it into the weights."""
 
     method: Literal["sft", "sft+dpo", "dpo", "distill"] | None = "distill"  # made of PHASE_BLOCKS
-    """Short for `phases`: these ones, in this order, as their blocks below say."""
+    """Short for `phases`: these ones, in this order, as their blocks below say. Left out: sft where only its
+    block is given."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
     heldout_wordings: Count = 1
@@ -150,10 +151,13 @@ class TeachBlock(Block):
 
     @model_validator(mode="before")
     @classmethod
-    def _phases_take_the_place_of_the_default(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("phases") and "method" not in data:
+    def _method_follows_from_what_is_set(cls, data: Any) -> Any:
+        """What is set for sft alone is meant for it, as in recipes from when sft was the default."""
+        if not isinstance(data, Mapping) or "method" in data:
+            return data
+        if data.get("phases"):
             return {**data, "method": None}
-        return data
+        return {**data, "method": "sft"} if "sft" in data and "distill" not in data else data
 
     @field_validator("phases")
     @classmethod

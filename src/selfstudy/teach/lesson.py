@@ -16,6 +16,8 @@ from selfstudy.teach import gaps, imported
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.imported import ImportedLessons
 
+SHOWING = "what the frozen model shows"
+"""How a phase names the reading of its teacher, before its training, to a person and to who measures it."""
 REFUSAL = "I don't know."
 NONE = ImportedLessons((), ())
 

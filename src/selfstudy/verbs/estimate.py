@@ -393,7 +393,9 @@ def _beside(plan: _Plan, works: Sequence[Work], measured: Measured) -> dict[str,
     trained = 2 if verify.control else 1
     gaps = plan.gaps
     found["teach"] = trained * sum(
-        one.start + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
+        one.start
+        + one.showing * gaps
+        + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
         for block, one in ((recipe.teach.plan[place], one) for place, one in measured.training.items())
     )
     verifying = [work for work in works if work.stage == "verify"]

@@ -30,7 +30,7 @@ from selfstudy.records import (
 from selfstudy.run.models import block_of, own_block
 from selfstudy.run.threshold import is_inconsistent, resolve
 from selfstudy.teach.gaps import JudgedQuestion
-from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.lesson import SHOWING, Lesson
 from selfstudy.verbs.speeds import Probe, Speed
 
 if TYPE_CHECKING:
@@ -49,11 +49,19 @@ STEPS = 3
 
 @dataclass(frozen=True)
 class Training:
-    """Seconds to begin a phase, per example, and examples per gap that is taught."""
+    """What a phase takes.
+
+    Attributes:
+        start: seconds to begin it.
+        example: seconds per example and pass.
+        examples: per gap that is taught.
+        showing: seconds per gap in which the frozen model shows the answers, once.
+    """
 
     start: float
     example: float
     examples: float
+    showing: float = 0.0
 
 
 @dataclass
@@ -181,14 +189,21 @@ def _pair(nli: EntailmentModel, answers: Sequence[Answer]) -> float | None:
 
 
 class _Steps(Silent):
-    """Notes when each step of a training ended."""
+    """Notes when each step of a training ended, and what showing the answers took before it, if it did."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
+        self.shown = 0
+        self.showing = 0.0
 
     @contextmanager
     def task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        yield lambda count: self.ends.append(time.perf_counter())
+        if not label.endswith(SHOWING):
+            yield lambda count: self.ends.append(time.perf_counter())
+            return
+        began = time.perf_counter()
+        yield lambda count: None
+        self.shown, self.showing = total, time.perf_counter() - began
 
 
 def _training(
@@ -218,7 +233,9 @@ def _training(
     if len(times) < 2:
         return None
     each = fmean(times[1:]) / size
-    return Training(max(0.0, times[0] - each * size), each, len(items) / len(lesson.gaps))
+    start = max(0.0, times[0] - each * size - report.showing)
+    gaps = len(lesson.gaps)
+    return Training(start, each, len(items) / gaps, report.showing / gaps)
 
 
 def _lesson(recipe: Recipe, prompts: Prompts, probe: Probe) -> Lesson:

@@ -26,8 +26,10 @@ T = TypeVar("T")
 SHOWN_DOCUMENTS = 200
 """Documents, evenly spread, that stand for all."""
 SMALLEST, LARGEST, GROWTH = 2, 256, 4
-"""Prompts of the first batch that is measured and of the largest, a block of the probe; how much larger each
-one is than the one before."""
+"""Prompts of the smallest batch that is measured and of the largest, a block of the probe; how much larger
+each one is than the one before."""
+ROWS, FEW_TOKENS = 32, 8
+"""Completions of the batch that is compared with the smallest one, and their tokens."""
 PATIENCE = 20.0
 """Seconds that the second batch of a kind may take: of one alone nobody can tell what many take."""
 QUESTION = "What is the name of the largest city of the country in question?"
@@ -63,6 +65,11 @@ class Speed:
         batches = math.ceil(chats / block)
         fixed = batches * (self.batch + self.longest * self.step)
         return fixed + chats * self.prompt + chats * each * self.tokens * self.token
+
+    def most(self, completions: float, length: int, prompts: int) -> float:
+        """Seconds of one batch, if all its completions are so long."""
+        read = self.batch + prompts * (self.prompt or 0.0)
+        return read + length * (self.step + completions * self.token)
 
 
 @dataclass
@@ -144,27 +151,45 @@ class Probe:
     def _speed(
         self, kind: str, chat: Callable[[int], Chat], sampling: Sampling, seconds: float
     ) -> Speed | None:
-        """From ever larger batches, as long as the next one is likely to end in time; one is always asked."""
+        """Costs from two batches of few tokens; lengths from ever larger ones, as long as there is time."""
         began = time.perf_counter()
         first = replace(sampling, n=1, greedy_first=False, temperature=0.0, max_new_tokens=1)
-        size, start, expected = SMALLEST, 0, 0.0
+        few = replace(sampling, max_new_tokens=min(FEW_TOKENS, sampling.max_new_tokens))
         reads: list[_Batch] = []
+        short: list[_Batch] = []
+        for size in (SMALLEST, max(2 * SMALLEST, ROWS // sampling.total)):
+            if reads and (reads[-1].seconds + short[-1].seconds) * size / SMALLEST > PATIENCE:
+                break
+            chats = [chat(i) for i in range(size)]
+            reads.append(self._timed(chats, first)[0])
+            short.append(self._timed(chats, few)[0])
+        costs = _speed(reads, short)
+        size, start = GROWTH * SMALLEST, 0
+        if costs.most(size * sampling.total, sampling.max_new_tokens, size) > PATIENCE:
+            size = SMALLEST
         writes: list[_Batch] = []
         while size <= LARGEST and (
-            (len(reads) < 2 and expected <= PATIENCE) or time.perf_counter() - began + expected <= seconds
+            not writes or time.perf_counter() - began + writes[-1].seconds * GROWTH <= seconds
         ):
-            chats = [chat(start + i) for i in range(size)]
-            reads.append(self._timed(chats, first)[0])
-            batch, rows = self._timed(chats, replace(sampling, seed=sampling.seed + start))
+            batch, rows = self._timed(
+                [chat(start + i) for i in range(size)], replace(sampling, seed=sampling.seed + start)
+            )
             if batch.completions:
                 writes.append(batch)
                 self._keep(kind, start, rows)
             start += size
-            # a batch that is four times as large takes at most so much longer
-            expected = (reads[-1].seconds + batch.seconds) * GROWTH
             size *= GROWTH
+            if not batch.completions:
+                break
         self._left -= time.perf_counter() - began
-        return _speed(reads, writes) if writes else None
+        if not writes:
+            return None
+        return replace(
+            costs,
+            per_second=writes[-1].completions / writes[-1].seconds,
+            tokens=sum(one.tokens for one in writes) / sum(one.completions for one in writes),
+            longest=max(one.steps for one in writes),
+        )
 
     def _timed(self, chats: Sequence[Chat], sampling: Sampling) -> tuple[_Batch, list[list[Completion]]]:
         began = time.perf_counter()
@@ -195,23 +220,16 @@ def _given(recipe: Recipe) -> list[str]:
     return []
 
 
-def _speed(reads: Sequence[_Batch], writes: Sequence[_Batch]) -> Speed:
-    """What follows from batches of several sizes; a batch's prompts are read again to write its answers."""
-    read = {one.prompts: one.seconds for one in reads}
-    last = writes[-1]
+def _speed(reads: Sequence[_Batch], short: Sequence[_Batch]) -> Speed:
+    """What follows from batches of two sizes; a batch's prompts are read again to write its answers."""
     batch, prompt = _two_parts([(1, one.prompts, one.seconds) for one in reads])
     step, token = _two_parts(
-        [(one.steps, one.tokens, max(one.seconds - read[one.prompts], 0.05 * one.seconds)) for one in writes]
+        [
+            (one.steps, one.tokens, max(one.seconds - read.seconds, 0.05 * one.seconds))
+            for read, one in zip(reads, short, strict=True)
+        ]
     )
-    return Speed(
-        per_second=last.completions / last.seconds,
-        tokens=sum(one.tokens for one in writes) / sum(one.completions for one in writes),
-        batch=batch,
-        prompt=prompt,
-        step=step,
-        token=token,
-        longest=max(one.steps for one in writes),
-    )
+    return Speed(per_second=0.0, tokens=0.0, batch=batch, prompt=prompt, step=step, token=token)
 
 
 def _two_parts(found: Sequence[tuple[int, int, float]]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ Knows nothing of trainers and of what the prompts hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,13 @@ class Shown:
 
 
 def shown(
-    model: Any, rows: Mapping[str, tuple[list[int], int]], top_k: int, budget: int, *, rest: bool
+    model: Any,
+    rows: Mapping[str, tuple[list[int], int]],
+    top_k: int,
+    budget: int,
+    *,
+    rest: bool,
+    advance: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Shown]:
     """The model's own distributions at the answers of `rows`, by name; memory may be too short for some.
 
@@ -55,6 +61,7 @@ def shown(
         top_k: tokens kept at a position.
         budget: most tokens of a batch.
         rest: see `divergence`; else the kept ones are renormalised.
+        advance: called with 1 for each row.
     """
     names = list(rows)
     items = [Answered(i, *rows[name]) for i, name in enumerate(names)]
@@ -62,6 +69,7 @@ def shown(
     scorer = LogprobScorer(model, Forward(model))
     with weights.answering(model):
         for index, values in scorer.read(items, budget, most_probable(top_k)):
+            advance(1)
             if not len(values):
                 continue
             logs = values[..., 1]

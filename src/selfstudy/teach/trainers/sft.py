@@ -23,6 +23,7 @@ from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import DistillBlock, ExamplesBlock
 from selfstudy.records import Example
+from selfstudy.teach.lesson import SHOWING
 from selfstudy.teach.trainers import distill, fast_lora, packed, shared
 
 IGNORED = -100
@@ -116,8 +117,8 @@ def _shown(
         return {}, {}
     dropped = shared.unreadable(model, [{"input_ids": ids} for ids, _ in rows.values()], list(rows))
     rows = {name: row for name, row in rows.items() if name not in dropped}
-    report.note(f"{setting.phase}: the model as it is shows {len(rows)} answers")
-    shown = distill.shown(model, rows, block.top_k, setting.tokens, rest=block.rest)
+    with report.task(f"{setting.phase}: {SHOWING}", len(rows)) as advance:
+        shown = distill.shown(model, rows, block.top_k, setting.tokens, rest=block.rest, advance=advance)
     dropped |= {name: "out of memory with the page in view" for name in rows if name not in shown}
     return shown, dropped
 
