@@ -104,6 +104,8 @@ def test_what_is_not_said_of_scoring_follows_from_the_model(
 ) -> None:
     recipe = load_recipe(None, ["library=atlas", *given])
     assert (recipe.probe.scorer, recipe.probe.samples) == expected
+    assert recipe.verify.samples == (10 if recipe.probe.samples else 0)
+    assert load_recipe(None, ["library=atlas", "verify.samples=3", *given]).verify.samples == 3
     kept = to_yaml(recipe)  # what a run keeps says it, whatever later versions choose
     assert parse_recipe(yaml.safe_load(kept), "kept") == recipe
     assert f"scorer: {expected[0]}" in kept

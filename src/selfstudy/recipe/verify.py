@@ -15,6 +15,7 @@ class VerifyBlock(Block):
     max_questions: Positive = 2000
     """Most questions of each target (gap, known, reading); a seeded sample beyond it."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10
+    """Of gaps as first asked, for the hallucination score; left out: none where the probe draws none."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Positive = 10_000
     margin: Fraction = 0.02

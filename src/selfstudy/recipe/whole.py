@@ -89,6 +89,8 @@ class Recipe(Block):
         if isinstance(self.nli, NoNLI):
             probe = probe.without_entailment()
         object.__setattr__(self, "probe", probe)
+        if not probe.samples and "samples" not in self.verify.model_fields_set:
+            object.__setattr__(self, "verify", self.verify.model_copy(update={"samples": 0}))
         return self
 
     @property
