@@ -32,6 +32,7 @@ VERBS = (
     "doctor",
     "estimate",
     "chat",
+    "export",
 )
 
 

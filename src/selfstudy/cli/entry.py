@@ -9,7 +9,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
     compare_verb.py    compare
-    model_verbs.py     doctor estimate chat
+    model_verbs.py     doctor estimate chat export
     data_verbs.py      import score
 """
 

@@ -1,4 +1,4 @@
-"""Verbs about models and the machine: doctor, estimate, chat."""
+"""Verbs about models and the machine: doctor, estimate, chat, export."""
 
 from __future__ import annotations
 
@@ -236,3 +236,35 @@ def chat(
                 for shown in talk.answer(line.strip(), shutil.get_terminal_size().columns):
                     say(shown)
                 say("")
+
+
+@app.command(short_help="A taught adapter as a GGUF file, for llama.cpp.")
+def export(
+    place: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_OR_ADAPTER", help="A run directory, or an adapter.", show_default=False),
+    ],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The new file; its name ends in .gguf.", show_default=False)
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Whose adapter it is: a folder, a Hub id or a .gguf file [default: the run's]."
+        ),
+    ] = None,
+) -> None:
+    """Write the adapter that a run has promoted as a GGUF file, which llama.cpp serves beside the model.
+
+    A model taught as a GGUF file is served as that same file; one from safetensors as what llama.cpp's
+    convert_hf_to_gguf.py makes of it. verify.merge: true promotes a whole model instead, in safetensors.
+
+    \b
+    Examples:
+      selfstudy export runs/today today.gguf
+      selfstudy export runs/today/rounds/1/adapter today.gguf --model model.gguf
+    """
+    with session():
+        from selfstudy.verbs.export import export as write
+
+        write(place, file, model, say)

@@ -76,7 +76,8 @@ def require_plain(folder: Path) -> dict[str, Any]:
     if config.get("peft_type") != "LORA" or special or len(names) != matrices:
         raise ModelError(
             f"adapter {folder} is no plain LoRA adapter" + (f" ({', '.join(special)})" if special else ""),
-            "only LoRA matrices of one rank can be combined: merge it into the model, or teach without it",
+            "only LoRA matrices of one rank can be combined or exported: merge it into the model, or teach "
+            "without it",
         )
     return config
 
@@ -92,7 +93,7 @@ def combine(folders: Sequence[Path], folder: Path) -> None:
     """
     from safetensors.torch import save_file
 
-    parts = [_read(f) for f in folders]
+    parts = [matrices(f) for f in folders]
     modules = sorted({name for _, weights in parts for name in weights})
     combined: dict[str, Tensor] = {}
     for name in modules:
@@ -106,8 +107,12 @@ def combine(folders: Sequence[Path], folder: Path) -> None:
     save_file(combined, folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def _read(folder: Path) -> tuple[int, dict[str, tuple[Tensor, Tensor]]]:
-    """Rank, and (A, scaled B) of every module of an adapter."""
+def matrices(folder: Path) -> tuple[int, dict[str, tuple[Tensor, Tensor]]]:
+    """Rank, and (A, B times the adapter's scale) of every module of an adapter, in float32.
+
+    Raises:
+        ModelError: it is no plain LoRA adapter.
+    """
     from safetensors.torch import load_file
 
     config = require_plain(folder)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from selfstudy.files import jsonl, own
 from selfstudy.models.lora import is_complete
 from selfstudy.records import Failure, TrainedArm
-from selfstudy.run import Round
+from selfstudy.run import Round, Run
 
 
 def promote(round_: Round, source: Callable[[], Path], *, move: bool) -> Path:
@@ -133,6 +133,12 @@ def standing(round_: Round) -> Path | None:
         if gate is not None and gate.promoted:
             return round_.run.round(earlier).adapter()
     return None
+
+
+def promoted_last(run: Run) -> Round | None:
+    """The last round whose adapter was promoted."""
+    promoted = [one for one in run.rounds if (gate := decision(one)) is not None and gate.promoted]
+    return next((one for one in reversed(promoted) if is_complete(one.adapter())), None)
 
 
 def why_stop(round_: Round) -> str | None:

@@ -34,7 +34,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
-from selfstudy.run.standing import decision
+from selfstudy.run.standing import decision, promoted_last
 from selfstudy.text import shortened
 
 if TYPE_CHECKING:
@@ -241,13 +241,11 @@ def open_talk(
 
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     """The adapter that was promoted last; to compare, the last one there is will do."""
+    if (promoted := promoted_last(run)) is not None:
+        return promoted.adapter(), [f"taught: the adapter that round {promoted.number} promoted"]
     adapters = [turn for turn in run.rounds if is_complete(turn.adapter())]
-    gates = {turn.number: decision(turn) for turn in adapters}
-    promoted = [turn for turn in adapters if (gate := gates[turn.number]) is not None and gate.promoted]
-    if promoted:
-        return promoted[-1].adapter(), [f"taught: the adapter that round {promoted[-1].number} promoted"]
     if compare and adapters:
-        gate = gates[adapters[-1].number]
+        gate = decision(adapters[-1])
         why = " ".join((gate and gate.reasons) or ["verify has not decided yet."])
         return adapters[-1].adapter(), [f"taught: round {adapters[-1].number}, not promoted. {why}"]
     if compare:

@@ -1,4 +1,4 @@
-"""The packaged model as a GGUF file, for the test with llama.cpp (needs the package `gguf`).
+"""The packaged model, and tiny ones, as a GGUF file, for tests (needs the package `gguf`).
 
 The tokenizer's whole names become user-defined tokens, which llama.cpp finds before it splits words; its own
 splitting is chosen by name and has none that knows the names.  A word that only begins with a name is cut
@@ -8,19 +8,28 @@ otherwise than here; the shipped texts have few.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+Change = Callable[[str, Any], Any]
 
-def convert(folder: Path, target: Path) -> Path:
-    """Writes `folder` (Qwen3, byte-level BPE) to `target` in float32."""
+
+def convert(
+    folder: Path, target: Path, architecture: str = "qwen3", change: Change = lambda name, array: array
+) -> Path:
+    """Writes `folder` (Qwen3 or Llama, byte-level BPE) to `target` in float32.
+
+    Args:
+        change: makes of a tensor, by its name in the file, what is written.
+    """
     import gguf
     import numpy as np
     from safetensors.torch import load_file
 
     config = json.loads((folder / "config.json").read_text())
     layers = config["num_hidden_layers"]
-    writer = gguf.GGUFWriter(str(target), "qwen3")
+    writer = gguf.GGUFWriter(str(target), architecture)
     writer.add_block_count(layers)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -32,9 +41,13 @@ def convert(folder: Path, target: Path) -> Path:
     writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     _add_tokenizer(writer, folder, config)
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, layers)
+    writer.add_rope_dimension_count(config["head_dim"])
+    writer.add_vocab_size(config["vocab_size"])
+    kind = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
+    names = gguf.get_tensor_name_map(kind, layers)
     for name, tensor in load_file(folder / "model.safetensors").items():
-        writer.add_tensor(names.get_name(name, (".weight",)), tensor.float().numpy().astype(np.float32))
+        called = names.get_name(name, (".weight",))
+        writer.add_tensor(called, change(called, tensor.float().numpy().astype(np.float32)))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

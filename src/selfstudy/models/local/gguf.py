@@ -27,11 +27,36 @@ _MOST_ENTRIES = 2_000_000
 """Of all lists together: transformers makes objects of each.  A vocabulary of 262,144 with its scores, types
 and merges has 1,300,000."""
 _LARGEST_HEADER = 512 * 2**20
+_INTEGERS = (4, 5)
 _WIDTH = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value, by its type; 8 is a text, 9 a list."""
 _TEXT, _LIST = 8, 9
 _TEMPLATE = b"tokenizer.chat_template"
+_ARCHITECTURE = b"general.architecture"
+_VOCABULARY, _TOKENS, _TYPES = (b"tokenizer.ggml." + name for name in (b"model", b"tokens", b"token_type"))
+_BYTE_LEVEL = b"gpt2"
+_CONTROL, _USER_DEFINED = 3, 4
 _DIMENSIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token that is found in a text as a whole, before the text is split.
+
+    Attributes:
+        control: it is no text, but a mark such as the end of a turn.
+    """
+
+    id: int
+    text: str
+    control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    stored: Stored
+    places: dict[bytes, tuple[int, int]]
+    """Type of a setting's value, and where it begins."""
 
 
 class _BadHeaderError(Exception):
@@ -91,7 +116,7 @@ def stored(file: Path) -> Stored:
     Raises:
         ModelError: it is damaged, of a version that is not read, or says what no model has.
     """
-    return _read(file)[0]
+    return _read(file).stored
 
 
 def has_template(file: Path) -> bool:
@@ -100,10 +125,44 @@ def has_template(file: Path) -> bool:
     Raises:
         ModelError: as `stored`.
     """
-    return _read(file)[1]
+    return _TEMPLATE in _read(file).places
 
 
-def _read(file: Path) -> tuple[Stored, bool]:
+def architecture(file: Path) -> str:
+    """The architecture that a file names, as llama.cpp calls it; empty if it names none.
+
+    Raises:
+        ModelError: as `stored`.
+    """
+    place = _read(file).places.get(_ARCHITECTURE)
+    with _mapped(file) as data:
+        named = _value(data, place) if place is not None else None
+    return named.decode("utf-8", "replace") if isinstance(named, bytes) else ""
+
+
+def whole_words(file: Path) -> list[Word]:
+    """The control and user-defined tokens of a file with a byte-level vocabulary; none of another one.
+
+    Raises:
+        ModelError: as `stored`.
+    """
+    places = _read(file).places
+    if not {_VOCABULARY, _TOKENS, _TYPES} <= places.keys():
+        return []
+    with _mapped(file) as data:
+        if _value(data, places[_VOCABULARY]) != _BYTE_LEVEL:
+            return []
+        tokens, types = (_value(data, places[name]) for name in (_TOKENS, _TYPES))
+    if not isinstance(tokens, list) or not isinstance(types, list):
+        return []
+    return [
+        Word(number, text.decode("utf-8", "replace"), kind == _CONTROL)
+        for number, (text, kind) in enumerate(zip(tokens, types, strict=False))
+        if kind in (_CONTROL, _USER_DEFINED) and isinstance(text, bytes)
+    ]
+
+
+def _read(file: Path) -> _Header:
     require_inside(file.parent, file)
     try:
         with _mapped(file) as data:
@@ -121,7 +180,7 @@ def _mapped(file: Path) -> Iterator[mmap]:
         yield data
 
 
-def _walked(reader: _Reader, size: int) -> tuple[Stored, bool]:
+def _walked(reader: _Reader, size: int) -> _Header:
     if reader.data[: len(_MAGIC)] != _MAGIC:
         raise _BadHeaderError("it does not begin with GGUF")
     reader.skip(len(_MAGIC))
@@ -131,10 +190,11 @@ def _walked(reader: _Reader, size: int) -> tuple[Stored, bool]:
     tensors, settings = reader.number("Q"), reader.number("Q")
     if tensors > _MOST_TENSORS or settings > _MOST_SETTINGS:
         raise _BadHeaderError(f"{tensors:,} tensors and {settings:,} settings")
-    names = set()
+    places = {}
     for _ in range(settings):
-        names.add(reader.text())
-        _skip_value(reader, reader.number("I"))
+        name, kind = reader.text(), reader.number("I")
+        places[name] = (kind, reader.at)
+        _skip_value(reader, kind)
     numbers = longest = 0
     for _ in range(tensors):
         reader.text()
@@ -152,7 +212,21 @@ def _walked(reader: _Reader, size: int) -> tuple[Stored, bool]:
         numbers += count
     if numbers > 8 * size:  # no type has less than a bit
         raise _BadHeaderError(f"{numbers:,} numbers in {size:,} bytes")
-    return Stored(tensors, numbers, longest), _TEMPLATE in names
+    return _Header(Stored(tensors, numbers, longest), places)
+
+
+def _value(data: mmap, place: tuple[int, int]) -> bytes | list[bytes] | list[int] | None:
+    """A text, or a list of texts or 32-bit integers, at a place in a header that was walked."""
+    kind, at = place
+    reader = _Reader(data, at)
+    if kind == _TEXT:
+        return reader.text()
+    if kind != _LIST:
+        return None
+    kind, count = reader.number("I"), reader.number("Q")
+    if kind == _TEXT:
+        return [reader.text() for _ in range(count)]
+    return [reader.number("I") for _ in range(count)] if kind in _INTEGERS else None
 
 
 def _skip_value(reader: _Reader, kind: int) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 
 from selfstudy.errors import MissingExtraError, ModelError
-from selfstudy.models.local import converted, gguf, headers, loading, untrusted
+from selfstudy.models.local import converted, gguf, gguf_words, headers, loading, untrusted
 from selfstudy.models.local.panics import panics_as_errors
 
 TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
@@ -103,7 +103,7 @@ def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:
     if find_spec("gguf") is None:
         raise MissingExtraError("gguf", "gguf", f"the model {name!r}")
     held = gguf.stored(file)
-    version = f"gguf {metadata.version('gguf')} transformers {metadata.version('transformers')}"
+    version = f"2 gguf {metadata.version('gguf')} transformers {metadata.version('transformers')}"
 
     def make(folder: Path) -> None:
         from transformers import AutoModelForCausalLM
@@ -115,6 +115,7 @@ def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:
             alike = ModelFiles(name, link.parent, str(file), gguf=link.name)
             read_weights(AutoModelForCausalLM, alike, torch.float32).save_pretrained(folder)
             read_tokenizer(alike).save_pretrained(folder)
+        gguf_words.mend(folder, gguf.whole_words(file))
 
     return converted.conversion(file, version, 4 * held.numbers, make, say)
 
