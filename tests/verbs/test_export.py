@@ -100,6 +100,30 @@ def test_what_is_written_does_what_the_adapter_does(
         assert torch.allclose(tensor, wanted[name], atol=1e-6), name
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen3-gguf"])
+def test_llama_cpp_says_with_it_what_we_say(kind: str, model_folder: Folders, tmp_path: Path) -> None:
+    """A real llama.cpp, where there is one: pip install llama-cpp-python (it is compiled, some minutes)."""
+    llama_cpp = pytest.importorskip("llama_cpp", reason="needs llama-cpp-python")
+    folder = model_folder(kind, TEMPLATE)
+    adapter = make_adapter(folder, tmp_path / "adapter")
+    export(adapter, tmp_path / "a.gguf", str(folder), lambda line: None)
+    turned = in_llama_cpp if kind == "llama" else lambda name, tensor: tensor
+    base = convert(folder, tmp_path / "base.gguf", kind.removesuffix("-gguf"), turned)
+    tokens = list(range(20, 52))
+    with torch.inference_mode():
+        taught = (
+            LocalLM(LocalModel(path=str(folder), adapter=adapter)).model(torch.tensor([tokens])).logits[0]
+        )
+        plain = LocalLM(LocalModel(path=str(folder))).model(torch.tensor([tokens])).logits[0]
+    how = {"logits_all": True, "n_ctx": 64, "n_threads": 1, "type_k": 0, "type_v": 0, "verbose": False}
+    for lora, ours in ((None, plain), (str(tmp_path / "a.gguf"), taught)):
+        served = llama_cpp.Llama(str(base), lora_path=lora, **how)
+        served.eval(tokens)
+        theirs = torch.tensor(served.scores[: len(tokens)])
+        assert torch.allclose(theirs, ours, atol=0.02), (lora, (theirs - ours).abs().max())
+    assert (taught - plain).abs().max() > 1
+
+
 def test_a_run_gives_its_promoted_adapter(tmp_path: Path) -> None:
     run = tmp_path / "run"
     (tmp_path / "my.yaml").write_text("library: atlas\n")
