@@ -289,7 +289,7 @@ def test_the_files_of_a_run_are_named_in_one_place() -> None:
     }
     assert {"recipe.yaml", "summary.json", "gate.json", "promoted"} <= named
     files = {name.rpartition("/")[2] for name in named if "." in name} | {"REJECTED.txt", ".done"}
-    folders = {name for name in named if "." not in name} | {"adapter", "control"}
+    folders = {name for name in named if "." not in name} | {"adapter", "control", "weaker", "merged"}
     wrong = []
     for path in FILES:
         if relative(path) in ("run/directory.py", *SPELL_OWN):

@@ -23,11 +23,13 @@ GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
 """Verdicts of gaps, which are taught (README, the table of verdicts)."""
 STAGES = ("probe", "gather", "teach", "verify")
 """The stages of the loop, in order."""
-Arm = Literal["base", "taught", "control", "original"]
-"""Who is asked by verify: the model before this round's teaching, after it, taught on random pairs, and, in
-later rounds, the model as it was before the first."""
+Arm = Literal["base", "taught", "control", "original", "weaker"]
+"""Who is asked by verify: the model before this round's teaching, after it, taught on random pairs, in later
+rounds the model as it was before the first, and, where the taught one forgot, it at a smaller strength."""
 TrainedArm = Literal["taught", "control"]
 """The arms that teach makes."""
+AdapterArm = Literal["taught", "control", "weaker"]
+"""The arms that have an adapter of the round's own."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Target = Literal["gap", "known", "reading"]
 """What verify asks about: a gap, something known whose fact is never trained, a page in the prompt."""
@@ -297,7 +299,8 @@ class TrainingStep(Record):
 class Check(Record):
     """One question asked by verify, before or after teaching.
 
-    `arm`: base = before, taught = after, control = after training on random pairs, original = before round 1.
+    `arm`: base = before, taught = after, control = after training on random pairs, original = before round 1,
+    weaker = after, with the adapter at a smaller strength.
     `target`: gap, known (of a fact never trained) or reading (a page is in the prompt).
     `fact`: what the question is about; questions of one fact are one unit of every interval.  Empty: it is
     alone (`run.split`).

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
+from selfstudy.models import lora
 from selfstudy.recipe import Recipe
 from selfstudy.run import Round, Run
-from selfstudy.run.standing import hashes, promote, standing, why_stop
+from selfstudy.run.standing import decided, hashes, promote, promoted_last, standing, why_stop
 
 
 @pytest.fixture
@@ -40,6 +41,20 @@ def test_what_is_promoted_is_what_was_measured(run: Run, move: bool) -> None:
         assert run.read_json(run.promoted_file) == {"round": number, "files": before}
         assert folder.exists() != move
     assert sorted(p.name for p in run.path.glob("promoted*")) == ["promoted", "promoted.json"]
+
+
+def test_what_was_promoted_at_a_smaller_strength_is_what_stands(run: Run) -> None:
+    """For the next round, for `chat` and for `export`: never the adapter that was refused."""
+    first = run.round(1)
+    for folder in (first.adapter(), first.adapter("weaker")):
+        folder.mkdir()
+        for name in (lora.WEIGHTS, lora.CONFIG):
+            (folder / name).touch()
+    assert decided(first) == first.adapter()
+    for weaker, folder in ((None, first.adapter()), ({"strength": 0.5}, first.adapter("weaker"))):
+        run.write_json(first.gate_file, {"promoted": True, "weaker": weaker})
+        assert standing(run.round(2)) == decided(first) == folder
+        assert promoted_last(run) is first
 
 
 class Killed(BaseException):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from selfstudy.records import Check
+from selfstudy.stats import wilson
 from selfstudy.verify.gate import decide
 from selfstudy.verify.noise import Noise
 from selfstudy.verify.rules import Rules
 
-from .made_up import HOW, LEARNED, both
+from .made_up import HOW, LEARNED, both, checks
 
 RULES = Rules(margin=0.02, resampling=HOW)
 
@@ -54,3 +58,40 @@ def test_noise_that_could_not_be_measured_leaves_it_open() -> None:
     said = "no question was answered every time (100 of the repeats failed)"
     assert gate.reasons[0] == f"Known questions: {said}, so how far noise moves them is not known."
     assert f"known questions: {said}" in gate.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "of", "remain"),
+    [
+        (300, 276, 300, 0.25),  # fell by .08 of which .02 are allowed
+        (300, 285, 300, 0.4),
+        (300, 297, 300, None),  # promoted
+        (30, 29, 30, None),  # so few questions exclude no fall
+    ],
+)
+def test_what_share_of_a_fall_may_remain(before: int, after: int, of: int, remain: float | None) -> None:
+    gate = decide(LEARNED + both("known", before, after, of), RULES)
+    assert gate.remain == (None if remain is None else pytest.approx(remain))
+    assert bool(gate.forgot) == (remain is not None)
+
+
+def test_a_fall_that_is_not_excluded_has_to_shrink_too() -> None:
+    """1 of 60 lost is within the margin, but .0886 is not excluded; of none lost .0602 would not be."""
+    gate = decide(LEARNED + both("known", 60, 59, 60), RULES)
+    assert gate.verdict == "cannot tell"
+    low, high = wilson(0, 60, 0.95).high, wilson(1, 60, 0.95).high
+    assert gate.remain == pytest.approx((0.07 - low) / (high - low))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        both("gap", 10, 10, 100) + both("known", 300, 270, 300),
+        LEARNED + both("known", 300, 270, 300) + checks("taught", "gap", [None] * 9, "novel"),
+    ],
+    ids=["nothing learned", "something failed"],
+)
+def test_a_smaller_strength_helps_only_against_falls(made: list[Check]) -> None:
+    gate = decide(made, RULES)
+    assert gate.verdict == "refused"
+    assert (gate.remain, gate.forgot) == (None, ())

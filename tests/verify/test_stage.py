@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, Run
 from selfstudy.verify.figures import outcome
+from selfstudy.verify.strengths import Chosen
 
 from .towns import EVERYTHING, GAPS, MODELS_KNOWN, Oracle, TownKey, fill, recipe, verify
 
@@ -118,6 +120,53 @@ def test_a_killed_run_goes_on_and_ends_equal(tmp_path: Path) -> None:
         assert again.calls == first.calls[2:]
     for name in ("checks.jsonl", "gate.json"):
         assert (broken / "rounds/1" / name).read_bytes() == (whole / "rounds/1" / name).read_bytes()
+
+
+FORGETFUL = EVERYTHING - set(range(GAPS, GAPS + 30))
+HALF = Chosen(strength=0.5, remain=0.1, taught=1, rehearsed=1, curve=())
+
+
+def write_chosen(round_: Round) -> None:
+    round_.run.write_json(round_.weaker_file, HALF.model_dump(mode="json"))
+
+
+def test_an_adapter_that_forgot_is_decided_on_at_a_smaller_strength(tmp_path: Path) -> None:
+    for name in ("whole", "broken"):
+        with Run.create_or_resume(tmp_path / name, recipe()) as run:
+            fill(run.round(1))
+            full = verify(run.round(1), Oracle(FORGETFUL))
+            assert not full.promoted
+            assert 0 < (full.remain or 0) < 0.5
+            assert b"weaker" not in run.round(1).gate_file.read_bytes()
+            write_chosen(run.round(1))
+            weaker = Oracle(EVERYTHING) if name == "whole" else Mortal(EVERYTHING)
+            with nullcontext() if name == "whole" else pytest.raises(Killed):
+                verify(run.round(1), Oracle(FORGETFUL), weaker=weaker)
+    with Run.create_or_resume(tmp_path / "broken", recipe()) as run:
+        silent = Oracle(FORGETFUL)
+        gate = verify(run.round(1), silent, before=silent, weaker=Oracle(EVERYTHING))
+        assert silent.calls == []
+        figures = outcome(run.round(1).read(Check), resamples=200)
+    for name in ("checks.jsonl", "gate.json"):
+        files = [(tmp_path / run / "rounds/1" / name).read_bytes() for run in ("whole", "broken")]
+        assert files[0] == files[1]
+    assert gate.promoted
+    assert gate.weaker is not None
+    assert (gate.weaker.strength, gate.weaker.verdict) == (0.5, "refused")
+    assert gate.reasons[0].startswith("At full strength the adapter was refused, for it forgot: Known quest")
+    assert gate.reasons[1] == "At strength 0.5, it is promoted:"
+    assert "second look" in gate.notes[-1]
+    assert gate.gains["known"].difference == 0 > gate.weaker.gains["known"].difference
+    assert figures["after"]["known_correct"] == 1.0 > figures["full"]["known_correct"]
+
+
+def test_a_smaller_strength_may_be_refused_too(round_: Round) -> None:
+    write_chosen(round_)
+    gate = verify(round_, Oracle(FORGETFUL), weaker=Oracle(MODELS_KNOWN))
+    assert gate.verdict == "refused"
+    assert gate.reasons[1] == "At strength 0.5, it is refused too:"
+    assert "did not rise" in gate.reasons[2]
+    assert gate.remain is None
 
 
 def test_a_finished_stage_asks_nothing(round_: Round) -> None:

@@ -154,6 +154,7 @@ def verify(
     before: Oracle | None = None,
     control: Oracle | None = None,
     original: Oracle | None = None,
+    weaker: Oracle | None = None,
     key: AnswerKey | None = None,
 ) -> Gate:
     base = before or Oracle(MODELS_KNOWN)
@@ -162,6 +163,7 @@ def verify(
         "original": original,
         "control": control,
         "taught": after,
+        "weaker": weaker,
     }
     loaders = {arm: partial(_same, lm) for arm, lm in arms.items() if lm is not None}
     return run_verify(round_, loaders, WordNLI(), Prompts(), key, Silent())

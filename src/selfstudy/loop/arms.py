@@ -6,37 +6,60 @@ Knows which weights an arm is; nothing of what it is asked, nor of how the gate 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.files import own, private
 from selfstudy.loop.resources import Resources
+from selfstudy.loop.weaker import weaken
 from selfstudy.recipe import LocalModel, ModelBlock, weights_of
-from selfstudy.records import Arm, TrainedArm
+from selfstudy.records import AdapterArm, Arm
 from selfstudy.run import Round, standing
 from selfstudy.run.models import merged_block
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
+    from selfstudy.verify.gate import Gate
 
 
 def verify(resources: Resources, round_: Round) -> None:
-    """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected."""
+    """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected.
+
+    One that learned but forgot is asked once more at a smaller strength.
+    """
+    gate = _asked(resources, round_)
+    if gate.remain is not None:
+        _let_go(resources, round_)
+    if weaken(resources, round_, gate):
+        own.remove(round_.merged_folder())  # it has answered everything
+        gate = _asked(resources, round_)
+    arm: AdapterArm = "weaker" if gate.weaker else "taught"
+    adapter = standing.trained(round_, arm)
+    if gate.weaker:
+        standing.reject(round_, gate.weaker.reasons)
+    if adapter is not None and gate.promoted:
+        _promote(resources, round_, arm, adapter)
+    elif round_.adapter(arm).is_dir():  # there is one even if its training failed
+        standing.reject(round_, gate.reasons, arm)
+        resources.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter(arm)}")
+    if not gate.promoted:
+        _let_go(resources, round_)
+    for each in MERGED:
+        if each != arm or not gate.promoted:
+            own.remove(round_.merged_folder(each))
+
+
+MERGED: tuple[AdapterArm, ...] = ("taught", "weaker")
+"""The arms that are asked with their adapter merged in, if that is what would be promoted."""
+
+
+def _asked(resources: Resources, round_: Round) -> Gate:
+    """What the gate says when every arm that there is has answered."""
     from selfstudy.verify.stage import run_verify
 
-    folders = _folders(round_)
-    adapter = folders.get("taught")
-    loaders = _loaders(resources, round_, folders)
-    gate = run_verify(round_, loaders, resources.nli, resources.prompts, resources.key, resources.reporter)
-    if adapter is not None and gate.promoted:
-        _promote(resources, round_, adapter)
-    elif round_.adapter().is_dir():  # there is one even if its training failed
-        standing.reject(round_, gate.reasons)
-        resources.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter()}")
-    if not gate.promoted:
-        resources.language_models.forget(resources.recipe.model, adapter)
-        own.remove(round_.merged_folder)
+    loaders = _loaders(resources, round_)
+    return run_verify(round_, loaders, resources.nli, resources.prompts, resources.key, resources.reporter)
 
 
 def _folders(round_: Round) -> dict[Arm, Path | None]:
@@ -44,37 +67,49 @@ def _folders(round_: Round) -> dict[Arm, Path | None]:
     found: dict[Arm, Path | None] = {"base": standing.standing(round_)}
     if found["base"] is not None:
         found["original"] = None
-    trained: tuple[TrainedArm, ...] = ("control", "taught")
+    trained: tuple[AdapterArm, ...] = ("control", "taught", "weaker")
     for arm in trained:
         if (folder := standing.trained(round_, arm)) is not None:
             found[arm] = folder
     return found
 
 
-def _loaders(
-    resources: Resources, round_: Round, folders: Mapping[Arm, Path | None]
-) -> dict[Arm, Callable[[], LanguageModel]]:
+def _loaders(resources: Resources, round_: Round) -> dict[Arm, Callable[[], LanguageModel]]:
     """What loads each arm, and lets go of the others first: a copy of the model at a time."""
 
     def loader(arm: Arm, folder: Path | None) -> Callable[[], LanguageModel]:
         def load() -> LanguageModel:
-            for other in folders.values():
-                if other != folder:
-                    resources.language_models.forget(resources.recipe.model, other)
-            if arm == "taught" and folder is not None and resources.recipe.verify.merge:
-                return resources.language_models.get(_merged(resources, round_, folder))
+            _let_go(resources, round_, folder)
+            for merged in MERGED:
+                if arm == merged and folder is not None and resources.recipe.verify.merge:
+                    return resources.language_models.get(_merged(resources, round_, merged, folder))
             return resources.lm(folder)
 
         return load
 
-    return {arm: loader(arm, folder) for arm, folder in folders.items()}
+    return {arm: loader(arm, folder) for arm, folder in _folders(round_).items()}
 
 
-def _merged(resources: Resources, round_: Round, adapter: Path) -> ModelBlock:
+NOBODY = Path()
+"""The adapter of no arm."""
+
+
+def _let_go(resources: Resources, round_: Round, keep: Path | None = NOBODY) -> None:
+    """Lets go of every arm but those with the adapter `keep`."""
+    model = resources.recipe.model
+    for folder in _folders(round_).values():
+        if folder != keep:
+            resources.language_models.forget(model, folder)
+    for arm in MERGED:
+        if round_.adapter(arm) != keep:
+            resources.language_models.forget(merged_block(model, round_.merged_folder(arm)))
+
+
+def _merged(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> ModelBlock:
     """The model with the adapter merged in: written once, measured as it lies there, promoted as it is."""
     from selfstudy.models.local import weights
 
-    folder = round_.merged_folder
+    folder = round_.merged_folder(arm)
     if not folder.is_dir():
         temporary = own.unfinished(folder)
         own.remove(temporary)
@@ -87,15 +122,15 @@ def _merged(resources: Resources, round_: Round, adapter: Path) -> ModelBlock:
     return merged_block(resources.recipe.model, folder)
 
 
-def _promote(resources: Resources, round_: Round, adapter: Path) -> None:
+def _promote(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> None:
     """Puts what was measured in the place of what was promoted before."""
     merge = resources.recipe.verify.merge
 
     def measured() -> Path:
         if not merge:
             return adapter
-        resources.language_models.forget(_merged(resources, round_, adapter))
-        return round_.merged_folder
+        resources.language_models.forget(_merged(resources, round_, arm, adapter))
+        return round_.merged_folder(arm)
 
     place = standing.promote(round_, measured, move=merge)
     resources.reporter.note(f"promoted: {place}")

@@ -1,10 +1,11 @@
-"""Adapter folders (PEFT, safetensors): written in one step, and several combined into one exactly.
+"""Adapter folders (PEFT, safetensors): written in one step, combined into one exactly, made weaker.
 
 Knows nothing of training.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+LINEAGE = "lineage.json"
+"""Beside an adapter that was made of another one: of which, and how."""
 _SETS = ("target_modules", "modules_to_save")
 """What peft keeps as sets and writes in an order that differs between processes."""
 _SPECIAL = (
@@ -99,9 +102,9 @@ def combine(folders: Sequence[Path], folder: Path) -> None:
     for name in modules:
         a, b = _concatenated(name, parts)
         combined[_PREFIX + name + _A], combined[_PREFIX + name + _B] = a, b
-    rank = sum(rank for rank, _ in parts)
+    total = sum(r for r, _ in parts)
     config = json.loads((folders[0] / CONFIG).read_text(encoding="utf-8"))
-    config |= {"r": rank, "lora_alpha": rank, "use_rslora": False, "target_modules": modules}
+    config |= {"r": total, "lora_alpha": total, "use_rslora": False, "target_modules": modules}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
     save_file(combined, folder / WEIGHTS, metadata={"format": "pt"})
@@ -118,9 +121,9 @@ def matrices(folder: Path) -> tuple[int, dict[str, tuple[Tensor, Tensor]]]:
     config = require_plain(folder)
     weights = load_file(folder / WEIGHTS)
     names = [key.removeprefix(_PREFIX).removesuffix(_A) for key in weights if key.endswith(_A)]
-    rank = int(config["r"])
-    scale = config["lora_alpha"] / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    return rank, {
+    r = int(config["r"])
+    scale = config["lora_alpha"] / (math.sqrt(r) if config.get("use_rslora") else r)
+    return r, {
         name: (weights[_PREFIX + name + _A].float(), weights[_PREFIX + name + _B].float() * scale)
         for name in names
     }
@@ -134,11 +137,42 @@ def _concatenated(
 
     known_a, known_b = next(weights[name] for _, weights in parts if name in weights)
     rows, columns = [], []
-    for rank, weights in parts:
+    for r, weights in parts:
         a, b = weights.get(name) or (
-            known_a.new_zeros(rank, known_a.shape[1]),
-            known_b.new_zeros(len(known_b), rank),
+            known_a.new_zeros(r, known_a.shape[1]),
+            known_b.new_zeros(len(known_b), r),
         )
         rows.append(a)
         columns.append(b)
     return torch.cat(rows, 0).contiguous(), torch.cat(columns, 1).contiguous()
+
+
+def weaken(folder: Path, target: Path, strength: float, whole: int = 0) -> None:
+    """Writes the adapter of `folder` with its change times `strength`: B is multiplied, A and alpha are not.
+
+    Args:
+        target: a folder that is there; what the adapter was made from is noted in its lineage.json.
+        strength: in (0, 1].
+        whole: so many ranks, the first ones, keep their strength: what was promoted before and then combined.
+
+    Raises:
+        ModelError: it is no plain LoRA adapter.
+    """
+    from safetensors.torch import load_file, save_file
+
+    config = require_plain(folder)
+    weights = load_file(folder / WEIGHTS)
+    for name, matrix in weights.items():
+        if name.endswith(_B):
+            matrix[:, whole:] *= strength
+    save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
+    (target / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    with (folder / WEIGHTS).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    lineage = {"strength": strength, "of_sha256": digest, "ranks_at_full_strength": whole}
+    (target / LINEAGE).write_text(json.dumps(lineage, indent=2) + "\n", encoding="utf-8")
+
+
+def rank(folder: Path) -> int:
+    """Of an adapter that `require_plain` takes."""
+    return int(require_plain(folder)["r"])

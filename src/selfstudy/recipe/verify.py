@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Fraction, Positive
 
@@ -28,7 +29,21 @@ class VerifyBlock(Block):
     repeats: Annotated[int, Field(ge=0, le=20)] = 2
     """How often some questions are asked of the unchanged model again, in another order and batch size: what
     it differs by from itself is noise, and the margin is never below it.  0: not measured."""
+    strengths: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=20)] = (
+        0.75,
+        0.5,
+        0.25,
+    )
+    """Smaller strengths of an adapter that learned but forgot: one of them is chosen without a question that
+    is tested, and asked everything once, before the adapter is refused.  Empty: it is refused at once."""
     control: bool = False
     """Also train and check an adapter on random pairs; promotion then has to beat it."""
     merge: bool = False
     """The adapter is merged into the model (in float32) before it is asked, and that model is promoted."""
+
+    @field_validator("strengths")
+    @classmethod
+    def _each_once(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(value)) < len(value):
+            raise PydanticCustomError("strengths", "name each strength once")
+        return value

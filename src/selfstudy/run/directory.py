@@ -11,6 +11,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     rounds/N/*.jsonl                            a file per type of record (records.py names it)
     rounds/N/STAGE.done                         the stage has finished: it is not run again
     rounds/N/adapter/ control/ merged/ gate.json    what was trained, and whether it was promoted
+    rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
@@ -34,7 +35,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock, own, private
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
-from selfstudy.records import Failure, Skipped, TrainedArm
+from selfstudy.records import AdapterArm, Failure, Skipped
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles
@@ -248,8 +249,8 @@ class Round(RecordFiles):
 
     gate_file = _In("gate.json")
     """Whether the adapter was promoted, and why (verify/gate.py)."""
-    merged_folder = _In("merged")
-    """The model with the adapter merged in, if such is to be promoted: measured here, then moved."""
+    weaker_file = _In("weaker.json")
+    """At which smaller strength an adapter that forgot is asked again, and why (verify/strengths.py)."""
 
     def __init__(self, run: Run, number: int) -> None:
         self.run = run
@@ -259,14 +260,17 @@ class Round(RecordFiles):
             with jsonl.writing(self.path, run.path):
                 private.make_folder(self.path)
 
-    def adapter(self, arm: TrainedArm = "taught") -> Path:
-        """The folder of the adapter that teach makes for an arm."""
-        return self.path / {"taught": "adapter", "control": "control"}[arm]
+    def adapter(self, arm: AdapterArm = "taught") -> Path:
+        """The folder of the adapter of an arm."""
+        return self.path / {"taught": "adapter", "control": "control", "weaker": "weaker"}[arm]
 
-    @property
-    def rejected_mark(self) -> Path:
+    def merged_folder(self, arm: AdapterArm = "taught") -> Path:
+        """The model with its adapter merged in, if such is to be promoted: measured here, then moved."""
+        return self.path / {"taught": "merged", "control": "merged-control", "weaker": "merged-weaker"}[arm]
+
+    def rejected_mark(self, arm: AdapterArm = "taught") -> Path:
         """In the folder of an adapter that the gate refused, with the reasons; it is kept and never used."""
-        return self.adapter() / "REJECTED.txt"
+        return self.adapter(arm) / "REJECTED.txt"
 
     def fail(self, stage: str, item_id: str, error: object) -> None:
         """Note that `stage` could not do `item_id`; an exception is noted with its type."""

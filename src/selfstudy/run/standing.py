@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from selfstudy.files import jsonl, own
 from selfstudy.models.lora import is_complete
-from selfstudy.records import Failure, TrainedArm
+from selfstudy.records import AdapterArm, Failure
 from selfstudy.run import Round, Run
 
 
@@ -91,14 +91,13 @@ def hashes(folder: Path) -> dict[str, str]:
     return found
 
 
-def reject(round_: Round, reasons: Sequence[str]) -> None:
+def reject(round_: Round, reasons: Sequence[str], arm: AdapterArm = "taught") -> None:
     """Marks the adapter of a round, with the gate's reasons."""
-    jsonl.replace(
-        round_.rejected_mark, ("\n".join(reasons) + "\n").encode("utf-8", "replace"), round_.run.path
-    )
+    said = ("\n".join(reasons) + "\n").encode("utf-8", "replace")
+    jsonl.replace(round_.rejected_mark(arm), said, round_.run.path)
 
 
-def trained(round_: Round, arm: TrainedArm) -> Path | None:
+def trained(round_: Round, arm: AdapterArm) -> Path | None:
     """The adapter folder of an arm of a round, if its training gave one that is of use."""
     failed = any(f.stage == "teach" and f.item_id == arm for f in round_.iter(Failure))
     folder = round_.adapter(arm)
@@ -115,6 +114,13 @@ class Decision(BaseModel):
     promoted: bool
     reasons: tuple[str, ...] = ()
     gains: dict[str, _Gained] = {}
+    weaker: dict[str, object] | None = None
+    """There if it is about the adapter at a smaller strength."""
+
+    @property
+    def arm(self) -> AdapterArm:
+        """Whose adapter was decided on."""
+        return "weaker" if self.weaker else "taught"
 
 
 def decision(round_: Round) -> Decision | None:
@@ -126,19 +132,25 @@ def decision(round_: Round) -> Decision | None:
     return round_.run.read_as(round_.gate_file, Decision)
 
 
+def decided(round_: Round) -> Path:
+    """The adapter that the gate decided on; before it has, the one that was taught."""
+    gate = decision(round_)
+    return round_.adapter(gate.arm if gate is not None else "taught")
+
+
 def standing(round_: Round) -> Path | None:
     """The adapter that stands when `round` begins: the last one promoted before it."""
     for earlier in range(round_.number - 1, 0, -1):
         gate = decision(round_.run.round(earlier))
         if gate is not None and gate.promoted:
-            return round_.run.round(earlier).adapter()
+            return decided(round_.run.round(earlier))
     return None
 
 
 def promoted_last(run: Run) -> Round | None:
     """The last round whose adapter was promoted."""
     promoted = [one for one in run.rounds if (gate := decision(one)) is not None and gate.promoted]
-    return next((one for one in reversed(promoted) if is_complete(one.adapter())), None)
+    return next((one for one in reversed(promoted) if is_complete(decided(one))), None)
 
 
 def why_stop(round_: Round) -> str | None:

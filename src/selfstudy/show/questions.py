@@ -110,7 +110,7 @@ def points(run: Run) -> list[Point]:
 def _checked(point: Point, check: Check) -> None:
     if check.arm == "base":
         point.correct_before, point.before = check.correct, check.score
-    elif check.arm == "taught":
+    elif check.arm in ("taught", "weaker"):  # what is weaker was asked last, and is decided on
         point.correct_after, point.after = check.correct, check.score
 
 

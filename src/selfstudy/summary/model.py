@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.records import Target, Unit, VerdictKind
 from selfstudy.verify.gains import Gain
-from selfstudy.verify.gate import GateVerdict
+from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
@@ -62,6 +62,7 @@ class Details(Part):
     after: dict[str, Detail] = {}
     control: dict[str, Detail] = {}
     original: dict[str, Detail] = {}
+    full: dict[str, Detail] = Field(default={}, exclude_if=lambda value: not value)
 
 
 class LearningCapability(Part):
@@ -121,10 +122,13 @@ class Summary(LearningCapability):
         curiosity_of: how many questions curiosity was computed from; None: from all.
         published: the four metrics as stored in an imported result file, else None.
         before, after: of the round; control: taught on random pairs; original: the model before round 1, in
-            later rounds. details: what each of their figures rests on.
+            later rounds; full: at full strength, where after is at a smaller one.  details: what each of
+            their figures rests on.
         promoted, verdict, reasons, notes, gains: the gate's decision; None if verify has not decided.
         more, noise, margins: about how many more questions would let the gate tell where it cannot, how far
             the unchanged model differs from itself, and the margins that were used (`verify.gate.Gate`).
+        weaker: the strength that was decided on, and what was found at full strength, which forgot; None if
+            no smaller one was tried.
         known_trained: share of the known questions' facts that were trained on; above 0, forgetting was not
             tested.
         verdicts: count per verdict.
@@ -159,6 +163,7 @@ class Summary(LearningCapability):
     after: Figures = Figures()
     control: Figures | None = None
     original: Figures | None = None
+    full: Figures | None = None
     details: Details = Details()
     promoted: bool | None = None
     verdict: GateVerdict | None = None
@@ -169,6 +174,7 @@ class Summary(LearningCapability):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
+    weaker: SecondLook | None = None
     verdicts: dict[VerdictKind, int] = {}
     seconds: dict[str, float] = {}
     estimated: dict[str, float] = {}
@@ -184,4 +190,5 @@ class Summary(LearningCapability):
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; an arm that was not asked is left out."""
         found = self.model_dump(mode="json")
-        return {k: v for k, v in found.items() if v is not None or k not in ("control", "original")}
+        may_lack = ("control", "original", "full", "weaker")
+        return {k: v for k, v in found.items() if v is not None or k not in may_lack}

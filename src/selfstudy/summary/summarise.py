@@ -38,7 +38,7 @@ from selfstudy.run import ESTIMATE, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.summary.model import CAPABILITY, Method, Summary
-from selfstudy.verify.gate import Gate
+from selfstudy.verify.gate import SHOWN, Gate
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -270,7 +270,7 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
 def _gate(part: Round | None) -> dict[str, Any]:
     written = part.run.read_as(part.gate_file, Gate) if part is not None else None
-    return {} if written is None else {name: getattr(written, name) for name in Gate.model_fields}
+    return {} if written is None else {name: getattr(written, name) for name in SHOWN}
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:

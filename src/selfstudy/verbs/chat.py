@@ -34,7 +34,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
-from selfstudy.run.standing import decision, promoted_last
+from selfstudy.run.standing import decided, decision, promoted_last
 from selfstudy.text import shortened
 
 if TYPE_CHECKING:
@@ -242,12 +242,12 @@ def open_talk(
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     """The adapter that was promoted last; to compare, the last one there is will do."""
     if (promoted := promoted_last(run)) is not None:
-        return promoted.adapter(), [f"taught: the adapter that round {promoted.number} promoted"]
+        return decided(promoted), [f"taught: the adapter that round {promoted.number} promoted"]
     adapters = [turn for turn in run.rounds if is_complete(turn.adapter())]
     if compare and adapters:
         gate = decision(adapters[-1])
         why = " ".join((gate and gate.reasons) or ["verify has not decided yet."])
-        return adapters[-1].adapter(), [f"taught: round {adapters[-1].number}, not promoted. {why}"]
+        return decided(adapters[-1]), [f"taught: round {adapters[-1].number}, not promoted. {why}"]
     if compare:
         raise RunError(f"{run.path} has taught nothing yet", f"selfstudy chat {run.path}, without --compare")
     return None, ["nothing was promoted: this is the base model"]

@@ -61,7 +61,7 @@ def export(place: Path, target: Path, model: str | None, say: Callable[[str], ob
 def _of_run(place: Path, model: str | None) -> tuple[Path, LocalModel]:
     """The adapter that a run has promoted last, and the model that it was taught to."""
     from selfstudy.run import Run
-    from selfstudy.run.standing import promoted_last
+    from selfstudy.run.standing import decided, promoted_last
 
     with Run.open(place, write=False) as run:
         turn = promoted_last(run)
@@ -75,7 +75,7 @@ def _of_run(place: Path, model: str | None) -> tuple[Path, LocalModel]:
         raise ModelError(
             f"the model of {place} has no weights here", "export runs of models that were taught"
         )
-    return turn.adapter(), block if model is None else block.model_copy(update={"path": model})
+    return decided(turn), block if model is None else block.model_copy(update={"path": model})
 
 
 def _alone(place: Path, model: str | None) -> tuple[Path, LocalModel]:

@@ -14,6 +14,8 @@ from selfstudy.stats import Interval, bootstrap_mean, wilson
 from selfstudy.verify.gains import Resampling, by_fact
 
 ARMS: dict[str, Arm] = {"before": "base", "after": "taught", "control": "control", "original": "original"}
+WEAKER: dict[str, Arm] = {"after": "weaker", "full": "taught"}
+"""Where an adapter that forgot was asked again at a smaller strength, that is what comes after."""
 
 CORRECT: dict[str, Callable[[Check], bool]] = {
     "gap_correct": lambda c: c.target == "gap" and c.wording in ("original", "trained"),
@@ -38,7 +40,8 @@ def outcome(
     """Figures by arm: {"before": {"gap_correct": 0.08, ...}, "after": {...}, "details": {"before": {...}}}.
 
     "control" (taught on random pairs) and "original" (the model before round 1, asked from round 2 on) are
-    there only if such an arm was checked.  A figure is None when nothing was measured.
+    there only if such an arm was checked, and so is "full": at full strength, where "after" is at a smaller
+    one.  A figure is None when nothing was measured.
 
     Each fact counts once, however many questions ask about it (`Check.fact`): the value is the mean over
     facts, and so does the interval.
@@ -52,7 +55,8 @@ def outcome(
     everything = list(checks)
     how = Resampling(confidence, resamples, seed)
     result: dict[str, Any] = {"details": {}}
-    for name, arm in ARMS.items():
+    weaker = any(check.arm == "weaker" for check in everything)
+    for name, arm in {**ARMS, **(WEAKER if weaker else {})}.items():
         mine = [c for c in everything if c.arm == arm]
         if not mine and name in ("control", "original"):
             continue

@@ -22,6 +22,9 @@ Three verdicts: promoted, if every rule passes; refused, if one shows that it do
 what was measured leaves it open.  That promotes no more than a refusal does, but says how many more questions
 would settle it.
 
+An adapter that learned and only forgot may be asked once more at a smaller strength (strengths.py), by the
+same rules.  It is a second look at the same questions, and the decision says so.
+
 It decides over checks; it knows nothing of models or files.
 """
 
@@ -30,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from selfstudy.records import Check, Target
 from selfstudy.verify import rules as rule
@@ -60,10 +63,25 @@ GENERAL = (
     "{} of the known questions are general facts that the model answered right before teaching: the run's "
     "own known questions were too few, or verify.known_questions gave more."
 )
+SECOND_LOOK = (
+    "The adapter was asked twice, at full strength and at {:g}: the second is a second look at the same "
+    "questions, so by chance alone the gate may open up to twice as often as its intervals say. The strength "
+    "was chosen by what teaching rehearsed, which is not asked; the first look told only how much had to go."
+)
 NO_NOISE = (
     "The unchanged model was not asked again, so how far it differs from itself was not measured "
     "(verify.repeats)."
 )
+
+
+class SecondLook(BaseModel):
+    """A decision about an adapter at a smaller strength: that strength, and what the first look had found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    strength: float
+    verdict: GateVerdict
+    reasons: tuple[str, ...]
+    gains: dict[str, Gain]
 
 
 class Gate(BaseModel):
@@ -77,6 +95,9 @@ class Gate(BaseModel):
     was used, which is never below it.
     `notes` say how the figures are to be read.  `known_trained` is the share of the facts of known questions
     that stand in something this or an earlier round trained on: 0, or the test is none.
+    `weaker`: all the rest is about the adapter at a smaller strength; what the gate found at full strength.
+    `forgot`, not written: the reasons, if all that stands in the way are falls that a smaller strength may
+    undo; `remain`: the share of these falls that may be left.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +110,9 @@ class Gate(BaseModel):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
+    weaker: SecondLook | None = Field(default=None, exclude_if=lambda value: value is None)
+    forgot: tuple[str, ...] = Field(default=(), exclude=True)
+    remain: float | None = Field(default=None, exclude=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +120,10 @@ class Gate(BaseModel):
         if isinstance(data, Mapping) and "promoted" in data and "verdict" not in data:
             return {**data, "verdict": "promoted" if data["promoted"] else "refused"}
         return data
+
+
+SHOWN = tuple(name for name in Gate.model_fields if name not in ("forgot", "remain"))
+"""What of a gate is written, and shown."""
 
 
 def refuse(reason: str) -> Gate:
@@ -121,6 +149,9 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
         why = "of the facts of known questions were trained on, so what was forgotten cannot be told."
         findings.append(Reason("cannot tell", f"Known questions: {known_trained:.1%} {why}"))
     verdict = _verdict(findings)
+    falls = [f for f in findings if f.found in ("refused", "cannot tell")]
+    remains = [f.remain for f in falls if f.remain is not None]
+    only_forgot = bool(falls) and len(remains) == len(falls)
     order = ("refused", "cannot tell", "not asked")
     told = [f for kind in order for f in findings if f.found == kind] if verdict != "promoted" else findings
     margins = {
@@ -138,6 +169,36 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
         noise=dict(rules.noise),
         margins=margins,
         known_trained=known_trained,
+        forgot=tuple(f.sentence for f in falls) if only_forgot else (),
+        remain=min(remains) if only_forgot else None,
+    )
+
+
+def second_look(full: Gate, again: Gate, strength: float) -> Gate:
+    """The decision about the adapter at a smaller strength, with what was found at full strength.
+
+    Args:
+        full, again: decided over the checks of the one and of the other.
+    """
+    found = {
+        "promoted": "it is promoted",
+        "refused": "it is refused too",
+        "cannot tell": "it is not promoted either, for it cannot be told",
+    }
+    refused = "refused" if full.verdict == "refused" else "not promoted"
+    forgot = " ".join(full.forgot or full.reasons)
+    return again.model_copy(
+        update={
+            "reasons": (
+                f"At full strength the adapter was {refused}, for it forgot: {forgot}",
+                f"At strength {strength:g}, {found[again.verdict]}:",
+                *again.reasons,
+            ),
+            "notes": (*again.notes, SECOND_LOOK.format(strength)),
+            "weaker": SecondLook(
+                strength=strength, verdict=full.verdict, reasons=full.reasons, gains=full.gains
+            ),
+        }
     )
 
 

@@ -7,7 +7,7 @@ questions would settle it is said.  Knows comparisons and noise; nothing of mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from selfstudy.records import Target
@@ -79,12 +79,15 @@ class Reason:
     Attributes:
         name: of the comparison (`gains.Comparisons`).
         more: where it cannot tell, about how many more questions would; None: no number of them.
+        remain: what share of a fall may remain for the rule to pass; None: it is no fall, or the questions
+            are too few or too noisy for any fall to pass.
     """
 
     found: RuleVerdict
     sentence: str
     name: str = ""
     more: int | None = None
+    remain: float | None = None
 
 
 def learned(found: Comparisons, rules: Rules) -> Reason:
@@ -213,13 +216,15 @@ def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason |
     margin = max(rules.margin, floor)
     # Shares of n carry rounding errors: 6 of 300 must not exceed a margin of 0.02.
     fall = max(0.0, -gain.difference)
+    remain = _may_remain(gain, rules) if fall and floor <= rules.margin else None
     if fall > margin + 1e-9:
         noisy = " (which noise alone can bring)" if floor > rules.margin else ""
         said = f"{what}: correctness fell by more than the margin of {margin:.3g}{noisy} {figures}"
         if _surely_fell(gain, margin, rules):
-            return Reason("refused", f"{said}.", name)
+            return Reason("refused", f"{said}.", name, remain=remain)
         least = pairs_needed(_discordance(gain), fall, fall - margin, confidence)
-        return _open(name, gain, least, f"{said}, which so few questions do by chance")
+        chance = _open(name, gain, least, f"{said}, which so few questions do by chance")
+        return replace(chance, remain=remain)
     if floor > rules.margin:
         least = rules.noise[OF[name]].questions_for(rules.margin, confidence)
         said = f"{what}: noise alone moves correctness by up to {floor:.3g}, more than the margin"
@@ -230,7 +235,8 @@ def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason |
             _enough_of_such(gain, rules),
             pairs_needed(_discordance(gain), fall, margin + SLACK - fall, confidence),
         )
-        return _open(name, gain, least, f"{what}: too few questions to exclude {excluded} {figures}")
+        few = _open(name, gain, least, f"{what}: too few questions to exclude {excluded} {figures}")
+        return replace(few, remain=remain)
     return Reason(
         "passed", f"{what}: correctness was kept within the margin of {margin:.3g} {figures}.", name
     )
@@ -264,6 +270,19 @@ def _surely_fell(gain: Gain, margin: float, rules: Rules) -> bool:
     allowed = min(1.0, margin + gain.won / gain.facts)
     chance = float(binom.sf(gain.lost - 1, gain.facts, allowed))
     return chance < (1 - rules.resampling.confidence) / 2
+
+
+def _may_remain(gain: Gain, rules: Rules) -> float | None:
+    """The share of a fall with which it would be within the margin, and a larger one excluded.
+
+    The worst that is not excluded is taken to shrink as the fall does, down to what no loss at all leaves.
+    """
+    least = wilson(0, gain.facts, rules.resampling.confidence).high
+    worst, limit = -_worst(gain, rules), rules.margin + SLACK
+    if least > limit:
+        return None
+    excluded = (limit - least) / (worst - least) if worst > limit else 1.0
+    return min(1.0, rules.margin / -gain.difference, excluded)
 
 
 def _worst(gain: Gain, rules: Rules) -> float:

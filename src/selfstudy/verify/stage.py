@@ -7,6 +7,7 @@
     gains.py           paired comparisons of arms, the fact being the unit
     rules.py           what a comparison must show to pass
     gate.py            promote or not, or cannot tell, and why
+    strengths.py       at which smaller strength an adapter that forgot is asked once more
     figures.py         the figures for summaries
 
 It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
@@ -29,10 +30,11 @@ from selfstudy.run.split import general_tests, holds_wordings, trained_share
 from selfstudy.verify.again import ask_again
 from selfstudy.verify.asking import ask
 from selfstudy.verify.gains import Resampling
-from selfstudy.verify.gate import Gate, decide, refuse
+from selfstudy.verify.gate import Gate, decide, refuse, second_look
 from selfstudy.verify.noise import measured
 from selfstudy.verify.questions import PlannedCheck, plan
 from selfstudy.verify.rules import Rules
+from selfstudy.verify.strengths import Chosen
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -60,7 +62,8 @@ def run_verify(
     Args:
         arms: what loads the model of each arm, one at a time, in this order.  Without "taught" training gave
             no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so;
-            "original" is the model before round 1, in later rounds.
+            "original" is the model before round 1, in later rounds; "weaker" is the taught one at the
+            strength that weaker.json tells.
         key: ground truth, if there is any; without it the references count as true.
 
     Returns:
@@ -80,7 +83,7 @@ def run_verify(
         why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
-        checks = round_.read(Check)
+        checks = [check for check in round_.read(Check) if check.arm in arms]
         known = {check.question_id for check in checks if check.target == "known"}
         rules = Rules(
             block.margin,
@@ -91,10 +94,21 @@ def run_verify(
             noise=measured(checks, round_.iter(Recheck)),
             general=len(known & general_tests(round_.run)),
         )
-        gate = decide(checks, rules, trained_share(round_, known))
+        gate = _decided(round_, checks, rules, trained_share(round_, known))
     gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
     round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))
     return gate
+
+
+def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: float | None) -> Gate:
+    """At full strength, and at a smaller one if the adapter was asked at that too."""
+    weaker = [c.model_copy(update={"arm": "taught"}) for c in checks if c.arm == "weaker"]
+    full = decide((c for c in checks if c.arm != "weaker"), rules, trained)
+    chosen = round_.run.read_as(round_.weaker_file, Chosen)
+    if chosen is None or not weaker:
+        return full
+    others = [c for c in checks if c.arm not in ("taught", "weaker")]
+    return second_look(full, decide([*others, *weaker], rules, trained), chosen.strength)
 
 
 def _ask_all(
@@ -120,7 +134,8 @@ def _ask_all(
         return
     lm = load()
     # what training has broken may fail in everything: that is a result, and the gate says so
-    works = arm in ("taught", "control") or any(c.arm == arm and c.error is None for c in round_.iter(Check))
+    answered = any(c.arm == arm and c.error is None for c in round_.iter(Check))
+    works = arm in ("taught", "control", "weaker") or answered
     out = FirstRecords(round_, f"verify: {arm}", works)
     with report.task(f"verify: {arm}", len(items)) as advance:
         advance(finished)

@@ -25,7 +25,7 @@ function describePoint(i) {
   line("Said", row.passage);
   const proof = (row.evidence || [])[0];
   line("Evidence", proof && (proof.parts[1] || proof.parts[2]));
-  const after = (row.checks || []).find((c) => c.arm === "taught" && c.wording === "original" && c.target !== "reading");
+  const after = (row.checks || []).findLast((c) => (c.arm === "taught" || c.arm === "weaker") && c.wording === "original" && c.target !== "reading");
   line("Now says", after && after.answer);
   return lines;
 }

@@ -74,8 +74,8 @@ function again(row) {
     groups.get(key).arms[c.arm] = c;
   }
   if (!groups.size) return step("Asked again", "not in this run", null);
-  const arms = ["original", "base", "taught", "control"].filter((arm) => (row.checks || []).some((c) => c.arm === arm));
-  const NAMES = { original: "before round 1", base: "before", taught: "after", control: "control" };
+  const arms = ["original", "base", "taught", "weaker", "control"].filter((arm) => (row.checks || []).some((c) => c.arm === arm));
+  const NAMES = { original: "before round 1", base: "before", taught: "after", weaker: "after, at smaller strength", control: "control" };
   const cell = (c, arm) => el("td", { "data-label": NAMES[arm] }, c ? [truth(c.correct === null ? "" : c.correct ? "1" : "0"), " ", said(c.error || c.answer), c.score !== null ? el("span", { class: "note" }, " score " + c.score.toFixed(2)) : null, measures(c)] : "–");
   const body = [...groups.values()].map(({ check, arms: got }) => el("tr", {}, 
     el("td", { "data-label": "wording" }, check.target === "reading" ? "with the page" : check.wording), el("td", { "data-label": "asked" }, said(check.asked)), arms.map((arm) => cell(got[arm], arm))));
