@@ -20,9 +20,10 @@ def test_left_out_it_goes_by_the_model() -> None:
     assert Recipe(model=ServerModel(engine="transformers", model="atlas")).nli == NLIBlock()
     assert Recipe(model=REAL).nli == NoNLI()
     assert Recipe(model=REAL, nli=NLIBlock()).nli == NLIBlock()
-    assert Recipe(model=REAL).probe.scorer == "agreement"
+    served = ServerModel(engine="vllm", model="org/model")
+    assert Recipe(model=served).probe.scorer == "agreement"
     assert Recipe(model=REAL).probe.ensemble == ("agreement",)
-    assert Recipe(model=REAL, nli=PromptedNLI()).probe.scorer == "selfcheck-nli"
+    assert Recipe(model=served, nli=PromptedNLI()).probe.scorer == "selfcheck-nli"
 
 
 def test_how_it_is_written(tmp_path: Path) -> None:

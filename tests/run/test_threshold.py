@@ -168,14 +168,14 @@ def test_one_for_other_settings_is_named_by_learn_and_doctor(
     )
     (said,) = threshold.unused(other, "selfcheck-nli")
     assert said.startswith("a calibration of selfcheck-nli exists for other settings")
-    assert "(max_new_tokens 128, here 32, other prompts): it is not used" in said
+    assert "(max_new_tokens 64, here 32, other prompts): it is not used" in said
     assert threshold.unused(recipe(), "selfcheck-nli") == [], "it is used"
     assert threshold.unused(other, "agreement") == []
     elsewhere = other.model_copy(update={"model": LocalModel(path="other")})
     assert threshold.unused(elsewhere, "selfcheck-nli") == [], "of another model there is nothing to say"
     (tmp_path / "other.yaml").write_text("library: atlas\nanswering: {max_new_tokens: 32}\n")
     _, shown, _ = cli("doctor", tmp_path / "other.yaml")
-    assert "exists for other settings (max_new_tokens 128, here 32)" in shown
+    assert "exists for other settings (max_new_tokens 64, here 32)" in shown
     assert "0.5, uncalibrated default" in shown
 
 

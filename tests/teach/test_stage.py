@@ -82,8 +82,8 @@ def test_every_method_ends_with_one_adapter_of_the_base(
 def test_a_kill_in_training_starts_it_again_and_gives_the_same(
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, models = lesson(tmp_path / "whole", tiny_llama)
-    torn, _ = lesson(tmp_path / "torn", tiny_llama)
+    whole, models = lesson(tmp_path / "whole", tiny_llama, method="sft")
+    torn, _ = lesson(tmp_path / "torn", tiny_llama, method="sft")
     expected = run_teach(whole, models, Prompts(), Silent())
     run_teach(whole, models, Prompts(), Silent(), arm="control")
     assert expected
