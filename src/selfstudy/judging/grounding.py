@@ -66,8 +66,7 @@ def ungrounded(question: str, answer: str, page: str) -> str | None:
         return f"the page does not name {strange!r}"
     whole = read(answer)
     reply, said = _replied(whole)
-    known = _known(question, said)
-    added = [term for term in said if plain(term) not in known]
+    added = _added(question, said)
     if reply and all(plain(term) in NOT for term in added):
         return None
     if not added:
@@ -82,9 +81,7 @@ def ungrounded(question: str, answer: str, page: str) -> str | None:
 def claims(question: str, answer: str) -> frozenset[str]:
     """The names and numbers that an answer adds to its question; without such, all words that it adds."""
     whole = read(answer)
-    _, said = _replied(whole)
-    known = _known(question, said)
-    added = [term for term in said if plain(term) not in known]
+    added = _added(question, _replied(whole)[1])
     return frozenset(map(plain, [term for term in added if _is_particular(term, whole)] or added))
 
 
@@ -112,6 +109,12 @@ def strangers(statement: str, page: str) -> list[str]:
 def _replied(said: Sequence[Term]) -> tuple[str, Sequence[Term]]:
     """The "yes" or "no" that an answer begins with, or "", and the terms behind it."""
     return (said[0].word, said[1:]) if said and said[0].word in _YES_NO else ("", said)
+
+
+def _added(question: str, said: Sequence[Term]) -> list[Term]:
+    """The terms that add something to the question, in order."""
+    known = _known(question, said)
+    return [term for term in said if plain(term) not in known]
 
 
 def _known(question: str, said: Sequence[Term]) -> frozenset[str]:

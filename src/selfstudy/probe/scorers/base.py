@@ -64,6 +64,16 @@ def unscored(scorer: str, answer: Answer, error: str) -> Score:
     return Score(question_id=answer.question_id, scorer=scorer, value=None, error=error)
 
 
+def unlikely(scorer: str, answer: Answer, logprob: float, half: float) -> Score:
+    """nll / (nll + half) for a log-probability in nats: monotone, and tells apart what 1 - p calls 1.
+
+    Args:
+        half: nats at which the value is 0.5.
+    """
+    nll = max(0.0, -logprob)
+    return Score(question_id=answer.question_id, scorer=scorer, value=nll / (nll + half), parts={"nll": nll})
+
+
 def sentence_score(sentence: str, per_sample: Sequence[float | None]) -> SentenceScore | None:
     """A sentence with the mean over the samples that were judged; None if none was."""
     judged = [value for value in per_sample if value is not None]

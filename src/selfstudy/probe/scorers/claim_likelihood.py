@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from selfstudy.judging.forms import plain, read
 from selfstudy.judging.grounding import claims
 from selfstudy.models.base import LanguageModel, NoLogprobsError, word_logprobs
-from selfstudy.probe.scorers.base import obstacle, unscored
+from selfstudy.probe.scorers.base import obstacle, unlikely, unscored
 from selfstudy.prompts import Prompts
 from selfstudy.records import Answer, Question, Score
 
@@ -51,7 +51,4 @@ class ClaimLikelihood:
             return unscored(self.name, answer, error)
         wanted = claims(question.text, answer.passage.text)
         claimed = [log for word, log in words if not wanted.isdisjoint(map(plain, read(word)))]
-        nll = max(0.0, -sum(claimed or [log for _, log in words]))
-        return Score(
-            question_id=answer.question_id, scorer=self.name, value=nll / (nll + HALF), parts={"nll": nll}
-        )
+        return unlikely(self.name, answer, sum(claimed or [log for _, log in words]), HALF)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
-from selfstudy.probe.scorers.base import obstacle, unscored
+from selfstudy.probe.scorers.base import obstacle, unlikely, unscored
 from selfstudy.records import Answer, Question, Score
 
 HALF = 5.0
@@ -35,7 +35,4 @@ class PassageLikelihood:
             error = "the passage has no token count and log-probability (imported answers have none)"
         if error is not None:
             return unscored(self.name, answer, error)
-        nll = max(0.0, -passage.logprob)
-        return Score(
-            question_id=answer.question_id, scorer=self.name, value=nll / (nll + HALF), parts={"nll": nll}
-        )
+        return unlikely(self.name, answer, passage.logprob, HALF)
