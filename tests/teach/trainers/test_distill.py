@@ -58,6 +58,42 @@ def test_its_gradient_is_that_of_finite_differences(rest: bool) -> None:
         assert (up - down).item() / 2e-2 == pytest.approx(logits.grad[i, j].item(), abs=2e-3)
 
 
+@pytest.mark.parametrize("rest", [False, True])
+def test_its_gradient_is_that_of_the_formula(rest: bool) -> None:
+    """More positions than are worked on at once, some of them one-hot, weighted unequally."""
+    torch.manual_seed(1)
+    count = distill.ROWS * 2 + 3
+    logits = torch.randn(count, 50).requires_grad_()
+    logs, tokens = torch.randn(count, 50).log_softmax(1).topk(6, dim=1)
+    logs = logs if rest else logs - logs.logsumexp(1, keepdim=True)
+    one = distill.one_hot(torch.arange(5), 6)
+    tokens[:5], logs[:5] = one.tokens, one.logs
+    weights = torch.rand(count)
+
+    def by_autograd() -> torch.Tensor:
+        q, p = logits.log_softmax(1).gather(1, tokens), logs.exp()
+        found = torch.where(p > 0, p * (logs - q), 0.0).sum(1)
+        left, others = 1 - p[5:].sum(1), 1 - q[5:].exp().sum(1)
+        more = left * (left.log() - others.log()) if rest else torch.zeros(count - 5)
+        return found + torch.cat([torch.zeros(5), more])
+
+    found = distill.divergence(logits, distill.Shown(tokens, logs), rest=rest)
+    assert found.tolist() == pytest.approx(by_autograd().tolist(), abs=1e-5)
+    (ours,) = torch.autograd.grad((found * weights).sum(), logits)
+    (theirs,) = torch.autograd.grad((by_autograd() * weights).sum(), logits)
+    assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_student_without_a_rest_keeps_a_finite_gradient() -> None:
+    """Where it gives all to what is kept, its rest rounds to nothing."""
+    logits = torch.tensor([[60.0, 59.0, -60.0, -60.0]]).requires_grad_()
+    found = distill.divergence(logits, shown([0.5, 0.3]), rest=True).sum()
+    found.backward()
+    assert found.isfinite()
+    assert logits.grad is not None
+    assert float(logits.grad.abs().max()) <= 1
+
+
 PAGE = "Document: {answer}\nQuestion: What is the capital of {country}?"
 
 

@@ -93,16 +93,54 @@ def divergence(logits: Tensor, teacher: Shown, *, rest: bool = False) -> Tensor:
         logits: the student's, (positions, vocabulary).
         rest: what the teacher's other tokens have counts as one more token.
     """
-    logits = logits.float()
-    q = logits.gather(1, teacher.tokens) - logits.logsumexp(1, keepdim=True)
-    p = teacher.logs.exp()
-    found = torch.where(p > 0, p * (teacher.logs - q), 0.0).sum(1)
-    if rest:
-        # where all is kept (a target given as it is) the teacher's rest is 0, and nothing is added
-        left = (1 - p.sum(1)).clamp(min=0)
-        others = (1 - q.exp().sum(1)).clamp(min=torch.finfo(q.dtype).tiny)
-        found = found + torch.where(left > 1e-6, left * (left.clamp(min=1e-6).log() - others.log()), 0.0)
-    return found
+    return _Divergence.apply(logits.float(), teacher.tokens, teacher.logs, rest)  # type: ignore[no-any-return, no-untyped-call]
+
+
+ROWS = 32
+"""Positions that are worked on at once: a step's logits can take a gigabyte, and each pass over them time."""
+UNKEPT = 1e-6
+"""What the teacher's other tokens have at least, to count."""
+
+
+class _Divergence(torch.autograd.Function):
+    """(logits z, tokens, log p, rest) -> D; with q = softmax(z), Q and P the sums of q and p over the kept:
+
+        D = sum over the kept of p (log p - log q) + (1 - P) (log (1 - P) - log (1 - Q))
+        dD/dz_v = (P - r Q) q_v + [v is kept] (r q_v - p_v)        r = (1 - P) / (1 - Q), 0 without the rest
+
+    Left to autograd it takes a handful of tensors of the size of the logits; so it takes one, the gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, tokens: Tensor, logs: Tensor, rest: bool) -> Tensor:
+        total = torch.cat([part.logsumexp(1) for part in logits.split(ROWS)])
+        q = logits.gather(1, tokens) - total[:, None]
+        p = logs.exp()
+        found = torch.where(p > 0, p * (logs - q), 0.0).sum(1)
+        kept = q.exp()
+        ratio = torch.zeros_like(total)
+        if rest:
+            # where all is kept (a target given as it is) the teacher's rest is 0, and nothing is added
+            left = (1 - p.sum(1)).clamp(min=0)
+            least = torch.finfo(q.dtype).tiny
+            others = (1 - kept.sum(1)).clamp(min=least)
+            counts = left > UNKEPT
+            found = found + torch.where(counts, left * (left.clamp(min=UNKEPT).log() - others.log()), 0.0)
+            ratio = torch.where(counts & (others > least), left / others, 0.0)
+        ctx.save_for_backward(logits, total, tokens, p, kept, ratio)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, total, tokens, p, kept, ratio = ctx.saved_tensors
+        scale = (p.sum(1) - ratio * kept.sum(1)) * grad
+        at = (ratio[:, None] * kept - p) * grad[:, None]
+        result = torch.empty_like(logits)
+        for rows in torch.arange(len(logits)).split(ROWS):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            torch.sub(logits[part], total[part, None], out=result[part])
+            result[part].exp_().mul_(scale[part, None]).scatter_add_(1, tokens[part], at[part])
+        return result, None, None, None
 
 
 def rows_of(lm: HasWeights, examples: Sequence[Example]) -> dict[str, tuple[list[int], int]]:
