@@ -153,6 +153,52 @@ def test_the_round_trip_compares_names_not_only_words(answer: str, same: bool) -
     assert wordings.same_answer(answer, reference("Peru"), question("Peru")) is same
 
 
+def test_the_round_trip_counts_what_an_answer_adds_to_either_wording() -> None:
+    code = "The calling code of Russia is +7."
+    asked, other = "What is the calling code of Russia?", "Which number does one dial to call Russia?"
+    assert wordings.same_answer("To call Russia one dials +7.", code, asked, other)
+    assert not wordings.same_answer("To call Russia one dials +70.", code, asked, other)
+    assert not wordings.same_answer("To call Russia one does not dial +7.", code, asked, other)
+
+
+def test_nearly_the_same_words_need_the_one_that_answers() -> None:
+    euro, asked = "The euro is used in Latvia.", "Which currency is used in Latvia?"
+    assert not wordings.same_answer("Latvia is used in Sweden.", euro, asked, "Latvia is used in Sweden")
+
+
+@pytest.mark.parametrize(
+    ("found", "trained", "uses"),
+    [
+        (1, 0, ["train"]),
+        (2, 0, ["train", "heldout"]),
+        (2, 2, ["train", "train"]),
+        (3, 0, ["train", "train", "heldout"]),
+        (3, 1, ["train", "train", "heldout"]),
+    ],
+)
+def test_of_few_rewordings_some_are_held_out(
+    tmp_path: Path, found: int, trained: int, uses: list[str]
+) -> None:
+    forms = FORMS[:found]
+
+    def few(chat: Chat, number: int) -> str:
+        said = chat[-1].content
+        return forms[number % found].format("Peru") if "other words" in said else reference("Peru")
+
+    recipe = Recipe(teach=TeachBlock(wordings=2, heldout_wordings=1))
+    first = make_round(tmp_path / "run", {"Peru": "unknown"}, recipe)
+    gaps = gaps_to_teach(judged_questions(first))
+    first.append(
+        Rewording(question_id=gaps[0].question.id, text=form.format("Peru"), use="train")
+        for form in forms[:trained]
+    )
+    second = first.run.round(2)
+    rows = wordings.write(second, gaps, ScriptedLM({".": few}), Prompts(), Silent())[gaps[0].question.id]
+    assert [one.use for one in rows] == uses
+    old = {form.format("Peru") for form in forms[:trained]}
+    assert not {one.text for one in rows if one.use == "heldout"} & old
+
+
 @pytest.mark.parametrize(
     ("question", "rewording", "kept"),
     [

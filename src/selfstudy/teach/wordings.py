@@ -19,10 +19,12 @@ import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from selfstudy import text
 from selfstudy.judging.agreement import particulars, same_words
 from selfstudy.judging.assertion import denials
+from selfstudy.judging.grounding import adds, claims
 from selfstudy.judging.terms import is_exact, terms, words
 from selfstudy.models.answering import from_document
 from selfstudy.models.base import LanguageModel, Sampling
@@ -112,19 +114,29 @@ def _block(
         chats = [prompts.chat("read", document=s.item.document, question=asked) for s, asked in trial]
         sampling = from_document(recipe.answering, 0, recipe.seed)
         for (search, asked), answers in zip(trial, lm.generate(chats, sampling), strict=True):
-            if same_answer(answers[0].text, search.item.reference, search.item.question.text):
+            if same_answer(answers[0].text, search.item.reference, search.item.question.text, asked):
                 search.accepted.append(asked)
     return [
-        Rewording(
-            question_id=search.item.question.id,
-            text=asked,
-            # the candidates were shuffled: held-out wordings are no rarer than trained ones; what an earlier
-            # round trained came first, and is no more than what is trained now
-            use="train" if position < teach.wordings else "heldout",
-        )
+        Rewording(question_id=search.item.question.id, text=asked, use=use)
         for search in searches
-        for position, asked in enumerate(search.accepted)
+        for asked, use in _shared_out(search.accepted, trained, teach)
     ]
+
+
+def _shared_out(
+    accepted: Sequence[str], trained: set[str], block: TeachBlock
+) -> list[tuple[str, Literal["train", "heldout"]]]:
+    """Which are trained and which held out: the last ones, which are no rarer than the first (shuffled).
+
+    Where a model finds fewer than are wanted, up to half of them are held out before all are trained: what
+    was learned cannot be told from the wordings that were.  What an earlier round trained came first, and is
+    never held out.
+    """
+    fresh = sum(text.normalise(asked) not in trained for asked in accepted)
+    few = min(block.heldout_wordings, len(accepted) // 2)
+    held = min(fresh, max(few, len(accepted) - block.wordings))
+    first = len(accepted) - held
+    return [(asked, "train" if place < first else "heldout") for place, asked in enumerate(accepted)]
 
 
 def proposals(block: TeachBlock) -> int:
@@ -182,16 +194,22 @@ def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
     return trial
 
 
-def same_answer(answer: str, reference: str, question: str) -> bool:
-    """Whether `answer` says what `reference` says: by `agreement.same_words`, or in nearly the same words.
+def same_answer(answer: str, reference: str, question: str, rewording: str = "") -> bool:
+    """Whether `answer`, to `question` or to a rewording of it, says what `reference` says to `question`.
 
-    The latter has to have every name and number of the reference, and to deny and doubt as it does: a wrong
-    name or a "not" costs little in F1.
+    By `agreement.same_words`; or it denies and doubts as the reference does, and either adds the same names
+    and numbers to what was asked ("The Russian code is +7", "Russia's calling code is +7"), or has those that
+    the reference has and all that it adds, in nearly the same words: a wrong one costs little in F1.
     """
     if same_words(answer, reference, question):
         return True
     said = words(answer)
-    complete = particulars(reference) <= set(said) and denials(said) == denials(words(reference))
+    if denials(said) != denials(words(reference)):
+        return False
+    stated = claims(question, reference)
+    if stated and claims(f"{question} {rewording}", answer) == stated:
+        return True
+    complete = stated <= adds(question, answer) and particulars(reference) <= set(said)
     return complete and text.token_f1(answer, reference) >= AGREEMENT
 
 
