@@ -68,6 +68,9 @@ class ExamplesBlock(TrainingBlock):
     """Examples of reading per gap example, from pages with another answer, which is to be given."""
     neutral: Annotated[float, Field(ge=0)] = 0.0
     """Neutral examples per gap example, on which the model is to stay as it was (KL to the frozen one)."""
+    keep: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay too) against
+    what is taught, token by token."""
     top_k: Positive = 20
     """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
     rest: bool = True
@@ -85,7 +88,7 @@ class DistillBlock(ExamplesBlock):
     """The model without the page learns from itself with the page (methods-more A)."""
 
     LORA_RATE: ClassVar[float] = 3e-4
-    STEPS: ClassVar[int] = 120
+    STEPS: ClassVar[int] = 60
     EPOCHS: ClassVar[tuple[int, int]] = (2, 6)
 
     type: Literal["distill"] = "distill"
@@ -93,9 +96,11 @@ class DistillBlock(ExamplesBlock):
     reading: Fraction = 0.0
     swapped: Annotated[float, Field(ge=0)] = 0.15
     neutral: Annotated[float, Field(ge=0)] = 0.3
-    targets: Literal["reference", "mixed"] = "reference"
-    """What is trained on: the distributions of the frozen model, which reads page and reference, along the
-    reference; or texts that it writes itself, a token now without the page, now with it (MixSD)."""
+    keep: Annotated[float, Field(gt=0)] = 4.0
+    targets: Literal["reference", "text", "mixed"] = "text"
+    """What of gaps is trained on: the distributions of the frozen model, which reads page and reference,
+    along the reference; the reference's text itself, as sft does; or texts that the model writes itself, a
+    token now without the page, now with it (MixSD).  What is rehearsed stays as the frozen model has it."""
     skip: Count = 0
     """First tokens of an answer that are not learned: where phrases such as "According to the text" begin."""
     mix: Fraction = 0.3

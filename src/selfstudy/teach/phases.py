@@ -94,6 +94,8 @@ def _distilled(lesson: Lesson, block: DistillBlock, student: Student) -> Sequenc
         )
         return lesson.imported.examples
     found = examples.examples(lesson, block, shown=True)
+    if block.targets == "text":
+        found = [e.model_copy(update={"teacher": ()}) if e.kind == "reference" else e for e in found]
     if block.targets == "mixed":
         lm, limit = student.answers(), lesson.recipe.answering.reading_tokens
         found, dropped = mixed.with_mixed_targets(

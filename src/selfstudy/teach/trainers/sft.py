@@ -54,7 +54,7 @@ def train(
     names = list(shown)
     places = {name: place for place, name in enumerate(names)}
     table = [
-        {**row, "teacher": [places.get(e.id, -1)]}
+        {**row, "teacher": [places.get(e.id, -1)], "weight": [block.keep if e.teacher == e.prompt else 1.0]}
         for row, e in zip(rows, left, strict=True)
         if e.id not in unshown
     ]
@@ -124,12 +124,12 @@ def _shown(
 
 
 class _Collator:
-    """Pads a batch on the right, and says which teacher each row has (-1: none)."""
+    """Pads a batch on the right, and says which teacher each row has (-1: none), and its weight."""
 
     def __init__(self, pad: int) -> None:
         self._pad = pad
 
-    def __call__(self, rows: Sequence[Mapping[str, list[int]]]) -> dict[str, Tensor]:
+    def __call__(self, rows: Sequence[Mapping[str, list[Any]]]) -> dict[str, Tensor]:
         longest = max(len(row["input_ids"]) for row in rows)
 
         def padded(column: str, value: int) -> Tensor:
@@ -142,6 +142,7 @@ class _Collator:
                 [[1] * len(row["input_ids"]) + [0] * (longest - len(row["input_ids"])) for row in rows]
             ),
             "teacher": torch.tensor([row["teacher"][0] for row in rows]),
+            "weight": torch.tensor([row["weight"][0] for row in rows]),
         }
 
 
@@ -161,14 +162,18 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence."""
-        chosen = inputs.pop("teacher")
+        """Over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence.
+
+        A mean, in which what is to stay as it was has its weight (`ExamplesBlock.keep`).
+        """
+        chosen, weight = inputs.pop("teacher"), inputs.pop("weight")
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
         learned = targets != IGNORED
         logits = self._logits(model, inputs, learned)
         if self.teachers:
             teacher = self._taught(chosen, targets, learned)
-            loss = distill.divergence(logits, teacher, rest=self.rest).sum()
+            found = distill.divergence(logits, teacher, rest=self.rest)
+            loss = (found * weight.repeat_interleave(learned.sum(1))).sum()
         else:
             loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
         count = learned.sum() if num_items_in_batch is None else num_items_in_batch
