@@ -31,21 +31,27 @@ STEPS, BATCH, RATE = 110, 16, 3e-4
 NONE: dict[str, Any] = {"replay": 0, "reading": 0}
 REPLAY: dict[str, Any] = {"replay": 1, "reading": 0}
 ALL: dict[str, Any] = {"replay": 1, "reading": 0, "swapped": 0.15, "neutral": 0.3}
+SHOWN: dict[str, Any] = {"type": "distill", "targets": "reference", "keep": 1}
+KEPT: dict[str, Any] = {"type": "distill", "targets": "text", **ALL}
 ARMS: dict[str, dict[str, Any]] = {
     "sft, replay 1, reading .25": {"type": "sft"},
     "sft": {"type": "sft", **NONE},
     "sft + replay": {"type": "sft", **REPLAY},
     "sft + reading": {"type": "sft", **REPLAY, "swapped": 0.5},
     "sft + all": {"type": "sft", **ALL},
-    "MixSD + all": {"type": "distill", "targets": "mixed", **ALL},
-    "distill": {"type": "distill", **NONE},
-    "distill + all": {"type": "distill", **ALL},
-    "distill + all, no replay": {"type": "distill", **ALL, "replay": 0},
-    "distill + all, r 8": {"type": "distill", **ALL, "r": 8},
-    "distill + all, r 64": {"type": "distill", **ALL, "r": 64},
+    "MixSD + all": {"type": "distill", "targets": "mixed", "keep": 1, **ALL},
+    "distill": {**SHOWN, **NONE},
+    "distill + all": {**SHOWN, **ALL},
+    "distill + all, keep 4": {**SHOWN, **ALL, "keep": 4},
+    "text, all kept": {**KEPT, "keep": 1},
+    "text, all kept 4": {**KEPT, "keep": 4},
+    "text, all kept 4, no replay": {**KEPT, "keep": 4, "replay": 0},
+    "text, all kept 4, r 8": {**KEPT, "keep": 4, "r": 8},
+    "text, all kept 4, r 64": {**KEPT, "keep": 4, "r": 64},
     "sft, all weights": {"type": "sft", **NONE, "r": 0, "learning_rate": 2e-5},
 }
-"""By name; `r` is the adapter's rank (16), 0 for none: all weights are trained."""
+"""By name.  "kept" is what is to stay as it was, by the frozen model's distributions, with its weight; `r` is
+the adapter's rank (16), 0 for none: all weights are trained."""
 COLUMNS = ("gaps", "held-out", "novel", "known", "reading", "perplexity", "kl", "seconds", "steps")
 
 

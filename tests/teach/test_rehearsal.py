@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from selfstudy.progress import Silent
 from selfstudy.recipe import DistillBlock, SFTBlock
-from selfstudy.records import VerdictKind
+from selfstudy.records import Example, VerdictKind
 from selfstudy.teach import rehearsal
 from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import gaps_to_teach, judged_questions
 from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.phases import PHASES, Student
 
 from .lessons import NAMES, PROMPTS, make_round, prepared, question, recipe, reference
 
@@ -84,3 +89,15 @@ def test_examples_of_distillation_have_what_the_frozen_model_reads(tmp_path: Pat
     assert all(gaps[e.question_id].document not in e.teacher[-1].content for e in wrong)
     plain = examples(lesson, SFTBlock(reading=0.5))
     assert not any(e.teacher for e in plain)
+
+
+@pytest.mark.parametrize("targets", ["text", "reference"])
+def test_gaps_are_shown_by_the_frozen_model_only_if_the_recipe_says_so(tmp_path: Path, targets: str) -> None:
+    block = DistillBlock.model_validate({"targets": targets, "neutral": 0.5})
+    lesson = prepared(tmp_path / "run", recipe(distill=block))
+    asked_nothing: Any = None
+    student = Student(False, asked_nothing, asked_nothing, Silent(), asked_nothing)
+    found = [e for e in PHASES["distill"].data(lesson, block, student) if isinstance(e, Example)]
+    assert all(bool(e.teacher) == (targets == "reference") for e in found if e.kind == "reference")
+    assert all(e.teacher == e.prompt for e in found if e.kind in ("replay", "neutral"))
+    assert {e.kind for e in found} > {"reference", "replay", "neutral"}

@@ -12,6 +12,7 @@ import torch
 from selfstudy.models import load_lm
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import GREEDY, chat
+from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
 from selfstudy.recipe import DistillBlock, LocalModel, SFTBlock
 from selfstudy.records import Example
@@ -179,6 +180,26 @@ def test_a_text_with_a_one_hot_teacher_is_the_text(tiny_llama: Path, tmp_path: P
     assert mixed.steps[0].loss * sum(learned) == pytest.approx(
         alone.steps[0].loss * sum(learned[:-1]), rel=1e-4
     )
+
+
+def test_what_is_kept_has_its_weight(tiny_llama: Path) -> None:
+    """The heavier it weighs, the nearer it stays to what it was, beside the same facts."""
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    kept = [
+        Example(prompt=e.prompt, completion="It is.", question_id=e.id, kind="neutral", teacher=e.prompt)
+        for e in EXAMPLES
+    ]
+    before = lm.logprobs([e.prompt for e in kept], [e.completion for e in kept])
+    moved = []
+    for keep in (0.01, 100.0):
+        block = SFTBlock(epochs=10, learning_rate=1e-2, batch_size=12, keep=keep)
+        trained = sft.train(shared.training_copy(lm), lm, [*EXAMPLES, *kept], block, setting(), Silent())
+        there: Any = LocalLM.around(shared.merged(trained.model), lm.tokenizer)
+        after = there.logprobs([e.prompt for e in kept], [e.completion for e in kept])
+        moved.append(
+            sum(abs(a - b) for rows in zip(after, before, strict=True) for a, b in zip(*rows, strict=True))
+        )
+    assert moved[1] < moved[0] / 2
 
 
 def test_skipped_tokens_are_not_learned_and_long_pages_are_left_out(tiny_llama: Path) -> None:
