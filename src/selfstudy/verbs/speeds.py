@@ -28,10 +28,11 @@ SHOWN_DOCUMENTS = 200
 SMALLEST, LARGEST, GROWTH = 2, 256, 4
 """Prompts of the smallest batch that is measured and of the largest, a block of the probe; how much larger
 each one is than the one before."""
-ROWS, FEW_TOKENS = 32, 8
-"""Completions of the batch that is compared with the smallest one, and their tokens."""
+ROWS, FEW_TOKENS, FEW_GROWTH = 96, 8, 3
+"""Completions of the largest batch of few tokens, how many tokens, and how much larger each is than the one
+before: in the smallest ones weights alone take time."""
 PATIENCE = 20.0
-"""Seconds that the second batch of a kind may take: of one alone nobody can tell what many take."""
+"""Seconds that a further batch of a kind may take: of one alone nobody can tell what many take."""
 QUESTION = "What is the name of the largest city of the country in question?"
 QUESTION_TOKENS = 64
 
@@ -151,18 +152,24 @@ class Probe:
     def _speed(
         self, kind: str, chat: Callable[[int], Chat], sampling: Sampling, seconds: float
     ) -> Speed | None:
-        """Costs from two batches of few tokens; lengths from ever larger ones, as long as there is time."""
+        """Costs from ever larger batches of few tokens, and lengths from ever larger ones of whole answers.
+
+        Both as long as there is time; what a larger batch would take is overestimated: in proportion.
+        """
         began = time.perf_counter()
         first = replace(sampling, n=1, greedy_first=False, temperature=0.0, max_new_tokens=1)
         few = replace(sampling, max_new_tokens=min(FEW_TOKENS, sampling.max_new_tokens))
         reads: list[_Batch] = []
         short: list[_Batch] = []
-        for size in (SMALLEST, max(2 * SMALLEST, ROWS // sampling.total)):
-            if reads and (reads[-1].seconds + short[-1].seconds) * size / SMALLEST > PATIENCE:
+        most = max(2 * SMALLEST, ROWS // sampling.total)
+        size, before = SMALLEST, 0
+        while size > before:
+            if reads and (reads[-1].seconds + short[-1].seconds) * size / before > PATIENCE:
                 break
             chats = [chat(i) for i in range(size)]
             reads.append(self._timed(chats, first)[0])
             short.append(self._timed(chats, few)[0])
+            size, before = min(size * FEW_GROWTH, most), size
         costs = _speed(reads, short)
         size, start = GROWTH * SMALLEST, 0
         if costs.most(size * sampling.total, sampling.max_new_tokens, size) > PATIENCE:
@@ -221,7 +228,7 @@ def _given(recipe: Recipe) -> list[str]:
 
 
 def _speed(reads: Sequence[_Batch], short: Sequence[_Batch]) -> Speed:
-    """What follows from batches of two sizes; a batch's prompts are read again to write its answers."""
+    """What follows from the two largest batches; a batch's prompts are read again to write its answers."""
     batch, prompt = _two_parts([(1, one.prompts, one.seconds) for one in reads])
     step, token = _two_parts(
         [

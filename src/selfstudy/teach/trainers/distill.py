@@ -113,7 +113,7 @@ class _Divergence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, tokens: Tensor, logs: Tensor, rest: bool) -> Tensor:
-        total = torch.cat([part.logsumexp(1) for part in logits.split(ROWS)])
+        total = torch.cat([part.logsumexp(1) for part in torch.split(logits, ROWS)])
         q = logits.gather(1, tokens) - total[:, None]
         p = logs.exp()
         found = torch.where(p > 0, p * (logs - q), 0.0).sum(1)
@@ -136,8 +136,8 @@ class _Divergence(torch.autograd.Function):
         scale = (p.sum(1) - ratio * kept.sum(1)) * grad
         at = (ratio[:, None] * kept - p) * grad[:, None]
         result = torch.empty_like(logits)
-        for rows in torch.arange(len(logits)).split(ROWS):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
+        for start in range(0, len(logits), ROWS):
+            part = slice(start, start + ROWS)
             torch.sub(logits[part], total[part, None], out=result[part])
             result[part].exp_().mul_(scale[part, None]).scatter_add_(1, tokens[part], at[part])
         return result, None, None, None

@@ -53,7 +53,7 @@ def train(
     shown, unshown = _shown(model, lm, left, block, setting, report)
     names = list(shown)
     places = {name: place for place, name in enumerate(names)}
-    table = [
+    table: list[dict[str, Any]] = [
         {**row, "teacher": [places.get(e.id, -1)], "weight": [block.keep if e.teacher == e.prompt else 1.0]}
         for row, e in zip(rows, left, strict=True)
         if e.id not in unshown
