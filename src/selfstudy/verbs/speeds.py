@@ -28,7 +28,7 @@ SHOWN_DOCUMENTS = 200
 SMALLEST, LARGEST, GROWTH = 2, 256, 4
 """Prompts of the smallest batch that is measured and of the largest, a block of the probe; how much larger
 each one is than the one before."""
-ROWS, FEW_TOKENS, FEW_GROWTH = 96, 8, 3
+ROWS, FEW_TOKENS, FEW_GROWTH = 48, 8, 3
 """Completions of the largest batch of few tokens, how many tokens, and how much larger each is than the one
 before: in the smallest ones weights alone take time."""
 PATIENCE = 20.0
