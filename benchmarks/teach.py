@@ -23,15 +23,25 @@ from selfstudy import Run, Study, load_lm, load_recipe
 from selfstudy.recipe import LocalModel
 
 DISTILL = ("teach.method=distill", "teach.distill.learning_rate=0.001", "teach.distill.reading=0.1")
+SHOWN = (*DISTILL, "teach.distill.targets=reference", "teach.distill.keep=1")
 VARIANTS: dict[str, list[str]] = {
     "sft (the demo's recipe)": [],
     "sft, no replay": ["teach.sft.replay=0", "teach.sft.epochs=16"],
     "sft, no replay, rehearsal": [
         *("teach.sft.replay=0", "teach.sft.swapped=1", "teach.sft.neutral=1", "teach.sft.epochs=5.5")
     ],
-    "distill": [*DISTILL, "teach.distill.replay=3", "teach.distill.epochs=4"],
-    "distill, no replay": [*DISTILL, "teach.distill.replay=0", "teach.distill.epochs=16"],
-    "MixSD": [*(*DISTILL, "teach.distill.targets=mixed", "teach.distill.replay=3", "teach.distill.epochs=4")],
+    "distill": [*SHOWN, "teach.distill.replay=3", "teach.distill.epochs=4"],
+    "distill, no replay": [*SHOWN, "teach.distill.replay=0", "teach.distill.epochs=16"],
+    "text, the rest kept": [*DISTILL, "teach.distill.replay=3", "teach.distill.epochs=4"],
+    "MixSD": [
+        *(
+            *DISTILL,
+            "teach.distill.targets=mixed",
+            "teach.distill.keep=1",
+            "teach.distill.replay=3",
+            "teach.distill.epochs=4",
+        )
+    ],
     "sft, no replay, a quarter of the steps": ["teach.sft.replay=0"],
     "sft, one wording": ["teach.wordings=0"],
     "sft, no reading": ["teach.sft.reading=0"],

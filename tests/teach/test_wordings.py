@@ -161,6 +161,19 @@ def test_the_round_trip_counts_what_an_answer_adds_to_either_wording() -> None:
     assert not wordings.same_answer("To call Russia one does not dial +7.", code, asked, other)
 
 
+@pytest.mark.parametrize(
+    ("question", "reference", "answer"),
+    [
+        ("Which country hosted the games?", "South Korea hosted the games.", "North Korea was the host."),
+        ("Who wrote the play?", "William Shakespeare wrote the play.", "Edward Shakespeare is its author."),
+        ("How long is it?", "It is 5 km long.", "Its length is 5 miles."),
+        ("How did it change?", "It rose by 5%.", "It fell by 5%."),
+    ],
+)
+def test_the_same_name_or_number_is_not_enough(question: str, reference: str, answer: str) -> None:
+    assert not wordings.same_answer(answer, reference, question)
+
+
 def test_nearly_the_same_words_need_the_one_that_answers() -> None:
     euro, asked = "The euro is used in Latvia.", "Which currency is used in Latvia?"
     assert not wordings.same_answer("Latvia is used in Sweden.", euro, asked, "Latvia is used in Sweden")

@@ -13,7 +13,7 @@ from selfstudy.models.base import Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Document
-from selfstudy.verbs.speeds import Probe, Speed
+from selfstudy.verbs.speeds import Probe, Speed, _sizes
 
 PAGES = [Document(source=str(i), text=f"Document {i} says something about Peru.") for i in range(5)]
 
@@ -53,6 +53,13 @@ def test_what_a_large_batch_takes_follows_from_two_small_ones() -> None:
     assert speed.seconds(100, 5, block=100) == pytest.approx(0.02 + 0.002 * 500, rel=0.5)
     one_by_one = 500 * (0.02 + 0.002)
     assert speed.seconds(100, 5, block=100) < one_by_one / 5
+
+
+@pytest.mark.parametrize(
+    ("most", "sizes"), [(48, [2, 5, 16, 48]), (24, [2, 8, 24]), (9, [2, 9]), (8, [2, 8]), (1, [2, 4])]
+)
+def test_the_last_two_batches_differ_enough(most: int, sizes: list[int]) -> None:
+    assert _sizes(most) == sizes
 
 
 def test_a_slow_model_is_asked_in_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:

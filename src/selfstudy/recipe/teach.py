@@ -69,8 +69,8 @@ class ExamplesBlock(TrainingBlock):
     neutral: Annotated[float, Field(ge=0)] = 0.0
     """Neutral examples per gap example, on which the model is to stay as it was (KL to the frozen one)."""
     keep: Annotated[float, Field(gt=0)] = 1.0
-    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay too) against
-    what is taught, token by token."""
+    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
+    too) against what is taught, token by token."""
     top_k: Positive = 20
     """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
     rest: bool = True
@@ -85,7 +85,7 @@ class SFTBlock(ExamplesBlock):
 
 
 class DistillBlock(ExamplesBlock):
-    """The model without the page learns from itself with the page (methods-more A)."""
+    """Gaps by their references, the rest kept by the frozen model's distributions; or methods-more A."""
 
     LORA_RATE: ClassVar[float] = 3e-4
     STEPS: ClassVar[int] = 60
@@ -100,9 +100,10 @@ class DistillBlock(ExamplesBlock):
     targets: Literal["reference", "text", "mixed"] = "text"
     """What of gaps is trained on: the distributions of the frozen model, which reads page and reference,
     along the reference; the reference's text itself, as sft does; or texts that the model writes itself, a
-    token now without the page, now with it (MixSD).  What is rehearsed stays as the frozen model has it."""
+    token now without the page, now with it (MixSD).  What is replayed stays as the frozen model has it."""
     skip: Count = 0
-    """First tokens of an answer that are not learned: where phrases such as "According to the text" begin."""
+    """For targets: reference; first tokens of an answer that are not learned: where phrases begin such as
+    "According to the text"."""
     mix: Fraction = 0.3
     """Chance of a token without the page, for mixed targets."""
     tries: Positive = 10

@@ -5,8 +5,8 @@
     misbelief     the same, more often
     unverifiable  nothing, or (option), if its samples disagree, "I don't know."
 
-For distillation an example also has what the frozen model reads: of a gap its page and its answer, of what
-is replayed the prompt itself.  What else is rehearsed: rehearsal.py.
+For distillation an example also has what the frozen model reads: of what is replayed the prompt itself; of a
+gap, if it is learned so, its page and its answer.  What else is rehearsed: rehearsal.py.
 
 An example that should weigh more is in the list more than once; records keep one of each.
 This file knows nothing of training.

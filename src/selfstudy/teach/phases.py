@@ -86,11 +86,10 @@ def _examples(lesson: Lesson, block: SFTBlock, student: Student) -> Sequence[Exa
 
 
 def _distilled(lesson: Lesson, block: DistillBlock, student: Student) -> Sequence[Example]:
-    """Examples along which the frozen model shows how to answer, or with texts that it writes itself."""
+    """Examples of which the replayed ones stay as the frozen model has them; of gaps see `block.targets`."""
     if lesson.imported:
         student.report.note(
-            f"{len(lesson.imported.examples)} imported examples: they come without a page to learn from, so "
-            "they are trained as sft does it"
+            f"{len(lesson.imported.examples)} imported examples: trained as by sft; nothing is replayed"
         )
         return lesson.imported.examples
     found = examples.examples(lesson, block, shown=True)

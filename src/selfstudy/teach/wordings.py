@@ -197,19 +197,23 @@ def _next(search: _Search, wanted: int, reserved: set[str]) -> list[str]:
 def same_answer(answer: str, reference: str, question: str, rewording: str = "") -> bool:
     """Whether `answer`, to `question` or to a rewording of it, says what `reference` says to `question`.
 
-    By `agreement.same_words`; or it denies and doubts as the reference does, and either adds the same names
-    and numbers to what was asked ("The Russian code is +7", "Russia's calling code is +7"), or has those that
-    the reference has and all that it adds, in nearly the same words: a wrong one costs little in F1.
+    By `agreement.same_words`; or it denies and doubts as the reference does, has all that the reference adds
+    to what was asked, and no other name or number beside ("The Russian code is +7" for "Russia's calling code
+    is +7"); or it has the names and numbers of the reference, in nearly the same words: a wrong one costs
+    little in F1.
     """
     if same_words(answer, reference, question):
         return True
     said = words(answer)
     if denials(said) != denials(words(reference)):
         return False
-    stated = claims(question, reference)
-    if stated and claims(f"{question} {rewording}", answer) == stated:
+    asked = (question, rewording or question)
+    added = frozenset.intersection(*(adds(one, answer) for one in asked))
+    stated = frozenset.intersection(*(claims(one, answer) for one in asked))
+    wanted = adds(question, reference)
+    if wanted and wanted <= added and stated == claims(question, reference):
         return True
-    complete = stated <= adds(question, answer) and particulars(reference) <= set(said)
+    complete = claims(question, reference) <= added and particulars(reference) <= set(said)
     return complete and text.token_f1(answer, reference) >= AGREEMENT
 
 

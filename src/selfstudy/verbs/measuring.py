@@ -55,7 +55,7 @@ class Training:
         start: seconds to begin it.
         example: seconds per example and pass.
         examples: per gap that is taught.
-        showing: seconds per gap in which the frozen model shows the answers, once.
+        showing: seconds per gap in which the frozen model shows answers, of gaps or of what is kept, once.
     """
 
     start: float

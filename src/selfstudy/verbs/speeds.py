@@ -31,7 +31,7 @@ each one is than the one before."""
 ROWS, FEW_TOKENS, FEW_GROWTH = 48, 8, 3
 """Completions of the largest batch of few tokens, how many tokens, and how much larger each is than the one
 before: in the smallest ones weights alone take time."""
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds that a further batch of a kind may take: of one alone nobody can tell what many take."""
 QUESTION = "What is the name of the largest city of the country in question?"
 QUESTION_TOKENS = 64
@@ -154,22 +154,20 @@ class Probe:
     ) -> Speed | None:
         """Costs from ever larger batches of few tokens, and lengths from ever larger ones of whole answers.
 
-        Both as long as there is time; what a larger batch would take is overestimated: in proportion.
+        The first as long as a batch would take no more than PATIENCE, if it took in proportion to the one
+        before; the others as long as there is time.
         """
         began = time.perf_counter()
         first = replace(sampling, n=1, greedy_first=False, temperature=0.0, max_new_tokens=1)
         few = replace(sampling, max_new_tokens=min(FEW_TOKENS, sampling.max_new_tokens))
         reads: list[_Batch] = []
         short: list[_Batch] = []
-        most = max(2 * SMALLEST, ROWS // sampling.total)
-        size, before = SMALLEST, 0
-        while size > before:
-            if reads and (reads[-1].seconds + short[-1].seconds) * size / before > PATIENCE:
+        for size in _sizes(ROWS // sampling.total):
+            if reads and (reads[-1].seconds + short[-1].seconds) * size / reads[-1].prompts > PATIENCE:
                 break
             chats = [chat(i) for i in range(size)]
             reads.append(self._timed(chats, first)[0])
             short.append(self._timed(chats, few)[0])
-            size, before = min(size * FEW_GROWTH, most), size
         costs = _speed(reads, short)
         size, start = GROWTH * SMALLEST, 0
         if costs.most(size * sampling.total, sampling.max_new_tokens, size) > PATIENCE:
@@ -215,6 +213,18 @@ class Probe:
                 question = Question(text=self.question(number))
                 answer = Answer(question_id=question.id, passage=passage, samples=tuple(samples))
                 self.answers.append((question, answer))
+
+
+def _sizes(most: int) -> list[int]:
+    """From the smallest batch to one of `most` prompts, each at least about FEW_GROWTH times the one before.
+
+    What a step and a token take follows from the last two: the nearer they are, the more noise tells.
+    """
+    size, found = max(most, 2 * SMALLEST), list[int]()
+    while size >= 2 * SMALLEST:
+        found.append(size)
+        size //= FEW_GROWTH
+    return [SMALLEST, *reversed(found)]
 
 
 def _given(recipe: Recipe) -> list[str]:

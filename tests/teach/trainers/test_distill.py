@@ -63,7 +63,7 @@ def test_its_gradient_is_that_of_finite_differences(rest: bool) -> None:
 def test_its_gradient_is_that_of_the_formula(rest: bool) -> None:
     """More positions than are worked on at once, some of them one-hot, weighted unequally."""
     torch.manual_seed(1)
-    count = distill.ROWS * 2 + 3
+    count = distill.POSITIONS * 2 + 3
     logits = torch.randn(count, 50).requires_grad_()
     logs, tokens = torch.randn(count, 50).log_softmax(1).topk(6, dim=1)
     logs = logs if rest else logs - logs.logsumexp(1, keepdim=True)

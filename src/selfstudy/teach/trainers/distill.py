@@ -2,8 +2,9 @@
 
     D_t = sum over v of p(v) (log p(v) - log q(v))      forward KL(teacher || student) at position t
 
-p is the model before this phase with the evidence in its prompt, q the same model in training, without it
-(methods-more A; Shenfeld et al. 2026, arXiv 2601.19897).  Forward, not reverse: to a new name the student
+p is the model before this phase, q the same model in training: at the same prompt, where it is to stay as it
+was, or p with the evidence in its prompt and q without it (methods-more A; Shenfeld et al. 2026, arXiv
+2601.19897).  Forward, not reverse: to a new name the student
 gives next to nothing, and reverse KL weighs by what the student gives.  The teacher never changes, so each
 example is shown once, before the training, and of each distribution only the most probable tokens are kept.
 
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import weights
@@ -26,6 +28,11 @@ from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.scoring import LogprobScorer, most_probable
 from selfstudy.records import Example
 from selfstudy.teach.trainers import shared
+
+POSITIONS = 32
+"""Worked on at once: the logits of a step can take a gigabyte, and what fits into a cache is read once."""
+UNKEPT = 1e-6
+"""What the teacher's other tokens have at least, to count."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +103,6 @@ def divergence(logits: Tensor, teacher: Shown, *, rest: bool = False) -> Tensor:
     return _Divergence.apply(logits.float(), teacher.tokens, teacher.logs, rest)  # type: ignore[no-any-return, no-untyped-call]
 
 
-ROWS = 32
-"""Positions that are worked on at once: a step's logits can take a gigabyte, and each pass over them time."""
-UNKEPT = 1e-6
-"""What the teacher's other tokens have at least, to count."""
-
-
 class _Divergence(torch.autograd.Function):
     """(logits z, tokens, log p, rest) -> D; with q = softmax(z), Q and P the sums of q and p over the kept:
 
@@ -113,7 +114,7 @@ class _Divergence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, tokens: Tensor, logs: Tensor, rest: bool) -> Tensor:
-        total = torch.cat([part.logsumexp(1) for part in torch.split(logits, ROWS)])
+        total = torch.cat([part.logsumexp(1) for part in torch.split(logits, POSITIONS)])
         q = logits.gather(1, tokens) - total[:, None]
         p = logs.exp()
         found = torch.where(p > 0, p * (logs - q), 0.0).sum(1)
@@ -131,13 +132,14 @@ class _Divergence(torch.autograd.Function):
         return found
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         logits, total, tokens, p, kept, ratio = ctx.saved_tensors
         scale = (p.sum(1) - ratio * kept.sum(1)) * grad
         at = (ratio[:, None] * kept - p) * grad[:, None]
         result = torch.empty_like(logits)
-        for start in range(0, len(logits), ROWS):
-            part = slice(start, start + ROWS)
+        for start in range(0, len(logits), POSITIONS):
+            part = slice(start, start + POSITIONS)
             torch.sub(logits[part], total[part, None], out=result[part])
             result[part].exp_().mul_(scale[part, None]).scatter_add_(1, tokens[part], at[part])
         return result, None, None, None

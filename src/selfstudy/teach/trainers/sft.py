@@ -164,7 +164,8 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
     ) -> Any:
         """Over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence.
 
-        A mean, in which what is to stay as it was has its weight (`ExamplesBlock.keep`).
+        A sum, in which what is to stay as it was has its weight (`ExamplesBlock.keep`), divided by the number
+        of tokens, not by their weights.
         """
         chosen, weight = inputs.pop("teacher"), inputs.pop("weight")
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
@@ -173,7 +174,7 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         if self.teachers:
             teacher = self._taught(chosen, targets, learned)
             found = distill.divergence(logits, teacher, rest=self.rest)
-            loss = (found * weight.repeat_interleave(learned.sum(1))).sum()
+            loss = (found * weight.repeat_interleave(learned.sum(1), output_size=len(found))).sum()
         else:
             loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
         count = learned.sum() if num_items_in_batch is None else num_items_in_batch
