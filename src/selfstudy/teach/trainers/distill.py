@@ -4,9 +4,9 @@
 
 p is the model before this phase, q the same model in training: at the same prompt, where it is to stay as it
 was, or p with the evidence in its prompt and q without it (methods-more A; Shenfeld et al. 2026, arXiv
-2601.19897).  Forward, not reverse: to a new name the student
-gives next to nothing, and reverse KL weighs by what the student gives.  The teacher never changes, so each
-example is shown once, before the training, and of each distribution only the most probable tokens are kept.
+2601.19897).  Forward, not reverse: to a new name the student gives next to nothing, and reverse KL weighs by
+what the student gives.  The teacher never changes, so each example is shown once, before the training, and
+of each distribution only the most probable tokens are kept.
 
 Knows nothing of trainers and of what the prompts hold.
 """
