@@ -102,7 +102,8 @@ def arm(
         lora=LoraBlock(r=rank, alpha=2 * rank, dropout=0.0) if rank else None,
         seed=seed,
     )
-    trained = PHASES[kind].load().train(shared.training_copy(lm), lm, items, block, setting, Silent())
+    copy = shared.training_copy(lm, whole=not rank)
+    trained = PHASES[kind].load().train(copy, lm, items, block, setting, Silent())
     seconds = time.process_time() - started
     model = shared.merged(trained.model)
     taught = LocalLM.around(model, lm.tokenizer, style=lm.style)

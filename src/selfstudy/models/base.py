@@ -155,8 +155,12 @@ class HasWeights(Protocol):
     def model(self) -> Any:
         """The transformers model."""
 
-    def merged_copy(self) -> Any:
-        """A copy of it without adapter layers: an adapter that is not merged yet is, in float32."""
+    def merged_copy(self, *, own: bool = True) -> Any:
+        """A copy of it without adapter layers: an adapter that is not merged yet is, in float32.
+
+        Args:
+            own: with weights of its own; else it may share the model's, and nothing may write into them.
+        """
 
     @property
     def tokenizer(self) -> Any:

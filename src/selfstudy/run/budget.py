@@ -263,8 +263,8 @@ class _MeteredWeights(Metered):
     def model(self) -> Any:
         return self._weights.model
 
-    def merged_copy(self) -> Any:
-        return self._weights.merged_copy()
+    def merged_copy(self, *, own: bool = True) -> Any:
+        return self._weights.merged_copy(own=own)
 
     @property
     def tokenizer(self) -> Any:

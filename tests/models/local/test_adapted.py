@@ -105,6 +105,26 @@ def test_the_next_training_starts_from_the_unrounded_weights(half: Path, small: 
         assert lm.merged_copy() is not lm.merged_copy()
 
 
+def test_a_copy_to_put_an_adapter_on_has_the_weights_of_the_model_and_leaves_them(
+    half: Path, tmp_path: Path
+) -> None:
+    """The vocabulary of a small model is most of it: twice in memory is too much."""
+    lm = LocalLM(block(half, dtype="float32"))
+    before = logits(lm.model)
+    copy = shared.training_copy(lm)
+    one, other = lm.model.get_input_embeddings().weight, copy.get_input_embeddings().weight
+    assert one is not other
+    assert one.data_ptr() == other.data_ptr()
+    assert (
+        copy.get_output_embeddings().weight.data_ptr() == lm.model.get_output_embeddings().weight.data_ptr()
+    )
+    whole = shared.training_copy(lm, whole=True).get_input_embeddings().weight
+    assert whole.data_ptr() != one.data_ptr()
+    merged = shared.merged(adapter(copy, tmp_path / "a", 0.3))
+    assert not torch.equal(logits(merged), before)
+    assert torch.equal(logits(lm.model), before)
+
+
 def test_a_next_phase_starts_from_the_unrounded_weights(half: Path, tmp_path: Path) -> None:
     live = adapter(LocalLM(block(half, dtype="bfloat16")).model, tmp_path / "a", 0.003)
     expected = torch.cat(

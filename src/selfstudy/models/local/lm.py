@@ -111,11 +111,16 @@ class LocalLM:
         self._ends = torch.tensor(self._format.ends, dtype=torch.long, device=self._device)
         self._context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
 
-    def merged_copy(self) -> Any:
-        """A plain transformers model of one's own, to train or to write: an adapter is merged in, in float32.
+    def merged_copy(self, *, own: bool = True) -> Any:
+        """A plain transformers model to train or to write: an adapter is merged in, in float32.
 
         Without an adapter that is still to be merged it has the number type of the model.
+
+        Args:
+            own: its weights too; else they may be those of this model, which nothing may write into.
         """
+        if not own and self._whole is self.model:
+            return weights.beside(self.model)
         return adapted.merged(copy.deepcopy(self._whole))
 
     @property

@@ -5,6 +5,7 @@ Knows nothing of chats and of what is trained.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,15 @@ def answering_model(model: Any) -> Any:
     if any(getattr(config, "is_prompt_learning", False) for config in model.peft_config.values()):
         raise ModelError("an adapter that changes the prompt is not supported", "use LoRA")
     return model.get_base_model()
+
+
+def beside(model: Any) -> Any:
+    """The same model again, of the very same weights: to put an adapter on one while the other answers.
+
+    Modules and parameters are its own, the tensors in them are not: nothing may write into them.
+    """
+    same = {id(p): torch.nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
+    return copy.deepcopy(model, same)
 
 
 @contextmanager

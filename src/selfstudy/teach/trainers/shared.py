@@ -93,13 +93,16 @@ class Tokens:
         )
 
 
-def training_copy(lm: HasWeights) -> Any:
+def training_copy(lm: HasWeights, *, whole: bool = False) -> Any:
     """A copy of the model to train on, so that the one that answers stays untouched.
 
     It is in float32 on the CPU and on a card without bfloat16, where gradients in float16 would vanish.  An
     adapter is merged in, in float32: training starts from the unrounded weights.
+
+    Args:
+        whole: all its weights are to be trained; else those that need no conversion are the model's own.
     """
-    model = lm.merged_copy()
+    model = lm.merged_copy(own=whole)
     if not loading.has_bfloat16(model.device):
         model = model.float()
     model.requires_grad_(True)
@@ -107,7 +110,7 @@ def training_copy(lm: HasWeights) -> Any:
 
 
 def has_room(lm: HasWeights) -> bool:
-    """Whether twice the memory is free that `training_copy` takes: for the copy, and to train it."""
+    """Whether twice the memory of the model is free, as it is trained: for a converted copy, and to train."""
     device = lm.model.device
     smallest = 2 if loading.has_bfloat16(device) else 4
     copy = sum(one.numel() * max(smallest, one.element_size()) for one in lm.model.parameters())
@@ -138,6 +141,8 @@ def isolated(seed: int) -> Iterator[None]:
 
 def merged(model: Any) -> Any:
     """The plain model with its adapter merged in, unrounded, for a next phase."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()  # the model that answers may have the same
     return adapted.merged(model)
 
 
