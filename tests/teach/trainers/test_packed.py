@@ -31,6 +31,26 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return tokens, mask
 
 
+def test_what_some_rows_share_is_run_once_at_any_depth() -> None:
+    """As demonstrations do that come in other orders: a b, a c, and one that ends within another."""
+    a, b, c = (list(range(start, start + 20)) for start in (100, 200, 300))
+    rows = [a + b + [1, 2], a + b + [1, 3], a + c, a + c[:5], a + c, b]
+    longest = max(map(len, rows))
+    tokens = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    config: Any = type("Config", (), {})
+    packed = pack(tokens, mask, config, torch.float32)
+    assert packed is not None
+    assert packed.tokens.shape == (1, 20 + 20 + 3 + 20 + 20)
+    for i, row in enumerate(rows):
+        way = packed.places[i, : len(row)]
+        assert packed.tokens[0, way].tolist() == row
+        assert packed.positions[0, way].tolist() == list(range(len(row)))
+        for at, node in enumerate(way.tolist()):
+            seen = (packed.mask[0, 0, node] == 0).nonzero().flatten().tolist()
+            assert sorted(seen) == sorted(way[: at + 1].tolist())
+
+
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "gpt2", "mixture"])
 def test_logits_and_gradients_are_those_of_the_rows(
     kind: str, model_folder: Callable[..., Path], mixture: Path

@@ -1,11 +1,12 @@
 """A batch as one sequence in which a beginning that rows share is run once.
 
-    [beginning of group 1] [rest of row a] [rest of row b] [beginning of group 2] [rest of row c] ...
+    [beginning] [rest of row a] [another beginning of b and c] [rest of row b] [rest of row c] ...
 
-Each token sees its own row alone, by a mask of two dimensions, and has the position that it has there, so
-that logits and gradients are those of the rows apart.  Prompts with demonstrations are mostly alike: on such
-batches a step costs a third.  Whether a model keeps to mask and positions is tried out, never guessed:
-recurrent layers do not.  Knows nothing of losses.
+The rows are a tree of tokens, each written down once, after the one before it.  A token sees those on its
+own way alone, by a mask of two dimensions, and has the position that it has in its row, so that logits and
+gradients are those of the rows apart.  Prompts with demonstrations are mostly alike, in parts also where
+these come in other orders: on such batches a step costs a third.  Whether a model keeps to mask and positions
+is tried out, never guessed: recurrent layers do not.  Knows nothing of losses.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from selfstudy.models.local.prefixes import in_common
-
 _KEY = 16
-"""Rows that begin with so many equal tokens are one group."""
+"""Rows share nothing that differ in so many first tokens: it would be little."""
 _SAVED = 0.75
 """At most this share of the tokens of the padded batch, else it is not worth it."""
 _WIDER = 4
@@ -57,55 +57,50 @@ def pack(tokens: Tensor, mask: Tensor, config: Any, dtype: torch.dtype) -> Packe
     if any(max(lengths) > (getattr(config, name, None) or torch.inf) for name in _WINDOWS):
         return None
     rows = [row[:length] for row, length in zip(tokens.tolist(), lengths, strict=True)]
-    groups = _groups(rows)
-    shared = {rank: _shared([rows[i] for i in group]) for rank, group in enumerate(groups)}
-    length = sum(shared[r] + sum(lengths[i] - shared[r] for i in g) for r, g in enumerate(groups))
-    count, longest = tokens.shape
+    flat, parents, places = _tree(rows, longest := tokens.shape[1])
+    length, count = len(flat), len(rows)
     if length > _SAVED * count * longest or length**2 > _WIDER * count * longest**2:
         return None
-    flat: list[int] = []
-    positions: list[int] = []
-    group_of: list[int] = []
-    row_of: list[int] = []  # -1: of all rows of the group
-    places = torch.zeros(count, longest, dtype=torch.long)
-
-    def add(part: Sequence[int], first: int, group: int, row: int) -> None:
-        flat.extend(part)
-        positions.extend(range(first, first + len(part)))
-        group_of.extend([group] * len(part))
-        row_of.extend([row] * len(part))
-
-    for rank, group in enumerate(groups):
-        start, size = len(flat), shared[rank]
-        add(rows[group[0]][:size], 0, rank, -1)
-        for i in group:
-            places[i, :size] = torch.arange(start, start + size)
-            places[i, size : lengths[i]] = torch.arange(len(flat), len(flat) + lengths[i] - size)
-            add(rows[i][size:], size, rank, i)
-    in_group, in_row = torch.tensor(group_of), torch.tensor(row_of)
-    seen = in_group[:, None] == in_group[None, :]
-    seen &= (in_row[None, :] == -1) | (in_row[:, None] == in_row[None, :])
-    seen &= torch.ones(len(flat), len(flat), dtype=torch.bool).tril()
-    additive = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+    seen = np.zeros((length, length), dtype=bool)
+    positions = np.zeros(length, dtype=np.int64)
+    for node, parent in enumerate(parents):
+        if parent >= 0:  # which comes before
+            seen[node] = seen[parent]
+            positions[node] = positions[parent] + 1
+        seen[node, node] = True
+    additive = torch.zeros(seen.shape, dtype=dtype)
+    additive.masked_fill_(torch.from_numpy(~seen), torch.finfo(dtype).min)
     return Packed(
         torch.tensor([flat]).to(tokens.device),
-        torch.tensor([positions]).to(tokens.device),
+        torch.from_numpy(positions)[None].to(tokens.device),
         additive[None, None].to(tokens.device),
         places.to(tokens.device),
     )
 
 
-def _groups(rows: Sequence[list[int]]) -> list[list[int]]:
-    """Indices of rows that begin alike, in the order in which the first of each comes."""
-    found: dict[tuple[int, ...], list[int]] = {}
+def _tree(rows: Sequence[list[int]], longest: int) -> tuple[list[int], list[int], Tensor]:
+    """The rows as a tree, in which those share beginnings that have at least `_KEY` tokens in common.
+
+    Returns:
+        The token of each node, the node before it (-1: none), and the node of each token of a row
+        (rows, longest), 0 where padded.
+    """
+    flat: list[int] = []
+    parents: list[int] = []
+    places = torch.zeros(len(rows), longest, dtype=torch.long)
+    found: dict[tuple[int, int], int] = {}
+    starts: dict[tuple[int, ...], int] = {}
     for i, row in enumerate(rows):
-        found.setdefault(tuple(row[:_KEY]), []).append(i)
-    return list(found.values())
-
-
-def _shared(rows: Sequence[list[int]]) -> int:
-    """How many first tokens all rows have in common; of one row none, for nobody shares them."""
-    return min((in_common(rows[0], row) for row in rows[1:]), default=0)
+        node = -1 - starts.setdefault(tuple(row[:_KEY]), len(starts))  # a root of its own, below 0
+        way = []
+        for token in row:
+            before, node = node, found.setdefault((node, token), len(flat))
+            if node == len(flat):
+                flat.append(token)
+                parents.append(max(before, -1))
+            way.append(node)
+        places[i, : len(row)] = torch.tensor(way)
+    return flat, parents, places
 
 
 class Packing:
