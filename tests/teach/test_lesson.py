@@ -34,6 +34,25 @@ def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
     assert {e.question_id for e in taught if e.completion == REFUSAL} == {fiji.question.id}
 
 
+def test_demonstrations_come_in_many_orders_and_each_with_its_answer(tmp_path: Path) -> None:
+    """What is kept after one order alone is forgotten after another: docs/decisions/0011."""
+    r = recipe()
+    lesson = prepared(tmp_path / "run", r)
+    asked = lesson.prompts.chat("answer", question="?")
+    pairs_there = set(zip(asked[1:-1:2], asked[2:-1:2], strict=True))
+    assert len(pairs_there) == 3
+    everything = examples(lesson, r.teach.sft, shown=True)
+    found = [e for e in everything if e.prompt[1:3] in pairs_there]
+    shown = [tuple(zip(e.prompt[1:-1:2], e.prompt[2:-1:2], strict=True)) for e in found]
+    assert all(set(pairs) == pairs_there for pairs in shown)
+    assert len(set(shown)) > 3
+    kept = [e for e in found if e.kind == "replay"]
+    assert kept
+    assert all(e.teacher == e.prompt for e in kept)
+    by_wording = {e.prompt[-1]: e.prompt for e in found}
+    assert all(e.prompt == by_wording[e.prompt[-1]] for e in found)
+
+
 def test_the_control_has_as_much_of_everything_but_no_right_answer(tmp_path: Path) -> None:
     r = recipe()
     lesson = prepared(tmp_path / "run", r)

@@ -22,6 +22,7 @@ changed here wants a model that is trained again.
 
 from __future__ import annotations
 
+import random
 import re
 import string
 from functools import cache
@@ -95,6 +96,17 @@ class Prompts:
             if reading.exists(path):
                 return _read(path)
         return _builtin(name)
+
+
+def reordered(chat: Chat, rng: random.Random) -> Chat:
+    """The chat with its demonstrations in another order; each answer stays with what it answers."""
+    places = [i for i, turn in enumerate(chat) if turn.demonstration]
+    pairs = list(zip(places[::2], places[1::2], strict=True))
+    turns = list(chat)
+    for to, source in zip(pairs, rng.sample(pairs, len(pairs)), strict=True):
+        for i, j in zip(to, source, strict=True):
+            turns[i] = chat[j]
+    return tuple(turns)
 
 
 def demonstrated() -> list[tuple[str, str]]:

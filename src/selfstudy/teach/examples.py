@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar
 
-from selfstudy.prompts import Prompts
+from selfstudy.prompts import Prompts, reordered
 from selfstudy.recipe import ExamplesBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach import rehearsal
@@ -66,11 +66,27 @@ def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> li
     if shown:
         new = [_with_teacher(e, e.prompt) if e.kind == "reading" else e for e in new]
         kept = [_with_teacher(e, e.prompt) for e in kept]
-    return [
+    found = [
         *(new + kept),
         *rehearsal.swapped(lesson, round(block.swapped * len(taught))),
         *rehearsal.neutral(lesson, round(block.neutral * len(taught))),
     ]
+    return [_in_an_order_of_its_own(example, lesson.recipe.seed) for example in found]
+
+
+def _in_an_order_of_its_own(example: Example, seed: int) -> Example:
+    """What is kept after one order of the demonstrations alone is not kept after another."""
+    prompt = reordered(example.prompt, random.Random(f"{seed}:demonstrations:{example.prompt[-1].content}"))
+    if prompt == example.prompt:
+        return example
+    teacher = prompt if example.teacher == example.prompt else example.teacher
+    return Example(
+        prompt=prompt,
+        completion=example.completion,
+        question_id=example.question_id,
+        kind=example.kind,
+        teacher=teacher,
+    )
 
 
 def _page(lesson: Lesson, gap: JudgedQuestion, wording: str) -> Chat:
