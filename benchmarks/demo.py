@@ -21,6 +21,7 @@ FIGURES = {
     "gap_correct_reworded": "held-out wordings",
     "gap_correct_novel": "novel wordings",
     "known_correct": "known questions",
+    "general_correct": "general questions",
     "reading_correct": "reading from a page",
     "gap_hallucination": "hallucination score on gaps",
 }
@@ -73,7 +74,11 @@ def run(*arguments: str, folder: Path, shown: bool = False) -> dict[str, str]:
         "gaps": f"{summary['gaps']:,}",
         "AUROC": _shown(summary["auroc"]),
         "SLC": _shown(summary["slc"]),
-        **{name: f"{_shown(before[key])} -> {_shown(after[key])}" for key, name in FIGURES.items()},
+        **{
+            name: f"{_shown(before[key])} -> {_shown(after[key])}"
+            for key, name in FIGURES.items()
+            if before[key] is not None
+        },
         "promoted": str(summary["promoted"]).lower(),
         "failed items": str(sum(summary["errors"].values())),
         "seconds": f"{seconds:.0f}",

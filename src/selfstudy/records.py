@@ -31,7 +31,7 @@ TrainedArm = Literal["taught", "control"]
 AdapterArm = Literal["taught", "control", "weaker"]
 """The arms that have an adapter of the round's own."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
-Target = Literal["gap", "known", "reading"]
+Target = Literal["gap", "known", "general", "reading"]
 """What verify asks about: a gap, something known whose fact is never trained, a page in the prompt."""
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
@@ -301,7 +301,8 @@ class Check(Record):
 
     `arm`: base = before, taught = after, control = after training on random pairs, original = before round 1,
     weaker = after, with the adapter at a smaller strength.
-    `target`: gap, known (of a fact never trained) or reading (a page is in the prompt).
+    `target`: gap; known, or general (`KnownFact`), of a fact never trained; or reading (a page is in the
+    prompt).
     `fact`: what the question is about; questions of one fact are one unit of every interval.  Empty: it is
     alone (`run.split`).
     `correct` is the decision, None with `error` when it failed; `judged_by` says what decided: an accepted
@@ -333,9 +334,10 @@ class Check(Record):
 
 
 class KnownFact(Record):
-    """A general question that the model was asked before teaching, to see later what it forgets.
+    """A general question that the model was asked before teaching: what it knows may be replayed.
 
-    It has no evidence: `answers` are accepted, any one counts.  `correct` is None with an `error`.
+    Those that are held out test what it forgets, right or wrong.  It has no evidence: `answers` are accepted,
+    any one counts.  `correct` is None with an `error`.
     """
 
     key_fields = ("question",)

@@ -78,11 +78,11 @@ def test_general_facts_and_repeats_are_counted(tmp_path: Path) -> None:
     assert answers("atlas", repeats=0) == (64, pytest.approx(once))
     assert answers("atlas") == (64, pytest.approx(once + 2 * (gaps + known)))
     assert answers("m", repeats=0, max_questions=2)[0] == 0  # its own are enough
-    held = 30 * RIGHT * 0.5
+    held = 30 * 0.5
     assert answers("m", repeats=0, known_questions=str(own)) == (30, pytest.approx(once + 2 * held))
     facts, tested = answers("m", repeats=0)
     assert facts > 300
-    assert tested == pytest.approx(once + 2 * min(facts * RIGHT * 0.5, 150 - known))
+    assert tested == pytest.approx(once + 2 * min(facts * 0.5, (150 - known) / RIGHT))
 
 
 def test_what_judging_by_prompt_asks_is_said_to_be_left_out() -> None:

@@ -18,7 +18,7 @@ from selfstudy.duplicates import Groups
 from selfstudy.recipe import Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
-from selfstudy.run.general import known_facts, wordings
+from selfstudy.run.general import answered_facts, wordings
 from selfstudy.text import folded, normalise
 
 if TYPE_CHECKING:
@@ -87,9 +87,13 @@ def kept_apart(run: Run) -> frozenset[str]:
 
 
 def general_tests(run: Run) -> frozenset[str]:
-    """Ids of the general facts that test every round; the others that the model knows may be replayed."""
+    """Ids of the general facts that test every round; the others that the model knows may be replayed.
+
+    Chosen whatever was answered: whoever tests by what was right once finds that less is right later, taught
+    or not.
+    """
     share = run.recipe.teach.known_heldout
-    return frozenset(f.id for f in known_facts(run) if held_out(f.id, run.recipe.seed, share))
+    return frozenset(f.id for f in answered_facts(run) if held_out(f.id, run.recipe.seed, share))
 
 
 class _KeptApart(BaseModel):

@@ -115,6 +115,7 @@ SHOWN = (
     ("gap_correct_reworded", "Gaps, reworded", "the same facts in wordings held out from training", True),
     ("gap_correct_novel", "Gaps, novel wording", "the same facts in wordings seen nowhere before", True),
     ("known_correct", "Known questions", "held out from training: did it forget?", True),
+    ("general_correct", "General questions", "held out, right or wrong before: did it forget?", True),
     (
         "reading_correct",
         "Reading from a page",
@@ -134,6 +135,7 @@ GAINS = {
     "gap_correct_reworded": "gap_reworded",
     "gap_correct_novel": "gap_novel",
     "known_correct": "known",
+    "general_correct": "general",
     "reading_correct": "reading",
 }
 """The gate's comparison of each metric.  `gap_correct` pools the wordings trained on; the gate, and so the

@@ -38,6 +38,7 @@ class Figures(Part):
     gap_correct_reworded: Unit | None = None
     gap_correct_novel: Unit | None = None
     known_correct: Unit | None = None
+    general_correct: Unit | None = None
     reading_correct: Unit | None = None
     gap_hallucination: Unit | None = None
     gap_token_f1: Unit | None = None

@@ -33,7 +33,7 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
-from selfstudy.records import Chat, Document
+from selfstudy.records import Chat, Document, Target
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
@@ -210,12 +210,14 @@ class _Plan:
 
     @property
     def tested_facts(self) -> float:
-        """General facts that verify asks."""
+        """General facts that verify asks: what is held out of them, right or wrong."""
         verify = self.recipe.verify
-        if verify.known_questions is None and is_atlas(self.recipe.model):
+        held = self.facts * self.recipe.teach.known_heldout
+        if verify.known_questions:
+            return held
+        if is_atlas(self.recipe.model):
             return 0.0
-        right = self.facts * RIGHT * self.recipe.teach.known_heldout
-        return right if verify.known_questions else min(right, max(0.0, general.WANTED - self.tested))
+        return min(held, max(0.0, general.WANTED - self.tested) / RIGHT)
 
     @cached_property
     def questions(self) -> float:
@@ -335,15 +337,16 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     arms = 3 if verify.control else 2
     gaps = min(plan.gaps, most)
     own = min(plan.tested, most)
-    known = min(plan.tested + plan.tested_facts, most)
+    facts = min(plan.tested_facts, most)
     wordings = bool(recipe.teach.wordings) + bool(recipe.teach.heldout_wordings) + bool(recipe.answer_key)
     answer, length = (
         plan.tokens("answer", question=QUESTION),
         plan.length("answer", recipe.answering.max_new_tokens),
     )
     yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
-    again = verify.repeats * (min(gaps, MOST["gap"]) + min(known, MOST["known"]))
-    yield Work("verify", "answer", arms * (gaps * wordings + known) + again, 1, answer, length)
+    asked: dict[Target, float] = {"gap": gaps, "known": own, "general": facts}
+    again = verify.repeats * sum(min(count, MOST[target]) for target, count in asked.items())
+    yield Work("verify", "answer", arms * (gaps * wordings + own + facts) + again, 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.answering.reading_tokens)
     pages = min(gaps + own, most)

@@ -20,7 +20,7 @@ from selfstudy.verify.questions import PlannedCheck
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
 
-MOST: dict[Target, int] = {"known": 100, "gap": 100, "reading": 50}
+MOST: dict[Target, int] = {"known": 100, "general": 100, "gap": 100, "reading": 50}
 """Most questions of each target that are asked again; a page makes a prompt long."""
 
 

@@ -22,6 +22,7 @@ CORRECT: dict[str, Callable[[Check], bool]] = {
     "gap_correct_reworded": lambda c: c.target == "gap" and c.wording == "reworded",
     "gap_correct_novel": lambda c: c.target == "gap" and c.wording == "novel",
     "known_correct": lambda c: c.target == "known",
+    "general_correct": lambda c: c.target == "general",
     "reading_correct": lambda c: c.target == "reading",
 }
 """Which checks each share of right answers is taken over.  `gap_correct` pools the wordings trained on."""

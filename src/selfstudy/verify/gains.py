@@ -85,8 +85,9 @@ GROUPS: dict[Wording, str] = {
 """Comparisons of gaps by wording; the other targets are one comparison each."""
 
 _COMPARED: dict[str, tuple[str, Arm, Arm]] = {
-    **{group: (group, "base", "taught") for group in (*GROUPS.values(), "known", "reading")},
+    **{group: (group, "base", "taught") for group in (*GROUPS.values(), "known", "general", "reading")},
     "known_original": ("known", "original", "taught"),
+    "general_original": ("general", "original", "taught"),
     "reading_original": ("reading", "original", "taught"),
     "control": ("gap", "control", "taught"),
     "control_gain": ("gap", "base", "control"),

@@ -5,12 +5,13 @@ The rules (rules.py), each over the questions that both arms answered (`gains.py
 1. It learned: correctness on gaps rises.  The paired interval of the difference lies above 0, McNemar's
    exact test agrees, and the rise is larger than noise alone can bring, for the questions as first asked and,
    where wordings were held out of training, for those too: what counts is the fact, not the sentence.
-2. It did not forget: correctness on known questions and on reading from a page each fall by at most `margin`,
-   and a fall of more than `margin + SLACK` is excluded, by the paired interval and by Wilson's interval of
-   how many were lost (where all pairs are alike, a bootstrap of few questions sees no doubt), even if all
-   that failed were lost too.  The first half is the promise; the second refuses what is measured on too few
-   questions to support it.  A strict test of non-inferiority (interval above -margin) would need thousands
-   of questions to see a fall of 0.01.  The margin is never below what noise alone can bring (noise.py).
+2. It did not forget: correctness on questions held out of training (its own known ones; where these are too
+   few, general ones, which no answer selected) and on reading from a page falls by at most `margin`, and a
+   fall of more than `margin + SLACK` is excluded, by the paired interval and by Wilson's interval of how many
+   were lost (where all pairs are alike, a bootstrap of few questions sees no doubt), even if all that failed
+   were lost too.  The first half is the promise; the second refuses what is measured on too few questions to
+   support it.  A strict test of non-inferiority (interval above -margin) would need thousands of questions to
+   see a fall of 0.01.  The margin is never below what noise alone can bring (noise.py).
 3. In later rounds the same, with the same margin, against the model before round 1, on the known questions
    that are kept apart over all rounds: small falls must not add up.
 4. With a control arm: the taught arm beats it on gaps, by the same paired interval.
@@ -60,8 +61,9 @@ NO_CONTROL = (
     "(verify.control: true measures it)."
 )
 GENERAL = (
-    "{} of the known questions are general facts that the model answered right before teaching: the run's "
-    "own known questions were too few, or verify.known_questions gave more."
+    "General questions were held out of training whatever was answered, and all of them are asked, right or "
+    "wrong before: nothing selects them, so they can rise as well as fall. The model's own known questions "
+    "were too few to tell what it forgets, or verify.known_questions gave these."
 )
 SECOND_LOOK = (
     "The adapter was asked twice, at full strength and at {:g}: the second is a second look at the same "
@@ -87,9 +89,10 @@ class SecondLook(BaseModel):
 class Gate(BaseModel):
     """The decision, the sentences that explain it, and the comparisons by name.
 
-    Names of `gains`, those that were measured: gap, gap_trained, gap_reworded, gap_novel, known, reading;
-    known_original and reading_original, against the model before round 1; control, the taught model against
-    the one that was trained on random pairs, and control_gain, that one against the model before.
+    Names of `gains`, those that were measured: gap, gap_trained, gap_reworded, gap_novel, known, general,
+    reading; known_original, general_original and reading_original, against the model before round 1; control,
+    the taught model against the one that was trained on random pairs, and control_gain, that one against the
+    model before.
     `more`: by the same names, about how many more questions would let the gate tell where it cannot.
     `noise`: by target, how far the unchanged model differs from itself; `margins`: by name, the margin that
     was used, which is never below it.
@@ -157,13 +160,13 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     margins = {
         name: max(rules.margin, rules.floor(name, gain))
         for name, gain in found.gains.items()
-        if rule.OF.get(name) in ("known", "reading")
+        if rule.OF.get(name) in ("known", "general", "reading")
     }
     return Gate(
         promoted=verdict == "promoted",
         verdict=verdict,
         reasons=tuple(finding.sentence for finding in told),
-        notes=_notes(rules),
+        notes=_notes(rules, "general" in found.gains),
         gains=dict(found.gains),
         more={f.name: f.more for f in findings if f.more is not None},
         noise=dict(rules.noise),
@@ -207,10 +210,10 @@ def _verdict(findings: Iterable[Reason]) -> GateVerdict:
     return "refused" if "refused" in kinds else "cannot tell" if "cannot tell" in kinds else "promoted"
 
 
-def _notes(rules: Rules) -> tuple[str, ...]:
+def _notes(rules: Rules, general_asked: bool) -> tuple[str, ...]:
     later = (SELECTED_EARLIER,) if rules.original else ()
     control = () if rules.control else (NO_CONTROL,)
-    general = (GENERAL.format(rules.general),) if rules.general else ()
+    general = (GENERAL,) if general_asked else ()
     return (SELECTION, *later, *general, *control, _told(rules.noise))
 
 

@@ -3,7 +3,8 @@
 Without enough questions that it knows, and that teaching leaves alone, nobody can tell what it forgets, and
 the gate stays shut whatever was learned.  So before round 1 teaches, facts are asked until enough that it
 answers right are held out: those of `verify.known_questions`, else the built-in set (general.jsonl: everyday
-facts, made by us, which small models know).  The rest of what it knows is replayed.
+facts, made by us, which small models know).  What is held out tests it, right or wrong: tests that an answer
+selects can only fall (docs/decisions/0012).  The rest of what it knows is replayed.
 
 Reads the split, writes KnownFact records of round 1.  Knows nothing of how they are trained on or tested.
 """
@@ -29,6 +30,7 @@ from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.general import known_facts
 from selfstudy.run.split import general_tests, split_of
 from selfstudy.verify.gains import Resampling
+from selfstudy.verify.questions import FEW
 from selfstudy.verify.rules import Rules
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 WANTED = 150
 """Known facts held out with which a run is content: about 157 tell a fall of 0.05 (METHODS-MORE J)."""
 BLOCK = 64
-FEW = 0.1
-"""Of the first block of the built-in set: who answers no more right has another language or world."""
 
 
 def general_facts(file: str | None) -> list[KnownFact]:
@@ -154,24 +154,26 @@ def _fresh(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
     return random.Random(f"{round_.run.recipe.seed}:general").sample(fresh, len(fresh))
 
 
-def _held(round_: Round, known: Sequence[KnownFact]) -> list[KnownFact]:
+def _held(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
     tests = general_tests(round_.run)
-    return [fact for fact in known if fact.id in tests]
+    return [fact for fact in facts if fact.id in tests]
 
 
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:
     """What came of it, and before hours of training that they may be for nothing."""
     known, asked = known_facts(round_.run), len(round_.ids(KnownFact))
-    held = len(_held(round_, known))
+    tests, right = len(general_tests(round_.run)), len(_held(round_, known))
     if asked:
         report.note(
             f"{own} known questions of its own are held out; of {asked} general ones that were asked the "
-            f"model knows {len(known)}: {held} more test what it forgets, the others are replayed"
+            f"model knows {len(known)}: {tests} more test what it forgets, {right} of which it knows; of the "
+            "others those that it knows are replayed"
         )
-    have = min(own + held, round_.run.recipe.verify.max_questions)
+    have = max(own, min(right, round_.run.recipe.verify.max_questions))
     if have < fewest:
         report.note(
-            f"what is trained now cannot be promoted: {have} held-out known questions of {fewest} needed. "
-            "It is trained and measured all the same; to change that, stop, and give questions that the "
-            "model can answer: --set verify.known_questions=FILE (.jsonl of {question, answer}), in a new run"
+            f"what is trained now cannot be promoted: {own} of its own known questions are held out and "
+            f"{right} general ones that it knows, and {fewest} are needed. It is trained and measured all "
+            "the same; to change that, stop, and give questions that the model can answer: --set "
+            "verify.known_questions=FILE (.jsonl of {question, answer}), in a new run"
         )

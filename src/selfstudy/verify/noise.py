@@ -87,7 +87,7 @@ def measured(checks: Iterable[Check], again: Iterable[Recheck]) -> dict[Target, 
     for one in again:
         by_item.setdefault((one.question_id, one.target, one.asked), []).append(one)
     found: dict[Target, Noise] = {}
-    for target in ("known", "gap", "reading"):
+    for target in ("known", "general", "gap", "reading"):
         items = [(first[key], later) for key, later in by_item.items() if key[1] == target and key in first]
         if items:
             found[target] = _noise(items)

@@ -1,4 +1,4 @@
-"""What verify asks: gaps in several wordings, known questions of facts never trained, reading from a page.
+"""What verify asks: gaps in several wordings, questions about facts never trained, reading from a page.
 
 It reads records and the answer key and makes a fixed list; it knows nothing of models.
 """
@@ -33,10 +33,12 @@ from selfstudy.records import (
     Wording,
 )
 from selfstudy.run import Round
-from selfstudy.run.general import known_facts
+from selfstudy.run.general import answered_facts
 from selfstudy.run.split import Split, general_tests, kept_apart, split_of, trained_facts, used_texts
 
 R = TypeVar("R", bound=Record)
+FEW = 0.1
+"""Of general facts: who answers no larger share of them right has another language or world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class PlannedCheck:
     Attributes:
         fact: see `records.Check`.
         page: what to read the answer from, for target reading.
-        kept: known and kept apart over all rounds.
+        kept: known or general, and kept apart over all rounds.
     """
 
     question_id: str
@@ -111,7 +113,8 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
       and in one novel wording of the key, where there are any.
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
       rounds those of the round that are known, held out, and about facts that no round has trained.
-      Then general facts that it knew before round 1, if such were asked (general.py).
+    - general: facts beside these that it was asked before round 1, and that are held out (general.py): all
+      of them, whatever it answered.
     - reading: all of these, with a page in the prompt in which the answer is another one
       (judging/counterfactual.py), where one can be made of the evidence: without reading it nobody is right.
       Not those whose page teach rehearsed reading with.
@@ -144,7 +147,7 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
         *(check(c, "gap") for c in gaps),
         *(check(c, "gap", wording, asked) for c in gaps for wording, asked in wordings[c.question.id]),
         *(check(c, "known") for c in known),
-        *_general(round_, split, taken=len(known)),
+        *_general(round_, split),
         *(
             replace(check(c, "reading"), expected=Expected((new.answer,), ""), page=new.page)
             for (c, _), new in zip(readable, changed, strict=True)
@@ -164,16 +167,18 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
     return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))
 
 
-def _general(round_: Round, split: Split, taken: int) -> list[PlannedCheck]:
-    """General facts that the model knew before round 1, and that no round has trained."""
+def _general(round_: Round, split: Split) -> list[PlannedCheck]:
+    """General facts that no round has trained; none to a model that knows next to none of them."""
     tests = general_tests(round_.run)
     trained = trained_facts(round_)[1] if tests else frozenset()
-    some = [f for f in known_facts(round_.run) if f.id in tests and split.facts[f.id] not in trained]
+    some = [f for f in answered_facts(round_.run) if f.id in tests and split.facts[f.id] not in trained]
+    if sum(bool(f.correct) for f in some) <= FEW * len(some):
+        return []
     return [
         PlannedCheck(
-            f.id, "known", "original", f.question, Expected(f.answers, ""), split.facts[f.id], kept=True
+            f.id, "general", "original", f.question, Expected(f.answers, ""), split.facts[f.id], kept=True
         )
-        for f in some[: max(0, round_.run.recipe.verify.max_questions - taken)]
+        for f in some[: round_.run.recipe.verify.max_questions]
     ]
 
 

@@ -6,6 +6,7 @@ questions would settle it is said.  Knows comparisons and noise; nothing of mode
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,7 +23,12 @@ MISSING = 0.05
 MANY = 100_000
 """More questions than these are not counted out."""
 
-NAMES: dict[Target, str] = {"known": "known questions", "gap": "gaps", "reading": "reading"}
+NAMES: dict[Target, str] = {
+    "known": "known questions",
+    "general": "general questions",
+    "gap": "gaps",
+    "reading": "reading",
+}
 RuleVerdict = Literal["passed", "refused", "cannot tell", "not asked"]
 OF: dict[str, Target] = {
     "gap": "gap",
@@ -30,6 +36,8 @@ OF: dict[str, Target] = {
     "control": "gap",
     "known": "known",
     "known_original": "known",
+    "general": "general",
+    "general_original": "general",
     "reading": "reading",
     "reading_original": "reading",
 }
@@ -44,7 +52,6 @@ class Rules:
         control: a control arm was ordered.
         original: the model before round 1 is asked too.
         reworded: wordings were to be held out of training.
-        general: how many of the known questions are general facts, asked beside the run's own.
         noise: how far the unchanged model differs from itself; {}: not measured.
     """
 
@@ -53,7 +60,6 @@ class Rules:
     control: bool = False
     original: bool = False
     reworded: bool = True
-    general: int = 0
     noise: Mapping[Target, Noise] = field(default_factory=dict)
 
     def floor(self, name: str, gain: Gain) -> float:
@@ -112,14 +118,9 @@ def reworded(found: Comparisons, rules: Rules) -> Reason:
 
 
 def kept(found: Comparisons, rules: Rules) -> list[Reason]:
-    known, reading = "Known questions held out of training", "Reading from a page"
-    nothing = (
-        "There is no known question held out of training to ask, so forgetting was not measured; "
-        f"{rules.fewest} would be needed (teach.known_heldout sets their share, verify.known_questions "
-        "gives some)."
-    )
+    reading = "Reading from a page"
     findings = [
-        _no_fall(found, "known", known, rules) or Reason("cannot tell", nothing, "known", rules.fewest),
+        *_remembered(found, rules),
         _no_fall(found, "reading", reading, rules)
         or Reason(
             "not asked",
@@ -128,15 +129,50 @@ def kept(found: Comparisons, rules: Rules) -> list[Reason]:
         ),
     ]
     if rules.original:
-        before = "against the model before round 1"
-        nothing = f"There is no known question to ask {before}: forgetting over the rounds was not measured."
-        findings.append(
-            _no_fall(found, "known_original", f"{known}, {before}", rules)
-            or Reason("cannot tell", nothing, "known_original", rules.fewest)
+        findings += _remembered(found, rules, "_original", ", against the model before round 1")
+        over_rounds = _no_fall(
+            found, "reading_original", f"{reading}, against the model before round 1", rules
         )
-        over_rounds = _no_fall(found, "reading_original", f"{reading}, {before}", rules)
         findings += [over_rounds] if over_rounds else []
     return findings
+
+
+def _remembered(found: Comparisons, rules: Rules, suffix: str = "", against: str = "") -> list[Reason]:
+    """The run's own known questions, and general ones where those are too few to tell.
+
+    One of both has to pass.  The own ones leave it open without harm if the general ones pass, the general
+    ones if the model was right on too few of them; a fall that chance does not explain refuses in either.
+    """
+    own = _no_fall(found, f"known{suffix}", f"Known questions held out of training{against}", rules)
+    what = f"General questions held out of training{against}"
+    few = _few_right(found, f"general{suffix}", what, rules)
+    general = few or _no_fall(found, f"general{suffix}", what, rules)
+    if general is None:
+        nothing = (
+            f"There is no known question held out of training to ask{against}, so forgetting "
+            f"{'over the rounds ' if against else ''}was not measured; {rules.fewest} would be needed "
+            "(teach.known_heldout sets their share, verify.known_questions gives some)."
+        )
+        return [own or Reason("cannot tell", nothing, f"known{suffix}", rules.fewest)]
+    if own is None:
+        return [general]
+    if own.found == "cannot tell" and general.found == "passed":
+        own = Reason("not asked", f"{own.sentence} The general questions decide.", own.name)
+    elif few and own.found == "passed":
+        general = Reason("not asked", f"{few.sentence} The known questions decide.", few.name)
+    return [own, general]
+
+
+def _few_right(found: Comparisons, name: str, what: str, rules: Rules) -> Reason | None:
+    """What was not known cannot be forgotten: of a model that is right on too few nothing can be told."""
+    gain = found.gains.get(name)
+    if gain is None or gain.before * gain.facts >= rules.fewest - 1e-9:
+        return None
+    right = round(gain.before * gain.facts)
+    said = f"{what}: {right} of {gain.facts} were right before, too few to see what is forgotten"
+    if not right:
+        return Reason("cannot tell", f"{said}.", name)
+    return _open(name, gain, math.ceil(rules.fewest / gain.before), said)
 
 
 def beats_control(found: Comparisons, rules: Rules) -> Reason:

@@ -26,7 +26,7 @@ from selfstudy.records import Arm, Check, Failure, Recheck
 from selfstudy.run import Round, resume
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.run.first_records import FirstRecords
-from selfstudy.run.split import general_tests, holds_wordings, trained_share
+from selfstudy.run.split import holds_wordings, trained_share
 from selfstudy.verify.again import ask_again
 from selfstudy.verify.asking import ask
 from selfstudy.verify.gains import Resampling
@@ -84,7 +84,7 @@ def run_verify(
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
         checks = [check for check in round_.read(Check) if check.arm in arms]
-        known = {check.question_id for check in checks if check.target == "known"}
+        known = {check.question_id for check in checks if check.target in ("known", "general")}
         rules = Rules(
             block.margin,
             Resampling(block.confidence, block.resamples, recipe.seed),
@@ -92,7 +92,6 @@ def run_verify(
             original="original" in arms,
             reworded=holds_wordings(recipe),
             noise=measured(checks, round_.iter(Recheck)),
-            general=len(known & general_tests(round_.run)),
         )
         gate = _decided(round_, checks, rules, trained_share(round_, known))
     gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
