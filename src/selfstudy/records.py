@@ -32,7 +32,7 @@ AdapterArm = Literal["taught", "control", "weaker"]
 """The arms that have an adapter of the round's own."""
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Target = Literal["gap", "known", "general", "reading"]
-"""What verify asks about: a gap, something known whose fact is never trained, a page in the prompt."""
+"""What verify asks about: a gap; what is never trained, known or general; a page in the prompt."""
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
 JudgedBy = Literal["key", "reference", "page"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,26 @@ def test_verdicts_from_a_folder(tmp_path: Path, library: Library) -> None:
     assert "no answer today" in oman.error
     assert [f.item_id for f in turn.read(Failure)] == [question("Oman").id]  # and it has no verdict
     assert turn.finished("gather")
+
+
+class Counted(Silent):
+    """Keeps of each task how many items it was to have, and how many were done."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        done = [0]
+        yield lambda count: done.append(count)
+        self.tasks.append((label, total, sum(done)))
+
+
+def test_progress_ends_at_its_end(tmp_path: Path, library: Library) -> None:
+    heard = Counted()
+    run_gather(start(tmp_path / "run", recipe()), models(), Prompts(), library, heard)
+    assert {label for label, _, _ in heard.tasks} >= {"gather: reading passages"}
+    assert all(done == total > 0 for _, total, done in heard.tasks), heard.tasks
 
 
 def test_no_library_means_unverifiable(tmp_path: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from selfstudy.records import Arm, Check, Wording
+from selfstudy.records import Arm, Check, Target, Wording
 from selfstudy.verify.gains import Resampling
 
 HOW = Resampling(confidence=0.95, resamples=2_000, seed=0)
-Target = Literal["gap", "known", "reading"]
 
 
 def checks(

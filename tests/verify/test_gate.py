@@ -74,6 +74,50 @@ def test_few_questions_without_a_loss_exclude_little(n: int, promoted: bool) -> 
     assert RULES.fewest == 52
 
 
+@pytest.mark.parametrize(
+    ("known", "general", "verdict"),
+    [
+        ((20, 19, 20), (150, 152, 300), "promoted"),
+        ((20, 20, 20), (40, 40, 300), "cannot tell"),  # of which it knew too few
+        ((20, 20, 20), (0, 0, 300), "cannot tell"),
+        ((20, 20, 20), (30, 30, 40), "cannot tell"),
+        ((20, 20, 20), (25, 0, 150), "refused"),
+        ((100, 100, 100), (80, 80, 300), "promoted"),
+        ((100, 95, 100), (150, 147, 300), "promoted"),
+        ((100, 95, 100), (150, 144, 300), "refused"),
+        ((100, 100, 100), (150, 140, 300), "refused"),
+        ((100, 80, 100), (150, 170, 300), "refused"),
+        ((0, 0, 0), (150, 150, 300), "promoted"),
+        ((0, 0, 0), (60, 60, 70), "promoted"),
+        ((0, 0, 0), (52, 51, 52), "cannot tell"),
+    ],
+)
+def test_general_questions_tell_where_known_ones_are_too_few(
+    known: tuple[int, int, int], general: tuple[int, int, int], verdict: str
+) -> None:
+    gate = decide(LEARNED + both("known", *known) + both("general", *general), RULES)
+    assert gate.verdict == verdict, gate.reasons
+    assert any("General questions were held out" in note for note in gate.notes)
+    over = decide(
+        LEARNED
+        + both("known", *known)
+        + both("general", general[1], general[1], general[2])
+        + checks("original", "known", share(known[0], known[2]))
+        + checks("original", "general", share(general[0], general[2]))
+        + checks("original", "reading", share(100, 100)),
+        LATER,
+    )
+    assert over.verdict == verdict, over.reasons
+
+
+def test_a_smaller_strength_is_tried_where_general_questions_fell_and_known_ones_are_few() -> None:
+    for known in ((23, 23, 23), (0, 0, 0)):
+        gate = decide(LEARNED + both("known", *known) + both("general", 150, 135, 300), RULES)
+        assert gate.verdict == "refused"
+        assert gate.remain is not None
+        assert gate.remain < 1
+
+
 def test_a_gate_of_an_older_run_can_be_read() -> None:
     for promoted, verdict in ((True, "promoted"), (False, "refused")):
         old = {"promoted": promoted, "reasons": ["why"], "gains": {}, "known_trained": 0.0}

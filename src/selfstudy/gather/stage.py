@@ -105,7 +105,7 @@ def _gather(
         sampling = replace(sampling, temperature=recipe.gather.temperature)
 
     def ask(chats: Sequence[Chat]) -> list[list[Completion]]:
-        with report.task("gather: answers out of passages", len(chats) * sampling.total) as advance:
+        with report.task("gather: reading passages", len(chats)) as advance:
             return models.lm.generate(chats, sampling, advance)
 
     references = read_references(block, evidence, ask, models.nli, prompts, recipe.gather)

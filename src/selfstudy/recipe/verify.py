@@ -14,18 +14,18 @@ class VerifyBlock(Block):
     """Did it learn, did it forget?"""
 
     max_questions: Positive = 2000
-    """Most questions of each target (gap, known, reading); a seeded sample beyond it."""
+    """Most questions of each target (gap, known, general, reading); a seeded sample beyond it."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10
     """Of gaps as first asked, for the hallucination score; left out: none where the probe draws none."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     resamples: Positive = 10_000
     margin: Fraction = 0.02
-    """Most that correctness on known questions and on reading may fall for promotion: against the model that
+    """Most that correctness on what is held out and on reading may fall for promotion: against the model that
     stands, and in later rounds, over all of them, against the model before round 1."""
     known_questions: str | None = None
-    """A .jsonl of {question, answer}: facts that the model may know. Those that it answers right before
-    teaching are held out as known questions, or replayed. Null: where the run's own known questions are too
-    few, a built-in set of everyday facts (verify/general.jsonl)."""
+    """A .jsonl of {question, answer}: facts that the model may know. Some are held out and test what it
+    forgets, right or wrong before; of the others those that it answers right are replayed. Null: where the
+    run's own known questions are too few, a built-in set of everyday facts (verify/general.jsonl)."""
     repeats: Annotated[int, Field(ge=0, le=20)] = 2
     """How often some questions are asked of the unchanged model again, in another order and batch size: what
     it differs by from itself is noise, and the margin is never below it.  0: not measured."""

@@ -53,8 +53,8 @@ def cautions(summary: Summary) -> list[str]:
         )
     if summary.known_trained is not None:
         found.append(
-            f"Of the facts that known questions ask about, {percent(summary.known_trained)} stand in "
-            "something that was trained on."
+            f"Of the facts that questions held out of training ask about, {percent(summary.known_trained)} "
+            "stand in something that was trained on."
         )
     return found
 
@@ -130,6 +130,7 @@ def story(summary: Summary) -> str:
         for name, what, form in (
             ("gap_hallucination", "the hallucination score on gaps", "{:.2f}".format),
             ("known_correct", "correct answers to what it already knew", percent),
+            ("general_correct", "correct answers to general questions", percent),
         )
         if summary.before[name] is not None and summary.after[name] is not None
     ]

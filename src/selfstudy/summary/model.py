@@ -130,8 +130,8 @@ class Summary(LearningCapability):
             the unchanged model differs from itself, and the margins that were used (`verify.gate.Gate`).
         weaker: the strength that was decided on, and what was found at full strength, which forgot; None if
             no smaller one was tried.
-        known_trained: share of the known questions' facts that were trained on; above 0, forgetting was not
-            tested.
+        known_trained: share of the facts of questions held out that were trained on; above 0, forgetting was
+            not tested.
         verdicts: count per verdict.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
             run. skipped: library files or parts not used.

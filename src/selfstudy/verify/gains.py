@@ -82,12 +82,16 @@ GROUPS: dict[Wording, str] = {
     "reworded": "gap_reworded",
     "novel": "gap_novel",
 }
-"""Comparisons of gaps by wording; the other targets are one comparison each."""
+"""Comparisons of gaps by wording; the other targets are one comparison each, and "kept" is known and general
+together, where general questions were asked."""
 
 _COMPARED: dict[str, tuple[str, Arm, Arm]] = {
-    **{group: (group, "base", "taught") for group in (*GROUPS.values(), "known", "general", "reading")},
+    **{
+        group: (group, "base", "taught")
+        for group in (*GROUPS.values(), "known", "general", "kept", "reading")
+    },
     "known_original": ("known", "original", "taught"),
-    "general_original": ("general", "original", "taught"),
+    "kept_original": ("kept", "original", "taught"),
     "reading_original": ("reading", "original", "taught"),
     "control": ("gap", "control", "taught"),
     "control_gain": ("gap", "base", "control"),
@@ -101,8 +105,13 @@ def measure(checks: Iterable[Check], resampling: Resampling) -> Comparisons:
     """Every comparison that was asked for, by its name in `_COMPARED`."""
     groups: dict[str, dict[Arm, dict[tuple[str, str], Check]]] = {}
     for check in checks:
-        name = GROUPS[check.wording] if check.target == "gap" else check.target
-        groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check
+        names: tuple[str, ...] = (GROUPS[check.wording] if check.target == "gap" else check.target,)
+        if check.target in ("known", "general"):
+            names += ("kept",)
+        for name in names:
+            groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check
+    if "general" not in groups:
+        groups.pop("kept", None)
     gains: dict[str, Gain] = {}
     unmeasured: dict[str, Unmeasured] = {}
     for name, (group, before, after) in _COMPARED.items():

@@ -5,15 +5,16 @@ The rules (rules.py), each over the questions that both arms answered (`gains.py
 1. It learned: correctness on gaps rises.  The paired interval of the difference lies above 0, McNemar's
    exact test agrees, and the rise is larger than noise alone can bring, for the questions as first asked and,
    where wordings were held out of training, for those too: what counts is the fact, not the sentence.
-2. It did not forget: correctness on questions held out of training (its own known ones; where these are too
-   few, general ones, which no answer selected) and on reading from a page falls by at most `margin`, and a
-   fall of more than `margin + SLACK` is excluded, by the paired interval and by Wilson's interval of how many
-   were lost (where all pairs are alike, a bootstrap of few questions sees no doubt), even if all that failed
-   were lost too.  The first half is the promise; the second refuses what is measured on too few questions to
-   support it.  A strict test of non-inferiority (interval above -margin) would need thousands of questions to
-   see a fall of 0.01.  The margin is never below what noise alone can bring (noise.py).
-3. In later rounds the same, with the same margin, against the model before round 1, on the known questions
-   that are kept apart over all rounds: small falls must not add up.
+2. It did not forget: correctness on questions held out of training (its own known ones; where these are
+   too few, together with general ones, which no answer selected) and on reading from a page falls by at most
+   `margin`, and a fall of more than `margin + SLACK` is excluded, by the paired interval and by Wilson's
+   interval of how many were lost (where all pairs are alike, a bootstrap of few questions sees no doubt),
+   even if all that failed were lost too.  The first half is the promise; the second refuses what is measured
+   on too few questions to support it.  A strict test of non-inferiority (interval above -margin) would need
+   thousands of questions to see a fall of 0.01.  The margin is never below what noise alone can bring
+   (noise.py).
+3. In later rounds the same, with the same margin, against the model before round 1, on the questions that
+   are kept apart over all rounds: small falls must not add up.
 4. With a control arm: the taught arm beats it on gaps, by the same paired interval.
 5. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
    A target that was asked and of which nothing came back refuses.  Without held-out wordings or pages the
@@ -90,9 +91,9 @@ class Gate(BaseModel):
     """The decision, the sentences that explain it, and the comparisons by name.
 
     Names of `gains`, those that were measured: gap, gap_trained, gap_reworded, gap_novel, known, general,
-    reading; known_original, general_original and reading_original, against the model before round 1; control,
-    the taught model against the one that was trained on random pairs, and control_gain, that one against the
-    model before.
+    kept (known and general together), reading; known_original, kept_original and reading_original, against
+    the model before round 1; control, the taught model against the one that was trained on random pairs, and
+    control_gain, that one against the model before.
     `more`: by the same names, about how many more questions would let the gate tell where it cannot.
     `noise`: by target, how far the unchanged model differs from itself; `margins`: by name, the margin that
     was used, which is never below it.
@@ -149,8 +150,8 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     if rules.control:
         findings.append(rule.beats_control(found, rules))
     if known_trained:
-        why = "of the facts of known questions were trained on, so what was forgotten cannot be told."
-        findings.append(Reason("cannot tell", f"Known questions: {known_trained:.1%} {why}"))
+        why = "of their facts were trained on, so what was forgotten cannot be told."
+        findings.append(Reason("cannot tell", f"Questions held out of training: {known_trained:.1%} {why}"))
     verdict = _verdict(findings)
     falls = [f for f in findings if f.found in ("refused", "cannot tell")]
     remains = [f.remain for f in falls if f.remain is not None]

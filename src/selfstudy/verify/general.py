@@ -30,7 +30,7 @@ from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.general import known_facts
 from selfstudy.run.split import general_tests, split_of
 from selfstudy.verify.gains import Resampling
-from selfstudy.verify.questions import FEW
+from selfstudy.verify.questions import FEW, general_questions
 from selfstudy.verify.rules import Rules
 
 if TYPE_CHECKING:
@@ -162,18 +162,18 @@ def _held(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:
     """What came of it, and before hours of training that they may be for nothing."""
     known, asked = known_facts(round_.run), len(round_.ids(KnownFact))
-    tests, right = len(general_tests(round_.run)), len(_held(round_, known))
+    tests, right = general_questions(round_.run), len(_held(round_, known))
     if asked:
         report.note(
             f"{own} known questions of its own are held out; of {asked} general ones that were asked the "
-            f"model knows {len(known)}: {tests} more test what it forgets, {right} of which it knows; of the "
-            "others those that it knows are replayed"
+            f"model knows {len(known)}: {len(tests)} more test what it forgets, {right} of which it knows; "
+            "of the others those that it knows are replayed"
         )
-    have = max(own, min(right, round_.run.recipe.verify.max_questions))
+    have = min(own + (right if tests else 0), round_.run.recipe.verify.max_questions)
     if have < fewest:
         report.note(
-            f"what is trained now cannot be promoted: {own} of its own known questions are held out and "
-            f"{right} general ones that it knows, and {fewest} are needed. It is trained and measured all "
-            "the same; to change that, stop, and give questions that the model can answer: --set "
-            "verify.known_questions=FILE (.jsonl of {question, answer}), in a new run"
+            f"what is trained now cannot be promoted: {have} held-out questions that it knows of {fewest} "
+            "needed. It is trained and measured all the same; to change that, stop, and give questions that "
+            "the model can answer, in a new run: --set verify.known_questions=FILE (.jsonl of {question, "
+            "answer})"
         )

@@ -23,6 +23,7 @@ from selfstudy.records import (
     Check,
     Evidence,
     Example,
+    KnownFact,
     Question,
     Record,
     Reference,
@@ -32,7 +33,7 @@ from selfstudy.records import (
     Verdict,
     Wording,
 )
-from selfstudy.run import Round
+from selfstudy.run import Round, Run
 from selfstudy.run.general import answered_facts
 from selfstudy.run.split import Split, general_tests, kept_apart, split_of, trained_facts, used_texts
 
@@ -115,7 +116,7 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
       rounds those of the round that are known, held out, and about facts that no round has trained.
     - general: facts beside these that it was asked before round 1, and that are held out (general.py): all
       of them, whatever it answered.
-    - reading: all of these, with a page in the prompt in which the answer is another one
+    - reading: gaps and known ones, with a page in the prompt in which the answer is another one
       (judging/counterfactual.py), where one can be made of the evidence: without reading it nobody is right.
       Not those whose page teach rehearsed reading with.
 
@@ -168,18 +169,24 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
 
 
 def _general(round_: Round, split: Split) -> list[PlannedCheck]:
-    """General facts that no round has trained; none to a model that knows next to none of them."""
-    tests = general_tests(round_.run)
-    trained = trained_facts(round_)[1] if tests else frozenset()
-    some = [f for f in answered_facts(round_.run) if f.id in tests and split.facts[f.id] not in trained]
-    if sum(bool(f.correct) for f in some) <= FEW * len(some):
-        return []
+    """General facts that no round has trained."""
+    some = general_questions(round_.run)
+    trained = trained_facts(round_)[1] if some else frozenset()
+    some = [fact for fact in some if split.facts[fact.id] not in trained]
     return [
         PlannedCheck(
             f.id, "general", "original", f.question, Expected(f.answers, ""), split.facts[f.id], kept=True
         )
         for f in some[: round_.run.recipe.verify.max_questions]
     ]
+
+
+def general_questions(run: Run) -> list[KnownFact]:
+    """The general facts that test: those held out; of the built-in ones none, if it knows next to none."""
+    tests = general_tests(run)
+    some = [fact for fact in answered_facts(run) if fact.id in tests]
+    hopeless = sum(bool(fact.correct) for fact in some) <= FEW * len(some)
+    return [] if hopeless and run.recipe.verify.known_questions is None else some
 
 
 def _readable(round_: Round, cases: Sequence[_Case]) -> list[tuple[_Case, str]]:

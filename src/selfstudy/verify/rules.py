@@ -20,6 +20,8 @@ SLACK = 0.05
 """What noise of sampling may add to the margin before a fall can no longer be excluded."""
 MISSING = 0.05
 """Largest share of failed questions with which a comparison still counts."""
+KNOWN = 1 / 3
+"""Least share of general questions that are right before: in all of them a fall is smaller by as much."""
 MANY = 100_000
 """More questions than these are not counted out."""
 
@@ -36,8 +38,8 @@ OF: dict[str, Target] = {
     "control": "gap",
     "known": "known",
     "known_original": "known",
-    "general": "general",
-    "general_original": "general",
+    "kept": "general",
+    "kept_original": "general",
     "reading": "reading",
     "reading_original": "reading",
 }
@@ -138,41 +140,35 @@ def kept(found: Comparisons, rules: Rules) -> list[Reason]:
 
 
 def _remembered(found: Comparisons, rules: Rules, suffix: str = "", against: str = "") -> list[Reason]:
-    """The run's own known questions, and general ones where those are too few to tell.
+    """The run's own known questions, where they are too few together with general ones.
 
-    One of both has to pass.  The own ones leave it open without harm if the general ones pass, the general
-    ones if the model was right on too few of them; a fall that chance does not explain refuses in either.
+    Then these decide together; of the own ones alone only a fall that chance does not explain does.
     """
-    own = _no_fall(found, f"known{suffix}", f"Known questions held out of training{against}", rules)
-    what = f"General questions held out of training{against}"
-    few = _few_right(found, f"general{suffix}", what, rules)
-    general = few or _no_fall(found, f"general{suffix}", what, rules)
-    if general is None:
+    what = "questions held out of training" + against
+    own = _no_fall(found, f"known{suffix}", f"Known {what}", rules)
+    name, what = f"kept{suffix}", f"Known and general {what}"
+    fell = _no_fall(found, name, what, rules)
+    if fell is None:
         nothing = (
             f"There is no known question held out of training to ask{against}, so forgetting "
             f"{'over the rounds ' if against else ''}was not measured; {rules.fewest} would be needed "
             "(teach.known_heldout sets their share, verify.known_questions gives some)."
         )
         return [own or Reason("cannot tell", nothing, f"known{suffix}", rules.fewest)]
-    if own is None:
-        return [general]
-    if own.found == "cannot tell" and general.found == "passed":
-        own = Reason("not asked", f"{own.sentence} The general questions decide.", own.name)
-    elif few and own.found == "passed":
-        general = Reason("not asked", f"{few.sentence} The known questions decide.", few.name)
-    return [own, general]
+    together = fell if fell.found == "refused" else _few_right(found, name, what, rules) or fell
+    return [together, own] if own and own.found == "refused" else [together]
 
 
 def _few_right(found: Comparisons, name: str, what: str, rules: Rules) -> Reason | None:
-    """What was not known cannot be forgotten: of a model that is right on too few nothing can be told."""
-    gain = found.gains.get(name)
-    if gain is None or gain.before * gain.facts >= rules.fewest - 1e-9:
-        return None
-    right = round(gain.before * gain.facts)
-    said = f"{what}: {right} of {gain.facts} were right before, too few to see what is forgotten"
-    if not right:
-        return Reason("cannot tell", f"{said}.", name)
-    return _open(name, gain, math.ceil(rules.fewest / gain.before), said)
+    """What was not known cannot be forgotten: of a model that is right on few of them nothing can be told."""
+    gain = found.gains[name]
+    right = gain.before * gain.facts
+    said = f"{what}: {right:.0f} of {gain.facts} were right before"
+    if gain.before < KNOWN:
+        return Reason("cannot tell", f"{said}, too small a share to see in it what is forgotten.", name)
+    if right < rules.fewest - 1e-9:
+        return _open(name, gain, math.ceil(rules.fewest / gain.before), f"{said}, too few to see a fall")
+    return None
 
 
 def beats_control(found: Comparisons, rules: Rules) -> Reason:
@@ -359,7 +355,7 @@ def _figures(gain: Gain, rules: Rules) -> str:
     return (
         f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions{facts} "
         f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval "
-        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}"
+        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}; {gain.lost} lost, {gain.won} won"
         + ("; " + ", ".join(ways) if len(ways) > 1 else "")
         + ")"
     )
