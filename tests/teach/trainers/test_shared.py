@@ -122,6 +122,16 @@ def test_batches_hold_everything_once_and_the_short_one_comes_last(
         assert padded == sum(batch[-1] * len(batch) for batch in least)
 
 
+def test_what_begins_alike_is_in_one_batch() -> None:
+    groups = [i % 3 for i in range(48)]
+    lengths = [5 + i % 7 for i in range(48)]
+    order = list(shared.ByLength([[0] * n for n in lengths], 4, 0, groups))
+    assert sorted(order) == list(range(48))
+    batches = [order[k : k + 4] for k in range(0, 48, 4)]
+    assert all(len({groups[i] for i in batch}) == 1 for batch in batches)
+    assert sum(max(lengths[i] for i in b) - min(lengths[i] for i in b) for b in batches) < 30
+
+
 @pytest.mark.parametrize(
     ("size", "longest", "tokens", "expected"),
     [

@@ -23,8 +23,8 @@ _KEY = 16
 """Rows share nothing that differ in so many first tokens: it would be little."""
 _SAVED = 0.75
 """At most this share of the tokens of the padded batch, else it is not worth it."""
-_WIDER = 4
-"""At most so many times its pairs of tokens in attention, of which most are masked."""
+_WIDER = 1.5
+"""At most so many times its pairs of tokens in attention: most are masked, and all are kept in memory."""
 _WINDOWS = ("sliding_window", "attention_chunk_size")
 """What a config calls a reach of attention that a mask from outside would overrule."""
 

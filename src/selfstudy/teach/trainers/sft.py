@@ -22,7 +22,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import DistillBlock, ExamplesBlock
-from selfstudy.records import Example
+from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
 from selfstudy.teach.trainers import distill, fast_lora, packed, shared
 
@@ -53,8 +53,14 @@ def train(
     shown, unshown = _shown(model, lm, left, block, setting, report)
     names = list(shown)
     places = {name: place for place, name in enumerate(names)}
+    orders: dict[Chat, int] = {}
     table: list[dict[str, Any]] = [
-        {**row, "teacher": [places.get(e.id, -1)], "weight": [block.keep if e.teacher == e.prompt else 1.0]}
+        {
+            **row,
+            "teacher": [places.get(e.id, -1)],
+            "weight": [block.keep if e.teacher == e.prompt else 1.0],
+            "order": [orders.setdefault(_demonstrations(e), len(orders))],
+        }
         for row, e in zip(rows, left, strict=True)
         if e.id not in unshown
     ]
@@ -80,6 +86,10 @@ def train(
         trainer.packing = packed.Packing()
         fast_lora.accelerate(trainer.model)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped | unshown)
+
+
+def _demonstrations(example: Example) -> Chat:
+    return tuple(turn for turn in example.prompt if turn.demonstration)
 
 
 def _skipped(block: ExamplesBlock) -> int:
@@ -157,7 +167,8 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
         size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
-        return shared.ByLength(data["input_ids"], size, self.args.seed)
+        orders = [order for (order,) in data["order"]]
+        return shared.ByLength(data["input_ids"], size, self.args.seed, orders)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -279,22 +279,29 @@ class ByLength(torch.utils.data.Sampler[int]):
 
     Shuffled; then pools of `POOL` batches are sorted by length; then the batches are shuffled.  Every epoch
     has an order of its own that depends on the seed alone.
+
+    Args:
+        groups: of each sequence, if those of one group shall be together before those of one length, since
+            they begin alike (packed.py).
     """
 
-    def __init__(self, sequences: Sequence[Sequence[int]], batch_size: int, seed: int) -> None:
-        self._lengths = [len(ids) for ids in sequences]
+    def __init__(
+        self, sequences: Sequence[Sequence[int]], batch_size: int, seed: int, groups: Sequence[int] = ()
+    ) -> None:
+        lengths = [len(ids) for ids in sequences]
+        self._places = list(zip(groups or [0] * len(lengths), lengths, strict=True))
         self._size = batch_size
         self._seed = seed
         self._epoch = itertools.count()
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._places)
 
     def __iter__(self) -> Iterator[int]:
         rng = random.Random(f"{self._seed}:batches:{next(self._epoch)}")
-        order = rng.sample(range(len(self._lengths)), len(self._lengths))
+        order = rng.sample(range(len(self._places)), len(self._places))
         pools = [order[i : i + POOL * self._size] for i in range(0, len(order), POOL * self._size)]
-        indices = [i for pool in pools for i in sorted(pool, key=self._lengths.__getitem__)]
+        indices = [i for pool in pools for i in sorted(pool, key=self._places.__getitem__)]
         batches = [indices[i : i + self._size] for i in range(0, len(indices), self._size)]
         rest = [batches.pop()] if len(indices) % self._size else []  # a short batch must come last
         rng.shuffle(batches)
