@@ -39,6 +39,31 @@ def test_what_is_trained_is_what_generation_says(
     assert [sum(label != -100 for label in row["labels"]) for row in rows] == [a.tokens for a in answers]
 
 
+@pytest.mark.parametrize("kind", ["llama", "qwen3"])
+def test_a_batch_that_would_take_too_much_is_run_in_parts_and_learns_the_same(
+    kind: str, model_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm: Any = load_lm(LocalModel(path=str(model_folder(kind))))
+    whole = taught(lm, tmp_path / "whole", epochs=3)
+    monkeypatch.setattr(sft, "KEPT", 1)
+    rows: list[int] = []
+    run = sft._Trainer._sum
+
+    def counted(self: Any, model: Any, inputs: Any) -> Any:
+        rows.append(len(inputs["input_ids"]))
+        return run(self, model, inputs)
+
+    monkeypatch.setattr(sft._Trainer, "_sum", counted)
+    parts = taught(lm, tmp_path / "parts", epochs=3)
+    assert {6, 3, 2, 1} == set(rows)
+    assert [s.loss for s in parts.steps] == pytest.approx([s.loss for s in whole.steps], rel=1e-4)
+    one, other = (
+        torch.cat([p.flatten() for n, p in t.model.named_parameters() if "lora_B" in n])
+        for t in (whole, parts)
+    )
+    assert (one - other).norm() < 0.02 * one.norm()
+
+
 def test_positions_that_are_learned_end_and_what_is_longer_is_left_out(
     model_folder: Callable[..., Path],
 ) -> None:

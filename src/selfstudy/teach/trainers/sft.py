@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from selfstudy.errors import ModelError
@@ -28,6 +29,10 @@ from selfstudy.teach.trainers import distill, fast_lora, packed, shared
 
 IGNORED = -100
 """What stands in the labels where nothing is learned."""
+SHOWN = 2048
+"""Most tokens that the frozen model reads at once on the CPU, where more take memory and save no time."""
+KEPT = 3 * 10**9
+"""Most bytes that a forward pass on the CPU may keep for its gradient."""
 
 
 def train(
@@ -127,8 +132,9 @@ def _shown(
         return {}, {}
     dropped = shared.unreadable(model, [{"input_ids": ids} for ids, _ in rows.values()], list(rows))
     rows = {name: row for name, row in rows.items() if name not in dropped}
+    tokens = min(setting.tokens, SHOWN) if model.device.type == "cpu" else setting.tokens
     with report.task(f"{setting.phase}: {SHOWING}", len(rows)) as advance:
-        shown = distill.shown(model, rows, block.top_k, setting.tokens, rest=block.rest, advance=advance)
+        shown = distill.shown(model, rows, block.top_k, tokens, rest=block.rest, advance=advance)
     dropped |= {name: "out of memory with the page in view" for name in rows if name not in shown}
     return shown, dropped
 
@@ -156,6 +162,15 @@ class _Collator:
         }
 
 
+def _kept_bytes(model: Any) -> int:
+    """About how much a forward pass keeps of a token for its gradient; 0 where that need not be known."""
+    if model.device.type != "cpu" or getattr(model, "is_gradient_checkpointing", False):
+        return 0
+    config = model.config.get_text_config()
+    layers, hidden = (getattr(config, name, None) or 0 for name in ("num_hidden_layers", "hidden_size"))
+    return 30 * 4 * layers * hidden  # measured: Gemma 3 270M, float32
+
+
 class _Trainer(SFTTrainer):  # type: ignore[misc]
     teachers: Sequence[distill.Shown] = ()
     rest = False
@@ -178,32 +193,47 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         A sum, in which what is to stay as it was has its weight (`ExamplesBlock.keep`), divided by the number
         of tokens, not by their weights.
         """
-        chosen, weight = inputs.pop("teacher"), inputs.pop("weight")
-        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
-        learned = targets != IGNORED
-        logits = self._logits(model, inputs, learned)
-        if self.teachers:
-            teacher = self._taught(chosen, targets, learned)
-            found = distill.divergence(logits, teacher, rest=self.rest)
-            loss = (found * weight.repeat_interleave(learned.sum(1), output_size=len(found))).sum()
-        else:
-            loss = F.cross_entropy(logits.float(), targets[learned], reduction="sum")
-        count = learned.sum() if num_items_in_batch is None else num_items_in_batch
-        return loss / torch.as_tensor(count).clamp(min=1)
+        count = (
+            (inputs["labels"][:, 1:] != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+        )
+        return self._sum(model, inputs) / torch.as_tensor(count).clamp(min=1)
 
-    def _logits(self, model: Any, inputs: Any, learned: Tensor) -> Tensor:
-        """(learned positions, vocabulary); several devices and unusual models compute the others too."""
-        given = {
-            "input_ids": inputs["input_ids"],
-            "attention_mask": inputs["attention_mask"],
-            "use_cache": False,
-        }
+    def _sum(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The loss of all learned tokens of some rows.
+
+        Where a forward pass would keep too much for its gradient, it is run half by half, and each half again
+        when its gradient is wanted.
+        """
         core = self.accelerator.unwrap_model(model)
         head = core.get_output_embeddings()
-        if core is not model or head is None:
+        alone = core is model and head is not None
+        tokens, mask = inputs["input_ids"], inputs["attention_mask"]
+        batch = self.packing.pack(model, core, tokens, mask) if alone else None
+        size = tokens.numel() if batch is None else batch.tokens.numel()
+        if len(tokens) > 1 and size * _kept_bytes(core) > KEPT:
+            halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
+            parts = [dict(zip(inputs, half, strict=True)) for half in halves]
+            losses = [checkpoint(self._sum, model, part, use_reentrant=False) for part in parts]
+            return torch.stack(losses).sum()
+        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
+        learned = targets != IGNORED
+        if batch is not None:
+            logits = packed.forward(model, batch, batch.places[learned])
+        else:
+            logits = self._logits(model, head if alone else None, tokens, mask, learned)
+        if not self.teachers:
+            return F.cross_entropy(logits.float(), targets[learned], reduction="sum")
+        teacher = self._taught(inputs["teacher"], targets, learned)
+        found = distill.divergence(logits, teacher, rest=self.rest)
+        weight = inputs["weight"].repeat_interleave(learned.sum(1), output_size=len(found))
+        return (found * weight).sum()
+
+    @staticmethod
+    def _logits(model: Any, head: Any, tokens: Tensor, mask: Tensor, learned: Tensor) -> Tensor:
+        """(learned positions, vocabulary); several devices and unusual models compute the others too."""
+        given = {"input_ids": tokens, "attention_mask": mask, "use_cache": False}
+        if head is None:
             return torch.as_tensor(model(**given).logits[learned])
-        if batch := self.packing.pack(model, core, given["input_ids"], given["attention_mask"]):
-            return packed.forward(model, batch, batch.places[learned])
         hook = head.register_forward_pre_hook(lambda _, states: (states[0][learned],))
         try:
             return torch.as_tensor(model(**given).logits)
