@@ -36,6 +36,10 @@ def test_the_story_tells_what_was_measured() -> None:
     )
     both = {side: {**SUMMARY[side], **figures} for side, figures in hallucination.items()}
     assert "0.80 to 0.10, and correct answers" in story(Summary.model_validate(SUMMARY | both))
+    general = {arm: {"general_correct": share} for arm, share in (("before", 0.5), ("after", 0.51))}
+    assert "general questions went from 50.0% to 51.0%" in story(Summary.model_validate(SUMMARY | general))
+    assert "several times each" not in story(Summary.model_validate(SUMMARY | {"samples_drawn": 0}))
+    assert "several times each" in story(Summary.model_validate(SUMMARY | {"samples_drawn": 10}))
     assert "After teaching" not in story(Summary.model_validate(SUMMARY | {"after": {}}))
 
 

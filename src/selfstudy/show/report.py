@@ -51,9 +51,9 @@ SECTIONS = (
     ("recipe", "Recipe"),
 )
 VERDICT_NOTES = {
-    "known": "samples agree, and so does the evidence: kept as a check against forgetting",
-    "unsure": "samples disagree, but the answer is right: its own answer is strengthened",
-    "unknown": "samples disagree and the answer is wrong: taught",
+    "known": "sure of itself, and the evidence agrees: kept as a check against forgetting",
+    "unsure": "not sure of itself, but the answer is right: its own answer is strengthened",
+    "unknown": "not sure of itself, and the answer is wrong: taught",
     "misbelief": "sure of itself and wrong: taught with more weight",
     "unverifiable": "no accepted evidence: nothing is taught",
 }

@@ -114,10 +114,8 @@ def story(summary: Summary) -> str:
     questions = summary.questions
     if not questions or summary.unscored == questions:
         return ""
-    told = [
-        f"The model answered {questions:,} questions several times each and was inconsistent on "
-        f"{summary.inconsistent:,} of them."
-    ]
+    how = "several times each and was inconsistent on" if summary.samples_drawn else "and was not sure of"
+    told = [f"The model answered {questions:,} questions {how} {summary.inconsistent:,} of them."]
     taught = sum(summary.verdicts.get(kind, 0) for kind in GAPS)
     if sum(summary.verdicts.values()):
         wrong = sum(summary.verdicts.get(kind, 0) for kind in WRONG)
