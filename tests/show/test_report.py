@@ -260,7 +260,7 @@ def test_a_run_that_only_probed_has_a_report(run: Run) -> None:
     run.round(1).append([Question(text="Never answered?")])
     page = report(run)
     seen = "".join(page.visible)
-    assert "asked 13 questions and cannot answer 5" in seen
+    assert "asked 13 questions and is not sure of its answers to 5" in seen
     assert "No verdicts yet" in seen
     assert "Nothing has been trained yet" in seen
     points = page.data["points"]

@@ -53,8 +53,10 @@ def test_the_headline_names_the_round_if_there_are_several() -> None:
 @pytest.mark.parametrize(
     ("summary", "sentence"),
     [
-        ({"questions": 9, "inconsistent": 0}, "answered all 9 questions consistently"),
-        ({"questions": 9, "inconsistent": 4}, "cannot answer 4 of them"),
+        ({"questions": 9, "samples_drawn": 90, "inconsistent": 0}, "answered all 9 questions consistently"),
+        ({"questions": 9, "samples_drawn": 90, "inconsistent": 4}, "cannot answer 4 of them"),
+        ({"questions": 9, "inconsistent": 0}, "was sure of its answers"),
+        ({"questions": 9, "inconsistent": 4}, "is not sure of its answers to 4 of them"),
         (
             {"questions": 9, "gaps": 4, "before": {"gap_correct": 0.5}, "after": {"gap_correct": 0.2}},
             "fell from",

@@ -83,6 +83,8 @@ def test_few_questions_without_a_loss_exclude_little(n: int, promoted: bool) -> 
         ((20, 20, 20), (30, 30, 40), "cannot tell"),
         ((20, 20, 20), (25, 0, 150), "refused"),
         ((100, 100, 100), (80, 80, 300), "promoted"),
+        ((200, 200, 200), (100, 100, 1000), "promoted"),
+        ((100, 95, 100), (0, 0, 150), "cannot tell"),
         ((100, 95, 100), (150, 147, 300), "promoted"),
         ((100, 95, 100), (150, 144, 300), "refused"),
         ((100, 100, 100), (150, 140, 300), "refused"),
@@ -108,6 +110,17 @@ def test_general_questions_tell_where_known_ones_are_too_few(
         LATER,
     )
     assert over.verdict == verdict, over.reasons
+
+
+def test_general_questions_that_failed_refuse_however_many_known_ones_were_kept() -> None:
+    known = both("known", 400, 400, 400)
+    for failed in (20, 4):
+        right: list[bool | None] = [None] * failed + [True] * (20 - failed)
+        gate = decide(
+            LEARNED + known + checks("base", "general", right) + checks("taught", "general", right), RULES
+        )
+        assert gate.verdict == "refused", failed
+        assert gate.reasons[0].startswith("General questions held out of training:")
 
 
 def test_a_smaller_strength_is_tried_where_general_questions_fell_and_known_ones_are_few() -> None:
@@ -228,7 +241,7 @@ def test_a_fact_that_was_trained_is_no_test() -> None:
     assert decide(everything, RULES, 0.0).known_trained == 0.0
     gate = decide(everything, RULES, 0.15)
     assert not gate.promoted
-    assert "15.0% of the facts" in gate.reasons[0]
+    assert "15.0% of their facts" in gate.reasons[0]
 
 
 def test_it_says_how_the_answers_were_judged_and_what_selection_does() -> None:

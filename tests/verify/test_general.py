@@ -133,7 +133,7 @@ def test_who_knew_too_few_of_them_has_shown_nothing(tmp_path: Path) -> None:
             gate = verify(run.round(1), Oracle(knows | set(range(60))), before=Oracle(knows))
             assert gate.verdict == verdict
             few = [one for one in gate.reasons if "right before, too small a share" in one]
-            assert len(few) == (known == 20)
+            assert len(few) == 1
 
 
 def test_a_run_that_knows_enough_asks_nothing(tmp_path: Path) -> None:

@@ -104,8 +104,11 @@ def headline(summary: Summary) -> str:
     if summary.unscored == questions:
         return f"{questions:,} questions, and no answer to them has been scored."
     if not inconsistent:
-        return f"The model answered all {questions:,} questions consistently."
+        how = "consistently" if summary.samples_drawn else "and was sure of its answers"
+        return f"The model answered all {questions:,} questions {how}."
     asked = f"The model was asked {questions:,} questions"
+    if not summary.samples_drawn:
+        return f"{asked} and is not sure of its answers to {inconsistent:,} of them."
     return f"{asked} and cannot answer {inconsistent:,} of them consistently."
 
 

@@ -82,16 +82,17 @@ GROUPS: dict[Wording, str] = {
     "reworded": "gap_reworded",
     "novel": "gap_novel",
 }
-"""Comparisons of gaps by wording; the other targets are one comparison each, and "kept" is known and general
-together, where general questions were asked."""
+"""Comparisons of gaps by wording; the other targets are one comparison each, and "held_out" is known and
+general together, where general questions were asked."""
 
 _COMPARED: dict[str, tuple[str, Arm, Arm]] = {
     **{
         group: (group, "base", "taught")
-        for group in (*GROUPS.values(), "known", "general", "kept", "reading")
+        for group in (*GROUPS.values(), "known", "general", "held_out", "reading")
     },
     "known_original": ("known", "original", "taught"),
-    "kept_original": ("kept", "original", "taught"),
+    "general_original": ("general", "original", "taught"),
+    "held_out_original": ("held_out", "original", "taught"),
     "reading_original": ("reading", "original", "taught"),
     "control": ("gap", "control", "taught"),
     "control_gain": ("gap", "base", "control"),
@@ -107,11 +108,11 @@ def measure(checks: Iterable[Check], resampling: Resampling) -> Comparisons:
     for check in checks:
         names: tuple[str, ...] = (GROUPS[check.wording] if check.target == "gap" else check.target,)
         if check.target in ("known", "general"):
-            names += ("kept",)
+            names += ("held_out",)
         for name in names:
             groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check
     if "general" not in groups:
-        groups.pop("kept", None)
+        groups.pop("held_out", None)
     gains: dict[str, Gain] = {}
     unmeasured: dict[str, Unmeasured] = {}
     for name, (group, before, after) in _COMPARED.items():

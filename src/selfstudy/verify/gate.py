@@ -91,9 +91,9 @@ class Gate(BaseModel):
     """The decision, the sentences that explain it, and the comparisons by name.
 
     Names of `gains`, those that were measured: gap, gap_trained, gap_reworded, gap_novel, known, general,
-    kept (known and general together), reading; known_original, kept_original and reading_original, against
-    the model before round 1; control, the taught model against the one that was trained on random pairs, and
-    control_gain, that one against the model before.
+    held_out (known and general together), reading; known_original, general_original, held_out_original and
+    reading_original, against the model before round 1; control, the taught model against the one that was
+    trained on random pairs, and control_gain, that one against the model before.
     `more`: by the same names, about how many more questions would let the gate tell where it cannot.
     `noise`: by target, how far the unchanged model differs from itself; `margins`: by name, the margin that
     was used, which is never below it.
@@ -161,7 +161,7 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     margins = {
         name: max(rules.margin, rules.floor(name, gain))
         for name, gain in found.gains.items()
-        if rule.OF.get(name) in ("known", "general", "reading")
+        if rule.OF.get(name) in ("known", "general", "reading") or name.startswith("held_out")
     }
     return Gate(
         promoted=verdict == "promoted",

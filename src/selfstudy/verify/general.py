@@ -31,7 +31,7 @@ from selfstudy.run.general import known_facts
 from selfstudy.run.split import general_tests, split_of
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.questions import FEW, general_questions
-from selfstudy.verify.rules import Rules
+from selfstudy.verify.rules import KNOWN, Rules
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -162,14 +162,16 @@ def _held(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:
     """What came of it, and before hours of training that they may be for nothing."""
     known, asked = known_facts(round_.run), len(round_.ids(KnownFact))
-    tests, right = general_questions(round_.run), len(_held(round_, known))
+    tests = general_questions(round_.run)
+    right = sum(bool(fact.correct) for fact in tests)
     if asked:
         report.note(
             f"{own} known questions of its own are held out; of {asked} general ones that were asked the "
             f"model knows {len(known)}: {len(tests)} more test what it forgets, {right} of which it knows; "
             "of the others those that it knows are replayed"
         )
-    have = min(own + (right if tests else 0), round_.run.recipe.verify.max_questions)
+    most = round_.run.recipe.verify.max_questions
+    have = min(own, most) + (min(right, most) if right >= KNOWN * len(tests) else 0)
     if have < fewest:
         report.note(
             f"what is trained now cannot be promoted: {have} held-out questions that it knows of {fewest} "

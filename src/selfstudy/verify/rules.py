@@ -21,7 +21,7 @@ SLACK = 0.05
 MISSING = 0.05
 """Largest share of failed questions with which a comparison still counts."""
 KNOWN = 1 / 3
-"""Least share of general questions that are right before: in all of them a fall is smaller by as much."""
+"""Least share of general questions that are right before: among fewer a fall of what is known is lost."""
 MANY = 100_000
 """More questions than these are not counted out."""
 
@@ -38,8 +38,8 @@ OF: dict[str, Target] = {
     "control": "gap",
     "known": "known",
     "known_original": "known",
-    "kept": "general",
-    "kept_original": "general",
+    "general": "general",
+    "general_original": "general",
     "reading": "reading",
     "reading_original": "reading",
 }
@@ -66,8 +66,16 @@ class Rules:
 
     def floor(self, name: str, gain: Gain) -> float:
         """How far noise alone moves a comparison; 0 where it was not measured or was not seen."""
-        noise = self.noise.get(OF.get(name, "gap"))
+        noise = self.noise_of(name, gain)
         return noise.floor(gain.facts, self.resampling.confidence) if noise else 0.0
+
+    def noise_of(self, name: str, gain: Gain) -> Noise | None:
+        """That of its target; of two targets together the larger."""
+        targets: tuple[Target, ...] = ("known", "general")
+        if not name.startswith("held_out"):
+            targets = (OF.get(name, "gap"),)
+        there = [self.noise[target] for target in targets if target in self.noise]
+        return max(there, key=lambda one: one.floor(gain.facts, self.resampling.confidence), default=None)
 
     @property
     def fewest(self) -> int:
@@ -140,35 +148,45 @@ def kept(found: Comparisons, rules: Rules) -> list[Reason]:
 
 
 def _remembered(found: Comparisons, rules: Rules, suffix: str = "", against: str = "") -> list[Reason]:
-    """The run's own known questions, where they are too few together with general ones.
+    """The run's own known questions, together with general ones where those were asked.
 
-    Then these decide together; of the own ones alone only a fall that chance does not explain does.
+    Of either alone only a fall that chance does not explain counts.  What was not known cannot be forgotten:
+    general questions of which the model knew few tell nothing, and the known ones decide.
     """
     what = "questions held out of training" + against
     own = _no_fall(found, f"known{suffix}", f"Known {what}", rules)
-    name, what = f"kept{suffix}", f"Known and general {what}"
-    fell = _no_fall(found, name, what, rules)
-    if fell is None:
+    general = _no_fall(found, f"general{suffix}", f"General {what}", rules)
+    if general is None:
         nothing = (
             f"There is no known question held out of training to ask{against}, so forgetting "
             f"{'over the rounds ' if against else ''}was not measured; {rules.fewest} would be needed "
             "(teach.known_heldout sets their share, verify.known_questions gives some)."
         )
         return [own or Reason("cannot tell", nothing, f"known{suffix}", rules.fewest)]
-    together = fell if fell.found == "refused" else _few_right(found, name, what, rules) or fell
-    return [together, own] if own and own.found == "refused" else [together]
+    forgot = [one for one in (general, own) if one and one.found == "refused"]
+    if general.found == "refused":
+        return forgot
+    gain = found.gains[f"general{suffix}"]
+    if gain.before < KNOWN:
+        said = (
+            f"General {what}: {gain.before * gain.facts:.0f} of {gain.facts} were right before, too small a "
+            "share to see in it what is forgotten."
+        )
+        if own is None:
+            return [Reason("cannot tell", said, general.name)]
+        return [own, Reason("not asked", f"{said} The known questions decide.", general.name)]
+    name, what = f"held_out{suffix}", f"Known and general {what}"
+    together = _few_right(found, name, what, rules) or _no_fall(found, name, what, rules)
+    return [together, *forgot] if together else forgot
 
 
 def _few_right(found: Comparisons, name: str, what: str, rules: Rules) -> Reason | None:
-    """What was not known cannot be forgotten: of a model that is right on few of them nothing can be told."""
     gain = found.gains[name]
     right = gain.before * gain.facts
-    said = f"{what}: {right:.0f} of {gain.facts} were right before"
-    if gain.before < KNOWN:
-        return Reason("cannot tell", f"{said}, too small a share to see in it what is forgotten.", name)
-    if right < rules.fewest - 1e-9:
-        return _open(name, gain, math.ceil(rules.fewest / gain.before), f"{said}, too few to see a fall")
-    return None
+    if right >= rules.fewest - 1e-9:
+        return None
+    said = f"{what}: {right:.0f} of {gain.facts} were right before, too few to see a fall"
+    return _open(name, gain, math.ceil(rules.fewest / gain.before), said)
 
 
 def beats_control(found: Comparisons, rules: Rules) -> Reason:
@@ -228,7 +246,7 @@ def _rise(name: str, gain: Gain, what: str, rules: Rules) -> Reason:
         return Reason("refused", f"{what}: correctness did not rise {figures}.", name)
     floor = rules.floor(name, gain)
     if gain.difference <= floor:
-        least = rules.noise[OF[name]].questions_for(gain.difference, rules.resampling.confidence)
+        least = _quiet(name, gain, gain.difference, rules)
         said = f"{what}: correctness rose, but by no more than noise alone can move it ({floor:.3g})"
         return _open(name, gain, least, f"{said} {figures}")
     least = pairs_needed(_discordance(gain), gain.difference, gain.difference, rules.resampling.confidence)
@@ -258,7 +276,7 @@ def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason |
         chance = _open(name, gain, least, f"{said}, which so few questions do by chance")
         return replace(chance, remain=remain)
     if floor > rules.margin:
-        least = rules.noise[OF[name]].questions_for(rules.margin, confidence)
+        least = _quiet(name, gain, rules.margin, rules)
         said = f"{what}: noise alone moves correctness by up to {floor:.3g}, more than the margin"
         return _open(name, gain, least, f"{said} of {rules.margin:.3g} {figures}")
     if _worst(gain, rules) < -(margin + SLACK) - 1e-9:
@@ -272,6 +290,12 @@ def _no_fall(found: Comparisons, name: str, what: str, rules: Rules) -> Reason |
     return Reason(
         "passed", f"{what}: correctness was kept within the margin of {margin:.3g} {figures}.", name
     )
+
+
+def _quiet(name: str, gain: Gain, margin: float, rules: Rules) -> int:
+    """How many questions bring the noise of a comparison down to `margin`."""
+    noise = rules.noise_of(name, gain)
+    return noise.questions_for(margin, rules.resampling.confidence) if noise else 0
 
 
 def _open(name: str, gain: Gain, least: int, said: str) -> Reason:

@@ -116,7 +116,7 @@ class Packing:
             model: what is run.
             core: the transformers model in it.
         """
-        if self._works is False:
+        if self._works is False or len(tokens) < 2:  # one row alone cannot be tried out
             return None
         config = core.config.get_text_config()
         packed = pack(tokens, mask, config, next(core.parameters()).dtype)

@@ -32,7 +32,7 @@ IGNORED = -100
 SHOWN = 2048
 """Most tokens that the frozen model reads at once on the CPU, where more take memory and save no time."""
 KEPT = 3 * 10**9
-"""Most bytes that a forward pass on the CPU may keep for its gradient."""
+"""Most bytes that the layers of a model on the CPU may keep of a forward pass for its gradient."""
 
 
 def train(
@@ -163,7 +163,7 @@ class _Collator:
 
 
 def _kept_bytes(model: Any) -> int:
-    """About how much a forward pass keeps of a token for its gradient; 0 where that need not be known."""
+    """About how much the layers keep of a token, without attention; 0 where that need not be known."""
     if model.device.type != "cpu" or getattr(model, "is_gradient_checkpointing", False):
         return 0
     config = model.config.get_text_config()
@@ -210,7 +210,8 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         tokens, mask = inputs["input_ids"], inputs["attention_mask"]
         batch = self.packing.pack(model, core, tokens, mask) if alone else None
         size = tokens.numel() if batch is None else batch.tokens.numel()
-        if len(tokens) > 1 and size * _kept_bytes(core) > KEPT:
+        if alone and len(tokens) > 1 and size * _kept_bytes(core) > KEPT:
+            del batch
             halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
             parts = [dict(zip(inputs, half, strict=True)) for half in halves]
             losses = [checkpoint(self._sum, model, part, use_reentrant=False) for part in parts]

@@ -289,7 +289,11 @@ class ByLength(torch.utils.data.Sampler[int]):
         self, sequences: Sequence[Sequence[int]], batch_size: int, seed: int, groups: Sequence[int] = ()
     ) -> None:
         lengths = [len(ids) for ids in sequences]
-        self._places = list(zip(groups or [0] * len(lengths), lengths, strict=True))
+        # back and forth: where one group ends and the next begins, the longest are beside the longest
+        self._places = [
+            (group, -length if group % 2 else length)
+            for group, length in zip(groups or [0] * len(lengths), lengths, strict=True)
+        ]
         self._size = batch_size
         self._seed = seed
         self._epoch = itertools.count()
