@@ -161,7 +161,7 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
     margins = {
         name: max(rules.margin, rules.floor(name, gain))
         for name, gain in found.gains.items()
-        if rule.OF.get(name) in ("known", "general", "reading") or name.startswith("held_out")
+        if "gap" not in rule.OF.get(name, ("gap",))
     }
     return Gate(
         promoted=verdict == "promoted",

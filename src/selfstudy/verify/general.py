@@ -121,8 +121,10 @@ def _ask(
             known = [fact for fact in known_facts(round_.run) if fact.id in so_far]
             answered = sum(fact.error is None for fact in round_.iter(KnownFact) if fact.id in so_far)
             hopeless = start == 0 < answered and len(known) <= FEW * answered
-            if missing is not None and (hopeless or len(_held(round_, known)) >= missing):
-                break
+            if missing is not None:
+                tests = general_tests(round_.run)
+                if hopeless or sum(fact.id in tests for fact in known) >= missing:
+                    break
     out.close()
 
 
@@ -152,11 +154,6 @@ def _fresh(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
     fresh = [fact for fact in facts if groups[fact.id] not in own]
     fresh = fresh[: round_.run.recipe.verify.max_questions]
     return random.Random(f"{round_.run.recipe.seed}:general").sample(fresh, len(fresh))
-
-
-def _held(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
-    tests = general_tests(round_.run)
-    return [fact for fact in facts if fact.id in tests]
 
 
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:

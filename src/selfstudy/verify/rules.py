@@ -32,18 +32,20 @@ NAMES: dict[Target, str] = {
     "reading": "reading",
 }
 RuleVerdict = Literal["passed", "refused", "cannot tell", "not asked"]
-OF: dict[str, Target] = {
-    "gap": "gap",
-    "gap_reworded": "gap",
-    "control": "gap",
-    "known": "known",
-    "known_original": "known",
-    "general": "general",
-    "general_original": "general",
-    "reading": "reading",
-    "reading_original": "reading",
+OF: dict[str, tuple[Target, ...]] = {
+    "gap": ("gap",),
+    "gap_reworded": ("gap",),
+    "control": ("gap",),
+    "known": ("known",),
+    "known_original": ("known",),
+    "general": ("general",),
+    "general_original": ("general",),
+    "held_out": ("known", "general"),
+    "held_out_original": ("known", "general"),
+    "reading": ("reading",),
+    "reading_original": ("reading",),
 }
-"""Whose noise a comparison has: that of its target."""
+"""Whose noise a comparison has: that of its targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,8 @@ class Rules:
         return noise.floor(gain.facts, self.resampling.confidence) if noise else 0.0
 
     def noise_of(self, name: str, gain: Gain) -> Noise | None:
-        """That of its target; of two targets together the larger."""
-        targets: tuple[Target, ...] = ("known", "general")
-        if not name.startswith("held_out"):
-            targets = (OF.get(name, "gap"),)
-        there = [self.noise[target] for target in targets if target in self.noise]
+        """That of its targets, of two the larger."""
+        there = [self.noise[target] for target in OF.get(name, ("gap",)) if target in self.noise]
         return max(there, key=lambda one: one.floor(gain.facts, self.resampling.confidence), default=None)
 
     @property
