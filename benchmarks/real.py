@@ -13,7 +13,7 @@ import importlib
 import json
 from pathlib import Path
 
-PARTS = ("learn", "selection", "probe", "entailment", "references", "questions", "teach", "speed")
+PARTS = ("learn", "selection", "keep", "probe", "entailment", "references", "questions", "teach", "speed")
 """In the order in which they run."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from selfstudy.records import Question, Record, Score, digest
+from selfstudy.records import Check, Question, Record, Score, digest
 
 
 def test_the_same_question_has_the_same_id_whatever_else_is_known_of_it() -> None:
@@ -26,6 +26,15 @@ def test_records_are_frozen_and_strict() -> None:
         Question(text="?", colour="red")  # type: ignore[call-arg]
     with pytest.raises(ValidationError):
         Score(question_id="q", scorer="agreement", value=1.5)
+
+
+def test_what_a_newer_version_can_say_leaves_the_ids_of_older_records_as_they_are() -> None:
+    said = {"question_id": "q", "arm": "base", "target": "general", "wording": "original", "asked": "Why?"}
+    check = Check.model_validate(said | {"answer": "", "expected": "", "correct": True})
+    assert check.id == digest("Check", *said.values())
+    turned = Check.model_validate(check.model_dump(exclude={"id"}) | {"order": 1})
+    assert turned.id != check.id
+    assert "order" not in check.model_dump()
 
 
 def test_parts_of_a_digest_do_not_run_into_each_other() -> None:

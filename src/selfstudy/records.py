@@ -54,6 +54,8 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     key_fields: ClassVar[tuple[str, ...]] = ()
+    later_key_fields: ClassVar[tuple[str, ...]] = ()
+    """Of newer versions: what has their default keeps the id that it had without them."""
     file: ClassVar[str] = ""
     """Name of the JSONL file of the run directory that holds these records."""
 
@@ -62,8 +64,11 @@ class Record(BaseModel):
     @model_validator(mode="after")
     def _derive_id(self) -> Record:
         if not self.id:
-            key = digest(type(self).__name__, *(str(getattr(self, name)) for name in self.key_fields))
-            object.__setattr__(self, "id", key)
+            parts = [str(getattr(self, name)) for name in self.key_fields]
+            for name in self.later_key_fields:
+                if (value := getattr(self, name)) != type(self).model_fields[name].default:
+                    parts.append(f"{name} {value}")
+            object.__setattr__(self, "id", digest(type(self).__name__, *parts))
         return self
 
 
@@ -303,6 +308,7 @@ class Check(Record):
     weaker = after, with the adapter at a smaller strength.
     `target`: gap; known, or general (`KnownFact`), of a fact never trained; or reading (a page is in the
     prompt).
+    `order`: 0 with the demonstrations of its prompt as they stand, n with the first n of them at the end.
     `fact`: what the question is about; questions of one fact are one unit of every interval.  Empty: it is
     alone (`run.split`).
     `correct` is the decision, None with `error` when it failed; `judged_by` says what decided: an accepted
@@ -311,12 +317,14 @@ class Check(Record):
     """
 
     key_fields = ("question_id", "arm", "target", "wording", "asked")
+    later_key_fields = ("order",)
     file = "checks.jsonl"
     question_id: str
     arm: Arm
     target: Target
     wording: Wording
     asked: str
+    order: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
     answer: str
     expected: str
     fact: str = ""

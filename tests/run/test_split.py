@@ -178,7 +178,7 @@ def test_what_verify_asks_teach_never_replays(tmp_path: Path, split_by: str) -> 
         everything = judged_questions(turn)
         lesson = Lesson(run.recipe, Prompts(), gaps_to_teach(everything), everything, {})
         replayed = {e.question_id for e in examples(lesson, teach.sft) if e.kind == "replay"}
-        verified = {i.question_id for i in plan(turn, None) if i.target == "known"}
+        verified = {i.question_id for i in plan(turn, Prompts(), None) if i.target == "known"}
     known = {i.question.id for i in everything if i.verdict.kind == "known"}
     assert not replayed & verified
     assert replayed | verified == known
@@ -237,7 +237,7 @@ def test_a_fact_is_wholly_held_out_or_wholly_replayed(tmp_path: Path, way: str, 
         for i in range(20):
             fact(turn, f"What is missing at {i}?", "unknown", f"Gap {i} is missing.", f"e{i}")
         teach_from_records(turn)
-        asked = [check for check in plan(turn, None) if check.target == "known"]
+        asked = [check for check in plan(turn, Prompts(), None) if check.target == "known"]
         assert 60 < len(asked) < 180
         assert len({check.fact for check in asked}) == len(asked) / 2, "both questions of a fact"
         assert trained_share(turn, [check.question_id for check in asked]) == 0
@@ -263,7 +263,7 @@ def test_a_known_fact_that_is_a_gap_in_other_words_is_no_test(tmp_path: Path) ->
         for i in range(10):
             fact(turn, f"Tell me about thing {i}.", "known", f"Thing {i} is blue.", f"d{i}")
         fact(turn, "Which colour has thing 3?", "misbelief", "Thing 3 is blue.", "d3")
-        asked = {check.asked for check in plan(turn, None) if check.target == "known"}
+        asked = {check.asked for check in plan(turn, Prompts(), None) if check.target == "known"}
         teach_from_records(turn)
         trained = trained_share(turn, [q.id for q in turn.iter(Question) if q.text.startswith("Tell")])
     assert len(asked) == 9
@@ -289,6 +289,6 @@ def test_a_trained_rewording_that_says_what_a_known_question_says_is_seen(tmp_pa
             prompt=Prompts().chat("answer", question=text), completion="x", question_id=gap, kind="reference"
         )
         turn.append([Rewording(question_id=gap, text=text, use="train"), example])
-        asked = {check.asked for check in plan(turn, None) if check.target == "known"}
+        asked = {check.asked for check in plan(turn, Prompts(), None) if check.target == "known"}
     assert len(asked) == 9
     assert not [one for one in asked if "thing 3" in one]

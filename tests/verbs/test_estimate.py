@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,25 @@ def test_general_facts_and_repeats_are_counted(tmp_path: Path) -> None:
     facts, tested = answers("m", repeats=0)
     assert facts > 300
     assert tested == pytest.approx(once + 2 * min(facts * 0.5, (150 - known) / RIGHT))
+
+
+def test_general_facts_are_counted_in_every_order_of_the_demonstrations_that_are_shown() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+
+    def chats(count: Callable[[Chat], int], orders: int) -> float:
+        verify = VerifyBlock(repeats=0, orders=orders)
+        made = Recipe(model=LocalModel(path="m"), library="x", probe=block, verify=verify)
+        works = estimate(made, documents, Prompts(), count).works
+        return sum(work.chats for work in works if (work.stage, work.kind) == ("verify", "answer"))
+
+    def shown(chat: Chat) -> int:
+        return sum(len(turn.content.split()) for turn in chat)
+
+    tested = (150 - 20 * 0.35 * 0.5) / RIGHT
+    assert chats(words, 3) == chats(words, 1) == pytest.approx(chats(shown, 1))
+    assert chats(shown, 3) - chats(shown, 1) == pytest.approx(2 * 2 * tested)
+    assert chats(shown, 9) == chats(shown, 3), "there are three demonstrations"
 
 
 def test_what_judging_by_prompt_asks_is_said_to_be_left_out() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.models.base import Progress, Sampling
+from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion, Question, Recheck
 from selfstudy.run import Round, Run
 from selfstudy.verify.questions import plan
@@ -34,11 +35,11 @@ class Noisy(Oracle):
 
 
 def test_the_unchanged_model_is_asked_again_in_other_batches(round_: Round) -> None:
-    some = next(c.question_id for c in plan(round_, None) if c.target == "known")
+    some = next(c.question_id for c in plan(round_, Prompts(), None) if c.target == "known")
     flips = next(int(re.findall(r"\d+", q.text)[0]) for q in round_.iter(Question) if q.id == some)
     base = Noisy(MODELS_KNOWN, flips)
     gate = verify(round_, Oracle(EVERYTHING), before=base)
-    known, asked = gate.noise["known"], len([c for c in plan(round_, None) if c.target == "known"])
+    known, asked = gate.noise["known"], len([c for c in plan(round_, Prompts(), None) if c.target == "known"])
     assert (known.questions, known.repeats, known.answers) == (asked, 3, 2 * asked)
     assert (known.flipped, known.changed) == (2, 2)  # wrong in both repeats
     assert known.flip_rate == pytest.approx((2 / 3) / asked)  # right 1 of 3 times: 2 of 3 pairs differ

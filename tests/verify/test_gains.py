@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.records import Check
+from selfstudy.records import Arm, Check
 from selfstudy.verify.gains import Unmeasured, measure
 from selfstudy.verify.gate import Rules, decide
 
@@ -33,7 +33,7 @@ def test_questions_of_one_fact_are_one_unit() -> None:
     gain = decide(told(5, 4) + kept, RULES).gains["gap"]
     assert (gain.n, gain.facts, gain.won) == (20, 5, 5)
     assert gain.p == pytest.approx(2 * 0.5**5)
-    assert "on 20 questions about 5 facts" in decide(told(5, 4) + kept, RULES).reasons[0]
+    assert "on 20 answers about 5 facts" in decide(told(5, 4) + kept, RULES).reasons[0]
 
 
 def test_the_interval_does_not_shrink_when_every_fact_is_asked_twice() -> None:
@@ -43,6 +43,25 @@ def test_the_interval_does_not_shrink_when_every_fact_is_asked_twice() -> None:
     one, two = decide(once, RULES).gains["gap"], decide(twice, RULES).gains["gap"]
     assert (two.low, two.high, two.p) == (one.low, one.high, one.p)
     assert (one.n, two.n, two.facts) == (100, 200, 100)
+
+
+def test_a_fact_that_is_lost_in_one_order_of_three_is_lost_by_a_third() -> None:
+    def asked(arm: Arm, right: list[list[bool]]) -> list[Check]:
+        rows = [checks(arm, "general", [row[order] for row in right]) for order in range(3)]
+        return [
+            c.model_copy(update={"order": order, "id": "", "fact": c.question_id})
+            for order, some in enumerate(rows)
+            for c in some
+        ]
+
+    before = [[True] * 3] * 60 + [[False] * 3] * 40
+    after = [[True, False, True]] * 6 + before[6:97] + [[False, False, True]] * 3
+    gain = measure(asked("base", before) + asked("taught", after), HOW).gains["general"]
+    assert (gain.n, gain.facts, gain.lost, gain.won) == (300, 100, 6, 3)
+    assert (gain.fell, gain.rose) == (pytest.approx(2.0), pytest.approx(1.0))
+    assert gain.difference == pytest.approx(-0.01)
+    whole = both("general", 60, 54, 100)
+    assert measure(whole, HOW).gains["general"].fell == pytest.approx(6.0)
 
 
 def test_what_did_not_come_back_is_told_apart_from_what_was_not_asked() -> None:

@@ -12,7 +12,7 @@ import pytest
 from selfstudy.errors import DataError, ModelError
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Chat, Completion, Example, KnownFact
+from selfstudy.records import Chat, Completion, Example, KnownFact, Recheck
 from selfstudy.run import Round, Run
 from selfstudy.run.split import general_tests, keep_apart, kept_apart, split_of, trained_facts
 from selfstudy.teach.gaps import judged_questions
@@ -76,7 +76,8 @@ def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path)
     assert WANTED <= len(tests) + len(own) < WANTED + 64
     assert f"{len(tests)} more test what it forgets, {len(tests)} of which it knows" in told
     assert "cannot be promoted" not in told
-    planned = plan(round_, None)
+    planned = plan(round_, Prompts(), None)
+    assert not any(c.order for c in planned), "no lesson has shown demonstrations yet"
     assert {c.question_id for c in planned if c.target == "known"} == own
     general = {c.question_id: c for c in planned if c.target == "general"}
     assert set(general) == tests
@@ -91,7 +92,8 @@ def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path)
     assert used <= trained_facts(round_)[1], "what was replayed is no test of a later round either"
     gate = verify(round_, Everyday(set(range(80))), before=Everyday(set(range(60, 80))))
     assert gate.promoted, gate.reasons
-    assert (gate.gains["known"].n, gate.gains["general"].n) == (len(own), len(tests))
+    found = gate.gains["general"]
+    assert (gate.gains["known"].n, found.facts, found.n) == (len(own), len(tests), 3 * len(tests))
     assert any(note.startswith("General questions were held out") for note in gate.notes)
     assert any(reason.startswith("Known and general questions held out") for reason in gate.reasons)
     run.close()
@@ -101,6 +103,35 @@ def test_too_few_known_questions_are_made_up_for_before_training(tmp_path: Path)
         forgot = verify(other.round(1), Everyday(set(range(80)), general=0.5), before=before)
         assert (forgot.verdict, forgot.gains["general"].lost > 30) == ("refused", True)
         assert forgot.remain is not None, "a smaller strength may undo it"
+
+
+class Fickle(Everyday):
+    """Right only where a demonstration of its prompt comes first that hangs on the question."""
+
+    def _said(self, chat: Chat, sampling: Sampling, progress: Progress | None) -> list[Completion]:
+        shown = [turn.content for turn in chat if turn.demonstration]
+        first = Prompts().demonstrations("answer")[2 * (len(chat[-1].content) % 3)].content
+        if any(q in chat[-1].content for q in ANSWERS) and shown[:1] != [first]:
+            return [Completion(text="Unclear.")] * sampling.total
+        return super()._said(chat, sampling, progress)
+
+
+def test_each_is_asked_in_the_orders_of_the_demonstrations_that_its_model_is_shown(tmp_path: Path) -> None:
+    for shown, orders, n in ((True, 3, 3), (True, 2, 2), (True, 9, 3), (False, 3, 1)):
+        with run_of(tmp_path / f"{shown}{orders}", 20, orders=orders) as run:
+            round_ = run.round(1)
+            ask(round_, Everyday(set(range(60, 80))))
+            taught(round_, Prompts(demonstrations=shown))
+            items = [c for c in plan(round_, Prompts(), None) if c.target == "general"]
+            asked = {(c.question_id, tuple(turn.content for turn in c.chat(Prompts()))) for c in items}
+            assert len(asked) == len(items) == n * len(general_tests(run))
+            assert len({c.unasked("base").id for c in items}) == len(items)
+            if (shown, orders) == (True, 3):
+                knows = set(range(60, 80))
+                gain = verify(round_, Fickle(knows | set(range(60))), before=Fickle(knows)).gains["general"]
+                assert gain.before == gain.after == pytest.approx(1 / 3), "each once, right in one of three"
+                again = [one.question_id for one in round_.iter(Recheck) if one.target == "general"]
+                assert len(again) == 2 * len(set(again)) == 200, "in one order, twice"
 
 
 def test_what_was_wrong_tests_too_so_that_near_ties_that_turn_over_are_no_forgetting(tmp_path: Path) -> None:
@@ -151,7 +182,7 @@ def test_a_model_of_another_world_is_asked_one_block_and_told_what_will_come(tmp
         assert "cannot be promoted" in told
         assert f"{len(kept_apart(run))} held-out questions that it knows of 52 needed" in told
         assert "0 more test what it forgets, 0 of which it knows" in told
-        assert not [one for one in plan(run.round(1), None) if one.target == "general"]
+        assert not [one for one in plan(run.round(1), Prompts(), None) if one.target == "general"]
         assert "verify.known_questions=FILE" in told
 
 

@@ -39,6 +39,13 @@ def test_flip_rate_deviation_and_floor() -> None:
     assert noise.floor(noise.questions_for(0.02, 0.95) - 1, 0.95) > 0.02
 
 
+def test_what_is_asked_again_is_held_against_the_first_order_alone() -> None:
+    first = checks("base", "general", share(50, 100))
+    turned = [c.model_copy(update={"order": 1, "id": "", "correct": not c.correct}) for c in first]
+    noise = measured([*first, *turned], again(first, 1, share(50, 100)))["general"]
+    assert (noise.questions, noise.flipped) == (100, 0)
+
+
 def test_no_flip_is_a_bound_not_an_absence() -> None:
     first = checks("base", "gap", share(10, 150))
     noise = measured(first, again(first, 1, share(10, 150)))["gap"]

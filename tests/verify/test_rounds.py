@@ -35,11 +35,11 @@ def asked(round_: Round, unknown: range, known: range) -> None:
         round_.append([*records, Answer(question_id=records[0].id, passage=said, samples=())])
 
 
-def taught(round_: Round) -> None:
+def taught(round_: Round, prompts: Prompts | None = None) -> None:
     """What teach would train on, as records."""
     everything = judged_questions(round_)
     teach = round_.run.recipe.teach
-    lesson = Lesson(round_.run.recipe, Prompts(), gaps_to_teach(everything), everything, {})
+    lesson = Lesson(round_.run.recipe, prompts or Prompts(), gaps_to_teach(everything), everything, {})
     round_.append(examples(lesson, teach.sft))
 
 
@@ -64,7 +64,7 @@ def towns(questions: list[str]) -> set[int]:
 def test_what_an_earlier_round_trained_is_no_test(run: Run) -> None:
     second = run.round(2)
     trained = {e.question_id for e in run.round(1).iter(Example)}
-    known = [c for c in plan(second, None) if c.target == "known"]
+    known = [c for c in plan(second, Prompts(), None) if c.target == "known"]
     assert len(trained) > 60
     assert len(known) > 150
     assert not {c.question_id for c in known} & trained
@@ -81,9 +81,8 @@ def test_other_words_for_a_trained_fact_are_no_test_either(run: Run) -> None:
     for i in LATE:
         second.append(town(i + 1000, "known", "Town{}: who is its mayor?"))
     assert 0 < len(split_of(second).tested) < len(LATE)
-    assert {c.question_id for c in plan(second, None) if c.target == "known"} == kept_apart(run) | split_of(
-        second
-    ).tested
+    known = {c.question_id for c in plan(second, Prompts(), None) if c.target == "known"}
+    assert known == kept_apart(run) | split_of(second).tested
 
 
 def test_what_is_kept_apart_is_trained_by_no_later_round(run: Run) -> None:
@@ -112,7 +111,7 @@ def test_what_is_kept_apart_is_no_gap_to_learn(run: Run) -> None:
     for i in (*forgotten, *LATE):
         records = town(i, "unknown")
         third.append([*records, _answer(records[0].id)])
-    items = plan(third, None)
+    items = plan(third, Prompts(), None)
     assert towns([c.asked for c in items if c.target == "gap"]) == set(LATE)
     assert {c.question_id for c in items if c.target == "known"} == kept
     names = [c.unasked("taught").id for c in items]
@@ -124,10 +123,10 @@ def _answer(question: str) -> Answer:
 
 
 def test_kept_questions_are_asked_as_they_were_in_round_1(run: Run) -> None:
-    first = {c.question_id: c for c in plan(run.round(1), None) if c.target == "known"}
-    second = {c.question_id: c for c in plan(run.round(2), None) if c.target == "known"}
+    first = {c.question_id: c for c in plan(run.round(1), Prompts(), None) if c.target == "known"}
+    second = {c.question_id: c for c in plan(run.round(2), Prompts(), None) if c.target == "known"}
     assert first == second
-    only = [c for c in plan(run.round(2), None) if c.is_for("original")]
+    only = [c for c in plan(run.round(2), Prompts(), None) if c.is_for("original")]
     assert {c.target for c in only} == {"known", "reading"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.records import Check
+from selfstudy.records import Arm, Check
 from selfstudy.stats import wilson
 from selfstudy.verify.gate import decide
 from selfstudy.verify.noise import Noise
@@ -23,6 +23,36 @@ def test_a_fall_that_chance_explains_is_no_refusal() -> None:
     assert "which so few questions do by chance; about 1,393 more questions would tell" in gate.reasons[0]
     assert decide(LEARNED + both("known", 100, 94, 100), RULES).verdict == "refused"
     assert decide(both("gap", 10, 9, 100) + both("known", 30, 29, 30), RULES).verdict == "refused"
+
+
+def test_what_is_lost_in_part_counts_in_part() -> None:
+    """Thirds of 30 facts lost and of 21 won are a fall of 3 of 240; 30 whole ones of 240 would be refused."""
+
+    def asked(arm: Arm, right: list[int]) -> list[Check]:
+        """Each fact in three orders, right in the first so many."""
+        rows = [(order, checks(arm, "general", [n > order for n in right])) for order in range(3)]
+        return [
+            c.model_copy(update={"order": order, "id": "", "fact": c.question_id})
+            for order, some in rows
+            for c in some
+        ]
+
+    before = [3] * 150 + [0] * 90
+    after = [2] * 30 + [3] * 120 + [1] * 21 + [0] * 69
+    gate = decide(LEARNED + asked("base", before) + asked("taught", after), RULES)
+    assert gate.promoted, gate.reasons
+    told = next(one for one in gate.reasons if one.startswith("Known and general"))
+    assert "720 answers about 240 facts" in told
+    assert "10.0 lost, 7.0 won, in parts of 30 and 21 facts" in told
+    whole = [0] * 30 + [3] * 120 + [3] * 21 + [0] * 69
+    gate = decide(LEARNED + asked("base", before) + asked("taught", whole), RULES)
+    assert gate.verdict != "promoted"
+    more = [2] * 60 + [3] * 90 + [0] * 90  # a fall of 20 of 240, surely, though no fact is lost
+    gate = decide(LEARNED + asked("base", before) + asked("taught", more), RULES)
+    assert gate.verdict == "refused"
+    half = [2] * 18 + [3] * 132 + [0] * 90  # of 6: beyond the margin, and it may be chance
+    gate = decide(LEARNED + asked("base", before) + asked("taught", half), RULES)
+    assert gate.gains["held_out"].moved == pytest.approx(18 / 9)
 
 
 def test_a_rise_that_is_not_sure_says_how_many_questions_would_make_it() -> None:

@@ -105,7 +105,8 @@ def test_nothing_that_verify_asks_is_among_what_chooses(round_: Round) -> None:
     prompts = Prompts()
     found = rehearsed_items(round_, prompts)
     contents = {prompt[-1].content for prompt, _ in found}
-    asked = {prompts.chat("answer", question=item.asked)[-1].content for item in plan(round_, None)}
+    items = plan(round_, Prompts(), None)
+    asked = {prompts.chat("answer", question=item.asked)[-1].content for item in items}
     assert not contents & asked
     assert len(found) == len(contents)
     assert {page[-1].content, "Hello"} <= contents

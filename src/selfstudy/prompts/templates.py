@@ -25,6 +25,7 @@ from __future__ import annotations
 import random
 import re
 import string
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -35,6 +36,7 @@ from selfstudy.records import Chat, Message
 from selfstudy.text import quote_lines
 
 SEPARATOR = "\n---\n"
+_Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
 
@@ -100,10 +102,19 @@ class Prompts:
 
 def reordered(chat: Chat, rng: random.Random) -> Chat:
     """The chat with its demonstrations in another order; each answer stays with what it answers."""
+    return _arranged(chat, lambda pairs: rng.sample(pairs, len(pairs)))
+
+
+def rotated(chat: Chat, by: int) -> Chat:
+    """The chat with its first `by` demonstrations after the others: as many ways as there are of them."""
+    return _arranged(chat, lambda pairs: [*pairs[by:], *pairs[:by]])
+
+
+def _arranged(chat: Chat, order: Callable[[list[_Places]], list[_Places]]) -> Chat:
     places = [i for i, turn in enumerate(chat) if turn.demonstration]
     pairs = list(zip(places[::2], places[1::2], strict=True))
     turns = list(chat)
-    for to, source in zip(pairs, rng.sample(pairs, len(pairs)), strict=True):
+    for to, source in zip(pairs, order(pairs), strict=True):
         for i, j in zip(to, source, strict=True):
             turns[i] = chat[j]
     return tuple(turns)

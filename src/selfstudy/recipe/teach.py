@@ -96,7 +96,7 @@ class DistillBlock(ExamplesBlock):
     reading: Fraction = 0.0
     swapped: Annotated[float, Field(ge=0)] = 0.15
     neutral: Annotated[float, Field(ge=0)] = 0.3
-    keep: Annotated[float, Field(gt=0)] = 4.0
+    keep: Annotated[float, Field(gt=0)] = 8.0
     targets: Literal["reference", "text", "mixed"] = "text"
     """What of gaps is trained on: the distributions of the frozen model, which reads page and reference,
     along the reference; the reference's text itself, as sft does; or texts that the model writes itself, a

@@ -26,6 +26,9 @@ class VerifyBlock(Block):
     """A .jsonl of {question, answer}: facts that the model may know. Some are held out and test what it
     forgets, right or wrong before; of the others those that it answers right are replayed. Null: where the
     run's own known questions are too few, a built-in set of everyday facts (verify/general.jsonl)."""
+    orders: Positive = 3
+    """In how many orders of the prompt's demonstrations each general question is asked: a small model's
+    answer hangs on it. At most as many as there are demonstrations; one, if the model is shown none."""
     repeats: Annotated[int, Field(ge=0, le=20)] = 2
     """How often some questions are asked of the unchanged model again, in another order and batch size: what
     it differs by from itself is noise, and the margin is never below it.  0: not measured."""

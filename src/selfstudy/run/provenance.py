@@ -23,7 +23,7 @@ FORMAT = 2
 
 MEANT: dict[str, dict[str, Any]] = {
     "gather": {"accept": "consistency", "temperature": None},
-    "verify": {"repeats": 0},
+    "verify": {"orders": 1, "repeats": 0},
 }
 """Keys that older versions did not have and whose defaults change results: what those versions did."""
 

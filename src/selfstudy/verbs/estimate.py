@@ -33,7 +33,7 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
-from selfstudy.records import Chat, Document, Target
+from selfstudy.records import Chat, Document, Target, without_demonstrations
 from selfstudy.run.models import block_of
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
@@ -219,6 +219,14 @@ class _Plan:
             return 0.0
         return min(held, max(0.0, general.WANTED - self.tested) / RIGHT)
 
+    @property
+    def orders(self) -> int:
+        """In how many orders of the demonstrations general facts are asked."""
+        chat = self.prompts.chat("answer", question=QUESTION)
+        shown = self.count(chat) > self.count(without_demonstrations(chat))
+        there = len(self.prompts.demonstrations("answer")) // 2
+        return max(1, min(self.recipe.verify.orders, there)) if shown else 1
+
     @cached_property
     def questions(self) -> float:
         """Distinct questions that come of all ways of asking."""
@@ -346,7 +354,8 @@ def _verifying(plan: _Plan) -> Iterator[Work]:
     yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
     asked: dict[Target, float] = {"gap": gaps, "known": own, "general": facts}
     again = verify.repeats * sum(min(count, MOST[target]) for target, count in asked.items())
-    yield Work("verify", "answer", arms * (gaps * wordings + own + facts) + again, 1, answer, length)
+    first = gaps * wordings + own + facts * plan.orders
+    yield Work("verify", "answer", arms * first + again, 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.answering.reading_tokens)
     pages = min(gaps + own, most)

@@ -63,10 +63,10 @@ def ask_again(
 
 
 def _chosen(items: Sequence[PlannedCheck], seed: int) -> list[PlannedCheck]:
-    """Of each target as many as are allowed, in their order; gaps as first asked."""
+    """Of each target as many as are allowed, in their order; as first asked."""
     found: list[PlannedCheck] = []
     for target, most in MOST.items():
-        some = [item for item in items if item.target == target and item.wording == "original"]
+        some = [i for i in items if i.target == target and i.wording == "original" and not i.order]
         rng = random.Random(f"{seed}:verify:again:{target}")
         found += [some[i] for i in sorted(rng.sample(range(len(some)), min(most, len(some))))]
     return found

@@ -25,8 +25,11 @@ class Gain(BaseModel):
 
     `difference` = after - before, with its paired bootstrap interval [low, high] over facts; `p` is the exact
     McNemar test.  `n` questions of `facts` facts were answered by both arms, `failed` questions by not both.
-    `won` and `lost` are facts of which more, and fewer, questions are right after.  `judged_by` counts the
-    n questions by what their answers were compared with.
+    A question that was asked in several orders of the demonstrations is as many of these n.  `won` and `lost`
+    are facts of which more, and fewer, are right after.  `fell` is how much right they lost together: a fact
+    of which one of three questions is lost counts a third; `moved` the sum of the squares of what was lost
+    and won, so a ninth.  With a question a fact `fell` is `lost`, and `moved` is `lost` and `won`.
+    `judged_by` counts the n questions by what their answers were compared with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,8 +43,15 @@ class Gain(BaseModel):
     facts: int
     won: int
     lost: int
+    fell: float = 0.0
+    moved: float = 0.0
     failed: int = 0
     judged_by: dict[JudgedBy, int] = {}
+
+    @property
+    def rose(self) -> float:
+        """How much right the facts won together, as `fell`."""
+        return max(0.0, self.difference * self.facts + self.fell)
 
     def within_noise(self, confidence: float) -> bool:
         """Whether the paired interval holds 0, or McNemar's test sees no change."""
@@ -99,18 +109,20 @@ _COMPARED: dict[str, tuple[str, Arm, Arm]] = {
 }
 """Name -> group of checks, arm before, arm after; in the order in which they are told."""
 
-Answers = Mapping[tuple[str, str], Check]
+Asked = tuple[str, str, int]
+Answers = Mapping[Asked, Check]
 
 
 def measure(checks: Iterable[Check], resampling: Resampling) -> Comparisons:
     """Every comparison that was asked for, by its name in `_COMPARED`."""
-    groups: dict[str, dict[Arm, dict[tuple[str, str], Check]]] = {}
+    groups: dict[str, dict[Arm, dict[Asked, Check]]] = {}
     for check in checks:
         names: tuple[str, ...] = (GROUPS[check.wording] if check.target == "gap" else check.target,)
         if check.target in ("known", "general"):
             names += ("held_out",)
         for name in names:
-            groups.setdefault(name, {}).setdefault(check.arm, {})[check.question_id, check.asked] = check
+            arm = groups.setdefault(name, {}).setdefault(check.arm, {})
+            arm[check.question_id, check.asked, check.order] = check
     if "general" not in groups:
         groups.pop("held_out", None)
     gains: dict[str, Gain] = {}
@@ -137,9 +149,7 @@ def by_fact(checks: Sequence[Check], values: Sequence[float]) -> list[float]:
     return [fmean(each) for each in facts.values()]
 
 
-def _compared(
-    asked: Sequence[tuple[str, str]], before: Answers, after: Answers, how: Resampling
-) -> Gain | Unmeasured:
+def _compared(asked: Sequence[Asked], before: Answers, after: Answers, how: Resampling) -> Gain | Unmeasured:
     pairs = [
         (first, second)
         for key in asked
@@ -169,6 +179,8 @@ def _compared(
         facts=len(shares),
         won=sum(won),
         lost=sum(lost),
+        fell=sum(max(0.0, b - a) for b, a in zip(shares, shares_after, strict=True)),
+        moved=sum((a - b) ** 2 for b, a in zip(shares, shares_after, strict=True)),
         failed=len(asked) - len(pairs),
         judged_by=dict(Counter(check.judged_by for check in later)),
     )

@@ -63,8 +63,10 @@ NO_CONTROL = (
 )
 GENERAL = (
     "General questions were held out of training whatever was answered, and all of them are asked, right or "
-    "wrong before: nothing selects them, so they can rise as well as fall. The model's own known questions "
-    "were too few to tell what it forgets, or verify.known_questions gave these."
+    "wrong before: nothing selects them, so they can rise as well as fall. Where the model is shown "
+    "demonstrations each is asked in several orders of these (verify.orders) and counts once, with the share "
+    "that is right. The model's own known questions were too few to tell what it forgets, or "
+    "verify.known_questions gave these."
 )
 SECOND_LOOK = (
     "The adapter was asked twice, at full strength and at {:g}: the second is a second look at the same "

@@ -82,7 +82,7 @@ def measured(checks: Iterable[Check], again: Iterable[Recheck]) -> dict[Target, 
         checks: of all arms; the first answers of the unchanged model are among them.
         again: the later ones.
     """
-    first = {(c.question_id, c.target, c.asked): c for c in checks if c.arm == "base"}
+    first = {(c.question_id, c.target, c.asked): c for c in checks if c.arm == "base" and not c.order}
     by_item: dict[tuple[str, Target, str], list[Recheck]] = {}
     for one in again:
         by_item.setdefault((one.question_id, one.target, one.asked), []).append(one)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeVar
 
 from selfstudy import text
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.judging.correctness import Expected
 from selfstudy.judging.counterfactual import swapped
-from selfstudy.prompts import Prompts
+from selfstudy.prompts import Prompts, rotated
 from selfstudy.recipe import Recipe
 from selfstudy.records import (
     GAPS,
@@ -24,6 +25,7 @@ from selfstudy.records import (
     Evidence,
     Example,
     KnownFact,
+    Pair,
     Question,
     Record,
     Reference,
@@ -47,7 +49,7 @@ class PlannedCheck:
     """One question to ask of the arms.
 
     Attributes:
-        fact: see `records.Check`.
+        fact, order: see `records.Check`.
         page: what to read the answer from, for target reading.
         kept: known or general, and kept apart over all rounds.
     """
@@ -60,6 +62,7 @@ class PlannedCheck:
     fact: str = ""
     page: str = ""
     kept: bool = False
+    order: int = 0
 
     def is_for(self, arm: Arm) -> bool:
         """Whether this arm is asked: the model before round 1 only what all rounds have in common."""
@@ -74,7 +77,7 @@ class PlannedCheck:
         """The prompt: the probe's own, or the one for reading."""
         if self.target == "reading":
             return prompts.chat("read", document=self.page, question=self.asked)
-        return prompts.chat("answer", question=self.asked)
+        return rotated(prompts.chat("answer", question=self.asked), self.order)
 
     def unasked(self, arm: Arm) -> Check:
         """The check before its answer is there: it has the final id."""
@@ -84,6 +87,7 @@ class PlannedCheck:
             target=self.target,
             wording=self.wording,
             asked=self.asked,
+            order=self.order,
             answer="",
             expected=self.expected.shown,
             fact=self.fact,
@@ -106,7 +110,7 @@ class _Case:
         return Expected(self.truth.answers if self.truth else (), self.reference.text)
 
 
-def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
+def plan(round_: Round, prompts: Prompts, key: AnswerKey | None) -> list[PlannedCheck]:
     """The questions of this round, in a fixed order: sampled gaps first, then the rest.
 
     - gap: verdict unsure, unknown or misbelief, with an accepted reference; not those about a fact that is
@@ -115,7 +119,8 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
       rounds those of the round that are known, held out, and about facts that no round has trained.
     - general: facts beside these that it was asked before round 1, and that are held out (general.py): all
-      of them, whatever it answered.
+      of them, whatever it answered, each in `recipe.verify.orders` orders of the prompt's demonstrations, if
+      the model is shown any.
     - reading: gaps and known ones, with a page in the prompt in which the answer is another one
       (judging/counterfactual.py), where one can be made of the evidence: without reading it nobody is right.
       Not those whose page teach rehearsed reading with.
@@ -148,7 +153,7 @@ def plan(round_: Round, key: AnswerKey | None) -> list[PlannedCheck]:
         *(check(c, "gap") for c in gaps),
         *(check(c, "gap", wording, asked) for c in gaps for wording, asked in wordings[c.question.id]),
         *(check(c, "known") for c in known),
-        *_general(round_, split),
+        *_general(round_, split, prompts),
         *(
             replace(check(c, "reading"), expected=Expected((new.answer,), ""), page=new.page)
             for (c, _), new in zip(readable, changed, strict=True)
@@ -168,17 +173,29 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
     return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))
 
 
-def _general(round_: Round, split: Split) -> list[PlannedCheck]:
-    """General facts that no round has trained."""
+def _general(round_: Round, split: Split, prompts: Prompts) -> list[PlannedCheck]:
+    """General facts that no round has trained, order by order."""
     some = general_questions(round_.run)
-    trained = trained_facts(round_)[1] if some else frozenset()
+    if not some:
+        return []
+    trained = trained_facts(round_)[1]
     some = [fact for fact in some if split.facts[fact.id] not in trained]
-    return [
+    some = some[: round_.run.recipe.verify.max_questions]
+    first = [
         PlannedCheck(
             f.id, "general", "original", f.question, Expected(f.answers, ""), split.facts[f.id], kept=True
         )
-        for f in some[: round_.run.recipe.verify.max_questions]
+        for f in some
     ]
+    return [replace(one, order=order) for order in range(_orders(round_, prompts)) for one in first]
+
+
+def _orders(round_: Round, prompts: Prompts) -> int:
+    """In how many orders; who was taught with demonstrations is shown them (imported lessons have none)."""
+    prompts_taught = chain((e.prompt for e in round_.iter(Example)), (p.prompt for p in round_.iter(Pair)))
+    shown = any(turn.demonstration for prompt in prompts_taught for turn in prompt)
+    there = len(prompts.demonstrations("answer")) // 2
+    return max(1, min(round_.run.recipe.verify.orders, there)) if shown else 1
 
 
 def general_questions(run: Run) -> list[KnownFact]:

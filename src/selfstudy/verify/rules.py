@@ -166,7 +166,7 @@ def _remembered(found: Comparisons, rules: Rules, suffix: str = "", against: str
     if general.found == "refused":
         return forgot
     gain = found.gains[f"general{suffix}"]
-    if gain.before < KNOWN:
+    if gain.before < KNOWN - 1e-9:
         said = (
             f"General {what}: {gain.before * gain.facts:.0f} of {gain.facts} were right before, too small a "
             "share to see in it what is forgotten."
@@ -184,7 +184,7 @@ def _few_right(found: Comparisons, name: str, what: str, rules: Rules) -> Reason
     right = gain.before * gain.facts
     if right >= rules.fewest - 1e-9:
         return None
-    said = f"{what}: {right:.0f} of {gain.facts} were right before, too few to see a fall"
+    said = f"{what}: {math.floor(right + 1e-9)} of {gain.facts} were right before, too few to see a fall"
     return _open(name, gain, math.ceil(rules.fewest / gain.before), said)
 
 
@@ -322,8 +322,9 @@ def _surely_fell(gain: Gain, margin: float, rules: Rules) -> bool:
         return True
     from scipy.stats import binom
 
-    allowed = min(1.0, margin + gain.won / gain.facts)
-    chance = float(binom.sf(gain.lost - 1, gain.facts, allowed))
+    allowed = min(1.0, margin + gain.rose / gain.facts)
+    # a part of a fact is left out, so as not to refuse by it; rounding takes no whole one away
+    chance = float(binom.sf(math.floor(gain.fell + 1e-9) - 1, gain.facts, allowed))
     return chance < (1 - rules.resampling.confidence) / 2
 
 
@@ -342,23 +343,23 @@ def _may_remain(gain: Gain, rules: Rules) -> float | None:
 
 def _worst(gain: Gain, rules: Rules) -> float:
     """The lowest difference that is not excluded: what failed may all have been lost."""
-    lost = wilson(gain.lost, gain.facts, rules.resampling.confidence).high
-    measured = min(gain.low, gain.won / gain.facts - lost)
+    lost = wilson(gain.fell, gain.facts, rules.resampling.confidence).high
+    measured = min(gain.low, gain.rose / gain.facts - lost)
     return (measured * gain.n - gain.failed) / (gain.n + gain.failed)
 
 
 def _enough_of_such(gain: Gain, rules: Rules) -> int:
     """How many questions exclude the fall if of them the same shares are won and lost as of these."""
     n = max(gain.facts, rules.fewest)
-    won, lost = gain.won / gain.facts, gain.lost / gain.facts
+    won, lost = gain.rose / gain.facts, gain.fell / gain.facts
     while n < MANY and wilson(lost * n, n, rules.resampling.confidence).high - won > rules.margin + SLACK:
         n += 1 + n // 50
     return n
 
 
 def _discordance(gain: Gain) -> float:
-    """Share of the facts that changed."""
-    return (gain.won + gain.lost) / gain.facts
+    """Mean square of what changed of a fact: with a question each, the share of the facts that changed."""
+    return gain.moved / gain.facts
 
 
 def _enough(gain: Gain) -> bool:
@@ -372,13 +373,16 @@ def _too_many_failed(name: str, gain: Gain, what: str) -> Reason:
 
 
 def _figures(gain: Gain, rules: Rules) -> str:
-    facts = "" if gain.facts == gain.n else f" about {gain.facts} facts"
-    facts += f", {gain.failed} more failed" if gain.failed else ""
+    asked = f"{gain.n} questions" if gain.facts == gain.n else f"{gain.n} answers about {gain.facts} facts"
+    asked += f", {gain.failed} more failed" if gain.failed else ""
+    changed = f"{gain.lost} lost, {gain.won} won"
+    if abs(gain.fell - gain.lost) + abs(gain.rose - gain.won) > 1e-6:
+        changed = f"{gain.fell:.1f} lost, {gain.rose:.1f} won, in parts of {gain.lost} and {gain.won} facts"
     ways = [f"{count} judged by the {way}" for way, count in sorted(gain.judged_by.items())]
     return (
-        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions{facts} "
+        f"from {gain.before:.3f} to {gain.after:.3f} on {asked} "
         f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval "
-        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}; {gain.lost} lost, {gain.won} won"
+        f"{gain.low:+.3f} to {gain.high:+.3f}, McNemar p {gain.p:.2g}; {changed}"
         + ("; " + ", ".join(ways) if len(ways) > 1 else "")
         + ")"
     )

@@ -71,7 +71,7 @@ def run_verify(
         The caller marks the stage as done, after it has acted on the decision: a kill between the two must
         not lose a promotion.
     """
-    items = plan(round_, key)
+    items = plan(round_, prompts, key)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
         if arm == "base":

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from selfstudy.errors import ModelError
 from selfstudy.models.local import gguf, gguf_words
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.recipe import LocalModel
@@ -75,3 +76,25 @@ def test_words_stay_whole_and_keep_their_numbers(
     assert found == [words[user], last, words[user]]
     assert lm.tokenizer.decode(found, skip_special_tokens=True) == " Fiji Islands"
     assert lm.tokenizer.decode(found) == f"{user} Fiji Islands{user}"
+
+
+def test_a_tokenizer_that_reads_otherwise_once_it_was_written_is_refused(
+    model_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers 5.17 wrote Gemma's: every letter alone, and a model that seems to know nothing."""
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    monkeypatch.setenv("SELFSTUDY_HOME", str(tmp_path / "home"))
+
+    def letters(folder: Path, words: Sequence[gguf.Word]) -> None:
+        content = json.loads((folder / "tokenizer.json").read_text())
+        content["model"]["merges"] = []
+        (folder / "tokenizer.json").write_text(json.dumps(content))
+
+    folder = model_folder("qwen3-gguf", TEMPLATE)
+    file = str(convert(folder, tmp_path / "m.gguf"))
+    with monkeypatch.context() as patch:
+        patch.setattr(gguf_words, "mend", letters)
+        with pytest.raises(ModelError, match=r"does not read the words .*\n.*newer one may"):
+            LocalLM(LocalModel(path=file))
+    found = LocalLM(LocalModel(path=file)).tokenizer("The country")["input_ids"]
+    assert found == LocalLM(LocalModel(path=str(folder))).tokenizer("The country")["input_ids"]

@@ -31,6 +31,8 @@ TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
 A recipe comes from anybody; the environment is the user's own.
 """
 RemoteCode = bool | Literal["ignore"]
+_SAID = "The quick brown fox, 12."
+"""What every tokenizer is asked to read."""
 _SMALL = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.py", "*.vocab")
 
 
@@ -103,7 +105,7 @@ def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:
     if find_spec("gguf") is None:
         raise MissingExtraError("gguf", "gguf", f"the model {name!r}")
     held = gguf.stored(file)
-    version = f"2 gguf {metadata.version('gguf')} transformers {metadata.version('transformers')}"
+    version = f"3 gguf {metadata.version('gguf')} transformers {metadata.version('transformers')}"
 
     def make(folder: Path) -> None:
         from transformers import AutoModelForCausalLM
@@ -114,10 +116,27 @@ def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:
             link.symlink_to(file.resolve())
             alike = ModelFiles(name, link.parent, str(file), gguf=link.name)
             read_weights(AutoModelForCausalLM, alike, torch.float32).save_pretrained(folder)
-            read_tokenizer(alike).save_pretrained(folder)
+            tokenizer = read_tokenizer(alike)
+            tokenizer.save_pretrained(folder)
         gguf_words.mend(folder, gguf.whole_words(file))
+        _require_same_words(tokenizer, read_tokenizer(ModelFiles(name, folder, str(file))), name)
 
     return converted.conversion(file, version, 4 * held.numbers, make, say)
+
+
+def _require_same_words(tokenizer: Any, written: Any, name: str) -> None:
+    """Refuses a tokenizer that reads otherwise once written: transformers 5.17 made letters of Gemma's words.
+
+    Raises:
+        ModelError: it does.
+    """
+    one, other = (read(_SAID, add_special_tokens=False)["input_ids"] for read in (tokenizer, written))
+    if one != other:
+        raise ModelError(
+            f"transformers {metadata.version('transformers')} does not read the words of {name!r} rightly: "
+            f"{_SAID!r} was {len(one)} tokens, and is {len(other)} now that its tokenizer is written",
+            "a newer one may: pip install -U transformers; or give the model as a folder of safetensors",
+        )
 
 
 def _fetched(hub_id: str, revision: str | None, names: Sequence[str]) -> Path:
@@ -160,7 +179,7 @@ def read_tokenizer(source: ModelFiles) -> Any:
 
     with panics_as_errors(f"the tokenizer in {source.folder} (tokenizer.json)"):
         tokenizer = AutoTokenizer.from_pretrained(str(source.folder), **source.options)
-        if not tokenizer("The quick brown fox, 12.", add_special_tokens=False)["input_ids"]:
+        if not tokenizer(_SAID, add_special_tokens=False)["input_ids"]:
             raise ValueError("its tokenizer has no vocabulary")
     tokenizer.name_or_path = source.path
     return tokenizer
