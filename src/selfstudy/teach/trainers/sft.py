@@ -32,7 +32,7 @@ IGNORED = -100
 SHOWN = 2048
 """Most tokens that the frozen model reads at once on the CPU, where more take memory and save no time."""
 KEPT = 3 * 10**9
-"""Most bytes that the layers of a model on the CPU may keep of a forward pass for its gradient."""
+"""Most bytes that a model on the CPU may keep of a forward pass for its gradient."""
 
 
 def train(
@@ -162,13 +162,18 @@ class _Collator:
         }
 
 
-def _kept_bytes(model: Any) -> int:
-    """About how much the layers keep of a token, without attention; 0 where that need not be known."""
+def _kept_bytes(model: Any, tokens: int, learned: int) -> int:
+    """About how much a pass over so many tokens keeps, without attention; 0 where that need not be known.
+
+    Args:
+        learned: positions with logits, which are kept and have a gradient as large.
+    """
     if model.device.type != "cpu" or getattr(model, "is_gradient_checkpointing", False):
         return 0
     config = model.config.get_text_config()
-    layers, hidden = (getattr(config, name, None) or 0 for name in ("num_hidden_layers", "hidden_size"))
-    return 30 * 4 * layers * hidden  # measured: Gemma 3 270M, float32
+    names = ("num_hidden_layers", "hidden_size", "vocab_size")
+    layers, hidden, words = (getattr(config, name, None) or 0 for name in names)
+    return int(30 * 4 * layers * hidden * tokens + 2 * 4 * words * learned)  # measured: Gemma 3 270M, float32
 
 
 class _Trainer(SFTTrainer):  # type: ignore[misc]
@@ -210,14 +215,14 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         tokens, mask = inputs["input_ids"], inputs["attention_mask"]
         batch = self.packing.pack(model, core, tokens, mask) if alone else None
         size = tokens.numel() if batch is None else batch.tokens.numel()
-        if alone and len(tokens) > 1 and size * _kept_bytes(core) > KEPT:
+        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
+        learned = targets != IGNORED
+        if alone and len(tokens) > 1 and _kept_bytes(core, size, int(learned.sum())) > KEPT:
             del batch
             halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
             parts = [dict(zip(inputs, half, strict=True)) for half in halves]
             losses = [checkpoint(self._sum, model, part, use_reentrant=False) for part in parts]
             return torch.stack(losses).sum()
-        targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
-        learned = targets != IGNORED
         if batch is not None:
             logits = packed.forward(model, batch, batch.places[learned])
         else:
