@@ -8,12 +8,11 @@ cores, a minute on a GPU.  Arms share one model in float32.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from on_real.learn import kept_runs
 from on_real.model import model
 from selfstudy.loop import Study
 from selfstudy.models.local.lm import LocalLM
@@ -43,10 +42,9 @@ SHOWN = ("gap", "gap_trained", "gap_reworded", "gap_novel", "known", "general", 
 
 def run(seeds: Sequence[int]) -> dict[str, Any]:
     """Prints, by seed and arm, the gate's comparisons: shares right before and after teaching."""
-    if "SELFSTUDY_REAL_RUNS" not in os.environ:
-        print("keep: needs runs; set SELFSTUDY_REAL_RUNS to the folder that `learn` kept its runs in")
+    folder = kept_runs("keep")
+    if folder is None:
         return {}
-    folder = Path(os.environ["SELFSTUDY_REAL_RUNS"])
     lm = LocalLM(LocalModel(path=str(model()), dtype="float32"))
     found: dict[str, Any] = {}
     for seed in seeds:

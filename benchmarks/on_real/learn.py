@@ -32,6 +32,14 @@ def run(seeds: list[int]) -> dict[str, dict[str, str]]:
     return rows
 
 
+def kept_runs(part: str) -> Path | None:
+    """The folder that runs were kept in; says what to do where there is none."""
+    if found := os.environ.get("SELFSTUDY_REAL_RUNS"):
+        return Path(found)
+    print(f"{part}: needs a run; set SELFSTUDY_REAL_RUNS to the folder that `learn` kept its runs in")
+    return None
+
+
 def _questions() -> list[str]:
     lines = COUNTRIES.read_text(encoding="utf-8").splitlines()
     return [json.loads(line)["question"] for line in lines]

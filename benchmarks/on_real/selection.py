@@ -9,12 +9,11 @@ Needs the folder of a run of `learn` ($SELFSTUDY_REAL_RUNS); 10 minutes.
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from on_real.learn import kept_runs
 from on_real.model import model
 from selfstudy.judging.correctness import states
 from selfstudy.models import load_lm
@@ -32,10 +31,9 @@ ORDERS = (None, 0, 1)
 
 def run(seeds: Sequence[int]) -> dict[str, Any]:
     """Prints, by seed and order, how many were right before and after teaching, and what changed."""
-    if "SELFSTUDY_REAL_RUNS" not in os.environ:
-        print("selection: needs a run; set SELFSTUDY_REAL_RUNS to the folder that `learn` kept its runs in")
+    folder = kept_runs("selection")
+    if folder is None:
         return {}
-    folder = Path(os.environ["SELFSTUDY_REAL_RUNS"])
     return {f"seed {seed}": _figures(Run.open(folder / f"real-{seed}")) for seed in seeds}
 
 

@@ -30,6 +30,16 @@ def checks(
     ]
 
 
+def in_orders(arm: Arm, target: Target, right: Sequence[Sequence[bool]]) -> list[Check]:
+    """One fact per row of `right`, which is asked in as many orders of the demonstrations as the row has."""
+    turned = zip(*right, strict=True)
+    return [
+        check.model_copy(update={"order": order, "id": "", "fact": check.question_id})
+        for order, some in enumerate(turned)
+        for check in checks(arm, target, some)
+    ]
+
+
 def share(right: int, of: int) -> list[bool | None]:
     """`right` right ones first."""
     return [i < right for i in range(of)]

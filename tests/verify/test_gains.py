@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.records import Arm, Check
+from selfstudy.records import Check
 from selfstudy.verify.gains import Unmeasured, measure
 from selfstudy.verify.gate import Rules, decide
 
-from .made_up import HOW, LEARNED, both, checks, share
+from .made_up import HOW, LEARNED, both, checks, in_orders, share
 
 RULES = Rules(margin=0.02, resampling=HOW)
 LATER = Rules(margin=0.02, resampling=HOW, original=True)
@@ -46,17 +46,11 @@ def test_the_interval_does_not_shrink_when_every_fact_is_asked_twice() -> None:
 
 
 def test_a_fact_that_is_lost_in_one_order_of_three_is_lost_by_a_third() -> None:
-    def asked(arm: Arm, right: list[list[bool]]) -> list[Check]:
-        rows = [checks(arm, "general", [row[order] for row in right]) for order in range(3)]
-        return [
-            c.model_copy(update={"order": order, "id": "", "fact": c.question_id})
-            for order, some in enumerate(rows)
-            for c in some
-        ]
-
     before = [[True] * 3] * 60 + [[False] * 3] * 40
     after = [[True, False, True]] * 6 + before[6:97] + [[False, False, True]] * 3
-    gain = measure(asked("base", before) + asked("taught", after), HOW).gains["general"]
+    gain = measure(in_orders("base", "general", before) + in_orders("taught", "general", after), HOW).gains[
+        "general"
+    ]
     assert (gain.n, gain.facts, gain.lost, gain.won) == (300, 100, 6, 3)
     assert (gain.fell, gain.rose) == (pytest.approx(2.0), pytest.approx(1.0))
     assert gain.difference == pytest.approx(-0.01)

@@ -10,7 +10,7 @@ from selfstudy.verify.gate import decide
 from selfstudy.verify.noise import Noise
 from selfstudy.verify.rules import Rules
 
-from .made_up import HOW, LEARNED, both, checks
+from .made_up import HOW, LEARNED, both, checks, in_orders
 
 RULES = Rules(margin=0.02, resampling=HOW)
 
@@ -30,12 +30,7 @@ def test_what_is_lost_in_part_counts_in_part() -> None:
 
     def asked(arm: Arm, right: list[int]) -> list[Check]:
         """Each fact in three orders, right in the first so many."""
-        rows = [(order, checks(arm, "general", [n > order for n in right])) for order in range(3)]
-        return [
-            c.model_copy(update={"order": order, "id": "", "fact": c.question_id})
-            for order, some in rows
-            for c in some
-        ]
+        return in_orders(arm, "general", [[n > order for order in range(3)] for n in right])
 
     before = [3] * 150 + [0] * 90
     after = [2] * 30 + [3] * 120 + [1] * 21 + [0] * 69

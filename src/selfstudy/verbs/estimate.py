@@ -41,6 +41,7 @@ from selfstudy.verbs.measuring import Measured
 from selfstudy.verbs.speeds import QUESTION, spread
 from selfstudy.verify import general
 from selfstudy.verify.again import MOST
+from selfstudy.verify.questions import orders
 
 ANSWER_TOKENS = 24.0
 """Assumed length of an answer in one sentence; half of a longer limit is not reached in practice."""
@@ -224,8 +225,7 @@ class _Plan:
         """In how many orders of the demonstrations general facts are asked."""
         chat = self.prompts.chat("answer", question=QUESTION)
         shown = self.count(chat) > self.count(without_demonstrations(chat))
-        there = len(self.prompts.demonstrations("answer")) // 2
-        return max(1, min(self.recipe.verify.orders, there)) if shown else 1
+        return orders(self.recipe, self.prompts, shown=shown)
 
     @cached_property
     def questions(self) -> float:

@@ -187,15 +187,20 @@ def _general(round_: Round, split: Split, prompts: Prompts) -> list[PlannedCheck
         )
         for f in some
     ]
-    return [replace(one, order=order) for order in range(_orders(round_, prompts)) for one in first]
+    count = orders(round_.run.recipe, prompts, shown=_shows_demonstrations(round_))
+    return [replace(one, order=order) for order in range(count) for one in first]
 
 
-def _orders(round_: Round, prompts: Prompts) -> int:
-    """In how many orders; who was taught with demonstrations is shown them (imported lessons have none)."""
-    prompts_taught = chain((e.prompt for e in round_.iter(Example)), (p.prompt for p in round_.iter(Pair)))
-    shown = any(turn.demonstration for prompt in prompts_taught for turn in prompt)
+def orders(recipe: Recipe, prompts: Prompts, *, shown: bool) -> int:
+    """In how many orders general questions are asked of a model that is, or is not, shown demonstrations."""
     there = len(prompts.demonstrations("answer")) // 2
-    return max(1, min(round_.run.recipe.verify.orders, there)) if shown else 1
+    return max(1, min(recipe.verify.orders, there)) if shown else 1
+
+
+def _shows_demonstrations(round_: Round) -> bool:
+    """Who was taught with demonstrations is shown them (imported lessons have none)."""
+    taught = chain((e.prompt for e in round_.iter(Example)), (p.prompt for p in round_.iter(Pair)))
+    return any(turn.demonstration for prompt in taught for turn in prompt)
 
 
 def general_questions(run: Run) -> list[KnownFact]:
