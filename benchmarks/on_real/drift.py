@@ -62,7 +62,8 @@ class Drift:
             for i, (p, a) in enumerate(zip(prompts, answers, strict=True))
             if a
         }
-        self._base = distill.shown(lm.model, self._rows, KEPT, 2048, rest=True)
+        shown = distill.shown(lm.model, self._rows, KEPT, 2048, rest=True)
+        self._base = {name: one.to(lm.model.device) for name, one in shown.items()}
 
     def of(self, model: Any) -> dict[str, float]:
         """`perplexity` of the passages, and `kl` in nats a token on the base's own answers."""

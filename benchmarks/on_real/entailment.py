@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from on_real.model import COUNTRIES, model
+from on_real.model import COUNTRIES, in_float32
 from selfstudy import text
 from selfstudy.judging.agreement import agreements
 from selfstudy.judging.by_prompt import PromptedEntailment
@@ -36,7 +36,7 @@ from selfstudy.models import load_embedder, load_lm, load_nli
 from selfstudy.models.answering import from_document, from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AnsweringBlock, EmbedderBlock, LocalModel, NLIBlock
+from selfstudy.recipe import AnsweringBlock, EmbedderBlock, NLIBlock
 from selfstudy.stats import auroc, auroc_interval
 
 BLOCK = AnsweringBlock(max_new_tokens=48, reading_tokens=48)
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 def run(seeds: list[int]) -> dict[str, Any]:
-    lm = load_lm(LocalModel(path=str(model())))
+    lm = load_lm(in_float32())
     rows = [row for row in answered(lm) if states(row["reference"], [row["answer"]], row["question"])]
     wrong = [not states(row["passage"], [row["answer"]], row["question"]) for row in rows]
     print(f"\n{len(rows)} questions with a right reference, {sum(wrong)} of their answers wrong\n")

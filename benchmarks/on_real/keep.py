@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from on_real.learn import kept_runs
-from on_real.model import model
+from on_real.model import in_float32
 from selfstudy.loop import Study
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import DistillBlock, LocalModel, LoraBlock
+from selfstudy.recipe import DistillBlock, LoraBlock
 from selfstudy.records import Arm, Check, Rewording
 from selfstudy.run import Run
 from selfstudy.teach.gaps import gaps_to_teach, judged_questions
@@ -45,7 +45,7 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
     folder = kept_runs("keep")
     if folder is None:
         return {}
-    lm = LocalLM(LocalModel(path=str(model()), dtype="float32"))
+    lm = LocalLM(in_float32())
     found: dict[str, Any] = {}
     for seed in seeds:
         study = Study(Run.open(folder / f"real-{seed}", write=False))

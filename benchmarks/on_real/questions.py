@@ -2,7 +2,7 @@
 
 A hundred of atlas's pages, one question each (`documents`), and thirty each of `open` and `induced`, which
 the library's best page has to answer.  Usable is what a person called so: well formed, answered by its page,
-with one clear answer (judged_questions.jsonl: page, question, usable; nobody has judged any yet).  What is
+with one clear answer (judged_questions.jsonl: page, question, usable).  What is
 not judged is counted as that and printed, never as usable.
 """
 
@@ -23,7 +23,7 @@ from selfstudy.models import load_lm
 from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.probe.questions import Asker, Material
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, LocalModel, ProbeBlock, Recipe
+from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Question
 from selfstudy.run import Run
 from selfstudy.run.first_records import FirstRecords
@@ -31,7 +31,7 @@ from selfstudy.stats import wilson
 
 JUDGED = Path(__file__).parent / "judged_questions.jsonl"
 ASKS = (
-    Ask(method="documents", count=100, check="page", proposals=4),
+    Ask(method="documents", count=100, check="page", proposals=4, tries=1, question_temperature=0.7),
     Ask(method="open", count=30, check="page", proposals=4),
     Ask(method="induced", count=30, check="page", proposals=4),
 )
@@ -39,7 +39,7 @@ ASKS = (
 
 def run(seeds: Sequence[int]) -> dict[str, Any]:
     """The table, printed and returned: of each seed, per way of asking."""
-    lm = load_lm(LocalModel(path=str(model.model())))
+    lm = load_lm(model.in_float32())
     documents = open_library("atlas").documents
     title = {document.id: document.title for document in documents}
     judged = _judged()

@@ -26,7 +26,7 @@ from selfstudy.library.open import open_library
 from selfstudy.models import load_lm, load_nli
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import AnsweringBlock, GatherBlock, LocalModel, NLIBlock
+from selfstudy.recipe import AnsweringBlock, GatherBlock, NLIBlock
 from selfstudy.records import Question, Reference
 from selfstudy.stats import wilson
 
@@ -39,7 +39,7 @@ FILTERS = {
 def run(seeds: Sequence[int]) -> dict[str, Any]:
     """The table, printed and returned; the first seed alone: more move samples, not the answers."""
     rows = [json.loads(line) for line in model.COUNTRIES.read_text(encoding="utf-8").splitlines()]
-    lm = load_lm(LocalModel(path=str(model.model())))
+    lm = load_lm(model.in_float32())
     nli = load_nli(NLIBlock())  # for the first version's filter; votes need none
     questions = [Question(text=row["question"]) for row in rows]
     answers = [str(row["answer"]) for row in rows]

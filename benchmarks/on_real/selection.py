@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from on_real.learn import kept_runs
-from on_real.model import model
+from on_real.model import in_float32
 from selfstudy.judging.correctness import states
 from selfstudy.models import load_lm
 from selfstudy.models.answering import from_memory
 from selfstudy.prompts import Prompts, reordered
-from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat
 from selfstudy.run import Run
 from selfstudy.run.general import answered_facts
@@ -40,8 +39,8 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
 def _figures(run_: Run) -> dict[str, Any]:
     tests = general_tests(run_)
     facts = [fact for fact in answered_facts(run_) if fact.id in tests]
-    before = load_lm(LocalModel(path=str(model())))
-    after = load_lm(LocalModel(path=str(model()), adapter=run_.round(1).adapter("taught")))
+    before = load_lm(in_float32())
+    after = load_lm(in_float32(adapter=run_.round(1).adapter("taught")))
     how = from_memory(run_.recipe.answering, 0, 0)
     found: dict[str, Any] = {}
     first: list[bool] = []

@@ -16,11 +16,10 @@ from typing import Any
 
 import torch
 
-from on_real.model import COUNTRIES, model
+from on_real.model import COUNTRIES, in_float32
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat
 
 QUESTIONS, SAMPLES, NEW = 16, 5, 32
@@ -33,7 +32,7 @@ ATTENTION = ("aten::_scaled_dot_product",)
 
 def run(seeds: Sequence[int]) -> dict[str, Any]:
     """The three ways in turn, then where the product's time goes."""
-    lm = LocalLM(LocalModel(path=str(model()), device="cpu"))
+    lm = LocalLM(in_float32(device="cpu"))
     chats = _chats()
     plain = Plain(lm, chats[0])
     ways: dict[str, Callable[[int], tuple[int, float]]] = {

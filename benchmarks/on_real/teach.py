@@ -18,11 +18,11 @@ from typing import Any
 
 from on_real import lesson
 from on_real.drift import Drift
-from on_real.model import model as real_model
+from on_real.model import in_float32
 from selfstudy.models import load_lm
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import DistillBlock, ExamplesBlock, LocalModel, LoraBlock, Recipe, SFTBlock
+from selfstudy.recipe import DistillBlock, ExamplesBlock, LoraBlock, Recipe, SFTBlock
 from selfstudy.teach.phases import PHASES, Student
 from selfstudy.teach.trainers import shared
 
@@ -31,27 +31,34 @@ STEPS, BATCH, RATE = 110, 16, 3e-4
 NONE: dict[str, Any] = {"replay": 0, "reading": 0}
 REPLAY: dict[str, Any] = {"replay": 1, "reading": 0}
 ALL: dict[str, Any] = {"replay": 1, "reading": 0, "swapped": 0.15, "neutral": 0.3}
+SFT: dict[str, Any] = {"type": "sft"}
 SHOWN: dict[str, Any] = {"type": "distill", "targets": "reference", "keep": 1}
-KEPT: dict[str, Any] = {"type": "distill", "targets": "text", **ALL}
+KEPT: dict[str, Any] = {"type": "distill", "targets": "text", **ALL, "keep": 8}
+MLP = ("gate_proj", "up_proj", "down_proj")
 ARMS: dict[str, dict[str, Any]] = {
-    "sft, replay 1, reading .25": {"type": "sft"},
-    "sft": {"type": "sft", **NONE},
-    "sft + replay": {"type": "sft", **REPLAY},
-    "sft + reading": {"type": "sft", **REPLAY, "swapped": 0.5},
-    "sft + all": {"type": "sft", **ALL},
-    "MixSD + all": {"type": "distill", "targets": "mixed", "keep": 1, **ALL},
-    "distill": {**SHOWN, **NONE},
-    "distill + all": {**SHOWN, **ALL},
-    "distill + all, keep 4": {**SHOWN, **ALL, "keep": 4},
-    "text, all kept": {**KEPT, "keep": 1},
-    "text, all kept 4": {**KEPT, "keep": 4},
-    "text, all kept 4, no replay": {**KEPT, "keep": 4, "replay": 0},
-    "text, all kept 4, r 8": {**KEPT, "keep": 4, "r": 8},
-    "text, all kept 4, r 64": {**KEPT, "keep": 4, "r": 64},
-    "sft, all weights": {"type": "sft", **NONE, "r": 0, "learning_rate": 2e-5},
+    "default": KEPT,
+    "default, keep 4": {**KEPT, "keep": 4},
+    "default, keep 1": {**KEPT, "keep": 1},
+    "default, twice the steps": {**KEPT, "steps": 2 * STEPS},
+    "default, no replay": {**KEPT, "replay": 0},
+    "default, r 8": {**KEPT, "r": 8},
+    "default, r 64": {**KEPT, "r": 64},
+    "default, MLP alone": {**KEPT, "target_modules": MLP},
+    "default, all weights": {**KEPT, "r": 0, "learning_rate": 2e-5},
+    "sft": {**SFT, **NONE},
+    "sft + replay": {**SFT, **REPLAY},
+    "sft + reading": {**SFT, **REPLAY, "swapped": 0.5},
+    "sft + all": {**SFT, **ALL},
+    "sft, all weights": {**SFT, **NONE, "r": 0, "learning_rate": 2e-5},
+    "MixSD + all": {**SHOWN, **ALL, "targets": "mixed"},
+    "distributions": {**SHOWN, **NONE},
+    "distributions + all": {**SHOWN, **ALL},
+    "distributions + all, keep 4": {**SHOWN, **ALL, "keep": 4},
 }
-"""By name.  "kept" is what is to stay as it was, by the frozen model's distributions, with its weight; `r` is
-the adapter's rank (16), 0 for none: all weights are trained."""
+"""By name.  The default is `distill` as recipes have it: references as texts, and the rest by the frozen
+model's distributions, with the weight `keep`.  "distributions": so is what it says with the page in view.
+"all": replay, reading of pages with another answer, neutral text.  `r` is the adapter's rank (16), 0 for
+none: all weights are trained."""
 COLUMNS = ("gaps", "held-out", "novel", "known", "reading", "perplexity", "kl", "seconds", "steps")
 
 
@@ -63,7 +70,7 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
 def compare(names: Sequence[str], seeds: Sequence[int], out: Path | None = None) -> dict[str, Any]:
     """The figures of some arms; written to `out` as they come, and those that stand there are kept."""
     found: dict[str, Any] = json.loads(out.read_text()) if out and out.exists() else {}
-    lm: Any = load_lm(LocalModel(path=str(real_model())))
+    lm: Any = load_lm(in_float32())
     asked = lesson.asked(lm)
     drift = Drift(lm)
     print(f"{'':30}" + "".join(f"{name:>11}" for name in COLUMNS), flush=True)
@@ -86,8 +93,9 @@ def compare(names: Sequence[str], seeds: Sequence[int], out: Path | None = None)
 def arm(
     lm: Any, material: lesson.Material, drift: Drift, options: dict[str, Any], seed: int
 ) -> dict[str, Any]:
-    """Trains one arm for STEPS steps and measures it."""
+    """Trains one arm for its steps and measures it."""
     kind, rank = options.pop("type"), options.pop("r", 16)
+    modules, steps = options.pop("target_modules", "all-linear"), options.pop("steps", STEPS)
     settings = {"learning_rate": RATE, "batch_size": BATCH, **options}
     block_type = {"sft": SFTBlock, "distill": DistillBlock}[kind]
     block: ExamplesBlock = block_type(**settings)
@@ -95,11 +103,11 @@ def arm(
     dropped: dict[str, str] = {}
     student = Student(False, lambda: lm, None, Silent(), dropped.__setitem__)  # type: ignore[arg-type]
     items = PHASES[kind].data(material.lesson, block, student)
-    block = block.model_copy(update={"epochs": STEPS / math.ceil(len(items) / BATCH)})
+    block = block.model_copy(update={"epochs": steps / math.ceil(len(items) / BATCH)})
     setting = shared.Setting(
         arm="taught",
         phase=kind,
-        lora=LoraBlock(r=rank, alpha=2 * rank, dropout=0.0) if rank else None,
+        lora=LoraBlock(r=rank, alpha=2 * rank, target_modules=modules) if rank else None,
         seed=seed,
     )
     copy = shared.training_copy(lm, whole=not rank)

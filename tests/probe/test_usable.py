@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from selfstudy import ScriptedLM
+from selfstudy.models.base import NoLogprobsError
 from selfstudy.probe.questions import Asker, Material
-from selfstudy.probe.usable import NO_ANSWER, NOT_READ, STRANGE, TWO_ANSWERS, PageCheck
+from selfstudy.probe.usable import (
+    ELSEWHERE,
+    NO_ANSWER,
+    NO_VERB,
+    NOT_READ,
+    OF_A_SORT,
+    OFF_TOPIC,
+    OTHER_WORD,
+    STRANGE,
+    TWO_ANSWERS,
+    UNSAID,
+    Page,
+    PageCheck,
+)
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Chat, Document, Proposal
@@ -22,12 +37,8 @@ def reader(chat: Chat, number: int) -> str:
     """Asks well and badly about Tolm, and reads its page."""
     asked = chat[-1].content
     if "Ask one question" in asked:
-        return (
-            "What month does Tolm have?",
-            "Who built Tolm?",
-            "Where is the port of Tolm?",
-            "What is the port of Tolm?",
-        )[number % 4]
+        about = ASKED["Marsk" if "Marsk" in asked else "Ferro"]
+        return about[number % len(about)]
     if asked.startswith("Ask this question in other words"):
         return "Which port does Tolm have?" if "What is the port" in asked else "Where does Tolm lie?"
     for question, answer in READ.items():
@@ -36,6 +47,11 @@ def reader(chat: Chat, number: int) -> str:
     return "The document does not say."
 
 
+ASKED = {
+    "Ferro": ("What month does Tolm have?", "Who built Tolm?"),
+    "Marsk": ("Where is the port of Tolm?", "What is the port of Tolm?"),
+}
+"""By what the sentence has that it is to ask about."""
 READ = {
     "What is the port of Tolm?": "The port of Tolm is Marsk.",
     "Which port does Tolm have?": "Tolm's port is Marsk.",
@@ -43,6 +59,8 @@ READ = {
     "Where is the port of Tolm?": "The port of Tolm is Marsk.",
     "Where does Tolm lie?": "Tolm lies in Ferro.",
     "Is Tolm a town?": "Yes.",
+    "Which port of Tolm was built in 1204?": "The port of Marsk was built in 1204.",
+    "Why does Tolm have a port?": "The port of Tolm is Marsk.",
 }
 TOLM = Document(
     source="tolm", title="Tolm", text="Tolm is a town in Ferro, built in 1204. Its port is Marsk."
@@ -69,18 +87,49 @@ def test_only_a_question_that_its_page_answers_twice_alike_is_asked(tmp_path: Pa
         ("What is the port of Tolm?", None),
         ("What month does Tolm have?", STRANGE),
         ("Who built Tolm?", NO_ANSWER),  # says what stands in no page
-        ("What is Tolm?", NO_ANSWER),  # the document does not say
+        ("What is Tolm?", UNSAID),
         ("Where is the port of Tolm?", TWO_ANSWERS),
         ("Is Tolm a town?", NO_ANSWER),  # a bare yes says nothing
+        ("Why does Tolm have a port?", ELSEWHERE),  # no sentence gives a reason
+        ("What is Ferro?", OFF_TOPIC),
+        ("Which town is Tolm?", OF_A_SORT),
+        ("Which town is Tolm in?", OF_A_SORT),  # it is one
+        ("What port does Tolm?", NO_VERB),
+        (
+            "Which port of Tolm was built in 1204?",
+            ELSEWHERE,
+        ),  # by one sentence a town was, by another Marsk is a port
     ],
 )
 def test_why_a_question_is_refused(question: str, why: str | None) -> None:
     check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
-    assert check.problems([question], [f"{TOLM.title}\n{TOLM.text}"]) == [why]
+    assert check.problems([question], [Page(TOLM.text, TOLM.title)]) == [why]
+
+
+@pytest.mark.parametrize(
+    ("better", "why"),
+    [("Where is the port of Tolm?", OTHER_WORD), ("Which is the port of Tolm?", None), ("Of Tolm?", None)],
+)
+def test_a_question_that_the_model_would_begin_otherwise_is_refused(better: str, why: str | None) -> None:
+    class Model(ScriptedLM):
+        def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+            return [[-1.0 if text == better else -4.5] for text in texts]
+
+    check = PageCheck(Model({".": reader}), Prompts(), 32)
+    assert check.problems(["What is the port of Tolm?"], [Page(TOLM.text, TOLM.title)]) == [why]
+
+
+def test_a_model_that_gives_no_probabilities_is_not_asked_for_them() -> None:
+    class Model(ScriptedLM):
+        def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+            raise NoLogprobsError("no", "none")
+
+    check = PageCheck(Model({".": reader}), Prompts(), 32)
+    assert check.problems(["What is the port of Tolm?"], [Page(TOLM.text, TOLM.title)]) == [None]
 
 
 def test_a_page_that_cannot_be_read_refuses_with_the_reason() -> None:
     check = PageCheck(ScriptedLM({"nothing": "x"}), Prompts(), 32)
-    (problem,) = check.problems(["What is the port of Tolm?"], [TOLM.text])
+    (problem,) = check.problems(["What is the port of Tolm?"], [Page(TOLM.text)])
     assert problem is not None
     assert problem.startswith(NOT_READ)

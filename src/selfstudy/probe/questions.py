@@ -27,7 +27,7 @@ from selfstudy.probe.topics import (
     seed_for,
     topic_of,
 )
-from selfstudy.probe.usable import PageCheck
+from selfstudy.probe.usable import Page, PageCheck
 from selfstudy.progress import Reporter, Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask
@@ -122,6 +122,10 @@ def about_document(question: str, chunk: chunks.Chunk) -> str | None:
     if names and not names & _capitalised(question):
         return "the question names neither the topic nor a name of its chunk"
     return None
+
+
+def _page(chunk: chunks.Chunk | None) -> Page:
+    return Page(text.under_title(chunk.title, chunk.text), chunk.title) if chunk else Page("")
 
 
 def _likelihood(completion: Completion) -> float:
@@ -243,24 +247,32 @@ class Asker:
         results = [Result(slot.question, None if slot.question else slot.error) for slot in slots]
         taken = dict(seen)
         tries = self._ask.tries if self._ask.question_temperature > 0 else 1
-        broken = bool(slots) and all(slot.chat is None and not slot.question for slot in slots)
+        broken = bool(slots) and not any(slot.chats or slot.question for slot in slots)
         for attempt in range(tries):
-            todo = [
-                i for i, slot in enumerate(slots) if slot.chat is not None and results[i].error is not None
-            ]
+            todo = [i for i, slot in enumerate(slots) if slot.chats and results[i].error is not None]
             sampling = Sampling(
                 temperature=self._ask.question_temperature,
                 max_new_tokens=self._ask.max_new_tokens,
                 seed=seed_for(self._seed, "questions", start, attempt),
             )
-            chats = [chat for i in todo if (chat := slots[i].chat) is not None]
-            found = some_each(self._model, chats, sampling, self._ask.proposals) if todo else []
+            found = self._drawn([slots[i].chats for i in todo], attempt, sampling)
             failed = bool(found) and all(one.error is not None for some in found for one in some)
             broken = broken or (attempt == 0 and failed)
             waiting = {i: self._candidates(some, results[i]) for i, some in zip(todo, found, strict=True)}
             while waiting := {i: some for i, some in waiting.items() if some}:
                 self._take_best(waiting, slots, results, taken)
         return self._write(start, slots, results, out, broken)
+
+    def _drawn(
+        self, chats: Sequence[Sequence[Chat]], attempt: int, sampling: Sampling
+    ) -> list[list[Completion]]:
+        """The proposals of this attempt for each slot: of a slot's chats the next ones in turn."""
+        each = self._ask.proposals
+        if all(len(some) == 1 for some in chats):
+            return some_each(self._model, [some[0] for some in chats], sampling, each) if chats else []
+        asked = [some[(attempt * each + i) % len(some)] for some in chats for i in range(each)]
+        drawn = [one for (one,) in some_each(self._model, asked, sampling)]
+        return [drawn[at : at + each] for at in range(0, len(drawn), each)]
 
     def _candidates(self, some: Sequence[Completion], result: Result) -> list[Completion]:
         """What a slot was proposed, the most probable last; the same text once."""
@@ -294,12 +306,11 @@ class Asker:
         """Why questions cannot stand, by their pages; None: nothing is known against one."""
         if self._check is None or not questions:
             return [None] * len(questions)
-        own = [text.under_title(slot.chunk.title, slot.chunk.text) if slot.chunk else "" for slot in slots]
-        if self._find is not None and not all(own):
-            missing = [i for i, page in enumerate(own) if not page]
-            for i, page in zip(missing, self._find([questions[i] for i in missing]), strict=True):
-                own[i] = page
-        if not any(own):
+        own = [_page(slot.chunk) for slot in slots]
+        if self._find is not None and (missing := [i for i, page in enumerate(own) if not page.text]):
+            for i, found in zip(missing, self._find([questions[i] for i in missing]), strict=True):
+                own[i] = Page(found)
+        if not any(page.text for page in own):
             return [None] * len(questions)
         return self._check.problems(questions, own)
 
@@ -376,7 +387,7 @@ class Asker:
             stream = chunks.over_documents(
                 material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed
             )
-            return DocumentSlots(stream, prompts)
+            return DocumentSlots(stream, prompts, by_sentence=ask.check == "page")
         if ask.method == "external":
             found = external_lines(ask, self._number, self._round.run, material.topics)
             self._conflicts = found.conflicts

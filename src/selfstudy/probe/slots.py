@@ -5,11 +5,13 @@ Knows nothing of what the model then says.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from selfstudy import text
 from selfstudy.probe import chunks
 from selfstudy.probe.topics import TopicSource
 from selfstudy.prompts import Prompts
@@ -21,12 +23,12 @@ WORDS = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
 
 @dataclass(frozen=True)
 class Slot:
-    """One question to be proposed: the chat that asks for it, or `question`, the question itself.
+    """One question to be proposed: the chats that ask for it, or `question`, the question itself.
 
-    With neither it cannot be asked, and `error` says why.
+    With neither it cannot be asked, and `error` says why.  Of several chats each proposal has the next.
     """
 
-    chat: Chat | None = None
+    chats: tuple[Chat, ...] = ()
     topics: tuple[str, ...] = ()
     chunk: chunks.Chunk | None = None
     question: str = ""
@@ -60,11 +62,11 @@ class TopicSlots:
 
     def _slot(self, topics: tuple[str, ...], word: str) -> Slot:
         if not topics:
-            return Slot(chat=None, error=self._source.trouble or "the model named no topic")
+            return Slot(error=self._source.trouble or "the model named no topic")
         joined = "; ".join(topics)  # a topic may hold a comma
         if word:
-            return Slot(self._prompts.chat("question_induced", topics=joined, word=word), topics)
-        return Slot(self._prompts.chat("question_open", topics=joined), topics)
+            return Slot((self._prompts.chat("question_induced", topics=joined, word=word),), topics)
+        return Slot((self._prompts.chat("question_open", topics=joined),), topics)
 
 
 class QuestionSlots:
@@ -80,14 +82,27 @@ class QuestionSlots:
 class DocumentSlots:
     """One slot per chunk and repetition."""
 
-    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts) -> None:
+    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts, *, by_sentence: bool) -> None:
+        """
+        Args:
+            by_sentence: each proposal is asked for by one sentence of the chunk, under its title: what a
+                small model asks about a whole page is seldom what the page says.
+        """
         self._stream = stream
         self._prompts = prompts
+        self._by_sentence = by_sentence
         self._at = 0
 
     def take(self, start: int, count: int) -> list[Slot]:
         """As `Slots.take`, but only forwards: `start` never falls."""
         found = islice(self._stream, start - self._at, start - self._at + count)
-        slots = [Slot(self._prompts.chat("question_document", document=c.text), chunk=c) for c in found]
+        slots = [Slot(self._chats(chunk, start + i), chunk=chunk) for i, chunk in enumerate(found)]
         self._at = start + count
         return slots
+
+    def _chats(self, chunk: chunks.Chunk, number: int) -> tuple[Chat, ...]:
+        parts = [chunk.text]
+        if self._by_sentence:
+            parts = [text.under_title(chunk.title, one) for one in text.sentences(chunk.text)]
+            random.Random(f"{number}:{chunk.document_id}").shuffle(parts)
+        return tuple(self._prompts.chat("question_document", document=part) for part in parts)

@@ -39,9 +39,10 @@ class Ask(Block):
     """Questions drawn per try; the most probable one that is not refused is taken."""
     check: Literal["page", "none"] = "none"
     """page: a question is refused if its page (documents: its chunk; else the best of the library) does not
-    answer it (probe/usable.py).  none: as published; the metrics of methods 1 count every proposal.
+    answer it (probe/usable.py); of documents each proposal is made of another sentence.  none: as published;
+    the metrics of methods 1 count every proposal.
 
-    That `page` is off is no finding: on a real model it has not been measured yet.
+    For a real model take `page` with several proposals (decisions/0014).
     """
 
 

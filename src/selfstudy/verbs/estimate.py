@@ -61,6 +61,8 @@ OF_ITSELF = ("p-true", "claim-likelihood")
 """Scorers that ask the model that answered, not a judge."""
 SENTENCES = 1.5
 """Assumed sentences of an answer."""
+SENTENCE = 30
+"""Assumed tokens of a sentence, under the title of its page."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,8 @@ def _asking(plan: _Plan) -> Iterator[Work]:
         length = plan.length("question", ask.max_new_tokens)
         if ask.method == "documents":
             chats = min(ask.count, plan.chunks(ask.chunk_tokens) * ask.per_chunk) * TRIES
-            prompt = plan.with_document("question_document", ask.chunk_tokens)
+            longest = ask.chunk_tokens if ask.check == "none" else SENTENCE
+            prompt = plan.with_document("question_document", longest)
             yield Work("probe", "question", chats, ask.proposals, prompt, length)
             yield from _checking(plan, ask, chats)
             continue
