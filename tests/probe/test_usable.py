@@ -19,6 +19,7 @@ from selfstudy.probe.usable import (
     OFF_TOPIC,
     OTHER_WORD,
     STRANGE,
+    TOO_LONG,
     TWO_ANSWERS,
     UNSAID,
     Page,
@@ -91,6 +92,7 @@ def test_only_a_question_that_its_page_answers_twice_alike_is_asked(tmp_path: Pa
         ("Where is the port of Tolm?", TWO_ANSWERS),
         ("Is Tolm a town?", NO_ANSWER),  # a bare yes says nothing
         ("Why does Tolm have a port?", ELSEWHERE),  # no sentence gives a reason
+        ("What port does " + "Tolm of " * 1000 + "Tolm have?", TOO_LONG),
         ("What is Ferro?", OFF_TOPIC),
         ("Which town is Tolm?", OF_A_SORT),
         ("Which town is Tolm in?", OF_A_SORT),  # it is one
@@ -119,13 +121,18 @@ def test_a_question_that_the_model_would_begin_otherwise_is_refused(better: str,
     assert check.problems(["What is the port of Tolm?"], [Page(TOLM.text, TOLM.title)]) == [why]
 
 
-def test_a_model_that_gives_no_probabilities_is_not_asked_for_them() -> None:
+def test_a_model_that_gives_no_probabilities_is_asked_for_them_once() -> None:
+    asked = []
+
     class Model(ScriptedLM):
         def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+            asked.append(texts)
             raise NoLogprobsError("no", "none")
 
     check = PageCheck(Model({".": reader}), Prompts(), 32)
-    assert check.problems(["What is the port of Tolm?"], [Page(TOLM.text, TOLM.title)]) == [None]
+    for _ in range(2):
+        assert check.problems(["What is the port of Tolm?"], [Page(TOLM.text, TOLM.title)]) == [None]
+    assert len(asked) == 1
 
 
 def test_a_page_that_cannot_be_read_refuses_with_the_reason() -> None:

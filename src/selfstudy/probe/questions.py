@@ -268,8 +268,6 @@ class Asker:
     ) -> list[list[Completion]]:
         """The proposals of this attempt for each slot: of a slot's chats the next ones in turn."""
         each = self._ask.proposals
-        if all(len(some) == 1 for some in chats):
-            return some_each(self._model, [some[0] for some in chats], sampling, each) if chats else []
         asked = [some[(attempt * each + i) % len(some)] for some in chats for i in range(each)]
         drawn = [one for (one,) in some_each(self._model, asked, sampling)]
         return [drawn[at : at + each] for at in range(0, len(drawn), each)]
@@ -387,7 +385,7 @@ class Asker:
             stream = chunks.over_documents(
                 material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed
             )
-            return DocumentSlots(stream, prompts, by_sentence=ask.check == "page")
+            return DocumentSlots(stream, prompts, self._seed, by_sentence=ask.check == "page")
         if ask.method == "external":
             found = external_lines(ask, self._number, self._round.run, material.topics)
             self._conflicts = found.conflicts

@@ -82,14 +82,18 @@ class QuestionSlots:
 class DocumentSlots:
     """One slot per chunk and repetition."""
 
-    def __init__(self, stream: Iterator[chunks.Chunk], prompts: Prompts, *, by_sentence: bool) -> None:
+    def __init__(
+        self, stream: Iterator[chunks.Chunk], prompts: Prompts, seed: int, *, by_sentence: bool
+    ) -> None:
         """
         Args:
-            by_sentence: each proposal is asked for by one sentence of the chunk, under its title: what a
-                small model asks about a whole page is seldom what the page says.
+            seed: of the order in which sentences are taken.
+            by_sentence: each proposal is asked for by the next sentence of the chunk in that order, under its
+                title: what a small model asks about a whole page is seldom what the page says.
         """
         self._stream = stream
         self._prompts = prompts
+        self._seed = seed
         self._by_sentence = by_sentence
         self._at = 0
 
@@ -104,5 +108,5 @@ class DocumentSlots:
         parts = [chunk.text]
         if self._by_sentence:
             parts = [text.under_title(chunk.title, one) for one in text.sentences(chunk.text)]
-            random.Random(f"{number}:{chunk.document_id}").shuffle(parts)
+            random.Random(f"{self._seed}:{number}:{chunk.document_id}").shuffle(parts)
         return tuple(self._prompts.chat("question_document", document=part) for part in parts)

@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from selfstudy import text
-from selfstudy.judging.forms import has_word, plain_words
+from selfstudy.judging.cues import COMMON
+from selfstudy.judging.forms import has_name, has_word, plain_words
 from selfstudy.judging.grounding import adds, claims, gist, names, strangers, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import LanguageModel, NoLogprobsError, Sampling
 from selfstudy.prompts import Prompts
 
+TOO_LONG = "it is too long"
 STRANGE = "it asks in words that its page does not have"
 OFF_TOPIC = "it does not name what its page is about"
 UNSAID = "it does not say what it asks for"
@@ -37,23 +39,22 @@ ASKING = frozenset(
     called""".split()  # noqa: SIM905
 )
 """Words that ask for something, and need not stand in what answers."""
-
-
 SORTS = frozenset("what which who whom whose".split())  # noqa: SIM905
 """Words that ask for nothing by themselves, as where, when and how many do."""
 REASONS = frozenset("because since due cause caused reason so therefore thus to for".split())  # noqa: SIM905
 """One of them is in the sentence that says why."""
 _PREPOSITIONS = "from|to|in|on|at|by|of|for|with|into"
-_HOW = "how(?: (?:many|much|long|old|far|big|large|high|tall|often|deep|wide))?"
-_OPENING = re.compile(rf"((?:{_PREPOSITIONS}) )?(what|which|who|where|when|why|{_HOW})\b", re.I)
+_OPENING = re.compile(rf"((?:{_PREPOSITIONS}) )?(what|which|who|whom|whose|where|when|why|how)\b", re.I)
 _OPENINGS = ("what", "who", "where", "when", "why", "how")
 _BEFORE = ("", "to ", "in ", "from ", "of ", "on ")
 _LAST = re.compile(rf" (?:{_PREPOSITIONS})(?=\?$)", re.I)
 _NAME = r"(?:the )?[^\W\d_a-z][\w/'’-]*(?: (?:(?:of|and|the|de) )*[^\W\d_a-z][\w/'’-]*)*"
 _SORT = re.compile(
-    rf"W(?:hat|hich) (?P<sort>[a-z ]+) (?:is|was|are|were) (?:an? )?{_NAME}(?P<last> [a-z]+)?\?$"
+    rf"W(?:hat|hich) (?P<sort>[a-z ]+) (?:is|was|are|were) (?:an? )?(?P<name>{_NAME})(?P<last> [a-z]+)?\?$"
 )
 _NO_VERB = re.compile(rf"\b(?:do|does|did) {_NAME}\?$")
+LONGEST = 1000
+"""Characters of a question."""
 WORSE = 3.0
 """Nats by which a question may be less probable than one that begins otherwise.  Of 68 questions of a real
 model (docs/decisions/0014) it refuses 15 of 45 that were judged unusable, and none of 23 usable ones."""
@@ -69,7 +70,7 @@ class Page:
     title: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class PageCheck:
     """Reads pages to questions.
 
@@ -77,11 +78,13 @@ class PageCheck:
         reader: answers out of a page.
         prompts: `read`, `reword` and `question_document` are used.
         tokens: longest answer.
+        scores: whether the reader says how probable a text is; found out at the first question.
     """
 
     reader: LanguageModel
     prompts: Prompts
     tokens: int
+    scores: bool = True
 
     def problems(self, questions: Sequence[str], pages: Sequence[Page]) -> list[str | None]:
         """Why questions[i] is no question that pages[i] answers; None: it is one."""
@@ -99,12 +102,14 @@ class PageCheck:
 
     def _begun_well(self, questions: Sequence[str], found: list[str | None]) -> None:
         """Of a question and the same with another beginning the first must not be much less probable."""
-        todo = [(i, words) for i in _left(found) for words in [questions[i], *_otherwise(questions[i])]]
+        left = _left(found) if self.scores else []
+        todo = [(i, words) for i in left for words in [questions[i], *_otherwise(questions[i])]]
         chat = self.prompts.chat("question_document", document=ANY)
         try:
             scored = self.reader.logprobs([chat] * len(todo), [words for _, words in todo]) if todo else []
         except NoLogprobsError:
-            return  # a server that cannot say
+            self.scores = False  # a server that cannot say
+            return
         best: dict[int, float] = {}
         own: dict[int, float] = {}
         for (i, words), tokens in zip(todo, scored, strict=True):
@@ -148,26 +153,42 @@ def _left(found: Sequence[str | None]) -> list[int]:
 
 def _in_words(question: str, page: Page) -> str | None:
     """What is wrong with a question by its words alone."""
+    if len(question) > LONGEST:
+        return TOO_LONG
     if set(strangers(question, page.text)) - ASKING:
         return STRANGE
-    topic = plain_words(page.title)
-    if topic <= plain_words(page.text) and not topic <= plain_words(question):
+    if not _on_topic(question, page):
         return OFF_TOPIC
     if _NO_VERB.search(question):
         return NO_VERB
     opening = _OPENING.match(question)
     if opening and opening[2].lower() in SORTS and not _asked(question, page):
         return UNSAID
+    # "Which city is Paris?" (and "What colour is Mars?": coarse), and "Which city is Paris in?" if it is one
     sort = _SORT.match(question)
-    # "Which city is Paris?", and "Which city is Paris in?" where the page says that Paris is a city
-    if sort and (not sort["last"] or re.search(rf"\bis an? {re.escape(sort['sort'])}\b", page.text)):
-        return OF_A_SORT
-    return None
+    return (
+        OF_A_SORT
+        if sort and (not sort["last"] or f"{sort['name']} is a {sort['sort']}" in page.text)
+        else None
+    )
+
+
+def _on_topic(question: str, page: Page) -> bool:
+    """Whether a question has a word of the page's title, if the page itself has them all."""
+    title = plain_words(page.title) - COMMON
+    body = plain_words(page.text.removeprefix(f"{page.title}\n"))
+    if not all(has_name(word, body) for word in title):
+        return True  # the name of a file, say
+    among = plain_words(question)
+    return not title or any(has_name(word, among) for word in title)
 
 
 def _asked(question: str, page: Page) -> list[str]:
-    """The words that say what is asked for: neither names, nor the page's topic, nor words that only ask."""
-    topic = plain_words(f"{page.title} {' '.join(names(question))}")
+    """The words that say what is asked for: neither the page's topic nor words that only ask.
+
+    Where the topic is not known, no names.
+    """
+    topic = plain_words(page.title or " ".join(names(question)))
     return [word for word in strangers(question, "") if word not in ASKING and not has_word(word, topic)]
 
 
@@ -184,13 +205,14 @@ def _in_one_sentence(question: str, answer: str, page: Page) -> bool:
 def _otherwise(question: str) -> Iterator[str]:
     """The question with another question word, with another word before it, or without the last one.
 
-    What and which ask for the same; what asks for something else than where, which is no worse for that.
+    What and which ask for the same; what asks for something else than where and when, and is no better for
+    being likelier.
     """
     opening = _OPENING.match(question)
     if opening is None:
         return
     before, word, rest = (opening[1] or "").lower(), opening[2].lower(), question[opening.end() :]
-    same = {"which": {"what"}, "where": {"what"}}.get(word, set()) | {word}
+    same = {word, "what"} if word in ("which", "where", "when") else {word}
     begun = [f"{one}{word}" for one in _BEFORE if one != before]
     for one in begun if before else [one for one in _OPENINGS if one not in same]:
         yield one[0].upper() + one[1:] + rest

@@ -39,8 +39,8 @@ class Ask(Block):
     """Questions drawn per try; the most probable one that is not refused is taken."""
     check: Literal["page", "none"] = "none"
     """page: a question is refused if its page (documents: its chunk; else the best of the library) does not
-    answer it (probe/usable.py); of documents each proposal is made of another sentence.  none: as published;
-    the metrics of methods 1 count every proposal.
+    answer it (probe/usable.py; English); of documents each proposal is made of the next sentence in a drawn
+    order.  none: as published; the metrics of methods 1 count every proposal.
 
     For a real model take `page` with several proposals (decisions/0014).
     """

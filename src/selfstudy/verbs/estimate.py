@@ -20,6 +20,7 @@ from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
+from selfstudy.probe.usable import ANY
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import (
     Ask,
@@ -61,6 +62,8 @@ OF_ITSELF = ("p-true", "claim-likelihood")
 """Scorers that ask the model that answered, not a judge."""
 SENTENCES = 1.5
 """Assumed sentences of an answer."""
+BEGUN = 7
+"""Assumed beginnings that a question is weighed with, its own included."""
 SENTENCE = 30
 """Assumed tokens of a sentence, under the title of its page."""
 
@@ -273,7 +276,7 @@ def _asking(plan: _Plan) -> Iterator[Work]:
 
 
 def _checking(plan: _Plan, ask: Ask, tries: float) -> Iterator[Work]:
-    """Pages that are read twice, and the other wordings: as if one proposal a try were looked at."""
+    """Pages that are read twice, other wordings and beginnings: as if one proposal a try were looked at."""
     if ask.check == "none":
         return
     read = plan.with_document("read", plan.recipe.gather.chunk_tokens, question=QUESTION)
@@ -281,6 +284,8 @@ def _checking(plan: _Plan, ask: Ask, tries: float) -> Iterator[Work]:
     yield Work("probe", "read", 2 * tries, 1, read, length)
     reword = plan.tokens("reword", question=QUESTION)
     yield Work("probe", "question", tries, 1, reword, plan.length("question", ask.max_new_tokens))
+    begun = plan.tokens("question_document", document=ANY)
+    yield Work("probe", "judge", BEGUN * tries, 1, begun, 3)
 
 
 def _answering(plan: _Plan) -> Iterator[Work]:
