@@ -2,8 +2,9 @@
 
 16 questions of countries.jsonl, a greedy answer and 5 samples each, at most 32 tokens, the built-in prompt
 with its demonstrations and the probe's defaults.  All ways end an answer where the prompt's demonstrations
-end and count the tokens of the answers alone.  They take turns, so that whatever else the machine does hits
-all of them alike; what counts is the median of the ratios.
+end and count the tokens of the answers alone.  llama.cpp answers too where xllamacpp is installed
+(llama_cpp.py).  They take turns, so that whatever else the machine does hits all of them alike; what counts
+is the median of the ratios.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 import torch
 
-from on_real.model import COUNTRIES, in_float32
+from on_real import llama_cpp
+from on_real.model import COUNTRIES, in_float32, model
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
@@ -25,7 +27,9 @@ from selfstudy.records import Chat
 QUESTIONS, SAMPLES, NEW = 16, 5, 32
 ALONE = 4
 """Questions of a turn that are asked one by one: they are slow."""
-TURNS = 5
+TURNS = 3
+ROWS = 32
+"""Answers that llama.cpp is asked for at once."""
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::mkldnn", "mkl::_mkl_linear")
 ATTENTION = ("aten::_scaled_dot_product",)
 
@@ -42,6 +46,8 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
             lambda: sum(plain.answer([chat]) for chat in _some(chats, turn))
         ),
     }
+    if llama_cpp.is_here():
+        ways["llama.cpp, 4 bits"] = llama(lm, chats, seeds[0])
     torch.manual_seed(seeds[0])
     lm.generate(chats[:2], Sampling(max_new_tokens=2))
     plain.answer(chats[:1])
@@ -59,6 +65,14 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
         found[name] = {"tokens/s": median(values), "times": times, "each": values}
         print(f"| {name} | {median(values):.1f} | {times:.2f} |")
     return found | {"shares": _shares(lambda: _product(lm, chats, seeds[0]))}
+
+
+def llama(lm: LocalLM, chats: Sequence[Chat], seed: int) -> Callable[[int], tuple[int, float]]:
+    """All answers by llama.cpp; ROWS of them at once, as many threads as the others have."""
+    other = llama_cpp.LlamaCpp(str(model()), threads=torch.get_num_threads(), rows=ROWS)
+    prompts = [lm.render(chat) for chat in chats for _ in range(SAMPLES + 1)]
+    stop = lm._format.stop(chats[0])
+    return lambda turn: _timed(lambda: other.answer(prompts, stop, tokens=NEW, seed=seed + turn))
 
 
 def _chats() -> list[Chat]:
