@@ -1,6 +1,6 @@
 """The whole loop on the real model, as a newcomer would run it: built-in prompts, defaults, documents, a key.
 
-About 40 minutes a seed on 2 cores.
+35 to 57 minutes a seed on 2 cores, as the machine is.
 """
 
 from __future__ import annotations
