@@ -38,18 +38,18 @@ class LlamaCpp:
     def answer(self, prompts: Sequence[str], stop: Sequence[str], *, tokens: int, seed: int) -> int:
         """The tokens of one sampled answer to each prompt."""
 
+        sampling: dict[str, Any] = {
+            "temperature": 1.0,
+            "top_k": 0,
+            "top_p": 1.0,
+            "min_p": 0.0,
+            "repeat_penalty": 1.1,
+        }
+        sampling |= {"stop": list(stop), "cache_prompt": True}
+
         def one(number: int) -> int:
             reply = self._server.handle_completions(
-                {
-                    **{
-                        "prompt": prompts[number],
-                        "max_tokens": tokens,
-                        "stop": list(stop),
-                        "seed": seed + number,
-                    },
-                    **{"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.1},
-                    "cache_prompt": True,
-                }
+                {"prompt": prompts[number], "max_tokens": tokens, "seed": seed + number, **sampling}
             )
             return int(reply["usage"]["completion_tokens"])
 

@@ -166,11 +166,9 @@ def _in_words(question: str, page: Page) -> str | None:
         return UNSAID
     # "Which city is Paris?" (and "What colour is Mars?": coarse), and "Which city is Paris in?" if it is one
     sort = _SORT.match(question)
-    return (
-        OF_A_SORT
-        if sort and (not sort["last"] or f"{sort['name']} is a {sort['sort']}" in page.text)
-        else None
-    )
+    if sort and (not sort["last"] or f"{sort['name']} is a {sort['sort']}" in page.text):
+        return OF_A_SORT
+    return None
 
 
 def _on_topic(question: str, page: Page) -> bool:
