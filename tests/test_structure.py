@@ -342,6 +342,7 @@ WITHOUT_MIRROR = {
     "recipe/": "recipe/test_file.py: blocks are data, and come out of files",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
     "verbs/try_model.py": "smoke/test_in_a_run.py",
+    "verbs/work.py": "verbs/test_estimate.py, against what a run really asks",
     "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
 }
 """Files or folders in which a module needs no test file of its own, and where its tests are."""

@@ -26,9 +26,10 @@ from selfstudy.recipe import (
 from selfstudy.records import Chat, Document
 from selfstudy.run import Run
 from selfstudy.teach.pairs import TAUGHT_SAMPLES
-from selfstudy.verbs.estimate import RIGHT, Work, estimate
+from selfstudy.verbs.estimate import estimate
 from selfstudy.verbs.measuring import Measured, Training
 from selfstudy.verbs.speeds import Speed
+from selfstudy.verbs.work import RIGHT, Work
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
 FACTOR = 2.5

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,19 +18,9 @@ from pydantic import ValidationError
 
 from selfstudy.errors import RecipeError
 from selfstudy.files import plain_yaml, reading
-from selfstudy.recipe import (
-    MEANS_OVER_SAMPLES,
-    MODEL_KEYS,
-    NEED_ENTAILMENT,
-    STDIN,
-    NoNLI,
-    Recipe,
-    RemoteModel,
-    ServerModel,
-)
+from selfstudy.recipe import MODEL_KEYS, Recipe, paths
 from selfstudy.recipe.base import SECRET, Block
-from selfstudy.recipe.models import NAMES_OF_STORES
-from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
+from selfstudy.recipe.conflicts import conflicts
 from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 from selfstudy.records import digest
 from selfstudy.secrets import NOT_SHOWN, names_secret, without_secrets
@@ -54,9 +42,9 @@ def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recip
     if path is not None:
         path = Path(path)
         folder = path.absolute().parent
-        data = _absolute(read_yaml(path), folder)
+        data = paths.absolute(read_yaml(path), folder)
     recipe = make_recipe(data, overrides, str(path) if path is not None else "the recipe")
-    problems = _conflicts(recipe)
+    problems = conflicts(recipe)
     if problems:
         raise _refusal(str(path) if path is not None else "the recipe", problems)
     return recipe
@@ -149,21 +137,6 @@ _LONGEST_KEY = 100
 _DEEPEST = 20
 _MOST_TOLD, _LONGEST_TOLD = 20, 400
 """Problems that are told at once, and the characters of each."""
-_MODEL = (
-    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("path", "model", "weights")),
-    "nli.path",
-    "embedder.path",
-)
-"""Keys that hold a folder, a Hub id or an alias."""
-_PATHS = (
-    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
-    "library",
-    "answer_key",
-    "verify.known_questions",
-    "prompts",
-    "probe.ask.source",
-)
-"""Keys that hold a path (or the alias `atlas`)."""
 
 
 def _refusal(where: str, problems: Sequence[str]) -> RecipeError:
@@ -261,41 +234,6 @@ _PASTED = ("prices", "extra", "args")
 """Keys into which people put by mistake what nobody should read."""
 
 
-def _absolute(value: Any, base: Path, key: str = "") -> Any:
-    """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
-    if isinstance(value, dict):
-        named = key in MODEL_KEYS and _is_name(value)
-        return {
-            name: part
-            if named and name == "model"
-            else _absolute(part, base, f"{key}.{name}" if key else str(name))
-            for name, part in value.items()
-        }
-    if isinstance(value, list):
-        return [_absolute(part, base, key) for part in value]
-    if (
-        not isinstance(value, str)
-        or not value
-        or value in ("atlas", str(STDIN))
-        or key not in (*_MODEL, *_PATHS)
-    ):
-        return value
-    try:
-        path = base / Path(value).expanduser()
-    except RuntimeError as error:  # ~somebody, who has no account here
-        raise RecipeError(
-            f"{key} = {wrong(value)}: {without_keys(str(error))}", "write the folder out"
-        ) from None
-    if key in _MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
-        return value
-    return os.path.normpath(path)
-
-
-def _is_name(block: Mapping[str, Any]) -> bool:
-    """Whether `model` of a model's block is what a server calls it, and no path."""
-    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") in NAMES_OF_STORES
-
-
 def _override(data: dict[str, Any], override: str) -> None:
     """Apply one "a.b=c" to plain data, in place."""
     key, equals, text = override.partition("=")
@@ -310,7 +248,7 @@ def _override(data: dict[str, Any], override: str) -> None:
     except plain_yaml.NotPlainError as error:
         said = without_keys(str(error))
         raise RecipeError(f"{given}: the value is not YAML: {said}") from None
-    value = _absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
+    value = paths.absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):
@@ -342,114 +280,3 @@ def _item(value: Any, part: str) -> Any:
 
 def _is_index(part: str, items: Sequence[Any]) -> bool:
     return part.isdecimal() and len(part) < 10 and int(part) < len(items)
-
-
-def _conflicts(recipe: Recipe) -> list[str]:
-    """Choices that are each allowed but cannot work together, and files that are not there."""
-    problems = []
-    if not recipe.probe.ask:
-        problems.append("probe.ask is empty: name at least one way of finding questions")
-    for number, ask in enumerate(recipe.probe.ask):
-        key = f"probe.ask.{number}"
-        if ask.method == "documents" and recipe.library is None:
-            problems.append(
-                f'{key}.method = "documents" needs a library: set library to a folder of documents'
-            )
-        if ask.method == "external" and ask.source is None:
-            problems.append(
-                f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
-            )
-        if ask.source == STDIN and ask.method != "external":
-            problems.append(f"{key}.source = -: only the method external reads stdin")
-        elif ask.source is not None and ask.source != STDIN and not reading.exists(ask.source):
-            problems.append(f"{key}.source: no file at {ask.source}")
-        if ask.questions and ask.method != "external":
-            problems.append(f"{key}.questions = true: only the method external takes questions from outside")
-    if recipe.probe.adaptive is not None and recipe.probe.scorer not in MEANS_OVER_SAMPLES:
-        problems.append(
-            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
-            f"be {', '.join(MEANS_OVER_SAMPLES)}"
-        )
-    problems += (
-        f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {fewest} or more"
-        for name in recipe.probe.scorers
-        if recipe.probe.samples < (fewest := SCORER_FACTS[name].samples)
-    )
-    problems += _without_logprobs(recipe)
-    problems += _without_entailment(recipe)
-    if recipe.budget.money is not None:
-        problems += _unpriced(recipe, recipe.budget.money)
-    if recipe.teach.known_heldout == 0:
-        problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
-    for name in ("library", "answer_key"):
-        value = getattr(recipe, name)
-        if value not in (None, "atlas") and not reading.exists(Path(value)):
-            problems.append(f"{name}: nothing at {value}")
-    facts = recipe.verify.known_questions
-    if facts is not None and not reading.exists(Path(facts)):
-        problems.append(f"verify.known_questions: nothing at {facts}")
-    for key in _MODEL:
-        block, _, name = key.rpartition(".")
-        value = getattr(attrgetter(block)(recipe), name, None)
-        if value and name == "model" and _is_name(vars(attrgetter(block)(recipe))):
-            continue
-        # a relative one that is not there is a Hub id
-        if value and Path(value).is_absolute() and not reading.exists(Path(value)):
-            problems.append(f"{key}: no model folder at {value}")
-    if recipe.prompts is not None and not (reading.exists(recipe.prompts) and recipe.prompts.is_dir()):
-        problems.append(f"prompts: no folder at {recipe.prompts}")
-    return problems
-
-
-def _without_logprobs(recipe: Recipe) -> Iterator[str]:
-    """Scorers that would fail for every answer."""
-    block = recipe.probe.model or recipe.model
-    for name in recipe.probe.scorers:
-        if SCORER_FACTS[name].words and isinstance(block, RemoteModel | ServerModel):
-            yield (
-                f"probe: the scorer {name} needs the log-probability of each word, which no server gives: "
-                "take passage-likelihood, or a model of type local"
-            )
-            continue
-        if not SCORER_FACTS[name].logprobs:
-            continue
-        if isinstance(block, RemoteModel) and not block.logprobs:
-            yield (
-                f"probe: the scorer {name} needs log-probabilities: set {_of(recipe)}.logprobs = true, if "
-                "the server gives them, or take semantic-entropy-discrete"
-            )
-        elif isinstance(block, ServerModel):
-            yield (
-                f"probe: the scorer {name} needs log-probabilities, which a model of type server gives us "
-                "none of: take semantic-entropy-discrete, or type remote with logprobs = true"
-            )
-
-
-def _without_entailment(recipe: Recipe) -> Iterator[str]:
-    """Scorers that would be another one by their own name."""
-    if not isinstance(recipe.nli, NoNLI):
-        return
-    for name in NEED_ENTAILMENT:
-        if name in recipe.probe.scorers:
-            yield (
-                f"probe: the scorer {name} needs an entailment model, and nli is none (so it is where nli is "
-                f"left out, but for the model atlas): take {INSTEAD[name]}, or name one with nli.path, or "
-                "ask a language model with nli: lm"
-            )
-
-
-def _of(recipe: Recipe) -> str:
-    return "model" if recipe.probe.model is None else "probe.model"
-
-
-def _unpriced(recipe: Recipe, money: float) -> Iterator[str]:
-    """Why a limit in money would not hold."""
-    remote = {key: block for key, block in recipe.language_models.items() if isinstance(block, RemoteModel)}
-    if not remote:
-        yield f"budget.money = {money:g}: no model of the recipe has `prices`"
-    for key, block in remote.items():
-        if block.prices is None:
-            yield f"budget.money = {money:g}: {key} has no `prices`, so that its cost would not count"
-    currencies = sorted({block.prices.currency for block in remote.values() if block.prices is not None})
-    if len(currencies) > 1:
-        yield f"budget.money = {money:g}: prices are in {' and '.join(currencies)}: give all in one"

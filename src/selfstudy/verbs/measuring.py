@@ -1,6 +1,6 @@
 """What does the work of a recipe take on this machine?  Asks, scores and trains a little of what a run does.
 
-How fast the model answers is in speeds.py.  Knows nothing of how much a run asks (estimate.py).
+How fast the model answers is in speeds.py.  Knows nothing of how much a run asks (work.py).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What is measured is as in a run: after a warm-up, in batches, with the recipe's prompts and sampling, and with
 the lengths that answers really have.  A slow model is measured in small batches, a fast one in those of a
 run; what a larger batch takes follows from two parts, per step of a batch and per token.  Knows nothing of
-scoring and training (measuring.py), nor of how much a run asks (estimate.py).
+scoring and training (measuring.py), nor of how much a run asks (work.py).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 To add a scorer: a file here that keeps the contract of base.py; a row in `SCORERS`; in recipe/probe.py its
 name in `ScorerName` and a row in `SCORER_FACTS`: what `adaptive`, the check of recipes and calibration must
-know.  If it asks a language model: how often, in `_judging` of verbs/estimate.py.  A test fails where it
+know.  If it asks a language model: how often, in `_judging` of verbs/work.py.  A test fails where it
 is missing.
 """
 

@@ -1,0 +1,65 @@
+"""Keys of a recipe that hold a path: relative ones are resolved against the file that they stand in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from selfstudy.errors import RecipeError
+from selfstudy.files import reading
+from selfstudy.recipe import MODEL_KEYS, STDIN
+from selfstudy.recipe.models import NAMES_OF_STORES
+from selfstudy.recipe.values import without_keys, wrong
+
+MODEL = (
+    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("path", "model", "weights")),
+    "nli.path",
+    "embedder.path",
+)
+"""Keys that hold a folder, a Hub id or an alias."""
+PATHS = (
+    *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
+    "library",
+    "answer_key",
+    "verify.known_questions",
+    "prompts",
+    "probe.ask.source",
+)
+"""Keys that hold a path (or the alias `atlas`)."""
+
+
+def absolute(value: Any, base: Path, key: str = "") -> Any:
+    """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
+    if isinstance(value, dict):
+        named = key in MODEL_KEYS and is_name(value)
+        return {
+            name: part
+            if named and name == "model"
+            else absolute(part, base, f"{key}.{name}" if key else str(name))
+            for name, part in value.items()
+        }
+    if isinstance(value, list):
+        return [absolute(part, base, key) for part in value]
+    if (
+        not isinstance(value, str)
+        or not value
+        or value in ("atlas", str(STDIN))
+        or key not in (*MODEL, *PATHS)
+    ):
+        return value
+    try:
+        path = base / Path(value).expanduser()
+    except RuntimeError as error:  # ~somebody, who has no account here
+        raise RecipeError(
+            f"{key} = {wrong(value)}: {without_keys(str(error))}", "write the folder out"
+        ) from None
+    if key in MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
+        return value
+    return os.path.normpath(path)
+
+
+def is_name(block: Mapping[str, Any]) -> bool:
+    """Whether `model` of a model's block is what a server calls it, and no path."""
+    return block.get("type") == "remote" or bool(block.get("url")) or block.get("engine") in NAMES_OF_STORES
