@@ -1,7 +1,7 @@
 """Which way of teaching serves?  One probe and gather on the embedded world, then every variant from there.
 
     python benchmarks/teach.py [--seed 0] [--only NAME ...] [--set KEY=VALUE] [--extra KEY=VALUE]
-    python benchmarks/teach.py --real [--seed 0] [--only NAME ...] [--out FILE]
+    python benchmarks/teach.py --real [--seed 0] [--only NAME ...] [--steps 110] [--out FILE]
 
 Prints, per variant, correctness before and after (answers against the key), what was forgotten (known
 questions, reading, natural text and the model's own answers: on_real/drift.py), the hallucination score, and
@@ -69,11 +69,12 @@ def main() -> None:
     parser.add_argument("--extra", action="append", default=[], metavar="KEY=VALUE", help="one more variant")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     parser.add_argument("--real", action="store_true", help="the arms of on_real/teach.py instead")
+    parser.add_argument("--steps", type=int, default=teach.STEPS, help="with --real: of every arm")
     parser.add_argument("--out", type=Path, help="with --real: where figures are kept as they come")
     chosen = parser.parse_args()
     if chosen.real:
         arms = [n for n in teach.ARMS if chosen.only is None or any(o in n for o in chosen.only)]
-        teach.compare(arms, [chosen.seed], chosen.out)
+        teach.compare(arms, [chosen.seed], chosen.out, chosen.steps)
         return
     recipe = Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
     common = [f"seed={chosen.seed}", *chosen.set]
