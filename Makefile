@@ -36,7 +36,7 @@ types: $(DEV)
 
 # Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's.
 unit: $(DEV)
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 audit: | $(AUDIT)/bin/pip-audit
 	$(AUDIT)/bin/python .ci/audit.py

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -73,14 +74,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="with --real: where figures are kept as they come")
     chosen = parser.parse_args()
     if chosen.real:
-        arms = [n for n in teach.ARMS if chosen.only is None or any(o in n for o in chosen.only)]
-        teach.compare(arms, [chosen.seed], chosen.out, chosen.steps)
+        teach.compare(_named(teach.ARMS, chosen.only), [chosen.seed], chosen.out, chosen.steps)
         return
     recipe = Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
     common = [f"seed={chosen.seed}", *chosen.set]
     variants = VARIANTS | ({"extra: " + " ".join(chosen.extra): chosen.extra} if chosen.extra else {})
     if chosen.only is not None:
-        variants = {n: v for n, v in variants.items() if any(o in n for o in chosen.only)}
+        variants = {name: variants[name] for name in _named(variants, chosen.only)}
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch)
         start = folder / f"start-{chosen.seed}"
@@ -113,6 +113,12 @@ def main() -> None:
                 seconds = f"{summary['seconds']['teach']:10.0f}" if arm == "after" else ""
                 print(f"{name if arm == 'before' else '':40}{arm:8}{figures}{seconds}", flush=True)
             print(f"{'':48}promoted: {summary['promoted']}", flush=True)
+
+
+def _named(names: Iterable[str], only: Sequence[str] | None) -> list[str]:
+    """Those that are meant by names, or by parts of names that are no name themselves."""
+    known = list(names)
+    return [n for n in known if only is None or any(n == o if o in known else o in n for o in only)]
 
 
 def _shown(value: float | None) -> str:
