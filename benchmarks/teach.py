@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -118,6 +119,9 @@ def main() -> None:
 def _named(names: Iterable[str], only: Sequence[str] | None) -> list[str]:
     """Those that are meant by names, or by parts of names that are no name themselves."""
     known = list(names)
+    for part in only or ():
+        if not any(part in name for name in known):
+            sys.exit(f"error: no arm has {part!r} in its name\n  -> there are: {'; '.join(known)}")
     return [n for n in known if only is None or any(n == o if o in known else o in n for o in only)]
 
 
