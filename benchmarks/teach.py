@@ -66,7 +66,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", help="names of variants, or parts of them")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="names of variants, or parts of them")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for every variant")
     parser.add_argument("--extra", action="append", default=[], metavar="KEY=VALUE", help="one more variant")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
@@ -74,6 +74,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=teach.STEPS, help="with --real: of every arm")
     parser.add_argument("--out", type=Path, help="with --real: where figures are kept as they come")
     chosen = parser.parse_args()
+    if chosen.out is not None and not chosen.out.absolute().parent.is_dir():
+        parser.error(f"--out: no folder at {chosen.out.absolute().parent}")
+    if chosen.steps < 1:
+        parser.error(f"--steps {chosen.steps}: must be 1 or more")
     if chosen.real:
         teach.compare(_named(teach.ARMS, chosen.only), [chosen.seed], chosen.out, chosen.steps)
         return
@@ -121,7 +125,10 @@ def _named(names: Iterable[str], only: Sequence[str] | None) -> list[str]:
     known = list(names)
     for part in only or ():
         if not any(part in name for name in known):
-            sys.exit(f"error: no arm has {part!r} in its name\n  -> there are: {'; '.join(known)}")
+            print(
+                f"error: no arm has {part!r} in its name\n  -> there are: {'; '.join(known)}", file=sys.stderr
+            )
+            sys.exit(2)
     return [n for n in known if only is None or any(n == o if o in known else o in n for o in only)]
 
 

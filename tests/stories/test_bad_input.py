@@ -68,6 +68,15 @@ def test_a_library_of_nothing_lists_why_and_loads_no_model(tmp_path: Path) -> No
     assert result[2].endswith("False\n"), "torch was imported"
 
 
+@pytest.mark.parametrize("key", ["answer_key", "verify.known_questions"])
+def test_a_bad_file_for_verify_is_found_before_anything_is_asked(key: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("# no JSON\n", encoding="utf-8")
+    message = refusal(cli("demo", "--no-measure", "--run", tmp_path / "run", "--set", f"{key}={bad}"))
+    assert f"{bad}, line 1" in message
+    assert not list((tmp_path / "run").rglob("questions.jsonl"))
+
+
 def test_damaged_weights(tmp_path: Path) -> None:
     model = Path(shutil.copytree(locate(recipe().model.path, "lm")[0], tmp_path / "model"))
     weights = model / "model.safetensors"

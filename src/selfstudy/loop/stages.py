@@ -74,8 +74,8 @@ def probe(resources: Resources, round_: Round) -> None:
     if settle(resources.run).source == "default":
         for other in unused(resources.recipe, resources.recipe.probe.scorer):
             resources.reporter.note(other)
-    # read in any case: an empty library or a bad file is found before hours of probing
-    documents, _ = resources.documents, resources.general_facts
+    # all are read in any case: an empty library or a bad file is found before hours of probing
+    documents, _, _ = resources.documents, resources.general_facts, resources.key
     run_probe(
         round_,
         resources.models(round_, "probe"),
