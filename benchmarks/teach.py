@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -79,13 +78,13 @@ def main() -> None:
     if chosen.steps < 1:
         parser.error(f"--steps {chosen.steps}: must be 1 or more")
     if chosen.real:
-        teach.compare(_named(teach.ARMS, chosen.only), [chosen.seed], chosen.out, chosen.steps)
+        arms = _named(teach.ARMS, chosen.only, parser)
+        teach.compare(arms, [chosen.seed], chosen.out, chosen.steps)
         return
     recipe = Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
     common = [f"seed={chosen.seed}", *chosen.set]
     variants = VARIANTS | ({"extra: " + " ".join(chosen.extra): chosen.extra} if chosen.extra else {})
-    if chosen.only is not None:
-        variants = {name: variants[name] for name in _named(variants, chosen.only)}
+    variants = {name: variants[name] for name in _named(variants, chosen.only, parser)}
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or Path(scratch)
         start = folder / f"start-{chosen.seed}"
@@ -120,15 +119,12 @@ def main() -> None:
             print(f"{'':48}promoted: {summary['promoted']}", flush=True)
 
 
-def _named(names: Iterable[str], only: Sequence[str] | None) -> list[str]:
-    """Those that are meant by names, or by parts of names that are no name themselves."""
+def _named(names: Iterable[str], only: Sequence[str] | None, parser: argparse.ArgumentParser) -> list[str]:
+    """Those that are meant by names, or by parts of names that are no name themselves; None: all."""
     known = list(names)
     for part in only or ():
         if not any(part in name for name in known):
-            print(
-                f"error: no arm has {part!r} in its name\n  -> there are: {'; '.join(known)}", file=sys.stderr
-            )
-            sys.exit(2)
+            parser.error(f"--only: no arm has {part!r} in its name; there are: {'; '.join(known)}")
     return [n for n in known if only is None or any(n == o if o in known else o in n for o in only)]
 
 

@@ -75,7 +75,7 @@ def reward(found: Missing, similarity: float, zeta: float) -> float:
     """(1 - zeta) r + zeta c with r = (rating - 5) / 5; zeta 1 is pure WIM, 0 the rating alone.
 
     Args:
-        similarity: cosine of the answer and what it lacks, in [-1, 1]; 1 where nothing is missing.
+        similarity: cosine of the answer and what it lacks, in [-1, 1]; where nothing is missing c is 1.
         zeta: in [0, 1].
     """
     rating = (found.rating - _MIDDLE) / _MIDDLE
