@@ -83,7 +83,7 @@ LONG_WORDS = [f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(200)]
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.6, 0.8, 0.9]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_texts_about_the_length_at_which_pairs_end_are_compared_exactly(seed: int, threshold: float) -> None:
     rng = random.Random(seed)
     rows: list[list[str]] = []
@@ -146,7 +146,7 @@ one_stem = st.builds(around_one_stem, st.integers(0, 2**32))
 
 
 @given(st.lists(words.map(" ".join), max_size=14) | one_stem, st.sampled_from([0.6, 0.8, 0.9, 1.0]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_short_texts_in_a_crowd_are_found_exactly_too(texts: list[str], threshold: float) -> None:
     one_by_one = near_duplicates(texts, threshold), near_duplicate_groups(texts, threshold)
     with pytest.MonkeyPatch.context() as patch:

@@ -330,7 +330,6 @@ WITHOUT_MIRROR = {
     "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",
     "loop/": "stories/",
     "models/load.py": "every test that loads a model",
-    "models/counting.py": "verbs/test_estimate.py",
     "models/lora.py": "teach/trainers/test_shared.py",
     "models/local/": "models/local/test_lm.py, test_decoding.py: through the model's door",
     "models/remote/": "models/remote/test_lm.py: through the model's door, against a faulty server",

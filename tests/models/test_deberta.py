@@ -70,7 +70,7 @@ def test_the_same_logits_whatever_the_model(settings: dict[str, Any]) -> None:
     assert (logits(model, lengths) - before).abs().max() < 1e-4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=6))
 def test_the_same_logits_whatever_the_lengths(lengths: list[int]) -> None:
     model = make()

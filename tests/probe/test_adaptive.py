@@ -118,7 +118,7 @@ def test_the_shipped_model_says_the_same_in_waves() -> None:
     st.lists(st.floats(0, 1), max_size=12),
     st.floats(0, 1),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_without_error_a_verdict_is_settled_only_if_nothing_can_turn_it(
     seen: list[float], later: list[float], threshold: float
 ) -> None:
@@ -131,7 +131,7 @@ def test_without_error_a_verdict_is_settled_only_if_nothing_can_turn_it(
 
 
 @given(st.integers(0, 8), st.integers(0, 8), st.integers(0, 12), st.floats(0.05, 0.95), st.floats(1e-4, 0.4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_chance_is_the_beta_binomials(
     bad: int, good: int, rest: int, threshold: float, error: float
 ) -> None:

@@ -52,7 +52,7 @@ def test_a_cut_by_hand() -> None:
 
 
 @given(labelled, st.floats(0.05, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_smaller_threshold_reaches_the_wanted_precision(
     pairs: list[tuple[float, bool]], wanted: float
 ) -> None:
@@ -69,7 +69,7 @@ def test_no_smaller_threshold_reaches_the_wanted_precision(
 
 
 @given(labelled)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_map_rises_and_keeps_the_share_of_the_unknown(pairs: list[tuple[float, bool]]) -> None:
     values, unknown = arrays(pairs)
     knots = list(zip(*c.isotonic(values, unknown), strict=True))

@@ -12,6 +12,7 @@ from selfstudy.models.base import NoLogprobsError
 from selfstudy.probe.questions import Asker, Material
 from selfstudy.probe.usable import (
     ELSEWHERE,
+    NAMELESS,
     NO_ANSWER,
     NO_VERB,
     NOT_READ,
@@ -103,6 +104,11 @@ def test_only_a_question_that_its_page_answers_twice_alike_is_asked(tmp_path: Pa
 def test_why_a_question_is_refused(question: str, why: str | None) -> None:
     check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
     assert check.problems([question], [Page(TOLM.text, TOLM.title)]) == [why]
+
+
+def test_a_question_about_nothing_that_it_names() -> None:
+    check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
+    assert check.problems(["What port is this?"], [Page(TOLM.text)]) == [NAMELESS]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def flip(data: bytes, at: int) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from([cut, flip]), st.floats(0, 1, exclude_max=True))
 def test_a_torn_or_damaged_file_is_made_again(
     tmp_path_factory: pytest.TempPathFactory, harm: Any, where: float
@@ -153,7 +153,7 @@ def test_l1_and_nearest_by_hand() -> None:
     assert vocabulary.nearest(rows, vocabulary.square_norms(rows), point, 2).tolist() == [[3, 0]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(10, 400), st.integers(2, 40), st.integers(1, 6))
 def test_nearest_is_exact_with_ties_by_index(seed: int, count: int, dimension: int, several: int) -> None:
     rng = np.random.default_rng(seed)

@@ -83,6 +83,18 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("teach.lora.target_modules=[1]", "teach.lora.target_modules"),
         ("probe.samples=0", "probe.samples = 0: the scorer selfcheck-nli needs 1 or more"),
         ("probe={samples: 1, scorer: p-true, compare: [semantic-entropy]}", "semantic-entropy needs 2"),
+        ("probe.ask=[{method: documents, count: 3, source: .}]", "the method documents reads none"),
+        (
+            "probe.ask=[{method: external, count: 3, source: -}, {method: external, count: 3, source: -}]",
+            "probe.ask.1.source = -: stdin can be read once",
+        ),
+        ("probe.ask.0.count=99999999", "probe.ask.0.count = 99999999: must be less than or equal to"),
+        ("probe.adaptive={first: 11}", "probe.adaptive.first = 11: that is more than probe.samples = 10"),
+        ("library=''", 'library = "": is empty'),
+        ("answer_key=' '", 'answer_key = " ": is empty'),
+        ("model=atlas", 'model = "atlas": must be a block of key: value lines'),
+        ("model={type: remote, model: x, path: y}", "model.path: unknown key; known here: type, model"),
+        ("model.path=tiny.gguf", "model.path: no model file at"),
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
     ],
 )
@@ -158,6 +170,14 @@ def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_dire
     aliases = load_recipe(path, ["model.path=atlas", "library=atlas", "answer_key=atlas"])
     assert isinstance(aliases.model, LocalModel)
     assert (aliases.model.path, aliases.library, aliases.answer_key) == ("atlas", "atlas", "atlas")
+
+
+def test_the_folder_above_a_link_is_that_of_its_target(tmp_path: Path) -> None:
+    (tmp_path / "far" / "inside").mkdir(parents=True)
+    (tmp_path / "far" / "docs").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "inside")
+    path = write(tmp_path, "library: link/../docs\n")
+    assert load_recipe(path).library == str(tmp_path / "far" / "docs")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +257,7 @@ plain = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.dictionaries(st.sampled_from([*Recipe.model_fields, "ask", "x", ""]), plain, max_size=4))
 def test_whatever_the_data_the_answer_is_a_recipe_or_a_readable_refusal(data: dict[str, object]) -> None:
     with suppress(RecipeError):  # and nothing else

@@ -45,7 +45,7 @@ def test_a_run_of_version_0_1_0_is_refused_clearly(place: Path, recipe: Recipe) 
         assert "answering" not in str(caught.value), "it is no recipe to be fixed"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cut=st.integers(min_value=0, max_value=2000),
     junk=st.sampled_from([b"", b"{", b"\x00" * 40, b"{oops\n", b'"\n'[:1]]),

@@ -115,7 +115,8 @@ def test_code_in_settings_is_refused_wherever_a_model_is_loaded(
             attempt()
         assert name in caught.value.what
         assert caught.value.hint
-    assert tokenizer_of(LocalModel(path=str(lm))) is None
+    with pytest.raises(ModelError):
+        tokenizer_of(LocalModel(path=str(lm)))
     assert not mark.exists()
 
 

@@ -69,7 +69,6 @@ wrong = st.sampled_from(["1", {}, 10**30, [], [None], [True] * 3, [-7], [10**30]
 """No labels of one to eight questions."""
 CASES = settings(
     max_examples=50,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -201,9 +201,8 @@ def test_a_server_without_the_model(tmp_path: Path, listing: str, block: str) ->
 def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "m.gguf"
     recipe = written(tmp_path, "model: {type: server, engine: llama-cpp, model: m.gguf}\nlibrary: atlas\n")
-    found = [one for one in examine(tmp_path, recipe) if one.name == "model" and "m.gguf" in one.found]
-    assert [one.state for one in found] == ["fail"]
-    assert ".gguf" in found[0].fix
+    found = findings(recipe, tmp_path)["recipe"]
+    assert (found.state, "model.model: no model file at m.gguf" in found.found) == ("fail", True)
     file.write_bytes(b"GGUF")
     assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
 
@@ -225,3 +224,17 @@ def test_a_library_without_files(tmp_path: Path) -> None:
     assert findings(recipe, tmp_path)["library"].state == "fail"
     (tmp_path / "docs" / "a.md").write_text("# Fiji")
     assert findings(recipe, tmp_path)["library"].found.startswith("1 files")
+
+
+def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:
+    (tmp_path / "asked.txt").write_text("Who built Tolm?\n")
+    (tmp_path / "key.jsonl").write_text('{"question": "Who built Tolm?", "answer": "Ann"}\n')
+    (tmp_path / "facts.jsonl").write_text('{"question": "What is water?"}\n')
+    recipe = tmp_path / "my.yaml"
+    recipe.write_text(
+        "probe: {ask: [{method: external, count: 1, source: asked.txt, questions: true}]}\n"
+        "answer_key: key.jsonl\nverify: {known_questions: facts.jsonl}\n"
+    )
+    found = findings(recipe, tmp_path)
+    assert [found[name].state for name in ("ask.source", "answer_key", "known facts")] == ["ok", "ok", "fail"]
+    assert "line 1" in found["known facts"].found

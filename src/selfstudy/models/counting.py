@@ -16,7 +16,11 @@ from selfstudy.text import estimate_tokens
 
 
 def tokenizer_of(block: ModelBlock) -> Any:
-    """The tokenizer of the weights behind a block; None where they are a server's own."""
+    """The tokenizer of the weights behind a block; None where they are a server's own.
+
+    Raises:
+        ModelError: a local model is not there, or cannot be read.
+    """
     weights = weights_of(block)
     if weights is None or _has_none(Path(weights.path)):
         return None
@@ -28,8 +32,10 @@ def tokenizer_of(block: ModelBlock) -> Any:
             return pretrained.read_tokenizer(
                 pretrained.source(weights.path, path, is_folder, weights.revision, weights.trust_remote_code)
             )
-    except ModelError:  # no such folder or id here: a server may know it
-        return None
+    except ModelError:
+        if block is weights:
+            raise
+        return None  # no such folder or id here: the server may know it
 
 
 def _has_none(folder: Path) -> bool:

@@ -24,6 +24,7 @@ from selfstudy.prompts import Prompts
 TOO_LONG = "it is too long"
 STRANGE = "it asks in words that its page does not have"
 OFF_TOPIC = "it does not name what its page is about"
+NAMELESS = "it points to something that it does not name"
 UNSAID = "it does not say what it asks for"
 NO_VERB = "it has no verb"
 OF_A_SORT = "it asks which of a sort a name is"
@@ -41,6 +42,8 @@ ASKING = frozenset(
 """Words that ask for something, and need not stand in what answers."""
 SORTS = frozenset("what which who whom whose".split())  # noqa: SIM905
 """Words that ask for nothing by themselves, as where, when and how many do."""
+POINTING = frozenset("this these those it its he his him she her they their them".split())  # noqa: SIM905
+"""Words for what was named before, which in a question alone is nothing."""
 REASONS = frozenset("because since due cause caused reason so therefore thus to for".split())  # noqa: SIM905
 """One of them is in the sentence that says why."""
 _PREPOSITIONS = "from|to|in|on|at|by|of|for|with|into"
@@ -159,6 +162,8 @@ def _in_words(question: str, page: Page) -> str | None:
         return STRANGE
     if not _on_topic(question, page):
         return OFF_TOPIC
+    if not names(question) and not POINTING.isdisjoint(plain_words(question)):
+        return NAMELESS
     if _NO_VERB.search(question):
         return NO_VERB
     opening = _OPENING.match(question)

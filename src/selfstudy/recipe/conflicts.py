@@ -37,6 +37,10 @@ def conflicts(recipe: Recipe) -> list[str]:
             )
         if ask.source == STDIN and ask.method != "external":
             problems.append(f"{key}.source = -: only the method external reads stdin")
+        elif ask.source == STDIN and STDIN in [other.source for other in recipe.probe.ask[:number]]:
+            problems.append(f"{key}.source = -: stdin can be read once, and an earlier one reads it")
+        elif ask.source is not None and ask.method not in ("external", "oracle"):
+            problems.append(f"{key}.source: the method {ask.method} reads none; external and oracle do")
         elif ask.source is not None and ask.source != STDIN and not reading.exists(ask.source):
             problems.append(f"{key}.source: no file at {ask.source}")
         if ask.questions and ask.method != "external":
@@ -45,6 +49,11 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems.append(
             f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
+        )
+    elif recipe.probe.adaptive is not None and recipe.probe.adaptive.first > recipe.probe.samples:
+        problems.append(
+            f"probe.adaptive.first = {recipe.probe.adaptive.first}: that is more than probe.samples = "
+            f"{recipe.probe.samples}, so that nothing would ever stop early"
         )
     problems += (
         f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {fewest} or more"
@@ -69,9 +78,13 @@ def conflicts(recipe: Recipe) -> list[str]:
         value = getattr(attrgetter(block)(recipe), name, None)
         if value and name == "model" and paths.is_name(vars(attrgetter(block)(recipe))):
             continue
-        # a relative one that is not there is a Hub id
-        if value and Path(value).is_absolute() and not reading.exists(Path(value)):
+        # a relative one that is not there is a Hub id, which no file is
+        if not value or reading.exists(Path(value)):
+            continue
+        if Path(value).is_absolute():
             problems.append(f"{key}: no model folder at {value}")
+        elif value.lower().endswith(".gguf"):
+            problems.append(f"{key}: no model file at {value}")
     if recipe.prompts is not None and not (reading.exists(recipe.prompts) and recipe.prompts.is_dir()):
         problems.append(f"prompts: no folder at {recipe.prompts}")
     return problems

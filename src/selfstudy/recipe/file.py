@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -61,13 +61,15 @@ def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     """A checked Recipe from plain data; `where` is what error messages call it. Looks at no files."""
     if broken := list(islice(unreadable(data), _MOST_TOLD + 1)):
         raise _refusal(where, broken)
-    problems = list(islice(_unknown_keys(data, Recipe), _MOST_TOLD + 1))
+    problems = list(islice(chain(_unknown_keys(data, Recipe), _empty(data)), _MOST_TOLD + 1))
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
         wrong = (e for e in error.errors() if e["type"] != "extra_forbidden")
         problems += [_readable(e, data) for e in islice(wrong, _MOST_TOLD + 1)]
         raise _refusal(where, problems) from None
+    if problems:
+        raise _refusal(where, problems)
     return recipe
 
 
@@ -188,6 +190,13 @@ def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "")
                 yield from _unknown_keys(part, kind, at)
 
 
+def _empty(data: Mapping[Any, Any]) -> Iterator[str]:
+    """Texts without a letter: as a path they would be the working directory."""
+    for key, value in leaves(data):
+        if isinstance(value, str) and not value.strip() and not any(part in key for part in _FREE):
+            yield f"{key} = {wrong(value)}: is empty: give a value, or leave the key out"
+
+
 def _tag(block: type[Block]) -> object:
     """The `type` by which a union knows this block, None if it has none."""
     return block.model_fields["type"].default if "type" in block.model_fields else None
@@ -199,9 +208,10 @@ def _nearest(name: str, block: type[Block], prefix: str) -> str:
     beside = difflib.get_close_matches(name, block.model_fields, n=1, cutoff=0.6)
     if beside:
         return f"; did you mean {prefix}{beside[0]}?"
-    everywhere = {key.rpartition(".")[2]: key for key in reversed(list(_known_keys(Recipe)))}
+    known = list(_known_keys(Recipe))
+    everywhere = {key.rpartition(".")[2]: key for key in reversed(known)}
     elsewhere = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.8)
-    if elsewhere:
+    if elsewhere and prefix + name not in known:  # else it is one of a block of another type
         return f"; did you mean {everywhere[elsewhere[0]]}?"
     return f"; known here: {', '.join(block.model_fields)}"
 
@@ -220,7 +230,7 @@ def _readable(error: Any, data: Any) -> str:
     name = ".".join(key) or "the recipe"
     if error["type"] == "missing":
         return f"{name}: missing"
-    if error["type"] == "model_type":
+    if error["type"] in ("model_type", "model_attributes_type"):
         return f"{name} = {wrong(error['input'])}: must be a block of key: value lines"
     if error["type"] == "union_tag_invalid":
         return f"{name}.type = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
@@ -230,6 +240,8 @@ def _readable(error: Any, data: Any) -> str:
 
 
 _MISTAKEN = (".api_key_env", ".api_key_file", ".base_url", ".url")
+_FREE = (".extra.", ".args.")
+"""Blocks whose values are a server's own."""
 _PASTED = ("prices", "extra", "args")
 """Keys into which people put by mistake what nobody should read."""
 

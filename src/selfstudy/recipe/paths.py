@@ -44,7 +44,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         return [absolute(part, base, key) for part in value]
     if (
         not isinstance(value, str)
-        or not value
+        or not value.strip()
         or value in ("atlas", str(STDIN))
         or key not in (*MODEL, *PATHS)
     ):
@@ -57,7 +57,8 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         ) from None
     if key in MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
         return value
-    return os.path.normpath(path)
+    plain = os.path.normpath(path)  # which takes `link/..` for the link's own folder
+    return plain if os.path.realpath(plain) == os.path.realpath(path) else os.path.realpath(path)
 
 
 def is_name(block: Mapping[str, Any]) -> bool:

@@ -11,8 +11,9 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata, resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -219,6 +220,32 @@ def _recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
     yield from _threshold(recipe)
     if recipe.library is not None:
         yield _library(recipe.library, follow_links=recipe.gather.follow_links)
+    yield from _questions(recipe)
+
+
+def _questions(recipe: Recipe) -> Iterator[Finding]:
+    """The files that hold questions, or answers to them."""
+    from selfstudy.judging.answer_key import load_answer_key
+    from selfstudy.probe.external import source_lines
+    from selfstudy.recipe import STDIN
+    from selfstudy.verify.general import general_facts
+
+    asked = [ask for ask in recipe.probe.ask if ask.method == "external" and ask.source not in (None, STDIN)]
+    facts = recipe.verify.known_questions
+    reads: list[tuple[str, str, Callable[[], object]]] = [
+        ("ask.source", str(ask.source), partial(source_lines, ask)) for ask in asked
+    ]
+    if recipe.answer_key is not None:
+        reads.append(("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key)))
+    if facts is not None:
+        reads.append(("known facts", facts, partial(general_facts, facts)))
+    for name, place, read in reads:
+        try:
+            read()
+        except SelfstudyError as error:
+            yield Finding("fail", name, error.what, error.hint)
+        else:
+            yield Finding("ok", name, f"{place} can be read")
 
 
 def _entailment(recipe: Recipe) -> Iterator[Finding]:

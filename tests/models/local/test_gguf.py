@@ -50,6 +50,11 @@ def test_what_a_file_holds_is_told_by_its_header(tmp_path: Path) -> None:
     assert not gguf.is_gguf(tmp_path / "no file")
 
 
+def test_a_vocabulary_alone_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no weights"):
+        gguf.stored(write(tmp_path, header(SETTINGS, [])))
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -177,7 +177,7 @@ def structures(draw: st.DrawFn) -> tuple[list[list[str]], list[list[float]], Any
     return texts, logprobs, holds
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(structures())
 def test_semantic_entropy_is_what_a_plain_derivation_gives(
     structure: tuple[list[list[str]], list[list[float]], Any],

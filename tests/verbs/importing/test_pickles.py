@@ -205,7 +205,7 @@ def test_a_memo_of_billions_takes_no_memory(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damage_is_an_error_or_other_plain_data(tmp_path_factory: Any, data: st.DataObject) -> None:
     whole = pickle.dumps({"a": [np.arange(3), np.float64(1)], "b": "text"})

@@ -114,9 +114,12 @@ def stored(file: Path) -> Stored:
     """What the weights in a file hold, by its header.
 
     Raises:
-        ModelError: it is damaged, of a version that is not read, or says what no model has.
+        ModelError: it is damaged, of a version that is not read, says what no model has, or holds none.
     """
-    return _read(file).stored
+    held = _read(file).stored
+    if not held.tensors:
+        raise ModelError(f"{file} holds no weights", "a vocabulary alone is no model: name another file")
+    return held
 
 
 def has_template(file: Path) -> bool:

@@ -1,0 +1,26 @@
+"""Tokens are counted by the tokenizer of the weights; what is not there is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfstudy.errors import ModelError
+from selfstudy.models.counting import chat_counter, text_counter
+from selfstudy.recipe import LocalModel, ServerModel
+
+
+def test_a_local_model_that_is_not_there_has_no_count(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model folder"):
+        text_counter(LocalModel(path=str(tmp_path / "nothing")))
+    with pytest.raises(ModelError, match="no model folder"):
+        chat_counter(LocalModel(path="./nothing"))
+
+
+def test_what_a_server_knows_alone_is_estimated() -> None:
+    assert text_counter(ServerModel(engine="vllm", model="./nothing"))("three short words") > 0
+
+
+def test_text_is_counted_as_the_tokenizer_does(tiny_llama: Path) -> None:
+    assert text_counter(LocalModel(path=str(tiny_llama)))("Paris") < len("Paris") + 1
