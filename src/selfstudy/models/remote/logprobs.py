@@ -23,9 +23,6 @@ _HINT = (
     "(selfcheck-nli and agreement need no log-probabilities)"
 )
 
-_NOT_OFFERED = (401, 403, 404)
-"""What servers and what stands before them say to a path that they do not offer."""
-
 
 class TextLogprobs:
     """Scores texts as answers to chats, on one server."""
@@ -64,7 +61,7 @@ class TextLogprobs:
             }
             values = await self._retries.call("/completions", body, _echoed)
         except ModelError as error:
-            if not any(f"HTTP {status}" in error.what for status in _NOT_OFFERED):
+            if "HTTP 404" not in error.what:
                 raise
             raise self._cannot(error.what) from None
         except Trouble as trouble:
