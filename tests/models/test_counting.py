@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from selfstudy.errors import ModelError
 from selfstudy.models.counting import chat_counter, text_counter
 from selfstudy.recipe import LocalModel, ServerModel
+from selfstudy.text import estimate_tokens
 
 
 def test_a_local_model_that_is_not_there_has_no_count(tmp_path: Path) -> None:
@@ -18,9 +20,18 @@ def test_a_local_model_that_is_not_there_has_no_count(tmp_path: Path) -> None:
         chat_counter(LocalModel(path="./nothing"))
 
 
+def test_a_folder_that_is_no_model_has_no_count_either(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        text_counter(LocalModel(path=str(tmp_path)))
+    with pytest.raises(ModelError, match="no model folder"):
+        text_counter(ServerModel(engine="vllm", model="x", weights="./nothing"))
+
+
 def test_what_a_server_knows_alone_is_estimated() -> None:
     assert text_counter(ServerModel(engine="vllm", model="./nothing"))("three short words") > 0
 
 
 def test_text_is_counted_as_the_tokenizer_does(tiny_llama: Path) -> None:
-    assert text_counter(LocalModel(path=str(tiny_llama)))("Paris") < len("Paris") + 1
+    text = "The Danube flows through Vienna, Budapest and Belgrade."
+    tokens = AutoTokenizer.from_pretrained(tiny_llama)(text, add_special_tokens=False)["input_ids"]
+    assert text_counter(LocalModel(path=str(tiny_llama)))(text) == len(tokens) != estimate_tokens(text)

@@ -108,7 +108,9 @@ def test_why_a_question_is_refused(question: str, why: str | None) -> None:
 
 def test_a_question_about_nothing_that_it_names() -> None:
     check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
-    assert check.problems(["What port is this?"], [Page(TOLM.text)]) == [NAMELESS]
+    pages = [Page(TOLM.text)] * 3
+    asked = ["What port is this?", "When Tolm was built, whose was it?", "What was built in 1204?"]
+    assert [found == NAMELESS for found in check.problems(asked, pages)] == [True, False, False]
 
 
 @pytest.mark.parametrize(

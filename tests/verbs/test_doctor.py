@@ -202,7 +202,7 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
     file = tmp_path / "m.gguf"
     recipe = written(tmp_path, "model: {type: server, engine: llama-cpp, model: m.gguf}\nlibrary: atlas\n")
     found = findings(recipe, tmp_path)["recipe"]
-    assert (found.state, "model.model: no model file at m.gguf" in found.found) == ("fail", True)
+    assert (found.state, f"model.model: no model file at {file}" in found.found) == ("fail", True)
     file.write_bytes(b"GGUF")
     assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
 
@@ -236,5 +236,9 @@ def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:
         "answer_key: key.jsonl\nverify: {known_questions: facts.jsonl}\n"
     )
     found = findings(recipe, tmp_path)
-    assert [found[name].state for name in ("ask.source", "answer_key", "known facts")] == ["ok", "ok", "fail"]
-    assert "line 1" in found["known facts"].found
+    assert [found[name].state for name in ("probe.ask.0.source", "answer_key", "verify.known_questions")] == [
+        "ok",
+        "ok",
+        "fail",
+    ]
+    assert "line 1" in found["verify.known_questions"].found

@@ -10,30 +10,32 @@ from selfstudy.errors import ModelError
 from selfstudy.files import reading
 from selfstudy.models.content import Content, of_tokenizer
 from selfstudy.models.local.panics import panics_as_errors
-from selfstudy.recipe import ModelBlock, name_of, weights_of
+from selfstudy.recipe import ModelBlock, ServerModel, name_of, weights_of
 from selfstudy.records import Chat, without_demonstrations
 from selfstudy.text import estimate_tokens
 
 
 def tokenizer_of(block: ModelBlock) -> Any:
-    """The tokenizer of the weights behind a block; None where they are a server's own.
+    """The tokenizer of the weights behind a block; None where they are a server's own, or have none.
 
     Raises:
-        ModelError: a local model is not there, or cannot be read.
+        ModelError: weights in this process are not there, or cannot be read.
     """
     weights = weights_of(block)
-    if weights is None or _has_none(Path(weights.path)):
+    if weights is None:
         return None
     from selfstudy.models.local import loading, pretrained
 
     try:
         path, is_folder = loading.locate(weights.path, "lm")
+        if _has_none(Path(path)):
+            return None
         with loading.explained(weights.path, is_folder):
             return pretrained.read_tokenizer(
                 pretrained.source(weights.path, path, is_folder, weights.revision, weights.trust_remote_code)
             )
     except ModelError:
-        if block is weights:
+        if block is weights or (isinstance(block, ServerModel) and block.weights is not None):
             raise
         return None  # no such folder or id here: the server may know it
 
@@ -45,7 +47,11 @@ def _has_none(folder: Path) -> bool:
 
 
 def text_counter(block: ModelBlock) -> Callable[[str], int]:
-    """Counts the tokens of a text, as content."""
+    """Counts the tokens of a text, as content.
+
+    Raises:
+        ModelError: as `tokenizer_of`.
+    """
     tokenizer = tokenizer_of(block)
     if tokenizer is None:
         return estimate_tokens
@@ -74,7 +80,11 @@ def _content(tokenizer: Any) -> Content:
 
 
 def chat_counter(block: ModelBlock) -> Callable[[Chat], int]:
-    """Counts the tokens of a chat, as its template renders it for an answer."""
+    """Counts the tokens of a chat, as its template renders it for an answer.
+
+    Raises:
+        ModelError: as `tokenizer_of`.
+    """
     from selfstudy.models.local.chat_format import ChatFormat, style_of
 
     tokenizer, weights = tokenizer_of(block), weights_of(block)

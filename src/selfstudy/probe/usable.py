@@ -42,8 +42,6 @@ ASKING = frozenset(
 """Words that ask for something, and need not stand in what answers."""
 SORTS = frozenset("what which who whom whose".split())  # noqa: SIM905
 """Words that ask for nothing by themselves, as where, when and how many do."""
-POINTING = frozenset("this these those it its he his him she her they their them".split())  # noqa: SIM905
-"""Words for what was named before, which in a question alone is nothing."""
 REASONS = frozenset("because since due cause caused reason so therefore thus to for".split())  # noqa: SIM905
 """One of them is in the sentence that says why."""
 _PREPOSITIONS = "from|to|in|on|at|by|of|for|with|into"
@@ -55,6 +53,7 @@ _NAME = r"(?:the )?[^\W\d_a-z][\w/'’-]*(?: (?:(?:of|and|the|de) )*[^\W\d_a-z][
 _SORT = re.compile(
     rf"W(?:hat|hich) (?P<sort>[a-z ]+) (?:is|was|are|were) (?:an? )?(?P<name>{_NAME})(?P<last> [a-z]+)?\?$"
 )
+_POINTS = re.compile(r"\b(?:is|are|was|were) (?:this|that|these|those|it|he|she|they)\W*$", re.I)
 _NO_VERB = re.compile(rf"\b(?:do|does|did) {_NAME}\?$")
 LONGEST = 1000
 """Characters of a question."""
@@ -162,7 +161,7 @@ def _in_words(question: str, page: Page) -> str | None:
         return STRANGE
     if not _on_topic(question, page):
         return OFF_TOPIC
-    if not names(question) and not POINTING.isdisjoint(plain_words(question)):
+    if _POINTS.search(question) and not names(question):
         return NAMELESS
     if _NO_VERB.search(question):
         return NO_VERB

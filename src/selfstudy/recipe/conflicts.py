@@ -22,72 +22,81 @@ from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
 
 def conflicts(recipe: Recipe) -> list[str]:
     """Choices that are each allowed but cannot work together, and files that are not there."""
-    problems = []
-    if not recipe.probe.ask:
-        problems.append("probe.ask is empty: name at least one way of finding questions")
-    for number, ask in enumerate(recipe.probe.ask):
-        key = f"probe.ask.{number}"
-        if ask.method == "documents" and recipe.library is None:
-            problems.append(
-                f'{key}.method = "documents" needs a library: set library to a folder of documents'
-            )
-        if ask.method == "external" and ask.source is None:
-            problems.append(
-                f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
-            )
-        if ask.source == STDIN and ask.method != "external":
-            problems.append(f"{key}.source = -: only the method external reads stdin")
-        elif ask.source == STDIN and STDIN in [other.source for other in recipe.probe.ask[:number]]:
-            problems.append(f"{key}.source = -: stdin can be read once, and an earlier one reads it")
-        elif ask.source is not None and ask.method not in ("external", "oracle"):
-            problems.append(f"{key}.source: the method {ask.method} reads none; external and oracle do")
-        elif ask.source is not None and ask.source != STDIN and not reading.exists(ask.source):
-            problems.append(f"{key}.source: no file at {ask.source}")
-        if ask.questions and ask.method != "external":
-            problems.append(f"{key}.questions = true: only the method external takes questions from outside")
-    if recipe.probe.adaptive is not None and recipe.probe.scorer not in MEANS_OVER_SAMPLES:
-        problems.append(
-            f"probe.adaptive: the scorer {recipe.probe.scorer} needs all samples at once; probe.scorer can "
-            f"be {', '.join(MEANS_OVER_SAMPLES)}"
-        )
-    elif recipe.probe.adaptive is not None and recipe.probe.adaptive.first > recipe.probe.samples:
-        problems.append(
-            f"probe.adaptive.first = {recipe.probe.adaptive.first}: that is more than probe.samples = "
-            f"{recipe.probe.samples}, so that nothing would ever stop early"
-        )
-    problems += (
-        f"probe.samples = {recipe.probe.samples}: the scorer {name} needs {fewest} or more"
-        for name in recipe.probe.scorers
-        if recipe.probe.samples < (fewest := SCORER_FACTS[name].samples)
-    )
+    problems = [] if recipe.probe.ask else ["probe.ask is empty: name at least one way of finding questions"]
+    problems += _of_asks(recipe)
+    problems += _of_sampling(recipe)
     problems += _without_logprobs(recipe)
     problems += _without_entailment(recipe)
     if recipe.budget.money is not None:
         problems += _unpriced(recipe, recipe.budget.money)
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
+    problems += _not_there(recipe)
+    return problems
+
+
+def _of_asks(recipe: Recipe) -> Iterator[str]:
+    """What a way of finding questions needs, and what it cannot use."""
+    for number, ask in enumerate(recipe.probe.ask):
+        key = f"probe.ask.{number}"
+        if ask.method == "documents" and recipe.library is None:
+            yield f'{key}.method = "documents" needs a library: set library to a folder of documents'
+        if ask.method == "external" and ask.source is None:
+            yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
+        if ask.source == STDIN and ask.method != "external":
+            yield f"{key}.source = -: only the method external reads stdin"
+        elif ask.source == STDIN and STDIN in [other.source for other in recipe.probe.ask[:number]]:
+            yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
+        elif ask.source is not None and ask.method not in ("external", "oracle"):
+            yield f"{key}.source: the method {ask.method} reads no source; leave it out"
+        elif ask.source not in (None, STDIN) and not reading.exists(ask.source):
+            yield f"{key}.source: no file at {ask.source}"
+        if ask.questions and ask.method != "external":
+            yield f"{key}.questions = true: only the method external takes questions from outside"
+
+
+def _of_sampling(recipe: Recipe) -> Iterator[str]:
+    """Scorers against how many samples there are, and when."""
+    probe = recipe.probe
+    if probe.adaptive is not None and probe.scorer not in MEANS_OVER_SAMPLES:
+        yield (
+            f"probe.adaptive: the scorer {probe.scorer} needs all samples at once; probe.scorer can "
+            f"be {', '.join(MEANS_OVER_SAMPLES)}"
+        )
+    elif (
+        probe.adaptive is not None
+        and "first" in probe.adaptive.model_fields_set
+        and probe.adaptive.first >= probe.samples
+    ):
+        yield (
+            f"probe.adaptive.first = {probe.adaptive.first}: probe.samples = {probe.samples}, so that "
+            "nothing would ever stop early: set it lower, or leave adaptive out"
+        )
+    for name in probe.scorers:
+        if probe.samples < (fewest := SCORER_FACTS[name].samples):
+            yield f"probe.samples = {probe.samples}: the scorer {name} needs {fewest} or more"
+
+
+def _not_there(recipe: Recipe) -> Iterator[str]:
+    """Files and folders that a recipe names, and that are missing."""
     for name in ("library", "answer_key"):
         value = getattr(recipe, name)
         if value not in (None, "atlas") and not reading.exists(Path(value)):
-            problems.append(f"{name}: nothing at {value}")
+            yield f"{name}: nothing at {value}"
     facts = recipe.verify.known_questions
     if facts is not None and not reading.exists(Path(facts)):
-        problems.append(f"verify.known_questions: nothing at {facts}")
+        yield f"verify.known_questions: nothing at {facts}"
     for key in paths.MODEL:
         block, _, name = key.rpartition(".")
         value = getattr(attrgetter(block)(recipe), name, None)
         if value and name == "model" and paths.is_name(vars(attrgetter(block)(recipe))):
             continue
-        # a relative one that is not there is a Hub id, which no file is
-        if not value or reading.exists(Path(value)):
-            continue
-        if Path(value).is_absolute():
-            problems.append(f"{key}: no model folder at {value}")
-        elif value.lower().endswith(".gguf"):
-            problems.append(f"{key}: no model file at {value}")
+        # a relative one that is not there is a Hub id
+        if value and Path(value).is_absolute() and not reading.exists(Path(value)):
+            kind = "file" if value.lower().endswith(".gguf") else "folder"
+            yield f"{key}: no model {kind} at {value}"
     if recipe.prompts is not None and not (reading.exists(recipe.prompts) and recipe.prompts.is_dir()):
-        problems.append(f"prompts: no folder at {recipe.prompts}")
-    return problems
+        yield f"prompts: no folder at {recipe.prompts}"
 
 
 def _without_logprobs(recipe: Recipe) -> Iterator[str]:

@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
@@ -54,22 +54,23 @@ def make_recipe(data: dict[str, Any], overrides: Sequence[str], where: str = "th
     """A checked Recipe from plain data, which overrides change in place; looks at no files."""
     for override in overrides:
         _override(data, override)
-    return parse_recipe(data, where)
+    recipe = parse_recipe(data, where)
+    if empty := list(islice(_empty(data), _MOST_TOLD + 1)):
+        raise _refusal(where, empty)
+    return recipe
 
 
 def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     """A checked Recipe from plain data; `where` is what error messages call it. Looks at no files."""
     if broken := list(islice(unreadable(data), _MOST_TOLD + 1)):
         raise _refusal(where, broken)
-    problems = list(islice(chain(_unknown_keys(data, Recipe), _empty(data)), _MOST_TOLD + 1))
+    problems = list(islice(_unknown_keys(data, Recipe), _MOST_TOLD + 1))
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
         wrong = (e for e in error.errors() if e["type"] != "extra_forbidden")
         problems += [_readable(e, data) for e in islice(wrong, _MOST_TOLD + 1)]
         raise _refusal(where, problems) from None
-    if problems:
-        raise _refusal(where, problems)
     return recipe
 
 
@@ -190,11 +191,15 @@ def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "")
                 yield from _unknown_keys(part, kind, at)
 
 
+_FREE = (".extra.", ".args.")
+"""Blocks whose values are a server's own."""
+
+
 def _empty(data: Mapping[Any, Any]) -> Iterator[str]:
-    """Texts without a letter: as a path they would be the working directory."""
+    """Texts of nothing but white space: as a path they would be the working directory."""
     for key, value in leaves(data):
         if isinstance(value, str) and not value.strip() and not any(part in key for part in _FREE):
-            yield f"{key} = {wrong(value)}: is empty: give a value, or leave the key out"
+            yield f"{brief(key)} is empty: give a value, or leave the key out"
 
 
 def _tag(block: type[Block]) -> object:
@@ -240,8 +245,6 @@ def _readable(error: Any, data: Any) -> str:
 
 
 _MISTAKEN = (".api_key_env", ".api_key_file", ".base_url", ".url")
-_FREE = (".extra.", ".args.")
-"""Blocks whose values are a server's own."""
 _PASTED = ("prices", "extra", "args")
 """Keys into which people put by mistake what nobody should read."""
 

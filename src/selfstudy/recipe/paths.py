@@ -45,6 +45,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
     if (
         not isinstance(value, str)
         or not value.strip()
+        or "\0" in value  # refused later, with what else is wrong
         or value in ("atlas", str(STDIN))
         or key not in (*MODEL, *PATHS)
     ):
@@ -55,10 +56,13 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         raise RecipeError(
             f"{key} = {wrong(value)}: {without_keys(str(error))}", "write the folder out"
         ) from None
-    if key in MODEL and not (value.startswith((".", "/", "~")) or reading.exists(path)):
+    is_path = value.startswith((".", "/", "~")) or value.lower().endswith(".gguf") or reading.exists(path)
+    if key in MODEL and not is_path:
         return value
-    plain = os.path.normpath(path)  # which takes `link/..` for the link's own folder
-    return plain if os.path.realpath(plain) == os.path.realpath(path) else os.path.realpath(path)
+    plain = os.path.normpath(path)
+    if ".." in path.parts and os.path.realpath(plain) != os.path.realpath(path):
+        return os.path.realpath(path)  # behind a link, which normpath passes over
+    return plain
 
 
 def is_name(block: Mapping[str, Any]) -> bool:

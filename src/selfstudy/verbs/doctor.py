@@ -1,7 +1,8 @@
 """Is this machine ready?  Each finding that fails names the command that fixes it.
 
 Looks at Python, packages, memory, disk, the accelerator and the embedded models, and at what a recipe needs:
-its models, servers, keys and library.  Changes nothing, loads no model (`try_model` does), downloads nothing.
+its models, servers, keys, library, and files of questions and answers.  Changes nothing, loads no model
+(`try_model` does), downloads nothing.
 """
 
 from __future__ import annotations
@@ -224,28 +225,33 @@ def _recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
 
 
 def _questions(recipe: Recipe) -> Iterator[Finding]:
-    """The files that hold questions, or answers to them."""
+    """The files that hold topics, questions, or answers to them."""
     from selfstudy.judging.answer_key import load_answer_key
     from selfstudy.probe.external import source_lines
+    from selfstudy.probe.vocabulary import read_vocabulary
     from selfstudy.recipe import STDIN
     from selfstudy.verify.general import general_facts
 
-    asked = [ask for ask in recipe.probe.ask if ask.method == "external" and ask.source not in (None, STDIN)]
-    facts = recipe.verify.known_questions
-    reads: list[tuple[str, str, Callable[[], object]]] = [
-        ("ask.source", str(ask.source), partial(source_lines, ask)) for ask in asked
-    ]
+    for number, ask in enumerate(recipe.probe.ask):
+        if ask.source in (None, STDIN):
+            continue
+        words = partial(read_vocabulary, ask.source)
+        read = partial(source_lines, ask) if ask.method == "external" else words
+        yield _read(f"probe.ask.{number}.source", str(ask.source), read)
     if recipe.answer_key is not None:
-        reads.append(("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key)))
+        yield _read("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key))
+    facts = recipe.verify.known_questions
     if facts is not None:
-        reads.append(("known facts", facts, partial(general_facts, facts)))
-    for name, place, read in reads:
-        try:
-            read()
-        except SelfstudyError as error:
-            yield Finding("fail", name, error.what, error.hint)
-        else:
-            yield Finding("ok", name, f"{place} can be read")
+        yield _read("verify.known_questions", facts, partial(general_facts, facts))
+
+
+def _read(name: str, place: str, read: Callable[[], object]) -> Finding:
+    """Whether a file can be read."""
+    try:
+        read()
+    except SelfstudyError as error:
+        return Finding("fail", name, error.what, error.hint)
+    return Finding("ok", name, f"{place} can be read")
 
 
 def _entailment(recipe: Recipe) -> Iterator[Finding]:

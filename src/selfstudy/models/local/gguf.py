@@ -114,7 +114,7 @@ def stored(file: Path) -> Stored:
     """What the weights in a file hold, by its header.
 
     Raises:
-        ModelError: it is damaged, of a version that is not read, says what no model has, or holds none.
+        ModelError: it is damaged, of a version that is not read, says what no model has, or has no tensors.
     """
     held = _read(file).stored
     if not held.tensors:
@@ -126,7 +126,7 @@ def has_template(file: Path) -> bool:
     """Whether a file brings a chat template.
 
     Raises:
-        ModelError: as `stored`.
+        ModelError: as `stored`, but for tensors.
     """
     return _TEMPLATE in _read(file).places
 
@@ -135,7 +135,7 @@ def architecture(file: Path) -> str:
     """The architecture that a file names, as llama.cpp calls it; empty if it names none.
 
     Raises:
-        ModelError: as `stored`.
+        ModelError: as `stored`, but for tensors.
     """
     place = _read(file).places.get(_ARCHITECTURE)
     with _mapped(file) as data:
@@ -147,7 +147,7 @@ def whole_words(file: Path) -> list[Word]:
     """The control and user-defined tokens of a file with a byte-level vocabulary; none of another one.
 
     Raises:
-        ModelError: as `stored`.
+        ModelError: as `stored`, but for tensors.
     """
     places = _read(file).places
     if not {_VOCABULARY, _TOKENS, _TYPES} <= places.keys():
