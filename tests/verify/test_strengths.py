@@ -38,7 +38,9 @@ def curve(taught: Callable[[float], float], *kept: Callable[[float], float]) -> 
 def chosen(remain: float, *kept: Callable[[float], float]) -> Chosen:
     score = curve(lambda s: 0.1 + 0.8 * s, *kept)
     found = choose(STRENGTHS, remain, GAP, KEPT[: len(kept)], score)  # type: ignore[arg-type]
-    assert score.made == [1.0, 0.75, 0.5, 0.25, 0.0]  # type: ignore[attr-defined]
+    measured = [1.0, *(one for one in sorted(STRENGTHS, reverse=True) if one >= found.strength)]
+    assert score.made == [0.0, *measured]  # type: ignore[attr-defined]
+    assert [point.strength for point in found.curve] == [*measured, 0.0]
     return found
 
 
@@ -49,9 +51,10 @@ def test_the_largest_strength_with_little_enough_of_the_loss(remain: float, stre
     """The loss is .8 s^2, of which .5625 is left at .75, .25 at .5 and .0625 at .25; else the smallest."""
     found = chosen(remain, lambda s: 0.9 - 0.8 * s * s)
     assert found.strength == strength
-    assert [point.strength for point in found.curve] == [1.0, 0.75, 0.5, 0.25, 0.0]
-    assert [point.lost for point in found.curve] == pytest.approx([0.8, 0.45, 0.2, 0.05, 0.0])
-    assert [point.taught for point in found.curve] == pytest.approx([0.9, 0.7, 0.5, 0.3, 0.1])
+    lost, taught = [0.8, 0.45, 0.2, 0.05, 0.0], [0.9, 0.7, 0.5, 0.3, 0.1]
+    last = len(found.curve) - 1
+    assert [point.lost for point in found.curve] == pytest.approx([*lost[:last], 0.0])
+    assert [point.taught for point in found.curve] == pytest.approx([*taught[:last], 0.1])
     assert Chosen.model_validate_json(found.model_dump_json()) == found
 
 

@@ -76,5 +76,6 @@ def _chosen(resources: Resources, round_: Round, block: LocalModel, whole: int, 
         taught = strengths.taught_items(round_)
         rehearsed = strengths.rehearsed_items(round_, resources.prompts)
         chosen = strengths.choose(tried, remain, taught, rehearsed, score)
+        advance(len(tried) + 2 - len(chosen.curve))
     run.write_json(round_.weaker_file, chosen.model_dump(mode="json"))
     return chosen

@@ -54,7 +54,7 @@ class StrengthPoint(BaseModel):
 
 
 class Chosen(BaseModel):
-    """weaker.json: the strength, what share of the loss may remain, and the curve from 1 down to 0."""
+    """weaker.json: the strength, what share of the loss may remain, and the curve: 1, down to it, and 0."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     strength: float
@@ -96,7 +96,7 @@ def choose(
     rehearsed: Sequence[Item],
     score: Callable[[float, Sequence[Item]], AnswerTokens],
 ) -> Chosen:
-    """Measures the curve and goes by the rule of this file.
+    """Goes by the rule of this file; of the curve it measures full strength, 0, and down to what is chosen.
 
     Args:
         strengths: those to choose from, each in (0, 1).
@@ -104,22 +104,23 @@ def choose(
         score: the token log-probabilities of items at a strength; 0 is the model before teaching.
     """
     items = [*taught, *rehearsed]
-    every = (1.0, *sorted(strengths, reverse=True), 0.0)
-    rows = [[_right(tokens) for tokens in score(one, items)] for one in every]
-    before = rows[-1]
-    curve = [_point(one, row, before, len(taught)) for one, row in zip(every, rows, strict=True)]
+
+    def right(strength: float) -> list[float | None]:
+        return [_right(tokens) for tokens in score(strength, items)]
+
+    before = right(0.0)
+    curve = [_point(1.0, right(1.0), before, len(taught))]
     full = curve[0].lost
-    small = [
-        point.strength
-        for point in curve[1:-1]
-        if (point.lost / full if full >= UNSEEN else point.strength**2) <= remain
-    ]
+    for strength in sorted(strengths, reverse=True):
+        curve.append(_point(strength, right(strength), before, len(taught)))
+        if (curve[-1].lost / full if full >= UNSEEN else strength**2) <= remain:
+            break
     return Chosen(
-        strength=max(small, default=min(strengths)),
+        strength=curve[-1].strength,
         remain=remain,
         taught=len(taught),
         rehearsed=len(rehearsed),
-        curve=tuple(curve),
+        curve=(*curve, _point(0.0, before, before, len(taught))),
     )
 
 
