@@ -8,8 +8,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from selfstudy.errors import ModelError
-from selfstudy.models.counting import chat_counter, text_counter
-from selfstudy.recipe import LocalModel, ServerModel
+from selfstudy.models.counting import chat_counter, require_here, text_counter
+from selfstudy.recipe import LocalModel, RemoteModel, ServerModel
 from selfstudy.text import estimate_tokens
 
 
@@ -20,15 +20,23 @@ def test_a_local_model_that_is_not_there_has_no_count(tmp_path: Path) -> None:
         chat_counter(LocalModel(path="./nothing"))
 
 
+def test_models_that_must_be_here(tiny_llama: Path) -> None:
+    require_here([LocalModel(path=str(tiny_llama)), RemoteModel(model="x"), LocalModel(path="owner/name")])
+    with pytest.raises(ModelError, match="no model folder"):
+        require_here([LocalModel(), LocalModel(path="./nothing")])
+
+
 def test_a_folder_that_is_no_model_has_no_count_either(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"holds no config\.json"):
         text_counter(LocalModel(path=str(tmp_path)))
-    with pytest.raises(ModelError, match="no model folder"):
-        text_counter(ServerModel(engine="vllm", model="x", weights="./nothing"))
 
 
 def test_what_a_server_knows_alone_is_estimated() -> None:
-    assert text_counter(ServerModel(engine="vllm", model="./nothing"))("three short words") > 0
+    for block in (
+        ServerModel(engine="vllm", model="./nothing"),
+        ServerModel(engine="ollama", model="qwen", weights="./nothing"),
+    ):
+        assert text_counter(block)("three short words") == estimate_tokens("three short words")
 
 
 def test_text_is_counted_as_the_tokenizer_does(tiny_llama: Path) -> None:

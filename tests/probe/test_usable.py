@@ -108,9 +108,11 @@ def test_why_a_question_is_refused(question: str, why: str | None) -> None:
 
 def test_a_question_about_nothing_that_it_names() -> None:
     check = PageCheck(ScriptedLM({".": reader}), Prompts(), 32)
-    pages = [Page(TOLM.text)] * 3
-    asked = ["What port is this?", "When Tolm was built, whose was it?", "What was built in 1204?"]
-    assert [found == NAMELESS for found in check.problems(asked, pages)] == [True, False, False]
+    points = ["What port is this?", "Which town is it?"]
+    others = ["When a town was built, whose was it?", "What was built in 1204?", 'Who built "This Is It"?']
+    asked = [*points, *others]
+    found = check.problems(asked, [Page(TOLM.text)] * len(asked))
+    assert [one == NAMELESS for one in found] == [True, True, False, False, False]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,16 @@ from selfstudy.errors import ModelError
 from selfstudy.files import reading
 from selfstudy.models.content import Content, of_tokenizer
 from selfstudy.models.local.panics import panics_as_errors
-from selfstudy.recipe import ModelBlock, ServerModel, name_of, weights_of
+from selfstudy.recipe import LocalModel, ModelBlock, name_of, weights_of
 from selfstudy.records import Chat, without_demonstrations
 from selfstudy.text import estimate_tokens
 
 
 def tokenizer_of(block: ModelBlock) -> Any:
-    """The tokenizer of the weights behind a block; None where they are a server's own, or have none.
+    """The tokenizer of the weights behind a block; None without any, or where a server alone can read it.
 
     Raises:
-        ModelError: weights in this process are not there, or cannot be read.
+        ModelError: a local model is not there, or cannot be read.
     """
     weights = weights_of(block)
     if weights is None:
@@ -35,9 +35,18 @@ def tokenizer_of(block: ModelBlock) -> Any:
                 pretrained.source(weights.path, path, is_folder, weights.revision, weights.trust_remote_code)
             )
     except ModelError:
-        if block is weights or (isinstance(block, ServerModel) and block.weights is not None):
+        if block is weights:
             raise
-        return None  # no such folder or id here: the server may know it
+        return None  # of a server, which can answer all the same
+
+
+def require_here(blocks: Iterable[ModelBlock]) -> None:
+    """Raises ModelError for a local model that is not there; whether the Hub has one is not asked."""
+    from selfstudy.models.local import loading
+
+    for block in blocks:
+        if isinstance(block, LocalModel):
+            loading.locate(block.path, "lm")
 
 
 def _has_none(folder: Path) -> bool:

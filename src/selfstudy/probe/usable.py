@@ -53,7 +53,10 @@ _NAME = r"(?:the )?[^\W\d_a-z][\w/'’-]*(?: (?:(?:of|and|the|de) )*[^\W\d_a-z][
 _SORT = re.compile(
     rf"W(?:hat|hich) (?P<sort>[a-z ]+) (?:is|was|are|were) (?:an? )?(?P<name>{_NAME})(?P<last> [a-z]+)?\?$"
 )
-_POINTS = re.compile(r"\b(?:is|are|was|were) (?:this|that|these|those|it|he|she|they)\W*$", re.I)
+_POINTS = re.compile(
+    r"(?:What|Which|Whose|Where|When|How|Who)\b[^,;:]*\b(?:is|are|was|were) "
+    r"(?:this|that|these|those|it|he|she|they)\?$"
+)
 _NO_VERB = re.compile(rf"\b(?:do|does|did) {_NAME}\?$")
 LONGEST = 1000
 """Characters of a question."""
@@ -161,7 +164,7 @@ def _in_words(question: str, page: Page) -> str | None:
         return STRANGE
     if not _on_topic(question, page):
         return OFF_TOPIC
-    if _POINTS.search(question) and not names(question):
+    if _POINTS.match(question) and not names(question):
         return NAMELESS
     if _NO_VERB.search(question):
         return NO_VERB

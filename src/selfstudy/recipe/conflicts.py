@@ -19,6 +19,9 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
 
+MOST = {"count": 10_000_000, "per_chunk": 1000, "tries": 1000, "proposals": 1000}
+"""Of a way of finding questions; runs that were begun before may have more, and go on."""
+
 
 def conflicts(recipe: Recipe) -> list[str]:
     """Choices that are each allowed but cannot work together, and files that are not there."""
@@ -37,19 +40,25 @@ def conflicts(recipe: Recipe) -> list[str]:
 
 def _of_asks(recipe: Recipe) -> Iterator[str]:
     """What a way of finding questions needs, and what it cannot use."""
+    reads_stdin = False
     for number, ask in enumerate(recipe.probe.ask):
         key = f"probe.ask.{number}"
+        for name, most in MOST.items():
+            if getattr(ask, name) > most:
+                yield f"{key}.{name} = {getattr(ask, name)}: at most {most:,}"
         if ask.method == "documents" and recipe.library is None:
             yield f'{key}.method = "documents" needs a library: set library to a folder of documents'
         if ask.method == "external" and ask.source is None:
             yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
         if ask.source == STDIN and ask.method != "external":
             yield f"{key}.source = -: only the method external reads stdin"
-        elif ask.source == STDIN and STDIN in [other.source for other in recipe.probe.ask[:number]]:
-            yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
+        elif ask.source == STDIN:
+            if reads_stdin:
+                yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
+            reads_stdin = True
         elif ask.source is not None and ask.method not in ("external", "oracle"):
             yield f"{key}.source: the method {ask.method} reads no source; leave it out"
-        elif ask.source not in (None, STDIN) and not reading.exists(ask.source):
+        elif ask.source is not None and not reading.exists(ask.source):
             yield f"{key}.source: no file at {ask.source}"
         if ask.questions and ask.method != "external":
             yield f"{key}.questions = true: only the method external takes questions from outside"
@@ -62,15 +71,6 @@ def _of_sampling(recipe: Recipe) -> Iterator[str]:
         yield (
             f"probe.adaptive: the scorer {probe.scorer} needs all samples at once; probe.scorer can "
             f"be {', '.join(MEANS_OVER_SAMPLES)}"
-        )
-    elif (
-        probe.adaptive is not None
-        and "first" in probe.adaptive.model_fields_set
-        and probe.adaptive.first >= probe.samples
-    ):
-        yield (
-            f"probe.adaptive.first = {probe.adaptive.first}: probe.samples = {probe.samples}, so that "
-            "nothing would ever stop early: set it lower, or leave adaptive out"
         )
     for name in probe.scorers:
         if probe.samples < (fewest := SCORER_FACTS[name].samples):

@@ -216,7 +216,7 @@ def _nearest(name: str, block: type[Block], prefix: str) -> str:
     known = list(_known_keys(Recipe))
     everywhere = {key.rpartition(".")[2]: key for key in reversed(known)}
     elsewhere = difflib.get_close_matches(name, everywhere, n=1, cutoff=0.8)
-    if elsewhere and prefix + name not in known:  # else it is one of a block of another type
+    if elsewhere and prefix + elsewhere[0] not in known:  # else it is one of a block of another type
         return f"; did you mean {everywhere[elsewhere[0]]}?"
     return f"; known here: {', '.join(block.model_fields)}"
 
@@ -263,7 +263,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     except plain_yaml.NotPlainError as error:
         said = without_keys(str(error))
         raise RecipeError(f"{given}: the value is not YAML: {said}") from None
-    value = paths.absolute(value, Path.cwd(), ".".join(part for part in parts if not part.isdigit()))
+    name = ".".join(part for part in parts if not part.isdigit())
+    resolved = paths.absolute(value, Path.cwd(), name)
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):
@@ -281,7 +282,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         else:
             raise RecipeError(f"{given}: {brief('.'.join(parts[:place]))} is a value, not a block")
         if last:
-            here[index] = value
+            called = part == "model" and isinstance(here, dict) and paths.is_name(here)
+            here[index] = value if called else resolved
         here = here[index]
 
 

@@ -29,6 +29,9 @@ PATHS = (
 )
 """Keys that hold a path (or the alias `atlas`)."""
 
+_LONGEST = 4096
+"""Characters of a path that the system takes."""
+
 
 def absolute(value: Any, base: Path, key: str = "") -> Any:
     """Plain data with its relative paths made absolute against `base`; aliases, ids and names stay."""
@@ -60,7 +63,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
     if key in MODEL and not is_path:
         return value
     plain = os.path.normpath(path)
-    if ".." in path.parts and os.path.realpath(plain) != os.path.realpath(path):
+    if ".." in path.parts and len(str(path)) < _LONGEST and os.path.realpath(plain) != os.path.realpath(path):
         return os.path.realpath(path)  # behind a link, which normpath passes over
     return plain
 

@@ -21,7 +21,7 @@ class Ask(Block):
     """One way of finding questions, and how many to propose with it (methods 1)."""
 
     method: QuestionMethod
-    count: Annotated[int, Field(ge=1, le=10_000_000)]
+    count: Positive
     source: Path | None = None
     """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
     or `-`: stdin, or the function given to `Study`.
@@ -33,9 +33,9 @@ class Ask(Block):
     max_new_tokens: Positive = 64
     chunk_tokens: Positive = 512
     """documents: longest chunk, in model tokens (methods 2)."""
-    per_chunk: Annotated[int, Field(ge=1, le=1000)] = 1
-    tries: Annotated[int, Field(ge=1, le=1000)] = 3
-    proposals: Annotated[int, Field(ge=1, le=1000)] = 1
+    per_chunk: Positive = 1
+    tries: Positive = 3
+    proposals: Positive = 1
     """Questions drawn per try; the most probable one that is not refused is taken."""
     check: Literal["page", "none"] = "none"
     """page: a question is refused if its page (documents: its chunk; else the best of the library) does not

@@ -229,15 +229,14 @@ def _questions(recipe: Recipe) -> Iterator[Finding]:
     from selfstudy.judging.answer_key import load_answer_key
     from selfstudy.probe.external import source_lines
     from selfstudy.probe.vocabulary import read_vocabulary
-    from selfstudy.recipe import STDIN
     from selfstudy.verify.general import general_facts
 
     for number, ask in enumerate(recipe.probe.ask):
-        if ask.source in (None, STDIN):
-            continue
-        words = partial(read_vocabulary, ask.source)
-        read = partial(source_lines, ask) if ask.method == "external" else words
-        yield _read(f"probe.ask.{number}.source", str(ask.source), read)
+        key, place = f"probe.ask.{number}.source", ask.source
+        if ask.method == "oracle":
+            yield _read(key, str(place or "this machine's WordNet"), partial(read_vocabulary, place))
+        elif ask.method == "external" and place is not None and reading.is_file(place):  # no stdin or pipe
+            yield _read(key, str(place), partial(source_lines, ask))
     if recipe.answer_key is not None:
         yield _read("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key))
     facts = recipe.verify.known_questions
