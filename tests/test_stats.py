@@ -57,6 +57,19 @@ def test_paired_bootstrap_agrees_with_theory() -> None:
     assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.01)
 
 
+def test_a_ratio_resamples_units_whole() -> None:
+    # 40 dialogues of one turn that all ask, 40 of nine turns that never do: 40 of 400
+    value, low, high = stats.bootstrap_ratio([1] * 40 + [0] * 40, [1] * 40 + [9] * 40, seed=1)
+    assert value == pytest.approx(0.1)
+    # delta method: part - 0.1 whole is +-0.9, of 80 units, and a whole is 5 on average
+    half = 1.959964 * 0.9 / math.sqrt(80) / 5
+    assert (low, high) == pytest.approx((0.1 - half, 0.1 + half), abs=0.01)
+    assert stats.bootstrap_ratio([2, 2], [4, 4], seed=1) == (0.5, 0.5, 0.5)
+    for parts, wholes in [([1], []), ([], []), ([0], [0]), ([math.nan], [1]), ([1], [math.inf])]:
+        with pytest.raises(ValueError):
+            stats.bootstrap_ratio(parts, wholes, seed=1)
+
+
 def test_bootstrap_equals_resampling_indices() -> None:
     values = np.random.default_rng(0).normal(size=80)
     draws = np.random.default_rng(1).integers(0, 80, size=(20_000, 80))

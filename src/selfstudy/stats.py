@@ -73,6 +73,41 @@ def bootstrap_mean(
     return _percentile(float(data.mean()), means, confidence)
 
 
+def bootstrap_ratio(
+    parts: Sequence[float],
+    wholes: Sequence[float],
+    *,
+    seed: int,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+) -> Interval:
+    """Sum of `parts` over sum of `wholes`, with its percentile bootstrap interval; units are resampled whole.
+
+    Args:
+        parts, wholes: two numbers per unit, in the same order: turns that ask, and all turns, of a dialogue.
+
+    Raises:
+        ValueError: lengths differ, there are no units, a whole is not above 0, or a number is not finite.
+    """
+    if len(parts) != len(wholes):
+        raise ValueError(f"units need both numbers, found {len(parts)} and {len(wholes)}")
+    if not len(wholes) or min(wholes) <= 0:
+        raise ValueError("a ratio needs units, and of each a whole above 0")
+    units = np.stack([np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)], axis=1)
+    if not np.isfinite(units).all():
+        raise ValueError("a ratio needs finite numbers")
+    distinct, counts = np.unique(units, axis=0, return_counts=True)
+    rng = np.random.default_rng(seed)
+    sums = np.concatenate(
+        [
+            rng.multinomial(len(units), counts / len(units), size=size) @ distinct
+            for size in _chunks(resamples, len(distinct))
+        ]
+    )
+    part, whole = units.sum(axis=0)
+    return _percentile(float(part / whole), sums[:, 0] / sums[:, 1], confidence)
+
+
 def paired_bootstrap(
     before: Sequence[float],
     after: Sequence[float],

@@ -17,7 +17,7 @@ from selfstudy.models.base import Embedder
 from selfstudy.text import shortened
 
 LONGEST = 20_000
-"""Characters of a reply that are looked at."""
+"""Characters at the end of a reply that are looked at: there the verdict stands."""
 LOWEST, HIGHEST = 1, 10
 _MIDDLE = 5
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -56,7 +56,7 @@ def read(reply: str) -> Missing | Unscored:
     White space, markdown, escaped or full-width brackets, "7/10", "7 out of 10", "seven" and decimals are
     read; "none", "nothing is missing" or an empty pair of brackets mean that nothing is.
     """
-    plain = reply[:LONGEST].translate(_MARKUP)
+    plain = reply[-LONGEST:].translate(_MARKUP)
     spans = list(_bracketed(plain))
     ratings = [text for depth, text, _ in spans if depth == 2]
     lacking = [text for depth, text, _ in spans if depth == 3]

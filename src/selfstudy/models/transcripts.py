@@ -1,0 +1,110 @@
+"""A transcript of a student and a tutor, as models write them, becomes turns.
+
+    Student: What is 3/4 of 20?            the student is the user
+    **Teacher:** What is a quarter of it?  the tutor the assistant
+
+A label stands at the beginning of a line, in any case, bold or not, with "(smiling)" behind it or not.  Small
+models write on when the dialogue is over: of the last turn, what follows a line that begins with "Note:" or
+"In this example", a rule, or three empty lines is left out, and counted.  It knows nothing of what makes a
+turn a good one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from selfstudy.records import Chat, Message
+
+LONGEST = 200_000
+MOST_TURNS = 400
+"""Characters and turns of a transcript."""
+_LABEL = re.compile(
+    r"^(?:[ \t>#-]|\*[ \t]){0,8}(?P<mark>[*_]{0,3})"
+    r"(?:(?P<student>student|learner|pupil)|teachers?|tutor|professor|instructor)"
+    r"[ \t]{0,3}(?:\([^()\n]{0,60}\))?(?P<closed>[*_]{0,3})[ \t]{0,4}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BESIDE = re.compile(
+    r"\n[ \t]*+(?:[(*_]{0,3}(?:please )?note\b(?: that\b|[^\n:]{0,20}:)"
+    r"|\(?(?:in this (?:example|conversation|dialogue|scenario)|this is (?:just )?an example)\b"
+    r"|[-=_*]{3,}[ \t]*$|`{3,}\s*\Z|(?:\n[ \t]*+){3})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NOBODY = 'nobody speaks: turns begin with "Student:" or "Teacher:"'
+_QUOTES = (('"', '"'), ("“", "”"))
+NAMES: dict[str, Literal["Student", "Teacher"]] = {"user": "Student", "assistant": "Teacher"}
+"""How transcripts that we write call who speaks."""
+
+
+class NoDialogueError(ValueError):
+    """A text is no transcript; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was read.
+
+    Attributes:
+        turns: of the student (user) and the tutor (assistant); turns of one that follow each other are one.
+        before: what stands before the first turn.
+        left_out: characters of what stands behind the last turn and is none.
+    """
+
+    turns: Chat
+    before: str
+    left_out: int
+
+
+def read(text: str) -> Transcript:
+    """The turns of a transcript, in linear time; empty ones are left out.
+
+    Raises:
+        NoDialogueError: it is too long, or nobody speaks.
+    """
+    if len(text) > LONGEST:
+        raise NoDialogueError(f"a transcript of {len(text):,} characters; {LONGEST:,} are read")
+    text = text.replace("\r\n", "\n")
+    labels = list(_LABEL.finditer(text))
+    if not labels:
+        raise NoDialogueError(_NOBODY)
+    if len(labels) > MOST_TURNS:
+        raise NoDialogueError(f"a transcript of {len(labels):,} turns; {MOST_TURNS:,} are read")
+    turns: list[Message] = []
+    left_out = 0
+    ends = [*(label.start() for label in labels[1:]), len(text)]
+    for label, end in zip(labels, ends, strict=True):
+        said = text[label.end() : end].strip()
+        beside = _BESIDE.search(said) if label is labels[-1] else None
+        if beside:
+            left_out = len(said[beside.start() :].strip())
+            said = said[: beside.start()]
+        words = _bare(said, label["mark"] if not label["closed"] else "")
+        role: Literal["user", "assistant"] = "user" if label["student"] else "assistant"
+        if words and turns and turns[-1].role == role:
+            turns[-1] = Message(role=role, content=f"{turns[-1].content}\n{words}")
+        elif words:
+            turns.append(Message(role=role, content=words))
+    if not turns:
+        raise NoDialogueError(_NOBODY)
+    return Transcript(tuple(turns), text[: labels[0].start()].strip().strip("`").strip(), left_out)
+
+
+def written(dialogue: Chat) -> str:
+    """A dialogue as a transcript; what the system says is left out."""
+    return "\n".join(f"{NAMES[turn.role]}: {turn.content}" for turn in dialogue if turn.role in NAMES)
+
+
+def _bare(said: str, mark: str) -> str:
+    """What is said without the mark that its label opened, and without quotes around all of it."""
+    words = said.strip()
+    if mark and words.startswith(mark):
+        words = words[len(mark) :].strip()
+    elif mark and words.endswith(mark):
+        words = words[: -len(mark)].strip()
+    for first, last in _QUOTES:
+        inside = words[1:-1]
+        if len(words) > 1 and words[0] == first and words[-1] == last and not {first, last} & set(inside):
+            return inside.strip()
+    return words
