@@ -53,23 +53,13 @@ def bootstrap_mean(
 ) -> Interval:
     """Mean of `values` with its percentile bootstrap interval (Efron 1979).
 
-    Resampling n values with replacement is a multinomial draw of how often each distinct value is taken.
-    Differences of right and wrong have three distinct values, so a resample costs the same for any n.
-
     Raises:
         ValueError: no values, or one that is not finite.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0 or not np.isfinite(data).all():
         raise ValueError(f"bootstrap needs finite values, at least one; found {data.size}")
-    distinct, counts = np.unique(data, return_counts=True)
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            rng.multinomial(data.size, counts / data.size, size=size) @ distinct / data.size
-            for size in _chunks(resamples, distinct.size)
-        ]
-    )
+    means = _resampled_sums(data, seed, resamples) / data.size
     return _percentile(float(data.mean()), means, confidence)
 
 
@@ -96,16 +86,25 @@ def bootstrap_ratio(
     units = np.stack([np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)], axis=1)
     if not np.isfinite(units).all():
         raise ValueError("a ratio needs finite numbers")
+    sums = _resampled_sums(units, seed, resamples)
+    part, whole = units.sum(axis=0)
+    return _percentile(float(part / whole), sums[:, 0] / sums[:, 1], confidence)
+
+
+def _resampled_sums(units: Floats, seed: int, resamples: int) -> Floats:
+    """Sums of as many units, drawn with replacement: (resamples,) of numbers, (resamples, k) of rows of k.
+
+    That is a multinomial draw of how often each distinct unit is taken.  Differences of right and wrong have
+    three distinct values, so a resample costs the same for any number of units.
+    """
     distinct, counts = np.unique(units, axis=0, return_counts=True)
     rng = np.random.default_rng(seed)
-    sums = np.concatenate(
+    return np.concatenate(
         [
             rng.multinomial(len(units), counts / len(units), size=size) @ distinct
             for size in _chunks(resamples, len(distinct))
         ]
     )
-    part, whole = units.sum(axis=0)
-    return _percentile(float(part / whole), sums[:, 0] / sums[:, 1], confidence)
 
 
 def paired_bootstrap(
@@ -137,13 +136,16 @@ def mcnemar(before: Sequence[bool], after: Sequence[bool]) -> float:
         ValueError: lengths differ.
     """
     pairs = list(zip(before, after, strict=True))
-    gained = sum(b < a for b, a in pairs)
-    changed = sum(b != a for b, a in pairs)
-    if not changed:
+    return sign_test(sum(b < a for b, a in pairs), sum(b > a for b, a in pairs))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided exact p that wins and losses are alike probable; 1 where there are none."""
+    if not wins + losses:
         return 1.0
     from scipy.stats import binomtest
 
-    return float(binomtest(gained, changed, 0.5).pvalue)
+    return float(binomtest(wins, wins + losses, 0.5).pvalue)
 
 
 def pairs_needed(

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from selfstudy.stats import Interval, bootstrap_mean
+from selfstudy.stats import Interval, bootstrap_mean, sign_test
 
 Choice = Literal["first", "second", "tie"]
 PairOutcome = Literal["win", "loss", "tie", "half", "inconsistent", "missing"]
@@ -93,27 +93,27 @@ def compare(judged: Sequence[JudgedPair], seed: int) -> PairwiseFigures:
     Raises:
         ValueError: of no pair both orders were read.
     """
-    points = [one.points for one in judged if one.points is not None]
-    if not points:
+    # of half a pair the content would not cancel: it counts nowhere
+    counted = [(one, points) for one in judged if (points := one.points) is not None]
+    if not counted:
         raise ValueError(f"of {len(judged)} pairs none was judged in both orders")
     outcomes = [one.outcome for one in judged]
     wins, losses = outcomes.count("win"), outcomes.count("loss")
-    counted = [one for one in judged if one.points is not None]  # of half a pair the content would not cancel
-    said = [choice for one in counted for choice in (one.plain, one.exchanged)]
+    said = [choice for one, _ in counted for choice in (one.plain, one.exchanged)]
     first, second = said.count("first"), said.count("second")
     flips = [one.plain for one in judged if one.outcome == "inconsistent"]
     agree = wins + losses + outcomes.count("tie")
     return PairwiseFigures(
-        counted=len(points),
+        counted=len(counted),
         missing=outcomes.count("missing"),
-        win_rate=bootstrap_mean(points, seed=seed),
+        win_rate=bootstrap_mean([points for _, points in counted], seed=seed),
         wins=wins,
         losses=losses,
         ties=outcomes.count("tie"),
         halves=outcomes.count("half"),
         inconsistent=len(flips),
-        p=_sign_test(wins, losses),
-        consistency=agree / len(points),
+        p=sign_test(wins, losses),
+        consistency=agree / len(counted),
         position_bias=(first - second) / (first + second) if first + second else None,
         primacy=flips.count("first"),
         recency=flips.count("second"),
@@ -161,11 +161,3 @@ def length_controlled(
         if np.abs(step).max() < 1e-10:
             break
     return float(1 / (1 + np.exp(-weights[0])))
-
-
-def _sign_test(wins: int, losses: int) -> float:
-    if not wins + losses:
-        return 1.0
-    from scipy.stats import binomtest
-
-    return float(binomtest(wins, wins + losses).pvalue)

@@ -15,17 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from selfstudy.judging.missing import Unscored
+from selfstudy.judging.missing import HIGHEST, LONGEST, LOWEST, Unscored
 from selfstudy.text import shortened
 
 Importance = Literal["Essential", "Important", "Optional", "Pitfall"]
 WEIGHTS: dict[Importance, float] = {"Essential": 1.0, "Important": 0.7, "Optional": 0.3, "Pitfall": 0.9}
 """As published (secondary source)."""
-LONGEST = 20_000
-"""Characters at the end of a reply that are looked at."""
 _MOST_TRIED = 200
 _STARTS = re.compile(r'\{\s*"|\[\s*[\[{]')
-_LOWEST, _HIGHEST = 1, 10
 _SAID: dict[object, bool] = {
     **dict.fromkeys((True, 1, "yes", "true", "met", "pass", "satisfied"), True),
     **dict.fromkeys((False, 0, "no", "false", "not met", "unmet", "fail", "not satisfied"), False),
@@ -111,9 +108,9 @@ def read_rating(reply: str) -> float | Unscored:
         return values
     found = values[-1].get("rating") if isinstance(values[-1], dict) else None
     number = int(found) if isinstance(found, str) and found.isdecimal() and len(found) < 4 else found
-    if isinstance(number, bool) or not isinstance(number, int) or not _LOWEST <= number <= _HIGHEST:
-        return Unscored(f"the rating {shortened(repr(found), 40)} is no integer from {_LOWEST} to {_HIGHEST}")
-    return (number - _LOWEST) / (_HIGHEST - _LOWEST)
+    if isinstance(number, bool) or not isinstance(number, int) or not LOWEST <= number <= HIGHEST:
+        return Unscored(f"the rating {shortened(repr(found), 40)} is no integer from {LOWEST} to {HIGHEST}")
+    return (number - LOWEST) / (HIGHEST - LOWEST)
 
 
 def _by_number(rows: Sequence[Mapping[str, Any]], count: int) -> tuple[bool, ...] | Unscored:
