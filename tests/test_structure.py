@@ -340,6 +340,8 @@ WITHOUT_MIRROR = {
     "prompts/templates.py": "every test that asks anything",
     "recipe/": "recipe/test_file.py: blocks are data, and come out of files",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
+    "verbs/doctor/everything.py": "verbs/doctor/, all files",
+    "verbs/doctor/finding.py": "verbs/doctor/, all files",
     "verbs/try_model.py": "smoke/test_in_a_run.py",
     "verbs/work.py": "verbs/test_estimate.py, against what a run really asks",
     "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
@@ -368,7 +370,7 @@ FOREIGN_DOORS = {
         "snapshot_download",
     },
     "models/local/loading.py": {"try_to_load_from_cache"},
-    "verbs/doctor.py": {"try_to_load_from_cache"},
+    "verbs/doctor/models.py": {"try_to_load_from_cache"},
     "atlas/build/train_lm.py": {"from_pretrained"},  # goes on with what it made itself
     "verbs/importing/pickles.py": set(),  # an allow-list, no call of pickle's own
 }

