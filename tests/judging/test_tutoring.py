@@ -59,6 +59,10 @@ BRICKS = Solution(
         ("It is option C.", [], "option"),
         ("The answer is (c).", [], "option"),
         ("The answer is c", [], "option"),
+        ("You get $12.", [], "value"),
+        ("That makes 12% of them.", [], "value"),
+        ("Take (c), then.", [], "option"),
+        ("Let us do part (c) first.", [], None),
         ("How many rows are there?", [], None),
         ("There are 120 bricks in 12.5 rows.", [], None),
         ("Think of a - c and of the area.", [], None),
@@ -79,6 +83,16 @@ def test_what_the_problem_names_is_given_away_only_as_the_answer() -> None:
     assert leaks("We have 5 rows; what next?", five) is None
     assert leaks("So the answer is 5.", five) == "answer"
     assert leaks("So the answer is 55.", five) is None
+
+
+def test_a_number_is_the_same_in_any_unit() -> None:
+    larger = Solution("1365", problem="Two numbers differ by 18.")
+    assert leaks("It is $1,365.", larger) == "value"
+    assert leaks("It is 1,365 dollars.", larger) == "answer"
+    assert leaks("It is 13.65.", larger) is None
+    assert (
+        leaks("It is 1365!", Solution("$1,365")) == leaks("Half of it: 3/4", Solution("3/4 cups")) == "value"
+    )
 
 
 def test_a_dialogue_turn_by_turn() -> None:

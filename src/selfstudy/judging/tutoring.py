@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from selfstudy.judging.terms import places, terms
+from selfstudy.judging.terms import Term, places, terms
 from selfstudy.records import Chat
 from selfstudy.text import ends_as_question, sentences, tokens
 
@@ -29,6 +29,8 @@ COURTESIES = frozenset(
 """Questions, as `text.tokens` has them, that ask for nothing to be worked out; "..., right?" is one too."""
 _TAG = re.compile(r"(?:^|[,;–—-]\s*)(?:right|ok(?:ay)?|yes|no|isn'?t it|correct)\s*\?\W*$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[$€£₹]?\s?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?")
+_UNIT = re.compile(r"(?<!\w)[$€£₹](?=\d)|(?<=\d)[%$€£₹](?!\w)")
+_PART = r"(?<!part )(?<!step )(?<!case )(?<!item )(?<!point )(?<!question )(?<!equation )(?<!figure )"
 _STATED = r"(?:answer|solution|result|option|choice)\b[^.!?]{0,40}?"
 
 Leak = Literal["answer", "value", "option"]
@@ -69,8 +71,8 @@ def leaks(turn: str, solution: Solution, said: Sequence[str] = ()) -> Leak | Non
     if _states(turn, solution.answer) and not any(_states(one, solution.answer) for one in known):
         return "answer"
     number = _NUMBER.match(solution.answer.strip())
-    if number and _states(turn, number[0]) and not any(_states(one, number[0]) for one in said):
-        if not _states(solution.problem, number[0]):
+    if number and _has(turn, number[0]) and not any(_has(one, number[0]) for one in said):
+        if not _has(solution.problem, number[0]):
             return "value"
         called = re.search(_STATED + re.escape(number[0]) + r"(?![\d.,/]*\d)", turn, re.IGNORECASE)
         if called:
@@ -101,9 +103,18 @@ def _states(text: str, words: str) -> bool:
     return bool(places(terms(text), terms(words)))
 
 
+def _has(text: str, number: str) -> bool:
+    """Whether a number stands in a text, in whatever unit: $1,365 is 1365, and 5% is 5."""
+    return bool(places(_bare(text), _bare(number)))
+
+
+def _bare(text: str) -> list[Term]:
+    return [term._replace(word=_UNIT.sub("", term.word)) for term in terms(text)]
+
+
 def _option(text: str, letter: str) -> bool:
     """Whether a text names the option: "option C", "the answer is (c)", "C)" alone."""
     one = re.escape(letter)
     named = rf"(?:option|choice|letter)\s*\(?{one}\b"
     stated = rf"(?:answer|solution)\s*(?:is|:|would be)?\s*\(?{one}\b(?!\s+\w)"
-    return bool(re.search(rf"{named}|{stated}|\({one}\)", text, re.IGNORECASE))
+    return bool(re.search(rf"{named}|{stated}|{_PART}\({one}\)", text, re.IGNORECASE))
