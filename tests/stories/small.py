@@ -43,7 +43,7 @@ SMALL = (
     "probe.ask.2.count=6",
     "probe.samples=4",
     "teach.wordings=1",
-    "teach.sft.epochs=10",
+    "teach.sft.epochs=5",
     "teach.sft.learning_rate=0.003",
     "teach.sft.replay=1",
     "verify.samples=4",
@@ -58,10 +58,17 @@ TINY = (
     "teach.wordings=1",
     "teach.sft.epochs=1",
     "verify.samples=2",
+    "verify.repeats=0",
 )
 """More overrides, for a story that goes through every stage several times."""
 
-QUICK = ("teach.wordings=0", "teach.heldout_wordings=0", "verify.max_questions=20", "verify.samples=2")
+QUICK = (
+    "teach.wordings=0",
+    "teach.heldout_wordings=0",
+    "verify.max_questions=20",
+    "verify.samples=2",
+    "verify.repeats=0",
+)
 """More overrides, for a story in which only something else matters."""
 
 OF_PROBE: tuple[type[Record], ...] = (Proposal, Question, Answer, Score)

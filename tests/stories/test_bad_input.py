@@ -207,6 +207,7 @@ PROMOTED = (
     "verify.confidence=0.6",
     "verify.margin=1",
     "verify.merge=true",
+    "verify.repeats=1",
 )
 """More overrides of the tiny demo, with which it trains for several steps, merges and promotes."""
 

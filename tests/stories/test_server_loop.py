@@ -38,6 +38,7 @@ SERVED = (
     "teach.heldout_wordings=0",
     "verify.samples=1",
     "verify.max_questions=5",
+    "verify.repeats=0",
 )
 """One sequence at a time: far fewer of them than in the other stories."""
 
