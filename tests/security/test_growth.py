@@ -40,19 +40,19 @@ def cost(name: str, text: str, folder: Path, times: int = 1) -> float:
 
 
 def growing(name: str, seeds: Sequence[Seed], length: int, folder: Path) -> dict[Seed, str]:
-    """What takes more than three times as long when it is twice as long, and again when it is four times."""
+    """What takes more than three times as long when it is twice as long, in both of two measurements."""
     cost(name, "A", folder)  # what is imported or compiled once
     slow = {}
     for seed in seeds:
         if cost(name, hostile(seed, length), folder) < NOTHING:
             continue
-        took = [cost(name, hostile(seed, length), folder, 3)]
-        for times in (2, 4):  # a busy machine spoils one step, a bad algorithm both
-            took.append(cost(name, hostile(seed, times * length), folder, 3))
-            if took[-1] <= 3 * took[-2] + NOTHING:
+        for _ in range(2):
+            once = cost(name, hostile(seed, length), folder, 3)
+            twice = cost(name, hostile(seed, 2 * length), folder, 3)
+            if twice <= 3 * once + NOTHING:
                 break
         else:
-            slow[seed] = ", twice as long ".join(f"{seconds:.3f} s" for seconds in took)
+            slow[seed] = f"{once:.3f} s, twice as long {twice:.3f} s"
     return slow
 
 
