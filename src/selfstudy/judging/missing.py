@@ -82,6 +82,11 @@ def reward(found: Missing, similarity: float, zeta: float) -> float:
     return (1 - zeta) * rating + zeta * (similarity if found.missing else 1.0)
 
 
+def of_one(rating: float) -> float:
+    """A rating from LOWEST to HIGHEST as a number in [0, 1]."""
+    return (rating - LOWEST) / (HIGHEST - LOWEST)
+
+
 def similarities(answers: Sequence[str], lacking: Sequence[str], embedder: Embedder) -> list[float]:
     """Cosine of each answer with what it lacks, in [-1, 1]; each text is embedded once."""
     texts = list(dict.fromkeys([*answers, *lacking]))

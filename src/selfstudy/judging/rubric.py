@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from selfstudy.judging.missing import HIGHEST, LONGEST, LOWEST, Unscored
+from selfstudy.judging.missing import HIGHEST, LONGEST, LOWEST, Unscored, of_one
 from selfstudy.text import shortened
 
 Importance = Literal["Essential", "Important", "Optional", "Pitfall"]
@@ -110,7 +110,7 @@ def read_rating(reply: str) -> float | Unscored:
     number = int(found) if isinstance(found, str) and found.isdecimal() and len(found) < 4 else found
     if isinstance(number, bool) or not isinstance(number, int) or not LOWEST <= number <= HIGHEST:
         return Unscored(f"the rating {shortened(repr(found), 40)} is no integer from {LOWEST} to {HIGHEST}")
-    return (number - LOWEST) / (HIGHEST - LOWEST)
+    return of_one(number)
 
 
 def _by_number(rows: Sequence[Mapping[str, Any]], count: int) -> tuple[bool, ...] | Unscored:

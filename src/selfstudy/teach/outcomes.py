@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from selfstudy.judging.missing import LOWEST, of_one
+
 WEIGHT = 0.5
 MARGIN = 0.1
 """As published: of the outcome, and by how much the scores of a pair differ at least."""
@@ -59,8 +61,8 @@ def score(candidate: Candidate, weight: float = WEIGHT) -> float | None:
     outcome = candidate.outcome
     if (outcome is None and weight > 0) or (candidate.mark is None and weight < 1):
         return None
-    mark = ((candidate.mark or 1) - 1) / 9
-    return weight * (outcome or 0.0) + (1 - weight) * mark
+    mark = LOWEST if candidate.mark is None else candidate.mark
+    return weight * (outcome or 0.0) + (1 - weight) * of_one(mark)
 
 
 def preferences(
