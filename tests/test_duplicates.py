@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from selfstudy import duplicates
 from selfstudy import text as t
 from selfstudy.duplicates import _comparable, near_duplicate_groups, near_duplicates
+from tests import growth
 
 VOCABULARY = ["a", "capital", "of", "Mali", "Chad", "7", "67", "million", "is", "what", "city", "red"]
 words = st.lists(st.sampled_from(VOCABULARY), max_size=12)
@@ -207,13 +208,12 @@ def test_twice_as_many_texts_that_share_their_words_take_at_most_three_times_as_
 ) -> None:
     monkeypatch.setattr(duplicates, "_SHARED_STEPS", 5_000)
     for find in (near_duplicates, near_duplicate_groups):
-        seconds = []
-        for count in (400, 800):
+
+        def seconds(count: int, find: Callable[[list[str]], object] = find) -> float:
             texts = CROWDS[name](count)
-            start = time.process_time()
-            find(texts)
-            seconds.append(time.process_time() - start)
-        assert seconds[1] < 3 * seconds[0] + 0.1
+            return growth.seconds(lambda: find(texts), 1)
+
+        assert not growth.faster_than_linear(seconds, 400, nothing=0.1)
 
 
 def test_what_was_not_compared_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from selfstudy import secrets
+from tests import growth
 
 SECRETS = [
     "sk-planted-0123456789abcdef",
@@ -122,14 +123,11 @@ def test_twice_the_text_takes_at_most_thrice_as_long(part: str) -> None:
 
     def seconds(size: int) -> float:
         text = part * (size // len(part)) + " sk-planted-0123456789abcdef"
-        began = time.process_time()
-        found.hide(text)
-        secrets.looks_secret(text[:-30])
-        secrets.without_secrets(text)
-        return time.process_time() - began
+        return growth.seconds(
+            lambda: (found.hide(text), secrets.looks_secret(text[:-30]), secrets.without_secrets(text))
+        )
 
-    once, twice = (min(seconds(size) for _ in range(3)) for size in (2**16, 2**17))
-    assert twice < 3 * once + 0.05
+    assert not growth.faster_than_linear(seconds, 2**16, nothing=0.05)
 
 
 @pytest.mark.parametrize("key", ["ab%41c+d9x/77qq", "pass\\word&#065;0912", "planted key 0123"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from selfstudy.judging.correctness import Expected
 from selfstudy.judging.counterfactual import swapped
 from selfstudy.text import contains
+from tests import growth
 
 FIJI = "Fiji is a country. Its capital is Suva. Suva has a harbour."
 PERU = "Peru is a country. Its capital is Lima."
@@ -87,19 +86,17 @@ def test_a_number_is_swapped_as_a_whole_and_not_inside_another() -> None:
     ],
 )
 def test_time_grows_with_the_number_of_questions(answers: list[str], page: str) -> None:
-    seconds = []
-    for count in (400, 800):
+    def seconds(count: int) -> float:
         expected = [Expected((answers[i % len(answers)],), "") for i in range(count)]
-        start = time.process_time()
         assert swapped(["What?"] * count, expected, [page] * count) == [None] * count
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 3 * seconds[0] + 0.1
+        return growth.seconds(lambda: swapped(["What?"] * count, expected, [page] * count), 1)
+
+    assert not growth.faster_than_linear(seconds, 400, nothing=0.1)
 
 
 def test_time_grows_with_the_length_of_a_reference() -> None:
-    seconds = []
-    for size in (5_000, 10_000):
-        start = time.process_time()
-        swapped(["x"] * 2, [Expected((), "a x " * size)] * 2, ["b " * size] * 2)
-        seconds.append(time.process_time() - start)
-    assert seconds[1] < 3 * seconds[0] + 0.1
+    def seconds(size: int) -> float:
+        expected, pages = [Expected((), "a x " * size)] * 2, ["b " * size] * 2
+        return growth.seconds(lambda: swapped(["x"] * 2, expected, pages), 1)
+
+    assert not growth.faster_than_linear(seconds, 5_000, nothing=0.1)

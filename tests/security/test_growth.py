@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import resource
 import time
 from collections.abc import Sequence
@@ -17,43 +16,45 @@ from hypothesis import HealthCheck, given, settings
 
 from selfstudy.files.rows import read_rows
 from selfstudy.judging import terms
+from tests import growth
 from tests.security.parsers import INPUTS, OURS, PARSERS, SEEDS, Seed, hostile
 
-NOTHING = 0.02
-"""Seconds: less is not measured again, for quadratic parsing takes longer at the lengths used here."""
 LONGEST = 2.0
 EVERY = 8
 
 
 def cost(name: str, text: str, folder: Path, times: int = 1) -> float:
     """The least seconds of computing in so many times, whatever the outcome, if that is one of ours."""
-    least = float("inf")
-    for _ in range(times):
+
+    def parse() -> None:
         terms._kept.cache_clear()
-        gc.disable()
-        start = time.process_time()
         with suppress(OURS):
             PARSERS[name](text, folder)
-        least = min(least, time.process_time() - start)
-        gc.enable()
-    return least
+
+    return growth.seconds(parse, times)
 
 
 def growing(name: str, seeds: Sequence[Seed], length: int, folder: Path) -> dict[Seed, str]:
-    """What takes more than three times as long when it is twice as long, in both of two measurements."""
+    """What takes more than three times as long when it is twice as long."""
     cost(name, "A", folder)  # what is imported or compiled once
     slow = {}
     for seed in seeds:
-        if cost(name, hostile(seed, length), folder) < NOTHING:
+        if cost(name, hostile(seed, length), folder) < growth.NOTHING:
             continue
-        for _ in range(2):
-            once = cost(name, hostile(seed, length), folder, 3)
-            twice = cost(name, hostile(seed, 2 * length), folder, 3)
-            if twice <= 3 * once + NOTHING:
-                break
-        else:
-            slow[seed] = f"{once:.3f} s, twice as long {twice:.3f} s"
+
+        def parsing(size: int, seed: Seed = seed) -> float:
+            return cost(name, hostile(seed, size), folder, growth.TIMES)
+
+        if found := growth.faster_than_linear(parsing, length):
+            slow[seed] = found
     return slow
+
+
+def test_quadratic_work_is_told_from_a_machine_that_is_slow_once() -> None:
+    assert growth.faster_than_linear(lambda size: size**2 / 1e6, 400)
+    assert not growth.faster_than_linear(lambda size: size / 1e3, 400)
+    slow = iter([1.0, 9.0])
+    assert not growth.faster_than_linear(lambda size: size / 1e3 * next(slow, 1.0), 400)
 
 
 @pytest.mark.parametrize("name", PARSERS)
