@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, written
+from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, spoken, written
 from selfstudy.records import Chat, Message
 
 
@@ -111,10 +111,10 @@ def test_what_is_no_transcript(text: str, why: str) -> None:
 
 
 lines = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1).map(str.strip)
-spoken = lines.filter(lambda line: line[:1].isalpha() and ":" not in line)
+speech = lines.filter(lambda line: line[:1].isalpha() and ":" not in line)
 
 
-@given(st.lists(spoken, min_size=1, max_size=6))
+@given(st.lists(speech, min_size=1, max_size=6))
 def test_what_is_written_is_read_again(contents: list[str]) -> None:
     dialogue = said(*(("assistant" if i % 2 else "user", one) for i, one in enumerate(contents)))
     assert read(written(dialogue)).turns == dialogue
@@ -151,3 +151,19 @@ def test_every_real_dialogue_is_read() -> None:
     contents = [turn.content for one in answers for turn in one.turns]
     assert max(map(len, contents)) < 600  # no lines of garbage
     assert not [one for one in contents if "In this example" in one or "an example" in one or "Note:" in one]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("What is a half of it?", "What is a half of it?"),
+        ("Teacher: What is a half of it?", "What is a half of it?"),
+        ("What is a half of it?\nStudent: 6.\nTeacher: Good!", "What is a half of it?"),
+        (' **Teacher:** "What is a half of it?"\n\nNote: this is a dialogue.', "What is a half of it?"),
+        ("Student: I do not know.", ""),
+        ("", ""),
+        ("\nStudent: 6.", ""),
+    ],
+)
+def test_a_reply_that_is_one_turn(reply: str, said: str) -> None:
+    assert spoken(reply) == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selfstudy.records import Chat, Message
-from selfstudy.teach.socratic import next_turns
+from selfstudy.teach.socratic import next_turns, same_dialogue
 
 
 def dialogue(turns: int, first: str = "user") -> Chat:
@@ -50,3 +50,21 @@ def test_only_turns_that_answer_the_student_and_say_something_are_learned() -> N
     assert [one.turn for one in next_turns((asked, empty, asked, answered, answered))] == [1]
     shown = tuple(turn.model_copy(update={"demonstration": True}) for turn in dialogue(2))
     assert next_turns((*shown, *dialogue(4))) == next_turns(dialogue(4))
+
+
+def test_rows_of_one_dialogue_are_found_whatever_their_order() -> None:
+    talk, other = dialogue(6), dialogue(6, "assistant")
+    rows = [(one.prompt, one.chosen) for some in (talk, other) for one in next_turns(some)]
+    assert same_dialogue(rows) == [0, 0, 0, 1, 1]
+    assert same_dialogue(rows[::-1]) == [0, 0, 1, 1, 1]
+    spaced = (tuple(turn.model_copy(update={"content": f" {turn.content}\n"}) for turn in talk[:3]), "turn 3")
+    assert same_dialogue([rows[0], spaced]) == [0, 0]
+
+
+def test_rows_that_end_alike_are_of_one_dialogue_and_a_common_word_is_not_enough() -> None:
+    hello, asked = Message(role="user", content="Hello"), Message(role="user", content="3 + 4?")
+    well = Message(role="assistant", content="Well?")
+    assert same_dialogue([((hello,), "Well?"), ((hello,), "Yes?")]) == [0, 0]
+    assert same_dialogue([((hello,), "Well?"), ((asked,), "Well?")]) == [0, 1]
+    assert same_dialogue([((hello,), "Yes?"), ((hello, well, asked), "Try.")]) == [0, 1]
+    assert same_dialogue([]) == []

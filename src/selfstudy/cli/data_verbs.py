@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", help="A .pickle, .jsonl, .json or .parquet file.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="A .pickle, .jsonl, .json, .csv or .parquet file.", show_default=False
+        ),
     ],
     run: Annotated[
         Path | None,
@@ -41,7 +43,8 @@ def import_(
     kind: Annotated[
         str | None,
         typer.Option(
-            "--format", help="What it holds: experiment, preferences or qa [default: its content tells]."
+            "--format",
+            help="What it holds: experiment, preferences, dialogues or qa [default: its content tells].",
         ),
     ] = None,
     skip_bad: Annotated[
@@ -61,6 +64,8 @@ def import_(
                  Nothing in the file is executed; it may hold numpy arrays and plain containers only.
     preferences  {prompt, chosen, rejected}, texts or messages, as in TRL; {system, question, chosen,
                  rejected}; conversations as in ShareGPT: taught with DPO.
+    dialogues    {prompt, good answer, bad answer}: a transcript of student and teacher, and the teacher's
+                 next turn; where there is no bad answer, the model writes one: taught with DPO (socratic).
     qa           {question, answer} or {question, answers, context}; {instruction, input, output};
                  {question, options, answer}; conversations: taught with SFT.
 
@@ -68,6 +73,7 @@ def import_(
     Examples:
       selfstudy import res_mistral_ExtPrompt.pickle
       selfstudy import preferences.jsonl --model Qwen/Qwen3-0.6B --run runs/prefer
+      selfstudy import dialogues.csv --model Qwen/Qwen3-0.6B --skip-bad
       selfstudy import squad.parquet --model Qwen/Qwen3-0.6B --set teach.sft.epochs=3 --skip-bad
     """
     with session():

@@ -91,6 +91,24 @@ def read(text: str) -> Transcript:
     return Transcript(tuple(turns), text[: labels[0].start()].strip().strip("`").strip(), left_out)
 
 
+def begins(text: str) -> bool:
+    """Whether the first line of a text names who speaks."""
+    return _LABEL.match(text.lstrip()) is not None
+
+
+def spoken(reply: str) -> str:
+    """What the tutor says in a reply that is one turn: up to where somebody else speaks, without a label."""
+    start = _LABEL.match(reply.lstrip())
+    if start and start["student"]:
+        return ""
+    said = reply.lstrip()[start.end() if start else 0 :]
+    behind = _LABEL.search(said)
+    said = said[: behind.start()] if behind else said
+    beside = _BESIDE.search(said)
+    mark = start["mark"] if start and not start["closed"] else ""
+    return _bare(said[: beside.start()] if beside else said, mark)
+
+
 def written(dialogue: Chat) -> str:
     """A dialogue as a transcript; what the system says is left out."""
     return "\n".join(f"{NAMES[turn.role]}: {turn.content}" for turn in dialogue if turn.role in NAMES)

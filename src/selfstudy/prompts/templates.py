@@ -11,6 +11,7 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     support               probe/scorers/selfcheck_llm.py
     grade                 probe/scorers/grading.py: bsdetector.py and p_true.py read its words
     reword                teach/wordings.py
+    tell                  models/transcripts.py
     cite, missing, tutor  nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
 
 What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is

@@ -36,6 +36,7 @@ from selfstudy.recipe.teach import (
     LoraBlock,
     PhaseBlock,
     SFTBlock,
+    SocraticBlock,
     TeachBlock,
     TrainingBlock,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "ScorerName",
     "ScriptedModel",
     "ServerModel",
+    "SocraticBlock",
     "TeachBlock",
     "TrainingBlock",
     "VerifyBlock",

@@ -120,17 +120,31 @@ class DPOBlock(TrainingBlock):
     epochs: Annotated[float, Field(gt=0)] | None = 3
 
 
-PhaseBlock = SFTBlock | DPOBlock | DistillBlock
+class SocraticBlock(DPOBlock):
+    """Preference training on a tutor's next turns: imported dialogues against worse turns (methods 3)."""
+
+    LORA_RATE: ClassVar[float] = 2e-4
+
+    type: Literal["socratic"] = "socratic"
+    rejected: Literal["own", "telling"] = "telling"
+    """Who says the worse turn of a dialogue that came without one: the model as it is, or the same, asked for
+    the whole solution."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    turn_tokens: Positive = 96
+    """Of a worse turn: how it is drawn, and most tokens."""
+
+
+PhaseBlock = SFTBlock | DPOBlock | DistillBlock | SocraticBlock
 """The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
-PHASE_BLOCKS = ("sft", "dpo", "distill")
+PHASE_BLOCKS = ("sft", "dpo", "distill", "socratic")
 """The `type` of each: what `method` may name, and the key that holds its settings for the short form."""
 
 
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo", "distill"] | None = "distill"  # made of PHASE_BLOCKS
+    method: Literal["sft", "sft+dpo", "dpo", "distill", "socratic"] | None = "distill"  # made of PHASE_BLOCKS
     """Short for `phases`: these ones, in this order, as their blocks below say. Left out: sft where only its
     block is given."""
     wordings: Count = 2
@@ -152,6 +166,7 @@ class TeachBlock(Block):
     sft: SFTBlock = SFTBlock()
     dpo: DPOBlock = DPOBlock()
     distill: DistillBlock = DistillBlock()
+    socratic: SocraticBlock = SocraticBlock()
     phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
     """Instead of `method`: any phases in any order, each with its own settings."""
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, SFTBlock
+from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, SFTBlock, SocraticBlock
 from selfstudy.records import Example, Pair
-from selfstudy.teach import examples, mixed, pairs
+from selfstudy.teach import examples, mixed, pairs, rejected_turns
 from selfstudy.teach.lesson import Lesson
 
 if TYPE_CHECKING:
@@ -139,10 +139,34 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
     return pairs.weighted(found, lesson.recipe.seed)
 
 
+def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequence[Pair]:
+    """Imported dialogues: pairs as they came, and for the other next turns a worse one from the model."""
+    given = lesson.imported.pairs
+    paired = {(pair.prompt, pair.chosen) for pair in given}
+    alone = [e for e in lesson.imported.examples if (e.prompt, e.completion) not in paired]
+    lost: list[str] = []
+
+    def fail(item: str, why: str) -> None:
+        lost.append(why)
+        student.fail(item, why)
+
+    with student.report.task("teach: worse turns", len(alone)) as advance:
+        found = rejected_turns.pairs(
+            alone, student.answers(), block, lesson.prompts, lesson.recipe.seed, advance, fail
+        )
+    student.report.note(
+        f"{len(given) + len(found)} pairs of a tutor's turns, {len(given)} of them imported as pairs"
+        + (f"; {len(lost)} left out: {lost[0]}" if lost else "")
+    )
+    both = [*given, *found]
+    return pairs.as_control(both) if lesson.arm == "control" else both
+
+
 PHASES: dict[str, Phase] = {
     "sft": Phase(data=_examples, trainer="sft"),
     "dpo": Phase(data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
     "distill": Phase(data=_distilled, trainer="sft"),
+    "socratic": Phase(data=_tutoring, trainer="dpo"),
 }
 """By `type` of the block."""
 

@@ -8,6 +8,7 @@
     LLaMA-Factory    the same with chosen and rejected; or instruction, input, history, chosen, rejected
     Alpaca           instruction, input, output
     HH-RLHF          chosen and rejected alone, as "Human: ... Assistant: ..."
+    tutoring         prompt, good answer, bad answer
     SQuAD, TriviaQA  question, context, answers (an object of texts)
     multiple choice  question, options (or choices), and a letter, a number or the text as the answer
 
@@ -38,8 +39,8 @@ ASKED = ("prompt", "question", "instruction", "query")
 INPUT = "input"
 HISTORY = "history"
 CONVERSATION = ("conversations", "conversation", "messages", "dialogue", "dialog")
-CHOSEN = ("chosen", "chosen_response", "response_chosen")
-REJECTED = ("rejected", "rejected_response", "response_rejected")
+CHOSEN = ("chosen", "chosen_response", "response_chosen", "good answer", "good_answer")
+REJECTED = ("rejected", "rejected_response", "response_rejected", "bad answer", "bad_answer")
 ANSWER = ("answer", "answers", "output", "response")
 EVIDENCE = ("evidence", "context", "passage", "passages", "document", "documents")
 OPTIONS = ("options", "choices")

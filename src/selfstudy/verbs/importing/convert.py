@@ -16,15 +16,16 @@ from selfstudy.files import jsonl
 from selfstudy.files.rows import MalformedError, Row, shown
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Failure, Record, digest
+from selfstudy.records import Failure, Pair, Record, digest
 from selfstudy.run import Round
 from selfstudy.text import folded
 from selfstudy.verbs.importing import choices, columns
+from selfstudy.verbs.importing.dialogues import dialogue_records
 from selfstudy.verbs.importing.lessons import ImportedLesson, lesson_records, read_lesson
 from selfstudy.verbs.importing.option_layouts import option_columns
 from selfstudy.verbs.importing.preferences import preference_records
 
-RowFormat = Literal["preferences", "qa"]
+RowFormat = Literal["preferences", "dialogues", "qa"]
 BLOCK = 2048
 """Rows between two writes to disk."""
 MOST_COMPARED = 200
@@ -90,19 +91,14 @@ class Converter:
         """
         if row.value is None:
             raise MalformedError(row.problem)
-        if self.format == "preferences":
-            question, pair = preference_records(row.value)
-            if not self._is_new(pair.id):
+        if self.format != "qa":
+            read = preference_records if self.format == "preferences" else dialogue_records
+            question, taught = read(row.value)
+            if not self._is_new(taught.id):
                 return ()
-            turned = self._preferred.get(digest(repr(pair.prompt), pair.rejected, pair.chosen))
-            if turned is not None:
-                self._seen.discard(pair.id)
-                raise MalformedError(
-                    f"{turned} prefers {shown(pair.rejected)} to {shown(pair.chosen)} for the same prompt: "
-                    "keep one of them"
-                )
-            self._preferred.setdefault(digest(repr(pair.prompt), pair.chosen, pair.rejected), row.place)
-            return (question, pair)
+            if isinstance(taught, Pair):
+                self._compare_pair(taught, row.place)
+            return (question, taught)
         lesson = read_lesson(row.value, self.survey.counts_from)
         if not self._is_new(lesson.identity):
             return ()
@@ -124,6 +120,21 @@ class Converter:
             return False
         self._seen.add(identity)
         return True
+
+    def _compare_pair(self, pair: Pair, place: str) -> None:
+        """Notes what is preferred.
+
+        Raises:
+            MalformedError: an earlier row prefers the other answer.
+        """
+        turned = self._preferred.get(digest(repr(pair.prompt), pair.rejected, pair.chosen))
+        if turned is not None:
+            self._seen.discard(pair.id)
+            raise MalformedError(
+                f"{turned} prefers {shown(pair.rejected)} to {shown(pair.chosen)} for the same prompt: "
+                "keep one of them"
+            )
+        self._preferred.setdefault(digest(repr(pair.prompt), pair.chosen, pair.rejected), place)
 
     def _compare(self, lesson: ImportedLesson, place: str) -> None:
         """Notes what is said about a question; of different answers each needs a page to tell them apart.

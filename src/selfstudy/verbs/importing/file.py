@@ -1,7 +1,7 @@
 """Somebody else's results and data become a run: `selfstudy import FILE`.
 
     columns.py      the layouts that people have: which column holds what
-    preferences.py  pairs
+    preferences.py  pairs                               dialogues.py  a tutor's next turns
     lessons.py      questions with answers, conversations       choices.py, option_layouts.py  multiple choice
     turns.py        messages and transcripts as turns           convert.py  rows become records
     experiment.py   the original experiment's result files      pickles.py  read without running anything
@@ -31,18 +31,21 @@ from selfstudy.run import Round, Run
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing import experiment as experiments
 from selfstudy.verbs.importing.convert import Converter, RowFormat, Survey, write
+from selfstudy.verbs.importing.dialogues import is_dialogue
 from selfstudy.verbs.importing.lessons import is_lesson
 from selfstudy.verbs.importing.pickles import read_pickle
 from selfstudy.verbs.importing.preferences import is_preference
 
 __all__ = ["Format", "import_file"]
 
-Format = Literal["experiment", "preferences", "qa"]
+Format = Literal["experiment", "preferences", "dialogues", "qa"]
 
 _FIELDS = (
     "a result file of the original experiment (pickle), preference pairs {prompt, chosen, rejected}, "
-    "questions with answers {question, answer} or {instruction, input, output}, or {conversations}"
+    "tutoring dialogues {prompt, good answer, bad answer}, questions with answers {question, answer} or "
+    "{instruction, input, output}, or {conversations}"
 )
+_METHODS: dict[RowFormat, str] = {"preferences": "dpo", "dialogues": "socratic", "qa": "sft"}
 _SKIP = "fix it, or leave such rows out with --skip-bad: they are counted"
 
 
@@ -169,7 +172,7 @@ def _rows(path: Path, kind: RowFormat | None, digest: str, skip_bad: bool) -> _S
         except MalformedError as error:
             if not skip_bad:
                 raise DataError(f"{path}, {row.place}: {error}", _SKIP) from None
-    recipe = {"probe": {"ask": []}, "teach": {"method": "dpo" if kind == "preferences" else "sft"}}
+    recipe = {"probe": {"ask": []}, "teach": {"method": _METHODS[kind]}}
 
     def write_rows(round_: Round, advance: Callable[[int], None]) -> dict[str, Any]:
         return write(Converter(path, kind, round_.run.recipe, survey), _rows_of(path), round_, advance)
@@ -182,6 +185,8 @@ def _detect(path: Path) -> RowFormat:
     first = next((row.value for row in _rows_of(path) if row.value is not None), None)
     if first is None:
         raise DataError(f"{path} holds no JSON object", f"give {_FIELDS}")
+    if is_dialogue(first):
+        return "dialogues"
     if is_preference(first):
         return "preferences"
     if is_lesson(first):

@@ -1,0 +1,40 @@
+"""A tutor taught on dialogues, on the real model: benchmarks/on_real/tutor.py says what is measured.
+
+python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--rows 200] [--held-out 100] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from on_real import tutor
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dialogues", type=Path, help="a table: Prompt, Bad answer, Good answer")
+    parser.add_argument("--rejected", nargs="+", choices=["telling", "own"], default=["telling"])
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--held-out", type=int, default=100)
+    parser.add_argument("--epochs", type=float, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
+    chosen = parser.parse_args()
+    found = tutor.compare(
+        chosen.dialogues,
+        chosen.rejected,
+        rows=chosen.rows,
+        held_out=chosen.held_out,
+        seed=chosen.seed,
+        epochs=chosen.epochs,
+    )
+    if chosen.out:
+        chosen.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
