@@ -2,26 +2,28 @@
 
     python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--rows 200] [--held-out 100]
 
-Rows are split by dialogue (`teach.socratic.same_dialogue`), so that no held-out row begins as a trained one.
-Measured before and after, by rule and by likelihood:
+Rows are split by dialogue (`teach.socratic.same_dialogue`), and intervals resample dialogues.  Measured by
+likelihood and by rule:
 
-    accuracy   share of held-out pairs whose implicit reward is higher for the tutor's own turn (Rafailov et
-               al. 2023, arXiv 2305.18290, section 4), and its mean margin; untaught it is no number, for all
-               rewards are 0
-    prefers    share of held-out pairs of which the model finds the tutor's own turn likelier per token
-    asking     share of the turns that the model says itself, on held-out rows, that ask (judging/tutoring)
-    known      share of everyday questions still answered rightly, of those that the untaught model knows
+    accuracy    share of held-out pairs whose implicit reward is higher for the tutor's own turn: beta times
+                what the training added to its log-probability (Rafailov et al. 2023, arXiv 2305.18290, section
+                4), here without the token that ends the turn
+    log-ratio   mean of the differences, in nats, without beta; both are 0 before the training
+    asking      share of the turns that the model says itself, on held-out rows, that ask (judging/tutoring)
+    known       everyday questions still answered rightly, of those that the untaught model knows
 
-The worse turns of held-out rows come from the same source as those of trained ones.
+The worse turns of held-out rows come from the same source as those of trained ones, so accuracy tells whether
+the difference was learned, not whether the tutor is a good one.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ import numpy as np
 
 from on_real import lesson
 from on_real.model import GENERAL, in_float32
-from selfstudy.files.rows import MalformedError
+from selfstudy.files.rows import MalformedError, read_rows
 from selfstudy.judging.correctness import states
 from selfstudy.judging.tutoring import asks
 from selfstudy.models import load_lm, transcripts
@@ -39,12 +41,12 @@ from selfstudy.progress import Terminal
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LoraBlock, SocraticBlock
 from selfstudy.records import Example, Pair
-from selfstudy.stats import wilson
+from selfstudy.stats import bootstrap_ratio
 from selfstudy.teach import rejected_turns
 from selfstudy.teach.socratic import same_dialogue
 from selfstudy.teach.trainers import dpo, shared
 from selfstudy.verbs.importing import columns
-from selfstudy.verbs.importing.dialogues import dialogue_records
+from selfstudy.verbs.importing.dialogues import read_dialogue
 
 SHOWN = 6
 """Held-out rows whose turns are printed side by side."""
@@ -52,21 +54,28 @@ LORA = LoraBlock(r=8, alpha=16)
 """As published (methods 3): beta 0.1, r 8, rate 2e-4, which is the block's."""
 
 
+@dataclass(frozen=True)
+class Row:
+    """A next turn, and the number of its dialogue."""
+
+    example: Example
+    dialogue: int
+
+
 def compare(
     path: Path, sources: Sequence[str], *, rows: int, held_out: int, seed: int, epochs: float
 ) -> dict[str, Any]:
     """Trains and measures an arm for each source of worse turns."""
     taught, kept = split(read(path), rows, held_out, seed)
-    print(f"{len(taught)} rows to train on, {len(kept)} held out", flush=True)
     lm: Any = load_lm(in_float32())
-    known = [row for row in everyday() if right(lm, [row])[0]]
+    known = [row for row, fits in zip(everyday(), right(lm, everyday()), strict=True) if fits]
     before = {"asking": asking(lm, kept), "known": [len(known), len(known)]}
-    print(f"untaught: {before}", flush=True)
+    print(f"{len(taught)} rows to train on, {len(kept)} held out; untaught: {before}", flush=True)
     found: dict[str, Any] = {"untaught": before}
     for source in sources:
         block = SocraticBlock.model_validate({"rejected": source, "epochs": epochs, "batch_size": 16})
         found[source] = arm(lm, taught, kept, known, block, seed)
-        shown = {name: value for name, value in found[source].items() if name not in ("turns", "losses")}
+        shown = {name: value for name, value in found[source].items() if name != "turns"}
         print(f"{source}: {shown}", flush=True)
         for turn in found[source]["turns"]:
             print(json.dumps(turn, ensure_ascii=False, indent=1), flush=True)
@@ -75,125 +84,129 @@ def compare(
 
 def arm(
     lm: Any,
-    taught: Sequence[Example],
-    kept: Sequence[Example],
+    taught: Sequence[Row],
+    kept: Sequence[Row],
     known: Sequence[dict[str, Any]],
     block: SocraticBlock,
     seed: int,
 ) -> dict[str, Any]:
     """The figures of one arm, and its turns beside the untaught model's."""
     started = time.perf_counter()
-    prompts = Prompts()
+    lost: list[str] = []
     trained, tested = (
-        rejected_turns.pairs(some, lm, block, prompts, seed, lambda _: None) for some in (taught, kept)
+        rejected_turns.pairs(
+            [row.example for row in rows], lm, block, Prompts(), seed, fail=lambda _, why: lost.append(why)
+        )
+        for rows in (taught, kept)
     )
     setting = shared.Setting(arm="taught", phase="socratic", lora=LORA, seed=seed)
     result = dpo.train(shared.training_copy(lm), lm, trained, block, setting, Terminal())
     minutes = (time.perf_counter() - started) / 60
     after = LocalLM.around(shared.merged(result.model), lm.tokenizer, style=lm.style)
-    rewards = margins(after, lm, tested)
-    own, other = (turns(one, kept[:SHOWN]) for one in (lm, after))
+    groups = {(row.example.prompt, row.example.completion): row.dialogue for row in kept}
+    ratios = log_ratios(after, lm, tested)
+    scored = [
+        (groups[pair.prompt, pair.chosen], ratio)
+        for pair, ratio in zip(tested, ratios, strict=True)
+        if ratio is not None
+    ]
+    shown = [row.example for row in kept[:SHOWN]]
+    worse = {(pair.prompt, pair.chosen): pair.rejected for pair in tested}
     return {
         "pairs": [len(trained), len(tested)],
-        "minutes": minutes,
+        "no pair": dict(Counter(lost)),
+        "not scored": len(ratios) - len(scored),
+        "minutes": round(minutes, 1),
         "steps": result.steps[-1].step,
         "losses": [round(step.loss, 4) for step in result.steps[:: max(1, len(result.steps) // 10)]],
-        "accuracy": share([value > 0 for value in rewards]),
-        "margin": float(np.mean(rewards)),
-        "prefers": [share(likelier(one, tested)) for one in (lm, after)],
+        "accuracy": share([d for d, _ in scored], [r > 0 for _, r in scored]),
+        "log-ratio": round(float(np.mean([r for _, r in scored])), 2),
         "asking": asking(after, kept),
         "known": [sum(right(after, known)), len(known)],
         "turns": [
             {
-                "student": row.prompt[-1].content,
-                "tutor": row.completion,
-                "worse": pair_of(tested, row),
-                "untaught": before,
+                "student": example.prompt[-1].content,
+                "tutor": example.completion,
+                "worse": worse.get((example.prompt, example.completion)),
+                "untaught": then,
                 "taught": now,
             }
-            for row, before, now in zip(kept, own, other, strict=False)
+            for example, then, now in zip(shown, turns(lm, shown), turns(after, shown), strict=True)
         ],
     }
 
 
-def read(path: Path) -> list[Example]:
-    """The rows that can be used, as examples."""
-    found = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            try:
-                _, example = dialogue_records(columns.recognised(row))
-            except MalformedError:
-                continue
+def read(path: Path) -> list[Row]:
+    """The rows that can be used, each once; says how many cannot."""
+    found: dict[str, Example] = {}
+    refused: Counter[str] = Counter()
+    for row in read_rows(path):
+        try:
+            if row.value is None:
+                raise MalformedError(row.problem)
+            example = read_dialogue(columns.recognised(row.value)).taught
             if isinstance(example, Example):
-                found.append(example)
-    return found
+                found.setdefault(example.id, example)
+        except MalformedError as error:
+            refused[str(error)] += 1
+    print(f"{path.name}: {len(found)} rows; not used: {dict(refused)}", flush=True)
+    numbers = same_dialogue([(e.prompt, e.completion) for e in found.values()])
+    return [Row(example, number) for example, number in zip(found.values(), numbers, strict=True)]
 
 
-def split(
-    rows: Sequence[Example], wanted: int, held_out: int, seed: int
-) -> tuple[list[Example], list[Example]]:
-    """Rows to train on and rows that are held out, whole dialogues of each, about as many as wanted."""
-    groups: dict[int, list[Example]] = {}
-    for row, number in zip(rows, same_dialogue([(r.prompt, r.completion) for r in rows]), strict=True):
-        groups.setdefault(number, []).append(row)
-    order = list(groups.values())
+def split(rows: Sequence[Row], wanted: int, held_out: int, seed: int) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows that are held out, no dialogue in both."""
+    order = sorted({row.dialogue for row in rows})
     random.Random(f"tutor:{seed}").shuffle(order)
-    kept: list[Example] = []
-    taught: list[Example] = []
-    for some in order:
-        if len(kept) < held_out:
-            kept += some
-        elif len(taught) < wanted:
-            taught += some
+    kept: list[Row] = []
+    taught: list[Row] = []
+    for number in order:
+        part = kept if len(kept) < held_out else taught
+        part += [row for row in rows if row.dialogue == number]
     return taught[:wanted], kept[:held_out]
 
 
-def margins(after: LocalLM, before: Any, pairs: Sequence[Pair]) -> list[float]:
-    """How much more the training raised the tutor's own turn than the worse one, in nats."""
+def log_ratios(after: LocalLM, before: Any, pairs: Sequence[Pair]) -> list[float | None]:
+    """How much more the training raised the tutor's own turn than the worse one; None if one is unscored."""
     chats = [pair.prompt for pair in pairs]
-
-    def raised(texts: list[str]) -> list[float]:
-        now, then = after.logprobs(chats, texts), before.logprobs(chats, texts)
-        return [sum(a) - sum(b) for a, b in zip(now, then, strict=True)]
-
-    good, bad = raised([pair.chosen for pair in pairs]), raised([pair.rejected for pair in pairs])
-    return [a - b for a, b in zip(good, bad, strict=True)]
-
-
-def likelier(lm: Any, pairs: Sequence[Pair]) -> list[bool]:
-    """Whether the tutor's own turn is likelier, by token, than the worse one."""
-    chats = [pair.prompt for pair in pairs]
-    good = lm.logprobs(chats, [pair.chosen for pair in pairs])
-    bad = lm.logprobs(chats, [pair.rejected for pair in pairs])
-    return [sum(a) / len(a) > sum(b) / len(b) for a, b in zip(good, bad, strict=True)]
+    scores = [
+        lm.logprobs(chats, texts)
+        for texts in ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs])
+        for lm in (after, before)
+    ]
+    return [
+        (sum(good) - sum(then)) - (sum(bad) - sum(was)) if good and then and bad and was else None
+        for good, then, bad, was in zip(*scores, strict=True)
+    ]
 
 
-def turns(lm: Any, rows: Sequence[Example]) -> list[str]:
-    """What a model says next, greedily."""
-    said = lm.generate([row.prompt for row in rows], Sampling(temperature=0.0, max_new_tokens=96))
-    return [transcripts.spoken(one.text) for (one,) in said]
+def turns(lm: Any, examples: Sequence[Example]) -> list[str | None]:
+    """What a model says next, greedily; None where that failed."""
+    said = lm.generate([one.prompt for one in examples], Sampling(temperature=0.0, max_new_tokens=96))
+    return [None if one.finish == "error" else transcripts.spoken(one.text) for (one,) in said]
 
 
-def asking(lm: Any, rows: Sequence[Example]) -> list[float]:
-    return share([asks(turn) for turn in turns(lm, rows)])
+def asking(lm: Any, rows: Sequence[Row]) -> list[float]:
+    """The share of turns that ask, of those that there are."""
+    said = zip(rows, turns(lm, [row.example for row in rows]), strict=True)
+    found = [(row.dialogue, asks(turn)) for row, turn in said if turn is not None]
+    return share([number for number, _ in found], [asked for _, asked in found])
 
 
 def everyday() -> list[dict[str, Any]]:
+    """A third of the general questions."""
     return [json.loads(line) for line in GENERAL.open(encoding="utf-8")][::3]
 
 
 def right(lm: Any, rows: Sequence[dict[str, Any]]) -> list[bool]:
+    """Which questions a model answers rightly."""
     said = lesson.answers(lm, [Prompts().chat("answer", question=row["question"]) for row in rows])
     return [states(a, row["answer"], row["question"]) for a, row in zip(said, rows, strict=True)]
 
 
-def share(values: Sequence[bool]) -> list[float]:
-    """A share with its 95% interval (Wilson)."""
-    found = wilson(sum(values), len(values))
+def share(dialogues: Sequence[int], values: Sequence[bool]) -> list[float]:
+    """A share with its 95% interval; dialogues are resampled whole."""
+    numbers = sorted(set(dialogues))
+    hits = [sum(v for d, v in zip(dialogues, values, strict=True) if d == n) for n in numbers]
+    found = bootstrap_ratio(hits, [dialogues.count(n) for n in numbers], seed=0)
     return [round(found.value, 3), round(found.low, 3), round(found.high, 3)]
-
-
-def pair_of(pairs: Sequence[Pair], row: Example) -> str | None:
-    """The worse turn of a row, if there is one."""
-    return next((p.rejected for p in pairs if (p.prompt, p.chosen) == (row.prompt, row.completion)), None)

@@ -286,7 +286,9 @@ class Pair(Record):
     question_id: str
     verdict: VerdictKind | None = None
     weight: float = 1.0
-    origin: Literal["sample", "passage", "taught-model", "telling", "dash", "random", "imported"] = "sample"
+    origin: Literal["sample", "passage", "taught-model", "own", "telling", "dash", "random", "imported"] = (
+        "sample"
+    )
 
 
 class TrainingStep(Record):

@@ -61,10 +61,19 @@ def test_rows_of_one_dialogue_are_found_whatever_their_order() -> None:
     assert same_dialogue([rows[0], spaced]) == [0, 0]
 
 
-def test_rows_that_end_alike_are_of_one_dialogue_and_a_common_word_is_not_enough() -> None:
-    hello, asked = Message(role="user", content="Hello"), Message(role="user", content="3 + 4?")
-    well = Message(role="assistant", content="Well?")
+def test_a_greeting_joins_only_what_ends_with_it_and_a_problem_joins_everything() -> None:
+    def says(role: str, content: str) -> Message:
+        return Message(role=role, content=content)  # type: ignore[arg-type]
+
+    hello, other = says("user", "Can you help me?"), says("user", "Help!")
+    problem = says("user", "Five rows of a wall have fifty bricks, each row one less than the row below.")
+    well, yes, asked = says("assistant", "Well?"), says("assistant", "Yes?"), says("user", "3 + 4?")
     assert same_dialogue([((hello,), "Well?"), ((hello,), "Yes?")]) == [0, 0]
-    assert same_dialogue([((hello,), "Well?"), ((asked,), "Well?")]) == [0, 1]
+    assert same_dialogue([((hello,), "Well?"), ((other,), "Well?")]) == [0, 1]
     assert same_dialogue([((hello,), "Yes?"), ((hello, well, asked), "Try.")]) == [0, 1]
+    assert same_dialogue([((problem,), "Yes?"), ((problem, well, asked), "Try.")]) == [0, 0]
+    assert same_dialogue([((hello, well, problem), "Try."), ((hello, well, asked), "Try.")]) == [0, 0]
+    assert same_dialogue([((hello, well, problem), "Try."), ((hello, yes, asked), "Try.")]) == [0, 1]
+    lesson, shouted = says("system", "Lesson 1"), says("user", "CAN you  help me?")
+    assert same_dialogue([((lesson, hello), "Well?"), ((shouted,), "Yes?")]) == [0, 0]
     assert same_dialogue([]) == []

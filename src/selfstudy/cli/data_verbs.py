@@ -90,6 +90,8 @@ def import_(
         if found.get("several_answers"):
             several = f"{found['several_answers']:,}"
             say(f"questions with several answers: {several}, each taught with its page alone")
+        if found.get("notes_left_out"):
+            say(f"turns behind which a note of their writer was left out: {found['notes_left_out']:,}")
         if found.get("unused"):
             counts = ((name, f"{n:,} {'row' if n == 1 else 'rows'}") for name, n in found["unused"].items())
             say(f"columns not used: {', '.join(f'{name} ({rows})' for name, rows in counts)}")

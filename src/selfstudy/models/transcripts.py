@@ -57,8 +57,11 @@ class Transcript:
     left_out: int
 
 
-def read(text: str) -> Transcript:
+def read(text: str, *, whole: bool = False) -> Transcript:
     """The turns of a transcript, in linear time; empty ones are left out.
+
+    Args:
+        whole: nothing behind the last turn is left out: all of it is said.
 
     Raises:
         NoDialogueError: it is too long, or nobody speaks.
@@ -76,7 +79,7 @@ def read(text: str) -> Transcript:
     ends = [*(label.start() for label in labels[1:]), len(text)]
     for label, end in zip(labels, ends, strict=True):
         said = text[label.end() : end].strip()
-        beside = _BESIDE.search(said) if label is labels[-1] else None
+        beside = _BESIDE.search(said) if label is labels[-1] and not whole else None
         if beside:
             left_out = len(said[beside.start() :].strip())
             said = said[: beside.start()]

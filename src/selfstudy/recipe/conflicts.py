@@ -34,6 +34,8 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems += _unpriced(recipe, recipe.budget.money)
     if recipe.teach.known_heldout == 0:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
+    if any(block.type == "socratic" for block in recipe.teach.plan):
+        problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
     problems += _not_there(recipe)
     return problems
 

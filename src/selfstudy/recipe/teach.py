@@ -110,17 +110,22 @@ class DistillBlock(ExamplesBlock):
     """Of a mixed target, until its answer is that of the reference; else it is left out."""
 
 
-class DPOBlock(TrainingBlock):
+class PairsBlock(TrainingBlock):
+    """What phases that train on pairs share."""
+
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    epochs: Annotated[float, Field(gt=0)] | None = 3
+
+
+class DPOBlock(PairsBlock):
     """Preference training on pairs (methods 1)."""
 
     LORA_RATE: ClassVar[float] = 3e-5
 
     type: Literal["dpo"] = "dpo"
-    beta: Annotated[float, Field(gt=0)] = 0.1
-    epochs: Annotated[float, Field(gt=0)] | None = 3
 
 
-class SocraticBlock(DPOBlock):
+class SocraticBlock(PairsBlock):
     """Preference training on a tutor's next turns: imported dialogues against worse turns (methods 3)."""
 
     LORA_RATE: ClassVar[float] = 2e-4

@@ -18,12 +18,14 @@ class ImportedLessons:
     """What a round has of them; false if there is nothing.
 
     Attributes:
-        examples: for supervised training; of a run with pairs alone, their chosen answers.
+        examples: for supervised training: those of the file, and the chosen answers of its pairs.
         pairs: for preference training.
+        alone: examples that no pair has.
     """
 
     examples: tuple[Example, ...]
     pairs: tuple[Pair, ...]
+    alone: tuple[Example, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.examples or self.pairs)
@@ -41,21 +43,27 @@ def imported_lessons(round_: Round) -> ImportedLessons:
             Example(prompt=p.prompt, completion=p.chosen, question_id=p.question_id, kind="imported")
         ]
     }
-    return ImportedLessons(examples or tuple(chosen.values()), pairs)
+    alone = tuple(example for example in examples if example.id not in chosen)
+    return ImportedLessons((*alone, *chosen.values()), pairs, alone)
 
 
 def as_control(lessons: ImportedLessons, seed: int) -> ImportedLessons:
     """Each prompt gets the good answer of another one (`control.exchanged`)."""
-    answers = exchanged([e.completion for e in lessons.examples], seed)
     chosen = exchanged([p.chosen for p in lessons.pairs], seed)
     return replace(
         lessons,
-        examples=tuple(
-            Example(**example.model_dump(exclude={"id", "completion"}), completion=answer)
-            for example, answer in zip(lessons.examples, answers, strict=True)
-        ),
+        examples=_exchanged(lessons.examples, seed),
+        alone=_exchanged(lessons.alone, seed),
         pairs=tuple(
             Pair(**pair.model_dump(exclude={"id", "chosen"}), chosen=answer)
             for pair, answer in zip(lessons.pairs, chosen, strict=True)
         ),
+    )
+
+
+def _exchanged(examples: tuple[Example, ...], seed: int) -> tuple[Example, ...]:
+    answers = exchanged([e.completion for e in examples], seed)
+    return tuple(
+        Example(**example.model_dump(exclude={"id", "completion"}), completion=answer)
+        for example, answer in zip(examples, answers, strict=True)
     )

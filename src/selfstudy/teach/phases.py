@@ -141,9 +141,7 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
 
 def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequence[Pair]:
     """Imported dialogues: pairs as they came, and for the other next turns a worse one from the model."""
-    given = lesson.imported.pairs
-    paired = {(pair.prompt, pair.chosen) for pair in given}
-    alone = [e for e in lesson.imported.examples if (e.prompt, e.completion) not in paired]
+    given, alone = lesson.imported.pairs, lesson.imported.alone
     lost: list[str] = []
 
     def fail(item: str, why: str) -> None:

@@ -3,7 +3,8 @@
     own       what the model that is taught says itself, as it is now: the weak model of the published way
     telling   what it says when it is asked for the whole solution (prompts/tell.txt)
 
-A pair that came with a worse turn keeps it.  Knows nothing of training.
+Worse is what asks less or leaks more, and no rule here looks whether a turn does: the source stands for it.
+Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import SocraticBlock
-from selfstudy.records import Example, Pair
-from selfstudy.text import tokens
+from selfstudy.records import Chat, Example, Pair
+from selfstudy.text import sentences, tokens
 
-NOTHING = "the worse turn is empty, or says the same"
+NOTHING = "the worse turn is empty, has no whole sentence, or says the same"
 
 
 def pairs(
@@ -36,16 +37,14 @@ def pairs(
         lm: writes the worse turns; one that says the same is no pair.
         fail: is told of each example (its id) whose turn failed, and why.
     """
-    chats = [
-        prompts.chat("tell", dialogue=transcripts.written(example.prompt))
-        if block.rejected == "telling"
-        else example.prompt
-        for example in examples
-    ]
+    telling = block.rejected == "telling"
+    chats = [_telling(example.prompt, prompts) if telling else example.prompt for example in examples]
     sampling = Sampling(temperature=block.temperature, max_new_tokens=block.turn_tokens, seed=seed)
     found = []
     for example, (said,) in zip(examples, lm.generate(chats, sampling, progress), strict=True):
         worse = transcripts.spoken(said.text)
+        if said.finish == "length":  # half a sentence would be told from a whole one by its end alone
+            worse = " ".join(sentences(worse)[:-1]).strip()
         if said.finish == "error":
             fail(example.id, said.error or "generation failed")
         elif not tokens(worse) or tokens(worse) == tokens(example.completion):
@@ -57,7 +56,13 @@ def pairs(
                     chosen=example.completion,
                     rejected=worse,
                     question_id=example.question_id,
-                    origin="telling" if block.rejected == "telling" else "taught-model",
+                    origin=block.rejected,
                 )
             )
     return found
+
+
+def _telling(dialogue: Chat, prompts: Prompts) -> Chat:
+    """Asks for the whole solution; what stands before a dialogue may be the problem."""
+    before = [turn.content for turn in dialogue if turn.role == "system"]
+    return prompts.chat("tell", dialogue="\n".join([*before, transcripts.written(dialogue)]))

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selfstudy.records import Chat, digest, without_demonstrations
+from selfstudy.text import folded, tokens
 
+WORDS = 16
+"""Of the student, from which on what was said names a dialogue."""
 SPLITS = 3
 """Rows of a dialogue, as published: at the first, the middle and the last turn of the tutor."""
 
@@ -50,11 +53,12 @@ def next_turns(dialogue: Chat, most: int = SPLITS) -> list[NextTurn]:
 def same_dialogue(rows: Sequence[tuple[Chat, str]]) -> list[int]:
     """For each row, a dialogue so far and the next turn, the number of its dialogue.
 
-    Rows are of one dialogue where one goes on with what another one says, or where they begin alike up to
-    the student's last turn: what is kept to be tested must not be taught as the beginning of something else.
-    Numbers count from 0 in order of appearance.  Linear in the number of turns.
+    Two rows are of one dialogue where they begin with the same turns, up to one of the tutor or of the
+    student: what is kept to be tested must not be taught as the beginning of something else.  A turn of the
+    student by then, who has said fewer than WORDS words ("Can you help me?"), joins only rows that end there.
+    What the system says does not count, nor case and white space.  Numbers count from 0 in order of
+    appearance; linear in the length of all rows together.
     """
-    first: dict[str, int] = {}
     parents = list(range(len(rows)))
 
     def root(row: int) -> int:
@@ -63,21 +67,26 @@ def same_dialogue(rows: Sequence[tuple[Chat, str]]) -> list[int]:
             row = parents[row]
         return row
 
-    names = [_beginnings(*row) for row in rows]
-    for i, (_, whole) in enumerate(names):
-        parents[root(i)] = root(first.setdefault(whole, i))
-    for i, (before, _) in enumerate(names):
-        for name in before:
-            if name in first:
-                parents[root(i)] = root(first[name])
-        parents[root(i)] = root(first.setdefault(f"so far {before[-1] if before else ''}", i))
+    first: dict[str, int] = {}
+    for i, (so_far, following) in enumerate(rows):
+        for name in _joins(so_far, following):
+            parents[root(i)] = root(first.setdefault(name, i))
     numbers: dict[int, int] = {}
     return [numbers.setdefault(root(i), len(numbers)) for i in range(len(rows))]
 
 
-def _beginnings(so_far: Chat, following: str) -> tuple[list[str], str]:
-    """Names of what was said up to each turn of the dialogue so far, and up to the next turn."""
-    names: list[str] = []
-    for role, words in (*((turn.role, turn.content) for turn in so_far), ("assistant", following)):
-        names.append(digest(names[-1] if names else "", role, " ".join(words.split())))
-    return names[:-1], names[-1]
+def _joins(so_far: Chat, following: str) -> list[str]:
+    """Names of what a row shares with others of its dialogue."""
+    said = [(turn.role, folded(turn.content)) for turn in so_far if turn.role != "system"]
+    name, words, found = "", 0, []
+    for i, (role, text) in enumerate([*said, ("assistant", folded(following))]):
+        name = digest(name, role, text)
+        if role == "user":
+            words += len(tokens(text))
+            if words >= WORDS:
+                found.append(name)
+        else:
+            found.append(name)
+        if i == len(said) - 1:
+            found.append(f"ends {name}")
+    return found

@@ -12,9 +12,9 @@ from selfstudy.files.rows import MalformedError
 from selfstudy.loop import Study
 from selfstudy.records import Example, Failure, Message, Pair, TrainingStep
 from selfstudy.run import Run
-from selfstudy.verbs.importing.dialogues import dialogue_records
+from selfstudy.verbs.importing.dialogues import is_dialogue, read_dialogue
 from selfstudy.verbs.importing.file import import_file
-from tests.stories.small import cli
+from tests.stories.small import cli, refusal
 from tests.verbs.importing.test_preferences import lines, read
 
 torch.set_num_threads(1)
@@ -42,21 +42,22 @@ TURNS = (
     ],
 )
 def test_a_next_turn_alone(row: dict[str, Any]) -> None:
-    question, example = dialogue_records(row)
+    found = read_dialogue(row)
+    question, example = found.question, found.taught
     assert isinstance(example, Example)
     assert (example.prompt, example.completion) == (TURNS, "What is 3 times 2?")
     assert (example.kind, example.question_id, question.text) == ("imported", question.id, TURNS[-1].content)
 
 
 def test_a_worse_turn_makes_a_pair() -> None:
-    _, pair = dialogue_records({"prompt": SO_FAR, "good answer": NEXT, "bad answer": "Teacher: It is 12."})
+    pair = read_dialogue({"prompt": SO_FAR, "good answer": NEXT, "bad answer": "Teacher: It is 12."}).taught
     assert isinstance(pair, Pair)
     assert (pair.prompt, pair.chosen, pair.rejected) == (TURNS, "What is 3 times 2?", "It is 12.")
     assert pair.origin == "imported"
 
 
 def test_what_stands_before_the_dialogue_is_the_systems() -> None:
-    _, example = dialogue_records({"prompt": f"A lesson in arithmetic.\n{SO_FAR}", "chosen": NEXT})
+    example = read_dialogue({"prompt": f"A lesson in arithmetic.\n{SO_FAR}", "chosen": NEXT}).taught
     assert example.prompt == (Message(role="system", content="A lesson in arithmetic."), *TURNS)
 
 
@@ -65,17 +66,49 @@ def test_what_stands_before_the_dialogue_is_the_systems() -> None:
     [
         ({"prompt": "", "good answer": NEXT}, "the dialogue so far, is missing or empty"),
         ({"prompt": "What is 3?", "good answer": NEXT}, "'prompt': nobody speaks"),
-        ({"prompt": SO_FAR + NEXT, "good answer": NEXT}, "must end with the student"),
+        ({"prompt": SO_FAR + NEXT, "good answer": NEXT}, "must end with what the student says"),
+        (
+            {"messages": [{"role": "user", "content": " "}], "chosen": NEXT},
+            "must end with what the student says",
+        ),
         ({"prompt": SO_FAR, "good answer": " "}, "next turn, is missing or empty"),
         ({"prompt": SO_FAR, "good answer": "Student: Me!"}, "must be one turn of the tutor"),
         ({"prompt": SO_FAR, "good answer": NEXT + "Student: 6."}, "must be one turn of the tutor"),
-        ({"prompt": SO_FAR, "good answer": NEXT, "bad answer": NEXT}, "are equal"),
+        ({"prompt": SO_FAR, "good answer": "Half?\nStudent: 6."}, "must be one turn of the tutor"),
+        ({"prompt": SO_FAR, "good answer": NEXT, "answer": "It is 12."}, "hold the same turn of the tutor"),
+        ({"prompt": SO_FAR, "chosen": NEXT, "options": ["6", "12"]}, "options belong to no dialogue"),
+        ({"prompt": SO_FAR, "good answer": NEXT, "bad answer": "what is 3  times 2?"}, "are equal"),
         ({"prompt": SO_FAR, "good answer": NEXT, "context": "A page."}, "'context' would be dropped"),
     ],
 )
 def test_a_row_that_cannot_be_used(row: dict[str, Any], message: str) -> None:
     with pytest.raises(MalformedError, match=message):
-        dialogue_records(row)
+        read_dialogue(row)
+
+
+def test_the_student_is_kept_whole_and_behind_a_tutors_turn_a_note_is_not() -> None:
+    sum_ = "My sum:\n  12\n+ 30\n----\n  42\nNote: x is whole.\nIs it right?"
+    found = read_dialogue(
+        {"prompt": f"Student: {sum_}", "good answer": "<think>Hm.</think>Half?\n\nNote: this is a dialogue."}
+    )
+    assert found.taught.prompt[-1].content == sum_
+    assert isinstance(found.taught, Example)
+    assert (found.taught.completion, found.left_out > 0) == ("Half?", True)
+
+
+@pytest.mark.parametrize(
+    ("row", "known"),
+    [
+        ({"prompt": SO_FAR, "good answer": NEXT, "bad answer": ""}, True),
+        ({"prompt": "", "good answer": ""}, True),  # a bad row of such a file
+        ({"prompt": SO_FAR, "chosen": NEXT, "rejected": "It is 12."}, False),
+        ({"question": "Teacher: who wrote Faust?", "answer": "Goethe"}, False),
+        ({"instruction": "Student: rewrite", "input": "a", "output": "b"}, False),
+        ({"question": "Who?", "answer": "A", "good answer": "B", "bad answer": "C"}, False),
+    ],
+)
+def test_only_the_published_columns_tell_dialogues(row: dict[str, Any], known: bool) -> None:
+    assert is_dialogue(row) is known
 
 
 def table(folder: Path, count: int = 5) -> Path:
@@ -90,10 +123,9 @@ def table(folder: Path, count: int = 5) -> Path:
 
 
 def test_the_published_layout_is_known_and_its_bad_rows_are_counted(tmp_path: Path) -> None:
-    code, shown, _ = cli("import", table(tmp_path), "--run", tmp_path / "refused")
-    assert code == 1
-    assert "row 6" in shown
+    assert "row 6" in refusal(cli("import", table(tmp_path), "--run", tmp_path / "refused"))
     found = import_file(table(tmp_path), tmp_path / "run", skip_bad=True)
+    assert found["notes_left_out"] == 0
     assert (found["kind"], found["given"], found["imported"], found["failed"]) == ("dialogues", 6, 5, 1)
     with Run.open(tmp_path / "run", write=False) as run:
         assert run.recipe.teach.method == "socratic"
@@ -101,8 +133,8 @@ def test_the_published_layout_is_known_and_its_bad_rows_are_counted(tmp_path: Pa
 
 
 def test_pairs_come_back_turned_round(tmp_path: Path) -> None:
-    good = {"prompt": SO_FAR, "chosen": NEXT, "rejected": "Teacher: It is 12."}
-    bad = {"prompt": SO_FAR, "chosen": "Teacher: It is 12.", "rejected": NEXT}
+    good = {"prompt": SO_FAR, "good answer": NEXT, "bad answer": "Teacher: It is 12."}
+    bad = {"prompt": SO_FAR, "good answer": "Teacher: It is 12.", "bad answer": NEXT}
     found = import_file(lines(tmp_path, good, bad, good), tmp_path / "run", skip_bad=True)
     assert (found["imported"], found["duplicates"], found["failed"]) == (1, 1, 1)
 
@@ -130,7 +162,7 @@ def test_the_next_turns_are_taught_against_what_the_model_says(
         Study(run).teach()
         pairs, failures = run.round(1).read(Pair), run.round(1).read(Failure)
         curve = [step.loss for step in run.round(1).iter(TrainingStep)]
-    assert {pair.origin for pair in pairs} == {"telling" if rejected == "telling" else "taught-model"}
+    assert {pair.origin for pair in pairs} == {rejected}
     assert len(pairs) + sum(failure.stage == "teach" for failure in failures) == 5
     assert all(pair.rejected and pair.rejected != pair.chosen for pair in pairs)
     assert curve[-1] < curve[0] / 2

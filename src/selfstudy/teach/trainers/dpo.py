@@ -15,7 +15,7 @@ from trl.trainer.utils import disable_dropout_in_model
 
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DPOBlock
+from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
 from selfstudy.teach.trainers import fast_lora, shared
 
@@ -24,7 +24,7 @@ def train(
     model: Any,
     lm: HasWeights,
     pairs: Sequence[Pair],
-    block: DPOBlock,
+    block: PairsBlock,
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:

@@ -39,8 +39,11 @@ ASKED = ("prompt", "question", "instruction", "query")
 INPUT = "input"
 HISTORY = "history"
 CONVERSATION = ("conversations", "conversation", "messages", "dialogue", "dialog")
-CHOSEN = ("chosen", "chosen_response", "response_chosen", "good answer", "good_answer")
-REJECTED = ("rejected", "rejected_response", "response_rejected", "bad answer", "bad_answer")
+CHOSEN = ("chosen", "chosen_response", "response_chosen")
+REJECTED = ("rejected", "rejected_response", "response_rejected")
+GOOD = ("good answer", "good_answer")
+BAD = ("bad answer", "bad_answer")
+"""What a tutor says next, and what is worse; of dialogues alone."""
 ANSWER = ("answer", "answers", "output", "response")
 EVIDENCE = ("evidence", "context", "passage", "passages", "document", "documents")
 OPTIONS = ("options", "choices")
@@ -99,7 +102,7 @@ def recognised(row: Mapping[str, Any]) -> dict[str, Any]:
 
     A name is left as it is where the row has the lower-case one as well.
     """
-    known = {*PROMPT, *CHOSEN, *REJECTED, *ANSWERED}
+    known = {*PROMPT, *CHOSEN, *REJECTED, *GOOD, *BAD, *ANSWERED}
     return {
         name.strip().lower()
         if name.strip().lower() in known and name.strip().lower() not in row

@@ -16,11 +16,11 @@ from selfstudy.files import jsonl
 from selfstudy.files.rows import MalformedError, Row, shown
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe
-from selfstudy.records import Failure, Pair, Record, digest
+from selfstudy.records import Example, Failure, Pair, Question, Record, digest
 from selfstudy.run import Round
 from selfstudy.text import folded
 from selfstudy.verbs.importing import choices, columns
-from selfstudy.verbs.importing.dialogues import dialogue_records
+from selfstudy.verbs.importing.dialogues import read_dialogue
 from selfstudy.verbs.importing.lessons import ImportedLesson, lesson_records, read_lesson
 from selfstudy.verbs.importing.option_layouts import option_columns
 from selfstudy.verbs.importing.preferences import preference_records
@@ -69,12 +69,17 @@ class _Said:
 
 @dataclass
 class Converter:
-    """Rows to records, in file order; a row that says what an earlier one said gives none."""
+    """Rows to records, in file order; a row that says what an earlier one said gives none.
+
+    Attributes:
+        notes_left_out: turns of tutors behind which something stood that is none.
+    """
 
     path: Path
     format: RowFormat
     recipe: Recipe
     survey: Survey
+    notes_left_out: int = 0
 
     def __post_init__(self) -> None:
         self._prompts = Prompts(self.recipe.prompts)
@@ -91,14 +96,13 @@ class Converter:
         """
         if row.value is None:
             raise MalformedError(row.problem)
-        if self.format != "qa":
-            read = preference_records if self.format == "preferences" else dialogue_records
-            question, taught = read(row.value)
-            if not self._is_new(taught.id):
-                return ()
-            if isinstance(taught, Pair):
-                self._compare_pair(taught, row.place)
-            return (question, taught)
+        if self.format == "preferences":
+            return self._once(*preference_records(row.value), row.place)
+        if self.format == "dialogues":
+            found = read_dialogue(row.value)
+            records = self._once(found.question, found.taught, row.place)
+            self.notes_left_out += bool(records and found.left_out)
+            return records
         lesson = read_lesson(row.value, self.survey.counts_from)
         if not self._is_new(lesson.identity):
             return ()
@@ -121,12 +125,20 @@ class Converter:
         self._seen.add(identity)
         return True
 
-    def _compare_pair(self, pair: Pair, place: str) -> None:
-        """Notes what is preferred.
+    def _once(self, question: Question, taught: Pair | Example, place: str) -> Sequence[Record]:
+        """Both, unless an earlier row said the same.
 
         Raises:
             MalformedError: an earlier row prefers the other answer.
         """
+        if not self._is_new(taught.id):
+            return ()
+        if isinstance(taught, Pair):
+            self._compare_pair(taught, place)
+        return (question, taught)
+
+    def _compare_pair(self, pair: Pair, place: str) -> None:
+        """Notes what is preferred; raises as `_once`."""
         turned = self._preferred.get(digest(repr(pair.prompt), pair.rejected, pair.chosen))
         if turned is not None:
             self._seen.discard(pair.id)
@@ -196,4 +208,5 @@ def write(
         "failed": failed,
         "several_answers": len(survey.several),
         "unused": dict(survey.unused),
+        **({"notes_left_out": converter.notes_left_out} if converter.format == "dialogues" else {}),
     }
