@@ -6,8 +6,8 @@ Rows are split by dialogue (`teach.socratic.same_dialogue`), and intervals resam
 likelihood and by rule:
 
     accuracy    share of held-out pairs whose implicit reward is higher for the tutor's own turn: beta times
-                what the training added to its log-probability (Rafailov et al. 2023, arXiv 2305.18290, section
-                4), here without the token that ends the turn
+                what the training added to its log-probability (Rafailov et al. 2023, arXiv 2305.18290,
+                section 4), here without the token that ends the turn
     log-ratio   mean of the differences, in nats, without beta; both are 0 before the training
     asking      share of the turns that the model says itself, on held-out rows, that ask (judging/tutoring)
     known       everyday questions still answered rightly, of those that the untaught model knows

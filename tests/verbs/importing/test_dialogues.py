@@ -123,7 +123,7 @@ def table(folder: Path, count: int = 5) -> Path:
 
 
 def test_the_published_layout_is_known_and_its_bad_rows_are_counted(tmp_path: Path) -> None:
-    assert "row 6" in refusal(cli("import", table(tmp_path), "--run", tmp_path / "refused"))
+    assert "line 12" in refusal(cli("import", table(tmp_path), "--run", tmp_path / "refused"))
     found = import_file(table(tmp_path), tmp_path / "run", skip_bad=True)
     assert found["notes_left_out"] == 0
     assert (found["kind"], found["given"], found["imported"], found["failed"]) == ("dialogues", 6, 5, 1)
