@@ -61,7 +61,10 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("zebra=1", "known here: model, judge"),
         ("probe.threshold=1.5", "probe.threshold = 1.5: must be less than or equal to 1"),
         ("probe.samples=many", 'probe.samples = "many": must be a valid integer'),
-        ("teach.method=rlhf", "teach.method = \"rlhf\": must be 'sft', 'sft+dpo', 'dpo' or 'distill'"),
+        (
+            "teach.method=rlhf",
+            "teach.method = \"rlhf\": must be 'sft', 'sft+dpo', 'dpo', 'distill' or 'socratic'",
+        ),
         ("model.type=magic", "model.type = \"magic\": must be one of 'local', 'scripted'"),
         ("model={type: scripted}", "model.path: missing"),
         ("probe=3", "probe = 3: must be a block"),

@@ -15,7 +15,7 @@ PAIRS = [
 ]
 
 
-def test_only_imported_ones_count_and_pairs_alone_give_examples(tmp_path: Path) -> None:
+def test_only_imported_ones_count_and_pairs_give_examples(tmp_path: Path) -> None:
     round_ = make_round(tmp_path / "run", {"Peru": "unknown"})
     assert not imported_lessons(round_)
     own = Pair(prompt=chat("Say d."), chosen="d", rejected="-", question_id="d", origin="sample")
@@ -25,7 +25,8 @@ def test_only_imported_ones_count_and_pairs_alone_give_examples(tmp_path: Path) 
     assert [(e.completion, e.kind) for e in found.examples] == [(n, "imported") for n in "abc"]
     example = Example(prompt=chat("Say e."), completion="e", question_id="e", kind="imported")
     round_.append([example])
-    assert imported_lessons(round_).examples == (example,)
+    assert imported_lessons(round_).examples == (example, *found.examples)
+    assert (found.alone, imported_lessons(round_).alone) == ((), (example,))
 
 
 def test_several_pairs_of_a_prompt_teach_its_answer_once_as_a_resumed_run_would(tmp_path: Path) -> None:

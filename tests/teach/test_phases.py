@@ -10,15 +10,20 @@ import torch
 
 from selfstudy.errors import ModelError, RecipeError
 from selfstudy.models import lora as adapters
+from selfstudy.models.base import chat
+from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, Recipe, SFTBlock, TeachBlock
+from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, Recipe, SFTBlock, SocraticBlock, TeachBlock
 from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
 from selfstudy.recipe.teach import PHASE_BLOCKS
 from selfstudy.records import Example, Failure, Pair, TrainingStep
-from selfstudy.teach.phases import PHASES, labelled
+from selfstudy.teach.imported import ImportedLessons
+from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.phases import PHASES, Student, labelled
 from selfstudy.teach.stage import run_teach
 
+from .lessons import Overlap, recipe
 from .test_stage import Listener, lesson
 
 torch.set_num_threads(1)
@@ -48,6 +53,29 @@ def test_the_short_form_stands_for_phases() -> None:
     assert long.plan == (DPOBlock(), SFTBlock(replay=3))
     assert long.method is None
     assert [name for name, _, _ in labelled((SFTBlock(), DPOBlock(), SFTBlock()))] == ["sft", "dpo", "sft-2"]
+
+
+def test_a_tutors_control_has_as_many_pairs_with_the_turns_exchanged(tmp_path: Path) -> None:
+    alone = [
+        Example(prompt=chat(f"{n} times {n}?"), completion=f"Say {n}?", question_id=n, kind="imported")
+        for n in "3456"
+    ]
+    given = [
+        Pair(prompt=e.prompt, chosen=f"Why {n}?", rejected="-", question_id=n, origin="imported")
+        for n, e in zip("3456", alone, strict=True)
+    ]
+    imported = ImportedLessons((), tuple(given), tuple(alone))
+    taught = Lesson(recipe(), Prompts(), [], [], {}, imported)
+    lm = ScriptedLM({"times": "It is so."})
+    student = Student(False, lambda: lm, Overlap(), Silent(), lambda item, why: None)
+    data = PHASES["socratic"].data
+    found, control = (data(one, SocraticBlock(), student) for one in (taught, taught.control()))
+    assert [(p.origin, p.rejected) for p in found] == [("imported", "-")] * 4 + [("telling", "It is so.")] * 4
+    assert [(p.prompt, p.rejected) for p in control] == [(p.prompt, p.rejected) for p in found]
+    assert {p.origin for p in control} == {"random"}
+    for half in (slice(0, 4), slice(4, 8)):
+        assert sorted(p.chosen for p in control[half]) == sorted(p.chosen for p in found[half])
+        assert all(a.chosen != b.chosen for a, b in zip(control[half], found[half], strict=True))
 
 
 def test_a_recipe_with_phases_is_written_and_read_back(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_a_greeting_joins_only_what_ends_with_it_and_a_problem_joins_everything(
         return Message(role=role, content=content)  # type: ignore[arg-type]
 
     hello, other = says("user", "Can you help me?"), says("user", "Help!")
-    problem = says("user", "Five rows of a wall have fifty bricks, each row one less than the row below.")
+    problem = says(
+        "user", "Five rows of a wall have 50 bricks, and each row has one less than the row below."
+    )
     well, yes, asked = says("assistant", "Well?"), says("assistant", "Yes?"), says("user", "3 + 4?")
     assert same_dialogue([((hello,), "Well?"), ((hello,), "Yes?")]) == [0, 0]
     assert same_dialogue([((hello,), "Well?"), ((other,), "Well?")]) == [0, 1]

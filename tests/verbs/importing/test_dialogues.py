@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from selfstudy.atlas import world
+from selfstudy.atlas.language import wordings
 from selfstudy.files.rows import MalformedError
 from selfstudy.loop import Study
 from selfstudy.records import Example, Failure, Message, Pair, TrainingStep
@@ -113,9 +115,10 @@ def test_only_the_published_columns_tell_dialogues(row: dict[str, Any], known: b
 
 def table(folder: Path, count: int = 5) -> Path:
     """Rows as the published set has them: no bad answers, one row without its dialogue."""
+    facts = [fact for fact in world.facts() if fact.attribute == "capital"][:count]
     rows = [
-        f'"Student: What is {n} times {n}?\n",,"Teacher: What is {n} times {n - 1}?"'
-        for n in range(3, 3 + count)
+        f'"Student: {wordings("capital", fact.entity)[0]}\n",,"Teacher: What do you know of {fact.entity}?"'
+        for fact in facts
     ]
     path = folder / "dialogues.csv"
     path.write_text("\n".join(["Prompt,Bad answer,Good answer", *rows, ',,"Teacher: Well?"']) + "\n")
@@ -140,17 +143,16 @@ def test_pairs_come_back_turned_round(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rejected", ["own", "telling"])
-def test_the_next_turns_are_taught_against_what_the_model_says(
-    rejected: str, tiny_llama: Path, tmp_path: Path
-) -> None:
+def test_the_next_turns_are_taught_against_what_the_model_says(rejected: str, tmp_path: Path) -> None:
     settings = {
-        "model.path": tiny_llama,
+        "model.path": "atlas",  # says whole sentences; a random model says none
         "teach.lora.r": 4,
         "teach.socratic.rejected": rejected,
-        "teach.socratic.turn_tokens": 8,
+        "teach.socratic.turn_tokens": 32,
+        "teach.socratic.temperature": 0.5,
         "teach.socratic.epochs": 10,
         "teach.socratic.batch_size": 5,
-        "teach.socratic.learning_rate": 0.02,
+        "teach.socratic.learning_rate": 0.01,
     }
     import_file(
         table(tmp_path),
@@ -163,6 +165,7 @@ def test_the_next_turns_are_taught_against_what_the_model_says(
         pairs, failures = run.round(1).read(Pair), run.round(1).read(Failure)
         curve = [step.loss for step in run.round(1).iter(TrainingStep)]
     assert {pair.origin for pair in pairs} == {rejected}
+    assert len(pairs) >= 3
     assert len(pairs) + sum(failure.stage == "teach" for failure in failures) == 5
     assert all(pair.rejected and pair.rejected != pair.chosen for pair in pairs)
     assert curve[-1] < curve[0] / 2

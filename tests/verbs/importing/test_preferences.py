@@ -281,7 +281,7 @@ def test_the_format_can_be_forced(tmp_path: Path) -> None:
     kinds: tuple[Format | None, ...] = (None, "preferences", "qa")
     found = [import_file(path, tmp_path / str(kind), kind)["kind"] for kind in kinds]
     assert found == ["preferences", "preferences", "qa"]
-    with pytest.raises(DataError, match="choose one of: experiment, preferences, qa"):
+    with pytest.raises(DataError, match="choose one of: experiment, preferences, dialogues, qa"):
         import_file(path, tmp_path / "run", "sharegpt")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no result file of the original experiment"):
         import_file(path, tmp_path / "run", "experiment")
