@@ -1,4 +1,4 @@
-"""Statistics: paired bootstrap, McNemar, AUROC, Wilson.  Pure functions over arrays.
+"""Statistics: paired bootstrap, McNemar, AUROC, Wilson, Spearman.  Pure functions over arrays.
 
 It knows nothing of records, models or what the numbers mean.
 """
@@ -228,6 +228,27 @@ def _delong(up: npt.NDArray[np.int64], down: npt.NDArray[np.int64]) -> float:
         mean = (own * won).sum() / own.sum()
         total += float((own * (won - mean) ** 2).sum() / (own.sum() - 1) / own.sum())
     return total
+
+
+def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Rank correlation in [-1, 1], equal values sharing their mean rank; None where either has no spread.
+
+    Raises:
+        ValueError: lengths differ.
+    """
+    first, second = _ranks(one), _ranks(other)
+    if first.shape != second.shape:
+        raise ValueError(f"a correlation needs equal lengths, found {first.size} and {second.size}")
+    if first.size < 2 or not first.std() or not second.std():
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranks(values: Sequence[float]) -> Floats:
+    _, where, counts = np.unique(
+        np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True
+    )
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[where], dtype=np.float64)
 
 
 def _histograms(

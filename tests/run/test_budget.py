@@ -14,11 +14,11 @@ import pytest
 
 from selfstudy import Run, ScriptedLM
 from selfstudy.errors import BudgetError
-from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.base import GREEDY, Sampling, chat, prompt_tokens
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
-from selfstudy.run.budget import Ledger, Metered, Spent, prompt_tokens
+from selfstudy.run.budget import Ledger, Metered, Spent
 from selfstudy.text import estimate_tokens
 from tests.stories.small import DEMO, cli, sets
 

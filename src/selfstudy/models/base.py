@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.records import Chat, Completion, Message
+from selfstudy.records import Chat, Completion, Message, without_demonstrations
 from selfstudy.text import estimate_tokens
 
 if TYPE_CHECKING:
@@ -232,6 +232,20 @@ class HasFingerprint(Protocol):
 def token_counter(model: object) -> Callable[[str], int]:
     """Counts the tokens of a text: as the model does, else by the estimate of `text`."""
     return model.count_tokens if isinstance(model, CountsTokens) else estimate_tokens
+
+
+def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
+    """Tokens of the prompts: by the model's template and tokenizer where it has them, else 1.3 a word."""
+    count = token_counter(lm)
+    total = 0
+    for chat in chats:
+        try:
+            shown = chat if wants_demonstrations(lm) else without_demonstrations(chat)
+            plain = "\n".join(turn.content for turn in shown)
+            total += count(lm.render(chat) if isinstance(lm, RendersChats) else plain)
+        except Exception:  # a chat that cannot be asked: its completions say why
+            continue
+    return total
 
 
 class EntailmentModel(Protocol):

@@ -22,14 +22,14 @@ from selfstudy.models.base import (
     HasWeights,
     LanguageModel,
     Progress,
-    RendersChats,
     Sampling,
     Style,
+    prompt_tokens,
     token_counter,
     wants_demonstrations,
     word_logprobs,
 )
-from selfstudy.records import Chat, Completion, without_demonstrations
+from selfstudy.records import Chat, Completion
 from selfstudy.run import Run
 
 if TYPE_CHECKING:
@@ -333,20 +333,6 @@ class _Batch:
             return Spent(calls, prompt, completion)
         cost = (prompt * prices.prompt + completion * prices.completion) / 1e6
         return Spent(calls, prompt, completion, cost, prices.currency)
-
-
-def prompt_tokens(lm: LanguageModel, chats: Sequence[Chat]) -> int:
-    """Tokens of the prompts: by the model's template and tokenizer where it has them, else 1.3 a word."""
-    count = token_counter(lm)
-    total = 0
-    for chat in chats:
-        try:
-            shown = chat if wants_demonstrations(lm) else without_demonstrations(chat)
-            plain = "\n".join(turn.content for turn in shown)
-            total += count(lm.render(chat) if isinstance(lm, RendersChats) else plain)
-        except Exception:  # a chat that cannot be asked: its completions say why
-            continue
-    return total
 
 
 def _usage(lm: LanguageModel) -> Usage | None:

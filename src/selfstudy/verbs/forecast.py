@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from selfstudy.errors import SelfstudyError
-from selfstudy.models.base import LanguageModel
+from selfstudy.models.base import LanguageModel, prompt_tokens
 from selfstudy.progress import duration
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.records import STAGES, Document, Question
 from selfstudy.run import ESTIMATE, Run
-from selfstudy.run.budget import prompt_tokens
 from selfstudy.verbs.estimate import estimate
 from selfstudy.verbs.measuring import measure_run, models_around
 
