@@ -245,9 +245,8 @@ def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
 
 
 def _ranks(values: Sequence[float]) -> Floats:
-    _, where, counts = np.unique(
-        np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True
-    )
+    data = np.asarray(values, dtype=np.float64)
+    _, where, counts = np.unique(data, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[where], dtype=np.float64)
 
 

@@ -120,11 +120,9 @@ class PromptedJudge:
         replies |= self._ask(fresh, progress)
         found = [_read(replies[key], how) for key, how in zip(keys, read, strict=True)]
         if self._cache is not None:
-            good = {k for k, one in zip(keys, found, strict=True) if not isinstance(one, Unscored)} & set(
-                fresh
-            )
-            if good:
-                self._cache.put({key: _encoded(replies[key]) for key in sorted(good)})
+            read_well = (k for k, one in zip(keys, found, strict=True) if not isinstance(one, Unscored))
+            if good := [key for key in dict.fromkeys(read_well) if key in fresh]:
+                self._cache.put({key: _encoded(replies[key]) for key in good})
         for key in distinct.keys() - self._counted:
             self.use.calls += 1
             self.use.tokens += replies[key].tokens

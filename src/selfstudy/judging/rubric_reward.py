@@ -21,8 +21,8 @@ VERDICTS, RATING = "rubric_verdicts", "rubric_rating"
 NO_RUBRIC = "no rubric: nothing says what the answer is held to"
 _LIMIT = 128
 _LIMIT_OF_SOME, _SOME = 256, 4
-"""Tokens of a reply, and more for every four verdicts: a number, a reason of a sentence, yes or no.  Questions
-of one limit are one batch."""
+"""Tokens of a reply, and more for every four verdicts: number, reason, yes or no.  Those of one limit are one
+batch."""
 _LONGEST_WHY = 300
 
 
@@ -46,7 +46,8 @@ class ExplicitRubricReward:
                 read.append(partial(rubric.read_verdicts, count=len(criteria)))
         said = iter(self._judge.judgements(asked, read))
         found = [
-            _by_verdicts(one.criteria, [next(said) for _ in some]) for one, some in zip(responses, parts)
+            _by_verdicts(one.criteria, [next(said) for _ in some])
+            for one, some in zip(responses, parts, strict=True)
         ]
         if progress is not None:
             progress(len(found))
