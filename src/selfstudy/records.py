@@ -33,6 +33,9 @@ AdapterArm = Literal["taught", "control", "weaker"]
 QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
 Target = Literal["gap", "known", "general", "reading"]
 """What verify asks about: a gap; what is never trained, known or general; a page in the prompt."""
+PairOrigin = Literal[
+    "sample", "passage", "taught-model", "own", "telling", "dash", "online", "random", "imported"
+]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
 JudgedBy = Literal["key", "reference", "page"]
@@ -275,7 +278,8 @@ class Example(Record):
 class Pair(Record):
     """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from.
 
-    A pair that somebody else made has origin "imported", and no verdict.
+    A pair that somebody else made has origin "imported", and no verdict; of one that was made while the model
+    was trained ("online") both answers are the model's own.
     """
 
     key_fields = ("prompt", "chosen", "rejected")
@@ -286,9 +290,7 @@ class Pair(Record):
     question_id: str
     verdict: VerdictKind | None = None
     weight: float = 1.0
-    origin: Literal["sample", "passage", "taught-model", "own", "telling", "dash", "random", "imported"] = (
-        "sample"
-    )
+    origin: PairOrigin = "sample"
 
 
 class TrainingStep(Record):

@@ -11,12 +11,23 @@ import torch
 from selfstudy.errors import ModelError, RecipeError
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import chat
+from selfstudy.models.embedder import load as load_embedder
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, Recipe, SFTBlock, SocraticBlock, TeachBlock
+from selfstudy.recipe import (
+    DistillBlock,
+    DPOBlock,
+    EmbedderBlock,
+    OnlineDPOBlock,
+    PhaseBlock,
+    Recipe,
+    SFTBlock,
+    SocraticBlock,
+    TeachBlock,
+)
 from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
-from selfstudy.recipe.teach import PHASE_BLOCKS
+from selfstudy.recipe.teach import PHASE_BLOCKS, short_key
 from selfstudy.records import Example, Failure, Pair, TrainingStep
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
@@ -38,7 +49,8 @@ def test_every_block_has_a_row_and_a_trainer() -> None:
 
 def test_the_short_form_knows_every_phase() -> None:
     fields = TeachBlock.model_fields
-    assert set(PHASE_BLOCKS) == set(PHASES) <= set(fields)
+    assert set(PHASE_BLOCKS) == set(PHASES)
+    assert {short_key(name) for name in PHASE_BLOCKS} <= set(fields)
     methods = [one for choice in get_args(fields["method"].annotation) for one in get_args(choice)]
     assert {name for method in methods for name in method.split("+")} == set(PHASES)
 
@@ -49,6 +61,8 @@ def test_the_short_form_stands_for_phases() -> None:
     assert TeachBlock().plan == (DistillBlock(),)
     assert TeachBlock.model_validate({"sft": {"replay": 2}}).plan == (SFTBlock(replay=2),)
     assert TeachBlock.model_validate({"sft": {}, "distill": {"replay": 2}}).plan == (DistillBlock(replay=2),)
+    online = TeachBlock.model_validate({"method": "online-dpo", "online_dpo": {"steps": 3}})
+    assert online.plan == (OnlineDPOBlock(steps=3),)
     long = TeachBlock.model_validate({"phases": [{"type": "dpo"}, {"type": "sft", "replay": 3}]})
     assert long.plan == (DPOBlock(), SFTBlock(replay=3))
     assert long.method is None
@@ -67,7 +81,8 @@ def test_a_tutors_control_has_as_many_pairs_with_the_turns_exchanged(tmp_path: P
     imported = ImportedLessons((), tuple(given), tuple(alone))
     taught = Lesson(recipe(), Prompts(), [], [], {}, imported)
     lm = ScriptedLM({"times": "It is so."})
-    student = Student(False, lambda: lm, Overlap(), Silent(), lambda item, why: None)
+    embedder = load_embedder(EmbedderBlock())
+    student = Student(False, lambda: lm, Overlap(), Silent(), lambda item, why: None, lm, embedder)
     data = PHASES["socratic"].data
     found, control = (data(one, SocraticBlock(), student) for one in (taught, taught.control()))
     assert [(p.origin, p.rejected) for p in found] == [("imported", "-")] * 4 + [("telling", "It is so.")] * 4
@@ -97,6 +112,8 @@ def test_a_recipe_with_phases_is_written_and_read_back(tmp_path: Path) -> None:
         ("{method: sft, phases: [{type: sft}]}", "phases or method, not both; method is 'sft'"),
         ("{method: null}", "name at least one phase"),
         ("{phases: [{type: sft}], sft: {epochs: 3}}", "teach.sft is for the short form"),
+        ("{phases: [{type: sft}], online_dpo: {steps: 3}}", "teach.online_dpo is for the short form"),
+        ("{phases: [{type: online-dpo, completions: 1}]}", "teach.phases.0.completions = 1"),
         ("{phases: [{type: ppo}]}", "teach.phases.0.type = \"ppo\": must be one of 'sft', 'dpo'"),
         ("{phases: [{type: dpo, betta: 1}]}", "did you mean teach.phases.0.beta?"),
         ("{phases: [{epochs: 1}]}", "teach.phases.0"),
@@ -114,6 +131,7 @@ def test_defaults_follow_what_is_trained_and_how_much() -> None:
     assert (SFTBlock().rate, DPOBlock().rate, SFTBlock(learning_rate=1e-3).rate) == (2e-4, 3e-5, 1e-3)
     assert SFTBlock(epochs=2.5).passes(10) == 2.5
     assert DPOBlock().passes(10) == 3
+    assert OnlineDPOBlock().rate == 5e-6
     few, some, many = (SFTBlock().passes(items) for items in (1, 1600, 100_000))
     assert many == SFTBlock.EPOCHS[0] < some < few == SFTBlock.EPOCHS[1]
     assert some * 1600 / 32 == SFTBlock.STEPS

@@ -96,7 +96,7 @@ def test_gaps_are_shown_by_the_frozen_model_only_if_the_recipe_says_so(tmp_path:
     block = DistillBlock.model_validate({"targets": targets, "neutral": 0.5})
     lesson = prepared(tmp_path / "run", recipe(distill=block))
     asked_nothing: Any = None
-    student = Student(False, asked_nothing, asked_nothing, Silent(), asked_nothing)
+    student = Student(False, asked_nothing, asked_nothing, Silent(), *[asked_nothing] * 3)
     found = [e for e in PHASES["distill"].data(lesson, block, student) if isinstance(e, Example)]
     assert all(bool(e.teacher) == (targets == "reference") for e in found if e.kind == "reference")
     assert all(e.teacher == e.prompt for e in found if e.kind in ("replay", "neutral"))

@@ -155,15 +155,20 @@ def remove(folder: Path, holds: Collection[str] | None = None) -> None:
     """
     if not check(folder, holds):
         return
+    clear(folder)
+    (folder / MARK).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def clear(folder: Path, keep: Collection[str] = ()) -> None:
+    """Deletes what is in a folder of ours, but the mark and what is called as one of `keep`."""
     for path in list(folder.iterdir()):
-        if path.name == MARK:
+        if path.name == MARK or path.name in keep:
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
-    (folder / MARK).unlink(missing_ok=True)
-    folder.rmdir()
 
 
 def inspect(root: Path, ours: Callable[[str], bool], *, tidy: bool) -> None:

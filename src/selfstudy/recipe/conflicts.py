@@ -12,6 +12,7 @@ from selfstudy.recipe import (
     NEED_ENTAILMENT,
     STDIN,
     NoNLI,
+    OnlineDPOBlock,
     Recipe,
     RemoteModel,
     ServerModel,
@@ -36,6 +37,7 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     if any(block.type == "socratic" for block in recipe.teach.plan):
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
+    problems += _of_online_training(recipe)
     problems += _not_there(recipe)
     return problems
 
@@ -77,6 +79,17 @@ def _of_sampling(recipe: Recipe) -> Iterator[str]:
     for name in probe.scorers:
         if probe.samples < (fewest := SCORER_FACTS[name].samples):
             yield f"probe.samples = {probe.samples}: the scorer {name} needs {fewest} or more"
+
+
+def _of_online_training(recipe: Recipe) -> Iterator[str]:
+    """Who judges, and which prompts."""
+    for block in recipe.teach.plan:
+        if not isinstance(block, OnlineDPOBlock):
+            continue
+        if block.judge == "judge" and recipe.judge is None and recipe.teacher is None:
+            yield "teach: online-dpo with judge = judge: name one with `judge`, or take policy or reference"
+        if block.prompts is not None and not reading.exists(block.prompts):
+            yield f"teach: online-dpo with prompts: no file at {block.prompts}"
 
 
 def _not_there(recipe: Recipe) -> Iterator[str]:

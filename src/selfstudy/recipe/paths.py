@@ -26,6 +26,8 @@ PATHS = (
     "verify.known_questions",
     "prompts",
     "probe.ask.source",
+    "teach.online_dpo.prompts",
+    "teach.phases.prompts",
 )
 """Keys that hold a path (or the alias `atlas`)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -27,16 +28,8 @@ class TrainingBlock(Block):
 
     LORA_RATE: ClassVar[float]
     """Ten times the rate of full fine-tuning (methods 2.6)."""
-    STEPS: ClassVar[int] = 300
-    """Optimizer steps that small data is repeated for (methods 2.6: 300 steps of batch 32)."""
-    EPOCHS: ClassVar[tuple[int, int]] = (2, 10)
-    """Fewest passes (methods 2.6), and most, however little data there is."""
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
-    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    batch_size: Positive = 32
-    """Examples or pairs per optimizer step, exactly."""
     warmup: Fraction = 0.1
     """Share of the steps in which the rate rises; after it falls as a cosine."""
 
@@ -44,6 +37,20 @@ class TrainingBlock(Block):
     def rate(self) -> float:
         """The learning rate, resolved."""
         return self.LORA_RATE if self.learning_rate is None else self.learning_rate
+
+
+class EpochsBlock(TrainingBlock):
+    """What phases share that pass over data which is there before they begin."""
+
+    STEPS: ClassVar[int] = 300
+    """Optimizer steps that small data is repeated for (methods 2.6: 300 steps of batch 32)."""
+    EPOCHS: ClassVar[tuple[int, int]] = (2, 10)
+    """Fewest passes (methods 2.6), and most, however little data there is."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
+    batch_size: Positive = 32
+    """Examples or pairs per optimizer step, exactly."""
 
     def passes(self, items: int) -> float:
         """The epochs over so many examples or pairs, resolved."""
@@ -53,7 +60,7 @@ class TrainingBlock(Block):
         return min(max(math.ceil(self.STEPS / math.ceil(items / self.batch_size)), fewest), most)
 
 
-class ExamplesBlock(TrainingBlock):
+class ExamplesBlock(EpochsBlock):
     """What phases that train on answers share: what is rehearsed beside the gaps, so as not to be lost."""
 
     LORA_RATE: ClassVar[float] = 2e-4
@@ -110,7 +117,7 @@ class DistillBlock(ExamplesBlock):
     """Of a mixed target, until its answer is that of the reference; else it is left out."""
 
 
-class PairsBlock(TrainingBlock):
+class PairsBlock(EpochsBlock):
     """What phases that train on pairs share."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1
@@ -139,17 +146,59 @@ class SocraticBlock(PairsBlock):
     """Of a worse turn: how it is drawn, and most tokens."""
 
 
-PhaseBlock = SFTBlock | DPOBlock | DistillBlock | SocraticBlock
+class RewardBlock(Block):
+    """What an answer is worth (methods 4): what a judge says it lacks, its rating alone, or chance."""
+
+    type: Literal["missing", "rating", "random"] = "missing"
+    zeta: Fraction = 0.5
+    """For missing: its share against the rating's; 1: what is missing alone."""
+
+
+class OnlineDPOBlock(TrainingBlock):
+    """Preference training on answers that the model gives meanwhile (methods 4, methods-more H)."""
+
+    LORA_RATE: ClassVar[float] = 5e-6
+
+    type: Literal["online-dpo"] = "online-dpo"
+    prompts: Path | None = None
+    """Lines of text, or rows of `prompt` and perhaps `document`; null: the questions of gaps."""
+    steps: Positive = 100
+    batch_size: Positive = 64
+    """Prompts per step."""
+    completions: Annotated[int, Field(ge=2)] = 2
+    """Answers to each prompt, of which the best and the worst are a pair."""
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.9
+    max_new_tokens: Positive = 64
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    updates: Positive = 1
+    """Optimizer steps on the pairs of a step."""
+    reward: RewardBlock = RewardBlock()
+    judge: Literal["policy", "reference", "judge"] = "reference"
+    """Who judges: the model as it is by then, as it was before this phase, or the recipe's judge."""
+    judge_reads: bool = True
+    """Whether the judge has the document of a prompt in view, where there is one; who answers has not."""
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    """Rewards that differ by no more are a tie."""
+    checkpoint_every: Positive = 10
+    """Steps; a training that is killed goes on from the last such one."""
+
+
+PhaseBlock = SFTBlock | DPOBlock | DistillBlock | SocraticBlock | OnlineDPOBlock
 """The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
-PHASE_BLOCKS = ("sft", "dpo", "distill", "socratic")
-"""The `type` of each: what `method` may name, and the key that holds its settings for the short form."""
+PHASE_BLOCKS = ("sft", "dpo", "distill", "socratic", "online-dpo")
+"""The `type` of each: what `method` may name; its settings for the short form are at `short_key`."""
+
+
+def short_key(type_: str) -> str:
+    """The key of `teach` that holds the settings of a phase for the short form."""
+    return type_.replace("-", "_")
 
 
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo", "distill", "socratic"] | None = "distill"  # made of PHASE_BLOCKS
+    method: Literal["sft", "sft+dpo", "dpo", "distill", "socratic", "online-dpo"] | None = "distill"
     """Short for `phases`: these ones, in this order, as their blocks below say. Left out: sft where only its
     block is given."""
     wordings: Count = 2
@@ -172,6 +221,7 @@ class TeachBlock(Block):
     dpo: DPOBlock = DPOBlock()
     distill: DistillBlock = DistillBlock()
     socratic: SocraticBlock = SocraticBlock()
+    online_dpo: OnlineDPOBlock = OnlineDPOBlock()
     phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
     """Instead of `method`: any phases in any order, each with its own settings."""
 
@@ -198,19 +248,19 @@ class TeachBlock(Block):
         if not value and "method" in info.data and method is None:
             raise PydanticCustomError("phases", "name at least one phase, or give a method")
         for name in PHASE_BLOCKS:
-            block = info.data.get(name)
+            block = info.data.get(short_key(name))
             if value and block is not None and block != type(block)():
                 raise PydanticCustomError(
                     "phases",
                     "teach.{name} is for the short form: put its keys into the phases",
-                    {"name": name},
+                    {"name": short_key(name)},
                 )
         return value
 
     @property
     def plan(self) -> tuple[PhaseBlock, ...]:
         """The phases, in order, however they were given."""
-        short: dict[str, PhaseBlock] = {name: getattr(self, name) for name in PHASE_BLOCKS}
+        short: dict[str, PhaseBlock] = {name: getattr(self, short_key(name)) for name in PHASE_BLOCKS}
         return self.phases or tuple(short[name] for name in (self.method or "").split("+"))
 
     @property

@@ -14,17 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel
+from selfstudy.models.base import Embedder, EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DistillBlock, DPOBlock, PhaseBlock, SFTBlock, SocraticBlock
+from selfstudy.recipe import DistillBlock, DPOBlock, OnlineDPOBlock, PhaseBlock, SFTBlock, SocraticBlock
 from selfstudy.records import Example, Pair
-from selfstudy.teach import examples, mixed, pairs, rejected_turns
+from selfstudy.teach import examples, mixed, pairs, practice, rejected_turns
 from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.practice import Practice
+from selfstudy.teach.rewarding import Rewards
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
-Items = Sequence[Example] | Sequence[Pair]
+Items = Sequence[Example] | Sequence[Pair] | Practice
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Student:
         answers: gives it as it is now, to be asked.
         nli: judges what it says.
         fail: records that an item (by id) is left out, and why.
+        judge: grades what is said; where the recipe names none the model as it was.
+        embedder: says how near texts are.
     """
 
     taught: bool
@@ -43,6 +47,8 @@ class Student:
     nli: EntailmentModel
     report: Reporter
     fail: Callable[[str, str], None]
+    judge: LanguageModel
+    embedder: Embedder
 
 
 class Trainer(Protocol):
@@ -60,7 +66,8 @@ class Phase:
     """A row of the table.
 
     Attributes:
-        data: what one epoch trains on, repeats included; it is recorded without them.
+        data: what one epoch trains on, repeats included; it is recorded without them.  Or what is practised:
+            then what came of it is recorded afterwards (`Trained.pairs`).
         trainer: the file of trainers/.
         asks: completions that it asks of the model for each trained wording, if a phase came before it.
         needs_weights: whether the model must be in this process, with its weights.
@@ -160,11 +167,30 @@ def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequenc
     return pairs.as_control(both) if lesson.arm == "control" else both
 
 
+def _practice(lesson: Lesson, block: OnlineDPOBlock, student: Student) -> Practice:
+    """Prompts alone, the same for the control, whose answers are rewarded at random."""
+    lost: list[str] = []
+
+    def fail(item: str, why: str) -> None:
+        lost.append(why)
+        student.fail(item, why)
+
+    found = practice.exercises(lesson, block, fail)
+    if lost:
+        student.report.note(f"{len(lost)} prompts left out: {lost[0]}")
+    control = lesson.arm == "control"
+    seed = lesson.recipe.seed
+    return Practice(
+        found, Rewards(block, lesson.prompts, student.embedder, student.judge, seed, control=control)
+    )
+
+
 PHASES: dict[str, Phase] = {
     "sft": Phase(data=_examples, trainer="sft"),
     "dpo": Phase(data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
     "distill": Phase(data=_distilled, trainer="sft"),
     "socratic": Phase(data=_tutoring, trainer="dpo"),
+    "online-dpo": Phase(data=_practice, trainer="online_dpo"),
 }
 """By `type` of the block."""
 

@@ -2,7 +2,8 @@
 
 Drives what the table of phases.py names; knows no phase itself.  Reads Question, Answer, Evidence,
 Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and an adapter folder.  A training that was
-killed starts again from its first step, with the same seed, and leaves nothing of its first attempt.
+killed starts again with the same seed, and leaves nothing of its first attempt but the checkpoints of phases
+that make any: these go on from there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ExamplesBlock, LocalModel, PhaseBlock, Recipe, weights_of
+from selfstudy.recipe import ExamplesBlock, LocalModel, OnlineDPOBlock, PhaseBlock, Recipe, weights_of
 from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import wordings
@@ -27,11 +28,15 @@ from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
 from selfstudy.teach.imported import imported_lessons
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.phases import Items, Phase, Student, labelled
+from selfstudy.teach.practice import Practice
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
 R = TypeVar("R", bound=Record)
+
+_CHECKPOINTS = "checkpoints"
+"""In the folder of a training: a folder for each phase that makes any."""
 
 
 def run_teach(
@@ -67,7 +72,8 @@ def run_teach(
             "near-duplicates of these may be taught several times"
         )
     imported = imported_lessons(round_)
-    if not (gaps or imported):
+    brought = any(isinstance(one, OnlineDPOBlock) and one.prompts for one in round_.run.recipe.teach.plan)
+    if not (gaps or imported or brought):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
     _require(round_.run.recipe, models)
@@ -77,8 +83,9 @@ def run_teach(
     if arm == "control":
         lesson = lesson.control()
     if own.check(temporary):
-        report.note("an interrupted training starts again from its first step")
-        own.remove(temporary)
+        but = ", but for phases with a checkpoint" if (temporary / _CHECKPOINTS).is_dir() else ""
+        report.note(f"an interrupted training starts again from its first step{but}")
+        own.clear(temporary, keep=(_CHECKPOINTS,))
     _forget(round_, arm)
     own.make(temporary)
     if not _Training(round_, models, report, lesson, temporary).run():
@@ -124,7 +131,12 @@ class _Training:
                 self.report.note(f"{label}: nothing to train on")
                 continue
             model = shared.training_copy(lm) if trained is None else shared.merged(trained.model)
-            trained = self._train(model, items, label, block, phase)
+            result = self._train(model, items, label, block, phase)
+            if result.idle and trained is not None:
+                trained.model = result.model  # which was made of its own
+            if result.idle:
+                continue
+            trained = result
             if trained.failure:
                 break
         if trained is None:
@@ -139,10 +151,14 @@ class _Training:
     def _train(self, model: Any, items: Items, label: str, block: PhaseBlock, phase: Phase) -> Trained:
         setting = self._setting(label)
         trained = phase.load().train(model, _with_weights(self.models.lm), items, block, setting, self.report)
+        if trained.idle:
+            self.round_.fail("teach", label, trained.idle)
+            self.report.note(f"{label} has trained nothing: {trained.idle}")
+            return trained
         folder = self.folder / label
         adapters.save(trained.model, folder)
         self.parts.append(folder)
-        self.round_.append(trained.steps)
+        self.round_.append([*trained.steps, *trained.pairs])
         for name, why in trained.dropped.items():
             self.round_.fail("teach", name, why)
         if trained.dropped:
@@ -153,8 +169,10 @@ class _Training:
             self.report.note(f"the training failed ({trained.failure}); a lower learning rate may help")
         return trained
 
-    def _record(self, items: Sequence[Example | Pair]) -> None:
+    def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
+        if isinstance(items, Practice):
+            return
         if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):
             self.round_.append(items)
 
@@ -172,7 +190,10 @@ class _Training:
         def fail(name: str, why: str) -> None:
             self.round_.fail("teach", name, why)
 
-        return Student(trained is not None, answers, self.models.nli, self.report, fail)
+        models = self.models
+        return Student(
+            trained is not None, answers, models.nli, self.report, fail, models.judge, models.embedder
+        )
 
     def _setting(self, label: str) -> Setting:
         from selfstudy.teach.trainers.shared import Setting
@@ -184,6 +205,7 @@ class _Training:
             lora=recipe.teach.lora,
             seed=recipe.seed,
             tokens=self._token_budget,
+            checkpoints=self.folder / _CHECKPOINTS / label,
         )
 
     @property

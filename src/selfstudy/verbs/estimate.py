@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, PhaseBlock, PromptedNLI, Recipe, name_of
+from selfstudy.recipe import EpochsBlock, ModelBlock, PromptedNLI, Recipe, name_of
 from selfstudy.records import Chat, Document
 from selfstudy.run.models import block_of
 from selfstudy.verbs.measuring import Measured
@@ -116,6 +116,7 @@ def _beside(plan: Plan, works: Sequence[Work], measured: Measured) -> dict[str, 
         + one.showing * gaps
         + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
         for block, one in ((recipe.teach.plan[place], one) for place, one in measured.training.items())
+        if isinstance(block, EpochsBlock)
     )
     verifying = [work for work in works if work.stage == "verify"]
     asked = sum(work.chats for work in verifying)
@@ -124,7 +125,7 @@ def _beside(plan: Plan, works: Sequence[Work], measured: Measured) -> dict[str, 
     return found
 
 
-def _epochs(block: PhaseBlock, items: float) -> float:
+def _epochs(block: EpochsBlock, items: float) -> float:
     return block.passes(max(1, round(items)))
 
 

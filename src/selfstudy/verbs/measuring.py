@@ -17,7 +17,7 @@ from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import HasWeights, LanguageModel
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import EpochsBlock, Recipe
 from selfstudy.records import (
     Answer,
     Completion,
@@ -209,19 +209,22 @@ class _Steps(Silent):
 def _training(
     models: Models, recipe: Recipe, prompts: Prompts, probe: Probe, block: PhaseBlock
 ) -> Training | None:
-    """A small lesson of this phase, of questions that were answered: a few steps of it."""
+    """A small lesson of this phase, of questions that were answered: a few steps of it; of epochs alone."""
     from selfstudy.teach.phases import PHASES, Student
     from selfstudy.teach.trainers import shared
 
     lesson = _lesson(recipe, prompts, probe)
     phase = PHASES[block.type]
     lm = models.lm
-    if not isinstance(lm, HasWeights) or not shared.has_room(lm):
+    if not isinstance(block, EpochsBlock) or not isinstance(lm, HasWeights) or not shared.has_room(lm):
         return None
     began = time.perf_counter()
-    items = phase.data(
-        lesson, block, Student(False, lambda: models.lm, models.nli, Silent(), lambda name, why: None)
+    student = Student(
+        *(False, lambda: models.lm, models.nli, Silent(), lambda name, why: None),
+        judge=models.judge,
+        embedder=models.embedder,
     )
+    items = phase.data(lesson, block, student)
     if not items:
         return None
     size = max(1, min(block.batch_size, len(items) // 2))

@@ -45,7 +45,7 @@ def test_a_batch_that_would_take_too_much_is_run_in_parts_and_learns_the_same(
 ) -> None:
     lm: Any = load_lm(LocalModel(path=str(model_folder(kind))))
     whole = taught(lm, tmp_path / "whole", epochs=3)
-    monkeypatch.setattr(sft, "KEPT", 1)
+    monkeypatch.setattr(shared, "KEPT", 1)
     rows: list[int] = []
     run = sft._Trainer._sum
 

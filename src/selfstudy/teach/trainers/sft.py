@@ -31,8 +31,6 @@ IGNORED = -100
 """What stands in the labels where nothing is learned."""
 SHOWN = 2048
 """Most tokens that the frozen model reads at once on the CPU, where more take memory and save no time."""
-KEPT = 3 * 10**9
-"""Most bytes that a model on the CPU may keep of a forward pass for its gradient."""
 
 
 def train(
@@ -162,20 +160,6 @@ class _Collator:
         }
 
 
-def _kept_bytes(model: Any, tokens: int, learned: int) -> int:
-    """About how much a pass over so many tokens keeps, without attention; 0 where that need not be known.
-
-    Args:
-        learned: positions with logits, which are kept and have a gradient as large.
-    """
-    if model.device.type != "cpu" or getattr(model, "is_gradient_checkpointing", False):
-        return 0
-    config = model.config.get_text_config()
-    names = ("num_hidden_layers", "hidden_size", "vocab_size")
-    layers, hidden, words = (getattr(config, name, None) or 0 for name in names)
-    return int(30 * 4 * layers * hidden * tokens + 2 * 4 * words * learned)  # measured: Gemma 3 270M, float32
-
-
 class _Trainer(SFTTrainer):  # type: ignore[misc]
     teachers: Sequence[distill.Shown] = ()
     rest = False
@@ -217,7 +201,7 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         size = tokens.numel() if batch is None else batch.tokens.numel()
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
         learned = targets != IGNORED
-        if alone and len(tokens) > 1 and _kept_bytes(core, size, int(learned.sum())) > KEPT:
+        if alone and len(tokens) > 1 and shared.kept_bytes(core, size, int(learned.sum())) > shared.KEPT:
             del batch
             halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
             parts = [dict(zip(inputs, half, strict=True)) for half in halves]
@@ -226,25 +210,13 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         if batch is not None:
             logits = packed.forward(model, batch, batch.places[learned])
         else:
-            logits = self._logits(model, head if alone else None, tokens, mask, learned)
+            logits = shared.logits_at(model, head if alone else None, tokens, mask, learned)
         if not self.teachers:
             return F.cross_entropy(logits.float(), targets[learned], reduction="sum")
         teacher = self._taught(inputs["teacher"], targets, learned)
         found = distill.divergence(logits, teacher, rest=self.rest)
         weight = inputs["weight"].repeat_interleave(learned.sum(1), output_size=len(found))
         return (found * weight).sum()
-
-    @staticmethod
-    def _logits(model: Any, head: Any, tokens: Tensor, mask: Tensor, learned: Tensor) -> Tensor:
-        """(learned positions, vocabulary); several devices and unusual models compute the others too."""
-        given = {"input_ids": tokens, "attention_mask": mask, "use_cache": False}
-        if head is None:
-            return torch.as_tensor(model(**given).logits[learned])
-        hook = head.register_forward_pre_hook(lambda _, states: (states[0][learned],))
-        try:
-            return torch.as_tensor(model(**given).logits)
-        finally:
-            hook.remove()
 
     def _taught(self, chosen: Tensor, targets: Tensor, learned: Tensor) -> distill.Shown:
         """What each learned position is to be like, row by row."""

@@ -1,6 +1,6 @@
 """What the trainers share: tokens, batches in order of length, settings, progress, a copy of the model.
 
-Decides nothing about what is learned.  Nothing is written but the adapter: no checkpoints, no pickles.
+Decides nothing about what is learned, and writes nothing (checkpoint.py does, for those that go on from one).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,8 +27,8 @@ from selfstudy.models.base import HasWeights
 from selfstudy.models.local import adapted, loading
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
-from selfstudy.recipe import LoraBlock, TrainingBlock
-from selfstudy.records import Chat, TrainedArm, TrainingStep
+from selfstudy.recipe import EpochsBlock, LoraBlock
+from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
 
 T = TypeVar("T")
 TokenRow = dict[str, list[int]]
@@ -37,6 +38,8 @@ LOGGED = 50
 """Points of a training curve."""
 LARGE = 500_000_000
 """Parameters from which activations are computed twice instead of kept."""
+KEPT = 3 * 10**9
+"""Most bytes that a model on the CPU may keep of a forward pass for its gradient."""
 POOL = 16
 """Batches that are sorted by length together: enough to save padding, few enough to mix topics."""
 
@@ -49,6 +52,7 @@ class Setting:
         phase: what the phase is called in records.
         lora: the adapter; None: all weights are trained, and there is none (benchmarks/on_real/teach.py).
         tokens: most tokens of one forward pass; a larger batch is cut and its gradients are summed.
+        checkpoints: where a phase that can go on from one leaves its own; None: nowhere.
     """
 
     arm: TrainedArm
@@ -56,6 +60,7 @@ class Setting:
     lora: LoraBlock | None
     seed: int
     tokens: int = 16_384
+    checkpoints: Path | None = None
 
 
 @dataclass
@@ -65,12 +70,16 @@ class Trained:
     Attributes:
         failure: why the adapter is of no use, if so.
         dropped: what was not trained on, and why, by id of the record.
+        pairs: what was trained on and was not there before.
+        idle: why nothing was trained, if so: the adapter is as it was made.
     """
 
     model: Any
     steps: list[TrainingStep]
     failure: str | None = None
     dropped: dict[str, str] = field(default_factory=dict)
+    pairs: list[Pair] = field(default_factory=list)
+    idle: str | None = None
 
 
 class Tokens:
@@ -88,9 +97,14 @@ class Tokens:
 
     def answers(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[int]]:
         """Tokens of each text as the answer to its chat, the end of the turn last."""
-        return self._format.encode_turns(
-            [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
-        )
+        return self._format.encode_turns(self._said(chats, texts))
+
+    def begun(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[int]]:
+        """The same without the end: of answers that were cut off."""
+        return self._format.encode_answers(self._said(chats, texts))
+
+    def _said(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[str]:
+        return [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
 
 
 def training_copy(lm: HasWeights, *, whole: bool = False) -> Any:
@@ -220,8 +234,41 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock | None, **optio
         raise lora_targets.unsuitable(error) from None
 
 
+def kept_bytes(model: Any, tokens: int, learned: int) -> int:
+    """About how much a pass over so many tokens keeps, without attention; 0 where that need not be known.
+
+    Args:
+        learned: positions with logits, which are kept and have a gradient as large.
+    """
+    if model.device.type != "cpu" or getattr(model, "is_gradient_checkpointing", False):
+        return 0
+    config = model.config.get_text_config()
+    names = ("num_hidden_layers", "hidden_size", "vocab_size")
+    layers, hidden, words = (getattr(config, name, None) or 0 for name in names)
+    return int(30 * 4 * layers * hidden * tokens + 2 * 4 * words * learned)  # measured: Gemma 3 270M, float32
+
+
+def logits_at(
+    model: Any, head: Any, tokens: torch.Tensor, mask: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """Logits (wanted positions, vocabulary); the vocabulary layer runs on these alone.
+
+    Args:
+        head: that layer; None: several devices and unusual models compute the others too.
+        tokens, mask, wanted: (rows, longest), padded on the right.
+    """
+    given = {"input_ids": tokens, "attention_mask": mask, "use_cache": False}
+    if head is None:
+        return torch.as_tensor(model(**given).logits[wanted])
+    hook = head.register_forward_pre_hook(lambda _, states: (states[0][wanted],))
+    try:
+        return torch.as_tensor(model(**given).logits)
+    finally:
+        hook.remove()
+
+
 def arguments(
-    setting: Setting, block: TrainingBlock, model: Any, rows: Sequence[TokenRow], sequences: int
+    setting: Setting, block: EpochsBlock, model: Any, rows: Sequence[TokenRow], sequences: int
 ) -> dict[str, Any]:
     """Arguments of transformers' Trainer that all phases share.
 
@@ -269,7 +316,7 @@ def micro_batch(size: int, longest: int, tokens: int) -> int:
     return max((n for n in range(1, size + 1) if size % n == 0 and n * longest <= tokens), default=1)
 
 
-def steps_of(items: int, block: TrainingBlock) -> int:
+def steps_of(items: int, block: EpochsBlock) -> int:
     """Optimizer steps of a phase."""
     return math.ceil(math.ceil(items / block.batch_size) * block.passes(items))
 
@@ -351,7 +398,7 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def run(trainer: Any, setting: Setting, block: TrainingBlock, report: Reporter) -> Trained:
+def run(trainer: Any, setting: Setting, block: EpochsBlock, report: Reporter) -> Trained:
     """Trains to the end, or to the first loss that is NaN or inf."""
     trainer.remove_callback(PrinterCallback)
     items = len(trainer.train_dataset)

@@ -1,0 +1,107 @@
+"""What online training practises: prompts to which the model gives its answers while it is trained.
+
+    prompts: FILE   lines of text, or rows of `prompt` and perhaps `document`, asked as they are
+    else            the questions of gaps in every trained wording, or the prompts of imported lessons
+
+A document is for who judges: to answer without it is what is practised.  Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfstudy.files import reading
+from selfstudy.files.rows import SUFFIXES, MalformedError, read_rows, text_of
+from selfstudy.models.base import chat
+from selfstudy.recipe import OnlineDPOBlock
+from selfstudy.records import Chat, digest
+from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.rewarding import Rewards
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """A prompt to practise.
+
+    Attributes:
+        prompt: what the model is asked.
+        shown: the same as a judge sees it.
+        question_id: of the question; of a prompt of a file, of its text.
+    """
+
+    prompt: Chat
+    shown: str
+    question_id: str
+
+
+@dataclass(frozen=True)
+class Practice:
+    """What is practised, and what answers are worth."""
+
+    exercises: Sequence[Exercise]
+    rewards: Rewards
+
+    def __len__(self) -> int:
+        return len(self.exercises)
+
+    def batch(self, seed: int, step: int, size: int) -> list[Exercise]:
+        """The exercises of a step, counted from 0: all in random order, then all again in another one.
+
+        It depends on the arguments alone, not on what was asked for before.
+        """
+        places = [divmod(at, len(self)) for at in range(step * size, (step + 1) * size)]
+        orders = {pass_: self._order(seed, pass_) for pass_, _ in places}
+        return [self.exercises[orders[pass_][place]] for pass_, place in places]
+
+    def _order(self, seed: int, pass_: int) -> list[int]:
+        return random.Random(f"{seed}:practice:{pass_}").sample(range(len(self)), len(self))
+
+
+def exercises(
+    lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str], None] = lambda item, why: None
+) -> list[Exercise]:
+    """What a lesson, or the file of `block`, has to practise; the same for the control.
+
+    Args:
+        fail: is told of each row of the file that is of no use, and why.
+    """
+    if block.prompts is not None:
+        return list(_of_file(block.prompts, block, fail))
+    if lesson.imported:
+        asked = {one.prompt: one.question_id for one in lesson.imported.examples}  # of pairs too
+        return [Exercise(prompt, prompt[-1].content, name) for prompt, name in asked.items()]
+    return [
+        Exercise(
+            lesson.prompts.chat("answer", question=wording),
+            _shown(wording, gap.document, block),
+            gap.question.id,
+        )
+        for gap in lesson.gaps
+        for wording in lesson.wordings(gap)
+    ]
+
+
+def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> Iterator[Exercise]:
+    if path.suffix.lower() not in SUFFIXES:
+        lines = dict.fromkeys(line.strip() for line in reading.text(path).splitlines() if line.strip())
+        yield from (Exercise(chat(line), line, digest(line)) for line in lines)
+        return
+    for row in read_rows(path):
+        try:
+            if row.value is None:
+                raise MalformedError(row.problem)
+            prompt = text_of(row.value.get("prompt"), "prompt").strip()
+            document = text_of(row.value.get("document") or "", "document").strip()
+            if not prompt:
+                raise MalformedError("its prompt is empty")
+        except MalformedError as error:
+            fail(f"{path.name}, {row.place}", str(error))
+        else:
+            yield Exercise(chat(prompt), _shown(prompt, document, block), digest(prompt))
+
+
+def _shown(prompt: str, document: str, block: OnlineDPOBlock) -> str:
+    return f"Document: {document}\n{prompt}" if document and block.judge_reads else prompt

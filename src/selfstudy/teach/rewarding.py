@@ -1,0 +1,47 @@
+"""What an answer is worth to an online phase: its block's reward, judged by whom its block says.
+
+The control is rewarded at random.  Knows nothing of training: who trains gives the model as it is, and as it
+was before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfstudy.judging.judge import PromptedJudge
+from selfstudy.judging.missing_reward import MissingReward
+from selfstudy.judging.rewards import RandomRewards, Rewarder
+from selfstudy.models.base import Embedder, LanguageModel
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import OnlineDPOBlock
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """Makes the rewarder of a phase.
+
+    Attributes:
+        judge: the recipe's.
+        control: whether chance decides, whatever the block says.
+    """
+
+    block: OnlineDPOBlock
+    prompts: Prompts
+    embedder: Embedder
+    judge: LanguageModel
+    seed: int
+    control: bool = False
+
+    def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
+        """What values answers.
+
+        Args:
+            policy: the model in training, as it is at each call.
+            reference: the same as it was before this phase.
+        """
+        reward = self.block.reward
+        if self.control or reward.type == "random":
+            return RandomRewards(self.seed)
+        lm = {"policy": policy, "reference": reference, "judge": self.judge}[self.block.judge]
+        zeta = reward.zeta if reward.type == "missing" else 0.0
+        return MissingReward(PromptedJudge(lm, self.prompts), zeta, self.embedder)

@@ -1,0 +1,328 @@
+"""Online DPO: the model answers, a judge prefers, the model learns the pair; then it answers again.
+
+Guo et al. 2024, "OAIF", arXiv 2402.04792, algorithm 1, with a LoRA adapter; the reference is the model with
+the adapter switched off.  Every random draw depends on the seed and the number of the step, so that a
+training that goes on from its checkpoint ends as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft import get_peft_model
+from pydantic import BaseModel, Field
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from selfstudy.models.base import HasWeights, Progress, Sampling
+from selfstudy.models.local.lm import LocalLM
+from selfstudy.models.local.weights import answering_model
+from selfstudy.progress import Reporter
+from selfstudy.recipe import OnlineDPOBlock
+from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
+from selfstudy.teach.online_pairs import Outcome, Preference, Preferences, preferences
+from selfstudy.teach.practice import Practice
+from selfstudy.teach.trainers import fast_lora, shared
+from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
+
+CLIPPED = 1.0
+"""Longest gradient, as in the other phases."""
+
+
+class Standing(BaseModel):
+    """How far a training is; what a checkpoint keeps beside the weights."""
+
+    step: int = 0
+    outcomes: dict[Outcome, int] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    problem: str = ""
+    """The first one."""
+    curve: list[TrainingStep] = Field(default_factory=list)
+    pairs: list[Pair] = Field(default_factory=list)
+
+
+def train(
+    model: Any,
+    lm: HasWeights,
+    practice: Practice,
+    block: OnlineDPOBlock,
+    setting: shared.Setting,
+    report: Reporter,
+) -> shared.Trained:
+    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+
+    Args:
+        model: a transformers model that is nobody else's: the start, and the reference.
+        lm: the local model whose tokenizer and chat format are used.
+        practice: the prompts, and what answers are worth.
+
+    Raises:
+        ModelError: peft cannot adapt the model, or no prompt leaves room for an answer in its context.
+    """
+    practice, dropped = _readable(model, lm, practice)
+    with shared.isolated(setting.seed):
+        training = _Training(model, lm, practice, block, setting)
+        standing = training.standing
+        report.note(
+            f"{setting.phase}: {block.steps} steps of {block.batch_size} of {len(practice)} prompts, "
+            f"{block.completions} answers each, learning rate {block.rate:g}"
+            + (f"; goes on after step {standing.step}" if standing.step else "")
+        )
+        failure = None
+        with report.task(f"teach: {setting.phase} ({setting.arm})", block.steps) as advance:
+            advance(standing.step)
+            while standing.step < block.steps and failure is None:
+                failure = training.step()
+                advance(1)
+    report.note(f"{setting.phase}: {_told(standing)}")
+    idle = None if standing.outcomes.get("pair") else f"no pair to learn from: {_told(standing)}"
+    return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
+
+
+def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """-log sigmoid(beta [(log pi - log ref)(chosen) - (log pi - log ref)(rejected)]) of each pair.
+
+    Args:
+        policy, reference: (pairs, 2), log-probabilities of the chosen and the rejected answer.
+    """
+    chosen, rejected = (policy - reference).unbind(1)
+    return -F.logsigmoid(beta * (chosen - rejected))
+
+
+def rate(at: int, total: int, block: OnlineDPOBlock) -> float:
+    """The learning rate of update `at` of `total`: it rises to the block's, then falls as a cosine to 0.
+
+    The first update has some already: its answers and judgements are paid for.
+    """
+    rising = math.ceil(block.warmup * total)
+    if at < rising:
+        return block.rate * (at + 1) / rising
+    return block.rate * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
+
+
+def logprobs(model: Any, rows: Sequence[shared.TokenRow]) -> Tensor:
+    """(rows, 2): log-probabilities of the chosen and the rejected answer, each summed over its tokens."""
+    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")]
+    device = model.device
+    tokens = pad_sequence([torch.tensor([*p, *a]) for p, a in answers], batch_first=True).to(device)
+    place = torch.arange(tokens.shape[1], device=device)
+    start = torch.tensor([len(prompt) for prompt, _ in answers], device=device)[:, None]
+    end = start + torch.tensor([len(answer) for _, answer in answers], device=device)[:, None]
+    before = (place >= start - 1) & (place < end - 1)  # what stands there predicts a token of the answer
+    head = answering_model(model).get_output_embeddings()
+    logits = shared.logits_at(model, head, tokens, (place < end).long(), before)
+    found = -F.cross_entropy(logits.float(), F.pad(tokens[:, 1:], (0, 1))[before], reduction="none")
+    parts = torch.tensor_split(found, before.sum(1).cumsum(0)[:-1].cpu())
+    return torch.stack([part.sum() for part in parts]).view(-1, 2)  # in one order on every device
+
+
+def _readable(model: Any, lm: HasWeights, practice: Practice) -> tuple[Practice, dict[str, str]]:
+    """The prompts that leave room for an answer, and why not the others, by id of the question."""
+    every = practice.exercises
+    prompts = shared.Tokens(lm).prompts([one.prompt for one in every])
+    rows = [{"prompt_ids": ids, "answer_ids": ids[-1:]} for ids in prompts]
+    _, dropped = shared.readable(model, rows, names := [str(place) for place in range(len(rows))])
+    kept = [one for name, one in zip(names, every, strict=True) if name not in dropped]
+    return replace(practice, exercises=kept), {
+        every[int(name)].question_id: why for name, why in dropped.items()
+    }
+
+
+class _Training:
+    """The model with its new adapter, and how far it is."""
+
+    def __init__(
+        self, model: Any, lm: HasWeights, practice: Practice, block: OnlineDPOBlock, setting: shared.Setting
+    ) -> None:
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0  # model and reference differ by the adapter alone
+        self.model = shared.build(get_peft_model, model, setting.lora)
+        if sum(p.numel() for p in model.parameters()) > shared.LARGE:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        fast_lora.accelerate(self.model)
+        self._practice, self._block, self._setting = practice, block, setting
+        self._tokens = shared.Tokens(lm)
+        self._policy = LocalLM.around(
+            self.model, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
+        )
+        self._rewarder = practice.rewards.rewarder(self._policy, _Reference(self._policy, self.model))
+        self._trained = [p for p in self.model.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
+        self.standing = Standing()
+        self._checkpoint = None
+        if setting.checkpoints is not None:
+            asked = digest(*(one.shown for one in practice.exercises))
+            parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked)
+            self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))
+            if (state := self._checkpoint.load(self.model, self._optimizer)) is not None:
+                self.standing = Standing.model_validate(state)
+
+    def step(self) -> str | None:
+        """Answers, judges, learns; why the training is of no use from here, if so."""
+        at, block, standing = self.standing.step, self._block, self.standing
+        exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
+        with self._timed("generating"):
+            answers = self._policy.generate(
+                [one.prompt for one in exercises],
+                Sampling(
+                    n=block.completions,
+                    temperature=block.temperature,
+                    max_new_tokens=block.max_new_tokens,
+                    seed=self._seed(at),
+                ),
+            )
+        with self._timed("judging"):
+            found = preferences(exercises, answers, self._rewarder, block.margin)
+        with self._timed("updating"):
+            learned = self._tokenised(found)
+            failure = self._learn(at, found, learned) if learned else None
+        if found.outcomes["failed"] == len(exercises) and standing.curve:
+            failure = f"{self._setting.phase}: no answers at step {at + 1}: {found.problems[0]}"
+        standing.step += 1
+        for outcome, count in sorted(found.outcomes.items()):
+            standing.outcomes[outcome] = standing.outcomes.get(outcome, 0) + count
+        standing.problem = standing.problem or next(iter(found.problems), "")
+        due = standing.step % block.checkpoint_every == 0 or standing.step == block.steps
+        if self._checkpoint is not None and due and failure is None:
+            state = standing.model_dump(mode="json")
+            self._checkpoint.save(self.model, self._optimizer, standing.step, state)
+        return failure
+
+    def _tokenised(self, found: Preferences) -> list[tuple[Preference, shared.TokenRow]]:
+        """The pairs with their tokens, but for those that are too long when read again."""
+        chats = [pair.exercise.prompt for pair in found.pairs]
+        prompts = self._tokens.prompts(chats)
+        chosen = self._answers([(pair.exercise.prompt, pair.chosen) for pair in found.pairs])
+        rejected = self._answers([(pair.exercise.prompt, pair.rejected) for pair in found.pairs])
+        columns = zip(prompts, chosen, rejected, strict=True)
+        rows = [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in columns]
+        dropped = shared.unreadable(self.model, rows, list(map(str, range(len(rows)))))
+        found.outcomes["pair"] -= len(dropped)
+        found.outcomes["failed"] += len(dropped)
+        found.problems += dropped.values()
+        both = zip(found.pairs, rows, strict=True)
+        return [one for place, one in enumerate(both) if str(place) not in dropped]
+
+    def _answers(self, said: Sequence[tuple[Chat, Completion]]) -> list[list[int]]:
+        """Tokens of answers; the end of the turn is part of those that ended it themselves."""
+        chats, texts = [chat for chat, _ in said], [one.text for _, one in said]
+        both = zip(said, self._tokens.answers(chats, texts), self._tokens.begun(chats, texts), strict=True)
+        return [whole if one.finish == "stop" else begun for (_, one), whole, begun in both]
+
+    def _learn(
+        self, at: int, found: Preferences, learned: Sequence[tuple[Preference, shared.TokenRow]]
+    ) -> str | None:
+        """Updates on the pairs of a step, each by the exact mean over them; why it is of no use, if so."""
+        block, setting = self._block, self._setting
+        parts = self._parts([row for _, row in learned])
+        self.model.train()
+        with torch.no_grad(), self.model.disable_adapter():
+            references = [logprobs(self.model, part) for part in parts]
+        losses, margins, norms = [], [], []
+        for number in range(block.updates):
+            torch.manual_seed(self._seed(at, number) % 2**63)
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate(at * block.updates + number, block.steps * block.updates, block)
+            self._optimizer.zero_grad()
+            for part, reference in zip(parts, references, strict=True):
+                policy = logprobs(self.model, part)
+                values = loss(policy, reference, block.beta)
+                torch.autograd.backward(values.sum() / len(learned))
+                losses += values.tolist()
+                margins += (policy - reference).detach().diff(dim=1).neg()[:, 0].tolist()
+            norms.append(float(torch.nn.utils.clip_grad_norm_(self._trained, CLIPPED)))
+            self._optimizer.step()
+        mean = sum(losses) / len(losses)
+        if not math.isfinite(mean) or not all(bool(p.isfinite().all()) for p in self._trained):
+            return f"{setting.phase}: the loss became {mean} at step {at + 1}, or weights did"
+        metrics: dict[str, float] = {
+            "reward": sum(found.values) / len(found.values),
+            "difference": sum(pair.difference for pair, _ in learned) / len(learned),
+            "accuracy": sum(margin > 0 for margin in margins) / len(margins),
+            "grad_norm": sum(norms) / len(norms),
+            "learning_rate": self._optimizer.param_groups[0]["lr"],
+        }
+        metrics |= {str(outcome): float(count) for outcome, count in sorted(found.outcomes.items())}
+        self.standing.curve.append(
+            TrainingStep(arm=setting.arm, phase=setting.phase, step=at + 1, loss=mean, metrics=metrics)
+        )
+        self.standing.pairs += [_recorded(pair, setting) for pair, _ in learned]
+        return None
+
+    def _parts(self, rows: Sequence[shared.TokenRow]) -> list[list[shared.TokenRow]]:
+        """The rows in order of length, as many at a time as a forward pass may hold."""
+        core = answering_model(self.model)
+        parts: list[list[shared.TokenRow]] = [[]]
+        for row in sorted(rows, key=shared.length):
+            wanted = [*parts[-1], row]
+            size = 2 * len(wanted) * shared.length(row)
+            answers = sum(len(one["chosen_ids"]) + len(one["rejected_ids"]) for one in wanted)
+            too_much = size > self._setting.tokens or shared.kept_bytes(core, size, answers) > shared.KEPT
+            if parts[-1] and too_much:
+                parts.append([row])
+            else:
+                parts[-1].append(row)
+        return parts
+
+    def _seed(self, *place: int) -> int:
+        return int(digest(str(self._setting.seed), "online-dpo", *map(str, place)), 16)
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        seconds = self.standing.seconds
+        seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
+
+
+class _Reference:
+    """The model in training with its adapter switched off; fulfils `LanguageModel`."""
+
+    def __init__(self, policy: LocalLM, model: Any) -> None:
+        self.name = policy.name
+        self._policy, self._model = policy, model
+
+    @property
+    def wants_demonstrations(self) -> bool:
+        return self._policy.wants_demonstrations
+
+    def generate(
+        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
+    ) -> list[list[Completion]]:
+        with self._model.disable_adapter():
+            return self._policy.generate(chats, sampling, progress)
+
+    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
+        with self._model.disable_adapter():
+            return self._policy.logprobs(chats, texts)
+
+
+def _recorded(pair: Preference, setting: shared.Setting) -> Pair:
+    return Pair(
+        prompt=pair.exercise.prompt,
+        chosen=pair.chosen.text,
+        rejected=pair.rejected.text,
+        question_id=pair.exercise.question_id,
+        origin="random" if setting.arm == "control" else "online",
+    )
+
+
+def _told(standing: Standing) -> str:
+    """In one line what came of all prompts, and what it took."""
+    counts = standing.outcomes
+    said = [f"{counts.get('pair', 0)} pairs, {counts.get('tie', 0)} ties"]
+    said += [f"{counts.get(name, 0)} {name}" for name in ("identical", "unscored", "failed")]
+    took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in standing.seconds.items())
+    return (
+        ", ".join(said)
+        + f"; {took}"
+        + (f"; the first problem: {standing.problem}" if standing.problem else "")
+    )

@@ -1,0 +1,333 @@
+"""Online DPO: what is learned, what never is, and that a kill changes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selfstudy.judging.rewards import RandomRewards, Response, Reward, Rewarder
+from selfstudy.models import load_lm
+from selfstudy.models.base import LanguageModel, Progress, chat
+from selfstudy.progress import Silent
+from selfstudy.recipe import LocalModel, LoraBlock, OnlineDPOBlock
+from selfstudy.teach.practice import Exercise, Practice
+from selfstudy.teach.rewarding import Rewards
+from selfstudy.teach.trainers import fast_lora, online_dpo, shared
+
+from ..test_stage import Listener
+from .small import FACTS, setting
+
+torch.set_num_threads(1)
+
+EXERCISES = [
+    Exercise(chat(f"What is the capital of {country}?"), f"the capital of {country}", country)
+    for country in FACTS
+]
+LORA = LoraBlock(r=4, alpha=8, dropout=0.0)
+
+
+@dataclass
+class Valued:
+    """Rewards by a rule, whoever is in training."""
+
+    value: Callable[[Response], float | None]
+    name = "rule"
+
+    def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
+        return [
+            Reward(found, problem="no idea") if (found := self.value(r)) is None else Reward(found)
+            for r in responses
+        ]
+
+    def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
+        return self
+
+
+def shorter(response: Response) -> float:
+    return -float(len(response.text))
+
+
+def block(**changes: Any) -> OnlineDPOBlock:
+    values = {"steps": 4, "batch_size": 6, "max_new_tokens": 8, "learning_rate": 1e-2, "checkpoint_every": 2}
+    return OnlineDPOBlock(**{**values, **changes})
+
+
+def practice(value: Callable[[Response], float | None] | Rewarder) -> Practice:
+    rewards: Any = Valued(value) if callable(value) else _Given(value)
+    return Practice(EXERCISES, rewards)
+
+
+@dataclass
+class _Given:
+    one: Rewarder
+
+    def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
+        return self.one
+
+
+def train(lm: Any, given: Practice, report: Any = None, how: Any = None, **changes: Any) -> shared.Trained:
+    how = how or setting(phase="online-dpo", lora=LORA)
+    return online_dpo.train(shared.training_copy(lm), lm, given, block(**changes), how, report or Silent())
+
+
+def adapter(trained: shared.Trained) -> torch.Tensor:
+    named = sorted((n, p) for n, p in trained.model.named_parameters() if p.requires_grad)
+    return torch.cat([p.detach().flatten() for _, p in named])
+
+
+@pytest.fixture
+def lm(tiny_llama: Path) -> Any:
+    return load_lm(LocalModel(path=str(tiny_llama)))
+
+
+def test_the_loss_is_that_of_the_paper() -> None:
+    policy = torch.tensor([[-1.0, -2.0], [-3.0, -1.0]], requires_grad=True)
+    reference = torch.tensor([[-2.0, -1.0], [-3.0, -1.0]])
+    found = online_dpo.loss(policy, reference, 0.5)
+    # margins: 0.5 * ((-1 + 2) - (-2 + 1)) = 1, and 0
+    assert found.tolist() == pytest.approx([math.log(1 + math.exp(-1)), math.log(2)])
+    found.sum().backward()
+    slope = 0.5 / (1 + math.e)  # beta sigmoid(-margin)
+    assert policy.grad is not None
+    assert policy.grad.flatten().tolist() == pytest.approx([-slope, slope, -0.25, 0.25])
+
+
+def test_the_rate_rises_from_the_first_update_and_falls_as_a_cosine() -> None:
+    how = block(warmup=0.5, learning_rate=1.0)
+    assert [online_dpo.rate(at, 8, how) for at in range(8)] == pytest.approx(
+        [0.25, 0.5, 0.75, 1.0, 1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
+    )
+    assert online_dpo.rate(0, 8, block(warmup=0.0, learning_rate=1.0)) == 1.0
+
+
+def test_log_probabilities_are_those_of_generation(lm: Any) -> None:
+    """Of prompts and answers of different lengths in one batch, each as if it were alone."""
+    chats, texts = [one.prompt for one in EXERCISES[:2]], ["Paris", "Lima is a city"]
+    tokens = shared.Tokens(lm)
+    rows = [
+        {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
+        for prompt, chosen, rejected in zip(
+            tokens.prompts(chats), tokens.begun(chats, texts), tokens.begun(chats, texts[::-1]), strict=True
+        )
+    ]
+    with torch.no_grad():
+        found = online_dpo.logprobs(lm.model, rows)
+    expected = [
+        [sum(lm.logprobs([one], [text])[0]) for text in pair]
+        for one, pair in zip(chats, (texts, texts[::-1]), strict=True)
+    ]
+    assert found.numpy() == pytest.approx(torch.tensor(expected).numpy(), abs=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [16_384, 1])
+def test_an_update_is_one_of_plain_torch_on_the_mean_of_all_pairs(
+    lm: Any, tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one pass and pair by pair: AdamW's first step is the sign of the gradient, so it is looked at."""
+    monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
+    norms: list[dict[str, torch.Tensor]] = []
+    clip = torch.nn.utils.clip_grad_norm_
+    how = setting(phase="online-dpo", lora=LORA, tokens=tokens)
+
+    def seen(parameters: Any, most: float) -> torch.Tensor:
+        norms.append({str(i): p.grad.clone() for i, p in enumerate(parameters)})
+        return clip(parameters, most)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", seen)
+    trained = train(lm, practice(shorter), how=how, steps=1)
+    assert trained.steps[0].loss == pytest.approx(math.log(2), abs=1e-5)
+    assert len(trained.pairs) > 1
+
+    from peft import get_peft_model
+
+    from selfstudy.models import lora_targets
+
+    with shared.isolated(0):
+        plain = shared.training_copy(lm)
+        plain = get_peft_model(plain, lora_targets.lora_config(plain, LORA))
+    ended = {len(lm.tokenizer(p.chosen)["input_ids"]) for p in trained.pairs}
+    assert ended
+    total = torch.tensor(0.0)
+    form = shared.Tokens(lm)
+    for pair in trained.pairs:
+        (prompt,) = form.prompts([pair.prompt])
+        sums = []
+        for text in (pair.chosen, pair.rejected):
+            (answer,) = form.begun([pair.prompt], [text])
+            if len(answer) < 8:  # it ended by itself
+                (answer,) = form.answers([pair.prompt], [text])
+            logits = plain(input_ids=torch.tensor([[*prompt, *answer]])).logits[0].log_softmax(-1)
+            sums.append(logits[torch.arange(len(prompt) - 1, len(prompt) + len(answer) - 1), answer].sum())
+        margin = 0.1 * ((sums[0] - sums[0].detach()) - (sums[1] - sums[1].detach()))
+        total = total - torch.nn.functional.logsigmoid(margin) / len(trained.pairs)
+    total.backward()
+    expected = [p.grad for p in plain.parameters() if p.requires_grad]
+    assert any(float(one.abs().max()) > 1e-3 for one in expected)
+    for one, other in zip(norms[0].values(), expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_what_is_rewarded_becomes_more(lm: Any) -> None:
+    trained = train(lm, practice(shorter), steps=20, batch_size=12, learning_rate=1e-2, updates=2)
+    rewards = [one.metrics["reward"] for one in trained.steps]
+    assert sum(rewards[-4:]) / 4 > sum(rewards[:4]) / 4 + 3
+    assert trained.failure is None
+    assert trained.idle is None
+    assert all(len(p.chosen) < len(p.rejected) for p in trained.pairs)
+    assert {p.origin for p in trained.pairs} == {"online"}
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(lambda one: 1.0, "ties"), (lambda one: None, "unscored")])
+def test_what_is_no_pair_is_counted_and_never_trained_on(
+    lm: Any, value: Callable[[Response], float | None], outcome: str
+) -> None:
+    listener = Listener()
+    trained = train(lm, practice(value), listener)
+    assert trained.idle is not None
+    assert f"24 {outcome}" in trained.idle
+    assert ("no idea" in trained.idle) == (outcome == "unscored")
+    assert any(trained.idle.removeprefix("no pair to learn from: ") in note for note in listener.notes)
+    assert not trained.steps
+    assert not trained.pairs
+    assert not any(p.any() for n, p in trained.model.named_parameters() if "lora_B" in n)
+
+
+def test_a_step_without_a_pair_is_no_update(lm: Any) -> None:
+    """The second half of the prompts is never scored: steps of these alone have no point on the curve."""
+    few = {one.shown for one in EXERCISES[:3]}
+    chance = RandomRewards(0)
+    given = practice(lambda one: chance.rewards([one])[0].value if one.prompt in few else None)
+    trained = train(lm, given, batch_size=1, steps=6)
+    asked = [given.batch(0, step, 1)[0].shown for step in range(6)]
+    assert [one.step for one in trained.steps] == [i + 1 for i, one in enumerate(asked) if one in few]
+    assert len(trained.pairs) == 3
+
+
+class Killed(Silent):
+    """Dies after so many steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def task(self, label: str, total: int) -> Any:
+        from contextlib import contextmanager
+
+        @contextmanager
+        def counted() -> Any:
+            yield self._advance
+
+        return counted()
+
+    def _advance(self, count: int) -> None:
+        self.left -= count
+        if self.left <= 0 and count:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5])
+def test_a_kill_and_another_start_end_as_if_nothing_had_happened(lm: Any, after: int, tmp_path: Path) -> None:
+    plain = setting(phase="online-dpo", lora=replace_dropout(0.3))
+    whole = train(lm, practice(shorter), how=plain, steps=5)
+    again = train(lm, practice(shorter), how=plain, steps=5)
+    how = replace(plain, checkpoints=tmp_path / "checkpoints")
+    with pytest.raises(KeyboardInterrupt):
+        train(lm, practice(shorter), Killed(after), how, steps=5)
+    torch.manual_seed(after)
+    listener = Listener()
+    resumed = train(lm, practice(shorter), listener, how, steps=5)
+    last = 5 if after == 5 else after // 2 * 2
+    assert any(f"goes on after step {last}" in note for note in listener.notes) == bool(last)
+    for one in (again, resumed):
+        assert torch.equal(adapter(one), adapter(whole))
+        assert one.steps == whole.steps
+        assert one.pairs == whole.pairs
+
+
+def replace_dropout(dropout: float) -> LoraBlock:
+    return LORA.model_copy(update={"dropout": dropout})
+
+
+def test_a_checkpoint_of_other_work_is_left_alone(lm: Any, tmp_path: Path) -> None:
+    how = replace(setting(phase="online-dpo", lora=LORA), checkpoints=tmp_path / "checkpoints")
+    train(lm, practice(shorter), how=how)
+    listener = Listener()
+    train(lm, practice(shorter), listener, how, beta=0.2)
+    assert not any("goes on" in note for note in listener.notes)
+
+
+def test_chance_teaches_something_else(lm: Any) -> None:
+    taught, control = (
+        train(lm, practice(one), how=setting(phase="online-dpo", lora=LORA, arm=arm))
+        for one, arm in ((shorter, "taught"), (RandomRewards(0), "control"))
+    )
+    assert not torch.equal(adapter(taught), adapter(control))
+    assert {p.origin for p in control.pairs} == {"random"}
+    first = {(p.prompt, frozenset({p.chosen, p.rejected})) for p in control.pairs[: len(EXERCISES)]}
+    assert first & {(p.prompt, frozenset({p.chosen, p.rejected})) for p in taught.pairs[: len(EXERCISES)]}
+
+
+def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(lm: Any) -> None:
+    said: dict[str, list[str]] = {"policy": [], "reference": []}
+
+    class Asking:
+        name = "asking"
+
+        def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
+            self._models = {"policy": policy, "reference": reference}
+            return self
+
+        def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
+            from selfstudy.models.base import Sampling
+
+            for name, one in self._models.items():
+                ((completion,),) = one.generate(
+                    [EXERCISES[0].prompt], Sampling(temperature=0, max_new_tokens=12)
+                )
+                said[name].append(completion.text)
+            return [Reward(shorter(one)) for one in responses]
+
+    before = lm.generate([EXERCISES[0].prompt], online_dpo.Sampling(temperature=0, max_new_tokens=12))[0][
+        0
+    ].text
+    rewards: Any = Asking()
+    train(lm, Practice(EXERCISES, rewards), steps=6, updates=2, learning_rate=3e-2)
+    assert said["policy"][0] == before
+    assert said["policy"][-1] != before
+    assert said["reference"] == [before] * 6
+
+
+def test_a_loss_that_is_no_number_ends_the_training(lm: Any) -> None:
+    trained = train(lm, practice(shorter), steps=6, learning_rate=1e30, warmup=0.0)
+    assert trained.failure is not None
+    assert "online-dpo: no answers at step 2: the model's logits are not numbers" in trained.failure
+    assert len(trained.steps) == 1
+
+
+def test_the_judge_of_the_block_is_asked(lm: Any) -> None:
+    from selfstudy.models.scripted import ScriptedLM
+    from selfstudy.prompts import Prompts
+    from selfstudy.recipe import RewardBlock
+
+    how = block(judge="judge", reward=RewardBlock(type="rating"))
+    judge = ScriptedLM(
+        {r"Response: [^\n]*t[^\n]*\nAssess": "Good. [[9]] [[[]]]", ".": "Bad. [[2]] [[[much]]]"}
+    )
+    rewards = Rewards(how, Prompts(), None, judge, 0)  # type: ignore[arg-type]
+    trained = online_dpo.train(
+        shared.training_copy(lm),
+        lm,
+        Practice(EXERCISES, rewards),
+        how,
+        setting(phase="o", lora=LORA),
+        Silent(),
+    )
+    assert trained.pairs
+    assert all("t" in p.chosen for p in trained.pairs)
+    assert not any("t" in p.rejected for p in trained.pairs if "\n" not in p.rejected)
+    assert all(one.metrics["difference"] == pytest.approx(1.4) for one in trained.steps)
