@@ -20,6 +20,9 @@ def test_a_folder_of_ours_is_made_and_removed(tmp_path: Path) -> None:
     (folder / "link").symlink_to(tmp_path)
     assert own.is_marked(folder)
     assert own.check(folder)
+    own.clear(folder, keep=("deep",))
+    assert sorted(path.name for path in folder.iterdir()) == [own.MARK, "deep"]
+    assert (folder / "deep/file").is_file()
     own.remove(folder)
     own.remove(folder)
     assert list((tmp_path / "a").iterdir()) == []

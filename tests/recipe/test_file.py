@@ -99,6 +99,8 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("model={type: remote, model: x, adaptor: y}", "model.adaptor: unknown key; known here: type, model"),
         ("model.path=tiny.gguf", "model.path: no model file at"),
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
+        ("teach.phases=[{type: online-dpo, judge: judge}]", "judge = judge: name one with `judge`"),
+        ("teach.phases=[{type: online-dpo, prompts: none.jsonl}]", "prompts: no file at"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:

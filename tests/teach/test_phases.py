@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -39,6 +41,8 @@ from .test_stage import Listener, lesson
 
 torch.set_num_threads(1)
 
+SHORT: dict[str, object] = {"sft": {}, "dpo": {}, "distill": {}}
+"""The recipe of these tests says more of them than a list of phases bears."""
 QUICK = {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4}
 
 
@@ -148,6 +152,98 @@ def test_phases_in_any_order_end_in_one_adapter(tiny_llama: Path, tmp_path: Path
     assert {step.phase for step in round_.iter(TrainingStep)} == {"dpo", "sft", "dpo-2"}
     origins = [pair.origin for pair in round_.iter(Pair)]
     assert set(origins) == {"sample", "dash", "taught-model"}
+
+
+ONLINE = {"type": "online-dpo", "steps": 4, "batch_size": 4, "max_new_tokens": 6, "learning_rate": 1e-2}
+
+
+def test_online_training_between_others_and_its_control(tiny_llama: Path, tmp_path: Path) -> None:
+    chance = {**ONLINE, "reward": {"type": "random"}}
+    plan = [{"type": "sft", **QUICK}, chance, {"type": "sft", **QUICK}]
+    round_, models = lesson(tmp_path / "run", tiny_llama, method=None, **SHORT, phases=plan)
+    listener = Listener()
+    folder = run_teach(round_, models, Prompts(), listener)
+    assert folder is not None
+    assert adapters.require_plain(folder)["r"] == 3 * 4
+    assert {step.phase for step in round_.iter(TrainingStep)} == {"sft", "online-dpo", "sft-2"}
+    taught = round_.read(Pair)
+    assert {pair.origin for pair in taught} == {"online"}
+    assert any("pairs" in note and "judging" in note and "updating" in note for note in listener.notes)
+    run_teach(round_, models, Prompts(), Silent(), arm="control")
+    both = round_.read(Pair)
+    assert both[: len(taught)] == taught
+    assert {pair.origin for pair in both[len(taught) :]} == {"random"}
+    assert {pair.prompt for pair in both[len(taught) :]} <= {pair.prompt for pair in taught}
+
+
+def test_a_judge_that_never_parses_leaves_no_adapter(tiny_llama: Path, tmp_path: Path) -> None:
+    """A random model says nothing that can be read as a rating."""
+    round_, models = lesson(tmp_path / "run", tiny_llama, method=None, **SHORT, phases=[ONLINE])
+    listener = Listener()
+    assert run_teach(round_, models, Prompts(), listener) is None
+    assert not list(round_.path.glob("adapter*"))
+    assert not round_.read(Pair)
+    assert not round_.read(TrainingStep)
+    (failure,) = round_.read(Failure)
+    assert (failure.stage, failure.item_id) == ("teach", "online-dpo")
+    assert "no pair to learn from: 0 pairs, 0 ties, 0 identical, 16 unscored" in failure.message
+    assert "no rating in [[ ]]" in failure.message
+    assert any("online-dpo has trained nothing" in note for note in listener.notes)
+
+
+def test_a_phase_that_learned_nothing_leaves_the_others_as_they_are(tiny_llama: Path, tmp_path: Path) -> None:
+    plain, with_idle = (
+        run_teach(
+            *lesson(tmp_path / name, tiny_llama, method=None, **SHORT, phases=plan), Prompts(), Silent()
+        )
+        for name, plan in (
+            ("plain", [{"type": "sft", **QUICK}]),
+            ("idle", [ONLINE, {"type": "sft", **QUICK}, ONLINE]),
+        )
+    )
+    assert plain is not None
+    assert with_idle is not None
+    assert (plain / adapters.WEIGHTS).read_bytes() == (with_idle / adapters.WEIGHTS).read_bytes()
+
+
+def test_a_killed_online_training_goes_on_and_ends_the_same(tiny_llama: Path, tmp_path: Path) -> None:
+    """Killed in each of its steps in turn, after a phase that starts again."""
+    online = {**ONLINE, "reward": {"type": "random"}, "checkpoint_every": 1}
+    plan = [{"type": "sft", **QUICK}, online]
+    (whole, models), (torn, _) = (
+        lesson(tmp_path / name, tiny_llama, method=None, **SHORT, phases=plan) for name in ("whole", "torn")
+    )
+    expected = run_teach(whole, models, Prompts(), Silent())
+    assert expected is not None
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run_teach(torn, models, Prompts(), Dying())  # type: ignore[arg-type]
+    listener = Listener()
+    folder = run_teach(torn, models, Prompts(), listener)
+    assert folder is not None
+    assert any(
+        "starts again from its first step, but for phases with a checkpoint" in n for n in listener.notes
+    )
+    assert any("goes on after step 4" in note for note in listener.notes)
+    assert (folder / adapters.WEIGHTS).read_bytes() == (expected / adapters.WEIGHTS).read_bytes()
+    for name in (Pair.file, TrainingStep.file, Example.file):
+        assert (torn.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert not list(torn.path.glob("*.tmp"))
+
+
+class Dying(Silent):
+    """Dies when an online phase has done one step."""
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield self._die if "online" in label else lambda count: None
+
+    def _die(self, count: int) -> None:
+        if count == 1 and self.begun:
+            raise KeyboardInterrupt
+        self.begun = True
+
+    begun = False
 
 
 @pytest.mark.parametrize("arm", ["taught", "control"])

@@ -170,6 +170,24 @@ def test_a_phase_after_another_asks_the_model_again() -> None:
     assert len(answers(phases=[{"type": "dpo"}, {"type": "sft"}, {"type": "dpo"}])) == 1
 
 
+def test_an_online_phase_answers_and_judges_in_every_step() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+
+    def calls(judge: RemoteModel | None = None, **block: Any) -> dict[str, float]:
+        teach = TeachBlock.model_validate(
+            {"wordings": 0, "heldout_wordings": 0, "phases": [{"type": "online-dpo", "steps": 3, **block}]}
+        )
+        works = estimate(Recipe(library="x", judge=judge, teach=teach), documents, Prompts(), words).works
+        found = [work for work in works if work.stage == "teach" and work.chats]
+        return {work.role or f"{work.kind} {work.each}": work.calls for work in found}
+
+    answers = 3 * 8 * 4
+    assert calls(batch_size=8, completions=4, reward={"type": "random"})["answer 4"] == answers
+    assert calls(batch_size=8, completions=4)["answer 1"] == answers
+    apart = calls(RemoteModel(model="big"), batch_size=8, completions=4, judge="judge")
+    assert apart["judge"] == apart["answer 4"] == answers
+
+
 def test_time_follows_from_what_was_measured() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
     block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)

@@ -21,7 +21,7 @@ from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
 from selfstudy.probe.usable import ANY
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ModelBlock, Recipe, RemoteModel, ServerModel
+from selfstudy.recipe import Ask, ModelBlock, OnlineDPOBlock, Recipe, RemoteModel, ServerModel
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document, Target, without_demonstrations
@@ -53,6 +53,8 @@ SENTENCES = 1.5
 """Assumed sentences of an answer."""
 BEGUN = 7
 """Assumed beginnings that a question is weighed with, its own included."""
+JUDGEMENT = 48.0
+"""Assumed tokens of a rating, with an assessment before it and what is missing after it."""
 SENTENCE = 30
 """Assumed tokens of a sentence, under the title of its page."""
 
@@ -282,6 +284,22 @@ def _teaching(plan: Plan) -> Iterator[Work]:
     for _, _, phase in labelled(block.plan)[1:]:  # the first one goes by what the probe asked
         if phase.asks:
             yield Work("teach", "answer", gaps * (1 + block.wordings), phase.asks, prompt, length)
+    for one in block.plan:
+        if isinstance(one, OnlineDPOBlock):
+            yield from _practising(plan, one)
+
+
+def _practising(plan: Plan, block: OnlineDPOBlock) -> Iterator[Work]:
+    """Answers of an online phase and their judgements, as if no two answers were alike; not its updates."""
+    asked = block.steps * block.batch_size
+    prompt = plan.tokens("answer", question=QUESTION)
+    yield Work(
+        "teach", "answer", asked, block.completions, prompt, plan.length("answer", block.max_new_tokens)
+    )
+    if block.reward.type != "random":
+        prompt = plan.tokens("missing", prompt=QUESTION, response=QUESTION)
+        apart = "judge" if block.judge == "judge" else ""
+        yield Work("teach", apart or "answer", asked * block.completions, 1, prompt, JUDGEMENT, apart)
 
 
 def _verifying(plan: Plan) -> Iterator[Work]:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from peft import get_peft_model
 
 from selfstudy.judging.rewards import RandomRewards, Response, Reward, Rewarder
-from selfstudy.models import load_lm
-from selfstudy.models.base import LanguageModel, Progress, chat
+from selfstudy.models import load_lm, lora_targets
+from selfstudy.models import lora as adapters
+from selfstudy.models.base import LanguageModel, Progress, Sampling, chat
+from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import LocalModel, LoraBlock, OnlineDPOBlock
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel, LoraBlock, OnlineDPOBlock, RewardBlock
 from selfstudy.teach.practice import Exercise, Practice
 from selfstudy.teach.rewarding import Rewards
 from selfstudy.teach.trainers import fast_lora, online_dpo, shared
@@ -131,12 +140,12 @@ def test_an_update_is_one_of_plain_torch_on_the_mean_of_all_pairs(
 ) -> None:
     """In one pass and pair by pair: AdamW's first step is the sign of the gradient, so it is looked at."""
     monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
-    norms: list[dict[str, torch.Tensor]] = []
+    gradients: list[list[torch.Tensor]] = []
     clip = torch.nn.utils.clip_grad_norm_
     how = setting(phase="online-dpo", lora=LORA, tokens=tokens)
 
     def seen(parameters: Any, most: float) -> torch.Tensor:
-        norms.append({str(i): p.grad.clone() for i, p in enumerate(parameters)})
+        gradients.append([p.grad.clone() for p in parameters])
         return clip(parameters, most)
 
     monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", seen)
@@ -144,15 +153,9 @@ def test_an_update_is_one_of_plain_torch_on_the_mean_of_all_pairs(
     assert trained.steps[0].loss == pytest.approx(math.log(2), abs=1e-5)
     assert len(trained.pairs) > 1
 
-    from peft import get_peft_model
-
-    from selfstudy.models import lora_targets
-
     with shared.isolated(0):
         plain = shared.training_copy(lm)
         plain = get_peft_model(plain, lora_targets.lora_config(plain, LORA))
-    ended = {len(lm.tokenizer(p.chosen)["input_ids"]) for p in trained.pairs}
-    assert ended
     total = torch.tensor(0.0)
     form = shared.Tokens(lm)
     for pair in trained.pairs:
@@ -169,7 +172,7 @@ def test_an_update_is_one_of_plain_torch_on_the_mean_of_all_pairs(
     total.backward()
     expected = [p.grad for p in plain.parameters() if p.requires_grad]
     assert any(float(one.abs().max()) > 1e-3 for one in expected)
-    for one, other in zip(norms[0].values(), expected, strict=True):
+    for one, other in zip(gradients[0], expected, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -215,14 +218,9 @@ class Killed(Silent):
     def __init__(self, after: int) -> None:
         self.left = after
 
-    def task(self, label: str, total: int) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def counted() -> Any:
-            yield self._advance
-
-        return counted()
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield self._advance
 
     def _advance(self, count: int) -> None:
         self.left -= count
@@ -232,7 +230,7 @@ class Killed(Silent):
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
 def test_a_kill_and_another_start_end_as_if_nothing_had_happened(lm: Any, after: int, tmp_path: Path) -> None:
-    plain = setting(phase="online-dpo", lora=replace_dropout(0.3))
+    plain = setting(phase="online-dpo", lora=LORA.model_copy(update={"dropout": 0.3}))
     whole = train(lm, practice(shorter), how=plain, steps=5)
     again = train(lm, practice(shorter), how=plain, steps=5)
     how = replace(plain, checkpoints=tmp_path / "checkpoints")
@@ -247,10 +245,6 @@ def test_a_kill_and_another_start_end_as_if_nothing_had_happened(lm: Any, after:
         assert torch.equal(adapter(one), adapter(whole))
         assert one.steps == whole.steps
         assert one.pairs == whole.pairs
-
-
-def replace_dropout(dropout: float) -> LoraBlock:
-    return LORA.model_copy(update={"dropout": dropout})
 
 
 def test_a_checkpoint_of_other_work_is_left_alone(lm: Any, tmp_path: Path) -> None:
@@ -283,8 +277,6 @@ def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(lm: Any)
             return self
 
         def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
-            from selfstudy.models.base import Sampling
-
             for name, one in self._models.items():
                 ((completion,),) = one.generate(
                     [EXERCISES[0].prompt], Sampling(temperature=0, max_new_tokens=12)
@@ -292,9 +284,7 @@ def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(lm: Any)
                 said[name].append(completion.text)
             return [Reward(shorter(one)) for one in responses]
 
-    before = lm.generate([EXERCISES[0].prompt], online_dpo.Sampling(temperature=0, max_new_tokens=12))[0][
-        0
-    ].text
+    before = lm.generate([EXERCISES[0].prompt], Sampling(temperature=0, max_new_tokens=12))[0][0].text
     rewards: Any = Asking()
     train(lm, Practice(EXERCISES, rewards), steps=6, updates=2, learning_rate=3e-2)
     assert said["policy"][0] == before
@@ -310,10 +300,6 @@ def test_a_loss_that_is_no_number_ends_the_training(lm: Any) -> None:
 
 
 def test_the_judge_of_the_block_is_asked(lm: Any) -> None:
-    from selfstudy.models.scripted import ScriptedLM
-    from selfstudy.prompts import Prompts
-    from selfstudy.recipe import RewardBlock
-
     how = block(judge="judge", reward=RewardBlock(type="rating"))
     judge = ScriptedLM(
         {r"Response: [^\n]*t[^\n]*\nAssess": "Good. [[9]] [[[]]]", ".": "Bad. [[2]] [[[much]]]"}
@@ -331,3 +317,51 @@ def test_the_judge_of_the_block_is_asked(lm: Any) -> None:
     assert all("t" in p.chosen for p in trained.pairs)
     assert not any("t" in p.rejected for p in trained.pairs if "\n" not in p.rejected)
     assert all(one.metrics["difference"] == pytest.approx(1.4) for one in trained.steps)
+
+
+def in_a_process(model: str, folder: str) -> None:
+    """Trains to the end, and says when it has done a step; what a kill interrupts."""
+
+    class Saying(Killed):
+        def _advance(self, count: int) -> None:
+            print("step" if count == 1 else "begun", flush=True)
+
+    lm = load_lm(LocalModel(path=model))
+    how = replace(setting(phase="online-dpo", lora=LORA), checkpoints=Path(folder) / "checkpoints")
+    trained = train(lm, practice(shorter), Saying(0), how, steps=24, checkpoint_every=1)
+    adapters.save(trained.model, Path(folder) / "adapter")
+    records = [*trained.steps, *trained.pairs]
+    (Path(folder) / "records").write_text("\n".join(one.model_dump_json() for one in records), "utf-8")
+
+
+@pytest.mark.slow
+def test_kill_9_at_ten_random_moments_changes_nothing(tiny_llama: Path, tmp_path: Path) -> None:
+    code = f"import sys; from {__name__} import in_a_process; in_a_process(*sys.argv[1:])"
+
+    def begin(folder: Path) -> subprocess.Popen[str]:
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", code, str(tiny_llama), str(folder)]
+        return subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True)
+
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    undisturbed = begin(whole)
+    said, _ = undisturbed.communicate(timeout=500)
+    assert said.count("step") == 24
+    rng, steps = random.Random(0), 0
+    for _ in range(10):
+        child = begin(torn)
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line == "step\n":
+                steps += 1
+                break
+        time.sleep(rng.uniform(0, 0.3))
+        child.kill()
+        child.communicate()
+        if (torn / "records").exists():
+            break
+    assert steps
+    rest, _ = begin(torn).communicate(timeout=500)
+    assert rest.count("step") < 24
+    for name in ("records", f"adapter/{adapters.WEIGHTS}"):
+        assert (torn / name).read_bytes() == (whole / name).read_bytes()

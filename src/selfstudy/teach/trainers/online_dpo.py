@@ -81,7 +81,8 @@ def train(
             while standing.step < block.steps and failure is None:
                 failure = training.step()
                 advance(1)
-    report.note(f"{setting.phase}: {_told(standing)}")
+    took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in standing.seconds.items())
+    report.note(f"{setting.phase}: {_told(standing)}; {took}")
     idle = None if standing.outcomes.get("pair") else f"no pair to learn from: {_told(standing)}"
     return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
 
@@ -316,13 +317,8 @@ def _recorded(pair: Preference, setting: shared.Setting) -> Pair:
 
 
 def _told(standing: Standing) -> str:
-    """In one line what came of all prompts, and what it took."""
+    """In one line what came of all prompts."""
     counts = standing.outcomes
     said = [f"{counts.get('pair', 0)} pairs, {counts.get('tie', 0)} ties"]
     said += [f"{counts.get(name, 0)} {name}" for name in ("identical", "unscored", "failed")]
-    took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in standing.seconds.items())
-    return (
-        ", ".join(said)
-        + f"; {took}"
-        + (f"; the first problem: {standing.problem}" if standing.problem else "")
-    )
+    return ", ".join(said) + (f"; the first problem: {standing.problem}" if standing.problem else "")
