@@ -1,6 +1,7 @@
-"""Preference training on pairs: TRL's DPOTrainer with LoRA (Rafailov et al. 2023, arXiv 2305.18290).
+"""Preference training on given pairs: TRL's DPOTrainer with LoRA and a loss that computes what it needs.
 
-The reference model is the same model with the adapter switched off.
+The reference is the model as it was before the training, and is asked once for each pair.  What else was
+tried, and how fast each is: docs/decisions/0018-preferences-in-one-pass.md.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from datasets import Dataset
+from torch import Tensor
 from trl import DPOConfig, DPOTrainer
 from trl.trainer.utils import disable_dropout_in_model
 
@@ -17,7 +20,7 @@ from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
-from selfstudy.teach.trainers import fast_lora, shared
+from selfstudy.teach.trainers import fast_lora, packed, preference, shared
 
 
 def train(
@@ -42,19 +45,24 @@ def train(
     # TRL would switch off the adapter's dropout too.  That of the model has to be off, so that model and
     # reference differ by the adapter alone.
     disable_dropout_in_model(model)
+    packing = packed.Packing()
+    table = _with_references(model, rows, packing, setting, report)
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
             model,
             setting.lora,
             args=DPOConfig(
-                **shared.arguments(setting, block, model, rows, 2),
+                **shared.arguments(_fitting(setting, model, rows), block, model, rows, 2)
+                | {"remove_unused_columns": False},
                 beta=block.beta,
                 disable_dropout=False,
             ),
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=Dataset.from_list(table),
             processing_class=shared.own_tokenizer(lm),
+            data_collator=_collated,
         )
+        trainer.packing = packing
         fast_lora.accelerate(trainer.model)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
@@ -72,7 +80,47 @@ def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.TokenRow]:
     return [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in columns]
 
 
+def _with_references(
+    model: Any,
+    rows: Sequence[shared.TokenRow],
+    packing: packed.Packing,
+    setting: shared.Setting,
+    report: Reporter,
+) -> list[dict[str, Any]]:
+    """The rows with how likely both answers are before the training."""
+    order = sorted(range(len(rows)), key=lambda place: shared.length(rows[place]))
+    found: list[list[float]] = []
+    trained = model.training
+    model.eval()
+    with torch.no_grad(), report.task(f"{setting.phase}: the model before", len(rows)) as advance:
+        for part in preference.parts(model, [rows[place] for place in order], setting.tokens):
+            batch = {name: column.to(model.device) for name, column in preference.collated(part).items()}
+            found += preference.logprobs(model, batch, packing).tolist()
+            advance(len(part))
+    model.train(trained)
+    table: list[dict[str, Any]] = [dict(row) for row in rows]
+    for place, pair in zip(order, found, strict=True):
+        table[place]["reference"] = pair
+    return table
+
+
+def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow]) -> shared.Setting:
+    """The setting with as many tokens a pass as may be kept for the gradient."""
+    longest = 2 * max(map(shared.length, rows))
+    learned = max(len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in rows)
+    kept = shared.kept_bytes(model, longest, learned)
+    return (
+        replace(setting, tokens=min(setting.tokens, int(longest * shared.KEPT / kept))) if kept else setting
+    )
+
+
+def _collated(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+    return {**preference.collated(rows), "reference": torch.tensor([row["reference"] for row in rows])}
+
+
 class _Trainer(DPOTrainer):  # type: ignore[misc]
+    packing: packed.Packing
+
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
 
@@ -83,3 +131,15 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
         data = self.train_dataset if train_dataset is None else train_dataset
         size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
         return shared.ByLength(data["prompt_ids"], size, self.args.seed)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The mean over the pairs of the batch."""
+        core = self.accelerator.unwrap_model(model)
+        policy = preference.logprobs(core, inputs, self.packing)
+        return preference.loss(policy, inputs["reference"], self.beta).mean()
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        # past TRL's own metrics, which its loss would have collected
+        super(DPOTrainer, self).log(logs, start_time)

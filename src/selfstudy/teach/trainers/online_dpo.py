@@ -15,21 +15,17 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft import get_peft_model
 from pydantic import BaseModel, Field
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from selfstudy.models.base import HasWeights, Progress, Sampling
 from selfstudy.models.local.lm import LocalLM
-from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
 from selfstudy.teach.online_pairs import Outcome, Preference, Preferences, preferences
 from selfstudy.teach.practice import Practice
-from selfstudy.teach.trainers import fast_lora, shared
+from selfstudy.teach.trainers import fast_lora, packed, preference, shared
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 
 CLIPPED = 1.0
@@ -87,16 +83,6 @@ def train(
     return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
 
 
-def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
-    """-log sigmoid(beta [(log pi - log ref)(chosen) - (log pi - log ref)(rejected)]) of each pair.
-
-    Args:
-        policy, reference: (pairs, 2), log-probabilities of the chosen and the rejected answer.
-    """
-    chosen, rejected = (policy - reference).unbind(1)
-    return -F.logsigmoid(beta * (chosen - rejected))
-
-
 def rate(at: int, total: int, block: OnlineDPOBlock) -> float:
     """The learning rate of update `at` of `total`: it rises to the block's, then falls as a cosine to 0.
 
@@ -106,22 +92,6 @@ def rate(at: int, total: int, block: OnlineDPOBlock) -> float:
     if at < rising:
         return block.rate * (at + 1) / rising
     return block.rate * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
-
-
-def logprobs(model: Any, rows: Sequence[shared.TokenRow]) -> Tensor:
-    """(rows, 2): log-probabilities of the chosen and the rejected answer, each summed over its tokens."""
-    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")]
-    device = model.device
-    tokens = pad_sequence([torch.tensor([*p, *a]) for p, a in answers], batch_first=True).to(device)
-    place = torch.arange(tokens.shape[1], device=device)
-    start = torch.tensor([len(prompt) for prompt, _ in answers], device=device)[:, None]
-    end = start + torch.tensor([len(answer) for _, answer in answers], device=device)[:, None]
-    before = (place >= start - 1) & (place < end - 1)  # what stands there predicts a token of the answer
-    head = answering_model(model).get_output_embeddings()
-    logits = shared.logits_at(model, head, tokens, (place < end).long(), before)
-    found = -F.cross_entropy(logits.float(), F.pad(tokens[:, 1:], (0, 1))[before], reduction="none")
-    parts = torch.tensor_split(found, before.sum(1).cumsum(0)[:-1].cpu())
-    return torch.stack([part.sum() for part in parts]).view(-1, 2)  # in one order on every device
 
 
 def _readable(model: Any, lm: HasWeights, practice: Practice) -> tuple[Practice, dict[str, str]]:
@@ -151,6 +121,7 @@ class _Training:
         fast_lora.accelerate(self.model)
         self._practice, self._block, self._setting = practice, block, setting
         self._tokens = shared.Tokens(lm)
+        self._packing = packed.Packing()
         self._policy = LocalLM.around(
             self.model, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
         )
@@ -223,10 +194,14 @@ class _Training:
     ) -> str | None:
         """Updates on the pairs of a step, each by the exact mean over them; why it is of no use, if so."""
         block, setting = self._block, self._setting
-        parts = self._parts([row for _, row in learned])
+        rows = sorted((row for _, row in learned), key=shared.length)
+        parts = [
+            {name: column.to(self.model.device) for name, column in preference.collated(part).items()}
+            for part in preference.parts(self.model, rows, setting.tokens)
+        ]
         self.model.train()
         with torch.no_grad(), self.model.disable_adapter():
-            references = [logprobs(self.model, part) for part in parts]
+            references = [preference.logprobs(self.model, part, self._packing) for part in parts]
         losses, margins, norms = [], [], []
         for number in range(block.updates):
             torch.manual_seed(self._seed(at, number) % 2**63)
@@ -234,8 +209,8 @@ class _Training:
                 group["lr"] = rate(at * block.updates + number, block.steps * block.updates, block)
             self._optimizer.zero_grad()
             for part, reference in zip(parts, references, strict=True):
-                policy = logprobs(self.model, part)
-                values = loss(policy, reference, block.beta)
+                policy = preference.logprobs(self.model, part, self._packing)
+                values = preference.loss(policy, reference, block.beta)
                 torch.autograd.backward(values.sum() / len(learned))
                 losses += values.tolist()
                 margins += (policy - reference).detach().diff(dim=1).neg()[:, 0].tolist()
@@ -257,21 +232,6 @@ class _Training:
         )
         self.standing.pairs += [_recorded(pair, setting) for pair, _ in learned]
         return None
-
-    def _parts(self, rows: Sequence[shared.TokenRow]) -> list[list[shared.TokenRow]]:
-        """The rows in order of length, as many at a time as a forward pass may hold."""
-        core = answering_model(self.model)
-        parts: list[list[shared.TokenRow]] = [[]]
-        for row in sorted(rows, key=shared.length):
-            wanted = [*parts[-1], row]
-            size = 2 * len(wanted) * shared.length(row)
-            answers = sum(len(one["chosen_ids"]) + len(one["rejected_ids"]) for one in wanted)
-            too_much = size > self._setting.tokens or shared.kept_bytes(core, size, answers) > shared.KEPT
-            if parts[-1] and too_much:
-                parts.append([row])
-            else:
-                parts[-1].append(row)
-        return parts
 
     def _seed(self, *place: int) -> int:
         return int(digest(str(self._setting.seed), "online-dpo", *map(str, place)), 16)

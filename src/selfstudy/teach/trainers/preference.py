@@ -1,0 +1,89 @@
+"""Preferences as a loss: of two answers to a prompt, how much more a model leans to the better than before.
+
+The loss of DPO (Rafailov et al. 2023, arXiv 2305.18290, equation 7), for pairs that were given and for pairs
+that the model has just made.  The vocabulary layer runs on the answers alone, and the prompt that two answers
+share is run once (packed.py): values and gradients are the same.  Knows nothing of who trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from selfstudy.models.local.weights import answering_model
+from selfstudy.teach.trainers import packed, shared
+
+
+def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """-log sigmoid(beta [(log pi - log ref)(chosen) - (log pi - log ref)(rejected)]) of each pair.
+
+    Args:
+        policy, reference: (pairs, 2), log-probabilities of the chosen and the rejected answer.
+    """
+    chosen, rejected = (policy - reference).unbind(1)
+    return -F.logsigmoid(beta * (chosen - rejected))
+
+
+def collated(rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Tensor]:
+    """Both answers of each pair behind its prompt, padded on the right.
+
+    Returns:
+        `input_ids`, `attention_mask` and `before` (2 x pairs, longest); the last marks what predicts a token
+        of an answer.
+    """
+    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")]
+    tokens = pad_sequence([torch.tensor([*p, *a]) for p, a in answers], batch_first=True)
+    place = torch.arange(tokens.shape[1])
+    start = torch.tensor([len(prompt) for prompt, _ in answers])[:, None]
+    end = start + torch.tensor([len(answer) for _, answer in answers])[:, None]
+    return {
+        "input_ids": tokens,
+        "attention_mask": (place < end).long(),
+        "before": (place >= start - 1) & (place < end - 1),
+    }
+
+
+def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing | None = None) -> Tensor:
+    """(pairs, 2): log-probabilities of the chosen and the rejected answer, each summed over its tokens.
+
+    Args:
+        batch: as `collated` makes it, on the model's device.
+        packing: runs what answers share once, where that pays.
+    """
+    tokens, mask, before = batch["input_ids"], batch["attention_mask"], batch["before"]
+    core = answering_model(model)
+    head = core.get_output_embeddings()
+    one = packing.pack(core, core, tokens, mask) if packing is not None and head is not None else None
+    if one is None:
+        logits = shared.logits_at(model, head, tokens, mask, before)
+    else:
+        logits = packed.forward(core, one, one.places[before])
+    found = -F.cross_entropy(logits.float(), F.pad(tokens[:, 1:], (0, 1))[before], reduction="none")
+    parts = torch.tensor_split(found, before.sum(1).cumsum(0)[:-1].cpu())
+    return torch.stack([part.sum() for part in parts]).view(-1, 2)  # in one order on every device
+
+
+def parts(model: Any, rows: Sequence[shared.TokenRow], tokens: int) -> Iterator[list[shared.TokenRow]]:
+    """The rows in their order, as many at a time as a forward pass may hold.
+
+    Args:
+        tokens: most of one pass, padding counted.
+    """
+    core = answering_model(model)
+    part: list[shared.TokenRow] = []
+    for row in rows:
+        wanted = [*part, row]
+        size = 2 * len(wanted) * max(map(shared.length, wanted))
+        answers = sum(len(one["chosen_ids"]) + len(one["rejected_ids"]) for one in wanted)
+        if part and (size > tokens or shared.kept_bytes(core, size, answers) > shared.KEPT):
+            yield part
+            part = [row]
+        else:
+            part = wanted
+    if part:
+        yield part
