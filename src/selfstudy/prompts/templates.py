@@ -12,7 +12,10 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     grade                 probe/scorers/grading.py: bsdetector.py and p_true.py read its words
     reword                teach/wordings.py
     tell                  models/transcripts.py
-    cite, missing, tutor  nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
+    tutor, student*, dialogue   models/transcripts.py
+    attempt               judging/solving.py
+    judge_asks, judge_leaks     judging/choices.py
+    cite, missing         nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
 
 What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is
 quoted.  A text can still ask for whatever it likes in its own words; no prompt can prevent that.
@@ -121,11 +124,22 @@ def _arranged(chat: Chat, order: Callable[[list[_Places]], list[_Places]]) -> Ch
     return tuple(turns)
 
 
+_TUTORING = frozenset(
+    {
+        *("tutor", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
+        *("judge_asks", "judge_leaks"),
+    }
+)
+"""No run of the loop asks these, and what `demonstrated` gives was measured without them (decision 11)."""
+
+
 def demonstrated() -> list[tuple[str, str]]:
-    """What is asked and answered in the demonstrations of the built-in prompts, without repeats."""
+    """What is asked and answered in the demonstrations of the loop's built-in prompts, without repeats."""
     files = resources.files(__package__).iterdir()
     names = sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
-    turns = [turn.content for name in names for turn in _parts(name, _builtin(name))[1]]
+    turns = [
+        turn.content for name in names if name not in _TUTORING for turn in _parts(name, _builtin(name))[1]
+    ]
     return list(dict.fromkeys(zip(turns[::2], turns[1::2], strict=True)))
 
 
