@@ -114,12 +114,9 @@ def socratic(
         if file is None:
             _show_given(dialogues or Path(), columns, seed or 0)
             return
-        recipe = make_recipe({}, _changes({"teacher": teacher, "model": student, "judge": judge}, seed, set_))
+        changes = _changes({"teacher": teacher, "model": student, "judge": judge}, seed, set_)
+        recipe = make_recipe({}, changes)
         report = Terminal()
-        exercises = read_exercises(file, columns, limit)
-        _say_failed("no exercise", exercises.failed)
-        usable, failed = len(exercises.usable), len(exercises.failed)
-        say(f"{usable:,} exercises, {exercises.repeats:,} repeats, {failed:,} failed")
         with servers_for(recipe, report.note) as servers:
             from selfstudy.prompts import Prompts
             from selfstudy.verbs.socratic.kept import KeptFolder
@@ -128,6 +125,10 @@ def socratic(
             from selfstudy.verbs.socratic.tutoring import COMPARED, Tutoring
 
             voices = Voices(recipe, servers, weak)
+            exercises = read_exercises(file, columns, limit)
+            _say_failed("no exercise", exercises.failed)
+            usable, failed = len(exercises.usable), len(exercises.failed)
+            say(f"{usable:,} exercises, {exercises.repeats:,} repeats, {failed:,} failed")
             talk = Conversation(
                 teacher=voices.teacher.lm,
                 student=voices.student.lm,

@@ -16,7 +16,7 @@ from selfstudy.judging.tutoring import Solution, names_option
 _UNIT = re.compile(r"[$€£₹]\s?(?=[\d.])|(?<=\d)\s?(?:%|per ?cent\b)")
 _SLASH = re.compile(r"(?<=\d) ?/ ?(?=\d)")
 _NUMBER = re.compile(r"(?:rs ?\.? ?)?([-+]?\d[\d,]*(?:\.\d+)?(?:/\d+)?)(?P<unit>\D*)", re.IGNORECASE)
-_FINAL = re.compile(r"^[*_#>\s]*(?:final )?answer[*_]*\s*:(.*\S.*)", re.IGNORECASE | re.MULTILINE)
+_FINAL = re.compile(r"^[*_#> \t]{0,8}(?:final )?answer[*_]{0,3} ?:(.*\S.*)", re.IGNORECASE | re.MULTILINE)
 _LARGEST = 100
 """Of a denominator that a decimal is looked for with."""
 
@@ -41,15 +41,20 @@ def forms(answer: str) -> list[str]:
     found = [plain]
     number = _NUMBER.fullmatch(plain)
     if number:
-        digits = number[1].replace(",", "")
-        found.append(number[1])
-        whole = Fraction(digits) if not digits.endswith("/0") else Fraction(0)
-        near = whole.limit_denominator(_LARGEST)
-        if near == whole and near.denominator > 1:
-            found += [f"{near.numerator}/{near.denominator}", f"{float(whole):g}"]
-        elif whole.denominator == 1 and whole:
-            found += [str(whole), f"{whole}.0"]
+        found += [number[1], *_other_ways(number[1].replace(",", ""))]
     return list(dict.fromkeys(found))
+
+
+def _other_ways(digits: str) -> list[str]:
+    """To write a number: a decimal as a fraction, a fraction as a decimal, a whole one with ".0"."""
+    try:
+        value = Fraction(digits)
+        near = value.limit_denominator(_LARGEST)
+        if near.denominator == 1 and near == value:
+            return [str(near), f"{near}.0"]
+        return [f"{near.numerator}/{near.denominator}", f"{float(near):g}"] if near == value else []
+    except (ArithmeticError, ValueError):  # 1/0, thousands of digits
+        return []
 
 
 def _plain(text: str) -> str:

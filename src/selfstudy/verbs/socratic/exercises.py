@@ -32,7 +32,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """What a row is read for, and the columns that hold it unless others are named; case does not count."""
 _NO_ANSWER = re.compile(r"none(?: of (?:the|these|above|them|those)\b.*)?", re.IGNORECASE)
-_GSM8K = re.compile(r"(.*\S)\s*####\s*(\S.*)", re.DOTALL)
+_FINAL = "####"
+"""In GSM8K: what stands before it is the rationale, what follows the answer."""
 _SHOWN = 5
 
 
@@ -124,8 +125,9 @@ def solution_of(row: Mapping[str, Any], named: Mapping[str, str], problem: str) 
         right = right_choice({"options": options, "answer": answer})
         answer, letter = right.text, right.label.lower()
     said = str(answer) if isinstance(answer, int | float) else text_of(answer, "answer").strip()
-    if match := _GSM8K.fullmatch(said):
-        said = match[2].strip()
+    said = said.rpartition(_FINAL)[2].strip()
+    if not said:
+        raise MalformedError("no answer: nothing follows ####")
     if _NO_ANSWER.fullmatch(said):
         raise MalformedError(f"the answer is {shown(said)}, which no student can find")
     return Solution(said, letter, problem)
@@ -136,22 +138,21 @@ def _exercise(row: Row, named: Mapping[str, str]) -> Exercise:
         raise MalformedError(row.problem)
     problem = _text(row.value, "problem", named)
     solution = solution_of(row.value, named, problem)
+    own = _value(row.value, "misconception", named)
     return Exercise(
         id=digest("exercise", problem),
         problem=problem,
         rationale=_rationale(row.value, named),
         solution=solution,
-        misconception=_text(row.value, "misconception", named)
-        if _value(row.value, "misconception", named) is not None
-        else "",
+        misconception="" if own is None else text_of(own, "misconception").strip(),
     )
 
 
 def _rationale(row: Mapping[str, Any], named: Mapping[str, str]) -> str:
     answer = _value(row, "answer", named)
-    whole = _GSM8K.fullmatch(answer.strip()) if isinstance(answer, str) else None
-    if whole and _value(row, "rationale", named) is None:
-        return whole[1]
+    before = answer.rpartition(_FINAL)[0].strip() if isinstance(answer, str) else ""
+    if before and _value(row, "rationale", named) is None:
+        return before
     return _text(row, "rationale", named)
 
 
