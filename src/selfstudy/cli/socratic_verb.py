@@ -101,9 +101,14 @@ def socratic(
     """
     with session(allow):
         from selfstudy.progress import Terminal
+        from selfstudy.prompts import Prompts
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.socratic.exercises import named_columns, read_exercises
+        from selfstudy.verbs.socratic.kept import KeptFolder
+        from selfstudy.verbs.socratic.measures import write_measures
+        from selfstudy.verbs.socratic.talk import MISCONCEPTION, Conversation
+        from selfstudy.verbs.socratic.tutoring import COMPARED, Tutoring
         from selfstudy.verbs.socratic.voices import Voices
 
         columns = named_columns(column or [])
@@ -118,12 +123,6 @@ def socratic(
         recipe = make_recipe({}, changes)
         report = Terminal()
         with servers_for(recipe, report.note) as servers:
-            from selfstudy.prompts import Prompts
-            from selfstudy.verbs.socratic.kept import KeptFolder
-            from selfstudy.verbs.socratic.measures import write_measures
-            from selfstudy.verbs.socratic.talk import MISCONCEPTION, Conversation
-            from selfstudy.verbs.socratic.tutoring import COMPARED, Tutoring
-
             voices = Voices(recipe, servers, weak)
             exercises = read_exercises(file, columns, limit)
             _say_failed("no exercise", exercises.failed)
