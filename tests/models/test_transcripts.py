@@ -167,3 +167,10 @@ def test_every_real_dialogue_is_read() -> None:
 )
 def test_a_reply_that_is_one_turn(reply: str, said: str) -> None:
     assert spoken(reply) == said
+
+
+def test_what_a_student_says() -> None:
+    assert spoken("Student: It is 42.\nTeacher: Well done!", "user") == "It is 42."
+    assert spoken("It is 42.", "user") == "It is 42."
+    assert spoken("Teacher: Well done!", "user") == ""
+    assert spoken("Student: It is 42.") == ""

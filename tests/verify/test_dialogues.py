@@ -60,3 +60,15 @@ def test_each_dialogue_has_its_own_solution() -> None:
     other = Solution("36", problem="What is 6 times 6?")
     leaks = [figures([TELLS, ASKS], some, seed=1).leaking for some in ([SUM, other], [other, SUM])]
     assert [one.value for one in leaks if one is not None] == [1 / 4, 0.0]
+
+
+def test_without_a_solution_leaking_is_not_measured_and_never_zero() -> None:
+    found = figures([ASKS, TELLS], [None, SUM], seed=1)
+    assert found.unsolved == 1
+    assert found.leaking is not None
+    assert found.leaking.value == 1  # of the one turn whose solution is known
+    assert found.by_turn[0].leaking == 1
+    assert found.by_turn[1].leaking is None
+    unknown = figures([ASKS, TELLS], [None, None], seed=1)
+    assert (unknown.leaking, unknown.giving_away, unknown.unsolved) == (None, None, 2)
+    assert unknown.asking is not None

@@ -79,8 +79,8 @@ def leaks(turn: str, solution: Solution, said: Sequence[str] = ()) -> Leak | Non
             return "answer"
     if (
         solution.option
-        and _option(turn, solution.option)
-        and not any(_option(one, solution.option) for one in said)
+        and names_option(turn, solution.option)
+        and not any(names_option(one, solution.option) for one in said)
     ):
         return "option"
     return None
@@ -112,7 +112,7 @@ def _bare(text: str) -> list[Term]:
     return [term._replace(word=_UNIT.sub("", term.word)) for term in terms(text)]
 
 
-def _option(text: str, letter: str) -> bool:
+def names_option(text: str, letter: str) -> bool:
     """Whether a text names the option: "option C", "the answer is (c)", "C)" alone."""
     one = re.escape(letter)
     named = rf"(?:option|choice|letter)\s*\(?{one}\b"

@@ -99,10 +99,13 @@ def begins(text: str) -> bool:
     return _LABEL.match(text.lstrip()) is not None
 
 
-def spoken(reply: str) -> str:
-    """What the tutor says in a reply that is one turn: up to where somebody else speaks, without a label."""
+def spoken(reply: str, role: Literal["user", "assistant"] = "assistant") -> str:
+    """What the tutor, or the student, says in a reply that is one turn, without a label.
+
+    It ends where anybody is named again; a reply that begins with the other one's label says nothing.
+    """
     start = _LABEL.match(reply.lstrip())
-    if start and start["student"]:
+    if start and bool(start["student"]) != (role == "user"):
         return ""
     said = reply.lstrip()[start.end() if start else 0 :]
     behind = _LABEL.search(said)

@@ -12,10 +12,13 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     grade                 probe/scorers/grading.py: bsdetector.py and p_true.py read its words
     reword                teach/wordings.py
     tell                  models/transcripts.py
+    tutor, student*, dialogue   models/transcripts.py
+    attempt               judging/solving.py
+    judge_asks, judge_leaks     judging/choices.py
     missing               judging/missing.py
     rubric_*              judging/rubric.py
     compare               judging/pairwise_judge.py
-    cite, tutor           nobody yet: only atlas-lm was trained on them (atlas/build/lm_tasks.py)
+    cite                  nobody yet: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
 
 What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is
 quoted.  A text can still ask for whatever it likes in its own words; no prompt can prevent that.
@@ -40,8 +43,13 @@ from selfstudy.records import Chat, Message
 from selfstudy.text import quote_lines
 
 SEPARATOR = "\n---\n"
-REWARDS = ("missing", "rubric_verdicts", "rubric_rating", "compare")
-"""Prompts that ask what an answer is worth."""
+BESIDE = frozenset(
+    {
+        *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
+        *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
+    }
+)
+"""Prompts of rewards and of tutoring: what `demonstrated` gives was measured without them (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
@@ -127,13 +135,10 @@ def _arranged(chat: Chat, order: Callable[[list[_Places]], list[_Places]]) -> Ch
 
 
 def demonstrated() -> list[tuple[str, str]]:
-    """What is asked and answered in the demonstrations of the built-in prompts, without repeats.
-
-    Those of `REWARDS` are left out: the measured defaults of teaching rehearse the others.
-    """
+    """What is asked and answered in the demonstrations of the loop's built-in prompts, without repeats."""
     files = resources.files(__package__).iterdir()
     names = sorted(file.name.removesuffix(".txt") for file in files if file.name.endswith(".txt"))
-    asked = [name for name in names if name not in REWARDS]
+    asked = [name for name in names if name not in BESIDE]
     turns = [turn.content for name in asked for turn in _parts(name, _builtin(name))[1]]
     return list(dict.fromkeys(zip(turns[::2], turns[1::2], strict=True)))
 

@@ -20,12 +20,15 @@ LATE = 5
 
 @dataclass(frozen=True, slots=True)
 class TurnShares:
-    """Of the tutor's turns with one number (from 0; the last one: and later), how many ask, and leak."""
+    """Of the tutor's turns with one number (from 0; the last one: and later), how many ask, and leak.
+
+    `leaking` is of the turns whose solution is known; None where none is.
+    """
 
     number: int
     turns: int
     asking: float
-    leaking: float
+    leaking: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,17 @@ class TutoringFigures:
         dialogues, turns: how many, and how many turns of the tutor in them.
         silent: dialogues without any, which are in no share.
         asking, leaking: share of these turns, each turn alike; intervals have no width at 0 and at 1.
+        unsolved: dialogues with turns whose solution nobody knows: leaking and giving_away are without them.
         giving_away: share of dialogues in which any turn leaks.
         student_words: share of all words that the student says.
         by_turn: in order.
 
-    Of a tutor who never speaks, the floor of methods-more C, the shares are None.
+    Of a tutor who never speaks, the shares are None; where no solution is known, those of leaking.
     """
 
     dialogues: int
     silent: int
+    unsolved: int
     turns: int
     asking: Interval | None
     leaking: Interval | None
@@ -53,46 +58,60 @@ class TutoringFigures:
     by_turn: tuple[TurnShares, ...]
 
 
-def figures(dialogues: Sequence[Chat], solutions: Sequence[Solution], seed: int) -> TutoringFigures:
-    """The shares of a set; solutions[i] is what dialogues[i] leads to.
+def figures(dialogues: Sequence[Chat], solutions: Sequence[Solution | None], seed: int) -> TutoringFigures:
+    """The shares of a set; solutions[i] is what dialogues[i] leads to, None if nobody knows.
 
     Raises:
         ValueError: lengths differ.
     """
     real = [without_demonstrations(one) for one in dialogues]
-    found = [turns(one, solution) for one, solution in zip(real, solutions, strict=True)]
-    spoken = [one for one in found if one]
+    found = [
+        _Tutored(turns(one, solution or Solution("")), solution is not None)
+        for one, solution in zip(real, solutions, strict=True)
+    ]
+    spoken = [one for one in found if one.turns]
     if not spoken:
-        return TutoringFigures(len(real), len(real), 0, None, None, None, None, ())
-    counts = [len(one) for one in spoken]
-    leaks = [sum(turn.leaks is not None for turn in one) for one in spoken]
-    heard = [one for one, tutored in zip(real, found, strict=True) if tutored]
+        return TutoringFigures(len(real), len(real), 0, 0, None, None, None, None, ())
+    known = [one for one in spoken if one.known]
+    leaks = [sum(turn.leaks is not None for turn in one.turns) for one in known]
+    heard = [one for one, tutored in zip(real, found, strict=True) if tutored.turns]
     words = {role: sum(_words(one, role) for one in heard) for role in ("user", "assistant")}
     return TutoringFigures(
         dialogues=len(real),
         silent=len(real) - len(spoken),
-        turns=sum(counts),
-        asking=bootstrap_ratio([sum(turn.asks for turn in one) for one in spoken], counts, seed=seed),
-        leaking=bootstrap_ratio(leaks, counts, seed=seed),
-        giving_away=wilson(sum(n > 0 for n in leaks), len(leaks)),
+        unsolved=len(spoken) - len(known),
+        turns=sum(len(one.turns) for one in spoken),
+        asking=_share([sum(turn.asks for turn in one.turns) for one in spoken], spoken, seed),
+        leaking=_share(leaks, known, seed),
+        giving_away=wilson(sum(n > 0 for n in leaks), len(leaks)) if leaks else None,
         student_words=words["user"] / max(1, sum(words.values())),
-        by_turn=tuple(_by_turn([turn for one in spoken for turn in one])),
+        by_turn=tuple(_by_turn(spoken)),
     )
 
 
-def _by_turn(found: Sequence[TutorTurn]) -> list[TurnShares]:
-    grouped: dict[int, list[TutorTurn]] = {}
-    for turn in found:
-        grouped.setdefault(min(turn.number, LATE - 1), []).append(turn)
-    return [
-        TurnShares(
-            number,
-            len(some),
-            sum(turn.asks for turn in some) / len(some),
-            sum(turn.leaks is not None for turn in some) / len(some),
-        )
-        for number, some in sorted(grouped.items())
-    ]
+@dataclass(frozen=True, slots=True)
+class _Tutored:
+    """The tutor's turns of a dialogue, and whether its solution is known."""
+
+    turns: list[TutorTurn]
+    known: bool
+
+
+def _share(parts: Sequence[int], tutored: Sequence[_Tutored], seed: int) -> Interval | None:
+    return bootstrap_ratio(parts, [len(one.turns) for one in tutored], seed=seed) if tutored else None
+
+
+def _by_turn(found: Sequence[_Tutored]) -> list[TurnShares]:
+    grouped: dict[int, list[tuple[TutorTurn, bool]]] = {}
+    for one in found:
+        for turn in one.turns:
+            grouped.setdefault(min(turn.number, LATE - 1), []).append((turn, one.known))
+    shares = []
+    for number, some in sorted(grouped.items()):
+        leaks = [turn.leaks is not None for turn, known in some if known]
+        asking = sum(turn.asks for turn, _ in some) / len(some)
+        shares.append(TurnShares(number, len(some), asking, sum(leaks) / len(leaks) if leaks else None))
+    return shares
 
 
 def _words(dialogue: Chat, role: str) -> int:

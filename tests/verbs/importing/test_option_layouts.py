@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from selfstudy.verbs.importing.lessons import read_lesson
-from selfstudy.verbs.importing.option_layouts import in_columns, in_text, spelled_out
+from selfstudy.verbs.importing.option_layouts import in_columns, in_one_line, in_text, spelled_out
 
 ASK = "Which metal is liquid?"
 
@@ -55,3 +55,19 @@ def test_the_parts() -> None:
     assert in_text("A) one; B) two\nC) three\nSay the letter.") == {"A": "one", "B": "two", "C": "three"}
     assert in_text("A) one C) three") == {}
     assert spelled_out(["D", "b", "x"], "A) one B) two") == ["D", "two", "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("a ) 38 , b ) 27.675 , c ) none of these", {"A": "38", "B": "27.675", "C": "none of these"}),
+        ("a ) 1,027 , b ) rs . 400 ( a )", {"A": "1,027", "B": "rs . 400 ( a )"}),
+        ("['a ) 38', 'b ) 40']", {"A": "38", "B": "40"}),
+        ("which of a ) 38 , b ) 40", {}),
+        ("a ) 38 , c ) 40", {}),
+        ("a ) 38", {}),
+        ("a ) , b ) 40", {}),
+    ],
+)
+def test_options_as_mathqa_has_them(text: str, options: dict[str, str]) -> None:
+    assert in_one_line(text) == options

@@ -15,7 +15,7 @@ from typing import Any
 from selfstudy.files.rows import MalformedError, shown, text_of
 from selfstudy.text import folded, nfkc
 from selfstudy.verbs.importing import columns
-from selfstudy.verbs.importing.option_layouts import in_columns, in_text
+from selfstudy.verbs.importing.option_layouts import in_columns, in_one_line, in_text
 
 _SHOWN = 26
 _QUOTES = "'\""
@@ -46,7 +46,12 @@ def _are_options(row: Mapping[str, Any]) -> bool:
 
 
 def right_option(row: Mapping[str, Any], counts_from: int | None = None) -> str:
-    """The text of the option that the row calls right.
+    """The text of the option that the row calls right: see `right_choice`."""
+    return right_choice(row, counts_from).text
+
+
+def right_choice(row: Mapping[str, Any], counts_from: int | None = None) -> Option:
+    """The option that the row calls right.
 
     Args:
         counts_from: the number of the first option in this file, 0 or 1; None: the file does not tell.
@@ -61,7 +66,8 @@ def right_option(row: Mapping[str, Any], counts_from: int | None = None) -> str:
     meant = {name: _meant(_single(row[name], name), name, options, row, counts_from) for name in fields}
     both = set.intersection(*meant.values())
     if len(both) == 1:
-        return both.pop()
+        right = both.pop()
+        return next(option for option in options if option.text == right)
     name, said = fields[0], shown(row[fields[0]])
     if not both:
         each = ", ".join(
@@ -96,7 +102,7 @@ def number_evidence(row: Mapping[str, Any]) -> list[int]:
 def _options(row: Mapping[str, Any]) -> list[Option]:
     name, value = _given_options(row)
     if isinstance(value, str):
-        value = in_text(value) or value
+        value = in_one_line(value) or in_text(value) or value
     if isinstance(value, dict) and isinstance(value.get("text"), list):  # ARC
         labels = value.get("label")
         texts = [_option_text(text, f"{name}.text") for text in value["text"]]

@@ -2,6 +2,7 @@
 
     {"A": "volt", "B": "ohm"}, {"option_a": ...}, {"option1": ...}, {"opa": ...}
     "Which unit? A) volt B) ohm", or one option a line
+    "a ) 38 , b ) 1,027.675 , c ) 30", as MathQA has them
 
 Knows nothing of which option is right.
 """
@@ -14,6 +15,7 @@ from typing import Any
 
 _COLUMN = re.compile(r"(opt(?:ion)?|op|choice|candidate|)[ _.\-]?([a-h]|\d)", re.IGNORECASE)
 _MARK = re.compile(r"(?:^|(?<=[\s;,?]))(?:\(([A-Ha-h1-9])\)|([A-Ha-h1-9])[).:](?=\s))\s*")
+_SPACED = re.compile(r"(?:^\[?|,)\s*['\"]?([a-e])\s?\)\s*")
 _BARE = re.compile(r"\(?\s*([A-Ha-h1-9])\s*[).:]*")
 _SEQUENCES = ("abcdefgh", "123456789", "012345678")
 
@@ -50,6 +52,16 @@ def in_text(text: str) -> dict[str, str]:
     texts = [text[mark.end() : end].strip().rstrip(";,") for mark, end in zip(marks, ends, strict=True)]
     texts[-1] = texts[-1].split("\n")[0].strip()
     return dict(zip(map(str.upper, labels), texts, strict=True)) if all(texts) else {}
+
+
+def in_one_line(text: str) -> dict[str, str]:
+    """Label and text of options in MathQA's layout, in order; empty where the text is not all of them."""
+    marks = list(_SPACED.finditer(text))
+    if len(marks) < 2 or marks[0].start() or "".join(mark[1] for mark in marks) != "abcde"[: len(marks)]:
+        return {}
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    texts = [text[mark.end() : end].strip(" ,'\"]\n") for mark, end in zip(marks, ends, strict=True)]
+    return {mark[1].upper(): said for mark, said in zip(marks, texts, strict=True)} if all(texts) else {}
 
 
 def spelled_out(answers: Sequence[str], question: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Socratic tutoring: dialogues from exercises, rows that teach, and how the tutor fares."""

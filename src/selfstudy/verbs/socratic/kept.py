@@ -1,0 +1,106 @@
+"""Work on exercises that survives a kill: a record for each, appended a block at a time.
+
+A block is the same exercises whenever the work is taken up, and it is made again whole if a record of it is
+missing: what a model says may depend on what else is in its batch.  Beside the records stands what they were
+made with; other settings are refused, with what differs.  Knows nothing of what is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from selfstudy.errors import RunError
+from selfstudy.files import jsonl, private
+from selfstudy.files.rows import shown
+from selfstudy.records import Record
+from selfstudy.verbs.socratic.exercises import Exercise
+
+R = TypeVar("R", bound=Record)
+SETTINGS = ".settings.json"
+"""Behind the stem of a file of records: what these were made with."""
+_HINT = "undo the change, or give another folder with --out"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFolder:
+    """Where records are kept, and how many exercises are one block."""
+
+    path: Path
+    block: int
+
+    def keep(
+        self,
+        name: str,
+        kind: type[R],
+        exercises: Sequence[Exercise],
+        make: Callable[[Sequence[Exercise]], Sequence[R]],
+        settings: Mapping[str, object],
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> list[R]:
+        """A record for each exercise, in order, made or read; `make` gives those of a block, in its order.
+
+        Args:
+            name: of the file, without its ending.
+            advance: called with the number of exercises of a block that is there already.
+
+        Raises:
+            RunError: the file was made with other settings, is damaged, or cannot be written.
+        """
+        path = self.path / f"{name}.jsonl"
+        private.make_folder(self.path)
+        _settle(path, {**settings, "block": self.block})
+        found = _read(path, kind)
+        for start in range(0, len(exercises), self.block):
+            block = exercises[start : start + self.block]
+            if all(one.id in found for one in block):
+                advance(len(block))
+                continue
+            fresh = [record for record in make(block) if record.id not in found]
+            self.append(path, fresh)
+            found |= {record.id: record for record in fresh}
+        return [found[one.id] for one in exercises]
+
+    def append(self, path: Path, records: Sequence[Record]) -> None:
+        """Appends records in one write."""
+        try:
+            jsonl.append(path, b"".join(map(jsonl.encode_record, records)), path)
+        except RunError as error:
+            hint = "what is there is kept: make room (or check permissions), then give the same command again"
+            raise RunError(error.what, hint) from None
+
+
+def _settle(path: Path, settings: Mapping[str, object]) -> None:
+    """Writes down what a file is made with, or compares."""
+    beside = path.with_name(path.stem + SETTINGS)
+    jsonl.repair(path, path)
+    before = jsonl.read_object(beside, _HINT)
+    if before is None or not path.exists():
+        if path.exists():
+            raise RunError(f"{beside} is missing, which says what {path.name} was made with", _HINT)
+        jsonl.replace(beside, jsonl.encode(settings), path)
+        return
+    changed = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
+    if changed:
+        lines = "".join(
+            f"\n    {name}: {shown(before.get(name))} -> {shown(settings.get(name))}" for name in changed
+        )
+        raise RunError(f"{path} was made with other settings:{lines}", _HINT)
+
+
+def _read(path: Path, kind: type[R]) -> dict[str, R]:
+    found = {}
+    for number, line, _ in jsonl.read_lines(path, parse=False):
+        try:
+            record = kind.model_validate_json(line)
+        except ValidationError as error:
+            why = str(error).splitlines()[0]
+            raise RunError(
+                f"{path}, line {number} is damaged: {why}", "delete it: it is made again"
+            ) from None
+        found[record.id] = record
+    return found

@@ -1,0 +1,183 @@
+"""Dialogues become preference rows: the dialogue so far, the tutor's next turn, and a worse one (methods 3).
+
+    telling   what the teacher says when it is asked for the whole solution
+    weak      what a weaker model says as tutor
+    outcome   of several next turns those after which fewer students solve the problem (methods-more C):
+              here the better turn is a candidate too.  One that gives the answer away counts as if nobody
+              had solved it; else the turn that tells everything would always win
+
+Rows are as TRL has preferences, conversational.  What makes no row is counted, by its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic_core import to_json
+
+from selfstudy.judging.tutoring import leaks
+from selfstudy.models.base import LanguageModel, Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.records import Chat, Completion, Message, Record
+from selfstudy.teach.outcomes import MARGIN, Candidate, preferences
+from selfstudy.teach.socratic import NextTurn, next_turns
+from selfstudy.text import tokens
+from selfstudy.verbs.socratic.attempts import Examinee
+from selfstudy.verbs.socratic.exercises import Exercise
+from selfstudy.verbs.socratic.talk import Dialogue, TutorKind, turn_of, tutor_chat
+
+RejectedBy = Literal["telling", "weak", "outcome"]
+
+
+class Preferred(Record):
+    """A better and a worse turn of the tutor after `prompt`."""
+
+    key_fields = ("prompt", "chosen", "rejected")
+    prompt: Chat
+    chosen: str
+    rejected: str
+
+
+class PreferredTurns(Record):
+    """Those of the dialogue about an exercise (`id`), and how many places made none, by reason."""
+
+    key_fields = ()
+    pairs: tuple[Preferred, ...]
+    without: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRows:
+    """How worse turns are found.
+
+    Attributes:
+        lm: the teacher; for `weak` the weaker model.
+        student: who tries after each candidate, and how often.
+        splits: rows of a dialogue at most, but for outcomes, where a place may give several.
+        candidates: next turns that are compared.
+    """
+
+    lm: LanguageModel
+    prompts: Prompts
+    rejected: RejectedBy
+    student: Examinee
+    splits: int = 3
+    candidates: int = 4
+    turn_tokens: int = 128
+    seed: int = 0
+
+    def of(self, exercises: Sequence[Exercise], dialogues: Sequence[Dialogue]) -> list[PreferredTurns]:
+        """The rows of each dialogue, in order; a failed one has none."""
+        places = [
+            _Place(number, exercise, turn)
+            for number, (exercise, dialogue) in enumerate(zip(exercises, dialogues, strict=True))
+            if dialogue.ended != "failed"
+            for turn in next_turns(dialogue.turns, self.splits)
+        ]
+        found = self._by_outcome(places) if self.rejected == "outcome" else self._worse(places)
+        pairs: list[list[Preferred]] = [[] for _ in exercises]
+        without: list[Counter[str]] = [Counter() for _ in exercises]
+        for place, (some, reason) in zip(places, found, strict=True):
+            pairs[place.number] += some
+            if reason:
+                without[place.number][reason] += 1
+        return [
+            PreferredTurns(id=exercise.id, pairs=tuple(some), without=dict(none))
+            for exercise, some, none in zip(exercises, pairs, without, strict=True)
+        ]
+
+    def _replies(self, places: Sequence[_Place], kind: TutorKind, n: int = 1) -> list[list[Completion]]:
+        chats = [tutor_chat(self.prompts, kind, place.exercise, place.turn.prompt) for place in places]
+        return self.lm.generate(chats, Sampling(n=n, max_new_tokens=self.turn_tokens, seed=self.seed))
+
+    def _worse(self, places: Sequence[_Place]) -> list[_Found]:
+        """The turn of the dialogue, and one by the prompt that tells or the model that is weaker."""
+        found: list[_Found] = []
+        kind: TutorKind = "telling" if self.rejected == "telling" else "socratic"
+        for place, (reply,) in zip(places, self._replies(places, kind), strict=True):
+            worse = turn_of(reply, "assistant")
+            if reply.finish == "error":
+                found.append(([], f"the worse turn failed: {reply.error}"))
+            elif not tokens(worse):
+                found.append(([], "the worse turn is empty, or has no whole sentence"))
+            elif tokens(worse) == tokens(place.turn.chosen):
+                found.append(([], "the worse turn says the same"))
+            else:
+                found.append(([place.pair(place.turn.chosen, worse)], ""))
+        return found
+
+    def _by_outcome(self, places: Sequence[_Place]) -> list[_Found]:
+        """Pairs of candidates whose students fare differently."""
+        turns = [
+            list(dict.fromkeys(turn for reply in replies if tokens(turn := turn_of(reply, "assistant"))))
+            for replies in self._replies(places, "socratic", self.candidates)
+        ]
+        asked = [(place, turn) for place, some in zip(places, turns, strict=True) for turn in some]
+        tried = iter(
+            self.student.tries(
+                [place.exercise.id for place, _ in asked],
+                [place.exercise.solution for place, _ in asked],
+                [(*place.turn.prompt, Message(role="assistant", content=turn)) for place, turn in asked],
+            )
+        )
+        found: list[_Found] = []
+        for place, some in zip(places, turns, strict=True):
+            candidates = [
+                Candidate(turn, one.read, 0 if place.leaked_by(turn) else one.right)
+                for turn, one in zip(some, tried, strict=False)
+            ]
+            better = preferences(candidates, weight=1.0, margin=MARGIN)
+            found.append(
+                (
+                    [place.pair(one.chosen.turn, one.rejected.turn) for one in better],
+                    _why_none(candidates, better),
+                )
+            )
+        return found
+
+
+def trl_rows(found: Sequence[PreferredTurns]) -> bytes:
+    """The file: a line {prompt, chosen, rejected} of messages for each pair."""
+    return b"".join(
+        to_json(
+            {
+                "prompt": [{"role": turn.role, "content": turn.content} for turn in pair.prompt],
+                "chosen": [{"role": "assistant", "content": pair.chosen}],
+                "rejected": [{"role": "assistant", "content": pair.rejected}],
+            }
+        )
+        + b"\n"
+        for one in found
+        for pair in one.pairs
+    )
+
+
+_Found = tuple[list[Preferred], str]
+"""Pairs of a place, and why there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a dialogue is cut: that of exercise `number`."""
+
+    number: int
+    exercise: Exercise
+    turn: NextTurn
+
+    def pair(self, chosen: str, rejected: str) -> Preferred:
+        return Preferred(prompt=self.turn.prompt, chosen=chosen, rejected=rejected)
+
+    def leaked_by(self, turn: str) -> bool:
+        said = [one.content for one in self.turn.prompt if one.role == "user"]
+        return leaks(turn, self.exercise.solution, said) is not None
+
+
+def _why_none(candidates: Sequence[Candidate], better: Sequence[object]) -> str:
+    if better:
+        return ""
+    if sum(one.attempts > 0 for one in candidates) < 2:
+        return "fewer than two candidates differ and were measured"
+    return "the candidates tie"
