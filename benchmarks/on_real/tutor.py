@@ -1,6 +1,7 @@
 """A tutor taught by DPO on published dialogues: does the real model learn to ask, and at what price?
 
     python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--rows 200] [--held-out 100]
+    python benchmarks/tutor.py DIALOGUES.csv --speed --rows 16
 
 Rows are split by dialogue (`teach.socratic.same_dialogue`), and intervals resample dialogues.  Measured by
 likelihood and by rule:
@@ -134,6 +135,59 @@ def arm(
             for example, then, now in zip(shown, turns(lm, shown), turns(after, shown), strict=True)
         ],
     }
+
+
+def speed(path: Path, *, rows: int, seed: int) -> dict[str, float]:
+    """Seconds of one epoch over the same pairs: TRL's trainer as it comes, and ours; and their ratio.
+
+    A pair's worse turn is the next row's turn; each way warms up on two pairs, untimed.
+    """
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    some = [row.example for row in split(read(path), rows, 0, seed)[0]]
+    pairs = [
+        Pair(prompt=one.prompt, chosen=one.completion, rejected=other.completion, question_id=one.question_id)
+        for one, other in zip(some, [*some[1:], some[0]], strict=True)
+        if one.completion != other.completion
+    ]
+    lm: Any = load_lm(in_float32())
+    block = SocraticBlock(epochs=1, batch_size=4)
+    setting = shared.Setting(arm="taught", phase="socratic", lora=LORA, seed=seed)
+
+    class Theirs(DPOTrainer):  # type: ignore[misc]
+        def _send_telemetry(self) -> None:
+            """Nothing leaves this machine."""
+
+        def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+            return dataset  # is tokenised already
+
+    def theirs(given: Sequence[Pair]) -> None:
+        data = dpo.tokenised(lm, given)
+        model = shared.training_copy(lm)
+        arguments = shared.arguments(setting, block, model, data, 2) | {"per_device_train_batch_size": 1}
+        trainer = shared.build(
+            Theirs,
+            model,
+            LORA,
+            args=DPOConfig(**arguments | {"gradient_accumulation_steps": block.batch_size}),
+            train_dataset=Dataset.from_list(data),
+            processing_class=shared.own_tokenizer(lm),
+        )
+        trainer.train()
+
+    def ours(given: Sequence[Pair]) -> None:
+        dpo.train(shared.training_copy(lm), lm, given, block, setting, Terminal())
+
+    found: dict[str, float] = {}
+    for name, train in (("trl", theirs), ("ours", ours)):
+        train(pairs[:2])
+        started = time.perf_counter()
+        train(pairs)
+        found[name] = round(time.perf_counter() - started, 1)
+    found["ratio"] = round(found["trl"] / found["ours"], 2)
+    print(f"{len(pairs)} pairs, one epoch, seconds: {found}", flush=True)
+    return found
 
 
 def read(path: Path) -> list[Row]:
