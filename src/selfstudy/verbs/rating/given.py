@@ -20,7 +20,6 @@ from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, read_rows, shown, text_of
 from selfstudy.judging.rewards import Response
 from selfstudy.judging.rubric import Criterion, from_evidence
-from selfstudy.models import transcripts
 from selfstudy.records import Chat
 from selfstudy.text import sentences
 from selfstudy.verbs.importing.columns import recognised
@@ -68,9 +67,9 @@ class PromptAnswers:
     def text(self) -> str:
         """The prompt as a judge reads it: what the user says, or a transcript of several turns."""
         spoken = [turn for turn in self.chat if turn.role != "system"]
-        said = spoken[0].content if len(spoken) == 1 else transcripts.written(self.chat)
+        several = [f"{turn.role.capitalize()}: {turn.content}" for turn in spoken]
         told = [turn.content for turn in self.chat if turn.role == "system"]
-        return "\n".join([*told, said])
+        return "\n".join([*told, *(several if len(spoken) > 1 else [spoken[0].content])])
 
     @property
     def responses(self) -> list[Response]:
