@@ -11,13 +11,31 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     compare_verb.py    compare
     model_verbs.py     doctor estimate chat export
     data_verbs.py      import score
+    rate_verb.py       rate (rate_table.py: what it prints)
 """
 
-from selfstudy.cli import calibrate_verb, compare_verb, data_verbs, leaving, loop_verbs, model_verbs
+from selfstudy.cli import (
+    calibrate_verb,
+    compare_verb,
+    data_verbs,
+    leaving,
+    loop_verbs,
+    model_verbs,
+    rate_verb,
+)
 from selfstudy.cli.session import INTERRUPTS, app
 from selfstudy.screen import say
 
-__all__ = ["app", "calibrate_verb", "compare_verb", "data_verbs", "loop_verbs", "main", "model_verbs"]
+__all__ = [
+    "app",
+    "calibrate_verb",
+    "compare_verb",
+    "data_verbs",
+    "loop_verbs",
+    "main",
+    "model_verbs",
+    "rate_verb",
+]
 
 
 def main() -> None:
