@@ -181,3 +181,24 @@ def _interval(up: npt.NDArray[np.float64], down: npt.NDArray[np.float64]) -> sta
     found = stats.auroc_interval(np.concatenate([up, down]).tolist(), labels)
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "by_hand"),
+    [
+        ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
+        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
+        ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),  # 1 - 6 * 4 / (5 * 24)
+        ([1, 1, 2], [1, 2, 3], 0.75**0.5),  # ranks 1.5 1.5 3 and 1 2 3: 1.5 / sqrt(1.5 * 2)
+    ],
+)
+def test_spearman_by_hand(one: list[float], other: list[float], by_hand: float) -> None:
+    assert stats.spearman(one, other) == pytest.approx(by_hand)
+
+
+def test_spearman_needs_a_spread() -> None:
+    assert stats.spearman([1, 1], [1, 2]) is None
+    assert stats.spearman([], []) is None
+    assert stats.spearman([1], [1]) is None
+    with pytest.raises(ValueError):
+        stats.spearman([1, 2], [1])

@@ -7,7 +7,7 @@ import pytest
 from selfstudy.judging.rewards import Response, Reward
 from selfstudy.models.base import Progress, chat
 from selfstudy.records import Completion
-from selfstudy.teach.online_pairs import preferences
+from selfstudy.teach.online_pairs import online_pairs
 from selfstudy.teach.practice import Exercise
 
 ASKED = Exercise(chat("Why?"), "Why, by the page?", "q")
@@ -53,7 +53,7 @@ def said(*texts: str) -> list[Completion]:
 def test_the_best_against_the_worst(
     texts: tuple[str, ...], margin: float, outcome: str, pair: tuple[str, str] | None
 ) -> None:
-    found = preferences([ASKED], [said(*texts)], Length(), margin)
+    found = online_pairs([ASKED], [said(*texts)], Length(), margin)
     assert dict(found.outcomes) == {outcome: 1}
     assert [(one.chosen.text, one.rejected.text) for one in found.pairs] == ([] if pair is None else [pair])
     assert ("out of memory" in found.problems) == ("!" in texts)
@@ -63,7 +63,7 @@ def test_the_best_against_the_worst(
 def test_all_are_judged_in_one_call_and_copies_are_not() -> None:
     judge = Length()
     rows = [said("a", "a"), said("a", "a b"), said("c d e", "c")]
-    found = preferences([ASKED] * 3, rows, judge, 0.0)
+    found = online_pairs([ASKED] * 3, rows, judge, 0.0)
     assert [(one.prompt, one.text) for one in judge.asked] == [
         ("Why, by the page?", text) for text in ("a", "a b", "c d e", "c")
     ]

@@ -173,11 +173,11 @@ def test_a_phase_after_another_asks_the_model_again() -> None:
 def test_an_online_phase_answers_and_judges_in_every_step() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
 
-    def calls(judge: RemoteModel | None = None, **block: Any) -> dict[str, float]:
+    def calls(apart: RemoteModel | None = None, **block: Any) -> dict[str, float]:
         teach = TeachBlock.model_validate(
             {"wordings": 0, "heldout_wordings": 0, "phases": [{"type": "online-dpo", "steps": 3, **block}]}
         )
-        works = estimate(Recipe(library="x", judge=judge, teach=teach), documents, Prompts(), words).works
+        works = estimate(Recipe(library="x", judge=apart, teach=teach), documents, Prompts(), words).works
         found = [work for work in works if work.stage == "teach" and work.chats]
         return {work.role or f"{work.kind} {work.each}": work.calls for work in found}
 

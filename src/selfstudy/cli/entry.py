@@ -12,6 +12,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     model_verbs.py     doctor estimate chat export
     data_verbs.py      import score
     socratic_verb.py   socratic
+    rate_verb.py       rate (rate_table.py: what it prints)
 """
 
 from selfstudy.cli import (
@@ -21,6 +22,7 @@ from selfstudy.cli import (
     leaving,
     loop_verbs,
     model_verbs,
+    rate_verb,
     socratic_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
@@ -34,6 +36,7 @@ __all__ = [
     "loop_verbs",
     "main",
     "model_verbs",
+    "rate_verb",
     "socratic_verb",
 ]
 

@@ -32,7 +32,7 @@ def judged_pairs(
     different = [pair for pair in pairs if pair[1].strip() != pair[2].strip()]
     asked = [_asked(*pair) for pair in different] + [_asked(p, b, a) for p, a, b in different]
     read: list[Callable[[str], Choice | Unscored]] = [_read] * len(asked)
-    said = judge.judgements(asked, read, progress)
+    said: list[Choice | Unscored] = judge.judgements(asked, read, progress)
     both = zip(said[: len(different)], said[len(different) :], strict=True)
     found = iter([JudgedPair(_choice(plain), _choice(exchanged)) for plain, exchanged in both])
     return [_SAME if ours.strip() == theirs.strip() else next(found) for _, ours, theirs in pairs]

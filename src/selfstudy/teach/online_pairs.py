@@ -20,11 +20,11 @@ from selfstudy.judging.rewards import Response, Reward, Rewarder
 from selfstudy.records import Completion
 from selfstudy.teach.practice import Exercise
 
-Outcome = Literal["pair", "tie", "identical", "unscored", "failed"]
+Fate = Literal["pair", "tie", "identical", "unscored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Preference:
+class OnlinePair:
     """Two answers to a prompt, and by how much the reward of the chosen one is higher."""
 
     exercise: Exercise
@@ -34,7 +34,7 @@ class Preference:
 
 
 @dataclass
-class Preferences:
+class OnlinePairs:
     """What a batch of prompts gave.
 
     Attributes:
@@ -43,24 +43,24 @@ class Preferences:
         problems: why answers were not given, or have no reward.
     """
 
-    pairs: list[Preference] = field(default_factory=list)
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    pairs: list[OnlinePair] = field(default_factory=list)
+    outcomes: Counter[Fate] = field(default_factory=Counter)
     values: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def preferences(
+def online_pairs(
     exercises: Sequence[Exercise],
     answers: Sequence[Sequence[Completion]],
     rewarder: Rewarder,
     margin: float,
-) -> Preferences:
+) -> OnlinePairs:
     """Judges all distinct answers in one call, and pairs them.
 
     Args:
         answers: to each exercise, two or more.
     """
-    found = Preferences()
+    found = OnlinePairs()
     rivals: list[tuple[Exercise, list[Completion]]] = []
     for exercise, row in zip(exercises, answers, strict=True):
         given = [one for one in row if one.finish != "error"]
@@ -78,7 +78,7 @@ def preferences(
 
 
 def _decide(
-    found: Preferences,
+    found: OnlinePairs,
     exercise: Exercise,
     row: Sequence[Completion],
     rewards: Sequence[Reward],
@@ -95,4 +95,4 @@ def _decide(
         found.outcomes["tie"] += 1
         return
     found.outcomes["pair"] += 1
-    found.pairs.append(Preference(exercise, best[1], worst[1], best[0] - worst[0]))
+    found.pairs.append(OnlinePair(exercise, best[1], worst[1], best[0] - worst[0]))

@@ -23,7 +23,7 @@ from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Reporter
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
-from selfstudy.teach.online_pairs import Outcome, Preference, Preferences, preferences
+from selfstudy.teach.online_pairs import Fate, OnlinePair, OnlinePairs, online_pairs
 from selfstudy.teach.practice import Practice
 from selfstudy.teach.trainers import fast_lora, packed, preference, shared
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
@@ -32,11 +32,11 @@ CLIPPED = 1.0
 """Longest gradient, as in the other phases."""
 
 
-class Standing(BaseModel):
+class OnlineProgress(BaseModel):
     """How far a training is; what a checkpoint keeps beside the weights."""
 
     step: int = 0
-    outcomes: dict[Outcome, int] = Field(default_factory=dict)
+    outcomes: dict[Fate, int] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     problem: str = ""
     """The first one."""
@@ -128,14 +128,14 @@ class _Training:
         self._rewarder = practice.rewards.rewarder(self._policy, _Reference(self._policy, self.model))
         self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
-        self.standing = Standing()
+        self.standing = OnlineProgress()
         self._checkpoint = None
         if setting.checkpoints is not None:
             asked = digest(*(one.shown for one in practice.exercises))
             parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked)
             self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))
             if (state := self._checkpoint.load(self.model, self._optimizer)) is not None:
-                self.standing = Standing.model_validate(state)
+                self.standing = OnlineProgress.model_validate(state)
 
     def step(self) -> str | None:
         """Answers, judges, learns; why the training is of no use from here, if so."""
@@ -152,7 +152,7 @@ class _Training:
                 ),
             )
         with self._timed("judging"):
-            found = preferences(exercises, answers, self._rewarder, block.margin)
+            found = online_pairs(exercises, answers, self._rewarder, block.margin)
         with self._timed("updating"):
             learned = self._tokenised(found)
             failure = self._learn(at, found, learned) if learned else None
@@ -168,7 +168,7 @@ class _Training:
             self._checkpoint.save(self.model, self._optimizer, standing.step, state)
         return failure
 
-    def _tokenised(self, found: Preferences) -> list[tuple[Preference, shared.TokenRow]]:
+    def _tokenised(self, found: OnlinePairs) -> list[tuple[OnlinePair, shared.TokenRow]]:
         """The pairs with their tokens, but for those that are too long when read again."""
         chats = [pair.exercise.prompt for pair in found.pairs]
         prompts = self._tokens.prompts(chats)
@@ -190,7 +190,7 @@ class _Training:
         return [whole if one.finish == "stop" else begun for (_, one), whole, begun in both]
 
     def _learn(
-        self, at: int, found: Preferences, learned: Sequence[tuple[Preference, shared.TokenRow]]
+        self, at: int, found: OnlinePairs, learned: Sequence[tuple[OnlinePair, shared.TokenRow]]
     ) -> str | None:
         """Updates on the pairs of a step, each by the exact mean over them; why it is of no use, if so."""
         block, setting = self._block, self._setting
@@ -266,7 +266,7 @@ class _Reference:
             return self._policy.logprobs(chats, texts)
 
 
-def _recorded(pair: Preference, setting: shared.Setting) -> Pair:
+def _recorded(pair: OnlinePair, setting: shared.Setting) -> Pair:
     return Pair(
         prompt=pair.exercise.prompt,
         chosen=pair.chosen.text,
@@ -276,7 +276,7 @@ def _recorded(pair: Preference, setting: shared.Setting) -> Pair:
     )
 
 
-def _told(standing: Standing) -> str:
+def _told(standing: OnlineProgress) -> str:
     """In one line what came of all prompts."""
     counts = standing.outcomes
     said = [f"{counts.get('pair', 0)} pairs, {counts.get('tie', 0)} ties"]
