@@ -31,10 +31,10 @@ def judged_pairs(
     """
     different = [pair for pair in pairs if pair[1].strip() != pair[2].strip()]
     asked = [_asked(*pair) for pair in different] + [_asked(p, b, a) for p, a, b in different]
-    read: list[Callable[[str], Choice | Unscored]] = [_read] * len(asked)
-    said: list[Choice | Unscored] = judge.judgements(asked, read, progress)
+    read: list[Callable[[str], str | Unscored]] = [_read] * len(asked)
+    said = [_choice(one) for one in judge.judgements(asked, read, progress)]
     both = zip(said[: len(different)], said[len(different) :], strict=True)
-    found = iter([JudgedPair(_choice(plain), _choice(exchanged)) for plain, exchanged in both])
+    found = iter([JudgedPair(plain, exchanged) for plain, exchanged in both])
     return [_SAME if ours.strip() == theirs.strip() else next(found) for _, ours, theirs in pairs]
 
 
@@ -42,12 +42,10 @@ def _asked(prompt: str, first: str, second: str) -> Asked:
     return Asked(PROMPT, {"prompt": prompt, "first": first, "second": second}, _LIMIT)
 
 
-def _read(reply: str) -> Choice | Unscored:
+def _read(reply: str) -> str | Unscored:
     word = chosen(reply, _CHOICES)
-    if word is None:
-        return Unscored(f"{shortened(reply, 40)!r} names neither first, second nor tie")
-    return cast("Choice", word)
+    return Unscored(f"{shortened(reply, 40)!r} names neither first, second nor tie") if word is None else word
 
 
-def _choice(said: Choice | Unscored) -> Choice | None:
-    return None if isinstance(said, Unscored) else said
+def _choice(said: str | Unscored) -> Choice | None:
+    return None if isinstance(said, Unscored) else cast("Choice", said)
