@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, spoken, written
+from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, shown, spoken, written
 from selfstudy.records import Chat, Message
 
 
@@ -174,3 +174,11 @@ def test_what_a_student_says() -> None:
     assert spoken("It is 42.", "user") == "It is 42."
     assert spoken("Teacher: Well done!", "user") == ""
     assert spoken("Student: It is 42.") == ""
+
+
+def test_a_judge_reads_one_question_as_it_is_and_several_turns_by_who_says_them() -> None:
+    told = Message(role="system", content="Be brief.")
+    assert shown(said(("user", "Why?"))) == "Why?"
+    assert shown((told, *said(("user", "Why?")))) == "Be brief.\nWhy?"
+    turns = said(("user", "Why?"), ("assistant", "Guess."), ("user", "No."))
+    assert shown((told, *turns)) == "Be brief.\nUser: Why?\nAssistant: Guess.\nUser: No."

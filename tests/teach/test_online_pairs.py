@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -8,9 +9,9 @@ from selfstudy.judging.rewards import Response, Reward
 from selfstudy.models.base import Progress, chat
 from selfstudy.records import Completion
 from selfstudy.teach.online_pairs import online_pairs
-from selfstudy.teach.practice import Exercise
+from selfstudy.teach.practice import OnlinePrompt
 
-ASKED = Exercise(chat("Why?"), "Why, by the page?", "q")
+ASKED = OnlinePrompt(chat("Why?"), "Why, by the page?", "q")
 FAILED = Completion(text="", finish="error", error="out of memory")
 
 
@@ -70,3 +71,13 @@ def test_all_are_judged_in_one_call_and_copies_are_not() -> None:
     assert [one.difference for one in found.pairs] == [1.0, 2.0]
     assert found.values == [1.0, 2.0, 3.0, 1.0]
     assert dict(found.outcomes) == {"identical": 1, "pair": 2}
+
+
+def test_the_control_has_the_same_ties_and_an_order_that_means_nothing() -> None:
+    rows = [said("a", "a b"), said("c d", "e f"), said("g", "?")] * 40
+    plain = online_pairs([ASKED] * 120, rows, Length(), 0.0)
+    control = online_pairs([ASKED] * 120, rows, Length(), 0.0, random.Random(0))
+    assert control.outcomes == plain.outcomes == {"pair": 40, "tie": 40, "unscored": 40}
+    longer = sum(len(one.chosen.text) > len(one.rejected.text) for one in control.pairs)
+    assert 10 < longer < 30
+    assert all(len(one.chosen.text) > len(one.rejected.text) for one in plain.pairs)

@@ -9,7 +9,7 @@ from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Example
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
-from selfstudy.teach.practice import Exercise, Practice, exercises
+from selfstudy.teach.practice import OnlinePrompt, Practice, exercises
 
 from .lessons import PROMPTS, document, prepared, question, recipe
 
@@ -66,7 +66,7 @@ def test_a_file_of_prompts(tmp_path: Path) -> None:
 
 
 def test_each_step_has_its_own_batch_whatever_was_asked_before() -> None:
-    every = [Exercise(chat(str(n)), str(n), str(n)) for n in range(7)]
+    every = [OnlinePrompt(chat(str(n)), str(n), str(n)) for n in range(7)]
     practice = Practice(every, NO_REWARDS)
     batches = [practice.batch(0, step, 3) for step in range(7)]
     assert [practice.batch(0, step, 3) for step in reversed(range(7))] == batches[::-1]

@@ -24,9 +24,9 @@ class Same:
         return np.ones((len(texts), 1), dtype=np.float32)
 
 
-def values(*, control: bool = False, **changes: Any) -> list[float | None]:
+def values(**changes: Any) -> list[float | None]:
     judges = [ScriptedLM({".": f"Hm. [[{rating}]] [[[a reason]]]"}) for rating in (10, 5, 1)]
-    rewards = Rewards(OnlineDPOBlock(**changes), Prompts(), Same(), judges[2], 0, control=control)
+    rewards = Rewards(OnlineDPOBlock(**changes), Prompts(), Same(), judges[2], 0)
     return [one.value for one in rewards.rewarder(judges[0], judges[1]).rewards(ANSWERS)]
 
 
@@ -37,7 +37,7 @@ def test_who_judges_is_what_the_block_says(judge: str, rating: float) -> None:
     assert wim == pytest.approx([0.75 * rating + 0.25] * 2)
 
 
-def test_the_control_is_rewarded_at_random_whatever_the_block_says() -> None:
-    found = values(control=True, reward=RewardBlock(type="rating"))
+def test_chance_rewards_one_text_always_alike() -> None:
+    found = values(reward=RewardBlock(type="random"))
     assert found == values(reward=RewardBlock(type="random"))
     assert found[0] != found[1]

@@ -15,6 +15,9 @@ from selfstudy.judging.rubric import Criterion
 from selfstudy.models.base import Progress
 from selfstudy.records import digest
 
+JUDGE_FAILED = "the judge failed"
+"""What the problem of a reward begins with where nobody judged; else the judgement could not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from selfstudy.records import Chat, Message
+from selfstudy.records import Chat, Message, without_demonstrations
 
 LONGEST = 200_000
 MOST_TURNS = 400
@@ -113,6 +113,14 @@ def spoken(reply: str, role: Literal["user", "assistant"] = "assistant") -> str:
     beside = _BESIDE.search(said)
     mark = start["mark"] if start and not start["closed"] else ""
     return _bare(said[: beside.start()] if beside else said, mark)
+
+
+def shown(prompt: Chat) -> str:
+    """A prompt as a judge reads it: what the user says, or who says what; what the system says before it."""
+    told = [turn.content for turn in prompt if turn.role == "system"]
+    spoken = [turn for turn in without_demonstrations(prompt) if turn.role != "system"]
+    several = [f"{turn.role.capitalize()}: {turn.content}" for turn in spoken]
+    return "\n".join([*told, *(several if len(spoken) > 1 else [turn.content for turn in spoken])])
 
 
 def written(dialogue: Chat) -> str:

@@ -11,6 +11,7 @@ All but pairs are left out and counted.  Knows nothing of training.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Literal
 
 from selfstudy.judging.rewards import Response, Reward, Rewarder
 from selfstudy.records import Completion
-from selfstudy.teach.practice import Exercise
+from selfstudy.teach.practice import OnlinePrompt
 
 Fate = Literal["pair", "tie", "identical", "unscored", "failed"]
 
@@ -27,7 +28,7 @@ Fate = Literal["pair", "tie", "identical", "unscored", "failed"]
 class OnlinePair:
     """Two answers to a prompt, and by how much the reward of the chosen one is higher."""
 
-    exercise: Exercise
+    exercise: OnlinePrompt
     chosen: Completion
     rejected: Completion
     difference: float
@@ -50,18 +51,21 @@ class OnlinePairs:
 
 
 def online_pairs(
-    exercises: Sequence[Exercise],
+    exercises: Sequence[OnlinePrompt],
     answers: Sequence[Sequence[Completion]],
     rewarder: Rewarder,
     margin: float,
+    chance: random.Random | None = None,
 ) -> OnlinePairs:
     """Judges all distinct answers in one call, and pairs them.
 
     Args:
         answers: to each exercise, two or more.
+        chance: of the control, which exchanges the rewards of a prompt's answers: as many ties and unscored
+            ones, in an order that means nothing.
     """
     found = OnlinePairs()
-    rivals: list[tuple[Exercise, list[Completion]]] = []
+    rivals: list[tuple[OnlinePrompt, list[Completion]]] = []
     for exercise, row in zip(exercises, answers, strict=True):
         given = [one for one in row if one.finish != "error"]
         found.problems += [one.error or "generation failed" for one in row if one.finish == "error"]
@@ -73,13 +77,16 @@ def online_pairs(
     responses = [Response(exercise.shown, one.text) for exercise, row in rivals for one in row]
     rewards = iter(rewarder.rewards(responses) if responses else ())
     for exercise, row in rivals:
-        _decide(found, exercise, row, [next(rewards) for _ in row], margin)
+        own = [next(rewards) for _ in row]
+        if chance is not None:
+            chance.shuffle(own)
+        _decide(found, exercise, row, own, margin)
     return found
 
 
 def _decide(
     found: OnlinePairs,
-    exercise: Exercise,
+    exercise: OnlinePrompt,
     row: Sequence[Completion],
     rewards: Sequence[Reward],
     margin: float,

@@ -168,7 +168,7 @@ def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequenc
 
 
 def _practice(lesson: Lesson, block: OnlineDPOBlock, student: Student) -> Practice:
-    """Prompts alone, the same for the control, whose answers are rewarded at random."""
+    """Prompts alone, the same for the control, in which the rewards of a prompt's answers are exchanged."""
     lost: list[str] = []
 
     def fail(item: str, why: str) -> None:
@@ -178,11 +178,8 @@ def _practice(lesson: Lesson, block: OnlineDPOBlock, student: Student) -> Practi
     found = practice.exercises(lesson, block, fail)
     if lost:
         student.report.note(f"{len(lost)} prompts left out: {lost[0]}")
-    control = lesson.arm == "control"
     seed = lesson.recipe.seed
-    return Practice(
-        found, Rewards(block, lesson.prompts, student.embedder, student.judge, seed, control=control)
-    )
+    return Practice(found, Rewards(block, lesson.prompts, student.embedder, student.judge, seed))
 
 
 PHASES: dict[str, Phase] = {

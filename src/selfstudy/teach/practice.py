@@ -15,6 +15,7 @@ from pathlib import Path
 
 from selfstudy.files import reading
 from selfstudy.files.rows import SUFFIXES, MalformedError, read_rows, text_of
+from selfstudy.models import transcripts
 from selfstudy.models.base import chat
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, digest
@@ -23,7 +24,7 @@ from selfstudy.teach.rewarding import Rewards
 
 
 @dataclass(frozen=True, slots=True)
-class Exercise:
+class OnlinePrompt:
     """A prompt to practise.
 
     Attributes:
@@ -41,13 +42,13 @@ class Exercise:
 class Practice:
     """What is practised, and what answers are worth."""
 
-    exercises: Sequence[Exercise]
+    exercises: Sequence[OnlinePrompt]
     rewards: Rewards
 
     def __len__(self) -> int:
         return len(self.exercises)
 
-    def batch(self, seed: int, step: int, size: int) -> list[Exercise]:
+    def batch(self, seed: int, step: int, size: int) -> list[OnlinePrompt]:
         """The exercises of a step, counted from 0: all in random order, then all again in another one.
 
         It depends on the arguments alone, not on what was asked for before.
@@ -62,7 +63,7 @@ class Practice:
 
 def exercises(
     lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str], None] = lambda item, why: None
-) -> list[Exercise]:
+) -> list[OnlinePrompt]:
     """What a lesson, or the file of `block`, has to practise; the same for the control.
 
     Args:
@@ -72,9 +73,9 @@ def exercises(
         return list(_of_file(block.prompts, block, fail))
     if lesson.imported:
         asked = {one.prompt: one.question_id for one in lesson.imported.examples}  # of pairs too
-        return [Exercise(prompt, prompt[-1].content, name) for prompt, name in asked.items()]
+        return [OnlinePrompt(prompt, transcripts.shown(prompt), name) for prompt, name in asked.items()]
     return [
-        Exercise(
+        OnlinePrompt(
             lesson.prompts.chat("answer", question=wording),
             _shown(wording, gap.document, block),
             gap.question.id,
@@ -84,10 +85,10 @@ def exercises(
     ]
 
 
-def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> Iterator[Exercise]:
+def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> Iterator[OnlinePrompt]:
     if path.suffix.lower() not in SUFFIXES:
         lines = dict.fromkeys(line.strip() for line in reading.text(path).splitlines() if line.strip())
-        yield from (Exercise(chat(line), line, digest(line)) for line in lines)
+        yield from (OnlinePrompt(chat(line), line, digest(line)) for line in lines)
         return
     for row in read_rows(path):
         try:
@@ -100,7 +101,7 @@ def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]
         except MalformedError as error:
             fail(f"{path.name}, {row.place}", str(error))
         else:
-            yield Exercise(chat(prompt), _shown(prompt, document, block), digest(prompt))
+            yield OnlinePrompt(chat(prompt), _shown(prompt, document, block), digest(prompt))
 
 
 def _shown(prompt: str, document: str, block: OnlineDPOBlock) -> str:

@@ -1,7 +1,6 @@
 """What an answer is worth to an online phase: its block's reward, judged by whom its block says.
 
-The control is rewarded at random.  Knows nothing of training: who trains gives the model as it is, and as it
-was before.
+Knows nothing of training: who trains gives the model as it is, and as it was before.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfstudy.judging.judge import PromptedJudge
-from selfstudy.judging.missing_reward import MissingReward
+from selfstudy.judging.missing_reward import PROMPT, MissingReward
 from selfstudy.judging.rewards import RandomRewards, Rewarder
 from selfstudy.models.base import Embedder, LanguageModel
 from selfstudy.prompts import Prompts
@@ -22,7 +21,6 @@ class Rewards:
 
     Attributes:
         judge: the recipe's.
-        control: whether chance decides, whatever the block says.
     """
 
     block: OnlineDPOBlock
@@ -30,7 +28,11 @@ class Rewards:
     embedder: Embedder
     judge: LanguageModel
     seed: int
-    control: bool = False
+
+    @property
+    def told(self) -> str:
+        """What of it the block does not say: who judges, and by which words."""
+        return f"{self.judge.name}\0{self.prompts.text(PROMPT)}"
 
     def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
         """What values answers.
@@ -40,7 +42,7 @@ class Rewards:
             reference: the same as it was before this phase.
         """
         reward = self.block.reward
-        if self.control or reward.type == "random":
+        if reward.type == "random":
             return RandomRewards(self.seed)
         lm = {"policy": policy, "reference": reference, "judge": self.judge}[self.block.judge]
         zeta = reward.zeta if reward.type == "missing" else 0.0

@@ -17,7 +17,8 @@ import pytest
 import torch
 from peft import get_peft_model
 
-from selfstudy.judging.rewards import RandomRewards, Response, Reward, Rewarder
+from selfstudy.errors import ModelError
+from selfstudy.judging.rewards import JUDGE_FAILED, RandomRewards, Response, Reward, Rewarder
 from selfstudy.models import load_lm, lora_targets
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import LanguageModel, Progress, Sampling, chat
@@ -25,7 +26,7 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, LoraBlock, OnlineDPOBlock, RewardBlock
-from selfstudy.teach.practice import Exercise, Practice
+from selfstudy.teach.practice import OnlinePrompt, Practice
 from selfstudy.teach.rewarding import Rewards
 from selfstudy.teach.trainers import fast_lora, online_dpo, shared
 
@@ -35,7 +36,7 @@ from .small import FACTS, setting
 torch.set_num_threads(1)
 
 EXERCISES = [
-    Exercise(chat(f"What is the capital of {country}?"), f"the capital of {country}", country)
+    OnlinePrompt(chat(f"What is the capital of {country}?"), f"the capital of {country}", country)
     for country in FACTS
 ]
 LORA = LoraBlock(r=4, alpha=8, dropout=0.0)
@@ -47,6 +48,7 @@ class Valued:
 
     value: Callable[[Response], float | None]
     name = "rule"
+    told = "a rule"
 
     def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
         return [
@@ -75,6 +77,7 @@ def practice(value: Callable[[Response], float | None] | Rewarder) -> Practice:
 @dataclass
 class _Given:
     one: Rewarder
+    told = "a rule"
 
     def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
         return self.one
@@ -216,6 +219,27 @@ def test_a_kill_and_another_start_end_as_if_nothing_had_happened(lm: Any, after:
         assert one.pairs == whole.pairs
 
 
+class Dies(Valued):
+    """Judges three batches, and never again."""
+
+    left = 3
+
+    def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
+        self.left -= 1
+        if self.left < 0:
+            return [Reward(None, problem=f"{JUDGE_FAILED}: no connection") for _ in responses]
+        return super().rewards(responses, progress)
+
+
+def test_a_judge_that_fails_stops_the_training_which_goes_on_when_it_is_back(lm: Any, tmp_path: Path) -> None:
+    plain = setting(phase="online-dpo", lora=LORA)
+    how = replace(plain, checkpoints=tmp_path / "checkpoints")
+    with pytest.raises(ModelError, match="nothing was judged at step 4: the judge failed: no connection"):
+        train(lm, practice(Dies(shorter)), how=how)
+    resumed = train(lm, practice(shorter), how=how)
+    assert torch.equal(adapter(resumed), adapter(train(lm, practice(shorter), how=plain)))
+
+
 def test_a_checkpoint_of_other_work_is_left_alone(lm: Any, tmp_path: Path) -> None:
     how = replace(setting(phase="online-dpo", lora=LORA), checkpoints=tmp_path / "checkpoints")
     train(lm, practice(shorter), how=how)
@@ -226,8 +250,8 @@ def test_a_checkpoint_of_other_work_is_left_alone(lm: Any, tmp_path: Path) -> No
 
 def test_chance_teaches_something_else(lm: Any) -> None:
     taught, control = (
-        train(lm, practice(one), how=setting(phase="online-dpo", lora=LORA, arm=arm))
-        for one, arm in ((shorter, "taught"), (RandomRewards(0), "control"))
+        train(lm, practice(shorter), how=setting(phase="online-dpo", lora=LORA, arm=arm))
+        for arm in ("taught", "control")
     )
     assert not torch.equal(adapter(taught), adapter(control))
     assert {p.origin for p in control.pairs} == {"random"}

@@ -93,6 +93,11 @@ def test_passes_of_one_pair_train_as_passes_of_all(lm: Any, monkeypatch: pytest.
 
     def losses() -> list[float]:
         trained = dpo.train(shared.training_copy(lm), lm, PAIRS, block, setting(phase="dpo"), Silent())
+        accuracies = [step.metrics["accuracy"] for step in trained.steps]
+        assert (accuracies[0], accuracies[-1]) == (
+            0.0,
+            1.0,
+        )  # the first is measured where nothing was learned
         return [step.loss for step in trained.steps]
 
     whole = losses()

@@ -7,15 +7,18 @@ weights.  No pickles: safetensors and JSON.  Knows nothing of what is trained, o
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic_core import from_json, to_json
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from selfstudy.files import private
 
+T = TypeVar("T")
 STATE = "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW keeps of a parameter, beside how often it has been updated."""
@@ -31,26 +34,39 @@ class Checkpoint:
         self._folder = folder
         self._work = work
 
-    def load(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    def load(
+        self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, read: Callable[[Any], T]
+    ) -> T | None:
         """Puts weights and optimizer back as they were saved.
 
+        Args:
+            read: makes of the state what the trainer knows; a ValueError: it cannot be used.
+
         Returns:
-            The state; None, and nothing is changed, if there is none, or it is that of other work.
+            The state; None, and nothing is changed, if there is none, it is that of other work, or damaged.
         """
         try:
             written = from_json(private.read(self._folder / STATE))
-        except FileNotFoundError:
+            if written["work"] != self._work:
+                return None
+            state, tensors = read(written["state"]), load_file(self._folder / written["weights"])
+            weights = {name: tensors[f"{name}/weight"] for name, _ in _trained(model)}
+            moments = {
+                name: {key: tensors[f"{name}/{key}"] for key in ("step", *_MOMENTS)}
+                for name in weights
+                if f"{name}/step" in tensors
+            }
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
-        if written["work"] != self._work:
-            return None
-        tensors = load_file(self._folder / written["weights"])
         with torch.no_grad():
             for name, parameter in _trained(model):
-                parameter.copy_(tensors[f"{name}/weight"])
-                if f"{name}/step" in tensors:
-                    moments = {key: tensors[f"{name}/{key}"].to(parameter.device) for key in _MOMENTS}
-                    optimizer.state[parameter] = {"step": tensors[f"{name}/step"], **moments}
-        return dict(written["state"])
+                parameter.copy_(weights[name])
+                if name in moments:
+                    optimizer.state[parameter] = {
+                        key: one if key == "step" else one.to(parameter.device)
+                        for key, one in moments[name].items()
+                    }
+        return state
 
     def save(
         self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, number: int, state: dict[str, Any]

@@ -1,7 +1,7 @@
 """Preference training on given pairs: TRL's DPOTrainer with LoRA and a loss that computes what it needs.
 
 The reference is the model as it was before the training, and is asked once for each pair.  What else was
-tried, and how fast each is: docs/decisions/0018-preferences-in-one-pass.md.
+tried, and how fast each is: docs/decisions/0015-preferences-in-one-pass.md.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def _collated(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
 
 class _Trainer(DPOTrainer):  # type: ignore[misc]
     packing: packed.Packing
+    right = pairs = 0
+    """Pairs since the last point of the curve, and of these the ones whose better answer gained more."""
 
     def _send_telemetry(self) -> None:
         """Nothing leaves this machine."""
@@ -138,8 +140,15 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
         """The mean over the pairs of the batch."""
         core = self.accelerator.unwrap_model(model)
         policy = preference.logprobs(core, inputs, self.packing)
+        gained = (policy - inputs["reference"]).detach()
+        self.right += int((gained[:, 0] > gained[:, 1]).sum())
+        self.pairs += len(gained)
         return preference.loss(policy, inputs["reference"], self.beta).mean()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        # past TRL's own metrics, which its loss would have collected
-        super(DPOTrainer, self).log(logs, start_time)
+        if self.pairs:
+            logs = {**logs, "accuracy": self.right / self.pairs}
+            self.right = self.pairs = 0
+        super(DPOTrainer, self).log(
+            logs, start_time
+        )  # past TRL's metrics, which its own loss would have told

@@ -8,6 +8,7 @@ training that goes on from its checkpoint ends as one that was never interrupted
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ import torch
 from peft import get_peft_model
 from pydantic import BaseModel, Field
 
+from selfstudy.errors import ModelError
+from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.models.base import HasWeights, Progress, Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Reporter
@@ -131,14 +134,19 @@ class _Training:
         self.standing = OnlineProgress()
         self._checkpoint = None
         if setting.checkpoints is not None:
-            asked = digest(*(one.shown for one in practice.exercises))
+            asked = digest(*(f"{one.prompt!r}\0{one.shown}" for one in practice.exercises))
             parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked)
+            parts += (practice.rewards.told,)
             self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))
-            if (state := self._checkpoint.load(self.model, self._optimizer)) is not None:
-                self.standing = OnlineProgress.model_validate(state)
+            found = self._checkpoint.load(self.model, self._optimizer, OnlineProgress.model_validate)
+            self.standing = found or self.standing
 
     def step(self) -> str | None:
-        """Answers, judges, learns; why the training is of no use from here, if so."""
+        """Answers, judges, learns; why the training is of no use from here, if so.
+
+        Raises:
+            ModelError: the judge failed on all answers.
+        """
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
         with self._timed("generating"):
@@ -152,11 +160,17 @@ class _Training:
                 ),
             )
         with self._timed("judging"):
-            found = online_pairs(exercises, answers, self._rewarder, block.margin)
+            control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
+            found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
+        if found.problems and not found.values and all(p.startswith(JUDGE_FAILED) for p in found.problems):
+            raise ModelError(
+                f"{self._setting.phase}: nothing was judged at step {at + 1}: {found.problems[0]}",
+                "try the judge; started again, the training goes on from its checkpoint",
+            )
         with self._timed("updating"):
             learned = self._tokenised(found)
             failure = self._learn(at, found, learned) if learned else None
-        if found.outcomes["failed"] == len(exercises) and standing.curve:
+        if found.outcomes["failed"] == len(exercises) > 1 and standing.curve:
             failure = f"{self._setting.phase}: no answers at step {at + 1}: {found.problems[0]}"
         standing.step += 1
         for outcome, count in sorted(found.outcomes.items()):
