@@ -25,7 +25,6 @@ from selfstudy.judging.tutoring import Solution
         ("50 kmph", "It goes 50 km/h."),
         ("2 hours 30 minutes", "It takes 2 hours 30 minutes."),
         ("data inadequate", "The data is... data inadequate."),
-        ("Paris", "The answer is option C."),
     ],
 )
 def test_it_is_found(answer: str, said: str) -> None:
@@ -43,6 +42,8 @@ def test_it_is_found(answer: str, said: str) -> None:
         ("2 hours 30 minutes", "It takes 2 hours."),
         ("38", "I do not know."),
         ("38", "The answer is a number."),
+        ("Paris", "The answer is option C."),
+        ("38", "(a) first add, (b) then divide, (c) then stop."),
         ("5", "There are 5 rows in all."),
     ],
 )

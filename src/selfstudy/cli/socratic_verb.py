@@ -24,6 +24,7 @@ FAILURES = 5
 
 @app.command(short_help="Questions with rationales become tutoring dialogues, rows that teach, and measures.")
 def socratic(
+    context: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE]", help="A .jsonl, .csv, .json or .parquet file.", show_default=False),
@@ -95,8 +96,8 @@ def socratic(
     \b
     Examples:
       selfstudy socratic mathqa.json --teacher Qwen/Qwen3-4B --student Qwen/Qwen3-0.6B --limit 200
-      selfstudy socratic train.jsonl --column rationale=explanation --rows rows.jsonl --rejected outcome
-      selfstudy socratic test.jsonl --student-is pressing --compare --judge Qwen/Qwen3-4B
+      selfstudy socratic train.jsonl --teacher Qwen/Qwen3-4B --rows rows.jsonl --rejected outcome
+      selfstudy socratic test.jsonl --teacher atlas --student-is pressing --compare --judge Qwen/Qwen3-4B
       selfstudy socratic --dialogues dialogues.csv
     """
     with session(allow):
@@ -106,7 +107,8 @@ def socratic(
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.socratic.exercises import named_columns, read_exercises
         from selfstudy.verbs.socratic.kept import KeptFolder
-        from selfstudy.verbs.socratic.measures import write_measures
+        from selfstudy.verbs.socratic.measures import FILE, write_measures
+        from selfstudy.verbs.socratic.outputs import require_apart, require_free
         from selfstudy.verbs.socratic.talk import MISCONCEPTION, Conversation
         from selfstudy.verbs.socratic.tutoring import COMPARED, Tutoring
         from selfstudy.verbs.socratic.voices import Voices
@@ -117,8 +119,14 @@ def socratic(
         if rows is not None and tutor != "socratic":
             raise RecipeError(f"rows of a {tutor} tutor teach nothing", "leave --tutor out, or --rows")
         if file is None:
+            _require_alone(context)
             _show_given(dialogues or Path(), columns, seed or 0)
             return
+        folder = KeptFolder(out or Path("socratic") / file.stem, block)
+        require_free(folder.path / FILE, file, "give another folder with --out")
+        if rows is not None:
+            require_free(rows, file, "give --rows another name")
+            require_apart(rows, folder.path)
         changes = _changes({"teacher": teacher, "model": student, "judge": judge}, seed, set_)
         recipe = make_recipe({}, changes)
         report = Terminal()
@@ -140,7 +148,9 @@ def socratic(
                 whole=whole,
                 seed=recipe.seed,
             )
-            folder = KeptFolder(out or Path("socratic") / file.stem, block)
+            # all are loaded before the first turn: a name that is wrong must not cost the dialogues
+            voice = voices.weak if rejected == "weak" and rows is not None else voices.teacher
+            judging = voices.judge
             tutoring = Tutoring(
                 exercises.usable, talk, voices.teacher, voices.student, folder, report, attempts
             )
@@ -149,10 +159,10 @@ def socratic(
                 for kind in dict.fromkeys((tutor, *(COMPARED if compare else ())))
             }
             if rows is not None:
-                voice = voices.weak if rejected == "weak" else voices.teacher
                 made = tutoring.rows(said[tutor], rejected, voice, splits, candidates)
+                require_free(rows, file, "give --rows another name")
                 _write_rows(rows, made)
-            found = tutoring.measures(said.values(), voices.judge)
+            found = tutoring.measures(said.values(), judging)
         _say_failed("broke off", [f"{one.id}: {one.error}" for one in said[tutor] if one.error])
         write_measures(folder.path, exercises, found)
         _print(found)
@@ -183,6 +193,30 @@ def _changes(models: dict[str, str | None], seed: int | None, rest: list[str] | 
     return named + ([f"seed={seed}"] if seed is not None else []) + (rest or [])
 
 
+def _require_alone(context: typer.Context) -> None:
+    """Refuses options that measuring dialogues of others does not know, rather than drop them.
+
+    Raises:
+        RecipeError: names them.
+    """
+    known = {"dialogues", "column", "seed", "allow"}
+    dropped = [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name and option.name not in known and _is_given(context, option.name)
+    ]
+    if dropped:
+        raise RecipeError(
+            f"--dialogues asks no model: {', '.join(dropped)} would do nothing",
+            "leave that out, or give FILE with exercises",
+        )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _show_given(path: Path, columns: dict[str, str], seed: int) -> None:
     from selfstudy.verbs.socratic.given import read_given
     from selfstudy.verbs.socratic.shown import by_rule
@@ -205,6 +239,7 @@ def _write_rows(path: Path, made: Sequence[PreferredTurns]) -> None:
     from selfstudy.files import jsonl, private
     from selfstudy.verbs.socratic.rows import trl_rows
 
+    private.make_folder(path.parent)
     jsonl.replace(path, trl_rows(made), path, private.SHARED)
 
 

@@ -11,7 +11,7 @@ import re
 from fractions import Fraction
 
 from selfstudy.judging.correctness import states
-from selfstudy.judging.tutoring import Solution, names_option
+from selfstudy.judging.tutoring import Solution
 
 _UNIT = re.compile(r"[$€£₹]\s?(?=[\d.])|(?<=\d)\s?(?:%|per ?cent\b)")
 _SLASH = re.compile(r"(?<=\d) ?/ ?(?=\d)")
@@ -22,11 +22,8 @@ _LARGEST = 100
 
 
 def solves(said: str, solution: Solution) -> bool:
-    """Whether a text states the answer, or names its option."""
-    said = _plain(said)
-    if solution.option and names_option(said, solution.option):
-        return True
-    return states(said, forms(solution.answer), _plain(solution.problem))
+    """Whether a text states the answer; a letter is none: "(a) first add, (b) then divide"."""
+    return states(_plain(said), forms(solution.answer), _plain(solution.problem))
 
 
 def solves_at_the_end(attempt: str, solution: Solution) -> bool:

@@ -28,5 +28,5 @@ def test_attempts_are_counted() -> None:
 def test_what_fails_is_no_wrong_answer() -> None:
     student = Examinee(ScriptedLM({"nothing": "x"}), PROMPTS, attempts=2)
     (found,) = student.tries(["a"], [TABLE[0].solution], [ALONE])
-    assert found == Attempts(id="a", read=0, right=0, failed=2)
+    assert found == Attempts(id="a", read=0, right=0, failed=2, model_failed=True)
     assert found.share is None

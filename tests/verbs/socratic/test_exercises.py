@@ -24,7 +24,7 @@ def file(path: Path, *rows: Any) -> Path:
 def test_mathqa(tmp_path: Path) -> None:
     (found,) = read_exercises(file(tmp_path / "a.jsonl", MATHQA), {}).usable
     assert (found.problem, found.rationale) == ("how many ?", "count them")
-    assert found.solution == Solution("38", "a", "how many ?")
+    assert found.solution == Solution("38", "", "how many ?")  # options are shown to nobody
 
 
 def test_other_layouts(tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ def test_other_layouts(tmp_path: Path) -> None:
     plain = {"problem": "3 + 4?", "solution": "3 + 4 is 7", "answer": 7, "misconception": "4 is even"}
     listed = {"question": "1 + 1?", "explanation": "x", "choices": ["2", "3"], "answer": "2"}
     found = read_exercises(file(tmp_path / "a.jsonl", gsm8k, plain, listed), {}).usable
-    assert [(one.rationale, one.solution.answer, one.solution.option) for one in found] == [
-        ("It is 6 times 7.", "42", ""),
-        ("3 + 4 is 7", "7", ""),
-        ("x", "2", "a"),
+    assert [(one.rationale, one.solution.answer) for one in found] == [
+        ("It is 6 times 7.", "42"),
+        ("3 + 4 is 7", "7"),
+        ("x", "2"),
     ]
     assert [one.misconception for one in found] == ["", "4 is even", ""]
 

@@ -47,6 +47,18 @@ def test_leaking_is_measured_where_the_solution_is_named(tmp_path: Path) -> None
     assert found.by_rule.unsolved == 0
 
 
+def test_a_letter_leaks_where_the_options_are_named(tmp_path: Path) -> None:
+    row = {
+        "Prompt": FIRST,
+        "Good answer": "Teacher: Take option (b).",
+        "Right": "b",
+        "Given": "a ) 41 , b ) 42",
+    }
+    found = read_given(file(tmp_path / "a.jsonl", row), {"answer": "Right", "options": "Given"})
+    assert found.by_rule.leaking is not None
+    assert found.by_rule.leaking.value == 1
+
+
 def test_a_file_without_dialogues(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"(?s)none of 1 rows is a dialogue.*line 1"):
         read_given(file(tmp_path / "a.jsonl", {"a": "b"}), {})

@@ -30,7 +30,7 @@ def test_every_turn_is_judged_in_one_batch() -> None:
     assert found == [
         JudgedTurns(id="a", asks=(True, None), leaks=(False, True)),
         JudgedTurns(id="b", asks=(), leaks=()),
-        JudgedTurns(id="c", asks=(None,), leaks=(None,)),
+        JudgedTurns(id="c", asks=(None,), leaks=(None,), model_failed=True),
     ]
     assert judge.batches == [6]
 

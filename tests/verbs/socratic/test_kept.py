@@ -63,6 +63,27 @@ def test_what_is_done_is_not_made_again(tmp_path: Path) -> None:
     assert (found, again.made, advanced) == (first, [], [4, 2])
 
 
+def test_a_block_in_which_a_model_failed_is_made_again(tmp_path: Path) -> None:
+    def fails(block: Sequence[Exercise]) -> list[Attempts]:
+        found = Work()(block)
+        bad = {"read": 0, "failed": 1, "model_failed": True}
+        return [one.model_copy(update=bad) if one.id == TABLE[1].id else one for one in found]
+
+    folder = KeptFolder(tmp_path, 4)
+    first = folder.keep("tried", Attempts, TABLE, fails, SETTINGS)
+    assert [one.failed for one in first] == [0, 1, 0, 0, 0, 0]
+    again = Work()
+    assert keep(tmp_path, again) == keep(tmp_path / "undisturbed", Work())
+    assert again.made == [4]
+
+
+def test_a_file_of_somebody_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "tried.jsonl").write_text('{"no": "newline"}')
+    with pytest.raises(RunError, match="is missing"):
+        keep(tmp_path, Work())
+    assert (tmp_path / "tried.jsonl").read_text() == '{"no": "newline"}'
+
+
 def test_other_settings_are_refused_with_what_differs(tmp_path: Path) -> None:
     keep(tmp_path, Work())
     with pytest.raises(RunError, match="seed: 1 -> 2"):

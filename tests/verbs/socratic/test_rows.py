@@ -53,6 +53,7 @@ def test_a_worse_turn_that_fails_costs_no_other() -> None:
     assert found.pairs == (pair(3, "And six more?", "Six more."),)
     (reason,) = found.without
     assert reason.startswith("the worse turn failed: no scripted answer")
+    assert found.model_failed
 
 
 def test_a_failed_dialogue_has_no_rows() -> None:
@@ -92,7 +93,17 @@ def test_ties_and_what_was_not_measured_make_no_pair() -> None:
     assert (tied.pairs, tied.without) == ((), {"the candidates tie": 1})
     (unmeasured,) = outcome({"6 times 6": ["Answer: 42"]}).of([SUM], [DIALOGUE])
     assert unmeasured.pairs == ()
-    assert unmeasured.without == {"fewer than two candidates differ and were measured": 1}
+    assert unmeasured.without == {"fewer than two candidates were measured: the students' attempts failed": 1}
+    assert unmeasured.model_failed
+    assert not tied.model_failed
+
+
+def test_candidates_that_failed_are_told() -> None:
+    student = Examinee(Counted({"": "Answer: 42"}), PROMPTS, attempts=2)
+    (found,) = TurnRows(Counted({}), PROMPTS, "outcome", student, splits=1).of([SUM], [DIALOGUE])
+    (reason,) = found.without
+    assert reason.startswith("fewer than two candidates: 4 failed: no scripted answer")
+    assert found.model_failed
 
 
 def test_the_file_is_as_trl_has_it_and_can_be_imported(tmp_path: Path) -> None:
@@ -104,6 +115,7 @@ def test_the_file_is_as_trl_has_it_and_can_be_imported(tmp_path: Path) -> None:
         "prompt": [{"role": "user", "content": "What is 6 times 7?"}],
         "chosen": [{"role": "assistant", "content": "What is 6 times 6?"}],
         "rejected": [{"role": "assistant", "content": "It is 42."}],
+        "selfstudy": "socratic",
     }
     assert [turn["role"] for turn in second["prompt"]] == ["user", "assistant", "user"]
     assert all(row.value is not None and is_preference(row.value) for row in read_rows(path))

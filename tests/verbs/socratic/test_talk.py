@@ -109,7 +109,7 @@ def test_an_empty_turn_fails_its_dialogue_alone(teacher: str, student: str, why:
         turns=2,
     )
     bad, good = dialogues(talk, [exercise(7, 7), exercise(7, 9)])
-    assert (bad.ended, bad.error) == ("failed", why)
+    assert (bad.ended, bad.error, bad.model_failed) == ("failed", why, False)
     assert (good.ended, len(good.turns)) == ("limit", 5)
 
 
@@ -118,6 +118,7 @@ def test_an_answer_that_fails_is_told() -> None:
     (found,) = dialogues(talk, [exercise(6, 7)])
     assert found.ended == "failed"
     assert "turn 2 of the student: no scripted answer" in (found.error or "")
+    assert found.model_failed
 
 
 def test_a_turn_that_is_cut_off_keeps_its_whole_sentences() -> None:

@@ -98,6 +98,27 @@ def test_a_kill_in_the_middle_changes_no_row(tmp_path: Path, calls: int) -> None
     assert made["a"][0].count(b"\n") == 11  # one of the first, two of each other dialogue
 
 
+def test_what_failed_once_is_made_again_by_the_next_run(tmp_path: Path) -> None:
+    failing = {"6 times 9.*" + TEACHER, "7 times 7.*" + TELLER, "7 times 9.*" + ATTEMPT}
+
+    def down(chat: Chat, number: int) -> str:
+        raise OSError("the server is down")
+
+    def work(folder: Path, broken: bool) -> tuple[bytes, object]:
+        bad = dict.fromkeys(failing, down) if broken else {}
+        one = tutoring(folder, Counted({**bad, **TEACHES}), Counted({**bad, **LEARNS}))
+        said = one.dialogues("socratic")
+        judge = Voice(Counted({"": down if broken else "yes"}), "judge")
+        return trl_rows(one.rows(said, "telling", one.teacher)), one.measures([said], judge)
+
+    undisturbed = work(tmp_path / "a", broken=False)
+    assert work(tmp_path / "b", broken=True) != undisturbed
+    assert work(tmp_path / "b", broken=False) == undisturbed
+    for path in (tmp_path / "a").iterdir():
+        other = (tmp_path / "b" / path.name).read_bytes()
+        assert sorted(path.read_bytes().splitlines()) == sorted(other.splitlines())
+
+
 SCRIPT = """
 'Does the teacher ask': ["yes"]
 'Does this turn tell': ["no"]
@@ -160,12 +181,48 @@ def test_a_file_without_exercises_ends_with_the_next_step(tmp_path: Path) -> Non
         (["a.jsonl"], "--teacher MODEL"),
         (["a.jsonl", "--tutor", "silent", "--rows", "r.jsonl"], "teach nothing"),
         (["a.jsonl", "--column", "task=x"], "NAME: problem"),
+        (["--dialogues", "b.csv", "--rows", "r.jsonl", "--limit", "3"], "--rows, --limit would do nothing"),
+        (["--dialogues", "b.csv", "--judge", "m", "--compare"], "--compare, --judge would do nothing"),
     ],
 )
 def test_what_cannot_be_asked_for(options: list[str], why: str) -> None:
     done = CliRunner().invoke(app, ["socratic", *options])
     assert done.exit_code == 2
     assert why in done.stderr
+
+
+def test_only_our_own_files_are_replaced(tmp_path: Path) -> None:
+    theirs, link, mine = (tmp_path / name for name in ("theirs.jsonl", "link.jsonl", "mine.jsonl"))
+    theirs.write_text('{"prompt": "precious"}\n')
+    link.symlink_to(mine)
+    own = {path: path.read_bytes() for path in (theirs,)}
+    cases = [
+        (tmp_path / "a.jsonl", "is the input itself"),
+        (theirs, "is no output of selfstudy socratic"),
+        (link, "is a link"),
+        (tmp_path / "out/dialogues.jsonl", "keeps something else"),
+    ]
+    for path, why in cases:
+        done = run(tmp_path, [ROW], "--attempts", "0", "--rows", str(path))
+        assert done.exit_code == 2
+        assert why in done.stderr
+    assert not (tmp_path / "out").exists()  # nothing was asked
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == ROW
+    assert theirs.read_bytes() == own[theirs]
+    for _ in range(2):  # the second replaces rows and measures of the first
+        assert run(tmp_path, [ROW], "--attempts", "0", "--rows", str(mine)).exit_code == 0
+    (tmp_path / "out/measures.json").write_text('{"precious": 1}\n')
+    refused = run(tmp_path, [ROW], "--attempts", "0")
+    assert refused.exit_code == 2
+    assert "measures.json is no output" in refused.stderr
+
+
+def test_a_judge_or_a_weak_model_that_is_none_costs_no_dialogue(tmp_path: Path) -> None:
+    none = str(tmp_path / "none.yaml")
+    assert run(tmp_path, [ROW], "--judge", none, "--set", "judge.type=scripted").exit_code == 2
+    rows = ["--rows", str(tmp_path / "r.jsonl"), "--rejected", "weak", "--weak", str(tmp_path / "none")]
+    assert run(tmp_path, [ROW], *rows).exit_code == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_dialogues_of_others_need_no_model(tmp_path: Path) -> None:

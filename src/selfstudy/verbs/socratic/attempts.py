@@ -14,17 +14,17 @@ from selfstudy.judging.tutoring import Solution
 from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Chat, Record
+from selfstudy.records import Chat
+from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.talk import TEMPERATURE
 
 NOBODY = "Nobody has talked about it."
 """Of a student without a tutor."""
 
 
-class Attempts(Record):
+class Attempts(Made):
     """Of an exercise (`id`): attempts that could be read, how many are right, how many failed."""
 
-    key_fields = ()
     read: int
     right: int
     failed: int
@@ -60,5 +60,8 @@ class Examinee:
         for id_, solution, replies in zip(ids, solutions, self.lm.generate(chats, sampling), strict=True):
             read = [reply.text for reply in replies if reply.finish != "error"]
             right = sum(solves_at_the_end(text, solution) for text in read)
-            found.append(Attempts(id=id_, read=len(read), right=right, failed=len(replies) - len(read)))
+            failed = len(replies) - len(read)
+            found.append(
+                Attempts(id=id_, read=len(read), right=right, failed=failed, model_failed=failed > 0)
+            )
         return found

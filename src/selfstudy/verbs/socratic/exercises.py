@@ -110,8 +110,13 @@ def named_columns(options: list[str]) -> dict[str, str]:
     return named
 
 
-def solution_of(row: Mapping[str, Any], named: Mapping[str, str], problem: str) -> Solution:
-    """The answer of a row, with the letter of its option.
+def solution_of(
+    row: Mapping[str, Any], named: Mapping[str, str], problem: str, *, lettered: bool
+) -> Solution:
+    """The answer of a row.
+
+    Args:
+        lettered: with the letter of its option: student and tutor saw the options.
 
     Raises:
         MalformedError: there is none, it is no option, or "none of these", which no student can find.
@@ -130,14 +135,14 @@ def solution_of(row: Mapping[str, Any], named: Mapping[str, str], problem: str) 
         raise MalformedError("no answer: nothing follows ####")
     if _NO_ANSWER.fullmatch(said):
         raise MalformedError(f"the answer is {shown(said)}, which no student can find")
-    return Solution(said, letter, problem)
+    return Solution(said, letter if lettered else "", problem)
 
 
 def _exercise(row: Row, named: Mapping[str, str]) -> Exercise:
     if row.value is None:
         raise MalformedError(row.problem)
     problem = _text(row.value, "problem", named)
-    solution = solution_of(row.value, named, problem)
+    solution = solution_of(row.value, named, problem, lettered=False)
     own = _value(row.value, "misconception", named)
     return Exercise(
         id=digest("exercise", problem),

@@ -76,5 +76,5 @@ def _read(row: Row, named: Mapping[str, str]) -> tuple[Chat, str, Solution | Non
     solution = None
     if "answer" in named:
         problem = str(row.value.get(named.get("problem", ""), ""))
-        solution = solution_of(row.value, named, problem)
+        solution = solution_of(row.value, named, problem, lettered="options" in named)
     return taught.prompt, chosen, solution

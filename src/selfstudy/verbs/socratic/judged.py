@@ -12,17 +12,17 @@ from selfstudy.judging.choices import chosen
 from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Chat, Record
+from selfstudy.records import Chat, Completion
 from selfstudy.verbs.socratic.exercises import Exercise
+from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.talk import Dialogue
 
 _TOKENS = 8
 
 
-class JudgedTurns(Record):
+class JudgedTurns(Made):
     """Of the dialogue about an exercise (`id`), for each tutor turn: asks, leaks; None: not readable."""
 
-    key_fields = ()
     asks: tuple[bool | None, ...]
     leaks: tuple[bool | None, ...]
 
@@ -42,17 +42,15 @@ class TutorJudge:
                 chats += self._chats(exercise, dialogue.turns, i)
         sampling = Sampling(temperature=0.0, max_new_tokens=_TOKENS)
         replies = iter(self.lm.generate(chats, sampling) if chats else [])
-        verdicts = (
-            None if reply.finish == "error" else chosen(reply.text, ("yes", "no")) for (reply,) in replies
-        )
         found = []
         for dialogue in dialogues:
-            pairs = [(next(verdicts), next(verdicts)) for _ in _tutored(dialogue)]
+            said = [(next(replies)[0], next(replies)[0]) for _ in _tutored(dialogue)]
             found.append(
                 JudgedTurns(
                     id=dialogue.id,
-                    asks=tuple(_yes(asks) for asks, _ in pairs),
-                    leaks=tuple(_yes(leaks) for _, leaks in pairs),
+                    asks=tuple(_yes(asks) for asks, _ in said),
+                    leaks=tuple(_yes(leaks) for _, leaks in said),
+                    model_failed=any(reply.finish == "error" for both in said for reply in both),
                 )
             )
         return found
@@ -75,5 +73,6 @@ def _tutored(dialogue: Dialogue) -> list[int]:
     return [i for i, turn in enumerate(dialogue.turns) if turn.role == "assistant"]
 
 
-def _yes(word: str | None) -> bool | None:
+def _yes(reply: Completion) -> bool | None:
+    word = None if reply.finish == "error" else chosen(reply.text, ("yes", "no"))
     return None if word is None else word == "yes"

@@ -1,8 +1,9 @@
 """Work on exercises that survives a kill: a record for each, appended a block at a time.
 
 A block is the same exercises whenever the work is taken up, and it is made again whole if a record of it is
-missing: what a model says may depend on what else is in its batch.  Beside the records stands what they were
-made with; other settings are refused, with what differs.  Knows nothing of what is made.
+missing: what a model says may depend on what else is in its batch.  For the same reason nothing of a block is
+kept in which a model failed: the same command makes it again.  Beside the records stands what they were made
+with; other settings are refused, with what differs.  Knows nothing of what is made.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, private
@@ -20,7 +21,16 @@ from selfstudy.files.rows import shown
 from selfstudy.records import Record
 from selfstudy.verbs.socratic.exercises import Exercise
 
-R = TypeVar("R", bound=Record)
+
+class Made(Record):
+    """What is kept of an exercise (`id`)."""
+
+    key_fields = ()
+    model_failed: bool = Field(default=False, exclude=True)
+    """A model gave no answer (a server that was down): such a record is never kept."""
+
+
+R = TypeVar("R", bound=Made)
 SETTINGS = ".settings.json"
 """Behind the stem of a file of records: what these were made with."""
 _HINT = "undo the change, or give another folder with --out"
@@ -44,6 +54,8 @@ class KeptFolder:
     ) -> list[R]:
         """A record for each exercise, in order, made or read; `make` gives those of a block, in its order.
 
+        A block in which a model failed is given back and not kept.
+
         Args:
             name: of the file, without its ending.
             advance: called with the number of exercises of a block that is there already.
@@ -61,7 +73,8 @@ class KeptFolder:
                 advance(len(block))
                 continue
             fresh = [record for record in make(block) if record.id not in found]
-            self.append(path, fresh)
+            if not any(record.model_failed for record in fresh):
+                self.append(path, fresh)
             found |= {record.id: record for record in fresh}
         return [found[one.id] for one in exercises]
 
@@ -77,13 +90,13 @@ class KeptFolder:
 def _settle(path: Path, settings: Mapping[str, object]) -> None:
     """Writes down what a file is made with, or compares."""
     beside = path.with_name(path.stem + SETTINGS)
-    jsonl.repair(path, path)
     before = jsonl.read_object(beside, _HINT)
     if before is None or not path.exists():
         if path.exists():
             raise RunError(f"{beside} is missing, which says what {path.name} was made with", _HINT)
         jsonl.replace(beside, jsonl.encode(settings), path)
         return
+    jsonl.repair(path, path)  # it is ours
     changed = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
     if changed:
         lines = "".join(

@@ -7,15 +7,15 @@ Pure functions over records; asks no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from selfstudy.files import jsonl
-from selfstudy.stats import Interval, bootstrap_mean, bootstrap_ratio, paired_bootstrap, wilson
+from selfstudy.stats import Interval, bootstrap_mean, bootstrap_ratio, paired_bootstrap, plain, wilson
 from selfstudy.verbs.socratic.attempts import Attempts
 from selfstudy.verbs.socratic.exercises import Exercise, Exercises
 from selfstudy.verbs.socratic.judged import JudgedTurns
+from selfstudy.verbs.socratic.outputs import MARK
 from selfstudy.verbs.socratic.talk import Dialogue, TutorKind
 from selfstudy.verify.dialogues import TutoringFigures, figures
 
@@ -91,15 +91,6 @@ def measured(
     )
 
 
-def plain(value: Any) -> Any:
-    """Measures as JSON has them; an interval is {value, low, high}."""
-    if isinstance(value, Interval):
-        return value._asdict()
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
-
-
 def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeasures]) -> None:
     """Writes measures.json into a folder: what was given, and the measures of each tutor."""
     given = {
@@ -107,7 +98,7 @@ def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeas
         "repeats": exercises.repeats,
         "failed": list(exercises.failed),
     }
-    data = {"exercises": given, "tutors": [plain(one) for one in found]}
+    data = {**MARK, "exercises": given, "tutors": [plain(one) for one in found]}
     jsonl.replace(folder / FILE, jsonl.encode(data), folder)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic_core import to_json
 
@@ -27,6 +27,8 @@ from selfstudy.teach.socratic import NextTurn, next_turns
 from selfstudy.text import tokens
 from selfstudy.verbs.socratic.attempts import Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
+from selfstudy.verbs.socratic.kept import Made
+from selfstudy.verbs.socratic.outputs import MARK
 from selfstudy.verbs.socratic.talk import Dialogue, TutorKind, turn_of, tutor_chat
 
 RejectedBy = Literal["telling", "weak", "outcome"]
@@ -41,10 +43,9 @@ class Preferred(Record):
     rejected: str
 
 
-class PreferredTurns(Record):
+class PreferredTurns(Made):
     """Those of the dialogue about an exercise (`id`), and how many places made none, by reason."""
 
-    key_fields = ()
     pairs: tuple[Preferred, ...]
     without: dict[str, int]
 
@@ -80,13 +81,18 @@ class TurnRows:
         found = self._by_outcome(places) if self.rejected == "outcome" else self._worse(places)
         pairs: list[list[Preferred]] = [[] for _ in exercises]
         without: list[Counter[str]] = [Counter() for _ in exercises]
-        for place, (some, reason) in zip(places, found, strict=True):
-            pairs[place.number] += some
-            if reason:
-                without[place.number][reason] += 1
+        failed: set[int] = set()
+        for place, one in zip(places, found, strict=True):
+            pairs[place.number] += one.pairs
+            if one.without:
+                without[place.number][one.without] += 1
+            if one.model_failed:
+                failed.add(place.number)
         return [
-            PreferredTurns(id=exercise.id, pairs=tuple(some), without=dict(none))
-            for exercise, some, none in zip(exercises, pairs, without, strict=True)
+            PreferredTurns(
+                id=exercise.id, pairs=tuple(pairs[i]), without=dict(without[i]), model_failed=i in failed
+            )
+            for i, exercise in enumerate(exercises)
         ]
 
     def _replies(self, places: Sequence[_Place], kind: TutorKind, n: int = 1) -> list[list[Completion]]:
@@ -100,20 +106,21 @@ class TurnRows:
         for place, (reply,) in zip(places, self._replies(places, kind), strict=True):
             worse = turn_of(reply, "assistant")
             if reply.finish == "error":
-                found.append(([], f"the worse turn failed: {reply.error}"))
+                found.append(_Found([], f"the worse turn failed: {reply.error}", model_failed=True))
             elif not tokens(worse):
-                found.append(([], "the worse turn is empty, or has no whole sentence"))
+                found.append(_Found([], "the worse turn is empty, or has no whole sentence"))
             elif tokens(worse) == tokens(place.turn.chosen):
-                found.append(([], "the worse turn says the same"))
+                found.append(_Found([], "the worse turn says the same"))
             else:
-                found.append(([place.pair(place.turn.chosen, worse)], ""))
+                found.append(_Found([place.pair(place.turn.chosen, worse)]))
         return found
 
     def _by_outcome(self, places: Sequence[_Place]) -> list[_Found]:
         """Pairs of candidates whose students fare differently."""
+        replied = self._replies(places, "socratic", self.candidates)
         turns = [
             list(dict.fromkeys(turn for reply in replies if tokens(turn := turn_of(reply, "assistant"))))
-            for replies in self._replies(places, "socratic", self.candidates)
+            for replies in replied
         ]
         asked = [(place, turn) for place, some in zip(places, turns, strict=True) for turn in some]
         tried = iter(
@@ -124,29 +131,29 @@ class TurnRows:
             )
         )
         found: list[_Found] = []
-        for place, some in zip(places, turns, strict=True):
+        for place, some, replies in zip(places, turns, replied, strict=True):
+            after = [next(tried) for _ in some]
             candidates = [
                 Candidate(turn, one.read, 0 if place.leaked_by(turn) else one.right)
-                for turn, one in zip(some, tried, strict=False)
+                for turn, one in zip(some, after, strict=True)
             ]
             better = preferences(candidates, weight=1.0, margin=MARGIN)
-            found.append(
-                (
-                    [place.pair(one.chosen.turn, one.rejected.turn) for one in better],
-                    _why_none(candidates, better),
-                )
-            )
+            failures = [reply.error or "generation failed" for reply in replies if reply.finish == "error"]
+            pairs = [place.pair(one.chosen.turn, one.rejected.turn) for one in better]
+            failed = bool(failures) or any(one.model_failed for one in after)
+            found.append(_Found(pairs, "" if pairs else _why_none(candidates, failures), failed))
         return found
 
 
 def trl_rows(found: Sequence[PreferredTurns]) -> bytes:
-    """The file: a line {prompt, chosen, rejected} of messages for each pair."""
+    """The file: a line {prompt, chosen, rejected} of messages for each pair, and our mark."""
     return b"".join(
         to_json(
             {
                 "prompt": [{"role": turn.role, "content": turn.content} for turn in pair.prompt],
                 "chosen": [{"role": "assistant", "content": pair.chosen}],
                 "rejected": [{"role": "assistant", "content": pair.rejected}],
+                **MARK,
             }
         )
         + b"\n"
@@ -155,8 +162,12 @@ def trl_rows(found: Sequence[PreferredTurns]) -> bytes:
     )
 
 
-_Found = tuple[list[Preferred], str]
-"""Pairs of a place, and why there are none."""
+class _Found(NamedTuple):
+    """Pairs of a place, why there are none, and whether a model failed at it."""
+
+    pairs: list[Preferred]
+    without: str = ""
+    model_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +186,12 @@ class _Place:
         return leaks(turn, self.exercise.solution, said) is not None
 
 
-def _why_none(candidates: Sequence[Candidate], better: Sequence[object]) -> str:
-    if better:
-        return ""
-    if sum(one.attempts > 0 for one in candidates) < 2:
-        return "fewer than two candidates differ and were measured"
-    return "the candidates tie"
+def _why_none(candidates: Sequence[Candidate], failures: Sequence[str]) -> str:
+    """Why candidates that could be compared make no pair; `failures`: of those that could not be said."""
+    if sum(one.attempts > 0 for one in candidates) > 1:
+        return "the candidates tie"
+    if failures and len(candidates) < 2:
+        return f"fewer than two candidates: {len(failures)} failed: {failures[0]}"
+    if len(candidates) < 2:
+        return "fewer than two candidates differ"
+    return "fewer than two candidates were measured: the students' attempts failed"

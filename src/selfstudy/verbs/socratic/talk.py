@@ -20,9 +20,10 @@ from selfstudy.judging.solving import solves
 from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Chat, Completion, Message, Record
+from selfstudy.records import Chat, Completion, Message
 from selfstudy.text import sentences, tokens
 from selfstudy.verbs.socratic.exercises import Exercise
+from selfstudy.verbs.socratic.kept import Made
 
 TutorKind = Literal["socratic", "telling", "silent"]
 StudentKind = Literal["frozen", "misconception", "pressing"]
@@ -33,10 +34,9 @@ TEMPERATURE = 0.6
 """Of the student as published (methods-more C); of the teacher a guess."""
 
 
-class Dialogue(Record):
+class Dialogue(Made):
     """What was said about an exercise (`id`), and how it ended; of a failed one `error` says why."""
 
-    key_fields = ()
     tutor: TutorKind
     turns: Chat
     ended: Literal["arrived", "limit", "failed"]
@@ -81,6 +81,7 @@ class _Open:
         self.turns: list[Message] = [Message(role="user", content=exercise.problem)]
         self.ended: Literal["arrived", "failed"] | None = None
         self.error: str | None = None
+        self.model_failed = False
 
     def hear(self, role: Literal["user", "assistant"], said: str, error: str | None) -> None:
         """Adds a turn; an error, or a turn that says nothing, ends the dialogue."""
@@ -88,6 +89,7 @@ class _Open:
             who = transcripts.NAMES[role].lower()
             number = sum(turn.role == role for turn in self.turns) + 1
             self.ended, self.error = "failed", f"turn {number} of the {who}: {error or 'it is empty'}"
+            self.model_failed = error is not None
             return
         self.turns.append(Message(role=role, content=said))
         if role == "user" and solves(said, self.exercise.solution):
@@ -101,6 +103,7 @@ class _Open:
             turns=tuple(self.turns),
             ended=self.ended or "limit",
             error=self.error,
+            model_failed=self.model_failed,
         )
 
 
@@ -190,7 +193,7 @@ def _whole(talk: Conversation, exercises: Sequence[Exercise]) -> list[Dialogue]:
                 break
             one.hear("user" if turn.role == "user" else "assistant", turn.content, None)
         if error is not None:
-            one.ended, one.error = "failed", error
+            one.ended, one.error, one.model_failed = "failed", error, reply.finish == "error"
         elif len(one.turns) < 2:
             one.ended, one.error = "failed", "it holds no turn of the teacher"
         found.append(one.closed())

@@ -3,21 +3,22 @@
 exercises.py  what is tutored           voices.py    which models speak   talk.py   turn by turn
 kept.py       survives a kill           rows.py      preference rows      attempts.py  what students solve
 judged.py     verdicts of a judge       measures.py  the figures          given.py  dialogues of others
+outputs.py    what may be replaced
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from selfstudy.progress import Reporter
-from selfstudy.records import Chat, Record, digest
+from selfstudy.records import Chat, digest
 from selfstudy.teach.socratic import SPLITS
 from selfstudy.verbs.socratic.attempts import Attempts, Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.judged import JudgedTurns, TutorJudge
-from selfstudy.verbs.socratic.kept import KeptFolder
+from selfstudy.verbs.socratic.kept import KeptFolder, Made
 from selfstudy.verbs.socratic.measures import TutorMeasures, measured
 from selfstudy.verbs.socratic.rows import PreferredTurns, RejectedBy, TurnRows
 from selfstudy.verbs.socratic.talk import Conversation, Dialogue, TutorKind, dialogues
@@ -51,7 +52,7 @@ class Tutoring:
         """Those of one tutor."""
         talk = self._as(tutor)
         with self.report.task(f"dialogues, {tutor} tutor", len(self.exercises)) as advance:
-            return self.folder.keep(
+            found = self.folder.keep(
                 _named("dialogues", tutor),
                 Dialogue,
                 self.exercises,
@@ -59,6 +60,8 @@ class Tutoring:
                 self._talked(talk),
                 advance,
             )
+        self._say_failed(_named("dialogues", tutor), found)
+        return found
 
     def rows(
         self,
@@ -90,11 +93,12 @@ class Tutoring:
             PreferredTurns,
             lambda block: rows.of(block, [said[one.id] for one in block]),
             settings,
+            said,
         )
 
     def measures(self, said: Iterable[Sequence[Dialogue]], judge: Voice | None = None) -> list[TutorMeasures]:
         """Of the dialogues of each tutor; what its students solve too, if they try at all."""
-        before = self._attempts("before", lambda one: (), self._tried()) if self.attempts else []
+        before = self._attempts("before", {}, self._tried()) if self.attempts else []
         return [self._measured(found, before, judge) for found in said]
 
     def _measured(
@@ -110,18 +114,24 @@ class Tutoring:
                 JudgedTurns,
                 lambda block: asked.of(block, [by_id[one.id] for one in block]),
                 {**talked, "judge": judge.block, "judge prompts": self._prompts(_JUDGED)},
+                by_id,
             )
         learned = None
         if before:
             settings = {**talked, **self._tried()}
-            after = self._attempts(_named("after", tutor), lambda one: by_id[one.id].turns, settings)
+            after = self._attempts(_named("after", tutor), by_id, settings)
             learned = (before, after)
         return measured(self.exercises, found, self.talk.seed, judged, learned)
 
     def _attempts(
-        self, name: str, heard: Callable[[Exercise], Chat], settings: dict[str, object]
+        self, name: str, said: Mapping[str, Dialogue], settings: dict[str, object]
     ) -> list[Attempts]:
+        """After the dialogues `said`, by exercise; empty: alone."""
         student = self._student()
+
+        def heard(one: Exercise) -> Chat:
+            return said[one.id].turns if said else ()
+
         return self._kept(
             name,
             Attempts,
@@ -129,6 +139,7 @@ class Tutoring:
                 [one.id for one in block], [one.solution for one in block], [heard(one) for one in block]
             ),
             settings,
+            said,
         )
 
     def _kept(
@@ -137,15 +148,30 @@ class Tutoring:
         kind: type[R],
         make: Callable[[Sequence[Exercise]], list[R]],
         settings: dict[str, object],
+        said: Mapping[str, Dialogue],
     ) -> list[R]:
+        """What is made of the dialogues `said`; of one that is not kept nothing is."""
         with self.report.task(name, len(self.exercises)) as advance:
 
             def made(block: Sequence[Exercise]) -> list[R]:
                 found = make(block)
                 advance(len(block))
+                if any(said[one.id].model_failed for one in block if one.id in said):
+                    return [record.model_copy(update={"model_failed": True}) for record in found]
                 return found
 
-            return self.folder.keep(name, kind, self.exercises, made, settings, advance)
+            found = self.folder.keep(name, kind, self.exercises, made, settings, advance)
+        if not any(one.model_failed for one in said.values()):
+            self._say_failed(name, found)
+        return found
+
+    def _say_failed(self, name: str, found: Sequence[Made]) -> None:
+        failed = sum(one.model_failed for one in found)
+        if failed:
+            self.report.note(
+                f"{name}: a model failed at {failed:,} of {len(found):,}; their blocks are not kept: "
+                "the same command makes them again"
+            )
 
     def _as(self, tutor: TutorKind) -> Conversation:
         return replace(self.talk, tutor=tutor, whole=self.talk.whole and tutor == "socratic")
@@ -178,7 +204,7 @@ class Tutoring:
         return digest(*(self.talk.prompts.text(name) for name in names))
 
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Made)
 _WAYS = ("tutor", "plays", "whole", "turns", "turn_tokens", "temperature", "misconception", "seed")
 
 

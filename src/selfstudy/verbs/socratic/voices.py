@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from selfstudy.errors import RecipeError
 from selfstudy.models.base import LanguageModel
-from selfstudy.recipe import ModelBlock, Recipe
+from selfstudy.models.remote.permissions import check
+from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel
 from selfstudy.recipe.file import make_recipe
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ class Voices:
     """The models of a recipe by who speaks with them."""
 
     def __init__(self, recipe: Recipe, servers: Servers | None = None, weak: str | None = None) -> None:
-        """`weak` is a model folder or Hub id.
+        """`weak` is a model folder or Hub id; it runs as the student does, where that is local.
 
         Raises:
             RecipeError: the recipe names no teacher.
+            ModelError: the user has not allowed what a remote model needs.
         """
         if recipe.teacher is None:
             raise RecipeError(
@@ -46,9 +48,10 @@ class Voices:
         self._servers = servers
         self._teacher: ModelBlock = recipe.teacher
         self._student = recipe.model if "model" in recipe.model_fields_set else recipe.teacher
-        self._weak = (
-            make_recipe({}, [f"model.path={json.dumps(weak)}"]).model if weak is not None else self._student
-        )
+        self._weak = self._student if weak is None else _by_path(weak, self._student)
+        for block in recipe.language_models.values():
+            if isinstance(block, RemoteModel):
+                check(block)
         self._loaded: dict[str, Voice] = {}
 
     @property
@@ -75,3 +78,10 @@ class Voices:
         if key not in self._loaded:
             self._loaded[key] = Voice(load_lm(block, cache=self._recipe.cache, servers=self._servers), key)
         return self._loaded[key]
+
+
+def _by_path(path: str, like: ModelBlock) -> ModelBlock:
+    """The model at `path`, on the device and in the number type of another; its revision is its own."""
+    if isinstance(like, LocalModel):
+        return like.model_copy(update={"path": path, "revision": None, "adapter": None})
+    return make_recipe({}, [f"model.path={json.dumps(path)}"]).model
