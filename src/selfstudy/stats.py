@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,15 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def plain(value: Any) -> Any:
+    """Measures as JSON has them; an interval is {value, low, high}."""
+    if isinstance(value, Interval):
+        return value._asdict()
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:

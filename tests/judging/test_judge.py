@@ -1,4 +1,4 @@
-"""One batch, distinct questions once, readable replies kept, and what cannot be read."""
+"""One batch, distinct questions once, replies kept, and what cannot be read."""
 
 from __future__ import annotations
 
@@ -50,14 +50,17 @@ def test_what_cannot_be_read_says_why() -> None:
     assert unscripted.reason.startswith("the judge failed: no scripted answer")
 
 
-def test_only_readable_replies_are_kept(tmp_path: Path) -> None:
-    first, second = CountingLM(SCRIPT), CountingLM(SCRIPT)
+def test_all_replies_are_kept_but_failed_ones(tmp_path: Path) -> None:
+    script = {**SCRIPT, "Response: long": "word " * 100}
+    texts = ("good", "odd", "long", "nobody knows")
+    first, second = CountingLM(script), CountingLM(script)
     one = PromptedJudge(first, Prompts(), Cache(tmp_path / "c.sqlite"))
-    found = judged(one, "good", "odd", "bad")
+    found = judged(one, *texts)
+    assert found[2] == Unscored("no rating in [[ ]]: the reply was cut off")
     two = PromptedJudge(second, Prompts(), Cache(tmp_path / "c.sqlite"))
-    assert judged(two, "good", "odd", "bad") == found
-    assert (first.batches, second.batches) == ([3], [1])  # "odd" is asked again
-    assert (two.use.calls, two.use.fresh) == (3, 1)
+    assert judged(two, *texts) == found
+    assert (first.batches, second.batches) == ([4], [1])  # what failed is asked again
+    assert (two.use.calls, two.use.fresh) == (4, 1)
     assert two.use.tokens == one.use.tokens  # kept replies cost what they cost
 
 
@@ -68,7 +71,7 @@ def test_tokens_are_those_of_prompt_and_reply() -> None:
     assert judge.use.tokens == sum(len(turn.content.split()) for turn in chat) + 3
 
 
-@pytest.mark.parametrize("change", ["model", "prompt"])
+@pytest.mark.parametrize("change", ["model", "identity", "prompt"])
 def test_another_judge_or_prompt_is_asked_afresh(change: str, tmp_path: Path) -> None:
     judged(PromptedJudge(CountingLM(SCRIPT), Prompts(), Cache(tmp_path / "c.sqlite")), "good")
     folder = tmp_path / "prompts"
@@ -76,7 +79,8 @@ def test_another_judge_or_prompt_is_asked_afresh(change: str, tmp_path: Path) ->
     if change == "prompt":
         (folder / "missing.txt").write_text("Prompt: $prompt\nResponse: $response\nWhat lacks?")
     other = CountingLM(SCRIPT, "other" if change == "model" else "scripted")
-    judged(PromptedJudge(other, Prompts(folder), Cache(tmp_path / "c.sqlite")), "good")
+    identity = "retrained" if change == "identity" else None
+    judged(PromptedJudge(other, Prompts(folder), Cache(tmp_path / "c.sqlite"), identity), "good")
     assert other.batches == [1]
 
 

@@ -14,11 +14,18 @@ import pytest
 import yaml
 
 import selfstudy
-from selfstudy.judging.rewards import Reward
+from selfstudy.judging import missing
+from selfstudy.judging.missing_reward import asked_of
+from selfstudy.judging.rewards import Response, Reward
+from selfstudy.models.server.servers import Servers
 from selfstudy.progress import Silent
-from selfstudy.verbs.rate import RateOptions, rate
+from selfstudy.recipe import RemoteModel
+from selfstudy.recipe.file import make_recipe
+from selfstudy.verbs.rate import PromptedJudges, RateOptions, rate
 from selfstudy.verbs.rating.given import read_given
+from selfstudy.verbs.rating.judge_identity import identity
 
+from ..judging.judges import CountingLM
 from ..stories.small import cli, refusal
 
 SCRIPT = {
@@ -117,6 +124,14 @@ def test_figures_by_hand(here: Path) -> None:
     assert found["calls"] == 8  # for one pair
 
 
+def test_intervals_are_named(here: Path) -> None:
+    row = {"prompt": "Q?", "completions": [f"{n}." for n in range(12)], "correct": [True, False] * 6}
+    (here / "a.jsonl").write_text(json.dumps(row))
+    found = figures("--reward", "random")["rewards"]["random"]
+    assert list(found["auroc_bounds"]) == ["value", "low", "high"]
+    assert found["auroc_bounds"]["value"] == found["auroc"]
+
+
 def test_rewards_side_by_side_share_their_judgements(here: Path) -> None:
     found = figures(*JUDGE, "--compare")["rewards"]
     assert list(found) == ["missing", "rating", "rubric", "random"]
@@ -190,12 +205,64 @@ def test_a_person_judges(here: Path) -> None:
         writer = csv.DictWriter(file, list(sheet[0]))
         writer.writeheader()
         writer.writerows(sheet)
-    code, _, err = cli("rate", "a.jsonl", "--reward", "rating", "--import", "sheet.csv")
+    code, said, err = cli("rate", "a.jsonl", "--reward", "rating", "--import", "sheet.csv", "--audit")
     assert code == 0, err
+    assert "both orders: no pair was judged in both" in said
     (pair,) = rows(here / "a.pairs.jsonl")
     assert pair["chosen"][0]["content"] == "Tolm lies by the Ferro."
     assert (pair["selfstudy"]["chosen"], pair["selfstudy"]["rejected"]) == (0.6, -0.6)
     assert "may be judged" in refusal(cli("rate", "a.jsonl", "--export", "sheet.csv"))
+
+
+def test_answers_without_a_rubric_are_counted_where_a_person_needs_one(here: Path) -> None:
+    code, said, err = cli("rate", "a.jsonl", "--export", "sheet.csv", "--reward", "rubric")
+    assert code == 0, err
+    assert "wrote sheet.csv: 3 answers to judge\nleft out: 5 answers without a rubric" in said
+    (here / "bare.jsonl").write_text(json.dumps(ROWS[1]))
+    said = refusal(cli("rate", "bare.jsonl", "--export", "bare.csv", "--reward", "rubric"))
+    assert "no answer has a rubric" in said
+    assert not (here / "bare.csv").exists()
+
+
+def test_a_run_without_a_pair_leaves_none_of_an_earlier_one(here: Path) -> None:
+    assert cli("rate", "a.jsonl", *JUDGE, "--reward", "rating")[0] == 0
+    refusal(cli("rate", "a.jsonl", *JUDGE, "--reward", "rating", "--margin", "1.9"))
+    assert not (here / "a.pairs.jsonl").exists()
+    assert (here / "a.pairs.jsonl.judged.jsonl").exists()
+
+
+def test_other_weights_in_the_same_folder_are_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm = CountingLM({".": "[[7]] [[[]]]"})
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda *_, **__: lm)
+    folder = tmp_path / "judge"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    asked = asked_of(Response("Who?", "Tolm."))
+
+    def judge(*settings: str) -> int:
+        recipe = make_recipe({}, [f"judge.path={folder}", *settings])
+        source = PromptedJudges(recipe, tmp_path / "c.sqlite", Servers(1, print))
+        source.judge().judgements([asked], [missing.read])
+        source.close()
+        return len(lm.batches)
+
+    (folder / "model.safetensors").write_bytes(b"one")
+    assert [judge(), judge(), judge("judge.token_budget=9")] == [1, 1, 1]
+    (folder / "model.safetensors").write_bytes(b"trained")
+    assert [judge(), judge(), judge("judge.dtype=float32")] == [2, 2, 3]
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    assert judge(f"judge.adapter={adapter}") == 4
+    (adapter / "adapter_model.safetensors").write_bytes(b"one")
+    assert judge(f"judge.adapter={adapter}") == 5
+
+
+def test_judges_behind_other_urls_are_not_the_same() -> None:
+    here_, there = (RemoteModel(model="m", base_url=f"http://localhost:{port}/v1") for port in (1, 2))
+    assert identity(here_) != identity(there)
+    assert identity(here_) == identity(here_.model_copy(update={"concurrency": 2}))
 
 
 def test_prompts_of_ones_own(here: Path) -> None:
@@ -224,6 +291,14 @@ def test_prompts_of_ones_own(here: Path) -> None:
         (("a.jsonl", "--import", "none.csv"), "none.csv cannot be read"),
         (("a.jsonl", "--import", "a.jsonl"), "a.jsonl: nothing in it is judged"),
         (("a.jsonl", "--prompts", "none"), "prompts: no folder"),
+        (
+            ("a.jsonl", "--import", "a.jsonl", "--criteria-per-call", "1"),
+            "--criteria-per-call is for",
+        ),
+        (
+            ("a.jsonl", "--set", "judge={type: remote, model: m, base_url: 'http://far/v1'}"),
+            "plain http",
+        ),
         (("a.jsonl", "--reward", "random", "--export", "x.csv"), "nobody judges for the reward random"),
         (("mute.jsonl",), "none of 2 answers got a reward (missing): no rating in [[ ]]"),
     ],
@@ -233,7 +308,7 @@ def test_errors_are_one_screen(arguments: tuple[str, ...], message: str, here: P
     (here / "bad.jsonl").write_text('{\n{"prompt": "Who?"}\n')
     (here / "mute.jsonl").write_text(json.dumps({"prompt": "Who?", "completions": ["Hm.", "Hm. Hm."]}))
     before = (here / "judge.yaml").read_text()
-    judge = () if "--judge" in arguments else JUDGE
+    judge = () if {"--judge", "--set"} & set(arguments) else JUDGE
     assert message in refusal(cli("rate", *arguments, *judge))
     assert (here / "judge.yaml").read_text() == before
     assert not (here / "a.pairs.jsonl").exists()

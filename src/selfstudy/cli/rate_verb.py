@@ -113,6 +113,11 @@ def rate(
         folder = [f"prompts={json.dumps(str(prompts))}"] if prompts is not None else []
         recipe = make_recipe({}, [*judge_path, *folder, *overrides(None, seed, set_)])
         names = _names(reward or [], compare)
+        if at_once is not None and (export is not None or judged is not None):
+            raise RecipeError(
+                "--criteria-per-call is for a model that judges: a sheet has all criteria in one row",
+                "leave it out",
+            )
         if export is not None:
             _export(file, export, names[0], recipe)
             return
@@ -153,6 +158,8 @@ def _export(file: Path, sheet: Path, reward: str, recipe: Recipe) -> None:
     rows = sheets.sheet_rows(given.prompts, reward, Prompts(recipe.prompts))
     outputs.write(sheet, sheets.encoded(rows, sheet.suffix))
     say(f"wrote {sheet}: {len(rows):,} answers to judge")
+    if left := given.answers - len(rows):
+        say(f"left out: {left:,} answers without a rubric")
     say(f"then: selfstudy rate {file} --reward {reward} --import {sheet}")
 
 
@@ -203,6 +210,8 @@ def _rate(
     columns = rating.rate(given, options, source, report)
     first = columns[0]
     outputs.write(judged, outputs.lines(outputs.judged_rows(given, {c.name: c.rewards for c in columns})))
+    if not first.pairs:
+        outputs.remove(out, file)
     rating.require_scored(first)
     orders: OrderFigures | None = None
     if audit:

@@ -1,7 +1,8 @@
 """A judge that is asked by prompt: all questions of a call are one batch, distinct ones are asked once.
 
-A reply that can be read is kept in a cache and never asked for again; one that cannot is `Unscored` with its
-reason.  Counts what its judgements cost.  It knows nothing of what is judged, and of no prompt.
+A reply that came back is kept in a cache and never asked for again, whether or not it can be read, for the
+judge is greedy.  One that cannot be read is `Unscored` with its reason.  Counts what its judgements cost.  It
+knows nothing of what is judged, and of no prompt.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from selfstudy.files.cache import Cache
 from selfstudy.judging.missing import Unscored
-from selfstudy.models.base import HasFingerprint, LanguageModel, Progress, Sampling, prompt_tokens
+from selfstudy.models.base import LanguageModel, Progress, Sampling, prompt_tokens
 from selfstudy.prompts import Prompts
 from selfstudy.records import Completion, digest
 
@@ -94,14 +95,21 @@ class PromptedJudge:
         use: what its judgements have cost.
     """
 
-    def __init__(self, lm: LanguageModel, prompts: Prompts, cache: Cache | None = None) -> None:
-        """`cache` keeps readable replies; a model that is being trained must have none, for it changes."""
+    def __init__(
+        self, lm: LanguageModel, prompts: Prompts, cache: Cache | None = None, identity: str | None = None
+    ) -> None:
+        """Makes a judge of a model.
+
+        Args:
+            cache: keeps replies; a model that is being trained must have none, for it changes.
+            identity: tells this judge from every other in the cache; None: its name does.
+        """
         self.name = lm.name
         self.use = JudgeUse()
         self._lm = lm
         self._prompts = prompts
         self._cache = cache
-        self._weights = lm.fingerprint if isinstance(lm, HasFingerprint) else lm.name
+        self._identity = lm.name if identity is None else identity
         self._counted: set[str] = set()
 
     def judgements(
@@ -111,24 +119,22 @@ class PromptedJudge:
         progress: Progress | None = None,
     ) -> list[T | Unscored]:
         """See `Judge.judgements`."""
-        keys = [digest(self._weights, self._prompts.text(one.prompt), one.key) for one in asked]
+        keys = [digest(self._identity, self._prompts.text(one.prompt), one.key) for one in asked]
         distinct = dict(zip(keys, asked, strict=True))
         replies = self._kept(list(distinct))
         fresh = {key: one for key, one in distinct.items() if key not in replies}
         if progress is not None:
             progress(len(asked) - len(fresh))
         replies |= self._ask(fresh, progress)
-        found = [_read(replies[key], how) for key, how in zip(keys, read, strict=True)]
-        if self._cache is not None:
-            read_well = (k for k, one in zip(keys, found, strict=True) if not isinstance(one, Unscored))
-            if good := [key for key in dict.fromkeys(read_well) if key in fresh]:
-                self._cache.put({key: _encoded(replies[key]) for key in good})
+        whole = {key: _encoded(replies[key]) for key in fresh if not replies[key].problem}
+        if self._cache is not None and whole:
+            self._cache.put(whole)
         for key in distinct.keys() - self._counted:
             self.use.calls += 1
             self.use.tokens += replies[key].tokens
         self._counted |= distinct.keys()
         self.use.fresh += len(fresh)
-        return found
+        return [_read(replies[key], how) for key, how in zip(keys, read, strict=True)]
 
     def _kept(self, keys: Sequence[str]) -> dict[str, _Reply]:
         kept = self._cache.get(keys) if self._cache is not None else {}
@@ -164,13 +170,13 @@ def _read(reply: _Reply, read: Callable[[str], T | Unscored]) -> T | Unscored:
 
 
 def _encoded(reply: _Reply) -> bytes:
-    return json.dumps({"text": reply.text, "tokens": reply.tokens}).encode()
+    return json.dumps({"text": reply.text, "tokens": reply.tokens, "cut": reply.cut}).encode()
 
 
 def _decoded(data: bytes) -> _Reply | None:
     """A reply that was kept; None where somebody else has written something else."""
     try:
         found = json.loads(data)
-        return _Reply(str(found["text"]), int(found["tokens"]))
+        return _Reply(str(found["text"]), int(found["tokens"]), cut=bool(found["cut"]))
     except (ValueError, TypeError, KeyError):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,11 +22,13 @@ from selfstudy.judging.rewards import RandomRewards, Reward, Rewarder
 from selfstudy.judging.rubric_reward import ExplicitRubricReward, ImplicitRubricReward
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import ModelBlock, Recipe
 from selfstudy.run.models import own_block
+from selfstudy.stats import plain
 from selfstudy.verbs.rating.audit import BadAnswerFigures, OrderFigures, bad_answers, order_figures
 from selfstudy.verbs.rating.choosing import DROPPED, Dropped, RatedPair, choose
 from selfstudy.verbs.rating.given import Given
+from selfstudy.verbs.rating.judge_identity import identity, require_reachable
 from selfstudy.verbs.rating.measures import RewardMeasures, measure
 from selfstudy.verbs.rating.outputs import require_cache
 
@@ -104,8 +106,11 @@ class PromptedJudges:
 
         Raises:
             RunError: another file is there.
+            ModelError: the judge is not there, or may not be asked.
         """
         require_cache(path)
+        if (block := own_block(recipe, "judge")) is not None:
+            require_reachable(block)
         self._recipe = recipe
         self._path = path
         self._servers = servers
@@ -117,7 +122,8 @@ class PromptedJudges:
             RecipeError: nobody was chosen.
             ModelError: it cannot be loaded.
         """
-        return PromptedJudge(self._lm, Prompts(self._recipe.prompts), self._cache)
+        lm, block = self._loaded
+        return PromptedJudge(lm, Prompts(self._recipe.prompts), self._cache, identity(block))
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -136,7 +142,7 @@ class PromptedJudges:
         return Cache(self._path, shared=False)
 
     @cached_property
-    def _lm(self) -> LanguageModel:
+    def _loaded(self) -> tuple[LanguageModel, ModelBlock]:
         from selfstudy.models import load_lm
 
         block = own_block(self._recipe, "judge")
@@ -145,7 +151,7 @@ class PromptedJudges:
                 "this reward asks a judge, and none was chosen",
                 "give --judge MODEL, or --export FILE for a person to judge",
             )
-        return load_lm(block, cache=self._recipe.cache, servers=self._servers)
+        return load_lm(block, cache=self._recipe.cache, servers=self._servers), block
 
 
 class SheetJudge:
@@ -228,13 +234,10 @@ def require_pairs(column: RewardColumn) -> None:
 
 
 def figures(columns: Sequence[RewardColumn], orders: OrderFigures | None) -> dict[str, Any]:
-    """All that was measured, as plain data."""
+    """All that was measured, as plain data; an interval is {value, low, high}."""
     return {
-        "rewards": {
-            one.name: {**asdict(one.measures), "bad_answers": [asdict(bad) for bad in one.bad]}
-            for one in columns
-        },
-        "both_orders": None if orders is None else asdict(orders),
+        "rewards": {one.name: {**plain(one.measures), "bad_answers": plain(one.bad)} for one in columns},
+        "both_orders": plain(orders),
     }
 
 

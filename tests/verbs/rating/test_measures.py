@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from itertools import combinations
+from statistics import fmean
+
 import pytest
 
 from selfstudy.judging.judge import JudgeUse
 from selfstudy.judging.rewards import Reward
-from selfstudy.verbs.rating.choosing import choose
+from selfstudy.verbs.rating.choosing import ALIKE, choose
 from selfstudy.verbs.rating.given import PromptAnswers
 from selfstudy.verbs.rating.measures import RewardMeasures, measure
 
@@ -60,3 +64,19 @@ def test_one_reward_for_all_has_no_spread() -> None:
     found = measured([prompt("a", "bb", correct="rw")], [rewards(0.5, 0.5)], JudgeUse())
     assert (found.spread, found.length, found.auroc, found.ordered) == (0, None, 0.5, 0.5)
     assert (found.tied, found.compared) == (1, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ties_and_orders_are_those_of_all_couples(seed: int) -> None:
+    draw = random.Random(seed)
+    values = [draw.choice([0.1, 0.2, 0.3]) + draw.randint(-3, 3) * 0.6 * ALIKE for _ in range(12)]
+    keys = "".join(draw.choice("rw?") for _ in values)
+    found = measured([prompt(*"abcdefghijkl", correct=keys)], [rewards(*values)], JudgeUse())
+    assert found.tied == sum(abs(a - b) <= ALIKE for a, b in combinations(values, 2))
+    couples = [
+        0.5 if abs(a - b) <= ALIKE else float(a > b)
+        for a, right in zip(values, keys, strict=True)
+        for b, wrong in zip(values, keys, strict=True)
+        if (right, wrong) == ("r", "w")
+    ]
+    assert (found.ordered, found.orders) == (fmean(couples) if couples else None, len(couples))

@@ -11,6 +11,8 @@ import pytest
 
 from selfstudy.errors import DataError
 from selfstudy.judging.missing_reward import MissingReward
+from selfstudy.judging.pairwise import JudgedPair
+from selfstudy.judging.pairwise_judge import judged_pairs
 from selfstudy.judging.rewards import Reward, Rewarder
 from selfstudy.judging.rubric import from_evidence
 from selfstudy.judging.rubric_reward import ExplicitRubricReward, ImplicitRubricReward
@@ -109,8 +111,18 @@ def test_a_sheet_in_which_nothing_is_judged_is_refused(tmp_path: Path) -> None:
         filled(tmp_path, sheet_rows([ASKED], "missing", Prompts()))
 
 
+def test_a_sheet_compares_nothing(tmp_path: Path) -> None:
+    rows = sheet_rows([ASKED], "missing", Prompts())
+    rows[0]["rating"] = "10"
+    (found,) = judged_pairs([("Who?", "It is Tolm.", "It is Barl.")], filled(tmp_path, rows))
+    assert found == JudgedPair(None, None)
+
+
 def test_answers_without_a_rubric_are_left_out_where_one_is_needed() -> None:
     bare = prompt("It is Tolm.")
-    assert sheet_rows([bare], "rubric", Prompts()) == []
+    assert len(sheet_rows([bare, ASKED], "rubric", Prompts())) == 3
+    with pytest.raises(DataError, match="no answer has a rubric, and rubric is judged by one") as error:
+        sheet_rows([bare], "rubric", Prompts())
+    assert "gold, reference, claims" in str(error.value.hint)
     assert len(sheet_rows([bare], "rating", Prompts())) == 1
     assert json.loads(encoded(sheet_rows([bare], "rating", Prompts()), ".jsonl"))["reply"] == ""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.stats import Interval, wilson
+from selfstudy.stats import Interval, plain, wilson
 from selfstudy.verbs.socratic.attempts import Attempts
 from selfstudy.verbs.socratic.exercises import Exercises
 from selfstudy.verbs.socratic.judged import JudgedTurns
-from selfstudy.verbs.socratic.measures import measured, plain, write_measures
+from selfstudy.verbs.socratic.measures import measured, write_measures
 from selfstudy.verbs.socratic.talk import Dialogue
 from tests.verbs.socratic.tutors import exercise, said
 

@@ -5,10 +5,10 @@ Pure functions over answers and rewards (methods-more D); knows nothing of who j
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean, pstdev
 
 from selfstudy.judging.judge import JudgeUse
@@ -80,7 +80,8 @@ def measure(
     values = [value for _, value in flat]
     keyed = [(value, answer.correct) for answer, value in flat if answer.correct is not None]
     right = [correct for _, correct in keyed]
-    orders = [order for some in scored for order in _orders(some)]
+    orders = [_orders(some) for some in scored]
+    couples = sum(count for _, count in orders)
     problems = Counter(one.problem for some in rewards for one in some if one.value is None)
     pairs = sum(isinstance(one, RatedPair) for one in outcomes)
     return RewardMeasures(
@@ -89,15 +90,15 @@ def measure(
         scored=len(flat),
         problem=problems.most_common(1)[0][0] if problems else "",
         compared=sum(len(some) * (len(some) - 1) // 2 for some in scored),
-        tied=sum(abs(a - b) <= ALIKE for some in scored for (_, a), (_, b) in combinations(some, 2)),
+        tied=sum(_ties(sorted(value for _, value in some)) for some in scored),
         mean=fmean(values) if values else None,
         spread=pstdev(values) if values else None,
         length=spearman(values, [len(answer.text) for answer, _ in flat]) if values else None,
         auroc=auroc([value for value, _ in keyed], right) if keyed else None,
         auroc_bounds=auroc_interval([value for value, _ in keyed], right) if keyed else None,
         keyed=len(keyed),
-        ordered=fmean(orders) if orders else None,
-        orders=len(orders),
+        ordered=sum(won for won, _ in orders) / couples if couples else None,
+        orders=couples,
         pairs=pairs,
         dropped=dict(Counter(one for one in outcomes if not isinstance(one, RatedPair))),
         calls=use.calls / pairs if pairs else None,
@@ -111,9 +112,23 @@ def _scored(prompt: PromptAnswers, rewards: Sequence[Reward]) -> Iterator[tuple[
             yield answer, reward.value
 
 
-def _orders(scored: Sequence[tuple[GivenAnswer, float]]) -> Iterator[float]:
-    """For each couple of a right and a wrong answer: 1 if the right one earned more, .5 for a tie, else 0."""
-    for right, more in scored:
-        for wrong, less in scored:
-            if right.correct is True and wrong.correct is False:
-                yield 0.5 if abs(more - less) <= ALIKE else float(more > less)
+def _ties(values: Sequence[float]) -> int:
+    """Couples of alike values, which are sorted."""
+    ties = first = 0
+    for i, value in enumerate(values):
+        while value - values[first] > ALIKE:
+            first += 1
+        ties += i - first
+    return ties
+
+
+def _orders(scored: Sequence[tuple[GivenAnswer, float]]) -> tuple[float, int]:
+    """Of couples of a right and a wrong answer: those won by the right one, a tie counted half; all."""
+    right = [value for answer, value in scored if answer.correct is True]
+    wrong = sorted(value for answer, value in scored if answer.correct is False)
+    won = 0.0
+    for value in right:
+        less = bisect_left(wrong, True, key=lambda other: value - other <= ALIKE)
+        no_more = bisect_left(wrong, True, key=lambda other: other - value > ALIKE)
+        won += (less + no_more) / 2
+    return won, len(right) * len(wrong)

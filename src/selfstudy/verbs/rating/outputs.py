@@ -40,6 +40,22 @@ def require_free(path: Path, source: Path) -> None:
         raise RunError(f"{path} is no output of selfstudy rate; it was left as it is", hint)
 
 
+def remove(path: Path, source: Path) -> None:
+    """Removes what an earlier run wrote, where this one has nothing to write.
+
+    Raises:
+        RunError: it is no output of this verb, or cannot be removed.
+    """
+    require_free(path, source)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{path} is from an earlier run and cannot be removed: {error.strerror or error}",
+            "delete it: it does not belong to what was judged now",
+        ) from None
+
+
 def require_absent(path: Path) -> None:
     """Refuses to write over what a person may have filled in.
 

@@ -25,7 +25,7 @@ from selfstudy.judging.rewards import Response
 from selfstudy.models.base import Progress
 from selfstudy.prompts import Prompts
 from selfstudy.records import digest
-from selfstudy.verbs.rating.given import PromptAnswers
+from selfstudy.verbs.rating.given import ESSENTIAL, IMPORTANT, PITFALLS, PromptAnswers
 
 T = TypeVar("T")
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,11 @@ def question_to(reward: str, response: Response) -> JudgeQuestion | None:
 
 
 def sheet_rows(prompts: Iterable[PromptAnswers], reward: str, texts: Prompts) -> list[dict[str, Any]]:
-    """The rows to be judged; answers without a rubric, where one is needed, are left out."""
+    """The rows to be judged; answers without a rubric, where one is needed, are left out.
+
+    Raises:
+        DataError: there is none to be judged.
+    """
     rows = []
     for response in (one for prompt in prompts for one in prompt.responses):
         asked = question_to(reward, response)
@@ -71,6 +75,11 @@ def sheet_rows(prompts: Iterable[PromptAnswers], reward: str, texts: Prompts) ->
                 **dict.fromkeys(_PLACES[reward], ""),
                 "reply": "",
             }
+        )
+    if not rows:
+        raise DataError(
+            f"no answer has a rubric, and {reward} is judged by one: there is nothing to export",
+            f"give rows with {', '.join((*ESSENTIAL, *IMPORTANT, *PITFALLS))}, or take --reward missing",
         )
     return rows
 
@@ -133,6 +142,8 @@ class JudgedSheet:
         return found
 
     def _read(self, asked: JudgeQuestion, read: Callable[[str], T | Unscored]) -> T | Unscored:
+        if "response" not in asked.texts:
+            return Unscored("a sheet judges answers one by one")
         replies = self._replies.get(id_of(asked.texts["prompt"], asked.texts["response"]), set())
         if len(replies) > 1:
             return Unscored("judged several times, and not alike: keep one row of each")

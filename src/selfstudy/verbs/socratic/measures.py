@@ -7,12 +7,11 @@ Pure functions over records; asks no model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from selfstudy.files import jsonl
-from selfstudy.stats import Interval, bootstrap_mean, bootstrap_ratio, paired_bootstrap, wilson
+from selfstudy.stats import Interval, bootstrap_mean, bootstrap_ratio, paired_bootstrap, plain, wilson
 from selfstudy.verbs.socratic.attempts import Attempts
 from selfstudy.verbs.socratic.exercises import Exercise, Exercises
 from selfstudy.verbs.socratic.judged import JudgedTurns
@@ -90,15 +89,6 @@ def measured(
         by_judge=_by_judge([judged[i] for i in kept], seed) if judged else None,
         learned=_learned([(learned[0][i], learned[1][i]) for i in kept], seed) if learned else None,
     )
-
-
-def plain(value: Any) -> Any:
-    """Measures as JSON has them; an interval is {value, low, high}."""
-    if isinstance(value, Interval):
-        return value._asdict()
-    if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeasures]) -> None:
