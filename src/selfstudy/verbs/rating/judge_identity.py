@@ -49,13 +49,15 @@ def require_reachable(block: ModelBlock) -> None:
 
 def _weights(block: ModelBlock) -> str:
     """Of a model in this process, or of an engine that is started here; "" for others."""
-    from selfstudy.models.local import loading
-
     if isinstance(block, LocalModel):
-        return _files(*loading.locate(block.path, "lm"), block.revision)
-    if isinstance(block, ServerModel) and block.url is None and block.engine not in NAMES_OF_STORES:
-        return _files(*loading.locate(block.model, "lm"), block.revision)
-    return ""
+        path = block.path
+    elif isinstance(block, ServerModel) and block.url is None and block.engine not in NAMES_OF_STORES:
+        path = block.model
+    else:
+        return ""
+    from selfstudy.models.local import loading  # torch, which no other judge needs
+
+    return _files(*loading.locate(path, "lm"), block.revision)
 
 
 def _files(path: str, is_here: bool, revision: str | None) -> str:
