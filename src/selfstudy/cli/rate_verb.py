@@ -108,6 +108,7 @@ def rate(
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
         from selfstudy.verbs.rate import RateOptions
+        from selfstudy.verbs.rating import outputs
 
         judge_path = [f"judge.path={json.dumps(judge)}"] if judge is not None else []
         folder = [f"prompts={json.dumps(str(prompts))}"] if prompts is not None else []
@@ -128,6 +129,7 @@ def rate(
         target = out or Path(f"{file.stem}.pairs.jsonl")
         report = Terminal()
         kept = cache or target.with_name(f"{target.name}.judgements.sqlite")
+        outputs.require_apart(kept, file, target, outputs.judged_beside(target))
         with _judges(judged, recipe, kept, report) as source:
             _rate(file, target, layout, options, source, report, audit=audit, json_=json_)
 
@@ -201,7 +203,7 @@ def _rate(
     from selfstudy.verbs.rating.given import read_given
     from selfstudy.verbs.rating.layouts import row_of
 
-    judged = out.with_name(f"{out.name}.judged.jsonl")
+    judged = outputs.judged_beside(out)
     for path in (out, judged):
         outputs.require_free(path, file)
     given = read_given(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, session
-from selfstudy.errors import RecipeError
+from selfstudy.errors import DataError, RecipeError
 from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
     from selfstudy.verbs.socratic.measures import TutorMeasures
     from selfstudy.verbs.socratic.rows import PreferredTurns
+    from selfstudy.verbs.socratic.talk import Dialogue
 
 FAILURES = 5
 """Rows that are no exercise, and dialogues that broke off, that are named on the screen."""
@@ -169,6 +171,22 @@ def socratic(
         say(f"dialogues and measures: {folder.path}")
         if rows is not None:
             _say_rows(rows, made)
+        _require_any(said[tutor])
+
+
+def _require_any(dialogues: Sequence[Dialogue]) -> None:
+    """Refuses to end well where no dialogue did.
+
+    Raises:
+        DataError: all of them broke off; says the commonest reason.
+    """
+    reasons = [one.error for one in dialogues if one.error]
+    if dialogues and len(reasons) == len(dialogues):
+        why = Counter(reasons).most_common(1)[0][0]
+        raise DataError(
+            f"all {len(dialogues):,} dialogues broke off: {why}",
+            "try the models (selfstudy doctor --model MODEL), or give others with --teacher and --student",
+        )
 
 
 def _print(found: Sequence[TutorMeasures]) -> None:

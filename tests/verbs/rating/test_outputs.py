@@ -41,6 +41,15 @@ def test_a_file_of_somebody_is_not(content: str, tmp_path: Path) -> None:
         outputs.require_free(path, tmp_path / "in.jsonl")
 
 
+def test_a_cache_is_no_other_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    others = (tmp_path / "in.jsonl", out, outputs.judged_beside(out))
+    outputs.require_apart(tmp_path / "cache", *others)
+    for path in others:
+        with pytest.raises(RunError, match="also an input or an output"):
+            outputs.require_apart(path.parent / "." / path.name, *others)
+
+
 def test_nor_is_the_input_or_a_link(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_text('{"selfstudy": 1}\n')

@@ -49,6 +49,20 @@ def test_ratings_come_back(suffix: str, tmp_path: Path) -> None:
     assert open_ == Reward(None, problem=NOT_JUDGED)
 
 
+def test_a_row_whose_id_is_that_of_another_answer_is_not_believed(tmp_path: Path) -> None:
+    """As where a person sorts one column of a table alone."""
+    rows = [row | {"rating": 7} for row in sheet_rows([ASKED], "rating", Prompts())]
+    rows[0]["id"], rows[1]["id"] = rows[1]["id"], rows[0]["id"]
+    sheet = filled(tmp_path, rows)
+    assert [why.partition(":")[0] for _, why in sheet.unread] == [
+        "its id is not that of its prompt and completion"
+    ] * 2
+    assert [value is None for value in values(MissingReward(sheet, 0.0))] == [True, True, False]
+    for row in rows:
+        del row["prompt"], row["completion"]  # an id alone is enough
+    assert None not in values(MissingReward(filled(tmp_path, rows), 0.0))
+
+
 def test_a_table_is_one_for_a_spreadsheet(tmp_path: Path) -> None:
     path = tmp_path / "sheet.csv"
     path.write_bytes(encoded(sheet_rows([ASKED], "rubric", Prompts()), ".csv"))

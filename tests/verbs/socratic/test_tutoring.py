@@ -159,6 +159,15 @@ def test_the_command_writes_dialogues_rows_and_measures(tmp_path: Path) -> None:
     assert "preferences: 4 given, 4 imported" in imported.stdout, imported.output
 
 
+def test_where_every_dialogue_breaks_off_the_command_fails(tmp_path: Path) -> None:
+    (tmp_path / "n.yaml").write_text('"no such question": nothing\n')
+    mute = ["--set", f"teacher.path={tmp_path / 'n.yaml'}"]
+    done = run(tmp_path, [ROW, OTHER], "--attempts", "0", *mute)
+    assert done.exit_code == 2
+    assert "all 2 dialogues broke off" in done.stderr
+    assert "selfstudy doctor" in done.stderr
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     assert run(tmp_path, [ROW], "--attempts", "0").exit_code == 0
     again = run(tmp_path, [ROW], "--attempts", "0", "--turns", "3")

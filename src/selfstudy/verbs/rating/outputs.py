@@ -19,6 +19,8 @@ from selfstudy.verbs.rating.layouts import MARK
 from selfstudy.verbs.rating.sheets import id_of
 
 _SQLITE = b"SQLite format 3\0"
+_FIRST_LINE = 64 * 2**20
+"""Most bytes of it that are looked at."""
 
 
 def require_free(path: Path, source: Path) -> None:
@@ -33,7 +35,8 @@ def require_free(path: Path, source: Path) -> None:
     if path.exists() and source.exists() and path.samefile(source):
         raise RunError(f"{path} is the input itself", hint)
     try:
-        row = from_json(private.read(path).partition(b"\n")[0])
+        with path.open("rb") as file:
+            row = from_json(file.readline(_FIRST_LINE))
     except (OSError, ValueError):
         row = None
     if not isinstance(row, dict) or MARK not in row:
@@ -82,6 +85,21 @@ def require_cache(path: Path) -> None:
         raise RunError(f"the cache {path} cannot be read: {error.strerror or error}", hint) from None
     if begins not in (b"", _SQLITE):
         raise RunError(f"{path} is no cache of judgements; it was left as it is", hint)
+
+
+def judged_beside(out: Path) -> Path:
+    """Where what every answer earned is written, beside the pairs."""
+    return out.with_name(f"{out.name}.judged.jsonl")
+
+
+def require_apart(cache: Path, *others: Path) -> None:
+    """Refuses a cache that would be written over, or would write over something.
+
+    Raises:
+        RunError: it is one of the other files.
+    """
+    if cache.resolve() in {path.resolve() for path in others}:
+        raise RunError(f"the cache {cache} is also an input or an output", "give another file with --cache")
 
 
 def judged_rows(given: Given, rewards: Mapping[str, Sequence[Sequence[Reward]]]) -> list[dict[str, Any]]:

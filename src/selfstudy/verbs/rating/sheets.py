@@ -151,13 +151,19 @@ class JudgedSheet:
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    """Which answer a row is about: by its id, or by its texts."""
-    if isinstance(row.get("id"), str) and row["id"]:
-        return str(row["id"])
-    prompt, completion = row.get("prompt"), row.get("completion")
+    """Which answer a row is about: by its id or its texts, which must agree where both are there."""
+    name, prompt, completion = (row.get(column) for column in ("id", "prompt", "completion"))
+    known = isinstance(name, str) and bool(name)
     if not isinstance(prompt, str) or not isinstance(completion, str):
-        raise MalformedError("there is no 'id', nor 'prompt' and 'completion' as texts")
-    return id_of(prompt, completion)
+        if not known:
+            raise MalformedError("there is no 'id', nor 'prompt' and 'completion' as texts")
+        return str(name)
+    found = id_of(prompt, completion)
+    if known and name != found:
+        raise MalformedError(
+            "its id is not that of its prompt and completion: was one column moved or edited?"
+        )
+    return found
 
 
 def _reply(row: Mapping[str, Any]) -> str:
