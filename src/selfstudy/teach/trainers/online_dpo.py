@@ -135,8 +135,8 @@ class _Training:
         self._checkpoint = None
         if setting.checkpoints is not None:
             asked = digest(*(f"{one.prompt!r}\0{one.shown}" for one in practice.exercises))
-            parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked)
-            parts += (practice.rewards.told,)
+            told = practice.rewards.told
+            parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked, told)
             self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))
             found = self._checkpoint.load(self.model, self._optimizer, OnlineProgress.model_validate)
             self.standing = found or self.standing
