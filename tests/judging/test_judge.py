@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.files.cache import Cache
-from selfstudy.judging.judge import Asked, PromptedJudge
+from selfstudy.judging.judge import JudgeQuestion, PromptedJudge
 from selfstudy.judging.missing import Missing, Unscored, read
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
@@ -21,8 +21,8 @@ SCRIPT = {
 }
 
 
-def asked(text: str, limit: int = 64) -> Asked:
-    return Asked("missing", {"prompt": "Who?", "response": text}, limit)
+def asked(text: str, limit: int = 64) -> JudgeQuestion:
+    return JudgeQuestion("missing", {"prompt": "Who?", "response": text}, limit)
 
 
 def judged(judge: PromptedJudge, *texts: str) -> list[Missing | Unscored]:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class JudgeQuestion:
     """One question to a judge.
 
     Attributes:
@@ -66,7 +66,7 @@ class Judge(Protocol):
 
     def judgements(
         self,
-        asked: Sequence[Asked],
+        asked: Sequence[JudgeQuestion],
         read: Sequence[Callable[[str], T | Unscored]],
         progress: Progress | None = None,
     ) -> list[T | Unscored]:
@@ -106,7 +106,7 @@ class PromptedJudge:
 
     def judgements(
         self,
-        asked: Sequence[Asked],
+        asked: Sequence[JudgeQuestion],
         read: Sequence[Callable[[str], T | Unscored]],
         progress: Progress | None = None,
     ) -> list[T | Unscored]:
@@ -135,7 +135,7 @@ class PromptedJudge:
         decoded = {key: _decoded(data) for key, data in kept.items()}
         return {key: reply for key, reply in decoded.items() if reply is not None}
 
-    def _ask(self, wanted: Mapping[str, Asked], progress: Progress | None) -> dict[str, _Reply]:
+    def _ask(self, wanted: Mapping[str, JudgeQuestion], progress: Progress | None) -> dict[str, _Reply]:
         """The replies to what was not kept, one batch for each limit of tokens."""
         replies: dict[str, _Reply] = {}
         for limit in sorted({one.limit for one in wanted.values()}):

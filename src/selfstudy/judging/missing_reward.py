@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfstudy.judging import missing
-from selfstudy.judging.judge import Asked, Judge
+from selfstudy.judging.judge import Judge, JudgeQuestion
 from selfstudy.judging.missing import Missing, Unscored
 from selfstudy.judging.rewards import Response, Reward
 from selfstudy.models.base import Embedder, Progress
@@ -62,6 +62,6 @@ class MissingReward:
         return near
 
 
-def asked_of(response: Response) -> Asked:
+def asked_of(response: Response) -> JudgeQuestion:
     """What a judge is asked about an answer."""
-    return Asked(PROMPT, {"prompt": response.prompt, "response": response.text}, LIMIT)
+    return JudgeQuestion(PROMPT, {"prompt": response.prompt, "response": response.text}, LIMIT)

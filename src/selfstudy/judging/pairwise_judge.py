@@ -5,11 +5,11 @@ It knows nothing of who judges, nor of rewards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from selfstudy.judging.choices import chosen
-from selfstudy.judging.judge import Asked, Judge
+from selfstudy.judging.judge import Judge, JudgeQuestion
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.pairwise import Choice, JudgedPair
 from selfstudy.models.base import Progress
@@ -31,23 +31,20 @@ def judged_pairs(
     """
     different = [pair for pair in pairs if pair[1].strip() != pair[2].strip()]
     asked = [_asked(*pair) for pair in different] + [_asked(p, b, a) for p, a, b in different]
-    read: list[Callable[[str], Choice | Unscored]] = [_read] * len(asked)
-    said: list[Choice | Unscored] = judge.judgements(asked, read, progress)
+    said = judge.judgements(asked, [_read] * len(asked), progress)
     both = zip(said[: len(different)], said[len(different) :], strict=True)
     found = iter([JudgedPair(_choice(plain), _choice(exchanged)) for plain, exchanged in both])
     return [_SAME if ours.strip() == theirs.strip() else next(found) for _, ours, theirs in pairs]
 
 
-def _asked(prompt: str, first: str, second: str) -> Asked:
-    return Asked(PROMPT, {"prompt": prompt, "first": first, "second": second}, _LIMIT)
+def _asked(prompt: str, first: str, second: str) -> JudgeQuestion:
+    return JudgeQuestion(PROMPT, {"prompt": prompt, "first": first, "second": second}, _LIMIT)
 
 
-def _read(reply: str) -> Choice | Unscored:
+def _read(reply: str) -> str | Unscored:
     word = chosen(reply, _CHOICES)
-    if word is None:
-        return Unscored(f"{shortened(reply, 40)!r} names neither first, second nor tie")
-    return cast("Choice", word)
+    return word or Unscored(f"{shortened(reply, 40)!r} names neither first, second nor tie")
 
 
-def _choice(said: Choice | Unscored) -> Choice | None:
-    return None if isinstance(said, Unscored) else said
+def _choice(said: str | Unscored) -> Choice | None:
+    return None if isinstance(said, Unscored) else cast("Choice", said)

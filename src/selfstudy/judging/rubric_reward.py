@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from selfstudy.judging import rubric
-from selfstudy.judging.judge import Asked, Judge
+from selfstudy.judging.judge import Judge, JudgeQuestion
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import Response, Reward
 from selfstudy.judging.rubric import Criterion
@@ -76,14 +76,16 @@ class ImplicitRubricReward:
         ]
 
 
-def verdicts_of(response: Response, criteria: Sequence[Criterion]) -> Asked:
+def verdicts_of(response: Response, criteria: Sequence[Criterion]) -> JudgeQuestion:
     """What a judge is asked about an answer and some of its criteria."""
-    return Asked(VERDICTS, _texts(response, criteria), _LIMIT + _LIMIT_OF_SOME * -(-len(criteria) // _SOME))
+    return JudgeQuestion(
+        VERDICTS, _texts(response, criteria), _LIMIT + _LIMIT_OF_SOME * -(-len(criteria) // _SOME)
+    )
 
 
-def rating_of(response: Response) -> Asked:
+def rating_of(response: Response) -> JudgeQuestion:
     """What a judge is asked about an answer and all of its criteria."""
-    return Asked(RATING, _texts(response, response.criteria), _LIMIT)
+    return JudgeQuestion(RATING, _texts(response, response.criteria), _LIMIT)
 
 
 def _texts(response: Response, criteria: Sequence[Criterion]) -> dict[str, str]:

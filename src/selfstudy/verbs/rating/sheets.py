@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, read_rows, shown
 from selfstudy.judging import missing_reward, rubric_reward
-from selfstudy.judging.judge import Asked, JudgeUse
+from selfstudy.judging.judge import JudgeQuestion, JudgeUse
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import Response
 from selfstudy.models.base import Progress
@@ -43,7 +43,7 @@ def id_of(prompt: str, completion: str) -> str:
     return digest(prompt, completion)
 
 
-def question_to(reward: str, response: Response) -> Asked | None:
+def question_to(reward: str, response: Response) -> JudgeQuestion | None:
     """What a judge is asked for a reward; None where it needs a rubric and there is none."""
     if reward in ("missing", "rating"):
         return missing_reward.asked_of(response)
@@ -122,7 +122,7 @@ class JudgedSheet:
 
     def judgements(
         self,
-        asked: Sequence[Asked],
+        asked: Sequence[JudgeQuestion],
         read: Sequence[Callable[[str], T | Unscored]],
         progress: Progress | None = None,
     ) -> list[T | Unscored]:
@@ -132,7 +132,7 @@ class JudgedSheet:
             progress(len(asked))
         return found
 
-    def _read(self, asked: Asked, read: Callable[[str], T | Unscored]) -> T | Unscored:
+    def _read(self, asked: JudgeQuestion, read: Callable[[str], T | Unscored]) -> T | Unscored:
         replies = self._replies.get(id_of(asked.texts["prompt"], asked.texts["response"]), set())
         if len(replies) > 1:
             return Unscored("judged several times, and not alike: keep one row of each")
