@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
 import random
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -312,49 +313,47 @@ def test_the_judge_of_the_block_is_asked(lm: Any) -> None:
     assert all(one.metrics["difference"] == pytest.approx(1.4) for one in trained.steps)
 
 
-def in_a_process(model: str, folder: str) -> None:
+def in_a_process(model: str, folder: Path, said: Connection) -> None:
     """Trains to the end, and says when it has done a step; what a kill interrupts."""
 
     class Saying(Killed):
         def _advance(self, count: int) -> None:
-            print("step" if count == 1 else "begun", flush=True)
+            said.send(count)
 
     lm = load_lm(LocalModel(path=model))
-    how = replace(setting(phase="online-dpo", lora=LORA), checkpoints=Path(folder) / "checkpoints")
-    trained = train(lm, practice(shorter), Saying(0), how, steps=24, checkpoint_every=1)
-    adapters.save(trained.model, Path(folder) / "adapter")
+    how = replace(setting(phase="online-dpo", lora=LORA), checkpoints=folder / "checkpoints")
+    trained = train(lm, practice(shorter), Saying(0), how, steps=30, checkpoint_every=1)
+    adapters.save(trained.model, folder / "adapter")
     records = [*trained.steps, *trained.pairs]
-    (Path(folder) / "records").write_text("\n".join(one.model_dump_json() for one in records), "utf-8")
+    (folder / "records").write_text("\n".join(one.model_dump_json() for one in records), "utf-8")
 
 
 @pytest.mark.slow
 def test_kill_9_at_ten_random_moments_changes_nothing(tiny_llama: Path, tmp_path: Path) -> None:
-    code = f"import sys; from {__name__} import in_a_process; in_a_process(*sys.argv[1:])"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # children need not import torch again
+    rng = random.Random(0)
 
-    def begin(folder: Path) -> subprocess.Popen[str]:
+    def attempt(folder: Path, seconds: float | None) -> None:
+        """Trains in a process of its own, which is killed some seconds after its first step."""
         folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", code, str(tiny_llama), str(folder)]
-        return subprocess.Popen(command, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True)
+        mine, its = context.Pipe(duplex=False)
+        child = context.Process(target=in_a_process, args=(str(tiny_llama), folder, its))
+        child.start()
+        its.close()
+        if seconds is not None:
+            assert mine.poll(500)
+            mine.recv()  # where it begins
+            assert mine.poll(500)
+            time.sleep(seconds)
+            child.kill()
+        child.join(500)
+        assert child.exitcode == (0 if seconds is None else -signal.SIGKILL)
 
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    undisturbed = begin(whole)
-    said, _ = undisturbed.communicate(timeout=500)
-    assert said.count("step") == 24
-    rng, steps = random.Random(0), 0
+    attempt(whole, None)
     for _ in range(10):
-        child = begin(torn)
-        assert child.stdout is not None
-        for line in child.stdout:
-            if line == "step\n":
-                steps += 1
-                break
-        time.sleep(rng.uniform(0, 0.3))
-        child.kill()
-        child.communicate()
-        if (torn / "records").exists():
-            break
-    assert steps
-    rest, _ = begin(torn).communicate(timeout=500)
-    assert rest.count("step") < 24
+        attempt(torn, rng.uniform(0, 0.05))
+    attempt(torn, None)
     for name in ("records", f"adapter/{adapters.WEIGHTS}"):
         assert (torn / name).read_bytes() == (whole / name).read_bytes()
