@@ -74,7 +74,7 @@ def test_combined_adapters_do_what_they_do_one_after_the_other(tiny_llama: Path,
         expected, got, base = (m.eval()(input_ids=ids).logits for m in (model, both.model, lm.model))
     assert (expected - got).abs().max() < 1e-4
     assert (expected - base).abs().max() > 0.1
-    assert second.steps[-1].metrics["rewards/margins"] > second.steps[0].metrics["rewards/margins"]
+    assert second.steps[-1].loss < second.steps[0].loss
 
 
 def test_a_training_that_diverges_is_marked_and_does_not_crash(tiny_llama: Path, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_batch_has_the_size_that_the_recipe_says(kind: str, tiny_llama: Path) 
     assert 1 < micro < 25
     assert micro * arguments["gradient_accumulation_steps"] == 25
     assert [step.step for step in trained.steps] == [1, 2]
-    assert steps == [2]
+    assert steps == ([2] if kind == "sft" else [50, 2])  # of pairs the model before is asked first
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
