@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from selfstudy.files.cache import Cache
 from selfstudy.judging.missing import Unscored
+from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.models.base import LanguageModel, Progress, Sampling, prompt_tokens
 from selfstudy.prompts import Prompts
 from selfstudy.records import Completion, digest
@@ -157,7 +158,7 @@ class PromptedJudge:
 
 def _problem(said: Completion) -> str:
     """Why a completion is no reply."""
-    return f"the judge failed: {said.error or 'it gave no reply'}" if said.finish == "error" else ""
+    return f"{JUDGE_FAILED}: {said.error or 'it gave no reply'}" if said.finish == "error" else ""
 
 
 def _read(reply: _Reply, read: Callable[[str], T | Unscored]) -> T | Unscored:

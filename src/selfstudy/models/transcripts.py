@@ -15,7 +15,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from selfstudy.records import Chat, Message, without_demonstrations
+from selfstudy.records import Chat, Completion, Message, without_demonstrations
+from selfstudy.text import sentences
 
 LONGEST = 200_000
 MOST_TURNS = 400
@@ -113,6 +114,12 @@ def spoken(reply: str, role: Literal["user", "assistant"] = "assistant") -> str:
     beside = _BESIDE.search(said)
     mark = start["mark"] if start and not start["closed"] else ""
     return _bare(said[: beside.start()] if beside else said, mark)
+
+
+def turn_of(reply: Completion, role: Literal["user", "assistant"] = "assistant") -> str:
+    """What is said in a reply (`spoken`); of one that was cut off, its whole sentences."""
+    said = spoken(reply.text, role)
+    return " ".join(sentences(said)[:-1]).strip() if reply.finish == "length" else said
 
 
 def shown(prompt: Chat) -> str:

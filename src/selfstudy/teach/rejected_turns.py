@@ -16,7 +16,7 @@ from selfstudy.models.base import LanguageModel, Progress, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import SocraticBlock
 from selfstudy.records import Chat, Example, Pair
-from selfstudy.text import sentences, tokens
+from selfstudy.text import tokens
 
 NOTHING = "the worse turn is empty, has no whole sentence, or says the same"
 
@@ -42,9 +42,7 @@ def pairs(
     sampling = Sampling(temperature=block.temperature, max_new_tokens=block.turn_tokens, seed=seed)
     found = []
     for example, (said,) in zip(examples, lm.generate(chats, sampling, progress), strict=True):
-        worse = transcripts.spoken(said.text)
-        if said.finish == "length":  # half a sentence would be told from a whole one by its end alone
-            worse = " ".join(sentences(worse)[:-1]).strip()
+        worse = transcripts.turn_of(said)  # half a sentence would be told from a whole one by its end alone
         if said.finish == "error":
             fail(example.id, said.error or "generation failed")
         elif not tokens(worse) or tokens(worse) == tokens(example.completion):

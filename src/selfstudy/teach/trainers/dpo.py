@@ -14,7 +14,6 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 from trl import DPOConfig, DPOTrainer
-from trl.trainer.utils import disable_dropout_in_model
 
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
@@ -42,9 +41,7 @@ def train(
         ModelError: peft cannot adapt the model, or no pair fits into its context.
     """
     rows, dropped = shared.readable(model, tokenised(lm, pairs), [p.id for p in pairs])
-    # TRL would switch off the adapter's dropout too.  That of the model has to be off, so that model and
-    # reference differ by the adapter alone.
-    disable_dropout_in_model(model)
+    shared.without_dropout(model)  # TRL would switch off the adapter's too
     packing = packed.Packing()
     table = _with_references(model, rows, packing, setting, report)
     with shared.isolated(setting.seed):
@@ -94,7 +91,7 @@ def _with_references(
     model.eval()
     with torch.no_grad(), report.task(f"{setting.phase}: the model before", len(rows)) as advance:
         for part in preference.parts(model, [rows[place] for place in order], setting.tokens):
-            batch = {name: column.to(model.device) for name, column in preference.collated(part).items()}
+            batch = preference.collated(part, model.device)
             found += preference.logprobs(model, batch, packing).tolist()
             advance(len(part))
     model.train(trained)

@@ -115,9 +115,7 @@ class _Training:
     def __init__(
         self, model: Any, lm: HasWeights, practice: Practice, block: OnlineDPOBlock, setting: shared.Setting
     ) -> None:
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0  # model and reference differ by the adapter alone
+        shared.without_dropout(model)
         self.model = shared.build(get_peft_model, model, setting.lora)
         if sum(p.numel() for p in model.parameters()) > shared.LARGE:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -210,7 +208,7 @@ class _Training:
         block, setting = self._block, self._setting
         rows = sorted((row for _, row in learned), key=shared.length)
         parts = [
-            {name: column.to(self.model.device) for name, column in preference.collated(part).items()}
+            preference.collated(part, self.model.device)
             for part in preference.parts(self.model, rows, setting.tokens)
         ]
         self.model.train()

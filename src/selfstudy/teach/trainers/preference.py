@@ -29,7 +29,7 @@ def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
     return -F.logsigmoid(beta * (chosen - rejected))
 
 
-def collated(rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Tensor]:
+def collated(rows: Sequence[Mapping[str, Sequence[int]]], device: Any = "cpu") -> dict[str, Tensor]:
     """Both answers of each pair behind its prompt, padded on the right.
 
     Returns:
@@ -41,11 +41,12 @@ def collated(rows: Sequence[Mapping[str, Sequence[int]]]) -> dict[str, Tensor]:
     place = torch.arange(tokens.shape[1])
     start = torch.tensor([len(prompt) for prompt, _ in answers])[:, None]
     end = start + torch.tensor([len(answer) for _, answer in answers])[:, None]
-    return {
+    batch = {
         "input_ids": tokens,
         "attention_mask": (place < end).long(),
         "before": (place >= start - 1) & (place < end - 1),
     }
+    return {name: column.to(device) for name, column in batch.items()}
 
 
 def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing | None = None) -> Tensor:

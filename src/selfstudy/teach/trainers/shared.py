@@ -123,6 +123,13 @@ def training_copy(lm: HasWeights, *, whole: bool = False) -> Any:
     return model
 
 
+def without_dropout(model: Any) -> None:
+    """Switches the model's own dropout off: model and reference differ by the adapter alone."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
 def has_room(lm: HasWeights) -> bool:
     """Whether twice the memory of the model is free, as it is trained: for a converted copy, and to train."""
     device = lm.model.device

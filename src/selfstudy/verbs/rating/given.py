@@ -20,6 +20,7 @@ from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, read_rows, shown, text_of
 from selfstudy.judging.rewards import Response
 from selfstudy.judging.rubric import Criterion, from_evidence
+from selfstudy.models import transcripts
 from selfstudy.records import Chat
 from selfstudy.text import sentences
 from selfstudy.verbs.importing.columns import recognised
@@ -66,10 +67,7 @@ class PromptAnswers:
     @property
     def text(self) -> str:
         """The prompt as a judge reads it: what the user says, or a transcript of several turns."""
-        spoken = [turn for turn in self.chat if turn.role != "system"]
-        several = [f"{turn.role.capitalize()}: {turn.content}" for turn in spoken]
-        told = [turn.content for turn in self.chat if turn.role == "system"]
-        return "\n".join([*told, *(several if len(spoken) > 1 else [spoken[0].content])])
+        return transcripts.shown(self.chat)
 
     @property
     def responses(self) -> list[Response]:

@@ -19,17 +19,19 @@ from typing import Literal, NamedTuple
 from pydantic_core import to_json
 
 from selfstudy.judging.tutoring import leaks
+from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion, Message, Record
 from selfstudy.teach.outcomes import MARGIN, Candidate, preferences
 from selfstudy.teach.socratic import NextTurn, next_turns
 from selfstudy.text import tokens
+from selfstudy.verbs.rating.layouts import LAYOUTS
 from selfstudy.verbs.socratic.attempts import Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.outputs import MARK
-from selfstudy.verbs.socratic.talk import Dialogue, TutorKind, turn_of, tutor_chat
+from selfstudy.verbs.socratic.talk import Dialogue, TutorKind, tutor_chat
 
 RejectedBy = Literal["telling", "weak", "outcome"]
 
@@ -104,7 +106,7 @@ class TurnRows:
         found: list[_Found] = []
         kind: TutorKind = "telling" if self.rejected == "telling" else "socratic"
         for place, (reply,) in zip(places, self._replies(places, kind), strict=True):
-            worse = turn_of(reply, "assistant")
+            worse = transcripts.turn_of(reply)
             if reply.finish == "error":
                 found.append(_Found([], f"the worse turn failed: {reply.error}", model_failed=True))
             elif not tokens(worse):
@@ -119,7 +121,7 @@ class TurnRows:
         """Pairs of candidates whose students fare differently."""
         replied = self._replies(places, "socratic", self.candidates)
         turns = [
-            list(dict.fromkeys(turn for reply in replies if tokens(turn := turn_of(reply, "assistant"))))
+            list(dict.fromkeys(turn for reply in replies if tokens(turn := transcripts.turn_of(reply))))
             for replies in replied
         ]
         asked = [(place, turn) for place, some in zip(places, turns, strict=True) for turn in some]
@@ -148,15 +150,7 @@ class TurnRows:
 def trl_rows(found: Sequence[PreferredTurns]) -> bytes:
     """The file: a line {prompt, chosen, rejected} of messages for each pair, and our mark."""
     return b"".join(
-        to_json(
-            {
-                "prompt": [{"role": turn.role, "content": turn.content} for turn in pair.prompt],
-                "chosen": [{"role": "assistant", "content": pair.chosen}],
-                "rejected": [{"role": "assistant", "content": pair.rejected}],
-                **MARK,
-            }
-        )
-        + b"\n"
+        to_json({**LAYOUTS["trl"](pair.prompt, pair.chosen, pair.rejected), **MARK}) + b"\n"
         for one in found
         for pair in one.pairs
     )

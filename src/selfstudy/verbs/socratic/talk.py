@@ -21,7 +21,7 @@ from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion, Message
-from selfstudy.text import sentences, tokens
+from selfstudy.text import tokens
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.kept import Made
 
@@ -140,12 +140,6 @@ def tutor_chat(prompts: Prompts, kind: TutorKind, exercise: Exercise, so_far: Se
     return prompts.chat("tutor", problem=exercise.problem, solution=exercise.rationale, dialogue=said)
 
 
-def turn_of(reply: Completion, role: Literal["user", "assistant"]) -> str:
-    """What is said in a reply: without label, and of one that was cut off the whole sentences."""
-    said = transcripts.spoken(reply.text, role)
-    return " ".join(sentences(said)[:-1]).strip() if reply.finish == "length" else said
-
-
 def _said(
     talk: Conversation, role: Literal["user", "assistant"], speaking: Sequence[_Open]
 ) -> list[tuple[str, str | None]]:
@@ -162,7 +156,9 @@ def _said(
         chats = [_student_chat(talk, one.exercise, one.turns) for one in speaking]
     replies = lm.generate(chats, talk.sampling)
     return [
-        ("", reply.error or "generation failed") if reply.finish == "error" else (turn_of(reply, role), None)
+        ("", reply.error or "generation failed")
+        if reply.finish == "error"
+        else (transcripts.turn_of(reply, role), None)
         for (reply,) in replies
     ]
 
