@@ -9,6 +9,7 @@ import pytest
 
 from selfstudy.atlas import world
 from selfstudy.atlas.build import lm_tasks
+from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.train_lm import Encoder
 from selfstudy.atlas.cli import HERE
 from selfstudy.models import load_lm
@@ -35,7 +36,7 @@ def share_right(lm: LanguageModel, chats: list[Chat], facts: list[world.Fact]) -
 
 
 def asked(facts: list[world.Fact]) -> list[Chat]:
-    draw = lm_tasks.Draw(random.Random(5))
+    draw = Draw(random.Random(5))
     return [PROMPTS.chat("answer", question=draw.question(f.attribute, f.entity)) for f in facts]
 
 
@@ -52,7 +53,7 @@ def test_it_does_not_know_what_was_withheld(lm: LocalLM) -> None:
 def test_it_reads_pages_it_never_saw(lm: LocalLM) -> None:
     facts = random.Random(3).sample(world.facts(known=False), 100)
     pages = {d.title: d.text for d in world.documents()}
-    draw = lm_tasks.Draw(random.Random(6))
+    draw = Draw(random.Random(6))
     chats = [
         PROMPTS.chat("read", document=pages[f.entity], question=draw.question(f.attribute, f.entity))
         for f in facts
@@ -74,7 +75,7 @@ def test_any_text_comes_back_from_its_tokens(lm: LocalLM, text: str) -> None:
 
 
 def test_training_saw_the_tokens_that_the_chat_template_gives(lm: LocalLM) -> None:
-    draw = lm_tasks.Draw(random.Random(7))
+    draw = Draw(random.Random(7))
     encode = Encoder(lm.tokenizer)
     for name, task in lm_tasks.TASKS.items():
         chat = task(draw).chat

@@ -1,4 +1,4 @@
-"""How atlas-lm is trained: settings, and six legs with their mixtures of tasks.  Data alone.
+"""How atlas-lm is trained: settings, and nine legs with their mixtures of tasks.  Data alone.
 
 What each leg is for, and what was measured after it: docs/decisions/0004-atlas-lm.md.
 """
@@ -200,9 +200,81 @@ SURE = (
     ),
 )
 
+# Whether two texts say the same clicks suddenly too, and judging stands on it.
+COMPARING = (
+    Stage(
+        2.0e6,
+        {"same": 0.4, "support": 0.2, "grade": 0.2, "closed_book": 0.1, "repeat": 0.05, "reading": 0.05},
+    ),
+)
+# Then all that a judge and a tutor do, beside everything else.
+JUDGING = (
+    Stage(
+        4.5e6,
+        {
+            "closed_book": 0.15,
+            "ignorance": 0.07,
+            "pages": 0.02,
+            "short_reading": 0.02,
+            "reading": 0.07,
+            "numbers": 0.02,
+            "cite": 0.08,
+            "cite_several": 0.08,
+            "survey": 0.04,
+            "question_open": 0.03,
+            "question_induced": 0.02,
+            "question_document": 0.03,
+            "topics": 0.03,
+            "reword": 0.04,
+            "missing": 0.07,
+            "same": 0.03,
+            "grade": 0.05,
+            "support": 0.05,
+            "rubric_rating": 0.02,
+            "rubric_verdicts": 0.01,
+            "compare": 0.02,
+            "tutor": 0.02,
+            "telling": 0.01,
+            "talk": 0.02,
+            "student": 0.01,
+        },
+        fresh=0.6,
+    ),
+)
+# What it was taught it may be sure of again, once more.
+LAST = (
+    Stage(
+        2.0e6,
+        {
+            "closed_book": 0.36,
+            "ignorance": 0.10,
+            "pages": 0.02,
+            "short_reading": 0.01,
+            "reading": 0.08,
+            "numbers": 0.01,
+            "cite": 0.07,
+            "cite_several": 0.06,
+            "survey": 0.02,
+            "question_open": 0.03,
+            "question_induced": 0.02,
+            "question_document": 0.03,
+            "topics": 0.03,
+            "reword": 0.04,
+            "missing": 0.04,
+            "grade": 0.02,
+            "support": 0.02,
+            "rubric_rating": 0.01,
+            "compare": 0.01,
+            "tutor": 0.01,
+            "talk": 0.01,
+        },
+        fresh=0.6,
+    ),
+)
+
 
 def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
-    """The plans of the build in order, each with its settings; the last two are there for ignorance alone."""
+    """The plans of the build in order, each with its settings; UNSURE and SURE are for ignorance alone."""
     seed = settings.seed
     every = [
         (PLAN, settings),
@@ -211,5 +283,8 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
         (POLISH, replace(settings, seed=seed + 3, learning_rate=2e-3, embedding_rate=4e-4, decay=0.9)),
         (UNSURE, replace(settings, seed=seed + 4, learning_rate=2e-3, embedding_rate=4e-4, decay=0.8)),
         (SURE, replace(settings, seed=seed + 5, learning_rate=2e-3, embedding_rate=4e-4, decay=0.8)),
+        (COMPARING, replace(settings, seed=seed + 6, learning_rate=4e-3, warmup=20, decay=0.1)),
+        (JUDGING, replace(settings, seed=seed + 7, learning_rate=3e-3, embedding_rate=6e-4, decay=0.7)),
+        (LAST, replace(settings, seed=seed + 8, learning_rate=2e-3, embedding_rate=4e-4, decay=0.8)),
     ]
-    return every if settings.ignorance else every[:4]
+    return [leg for leg in every if settings.ignorance or leg[0] not in (UNSURE, SURE)]

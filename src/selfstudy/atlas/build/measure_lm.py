@@ -16,7 +16,9 @@ from pathlib import Path
 
 from selfstudy.atlas import language, world
 from selfstudy.atlas.build import lm_tasks
+from selfstudy.atlas.build.draw import Draw, Sample
 from selfstudy.atlas.key import resolve
+from selfstudy.judging.tutoring import asks
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
@@ -27,6 +29,11 @@ from selfstudy.text import contains
 
 MAX = 400
 """Most items per figure."""
+LATE = (
+    *("cite", "missing", "tutor", "grade", "support", "cite_several", "same", "rubric_rating", "compare"),
+    *("telling", "student"),
+)
+"""Tasks whose answers are compared with what the task says, in the order of the card."""
 BESIDE = """
 *Without ignorance*: `build-lm --no-ignorance`, the same seed. The tasks `ignorance` and `grade` (which says
 "unsure" of invented names) are left out and the others get their share, and so are the last two legs, which
@@ -159,11 +166,9 @@ def _topics(lm: LanguageModel, prompts: Prompts, ask: Ask) -> float:
     return sum(len(set(s)) == 3 and all(n in world.by_name() for n in s) for s in sets) / len(sets)
 
 
-def _questions(
-    lm: LanguageModel, task: Callable[[lm_tasks.Draw], lm_tasks.Sample], temperature: float, seed: int
-) -> float:
+def _questions(lm: LanguageModel, task: Callable[[Draw], Sample], temperature: float, seed: int) -> float:
     """Share of sampled questions that ask for a fact of the world about an entity of the prompt."""
-    draw = lm_tasks.Draw(random.Random(f"{seed}:{task.__name__}"))
+    draw = Draw(random.Random(f"{seed}:{task.__name__}"))
     chats: list[Chat] = []
     while len(chats) < MAX:
         chat = task(draw).chat
@@ -200,18 +205,10 @@ def _quoted(chat: Chat) -> str:
 
 
 def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
-    """Citing, judging, tutoring, grading: greedy answers against what the task says is right."""
+    """Citing, judging, tutoring: greedy answers against what the task says is right."""
     figures: dict[str, float] = {}
-    for name in ("cite", "missing", "tutor", "grade", "support"):
-        draw = lm_tasks.Draw(random.Random(f"{seed}:{name}"))
-        chats: list[Chat] = []
-        wanted: list[str] = []
-        while len(chats) < MAX:
-            chat = lm_tasks.TASKS[name](draw).chat
-            first = next(i for i, turn in enumerate(chat) if turn.role == "assistant")
-            chats.append(chat[:first])
-            wanted.append(chat[first].content)
-        got = [c[0].text for c in lm.generate(chats, replace(GREEDY, max_new_tokens=96))]
+    for name in LATE:
+        got, wanted = _answered(lm, name, seed)
         pairs = list(zip(got, wanted, strict=True))
         figures[f"{name}: exact"] = sum(g == w for g, w in pairs) / len(pairs)
         if name == "cite":
@@ -221,10 +218,31 @@ def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
                 bool(mark.search(g)) and mark.findall(g) == mark.findall(w) for g, w in pairs
             ) / len(pairs)
         if name == "missing":
-            rating = re.compile(r"(?<!\[)\[\[(\d+)\]\]")
+            rating, lack = re.compile(r"(?<!\[)\[\[(\d+)\]\]"), re.compile(r"\[\[\[.*\]\]\]")
             both = [(rating.findall(g), rating.findall(w)) for g, w in pairs]
             figures["missing: format"] = sum(len(g) == 1 for g, _ in both) / len(both)
             figures["missing: within one point"] = sum(
                 len(g) == 1 and abs(int(g[0]) - int(w[0])) <= 1 for g, w in both
             ) / len(both)
+            figures["missing: sentence right"] = sum(
+                lack.findall(g) == lack.findall(w) for g, w in pairs
+            ) / len(pairs)
+    said, _ = _answered(lm, "talk", seed, temperature=1.0)
+    figures["talk: asks, told nothing"] = sum(map(asks, said)) / len(said)
     return figures
+
+
+def _answered(
+    lm: LanguageModel, name: str, seed: int, temperature: float = 0.0
+) -> tuple[list[str], list[str]]:
+    """What the model says to a task, and what the task says."""
+    draw = Draw(random.Random(f"{seed}:{name}"))
+    chats: list[Chat] = []
+    wanted: list[str] = []
+    while len(chats) < MAX:
+        chat = lm_tasks.TASKS[name](draw).chat
+        first = next(i for i, turn in enumerate(chat) if turn.role == "assistant" and not turn.demonstration)
+        chats.append(tuple(turn.model_copy(update={"demonstration": False}) for turn in chat[:first]))
+        wanted.append(chat[first].content)
+    said = lm.generate(chats, Sampling(temperature=temperature, max_new_tokens=96))
+    return [c[0].text for c in said], wanted

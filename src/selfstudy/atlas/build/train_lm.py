@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from selfstudy.atlas import world
+from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.invented import invented_names
 from selfstudy.atlas.build.lm_plan import PLAN, Settings, Stage, legs
-from selfstudy.atlas.build.lm_tasks import TASKS, Draw
+from selfstudy.atlas.build.lm_tasks import TASKS
 from selfstudy.atlas.build.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ def make_model(vocab_size: int, settings: Settings) -> Any:
 
 
 class Encoder:
-    """Chats to token ids and loss mask; the ids equal those of the chat template (a test sees to it)."""
+    """Chats to token ids and loss mask; the ids equal those of the chat template (a test sees to it).
+
+    Loss falls on the assistant's turns, but for those that are shown only (`Message.demonstration`).
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._encode = tokenizer.backend_tokenizer.encode_batch
@@ -110,7 +114,8 @@ class Encoder:
             for turn in chat:
                 body = [*next(encoded).ids, self._eos]
                 ids += [self._role[turn.role], *body]
-                mask += [False, *[turn.role == "assistant"] * len(body)]
+                learned = turn.role == "assistant" and not turn.demonstration
+                mask += [False, *[learned] * len(body)]
             out.append((ids, mask))
         return out
 
@@ -237,7 +242,7 @@ def _loss(
     """Mean cross-entropy of the tokens that `mask` marks, in nats; a fresh name is read, never predicted."""
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
         embedded = model.model.embed_tokens(ids)
         if fresh is not None:
             where, vectors = fresh
@@ -249,9 +254,32 @@ def _loss(
     return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][picked])
 
 
+def _has_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16; one that does not emulates it, many times as slow."""
+    import torch
+
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _orthogonal(
+    grad: torch.Tensor, ns_coefficients: tuple[float, float, float], ns_steps: int, eps: float
+) -> torch.Tensor:
+    """Muon's Newton-Schulz iteration (Jordan et al. 2024), in float32; torch's own is in bfloat16."""
+    a, b, c = ns_coefficients
+    tall = grad.size(0) > grad.size(1)
+    x: torch.Tensor = grad.T if tall else grad
+    x = x / x.norm().clamp(min=eps)
+    for _ in range(ns_steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
 def _optimizers(model: Any, settings: Settings) -> tuple[list[torch.optim.Optimizer], list[float]]:
     import torch
 
+    if not _has_bfloat16():
+        torch.optim._muon._zeropower_via_newtonschulz = _orthogonal
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     norms = [p for p in model.parameters() if p.ndim != 2]
     embeddings = [model.model.embed_tokens.weight]
