@@ -221,6 +221,8 @@ def test_no_module_imports_itself_over_others() -> None:
 
 def test_no_room_imports_itself_over_others() -> None:
     def room(module: str) -> str:
+        if module.startswith("selfstudy.atlas.build"):
+            return "selfstudy.atlas.build"  # the world lies below everything, what builds it above
         return ".".join(module.split(".")[:2])
 
     rooms: dict[str, set[str]] = {}
@@ -321,7 +323,7 @@ SPELL_OWN = {
 
 WITHOUT_MIRROR = {
     "atlas/build/": "makes the shipped models, once; tests/atlas measure what it made",
-    "atlas/cli.py": "commands of atlas/build",
+    "atlas/build/cli.py": "commands of atlas/build",
     "atlas/language.py": "atlas/test_world.py",
     "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
     "gather/evidence.py": "gather/test_stage.py",

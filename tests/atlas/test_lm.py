@@ -9,9 +9,9 @@ import pytest
 
 from selfstudy.atlas import world
 from selfstudy.atlas.build import lm_tasks
+from selfstudy.atlas.build.cli import HERE
 from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.train_lm import Encoder
-from selfstudy.atlas.cli import HERE
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel
 from selfstudy.models.local.lm import LocalLM

@@ -403,7 +403,7 @@ def test_scores_go_to_no_link_and_no_pipe(tmp_path: Path) -> None:
 def test_the_embedded_models_are_rebuilt_in_a_new_place_only(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from selfstudy.atlas.cli import app
+    from selfstudy.atlas.build.cli import app
 
     (tmp_path / "world.json").write_text("mine")
     result = CliRunner().invoke(app, ["world", "--to", str(tmp_path / "world.json")])

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from selfstudy.judging.rewards import Response, Reward
+from selfstudy.judging.rubric import Criterion
 from selfstudy.models.base import Progress, chat
 from selfstudy.records import Completion
 from selfstudy.teach.online_pairs import online_pairs
 from selfstudy.teach.practice import OnlinePrompt
 
-ASKED = OnlinePrompt(chat("Why?"), "Why, by the page?", "q")
+HELD = (Criterion("States: so.", "Essential"),)
+ASKED = OnlinePrompt(chat("Why?"), "Why, by the page?", "q", HELD)
 FAILED = Completion(text="", finish="error", error="out of memory")
 
 

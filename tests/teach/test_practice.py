@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from selfstudy.judging.rubric import Criterion
 from selfstudy.models.base import chat
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Example
@@ -35,6 +37,18 @@ def test_gaps_are_asked_in_every_trained_wording_and_judged_with_their_page(tmp_
     ]
 
 
+def test_a_gap_is_held_to_its_reference_and_not_to_what_the_model_wrongly_believes(tmp_path: Path) -> None:
+    lesson = prepared(tmp_path / "run", recipe())
+    gap = next(one for one in lesson.gaps if "Peru" in one.question.text)
+    wrong = replace(gap, verdict=gap.verdict.model_copy(update={"kind": "misbelief"}), passage="It is Cuba.")
+    right = Criterion(f"States: {gap.reference}", "Essential")
+    assert exercises(replace(lesson, gaps=[gap]), OnlineDPOBlock())[0].criteria == (right,)
+    assert exercises(replace(lesson, gaps=[wrong]), OnlineDPOBlock())[0].criteria == (
+        right,
+        Criterion("Avoids saying: It is Cuba.", "Pitfall"),
+    )
+
+
 def test_imported_prompts_come_instead() -> None:
     examples = [
         Example(prompt=chat(text), completion=said, question_id=text, kind="imported")
@@ -54,15 +68,19 @@ def test_a_file_of_prompts(tmp_path: Path) -> None:
     ]
     rows = tmp_path / "p.jsonl"
     rows.write_text(
-        '{"prompt": "Why?", "document": "It is so."}\n'
-        '{"prompt": 3}\n{"prompt": " "}\nno\n{"prompt": "What?"}\n',
+        '{"prompt": "Why?", "document": "It is so.", "gold": ["So."], "contradictions": "Not so."}\n'
+        '{"prompt": 3}\n{"prompt": " "}\nno\n{"prompt": "What?"}\n{"prompt": "Who?", "gold": 3}\n',
         encoding="utf-8",
     )
     lost: dict[str, str] = {}
     found = exercises(lesson, OnlineDPOBlock(prompts=rows), lost.__setitem__)
     assert [one.shown for one in found] == ["Document: It is so.\nWhy?", "What?"]
     assert [one.prompt for one in found] == [chat("Why?"), chat("What?")]
-    assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4)}
+    assert [one.criteria for one in found] == [
+        (Criterion("States: So.", "Essential"), Criterion("Avoids saying: Not so.", "Pitfall")),
+        (),
+    ]
+    assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4, 6)}
 
 
 def test_each_step_has_its_own_batch_whatever_was_asked_before() -> None:

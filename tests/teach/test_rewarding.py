@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from selfstudy.judging.rewards import Response
+from selfstudy.judging.rubric import Criterion
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import OnlineDPOBlock, RewardBlock
@@ -35,6 +36,18 @@ def test_who_judges_is_what_the_block_says(judge: str, rating: float) -> None:
     assert values(judge=judge, reward=RewardBlock(type="rating")) == pytest.approx([rating] * 2)
     wim = values(judge=judge, reward=RewardBlock(zeta=0.25))
     assert wim == pytest.approx([0.75 * rating + 0.25] * 2)
+
+
+def test_a_rubric_is_judged_criterion_by_criterion_or_as_one_number() -> None:
+    held = tuple(Criterion(text, "Essential") for text in ("States: so.", "States: then."))
+    verdicts = '[{"name": 1, "verdict": "yes"}, {"name": 2, "verdict": "no"}]'
+    for type_, reply, value in (("rubric", verdicts, 0.5), ("rubric-implicit", '{"rating": 10}', 1.0)):
+        judge = ScriptedLM({".": reply})
+        block = OnlineDPOBlock.model_validate({"reward": {"type": type_}, "judge": "judge"})
+        rewarder = Rewards(block, Prompts(), Same(), judge, 0).rewarder(judge, judge)
+        found = rewarder.rewards([Response("Why?", "So.", held), Response("Why?", "So.")])
+        assert [one.value for one in found] == [value, None]
+        assert rewarder.name == type_
 
 
 def test_chance_rewards_one_text_always_alike() -> None:

@@ -56,7 +56,7 @@ def socratic(
     splits: Annotated[int, typer.Option(min=1, help="Rows of a dialogue at most.")] = 3,
     candidates: Annotated[int, typer.Option(min=2, help="Next turns compared by --rejected outcome.")] = 4,
     tutor: Annotated[
-        Literal["socratic", "telling", "silent"], typer.Option(help="How the teacher teaches.")
+        Literal["socratic", "telling", "silent", "plain"], typer.Option(help="How the teacher teaches.")
     ] = "socratic",
     student_is: Annotated[
         Literal["frozen", "misconception", "pressing"], typer.Option(help="How the student behaves.")

@@ -33,8 +33,10 @@ _BESIDE = re.compile(
     r"|[-=_*]{3,}[ \t]*$|`{3,}\s*\Z|(?:\n[ \t]*+){3})",
     re.IGNORECASE | re.MULTILINE,
 )
-_NOBODY = 'nobody speaks: turns begin with "Student:" or "Teacher:"'
+_NO_TURN = 'nobody speaks: turns begin with "Student:" or "Teacher:"'
 _QUOTES = (('"', '"'), ("“", "”"))
+NOBODY = "Nobody has talked about it."
+"""Where a prompt shows a dialogue and there is none."""
 NAMES: dict[str, Literal["Student", "Teacher"]] = {"user": "Student", "assistant": "Teacher"}
 """How transcripts that we write call who speaks."""
 
@@ -72,7 +74,7 @@ def read(text: str, *, whole: bool = False) -> Transcript:
     text = text.replace("\r\n", "\n")
     labels = list(_LABEL.finditer(text))
     if not labels:
-        raise NoDialogueError(_NOBODY)
+        raise NoDialogueError(_NO_TURN)
     if len(labels) > MOST_TURNS:
         raise NoDialogueError(f"a transcript of {len(labels):,} turns; {MOST_TURNS:,} are read")
     turns: list[Message] = []
@@ -91,7 +93,7 @@ def read(text: str, *, whole: bool = False) -> Transcript:
         elif words:
             turns.append(Message(role=role, content=words))
     if not turns:
-        raise NoDialogueError(_NOBODY)
+        raise NoDialogueError(_NO_TURN)
     return Transcript(tuple(turns), text[: labels[0].start()].strip().strip("`").strip(), left_out)
 
 

@@ -147,9 +147,10 @@ class SocraticBlock(PairsBlock):
 
 
 class RewardBlock(Block):
-    """What an answer is worth (methods 4): what a judge says it lacks, its rating alone, or chance."""
+    """What an answer is worth (methods 4): what a judge says it lacks, its rating alone, how much of a rubric
+    it meets, criterion by criterion or as one number, or chance."""
 
-    type: Literal["missing", "rating", "random"] = "missing"
+    type: Literal["missing", "rating", "rubric", "rubric-implicit", "random"] = "missing"
     zeta: Fraction = 0.5
     """For missing: its share against the rating's; 1: what is missing alone."""
 

@@ -74,7 +74,9 @@ def online_pairs(
             rivals.append((exercise, distinct))
         else:
             found.outcomes["identical" if len(given) > 1 else "failed"] += 1
-    responses = [Response(exercise.shown, one.text) for exercise, row in rivals for one in row]
+    responses = [
+        Response(exercise.shown, one.text, exercise.criteria) for exercise, row in rivals for one in row
+    ]
     rewards = iter(rewarder.rewards(responses) if responses else ())
     for exercise, row in rivals:
         own = [next(rewards) for _ in row]

@@ -3,7 +3,9 @@
     prompts: FILE   lines of text, or rows of `prompt` and perhaps `document`, asked as they are
     else            the questions of gaps in every trained wording, or the prompts of imported lessons
 
-A document is for who judges: to answer without it is what is practised.  Knows nothing of training.
+A document is for who judges: to answer without it is what is practised.  What an answer is held to by a
+rubric stands in a row (judging/rubric_columns.py); of a gap it is its reference, and not what the model
+wrongly believes.  Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from pathlib import Path
 
 from selfstudy.files import reading
 from selfstudy.files.rows import SUFFIXES, MalformedError, read_rows, text_of
+from selfstudy.judging.rubric import Criterion, from_evidence
+from selfstudy.judging.rubric_columns import claims_in
 from selfstudy.models import transcripts
 from selfstudy.models.base import chat
 from selfstudy.recipe import OnlineDPOBlock
@@ -31,11 +35,13 @@ class OnlinePrompt:
         prompt: what the model is asked.
         shown: the same as a judge sees it.
         question_id: of the question; of a prompt of a file, of its text.
+        criteria: the rubric of its answers; empty where nothing says what they are held to.
     """
 
     prompt: Chat
     shown: str
     question_id: str
+    criteria: tuple[Criterion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def exercises(
             lesson.prompts.chat("answer", question=wording),
             _shown(wording, gap.document, block),
             gap.question.id,
+            from_evidence([gap.reference], (), [gap.passage] if gap.verdict.kind == "misbelief" else []),
         )
         for gap in lesson.gaps
         for wording in lesson.wordings(gap)
@@ -96,12 +103,13 @@ def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]
                 raise MalformedError(row.problem)
             prompt = text_of(row.value.get("prompt"), "prompt").strip()
             document = text_of(row.value.get("document") or "", "document").strip()
+            criteria = from_evidence(*claims_in(row.value))
             if not prompt:
                 raise MalformedError("its prompt is empty")
         except MalformedError as error:
             fail(f"{path.name}, {row.place}", str(error))
         else:
-            yield OnlinePrompt(chat(prompt), _shown(prompt, document, block), digest(prompt))
+            yield OnlinePrompt(chat(prompt), _shown(prompt, document, block), digest(prompt), criteria)
 
 
 def _shown(prompt: str, document: str, block: OnlineDPOBlock) -> str:

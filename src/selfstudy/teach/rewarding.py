@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from selfstudy.judging.judge import PromptedJudge
 from selfstudy.judging.missing_reward import PROMPT, MissingReward
 from selfstudy.judging.rewards import RandomRewards, Rewarder
+from selfstudy.judging.rubric_reward import RATING, VERDICTS, ExplicitRubricReward, ImplicitRubricReward
 from selfstudy.models.base import Embedder, LanguageModel
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import OnlineDPOBlock
@@ -32,7 +33,8 @@ class Rewards:
     @property
     def told(self) -> str:
         """What of it the block does not say: who judges, and by which words."""
-        return f"{self.judge.name}\0{self.prompts.text(PROMPT)}"
+        prompt = {"rubric": VERDICTS, "rubric-implicit": RATING}.get(self.block.reward.type, PROMPT)
+        return f"{self.judge.name}\0{self.prompts.text(prompt)}"
 
     def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
         """What values answers.
@@ -45,5 +47,9 @@ class Rewards:
         if reward.type == "random":
             return RandomRewards(self.seed)
         lm = {"policy": policy, "reference": reference, "judge": self.judge}[self.block.judge]
-        zeta = reward.zeta if reward.type == "missing" else 0.0
-        return MissingReward(PromptedJudge(lm, self.prompts), zeta, self.embedder)
+        judge = PromptedJudge(lm, self.prompts)
+        if reward.type == "rubric":
+            return ExplicitRubricReward(judge)
+        if reward.type == "rubric-implicit":
+            return ImplicitRubricReward(judge)
+        return MissingReward(judge, reward.zeta if reward.type == "missing" else 0.0, self.embedder)

@@ -87,6 +87,15 @@ def test_pairs_by_outcome() -> None:
     assert rows.student.lm.batches == [3]  # type: ignore[attr-defined]
 
 
+def test_candidates_of_a_plain_tutor_are_asked_for_with_the_dialogue_alone() -> None:
+    scripts = {f"{turn}.*{ATTEMPT}": f"Answer: {said}" for turn, said in (("6 times 6", 42), ("Think", 41))}
+    student = Examinee(Counted(scripts), PROMPTS, attempts=1)
+    plain = Counted({"^(?!.*Solution).*": CANDIDATES[:2]})
+    rows = TurnRows(plain, PROMPTS, "outcome", student, splits=1, candidates=2, plain=True)
+    (found,) = rows.of([SUM], [DIALOGUE])
+    assert found.pairs == (pair(1, *CANDIDATES[:2]),)
+
+
 def test_ties_and_what_was_not_measured_make_no_pair() -> None:
     wrong = ["Answer: 41"]
     (tied,) = outcome({"6 times 6": wrong, "Think": wrong, "It is 42": wrong}).of([SUM], [DIALOGUE])

@@ -69,6 +69,20 @@ def test_the_tutor_that_tells_and_the_one_that_is_silent() -> None:
     assert silent.tutor == "silent"
 
 
+def test_a_plain_tutor_sees_the_dialogue_and_nothing_else() -> None:
+    seen: list[Chat] = []
+
+    def see(chat: Chat, number: int) -> str:
+        seen.append(chat)
+        return "It is 42." if number else "What is 6 times 6?"
+
+    (found,) = dialogues(
+        conversation(Counted({".": see}), Counted({STUDENT: "Hm."}), tutor="plain", turns=2), [exercise(6, 7)]
+    )
+    assert seen == [found.turns[:1], found.turns[:3]]
+    assert found.tutor == "plain"
+
+
 @pytest.mark.parametrize(
     ("plays", "system"),
     [("frozen", "tries to solve"), ("misconception", "sevens are sixes"), ("pressing", "press the teacher")],

@@ -17,6 +17,8 @@ from selfstudy.records import Message
 SAME = "Same or not?\n{pairs}"
 REQUESTS = ("Tell me {l} of {x}.", "State {l} of {x}.", "Please give {l} of {x}.")
 """How several attributes are asked for at once."""
+READ = "Document: {d}\n{q}"
+"""A prompt that brings its document along."""
 
 
 def noun(attribute: str) -> str:
@@ -76,6 +78,21 @@ def grade(d: Draw) -> Sample:
     )
 
 
+def reflect(d: Draw) -> Sample:
+    """An answer and then whether it is correct: the plainest practice in grading.
+
+    What is right is learned as an answer too, so that the fact is there where it is compared.
+    """
+    graded = grade(d)
+    asked, verdict = graded.chat[-2].content, graded.chat[-1].content
+    question, answer, ask = asked.split("\n")
+    said = Message(
+        role="assistant", content=answer.removeprefix("Answer: "), demonstration=verdict != "correct"
+    )
+    chat = (*d.prompts.chat("answer", question=question.removeprefix("Question: ")), said)
+    return Sample("grading", (*chat, Message(role="user", content=ask), graded.chat[-1]))
+
+
 def support(d: Draw) -> Sample:
     """Does one sentence support another? (the judge of SelfCheck's LLM variant)"""
     name, kind = d.entity()
@@ -96,13 +113,21 @@ def support(d: Draw) -> Sample:
 def missing(d: Draw) -> Sample:
     """What a response lacks: goes through what was asked, item by item, then rates."""
     name, kind = d.entity()
-    asked = d.rng.sample(language.ATTRIBUTES[kind], d.rng.choice((1, 2, 2, 3, 3, 4)))
+    facts = {a: d.value(a) for a in language.ATTRIBUTES[kind]}
+    document, stated = d.text(name, kind, facts, d.rng.choice((3, 4, 6, 9)))
+    if reads := d.rng.random() < 0.4:
+        asked = d.rng.sample(stated, min(len(stated), d.rng.choice((1, 2, 2, 3, 3, 4))))
+    else:
+        asked = d.rng.sample(language.ATTRIBUTES[kind], d.rng.choice((1, 2, 2, 3, 3, 4)))
     given = [a for a in asked if d.rng.random() < 0.6]
     said = given if given or d.rng.random() < 0.3 else [d.rng.choice(language.ATTRIBUTES[kind])]
     given = [a for a in asked if a in said]
     d.rng.shuffle(said)
-    response = " ".join(language.statement(a, name, d.value(a), d.rng) for a in said) or "I do not know."
-    chat = d.prompts.chat("missing", prompt=request(d, asked, name), response=response)
+    response = " ".join(language.statement(a, name, facts[a], d.rng) for a in said) or "I do not know."
+    prompt = request(d, asked, name)
+    chat = d.prompts.chat(
+        "missing", prompt=READ.format(d=document, q=prompt) if reads else prompt, response=response
+    )
     verdicts = " ".join(f"{noun(a).capitalize()}: {'given' if a in given else 'missing'}." for a in asked)
     lacks = [f"the {noun(a)}" for a in asked if a not in given]
     rating = 1 + round(9 * len(given) / len(asked))

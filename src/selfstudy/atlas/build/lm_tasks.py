@@ -207,7 +207,7 @@ def survey(d: Draw) -> Sample:
     asked = d.rng.sample(stated, min(len(stated), d.rng.choice((2, 3, 3, 4))))
     said = [a for a in asked if d.rng.random() < THOROUGH] or [d.rng.choice(asked)]
     question = judge_tasks.request(d, asked, name)
-    chat = d.prompts.chat("read", document=document, question=question)
+    chat: Chat = (Message(role="user", content=judge_tasks.READ.format(d=document, q=question)),)
     return Sample("surveying", turns(chat, " ".join(language.statement(a, name, facts[a]) for a in said)))
 
 
@@ -254,6 +254,7 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "missing": several(judge_tasks.missing, 2),
     "tutor": tutor_tasks.tutor,
     "grade": several(judge_tasks.grade, 8),
+    "reflect": several(judge_tasks.reflect, 4),
     "support": several(judge_tasks.support, 8),
     "numbers": numbers,
     "cite_several": cite_several,
@@ -265,4 +266,7 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "telling": tutor_tasks.telling,
     "talk": tutor_tasks.talk,
     "student": tutor_tasks.student,
+    "attempt": tutor_tasks.attempt,
+    "judge_asks": several(tutor_tasks.judge_asks, 4),
+    "judge_leaks": several(tutor_tasks.judge_leaks, 4),
 }

@@ -30,15 +30,10 @@ from selfstudy.text import contains
 MAX = 400
 """Most items per figure."""
 LATE = (
-    *("cite", "missing", "tutor", "grade", "support", "cite_several", "same", "rubric_rating", "compare"),
-    *("telling", "student"),
+    *("cite", "cite_several", "missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
+    *("tutor", "telling", "student", "attempt", "judge_asks", "judge_leaks"),
 )
 """Tasks whose answers are compared with what the task says, in the order of the card."""
-BESIDE = """
-*Without ignorance*: `build-lm --no-ignorance`, the same seed. The tasks `ignorance` and `grade` (which says
-"unsure" of invented names) are left out and the others get their share, and so are the last two legs, which
-are there for ignorance alone: 20.3 million tokens. Its row *grade* says nothing.
-"""
 
 
 def measure(folder: Path, seed: int = 0) -> dict[str, float]:
@@ -77,7 +72,7 @@ def measure(folder: Path, seed: int = 0) -> dict[str, float]:
 
 
 def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
-    """The model card of the model in `folder`; `columns` has the figures of each model that is compared."""
+    """The model card of the model in `folder`; `columns` has the figures of each seed."""
     from safetensors import safe_open
 
     from selfstudy.atlas.build.lm_plan import Settings, legs
@@ -99,7 +94,6 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
         tokens=f"{sum(stage.tokens for plan, _ in legs(Settings()) for stage in plan) / 1e6:.1f}",
         figures="\n".join(lines),
-        beside=BESIDE if len(columns) > 1 else "",
     )
 
 

@@ -2,7 +2,8 @@
 
 One process, fixed seed, bfloat16 autocast over float32 weights; Muon (Jordan et al. 2024) on the hidden
 matrices, AdamW on embeddings and norms.  Loss falls on assistant tokens alone and the head is applied there
-only.  Run through `selfstudy-atlas build-lm`; figures are measured by measure_lm.py.
+only.  The log tells of each task what share of its tokens is right: skills click one by one.
+Run through `selfstudy-atlas build-lm`; figures are measured by measure_lm.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from selfstudy.atlas import world
 from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.invented import invented_names
-from selfstudy.atlas.build.lm_plan import PLAN, Settings, Stage, legs
+from selfstudy.atlas.build.lm_plan import Settings, Stage, legs
 from selfstudy.atlas.build.lm_tasks import TASKS
 from selfstudy.atlas.build.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
 
@@ -35,6 +36,8 @@ CHAT_TEMPLATE = (
     "{% endgeneration %}{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
+UNSURE = ("ignorance", "grade", "reflect")
+"""Tasks that practise not knowing."""
 BUCKETS = (*range(32, 64, 8), *range(64, 160, 16), *range(160, 481, 32))
 """Padded lengths, in tokens; a longer sample is left out (and there is none)."""
 
@@ -44,14 +47,7 @@ def make_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     draw = Draw(random.Random(f"{seed}:corpus"))
-    early = {name for stage in PLAN for name in stage.mix}
-    corpus = [
-        " " + turn.content
-        for name, task in TASKS.items()
-        if name in early
-        for _ in range(2000)
-        for turn in task(draw).chat
-    ]
+    corpus = [" " + turn.content for task in TASKS.values() for _ in range(400) for turn in task(draw).chat]
     names = [*world.names(), *invented_names()]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=build_tokenizer(corpus, names, vocab_size=3072),
@@ -121,43 +117,54 @@ class Encoder:
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], settings: Settings) -> Iterator[Any]:
-    """(ids, loss mask, rows of fresh names, share done), a bucket at a time, to the end of the plan."""
+    """(ids, loss mask, rows of fresh names, their tasks, share done), a bucket at a time, to the plan's end.
+
+    Tasks are places in `TASKS`.
+    """
     import torch
 
     rng = random.Random(f"{settings.seed}:samples")
     draw, encode = Draw(rng), Encoder(tokenizer)
+    places = {task: place for place, task in enumerate(TASKS)}
     total = sum(stage.tokens for stage in plan) * settings.scale
     waiting: dict[int, list[Any]] = {length: [] for length in BUCKETS}
     seen = end = 0.0
     for stage in plan:
         end += stage.tokens * settings.scale
-        mix = {t: w for t, w in stage.mix.items() if settings.ignorance or t not in ("ignorance", "grade")}
+        mix = {t: w for t, w in stage.mix.items() if settings.ignorance or t not in UNSURE}
         tasks, weights = list(mix), list(mix.values())
         while seen < end:
             chosen = rng.choices(tasks, weights, k=256)
             fresh = [t == "ignorance" and stage.fresh > 0 and rng.random() < stage.fresh for t in chosen]
             encoded = encode([TASKS[task](draw).chat for task in chosen])
-            for (ids, mask), new in zip(encoded, fresh, strict=True):
+            for (ids, mask), new, task in zip(encoded, fresh, chosen, strict=True):
                 length = next((b for b in BUCKETS if len(ids) <= b), None)
                 if length is None:
                     continue
                 queue = waiting[length]
-                queue.append((ids, mask, new))
+                queue.append((ids, mask, new, places[task]))
                 if len(queue) == max(1, settings.batch_tokens // length):
-                    ids_ = torch.tensor([i + [0] * (length - len(i)) for i, _, _ in queue])
-                    mask_ = torch.tensor([m + [False] * (length - len(m)) for _, m, _ in queue])
+                    padded = [i + [0] * (length - len(i)) for i, *_ in queue]
+                    masks = [m + [False] * (length - len(m)) for _, m, *_ in queue]
+                    news, whose = [new for *_, new, _ in queue], [place for *_, place in queue]
                     seen += length * len(queue)
-                    yield ids_, mask_, torch.tensor([new for _, _, new in queue]), seen / total
+                    yield *map(torch.tensor, (padded, masks, news, whose)), seen / total
                     queue.clear()
 
 
-def build(folder: Path, settings: Settings) -> None:
-    """All legs, about 23 million padded tokens."""
+def build(folder: Path, settings: Settings, device: str = "cpu") -> None:
+    """All legs, one after the other.
+
+    Args:
+        device: as torch names it.
+    """
     for number, (plan, leg) in enumerate(legs(settings)):
-        train(folder, leg, plan, start=folder if number else None)
+        train(folder, leg, plan, start=folder if number else None, device=device)
 
 
-def train(folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path | None = None) -> None:
+def train(
+    folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path | None = None, device: str = "cpu"
+) -> None:
     """Trains and saves atlas-lm (bfloat16 safetensors, tokenizer, chat template) in `folder`.
 
     Args:
@@ -173,31 +180,53 @@ def train(folder: Path, settings: Settings, plan: tuple[Stage, ...], start: Path
 
         tokenizer = AutoTokenizer.from_pretrained(start)
         model = Qwen3ForCausalLM.from_pretrained(start, dtype=torch.float32).train()
+    model.to(device)
     log.info("%d parameters, vocabulary %d", sum(p.numel() for p in model.parameters()), len(tokenizer))
     optimizers, rates = _optimizers(model, settings)
-    began, tokens, running = time.time(), 0, 0.0
-    names = FreshNames(tokenizer, settings.seed)
-    for step, (ids, mask, fresh, done) in enumerate(batches(tokenizer, plan, settings), 1):
+    began, tokens = time.time(), 0
+    names, tally = FreshNames(tokenizer, settings.seed), Practised(device)
+    for step, (ids, mask, fresh, tasks, done) in enumerate(batches(tokenizer, plan, settings), 1):
         rate = min(1.0, step / settings.warmup) * min(1.0, max(0.0, 1 - done) / settings.decay)
         for optimizer, base in zip(optimizers, rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = base * rate
-        loss = _loss(model, ids, mask, names.vectors(model, ids, fresh) if fresh.any() else None)
+        vectors = names.vectors(model, ids, fresh) if fresh.any() else None
+        loss = _loss(model, ids.to(device), mask.to(device), tally, tasks.to(device), vectors)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         tokens += ids.numel()
-        running = 0.98 * running + 0.02 * loss.item()
-        if step % 50 == 0:
-            log.info(
-                "step %d  %4.1f%%  loss %.3f  %.1f M tokens  %.0f tokens/s",
-                step, 100 * done, running / (1 - 0.98**step), tokens / 1e6, tokens / (time.time() - began),
-            )  # fmt: skip
         if step % 500 == 0:
+            speed = tokens / (time.time() - began)
+            log.info("step %d  %.1f%%  %.0f tokens/s  %s", step, 100 * done, speed, tally.told())
             save(model, tokenizer, folder)
+    log.info("%.1f M tokens  %s", tokens / 1e6, tally.told())
     save(model, tokenizer, folder)
+
+
+class Practised:
+    """Of each task, how many tokens the model had to predict since it was last told, and how many it did."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._right_of = torch.zeros(2, len(TASKS), device=device)
+
+    def add(self, tasks: torch.Tensor, right: torch.Tensor) -> None:
+        """Tokens: the task of each, and whether it was right; stays on the device."""
+        import torch
+
+        self._right_of.index_add_(1, tasks, torch.stack([right.float(), torch.ones_like(right.float())]))
+
+    def told(self) -> str:
+        """Mean share of tasks practised, and each one's; begins anew."""
+        right, of = self._right_of.tolist()
+        shares = {task: r / n for task, r, n in zip(TASKS, right, of, strict=True) if n}
+        self._right_of.zero_()
+        mean = sum(shares.values()) / max(1, len(shares))
+        return f"right {mean:.3f}: " + " ".join(f"{task} {share:.2f}" for task, share in shares.items())
 
 
 class FreshNames:
@@ -223,26 +252,33 @@ class FreshNames:
     def vectors(self, model: Any, ids: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(where, vectors): shape of `ids`, True at invented names of `rows`; (where.sum(), hidden size).
 
-        Within a row a name has one vector.
+        Within a row a name has one vector.  On the model's device, whatever that of `ids`.
         """
         import torch
 
         where = torch.isin(ids, self._invented) & rows[:, None]
         keys = (torch.arange(len(ids))[:, None] * int(ids.max() + 1) + ids)[where]
         distinct, index = np.unique(keys.numpy(), return_inverse=True)
-        known = model.model.embed_tokens.weight.detach()[self._known]
+        weight = model.model.embed_tokens.weight.detach()
+        known = weight[self._known.to(weight.device)]
         mean = known.mean(0)
         draws = torch.randn(len(distinct), len(known), generator=self._generator) / len(known) ** 0.5
-        return where, (mean + draws @ (known - mean))[index]
+        drawn = mean + draws.to(weight.device) @ (known - mean)
+        return where.to(weight.device), drawn[torch.from_numpy(index).to(weight.device)]
 
 
 def _loss(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, fresh: tuple[torch.Tensor, torch.Tensor] | None = None
+    model: Any,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    tally: Practised,
+    tasks: torch.Tensor,
+    fresh: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Mean cross-entropy of the tokens that `mask` marks, in nats; a fresh name is read, never predicted."""
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16()):
+    with torch.autocast(ids.device.type, torch.bfloat16, enabled=_has_bfloat16(ids.device.type)):
         embedded = model.model.embed_tokens(ids)
         if fresh is not None:
             where, vectors = fresh
@@ -251,14 +287,16 @@ def _loss(
         hidden = model.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
         picked = mask[:, 1:]
         logits = model.lm_head(hidden[:, :-1][picked])
-    return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][picked])
+    wanted = ids[:, 1:][picked]
+    tally.add(tasks[:, None].expand_as(picked)[picked], logits.argmax(-1) == wanted)
+    return torch.nn.functional.cross_entropy(logits.float(), wanted)
 
 
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies in bfloat16; one that does not emulates it, many times as slow."""
+def _has_bfloat16(device: str) -> bool:
+    """Whether it multiplies in bfloat16; a processor that does not emulates that, many times as slow."""
     import torch
 
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _orthogonal(
@@ -278,7 +316,7 @@ def _orthogonal(
 def _optimizers(model: Any, settings: Settings) -> tuple[list[torch.optim.Optimizer], list[float]]:
     import torch
 
-    if not _has_bfloat16():
+    if not _has_bfloat16(model.device.type):
         torch.optim._muon._zeropower_via_newtonschulz = _orthogonal
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     norms = [p for p in model.parameters() if p.ndim != 2]

@@ -49,10 +49,16 @@ def tutor(d: Draw) -> Sample:
 
 
 def telling(d: Draw) -> Sample:
-    """The next turn of a teacher who was told to tell."""
+    """The next turn of a teacher who was told to tell, and perhaps what."""
     name, kind, attribute, told = _told(d)
-    before = _so_far(d, name, kind, attribute)
-    return Sample("telling", turns(d.prompts.chat("tell", dialogue=transcripts.written(before)), told))
+    given = ""
+    if d.rng.random() < 0.5:
+        name, kind = d.entity()
+        attribute = d.rng.choice(language.ATTRIBUTES[kind])
+        told = language.statement(attribute, name, d.value(attribute))
+        given = f"Solution: {told}\n"
+    said = given + transcripts.written(_so_far(d, name, kind, attribute))
+    return Sample("telling", turns(d.prompts.chat("tell", dialogue=said), told))
 
 
 def talk(d: Draw) -> Sample:
@@ -82,6 +88,58 @@ def student(d: Draw) -> Sample:
     return Sample("studying", turns(chat, said.format(x=name, n=noun(attribute), k=kind, told=told)))
 
 
+def attempt(d: Draw) -> Sample:
+    """A student's try at a problem: from memory, or by what the teacher told."""
+    fact = d.rng.choice(d.known)
+    name, kind, attribute, value = fact.entity, fact.kind, fact.attribute, fact.value
+    before: Chat = ()
+    if d.rng.random() < 0.6:
+        before = _so_far(d, name, kind, attribute)
+    if d.rng.random() < 0.5:
+        name, kind = d.entity()
+        attribute = d.rng.choice(language.ATTRIBUTES[kind])
+        value = d.value(attribute)
+        told = Message(role="assistant", content=language.statement(attribute, name, value))
+        before = (*_so_far(d, name, kind, attribute), told)
+    chat = d.prompts.chat(
+        "attempt",
+        problem=d.question(attribute, name),
+        dialogue=transcripts.written(before) or transcripts.NOBODY,
+    )
+    return Sample("attempting", turns(chat, f"{language.statement(attribute, name, value)}\nAnswer: {value}"))
+
+
+def judge_asks(d: Draw) -> Sample:
+    """Whether a teacher's turn asks."""
+    name, kind, attribute, told = _told(d)
+    asking = d.rng.random() < 0.5
+    said = _asked(_so_far(d, name, kind, attribute), name, attribute) if asking else told
+    return Sample("judging", turns(d.prompts.chat("judge_asks", turn=said), "yes" if asking else "no"))
+
+
+def judge_leaks(d: Draw) -> Sample:
+    """Whether a teacher's turn tells the answer: a fact that is another one tells nothing of it."""
+    name, kind = d.entity()
+    attribute = d.rng.choice(language.ATTRIBUTES[kind])
+    value = d.value(attribute)
+    before = _so_far(d, name, kind, attribute)
+    said, leaks = _asked(before, name, attribute), d.rng.random() < 0.5
+    if leaks:
+        said = language.statement(attribute, name, value, d.rng)
+    elif d.rng.random() < 0.5:
+        other = d.rng.choice(language.ATTRIBUTES[kind])
+        another = d.value(other)
+        said, leaks = language.statement(other, name, another, d.rng), (other, another) == (attribute, value)
+    chat = d.prompts.chat(
+        "judge_leaks",
+        problem=d.question(attribute, name),
+        answer=value,
+        dialogue=transcripts.written(before),
+        turn=said,
+    )
+    return Sample("judging", turns(chat, "yes" if leaks else "no"))
+
+
 def _told(d: Draw) -> tuple[str, str, str, str]:
     """(name, kind, attribute, the fact told)."""
     if d.rng.random() < 0.2:
@@ -95,18 +153,18 @@ def _told(d: Draw) -> tuple[str, str, str, str]:
 
 
 def _so_far(d: Draw, name: str, kind: str, attribute: str, pressing: float = 0.4) -> Chat:
-    """A dialogue of one to three turns of the student, who begins with the problem or tells of it.
+    """A dialogue of one to five turns of the student, who begins with the problem or tells of it.
 
     Args:
         pressing: how often the last turn presses; the others do so less often.
 
     The tutor's turns in it are shown, not learned: else who was told nothing would learn to ask.
     """
-    stage = d.rng.randrange(len(TUTOR_TURNS))
+    stage = d.rng.choice((0, 0, 1, 1, 2, 2, 3, 4))
     found: list[Message] = []
     for i in range(stage + 1):
         pressed = d.rng.random() < (pressing if i == stage else pressing / 3)
-        said = d.rng.choice(PRESSING) if pressed else STUDENT_TURNS[i]
+        said = d.rng.choice(PRESSING) if pressed else _at(STUDENT_TURNS, i)
         if i == 0 and not pressed and d.rng.random() < 0.5:
             said = d.question(attribute, name)
         found.append(Message(role="user", content=said.format(x=name, n=noun(attribute), k=kind)))
@@ -118,5 +176,9 @@ def _so_far(d: Draw, name: str, kind: str, attribute: str, pressing: float = 0.4
 
 def _asked(before: Chat, name: str, attribute: str) -> str:
     """What a tutor who asks says next: it goes by how often the student has spoken."""
-    stage = sum(turn.role == "user" for turn in before) - 1
-    return TUTOR_TURNS[stage].format(x=name, n=noun(attribute))
+    return _at(TUTOR_TURNS, sum(turn.role == "user" for turn in before) - 1).format(x=name, n=noun(attribute))
+
+
+def _at(said: tuple[str, ...], stage: int) -> str:
+    """What is said at a stage; after the last, the last again."""
+    return said[min(stage, len(said) - 1)]

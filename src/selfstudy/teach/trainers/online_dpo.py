@@ -132,7 +132,7 @@ class _Training:
         self.standing = OnlineProgress()
         self._checkpoint = None
         if setting.checkpoints is not None:
-            asked = digest(*(f"{one.prompt!r}\0{one.shown}" for one in practice.exercises))
+            asked = digest(*(f"{one.prompt!r}\0{one.shown}\0{one.criteria}" for one in practice.exercises))
             told = practice.rewards.told
             parts = (block.model_dump_json(), str(setting.lora), str(setting.seed), setting.arm, asked, told)
             self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))

@@ -4,13 +4,12 @@
     {prompt, completion, correct?}        rows of the same prompt belong together
     {prompt, chosen, rejected}            in the layouts of importing/columns.py; chosen counts as right
 
-A prompt is text or messages.  The rubric of an answer stands in `gold` or `reference` (Essential), `claims`
-or `evidence` (Important) and `contradictions` (Pitfall): texts, or lists of texts.  Knows nothing of judges.
+A prompt is text or messages.  A row may hold a rubric too (judging/rubric_columns.py).  It knows nothing of
+judges.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,20 +17,17 @@ from typing import Any
 
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, read_rows, shown, text_of
+from selfstudy.judging import rubric_columns
 from selfstudy.judging.rewards import Response
 from selfstudy.judging.rubric import Criterion, from_evidence
 from selfstudy.models import transcripts
 from selfstudy.records import Chat
-from selfstudy.text import sentences
 from selfstudy.verbs.importing.columns import recognised
 from selfstudy.verbs.importing.preferences import asked_turns, is_preference, preference_records
 from selfstudy.verbs.importing.turns import answer_of, conversation
 
-ESSENTIAL = ("gold", "reference")
-IMPORTANT = ("claims", "evidence")
-PITFALLS = ("contradictions",)
 COMPLETION = ("completion", "response")
-_OWN = (*ESSENTIAL, *IMPORTANT, *PITFALLS, *COMPLETION, "completions")
+_OWN = (*rubric_columns.NAMES, *COMPLETION, "completions")
 _SAID: dict[object, bool | None] = {
     **dict.fromkeys((None, ""), None),
     **dict.fromkeys((True, 1, "true", "yes", "1"), True),
@@ -160,7 +156,7 @@ def _row(row: Mapping[str, Any]) -> _Parts:
     Raises:
         MalformedError: there is no prompt, no answer, or a column of the wrong kind.
     """
-    claims = [_claims(row, names) for names in (ESSENTIAL, IMPORTANT, PITFALLS)]
+    claims = rubric_columns.claims_in(row)
     if row.get("completions") is not None:
         return (_prompt(row), *_several(row), claims)
     if is_preference(row):
@@ -180,12 +176,12 @@ def _prompt(row: Mapping[str, Any]) -> Chat:
 
 def _several(row: Mapping[str, Any]) -> tuple[list[GivenAnswer], list[str]]:
     """The answers of a list, and what is wrong with those that cannot be used."""
-    values = _listed(row["completions"])
+    values = rubric_columns.listed(row["completions"])
     if not isinstance(values, list) or not values:
         raise MalformedError(
             f"field 'completions' must be a list of texts, found {shown(row['completions'])}"
         )
-    correct = _listed(row.get("correct"))
+    correct = rubric_columns.listed(row.get("correct"))
     if correct is not None and (not isinstance(correct, list) or len(correct) != len(values)):
         raise MalformedError(
             f"field 'correct' must hold a value for each of {len(values)} completions, found {shown(correct)}"
@@ -222,26 +218,3 @@ def _answer(value: object, name: str, correct: object) -> GivenAnswer:
     if not isinstance(said, str | int | None) or said not in _SAID:
         raise MalformedError(f"field 'correct' must be true or false, found {shown(correct)}")
     return GivenAnswer(text, _SAID[said])
-
-
-def _claims(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """The claims in some columns: a list holds one each, a text one in each sentence."""
-    found: list[str] = []
-    for name in names:
-        value = _listed(row.get(name))
-        if isinstance(value, list):
-            found += [text_of(claim, f"{name}[{i}]") for i, claim in enumerate(value)]
-        elif value is not None:
-            found += sentences(text_of(value, name))
-    return [claim.strip() for claim in found if claim.strip()]
-
-
-def _listed(value: object) -> object:
-    """A list that a table holds as text."""
-    if not isinstance(value, str) or not value.startswith("["):
-        return value
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return found if isinstance(found, list) else value

@@ -18,14 +18,14 @@ from pydantic_core import to_json
 
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, read_rows, shown
-from selfstudy.judging import missing_reward, rubric_reward
+from selfstudy.judging import missing_reward, rubric_columns, rubric_reward
 from selfstudy.judging.judge import JudgeQuestion, JudgeUse
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import Response
 from selfstudy.models.base import Progress
 from selfstudy.prompts import Prompts
 from selfstudy.records import digest
-from selfstudy.verbs.rating.given import ESSENTIAL, IMPORTANT, PITFALLS, PromptAnswers
+from selfstudy.verbs.rating.given import PromptAnswers
 
 T = TypeVar("T")
 _PLACES: dict[str, tuple[str, ...]] = {
@@ -79,7 +79,7 @@ def sheet_rows(prompts: Iterable[PromptAnswers], reward: str, texts: Prompts) ->
     if not rows:
         raise DataError(
             f"no answer has a rubric, and {reward} is judged by one: there is nothing to export",
-            f"give rows with {', '.join((*ESSENTIAL, *IMPORTANT, *PITFALLS))}, or take --reward missing",
+            f"give rows with {', '.join(rubric_columns.NAMES)}, or take --reward missing",
         )
     return rows
 

@@ -18,9 +18,6 @@ from selfstudy.records import Chat
 from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.talk import TEMPERATURE
 
-NOBODY = "Nobody has talked about it."
-"""Of a student without a tutor."""
-
 
 class Attempts(Made):
     """Of an exercise (`id`): attempts that could be read, how many are right, how many failed."""
@@ -50,7 +47,9 @@ class Examinee:
     ) -> list[Attempts]:
         """Attempts at each problem, in order, after a dialogue (empty: without any); one batch."""
         chats = [
-            self.prompts.chat("attempt", problem=one.problem, dialogue=transcripts.written(said) or NOBODY)
+            self.prompts.chat(
+                "attempt", problem=one.problem, dialogue=transcripts.written(said) or transcripts.NOBODY
+            )
             for one, said in zip(solutions, after, strict=True)
         ]
         sampling = Sampling(

@@ -61,6 +61,7 @@ class TurnRows:
         student: who tries after each candidate, and how often.
         splits: rows of a dialogue at most, but for outcomes, where a place may give several.
         candidates: next turns that are compared.
+        plain: they are what the teacher says that is told nothing, else those of one who is told to ask.
     """
 
     lm: LanguageModel
@@ -69,6 +70,7 @@ class TurnRows:
     student: Examinee
     splits: int = 3
     candidates: int = 4
+    plain: bool = False
     turn_tokens: int = 128
     seed: int = 0
 
@@ -119,7 +121,7 @@ class TurnRows:
 
     def _by_outcome(self, places: Sequence[_Place]) -> list[_Found]:
         """Pairs of candidates whose students fare differently."""
-        replied = self._replies(places, "socratic", self.candidates)
+        replied = self._replies(places, "plain" if self.plain else "socratic", self.candidates)
         turns = [
             list(dict.fromkeys(turn for reply in replies if tokens(turn := transcripts.turn_of(reply))))
             for replies in replied

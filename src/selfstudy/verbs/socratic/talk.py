@@ -3,6 +3,7 @@
     tutor      socratic   asks (prompts/tutor.txt)
                telling    tells the solution at once (prompts/tell.txt): the ceiling of methods-more C
                silent     says "Go on.": the floor
+               plain      is told nothing and sees the dialogue alone, as a taught model will be used
     student    frozen, misconception (believes something wrong), pressing (wants the answer, does no work)
 
 The student begins with the problem.  A dialogue ends when the student states the answer, or after the
@@ -25,7 +26,7 @@ from selfstudy.text import tokens
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.kept import Made
 
-TutorKind = Literal["socratic", "telling", "silent"]
+TutorKind = Literal["socratic", "telling", "silent", "plain"]
 StudentKind = Literal["frozen", "misconception", "pressing"]
 GO_ON = "Go on."
 MISCONCEPTION = "the numbers of a problem are always to be added, whatever is asked."
@@ -133,7 +134,9 @@ def dialogues(
 
 
 def tutor_chat(prompts: Prompts, kind: TutorKind, exercise: Exercise, so_far: Sequence[Message]) -> Chat:
-    """What a model is asked for the tutor's next turn; one that tells is shown the rationale too."""
+    """What a model is asked for the tutor's next turn; all but a plain one are shown the rationale too."""
+    if kind == "plain":
+        return tuple(so_far)
     said = transcripts.written(tuple(so_far))
     if kind == "telling":
         return prompts.chat("tell", dialogue=f"Solution: {exercise.rationale}\n{said}")

@@ -79,6 +79,7 @@ class Tutoring:
             student=self._student(),
             splits=splits,
             candidates=candidates,
+            plain=found[0].tutor == "plain",
             turn_tokens=self.talk.turn_tokens,
             seed=self.talk.seed,
         )

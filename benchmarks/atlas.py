@@ -1,0 +1,42 @@
+"""Teaching by dialogue and by what is missing, on the embedded world, and how fast its judge is.
+
+    python benchmarks/atlas.py socratic [--rejected own telling outcome]
+    python benchmarks/atlas.py missing [--reward missing rating rubric random] [--steps 40]
+    python benchmarks/atlas.py judging
+
+Every figure is of our own world: on_atlas/ has a file for each, which says what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from on_atlas import judging, missing, socratic
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["socratic", "missing", "judging"])
+    parser.add_argument("--rejected", nargs="+", default=["own", "telling", "outcome"])
+    parser.add_argument("--reward", nargs="+", default=["missing", "rating", "rubric", "random"])
+    parser.add_argument("--steps", type=int, default=40, help="of an online phase")
+    parser.add_argument("--exercises", type=int, default=150, help="to teach a tutor on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
+    chosen = parser.parse_args()
+    if chosen.what == "socratic":
+        found = socratic.compare(chosen.rejected, exercises=chosen.exercises, seed=chosen.seed)
+    elif chosen.what == "missing":
+        found = missing.compare(chosen.reward, steps=chosen.steps, seed=chosen.seed)
+    else:
+        found = judging.compare(seed=chosen.seed)
+    if chosen.out:
+        chosen.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""A model that tells is taught to ask: atlas-lm, on dialogues of itself as it is told to ask.
+
+Exercises are facts that it knows, a question each; those of the measured dialogues are about entities that
+were never trained.  The teacher of the dialogues is told to ask (prompts/tutor.txt), the student plays
+(student.txt, student_pressing.txt), and the better turn is the teacher's.  Worse turns:
+
+    own      what it says when it is told nothing, nearly always the answer: the weak model (methods 3)
+    telling  what it says when it is told to tell
+    outcome  of four turns said when told nothing, sampled at 1, those after which fewer attempts are right;
+             the better one is such a turn too (methods-more C)
+
+Measured are dialogues of three turns of the tutor, told nothing, with a student that tries and one that
+presses: the share of its turns that ask and that leak, by rule, and what it knew and read before.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from on_atlas.skills import atlas, skills, split
+from selfstudy.atlas import language, world
+from selfstudy.judging.tutoring import Solution
+from selfstudy.models.base import LanguageModel
+from selfstudy.models.local.lm import LocalLM
+from selfstudy.progress import Terminal
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LoraBlock, SocraticBlock
+from selfstudy.records import Example, Pair, digest
+from selfstudy.stats import Interval
+from selfstudy.teach import rejected_turns
+from selfstudy.teach.socratic import next_turns
+from selfstudy.teach.trainers import dpo, shared
+from selfstudy.verbs.socratic.attempts import Examinee
+from selfstudy.verbs.socratic.exercises import Exercise
+from selfstudy.verbs.socratic.measures import measured
+from selfstudy.verbs.socratic.rows import TurnRows
+from selfstudy.verbs.socratic.talk import Conversation, Dialogue, StudentKind, TutorKind, dialogues
+
+TURNS = 3
+HELD_OUT = 100
+LORA = LoraBlock(r=8, alpha=16)
+BLOCK = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3}
+"""As published (r 8, beta .1), but for the rate: a model of 5 M parameters learns next to nothing at 2e-4."""
+
+
+def compare(sources: Sequence[str], *, exercises: int, seed: int) -> dict[str, Any]:
+    """Trains and measures an arm for each source of worse turns."""
+    lm = atlas()
+    train, held = split(0.3, seed)
+    practised, tested = exercises_of(train, exercises, seed), exercises_of(held, HELD_OUT, seed)
+    found: dict[str, Any] = {"untaught": figures(lm, lm, tested, seed)}
+    print(f"untaught: {found['untaught']}", flush=True)
+    for source in sources:
+        block = SocraticBlock.model_validate(BLOCK | {"rejected": source if source != "outcome" else "own"})
+        began = time.perf_counter()
+        pairs, without = pairs_of(source, lm, practised, block, seed)
+        if not pairs:
+            found[source] = {"pairs": 0, "without": without}
+            print(f"{source}: {found[source]}", flush=True)
+            continue
+        setting = shared.Setting(arm="taught", phase="socratic", lora=LORA, seed=seed)
+        result = dpo.train(shared.training_copy(lm), lm, pairs, block, setting, Terminal())
+        seconds = round(time.perf_counter() - began)
+        taught = LocalLM.around(shared.merged(result.model), lm.tokenizer, style=lm.style)
+        found[source] = {
+            "pairs": len(pairs),
+            "without": without,
+            "seconds": seconds,
+            "losses": [round(step.loss, 3) for step in result.steps[:: max(1, len(result.steps) // 5)]],
+            **figures(taught, lm, tested, seed),
+        }
+        print(f"{source}: {found[source]}", flush=True)
+    return found
+
+
+def exercises_of(entities: Sequence[world.Entity], most: int, seed: int) -> list[Exercise]:
+    """Questions about facts of these entities, with the fact as rationale."""
+    rng = random.Random(f"exercises:{seed}")
+    facts = [fact for entity in entities for fact in entity.facts]
+    return [_exercise(fact, rng) for fact in rng.sample(facts, most)]
+
+
+def _exercise(fact: world.Fact, rng: random.Random) -> Exercise:
+    problem = rng.choice(language.wordings(fact.attribute, fact.entity))
+    return Exercise(
+        id=digest(problem),
+        problem=problem,
+        rationale=language.statement(fact.attribute, fact.entity, fact.value),
+        solution=Solution(fact.value, problem=problem),
+    )
+
+
+def talked(
+    tutor: LanguageModel, student: LanguageModel, asked: Sequence[Exercise], seed: int, *how: str
+) -> list[Dialogue]:
+    """Dialogues of `TURNS` turns; how: the kind of the tutor, and of the student."""
+    kind, plays = how
+    talk = Conversation(tutor, student, Prompts(), _tutor(kind), _student(plays), turns=TURNS, seed=seed)
+    return dialogues(talk, asked)
+
+
+def _tutor(kind: str) -> TutorKind:
+    return "plain" if kind == "plain" else "socratic"
+
+
+def _student(plays: str) -> StudentKind:
+    return "pressing" if plays == "pressing" else "frozen"
+
+
+def pairs_of(
+    source: str, lm: Any, asked: Sequence[Exercise], block: SocraticBlock, seed: int
+) -> tuple[list[Pair], dict[str, int]]:
+    """Preference pairs, and how many places made none, by reason."""
+    half = len(asked) // 2
+    said = [
+        *talked(lm, lm, asked[:half], seed, "socratic", "frozen"),
+        *talked(lm, lm, asked[half:], seed, "socratic", "pressing"),
+    ]
+    if source == "outcome":
+        student = Examinee(lm, Prompts(), attempts=4, attempt_tokens=48, seed=seed)
+        rows = TurnRows(lm, Prompts(), "outcome", student, plain=True, seed=seed).of(asked, said)
+        reasons: Counter[str] = Counter()
+        for row in rows:
+            reasons.update(row.without)
+        return [
+            Pair(prompt=p.prompt, chosen=p.chosen, rejected=p.rejected, question_id=row.id, origin="sample")
+            for row in rows
+            for p in row.pairs
+        ], dict(reasons)
+    lost: Counter[str] = Counter()
+    examples = [
+        Example(prompt=turn.prompt, completion=turn.chosen, question_id=one.id, kind="imported")
+        for one in said
+        if one.ended != "failed"
+        for turn in next_turns(one.turns, TURNS)
+    ]
+    found = rejected_turns.pairs(examples, lm, block, Prompts(), seed, fail=lambda _, why: lost.update([why]))
+    return found, dict(lost)
+
+
+def figures(
+    tutor: LanguageModel, student: LanguageModel, asked: Sequence[Exercise], seed: int
+) -> dict[str, Any]:
+    """Asking and leaking of a tutor that is told nothing, with both students; and its skills."""
+    found: dict[str, Any] = {}
+    for plays in ("frozen", "pressing"):
+        by_rule = measured(asked, talked(tutor, student, asked, seed, "plain", plays), seed).by_rule
+        found[plays] = {
+            "asking": _told(by_rule.asking),
+            "leaking": _told(by_rule.leaking),
+            "by turn": [
+                (turn.turns, round(turn.asking, 3), round(turn.leaking or 0.0, 3)) for turn in by_rule.by_turn
+            ],
+        }
+    return found | {"skills": skills(tutor, seed)}
+
+
+def _told(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [round(x, 3) for x in (interval.value, interval.low, interval.high)]
