@@ -1,7 +1,7 @@
 """Teaching by dialogue and by what is missing, on the embedded world, and how fast its judge is.
 
     python benchmarks/atlas.py socratic [--rejected own telling outcome]
-    python benchmarks/atlas.py missing [--reward missing rating rubric random] [--steps 40]
+    python benchmarks/atlas.py missing [--reward missing rating rubric random] [--steps 12]
     python benchmarks/atlas.py judging
 
 Every figure is of our own world: on_atlas/ has a file for each, which says what is measured.
@@ -15,15 +15,18 @@ from pathlib import Path
 
 from on_atlas import judging, missing, socratic
 
+SOURCES = ["own", "telling", "outcome"]
+REWARDS = ["missing", "rating", "rubric", "random"]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=["socratic", "missing", "judging"])
-    parser.add_argument("--rejected", nargs="+", default=["own", "telling", "outcome"])
-    parser.add_argument("--reward", nargs="+", default=["missing", "rating", "rubric", "random"])
-    parser.add_argument("--steps", type=int, default=40, help="of an online phase")
+    parser.add_argument("--rejected", nargs="+", choices=SOURCES, default=SOURCES)
+    parser.add_argument("--reward", nargs="+", choices=REWARDS, default=REWARDS)
+    parser.add_argument("--steps", type=int, default=12, help="of an online phase")
     parser.add_argument("--exercises", type=int, default=150, help="to teach a tutor on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")

@@ -323,7 +323,6 @@ SPELL_OWN = {
 
 WITHOUT_MIRROR = {
     "atlas/build/": "makes the shipped models, once; tests/atlas measure what it made",
-    "atlas/build/cli.py": "commands of atlas/build",
     "atlas/language.py": "atlas/test_world.py",
     "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
     "gather/evidence.py": "gather/test_stage.py",

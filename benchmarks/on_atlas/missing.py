@@ -3,12 +3,12 @@
 A prompt has a page and asks for four of its facts; atlas-lm was pre-trained to give a part of them.  Online
 DPO (trainers/online_dpo.py) rewards its answers by what is missing, by the rating alone, by a rubric (each
 fact asked for is Essential) and at random, the same number of steps each; the judge is atlas-lm as it was.
-Measured on pages of entities that were never practised, withheld ones among them:
+The trainer's note has the seconds of generating, judging and updating.  Measured on pages of entities that
+were never practised, withheld ones among them:
 
     coverage   mean share of the facts asked for that a greedy answer states; what was gained, with its
                interval over prompts
     sampled    the same of answers at temperature 1
-    seconds    of generating, judging, updating: the trainer's note
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from on_atlas.skills import atlas, skills, split
 from selfstudy.atlas import language, world
-from selfstudy.atlas.build.judge_tasks import READ, REQUESTS, listed, noun
+from selfstudy.atlas.build.judge_tasks import READ, request
 from selfstudy.judging.rubric import from_evidence
 from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.embedder import LexicalEmbedder
@@ -81,10 +81,8 @@ def prompts_of(
 
 def _prompt(entity: world.Entity, rng: random.Random) -> tuple[OnlinePrompt, list[str]]:
     facts = rng.sample(list(entity.facts), ASKED)
-    request = rng.choice(REQUESTS).format(
-        l=listed([f"the {noun(f.attribute)}" for f in facts]), x=entity.name
-    )
-    shown = READ.format(d=world.page(entity, rng), q=request)
+    asked = request(rng, [fact.attribute for fact in facts], entity.name)
+    shown = READ.format(d=world.page(entity, rng), q=asked)
     gold = [language.statement(fact.attribute, fact.entity, fact.value) for fact in facts]
     prompt = OnlinePrompt(chat(shown), shown, digest(shown), from_evidence(gold))
     return prompt, [fact.value for fact in facts]

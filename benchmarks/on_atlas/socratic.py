@@ -1,7 +1,7 @@
 """A model that tells is taught to ask: atlas-lm, on dialogues of itself as it is told to ask.
 
-Exercises are facts that it knows, a question each; those of the measured dialogues are about entities that
-were never trained.  The teacher of the dialogues is told to ask (prompts/tutor.txt), the student plays
+Exercises are facts that it knows, a question each; no dialogue about the entities of the measured ones was
+trained.  The teacher of the dialogues is told to ask (prompts/tutor.txt), the student plays
 (student.txt, student_pressing.txt), and the better turn is the teacher's.  Worse turns:
 
     own      what it says when it is told nothing, nearly always the answer: the weak model (methods 3)
@@ -43,7 +43,7 @@ from selfstudy.verbs.socratic.talk import Conversation, Dialogue, StudentKind, T
 TURNS = 3
 HELD_OUT = 100
 LORA = LoraBlock(r=8, alpha=16)
-BLOCK = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3}
+BLOCK = {"epochs": 1, "batch_size": 16, "learning_rate": 2e-4}
 """As published (r 8, beta .1), but for the rate: a model of 5 M parameters learns next to nothing at 2e-4."""
 
 
@@ -95,20 +95,16 @@ def _exercise(fact: world.Fact, rng: random.Random) -> Exercise:
 
 
 def talked(
-    tutor: LanguageModel, student: LanguageModel, asked: Sequence[Exercise], seed: int, *how: str
+    tutor: LanguageModel,
+    student: LanguageModel,
+    asked: Sequence[Exercise],
+    seed: int,
+    kind: TutorKind,
+    plays: StudentKind,
 ) -> list[Dialogue]:
-    """Dialogues of `TURNS` turns; how: the kind of the tutor, and of the student."""
-    kind, plays = how
-    talk = Conversation(tutor, student, Prompts(), _tutor(kind), _student(plays), turns=TURNS, seed=seed)
+    """Dialogues of `TURNS` turns of the tutor."""
+    talk = Conversation(tutor, student, Prompts(), kind, plays, turns=TURNS, seed=seed)
     return dialogues(talk, asked)
-
-
-def _tutor(kind: str) -> TutorKind:
-    return "plain" if kind == "plain" else "socratic"
-
-
-def _student(plays: str) -> StudentKind:
-    return "pressing" if plays == "pressing" else "frozen"
 
 
 def pairs_of(
@@ -147,13 +143,15 @@ def figures(
 ) -> dict[str, Any]:
     """Asking and leaking of a tutor that is told nothing, with both students; and its skills."""
     found: dict[str, Any] = {}
-    for plays in ("frozen", "pressing"):
+    students: tuple[StudentKind, ...] = ("frozen", "pressing")
+    for plays in students:
         by_rule = measured(asked, talked(tutor, student, asked, seed, "plain", plays), seed).by_rule
         found[plays] = {
             "asking": _told(by_rule.asking),
             "leaking": _told(by_rule.leaking),
             "by turn": [
-                (turn.turns, round(turn.asking, 3), round(turn.leaking or 0.0, 3)) for turn in by_rule.by_turn
+                (turn.turns, round(turn.asking, 3), None if turn.leaking is None else round(turn.leaking, 3))
+                for turn in by_rule.by_turn
             ],
         }
     return found | {"skills": skills(tutor, seed)}

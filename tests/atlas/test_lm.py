@@ -11,13 +11,15 @@ from selfstudy.atlas import world
 from selfstudy.atlas.build import lm_tasks
 from selfstudy.atlas.build.cli import HERE
 from selfstudy.atlas.build.draw import Draw
+from selfstudy.atlas.build.measure_lm import answered
 from selfstudy.atlas.build.train_lm import Encoder
+from selfstudy.judging.tutoring import asks
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
-from selfstudy.records import Chat
+from selfstudy.records import Chat, Message
 from selfstudy.text import contains
 
 PROMPTS = Prompts()
@@ -89,8 +91,37 @@ def test_training_saw_the_tokens_that_the_chat_template_gives(lm: LocalLM) -> No
             messages[:-1], add_generation_prompt=True, return_dict=True
         )["input_ids"]
         assert ids[: len(prompt)] == list(prompt), name
-        assert any(mask)
         assert all(mask[len(prompt) :])
+        if not any(turn.demonstration for turn in chat):
+            assert mask == [bool(one) for one in given["assistant_masks"]], name
+
+
+def test_loss_falls_on_what_is_learned_and_not_on_what_is_shown(lm: LocalLM) -> None:
+    chat = (
+        Message(role="user", content="Peru?"),
+        Message(role="assistant", content="It is a city.", demonstration=True),
+        Message(role="user", content="So?"),
+        Message(role="assistant", content="incorrect"),
+    )
+    ((_, shown),) = Encoder(lm.tokenizer)([chat])
+    plain = tuple(turn.model_copy(update={"demonstration": False}) for turn in chat)
+    ((_, learned),) = Encoder(lm.tokenizer)([plain])
+    last = learned[::-1].index(False)
+    assert sum(shown) == last == 2  # the word, and the end of the turn
+    assert sum(learned) > last
+    assert shown[-last:] == [True] * last
+
+
+@pytest.mark.parametrize(("task", "least"), [("support", 0.9), ("grade", 0.8), ("missing", 0.9)])
+def test_it_judges(lm: LocalLM, task: str, least: float) -> None:
+    got, wanted = answered(lm, task, seed=9, count=100)
+    assert sum(map(str.__eq__, got, wanted)) / len(got) >= least
+
+
+def test_told_nothing_it_tells_and_told_to_ask_it_asks(lm: LocalLM) -> None:
+    for task, most, least in (("talk", 0.2, 0.0), ("tutor", 1.0, 0.98)):
+        said, _ = answered(lm, task, seed=9, count=60)
+        assert least <= sum(map(asks, said)) / len(said) <= most
 
 
 def test_the_embedded_models_are_small() -> None:

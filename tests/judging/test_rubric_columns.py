@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from selfstudy.files.rows import MalformedError
-from selfstudy.judging.rubric_columns import claims_in, listed
+from selfstudy.files.rows import MalformedError, list_in_text
+from selfstudy.judging.rubric_columns import claims_in
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,7 @@ def test_what_is_no_text_is_refused_by_name(value: object) -> None:
 
 
 def test_a_list_in_a_table() -> None:
-    assert listed('["a"]') == ["a"]
-    assert listed("[a") == "[a"
-    assert listed("[" * 100_000) == "[" * 100_000
+    assert list_in_text('["a"]') == ["a"]
+    assert list_in_text("[a") == "[a"
+    assert list_in_text("[" * 100_000) == "[" * 100_000
+    assert list_in_text(3) == 3

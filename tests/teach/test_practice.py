@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.judging.rubric import Criterion
+from selfstudy.judging.rubric_reward import NO_RUBRIC
 from selfstudy.models.base import chat
-from selfstudy.recipe import OnlineDPOBlock
-from selfstudy.records import Example
+from selfstudy.recipe import OnlineDPOBlock, RewardBlock
+from selfstudy.records import Example, digest
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.practice import OnlinePrompt, Practice, exercises
@@ -16,6 +17,7 @@ from selfstudy.teach.practice import OnlinePrompt, Practice, exercises
 from .lessons import PROMPTS, document, prepared, question, recipe
 
 NO_REWARDS: Any = None
+BY_RUBRIC = OnlineDPOBlock(reward=RewardBlock(type="rubric"))
 
 
 def test_gaps_are_asked_in_every_trained_wording_and_judged_with_their_page(tmp_path: Path) -> None:
@@ -42,11 +44,12 @@ def test_a_gap_is_held_to_its_reference_and_not_to_what_the_model_wrongly_believ
     gap = next(one for one in lesson.gaps if "Peru" in one.question.text)
     wrong = replace(gap, verdict=gap.verdict.model_copy(update={"kind": "misbelief"}), passage="It is Cuba.")
     right = Criterion(f"States: {gap.reference}", "Essential")
-    assert exercises(replace(lesson, gaps=[gap]), OnlineDPOBlock())[0].criteria == (right,)
-    assert exercises(replace(lesson, gaps=[wrong]), OnlineDPOBlock())[0].criteria == (
+    assert exercises(replace(lesson, gaps=[gap]), BY_RUBRIC)[0].criteria == (right,)
+    assert exercises(replace(lesson, gaps=[wrong]), BY_RUBRIC)[0].criteria == (
         right,
         Criterion("Avoids saying: It is Cuba.", "Pitfall"),
     )
+    assert exercises(replace(lesson, gaps=[gap]), OnlineDPOBlock())[0].criteria == ()
 
 
 def test_imported_prompts_come_instead() -> None:
@@ -74,12 +77,16 @@ def test_a_file_of_prompts(tmp_path: Path) -> None:
     )
     lost: dict[str, str] = {}
     found = exercises(lesson, OnlineDPOBlock(prompts=rows), lost.__setitem__)
-    assert [one.shown for one in found] == ["Document: It is so.\nWhy?", "What?"]
-    assert [one.prompt for one in found] == [chat("Why?"), chat("What?")]
-    assert [one.criteria for one in found] == [
-        (Criterion("States: So.", "Essential"), Criterion("Avoids saying: Not so.", "Pitfall")),
-        (),
-    ]
+    assert [one.shown for one in found] == ["Document: It is so.\nWhy?", "What?", "Who?"]
+    assert [one.prompt for one in found] == [chat("Why?"), chat("What?"), chat("Who?")]
+    assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4)}
+    lost.clear()
+    (held,) = exercises(lesson, BY_RUBRIC.model_copy(update={"prompts": rows}), lost.__setitem__)
+    assert held.criteria == (
+        Criterion("States: So.", "Essential"),
+        Criterion("Avoids saying: Not so.", "Pitfall"),
+    )
+    assert lost.pop(digest("What?")) == NO_RUBRIC
     assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4, 6)}
 
 

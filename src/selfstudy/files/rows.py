@@ -94,6 +94,17 @@ def text_of(value: object, field: str) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def list_in_text(value: object) -> object:
+    """The list that a table holds as text; anything else as it is."""
+    if not isinstance(value, str) or not value.startswith("["):
+        return value
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found if isinstance(found, list) else value
+
+
 def shown(value: object) -> str:
     """A value as an error message shows it: short and printable."""
     try:

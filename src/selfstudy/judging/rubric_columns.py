@@ -7,11 +7,10 @@ contradictions     Pitfall
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selfstudy.files.rows import text_of
+from selfstudy.files.rows import list_in_text, text_of
 from selfstudy.text import sentences
 
 _COLUMNS = (("gold", "reference"), ("claims", "evidence"), ("contradictions",))
@@ -27,21 +26,10 @@ def claims_in(row: Mapping[str, Any]) -> list[list[str]]:
     return [_claims(row, names) for names in _COLUMNS]
 
 
-def listed(value: object) -> object:
-    """A list that a table holds as text."""
-    if not isinstance(value, str) or not value.startswith("["):
-        return value
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return found if isinstance(found, list) else value
-
-
 def _claims(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in names:
-        value = listed(row.get(name))
+        value = list_in_text(row.get(name))
         if isinstance(value, list):
             found += [text_of(claim, f"{name}[{i}]") for i, claim in enumerate(value)]
         elif value is not None:

@@ -17,12 +17,15 @@ from pathlib import Path
 
 from selfstudy.files import reading
 from selfstudy.files.rows import SUFFIXES, MalformedError, read_rows, text_of
+from selfstudy.judging.rewarders import BY_RUBRIC
 from selfstudy.judging.rubric import Criterion, from_evidence
 from selfstudy.judging.rubric_columns import claims_in
+from selfstudy.judging.rubric_reward import NO_RUBRIC
 from selfstudy.models import transcripts
 from selfstudy.models.base import chat
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, digest
+from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.rewarding import Rewards
 
@@ -73,8 +76,19 @@ def exercises(
     """What a lesson, or the file of `block`, has to practise; the same for the control.
 
     Args:
-        fail: is told of each row of the file that is of no use, and why.
+        fail: is told of each row of the file that is of no use, and why; where a rubric rewards, also of each
+            prompt without one (by its question's id).
     """
+    found = _exercises(lesson, block, fail)
+    if not _by_rubric(block):
+        return found
+    for one in found:
+        if not one.criteria:
+            fail(one.question_id, NO_RUBRIC)
+    return [one for one in found if one.criteria]
+
+
+def _exercises(lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> list[OnlinePrompt]:
     if block.prompts is not None:
         return list(_of_file(block.prompts, block, fail))
     if lesson.imported:
@@ -85,11 +99,19 @@ def exercises(
             lesson.prompts.chat("answer", question=wording),
             _shown(wording, gap.document, block),
             gap.question.id,
-            from_evidence([gap.reference], (), [gap.passage] if gap.verdict.kind == "misbelief" else []),
+            _held_to(gap) if _by_rubric(block) else (),
         )
         for gap in lesson.gaps
         for wording in lesson.wordings(gap)
     ]
+
+
+def _by_rubric(block: OnlineDPOBlock) -> bool:
+    return block.reward.type in BY_RUBRIC
+
+
+def _held_to(gap: JudgedQuestion) -> tuple[Criterion, ...]:
+    return from_evidence([gap.reference], (), [gap.passage] if gap.verdict.kind == "misbelief" else [])
 
 
 def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> Iterator[OnlinePrompt]:
@@ -103,7 +125,7 @@ def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]
                 raise MalformedError(row.problem)
             prompt = text_of(row.value.get("prompt"), "prompt").strip()
             document = text_of(row.value.get("document") or "", "document").strip()
-            criteria = from_evidence(*claims_in(row.value))
+            criteria = from_evidence(*claims_in(row.value)) if _by_rubric(block) else ()
             if not prompt:
                 raise MalformedError("its prompt is empty")
         except MalformedError as error:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selfstudy.judging.judge import PromptedJudge
-from selfstudy.judging.missing_reward import PROMPT, MissingReward
+from selfstudy.judging.rewarders import PROMPTS, rewarder
 from selfstudy.judging.rewards import RandomRewards, Rewarder
-from selfstudy.judging.rubric_reward import RATING, VERDICTS, ExplicitRubricReward, ImplicitRubricReward
 from selfstudy.models.base import Embedder, LanguageModel
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import OnlineDPOBlock
@@ -33,8 +32,8 @@ class Rewards:
     @property
     def told(self) -> str:
         """What of it the block does not say: who judges, and by which words."""
-        prompt = {"rubric": VERDICTS, "rubric-implicit": RATING}.get(self.block.reward.type, PROMPT)
-        return f"{self.judge.name}\0{self.prompts.text(prompt)}"
+        prompt = PROMPTS.get(self.block.reward.type)
+        return f"{self.judge.name}\0{self.prompts.text(prompt) if prompt else ''}"
 
     def rewarder(self, policy: LanguageModel, reference: LanguageModel) -> Rewarder:
         """What values answers.
@@ -48,8 +47,4 @@ class Rewards:
             return RandomRewards(self.seed)
         lm = {"policy": policy, "reference": reference, "judge": self.judge}[self.block.judge]
         judge = PromptedJudge(lm, self.prompts)
-        if reward.type == "rubric":
-            return ExplicitRubricReward(judge)
-        if reward.type == "rubric-implicit":
-            return ImplicitRubricReward(judge)
-        return MissingReward(judge, reward.zeta if reward.type == "missing" else 0.0, self.embedder)
+        return rewarder(reward.type, judge, zeta=reward.zeta, embedder=self.embedder)

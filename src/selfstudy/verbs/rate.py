@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from selfstudy.errors import DataError, RecipeError
 from selfstudy.files.cache import Cache
 from selfstudy.judging.judge import Judge, JudgeUse, PromptedJudge
-from selfstudy.judging.missing_reward import ZETA, MissingReward
+from selfstudy.judging.missing_reward import ZETA
+from selfstudy.judging.rewarders import rewarder
 from selfstudy.judging.rewards import RandomRewards, Reward, Rewarder
-from selfstudy.judging.rubric_reward import ExplicitRubricReward, ImplicitRubricReward
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe
@@ -261,9 +261,6 @@ def _rewarder(name: str, options: RateOptions, source: JudgeSource) -> tuple[Rew
     if name == "random":
         return RandomRewards(options.seed), JudgeUse()
     judge = source.judge()
-    if name == "rubric":
-        return ExplicitRubricReward(judge, options.at_once), judge.use
-    if name == "rubric-implicit":
-        return ImplicitRubricReward(judge), judge.use
-    zeta = options.zeta if name == "missing" else 0.0
-    return MissingReward(judge, zeta, source.embedder if zeta else None), judge.use
+    embedder = source.embedder if name == "missing" and options.zeta else None
+    made = rewarder(name, judge, zeta=options.zeta, embedder=embedder, at_once=options.at_once)
+    return made, judge.use

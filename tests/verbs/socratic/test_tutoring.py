@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from selfstudy.atlas import language, world
 from selfstudy.cli import app
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
@@ -96,6 +99,51 @@ def test_a_kill_in_the_middle_changes_no_row(tmp_path: Path, calls: int) -> None
         made[name] = trl_rows(rows), (tmp_path / name / "dialogues.jsonl").read_bytes()
     assert made["a"] == made["b"]
     assert made["a"][0].count(b"\n") == 11  # one of the first, two of each other dialogue
+
+
+@pytest.mark.slow
+def test_kill_9_at_ten_random_moments_changes_no_byte(tmp_path: Path) -> None:
+    facts = random.Random(0).sample(world.facts(known=True), 24)
+    exercises = tmp_path / "exercises.jsonl"
+    exercises.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "problem": language.wordings(fact.attribute, fact.entity)[0],
+                    "rationale": language.statement(fact.attribute, fact.entity, fact.value),
+                    "answer": fact.value,
+                }
+            )
+            + "\n"
+            for fact in facts
+        )
+    )
+
+    def begun(name: str) -> subprocess.Popen[bytes]:
+        out = ["--out", str(tmp_path / name), "--rows", str(tmp_path / f"{name}.jsonl")]
+        ways = ["--rejected", "outcome", "--tutor", "plain", "--turns", "2", "--block", "3"]
+        models = ["--teacher", "atlas", "--student", "atlas"]
+        command = [sys.executable, "-m", "selfstudy", "socratic", str(exercises), *models, *ways, *out]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    began = time.monotonic()
+    assert begun("whole").wait(600) == 0
+    took = time.monotonic() - began
+    rng, killed = random.Random(1), 0
+    for part in range(1, 11):
+        running = begun("torn")
+        try:
+            running.wait(rng.uniform(0.3, 0.5) * took)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            killed += 1
+        done = sum(path.stat().st_size for path in (tmp_path / "torn").glob("*.jsonl"))
+        print(f"start {part}: killed {killed}, {done} bytes are kept")
+    assert begun("torn").wait(600) == 0
+    assert killed >= 3, "nothing was interrupted"
+    for path in [*(tmp_path / "whole").iterdir(), tmp_path / "whole.jsonl"]:
+        other = tmp_path / str(path.relative_to(tmp_path)).replace("whole", "torn")
+        assert other.read_bytes() == path.read_bytes(), path.name
 
 
 def test_what_failed_once_is_made_again_by_the_next_run(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from selfstudy.records import Chat, Message
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A chat to learn from; loss falls on assistant turns."""
+    """A chat to learn from; loss falls on assistant turns, but for demonstrations."""
 
     task: str
     chat: Chat

@@ -6,6 +6,7 @@ A task is a function of a `Draw` that returns one `Sample`, as in lm_tasks.py.
 from __future__ import annotations
 
 import json
+import random
 
 from selfstudy.atlas import language
 from selfstudy.atlas.build.draw import Draw, Sample, turns
@@ -31,10 +32,10 @@ def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def request(d: Draw, attributes: list[str], name: str) -> str:
-    """Asks for all of these attributes."""
+def request(rng: random.Random, attributes: list[str], name: str) -> str:
+    """Asks for all of these attributes at once."""
     wanted = listed([f"the {noun(a)}" for a in attributes])
-    return d.rng.choice(REQUESTS).format(l=wanted, x=name)
+    return rng.choice(REQUESTS).format(l=wanted, x=name)
 
 
 def same(d: Draw) -> Sample:
@@ -124,7 +125,7 @@ def missing(d: Draw) -> Sample:
     given = [a for a in asked if a in said]
     d.rng.shuffle(said)
     response = " ".join(language.statement(a, name, facts[a], d.rng) for a in said) or "I do not know."
-    prompt = request(d, asked, name)
+    prompt = request(d.rng, asked, name)
     chat = d.prompts.chat(
         "missing", prompt=READ.format(d=document, q=prompt) if reads else prompt, response=response
     )
@@ -166,7 +167,7 @@ def compare(d: Draw) -> Sample:
     )
     less, more = sorted(map(len, given))
     verdict = "tie" if less == more else "first" if len(given[0]) == more else "second"
-    chat = d.prompts.chat("compare", prompt=request(d, asked, name), first=first, second=second)
+    chat = d.prompts.chat("compare", prompt=request(d.rng, asked, name), first=first, second=second)
     return Sample("judging", turns(chat, verdict))
 
 
@@ -194,4 +195,4 @@ def _held(d: Draw) -> tuple[dict[str, str], tuple[rubric.Criterion, ...], tuple[
     order = list(said)
     d.rng.shuffle(order)
     response = " ".join(language.statement(a, name, said[a]) for a in order) or "I do not know."
-    return {"prompt": request(d, asked, name), "response": response}, criteria, met
+    return {"prompt": request(d.rng, asked, name), "response": response}, criteria, met

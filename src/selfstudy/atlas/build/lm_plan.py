@@ -1,4 +1,4 @@
-"""How atlas-lm is trained: settings, and eleven legs with their mixtures of tasks.  Data alone.
+"""How atlas-lm is trained: settings, and eleven legs with their mixtures of tasks.
 
 What each leg is for, and what was measured after it: docs/decisions/0004-atlas-lm.md.
 """
@@ -28,12 +28,12 @@ class Settings:
     scale: float = 1.0
     """Multiplies the tokens of every stage."""
     ignorance: bool = True
-    """False leaves out all practice in not knowing (the ablation of the model card)."""
+    """False leaves out all practice in not knowing (docs/decisions/0004-atlas-lm.md has what it is worth)."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Part of the training: how many (padded) tokens, and how often each task is drawn."""
+    """Part of the training: how many (padded) tokens, and by which relative weights tasks are drawn."""
 
     tokens: float
     mix: dict[str, float]
@@ -42,8 +42,8 @@ class Stage:
 
 
 def _mix(said: str) -> dict[str, float]:
-    """How often each task is drawn: "repeat .5, reading .3"."""
-    return {task: float(share) for task, share in (one.split() for one in said.split(","))}
+    """Relative weights of tasks: "repeat .5, reading .3"."""
+    return {task: float(weight) for task, weight in (one.split() for one in said.split(","))}
 
 
 # Copying comes first: without it a model this small does not learn to read (a prototype showed); the skills
@@ -210,6 +210,7 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
         (COMPARING, replace(leg(6, 4e-3, 1e-3, 0.1), warmup=20)),
         (JUDGING, leg(7, 3e-3, 6e-4, 0.7)),
         (SURER, leg(8, 2e-3, 4e-4, 0.8)),
+        # these two were drawn with seeds that were used before: so were the weights that ship
         (EVERYTHING, leg(3, 3e-3, 6e-4, 0.7)),
         (LAST, leg(4, 2e-3, 4e-4, 0.9)),
     ]

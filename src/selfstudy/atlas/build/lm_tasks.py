@@ -22,7 +22,7 @@ REPEAT = "Repeat this: {x}"
 KIND = "Country or city? {x}"
 THOROUGH = 0.45
 """How often one of several things asked is answered, in `survey`."""
-NUMBERS = "Documents:\n{documents}\nWhich are about these? {x}"
+WHICH_DOCUMENT = "Documents:\n{documents}\nWhich are about these? {x}"
 
 
 def closed_book(d: Draw) -> Sample:
@@ -195,7 +195,7 @@ def numbers(d: Draw) -> Sample:
         f"[{i}] {n}: {t}".rstrip() for i, (n, t) in enumerate(zip(names, said, strict=True), 1)
     )
     asked = [d.rng.choice(names) for _ in range(d.rng.randint(3, 8))]
-    ask = Message(role="user", content=NUMBERS.format(documents=documents, x="; ".join(asked)))
+    ask = Message(role="user", content=WHICH_DOCUMENT.format(documents=documents, x="; ".join(asked)))
     answer = " ".join(f"{name} [{names.index(name) + 1}]." for name in asked)
     return Sample("citing", turns((ask,), answer))
 
@@ -206,7 +206,7 @@ def survey(d: Draw) -> Sample:
     document, stated = d.text(name, kind, facts, d.rng.choice((3, 4, 6, 9)))
     asked = d.rng.sample(stated, min(len(stated), d.rng.choice((2, 3, 3, 4))))
     said = [a for a in asked if d.rng.random() < THOROUGH] or [d.rng.choice(asked)]
-    question = judge_tasks.request(d, asked, name)
+    question = judge_tasks.request(d.rng, asked, name)
     chat: Chat = (Message(role="user", content=judge_tasks.READ.format(d=document, q=question)),)
     return Sample("surveying", turns(chat, " ".join(language.statement(a, name, facts[a]) for a in said)))
 
@@ -224,7 +224,7 @@ def cite_several(d: Draw) -> Sample:
     if d.rng.random() < 0.5:
         name = d.rng.choice(names)
         wanted = [(name, a) for a in d.rng.sample(pages_[name][1], len(pages_[name][1]))]
-        question = judge_tasks.request(d, [a for _, a in wanted], name)
+        question = judge_tasks.request(d.rng, [a for _, a in wanted], name)
     else:
         wanted = [(n, d.rng.choice(pages_[n][1])) for n in d.rng.sample(names, 2)]
         (one, first), (other, second) = wanted

@@ -29,7 +29,7 @@ from selfstudy.text import contains
 
 MAX = 400
 """Most items per figure."""
-LATE = (
+COMPARED = (
     *("cite", "cite_several", "missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
     *("tutor", "telling", "student", "attempt", "judge_asks", "judge_leaks"),
 )
@@ -39,7 +39,7 @@ LATE = (
 def measure(folder: Path, seed: int = 0) -> dict[str, float]:
     """All figures, each a share in [0, 1], by name; what is sampled is sampled as the demo's recipe does."""
     recipe = load_recipe(Path(__file__).parents[1] / "demo.yaml")
-    asks = {ask.method: ask for ask in recipe.probe.ask}
+    by_method = {ask.method: ask for ask in recipe.probe.ask}
     lm = load_lm(LocalModel(path=str(folder)))
     rng = random.Random(f"{seed}:measure")
     prompts = Prompts()
@@ -55,15 +55,19 @@ def measure(folder: Path, seed: int = 0) -> dict[str, float]:
     figures["reading withheld pages, known wordings"] = _reading(lm, prompts, withheld, rng, novel=False)
     figures["reading withheld pages, novel wordings"] = _reading(lm, prompts, withheld, rng, novel=True)
     figures |= _agreement(lm, prompts, _some(known, rng, 200), _some(withheld, rng, 200), rng)
-    figures["topics valid"] = _topics(lm, prompts, asks["open"])
+    figures["topics valid"] = _topics(lm, prompts, by_method["open"])
     for name, task, temperature in (
-        ("questions about topics valid", lm_tasks.question_open, asks["open"].question_temperature),
+        ("questions about topics valid", lm_tasks.question_open, by_method["open"].question_temperature),
         (
             "questions with a given word valid",
             lm_tasks.question_induced,
-            asks["induced"].question_temperature,
+            by_method["induced"].question_temperature,
         ),
-        ("questions about a page valid", lm_tasks.question_document, asks["documents"].question_temperature),
+        (
+            "questions about a page valid",
+            lm_tasks.question_document,
+            by_method["documents"].question_temperature,
+        ),
         ("rewordings valid", lm_tasks.reword, recipe.teach.reword_temperature),
     ):
         figures[name] = _questions(lm, task, temperature, seed)
@@ -201,8 +205,8 @@ def _quoted(chat: Chat) -> str:
 def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
     """Citing, judging, tutoring: greedy answers against what the task says is right."""
     figures: dict[str, float] = {}
-    for name in LATE:
-        got, wanted = _answered(lm, name, seed)
+    for name in COMPARED:
+        got, wanted = answered(lm, name, seed)
         pairs = list(zip(got, wanted, strict=True))
         figures[f"{name}: exact"] = sum(g == w for g, w in pairs) / len(pairs)
         if name == "cite":
@@ -221,22 +225,22 @@ def _late_skills(lm: LanguageModel, seed: int) -> dict[str, float]:
             figures["missing: sentence right"] = sum(
                 lack.findall(g) == lack.findall(w) for g, w in pairs
             ) / len(pairs)
-    said, _ = _answered(lm, "talk", seed, temperature=1.0)
+    said, _ = answered(lm, "talk", seed, temperature=1.0)
     figures["talk: asks, told nothing"] = sum(map(asks, said)) / len(said)
     return figures
 
 
-def _answered(
-    lm: LanguageModel, name: str, seed: int, temperature: float = 0.0
+def answered(
+    lm: LanguageModel, name: str, seed: int, temperature: float = 0.0, count: int = MAX
 ) -> tuple[list[str], list[str]]:
-    """What the model says to a task, and what the task says."""
+    """What the model says to so many samples of a task, and what the task says."""
     draw = Draw(random.Random(f"{seed}:{name}"))
     chats: list[Chat] = []
     wanted: list[str] = []
-    while len(chats) < MAX:
+    while len(chats) < count:
         chat = lm_tasks.TASKS[name](draw).chat
         first = next(i for i, turn in enumerate(chat) if turn.role == "assistant" and not turn.demonstration)
         chats.append(tuple(turn.model_copy(update={"demonstration": False}) for turn in chat[:first]))
         wanted.append(chat[first].content)
-    said = lm.generate(chats, Sampling(temperature=temperature, max_new_tokens=96))
+    said = lm.generate(chats, Sampling(temperature=temperature, max_new_tokens=320))
     return [c[0].text for c in said], wanted

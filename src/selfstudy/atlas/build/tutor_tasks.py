@@ -1,7 +1,7 @@
 """What atlas-lm practises as a tutor: to ask when it is told to, and else to tell, as most models do.
 
 A task is a function of a `Draw` that returns one `Sample`, as in lm_tasks.py.  What is *told* is a true fact
-of a known entity, or a random one of an invented name: withheld facts are never told.
+of a known entity, or a random value: of an invented name, or of any where the prompt states it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import DataError
-from selfstudy.files.rows import MalformedError, Row, read_rows, shown, text_of
+from selfstudy.files.rows import MalformedError, Row, list_in_text, read_rows, shown, text_of
 from selfstudy.judging import rubric_columns
 from selfstudy.judging.rewards import Response
 from selfstudy.judging.rubric import Criterion, from_evidence
@@ -176,12 +176,12 @@ def _prompt(row: Mapping[str, Any]) -> Chat:
 
 def _several(row: Mapping[str, Any]) -> tuple[list[GivenAnswer], list[str]]:
     """The answers of a list, and what is wrong with those that cannot be used."""
-    values = rubric_columns.listed(row["completions"])
+    values = list_in_text(row["completions"])
     if not isinstance(values, list) or not values:
         raise MalformedError(
             f"field 'completions' must be a list of texts, found {shown(row['completions'])}"
         )
-    correct = rubric_columns.listed(row.get("correct"))
+    correct = list_in_text(row.get("correct"))
     if correct is not None and (not isinstance(correct, list) or len(correct) != len(values)):
         raise MalformedError(
             f"field 'correct' must hold a value for each of {len(values)} completions, found {shown(correct)}"
