@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from selfstudy.judging.judge import PromptedJudge
-from selfstudy.judging.rewarders import BY_RUBRIC, PROMPTS, rewarder
+from selfstudy.judging.rewarders import PROMPTS, rewarder
 from selfstudy.judging.rewards import Response
 from selfstudy.judging.rubric import Criterion
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.prompts import Prompts
+from selfstudy.recipe import RewardBlock
 
 HELD = (Criterion("States: so.", "Essential"), Criterion("States: then.", "Essential"))
 SAID = {
@@ -17,8 +18,6 @@ SAID = {
 
 
 def test_each_name_is_what_the_recipe_offers_and_has_a_prompt() -> None:
-    from selfstudy.recipe import RewardBlock
-
     offered = RewardBlock.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
     assert {*offered} == {*PROMPTS, "random"}
     for prompt in PROMPTS.values():
@@ -39,7 +38,7 @@ def test_a_name_rewards_as_it_says(name: str, value: float) -> None:
     made = rewarder(name, judge, embedder=Same())  # type: ignore[arg-type]
     held, free = made.rewards([Response("Why?", "So.", HELD), Response("Why?", "So.")])
     assert (made.name, held.value) == (name, value)
-    assert (free.value is None) == (name in BY_RUBRIC)
+    assert (free.value is None) == RewardBlock.model_validate({"type": name}).by_rubric
 
 
 def test_there_is_no_other() -> None:

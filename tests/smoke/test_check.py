@@ -54,7 +54,7 @@ def untrained(folder: Path) -> None:
 
 def of_another_tokenizer(folder: Path) -> None:
     name = "model.embed_tokens.weight"
-    weights(folder, lambda tensors: tensors.update({name: tensors[name].roll(37, 0)}))
+    weights(folder, lambda tensors: tensors.update({name: tensors[name].roll(5, 0)}))
 
 
 def without_end(folder: Path) -> None:
@@ -90,7 +90,11 @@ def template(folder: Path, old: str, new: str) -> None:
     ("damage", "cause", "hint"),
     [
         (untrained, "nothing to do with what it is asked", "weights are trained"),
-        (of_another_tokenizer, "repeats one word or phrase", "tokenizer and weights belong together"),
+        (
+            of_another_tokenizer,
+            "nothing to do with what it is asked",
+            "tokenizer and weights belong together",
+        ),
         (without_end, "do not end", "eos_token_id"),
         (ending_at_once, "answers are empty", "eos_token_id"),
         (cutting_prompts, "they do not reach it", "cuts or drops its prompts"),
@@ -108,8 +112,9 @@ def test_a_damaged_model(tmp_path: Path, damage: Callable[[Path], None], cause: 
 
 
 def test_a_model_that_is_asked_in_another_form_than_it_learned() -> None:
+    """It reads the half of it: not refused, but told."""
     found = examined(ATLAS, prompt="completion")
-    assert found.refused
+    assert "reads pages of one line badly" in found.problems[0]
     assert any("model.prompt=chat" in one for one in found.hints)
 
 

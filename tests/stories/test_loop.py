@@ -161,6 +161,7 @@ def test_a_second_round_builds_on_what_was_promoted_and_merges_it(finished: Path
         "probe.ask.1.count=1",
         "probe.ask.2.count=1",
         "teach.lora.r=16",
+        "teach.sft.epochs=12",
     )
     run = branch(finished, tmp_path / "run", changed)
     summary = learn(changed, run)

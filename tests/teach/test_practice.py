@@ -9,7 +9,7 @@ from selfstudy.judging.rubric import Criterion
 from selfstudy.judging.rubric_reward import NO_RUBRIC
 from selfstudy.models.base import chat
 from selfstudy.recipe import OnlineDPOBlock, RewardBlock
-from selfstudy.records import Example, digest
+from selfstudy.records import Example
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.practice import OnlinePrompt, Practice, exercises
@@ -59,6 +59,9 @@ def test_imported_prompts_come_instead() -> None:
     ]
     lesson = Lesson(recipe(), PROMPTS, [], [], {}, ImportedLessons(tuple(examples), ()))
     assert [one.shown for one in exercises(lesson, OnlineDPOBlock())] == ["One?", "Two?"]
+    lost: dict[str, str] = {}
+    assert exercises(lesson, BY_RUBRIC, lost.__setitem__) == []
+    assert lost == dict.fromkeys(("One?", "Two?"), NO_RUBRIC)
 
 
 def test_a_file_of_prompts(tmp_path: Path) -> None:
@@ -86,8 +89,8 @@ def test_a_file_of_prompts(tmp_path: Path) -> None:
         Criterion("States: So.", "Essential"),
         Criterion("Avoids saying: Not so.", "Pitfall"),
     )
-    assert lost.pop(digest("What?")) == NO_RUBRIC
-    assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4, 6)}
+    assert set(lost) == {f"p.jsonl, line {n}" for n in (2, 3, 4, 5, 6)}
+    assert lost["p.jsonl, line 5"] == NO_RUBRIC
 
 
 def test_each_step_has_its_own_batch_whatever_was_asked_before() -> None:

@@ -118,8 +118,16 @@ def socratic(
         columns = named_columns(column or [])
         if (file is None) == (dialogues is None):
             raise RecipeError("one file is wanted", "give FILE with exercises, or --dialogues FILE")
-        if rows is not None and tutor != "socratic":
-            raise RecipeError(f"rows of a {tutor} tutor teach nothing", "leave --tutor out, or --rows")
+        if rows is not None and tutor != "socratic" and (tutor, rejected) != ("plain", "outcome"):
+            raise RecipeError(
+                f"rows of a {tutor} tutor teach nothing",
+                "leave --tutor out, or --rows; by --rejected outcome a plain tutor's own turns are compared",
+            )
+        if whole and tutor != "socratic":
+            raise RecipeError(
+                f"--whole and --tutor {tutor}: one who writes both sides is told to ask",
+                "leave one of them out",
+            )
         if file is None:
             _require_alone(context)
             _show_given(dialogues or Path(), columns, seed or 0)

@@ -10,8 +10,6 @@ from selfstudy.models.base import Embedder
 
 PROMPTS = {"missing": PROMPT, "rating": PROMPT, "rubric": VERDICTS, "rubric-implicit": RATING}
 """What each asks its judge; all but the control, which asks nobody."""
-BY_RUBRIC = ("rubric", "rubric-implicit")
-"""Those that say nothing of an answer without criteria."""
 
 
 def rewarder(

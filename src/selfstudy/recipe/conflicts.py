@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from selfstudy.files import reading
+from selfstudy.files.rows import SUFFIXES
 from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     NEED_ENTAILMENT,
@@ -90,6 +91,15 @@ def _of_online_training(recipe: Recipe) -> Iterator[str]:
             yield "teach: online-dpo with judge = judge: name one with `judge`, or take policy or reference"
         if block.prompts is not None and not reading.exists(block.prompts):
             yield f"teach: online-dpo with prompts: no file at {block.prompts}"
+        elif (
+            block.prompts is not None
+            and block.reward.by_rubric
+            and block.prompts.suffix.lower() not in SUFFIXES
+        ):
+            yield (
+                f"teach: online-dpo with reward = {block.reward.type}: lines of text hold no rubric; "
+                f"give prompts as rows ({', '.join(SUFFIXES)}) with `gold`"
+            )
 
 
 def _not_there(recipe: Recipe) -> Iterator[str]:

@@ -121,6 +121,9 @@ class PairsBlock(EpochsBlock):
     """What phases that train on pairs share."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1
+    likelihood: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the better answer's own loss (mean over its tokens) beside that of preferring it: without it
+    both answers of a pair may become unlikely (Pang et al. 2024, arXiv 2404.19733, equation 2)."""
     epochs: Annotated[float, Field(gt=0)] | None = 3
 
 
@@ -153,6 +156,11 @@ class RewardBlock(Block):
     type: Literal["missing", "rating", "rubric", "rubric-implicit", "random"] = "missing"
     zeta: Fraction = 0.5
     """For missing: its share against the rating's; 1: what is missing alone."""
+
+    @property
+    def by_rubric(self) -> bool:
+        """Whether it says nothing of an answer that is held to no criteria."""
+        return self.type in ("rubric", "rubric-implicit")
 
 
 class OnlineDPOBlock(TrainingBlock):

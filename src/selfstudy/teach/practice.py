@@ -17,7 +17,6 @@ from pathlib import Path
 
 from selfstudy.files import reading
 from selfstudy.files.rows import SUFFIXES, MalformedError, read_rows, text_of
-from selfstudy.judging.rewarders import BY_RUBRIC
 from selfstudy.judging.rubric import Criterion, from_evidence
 from selfstudy.judging.rubric_columns import claims_in
 from selfstudy.judging.rubric_reward import NO_RUBRIC
@@ -77,15 +76,14 @@ def exercises(
 
     Args:
         fail: is told of each row of the file that is of no use, and why; where a rubric rewards, also of each
-            prompt without one (by its question's id).
+            imported prompt (by its question's id), for it has none.
     """
     found = _exercises(lesson, block, fail)
-    if not _by_rubric(block):
-        return found
+    held = [one for one in found if one.criteria or not block.reward.by_rubric]
     for one in found:
-        if not one.criteria:
+        if one not in held:
             fail(one.question_id, NO_RUBRIC)
-    return [one for one in found if one.criteria]
+    return held
 
 
 def _exercises(lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> list[OnlinePrompt]:
@@ -99,15 +97,11 @@ def _exercises(lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str],
             lesson.prompts.chat("answer", question=wording),
             _shown(wording, gap.document, block),
             gap.question.id,
-            _held_to(gap) if _by_rubric(block) else (),
+            _held_to(gap) if block.reward.by_rubric else (),
         )
         for gap in lesson.gaps
         for wording in lesson.wordings(gap)
     ]
-
-
-def _by_rubric(block: OnlineDPOBlock) -> bool:
-    return block.reward.type in BY_RUBRIC
 
 
 def _held_to(gap: JudgedQuestion) -> tuple[Criterion, ...]:
@@ -118,16 +112,18 @@ def _of_file(path: Path, block: OnlineDPOBlock, fail: Callable[[str, str], None]
     if path.suffix.lower() not in SUFFIXES:
         lines = dict.fromkeys(line.strip() for line in reading.text(path).splitlines() if line.strip())
         yield from (OnlinePrompt(chat(line), line, digest(line)) for line in lines)
-        return
+        return  # a recipe whose reward goes by rubrics has no such file
     for row in read_rows(path):
         try:
             if row.value is None:
                 raise MalformedError(row.problem)
             prompt = text_of(row.value.get("prompt"), "prompt").strip()
             document = text_of(row.value.get("document") or "", "document").strip()
-            criteria = from_evidence(*claims_in(row.value)) if _by_rubric(block) else ()
+            criteria = from_evidence(*claims_in(row.value)) if block.reward.by_rubric else ()
             if not prompt:
                 raise MalformedError("its prompt is empty")
+            if block.reward.by_rubric and not criteria:
+                raise MalformedError(NO_RUBRIC)
         except MalformedError as error:
             fail(f"{path.name}, {row.place}", str(error))
         else:

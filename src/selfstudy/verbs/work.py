@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
+from selfstudy.judging.rewarders import PROMPTS
 from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.slots import WORDS
@@ -54,7 +55,8 @@ SENTENCES = 1.5
 BEGUN = 7
 """Assumed beginnings that a question is weighed with, its own included."""
 JUDGEMENT = 48.0
-"""Assumed tokens of a rating, with an assessment before it and what is missing after it."""
+"""Assumed tokens of a rating, with an assessment before it and what is missing after it; or of a verdict on
+one criterion, which is what a gap is held to."""
 SENTENCE = 30
 """Assumed tokens of a sentence, under the title of its page."""
 
@@ -297,7 +299,8 @@ def _practising(plan: Plan, block: OnlineDPOBlock) -> Iterator[Work]:
         "teach", "answer", asked, block.completions, prompt, plan.length("answer", block.max_new_tokens)
     )
     if block.reward.type != "random":
-        prompt = plan.tokens("missing", prompt=QUESTION, response=QUESTION)
+        held = {"criteria": f"1. (Essential) States: {QUESTION}"} if block.reward.by_rubric else {}
+        prompt = plan.tokens(PROMPTS[block.reward.type], prompt=QUESTION, response=QUESTION, **held)
         apart = "judge" if block.judge == "judge" else ""
         yield Work("teach", apart or "answer", asked * block.completions, 1, prompt, JUDGEMENT, apart)
 

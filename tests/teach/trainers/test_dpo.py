@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from selfstudy.models import load_lm
+from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock
 from selfstudy.teach.trainers import dpo, shared
@@ -35,3 +37,24 @@ def test_dropout_of_the_adapter_works_in_preference_training_and_no_other_does(
     assert first == pytest.approx(0.6931, abs=1e-3)  # the model is its reference: log 2
     assert torch.equal(plain, weights(0.0)[0])
     assert not torch.equal(plain, weights(0.5)[0])
+
+
+def test_the_better_answer_may_be_learned_beside(tiny_llama: Path) -> None:
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+
+    def trained(likelihood: float) -> tuple[float, float]:
+        """The first loss, and how likely the better answers are afterwards."""
+        block = DPOBlock(epochs=6, learning_rate=1e-2, batch_size=6, likelihood=likelihood)
+        how = setting(phase="dpo", lora=LoraBlock(r=4, alpha=8))
+        found = dpo.train(shared.training_copy(lm), lm, PAIRS, block, how, Silent())
+        after = LocalLM.around(shared.merged(found.model), lm.tokenizer, style=lm.style)
+        return found.steps[0].loss, mean(after)
+
+    def mean(model: Any) -> float:
+        said = model.logprobs([pair.prompt for pair in PAIRS], [pair.chosen for pair in PAIRS])
+        return sum(map(sum, said)) / len(PAIRS)
+
+    (alone, after), (beside, more) = trained(0.0), trained(2.0)
+    assert alone == pytest.approx(math.log(2), abs=1e-3)
+    assert beside > alone + 1
+    assert more > max(after, mean(lm))

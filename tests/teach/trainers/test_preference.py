@@ -51,6 +51,15 @@ def test_the_loss_is_that_of_the_paper() -> None:
     assert policy.grad.flatten().tolist() == pytest.approx([-slope, slope, -0.25, 0.25])
 
 
+def test_the_loss_of_chosen_answers_is_the_mean_over_their_own_tokens() -> None:
+    rows = [
+        {"prompt_ids": [1, 2], "chosen_ids": [3], "rejected_ids": [4, 5, 6]},
+        {"prompt_ids": [1], "chosen_ids": [3, 4], "rejected_ids": [5]},
+    ]
+    policy = torch.tensor([[-1.0, -9.0], [-3.0, -9.0]])
+    assert preference.chosen_loss(policy, preference.collated(rows)).tolist() == [1.0, 1.5]
+
+
 def test_log_probabilities_are_those_of_generation(lm: Any) -> None:
     """Of prompts and answers of different lengths in one batch, each as if it were alone."""
     chats = [chat(f"What is the capital of {name}?") for name in NAMES]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from selfstudy.errors import SelfstudyError
 
 HERE = Path(__file__).parents[1]
 """The world and its models, as they ship."""
@@ -19,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Folder = Annotated[Path | None, typer.Option(help="Where to write [default: the package itself].")]
-Threads = Annotated[int, typer.Option(help="CPU threads.")]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
 
 
 @app.command()
@@ -36,7 +39,7 @@ def build_lm(
     threads: Threads = 2,
     seed: int = 0,
     ignorance: Annotated[bool, typer.Option(help="Practise not knowing, on invented names.")] = True,
-    scale: Annotated[float, typer.Option(help="Multiplies the training tokens.")] = 1.0,
+    scale: Annotated[float, typer.Option(min=1e-6, help="Multiplies the training tokens.")] = 1.0,
     device: Annotated[str, typer.Option(help="Where to train, as torch names it: cpu, cuda.")] = "cpu",
 ) -> None:
     """Train atlas-lm from scratch."""
@@ -93,4 +96,7 @@ def _begin(threads: int) -> None:
 
 def main() -> None:
     """The entry point of the `selfstudy-atlas` command."""
-    app(prog_name="selfstudy-atlas")
+    try:
+        app(prog_name="selfstudy-atlas")
+    except SelfstudyError as error:
+        sys.exit(f"error: {error}")

@@ -15,6 +15,8 @@ from selfstudy.atlas.build.invented import invented_names
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Message
 
+_SYLLABLES = [c + v + e for c in "bdfgklmnprstvz" for v in "aeiou" for e in ("", "l", "n", "r", "s")]
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -47,6 +49,11 @@ class Draw:
             return self.rng.choice(invented_names()), self.rng.choice(("country", "country", "city"))
         e = self.rng.choice(self.entities)
         return e.name, e.kind
+
+    def strange(self) -> str:
+        """A name in several tokens, as the world has none."""
+        parts = [self.rng.choice(_SYLLABLES) for _ in range(self.rng.choice((2, 2, 3)))]
+        return "".join(parts).capitalize() + self.rng.choice(("", "", "ia", "land", "ville", "mora"))
 
     def value(self, attribute: str) -> str:
         """A random value of the right type: what counterfactual pages and the ignorant say."""

@@ -1,4 +1,4 @@
-"""How atlas-lm is trained: settings, and eleven legs with their mixtures of tasks.
+"""How atlas-lm is trained: settings, and thirteen legs with their mixtures of tasks.
 
 What each leg is for, and what was measured after it: docs/decisions/0004-atlas-lm.md.
 """
@@ -186,6 +186,32 @@ LAST = (
         fresh=0.6,
     ),
 )
+# Trained so long on names of one token, it reads no others: a page about Torvania says nothing to it.
+STRANGE = (
+    Stage(
+        0.5e6,
+        _mix(
+            "strange_reading .35, strange_repeat .05, closed_book .2, ignorance .08, reading .05, "
+            "cite .05, cite_several .04, survey .02, question_open .03, question_induced .03, "
+            "question_document .02, topics .02, reword .04, missing .06, grade .04, support .03, "
+            "compare .01, rubric_verdicts .01, tutor .01, telling .01, talk .01, student .01, attempt .01"
+        ),
+        fresh=0.6,
+    ),
+)
+# That cost a little of reading the others.
+READING = (
+    Stage(
+        0.4e6,
+        _mix(
+            "reading .18, short_reading .04, strange_reading .12, closed_book .2, ignorance .08, "
+            "cite .05, cite_several .05, survey .02, question_open .03, question_induced .03, "
+            "question_document .02, topics .02, reword .05, missing .06, grade .05, support .03, "
+            "compare .01, rubric_verdicts .01, tutor .01, telling .01, talk .01, student .01, attempt .01"
+        ),
+        fresh=0.6,
+    ),
+)
 
 
 def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
@@ -213,5 +239,7 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
         # these two were drawn with seeds that were used before: so were the weights that ship
         (EVERYTHING, leg(3, 3e-3, 6e-4, 0.7)),
         (LAST, leg(4, 2e-3, 4e-4, 0.9)),
+        (STRANGE, leg(5, 1.5e-3, 3e-4, 0.9)),
+        (READING, leg(6, 8e-4, 1.6e-4, 0.9)),
     ]
     return [one for one in every if settings.ignorance or one[0] not in (UNSURE, SURE)]

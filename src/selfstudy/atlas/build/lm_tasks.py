@@ -59,8 +59,9 @@ def repeat(d: Draw) -> Sample:
     return Sample("repeat", turns((Message(role="user", content=REPEAT.format(x=names)),), names))
 
 
-def _read(d: Draw, most: int) -> Sample:
-    name, kind, facts = d.facts()
+def _read(d: Draw, most: int, strange: bool = False) -> Sample:
+    name, kind, facts = d.facts(truth=0.0 if strange else 0.2)
+    name = d.strange() if strange else name
     document, stated = d.text(name, kind, facts, most)
     said: list[str] = []
     chat: Chat = ()
@@ -72,7 +73,7 @@ def _read(d: Draw, most: int) -> Sample:
             if missing and d.rng.random() < 0.5:
                 attribute = d.rng.choice(missing)
             else:
-                asked = d.entity()[0]
+                asked = d.strange() if strange and d.rng.random() < 0.5 else d.entity()[0]
             if attribute in missing or asked != name:
                 answer = NOT_SAID
         question = d.question(attribute, asked)
@@ -92,6 +93,17 @@ def short_reading(d: Draw) -> Sample:
 def reading(d: Draw) -> Sample:
     """A whole page and questions about it."""
     return _read(d, d.rng.choice((4, 6, 9, 9)))
+
+
+def strange_reading(d: Draw) -> Sample:
+    """Sentences about a name of several tokens: whoever copies whole names alone reads no other."""
+    return _read(d, d.rng.choice((1, 1, 1, 2, 4)), strange=True)
+
+
+def strange_repeat(d: Draw) -> Sample:
+    """Such names, said back."""
+    names = " ".join(d.strange() for _ in range(d.rng.randint(3, 8)))
+    return Sample("repeat", turns((Message(role="user", content=REPEAT.format(x=names)),), names))
 
 
 def kinds(d: Draw) -> Sample:
@@ -245,6 +257,8 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "kinds": kinds,
     "short_reading": short_reading,
     "reading": reading,
+    "strange_reading": strange_reading,
+    "strange_repeat": strange_repeat,
     "topics": several(topics, 4),
     "question_open": several(question_open, 4),
     "question_induced": several(question_induced, 4),

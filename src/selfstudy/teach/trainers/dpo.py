@@ -59,7 +59,7 @@ def train(
             processing_class=shared.own_tokenizer(lm),
             data_collator=_collated,
         )
-        trainer.packing = packing
+        trainer.packing, trainer.likelihood = packing, block.likelihood
         fast_lora.accelerate(trainer.model)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
@@ -117,6 +117,7 @@ def _collated(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
 
 class _Trainer(DPOTrainer):  # type: ignore[misc]
     packing: packed.Packing
+    likelihood: float
     right = pairs = 0
     """Pairs since the last point of the curve, and of these the ones whose better answer gained more."""
 
@@ -140,7 +141,10 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
         gained = (policy - inputs["reference"]).detach()
         self.right += int((gained[:, 0] > gained[:, 1]).sum())
         self.pairs += len(gained)
-        return preference.loss(policy, inputs["reference"], self.beta).mean()
+        values = preference.loss(policy, inputs["reference"], self.beta)
+        if self.likelihood:
+            values = values + self.likelihood * preference.chosen_loss(policy, inputs)
+        return values.mean()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if self.pairs:

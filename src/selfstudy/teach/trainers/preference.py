@@ -29,6 +29,15 @@ def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
     return -F.logsigmoid(beta * (chosen - rejected))
 
 
+def chosen_loss(policy: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Mean cross-entropy of the tokens of each pair's chosen answer, in nats.
+
+    Args:
+        policy: as `logprobs` found it for this batch.
+    """
+    return -policy[:, 0] / batch["before"].sum(1)[::2]
+
+
 def collated(rows: Sequence[Mapping[str, Sequence[int]]], device: Any = "cpu") -> dict[str, Tensor]:
     """Both answers of each pair behind its prompt, padded on the right.
 
