@@ -113,8 +113,11 @@ def test_a_torn_or_damaged_file_is_made_again(
     logging.disable(logging.WARNING)
     assert np.array_equal(vocabulary.embedded(ENTRIES, embedder, folder), whole)
     logging.disable(logging.NOTSET)
-    assert path.read_bytes() == data
-    assert len(embedder.texts) in (0, 40), "a flipped bit of the padding of the header does no harm"
+    assert len(embedder.texts) in (0, 40)
+    if embedder.texts:
+        assert path.read_bytes() == data
+    else:  # a bit of the header's padding, or "=f4" for "<f4": the same rows
+        assert path.read_bytes()[128:] == data[128:]
 
 
 def test_several_at_once_get_the_same(tmp_path: Path) -> None:

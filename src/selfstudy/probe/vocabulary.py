@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
@@ -146,7 +147,7 @@ def _read(path: Path, count: int) -> Vectors | None:
                 return np.asarray(rows)  # a view: a plain array is sliced faster than a memmap
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, SyntaxError, TokenError):  # the last two: numpy's, of a header
         pass
     log.warning("%s is damaged: the vocabulary is embedded again", path)
     return None
