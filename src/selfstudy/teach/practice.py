@@ -79,11 +79,12 @@ def exercises(
             imported prompt (by its question's id), for it has none.
     """
     found = _exercises(lesson, block, fail)
-    held = [one for one in found if one.criteria or not block.reward.by_rubric]
+    if not block.reward.by_rubric:
+        return found
     for one in found:
-        if one not in held:
+        if not one.criteria:
             fail(one.question_id, NO_RUBRIC)
-    return held
+    return [one for one in found if one.criteria]
 
 
 def _exercises(lesson: Lesson, block: OnlineDPOBlock, fail: Callable[[str, str], None]) -> list[OnlinePrompt]:

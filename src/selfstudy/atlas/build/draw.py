@@ -65,7 +65,7 @@ class Draw:
                     rng.choice((1, 2, 2, 3, 3, 4)[: 5 if attribute == "languages" else 6]),
                 )
             )
-            return found[0] if len(found) == 1 else ", ".join(found[:-1]) + " and " + found[-1]
+            return listed(found)
         if attribute == "calling code":
             code = f"+{rng.randint(20, 999)}"
             return f"+1-{rng.randint(200, 999)}" if rng.random() < 0.12 else code
@@ -111,6 +111,11 @@ class Draw:
             template = self.rng.choice(options if self.rng.random() < 0.6 else language.SPECIFIC[attribute])
             if not asking or template.endswith("?"):
                 return template.replace("{x}", name)
+
+
+def listed(items: list[str]) -> str:
+    """a, b and c"""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def turns(chat: Chat, *answers_and_more: str) -> Chat:

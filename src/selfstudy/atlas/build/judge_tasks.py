@@ -9,7 +9,7 @@ import json
 import random
 
 from selfstudy.atlas import language
-from selfstudy.atlas.build.draw import Draw, Sample, turns
+from selfstudy.atlas.build.draw import Draw, Sample, listed, turns
 from selfstudy.atlas.build.invented import invented_names
 from selfstudy.judging import rubric
 from selfstudy.judging.missing import HIGHEST, LOWEST
@@ -25,11 +25,6 @@ READ = "Document: {d}\n{q}"
 def noun(attribute: str) -> str:
     """The first word for an attribute."""
     return language.NOUNS[attribute][0][0]
-
-
-def listed(items: list[str]) -> str:
-    """a, b and c"""
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
 def request(rng: random.Random, attributes: list[str], name: str) -> str:
