@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
     chosen = parser.parse_args()
+    if chosen.out and not chosen.out.parent.is_dir():
+        parser.error(f"--out {chosen.out}: there is no folder {chosen.out.parent}")
     if chosen.what == "socratic":
         found = socratic.compare(chosen.rejected, exercises=chosen.exercises, seed=chosen.seed)
     elif chosen.what == "missing":

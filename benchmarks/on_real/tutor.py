@@ -1,6 +1,6 @@
 """A tutor taught by DPO on published dialogues: does the real model learn to ask, and at what price?
 
-    python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--rows 200] [--held-out 100]
+    python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--epochs 1] [--likelihood 1]
     python benchmarks/tutor.py DIALOGUES.csv --speed --rows 16
 
 Rows are split by dialogue (`teach.socratic.same_dialogue`), and intervals resample dialogues.  Measured by
@@ -64,7 +64,14 @@ class Row:
 
 
 def compare(
-    path: Path, sources: Sequence[str], *, rows: int, held_out: int, seed: int, epochs: float
+    path: Path,
+    sources: Sequence[str],
+    *,
+    rows: int,
+    held_out: int,
+    seed: int,
+    epochs: float,
+    likelihood: float,
 ) -> dict[str, Any]:
     """Trains and measures an arm for each source of worse turns."""
     taught, kept = split(read(path), rows, held_out, seed)
@@ -74,7 +81,9 @@ def compare(
     print(f"{len(taught)} rows to train on, {len(kept)} held out; untaught: {before}", flush=True)
     found: dict[str, Any] = {"untaught": before}
     for source in sources:
-        block = SocraticBlock.model_validate({"rejected": source, "epochs": epochs, "batch_size": 16})
+        block = SocraticBlock.model_validate(
+            {"rejected": source, "epochs": epochs, "batch_size": 16, "likelihood": likelihood}
+        )
         found[source] = arm(lm, taught, kept, known, block, seed)
         shown = {name: value for name, value in found[source].items() if name != "turns"}
         print(f"{source}: {shown}", flush=True)

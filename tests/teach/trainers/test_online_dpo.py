@@ -236,9 +236,16 @@ def test_a_judge_that_fails_stops_the_training_which_goes_on_when_it_is_back(lm:
     plain = setting(phase="online-dpo", lora=LORA)
     how = replace(plain, checkpoints=tmp_path / "checkpoints")
     with pytest.raises(ModelError, match="nothing was judged at step 4: the judge failed: no connection"):
-        train(lm, practice(Dies(shorter)), how=how)
-    resumed = train(lm, practice(shorter), how=how)
-    assert torch.equal(adapter(resumed), adapter(train(lm, practice(shorter), how=plain)))
+        train(lm, practice(Dies(shorter)), how=how, judge="judge")
+    resumed = train(lm, practice(shorter), how=how, judge="judge")
+    whole = train(lm, practice(shorter), how=plain, judge="judge")
+    assert torch.equal(adapter(resumed), adapter(whole))
+
+
+def test_a_model_that_cannot_judge_its_own_answers_leaves_them_unscored(lm: Any) -> None:
+    found = train(lm, practice(Dies(shorter)), how=setting(phase="online-dpo", lora=LORA), steps=5)
+    assert [step.step for step in found.steps] == [1, 2, 3]
+    assert found.failure is None
 
 
 def test_a_checkpoint_of_other_work_is_left_alone(lm: Any, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def world(to: Folder = None) -> None:
     """Make world.json from GeoNames (seconds)."""
     from selfstudy.atlas.build.make_world import make_world
 
+    if to is not None and to.is_dir():
+        raise typer.BadParameter(f"{to} is a folder: give the name of a file", param_hint="--to")
     make_world(_new(to) or HERE / "world.json")
 
 
@@ -47,6 +49,7 @@ def build_lm(
     from selfstudy.atlas.build.train_lm import build
 
     _begin(threads)
+    _require_device(device)
     build(_new(to) or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale), device)
 
 
@@ -85,6 +88,16 @@ def _new(to: Path | None) -> Path | None:
     if to is not None and (to.is_symlink() or to.exists()) and not (to.is_dir() and not any(to.iterdir())):
         raise typer.BadParameter(f"{to} exists, and nothing is replaced: give a new name", param_hint="--to")
     return to
+
+
+def _require_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        why = str(error).splitlines()[0]
+        raise typer.BadParameter(f"{name}: {why}", param_hint="--device") from None
 
 
 def _begin(threads: int) -> None:

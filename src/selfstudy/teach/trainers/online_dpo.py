@@ -143,7 +143,7 @@ class _Training:
         """Answers, judges, learns; why the training is of no use from here, if so.
 
         Raises:
-            ModelError: the judge failed on all answers.
+            ModelError: the judge, which is another model, failed on all answers.
         """
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
@@ -160,7 +160,10 @@ class _Training:
         with self._timed("judging"):
             control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
             found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
-        if found.problems and not found.values and all(p.startswith(JUDGE_FAILED) for p in found.problems):
+        # the model itself would fail on the same answers again: they stay unscored
+        own = block.judge != "judge"
+        failures = [problem.startswith(JUDGE_FAILED) for problem in found.problems]
+        if failures and all(failures) and not found.values and not own:
             raise ModelError(
                 f"{self._setting.phase}: nothing was judged at step {at + 1}: {found.problems[0]}",
                 "try the judge; started again, the training goes on from its checkpoint",

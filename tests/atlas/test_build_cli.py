@@ -1,0 +1,26 @@
+"""`selfstudy-atlas`: what it refuses before it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from selfstudy.atlas.build.cli import app
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        (["world", "--to", "."], "is a folder"),
+        (["build-lm", "--device", "nonsense"], "nonsense: Expected one of"),
+    ],
+)
+def test_a_wrong_option_is_told_at_once(
+    command: list[str], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert problem in " ".join(done.output.split())
