@@ -30,6 +30,7 @@ from selfstudy.text import contains
 MAX = 400
 """Most items per figure."""
 COMPARED = (
+    "strange_reading",
     *("cite", "cite_several", "missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
     *("tutor", "telling", "student", "attempt", "judge_asks", "judge_leaks"),
 )
