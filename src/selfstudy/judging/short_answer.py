@@ -8,6 +8,7 @@ which is the answer, and there is none.  English, by form alone; it knows nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from selfstudy.judging.cues import COMMON
 from selfstudy.judging.forms import has_word, plain, plain_words
@@ -37,7 +38,7 @@ def short_answer(question: str, answer: str) -> str:
         if plain(term) in wanted and not (term.raw[:1].islower() and has_word(plain(term), asked))
     ]
     at = [i for i in at if plain(said[i]) not in asked] or at  # of "in Lima or Quito?" one may be the answer
-    if not at or not all(_joined(said, one, other) for one, other in zip(at, at[1:], strict=False)):
+    if not at or not all(_joined(said, one, other) for one, other in pairwise(at)):
         return ""
     start, end = _to_the_left(said, at[0]), _to_the_right(said, at[-1] + 1)
     first, *rest = said[start:end]

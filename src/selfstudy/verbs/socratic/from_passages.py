@@ -16,7 +16,7 @@ from selfstudy.records import digest
 from selfstudy.verbs.socratic.exercises import Exercise
 
 MOST_WORDS = 12
-"""Of an answer: what is longer is never said word for word, so that no rule sees it told or found; a guess."""
+"""Of an answer: nobody says a longer one word for word, so that no rule sees it told or found; a guess."""
 LONGEST = 1_000
 """Characters of a rationale, its title apart; a guess."""
 
