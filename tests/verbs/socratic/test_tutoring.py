@@ -234,8 +234,8 @@ def test_a_file_without_exercises_ends_with_the_next_step(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ([], "one file is wanted"),
-        (["a.jsonl", "--dialogues", "b.csv"], "one file is wanted"),
+        ([], "one source of exercises is wanted"),
+        (["a.jsonl", "--dialogues", "b.csv"], "one source of exercises is wanted"),
         (["a.jsonl"], "--teacher MODEL"),
         (["a.jsonl", "--tutor", "silent", "--rows", "r.jsonl"], "teach nothing"),
         (["a.jsonl", "--column", "task=x"], "NAME: problem"),

@@ -50,11 +50,16 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class Exercises:
-    """Those of a file: given = usable + repeats (of a problem) + failed ("line 3: why", one each)."""
+    """Those of a source: given = usable + repeats (of a problem) + failed ("line 3: why", one each) + known.
+
+    Attributes:
+        known: questions of a run that its model answers right: nothing is to be taught.
+    """
 
     usable: tuple[Exercise, ...]
     repeats: int
     failed: tuple[str, ...]
+    known: int = 0
 
 
 def read_exercises(path: Path, named: Mapping[str, str], most: int | None = None) -> Exercises:

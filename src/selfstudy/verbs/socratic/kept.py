@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -19,18 +19,25 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, private
 from selfstudy.files.rows import shown
 from selfstudy.records import Record
-from selfstudy.verbs.socratic.exercises import Exercise
 
 
 class Made(Record):
-    """What is kept of an exercise (`id`)."""
+    """What is kept of an exercise, or of a passage (`id`)."""
 
     key_fields = ()
     model_failed: bool = Field(default=False, exclude=True)
     """A model gave no answer (a server that was down): such a record is never kept."""
 
 
+class Identified(Protocol):
+    """What a record is kept of: an exercise, or a passage that is to become one."""
+
+    @property
+    def id(self) -> str: ...
+
+
 R = TypeVar("R", bound=Made)
+E = TypeVar("E", bound=Identified)
 SETTINGS = ".settings.json"
 """Behind the stem of a file of records: what these were made with."""
 _HINT = "undo the change, or give another folder with --out"
@@ -47,8 +54,8 @@ class KeptFolder:
         self,
         name: str,
         kind: type[R],
-        exercises: Sequence[Exercise],
-        make: Callable[[Sequence[Exercise]], Sequence[R]],
+        exercises: Sequence[E],
+        make: Callable[[Sequence[E]], Sequence[R]],
         settings: Mapping[str, object],
         advance: Callable[[int], None] = lambda count: None,
     ) -> list[R]:

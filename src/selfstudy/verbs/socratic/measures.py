@@ -96,6 +96,7 @@ def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeas
     given = {
         "usable": len(exercises.usable),
         "repeats": exercises.repeats,
+        "known": exercises.known,
         "failed": list(exercises.failed),
     }
     data = {**MARK, "exercises": given, "tutors": [plain(one) for one in found]}

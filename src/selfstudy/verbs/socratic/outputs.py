@@ -12,7 +12,7 @@ from selfstudy.files import private
 
 MARK: dict[str, str] = {"selfstudy": "socratic"}
 """In every row and in the measures."""
-_KEPT = frozenset({"dialogues", "judged", "before", "after", "rows", "measures"})
+_KEPT = frozenset({"written", "dialogues", "judged", "before", "after", "rows", "measures"})
 _LONGEST = 32 * 2**20
 """Bytes of a first line, or of measures."""
 
@@ -48,6 +48,16 @@ def require_apart(rows: Path, folder: Path) -> None:
             f"--rows {rows}: the folder of --out keeps something else by that name",
             "give --rows another name, such as rows.jsonl",
         )
+
+
+def require_outside(path: Path, source: Path, option: str) -> None:
+    """Refuses an output within a folder that is read: a run stays as it is, and no output becomes a document.
+
+    Raises:
+        RunError: `path` lies in there.
+    """
+    if source.is_dir() and path.resolve().is_relative_to(source.resolve()):
+        raise RunError(f"{path} lies in {source}, which is only read", f"give another place with {option}")
 
 
 def _is_ours(path: Path) -> bool:

@@ -4,6 +4,7 @@ exercises.py  what is tutored           voices.py    which models speak   talk.p
 kept.py       survives a kill           rows.py      preference rows      attempts.py  what students solve
 judged.py     verdicts of a judge       measures.py  the figures          given.py  dialogues of others
 outputs.py    what may be replaced
+from_run.py, from_documents.py       exercises that no file holds (from_passages.py: what both ask of one)
 """
 
 from __future__ import annotations
