@@ -189,7 +189,7 @@ class ContrastiveDecoder:
         wide = torch.cat([rows.tokens.repeat_interleave(width, 0), token.flatten()[:, None]], 1)
         mask = torch.cat([rows.mask, rows.mask.new_ones(count, 1)], 1)
         after, states, cache = self._forward.next_states(wide, mask.repeat_interleave(width, 0), rows.cache)
-        states = normalize(states[:, -1], dim=1).unflatten(0, (count, width))
+        states = normalize(states[:, -1], dim=1).view(count, width, -1)
         score = scores(probability, states, rows.states, rows.mask, self._sampling.penalty_alpha)
         failed |= ~score.isfinite().all(1)
         best = score.masked_fill(failed[:, None], 0.0).argmax(1)  # the first of several, as torch promises
