@@ -101,6 +101,15 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
         ("teach.phases=[{type: online-dpo, judge: judge}]", "judge = judge: name one with `judge`"),
         ("teach.phases=[{type: online-dpo, prompts: none.jsonl}]", "prompts: no file at"),
+        (
+            "teach.online_dpo.penalty_alpha=1.1",
+            "teach.online_dpo.penalty_alpha = 1.1: must be less than or equal",
+        ),
+        (
+            "teach.online_dpo.penalty_alpha=.6",
+            "teach.online_dpo.top_k = 0: penalty_alpha = 0.6 chooses among",
+        ),
+        ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 1}]", "top_k = 1: penalty_alpha = 0.6"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:

@@ -39,10 +39,19 @@ class Sampling:
         max_new_tokens: limit per completion, in tokens.
         repetition_penalty: 1.0 = off (Keskar et al. 2019, CTRL, section 4.1).
         top_k, top_p: 0 and 1.0 = off.
+        penalty_alpha: 0.0 = off; above it a greedy completion is found by contrastive search (Su et al. 2022,
+            arXiv 2202.06417) among the `top_k` most probable tokens, whose likeness to the text so far has
+            this weight.  Samples stay samples, at the temperature: the search has no chance in it and gives
+            one answer, so two that differ are `greedy_first` and a sample.  Its score is no distribution to
+            draw from: probability is worth 1 - penalty_alpha in it at most, so that at a temperature near 1 a
+            token of no probability would be drawn nearly as often as a certain one.
         stop: strings that end a completion; they are cut off.
         seed: sampling depends on (seed, chat, sample number) alone, never on what else is in the batch.
         first: number of the first sample.  Above 0 the call goes on where one with fewer samples stopped: it
             gives samples first ... first + n - 1 as that call would have, and the greedy one is not repeated.
+
+    Raises:
+        ValueError: penalty_alpha is not in [0, 1], or has no candidates or no greedy completion.
     """
 
     n: int = 1
@@ -55,6 +64,20 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     first: int = 0
+    penalty_alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.penalty_alpha <= 1.0:
+            raise ValueError(f"penalty_alpha = {self.penalty_alpha}: give 0 (off) to 1")
+        if self.penalty_alpha and self.top_k < 1:
+            raise ValueError(
+                f"penalty_alpha = {self.penalty_alpha} with top_k = {self.top_k}: give top_k 2 to 10"
+            )
+        if self.penalty_alpha and self.temperature > 0 and not self.greedy_first:
+            raise ValueError(
+                f"penalty_alpha = {self.penalty_alpha} changes greedy completions alone, and none is asked "
+                "for: set greedy_first, or temperature 0"
+            )
 
     @property
     def with_passage(self) -> bool:
@@ -95,6 +118,20 @@ BY_TEMPLATE = Style()
 
 class NoLogprobsError(ModelError):
     """A language model cannot say how probable given texts are."""
+
+
+def refuse_contrastive_search(name: str, sampling: Sampling) -> None:
+    """For models whose hidden states are not at hand: what they cannot do is not left out in silence.
+
+    Raises:
+        ModelError: contrastive search is asked for.
+    """
+    if sampling.penalty_alpha:
+        raise ModelError(
+            f"{name} cannot search contrastively (penalty_alpha = {sampling.penalty_alpha:g}): that needs "
+            "the hidden states of the model's last layer",
+            "take a model of type local, or set penalty_alpha to 0",
+        )
 
 
 class LanguageModel(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from selfstudy.errors import ModelError
 from selfstudy.files import plain_yaml, reading
-from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.base import Progress, Sampling, refuse_contrastive_search
 from selfstudy.records import Chat, Completion, without_demonstrations
 from selfstudy.text import UNSPACED, shortened, until
 
@@ -82,7 +82,12 @@ class ScriptedLM:
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
     ) -> list[list[Completion]]:
-        """`sampling.total` scripted completions for each chat, in the order of `chats`."""
+        """`sampling.total` scripted completions for each chat, in the order of `chats`.
+
+        Raises:
+            ModelError: contrastive search is asked for.
+        """
+        refuse_contrastive_search(self.name, sampling)
         results = []
         for chat in chats:
             results.append([self._complete(chat, number, sampling) for number in sampling.numbers])

@@ -177,6 +177,12 @@ class OnlineDPOBlock(TrainingBlock):
     completions: Annotated[int, Field(ge=2)] = 2
     """Answers to each prompt, of which the best and the worst are a pair."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.9
+    penalty_alpha: Fraction = 0.0
+    """Above 0 one of the answers is found by contrastive search (published: 0.6, with top_k 4); the others
+    are sampled as without it."""
+    top_k: Annotated[Count, Field(validate_default=True)] = 0
+    """Most probable tokens that a sampled answer is drawn from, and that contrastive search chooses among; 0:
+    all, which it cannot."""
     max_new_tokens: Positive = 64
     beta: Annotated[float, Field(gt=0)] = 0.1
     updates: Positive = 1
@@ -190,6 +196,19 @@ class OnlineDPOBlock(TrainingBlock):
     """Rewards that differ by no more are a tie."""
     checkpoint_every: Positive = 10
     """Steps; a training that is killed goes on from the last such one."""
+
+    @field_validator("top_k")
+    @classmethod
+    def _has_candidates(cls, value: int, info: ValidationInfo) -> int:
+        alpha = info.data.get("penalty_alpha", 0.0)
+        if alpha and value < 2:
+            raise PydanticCustomError(
+                "top_k",
+                "penalty_alpha = {alpha} chooses among the top_k most probable tokens: give 2 or more "
+                "(published: 4)",
+                {"alpha": alpha},
+            )
+        return value
 
 
 PhaseBlock = SFTBlock | DPOBlock | DistillBlock | SocraticBlock | OnlineDPOBlock

@@ -37,3 +37,15 @@ def test_rows_stay_where_they_can() -> None:
     assert staying(torch.tensor([0, 1, 2])).tolist() == [0, 1, 2]
     assert staying(torch.tensor([0, 0, 2])).tolist() == [0, 1, 2]
     assert staying(torch.tensor([1, 2, 3])).tolist() == [2, 0, 1]  # row 3 goes to the place that is free
+
+
+def test_of_rows_that_differ_at_the_end_only_the_end_is_copied() -> None:
+    cache, states = KeptCache(), torch.arange(2.0).reshape(2, 1, 1, 1).repeat_interleave(3, 0)
+    cache.update(states, -states, 0)
+    last = torch.arange(6.0).reshape(6, 1, 1, 1) + 10
+    cache.update(last, -last, 0)
+    parent = torch.tensor([2, 2, 2, 3, 3, 3])
+    cache.move(parent, since=1)
+    keys, values = cache.layers[0].keys, cache.layers[0].values
+    assert torch.equal(keys, torch.cat([states, last[parent]], 2))
+    assert torch.equal(values, -keys)

@@ -185,6 +185,23 @@ def test_a_step_without_a_pair_is_no_update(lm: Any) -> None:
     assert len(trained.pairs) == 3
 
 
+def test_one_answer_is_searched_and_the_others_are_drawn(lm: Any) -> None:
+    """What is trained on is what the model gives by search (as greedy) and by the same draw as without it."""
+    told = {"completions": 3, "top_k": 4, "steps": 1}
+    how = online_dpo.how_to_answer(block(penalty_alpha=0.6, **told), 7)
+    plain = online_dpo.how_to_answer(block(**told), 7)
+    assert (how.total, how.with_passage, how.penalty_alpha, how.top_k) == (3, True, 0.6, 4)
+    assert (plain.total, plain.with_passage, plain.penalty_alpha, plain.top_k) == (3, False, 0.0, 4)
+    asked: list[Response] = []
+    trained = train(lm, practice(lambda one: asked.append(one) or shorter(one)), penalty_alpha=0.6, **told)
+    assert trained.failure is None
+    assert trained.pairs
+    greedy = Sampling(temperature=0.0, max_new_tokens=8, penalty_alpha=0.6, top_k=4)
+    searched = {row[0].text for row in lm.generate([one.prompt for one in EXERCISES], greedy)}
+    assert searched <= {one.text for one in asked}
+    assert len(asked) > len(searched)
+
+
 class Killed(Silent):
     """Dies after so many steps."""
 

@@ -23,7 +23,7 @@ from selfstudy.models.base import Sampling
 from selfstudy.models.local import prefixes
 from selfstudy.models.local.forward import Cached, Forward, select_rows
 from selfstudy.models.local.kept import staying
-from selfstudy.models.local.sampling import choose, streams
+from selfstudy.models.local.sampling import choose, punished, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,10 @@ class TreeDecoder:
         self._budget = budget
         self._stopped = stopped
 
+    def rows(self, prompt: Prompt) -> int:
+        """How many rows of a forward pass a prompt may need."""
+        return len(prompt.members)
+
     @torch.inference_mode()
     def run(self, prompts: Sequence[Prompt], emit: Callable[[list[Finished]], None]) -> None:
         """Decodes all members of `prompts`; `emit` gets them as they finish, in no particular order."""
@@ -189,7 +193,8 @@ class TreeDecoder:
         vocabulary = logits.shape[1]
         step = branch.tokens.shape[1] - start
         uniform, greedy = members.uniform[branch.member, step], members.greedy[branch.member]
-        token, total = choose(logits, _punished(branch), branch.row, uniform, greedy, self._sampling)
+        seen = punished(branch.tokens, branch.spared)
+        token, total = choose(logits, seen, branch.row, uniform, greedy, self._sampling)
 
         # Members that continue a row by the same token are one row from here on.
         child, of = torch.unique(branch.row * vocabulary + token, return_inverse=True)
@@ -241,13 +246,6 @@ class TreeDecoder:
         if not branch.shared and torch.equal(rows, torch.arange(branch.cached, device=rows.device)):
             return branch.cache
         return select_rows(branch.cache, rows, own=not branch.shared)
-
-
-def _punished(branch: _Branch) -> Tensor:
-    """The tokens of each row without those that are spared, in whose place stands the first that is not."""
-    first = branch.tokens.gather(1, branch.spared[:, None])
-    columns = torch.arange(branch.tokens.shape[1], device=first.device)
-    return torch.where(columns < branch.spared[:, None], first, branch.tokens)
 
 
 def _finished(slots: list[int], row: Tensor, new: Tensor, logprob: Tensor, reason: Tensor) -> list[Finished]:

@@ -53,6 +53,38 @@ class Forward:
             cache = KeptCache()
         return self._next_logits(tokens, mask, cache)
 
+    def next_states(
+        self, tokens: Tensor, mask: Tensor, cache: Cached = None
+    ) -> tuple[Tensor, Tensor, Cached]:
+        """As `next_logits`, and between its two results the last layer's hidden state of every token read.
+
+        Returns:
+            float32 logits (rows, vocabulary), float32 states (rows, tokens read, size), and a cache or None.
+
+        Raises:
+            ModelError: the model does not show its hidden states.
+        """
+        seen: list[Tensor | None] = []
+
+        def look(module: Any, args: Any, output: Any) -> None:
+            seen.append(getattr(output, "last_hidden_state", None))
+
+        # of one layer: `output_hidden_states` would keep those of all until the pass is over
+        body = getattr(self._model, self._model.base_model_prefix or "model", None)
+        hook = body.register_forward_hook(look) if isinstance(body, torch.nn.Module) else None
+        try:
+            logits, cache = self.next_logits(tokens, mask, cache)
+        finally:
+            if hook is not None:
+                hook.remove()
+        states = seen[-1] if seen else None
+        if states is None:
+            raise ModelError(
+                f"{self._model.name_or_path} does not show the hidden states of its last layer",
+                "contrastive search cannot be done with it: set penalty_alpha to 0",
+            )
+        return logits, states.float(), cache
+
     def _next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached) -> tuple[Tensor, Cached]:
         output, logits = self._run(tokens, mask, cache, keep=1, use_cache=self._caches)
         if isinstance(cache, KeptCache):

@@ -37,8 +37,12 @@ class KeptLayer(DynamicLayer):  # type: ignore[misc]
             memory[: len(states), :, start:end] = states
         return self._show(len(key_states), end)
 
-    def move(self, parent: Tensor, to: Tensor) -> None:
-        """Row i becomes row parent[i]; only rows `to` are new in their place, none of them is a parent."""
+    def move(self, parent: Tensor, to: Tensor, since: int = 0) -> None:
+        """Row i becomes row parent[i]; only rows `to` are new in their place, none of them is a parent.
+
+        Args:
+            since: columns before it are the same in a row and its parent already.
+        """
         columns = self.get_seq_length()
         if len(parent) > len(self._memory[0]):
             old = [self.keys, self.values]
@@ -47,7 +51,7 @@ class KeptLayer(DynamicLayer):  # type: ignore[misc]
                 memory[: len(parent), :, :columns] = states[parent]
         elif len(to):
             for memory in self._memory:
-                memory[to, :, :columns] = memory[parent[to], :, :columns]
+                memory[to, :, since:columns] = memory[parent[to], :, since:columns]
         self._show(len(parent), columns)
 
     def continued(self, parent: Tensor, index: Tensor, room: int) -> KeptLayer:
@@ -91,11 +95,15 @@ class KeptCache(DynamicCache):  # type: ignore[misc]
         """How many tokens of every row it holds."""
         return self.layers[0].get_seq_length() if self.layers else 0
 
-    def move(self, parent: Tensor) -> None:
-        """Row i becomes what row parent[i] is, in place; parents are where `staying` leaves them."""
+    def move(self, parent: Tensor, since: int = 0) -> None:
+        """Row i becomes what row parent[i] is, in place; parents are where `staying` leaves them.
+
+        Args:
+            since: columns before it are the same in a row and its parent already.
+        """
         to = (parent != torch.arange(len(parent), device=parent.device)).nonzero()[:, 0]
         for layer in self.layers:
-            layer.move(parent, to)
+            layer.move(parent, to, since)
 
     def selected(self, parent: Tensor) -> KeptCache:
         """A cache of its own with row i as row parent[i] is here."""

@@ -1,8 +1,8 @@
 """A causal language model of transformers, from a folder or the Hub, on the CPU or an accelerator.
 
-Renders chats, groups them into batches for `decoding.TreeDecoder`, turns tokens into Completions, and puts
-errors where they belong: into the item that failed.  No architecture is named here; what a model can do is
-found out by `forward.Forward`.
+Renders chats, groups them into batches for `decoding.TreeDecoder` (for `contrastive.ContrastiveDecoder` where
+greedy completions are searched), turns tokens into Completions, and puts errors where they belong: into the
+item that failed.  No architecture is named here; what a model can do is found out by `forward.Forward`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
+from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
@@ -208,14 +210,30 @@ class LocalLM:
     def _decode(
         self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
     ) -> Iterator[tuple[Prompt, str]]:
+        """Runs prompts in batches, each member by the decoder that it is for; yields what failed."""
+        sampled = prompts
+        if sampling.penalty_alpha:
+            searched = _with_members(prompts, lambda member: member.key is None)
+            sampled = _with_members(prompts, lambda member: member.key is not None)
+            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stop, emit)
+        yield from self._in_batches(TreeDecoder, sampled, sampling, stop, emit)
+
+    def _in_batches(
+        self,
+        make: type[TreeDecoder | ContrastiveDecoder],
+        prompts: list[Prompt],
+        sampling: Sampling,
+        stop: tuple[str, ...],
+        emit: Any,
+    ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches; a batch that does not fit into memory is tried again with half the budget.
 
         The halved budget stays: memory that was short once will be short again.  Yields what failed.
         """
         prompts = [prompts[at] for at in prefixes.order(self._forward, [one.tokens for one in prompts])]
         while prompts:
-            batch = prompts[: self._batch_size(prompts)]
-            decoder = TreeDecoder(self._forward, sampling, self._ends, self._budget, self._stopper(stop))
+            decoder = make(self._forward, sampling, self._ends, self._budget, self._stopper(stop))
+            batch = prompts[: self._batch_size(prompts, decoder)]
             try:
                 decoder.run(batch, emit)
             except RuntimeError as error:
@@ -232,14 +250,14 @@ class LocalLM:
                 yield batch[0], f"out of memory with {len(batch[0].tokens)} prompt tokens: {short}"
                 prompts = prompts[1:]
 
-    def _batch_size(self, prompts: list[Prompt]) -> int:
-        """How many of the first prompts to decode together: all their members' rows would fit once read."""
-        longest, members = 0, 0
+    def _batch_size(self, prompts: list[Prompt], decoder: TreeDecoder | ContrastiveDecoder) -> int:
+        """How many of the first prompts to decode together: all their rows would fit once read."""
+        longest, rows = 0, 0
         for count, prompt in enumerate(prompts):
-            members += len(prompt.members)
+            rows += decoder.rows(prompt)
             unpaddable = count and len(prompt.tokens) != longest and not self._forward.pads
             longest = max(longest, len(prompt.tokens))
-            if count and (unpaddable or members * (longest + 1) > self._budget):
+            if count and (unpaddable or rows * (longest + 1) > self._budget):
                 return count
         return len(prompts)
 
@@ -319,3 +337,9 @@ class LocalLM:
             for index, values in self._scorer.score(items, self._budget):
                 if values:
                     yield by_index[index], values
+
+
+def _with_members(prompts: list[Prompt], wanted: Callable[[Member], bool]) -> list[Prompt]:
+    """The prompts with those of their members alone; without the prompts that have none."""
+    found = [replace(one, members=list(filter(wanted, one.members))) for one in prompts]
+    return [one for one in found if one.members]

@@ -79,6 +79,18 @@ def choose(
     return token, torch.cat(totals)
 
 
+def punished(tokens: Tensor, spared: Tensor) -> Tensor:
+    """The tokens of each row without those that are spared, in whose place stands the first that is not.
+
+    Args:
+        tokens: (rows, length).
+        spared: (rows,), how many columns at the left.
+    """
+    first = tokens.gather(1, spared[:, None])
+    columns = torch.arange(tokens.shape[1], device=first.device)
+    return torch.where(columns < spared[:, None], first, tokens)
+
+
 def penalise_(logits: Tensor, tokens: Tensor, penalty: float) -> Tensor | None:
     """Divides positive and multiplies negative logits of every token already in the row (CTRL, section 4.1).
 

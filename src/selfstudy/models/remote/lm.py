@@ -17,7 +17,7 @@ from typing import Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models import content, plain
-from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.base import Progress, Sampling, refuse_contrastive_search
 from selfstudy.models.families import of_servers
 from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.background import LoopThread, together
@@ -146,8 +146,10 @@ class RemoteLM:
 
         Raises:
             ModelError: the server cannot be reached, refuses the key, does not know the model, or has not
-                answered anything for a whole deadline; what was answered before is in the cache.
+                answered anything for a whole deadline; what was answered before is in the cache.  Or
+                contrastive search is asked for.
         """
+        refuse_contrastive_search(f"{self.name} at {self._block.base_url}", sampling)
         total = sampling.total
         chats = [self._sent(chat) for chat in chats]
         results: list[Completion | None] = [None] * (len(chats) * total)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
-from selfstudy.models.base import LanguageModel, Progress, Sampling
+from selfstudy.models.base import LanguageModel, Progress, Sampling, refuse_contrastive_search
 from selfstudy.models.content import Content
 from selfstudy.models.families import of_servers
 from selfstudy.models.remote.permissions import check_http
@@ -84,7 +84,9 @@ class ServerLM:
 
         Raises:
             ModelError: the server cannot be started, or ended meanwhile; the message has what it said last.
+                Or contrastive search is asked for.
         """
+        refuse_contrastive_search(self.name, sampling)
         if not chats:
             return []
         with self._server() as server:

@@ -97,6 +97,23 @@ def rate(at: int, total: int, block: OnlineDPOBlock) -> float:
     return block.rate * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
 
 
+def how_to_answer(block: OnlineDPOBlock, seed: int) -> Sampling:
+    """The answers to a prompt: all sampled, or one found by contrastive search and the others sampled.
+
+    A pair needs two answers that differ, and the search has but one (`Sampling.penalty_alpha`).
+    """
+    searched = block.penalty_alpha > 0
+    return Sampling(
+        n=block.completions - searched,
+        temperature=block.temperature,
+        greedy_first=searched,
+        max_new_tokens=block.max_new_tokens,
+        top_k=block.top_k,
+        seed=seed,
+        penalty_alpha=block.penalty_alpha,
+    )
+
+
 def _readable(model: Any, lm: HasWeights, practice: Practice) -> tuple[Practice, dict[str, str]]:
     """The prompts that leave room for an answer, and why not the others, by id of the question."""
     every = practice.exercises
@@ -148,15 +165,8 @@ class _Training:
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
         with self._timed("generating"):
-            answers = self._policy.generate(
-                [one.prompt for one in exercises],
-                Sampling(
-                    n=block.completions,
-                    temperature=block.temperature,
-                    max_new_tokens=block.max_new_tokens,
-                    seed=self._seed(at),
-                ),
-            )
+            sampling = how_to_answer(block, self._seed(at))
+            answers = self._policy.generate([one.prompt for one in exercises], sampling)
         with self._timed("judging"):
             control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
             found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
