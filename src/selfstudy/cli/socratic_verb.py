@@ -107,8 +107,8 @@ def socratic(
         from selfstudy.prompts import Prompts
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
+        from selfstudy.verbs.kept import KeptFolder
         from selfstudy.verbs.socratic.exercises import named_columns, read_exercises
-        from selfstudy.verbs.socratic.kept import KeptFolder
         from selfstudy.verbs.socratic.measures import FILE, write_measures
         from selfstudy.verbs.socratic.outputs import require_apart, require_free
         from selfstudy.verbs.socratic.talk import MISCONCEPTION, Conversation
