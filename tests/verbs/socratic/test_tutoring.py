@@ -21,7 +21,7 @@ from selfstudy.records import Chat
 from selfstudy.verbs.kept import KeptFolder
 from selfstudy.verbs.socratic.rows import trl_rows
 from selfstudy.verbs.socratic.tutoring import Tutoring
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 from tests.verbs.socratic.tutors import (
     ATTEMPT,
     STUDENT,

@@ -22,7 +22,7 @@ from selfstudy.verbs.socratic.judged import JudgedTurns, TutorJudge
 from selfstudy.verbs.socratic.measures import TutorMeasures, measured
 from selfstudy.verbs.socratic.rows import PreferredTurns, RejectedBy, TurnRows
 from selfstudy.verbs.socratic.talk import Conversation, Dialogue, TutorKind, dialogues
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 
 COMPARED: tuple[TutorKind, ...] = ("silent", "socratic", "telling")
 _TALKED = ("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue")
