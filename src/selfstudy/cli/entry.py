@@ -12,6 +12,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     model_verbs.py     doctor estimate chat export
     data_verbs.py      import score
     socratic_verb.py   socratic
+    discuss_verb.py    discuss
     rate_verb.py       rate (rate_table.py: what it prints)
 """
 
@@ -19,6 +20,7 @@ from selfstudy.cli import (
     calibrate_verb,
     compare_verb,
     data_verbs,
+    discuss_verb,
     leaving,
     loop_verbs,
     model_verbs,
@@ -33,6 +35,7 @@ __all__ = [
     "calibrate_verb",
     "compare_verb",
     "data_verbs",
+    "discuss_verb",
     "loop_verbs",
     "main",
     "model_verbs",

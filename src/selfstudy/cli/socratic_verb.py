@@ -117,9 +117,9 @@ def socratic(
         from selfstudy.prompts import Prompts
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
+        from selfstudy.verbs.kept import KeptFolder
         from selfstudy.verbs.socratic.exercises import Exercises, named_columns
         from selfstudy.verbs.socratic.from_documents import ExerciseWriter
-        from selfstudy.verbs.socratic.kept import KeptFolder
         from selfstudy.verbs.socratic.measures import FILE, write_measures
         from selfstudy.verbs.socratic.outputs import require_apart, require_free, require_outside
         from selfstudy.verbs.socratic.talk import MISCONCEPTION, Conversation

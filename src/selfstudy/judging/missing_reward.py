@@ -39,15 +39,21 @@ class MissingReward:
 
     def rewards(self, responses: Sequence[Response], progress: Progress | None = None) -> list[Reward]:
         """See `Rewarder.rewards`; the sentence is what is missing."""
+        return [reward for _, reward in self.judged(responses, progress)]
+
+    def judged(
+        self, responses: Sequence[Response], progress: Progress | None = None
+    ) -> list[tuple[Missing | Unscored, Reward]]:
+        """What the judge said of each answer, and the reward that comes of it, in order."""
         asked = [asked_of(one) for one in responses]
         said = self._judge.judgements(asked, [missing.read] * len(asked), progress)
         near = self._similarities(responses, said)
-        return [
-            Reward(None, problem=one.reason)
-            if isinstance(one, Unscored)
-            else Reward(missing.reward(one, c, self._zeta), one.missing or "nothing is missing")
-            for one, c in zip(said, near, strict=True)
-        ]
+        return [(one, self._reward(one, c)) for one, c in zip(said, near, strict=True)]
+
+    def _reward(self, said: Missing | Unscored, similarity: float) -> Reward:
+        if isinstance(said, Unscored):
+            return Reward(None, problem=said.reason)
+        return Reward(missing.reward(said, similarity, self._zeta), said.missing or "nothing is missing")
 
     def _similarities(self, responses: Sequence[Response], said: Sequence[Missing | Unscored]) -> list[float]:
         """Of each answer with what it lacks; 0, which counts for nothing, where nothing is."""

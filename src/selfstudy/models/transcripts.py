@@ -1,4 +1,4 @@
-"""A transcript of a student and a tutor, as models write them, becomes turns.
+"""A transcript of a student and a tutor, or of two experts, as models write them, becomes turns.
 
     Student: What is 3/4 of 20?            the student is the user
     **Teacher:** What is a quarter of it?  the tutor the assistant
@@ -12,6 +12,7 @@ turn a good one.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,12 +22,19 @@ from selfstudy.text import sentences
 LONGEST = 200_000
 MOST_TURNS = 400
 """Characters and turns of a transcript."""
-_LABEL = re.compile(
-    r"^(?:[ \t>#-]|\*[ \t]){0,8}(?P<mark>[*_]{0,3})"
-    r"(?:(?P<student>student|learner|pupil)|teachers?|tutor|professor|instructor)"
-    r"[ \t]{0,3}(?:\([^()\n]{0,60}\))?(?P<closed>[*_]{0,3})[ \t]{0,4}:",
-    re.IGNORECASE | re.MULTILINE,
-)
+
+
+def _label(user: str, assistant: str) -> re.Pattern[str]:
+    """What begins a turn, of two patterns for who speaks."""
+    return re.compile(
+        r"^(?:[ \t>#-]|\*[ \t]){0,8}(?P<mark>[*_]{0,3})"
+        rf"(?:(?P<user>{user})|{assistant})"
+        r"[ \t]{0,3}(?:\([^()\n]{0,60}\))?(?P<closed>[*_]{0,3})[ \t]{0,4}:",
+        re.IGNORECASE | re.MULTILINE,
+    )
+
+
+_LABEL = _label("student|learner|pupil", "teachers?|tutor|professor|instructor")
 _BESIDE = re.compile(
     r"\n[ \t]*+(?:[(*_]{0,3}(?:please )?note\b(?: that\b|[^\n:]{0,20}:)"
     r"|\(?(?:in this (?:example|conversation|dialogue|scenario)|this is (?:just )?an example)\b"
@@ -39,6 +47,26 @@ NOBODY = "Nobody has talked about it."
 """Where a prompt shows a dialogue and there is none."""
 NAMES: dict[str, Literal["Student", "Teacher"]] = {"user": "Student", "assistant": "Teacher"}
 """How transcripts that we write call who speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Two who talk.
+
+    Attributes:
+        names: what transcripts that we write call them, by role.
+        label: what begins a turn of theirs.
+        beside: what ends what is said, where models write on beside it; None: nothing does.
+    """
+
+    names: Mapping[str, str]
+    label: re.Pattern[str]
+    beside: re.Pattern[str] | None = None
+
+
+TUTORING = Cast(NAMES, _LABEL, _BESIDE)
+EXPERTS = Cast({"user": "Expert A", "assistant": "Expert B"}, _label(r"expert[ \t]?a", r"expert[ \t]?b"))
+"""Who opens a discussion is the user; a rule or a note is part of what an expert says."""
 
 
 class NoDialogueError(ValueError):
@@ -87,7 +115,7 @@ def read(text: str, *, whole: bool = False) -> Transcript:
             left_out = len(said[beside.start() :].strip())
             said = said[: beside.start()]
         words = _bare(said, label["mark"] if not label["closed"] else "")
-        role: Literal["user", "assistant"] = "user" if label["student"] else "assistant"
+        role: Literal["user", "assistant"] = "user" if label["user"] else "assistant"
         if words and turns and turns[-1].role == role:
             turns[-1] = Message(role=role, content=f"{turns[-1].content}\n{words}")
         elif words:
@@ -102,25 +130,27 @@ def begins(text: str) -> bool:
     return _LABEL.match(text.lstrip()) is not None
 
 
-def spoken(reply: str, role: Literal["user", "assistant"] = "assistant") -> str:
+def spoken(reply: str, role: Literal["user", "assistant"] = "assistant", cast: Cast = TUTORING) -> str:
     """What the tutor, or the student, says in a reply that is one turn, without a label.
 
     It ends where anybody is named again; a reply that begins with the other one's label says nothing.
     """
-    start = _LABEL.match(reply.lstrip())
-    if start and bool(start["student"]) != (role == "user"):
+    start = cast.label.match(reply.lstrip())
+    if start and bool(start["user"]) != (role == "user"):
         return ""
     said = reply.lstrip()[start.end() if start else 0 :]
-    behind = _LABEL.search(said)
+    behind = cast.label.search(said)
     said = said[: behind.start()] if behind else said
-    beside = _BESIDE.search(said)
+    beside = cast.beside.search(said) if cast.beside else None
     mark = start["mark"] if start and not start["closed"] else ""
     return _bare(said[: beside.start()] if beside else said, mark)
 
 
-def turn_of(reply: Completion, role: Literal["user", "assistant"] = "assistant") -> str:
+def turn_of(
+    reply: Completion, role: Literal["user", "assistant"] = "assistant", cast: Cast = TUTORING
+) -> str:
     """What is said in a reply (`spoken`); of one that was cut off, its whole sentences."""
-    said = spoken(reply.text, role)
+    said = spoken(reply.text, role, cast)
     return " ".join(sentences(said)[:-1]).strip() if reply.finish == "length" else said
 
 
@@ -132,9 +162,10 @@ def shown(prompt: Chat) -> str:
     return "\n".join([*told, *(several if len(spoken) > 1 else [turn.content for turn in spoken])])
 
 
-def written(dialogue: Chat) -> str:
+def written(dialogue: Chat, cast: Cast = TUTORING) -> str:
     """A dialogue as a transcript; what the system says is left out."""
-    return "\n".join(f"{NAMES[turn.role]}: {turn.content}" for turn in dialogue if turn.role in NAMES)
+    names = cast.names
+    return "\n".join(f"{names[turn.role]}: {turn.content}" for turn in dialogue if turn.role in names)
 
 
 def _bare(said: str, mark: str) -> str:

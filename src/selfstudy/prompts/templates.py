@@ -14,6 +14,7 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     tell                  models/transcripts.py
     tutor, student*, dialogue   models/transcripts.py
     attempt               judging/solving.py
+    discuss, discuss_answer     models/transcripts.py
     judge_asks, judge_leaks     judging/choices.py
     missing               judging/missing.py
     rubric_*              judging/rubric.py
@@ -47,9 +48,10 @@ BESIDE = frozenset(
     {
         *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
+        *("discuss", "discuss_answer"),
     }
 )
-"""Prompts of rewards and of tutoring: what `demonstrated` gives was measured without them (decision 11)."""
+"""Of rewards, tutoring and discussions: what `demonstrated` gives was measured without them (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)

@@ -17,9 +17,9 @@ from selfstudy.models.scripted import Script
 from selfstudy.progress import Silent
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Document
+from selfstudy.verbs.kept import KeptFolder
 from selfstudy.verbs.socratic.from_documents import TRIES, ExerciseWriter
-from selfstudy.verbs.socratic.kept import KeptFolder
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 from tests.verbs.socratic.tutors import PROMPTS, Counted, asked
 
 CITIES = ("Lima", "Rome", "Oslo", "Cairo", "Delhi")

@@ -18,10 +18,10 @@ from selfstudy.cli import app
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.records import Chat
-from selfstudy.verbs.socratic.kept import KeptFolder
+from selfstudy.verbs.kept import KeptFolder
 from selfstudy.verbs.socratic.rows import trl_rows
 from selfstudy.verbs.socratic.tutoring import Tutoring
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 from tests.verbs.socratic.tutors import (
     ATTEMPT,
     STUDENT,

@@ -15,7 +15,7 @@ from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat
-from selfstudy.verbs.socratic.kept import Made
+from selfstudy.verbs.kept import Made
 from selfstudy.verbs.socratic.talk import TEMPERATURE
 
 

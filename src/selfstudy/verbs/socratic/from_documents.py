@@ -28,10 +28,10 @@ from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.records import Completion, Document, digest
 from selfstudy.text import folded, under_title
+from selfstudy.verbs.kept import KeptFolder, Made
 from selfstudy.verbs.socratic.exercises import Exercise, Exercises
 from selfstudy.verbs.socratic.from_passages import exercise_from
-from selfstudy.verbs.socratic.kept import KeptFolder, Made
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 
 PASSAGE_TOKENS = 512
 """Of a passage at most, as methods 2 has it."""

@@ -13,8 +13,8 @@ from selfstudy.models import transcripts
 from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion
+from selfstudy.verbs.kept import Made
 from selfstudy.verbs.socratic.exercises import Exercise
-from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.talk import Dialogue
 
 _TOKENS = 8

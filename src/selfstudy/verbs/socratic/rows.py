@@ -26,10 +26,10 @@ from selfstudy.records import Chat, Completion, Message, Record
 from selfstudy.teach.outcomes import MARGIN, Candidate, preferences
 from selfstudy.teach.socratic import NextTurn, next_turns
 from selfstudy.text import tokens
+from selfstudy.verbs.kept import Made
 from selfstudy.verbs.rating.layouts import LAYOUTS
 from selfstudy.verbs.socratic.attempts import Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
-from selfstudy.verbs.socratic.kept import Made
 from selfstudy.verbs.socratic.outputs import MARK
 from selfstudy.verbs.socratic.talk import Dialogue, TutorKind, tutor_chat
 

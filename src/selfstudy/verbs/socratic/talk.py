@@ -23,8 +23,8 @@ from selfstudy.models.base import LanguageModel, Sampling
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Completion, Message
 from selfstudy.text import tokens
+from selfstudy.verbs.kept import Made
 from selfstudy.verbs.socratic.exercises import Exercise
-from selfstudy.verbs.socratic.kept import Made
 
 TutorKind = Literal["socratic", "telling", "silent", "plain"]
 StudentKind = Literal["frozen", "misconception", "pressing"]

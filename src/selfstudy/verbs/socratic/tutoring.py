@@ -1,10 +1,10 @@
 """Exercises are tutored: dialogues first, then what rows and measures need, each kept as it is made.
 
 exercises.py  what is tutored           voices.py    which models speak   talk.py   turn by turn
-kept.py       survives a kill           rows.py      preference rows      attempts.py  what students solve
+outputs.py    what may be replaced      rows.py      preference rows      attempts.py  what students solve
 judged.py     verdicts of a judge       measures.py  the figures          given.py  dialogues of others
-outputs.py    what may be replaced
 from_run.py, from_documents.py       exercises that no file holds (from_passages.py: what both ask of one)
+verbs/kept.py has what survives a kill.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import TypeVar
 from selfstudy.progress import Reporter
 from selfstudy.records import Chat, digest
 from selfstudy.teach.socratic import SPLITS
+from selfstudy.verbs.kept import KeptFolder, Made
 from selfstudy.verbs.socratic.attempts import Attempts, Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.judged import JudgedTurns, TutorJudge
-from selfstudy.verbs.socratic.kept import KeptFolder, Made
 from selfstudy.verbs.socratic.measures import TutorMeasures, measured
 from selfstudy.verbs.socratic.rows import PreferredTurns, RejectedBy, TurnRows
 from selfstudy.verbs.socratic.talk import Conversation, Dialogue, TutorKind, dialogues
-from selfstudy.verbs.socratic.voices import Voice
+from selfstudy.verbs.voices import Voice
 
 COMPARED: tuple[TutorKind, ...] = ("silent", "socratic", "telling")
 _TALKED = ("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue")

@@ -9,25 +9,15 @@ Knows nothing of what they say.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import RecipeError
-from selfstudy.models.base import LanguageModel
-from selfstudy.models.remote.permissions import check
-from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel
+from selfstudy.recipe import LocalModel, ModelBlock, Recipe
 from selfstudy.recipe.file import make_recipe
+from selfstudy.verbs.voices import LoadedVoices, Voice
 
 if TYPE_CHECKING:
     from selfstudy.models.server.servers import Servers
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """A model, and the block of the recipe that tells it from another."""
-
-    lm: LanguageModel
-    block: str
 
 
 class Voices:
@@ -45,39 +35,27 @@ class Voices:
                 "no model was chosen to tutor", "give --teacher MODEL (a folder, a Hub id, or atlas)"
             )
         self._recipe = recipe
-        self._servers = servers
         self._teacher: ModelBlock = recipe.teacher
         self._student = recipe.model if "model" in recipe.model_fields_set else recipe.teacher
         self._weak = self._student if weak is None else _by_path(weak, self._student)
-        for block in recipe.language_models.values():
-            if isinstance(block, RemoteModel):
-                check(block)
-        self._loaded: dict[str, Voice] = {}
+        self._loaded = LoadedVoices(recipe, servers)
 
     @property
     def teacher(self) -> Voice:
-        return self._voice(self._teacher)
+        return self._loaded.of(self._teacher)
 
     @property
     def student(self) -> Voice:
-        return self._voice(self._student)
+        return self._loaded.of(self._student)
 
     @property
     def weak(self) -> Voice:
-        return self._voice(self._weak)
+        return self._loaded.of(self._weak)
 
     @property
     def judge(self) -> Voice | None:
         """None: the recipe names none."""
-        return None if self._recipe.judge is None else self._voice(self._recipe.judge)
-
-    def _voice(self, block: ModelBlock) -> Voice:
-        from selfstudy.models import load_lm
-
-        key = block.model_dump_json()
-        if key not in self._loaded:
-            self._loaded[key] = Voice(load_lm(block, cache=self._recipe.cache, servers=self._servers), key)
-        return self._loaded[key]
+        return None if self._recipe.judge is None else self._loaded.of(self._recipe.judge)
 
 
 def _by_path(path: str, like: ModelBlock) -> ModelBlock:

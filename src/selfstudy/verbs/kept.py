@@ -1,6 +1,6 @@
-"""Work on exercises that survives a kill: a record for each, appended a block at a time.
+"""Work that survives a kill: a record for each item, appended a block at a time.
 
-A block is the same exercises whenever the work is taken up, and it is made again whole if a record of it is
+A block is the same items whenever the work is taken up, and it is made again whole if a record of it is
 missing: what a model says may depend on what else is in its batch.  For the same reason nothing of a block is
 kept in which a model failed: the same command makes it again.  Beside the records stands what they were made
 with; other settings are refused, with what differs.  Knows nothing of what is made.
@@ -21,23 +21,23 @@ from selfstudy.files.rows import shown
 from selfstudy.records import Record
 
 
+class Identified(Protocol):
+    """What something is made of; knows only what tells it from others."""
+
+    @property
+    def id(self) -> str: ...
+
+
 class Made(Record):
-    """What is kept of an exercise, or of a passage (`id`)."""
+    """What is kept of an item (`id`)."""
 
     key_fields = ()
     model_failed: bool = Field(default=False, exclude=True)
     """A model gave no answer (a server that was down): such a record is never kept."""
 
 
-class Identified(Protocol):
-    """What a record is kept of: an exercise, or a passage that is to become one."""
-
-    @property
-    def id(self) -> str: ...
-
-
 R = TypeVar("R", bound=Made)
-E = TypeVar("E", bound=Identified)
+T = TypeVar("T", bound=Identified)
 SETTINGS = ".settings.json"
 """Behind the stem of a file of records: what these were made with."""
 _HINT = "undo the change, or give another folder with --out"
@@ -45,7 +45,7 @@ _HINT = "undo the change, or give another folder with --out"
 
 @dataclass(frozen=True, slots=True)
 class KeptFolder:
-    """Where records are kept, and how many exercises are one block."""
+    """Where records are kept, and how many items are one block."""
 
     path: Path
     block: int
@@ -54,18 +54,18 @@ class KeptFolder:
         self,
         name: str,
         kind: type[R],
-        exercises: Sequence[E],
-        make: Callable[[Sequence[E]], Sequence[R]],
+        items: Sequence[T],
+        make: Callable[[Sequence[T]], Sequence[R]],
         settings: Mapping[str, object],
         advance: Callable[[int], None] = lambda count: None,
     ) -> list[R]:
-        """A record for each exercise, in order, made or read; `make` gives those of a block, in its order.
+        """A record for each item, in order, made or read; `make` gives those of a block, in its order.
 
         A block in which a model failed is given back and not kept.
 
         Args:
             name: of the file, without its ending.
-            advance: called with the number of exercises of a block that is there already.
+            advance: called with the number of items of a block that is there already.
 
         Raises:
             RunError: the file was made with other settings, is damaged, or cannot be written.
@@ -74,8 +74,8 @@ class KeptFolder:
         private.make_folder(self.path)
         _settle(path, {**settings, "block": self.block})
         found = _read(path, kind)
-        for start in range(0, len(exercises), self.block):
-            block = exercises[start : start + self.block]
+        for start in range(0, len(items), self.block):
+            block = items[start : start + self.block]
             if all(one.id in found for one in block):
                 advance(len(block))
                 continue
@@ -83,7 +83,7 @@ class KeptFolder:
             if not any(record.model_failed for record in fresh):
                 self.append(path, fresh)
             found |= {record.id: record for record in fresh}
-        return [found[one.id] for one in exercises]
+        return [found[one.id] for one in items]
 
     def append(self, path: Path, records: Sequence[Record]) -> None:
         """Appends records in one write."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
+from selfstudy.verbs.kept import KeptFolder
 from selfstudy.verbs.socratic.attempts import Attempts
 from selfstudy.verbs.socratic.exercises import Exercise
-from selfstudy.verbs.socratic.kept import KeptFolder
 from tests.verbs.socratic.tutors import TABLE
 
 SETTINGS = {"seed": 1}

@@ -1,0 +1,52 @@
+"""Which files a verb may replace: its own, told by the mark in a first row or in measures.
+
+{"selfstudy": "discuss", ...}    or, in a row that says more, {"selfstudy": {"verb": "discuss", ...}, ...}
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from selfstudy.errors import RunError
+from selfstudy.files import private
+
+MARK = "selfstudy"
+_LONGEST = 32 * 2**20
+"""Bytes of a first line, or of measures."""
+
+
+def require_free(path: Path, source: Path | None, hint: str, verb: str) -> None:
+    """Refuses to replace anything but a file of a verb.
+
+    Args:
+        source: the input; None: there is no file of it.
+        hint: what to do about it.
+
+    Raises:
+        RunError: it is the input, a link, a folder, or somebody's.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise RunError(f"{path} is the input itself", hint)
+    if path.is_symlink():
+        raise RunError(f"{path} is a link; it was left as it is", hint)
+    if not _is_of(verb, path):
+        raise RunError(f"{path} is no output of selfstudy {verb}; it was left as it is", hint)
+
+
+def _is_of(verb: str, path: Path) -> bool:
+    """An empty file is anybody's: nothing is lost."""
+    try:
+        with os.fdopen(private.open_file(path, os.O_RDONLY), "rb") as file:
+            data = file.readline(_LONGEST)
+            if data.strip() == b"{":  # measures are indented
+                data += file.read(_LONGEST)
+        value = from_json(data) if data else {MARK: verb}
+    except (OSError, ValueError):
+        return False
+    mark = value.get(MARK) if isinstance(value, dict) else None
+    return verb == (mark.get("verb") if isinstance(mark, dict) else mark)
