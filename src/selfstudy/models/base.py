@@ -71,7 +71,7 @@ class Sampling:
             raise ValueError(f"penalty_alpha = {self.penalty_alpha}: give 0 (off) to 1")
         if self.penalty_alpha and self.top_k < 1:
             raise ValueError(
-                f"penalty_alpha = {self.penalty_alpha} with top_k = {self.top_k}: give top_k 2 to 10"
+                f"penalty_alpha = {self.penalty_alpha} with top_k = {self.top_k}: give 1 or more"
             )
         if self.penalty_alpha and self.temperature > 0 and not self.greedy_first:
             raise ValueError(

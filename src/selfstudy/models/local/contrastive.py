@@ -125,7 +125,7 @@ class ContrastiveDecoder:
         self._stopped = stopped
 
     def rows(self, prompt: Prompt) -> int:
-        """How many rows of a forward pass a prompt needs."""
+        """How many rows of a forward pass a prompt needs at most."""
         return self._sampling.top_k
 
     @torch.inference_mode()
@@ -192,6 +192,7 @@ class ContrastiveDecoder:
         states = normalize(states[:, -1], dim=1).view(count, width, -1)
         score = scores(probability, states, rows.states, rows.mask, self._sampling.penalty_alpha)
         failed |= ~score.isfinite().all(1)
+        score = score.masked_fill(probability == 0, -torch.inf)  # a vocabulary may have fewer candidates
         best = score.masked_fill(failed[:, None], 0.0).argmax(1)  # the first of several, as torch promises
 
         every = torch.arange(count, device=best.device)

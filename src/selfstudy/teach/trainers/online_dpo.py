@@ -160,7 +160,7 @@ class _Training:
         """Answers, judges, learns; why the training is of no use from here, if so.
 
         Raises:
-            ModelError: the judge, which is another model, failed on all answers.
+            ModelError: the judge failed on all answers, and it is another model or never worked.
         """
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
@@ -170,10 +170,10 @@ class _Training:
         with self._timed("judging"):
             control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
             found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
-        # the model itself would fail on the same answers again: they stay unscored
-        own = block.judge != "judge"
         failures = [problem.startswith(JUDGE_FAILED) for problem in found.problems]
-        if failures and all(failures) and not found.values and not own:
+        # a model that has judged before would fail on these answers again: they stay unscored
+        expected = block.judge != "judge" and standing.outcomes.get("pair")
+        if failures and all(failures) and not found.values and not expected:
             raise ModelError(
                 f"{self._setting.phase}: nothing was judged at step {at + 1}: {found.problems[0]}",
                 "try the judge; started again, the training goes on from its checkpoint",
