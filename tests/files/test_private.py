@@ -106,3 +106,9 @@ def test_what_a_writer_takes_away_meanwhile_is_passed_over(tmp_path: Path) -> No
         found.append(path.name)
         shutil.rmtree(tmp_path / "a", ignore_errors=True)
     assert "b" in found
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_where_no_folder_can_be_made_says_so() -> None:
+    with pytest.raises(OSError, match="no folder can be made here"):
+        private.make_folder(Path("/proc/nothing/within"))

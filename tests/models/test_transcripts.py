@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, shown, spoken, written
-from selfstudy.records import Chat, Message
+from selfstudy.models.transcripts import LONGEST, NoDialogueError, read, shown, spoken, turn_of, written
+from selfstudy.records import Chat, Completion, Message
 
 
 def said(*turns: tuple[str, str]) -> Chat:
@@ -167,6 +167,19 @@ def test_every_real_dialogue_is_read() -> None:
 )
 def test_a_reply_that_is_one_turn(reply: str, said: str) -> None:
     assert spoken(reply) == said
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("Good. What is a half", "Good."),
+        ("What is a half", ""),
+        ("What is a half of it?\nStudent: It may", "What is a half of it?"),
+        ("What is a half of it?\n\nNote: this is", "What is a half of it?"),
+    ],
+)
+def test_what_was_cut_off_behind_a_turn_takes_nothing_from_it(reply: str, said: str) -> None:
+    assert turn_of(Completion(text=reply, finish="length")) == said
 
 
 def test_what_a_student_says() -> None:

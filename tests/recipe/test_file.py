@@ -110,6 +110,7 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
             "teach.online_dpo.top_k = 0: penalty_alpha = 0.6 chooses among",
         ),
         ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 1}]", "top_k = 1: penalty_alpha = 0.6"),
+        ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 65}]", "give 64 or fewer"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:

@@ -97,7 +97,10 @@ def make_folder(path: Path) -> None:
         path = path.parent
     for folder in reversed(missing):
         with suppress(FileExistsError):  # another process has just made it
-            folder.mkdir(FOLDER)
+            try:
+                folder.mkdir(FOLDER)
+            except FileNotFoundError:  # of what the system itself keeps, such as /proc
+                raise OSError(errno.EACCES, "no folder can be made here", str(folder)) from None
         if not folder.is_dir():
             raise OSError(errno.ENOTDIR, "it is not a folder", str(folder))
 

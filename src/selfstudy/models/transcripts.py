@@ -135,23 +135,28 @@ def spoken(reply: str, role: Literal["user", "assistant"] = "assistant", cast: C
 
     It ends where anybody is named again; a reply that begins with the other one's label says nothing.
     """
-    start = cast.label.match(reply.lstrip())
-    if start and bool(start["user"]) != (role == "user"):
-        return ""
-    said = reply.lstrip()[start.end() if start else 0 :]
-    behind = cast.label.search(said)
-    said = said[: behind.start()] if behind else said
-    beside = cast.beside.search(said) if cast.beside else None
-    mark = start["mark"] if start and not start["closed"] else ""
-    return _bare(said[: beside.start()] if beside else said, mark)
+    return _spoken(reply, role, cast)[0]
 
 
 def turn_of(
     reply: Completion, role: Literal["user", "assistant"] = "assistant", cast: Cast = TUTORING
 ) -> str:
-    """What is said in a reply (`spoken`); of one that was cut off, its whole sentences."""
-    said = spoken(reply.text, role, cast)
-    return " ".join(sentences(said)[:-1]).strip() if reply.finish == "length" else said
+    """What is said in a reply (`spoken`); of a turn that was cut off, its whole sentences."""
+    said, ended = _spoken(reply.text, role, cast)
+    return said if ended or reply.finish != "length" else " ".join(sentences(said)[:-1]).strip()
+
+
+def _spoken(reply: str, role: Literal["user", "assistant"], cast: Cast) -> tuple[str, bool]:
+    """`spoken`, and whether something follows that is no longer said."""
+    start = cast.label.match(reply.lstrip())
+    if start and bool(start["user"]) != (role == "user"):
+        return "", True
+    said = reply.lstrip()[start.end() if start else 0 :]
+    behind = cast.label.search(said)
+    said = said[: behind.start()] if behind else said
+    beside = cast.beside.search(said) if cast.beside else None
+    mark = start["mark"] if start and not start["closed"] else ""
+    return _bare(said[: beside.start()] if beside else said, mark), bool(behind or beside)
 
 
 def shown(prompt: Chat) -> str:

@@ -163,6 +163,10 @@ class RewardBlock(Block):
         return self.type in ("rubric", "rubric-implicit")
 
 
+MOST_CANDIDATES = 64
+"""Of contrastive search: each is read at every token."""
+
+
 class OnlineDPOBlock(TrainingBlock):
     """Preference training on answers that the model gives meanwhile (methods 4, methods-more H)."""
 
@@ -207,6 +211,12 @@ class OnlineDPOBlock(TrainingBlock):
                 "penalty_alpha = {alpha} chooses among the top_k most probable tokens: give 2 or more "
                 "(published: 4)",
                 {"alpha": alpha},
+            )
+        if alpha and value > MOST_CANDIDATES:
+            raise PydanticCustomError(
+                "top_k",
+                "contrastive search reads top_k texts at each token: give {most} or fewer (published: 4)",
+                {"most": MOST_CANDIDATES},
             )
         return value
 
