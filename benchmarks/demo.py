@@ -2,7 +2,7 @@
 
     python benchmarks/demo.py [--seeds 0 1 2] [--folder DIR]
 
-Each demo runs in a process of its own, so that its peak memory can be told. About ten minutes a seed on 2 cores.
+Each demo runs in a process of its own, so that its peak memory can be told. Ten minutes a seed on 2 cores.
 """
 
 from __future__ import annotations
