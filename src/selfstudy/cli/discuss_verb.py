@@ -13,6 +13,7 @@ import typer
 from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, session
 from selfstudy.errors import RecipeError
 from selfstudy.screen import console, say
+from selfstudy.text import shortened
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -94,6 +95,7 @@ def discuss(
       selfstudy rate pairs.jsonl --judge ANOTHER-MODEL
     """
     with session(allow):
+        from selfstudy.files.rows import SUFFIXES
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
         from selfstudy.verbs.discussing import pairs as paired
@@ -104,6 +106,10 @@ def discuss(
         from selfstudy.verbs.outputs import require_free
 
         named = named_column(column or [])
+        if named is not None and (topics is None or topics.suffix.lower() not in SUFFIXES):
+            raise RecipeError(
+                "--column is of tables", f"leave it out, or give a file of {', '.join(SUFFIXES)}"
+            )
         if (topics is None) == (not topic):
             raise RecipeError("topics are wanted, from one place", "give TOPICS, a file, or --topic TEXT")
         folder = KeptFolder(out or Path("discuss") / (topics.stem if topics else "topic"), block)
@@ -114,7 +120,7 @@ def discuss(
         recipe = make_recipe({}, _changes({"model": first, "teacher": second}, seed, set_))
         given = given_topics(topic or [], limit) if topics is None else read_topics(topics, named, limit)
         found = _held(given, recipe, folder, Terminal(), turns=turns, turn_tokens=turn_tokens, zeta=zeta)
-        _say_failed("broke off", [f"{one.topic}: {one.error}" for one in found if one.error])
+        _say_failed("broke off", [_in_short(one) for one in found if one.error])
         measures = measured(found, recipe.seed)
         write_measures(folder.path, given, measures)
         _print(measures)
@@ -127,6 +133,11 @@ def discuss(
         require_any(found)
         if pairs is not None:
             paired.require_pairs(made, without)
+
+
+def _in_short(one: Discussion) -> str:
+    """Which discussion broke off and why, in a line."""
+    return ": ".join(shortened(" ".join(text.split()), 120) for text in (one.topic, one.error or ""))
 
 
 def _held(

@@ -42,6 +42,8 @@ _BESIDE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _NO_TURN = 'nobody speaks: turns begin with "Student:" or "Teacher:"'
+_PREAMBLE = re.compile(r"\s*+(?:[^\n]{0,120}:)?\s*+")
+"""What may stand before one's own label: nothing, or a line such as "Here is my turn:"."""
 _QUOTES = (('"', '"'), ("“", "”"))
 NOBODY = "Nobody has talked about it."
 """Where a prompt shows a dialogue and there is none."""
@@ -133,7 +135,8 @@ def begins(text: str) -> bool:
 def spoken(reply: str, role: Literal["user", "assistant"] = "assistant", cast: Cast = TUTORING) -> str:
     """What the tutor, or the student, says in a reply that is one turn, without a label.
 
-    It ends where anybody is named again; a reply that begins with the other one's label says nothing.
+    It ends where anybody is named again; a reply that begins with the other one's label says nothing.  A line
+    such as "Here is my turn:" before the own label is no part of it.
     """
     return _spoken(reply, role, cast)[0]
 
@@ -146,12 +149,23 @@ def turn_of(
     return said if ended or reply.finish != "length" else " ".join(sentences(said)[:-1]).strip()
 
 
+def is_cut(
+    reply: Completion, role: Literal["user", "assistant"] = "assistant", cast: Cast = TUTORING
+) -> bool:
+    """Whether the turn of a reply came to the limit of tokens, and keeps its whole sentences alone."""
+    return reply.finish == "length" and not _spoken(reply.text, role, cast)[1]
+
+
 def _spoken(reply: str, role: Literal["user", "assistant"], cast: Cast) -> tuple[str, bool]:
     """`spoken`, and whether something follows that is no longer said."""
-    start = cast.label.match(reply.lstrip())
+    start = cast.label.search(reply)
     if start and bool(start["user"]) != (role == "user"):
-        return "", True
-    said = reply.lstrip()[start.end() if start else 0 :]
+        if not reply[: start.start()].strip():
+            return "", True
+        start = None
+    elif start and not _PREAMBLE.fullmatch(reply, 0, start.start()):
+        start = None
+    said = reply[start.end() if start else 0 :]
     behind = cast.label.search(said)
     said = said[: behind.start()] if behind else said
     beside = cast.beside.search(said) if cast.beside else None

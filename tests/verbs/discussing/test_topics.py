@@ -70,6 +70,16 @@ def test_topics_of_the_command() -> None:
         given_topics([" "])
 
 
+def test_a_topic_is_a_line_whatever_else_ends_one_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("What\x0bis\u2028it?\nWhy\x85 so?\n", "utf-8")
+    assert len(read_topics(tmp_path / "a.txt").usable) == 2
+
+
+def test_bytes_of_a_command_that_are_no_text_can_be_written_down() -> None:
+    (found,) = given_topics(["\udcff abc?"]).usable
+    assert found.text == "\ufffd abc?"
+
+
 def test_a_named_column() -> None:
     assert named_column([]) is None
     assert named_column(["topic=question"]) == "question"

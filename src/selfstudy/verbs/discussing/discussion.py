@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from selfstudy.judging.judge import PromptedJudge
 from selfstudy.judging.missing import Unscored
@@ -33,8 +33,6 @@ from selfstudy.verbs.kept import Made
 
 TEMPERATURE = 0.7
 """Of all that is said; a guess."""
-STOP = tuple(f"\n{name}:" for name in EXPERTS.names.values())
-"""Whoever goes on with the other's part is stopped there."""
 
 
 class SaidPart(BaseModel):
@@ -85,6 +83,13 @@ class Discussion(Made):
     received: dict[Side, ReceivedRating]
     error: str | None = None
 
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        parts = (self.openings, self.closings, self.received)
+        if not self.error and any(set(part) != set(SIDES) for part in parts):
+            raise ValueError("it has not both models' openings, closings and ratings, and no error")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Discussants:
@@ -112,7 +117,6 @@ class Discussants:
         return Sampling(
             temperature=self.temperature,
             max_new_tokens=self.turn_tokens,
-            stop=STOP,
             seed=self.seed + SIDES.index(side),
         )
 
@@ -207,7 +211,7 @@ def _said(
     found = []
     for one, (reply,) in zip(live, way.lms[side].generate(chats, way.sampling(side)), strict=True):
         text = transcripts.turn_of(reply, one.role(side), EXPERTS)
-        cut = reply.finish == "length"
+        cut = transcripts.is_cut(reply, one.role(side), EXPERTS)
         if reply.finish == "error":
             one.break_off(what, side, reply.error or "generation failed", model_failed=True)
         elif what != "turn" and not tokens(text):

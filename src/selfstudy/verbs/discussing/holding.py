@@ -16,6 +16,7 @@ from selfstudy.judging.missing_reward import PROMPT
 from selfstudy.progress import Reporter
 from selfstudy.recipe import ModelBlock, Recipe
 from selfstudy.records import digest
+from selfstudy.text import shortened
 from selfstudy.verbs.discussing.discussion import Discussants, Discussion, discuss
 from selfstudy.verbs.discussing.topics import SIDES, DiscussionTopic, Side
 from selfstudy.verbs.kept import KeptFolder
@@ -72,7 +73,9 @@ class Holding:
         if failed:
             self.report.note(
                 f"a model failed at {failed:,} of {len(found):,} discussions; their blocks are not kept: "
-                "the same command makes them again"
+                "the same command makes them again (where it fails again, leave the topic out: "
+                + next(shortened(one.error or "", 120) for one in found if one.model_failed)
+                + ")"
             )
         return found
 

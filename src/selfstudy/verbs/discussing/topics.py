@@ -72,7 +72,8 @@ def given_topics(texts: Sequence[str], most: int | None = None) -> GivenTopics:
     Raises:
         DataError: none says anything.
     """
-    found = _collected(((f"topic {n}", text.strip(), "") for n, text in enumerate(texts, start=1)), most)
+    given = ((f"topic {n}", text_of(text, "topic").strip(), "") for n, text in enumerate(texts, start=1))
+    found = _collected(given, most)
     if not found.usable:
         raise DataError("no topic says anything", 'give --topic "TEXT"')
     return found
@@ -121,7 +122,7 @@ def _lines(path: Path) -> Iterator[_Found]:
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield f"line {number}", line.strip(), ""
 
