@@ -274,3 +274,8 @@ def test_unaccented_leaves_letters_of_other_scripts() -> None:
 def test_a_text_ends_where_the_first_of_several_ends_stands() -> None:
     assert t.until("one\n\ntwo\nthree", ("\nthree", "\n\n")) == "one"
     assert t.until("one", ("\n", "two")) == t.until("one", ()) == "one"
+
+
+@pytest.mark.parametrize(("given", "line"), [("a\n\n  b\t", "a b"), ("one\ntwo three", "one t..."), ("", "")])
+def test_a_text_in_one_line(given: str, line: str) -> None:
+    assert t.one_line(given, 8) == line

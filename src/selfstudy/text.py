@@ -87,6 +87,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+def one_line(text: str, most: int) -> str:
+    """`text` in one line of at most `most` characters."""
+    return shortened(" ".join(text.split()), most)
+
+
 def nfkc(text: str) -> str:
     """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))

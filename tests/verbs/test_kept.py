@@ -41,6 +41,8 @@ def test_what_is_interrupted_goes_on_with_the_same_blocks(tmp_path: Path) -> Non
     again = Work()
     assert keep(tmp_path / "b", again) == undisturbed
     assert again.made == [2]
+    assert KeptFolder(tmp_path / "b", 4).kept("tried", Attempts) == undisturbed
+    assert KeptFolder(tmp_path / "b", 4).kept("never", Attempts) == []
     assert (tmp_path / "b/tried.jsonl").read_bytes() == (tmp_path / "a/tried.jsonl").read_bytes()
 
 

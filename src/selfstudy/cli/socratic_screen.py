@@ -25,8 +25,10 @@ def say_exercises(exercises: Exercises) -> None:
     """How many there are; what is none is named."""
     say_failed("no exercise", exercises.failed)
     usable, failed = len(exercises.usable), len(exercises.failed)
-    known = f", {exercises.known:,} questions that the model knows" if exercises.known else ""
-    say(f"{usable:,} exercises, {exercises.repeats:,} repeats, {failed:,} failed{known}")
+    known = f", {_counted(exercises.known, 'question')} that the model knows" if exercises.known else ""
+    unread = f", {_counted(len(exercises.unread), 'document')} not read" if exercises.unread else ""
+    repeats = _counted(exercises.repeats, "repeat")
+    say(f"{_counted(usable, 'exercise')}, {repeats}, {failed:,} failed{known}{unread}")
 
 
 def say_failed(what: str, failed: Sequence[str]) -> None:
@@ -42,7 +44,8 @@ def show_given(path: Path, columns: dict[str, str], seed: int) -> None:
 
     given = read_given(path, columns, seed)
     say_failed("no dialogue", given.failed)
-    say(f"{given.rows:,} rows of {given.by_rule.dialogues:,} dialogues, {len(given.failed):,} failed")
+    rows, dialogues = _counted(given.rows, "row"), _counted(given.by_rule.dialogues, "dialogue")
+    say(f"{rows} of {dialogues}, {len(given.failed):,} failed")
     for name, cell in by_rule(given.by_rule):
         say(f"{name:<28} {cell}")
 
@@ -78,9 +81,13 @@ def say_rows(path: Path, made: Sequence[PreferredTurns]) -> None:
         without.update(one.without)
     say(f"preference rows: {count:,} in {path}")
     for reason, number in without.most_common():
-        say(f"    {number:,} {'place' if number == 1 else 'places'} without one: {reason}")
+        say(f"    {_counted(number, 'place')} without one: {reason}")
     if count:
         say(f"next: {shlex.join(['selfstudy', 'import', str(path)])} --model MODEL")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def require_any(dialogues: Sequence[Dialogue]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -168,11 +169,12 @@ def socratic(
             voice = voices.weak if rejected == "weak" and rows is not None else voices.teacher
             judging = voices.judge
             if not isinstance(exercises, Exercises):
-                say_failed("not read", [f"{one.source}: {one.reason}" for one in exercises.skipped])
+                unread = exercises.unread
+                say_failed("not read", unread)
                 writer = ExerciseWriter(
                     voices.teacher, talk.prompts, folder, report, recipe.answering.reading_tokens, recipe.seed
                 )
-                exercises = writer.write(exercises.documents, limit)
+                exercises = replace(writer.write(exercises.documents, limit), unread=unread)
             say_exercises(exercises)
             tutoring = Tutoring(
                 exercises.usable, talk, voices.teacher, voices.student, folder, report, attempts

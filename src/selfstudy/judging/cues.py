@@ -130,6 +130,16 @@ COUNTS = {
     )
 }
 """Number words as they are in digits."""
+COMPARATIVES = _words(
+    """than more less fewer most least larger largest smaller smallest bigger greater lesser higher lower
+    longer shorter older younger newer earlier later sooner better worse taller nearer closer farther further
+    faster slower heavier lighter deeper wider richer poorer stronger weaker warmer hotter colder"""
+)
+"""They say something only with what they are compared with."""
+BOUNDS = _words(
+    "before after until till over under above below beyond than least most exceeds exceeded exceeding"
+)
+"""Words that bound the number behind them, "up to" apart: "at least 5" is not 5."""
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),

@@ -35,7 +35,7 @@ from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
 from selfstudy.run.models import with_adapter
 from selfstudy.run.standing import decided, decision, promoted_last
-from selfstudy.text import shortened
+from selfstudy.text import one_line
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -282,4 +282,4 @@ def _wrapped(content: str, width: int) -> list[str]:
 
 
 def _short(content: str, most: int = 240) -> str:
-    return shortened(" ".join(content.split()), most)
+    return one_line(content, most)

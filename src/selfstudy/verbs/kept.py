@@ -85,6 +85,14 @@ class KeptFolder:
             found |= {record.id: record for record in fresh}
         return [found[one.id] for one in items]
 
+    def kept(self, name: str, kind: type[R]) -> list[R]:
+        """The records that are kept so far, in the order in which they were made.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return list(_read(self.path / f"{name}.jsonl", kind).values())
+
     def append(self, path: Path, records: Sequence[Record]) -> None:
         """Appends records in one write."""
         try:

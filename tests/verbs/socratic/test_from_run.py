@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfstudy.errors import DataError, RunError
-from selfstudy.records import Verdict
+from selfstudy.records import Question, Verdict
 from selfstudy.run import Run
+from selfstudy.verbs.socratic.exercises import LONGEST_REASON
 from selfstudy.verbs.socratic.from_run import read_run
 from tests.verbs.socratic.small_run import CAPITALS, asked, make_run
 
@@ -37,6 +41,42 @@ def test_gaps_become_exercises_and_all_else_is_told(tmp_path: Path) -> None:
     )
     assert files(run) == before
     assert [one.problem for one in read_run(run, most=2).usable] == [asked("Mali"), asked("Chad")]
+
+
+def test_each_that_is_no_gap_has_its_own_reason(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run")
+    folder = path / "rounds/1"
+
+    def change(name: str, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+        rows = [json.loads(line) for line in (folder / name).read_text().splitlines()]
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in edit(rows)))
+
+    def question_id(country: str) -> str:
+        return Question(text=asked(country)).id
+
+    def answers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        rows = [row for row in rows if row["question_id"] != question_id("Mali")]
+        for row in rows:
+            if row["question_id"] == question_id("Togo"):  # unsure: the passage is what is to be said
+                row["passage"]["text"] = ""
+        return rows
+
+    def failures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**row, "message": "<html>\n" + "error " * 999} for row in rows]
+
+    change("answers.jsonl", answers)
+    change("failures.jsonl", failures)
+    (path / "kept_apart.json").write_text(json.dumps({"questions": [question_id("Chad")]}))
+    make_run(tmp_path / "other")
+    (tmp_path / "other/rounds/1").rename(path / "rounds/2")
+    found = read_run(path)
+    whys = dict(line.split("?: ") for line in found.failed[:5])
+    assert whys["What is the capital of Mali"] == "the model's answer is missing in the run"
+    assert whys["What is the capital of Togo"] == "the model's most probable answer is empty"
+    assert f"{asked('Chad')}: kept apart to test the run" in found.failed[5:]
+    long = whys["What is the capital of Oman"]
+    assert long.startswith("gather failed: <html> error error")
+    assert len(long) == LONGEST_REASON
 
 
 def test_a_question_of_two_rounds_is_taken_once(tmp_path: Path) -> None:

@@ -94,9 +94,15 @@ def test_nothing_was_measured() -> None:
 
 def test_the_file_names_intervals(tmp_path: Path) -> None:
     found = measured(SUMS, DIALOGUES, seed=1)
-    write_measures(tmp_path, Exercises(tuple(SUMS), 2, ("line 3: why",)), [found])
+    write_measures(tmp_path, Exercises(tuple(SUMS), 2, ("line 3: why",), unread=("a.bin: x",)), [found])
     data = json.loads((tmp_path / "measures.json").read_text())
-    assert data["exercises"] == {"usable": 4, "repeats": 2, "known": 0, "failed": ["line 3: why"]}
+    assert data["exercises"] == {
+        "usable": 4,
+        "repeats": 2,
+        "known": 0,
+        "failed": ["line 3: why"],
+        "unread": ["a.bin: x"],
+    }
     (tutor,) = data["tutors"]
     assert tutor["by_rule"]["asking"]["value"] == pytest.approx(0.75)
     assert tutor["by_rule"]["by_turn"][0]["number"] == 0

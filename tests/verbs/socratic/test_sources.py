@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.progress import Silent
+from selfstudy.verbs.socratic.sources import DocumentsToAsk, ExerciseSource
 from tests.stories.small import cli, refusal
 from tests.verbs.socratic.small_run import make_run
 
@@ -30,7 +32,7 @@ def test_the_gaps_of_a_run_are_tutored(tmp_path: Path, monkeypatch: pytest.Monke
     make_run(tmp_path / "runs/today")
     code, said, heard = command(tmp_path, "--run", "runs/today")
     assert code == 0, heard
-    assert "3 exercises, 0 repeats, 3 failed, 1 questions that the model knows" in said
+    assert "3 exercises, 0 repeats, 3 failed, 1 question that the model knows" in said
     assert "no exercise: What is the capital of Narnia?: no evidence was found" in heard
     measures = json.loads((tmp_path / "socratic/today/measures.json").read_text())
     assert measures["exercises"]["usable"] == 3
@@ -45,11 +47,24 @@ def test_documents_are_tutored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "docs/odd.bin").write_bytes(b"\0")
     code, said, heard = command(tmp_path, "--documents", "docs")
     assert code == 0, heard
-    assert "1 exercises, 0 repeats, 0 failed" in said
+    assert "1 exercise, 0 repeats, 0 failed, 1 document not read" in said
     assert "not read: odd.bin: not one of" in heard
+    given = json.loads((tmp_path / "socratic/docs/measures.json").read_text())["exercises"]
+    assert [line.partition(":")[0] for line in given["unread"]] == ["odd.bin"]
     again = command(tmp_path, "--documents", tmp_path / "docs/lima.txt", "--out", tmp_path / "one")
     assert again[0] == 0, again[2]
     assert (tmp_path / "one/dialogues.jsonl").read_text()
+
+
+def test_a_folder_named_atlas_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(ExerciseSource("documents", Path("atlas"), {}).read(None, Silent()).documents) > 1  # the world
+    (tmp_path / "atlas").mkdir()
+    (tmp_path / "atlas/lima.txt").write_text(PAGE)
+    for spelled in ("atlas", "./atlas", tmp_path / "atlas"):
+        found = ExerciseSource("documents", Path(spelled), {}).read(None, Silent())
+        assert isinstance(found, DocumentsToAsk)
+        assert [one.text for one in found.documents] == [PAGE]
 
 
 def test_what_cannot_be_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

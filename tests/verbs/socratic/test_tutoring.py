@@ -288,5 +288,5 @@ def test_dialogues_of_others_need_no_model(tmp_path: Path) -> None:
     path.write_text("Prompt,Bad answer,Good answer\nStudent: Help!,,Teacher: With what?\n")
     done = CliRunner().invoke(app, ["socratic", "--dialogues", str(path)])
     assert done.exit_code == 0, done.output
-    assert "1 rows of 1 dialogues, 0 failed" in done.stdout
+    assert "1 row of 1 dialogue, 0 failed" in done.stdout
     assert "not measured" in done.stdout

@@ -35,6 +35,8 @@ _NO_ANSWER = re.compile(r"none(?: of (?:the|these|above|them|those)\b.*)?", re.I
 _FINAL = "####"
 """In GSM8K: what stands before it is the rationale, what follows the answer."""
 _SHOWN = 5
+LONGEST_REASON = 160
+"""Characters of why something is no exercise; a server's error page may be the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,14 @@ class Exercises:
 
     Attributes:
         known: questions of a run that its model answers right: nothing is to be taught.
+        unread: documents that could not be read, with the reason: nothing was asked about them.
     """
 
     usable: tuple[Exercise, ...]
     repeats: int
     failed: tuple[str, ...]
     known: int = 0
+    unread: tuple[str, ...] = ()
 
 
 def read_exercises(path: Path, named: Mapping[str, str], most: int | None = None) -> Exercises:

@@ -4,17 +4,20 @@ Passages are cut and spread over the documents as the probe does (probe/chunks.p
 draws a question (prompts/question_document.txt), then reads the answer (prompts/read.txt); what makes no
 exercise is asked again, `TRIES` times in all: a batch of questions and one of answers each time.
 
-What was written is kept.  A passage that a model failed at to the last try is kept as failed, for exercises
-that change from one command to the next would void the dialogues about them; where it failed at a whole block
-nothing of it is kept, and the work stops.  Knows nothing of dialogues.
+What was written is kept, for exercises that change from one command to the next would void the dialogues
+about them.  Where the teacher failed at passages to the last, it is asked about one that it answered before,
+about them once more, and about that one again.  If it fails at that one, it is down: nothing of the block is
+kept, and the work stops.  If not, the fault is with the passages: they are kept as failed.  Knows nothing of
+dialogues.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from time import time_ns
 
 from selfstudy.errors import DataError, ModelError
 from selfstudy.files.rows import MalformedError
@@ -27,9 +30,9 @@ from selfstudy.probe.topics import seed_for
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.records import Completion, Document, digest
-from selfstudy.text import folded, under_title
+from selfstudy.text import folded, one_line, under_title
 from selfstudy.verbs.kept import KeptFolder, Made
-from selfstudy.verbs.socratic.exercises import Exercise, Exercises
+from selfstudy.verbs.socratic.exercises import LONGEST_REASON, Exercise, Exercises
 from selfstudy.verbs.socratic.from_passages import exercise_from
 from selfstudy.verbs.voices import Voice
 
@@ -41,15 +44,20 @@ TEMPERATURE = 1.0
 """Of questions, and their tries, as the probe has them (recipe/probe.py).  The most probable ones are all
 about the same: of ten pages of atlas ten asked for the population."""
 _SHOWN = 3
-_MODEL = "the model failed"
+_KEPT = "written"
 
 
 class WrittenExercise(Made):
-    """What was made of a passage (`id`): a question and its answer, or why they are no exercise."""
+    """What was made of a passage (`id`): a question and its answer, or why they are no exercise.
+
+    Attributes:
+        unanswered: the model failed at this passage to the last, while it answered another.
+    """
 
     question: str = ""
     answer: str = ""
     error: str | None = None
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ class ExerciseWriter:
             most: passages that are asked about; None: all.
 
         Raises:
-            ModelError: the teacher failed at a whole block.
+            ModelError: the teacher does not answer.
             DataError: no passage made an exercise; says the commonest reasons.
             RunError: what is kept was made with other settings, is damaged, or cannot be written.
         """
@@ -103,10 +111,10 @@ class ExerciseWriter:
         }
         with self.report.task("exercises from documents", len(passages)) as advance:
             found = self.folder.keep(
-                "written",
+                _KEPT,
                 WrittenExercise,
                 passages,
-                lambda block: self._block(block, advance),
+                lambda block: self._block(block, passages, advance),
                 settings,
                 advance,
             )
@@ -125,24 +133,65 @@ class ExerciseWriter:
         return list(found.values())
 
     def _block(
-        self, passages: Sequence[SourcePassage], advance: Callable[[int], None]
+        self,
+        passages: Sequence[SourcePassage],
+        every: Sequence[SourcePassage],
+        advance: Callable[[int], None],
     ) -> list[WrittenExercise]:
-        made = {one.id: WrittenExercise(id=one.id, error="nothing was asked") for one in passages}
+        """What is made of passages, of `every` one there is."""
+        made: dict[str, WrittenExercise] = {}
         todo = list(passages)
         for attempt in range(TRIES):
             made |= {one.id: one for one in self._tried(todo, attempt)}
             left = [one for one in todo if made[one.id].error is not None]
             advance(len(todo) - len(left))
             todo = left
+        if lost := [one for one in passages if made[one.id].model_failed]:
+            made |= self._lost(lost, made, every)
         advance(len(todo))
-        errors = [one.error or "" for one in made.values()]
-        if all(error.startswith(_MODEL) for error in errors):
-            raise ModelError(
-                f"the teacher failed at {len(errors):,} of {len(errors):,} passages: "
-                + errors[0].removeprefix(f"{_MODEL}: "),
-                "try it: selfstudy doctor --model MODEL; then give the same command again",
-            )
         return [made[one.id] for one in passages]
+
+    def _lost(
+        self,
+        lost: Sequence[SourcePassage],
+        made: Mapping[str, WrittenExercise],
+        every: Sequence[SourcePassage],
+    ) -> dict[str, WrittenExercise]:
+        """What one more attempt makes of passages that the model failed at, if it answers at all.
+
+        Args:
+            made: what was made of their block.
+            every: passage there is.
+
+        Raises:
+            ModelError: it fails at a passage too that it answered before, or it answered none yet.
+        """
+        before = [*made.values(), *self.folder.kept(_KEPT, WrittenExercise)]
+        answered = {one.id for one in before if not (one.model_failed or one.unanswered)}
+        beside = next((one for one in every if one.id in answered), None)
+        found = [made[one.id] for one in lost]
+        answers = beside is not None and self._answers(beside)
+        if beside is not None and answers:
+            found = self._tried(lost, TRIES)
+            answers = not any(one.model_failed for one in found) or self._answers(beside)
+        if not answers:
+            also = ", and at one that it had answered" if beside else ""
+            raise ModelError(
+                f"the teacher failed at {len(lost):,} of {len(made):,} passages{also}: {found[0].error}",
+                "try it: selfstudy doctor --model MODEL; then give the same command again: what is written "
+                "is kept, and these passages are asked about again",
+            )
+        return {
+            one.id: one.model_copy(update={"model_failed": False, "unanswered": one.model_failed})
+            for one in found
+        }
+
+    def _answers(self, passage: SourcePassage) -> bool:
+        """Whether the teacher says anything about a passage now; a new seed, for answers may be cached."""
+        chat = self.prompts.chat("question_document", document=passage.chunk.text)
+        sampling = Sampling(temperature=TEMPERATURE, max_new_tokens=QUESTION_TOKENS, seed=time_ns() % 2**31)
+        ((reply,),) = self.teacher.lm.generate([chat], sampling)
+        return reply.finish != "error"
 
     def _tried(self, passages: Sequence[SourcePassage], attempt: int) -> list[WrittenExercise]:
         """What one attempt at each makes; two batches, the second of those that are questions."""
@@ -170,7 +219,7 @@ class ExerciseWriter:
 def _asked(passage: SourcePassage, reply: Completion) -> WrittenExercise:
     """The question of a reply, or why it is none that can stand for the passage."""
     if reply.finish == "error":
-        return WrittenExercise(id=passage.id, error=f"{_MODEL}: {reply.error or 'generation failed'}")
+        return _failed(passage, reply)
     question = first_question(reply.text)
     if question is None:
         return WrittenExercise(id=passage.id, error="the teacher asked no question")
@@ -179,11 +228,11 @@ def _asked(passage: SourcePassage, reply: Completion) -> WrittenExercise:
 
 def _answered(passage: SourcePassage, question: str, reply: Completion) -> WrittenExercise:
     """Question and answer of a passage, or why they are no exercise."""
+    if reply.finish == "error":
+        return _failed(passage, reply, question)
     answer = reply.text.strip()
     why: str | None = None
-    if reply.finish == "error":
-        why = f"{_MODEL}: {reply.error or 'generation failed'}"
-    elif not answer or is_refusal(answer):
+    if not answer or is_refusal(answer):
         why = "the teacher finds no answer to its question"
     elif strange := ungrounded(question, answer, passage.page):
         why = f"the answer was not read in the passage: {strange}"
@@ -192,7 +241,13 @@ def _answered(passage: SourcePassage, question: str, reply: Completion) -> Writt
             _exercise(passage, question, answer)
         except MalformedError as error:
             why = str(error)
+    why = None if why is None else one_line(why, LONGEST_REASON)
     return WrittenExercise(id=passage.id, question=question, answer=answer, error=why)
+
+
+def _failed(passage: SourcePassage, reply: Completion, question: str = "") -> WrittenExercise:
+    why = one_line(reply.error or "generation failed", LONGEST_REASON)
+    return WrittenExercise(id=passage.id, question=question, error=why, model_failed=True)
 
 
 def _exercise(passage: SourcePassage, question: str, answer: str) -> Exercise:
@@ -201,7 +256,7 @@ def _exercise(passage: SourcePassage, question: str, answer: str) -> Exercise:
 
 def _read(passage: SourcePassage, kept: WrittenExercise) -> Exercise:
     if kept.error is not None:
-        raise MalformedError(kept.error)
+        raise MalformedError(f"the model failed: {kept.error}" if kept.unanswered else kept.error)
     return _exercise(passage, kept.question, kept.answer)
 
 

@@ -7,16 +7,17 @@ believes instead the student's misconception.  The run is opened to be read and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from selfstudy.errors import DataError, RunError
 from selfstudy.files.rows import MalformedError
 from selfstudy.records import GAPS, Evidence, Failure, Question, Reference, Verdict
 from selfstudy.run import Round, Run
+from selfstudy.run.split import split_of
 from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
-from selfstudy.text import folded, shortened
-from selfstudy.verbs.socratic.exercises import Exercise, Exercises
+from selfstudy.text import folded, one_line
+from selfstudy.verbs.socratic.exercises import LONGEST_REASON, Exercise, Exercises
 from selfstudy.verbs.socratic.from_passages import exercise_from
 
 _SHOWN, _WIDEST = 5, 80
@@ -52,7 +53,7 @@ def read_run(path: Path, most: int | None = None) -> Exercises:
                 if most is not None and len(found) >= most:
                     break
                 if isinstance(made, str):
-                    failed.append(f"{shortened(problem, _WIDEST)}: {made}")
+                    failed.append(f"{one_line(problem, _WIDEST)}: {made}")
                     continue
                 repeats += folded(problem) in found
                 found.setdefault(folded(problem), made)
@@ -87,7 +88,7 @@ class _Gaps:
         self.repeats = len(have) - len(self._taught)
         verdicts = {one.question_id: one for one in round_.iter(Verdict)}
         self.known = sum(one.kind == "known" for one in verdicts.values())
-        self.without = _without(round_, verdicts, {one.question.id for one in have})
+        self.without = _without(round_, verdicts, judged, {one.question.id for one in have})
 
     def exercises(self) -> Iterator[tuple[str, Exercise | str]]:
         """The text of each gap, and its exercise, or why it makes none."""
@@ -109,10 +110,14 @@ class _Gaps:
         )
 
 
-def _without(round_: Round, verdicts: Mapping[str, Verdict], gaps: set[str]) -> list[str]:
+def _without(
+    round_: Round, verdicts: Mapping[str, Verdict], judged: Sequence[JudgedQuestion], gaps: set[str]
+) -> list[str]:
     """The questions that the model does not know and that are no gaps to teach, each with the reason."""
     references = {one.question_id: one for one in round_.iter(Reference)}
     broken = {one.item_id: one for one in round_.iter(Failure) if one.stage in ("probe", "gather")}
+    by_id = {one.question.id: one for one in judged}
+    reserved = split_of(round_).reserved
     found = []
     for question in round_.iter(Question):
         verdict = verdicts.get(question.id)
@@ -124,10 +129,21 @@ def _without(round_: Round, verdicts: Mapping[str, Verdict], gaps: set[str]) -> 
         elif verdict is None:
             why = "not gathered yet"
         elif verdict.kind != "unverifiable":
-            why = "kept apart to test the run"
+            why = _no_gap(question.id in reserved, by_id.get(question.id))
         elif reference is None:
             why = "no evidence was found"
         else:
             why = f"no reference was accepted: {reference.explanation}"
-        found.append(f"{shortened(question.text, _WIDEST)}: {why}")
+        found.append(f"{one_line(question.text, _WIDEST)}: {one_line(why, LONGEST_REASON)}")
     return found
+
+
+def _no_gap(reserved: bool, question: JudgedQuestion | None) -> str:
+    """Why a question that the model does not know is no gap that can be taught."""
+    if reserved:
+        return "kept apart to test the run"
+    if question is None:
+        return "the model's answer is missing in the run"
+    if not question.reference:
+        return "its reference is missing in the run, or was not accepted"
+    return "the model's most probable answer is empty"

@@ -98,6 +98,7 @@ def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeas
         "repeats": exercises.repeats,
         "known": exercises.known,
         "failed": list(exercises.failed),
+        "unread": list(exercises.unread),
     }
     data = {**MARK, "exercises": given, "tutors": [plain(one) for one in found]}
     jsonl.replace(folder / FILE, jsonl.encode(data), folder)

@@ -24,6 +24,11 @@ class DocumentsToAsk:
     documents: Sequence[Document]
     skipped: Sequence[Skipped]
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What is none, each with the reason."""
+        return tuple(f"{one.source}: {one.reason}" for one in self.skipped)
+
 
 @dataclass(frozen=True, slots=True)
 class ExerciseSource:
@@ -59,7 +64,9 @@ class ExerciseSource:
             return read_run(self.path, most)
         from selfstudy.library.open import open_library
 
-        found = open_library(str(self.path))
+        # a folder ./atlas is the user's: only where none is there the word means the embedded world
+        folder = self.path.resolve() if self.path.is_dir() else self.path
+        found = open_library(str(folder))
         for note in found.notes:
             report.note(note)
         return DocumentsToAsk(found.documents, found.skipped)
