@@ -71,7 +71,7 @@ def write_rows(path: Path, made: Sequence[PreferredTurns]) -> None:
     from selfstudy.verbs.socratic.rows import trl_rows
 
     private.make_folder(path.parent)
-    jsonl.replace(path, trl_rows(made), path, private.SHARED)
+    jsonl.replace(path, trl_rows(made), None, private.SHARED)
 
 
 def say_rows(path: Path, made: Sequence[PreferredTurns]) -> None:

@@ -25,19 +25,19 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def writing(path: Path, run: Path) -> Iterator[None]:
-    """Turn an OSError into a RunError that says how to go on."""
+def writing(path: Path, run: Path | None) -> Iterator[None]:
+    """Turn an OSError into a RunError that says how to go on; `run` is None for files of no run."""
     try:
         yield
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}",
             "nothing written earlier is lost: make room (or check permissions), then give the same command "
-            f"again with --run {run}; it goes on where it stopped",
+            f"again{f' with --run {run}' if run else ''}; it goes on where it stopped",
         ) from None
 
 
-def append(path: Path, data: bytes, run: Path, mode: int = private.FILE) -> None:
+def append(path: Path, data: bytes, run: Path | None, mode: int = private.FILE) -> None:
     """Append whole lines and force them to disk; a failed write leaves the file as it was."""
     with writing(path, run):
         descriptor = private.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode)
@@ -55,7 +55,7 @@ def append(path: Path, data: bytes, run: Path, mode: int = private.FILE) -> None
             os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, run: Path, mode: int = private.FILE) -> None:
+def replace(path: Path, data: bytes, run: Path | None, mode: int = private.FILE) -> None:
     """Write `path` whole, in one step: a reader sees the old file or the new one, never half of either."""
     with writing(path, run):
         private.make_folder(path.parent)
@@ -155,7 +155,7 @@ def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, 
             line, number = following, number + 1
 
 
-def repair(path: Path, run: Path) -> bool:
+def repair(path: Path, run: Path | None) -> bool:
     """Cut a torn last line off `path`; whether there was one."""
     if not path.exists():
         return False

@@ -95,11 +95,7 @@ class KeptFolder:
 
     def append(self, path: Path, records: Sequence[Record]) -> None:
         """Appends records in one write."""
-        try:
-            jsonl.append(path, b"".join(map(jsonl.encode_record, records)), path)
-        except RunError as error:
-            hint = "what is there is kept: make room (or check permissions), then give the same command again"
-            raise RunError(error.what, hint) from None
+        jsonl.append(path, b"".join(map(jsonl.encode_record, records)), None)
 
 
 def _settle(path: Path, settings: Mapping[str, object]) -> None:
@@ -109,9 +105,9 @@ def _settle(path: Path, settings: Mapping[str, object]) -> None:
     if before is None or not path.exists():
         if path.exists():
             raise RunError(f"{beside} is missing, which says what {path.name} was made with", _HINT)
-        jsonl.replace(beside, jsonl.encode(settings), path)
+        jsonl.replace(beside, jsonl.encode(settings), None)
         return
-    jsonl.repair(path, path)  # it is ours
+    jsonl.repair(path, None)  # it is ours
     changed = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
     if changed:
         lines = "".join(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -209,9 +208,8 @@ def open_output(path: Path, names: Sequence[str], recipe: Recipe) -> Counter[str
             raise RunError(f"{path} holds scores made with another recipe:\n{lines}", hint)
     else:
         _require_free(path, kept)
-        with _explained():
-            jsonl.replace(kept, MADE_WITH + to_yaml(recipe).encode(), path, private.SHARED)
-    jsonl.repair(path, path)
+        jsonl.replace(kept, MADE_WITH + to_yaml(recipe).encode(), None, private.SHARED)
+    jsonl.repair(path, None)
     return ids
 
 
@@ -267,18 +265,7 @@ def append_rows(path: Path, data: bytes) -> None:
     Raises:
         RunError: the disk is full or the like; the file is then as it was.
     """
-    with _explained():
-        jsonl.append(path, data, path, private.SHARED)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """A write that fails says how this verb goes on, not how a run does."""
-    try:
-        yield
-    except RunError as error:
-        hint = "what is there is kept: make room (or check permissions), then give the same command again"
-        raise RunError(error.what, hint) from None
+    jsonl.append(path, data, None, private.SHARED)
 
 
 def _blocks(lines: Iterable[bytes], size: int) -> Iterator[list[Line]]:

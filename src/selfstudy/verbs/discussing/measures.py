@@ -93,7 +93,7 @@ def write_measures(folder: Path, given: GivenTopics, found: DiscussionMeasures) 
     """Writes measures.json into a folder: what was given, and the measures."""
     topics = {"usable": len(given.usable), "repeats": given.repeats, "failed": list(given.failed)}
     figures = plain(found) | {"models": {side: plain(one) for side, one in found.models.items()}}
-    jsonl.replace(folder / FILE, jsonl.encode({MARK: VERB, "topics": topics, **figures}), folder)
+    jsonl.replace(folder / FILE, jsonl.encode({MARK: VERB, "topics": topics, **figures}), None)
 
 
 def _of(side: Side, real: Sequence[Discussion], seed: int) -> ModelFigures:

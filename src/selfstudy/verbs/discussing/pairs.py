@@ -52,7 +52,7 @@ def write_pairs(path: Path, pairs: Sequence[RatedPair]) -> None:
         RunError: the file cannot be written; what was there is as it was.
     """
     private.make_folder(path.parent)
-    jsonl.replace(path, b"".join(to_json(_row(pair)) + b"\n" for pair in pairs), path, private.SHARED)
+    jsonl.replace(path, b"".join(to_json(_row(pair)) + b"\n" for pair in pairs), None, private.SHARED)
 
 
 def require_pairs(pairs: Sequence[RatedPair], without: Counter[str]) -> None:

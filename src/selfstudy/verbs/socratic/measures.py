@@ -101,7 +101,7 @@ def write_measures(folder: Path, exercises: Exercises, found: Sequence[TutorMeas
         "unread": list(exercises.unread),
     }
     data = {**MARK, "exercises": given, "tutors": [plain(one) for one in found]}
-    jsonl.replace(folder / FILE, jsonl.encode(data), folder)
+    jsonl.replace(folder / FILE, jsonl.encode(data), None)
 
 
 def _by_judge(judged: Sequence[JudgedTurns], seed: int) -> ByJudge:
