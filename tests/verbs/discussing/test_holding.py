@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -197,13 +195,8 @@ def test_atlas_discusses_with_itself(tmp_path: Path) -> None:
         (tmp_path / f"{name}.txt").write_text(text)
     options = ["--topic", "What is the capital of Peru?", "--out", str(tmp_path / "out")]
     options += ["--set", f"prompts={tmp_path}", "--turns", "1", "--turn-tokens", "32"]
-    done = subprocess.run(
-        [sys.executable, "-m", "selfstudy", "discuss", "--first", "atlas", *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["discuss", "--first", "atlas", *options])
+    assert done.exit_code == 0, done.output
     (found,) = [json.loads(line) for line in (tmp_path / "out/discussions.jsonl").read_text().splitlines()]
     assert [one["side"] for one in found["turns"]] == ["first", "second"]
     assert set(found["received"]) == {"first", "second"}

@@ -102,6 +102,7 @@ def test_a_kill_in_the_middle_changes_no_row(tmp_path: Path, calls: int) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_kill_9_at_ten_random_moments_changes_no_byte(tmp_path: Path) -> None:
     facts = random.Random(0).sample(world.facts(known=True), 24)
     exercises = tmp_path / "exercises.jsonl"
