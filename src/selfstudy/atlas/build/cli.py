@@ -48,8 +48,8 @@ def build_lm(
     from selfstudy.atlas.build.lm_plan import Settings
     from selfstudy.atlas.build.train_lm import build
 
-    _begin(threads)
     _require_device(device)
+    _begin(threads)
     build(_new(to) or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale), device)
 
 
