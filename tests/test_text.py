@@ -279,3 +279,9 @@ def test_a_text_ends_where_the_first_of_several_ends_stands() -> None:
 @pytest.mark.parametrize(("given", "line"), [("a\n\n  b\t", "a b"), ("one\ntwo three", "one t..."), ("", "")])
 def test_a_text_in_one_line(given: str, line: str) -> None:
     assert t.one_line(given, 8) == line
+
+
+def test_lines_below_a_message_are_a_few() -> None:
+    assert t.lines_below(["a", "b"]) == "\n    a\n    b"
+    assert t.lines_below(["a", "b", "c"], 2) == "\n    a\n    b\n    and 1 more"
+    assert t.lines_below([]) == ""

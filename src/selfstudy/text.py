@@ -92,6 +92,12 @@ def one_line(text: str, most: int) -> str:
     return shortened(" ".join(text.split()), most)
 
 
+def lines_below(lines: Sequence[str], most: int = 5) -> str:
+    """The first of some lines as they stand below a message, and how many more there are."""
+    more = f"\n    and {len(lines) - most:,} more" if len(lines) > most else ""
+    return "".join(f"\n    {line}" for line in lines[:most]) + more
+
+
 def nfkc(text: str) -> str:
     """`text` in Unicode's compatible form (NFKC), in linear time; of a letter's marks 30 stay."""
     return text if text.isascii() else unicodedata.normalize("NFKC", _MARK_RUN.sub(_fewer_marks, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -136,8 +135,7 @@ def score(
       generate | selfstudy score - --scorer agreement --set answering.block_size=1
     """
     with session(allow):
-        nli_path = [f"nli.path={json.dumps(nli)}"] if nli is not None else []
-        changes = [*nli_path, *overrides(model, seed, set_)]
+        changes = overrides(model, seed, set_, nli=nli)
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for

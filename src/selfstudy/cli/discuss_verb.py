@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, session
+from selfstudy.cli.items import say_failed, say_without
+from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, overrides, session
 from selfstudy.errors import RecipeError
 from selfstudy.screen import console, say
-from selfstudy.text import shortened
+from selfstudy.text import one_line
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from selfstudy.verbs.discussing.topics import GivenTopics
     from selfstudy.verbs.kept import KeptFolder
     from selfstudy.verbs.rating.choosing import RatedPair
-
-FAILURES = 5
-"""Rows that are no topic, and discussions that broke off, that are named on the screen."""
 
 
 @app.command(short_help="Two models discuss topics and rate each other; preference pairs of their answers.")
@@ -99,10 +96,9 @@ def discuss(
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
         from selfstudy.verbs.discussing import pairs as paired
-        from selfstudy.verbs.discussing.holding import require_any
         from selfstudy.verbs.discussing.measures import FILE, measured, write_measures
         from selfstudy.verbs.discussing.topics import given_topics, named_column, read_topics
-        from selfstudy.verbs.kept import KeptFolder
+        from selfstudy.verbs.kept import KeptFolder, require_any
         from selfstudy.verbs.outputs import require_free
 
         named = named_column(column or [])
@@ -117,10 +113,10 @@ def discuss(
         if pairs is not None:
             paired.require_apart(pairs, folder.path)
             require_free(pairs, topics, "give --pairs another name", paired.VERB)
-        recipe = make_recipe({}, _changes({"model": first, "teacher": second}, seed, set_))
+        recipe = make_recipe({}, overrides(first, seed, set_, teacher=second))
         given = given_topics(topic or [], limit) if topics is None else read_topics(topics, named, limit)
         found = _held(given, recipe, folder, Terminal(), turns=turns, turn_tokens=turn_tokens, zeta=zeta)
-        _say_failed("broke off", [_in_short(one) for one in found if one.error])
+        say_failed("broke off", [_in_short(one) for one in found if one.error])
         measures = measured(found, recipe.seed)
         write_measures(folder.path, given, measures)
         _print(measures)
@@ -130,14 +126,14 @@ def discuss(
             made, without = paired.closing_pairs(found, margin)
             paired.write_pairs(pairs, made)  # without a pair too: those of an earlier command would mislead
             _say_pairs(pairs, made, without)
-        require_any(found)
+        require_any("discussions", [one.error for one in found], "--first and --second")
         if pairs is not None:
             paired.require_pairs(made, without)
 
 
 def _in_short(one: Discussion) -> str:
     """Which discussion broke off and why, in a line."""
-    return ": ".join(shortened(" ".join(text.split()), 120) for text in (one.topic, one.error or ""))
+    return ": ".join(one_line(text, 120) for text in (one.topic, one.error or ""))
 
 
 def _held(
@@ -159,7 +155,7 @@ def _held(
     from selfstudy.verbs.discussing.topics import SIDES
     from selfstudy.verbs.voices import LoadedVoices
 
-    _say_failed("no topic", given.failed)
+    say_failed("no topic", given.failed)
     say(f"{len(given.usable):,} topics, {given.repeats:,} repeats, {len(given.failed):,} failed")
     blocks = blocks_of(recipe)
     with servers_for(recipe, report.note) as servers:
@@ -179,16 +175,9 @@ def _held(
         return Holding(given.usable, way, told, embedder, folder, report).discussions()
 
 
-def _changes(models: dict[str, str | None], seed: int | None, rest: list[str] | None) -> list[str]:
-    """Changes of the recipe: who discusses."""
-    named = [f"{key}.path={json.dumps(model)}" for key, model in models.items() if model is not None]
-    return named + ([f"seed={seed}"] if seed is not None else []) + (rest or [])
-
-
 def _say_pairs(path: Path, made: Sequence[RatedPair], without: Counter[str]) -> None:
     say(f"preference pairs: {len(made):,} in {path}")
-    for reason, count in without.most_common():
-        say(f"    {count:,} {'discussion' if count == 1 else 'discussions'} without one: {reason}")
+    say_without("discussion", without)
     if made:
         say(f"next: {shlex.join(['selfstudy', 'import', str(path)])} --model MODEL")
 
@@ -209,10 +198,3 @@ def _print(found: DiscussionMeasures) -> None:
     screen = console()
     screen.width = max(screen.width, 100)  # a table that is cut says nothing
     screen.print(table)
-
-
-def _say_failed(what: str, failed: Sequence[str]) -> None:
-    for line in failed[:FAILURES]:
-        say(f"{what}: {line}", err=True)
-    if len(failed) > FAILURES:
-        say(f"and {len(failed) - FAILURES:,} more", err=True)

@@ -110,9 +110,8 @@ def rate(
         from selfstudy.verbs.rate import RateOptions
         from selfstudy.verbs.rating import outputs
 
-        judge_path = [f"judge.path={json.dumps(judge)}"] if judge is not None else []
         folder = [f"prompts={json.dumps(str(prompts))}"] if prompts is not None else []
-        recipe = make_recipe({}, [*judge_path, *folder, *overrides(None, seed, set_)])
+        recipe = make_recipe({}, [*folder, *overrides(None, seed, set_, judge=judge)])
         names = _names(reward or [], compare)
         if at_once is not None and (export is not None or judged is not None):
             raise RecipeError(

@@ -196,9 +196,15 @@ def load(recipe: Path, overrides: list[str]) -> Recipe:
 
 
 def overrides(
-    model: str | None, seed: int | None, rest: list[str] | None, no_cache: bool = False
+    model: str | None,
+    seed: int | None,
+    rest: list[str] | None,
+    no_cache: bool = False,
+    **others: str | None,
 ) -> list[str]:
-    chosen = [f"model.path={json.dumps(model)}"] if model is not None else []
+    """Changes of a recipe; `others` are models by their key in it, such as judge."""
+    named = {"model": model, **others}
+    chosen = [f"{key}.path={json.dumps(path)}" for key, path in named.items() if path is not None]
     if seed is not None:
         chosen.append(f"seed={seed}")
     if no_cache:

@@ -1,8 +1,7 @@
-"""Which options of the verb socratic go together, and what they change in a recipe."""
+"""Which options of the verb socratic go together."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,12 +50,6 @@ def require_taught(tutor: TutorKind, rejected: RejectedBy) -> None:
             f"rows of a {tutor} tutor teach nothing",
             "leave --tutor out, or --rows; by --rejected outcome a plain tutor's own turns are compared",
         )
-
-
-def changes_of(models: dict[str, str | None], seed: int | None, rest: list[str] | None) -> list[str]:
-    """Changes of the recipe: who tutors, who is tutored, who judges."""
-    named = [f"{key}.path={json.dumps(model)}" for key, model in models.items() if model is not None]
-    return named + ([f"seed={seed}"] if seed is not None else []) + (rest or [])
 
 
 def require_alone(context: typer.Context) -> None:

@@ -8,13 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, session
-from selfstudy.cli.socratic_options import changes_of, chosen_source, require_alone, require_taught
+from selfstudy.cli.items import say_failed
+from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, overrides, session
+from selfstudy.cli.socratic_options import chosen_source, require_alone, require_taught
 from selfstudy.cli.socratic_screen import (
     print_measures,
-    require_any,
     say_exercises,
-    say_failed,
     say_rows,
     show_given,
     write_rows,
@@ -118,7 +117,7 @@ def socratic(
         from selfstudy.prompts import Prompts
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
-        from selfstudy.verbs.kept import KeptFolder
+        from selfstudy.verbs.kept import KeptFolder, require_any
         from selfstudy.verbs.socratic.exercises import Exercises, named_columns
         from selfstudy.verbs.socratic.from_documents import ExerciseWriter
         from selfstudy.verbs.socratic.measures import FILE, write_measures
@@ -147,7 +146,7 @@ def socratic(
             require_outside(rows, source.path, "--rows")
             require_free(rows, source.path, "give --rows another name")
             require_apart(rows, folder.path)
-        changes = changes_of({"teacher": teacher, "model": student, "judge": judge}, seed, set_)
+        changes = overrides(student, seed, set_, teacher=teacher, judge=judge)
         recipe = make_recipe({}, changes)
         report = Terminal()
         with servers_for(recipe, report.note) as servers:
@@ -194,4 +193,4 @@ def socratic(
         say(f"dialogues and measures: {folder.path}")
         if rows is not None:
             say_rows(rows, made)
-        require_any(said[tutor])
+        require_any("dialogues", [one.error for one in said[tutor]], "--teacher and --student")

@@ -8,6 +8,7 @@ with; other settings are refused, with what differs.  Knows nothing of what is m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import Field, ValidationError
 
-from selfstudy.errors import RunError
+from selfstudy.errors import DataError, RunError
 from selfstudy.files import jsonl, private
 from selfstudy.files.rows import shown
 from selfstudy.records import Record
@@ -96,6 +97,24 @@ class KeptFolder:
     def append(self, path: Path, records: Sequence[Record]) -> None:
         """Appends records in one write."""
         jsonl.append(path, b"".join(map(jsonl.encode_record, records)), None)
+
+
+def require_any(what: str, errors: Sequence[str | None], options: str) -> None:
+    """Refuses to end well where everything broke off.
+
+    Args:
+        what: those that the errors are of; an error of None: it did not break off.
+        options: name the models.
+
+    Raises:
+        DataError: says the commonest error.
+    """
+    broken = [error for error in errors if error]
+    if errors and len(broken) == len(errors):
+        raise DataError(
+            f"all {len(errors):,} {what} broke off: {Counter(broken).most_common(1)[0][0]}",
+            f"try the models (selfstudy doctor --model MODEL), or give others with {options}",
+        )
 
 
 def _settle(path: Path, settings: Mapping[str, object]) -> None:

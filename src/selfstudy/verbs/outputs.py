@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic_core import from_json
@@ -36,6 +37,24 @@ def require_free(path: Path, source: Path | None, hint: str, verb: str) -> None:
         raise RunError(f"{path} is a link; it was left as it is", hint)
     if not _is_of(verb, path):
         raise RunError(f"{path} is no output of selfstudy {verb}; it was left as it is", hint)
+
+
+def require_apart(path: Path, folder: Path, kept: Collection[str], option: str, free: str) -> None:
+    """Refuses an output in the place of what is kept.
+
+    Args:
+        kept: what is kept in `folder`, by the beginnings of its names up to a dot.
+        free: a name there that is no such place.
+
+    Raises:
+        RunError: `folder` keeps something by that name.
+    """
+    within = path.resolve().parent == folder.resolve()
+    if within and path.name != free and path.name.partition(".")[0] in kept:
+        raise RunError(
+            f"{option} {path}: the folder of --out keeps something else by that name",
+            f"give {option} another name, such as {free}",
+        )
 
 
 def _is_of(verb: str, path: Path) -> bool:

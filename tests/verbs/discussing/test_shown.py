@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selfstudy.verbs.discussing.measures import measured
-from selfstudy.verbs.discussing.shown import NOT_MEASURED, by_model, of_both
+from selfstudy.verbs.discussing.shown import by_model, of_both
+from selfstudy.verbs.intervals import NOT_MEASURED
 from tests.verbs.discussing.experts import broken, ended
 
 

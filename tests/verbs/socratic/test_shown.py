@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from selfstudy.verbs.intervals import NOT_MEASURED
 from selfstudy.verbs.socratic.measures import Learned, measured
-from selfstudy.verbs.socratic.shown import NOT_MEASURED, by_rule, lines
+from selfstudy.verbs.socratic.shown import by_rule, lines
 from selfstudy.verify.dialogues import figures
 from tests.verbs.socratic.test_measures import ARRIVES, DIALOGUES, SUMS
 

@@ -16,16 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from selfstudy.models.base import Sampling
 from selfstudy.models.local import prefixes
-from selfstudy.models.local.decoding import Finished, Prompt
-from selfstudy.models.local.forward import Cached, Forward, select_rows
+from selfstudy.models.local.decoding import REASONS, Decoder, Finished, Prompt, reasons
+from selfstudy.models.local.forward import Cached, select_rows
 from selfstudy.models.local.kept import KeptCache
 from selfstudy.models.local.sampling import most_probable, penalise_, punished
 
@@ -98,39 +96,18 @@ def _wide(rows: Tensor, width: int) -> Tensor:
     return (rows[:, None] * width + torch.arange(width, device=rows.device)).flatten()
 
 
-class ContrastiveDecoder:
+class ContrastiveDecoder(Decoder):
     """Searches one completion of each prompt; all members of a prompt get it.
 
-    Args:
-        forward: the model.
-        sampling: penalty_alpha, top_k and the repetition penalty, by which probabilities are taken.
-        ends: token ids that end a completion.
-        budget: most tokens (rows x candidates x length) of one forward pass; prompts above it are cut in
-            halves, of which the second waits.  The candidates of one prompt are always read together.
-        stopped: says whether the new tokens of a row end it, beside `ends`.
+    Of the options it takes penalty_alpha, top_k and the repetition penalty, by which probabilities are taken.
+    Its rows are prompts x candidates; those of one prompt are always read together.
     """
 
-    def __init__(
-        self,
-        forward: Forward,
-        sampling: Sampling,
-        ends: Tensor,
-        budget: int,
-        stopped: Callable[[list[int]], bool] | None = None,
-    ) -> None:
-        self._forward = forward
-        self._sampling = sampling
-        self._ends = ends
-        self._budget = budget
-        self._stopped = stopped
-
     def rows(self, prompt: Prompt) -> int:
-        """How many rows of a forward pass a prompt needs at most."""
         return self._sampling.top_k
 
     @torch.inference_mode()
     def run(self, prompts: Sequence[Prompt], emit: Callable[[list[Finished]], None]) -> None:
-        """Decodes all members of `prompts`; `emit` gets them as they finish, in no particular order."""
         waiting = [self._read(prompts)]
         start = waiting[0].tokens.shape[1]
         limit = torch.tensor([prompt.limit for prompt in prompts], device=self._ends.device)
@@ -144,14 +121,10 @@ class ContrastiveDecoder:
                     continue
                 rows, failed = self._step(rows, width)
                 new = rows.tokens[:, start:]
-                ended = torch.isin(new[:, -1], self._ends)
-                if self._stopped is not None:
-                    texts = [self._stopped(text) for text in new.tolist()]
-                    ended |= torch.tensor(texts, device=ended.device)
+                ended = self._ended(new)
                 done = ended | failed | (limit[rows.at] <= new.shape[1])
                 if bool(done.any()):
-                    reasons = torch.where(failed, 2, torch.where(ended, 0, 1))
-                    emit(_finished(prompts, rows, start, done, reasons))
+                    emit(_finished(prompts, rows, start, done, reasons(ended, failed)))
                     if bool(done.all()):
                         break
                     rows = rows.only((~done).nonzero()[:, 0], width)
@@ -217,13 +190,12 @@ def _settled(cache: Cached, place: Tensor) -> Cached:
 
 
 def _finished(
-    prompts: Sequence[Prompt], rows: _Rows, start: int, done: Tensor, reasons: Tensor
+    prompts: Sequence[Prompt], rows: _Rows, start: int, done: Tensor, why: Tensor
 ) -> list[Finished]:
     """The members of rows that are done."""
-    names: tuple[Literal["stop", "length", "error"], ...] = ("stop", "length", "error")
-    columns = (rows.at[done], rows.tokens[done, start:], rows.logprob[done], reasons[done])
+    columns = (rows.at[done], rows.tokens[done, start:], rows.logprob[done], why[done])
     return [
-        Finished(member.slot, tokens, logprob, names[reason])
+        Finished(member.slot, tokens, logprob, REASONS[reason])
         for at, tokens, logprob, reason in zip(*(column.tolist() for column in columns), strict=True)
         for member in prompts[at].members
     ]

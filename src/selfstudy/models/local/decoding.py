@@ -11,6 +11,7 @@ Knows tokens only: nothing of chats, texts or files.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -24,6 +25,9 @@ from selfstudy.models.local import prefixes
 from selfstudy.models.local.forward import Cached, Forward, select_rows
 from selfstudy.models.local.kept import staying
 from selfstudy.models.local.sampling import choose, punished, streams
+
+EndReason = Literal["stop", "length", "error"]
+REASONS: tuple[EndReason, ...] = ("stop", "length", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Finished:
     slot: int
     tokens: list[int]
     logprob: float
-    reason: Literal["stop", "length", "error"]
+    reason: EndReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +110,15 @@ class _Branch:
         )
 
 
-class TreeDecoder:
+class Decoder(ABC):
     """Decodes batches of prompts with one set of sampling options.
 
     Args:
         forward: the model.
-        sampling: temperature, penalty and filters; its n, greedy_first and stop are the caller's business.
+        sampling: its n, greedy_first and stop are the caller's business.
         ends: token ids that end a completion.
-        budget: most tokens (rows x length) of one forward pass; a branch above it is cut in halves, and the
-            second half waits at the cost of the cache they came from.
+        budget: most tokens (rows x length) of one forward pass; what is above it is cut in halves, of which
+            the second waits.
         stopped: says whether the new tokens of a row end it, beside `ends`.
     """
 
@@ -132,13 +136,31 @@ class TreeDecoder:
         self._budget = budget
         self._stopped = stopped
 
+    @abstractmethod
     def rows(self, prompt: Prompt) -> int:
         """How many rows of a forward pass a prompt may need."""
+
+    @abstractmethod
+    def run(self, prompts: Sequence[Prompt], emit: Callable[[list[Finished]], None]) -> None:
+        """Decodes all members of `prompts`; `emit` gets them as they finish, in no particular order."""
+
+    def _ended(self, new: Tensor) -> Tensor:
+        """Which rows end with the last of their new tokens (rows, length)."""
+        ended = torch.isin(new[:, -1], self._ends)
+        if self._stopped is not None:
+            texts = [self._stopped(text) for text in new.tolist()]
+            ended |= torch.tensor(texts, device=ended.device)
+        return ended
+
+
+class TreeDecoder(Decoder):
+    """Decodes as a prefix tree; the second half of a branch that is cut costs the cache they came from."""
+
+    def rows(self, prompt: Prompt) -> int:
         return len(prompt.members)
 
     @torch.inference_mode()
     def run(self, prompts: Sequence[Prompt], emit: Callable[[list[Finished]], None]) -> None:
-        """Decodes all members of `prompts`; `emit` gets them as they finish, in no particular order."""
         members = self._members(prompts)
         root = self._root(prompts)
         start = root.tokens.shape[1]
@@ -203,10 +225,7 @@ class TreeDecoder:
         logprob = branch.logprob[parent] + (logits[parent, token] - total[parent]).double()
 
         failed = ~total[parent].isfinite()
-        ended = torch.isin(token, self._ends)
-        if self._stopped is not None:
-            texts = tokens[:, start:].tolist()
-            ended |= torch.tensor([self._stopped(text) for text in texts], device=ended.device)
+        ended = self._ended(tokens[:, start:])
         done = (ended | failed)[of] | (members.limit[branch.member] <= step + 1)
 
         finished: list[Finished] = []
@@ -216,7 +235,7 @@ class TreeDecoder:
                 of[done],
                 tokens[:, start:],
                 logprob,
-                torch.where(failed, 2, torch.where(ended, 0, 1)),
+                reasons(ended, failed),
             )
             if bool(done.all()):
                 return None, finished
@@ -248,12 +267,16 @@ class TreeDecoder:
         return select_rows(branch.cache, rows, own=not branch.shared)
 
 
+def reasons(ended: Tensor, failed: Tensor) -> Tensor:
+    """Why each row that is done ends, as a place in `REASONS`."""
+    return torch.where(failed, 2, torch.where(ended, 0, 1))
+
+
 def _finished(slots: list[int], row: Tensor, new: Tensor, logprob: Tensor, reason: Tensor) -> list[Finished]:
     """Finished members from their rows; each row's tokens are fetched once."""
-    names: tuple[Literal["stop", "length", "error"], ...] = ("stop", "length", "error")
     rows, index = torch.unique(row, return_inverse=True)
-    texts, sums, reasons = new[rows].tolist(), logprob[rows].tolist(), reason[rows].tolist()
+    texts, sums, why = new[rows].tolist(), logprob[rows].tolist(), reason[rows].tolist()
     return [
-        Finished(slot, texts[i], sums[i], names[reasons[i]])
+        Finished(slot, texts[i], sums[i], REASONS[why[i]])
         for slot, i in zip(slots, index.tolist(), strict=True)
     ]

@@ -21,7 +21,7 @@ from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
 from selfstudy.models.local.contrastive import ContrastiveDecoder
-from selfstudy.models.local.decoding import Finished, Member, Prompt, TreeDecoder
+from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.scoring import LogprobScorer
@@ -220,7 +220,7 @@ class LocalLM:
 
     def _in_batches(
         self,
-        make: type[TreeDecoder | ContrastiveDecoder],
+        make: type[Decoder],
         prompts: list[Prompt],
         sampling: Sampling,
         stop: tuple[str, ...],
@@ -250,7 +250,7 @@ class LocalLM:
                 yield batch[0], f"out of memory with {len(batch[0].tokens)} prompt tokens: {short}"
                 prompts = prompts[1:]
 
-    def _batch_size(self, prompts: list[Prompt], decoder: TreeDecoder | ContrastiveDecoder) -> int:
+    def _batch_size(self, prompts: list[Prompt], decoder: Decoder) -> int:
         """How many of the first prompts to decode together: all their rows would fit once read."""
         longest, rows = 0, 0
         for count, prompt in enumerate(prompts):

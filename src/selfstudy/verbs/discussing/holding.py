@@ -7,16 +7,15 @@ verbs/kept.py has what survives a kill, verbs/voices.py the models.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selfstudy.errors import DataError, RecipeError
+from selfstudy.errors import RecipeError
 from selfstudy.judging.missing_reward import PROMPT
 from selfstudy.progress import Reporter
 from selfstudy.recipe import ModelBlock, Recipe
 from selfstudy.records import digest
-from selfstudy.text import shortened
+from selfstudy.text import one_line
 from selfstudy.verbs.discussing.discussion import Discussants, Discussion, discuss
 from selfstudy.verbs.discussing.topics import SIDES, DiscussionTopic, Side
 from selfstudy.verbs.kept import KeptFolder
@@ -74,7 +73,7 @@ class Holding:
             self.report.note(
                 f"a model failed at {failed:,} of {len(found):,} discussions; their blocks are not kept: "
                 "the same command makes them again (where it fails again, leave the topic out: "
-                + next(shortened(one.error or "", 120) for one in found if one.model_failed)
+                + next(one_line(one.error or "", 120) for one in found if one.model_failed)
                 + ")"
             )
         return found
@@ -88,18 +87,3 @@ class Holding:
             "embedder": self.embedder,
             **{name: getattr(self.way, name) for name in _WAYS},
         }
-
-
-def require_any(found: Sequence[Discussion]) -> None:
-    """Refuses to end well where no discussion did.
-
-    Raises:
-        DataError: all of them broke off; says the commonest reason.
-    """
-    reasons = [one.error for one in found if one.error]
-    if found and len(reasons) == len(found):
-        why = Counter(reasons).most_common(1)[0][0]
-        raise DataError(
-            f"all {len(found):,} discussions broke off: {why}",
-            "try the models (selfstudy doctor --model MODEL), or give others with --first and --second",
-        )

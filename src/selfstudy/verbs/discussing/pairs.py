@@ -13,10 +13,11 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from selfstudy.errors import DataError, RunError
+from selfstudy.errors import DataError
 from selfstudy.files import jsonl, private
 from selfstudy.judging.rewards import Reward
 from selfstudy.models.base import chat
+from selfstudy.verbs import outputs
 from selfstudy.verbs.discussing.discussion import Discussion
 from selfstudy.verbs.discussing.topics import SIDES
 from selfstudy.verbs.outputs import MARK
@@ -26,6 +27,7 @@ from selfstudy.verbs.rating.layouts import LAYOUTS
 
 VERB = "discuss"
 BROKE_OFF = "broke off"
+_KEPT = frozenset({"discussions", "measures"})
 
 
 def closing_pairs(found: Sequence[Discussion], margin: float) -> tuple[list[RatedPair], Counter[str]]:
@@ -75,14 +77,7 @@ def require_apart(pairs: Path, folder: Path) -> None:
     Raises:
         RunError: `folder` keeps something by that name.
     """
-    if pairs.resolve().parent == folder.resolve() and pairs.name.partition(".")[0] in _KEPT:
-        raise RunError(
-            f"--pairs {pairs}: the folder of --out keeps something else by that name",
-            "give --pairs another name, such as pairs.jsonl",
-        )
-
-
-_KEPT = frozenset({"discussions", "measures"})
+    outputs.require_apart(pairs, folder, _KEPT, "--pairs", "pairs.jsonl")
 
 
 def _answers(one: Discussion) -> PromptAnswers:

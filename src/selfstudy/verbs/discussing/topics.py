@@ -18,14 +18,13 @@ from selfstudy.errors import DataError, RecipeError
 from selfstudy.files import reading
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
 from selfstudy.records import digest
-from selfstudy.text import folded
+from selfstudy.text import folded, lines_below
 from selfstudy.verbs.importing import columns
 
 Side = Literal["first", "second"]
 """Which of the two models."""
 SIDES: tuple[Side, Side] = ("first", "second")
 COLUMNS = ("topic", "prompt", "question")
-_SHOWN = 5
 _HINT = "give a line of text for each topic, or rows with a column: --column topic=COLUMN"
 
 
@@ -60,9 +59,7 @@ def read_topics(path: Path, column: str | None = None, most: int | None = None) 
     rows = _rows(path, column) if path.suffix.lower() in SUFFIXES else _lines(path)
     found = _collected(rows, most)
     if not found.usable:
-        lines = "".join(f"\n    {line}" for line in found.failed[:_SHOWN])
-        more = f"\n    and {len(found.failed) - _SHOWN:,} more" if len(found.failed) > _SHOWN else ""
-        raise DataError(f"{path}: it holds no topic{lines}{more}", _HINT)
+        raise DataError(f"{path}: it holds no topic{lines_below(found.failed)}", _HINT)
     return found
 
 

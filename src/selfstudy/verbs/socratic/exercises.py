@@ -19,7 +19,7 @@ from selfstudy.errors import DataError, RecipeError
 from selfstudy.files.rows import MalformedError, Row, read_rows, shown, text_of
 from selfstudy.judging.tutoring import Solution
 from selfstudy.records import digest
-from selfstudy.text import folded
+from selfstudy.text import folded, lines_below
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.choices import right_choice
 
@@ -34,7 +34,6 @@ NAMES: dict[str, tuple[str, ...]] = {
 _NO_ANSWER = re.compile(r"none(?: of (?:the|these|above|them|those)\b.*)?", re.IGNORECASE)
 _FINAL = "####"
 """In GSM8K: what stands before it is the rationale, what follows the answer."""
-_SHOWN = 5
 LONGEST_REASON = 160
 """Characters of why something is no exercise; a server's error page may be the reason."""
 
@@ -92,10 +91,8 @@ def read_exercises(path: Path, named: Mapping[str, str], most: int | None = None
         repeats += folded(exercise.problem) in found
         found.setdefault(folded(exercise.problem), exercise)
     if not found:
-        lines = "".join(f"\n    {line}" for line in failed[:_SHOWN])
-        more = f"\n    and {len(failed) - _SHOWN:,} more" if len(failed) > _SHOWN else ""
         raise DataError(
-            f"{path}: none of {len(failed):,} rows is an exercise{lines}{more}",
+            f"{path}: none of {len(failed):,} rows is an exercise{lines_below(failed)}",
             "name the columns, for example --column problem=question --column rationale=solution"
             + (f" (the file has: {', '.join(sorted(seen))})" if seen else ""),
         )

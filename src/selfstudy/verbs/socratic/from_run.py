@@ -16,11 +16,11 @@ from selfstudy.records import GAPS, Evidence, Failure, Question, Reference, Verd
 from selfstudy.run import Round, Run
 from selfstudy.run.split import split_of
 from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
-from selfstudy.text import folded, one_line
+from selfstudy.text import folded, lines_below, one_line
 from selfstudy.verbs.socratic.exercises import LONGEST_REASON, Exercise, Exercises
 from selfstudy.verbs.socratic.from_passages import exercise_from
 
-_SHOWN, _WIDEST = 5, 80
+_WIDEST = 80
 
 
 def read_run(path: Path, most: int | None = None) -> Exercises:
@@ -58,11 +58,9 @@ def read_run(path: Path, most: int | None = None) -> Exercises:
                 repeats += folded(problem) in found
                 found.setdefault(folded(problem), made)
     if not found:
-        lines = "".join(f"\n    {line}" for line in failed[:_SHOWN])
-        more = f"\n    and {len(failed) - _SHOWN:,} more" if len(failed) > _SHOWN else ""
         raise DataError(
             f"{path}: none of {known + repeats + len(failed):,} questions is an exercise, {known:,} of them "
-            f"because the model knows the answer{lines}{more}",
+            f"because the model knows the answer{lines_below(failed)}",
             "ask for more in another run (probe.ask), or give FILE or --documents",
         )
     return Exercises(tuple(found.values()), repeats, tuple(failed), known)

@@ -23,12 +23,7 @@ def require_apart(rows: Path, folder: Path) -> None:
     Raises:
         RunError: `folder` keeps something by that name.
     """
-    stem = rows.name.partition(".")[0]
-    if rows.resolve().parent == folder.resolve() and stem in _KEPT and rows.name != "rows.jsonl":
-        raise RunError(
-            f"--rows {rows}: the folder of --out keeps something else by that name",
-            "give --rows another name, such as rows.jsonl",
-        )
+    outputs.require_apart(rows, folder, _KEPT, "--rows", "rows.jsonl")
 
 
 def require_outside(path: Path, source: Path, option: str) -> None:

@@ -1,17 +1,12 @@
-"""The measures of tutors as a person reads them: a line for each, a cell for each tutor.
-
-What was not measured says so; it is never a zero.
-"""
+"""The measures of tutors as a person reads them: a line for each, a cell for each tutor."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.stats import Interval
+from selfstudy.verbs.intervals import NOT_MEASURED, interval
 from selfstudy.verbs.socratic.measures import TutorMeasures
 from selfstudy.verify.dialogues import LATE, TutoringFigures
-
-NOT_MEASURED = "not measured"
 
 
 def lines(found: Sequence[TutorMeasures]) -> list[tuple[str, list[str]]]:
@@ -34,9 +29,9 @@ def by_rule(figures: TutoringFigures) -> list[tuple[str, str]]:
     words = NOT_MEASURED if figures.student_words is None else f"{figures.student_words:.3f}"
     return [
         ("dialogues, turns of the tutor", f"{figures.dialogues:,}, {figures.turns:,}"),
-        ("asking, share of turns", _interval(figures.asking)),
-        ("leaking, share of turns", _interval(figures.leaking)),
-        ("leaking, share of dialogues", _interval(figures.giving_away)),
+        ("asking, share of turns", interval(figures.asking)),
+        ("leaking, share of turns", interval(figures.leaking)),
+        ("leaking, share of dialogues", interval(figures.giving_away)),
         ("student's share of words", words),
         *turns,
     ]
@@ -46,23 +41,19 @@ def _of(one: TutorMeasures) -> dict[str, str]:
     cells = {"broke off": f"{one.failed:,}", **dict(by_rule(one.by_rule))}
     if one.by_judge is not None:
         cells |= {
-            "asking, by judge": _interval(one.by_judge.asking),
-            "leaking, by judge": _interval(one.by_judge.leaking),
+            "asking, by judge": interval(one.by_judge.asking),
+            "leaking, by judge": interval(one.by_judge.leaking),
             "verdicts not readable": f"{one.by_judge.unreadable:,}",
         }
-    cells["student arrives"] = _interval(one.arrived)
+    cells["student arrives"] = interval(one.arrived)
     if one.turns_to_answer is not None:
         cells["    after turns of the tutor"] = f"{one.turns_to_answer:.1f}"
     if one.learned is not None:
         cells |= {
-            "solved before": _interval(one.learned.before),
-            "solved after": _interval(one.learned.after),
-            "delta": _interval(one.learned.delta),
+            "solved before": interval(one.learned.before),
+            "solved after": interval(one.learned.after),
+            "delta": interval(one.learned.delta),
         }
         if one.learned.unmeasured:
             cells["    without attempts"] = f"{one.learned.unmeasured:,}"
     return cells
-
-
-def _interval(value: Interval | None) -> str:
-    return NOT_MEASURED if value is None else f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
