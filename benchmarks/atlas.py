@@ -1,6 +1,6 @@
 """Teaching by dialogue and by what is missing, on the embedded world, and how fast its judge is.
 
-    python benchmarks/atlas.py socratic [--rejected own telling outcome]
+    python benchmarks/atlas.py socratic [--rejected own telling outcome] [--weights lora|full|4bit]
     python benchmarks/atlas.py missing [--reward missing rating rubric random] [--steps 12]
     python benchmarks/atlas.py judging
 
@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 
 from on_atlas import judging, missing, socratic
+from trained_weights import WAYS
 
 SOURCES = ["own", "telling", "outcome"]
 REWARDS = ["missing", "rating", "rubric", "random"]
@@ -28,13 +29,16 @@ def main() -> None:
     parser.add_argument("--reward", nargs="+", choices=REWARDS, default=REWARDS)
     parser.add_argument("--steps", type=int, default=12, help="of an online phase")
     parser.add_argument("--exercises", type=int, default=150, help="to teach a tutor on")
+    parser.add_argument("--weights", choices=WAYS, default="lora", help="what socratic trains")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
     chosen = parser.parse_args()
     if chosen.out and not chosen.out.parent.is_dir():
         parser.error(f"--out {chosen.out}: there is no folder {chosen.out.parent}")
     if chosen.what == "socratic":
-        found = socratic.compare(chosen.rejected, exercises=chosen.exercises, seed=chosen.seed)
+        found = socratic.compare(
+            chosen.rejected, exercises=chosen.exercises, seed=chosen.seed, way=chosen.weights
+        )
     elif chosen.what == "missing":
         found = missing.compare(chosen.reward, steps=chosen.steps, seed=chosen.seed)
     else:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from on_real import tutor
+from trained_weights import WAYS
 
 
 def main() -> None:
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--likelihood", type=float, default=1, help="weight of the better turn's likelihood beside preference"
     )
+    parser.add_argument("--weights", choices=WAYS, default="lora", help="what is trained")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
     parser.add_argument(
@@ -43,6 +45,7 @@ def main() -> None:
         seed=chosen.seed,
         epochs=chosen.epochs,
         likelihood=chosen.likelihood,
+        way=chosen.weights,
     )
     if chosen.out:
         chosen.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))

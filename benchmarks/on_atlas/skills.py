@@ -6,16 +6,16 @@ import random
 from typing import Any
 
 from selfstudy.atlas import language, world
-from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.text import contains
+from trained_weights import loaded
 
 
-def atlas() -> Any:
-    """The shipped model."""
-    return load_lm(LocalModel(path="atlas"))
+def atlas(way: str = "lora") -> Any:
+    """The shipped model, as it is held to be trained that way."""
+    return loaded(LocalModel(path="atlas"), way)
 
 
 def split(share: float, seed: int) -> tuple[list[world.Entity], list[world.Entity]]:

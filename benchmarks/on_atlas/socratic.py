@@ -26,19 +26,20 @@ from selfstudy.atlas import language, world
 from selfstudy.judging.tutoring import Solution
 from selfstudy.models.base import LanguageModel
 from selfstudy.models.local.lm import LocalLM
-from selfstudy.progress import Terminal
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LoraBlock, SocraticBlock
+from selfstudy.recipe.teach import FULL
 from selfstudy.records import Example, Pair, digest
 from selfstudy.stats import Interval
 from selfstudy.teach import rejected_turns
 from selfstudy.teach.socratic import next_turns
-from selfstudy.teach.trainers import dpo, shared
+from selfstudy.teach.trainers import shared
 from selfstudy.verbs.socratic.attempts import Examinee
 from selfstudy.verbs.socratic.exercises import Exercise
 from selfstudy.verbs.socratic.measures import measured
 from selfstudy.verbs.socratic.rows import TurnRows
 from selfstudy.verbs.socratic.talk import Conversation, Dialogue, StudentKind, TutorKind, dialogues
+from trained_weights import dpo_trained
 
 TURNS = 3
 HELD_OUT = 100
@@ -48,23 +49,24 @@ BLOCK = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "likelihood": 1.0
 likelihood, without which the model unlearned to speak (docs/decisions/0016-tutors-and-what-is-missing.md)."""
 
 
-def compare(sources: Sequence[str], *, exercises: int, seed: int) -> dict[str, Any]:
+def compare(sources: Sequence[str], *, exercises: int, seed: int, way: str = "lora") -> dict[str, Any]:
     """Trains and measures an arm for each source of worse turns."""
-    lm = atlas()
+    lm = atlas(way)
+    rate = BLOCK["learning_rate"] / (FULL if way == "full" else 1)
     train, held = split(0.3, seed)
     practised, tested = exercises_of(train, exercises, seed), exercises_of(held, HELD_OUT, seed)
     found: dict[str, Any] = {"untaught": figures(lm, lm, tested, seed)}
     print(f"untaught: {found['untaught']}", flush=True)
     for source in sources:
-        block = SocraticBlock.model_validate(BLOCK | {"rejected": source if source != "outcome" else "own"})
+        how = {"rejected": source if source != "outcome" else "own", "learning_rate": rate}
+        block = SocraticBlock.model_validate(BLOCK | how)
         began = time.perf_counter()
         pairs, without = pairs_of(source, lm, practised, block, seed)
         if not pairs:
             found[source] = {"pairs": 0, "without": without}
             print(f"{source}: {found[source]}", flush=True)
             continue
-        setting = shared.Setting(arm="taught", phase="socratic", lora=LORA, seed=seed)
-        result = dpo.train(shared.training_copy(lm), lm, pairs, block, setting, Terminal())
+        result = dpo_trained(lm, pairs, block, LORA, way, seed)
         seconds = round(time.perf_counter() - began)
         taught = LocalLM.around(shared.merged(result.model), lm.tokenizer, style=lm.style)
         found[source] = {

@@ -1,6 +1,7 @@
 """A tutor taught by DPO on published dialogues: does the real model learn to ask, and at what price?
 
     python benchmarks/tutor.py DIALOGUES.csv [--rejected telling own] [--epochs 1] [--likelihood 1]
+    python benchmarks/tutor.py DIALOGUES.csv --weights full
     python benchmarks/tutor.py DIALOGUES.csv --speed --rows 16
 
 Rows are split by dialogue (`teach.socratic.same_dialogue`), and intervals resample dialogues.  Measured by
@@ -48,6 +49,7 @@ from selfstudy.teach.socratic import same_dialogue
 from selfstudy.teach.trainers import dpo, shared
 from selfstudy.verbs.importing import columns
 from selfstudy.verbs.importing.dialogues import read_dialogue
+from trained_weights import dpo_trained, loaded
 
 SHOWN = 6
 """Held-out rows whose turns are printed side by side."""
@@ -72,10 +74,11 @@ def compare(
     seed: int,
     epochs: float,
     likelihood: float,
+    way: str = "lora",
 ) -> dict[str, Any]:
     """Trains and measures an arm for each source of worse turns."""
     taught, kept = split(read(path), rows, held_out, seed)
-    lm: Any = load_lm(in_float32())
+    lm = loaded(in_float32(), way)
     known = [row for row, fits in zip(everyday(), right(lm, everyday()), strict=True) if fits]
     before = {"asking": asking(lm, kept), "known": [len(known), len(known)]}
     print(f"{len(taught)} rows to train on, {len(kept)} held out; untaught: {before}", flush=True)
@@ -84,7 +87,7 @@ def compare(
         block = SocraticBlock.model_validate(
             {"rejected": source, "epochs": epochs, "batch_size": 16, "likelihood": likelihood}
         )
-        found[source] = arm(lm, taught, kept, known, block, seed)
+        found[source] = arm(lm, taught, kept, known, block, seed, way)
         shown = {name: value for name, value in found[source].items() if name != "turns"}
         print(f"{source}: {shown}", flush=True)
         for turn in found[source]["turns"]:
@@ -99,6 +102,7 @@ def arm(
     known: Sequence[dict[str, Any]],
     block: SocraticBlock,
     seed: int,
+    way: str,
 ) -> dict[str, Any]:
     """The figures of one arm, and its turns beside the untaught model's."""
     started = time.perf_counter()
@@ -109,8 +113,7 @@ def arm(
         )
         for rows in (taught, kept)
     )
-    setting = shared.Setting(arm="taught", phase="socratic", lora=LORA, seed=seed)
-    result = dpo.train(shared.training_copy(lm), lm, trained, block, setting, Terminal())
+    result = dpo_trained(lm, trained, block, LORA, way, seed)
     minutes = (time.perf_counter() - started) / 60
     after = LocalLM.around(shared.merged(result.model), lm.tokenizer, style=lm.style)
     groups = {(row.example.prompt, row.example.completion): row.dialogue for row in kept}

@@ -111,6 +111,7 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ),
         ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 1}]", "top_k = 1: penalty_alpha = 0.6"),
         ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 65}]", "give 64 or fewer"),
+        ("teach.finetuning=qlora", "must be 'lora' or 'full'"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:
@@ -225,6 +226,22 @@ def test_a_model_that_an_engine_loads_is_a_path(tmp_path: Path) -> None:
     assert load_recipe(path).model.model == str(tmp_path / "llama3")  # type: ignore[union-attr]
     path = write(tmp_path, "library: atlas\nmodel: {type: server, engine: vllm, model: /models/llama}\n")
     assert "model.model: no model folder at /models/llama" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("teach.finetuning=full", "teach.lora.r=4"), "teach.lora: all weights are trained"),
+        (("teach.finetuning=full", "model.load_in_4bit=true"), "weights of 4 bits cannot be trained"),
+        (("verify.merge=true", "model.load_in_4bit=true"), "cannot be merged into weights of 4 bits"),
+    ],
+)
+def test_how_weights_are_held_and_what_is_trained_have_to_go_together(
+    given: tuple[str, ...], message: str
+) -> None:
+    assert message in refusal(None, "library=atlas", *given)
+    for one in given:
+        load_recipe(None, ["library=atlas", one])
 
 
 def test_a_limit_in_money_needs_prices_of_all_remote_models_in_one_currency(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from selfstudy.recipe import (
     ScriptedModel,
     ServerModel,
 )
-from selfstudy.run.models import block_of, merged_block, with_adapter
+from selfstudy.run.models import as_taught, block_of, whole_block
 
 STUDENT = LocalModel(path="student")
 SERVED = ServerModel(engine="vllm", model="student")
@@ -69,28 +69,36 @@ def test_what_is_taught_are_the_weights_behind_the_model(model: ServerModel, tau
 
 def test_only_a_model_with_weights_gets_an_adapter(tmp_path: Path) -> None:
     for block in (STUDENT, SERVED):
-        assert with_adapter(block, tmp_path) == block.model_copy(update={"adapter": tmp_path})
-        assert with_adapter(block, None) == block
+        assert as_taught(block, tmp_path) == block.model_copy(update={"adapter": tmp_path})
+        assert as_taught(block, None) == block
     for other in (TEACHER, ScriptedModel(path=tmp_path)):
-        assert with_adapter(other, tmp_path) == other
+        assert as_taught(other, tmp_path) == other
+
+
+def test_a_model_that_was_trained_as_a_whole_answers_by_itself(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).touch()
+    given = STUDENT.model_copy(update={"adapter": tmp_path / "old", "revision": "r"})
+    assert as_taught(given, tmp_path) == whole_block(STUDENT, tmp_path)
+    assert as_taught(TEACHER, tmp_path) == TEACHER
 
 
 def test_a_merged_model_answers_in_the_number_type_in_which_it_is_saved(tmp_path: Path) -> None:
     """Read in bfloat16 it would be rounded: what is measured would not be what was taught."""
     local = LocalModel(path="student", revision="r", adapter=tmp_path / "a", dtype="bfloat16", device="cpu")
-    found = merged_block(local, tmp_path / "merged")
+    found = whole_block(local, tmp_path / "merged")
     assert found == LocalModel(path=str(tmp_path / "merged"), dtype="float32", device="cpu")
 
 
 def test_a_merged_model_is_served_by_the_engine_if_that_loads_folders(tmp_path: Path) -> None:
     folder = tmp_path / "merged"
-    served = merged_block(
+    served = whole_block(
         ServerModel(engine="vllm", model="student", weights="w", adapter=tmp_path, args={"max-model-len": 1}),
         folder,
     )
     assert served == ServerModel(engine="vllm", model=str(folder), args={"max-model-len": 1})
     here = LocalModel(path=str(folder), dtype="float32")
-    assert merged_block(ServerModel(engine="ollama", model="student", weights="w"), folder) == here
+    assert whole_block(ServerModel(engine="ollama", model="student", weights="w"), folder) == here
     running = ServerModel(engine="vllm", model="student", url="http://127.0.0.1:8000")
-    assert merged_block(running, folder) == here
-    assert merged_block(READER, folder) == READER
+    assert whole_block(running, folder) == here
+    assert whole_block(READER, folder) == READER

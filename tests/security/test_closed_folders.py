@@ -13,7 +13,7 @@ import pytest
 from selfstudy import Run
 from selfstudy.files.cache import Cache, cache_folder
 from selfstudy.library.index import Library
-from selfstudy.models import lora
+from selfstudy.models import taught
 from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.probe.vocabulary import embedded
 from selfstudy.recipe import Recipe
@@ -61,7 +61,7 @@ def test_a_run_and_all_that_is_in_it(umask: int, tmp_path: Path) -> None:
         finished = run.round(1).path / "finished"
         (finished / "deep").mkdir(parents=True)
         (finished / "deep/weights").write_bytes(b"1")  # as a library writes it: by the umask
-        lora.publish(finished, run.round(1).adapter())
+        taught.publish(finished, run.round(1).adapter())
         reject(run.round(1), ["no"])
         promote(run.round(1), run.round(1).adapter, move=False)
         assert cli("report", place)[0] == 2, "it is being written"

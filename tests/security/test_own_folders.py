@@ -15,7 +15,7 @@ from selfstudy import Recipe, Run
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
 from selfstudy.library.index import Library
-from selfstudy.models import lora
+from selfstudy.models import taught
 from selfstudy.records import Document, Question, Score
 from selfstudy.run.standing import promote
 
@@ -283,10 +283,10 @@ def test_a_folder_of_somebody_in_place_of_an_adapter_stays(tmp_path: Path) -> No
         if place.name == "linked":
             place.symlink_to(tmp_path / "adapter")
         with pytest.raises(RunError, match="left as it is"):
-            lora.publish(finished, place)
+            taught.publish(finished, place)
     assert (tmp_path / "adapter" / "weights").read_text() == "mine"
     (tmp_path / "empty").mkdir()
-    lora.publish(finished, tmp_path / "empty")
+    taught.publish(finished, tmp_path / "empty")
     assert (tmp_path / "empty" / "weights").read_text() == "ours"
 
 

@@ -132,10 +132,14 @@ def test_what_does_not_fit_together_is_refused(teach: str, message: str, tmp_pat
 
 
 def test_defaults_follow_what_is_trained_and_how_much() -> None:
-    assert (SFTBlock().rate, DPOBlock().rate, SFTBlock(learning_rate=1e-3).rate) == (2e-4, 3e-5, 1e-3)
+    assert (SFTBlock().rate(), DPOBlock().rate()) == (2e-4, 3e-5)
+    assert (SFTBlock().rate(full=True), DPOBlock().rate(full=True)) == pytest.approx((2e-5, 3e-6))
+    given = SFTBlock(learning_rate=1e-3)
+    assert given.rate() == given.rate(full=True) == 1e-3
     assert SFTBlock(epochs=2.5).passes(10) == 2.5
     assert DPOBlock().passes(10) == 3
-    assert OnlineDPOBlock().rate == 5e-6
+    assert OnlineDPOBlock().rate() == 5e-6
+    assert OnlineDPOBlock().rate(full=True) == pytest.approx(5e-7)  # as published (methods-more H)
     few, some, many = (SFTBlock().passes(items) for items in (1, 1600, 100_000))
     assert many == SFTBlock.EPOCHS[0] < some < few == SFTBlock.EPOCHS[1]
     assert some * 1600 / 32 == SFTBlock.STEPS

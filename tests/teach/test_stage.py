@@ -9,15 +9,18 @@ import torch
 
 from selfstudy import duplicates
 from selfstudy.errors import ModelError
-from selfstudy.models import Models, load_lm
+from selfstudy.models import Models, load_lm, taught
 from selfstudy.models import lora as adapters
+from selfstudy.models.base import chat
 from selfstudy.models.embedder import load as load_embedder
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, Recipe, TeachBlock
-from selfstudy.records import Example, Failure, Pair, TrainingStep, VerdictKind
+from selfstudy.records import Example, Failure, Pair, Rewording, TrainingStep, VerdictKind
 from selfstudy.run import Round
+from selfstudy.run.models import as_taught, whole_block
+from selfstudy.run.standing import hashes
 from selfstudy.teach import stage
 from selfstudy.teach.gaps import judged_questions
 from selfstudy.teach.stage import run_teach
@@ -77,6 +80,52 @@ def test_every_method_ends_with_one_adapter_of_the_base(
     before = [p.read_bytes() for p in sorted(round_.path.glob("*.jsonl"))]
     assert run_teach(round_, models, Prompts(), Silent()) == folder  # cheap and harmless
     assert [p.read_bytes() for p in sorted(round_.path.glob("*.jsonl"))] == before
+
+
+@pytest.mark.parametrize("method", ["sft+dpo", "distill"])
+def test_all_weights_may_be_trained_and_the_model_that_answers_is_not_touched(
+    method: str, tiny_llama: Path, tmp_path: Path
+) -> None:
+    teach = {"method": method, "finetuning": "full", "lora": {}}
+    round_, models = lesson(tmp_path / "run", tiny_llama, **teach)
+    before = said(models.lm)
+    folder = run_teach(round_, models, Prompts(), Silent())
+    assert folder == round_.path / "adapter"
+    assert taught.is_whole(folder)
+    assert said(models.lm) == before
+    block = as_taught(round_.run.recipe.model, folder)
+    assert block == whole_block(round_.run.recipe.model, folder)
+    after = load_lm(block)
+    assert said(after) != before
+    assert {step.phase for step in round_.iter(TrainingStep)} == set(method.split("+"))
+    assert not list(round_.path.glob("*.tmp"))
+    again, _ = lesson(tmp_path / "again", tiny_llama, **teach)
+    twin = run_teach(again, models, Prompts(), Silent())
+    assert twin
+    assert hashes(twin) == hashes(folder)
+    # and on, from the whole model
+    later, _ = lesson(tmp_path / "later", tiny_llama, **teach)
+    models = replace(models, lm=after)
+    further = run_teach(later, models, Prompts(), Silent())
+    assert further
+    assert hashes(further)["model.safetensors"] != hashes(folder)["model.safetensors"]
+
+
+def said(lm: Any) -> list[list[float]]:
+    """How likely a model finds an answer."""
+    found: list[list[float]] = lm.logprobs([chat("What is the capital of Peru?")], ["Lima."])
+    return found
+
+
+def test_a_model_too_large_to_be_trained_as_a_whole_is_refused_before_anything_is(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_, models = lesson(tmp_path / "run", tiny_llama, finetuning="full", lora={})
+    monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: 10**5)
+    with pytest.raises(ModelError, match=r"takes 0\.0 GB and more, and 0\.0 GB are free on cpu") as caught:
+        run_teach(round_, models, Prompts(), Silent())
+    assert "teach.finetuning: lora" in caught.value.hint
+    assert not round_.read(Rewording)
 
 
 def test_a_kill_in_training_starts_it_again_and_gives_the_same(

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from selfstudy.files import own, private
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.weaker import weaken
+from selfstudy.models.taught import is_whole
 from selfstudy.recipe import LocalModel, ModelBlock, weights_of
 from selfstudy.records import AdapterArm, Arm
 from selfstudy.run import Round, standing
-from selfstudy.run.models import merged_block
+from selfstudy.run.models import whole_block
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def verify(resources: Resources, round_: Round) -> None:
-    """Asks every arm, one loaded at a time; then promotes the adapter, or marks it as rejected.
+    """Asks every arm, one loaded at a time; then promotes what was taught, or marks it as rejected.
 
     One that learned but forgot is asked once more at a smaller strength.
     """
@@ -35,14 +36,16 @@ def verify(resources: Resources, round_: Round) -> None:
         own.remove(round_.merged_folder())  # it has answered everything
         gate = _asked(resources, round_)
     arm: AdapterArm = "weaker" if gate.weaker else "taught"
-    adapter = standing.trained(round_, arm)
+    folder = standing.trained(round_, arm)
     if gate.weaker:
         standing.reject(round_, gate.weaker.reasons)
-    if adapter is not None and gate.promoted:
-        _promote(resources, round_, arm, adapter)
+    if folder is not None and gate.promoted:
+        _promote(resources, round_, arm, folder)
     elif round_.adapter(arm).is_dir():  # there is one even if its training failed
         standing.reject(round_, gate.reasons, arm)
-        resources.reporter.note(f"the adapter was not promoted; it is kept, marked, in {round_.adapter(arm)}")
+        resources.reporter.note(
+            f"what was taught was not promoted; it is kept, marked, in {round_.adapter(arm)}"
+        )
     if not gate.promoted:
         _let_go(resources, round_)
     for each in MERGED:
@@ -63,7 +66,7 @@ def _asked(resources: Resources, round_: Round) -> Gate:
 
 
 def _folders(round_: Round) -> dict[Arm, Path | None]:
-    """The adapter of every arm of a round; None: the model without one."""
+    """What training left for every arm of a round; None: the model as it came."""
     found: dict[Arm, Path | None] = {"base": standing.standing(round_)}
     if found["base"] is not None:
         found["original"] = None
@@ -81,7 +84,7 @@ def _loaders(resources: Resources, round_: Round) -> dict[Arm, Callable[[], Lang
         def load() -> LanguageModel:
             _let_go(resources, round_, folder)
             for merged in MERGED:
-                if arm == merged and folder is not None and resources.recipe.verify.merge:
+                if arm == merged and folder is not None and _merges(resources, folder):
                     return resources.language_models.get(_merged(resources, round_, merged, folder))
             return resources.lm(folder)
 
@@ -91,18 +94,23 @@ def _loaders(resources: Resources, round_: Round) -> dict[Arm, Callable[[], Lang
 
 
 NOBODY = Path()
-"""The adapter of no arm."""
+"""The folder of no arm."""
 
 
 def _let_go(resources: Resources, round_: Round, keep: Path | None = NOBODY) -> None:
-    """Lets go of every arm but those with the adapter `keep`."""
+    """Lets go of every arm but those of the folder `keep`."""
     model = resources.recipe.model
     for folder in _folders(round_).values():
         if folder != keep:
             resources.language_models.forget(model, folder)
     for arm in MERGED:
         if round_.adapter(arm) != keep:
-            resources.language_models.forget(merged_block(model, round_.merged_folder(arm)))
+            resources.language_models.forget(whole_block(model, round_.merged_folder(arm)))
+
+
+def _merges(resources: Resources, folder: Path) -> bool:
+    """Whether the model is asked and promoted with what is in `folder` merged in."""
+    return resources.recipe.verify.merge and not is_whole(folder)
 
 
 def _merged(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> ModelBlock:
@@ -119,17 +127,17 @@ def _merged(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path)
         weights.save_merged(block.model_copy(update={"adapter": adapter}), temporary)
         private.close_tree(temporary)
         temporary.rename(folder)
-    return merged_block(resources.recipe.model, folder)
+    return whole_block(resources.recipe.model, folder)
 
 
-def _promote(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> None:
+def _promote(resources: Resources, round_: Round, arm: AdapterArm, folder: Path) -> None:
     """Puts what was measured in the place of what was promoted before."""
-    merge = resources.recipe.verify.merge
+    merge = _merges(resources, folder)
 
     def measured() -> Path:
         if not merge:
-            return adapter
-        resources.language_models.forget(_merged(resources, round_, arm, adapter))
+            return folder
+        resources.language_models.forget(_merged(resources, round_, arm, folder))
         return round_.merged_folder(arm)
 
     place = standing.promote(round_, measured, move=merge)

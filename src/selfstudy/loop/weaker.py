@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError
 from selfstudy.files import own
-from selfstudy.models import lora
+from selfstudy.models import lora, taught
 from selfstudy.recipe import LocalModel, weights_of
 from selfstudy.run import Round, standing
 from selfstudy.run.budget import metered
@@ -49,7 +49,7 @@ def weaken(resources: Resources, round_: Round, gate: Gate) -> bool:
     own.remove(temporary)
     own.make(temporary)
     lora.weaken(adapter, temporary, chosen.strength, whole)
-    lora.publish(temporary, folder)
+    taught.publish(temporary, folder)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Adapter folders (PEFT, safetensors): written in one step, combined into one exactly, made weaker.
+"""Adapter folders (PEFT, safetensors): written, combined into one exactly, made weaker.
 
 Knows nothing of training.
 """
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
-from selfstudy.files import own, private
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,30 +29,8 @@ _SPECIAL = (
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether `folder` holds an adapter; `publish` makes folders whole or not at all."""
-    return (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file()
-
-
-def publish(temporary: Path, folder: Path) -> None:
-    """Moves a finished folder to its place in one step, where nothing or an empty folder is.
-
-    Raises:
-        RunError: something else is there.
-    """
-    own.remove(folder)
-    private.close_tree(temporary)
-    temporary.rename(folder)
-
-
 def save(model: Any, folder: Path) -> None:
-    """Writes the adapter of a peft model; numbers that are none (a failed training) become 0."""
-    import torch
-
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+    """Writes the adapter of a peft model."""
     model.save_pretrained(str(folder))
     (folder / "README.md").unlink(missing_ok=True)  # a template for the Hub, without content
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

@@ -159,6 +159,8 @@ def _bones(model: Any) -> Any:
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
 
+    from selfstudy.models.local import four_bit
+
     empty = {
         id(one): torch.nn.Parameter(one.detach().to("meta"), requires_grad=one.requires_grad)
         if isinstance(one, torch.nn.Parameter)
@@ -166,6 +168,7 @@ def _bones(model: Any) -> Any:
         for one in (*model.parameters(), *model.buffers())
     }
     bones = copy.deepcopy(model, empty)
+    four_bit.plain_layers(bones)
     for name, layer in [*bones.named_modules()]:
         if isinstance(layer, BaseTunerLayer):
             place, _, child = name.rpartition(".")

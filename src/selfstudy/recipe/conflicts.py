@@ -12,6 +12,8 @@ from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     NEED_ENTAILMENT,
     STDIN,
+    LocalModel,
+    LoraBlock,
     NoNLI,
     OnlineDPOBlock,
     Recipe,
@@ -39,6 +41,7 @@ def conflicts(recipe: Recipe) -> list[str]:
     if any(block.type == "socratic" for block in recipe.teach.plan):
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
     problems += _of_online_training(recipe)
+    problems += _of_weights(recipe)
     problems += _not_there(recipe)
     return problems
 
@@ -80,6 +83,25 @@ def _of_sampling(recipe: Recipe) -> Iterator[str]:
     for name in probe.scorers:
         if probe.samples < (fewest := SCORER_FACTS[name].samples):
             yield f"probe.samples = {probe.samples}: the scorer {name} needs {fewest} or more"
+
+
+def _of_weights(recipe: Recipe) -> Iterator[str]:
+    """What is trained, against how the weights are held."""
+    full = recipe.teach.finetuning == "full"
+    if full and recipe.teach.lora != LoraBlock():
+        yield "teach.lora: all weights are trained (teach.finetuning = full), no adapter; leave it out"
+    if not isinstance(recipe.model, LocalModel) or not recipe.model.load_in_4bit:
+        return
+    if full:
+        yield (
+            "teach.finetuning = full: weights of 4 bits cannot be trained; take lora, or leave out "
+            "model.load_in_4bit"
+        )
+    if recipe.verify.merge:
+        yield (
+            "verify.merge: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
+            "or leave out model.load_in_4bit"
+        )
 
 
 def _of_online_training(recipe: Recipe) -> Iterator[str]:

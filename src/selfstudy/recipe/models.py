@@ -26,6 +26,8 @@ class LocalModel(Block):
     revision: str | None = None
     adapter: Path | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    load_in_4bit: bool = False
+    """Whether the linear layers are held in 4 bits (NF4 of bitsandbytes), to answer and under adapters."""
     device: str = "auto"
     token_budget: Positive = 16_384
     """Most tokens of one batch, padding included; halved and tried again when memory runs out."""

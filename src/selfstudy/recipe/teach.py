@@ -14,7 +14,7 @@ from selfstudy.recipe.base import Block, Count, Fraction, Positive
 
 
 class LoraBlock(Block):
-    """The adapter that every phase trains (methods 1)."""
+    """The adapter that every phase trains (methods 1), unless all weights are trained."""
 
     r: Positive = 16
     alpha: Positive = 32
@@ -23,20 +23,30 @@ class LoraBlock(Block):
     """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
 
 
+FULL = 10
+"""LoRA wants so many times the learning rate of full fine-tuning (methods 2.6)."""
+
+
 class TrainingBlock(Block):
-    """What every phase has. Null means the vetted value for what is trained, which today is LoRA."""
+    """What every phase has."""
 
     LORA_RATE: ClassVar[float]
-    """Ten times the rate of full fine-tuning (methods 2.6)."""
+    """The vetted rate for an adapter; for all weights it is a tenth (`FULL`)."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Null: the vetted one for what is trained."""
     warmup: Fraction = 0.1
     """Share of the steps in which the rate rises; after it falls as a cosine."""
 
-    @property
-    def rate(self) -> float:
-        """The learning rate, resolved."""
-        return self.LORA_RATE if self.learning_rate is None else self.learning_rate
+    def rate(self, *, full: bool = False) -> float:
+        """The learning rate, resolved.
+
+        Args:
+            full: of all weights, not of an adapter.
+        """
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return self.LORA_RATE / FULL if full else self.LORA_RATE
 
 
 class EpochsBlock(TrainingBlock):
@@ -254,6 +264,8 @@ class TeachBlock(Block):
     refuse_unverifiable: bool = False
     """Add pairs that teach "I don't know" for gaps without evidence."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
+    finetuning: Literal["lora", "full"] = "lora"
+    """What is trained: an adapter, or all weights of the model, which then is promoted as a whole."""
     lora: LoraBlock = LoraBlock()
     sft: SFTBlock = SFTBlock()
     dpo: DPOBlock = DPOBlock()

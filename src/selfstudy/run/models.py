@@ -1,6 +1,6 @@
 """The language models of a run: which stage uses which, each loaded when first needed, and counted.
 
-Knows blocks of a recipe and adapters; nothing of what a stage does with a model.
+Knows blocks of a recipe and what a training leaves; nothing of what a stage does with a model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.models.remote.permissions import check
 from selfstudy.models.server.servers import Servers
+from selfstudy.models.taught import is_whole
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel, weights_of
 from selfstudy.run import Run
 from selfstudy.run.budget import Ledger, metered
@@ -43,11 +44,14 @@ def own_block(recipe: Recipe, stage: str) -> ModelBlock | None:
     }.get(stage)
 
 
-def with_adapter(block: ModelBlock, adapter: Path | None) -> ModelBlock:
-    """The same model with an adapter; a model that cannot have one stays as it is."""
-    if adapter is None or not isinstance(block, LocalModel | ServerModel):
+def as_taught(block: ModelBlock, folder: Path | None) -> ModelBlock:
+    """The same model as a training left it, with the adapter or as the whole model in `folder`.
+
+    One that cannot be trained stays as it is.
+    """
+    if folder is None or not isinstance(block, LocalModel | ServerModel):
         return block
-    return block.model_copy(update={"adapter": adapter})
+    return whole_block(block, folder) if is_whole(folder) else block.model_copy(update={"adapter": folder})
 
 
 def servers_for(recipe: Recipe, say: Callable[[str], object]) -> Servers:
@@ -64,8 +68,8 @@ def servers_for(recipe: Recipe, say: Callable[[str], object]) -> Servers:
     return Servers(min(recipe.servers or len(served), len(served)) or 1, say)
 
 
-def merged_block(block: ModelBlock, folder: Path) -> ModelBlock:
-    """What answers with the merged model in `folder`, in the number type in which it is saved (float32).
+def whole_block(block: ModelBlock, folder: Path) -> ModelBlock:
+    """What answers with the whole model in `folder`, in the number type in which it is saved (float32).
 
     The same engine serves it, if it loads folders; else it answers in this process.
     """
@@ -83,7 +87,7 @@ def merged_block(block: ModelBlock, folder: Path) -> ModelBlock:
 
 @dataclass
 class StageModels:
-    """Models by block and adapter, each loaded once.
+    """Models by block and what they were taught, each loaded once.
 
     Args:
         run: where their use is counted, if it is open for writing.
@@ -112,11 +116,11 @@ class StageModels:
             self._ledger = Ledger(self.run)
         return self._ledger
 
-    def get(self, block: ModelBlock, adapter: Path | None = None) -> LanguageModel:
-        """The model of a block with an adapter of this run, or as it is."""
+    def get(self, block: ModelBlock, taught: Path | None = None) -> LanguageModel:
+        """The model of a block as a training of this run left it, or as it is."""
         from selfstudy.models import load_lm
 
-        block = with_adapter(block, adapter)
+        block = as_taught(block, taught)
         key = block.model_dump_json()
         if key not in self._loaded:
             lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
@@ -132,9 +136,9 @@ class StageModels:
         lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
         return metered(lm, self.ledger) if self.run.writable else lm
 
-    def forget(self, block: ModelBlock, adapter: Path | None = None) -> None:
+    def forget(self, block: ModelBlock, taught: Path | None = None) -> None:
         """Lets go of a model that is not needed any more."""
-        self._loaded.pop(with_adapter(block, adapter).model_dump_json(), None)
+        self._loaded.pop(as_taught(block, taught).model_dump_json(), None)
 
     def make_room(self) -> None:
         """Ends the engines that serve the student's own weights, before these are loaded to be trained."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from selfstudy.files import jsonl, own
-from selfstudy.models.lora import is_complete
+from selfstudy.models.taught import is_complete
 from selfstudy.records import AdapterArm, Failure
 from selfstudy.run import Round, Run
 

@@ -300,7 +300,10 @@ def _identity(block: Any) -> dict[str, str]:
 
 def _options(block: Any) -> dict[str, str]:
     """What a model, its engine or its server is told beside the question: it may answer otherwise then."""
-    usual = {"args": (None, []), "extra": (None, {}), "prompt": (None, "auto"), "demonstrations": (None,)}
+    usual: dict[str, tuple[object, ...]] = {
+        **{"args": (None, []), "extra": (None, {}), "prompt": (None, "auto"), "demonstrations": (None,)},
+        "load_in_4bit": (None, False),
+    }
     given = {name: getattr(block, name, None) for name in usual}
     return {
         name: json.dumps(value, sort_keys=True) for name, value in given.items() if value not in usual[name]

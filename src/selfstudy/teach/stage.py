@@ -1,9 +1,9 @@
-"""Teach: verdicts become other wordings, examples and pairs, and these a LoRA adapter, phase by phase.
+"""Teach: verdicts become other wordings, examples and pairs, and these an adapter or a model, phase by phase.
 
 Drives what the table of phases.py names; knows no phase itself.  Reads Question, Answer, Evidence,
-Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and an adapter folder.  A training that was
-killed starts again with the same seed, and leaves nothing of its first attempt but the checkpoints of phases
-that make any: these go on from there.
+Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and a folder (models/taught.py).  A training
+that was killed starts again with the same seed, and leaves nothing of its first attempt but the checkpoints
+of phases that make any: these go on from there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from selfstudy.errors import ModelError
 from selfstudy.files import own
-from selfstudy.models import Models, lora_targets
+from selfstudy.models import Models, lora_targets, taught
 from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
@@ -42,7 +42,7 @@ _CHECKPOINTS = "checkpoints"
 def run_teach(
     round_: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: TrainedArm = "taught"
 ) -> Path | None:
-    """Teaches the gaps of a round; the folder of the adapter, or None if there is nothing to teach.
+    """Teaches the gaps of a round; the folder of what was trained, or None if there is nothing to teach.
 
     The model that is passed in stays as it is.  A training that diverges still gives a folder: a Failure
     record of stage "teach" whose item is the arm says that it is of no use.
@@ -55,7 +55,7 @@ def run_teach(
     """
     folder = round_.adapter(arm)
     temporary = own.unfinished(folder)
-    if adapters.is_complete(folder):
+    if taught.is_complete(folder):
         own.remove(temporary)  # a kill may have come just before
         return folder
     everything = judged_questions(round_)
@@ -91,7 +91,7 @@ def run_teach(
     if not _Training(round_, models, report, lesson, temporary).run():
         own.remove(temporary)
         return None
-    adapters.publish(temporary / "final", folder)
+    taught.publish(temporary / "final", folder)
     own.remove(temporary)
     return folder
 
@@ -106,7 +106,7 @@ def _replayed(everything: Sequence[JudgedQuestion], round_: Round) -> list[Judge
 
 @dataclass
 class _Training:
-    """From a lesson to `folder`/final; the phases leave their adapters beside it."""
+    """From a lesson to `folder`/final; the phases leave their adapters beside it, where they train any."""
 
     round_: Round
     models: Models
@@ -121,6 +121,7 @@ class _Training:
         from selfstudy.teach.trainers import shared
 
         lm = _with_weights(self.models.lm)
+        full = self.lesson.recipe.teach.finetuning == "full"
         earlier = lm.adapter
         self.parts = [earlier] if earlier else []
         trained: Trained | None = None
@@ -130,7 +131,7 @@ class _Training:
             if not items:
                 self.report.note(f"{label}: nothing to train on")
                 continue
-            model = shared.training_copy(lm) if trained is None else shared.merged(trained.model)
+            model = shared.training_copy(lm, whole=full) if trained is None else shared.merged(trained.model)
             result = self._train(model, items, label, block, phase)
             if result.idle and trained is not None:
                 trained.model = result.model  # which was made of its own
@@ -142,22 +143,29 @@ class _Training:
         if trained is None:
             self.report.note("nothing to teach: no phase has anything to train on")
             return False
-        if len(self.parts) > 1:
+        if full:
+            from selfstudy.models.local import weights
+
+            weights.save(trained.model, lm.tokenizer, self.folder / "final")
+        elif len(self.parts) > 1:
             adapters.combine(self.parts, self.folder / "final")
         else:
             self.parts[0].rename(self.folder / "final")
         return True
 
     def _train(self, model: Any, items: Items, label: str, block: PhaseBlock, phase: Phase) -> Trained:
+        from selfstudy.teach.trainers import shared
+
         setting = self._setting(label)
         trained = phase.load().train(model, _with_weights(self.models.lm), items, block, setting, self.report)
         if trained.idle:
             self.round_.fail("teach", label, trained.idle)
             self.report.note(f"{label} has trained nothing: {trained.idle}")
             return trained
-        folder = self.folder / label
-        adapters.save(trained.model, folder)
-        self.parts.append(folder)
+        shared.without_nan(trained.model)
+        if setting.lora is not None:
+            adapters.save(trained.model, folder := self.folder / label)
+            self.parts.append(folder)
         self.round_.append([*trained.steps, *trained.pairs])
         for name, why in trained.dropped.items():
             self.round_.fail("teach", name, why)
@@ -202,7 +210,7 @@ class _Training:
         return Setting(
             arm=self.lesson.arm,
             phase=label,
-            lora=recipe.teach.lora,
+            lora=recipe.teach.lora if recipe.teach.finetuning == "lora" else None,
             seed=recipe.seed,
             tokens=self._token_budget,
             checkpoints=self.folder / _CHECKPOINTS / label,
@@ -218,6 +226,11 @@ def _require(recipe: Recipe, models: Models) -> None:
     plan = recipe.teach.plan
     if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = _with_weights(models.lm)
+        if recipe.teach.finetuning == "full":
+            from selfstudy.teach.trainers import shared
+
+            shared.require_room(lm)
+            return
         if lm.adapter:
             adapters.require_plain(lm.adapter)
         combined = len(plan) + bool(lm.adapter) > 1

@@ -17,9 +17,9 @@ from selfstudy import text
 from selfstudy.errors import ModelError, RunError
 from selfstudy.files import reading
 from selfstudy.models.base import Sampling
-from selfstudy.models.lora import is_complete
+from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle, ServerModel, weights_of
 from selfstudy.records import (
     Answer,
     Check,
@@ -33,7 +33,7 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, Run
 from selfstudy.run.directory import is_run
-from selfstudy.run.models import with_adapter
+from selfstudy.run.models import as_taught
 from selfstudy.run.standing import decided, decision, promoted_last
 from selfstudy.text import one_line
 
@@ -223,12 +223,13 @@ def open_talk(
     )
     adapter, notes = _taught(run, compare)
     base = run.recipe.model
-    if adapter is not None and isinstance(base, ServerModel) and not _serves_both(base):
-        notes.append(f"asked in this process: {base.engine} would have to start again for each adapter")
+    both = adapter is None or (_serves_both(base) and not is_whole(adapter))
+    if isinstance(base, ServerModel) and not both:
+        notes.append(f"asked in this process: {base.engine} would have to start again for each of the two")
         base = weights_of(base) or base
     models = {"base": base} if compare or adapter is None else {}
     if adapter is not None:
-        models["taught"] = with_adapter(base, adapter)
+        models["taught"] = as_taught(base, adapter)
     return Talk(
         {label: load_lm(block, cache=run.recipe.cache, servers=servers) for label, block in models.items()},
         sampling,
@@ -253,11 +254,11 @@ def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     return None, ["nothing was promoted: this is the base model"]
 
 
-def _serves_both(block: ServerModel) -> bool:
-    """Whether the engine answers with the base model and with an adapter, without being started again."""
+def _serves_both(block: ModelBlock) -> bool:
+    """Whether an engine answers with the base model and with an adapter, without being started again."""
     from selfstudy.models.server import engines
 
-    return engines.find(block.engine).adapters in ("named", "created")
+    return isinstance(block, ServerModel) and engines.find(block.engine).adapters in ("named", "created")
 
 
 def _shown(answers: dict[str, str], width: int) -> Iterator[str]:

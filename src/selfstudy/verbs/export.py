@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selfstudy.errors import DataError, ModelError, RunError
 from selfstudy.files import own
-from selfstudy.models.lora import is_complete
+from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.recipe import LocalModel, weights_of
 
 
@@ -75,14 +75,24 @@ def _of_run(place: Path, model: str | None) -> tuple[Path, LocalModel]:
         raise ModelError(
             f"the model of {place} has no weights here", "export runs of models that were taught"
         )
+    _require_adapter(decided(turn))
     return decided(turn), block if model is None else block.model_copy(update={"path": model})
 
 
 def _alone(place: Path, model: str | None) -> tuple[Path, LocalModel]:
     if not is_complete(place):
         raise DataError(f"{place} is neither a run nor the folder of an adapter", "give one of them")
+    _require_adapter(place)
     if model is None:
         raise DataError(
             f"{place} is an adapter by itself", "name its model: --model FOLDER, a Hub id or a .gguf file"
         )
     return place, LocalModel(path=model)
+
+
+def _require_adapter(place: Path) -> None:
+    if is_whole(place):
+        raise ModelError(
+            f"{place} is a whole model, not an adapter: all its weights were trained",
+            "llama.cpp's convert_hf_to_gguf.py makes a GGUF file of that folder",
+        )

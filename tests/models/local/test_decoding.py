@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,8 @@ def test_greedy_equals_generate_alone_and_in_a_batch(lm: LocalLM) -> None:
 
 
 def test_samples_do_not_depend_on_the_rest_of_the_batch(lm: LocalLM) -> None:
+    """In float64: in float32 how a processor rounds a batch can move a choice that is as good as a tie."""
+    lm = LocalLM.around(copy.deepcopy(lm.model).double(), lm.tokenizer, style=lm.style)
     together = lm.generate(CHATS, MIXED)
     assert len({one.text for row in together for one in row}) > 4
     for one, row in zip(CHATS[:3], together, strict=False):

@@ -59,5 +59,6 @@ def taught(lm: Any, folder: Path, lora: LoraBlock | None = None, **changes: Any)
     how = setting() if lora is None else setting(lora=lora)
     block = SFTBlock(**{**values, **changes})
     trained = sft.train(shared.training_copy(lm), lm, EXAMPLES, block, how, Silent())
+    shared.without_nan(trained.model)
     adapters.save(trained.model, folder)
     return trained

@@ -14,7 +14,7 @@ from selfstudy.models import load_lm
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock
-from selfstudy.teach.trainers import dpo, shared
+from selfstudy.teach.trainers import dpo, fast_lora, shared
 
 from .small import PAIRS, setting
 
@@ -37,6 +37,15 @@ def test_dropout_of_the_adapter_works_in_preference_training_and_no_other_does(
     assert first == pytest.approx(0.6931, abs=1e-3)  # the model is its reference: log 2
     assert torch.equal(plain, weights(0.0)[0])
     assert not torch.equal(plain, weights(0.5)[0])
+
+
+def test_the_reference_rounds_as_what_is_trained(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in float32 and trained in bfloat16 a pair would seem to be learned, or lost, by rounding."""
+    monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.bfloat16)
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    how, block = setting(phase="dpo"), DPOBlock(epochs=1, learning_rate=1e-9, batch_size=1, beta=1.0)
+    trained = dpo.train(shared.training_copy(lm), lm, PAIRS, block, how, Silent())
+    assert [step.loss for step in trained.steps] == pytest.approx([math.log(2)] * len(PAIRS), abs=1e-5)
 
 
 def test_the_better_answer_may_be_learned_beside(tiny_llama: Path) -> None:

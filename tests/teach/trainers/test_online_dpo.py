@@ -86,7 +86,8 @@ class _Given:
 
 def train(lm: Any, given: Practice, report: Any = None, how: Any = None, **changes: Any) -> shared.Trained:
     how = how or setting(phase="online-dpo", lora=LORA)
-    return online_dpo.train(shared.training_copy(lm), lm, given, block(**changes), how, report or Silent())
+    model = shared.training_copy(lm, whole=how.lora is None)
+    return online_dpo.train(model, lm, given, block(**changes), how, report or Silent())
 
 
 def adapter(trained: shared.Trained) -> torch.Tensor:
@@ -100,11 +101,10 @@ def lm(tiny_llama: Path) -> Any:
 
 
 def test_the_rate_rises_from_the_first_update_and_falls_as_a_cosine() -> None:
-    how = block(warmup=0.5, learning_rate=1.0)
-    assert [online_dpo.rate(at, 8, how) for at in range(8)] == pytest.approx(
+    assert [online_dpo.rate(at, 8, 1.0, 0.5) for at in range(8)] == pytest.approx(
         [0.25, 0.5, 0.75, 1.0, 1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
     )
-    assert online_dpo.rate(0, 8, block(warmup=0.0, learning_rate=1.0)) == 1.0
+    assert online_dpo.rate(0, 8, 1.0, 0.0) == 1.0
 
 
 @pytest.mark.parametrize("tokens", [16_384, 1])
@@ -219,8 +219,12 @@ class Killed(Silent):
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
-def test_a_kill_and_another_start_end_as_if_nothing_had_happened(lm: Any, after: int, tmp_path: Path) -> None:
-    plain = setting(phase="online-dpo", lora=LORA.model_copy(update={"dropout": 0.3}))
+@pytest.mark.parametrize("full", [False, True], ids=["lora", "full"])
+def test_a_kill_and_another_start_end_as_if_nothing_had_happened(
+    lm: Any, full: bool, after: int, tmp_path: Path
+) -> None:
+    lora = None if full else LORA.model_copy(update={"dropout": 0.3})
+    plain = setting(phase="online-dpo", lora=lora)
     whole = train(lm, practice(shorter), how=plain, steps=5)
     again = train(lm, practice(shorter), how=plain, steps=5)
     how = replace(plain, checkpoints=tmp_path / "checkpoints")
@@ -284,7 +288,10 @@ def test_chance_teaches_something_else(lm: Any) -> None:
     assert first & {(p.prompt, frozenset({p.chosen, p.rejected})) for p in taught.pairs[: len(EXERCISES)]}
 
 
-def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(lm: Any) -> None:
+@pytest.mark.parametrize("lora", [LORA, None], ids=["lora", "full"])
+def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(
+    lm: Any, lora: LoraBlock | None
+) -> None:
     said: dict[str, list[str]] = {"policy": [], "reference": []}
 
     class Asking:
@@ -304,7 +311,11 @@ def test_the_reference_judges_as_before_and_the_policy_as_it_is_by_then(lm: Any)
 
     before = lm.generate([EXERCISES[0].prompt], Sampling(temperature=0, max_new_tokens=12))[0][0].text
     rewards: Any = Asking()
-    train(lm, Practice(EXERCISES, rewards), steps=6, updates=2, learning_rate=3e-2)
+    how = setting(phase="online-dpo", lora=lora)
+    found = train(
+        lm, Practice(EXERCISES, rewards), how=how, steps=6, updates=2, learning_rate=3e-2 if lora else 1e-3
+    )
+    assert found.steps[0].loss < math.log(2)  # the first update's exactly, the second's less
     assert said["policy"][0] == before
     assert said["policy"][-1] != before
     assert said["reference"] == [before] * 6

@@ -163,3 +163,12 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
     assert (found.state, f"model.model: no model file at {file}" in found.found) == ("fail", True)
     file.write_bytes(b"GGUF")
     assert not [one for one in examine(tmp_path, recipe) if "no model file" in one.found]
+
+
+def test_weights_of_4_bits_need_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = written(tmp_path, "model: {path: atlas, load_in_4bit: true}\nlibrary: atlas\n")
+    monkeypatch.setattr("selfstudy.verbs.doctor.models.find_spec", lambda name: None)
+    found = findings(recipe, tmp_path)["model"]
+    assert found.state == "fail"
+    assert "needs the package bitsandbytes" in found.found
+    assert found.fix == "pip install 'selfstudy[4bit]'"

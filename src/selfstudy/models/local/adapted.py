@@ -14,7 +14,7 @@ import torch
 
 from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
-from selfstudy.models.local import adapter_settings, pretrained
+from selfstudy.models.local import adapter_settings, four_bit, pretrained
 from selfstudy.models.lora import CONFIG, WEIGHTS
 
 
@@ -30,7 +30,8 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
             raise ModelError(
-                f"adapter {str(folder)!r} has no {file}", "give a PEFT adapter folder (safetensors)"
+                f"adapter {str(folder)!r} has no {file}",
+                "give a PEFT adapter folder (safetensors); a folder with a whole model is a `path` itself",
             )
     require_sound(folder)
     said = f"adapter {str(folder)!r} does not fit model {name!r}"
@@ -118,9 +119,12 @@ def _why_idle(wrapped: Any) -> str:
 
 
 def merged(model: Any) -> Any:
-    """The plain model with the adapter of a peft model merged in, in float32, in place; another is itself."""
-    if not hasattr(model, "merge_and_unload"):
-        return model
-    plain = model.float().merge_and_unload()
-    vars(plain).pop("forward", None)  # a trainer may have put its own in place
-    return plain
+    """The plain model with the adapter of a peft model merged in, in float32, in place; another is itself.
+
+    Layers of 4 bits stay so, and have the adapter beside them (four_bit.py).
+    """
+    if hasattr(model, "merge_and_unload"):
+        held = four_bit.is_held(model)
+        model = four_bit.merged(model) if held else model.float().merge_and_unload()
+    vars(model).pop("forward", None)  # a trainer may have put its own in place
+    return model

@@ -188,11 +188,8 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 @contextmanager
-def explained(path: str, is_folder: bool) -> Iterator[None]:
-    """Turns what transformers raises while it loads `path` into a ModelError that says what to do.
-
-    Its own progress bars and notes are silent meanwhile: the caller reports progress.
-    """
+def quiet() -> Iterator[None]:
+    """Progress bars and notes of transformers are silent: the caller reports progress."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -200,6 +197,18 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextmanager
+def explained(path: str, is_folder: bool) -> Iterator[None]:
+    """Turns what transformers raises while it loads `path` into a ModelError that says what to do."""
+    try:
+        with quiet():
+            yield
     except SelfstudyError:
         raise
     except BaseException as error:
@@ -218,10 +227,6 @@ def explained(path: str, is_folder: bool) -> Iterator[None]:
         raise ModelError(
             f"model {path!r} cannot be loaded: {_line(error)}", _hint(error, is_folder)
         ) from None
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 @contextmanager
@@ -304,6 +309,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         said in text for said in ("not enough memory", "can't allocate memory", "out of memory")
     )
+
+
+def unused_memory(device: torch.device) -> int:
+    """Bytes that more can be put into, on an accelerator or in this machine."""
+    if device.type == "cuda":
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + unused)
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def free_memory(device: torch.device) -> None:

@@ -198,8 +198,11 @@ def _weights(source: ModelFiles, part: Path) -> headers.Stored:
     return held
 
 
-def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
+def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype, **how: Any) -> Any:
     """The model that an Auto class of transformers makes of a folder, from safetensors alone, on the CPU.
+
+    Args:
+        how: more that `from_pretrained` is told, such as another device.
 
     Raises:
         ModelError: weights are missing, have the wrong shape, or are fewer by far than the config claims.
@@ -215,6 +218,7 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
         use_safetensors=None if source.gguf else True,
         output_loading_info=True,
         **source.options,
+        **how,
     )
     check_complete(source.name, info)
     if source.gguf:  # its numbers are floats now

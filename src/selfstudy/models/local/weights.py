@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from selfstudy.errors import ModelError
-from selfstudy.models.local import adapted, loading, pretrained
+from selfstudy.models.local import adapted, four_bit, loading, pretrained
 from selfstudy.recipe import LocalModel
 
 
@@ -36,7 +36,11 @@ def beside(model: Any) -> Any:
 
     Modules and parameters are its own, the tensors in them are not: nothing may write into them.
     """
-    same = {id(p): torch.nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
+    same = {
+        # what holds 4 bits is more than its tensor, and nobody trains it
+        id(p): torch.nn.Parameter(p.detach(), requires_grad=False) if p.is_floating_point() else p
+        for p in model.parameters()
+    }
     return copy.deepcopy(model, same)
 
 
@@ -76,7 +80,11 @@ def load(
     source = pretrained.source(block.path, path, is_folder, block.revision, block.trust_remote_code, say)
     tokenizer = pretrained.read_tokenizer(source)
     dtype = loading.pick_dtype(block.dtype, device)
-    model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device).eval()
+    if block.load_in_4bit:
+        model = four_bit.load(AutoModelForCausalLM, source, dtype, device)
+    else:
+        model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device)
+    model.eval()
     if block.adapter is not None:
         model = adapted.put_on(model, block.adapter, block.path).eval()
     return model, tokenizer
@@ -85,14 +93,21 @@ def load(
 def settled(model: Any) -> Any:
     """A loaded model with its adapter merged in where that is exact: one matrix instead of three."""
     exact = all(p.dtype == torch.float32 for p in model.parameters() if p.is_floating_point())
-    return adapted.merged(model) if exact else model
+    return adapted.merged(model) if exact and not four_bit.is_held(model) else model
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Writes a folder with a whole model, as it is."""
+    vars(model).pop("forward", None)  # a trainer may have put its own in place
+    with loading.quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def save_merged(block: LocalModel, folder: Path) -> None:
     """Writes a model folder with the adapter of `block` merged in, in float32, so that none of it is lost."""
     path, is_folder = loading.locate(block.path, "lm")
-    block = block.model_copy(update={"dtype": "float32", "device": "cpu"})
+    block = block.model_copy(update={"dtype": "float32", "device": "cpu", "load_in_4bit": False})
     with loading.explained(block.path, is_folder):
         model, tokenizer = load(block, path, is_folder, torch.device("cpu"))
-        adapted.merged(model).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        save(adapted.merged(model), tokenizer, folder)

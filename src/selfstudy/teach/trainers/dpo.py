@@ -1,4 +1,4 @@
-"""Preference training on given pairs: TRL's DPOTrainer with LoRA and a loss that computes what it needs.
+"""Preference training on given pairs: TRL's DPOTrainer, and a loss that computes what it needs.
 
 The reference is the model as it was before the training, and is asked once for each pair.  What else was
 tried, and how fast each is: docs/decisions/0015-preferences-in-one-pass.md.
@@ -30,7 +30,7 @@ def train(
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
-    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
 
     Args:
         model: a transformers model that is nobody else's: the start, and the reference.
@@ -42,8 +42,7 @@ def train(
     """
     rows, dropped = shared.readable(model, tokenised(lm, pairs), [p.id for p in pairs])
     shared.without_dropout(model)  # TRL would switch off the adapter's too
-    packing = packed.Packing()
-    table = _with_references(model, rows, packing, setting, report)
+    table: list[dict[str, Any]] = [{**row, "place": place} for place, row in enumerate(rows)]
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
@@ -54,13 +53,15 @@ def train(
                 | {"remove_unused_columns": False},
                 beta=block.beta,
                 disable_dropout=False,
+                precompute_ref_log_probs=setting.lora is None,  # else TRL loads the model once more
             ),
             train_dataset=Dataset.from_list(table),
             processing_class=shared.own_tokenizer(lm),
             data_collator=_collated,
         )
-        trainer.packing, trainer.likelihood = packing, block.likelihood
+        trainer.packing, trainer.likelihood = packed.Packing(), block.likelihood
         fast_lora.accelerate(trainer.model)
+        trainer.references = _references(trainer.model, rows, trainer.packing, setting, report)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 
@@ -77,28 +78,34 @@ def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.TokenRow]:
     return [{"prompt_ids": p, "chosen_ids": c, "rejected_ids": r} for p, c, r in columns]
 
 
-def _with_references(
+def _references(
     model: Any,
     rows: Sequence[shared.TokenRow],
     packing: packed.Packing,
     setting: shared.Setting,
     report: Reporter,
-) -> list[dict[str, Any]]:
-    """The rows with how likely both answers are before the training."""
+) -> Tensor:
+    """(rows, 2): how likely both answers of each row are before the training.
+
+    Args:
+        model: what will be trained, whose adapter changes nothing yet: it computes as it does in training.
+    """
     order = sorted(range(len(rows)), key=lambda place: shared.length(rows[place]))
-    found: list[list[float]] = []
-    trained = model.training
-    model.eval()
-    with torch.no_grad(), report.task(f"{setting.phase}: the model before", len(rows)) as advance:
+    found = torch.zeros(len(rows), 2)
+    done = 0
+    model.train()
+    with (
+        torch.no_grad(),
+        torch.random.fork_rng(),  # dropout of the adapter draws, though nothing comes of it
+        report.task(f"{setting.phase}: the model before", len(rows)) as advance,
+    ):
         for part in preference.parts(model, [rows[place] for place in order], setting.tokens):
             batch = preference.collated(part, model.device)
-            found += preference.logprobs(model, batch, packing).tolist()
+            places = order[done : done + len(part)]
+            found[places] = preference.logprobs(model, batch, packing).float().cpu()
+            done += len(part)
             advance(len(part))
-    model.train(trained)
-    table: list[dict[str, Any]] = [dict(row) for row in rows]
-    for place, pair in zip(order, found, strict=True):
-        table[place]["reference"] = pair
-    return table
+    return found
 
 
 def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow]) -> shared.Setting:
@@ -112,12 +119,13 @@ def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow
 
 
 def _collated(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    return {**preference.collated(rows), "reference": torch.tensor([row["reference"] for row in rows])}
+    return {**preference.collated(rows), "place": torch.tensor([row["place"] for row in rows])}
 
 
 class _Trainer(DPOTrainer):  # type: ignore[misc]
     packing: packed.Packing
     likelihood: float
+    references: Tensor
     right = pairs = 0
     """Pairs since the last point of the curve, and of these the ones whose better answer gained more."""
 
@@ -126,6 +134,9 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
         return dataset  # is tokenised already
+
+    def _precompute_ref_logps(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        return dataset  # has them already
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
@@ -138,10 +149,11 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
         """The mean over the pairs of the batch."""
         core = self.accelerator.unwrap_model(model)
         policy = preference.logprobs(core, inputs, self.packing)
-        gained = (policy - inputs["reference"]).detach()
+        reference = self.references[inputs["place"].cpu()].to(policy)
+        gained = (policy - reference).detach()
         self.right += int((gained[:, 0] > gained[:, 1]).sum())
         self.pairs += len(gained)
-        values = preference.loss(policy, inputs["reference"], self.beta)
+        values = preference.loss(policy, reference, self.beta)
         if self.likelihood:
             values = values + self.likelihood * preference.chosen_loss(policy, inputs)
         return values.mean()

@@ -1,17 +1,19 @@
 """Online DPO: the model answers, a judge prefers, the model learns the pair; then it answers again.
 
-Guo et al. 2024, "OAIF", arXiv 2402.04792, algorithm 1, with a LoRA adapter; the reference is the model with
-the adapter switched off.  Every random draw depends on the seed and the number of the step, so that a
-training that goes on from its checkpoint ends as one that was never interrupted.
+Guo et al. 2024, "OAIF", arXiv 2402.04792, algorithm 1; the reference is the model with its LoRA adapter
+switched off, or, where all weights are trained, a copy of it.  Every random draw depends on the seed and the
+number of the step, so that a training that goes on from its checkpoint ends as one that was never
+interrupted.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +57,7 @@ def train(
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
-    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
 
     Args:
         model: a transformers model that is nobody else's: the start, and the reference.
@@ -71,7 +73,7 @@ def train(
         standing = training.standing
         report.note(
             f"{setting.phase}: {block.steps} steps of {block.batch_size} of {len(practice)} prompts, "
-            f"{block.completions} answers each, learning rate {block.rate:g}"
+            f"{block.completions} answers each, learning rate {setting.rate(block):g}"
             + (f"; goes on after step {standing.step}" if standing.step else "")
         )
         failure = None
@@ -86,15 +88,15 @@ def train(
     return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
 
 
-def rate(at: int, total: int, block: OnlineDPOBlock) -> float:
-    """The learning rate of update `at` of `total`: it rises to the block's, then falls as a cosine to 0.
+def rate(at: int, total: int, highest: float, warmup: float) -> float:
+    """The learning rate of update `at` of `total`: it rises to the highest, then falls as a cosine to 0.
 
     The first update has some already: its answers and judgements are paid for.
     """
-    rising = math.ceil(block.warmup * total)
+    rising = math.ceil(warmup * total)
     if at < rising:
-        return block.rate * (at + 1) / rising
-    return block.rate * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
+        return highest * (at + 1) / rising
+    return highest * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
 
 
 def how_to_answer(block: OnlineDPOBlock, seed: int) -> Sampling:
@@ -133,17 +135,22 @@ class _Training:
         self, model: Any, lm: HasWeights, practice: Practice, block: OnlineDPOBlock, setting: shared.Setting
     ) -> None:
         shared.without_dropout(model)
-        self.model = shared.build(get_peft_model, model, setting.lora)
+        self.model = shared.build(get_peft_model, model, setting.lora) if setting.lora else model
         if sum(p.numel() for p in model.parameters()) > shared.LARGE:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         fast_lora.accelerate(self.model)
         self._practice, self._block, self._setting = practice, block, setting
         self._tokens = shared.Tokens(lm)
         self._packing = packed.Packing()
-        self._policy = LocalLM.around(
-            self.model, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
-        )
-        self._rewarder = practice.rewards.rewarder(self._policy, _Reference(self._policy, self.model))
+
+        def around(live: Any) -> LocalLM:
+            return LocalLM.around(
+                live, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
+            )
+
+        self._policy = around(self.model)
+        self._before = _Before(self.model, around)
+        self._rewarder = practice.rewards.rewarder(self._policy, self._before)
         self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
         self.standing = OnlineProgress()
@@ -225,13 +232,16 @@ class _Training:
             for part in preference.parts(self.model, rows, setting.tokens)
         ]
         self.model.train()
-        with torch.no_grad(), self.model.disable_adapter():
-            references = [preference.logprobs(self.model, part, self._packing) for part in parts]
+        with torch.no_grad(), self._before.weights() as before:
+            references = [preference.logprobs(before, part, self._packing) for part in parts]
         losses, margins, norms = [], [], []
         for number in range(block.updates):
             torch.manual_seed(self._seed(at, number) % 2**63)
             for group in self._optimizer.param_groups:
-                group["lr"] = rate(at * block.updates + number, block.steps * block.updates, block)
+                group["lr"] = rate(
+                    *(at * block.updates + number, block.steps * block.updates),
+                    *(setting.rate(block), block.warmup),
+                )
             self._optimizer.zero_grad()
             for part, reference in zip(parts, references, strict=True):
                 policy = preference.logprobs(self.model, part, self._packing)
@@ -269,26 +279,35 @@ class _Training:
         seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
 
 
-class _Reference:
-    """The model in training with its adapter switched off; fulfils `LanguageModel`."""
+class _Before:
+    """The model as it was before this training; fulfils `LanguageModel`."""
 
-    def __init__(self, policy: LocalLM, model: Any) -> None:
-        self.name = policy.name
-        self._policy, self._model = policy, model
+    def __init__(self, model: Any, around: Callable[[Any], LocalLM]) -> None:
+        """`model`: with an adapter, which can be switched off, or to be trained as a whole: it is copied."""
+        self._has_adapter = hasattr(model, "peft_config")
+        self._model = model if self._has_adapter else copy.deepcopy(model).requires_grad_(False)
+        self._lm = around(self._model)
+        self.name = self._lm.name
+
+    @contextmanager
+    def weights(self) -> Iterator[Any]:
+        """The transformers or peft model, for so long."""
+        with self._model.disable_adapter() if self._has_adapter else nullcontext():
+            yield self._model
 
     @property
     def wants_demonstrations(self) -> bool:
-        return self._policy.wants_demonstrations
+        return self._lm.wants_demonstrations
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
     ) -> list[list[Completion]]:
-        with self._model.disable_adapter():
-            return self._policy.generate(chats, sampling, progress)
+        with self.weights():
+            return self._lm.generate(chats, sampling, progress)
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
-        with self._model.disable_adapter():
-            return self._policy.logprobs(chats, texts)
+        with self.weights():
+            return self._lm.logprobs(chats, texts)
 
 
 def _recorded(pair: OnlinePair, setting: shared.Setting) -> Pair:

@@ -1,4 +1,4 @@
-"""Training on answers: TRL's SFTTrainer with LoRA and a loss that computes no more than it needs.
+"""Training on answers: TRL's SFTTrainer, and a loss that computes no more than it needs.
 
 An example with a teacher is learned as a distribution (distill.py), one without as the text it is.  The
 vocabulary layer runs on the positions that are learned, not on the prompt, and what prompts share is run once
@@ -41,7 +41,7 @@ def train(
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
-    """Trains a new LoRA adapter on `model` (which becomes part of the result).
+    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
 
     Args:
         model: a transformers model that is nobody else's, see `shared.training_copy`.

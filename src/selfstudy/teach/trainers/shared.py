@@ -24,10 +24,10 @@ from transformers import PrinterCallback, TrainerCallback
 from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
-from selfstudy.models.local import adapted, loading
+from selfstudy.models.local import adapted, four_bit, loading
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.progress import Reporter
-from selfstudy.recipe import EpochsBlock, LoraBlock
+from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
 
 T = TypeVar("T")
@@ -38,6 +38,8 @@ LOGGED = 50
 """Points of a training curve."""
 LARGE = 500_000_000
 """Parameters from which activations are computed twice instead of kept."""
+FULL_BYTES = 16
+"""Of a weight that is trained, in float32: itself, its gradient and the two moments of AdamW."""
 KEPT = 3 * 10**9
 """Most bytes that a model on the CPU may keep of a forward pass for its gradient."""
 POOL = 16
@@ -50,7 +52,7 @@ class Setting:
 
     Attributes:
         phase: what the phase is called in records.
-        lora: the adapter; None: all weights are trained, and there is none (benchmarks/on_real/teach.py).
+        lora: the adapter; None: all weights are trained, and there is none.
         tokens: most tokens of one forward pass; a larger batch is cut and its gradients are summed.
         checkpoints: where a phase that can go on from one leaves its own; None: nowhere.
     """
@@ -62,16 +64,20 @@ class Setting:
     tokens: int = 16_384
     checkpoints: Path | None = None
 
+    def rate(self, block: TrainingBlock) -> float:
+        """The learning rate of a phase for what is trained."""
+        return block.rate(full=self.lora is None)
+
 
 @dataclass
 class Trained:
-    """A model with its new, unmerged adapter.
+    """A model with its new, unmerged adapter, or with weights that were all trained.
 
     Attributes:
-        failure: why the adapter is of no use, if so.
+        failure: why it is of no use, if so.
         dropped: what was not trained on, and why, by id of the record.
         pairs: what was trained on and was not there before.
-        idle: why nothing was trained, if so: the adapter is as it was made.
+        idle: why nothing was trained, if so: the model is as it was.
     """
 
     model: Any
@@ -110,16 +116,18 @@ class Tokens:
 def training_copy(lm: HasWeights, *, whole: bool = False) -> Any:
     """A copy of the model to train on, so that the one that answers stays untouched.
 
-    It is in float32 on the CPU and on a card without bfloat16, where gradients in float16 would vanish.  An
-    adapter is merged in, in float32: training starts from the unrounded weights.
+    It is in float32 on the CPU and on a card without bfloat16, where gradients in float16 would vanish; to be
+    trained as a whole on any, for updates are smaller than the steps of bfloat16.  An adapter is merged in,
+    in float32: training starts from the unrounded weights.  Layers of 4 bits stay so (four_bit.py).
 
     Args:
         whole: all its weights are to be trained; else those that need no conversion are the model's own.
     """
     model = lm.merged_copy(own=whole)
-    if not loading.has_bfloat16(model.device):
+    if not four_bit.is_held(model) and (whole or not loading.has_bfloat16(model.device)):
         model = model.float()
-    model.requires_grad_(True)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
     return model
 
 
@@ -135,12 +143,36 @@ def has_room(lm: HasWeights) -> bool:
     device = lm.model.device
     smallest = 2 if loading.has_bfloat16(device) else 4
     copy = sum(one.numel() * max(smallest, one.element_size()) for one in lm.model.parameters())
-    if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return bool(torch.cuda.mem_get_info(device)[0] + unused > 2 * copy)
-    import psutil
+    return bool(loading.unused_memory(device) > 2 * copy)
 
-    return bool(psutil.virtual_memory().available > 2 * copy)
+
+def require_room(lm: HasWeights) -> None:
+    """Refuses to train all weights where they, their gradients and AdamW's two moments do not fit.
+
+    Raises:
+        ModelError: what is needed, and what is free; or they are held in 4 bits.
+    """
+    if four_bit.is_held(lm.model):
+        raise ModelError(
+            "teach.finetuning = full: weights of 4 bits cannot be trained",
+            "take teach.finetuning: lora, or leave out model.load_in_4bit",
+        )
+    count = sum(one.numel() for one in lm.model.parameters())
+    needed, free = FULL_BYTES * count, loading.unused_memory(lm.model.device)
+    if needed > free:
+        raise ModelError(
+            f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights takes "
+            f"{needed / 1e9:.1f} GB and more, and {free / 1e9:.1f} GB are free on {lm.model.device}",
+            "take teach.finetuning: lora, which trains an adapter, or a smaller model",
+        )
+
+
+@torch.no_grad()
+def without_nan(model: Any) -> None:
+    """Numbers that are none, of a failed training, become 0: files of weights hold none."""
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 @contextmanager
@@ -161,9 +193,10 @@ def isolated(seed: int) -> Iterator[None]:
 
 
 def merged(model: Any) -> Any:
-    """The plain model with its adapter merged in, unrounded, for a next phase."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.clone()  # the model that answers may have the same
+    """The plain model with its adapter merged in, unrounded, for a next phase; a plain one is itself."""
+    if hasattr(model, "peft_config"):
+        for parameter in model.parameters():
+            parameter.data = parameter.data.clone()  # the model that answers may have the same
     return adapted.merged(model)
 
 
@@ -236,9 +269,13 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock | None, **optio
     """
     config = lora and lora_targets.lora_config(model, lora)
     try:
-        return trainer(model=model, peft_config=config, **options)
+        built = trainer(model=model, peft_config=config, **options)
     except ValueError as error:
         raise lora_targets.unsuitable(error) from None
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.float()  # TRL rounds the adapter of a model of 4 bits
+    return built
 
 
 def kept_bytes(model: Any, tokens: int, learned: int) -> int:
@@ -290,7 +327,7 @@ def arguments(
         "per_device_train_batch_size": micro,
         "gradient_accumulation_steps": block.batch_size // micro,
         "num_train_epochs": block.passes(len(rows)),
-        "learning_rate": block.rate,
+        "learning_rate": setting.rate(block),
         "lr_scheduler_type": "cosine",
         "warmup_steps": block.warmup if block.warmup < 1 else 0.99,
         "weight_decay": 0.0,
@@ -412,7 +449,7 @@ def run(trainer: Any, setting: Setting, block: EpochsBlock, report: Reporter) ->
     total = steps_of(items, block)
     report.note(
         f"{setting.phase}: {block.passes(items):g} epochs of {items}, {block.batch_size} a step: "
-        f"{total} steps, learning rate {block.rate:g}"
+        f"{total} steps, learning rate {setting.rate(block):g}"
     )
     with report.task(f"teach: {setting.phase} ({setting.arm})", total) as advance:
         watch = Watch(setting, advance)
