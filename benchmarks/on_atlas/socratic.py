@@ -28,7 +28,7 @@ from selfstudy.models.base import LanguageModel
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LoraBlock, SocraticBlock
-from selfstudy.recipe.teach import FULL
+from selfstudy.recipe.teach import LORA_TO_FULL_RATE
 from selfstudy.records import Example, Pair, digest
 from selfstudy.stats import Interval
 from selfstudy.teach import rejected_turns
@@ -52,7 +52,7 @@ likelihood, without which the model unlearned to speak (docs/decisions/0016-tuto
 def compare(sources: Sequence[str], *, exercises: int, seed: int, way: str = "lora") -> dict[str, Any]:
     """Trains and measures an arm for each source of worse turns."""
     lm = atlas(way)
-    rate = BLOCK["learning_rate"] / (FULL if way == "full" else 1)
+    rate = BLOCK["learning_rate"] / (LORA_TO_FULL_RATE if way == "full" else 1)
     train, held = split(0.3, seed)
     practised, tested = exercises_of(train, exercises, seed), exercises_of(held, HELD_OUT, seed)
     found: dict[str, Any] = {"untaught": figures(lm, lm, tested, seed)}

@@ -234,6 +234,7 @@ def test_a_model_that_an_engine_loads_is_a_path(tmp_path: Path) -> None:
         (("teach.finetuning=full", "teach.lora.r=4"), "teach.lora: all weights are trained"),
         (("teach.finetuning=full", "model.load_in_4bit=true"), "weights of 4 bits cannot be trained"),
         (("verify.merge=true", "model.load_in_4bit=true"), "cannot be merged into weights of 4 bits"),
+        (("probe.model.path=atlas", "model.load_in_4bit=true"), "the weights are those of model"),
     ],
 )
 def test_how_weights_are_held_and_what_is_trained_have_to_go_together(

@@ -81,6 +81,8 @@ def test_a_model_that_was_trained_as_a_whole_answers_by_itself(tmp_path: Path) -
     given = STUDENT.model_copy(update={"adapter": tmp_path / "old", "revision": "r"})
     assert as_taught(given, tmp_path) == whole_block(STUDENT, tmp_path)
     assert as_taught(TEACHER, tmp_path) == TEACHER
+    held = STUDENT.model_copy(update={"load_in_4bit": True})
+    assert as_taught(held, tmp_path) == whole_block(STUDENT, tmp_path)
 
 
 def test_a_merged_model_answers_in_the_number_type_in_which_it_is_saved(tmp_path: Path) -> None:

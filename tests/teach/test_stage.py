@@ -24,6 +24,7 @@ from selfstudy.run.standing import hashes
 from selfstudy.teach import stage
 from selfstudy.teach.gaps import judged_questions
 from selfstudy.teach.stage import run_teach
+from selfstudy.teach.trainers import shared
 
 from .lessons import Overlap, make_round
 
@@ -121,18 +122,28 @@ def test_a_model_too_large_to_be_trained_as_a_whole_is_refused_before_anything_i
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     round_, models = lesson(tmp_path / "run", tiny_llama, finetuning="full", lora={})
-    monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: 10**5)
-    with pytest.raises(ModelError, match=r"takes 0\.0 GB and more, and 0\.0 GB are free on cpu") as caught:
+    lm: Any = models.lm
+    needed = 16 * sum(one.numel() for one in lm.model.parameters())
+    monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: needed - 1)
+    with pytest.raises(
+        ModelError, match=r"takes \d\.\d GB and more, and \d\.\d GB are free on cpu"
+    ) as caught:
         run_teach(round_, models, Prompts(), Silent())
     assert "teach.finetuning: lora" in caught.value.hint
     assert not round_.read(Rewording)
+    monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: needed)
+    shared.require_room(lm)
+    with pytest.raises(ModelError, match="training all"):
+        shared.require_room(lm, online=True)
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["lora", "full"])
 def test_a_kill_in_training_starts_it_again_and_gives_the_same(
-    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full: bool, tiny_llama: Path, tmp_path: Path
 ) -> None:
-    whole, models = lesson(tmp_path / "whole", tiny_llama, method="sft")
-    torn, _ = lesson(tmp_path / "torn", tiny_llama, method="sft")
+    how: dict[str, object] = {"method": "sft"} | ({"finetuning": "full", "lora": {}} if full else {})
+    whole, models = lesson(tmp_path / "whole", tiny_llama, **how)
+    torn, _ = lesson(tmp_path / "torn", tiny_llama, **how)
     expected = run_teach(whole, models, Prompts(), Silent())
     run_teach(whole, models, Prompts(), Silent(), arm="control")
     assert expected
@@ -150,7 +161,9 @@ def test_a_kill_in_training_starts_it_again_and_gives_the_same(
     assert folder
     assert any("starts again" in note for note in listener.notes)
     run_teach(torn, models, Prompts(), Silent(), arm="control")
-    assert (folder / adapters.WEIGHTS).read_bytes() == (expected / adapters.WEIGHTS).read_bytes()
+    assert taught.is_whole(folder) == full
+    assert hashes(folder) == hashes(expected)
+    assert hashes(torn.adapter("control")) == hashes(whole.adapter("control")) != hashes(folder)
     for name in ("examples.jsonl", "training.jsonl", "rewordings.jsonl"):
         for a, b in ((whole.path / name, torn.path / name),):
             assert a.exists() == b.exists()

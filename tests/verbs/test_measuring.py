@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,22 @@ def test_scoring_and_training_are_measured_where_there_is_room(
     for free, room in ((needed, False), (needed + 1, True)):
         monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
         assert shared.has_room(lm) == room
-    monkeypatch.setattr(shared, "has_room", lambda lm: False)
+        assert shared.has_room(lm, full=True) == (room and free >= 4 * (needed // 2))
+    full = Recipe.model_validate(recipe.model_dump() | {"teach": {"finetuning": "full"}})
+    with monkeypatch.context() as patch:
+        patch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10 * needed))
+        rates: list[float] = []
+        real = shared.arguments
+
+        def seen(*given: Any) -> dict[str, Any]:
+            arguments = real(*given)
+            rates.append(arguments["learning_rate"])
+            return arguments
+
+        patch.setattr(shared, "arguments", seen)
+        models = models_around(lm, None, full, prompts)
+        assert measure_run(models, full, PAGES, prompts, 0.1).training[0].example > 0
+        assert rates == [pytest.approx(3e-5)], "as all weights are trained"
+    monkeypatch.setattr(shared, "has_room", lambda lm, **how: False)
     monkeypatch.setattr(shared, "training_copy", None)
     assert measure_run(models_around(lm, None, recipe, prompts), recipe, PAGES, prompts, 0.1).training == {}

@@ -140,9 +140,9 @@ def gather(run: RunFolder, allow: AllowOption = None) -> None:
     _stage("gather", run, allow, following="teach")
 
 
-@app.command(short_help="Train an adapter on it.")
+@app.command(short_help="Train the model on it.")
 def teach(run: RunFolder, allow: AllowOption = None) -> None:
-    """Train an adapter on what a run has gathered.
+    """Train an adapter, or all weights, on what a run has gathered.
 
     \b
     Example:
@@ -151,9 +151,9 @@ def teach(run: RunFolder, allow: AllowOption = None) -> None:
     _stage("teach", run, allow, following="verify")
 
 
-@app.command(short_help="Ask again; promote or reject the adapter.")
+@app.command(short_help="Ask again; promote or reject what was taught.")
 def verify(run: RunFolder, allow: AllowOption = None) -> None:
-    """Ask again, before and after teaching, and promote or reject the adapter.
+    """Ask again, before and after teaching, and promote or reject what was taught.
 
     \b
     Example:

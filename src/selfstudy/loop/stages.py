@@ -115,7 +115,7 @@ def gather(resources: Resources, round_: Round) -> None:
 def teach(resources: Resources, round_: Round) -> None:
     """Keeps apart what is never trained, and sees to it that it is enough.
 
-    Then trains the adapter, and the control if there is to be one.
+    Then trains what is taught, and the control if there is to be one.
     """
     from selfstudy.run.split import keep_apart
     from selfstudy.teach.stage import run_teach
@@ -130,7 +130,8 @@ def teach(resources: Resources, round_: Round) -> None:
         resources.general_facts,
         resources.reporter,
     )
-    resources.language_models.make_room()  # the weights that are trained need the memory
+    # the weights that are trained need the memory
+    resources.language_models.make_room(standing.standing(round_))
     models = resources.models(round_, "teach")
     run_teach(round_, models, resources.prompts, resources.reporter)
     if resources.recipe.verify.control:

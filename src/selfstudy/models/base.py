@@ -193,7 +193,8 @@ class HasWeights(Protocol):
         """The transformers model."""
 
     def merged_copy(self, *, own: bool = True) -> Any:
-        """A copy of it without adapter layers: an adapter that is not merged yet is, in float32.
+        """A copy of it without adapter layers: an adapter that is not merged yet is, in float32, or, where
+        weights are of 4 bits, stands beside them, frozen.
 
         Args:
             own: with weights of its own; else it may share the model's, and nothing may write into them.

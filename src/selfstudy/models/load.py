@@ -11,6 +11,7 @@ The backends are imported only when one is loaded, so that importing this packag
     embedder.py     vectors of texts
     counting.py     tokens of what a model is asked
     thinking.py     what of an answer is thinking aloud
+    taught.py       what a training leaves: an adapter, or a whole model
     lora.py         folders of adapters
 """
 

@@ -89,8 +89,20 @@ def _of_weights(recipe: Recipe) -> Iterator[str]:
     """What is trained, against how the weights are held."""
     full = recipe.teach.finetuning == "full"
     if full and recipe.teach.lora != LoraBlock():
-        yield "teach.lora: all weights are trained (teach.finetuning = full), no adapter; leave it out"
-    if not isinstance(recipe.model, LocalModel) or not recipe.model.load_in_4bit:
+        yield (
+            "teach.lora: all weights are trained (teach.finetuning = full), no adapter; leave it out, or "
+            "put `{}` in its place: --set 'teach.lora={}'"
+        )
+    if not isinstance(recipe.model, LocalModel):
+        return
+    probed = recipe.probe.model
+    if (
+        isinstance(probed, LocalModel)
+        and probed.path == recipe.model.path
+        and probed.load_in_4bit != recipe.model.load_in_4bit
+    ):
+        yield "probe.model.load_in_4bit: the weights are those of model, which says otherwise; say it in both"
+    if not recipe.model.load_in_4bit:
         return
     if full:
         yield (

@@ -23,7 +23,7 @@ class LoraBlock(Block):
     """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
 
 
-FULL = 10
+LORA_TO_FULL_RATE = 10
 """LoRA wants so many times the learning rate of full fine-tuning (methods 2.6)."""
 
 
@@ -31,7 +31,7 @@ class TrainingBlock(Block):
     """What every phase has."""
 
     LORA_RATE: ClassVar[float]
-    """The vetted rate for an adapter; for all weights it is a tenth (`FULL`)."""
+    """The vetted rate for an adapter; for all weights it is a tenth (`LORA_TO_FULL_RATE`)."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Null: the vetted one for what is trained."""
@@ -46,7 +46,7 @@ class TrainingBlock(Block):
         """
         if self.learning_rate is not None:
             return self.learning_rate
-        return self.LORA_RATE / FULL if full else self.LORA_RATE
+        return self.LORA_RATE / LORA_TO_FULL_RATE if full else self.LORA_RATE
 
 
 class EpochsBlock(TrainingBlock):
@@ -312,6 +312,11 @@ class TeachBlock(Block):
         """The phases, in order, however they were given."""
         short: dict[str, PhaseBlock] = {name: getattr(self, short_key(name)) for name in PHASE_BLOCKS}
         return self.phases or tuple(short[name] for name in (self.method or "").split("+"))
+
+    @property
+    def adapter(self) -> LoraBlock | None:
+        """What is trained; None: all weights."""
+        return self.lora if self.finetuning == "lora" else None
 
     @property
     def reading(self) -> float:

@@ -82,7 +82,7 @@ def whole_block(block: ModelBlock, folder: Path) -> ModelBlock:
     local = weights_of(block)
     if local is None:
         return block
-    return local.model_copy(update=plain | {"path": str(folder), "dtype": "float32"})
+    return local.model_copy(update=plain | {"path": str(folder), "dtype": "float32", "load_in_4bit": False})
 
 
 @dataclass
@@ -140,8 +140,13 @@ class StageModels:
         """Lets go of a model that is not needed any more."""
         self._loaded.pop(as_taught(block, taught).model_dump_json(), None)
 
-    def make_room(self) -> None:
-        """Ends the engines that serve the student's own weights, before these are loaded to be trained."""
-        weights = weights_of(self.run.recipe.model)
-        if weights is not None:
-            self.servers.stop(weights.path)
+    def make_room(self, taught: Path | None = None) -> None:
+        """Ends the engines that serve the student's own weights, before these are loaded to be trained.
+
+        Args:
+            taught: as which training left them.
+        """
+        model = self.run.recipe.model
+        for block in (model, as_taught(model, taught)):
+            if (weights := weights_of(block)) is not None:
+                self.servers.stop(weights.path)

@@ -27,7 +27,18 @@ MEANT: dict[str, dict[str, Any]] = {
 }
 """Keys that older versions did not have and whose defaults change results: what those versions did."""
 
-PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "scikit-learn", "scipy", "lancedb")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "bitsandbytes",
+    "tokenizers",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+    "lancedb",
+)
 """Packages whose version can change a result."""
 
 

@@ -301,7 +301,10 @@ def _identity(block: Any) -> dict[str, str]:
 def _options(block: Any) -> dict[str, str]:
     """What a model, its engine or its server is told beside the question: it may answer otherwise then."""
     usual: dict[str, tuple[object, ...]] = {
-        **{"args": (None, []), "extra": (None, {}), "prompt": (None, "auto"), "demonstrations": (None,)},
+        "args": (None, []),
+        "extra": (None, {}),
+        "prompt": (None, "auto"),
+        "demonstrations": (None,),
         "load_in_4bit": (None, False),
     }
     given = {name: getattr(block, name, None) for name in usual}

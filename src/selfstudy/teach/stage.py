@@ -121,7 +121,7 @@ class _Training:
         from selfstudy.teach.trainers import shared
 
         lm = _with_weights(self.models.lm)
-        full = self.lesson.recipe.teach.finetuning == "full"
+        full = self.lesson.recipe.teach.adapter is None
         earlier = lm.adapter
         self.parts = [earlier] if earlier else []
         trained: Trained | None = None
@@ -210,7 +210,7 @@ class _Training:
         return Setting(
             arm=self.lesson.arm,
             phase=label,
-            lora=recipe.teach.lora if recipe.teach.finetuning == "lora" else None,
+            lora=recipe.teach.adapter,
             seed=recipe.seed,
             tokens=self._token_budget,
             checkpoints=self.folder / _CHECKPOINTS / label,
@@ -226,10 +226,10 @@ def _require(recipe: Recipe, models: Models) -> None:
     plan = recipe.teach.plan
     if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = _with_weights(models.lm)
-        if recipe.teach.finetuning == "full":
+        if recipe.teach.adapter is None:
             from selfstudy.teach.trainers import shared
 
-            shared.require_room(lm)
+            shared.require_room(lm, online=any(isinstance(one, OnlineDPOBlock) for one in plan))
             return
         if lm.adapter:
             adapters.require_plain(lm.adapter)

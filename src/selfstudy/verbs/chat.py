@@ -19,7 +19,7 @@ from selfstudy.files import reading
 from selfstudy.models.base import Sampling
 from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle, ServerModel, weights_of
+from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
 from selfstudy.records import (
     Answer,
     Check,
@@ -223,9 +223,9 @@ def open_talk(
     )
     adapter, notes = _taught(run, compare)
     base = run.recipe.model
-    both = adapter is None or (_serves_both(base) and not is_whole(adapter))
-    if isinstance(base, ServerModel) and not both:
-        notes.append(f"asked in this process: {base.engine} would have to start again for each of the two")
+    swaps = adapter is not None and compare and is_whole(adapter)
+    if adapter is not None and isinstance(base, ServerModel) and (swaps or not _serves_both(base)):
+        notes.append(f"asked in this process: {base.engine} would have to start again for each model")
         base = weights_of(base) or base
     models = {"base": base} if compare or adapter is None else {}
     if adapter is not None:
@@ -243,7 +243,7 @@ def open_talk(
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     """The adapter that was promoted last; to compare, the last one there is will do."""
     if (promoted := promoted_last(run)) is not None:
-        return decided(promoted), [f"taught: the adapter that round {promoted.number} promoted"]
+        return decided(promoted), [f"taught: what round {promoted.number} promoted"]
     adapters = [turn for turn in run.rounds if is_complete(turn.adapter())]
     if compare and adapters:
         gate = decision(adapters[-1])
@@ -254,11 +254,11 @@ def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:
     return None, ["nothing was promoted: this is the base model"]
 
 
-def _serves_both(block: ModelBlock) -> bool:
-    """Whether an engine answers with the base model and with an adapter, without being started again."""
+def _serves_both(block: ServerModel) -> bool:
+    """Whether the engine answers with the base model and with an adapter, without being started again."""
     from selfstudy.models.server import engines
 
-    return isinstance(block, ServerModel) and engines.find(block.engine).adapters in ("named", "created")
+    return engines.find(block.engine).adapters in ("named", "created")
 
 
 def _shown(answers: dict[str, str], width: int) -> Iterator[str]:

@@ -147,7 +147,7 @@ def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
         )
     if recipe.probe.adaptive is not None:
         yield "adaptive sampling asks for fewer samples than shown"
-    if recipe.verify.strengths:
+    if recipe.verify.strengths and recipe.teach.adapter is not None:
         yield "asking an adapter that forgot once more (verify.strengths) is not counted"
     if recipe.rounds > 1:
         yield f"the figures are of one round; there may be {recipe.rounds}"

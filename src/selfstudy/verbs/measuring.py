@@ -216,7 +216,10 @@ def _training(
     lesson = _lesson(recipe, prompts, probe)
     phase = PHASES[block.type]
     lm = models.lm
-    if not isinstance(block, EpochsBlock) or not isinstance(lm, HasWeights) or not shared.has_room(lm):
+    full = recipe.teach.adapter is None
+    if not isinstance(block, EpochsBlock) or not isinstance(lm, HasWeights):
+        return None
+    if not shared.has_room(lm, full=full):
         return None
     began = time.perf_counter()
     student = Student(
@@ -230,8 +233,8 @@ def _training(
     size = max(1, min(block.batch_size, len(items) // 2))
     small = block.model_copy(update={"batch_size": size, "epochs": STEPS * size / len(items)})
     report = _Steps()
-    setting = shared.Setting("taught", block.type, recipe.teach.lora, recipe.seed)
-    phase.load().train(shared.training_copy(lm), lm, items, small, setting, report)
+    setting = shared.Setting("taught", block.type, recipe.teach.adapter, recipe.seed)
+    phase.load().train(shared.training_copy(lm, whole=full), lm, items, small, setting, report)
     times = [after - before for before, after in pairwise([began, *report.ends])]
     if len(times) < 2:
         return None

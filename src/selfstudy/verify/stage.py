@@ -80,7 +80,7 @@ def run_verify(
     block = recipe.verify
     if "taught" not in arms:
         failed = [f.message for f in round_.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]
-        why = f"Training failed ({failed[0]})" if failed else "Training gave no adapter"
+        why = f"Training failed ({failed[0]})" if failed else "Training gave nothing"
         gate = refuse(f"{why}, so there is nothing to promote.")
     else:
         checks = [check for check in round_.read(Check) if check.arm in arms]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,28 @@ def test_dropout_of_the_adapter_works_in_preference_training_and_no_other_does(
     assert not torch.equal(plain, weights(0.5)[0])
 
 
-def test_the_reference_rounds_as_what_is_trained(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_attention_drops_is_off_too(model_folder: Callable[..., Path]) -> None:
+    """Llamas have a number for it, and no module."""
+    lm: Any = load_lm(LocalModel(path=str(model_folder("llama"))))
+    for module in lm.model.modules():
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = 0.5
+    how, block = setting(phase="dpo"), DPOBlock(epochs=2, learning_rate=1e-9, batch_size=6, beta=1.0)
+    trained = dpo.train(shared.training_copy(lm), lm, PAIRS, block, how, Silent())
+    assert [step.loss for step in trained.steps] == pytest.approx([math.log(2)] * 2, abs=1e-4)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["lora", "full"])
+def test_the_reference_rounds_as_what_is_trained(
+    full: bool, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Read in float32 and trained in bfloat16 a pair would seem to be learned, or lost, by rounding."""
     monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.bfloat16)
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
-    how, block = setting(phase="dpo"), DPOBlock(epochs=1, learning_rate=1e-9, batch_size=1, beta=1.0)
-    trained = dpo.train(shared.training_copy(lm), lm, PAIRS, block, how, Silent())
-    assert [step.loss for step in trained.steps] == pytest.approx([math.log(2)] * len(PAIRS), abs=1e-5)
+    how = replace(setting(phase="dpo"), lora=None) if full else setting(phase="dpo")
+    block = DPOBlock(epochs=1, learning_rate=1e-9, batch_size=1, beta=1.0)
+    trained = dpo.train(shared.training_copy(lm, whole=full), lm, PAIRS, block, how, Silent())
+    assert [step.loss for step in trained.steps] == pytest.approx([math.log(2)] * len(PAIRS), abs=5e-5)
 
 
 def test_the_better_answer_may_be_learned_beside(tiny_llama: Path) -> None:

@@ -167,8 +167,8 @@ def test_a_model_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_weights_of_4_bits_need_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = written(tmp_path, "model: {path: atlas, load_in_4bit: true}\nlibrary: atlas\n")
-    monkeypatch.setattr("selfstudy.verbs.doctor.models.find_spec", lambda name: None)
+    monkeypatch.setattr("selfstudy.models.local.four_bit.find_spec", lambda name: None)
     found = findings(recipe, tmp_path)["model"]
     assert found.state == "fail"
-    assert "needs the package bitsandbytes" in found.found
+    assert "needs the package 'bitsandbytes'" in found.found
     assert found.fix == "pip install 'selfstudy[4bit]'"

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+# By the package `kernels` transformers, and bitsandbytes, which peft imports, would run code fetched from the
+# Hub; and on some processors bitsandbytes says to install it.
 sys.modules.setdefault("kernels", None)  # type: ignore[arg-type]
-"""By this package transformers, and bitsandbytes, which peft imports, would run code fetched from the Hub."""
-logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # it says to install that package
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -125,6 +125,6 @@ def merged(model: Any) -> Any:
     """
     if hasattr(model, "merge_and_unload"):
         held = four_bit.is_held(model)
-        model = four_bit.merged(model) if held else model.float().merge_and_unload()
+        model = four_bit.with_frozen(model) if held else model.float().merge_and_unload()
     vars(model).pop("forward", None)  # a trainer may have put its own in place
     return model

@@ -33,7 +33,7 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
     """The model that an Auto class of transformers makes of a folder, on its device.
 
     Args:
-        dtype: what is computed in, and what all but the linear layers is held in.
+        dtype: what is computed in, and what all but the linear layers is held in; float32 for float16.
 
     Raises:
         ModelError: bitsandbytes is not there or does not run here, the model has no layer for it, or as of
@@ -43,7 +43,9 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
 
     from selfstudy.models.local import pretrained
 
-    _require(source.name, device)
+    require(source.name, device)
+    if dtype is torch.float16:
+        dtype = torch.float32  # in which gradients do not vanish
     how = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
@@ -65,8 +67,12 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
     return model
 
 
-def _require(name: str, device: torch.device) -> None:
-    """Refuses what would fail after the weights are read, or not say why."""
+def require(name: str, device: torch.device) -> None:
+    """Refuses what would fail after the weights are read, or not say why.
+
+    Raises:
+        ModelError: bitsandbytes is not there or does not run on the device; the message says why.
+    """
     if find_spec(PACKAGE) is None:
         raise MissingExtraError(PACKAGE, EXTRA, f"load_in_4bit of model {name!r}")
     if device.type not in DEVICES:
@@ -75,8 +81,6 @@ def _require(name: str, device: torch.device) -> None:
             f"use {', '.join(DEVICES)}, or leave out load_in_4bit",
         )
     try:
-        import bitsandbytes  # noqa: F401
-
         layer = _kind()(64, 64, bias=False, compute_dtype=torch.float32).to(device)
         with torch.no_grad():
             layer(torch.zeros(2, 64, device=device))
@@ -88,7 +92,19 @@ def _require(name: str, device: torch.device) -> None:
         ) from None
 
 
-def merged(model: Any) -> Any:
+def require_said(model: Any, name: str) -> None:
+    """Refuses a model whose files hold 4 bits, and that was loaded as any other.
+
+    Raises:
+        ModelError: it is one.
+    """
+    if is_held(model):
+        raise ModelError(
+            f"model {name!r} is kept in weights of 4 bits", "say so: load_in_4bit: true, in the model's block"
+        )
+
+
+def with_frozen(model: Any) -> Any:
     """The transformers model of a peft model with the adapter beside its layers of 4 bits, frozen, in place.
 
     What the adapter changes of other layers is merged into these, in their number type.

@@ -84,6 +84,7 @@ def load(
         model = four_bit.load(AutoModelForCausalLM, source, dtype, device)
     else:
         model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device)
+        four_bit.require_said(model, block.path)
     model.eval()
     if block.adapter is not None:
         model = adapted.put_on(model, block.adapter, block.path).eval()
@@ -98,7 +99,6 @@ def settled(model: Any) -> Any:
 
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Writes a folder with a whole model, as it is."""
-    vars(model).pop("forward", None)  # a trainer may have put its own in place
     with loading.quiet():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -7,6 +7,7 @@ tried, and how fast each is: docs/decisions/0015-preferences-in-one-pass.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +62,9 @@ def train(
         )
         trainer.packing, trainer.likelihood = packed.Packing(), block.likelihood
         fast_lora.accelerate(trainer.model)
-        trainer.references = _references(trainer.model, rows, trainer.packing, setting, report)
+        # all weights are trained under autocast, an adapter's model is run inside of what is
+        with trainer.accelerator.autocast() if setting.lora is None else nullcontext():
+            trainer.references = _references(trainer.model, rows, trainer.packing, setting, report)
         return replace(shared.run(trainer, setting, block, report), dropped=dropped)
 
 

@@ -235,13 +235,11 @@ class _Training:
         with torch.no_grad(), self._before.weights() as before:
             references = [preference.logprobs(before, part, self._packing) for part in parts]
         losses, margins, norms = [], [], []
+        total = block.steps * block.updates
         for number in range(block.updates):
             torch.manual_seed(self._seed(at, number) % 2**63)
             for group in self._optimizer.param_groups:
-                group["lr"] = rate(
-                    *(at * block.updates + number, block.steps * block.updates),
-                    *(setting.rate(block), block.warmup),
-                )
+                group["lr"] = rate(at * block.updates + number, total, setting.rate(block), block.warmup)
             self._optimizer.zero_grad()
             for part, reference in zip(parts, references, strict=True):
                 policy = preference.logprobs(self.model, part, self._packing)

@@ -40,6 +40,8 @@ LARGE = 500_000_000
 """Parameters from which activations are computed twice instead of kept."""
 FULL_BYTES = 16
 """Of a weight that is trained, in float32: itself, its gradient and the two moments of AdamW."""
+ONLINE_BYTES = 28
+"""More of it in an online phase: as it was, and in a checkpoint that is being written (measured: 24)."""
 KEPT = 3 * 10**9
 """Most bytes that a model on the CPU may keep of a forward pass for its gradient."""
 POOL = 16
@@ -88,6 +90,10 @@ class Trained:
     idle: str | None = None
 
 
+_OF_ATTENTION = ("attention_dropout", "attn_dropout")
+"""What attention of transformers calls a dropout that is a number and no module."""
+
+
 class Tokens:
     """Token ids exactly as generation sees them: the rendered prompt, the answer, what ends the turn.
 
@@ -132,22 +138,35 @@ def training_copy(lm: HasWeights, *, whole: bool = False) -> Any:
 
 
 def without_dropout(model: Any) -> None:
-    """Switches the model's own dropout off: model and reference differ by the adapter alone."""
+    """Switches the model's own dropout off: model and reference differ by what is trained alone."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+        for name in _OF_ATTENTION:
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
 
 
-def has_room(lm: HasWeights) -> bool:
-    """Whether twice the memory of the model is free, as it is trained: for a converted copy, and to train."""
+def has_room(lm: HasWeights, *, full: bool = False) -> bool:
+    """Whether the memory is free to train: twice that of a converted copy, or what all weights take."""
     device = lm.model.device
-    smallest = 2 if loading.has_bfloat16(device) else 4
+    if full:
+        return bool(loading.unused_memory(device) >= FULL_BYTES * _size(lm))
+    held = four_bit.is_held(lm.model)  # and not converted
+    smallest = 1 if held else 2 if loading.has_bfloat16(device) else 4
     copy = sum(one.numel() * max(smallest, one.element_size()) for one in lm.model.parameters())
     return bool(loading.unused_memory(device) > 2 * copy)
 
 
-def require_room(lm: HasWeights) -> None:
-    """Refuses to train all weights where they, their gradients and AdamW's two moments do not fit.
+def _size(lm: HasWeights) -> int:
+    return sum(one.numel() for one in lm.model.parameters())
+
+
+def require_room(lm: HasWeights, *, online: bool = False) -> None:
+    """Refuses to train all weights where what that takes is not free.
+
+    Args:
+        online: whether a phase is among it that keeps the model as it was, and checkpoints.
 
     Raises:
         ModelError: what is needed, and what is free; or they are held in 4 bits.
@@ -157,8 +176,9 @@ def require_room(lm: HasWeights) -> None:
             "teach.finetuning = full: weights of 4 bits cannot be trained",
             "take teach.finetuning: lora, or leave out model.load_in_4bit",
         )
-    count = sum(one.numel() for one in lm.model.parameters())
-    needed, free = FULL_BYTES * count, loading.unused_memory(lm.model.device)
+    count = _size(lm)
+    needed = (FULL_BYTES + ONLINE_BYTES * online) * count
+    free = loading.unused_memory(lm.model.device)
     if needed > free:
         raise ModelError(
             f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights takes "
@@ -272,9 +292,10 @@ def build(trainer: Callable[..., T], model: Any, lora: LoraBlock | None, **optio
         built = trainer(model=model, peft_config=config, **options)
     except ValueError as error:
         raise lora_targets.unsuitable(error) from None
-    for parameter in model.parameters():
-        if parameter.requires_grad and parameter.is_floating_point():
-            parameter.data = parameter.data.float()  # TRL rounds the adapter of a model of 4 bits
+    if four_bit.is_held(model):  # whose adapter TRL holds in bfloat16
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
     return built
 
 

@@ -36,9 +36,13 @@ def _local(role: str, block: LocalModel) -> Finding:
     adapter = block.adapter
     if found.state == "ok" and adapter is not None and not reading.exists(adapter / lora.CONFIG):
         return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
-    if found.state == "ok" and block.load_in_4bit and find_spec("bitsandbytes") is None:
-        fix = "pip install 'selfstudy[4bit]'"
-        return Finding("fail", role, "load_in_4bit needs the package bitsandbytes", fix)
+    if found.state == "ok" and block.load_in_4bit:
+        from selfstudy.models.local import four_bit, loading
+
+        try:
+            four_bit.require(block.path, loading.pick_device(block.device))
+        except SelfstudyError as error:
+            return Finding("fail", role, error.what, error.hint)
     return found
 
 
