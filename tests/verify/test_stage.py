@@ -64,7 +64,7 @@ def test_knowing_the_answer_is_not_reading_the_page(round_: Round) -> None:
 def test_no_adapter_is_refused_but_the_base_is_measured(round_: Round) -> None:
     gate = verify(round_, None)
     assert not gate.promoted
-    assert "no adapter" in gate.reasons[0]
+    assert "Training gave nothing" in gate.reasons[0]
     assert outcome(round_.read(Check))["before"]["known_correct"] == 1.0
 
 
