@@ -93,6 +93,7 @@ def test_all_weights_may_be_trained_and_the_model_that_answers_is_not_touched(
     folder = run_teach(round_, models, Prompts(), Silent())
     assert folder == round_.path / "adapter"
     assert taught.is_whole(folder)
+    assert '"use_cache": true' in (folder / "config.json").read_text()
     assert said(models.lm) == before
     block = as_taught(round_.run.recipe.model, folder)
     assert block == whole_block(round_.run.recipe.model, folder)

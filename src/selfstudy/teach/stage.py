@@ -146,6 +146,7 @@ class _Training:
         if full:
             from selfstudy.models.local import weights
 
+            trained.model.config.use_cache = lm.model.config.use_cache  # which a trainer switches off
             weights.save(trained.model, lm.tokenizer, self.folder / "final")
         elif len(self.parts) > 1:
             adapters.combine(self.parts, self.folder / "final")

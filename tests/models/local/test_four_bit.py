@@ -127,18 +127,17 @@ def test_where_it_does_not_run_it_is_refused_with_the_reason(
             load(tiny_llama)
 
 
-def test_files_of_4_bits_are_read_where_the_recipe_says_so(tiny_llama: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", [False, True])
+def test_files_of_few_bits_are_refused_before_bitsandbytes_reads_them(
+    said: bool, tiny_llama: Path, tmp_path: Path
+) -> None:
+    """It checks no sizes: scales that are missing end the process."""
     lm = load(tiny_llama)
     lm.model.save_pretrained(tmp_path / "held")
     lm.tokenizer.save_pretrained(tmp_path / "held")
-    with pytest.raises(ModelError, match="kept in weights of 4 bits") as caught:
-        load_lm(LocalModel(path=str(tmp_path / "held"), device="cpu"))
-    assert "load_in_4bit: true" in caught.value.hint
-    again = load(tmp_path / "held")
-    assert torch.equal(scores(again), scores(lm))
-    assert not any(
-        one.support_avx512bf16_for_cpu for one in again.model.modules() if hasattr(one, "quant_state")
-    )
+    with pytest.raises(ModelError, match=r"is quantised already \(bitsandbytes\)") as caught:
+        load_lm(LocalModel(path=str(tmp_path / "held"), device="cpu", load_in_4bit=said))
+    assert "weights of 16 or 32 bits" in caught.value.hint
 
 
 def test_where_gradients_would_vanish_it_computes_in_float32(tiny_llama: Path) -> None:

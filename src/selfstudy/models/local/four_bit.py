@@ -92,18 +92,6 @@ def require(name: str, device: torch.device) -> None:
         ) from None
 
 
-def require_said(model: Any, name: str) -> None:
-    """Refuses a model whose files hold 4 bits, and that was loaded as any other.
-
-    Raises:
-        ModelError: it is one.
-    """
-    if is_held(model):
-        raise ModelError(
-            f"model {name!r} is kept in weights of 4 bits", "say so: load_in_4bit: true, in the model's block"
-        )
-
-
 def with_frozen(model: Any) -> Any:
     """The transformers model of a peft model with the adapter beside its layers of 4 bits, frozen, in place.
 

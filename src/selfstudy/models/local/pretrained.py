@@ -205,10 +205,12 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype, **how: Any) 
         how: more that `from_pretrained` is told, such as another device.
 
     Raises:
-        ModelError: weights are missing, have the wrong shape, or are fewer by far than the config claims.
+        ModelError: weights are missing, have the wrong shape, are fewer by far than the config claims, or are
+            those of bitsandbytes.
     """
     held = gguf.stored(Path(source.path)) if source.gguf else _weights(source, source.folder)
     config = read_config(source)
+    _require_unpacked(source, config, packing="quantization_config" in how)
     if not source.trusted and (claimed := _claimed(auto, config, dtype)) is not None:
         headers.require_fitting(source.folder, claimed, held)
     model, info = auto.from_pretrained(
@@ -226,6 +228,26 @@ def read_weights(auto: Any, source: ModelFiles, dtype: torch.dtype, **how: Any) 
         model.hf_quantizer = None
     model.name_or_path = model.config.name_or_path = source.path
     return model
+
+
+def _require_unpacked(source: ModelFiles, config: Any, *, packing: bool) -> None:
+    """Refuses weights that are in few bits already, if bitsandbytes would read them: it checks no sizes.
+
+    Args:
+        packing: whether they are to be held in few bits.
+
+    Raises:
+        ModelError: they are.
+    """
+    stored = getattr(config, "quantization_config", None)
+    if not stored or source.gguf:
+        return
+    method = stored.get("quant_method") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
+    if packing or str(getattr(method, "value", method)).startswith("bitsandbytes"):
+        raise ModelError(
+            f"model {source.name!r} is quantised already ({str(getattr(method, 'value', method))[:40]})",
+            "give it with weights of 16 or 32 bits; load_in_4bit: true makes 4 bits of these",
+        )
 
 
 def _claimed(auto: Any, config: Any, dtype: torch.dtype) -> int | None:

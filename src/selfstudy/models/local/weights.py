@@ -84,7 +84,6 @@ def load(
         model = four_bit.load(AutoModelForCausalLM, source, dtype, device)
     else:
         model = pretrained.read_weights(AutoModelForCausalLM, source, dtype).to(device)
-        four_bit.require_said(model, block.path)
     model.eval()
     if block.adapter is not None:
         model = adapted.put_on(model, block.adapter, block.path).eval()

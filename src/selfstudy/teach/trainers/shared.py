@@ -90,10 +90,6 @@ class Trained:
     idle: str | None = None
 
 
-_OF_ATTENTION = ("attention_dropout", "attn_dropout")
-"""What attention of transformers calls a dropout that is a number and no module."""
-
-
 class Tokens:
     """Token ids exactly as generation sees them: the rendered prompt, the answer, what ends the turn.
 
@@ -142,8 +138,8 @@ def without_dropout(model: Any) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        for name in _OF_ATTENTION:
-            if isinstance(getattr(module, name, None), float):
+        for name, value in list(vars(module).items()):
+            if "drop" in name and isinstance(value, float):  # as transformers calls it where it is no module
                 setattr(module, name, 0.0)
 
 
