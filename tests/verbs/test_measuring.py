@@ -21,7 +21,7 @@ def test_scoring_and_training_are_measured_where_there_is_room(
     tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from selfstudy.models import load_lm
-    from selfstudy.teach.trainers import shared
+    from selfstudy.teach.trainers import memory, shared
 
     recipe = Recipe(
         model=LocalModel(path=str(tiny_llama), device="cpu"),
@@ -44,8 +44,8 @@ def test_scoring_and_training_are_measured_where_there_is_room(
     needed = 2 * sum(one.numel() * 4 for one in lm.model.parameters())
     for free, room in ((needed, False), (needed + 1, True)):
         monkeypatch.setattr("psutil.virtual_memory", lambda free=free: SimpleNamespace(available=free))
-        assert shared.has_room(lm) == room
-        assert shared.has_room(lm, full=True) == (room and free >= 4 * (needed // 2))
+        assert memory.has_room(lm) == room
+        assert memory.has_room(lm, full=True) == (room and free >= 4 * (needed // 2))
     full = Recipe.model_validate(recipe.model_dump() | {"teach": {"finetuning": "full"}})
     with monkeypatch.context() as patch:
         patch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10 * needed))
@@ -61,6 +61,6 @@ def test_scoring_and_training_are_measured_where_there_is_room(
         models = models_around(lm, None, full, prompts)
         assert measure_run(models, full, PAGES, prompts, 0.1).training[0].example > 0
         assert rates == [pytest.approx(3e-5)], "as all weights are trained"
-    monkeypatch.setattr(shared, "has_room", lambda lm, **how: False)
+    monkeypatch.setattr(memory, "has_room", lambda lm, **how: False)
     monkeypatch.setattr(shared, "training_copy", None)
     assert measure_run(models_around(lm, None, recipe, prompts), recipe, PAGES, prompts, 0.1).training == {}

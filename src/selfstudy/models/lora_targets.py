@@ -171,8 +171,7 @@ def _bones(model: Any) -> Any:
     four_bit.plain_layers(bones)
     for name, layer in [*bones.named_modules()]:
         if isinstance(layer, BaseTunerLayer):
-            place, _, child = name.rpartition(".")
-            setattr(bones.get_submodule(place), child, layer.get_base_layer())
+            bones.set_submodule(name, layer.get_base_layer())
     return bones
 
 

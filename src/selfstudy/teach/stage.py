@@ -228,9 +228,9 @@ def _require(recipe: Recipe, models: Models) -> None:
     if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = _with_weights(models.lm)
         if recipe.teach.adapter is None:
-            from selfstudy.teach.trainers import shared
+            from selfstudy.teach.trainers import memory
 
-            shared.require_room(lm, online=any(isinstance(one, OnlineDPOBlock) for one in plan))
+            memory.require_room(lm, online=any(isinstance(one, OnlineDPOBlock) for one in plan))
             return
         if lm.adapter:
             adapters.require_plain(lm.adapter)

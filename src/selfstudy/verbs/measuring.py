@@ -211,7 +211,7 @@ def _training(
 ) -> Training | None:
     """A small lesson of this phase, of questions that were answered: a few steps of it; of epochs alone."""
     from selfstudy.teach.phases import PHASES, Student
-    from selfstudy.teach.trainers import shared
+    from selfstudy.teach.trainers import memory, shared
 
     lesson = _lesson(recipe, prompts, probe)
     phase = PHASES[block.type]
@@ -219,7 +219,7 @@ def _training(
     full = recipe.teach.adapter is None
     if not isinstance(block, EpochsBlock) or not isinstance(lm, HasWeights):
         return None
-    if not shared.has_room(lm, full=full):
+    if not memory.has_room(lm, full=full):
         return None
     began = time.perf_counter()
     student = Student(

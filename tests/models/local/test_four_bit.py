@@ -15,7 +15,7 @@ from selfstudy.models.local import four_bit
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock, SFTBlock
-from selfstudy.teach.trainers import dpo, sft, shared
+from selfstudy.teach.trainers import dpo, memory, sft, shared
 from tests.teach.trainers.small import EXAMPLES, PAIRS, setting
 
 pytest.importorskip("bitsandbytes", reason="needs the extra 4bit")
@@ -147,4 +147,4 @@ def test_where_gradients_would_vanish_it_computes_in_float32(tiny_llama: Path) -
 
 def test_all_weights_of_4_bits_are_not_trained(tiny_llama: Path) -> None:
     with pytest.raises(ModelError, match="weights of 4 bits cannot be trained"):
-        shared.require_room(load(tiny_llama))
+        memory.require_room(load(tiny_llama))

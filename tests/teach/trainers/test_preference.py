@@ -13,7 +13,7 @@ from selfstudy.models import load_lm
 from selfstudy.models.base import chat
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel
-from selfstudy.teach.trainers import dpo, packed, preference, shared
+from selfstudy.teach.trainers import dpo, memory, packed, preference, shared
 
 from .small import PAIRS, setting
 
@@ -110,7 +110,7 @@ def test_passes_of_one_pair_train_as_passes_of_all(lm: Any, monkeypatch: pytest.
         return [step.loss for step in trained.steps]
 
     whole = losses()
-    monkeypatch.setattr(shared, "KEPT", 1)
+    monkeypatch.setattr(memory, "KEPT", 1)
     assert losses() == pytest.approx(whole, abs=1e-4)
     assert whole[0] == pytest.approx(math.log(2), abs=1e-4)
     assert whole[-1] < whole[0]

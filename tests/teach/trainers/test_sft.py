@@ -13,7 +13,7 @@ from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, SFTBlock
-from selfstudy.teach.trainers import dpo, sft, shared
+from selfstudy.teach.trainers import dpo, memory, sft, shared
 
 from .small import EXAMPLES, PAIRS, setting, taught
 
@@ -45,7 +45,7 @@ def test_a_batch_that_would_take_too_much_is_run_in_parts_and_learns_the_same(
 ) -> None:
     lm: Any = load_lm(LocalModel(path=str(model_folder(kind))))
     whole = taught(lm, tmp_path / "whole", epochs=3)
-    monkeypatch.setattr(shared, "KEPT", 1)
+    monkeypatch.setattr(memory, "KEPT", 1)
     rows: list[int] = []
     run = sft._Trainer._sum
 

@@ -1,7 +1,7 @@
 """Linear layers in 4 bits: NF4 of bitsandbytes (Dettmers et al. 2023, QLoRA, arXiv 2305.14314, section 3).
 
 Weights stay as they were read: no adapter is ever merged into them, which would round them once more.  One
-that was trained before stands beside its layer, frozen, while the next is trained (`_Shifted`).
+that was trained before stands beside its layer, frozen, while the next is trained (`_shifting`).
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ def with_frozen(model: Any) -> Any:
     plain = model.get_base_model()
     for name, layer in [*plain.named_modules()]:
         if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), _kind()):
-            place, _, child = name.rpartition(".")
-            setattr(plain.get_submodule(place), child, _shifted(layer))
+            plain.set_submodule(name, _shifted(layer))
     return model.merge_and_unload()
 
 
@@ -112,9 +111,8 @@ def plain_layers(model: Any) -> None:
     if not is_held(model):
         return
     for name, layer in list(_layers(model)):
-        place, _, child = name.rpartition(".")
         shape = (layer.in_features, layer.out_features, layer.bias is not None)
-        setattr(model.get_submodule(place), child, torch.nn.Linear(*shape, device="meta"))
+        model.set_submodule(name, torch.nn.Linear(*shape, device="meta"))
     model.is_loaded_in_4bit = False
 
 

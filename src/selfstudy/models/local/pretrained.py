@@ -242,10 +242,11 @@ def _require_unpacked(source: ModelFiles, config: Any, *, packing: bool) -> None
     stored = getattr(config, "quantization_config", None)
     if not stored or source.gguf:
         return
-    method = stored.get("quant_method") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
-    if packing or str(getattr(method, "value", method)).startswith("bitsandbytes"):
+    given = stored.get("quant_method") if isinstance(stored, dict) else getattr(stored, "quant_method", "")
+    method = str(getattr(given, "value", given))
+    if packing or method.startswith("bitsandbytes"):
         raise ModelError(
-            f"model {source.name!r} is quantised already ({str(getattr(method, 'value', method))[:40]})",
+            f"model {source.name!r} is quantised already ({method[:40]})",
             "give it with weights of 16 or 32 bits; load_in_4bit: true makes 4 bits of these",
         )
 

@@ -20,7 +20,7 @@ from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
 from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
-from selfstudy.teach.trainers import fast_lora, packed, preference, shared
+from selfstudy.teach.trainers import fast_lora, memory, packed, preference, shared
 
 
 def train(
@@ -115,9 +115,9 @@ def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow
     """The setting with as many tokens a pass as may be kept for the gradient."""
     longest = 2 * max(map(shared.length, rows))
     learned = max(len(row["chosen_ids"]) + len(row["rejected_ids"]) for row in rows)
-    kept = shared.kept_bytes(model, longest, learned)
+    kept = memory.kept_bytes(model, longest, learned)
     return (
-        replace(setting, tokens=min(setting.tokens, int(longest * shared.KEPT / kept))) if kept else setting
+        replace(setting, tokens=min(setting.tokens, int(longest * memory.KEPT / kept))) if kept else setting
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from selfstudy.models.local.weights import answering_model
-from selfstudy.teach.trainers import packed, shared
+from selfstudy.teach.trainers import memory, packed, shared
 
 
 def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -90,7 +90,7 @@ def parts(model: Any, rows: Sequence[shared.TokenRow], tokens: int) -> Iterator[
         wanted = [*part, row]
         size = 2 * len(wanted) * max(map(shared.length, wanted))
         answers = sum(len(one["chosen_ids"]) + len(one["rejected_ids"]) for one in wanted)
-        if part and (size > tokens or shared.kept_bytes(core, size, answers) > shared.KEPT):
+        if part and (size > tokens or memory.kept_bytes(core, size, answers) > memory.KEPT):
             yield part
             part = [row]
         else:

@@ -25,7 +25,7 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import DistillBlock, ExamplesBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
-from selfstudy.teach.trainers import distill, fast_lora, packed, shared
+from selfstudy.teach.trainers import distill, fast_lora, memory, packed, shared
 
 IGNORED = -100
 """What stands in the labels where nothing is learned."""
@@ -201,7 +201,7 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         size = tokens.numel() if batch is None else batch.tokens.numel()
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
         learned = targets != IGNORED
-        if alone and len(tokens) > 1 and shared.kept_bytes(core, size, int(learned.sum())) > shared.KEPT:
+        if alone and len(tokens) > 1 and memory.kept_bytes(core, size, int(learned.sum())) > memory.KEPT:
             del batch
             halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
             parts = [dict(zip(inputs, half, strict=True)) for half in halves]
