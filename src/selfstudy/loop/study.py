@@ -79,12 +79,21 @@ class Study(Resources):
         _require_servable(self.recipe)
         for number in range(1, self.recipe.rounds + 1):
             round_ = self.run.round(number)
+            if not round_.finished("probe"):
+                self._require_room()
             for stage in STAGES:
                 run_stage(self, round_, stage)
             if why := standing.why_stop(round_):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
+
+    def _require_room(self) -> None:
+        """Refuses to train all weights where there is no room for that: now, not after hours of probing."""
+        if self.recipe.teach.finetuning == "full":
+            from selfstudy.teach.trainers import memory
+
+            memory.require_room_ahead(self.recipe, self.run.path)
 
     def probe(self) -> None:
         """Asks and answers: writes questions, answers and scores."""

@@ -14,7 +14,7 @@ from selfstudy.models import load_lm, lora, lora_targets
 from selfstudy.models.local import four_bit
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock, SFTBlock
+from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock, SFTBlock, TeachBlock
 from selfstudy.teach.trainers import dpo, memory, sft, shared
 from tests.teach.trainers.small import EXAMPLES, PAIRS, setting
 
@@ -145,6 +145,6 @@ def test_where_gradients_would_vanish_it_computes_in_float32(tiny_llama: Path) -
     assert load(tiny_llama, dtype="bfloat16").model.dtype == torch.bfloat16
 
 
-def test_all_weights_of_4_bits_are_not_trained(tiny_llama: Path) -> None:
+def test_all_weights_of_4_bits_are_not_trained(tiny_llama: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="weights of 4 bits cannot be trained"):
-        memory.require_room(load(tiny_llama))
+        memory.require_room(load(tiny_llama), TeachBlock(finetuning="full"), tmp_path)

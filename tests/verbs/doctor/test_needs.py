@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.stories.small import cli
 from tests.verbs.doctor.looking import findings, written
 
@@ -43,3 +45,13 @@ def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:
         "fail",
     ]
     assert "line 1" in found["verify.known_questions"].found
+
+
+def test_room_to_train_all_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = written(tmp_path, "library: atlas\nteach: {finetuning: full}\n")
+    assert findings(recipe, tmp_path)["teach"].state == "ok"
+    monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: 10**6)
+    found = findings(recipe, tmp_path)["teach"]
+    assert found.state == "fail"
+    assert "free on cpu" in found.found
+    assert "teach" not in findings(written(tmp_path, "library: atlas\n"), tmp_path)

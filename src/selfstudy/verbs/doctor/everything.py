@@ -20,4 +20,4 @@ def examine(folder: Path, recipe: Path | None = None, changes: Sequence[str] = (
     """
     yield from of_machine(folder)
     if recipe is not None:
-        yield from of_recipe(recipe, changes)
+        yield from of_recipe(recipe, changes, folder)

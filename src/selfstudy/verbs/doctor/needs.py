@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from selfstudy.recipe import ModelBlock, Recipe
 
 
-def of_recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
-    """What a recipe needs. Each model is looked at once, under all of its roles."""
+def of_recipe(path: Path, changes: Sequence[str], folder: Path) -> Iterator[Finding]:
+    """What a recipe needs, for a run in `folder`. Each model is looked at once, under all of its roles."""
     from selfstudy.recipe.file import load_recipe
 
     try:
@@ -38,12 +38,26 @@ def of_recipe(path: Path, changes: Sequence[str]) -> Iterator[Finding]:
         roles.setdefault(key, []).append(role)
     for key, block in blocks.items():
         yield from of_model(", ".join(roles[key]), block)
+    yield from _training(recipe, folder)
     yield from _entailment(recipe)
     yield _embedder(recipe)
     yield from _threshold(recipe)
     if recipe.library is not None:
         yield _library(recipe.library, follow_links=recipe.gather.follow_links)
     yield from _questions(recipe)
+
+
+def _training(recipe: Recipe, folder: Path) -> Iterator[Finding]:
+    """Whether there is room to train all weights; for an adapter there is wherever the model answers."""
+    if recipe.teach.finetuning == "full":
+        from selfstudy.teach.trainers import memory
+
+        try:
+            memory.require_room_ahead(recipe, folder)
+        except SelfstudyError as error:
+            yield Finding("fail", "teach", error.what, error.hint)
+        else:
+            yield Finding("ok", "teach", "memory and disk are enough to train all weights")
 
 
 def _questions(recipe: Recipe) -> Iterator[Finding]:
