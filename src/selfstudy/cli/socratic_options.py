@@ -52,6 +52,22 @@ def require_taught(tutor: TutorKind, rejected: RejectedBy) -> None:
         )
 
 
+def require_used(context: typer.Context, rejected: RejectedBy, *, rows: bool) -> None:
+    """Refuses options of rows that would do nothing, rather than drop them.
+
+    Args:
+        rows: whether any are written.
+
+    Raises:
+        RecipeError: names one, and what it is for.
+    """
+    wants = {"rejected": None, "splits": None, "weak": "weak", "candidates": "outcome"}
+    for name, kind in wants.items():
+        if _is_given(context, name) and not (rows and kind in (None, rejected)):
+            needed = " and ".join([f"--rejected {kind}"] * (kind is not None) + ["--rows FILE"] * (not rows))
+            raise RecipeError(f"--{name} does nothing without {needed}", "give it, or leave that out")
+
+
 def require_alone(context: typer.Context) -> None:
     """Refuses options that measuring dialogues of others does not know, rather than drop them.
 

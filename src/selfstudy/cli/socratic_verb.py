@@ -10,7 +10,7 @@ import typer
 
 from selfstudy.cli.items import say_failed
 from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, overrides, session
-from selfstudy.cli.socratic_options import chosen_source, require_alone, require_taught
+from selfstudy.cli.socratic_options import chosen_source, require_alone, require_taught, require_used
 from selfstudy.cli.socratic_screen import (
     print_measures,
     say_exercises,
@@ -139,6 +139,7 @@ def socratic(
             require_alone(context)
             show_given(dialogues or Path(), columns, seed or 0)
             return
+        require_used(context, rejected, rows=rows is not None)
         folder = KeptFolder(out or Path("socratic") / source.name, block)
         require_outside(folder.path, source.path, "--out")
         require_free(folder.path / FILE, source.path, "give another folder with --out")

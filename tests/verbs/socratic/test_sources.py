@@ -104,3 +104,17 @@ def test_a_teacher_that_is_mute_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert "the teacher failed at 1 of 1 passages" in refusal(
         command(tmp_path, "--documents", "a.txt", *mute)
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--weak", "atlas"), "--weak does nothing without --rejected weak and --rows FILE"),
+        (("--weak", "atlas", "--rows", "r.jsonl"), "--weak does nothing without --rejected weak"),
+        (("--candidates", "2", "--rows", "r.jsonl"), "--candidates does nothing without --rejected outcome"),
+        (("--rejected", "outcome"), "--rejected does nothing without --rows FILE"),
+        (("--splits", "2"), "--splits does nothing without --rows FILE"),
+    ],
+)
+def test_an_option_of_rows_that_would_do_nothing_is_refused(options: tuple[str, ...], said: str) -> None:
+    assert said in refusal(cli("socratic", "a.jsonl", *options))
