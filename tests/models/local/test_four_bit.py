@@ -145,6 +145,14 @@ def test_where_gradients_would_vanish_it_computes_in_float32(tiny_llama: Path) -
     assert load(tiny_llama, dtype="bfloat16").model.dtype == torch.bfloat16
 
 
+def test_an_architecture_that_reads_weights_past_its_layers_is_refused(
+    model_folder: Callable[..., Path],
+) -> None:
+    with pytest.raises(ModelError, match="cannot compute with layers of 4 bits") as caught:
+        load(model_folder("mamba"))
+    assert "leave out load_in_4bit" in caught.value.hint
+
+
 def test_all_weights_of_4_bits_are_not_trained(tiny_llama: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="weights of 4 bits cannot be trained"):
         memory.require_room(load(tiny_llama), TeachBlock(finetuning="full"), tmp_path)

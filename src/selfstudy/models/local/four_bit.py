@@ -16,6 +16,7 @@ from torch.nn import Parameter
 from torch.nn.functional import linear
 
 from selfstudy.errors import MissingExtraError, ModelError
+from selfstudy.models.local import loading
 
 if TYPE_CHECKING:
     from selfstudy.models.local.pretrained import ModelFiles
@@ -64,7 +65,22 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
         # On processors with AVX512-BF16 a layer that answers would repack its weights for good, with scales
         # rounded to bfloat16: what answers and what is trained would be two models.
         layer.support_avx512bf16_for_cpu = False
+    _require_computing(model, source.name)
     return model
+
+
+def _require_computing(model: Any, name: str) -> None:
+    """Refuses a model that uses the weights of its layers elsewhere, as those of mamba do."""
+    try:
+        with torch.no_grad():
+            model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=model.device))
+    except Exception as error:
+        if loading.is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"model {name!r} cannot compute with layers of 4 bits: {_said(error)}",
+            "leave out load_in_4bit: this architecture needs weights of 16 or 32 bits",
+        ) from None
 
 
 def require(name: str, device: torch.device) -> None:
@@ -85,11 +101,14 @@ def require(name: str, device: torch.device) -> None:
         with torch.no_grad():
             layer(torch.zeros(2, 64, device=device))
     except Exception as error:  # a library that is not built for this machine fails in its own ways
-        said = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(
-            f"load_in_4bit of model {name!r}: bitsandbytes does not run here: {said}",
+            f"load_in_4bit of model {name!r}: bitsandbytes does not run here: {_said(error)}",
             "leave out load_in_4bit; `python -m bitsandbytes` says what it misses",
         ) from None
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def with_frozen(model: Any) -> Any:
