@@ -69,7 +69,8 @@ class Study(Resources):
         """All verbs, round after round.
 
         Raises:
-            ModelError: the recipe's model cannot be taught, or not be served once it is.
+            ModelError: the recipe's model cannot be taught, not be served once it is, or there is no room
+                to train all of its weights.
         """
         if weights_of(self.recipe.model) is None:
             raise ModelError(
@@ -77,10 +78,9 @@ class Study(Resources):
                 "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
             )
         _require_servable(self.recipe)
+        self._require_room()
         for number in range(1, self.recipe.rounds + 1):
             round_ = self.run.round(number)
-            if not round_.finished("probe"):
-                self._require_room()
             for stage in STAGES:
                 run_stage(self, round_, stage)
             if why := standing.why_stop(round_):
@@ -90,10 +90,11 @@ class Study(Resources):
 
     def _require_room(self) -> None:
         """Refuses to train all weights where there is no room for that: now, not after hours of probing."""
-        if self.recipe.teach.finetuning == "full":
+        if self.recipe.teach.finetuning == "full" and not self.run.round(1).finished("probe"):
             from selfstudy.teach.trainers import memory
 
-            memory.require_room_ahead(self.recipe, self.run.path)
+            control = self.recipe.verify.control
+            memory.require_room_ahead(self.recipe.model, self.recipe.teach, self.run.path, control=control)
 
     def probe(self) -> None:
         """Asks and answers: writes questions, answers and scores."""

@@ -20,7 +20,7 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ExamplesBlock, LocalModel, OnlineDPOBlock, PhaseBlock, weights_of
+from selfstudy.recipe import ExamplesBlock, LocalModel, OnlineDPOBlock, PhaseBlock, Recipe, weights_of
 from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import wordings
@@ -76,7 +76,7 @@ def run_teach(
     if not (gaps or imported or brought):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
-    _require(round_, models)
+    _require(round_.run.recipe, models, temporary)
     rewordings = wordings.write(round_, [*gaps, *_replayed(everything, round_)], models.lm, prompts, report)
     kept = prompts if wants_demonstrations(models.lm) else prompts.without_demonstrations()
     lesson = Lesson(round_.run.recipe, kept, gaps, everything, rewordings, imported)
@@ -222,16 +222,19 @@ class _Training:
         return (weights_of(self.lesson.recipe.model) or LocalModel()).token_budget
 
 
-def _require(round_: Round, models: Models) -> None:
-    """Refuses, in seconds and before anything is trained, phases that this model cannot go through."""
-    recipe = round_.run.recipe
+def _require(recipe: Recipe, models: Models, folder: Path) -> None:
+    """Refuses, in seconds and before anything is trained, phases that this model cannot go through.
+
+    Args:
+        folder: in which it will be trained.
+    """
     plan = recipe.teach.plan
     if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = _with_weights(models.lm)
         if recipe.teach.adapter is None:
             from selfstudy.teach.trainers import memory
 
-            memory.require_room(lm, recipe.teach, round_.path)
+            memory.require_room(lm, recipe.teach, folder)
             return
         if lm.adapter:
             adapters.require_plain(lm.adapter)

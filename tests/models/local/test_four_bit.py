@@ -148,7 +148,7 @@ def test_where_gradients_would_vanish_it_computes_in_float32(tiny_llama: Path) -
 def test_an_architecture_that_reads_weights_past_its_layers_is_refused(
     model_folder: Callable[..., Path],
 ) -> None:
-    with pytest.raises(ModelError, match="cannot compute with layers of 4 bits") as caught:
+    with pytest.raises(ModelError, match="with layers of 4 bits") as caught:
         load(model_folder("mamba"))
     assert "leave out load_in_4bit" in caught.value.hint
 

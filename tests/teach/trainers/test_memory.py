@@ -12,12 +12,14 @@ from selfstudy.errors import ModelError
 from selfstudy.loop import Study
 from selfstudy.models import load_lm
 from selfstudy.recipe import LocalModel, OnlineDPOBlock, Recipe, TeachBlock
-from selfstudy.records import Question
+from selfstudy.records import STAGES, Question
 from selfstudy.run import Run
 from selfstudy.teach.trainers import memory
 
 FULL = TeachBlock(finetuning="full")
 ONLINE = TeachBlock(finetuning="full", phases=[OnlineDPOBlock()])
+
+TWICE = TeachBlock(finetuning="full", phases=[OnlineDPOBlock(), OnlineDPOBlock()])
 
 
 def numbers(lm: Any) -> int:
@@ -34,15 +36,18 @@ def test_what_is_free_has_to_be_enough_for_all_weights(
 ) -> None:
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     count = numbers(lm)
-    free(monkeypatch, 16 * count, 4 * count)
-    memory.require_room(lm, FULL, tmp_path)
-    with pytest.raises(ModelError, match=r"training all.* free on cpu"):
-        memory.require_room(lm, ONLINE, tmp_path)
-    free(monkeypatch, 44 * count, 28 * count)
-    memory.require_room(lm, ONLINE, tmp_path)
-    free(monkeypatch, 44 * count, 28 * count - 1)
-    with pytest.raises(ModelError, match="free on the disk of"):
-        memory.require_room(lm, ONLINE, tmp_path)
+    for teach, memory_, disk in ((FULL, 16, 4), (ONLINE, 44, 24), (TWICE, 44, 36)):
+        free(monkeypatch, memory_ * count, disk * count)
+        memory.require_room(lm, teach, tmp_path)
+        free(monkeypatch, memory_ * count - 1, disk * count)
+        with pytest.raises(ModelError, match="are free on cpu"):
+            memory.require_room(lm, teach, tmp_path)
+        free(monkeypatch, memory_ * count, disk * count - 1)
+        with pytest.raises(ModelError, match="are free at") as caught:
+            memory.require_room(lm, teach, tmp_path)
+        assert "make room there" in caught.value.hint
+    (tmp_path / "checkpoint").write_bytes(b"1")  # of the training that goes on
+    memory.require_room(lm, TWICE, tmp_path)
 
 
 def test_a_checkpoint_takes_memory_of_the_machine_and_not_of_its_accelerator(
@@ -55,9 +60,11 @@ def test_a_checkpoint_takes_memory_of_the_machine_and_not_of_its_accelerator(
     monkeypatch.setattr("selfstudy.models.local.loading.unused_memory", lambda device: there[device.type])
     lm.model.to("meta")
     memory.require_room(lm, ONLINE, tmp_path)
-    there["cpu"] -= 1
-    with pytest.raises(ModelError, match="free in this machine"):
-        memory.require_room(lm, ONLINE, tmp_path)
+    for where in there:
+        there[where] -= 1
+        with pytest.raises(ModelError, match=f"are free on {where}"):
+            memory.require_room(lm, ONLINE, tmp_path)
+        there[where] += 1
 
 
 def test_it_is_told_before_the_model_is_loaded(
@@ -65,14 +72,26 @@ def test_it_is_told_before_the_model_is_loaded(
 ) -> None:
     model = LocalModel(path=str(tiny_llama))
     count = numbers(load_lm(model))
-    recipe = Recipe(model=model, teach=FULL)
-    free(monkeypatch, 16 * count, 4 * count)
-    memory.require_room_ahead(recipe, tmp_path)
-    free(monkeypatch, 16 * count - 1, 4 * count)
-    with pytest.raises(ModelError, match="training all"):
-        memory.require_room_ahead(recipe, tmp_path)
-    memory.require_room_ahead(Recipe(model=model), tmp_path)  # an adapter is small
-    study = Study(Run.create_or_resume(tmp_path / "run", recipe))
-    with pytest.raises(ModelError, match="training all"):
+    here = tmp_path / "run"
+    free(monkeypatch, 16 * count, 12 * count)  # its own, the control's, and the copy of one of them
+    assert memory.require_room_ahead(model, FULL, here, control=True)
+    assert not memory.require_room_ahead(LocalModel(path="nobody/nothing"), FULL, here, control=True)
+    free(monkeypatch, 16 * count, 12 * count - 1)
+    assert memory.require_room_ahead(model, FULL, here, control=False)
+    with pytest.raises(ModelError, match=f"are free at {tmp_path}"):
+        memory.require_room_ahead(model, FULL, here, control=True)
+
+
+def test_a_run_is_refused_before_its_probe_and_not_after(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(model=LocalModel(path=str(tiny_llama)), teach=FULL, library="atlas", rounds=1)
+    free(monkeypatch, 10**3, 10**12)
+    with Run.create_or_resume(tmp_path / "run", recipe) as run, Study(run) as study:
+        with pytest.raises(ModelError, match="training all"):
+            study.learn()
+        round_ = run.round(1)
+        assert not round_.read(Question)
+        for stage in STAGES:
+            round_.finish(stage)
         study.learn()
-    assert not study.run.round(1).read(Question)

@@ -55,3 +55,9 @@ def test_room_to_train_all_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found.state == "fail"
     assert "free on cpu" in found.found
     assert "teach" not in findings(written(tmp_path, "library: atlas\n"), tmp_path)
+    full = "library: atlas\nteach: {finetuning: full}\nmodel: "
+    elsewhere = written(tmp_path, full + "{path: nobody/nothing}\n")
+    monkeypatch.setattr("selfstudy.models.local.loading.hub_answers", lambda: True)
+    assert "not here yet" in findings(elsewhere, tmp_path)["teach"].found
+    absent = written(tmp_path, full + "{path: ./nothing}\n")
+    assert "teach" not in findings(absent, tmp_path)  # said of the model

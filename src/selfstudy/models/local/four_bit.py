@@ -17,6 +17,7 @@ from torch.nn.functional import linear
 
 from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models.local import loading
+from selfstudy.models.local.forward import Forward
 
 if TYPE_CHECKING:
     from selfstudy.models.local.pretrained import ModelFiles
@@ -38,7 +39,7 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
 
     Raises:
         ModelError: bitsandbytes is not there or does not run here, the model has no layer for it, or as of
-            `pretrained.read_weights`.
+            `pretrained.read_weights`; or it does not compute with such layers.
     """
     from transformers import BitsAndBytesConfig
 
@@ -70,16 +71,16 @@ def load(auto: Any, source: ModelFiles, dtype: torch.dtype, device: torch.device
 
 
 def _require_computing(model: Any, name: str) -> None:
-    """Refuses a model that uses the weights of its layers elsewhere, as those of mamba do."""
+    """Refuses a model that reads the weights of its layers past them, as Mamba's does."""
+    tokens = torch.zeros(1, 2, dtype=torch.long, device=model.device)
     try:
-        with torch.no_grad():
-            model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=model.device))
-    except Exception as error:
-        if loading.is_out_of_memory(error):
-            raise
+        with torch.no_grad(), loading.computing(name):
+            Forward(model).next_logits(tokens, torch.ones_like(tokens))
+    except ModelError as error:
         raise ModelError(
-            f"model {name!r} cannot compute with layers of 4 bits: {_said(error)}",
-            "leave out load_in_4bit: this architecture needs weights of 16 or 32 bits",
+            f"{error.what} (with layers of 4 bits)",
+            "leave out load_in_4bit: some architectures need weights of 16 or 32 bits; if it fails then too, "
+            "its files do not fit each other",
         ) from None
 
 

@@ -22,7 +22,8 @@ from typing import Any, Literal
 import torch
 
 from selfstudy.errors import MissingExtraError, ModelError
-from selfstudy.models.local import converted, gguf, gguf_words, headers, loading, untrusted
+from selfstudy.files import reading
+from selfstudy.models.local import converted, gguf, gguf_words, headers, loading, small_files, untrusted
 from selfstudy.models.local.panics import panics_as_errors
 
 TRUSTED = "SELFSTUDY_TRUST_REMOTE_CODE"
@@ -95,6 +96,29 @@ def source(
     folder = Path(path) if is_folder else _fetched(path, revision, _SMALL)
     untrusted.require_safe(folder, code=remote_code is not False)
     return ModelFiles(name, folder, path, trusted, fetched=not is_folder)
+
+
+def numbers_of(path: str, revision: str | None = None) -> int | None:
+    """About how many weights a model on this machine has, by the headers of its files.
+
+    Returns:
+        None: it is not here, or its weights are packed, of which headers do not tell.
+
+    Raises:
+        ModelError: there is no such folder, or its files are damaged.
+    """
+    place, is_folder = loading.locate(path, "lm")
+    folder = Path(place)
+    if is_folder and reading.is_file(folder):
+        return gguf.stored(folder).numbers
+    if not is_folder:
+        config = loading.cached(place, "config.json", revision)
+        if config is None or not any(config.parent.glob("*.safetensors")):
+            return None
+        folder = config.parent
+    settings = small_files.read_json(folder / "config.json", small_files.MAX_CONFIG)
+    packed = isinstance(settings, dict) and settings.get("quantization_config")
+    return None if packed else headers.held_by(folder).numbers
 
 
 def _of_gguf(name: str, file: Path, say: Callable[[str], object]) -> Path:

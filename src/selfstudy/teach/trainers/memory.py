@@ -1,4 +1,4 @@
-"""What a training takes of memory and disk, and whether it is free.  Knows nothing of what is trained."""
+"""What a training takes of memory and disk, and whether it is free.  Knows not what is learned."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
-from selfstudy.files import reading
 from selfstudy.models.base import HasWeights
-from selfstudy.models.local import four_bit, gguf, headers, loading
-from selfstudy.recipe import OnlineDPOBlock, weights_of
+from selfstudy.models.local import four_bit, loading, pretrained
+from selfstudy.recipe import LocalModel, OnlineDPOBlock
 
 if TYPE_CHECKING:
     import torch
 
-    from selfstudy.recipe import Recipe, TeachBlock
+    from selfstudy.recipe import ModelBlock, TeachBlock
 
 WEIGHT = 4
 """Bytes of a weight that is trained, as it is computed with and as it is written: float32."""
@@ -46,7 +45,7 @@ def require_room(lm: HasWeights, teach: TeachBlock, folder: Path) -> None:
     """Refuses to train all weights where what that takes is not free.
 
     Args:
-        folder: in which it will write, or one above it.
+        folder: in which it will write; what an interrupted training left there it needs no room for.
 
     Raises:
         ModelError: what is needed, and what is free; or they are held in 4 bits.
@@ -56,45 +55,67 @@ def require_room(lm: HasWeights, teach: TeachBlock, folder: Path) -> None:
             "teach.finetuning = full: weights of 4 bits cannot be trained",
             "take teach.finetuning: lora, or leave out model.load_in_4bit",
         )
-    _require(_size(lm), lm.model.device, teach, folder)
+    count = _size(lm)
+    _require_memory(count, lm.model.device, teach)
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    _require_disk(count, _written(teach) * count - there, folder)
 
 
-def require_room_ahead(recipe: Recipe, folder: Path) -> None:
-    """The same before the model is loaded, by the headers of its files; one that is not here yet passes.
+def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, control: bool) -> bool:
+    """The same before the model is loaded, by the headers of its files, for a run that has trained nothing.
+
+    Args:
+        folder: of the run; it need not exist.
+        control: whether one is trained too.
+
+    Returns:
+        Whether it could be told: not for a model that is not on this machine, is served, or is packed.
 
     Raises:
         ModelError: as `require_room`; the device does not exist, or the files cannot be read.
     """
-    block = weights_of(recipe.model)
-    if block is None or recipe.teach.finetuning != "full":
-        return
-    place, is_folder = loading.locate(block.path, "lm")
-    if is_folder:
-        path = Path(place)
-        held = gguf.stored(path) if reading.is_file(path) else headers.held_by(path)
-        _require(held.numbers, loading.pick_device(block.device), recipe.teach, folder)
+    count = pretrained.numbers_of(model.path, model.revision) if isinstance(model, LocalModel) else None
+    if count is None or not isinstance(model, LocalModel):
+        return False
+    _require_memory(count, loading.pick_device(model.device), teach)
+    kept = WEIGHT * (1 + control)  # a copy of what is promoted
+    _require_disk(count, (_written(teach) + kept) * count, folder)
+    return True
 
 
-def _require(numbers: int, device: torch.device, teach: TeachBlock, folder: Path) -> None:
-    """Refuses where one of the three is short: of the device, of this machine's memory, of the disk."""
-    online = any(isinstance(one, OnlineDPOBlock) for one in teach.plan)  # keeps the start, and checkpoints
-    trained = (FULL + WEIGHT * online) * numbers
-    written = 2 * CHECKPOINT * online * numbers
-    on_host = device.type == "cpu"
-    _fits(numbers, trained + written * on_host, loading.unused_memory(device), f"free on {device}")
-    if not on_host:
-        _fits(numbers, written, loading.unused_memory(loading.pick_device("cpu")), "free in this machine")
-    kept = (WEIGHT + 2 * CHECKPOINT * online) * numbers
-    _fits(numbers, kept, shutil.disk_usage(folder).free, f"free on the disk of {folder}")
+def _require_memory(count: int, device: torch.device, teach: TeachBlock) -> None:
+    online = _online(teach) > 0
+    here = (FULL + WEIGHT * online) * count  # an online phase keeps the model as it was
+    beside = 2 * CHECKPOINT * online * count
+    if device.type in ("cpu", "mps"):  # one memory
+        here, beside = here + beside, 0
+    for needed, where in ((here, device), (beside, loading.pick_device("cpu"))):
+        if needed > (free := loading.unused_memory(where)):
+            raise ModelError(
+                f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights takes "
+                f"{needed / 1e9:.1f} GB and more, and {free / 1e9:.1f} GB are free on {where}",
+                "take teach.finetuning: lora, which trains an adapter, or a smaller model",
+            )
 
 
-def _fits(numbers: int, needed: int, free: int, where: str) -> None:
-    if needed > free:
+def _require_disk(count: int, needed: int, folder: Path) -> None:
+    existing = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if needed > (free := shutil.disk_usage(existing).free):
         raise ModelError(
-            f"teach.finetuning = full: training all {numbers / 1e6:,.0f} million weights takes "
-            f"{needed / 1e9:.1f} GB and more, and {free / 1e9:.1f} GB are {where}",
-            "take teach.finetuning: lora, which trains an adapter, or a smaller model",
+            f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights writes "
+            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {existing}",
+            "make room there, give --run DIR on another disk, or take teach.finetuning: lora",
         )
+
+
+def _written(teach: TeachBlock) -> int:
+    """Bytes on the disk, of each weight, when a training has most there: phases keep their checkpoints."""
+    online = _online(teach)
+    return max(WEIGHT + CHECKPOINT * online, CHECKPOINT * (online + 1) if online else 0)
+
+
+def _online(teach: TeachBlock) -> int:
+    return sum(isinstance(one, OnlineDPOBlock) for one in teach.plan)
 
 
 def kept_bytes(model: Any, tokens: int, learned: int) -> int:
