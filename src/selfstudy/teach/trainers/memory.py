@@ -74,8 +74,10 @@ def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, co
     Raises:
         ModelError: as `require_room`; the device does not exist, or the files cannot be read.
     """
-    count = pretrained.numbers_of(model.path, model.revision) if isinstance(model, LocalModel) else None
-    if count is None or not isinstance(model, LocalModel):
+    if not isinstance(model, LocalModel):
+        return False
+    count = pretrained.numbers_of(model.path, model.revision)
+    if count is None:
         return False
     _require_memory(count, loading.pick_device(model.device), teach)
     kept = WEIGHT * (1 + control)  # a copy of what is promoted
