@@ -32,6 +32,7 @@ VERBS = (
     "socratic",
     "discuss",
     "rate",
+    "cite",
     "doctor",
     "estimate",
     "chat",

@@ -8,9 +8,7 @@ from selfstudy.judging.gold_answers import contained, harmonic, listed, normal
 
 
 def test_the_published_normal_form() -> None:
-    assert (
-        normal("The  Côte d'Ivoire, a/an state: 6.3 million!") == "côte divoire aan state 63 million"
-    )
+    assert normal("The  Côte d'Ivoire, a/an state: 6.3 million!") == "côte divoire aan state 63 million"
     assert normal("A theme [1].") == "theme 1"
 
 

@@ -13,11 +13,13 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     data_verbs.py      import score
     socratic_verb.py   socratic
     discuss_verb.py    discuss
+    cite_verb.py       cite eval
     rate_verb.py       rate (rate_table.py: what it prints)
 """
 
 from selfstudy.cli import (
     calibrate_verb,
+    cite_verb,
     compare_verb,
     data_verbs,
     discuss_verb,
@@ -33,6 +35,7 @@ from selfstudy.screen import say
 __all__ = [
     "app",
     "calibrate_verb",
+    "cite_verb",
     "compare_verb",
     "data_verbs",
     "discuss_verb",

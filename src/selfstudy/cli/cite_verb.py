@@ -1,0 +1,145 @@
+"""The verb cite: cited answers evaluated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from selfstudy.cli.session import AllowOption, SeedOption, SetOption, app, overrides, session
+from selfstudy.errors import RecipeError
+from selfstudy.screen import say
+
+if TYPE_CHECKING:
+    from selfstudy.stats import Interval
+    from selfstudy.verbs.citing.evaluating import Evaluation
+
+cite = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app.add_typer(
+    cite,
+    name="cite",
+    short_help="Answers with citations, judged.",
+    help="""Answers with citations: do the documents that they cite support them?
+
+    \b
+    Examples:
+      selfstudy cite eval asqa_answers.json --nli potsawee/deberta-v3-large-mnli
+    """,
+)
+
+
+@cite.command("eval", short_help="Citations, correctness and refusals of answers in a file.")
+def evaluate(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Answers in ALCE's layout.", show_default=False)
+    ],
+    nli: Annotated[
+        str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="A language model that judges entailment by prompt instead."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every answer's statements, citations, and why (.jsonl)."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    seed: SeedOption = None,
+    set_: SetOption = None,
+    allow: AllowOption = None,
+) -> None:
+    """Citation recall and precision, correctness, length and Trust-Score of answers in a file.
+
+    FILE has rows (JSON or JSON lines) with "question", "docs" ([{title, text}]), "output" (the answer, which
+    cites [1][2]), and what is gold: "qa_pairs" (ASQA), "answers" (QAMPARI), "claims" (ELI5), or nothing.
+    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too.  A row that
+    cannot be used is an error and in no mean.
+
+    \b
+    Examples:
+      selfstudy cite eval asqa_answers.json --nli potsawee/deberta-v3-large-mnli
+      selfstudy cite eval answers.jsonl --judge Qwen/Qwen3-4B --out judged.jsonl
+      selfstudy cite eval answers.jsonl --json > figures.json
+    """
+    with session(allow):
+        from selfstudy.files.rows import read_rows
+        from selfstudy.progress import Terminal
+        from selfstudy.recipe import NoNLI
+        from selfstudy.recipe.file import make_recipe
+        from selfstudy.run.models import servers_for
+        from selfstudy.verbs.citing.evaluating import evaluate as evaluated
+        from selfstudy.verbs.citing.outputs import require_free, write_rows
+        from selfstudy.verbs.score import LazyModels
+
+        if nli is not None and judge is not None:
+            raise RecipeError("--nli and --judge both say what judges entailment", "give one of them")
+        if out is not None:
+            require_free(out, file)
+        by_prompt = ["nli=lm"] if judge is not None else []
+        recipe = make_recipe({}, overrides(None, seed, [*by_prompt, *(set_ or [])], nli=nli, judge=judge))
+        if isinstance(recipe.nli, NoNLI):
+            raise RecipeError(
+                "citations are judged by an entailment model", "give --nli MODEL or --judge MODEL"
+            )
+        report = Terminal()
+        rows = list(read_rows(file))
+        with servers_for(recipe, report.note) as servers:
+            models = LazyModels(recipe, judge is not None, report.note, servers)
+            found = evaluated(rows, models.nli, seed=recipe.seed)
+        if out is not None:
+            write_rows(out, found)
+        if json_:
+            say(json.dumps(found.to_dict(), indent=2))
+        else:
+            _print(found)
+            if out is not None:
+                say(f"every answer: {out}")
+
+
+_NAMED = 5
+"""Rows that failed, of which the reason is told."""
+
+
+def _print(found: Evaluation) -> None:
+    from rich.table import Table
+
+    from selfstudy.screen import console
+
+    failed = [row for row in found.rows if row.error]
+    for row in failed[:_NAMED]:
+        say(f"{row.place}: {row.error}", err=True)
+    if failed:
+        say(f"{len(failed):,} of {len(found.rows):,} rows failed, and are in no figure", err=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    for kind in found.kinds:
+        table.add_column(f"{kind} ({found.count(kind):,})", justify="right")
+    several = len(found.kinds) > 1
+    for name in ("macro", "weighted") if several else ():
+        table.add_column(name, justify="right")
+    for name in dict.fromkeys(name for of in found.kinds.values() for name in of):
+        cells = [_interval(name, of.get(name)) for of in found.kinds.values()]
+        means = [f"{of[name]:.3f}" if name in of else "" for of in (found.macro, found.weighted) if several]
+        table.add_row(name, *cells, *means)
+    console().print(table)
+    say("in brackets: 95% intervals over items")
+    if (of := found.trust) is not None:
+        say(
+            f"Trust-Score {of.trust_score:.3f}: grounded refusal {of.grounded_refusal:.3f} (refusing "
+            f"{of.refusal.f1:.3f}, answering {of.answering.f1:.3f}), answers {of.correctness.f1:.3f}, "
+            f"citations {of.citations.f1:.3f}; answered {of.answered_ratio:.3f} of {found.trusted:,} items"
+        )
+
+
+def _interval(name: str, value: Interval | None) -> str:
+    if value is None:
+        return ""
+    digits = 1 if name == "length" else 3
+    return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"

@@ -1,0 +1,250 @@
+"""Cited answers against their documents and what is gold: `selfstudy cite eval`.
+
+All answers are judged together, three times at most for citations and once for claims.  A row that cannot be
+used, or judged, is an error beside the figures and in no mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from selfstudy.errors import DataError
+from selfstudy.files.rows import MalformedError, Row, text_of
+from selfstudy.judging import citations, gold_answers, trust
+from selfstudy.judging.citations import CitedAnswer
+from selfstudy.judging.cited_items import CitedItem, read_item
+from selfstudy.models.base import EntailmentModel
+from selfstudy.models.thinking import NoAnswerError, without_thinking
+from selfstudy.stats import Interval, bootstrap_mean, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A row as it was judged; `error` says why it was not, and then there are no figures.
+
+    Attributes:
+        place: where it stands in its file.
+        figures: by name, each in [0, 1] but for `length` (words).
+        trust: what the Trust-Score takes of it; None where the row does not say which documents hold what.
+    """
+
+    place: str
+    item: CitedItem | None = None
+    answer: str = ""
+    cited: CitedAnswer | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+    trust: trust.TrustItem | None = None
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: every statement, its citations, and why."""
+        if self.item is None or self.cited is None or self.error:
+            return {"place": self.place, "error": self.error}
+        statements = [
+            {
+                "text": one.statement.text,
+                "supported": one.supported,
+                "why": one.why,
+                "citations": [
+                    {"document": mark.citation.number, "right": mark.right, "why": mark.why}
+                    for mark in one.citations
+                ],
+            }
+            for one in self.cited.statements
+        ]
+        return {
+            "place": self.place,
+            "question": self.item.question,
+            "kind": self.item.kind,
+            "answer": self.answer,
+            "refused": trust.refuses(self.answer),
+            "figures": self.figures,
+            "statements": statements,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All rows, and means of what could be judged.
+
+    Attributes:
+        kinds: for each kind of item its figures, with 95% intervals over items.
+        macro: the mean over kinds of each figure that all of them have.
+        weighted: the mean over items of the same.
+        trust: over all items that say which documents hold what; None without any.
+    """
+
+    rows: tuple[Evaluated, ...]
+    kinds: dict[str, dict[str, Interval]]
+    macro: dict[str, float]
+    weighted: dict[str, float]
+    trust: trust.TrustScore | None
+
+    @property
+    def judged(self) -> list[Evaluated]:
+        return [row for row in self.rows if not row.error]
+
+    @property
+    def trusted(self) -> int:
+        """Rows in the Trust-Score."""
+        return sum(row.trust is not None for row in self.judged)
+
+    def count(self, kind: str) -> int:
+        """Rows of a kind that were judged."""
+        return sum(row.item is not None and row.item.kind == kind for row in self.judged)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: shares in [0, 1], intervals {value, low, high}."""
+        told = self.trust and {
+            "trust_score": self.trust.trust_score,
+            "grounded_refusal": self.trust.grounded_refusal,
+            **{
+                name: asdict(of) | {"f1": of.f1}
+                for name, of in (
+                    ("refusal", self.trust.refusal),
+                    ("answering", self.trust.answering),
+                    ("correctness", self.trust.correctness),
+                    ("citations", self.trust.citations),
+                )
+            },
+            "answered_ratio": self.trust.answered_ratio,
+            "parametric_knowledge": self.trust.parametric_knowledge,
+            "items": self.trusted,
+        }
+        return {
+            "rows": len(self.rows),
+            "failed": len(self.rows) - len(self.judged),
+            "items": {kind: self.count(kind) for kind in self.kinds},
+            "kinds": {
+                kind: {name: plain(one) for name, one in of.items()} for kind, of in self.kinds.items()
+            },
+            "macro": self.macro,
+            "weighted": self.weighted,
+            "trust": told,
+        }
+
+
+def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0) -> Evaluation:
+    """Judges the `output` of every row.
+
+    Raises:
+        DataError: no row could be read.
+    """
+    read = [_read(row) for row in rows]
+    usable = [(row, row.item) for row in read if row.item is not None]
+    if not usable:
+        problem = f"; the first: {read[0].place}: {read[0].error}" if read else ""
+        hint = "docs/citing.md has the layout"
+        raise DataError(f"none of {len(read):,} rows can be evaluated{problem}", hint)
+    judged = iter(
+        citations.judge(
+            [
+                (
+                    citations.items(row.answer, item.question)
+                    if item.kind == "qampari"
+                    else citations.sentences(row.answer),
+                    item.documents,
+                )
+                for row, item in usable
+            ],
+            entailment,
+        )
+    )
+    claims = [(citations.without_marks(row.answer), claim) for row, item in usable for claim in item.claims]
+    labels = iter(entailment.classes(claims) if claims else [])
+    done = []
+    for row in read:
+        if row.item is None:
+            done.append(row)
+            continue
+        cited = next(judged)
+        done.append(_evaluated(row, row.item, cited, [next(labels) for _ in row.item.claims]))
+    return _summed(done, seed)
+
+
+def _read(row: Row) -> Evaluated:
+    if row.value is None:
+        return Evaluated(row.place, error=row.problem)
+    try:
+        item = read_item(row.value)
+        output = row.value.get("output")
+        if output is None:
+            raise MalformedError("field 'output', the answer, is missing")
+        answer = citations.said(without_thinking(text_of(output, "output")))
+    except (MalformedError, NoAnswerError) as error:
+        return Evaluated(row.place, error=str(error))
+    return Evaluated(row.place, item, answer)
+
+
+def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequence[str]) -> Evaluated:
+    if cited.error is not None:
+        return Evaluated(row.place, item, row.answer, error=cited.error)
+    if "" in labels:
+        return Evaluated(row.place, item, row.answer, error="the entailment model gave no number for a claim")
+    figures = {
+        "citation recall": cited.recall,
+        "citation precision": cited.precision,
+        "length": float(len(citations.without_marks(row.answer).split())),
+    }
+    if item.kind == "asqa":
+        flags = gold_answers.contained(row.answer, item.gold)
+        figures |= {"str-em": _share(flags), "str-hit": float(all(flags))}
+    elif item.kind == "qampari":
+        of = gold_answers.listed(row.answer, item.gold)
+        flags = list(of.given)
+        figures |= {
+            "precision": of.precision,
+            "recall": of.recall,
+            "recall-5": of.recall_5,
+            "f1": of.f1,
+            "f1-5": of.f1_5,
+        }
+    else:
+        flags = [label == "entailment" for label in labels]
+        figures |= {"claim recall": _share(flags)} if item.kind == "eli5" else {}
+    return Evaluated(row.place, item, row.answer, cited, figures, _trust_item(row.answer, item, cited, flags))
+
+
+def _trust_item(
+    answer: str, item: CitedItem, cited: CitedAnswer, flags: Sequence[bool]
+) -> trust.TrustItem | None:
+    if item.found is None:
+        return None
+    held = sorted(trust.held(item.found))
+    if item.kind == "qampari":
+        plain = gold_answers.listed(answer, item.gold).f1_5
+        correct = gold_answers.listed(answer, [item.gold[at] for at in held]).f1_5 if held else 0.0
+    else:
+        plain, correct = _share(flags), _share([flags[at] for at in held])
+    holds = [frozenset(at for at, one in enumerate(document) if one) for document in item.found]
+    return trust.TrustItem(
+        answerable=bool(held),
+        refused=trust.refuses(answer),
+        correctness=correct,
+        plain_correctness=plain,
+        recall=cited.recall,
+        precision=trust.citation_precision(cited, holds),
+    )
+
+
+def _summed(rows: Sequence[Evaluated], seed: int) -> Evaluation:
+    judged = [row for row in rows if not row.error and row.item is not None]
+    kinds: dict[str, list[Evaluated]] = {}
+    for row in judged:
+        if row.item is not None:
+            kinds.setdefault(row.item.kind, []).append(row)
+    figures = {
+        kind: {name: bootstrap_mean([row.figures[name] for row in of], seed=seed) for name in of[0].figures}
+        for kind, of in kinds.items()
+    }
+    shared = [name for name in next(iter(figures.values()), {}) if all(name in of for of in figures.values())]
+    macro = {name: sum(of[name].value for of in figures.values()) / len(figures) for name in shared}
+    weighted = {name: sum(row.figures[name] for row in judged) / len(judged) for name in shared}
+    trusted = [row.trust for row in judged if row.trust is not None]
+    return Evaluation(tuple(rows), figures, macro, weighted, trust.trust_score(trusted) if trusted else None)
+
+
+def _share(flags: Sequence[bool]) -> float:
+    return sum(flags) / len(flags) if flags else 0.0

@@ -1,0 +1,63 @@
+"""Rows of ALCE's layout: what each kind holds, and what of a row cannot be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from selfstudy.files.rows import MalformedError
+from selfstudy.judging.cited_items import read_item
+
+DOCS = [{"title": "a", "text": "x"}, {"title": "b", "text": "y"}]
+ROW = {"question": "Who?", "docs": DOCS}
+GOLD = {"qa_pairs": [{"short_answers": ["Ann", "Anna"], "question": "-"}, {"short_answers": ["Bob"]}]}
+
+
+def test_what_each_kind_holds() -> None:
+    asqa, qampari = read_item(ROW | GOLD), read_item(ROW | {"answers": [["Ann"], ["Bob", "B"]]})
+    eli5, plain = read_item(ROW | {"claims": ["Ann did."], "qa_pairs": None}), read_item(ROW)
+    assert [one.kind for one in (asqa, qampari, eli5, plain)] == ["asqa", "qampari", "eli5", "plain"]
+    assert asqa.gold == (("Ann", "Anna"), ("Bob",))
+    assert qampari.gold == (("Ann",), ("Bob", "B"))
+    assert (eli5.gold, eli5.claims, plain.gold) == ((), ("Ann did.",), ())
+    assert asqa.documents == ("Title: a\nx", "Title: b\ny")
+    assert asqa.found is None
+    assert not read_item(ROW | {"docs": []}).documents
+
+
+def test_a_sentence_stands_for_its_document_and_a_title_may_be_absent() -> None:
+    assert read_item(ROW | {"docs": [{"text": "long", "sent": "s"}]}).documents == ("Title: \ns",)
+
+
+def test_which_documents_hold_what() -> None:
+    docs = [doc | {"answers_found": found} for doc, found in zip(DOCS, ([0, 1], [0, 0]), strict=True)]
+    assert read_item(ROW | GOLD | {"docs": docs}).found == ((0, 1), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"docs": [{"title": "a"}]}, "field 'docs[0].text' is missing"),
+        ({"docs": [{"title": "a", "text": " "}]}, "field 'docs[0].text' is empty"),
+        ({"docs": None}, "field 'docs' is missing"),
+        ({"docs": ["text"]}, "field 'docs[0]' must be an object"),
+        ({"docs": [{"text": "x"}] * 1001}, "1,000 are the most"),
+        ({"qa_pairs": []}, "field 'qa_pairs' is an empty list"),
+        ({"qa_pairs": ["Ann"]}, "field 'qa_pairs[0]' must be an object"),
+        ({"qa_pairs": [{"short_answers": []}]}, "field 'qa_pairs[0].short_answers' is an empty list"),
+        ({"answers": ["Ann"]}, "field 'answers[0]' must be a list"),
+        ({"answers": [["Ann"]], **GOLD}, "both say what is gold"),
+        ({"claims": [""]}, "field 'claims[0]' is empty"),
+        ({"question": ""}, "field 'question' is empty"),
+        ({"docs": [{"text": "x", "answers_found": [1]}], **GOLD}, "must be 2 times 0 or 1"),
+        (
+            {"docs": [{"text": "x", "answers_found": [1, 0]}, {"text": "y"}], **GOLD},
+            "others have it",
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_used(change: dict[str, Any], why: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        read_item(ROW | change)
+    assert why in str(caught.value)
