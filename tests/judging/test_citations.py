@@ -46,6 +46,7 @@ def judged(answer: str, documents: Sequence[str], entails: Callable[[str, str], 
             [("He died in 632 A.D..", [1, 2]), ("So they say.", [3])],
         ),
         ("In the U.S. [1] it is so.", [("In the U.S. it is so.", [1])]),
+        ("Rome is big. [1] | It is old. [2]", [("Rome is big.", [1]), ("It is old.", [2])]),
         ("[2] Rome is big.", [("Rome is big.", [2])]),
         ("Rome is big.", [("Rome is big.", [])]),
         ("Rome is big [1, 2].", [("Rome is big, 2.", [1])]),  # as the published evaluator reads it
@@ -159,6 +160,12 @@ def test_all_answers_are_asked_together_and_each_pair_once_a_statement() -> None
     found = citations.judge(answers, model)
     assert len(found) == 5
     assert [len(asked) for asked in model.asked] == [10, 15, 10]
+
+
+def test_a_document_cited_twice_is_asked_once() -> None:
+    model = Entails(lambda premise, text: True)
+    citations.judge([(citations.sentences("It is [1][1]."), DOCUMENTS)], model)
+    assert [len(asked) for asked in model.asked] == [1, 1]
 
 
 def test_no_number_is_an_error_and_no_score() -> None:

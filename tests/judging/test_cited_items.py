@@ -45,6 +45,7 @@ def test_which_documents_hold_what() -> None:
         ({"docs": [{"text": "x"}] * 1001}, "1,000 are the most"),
         ({"qa_pairs": []}, "field 'qa_pairs' is an empty list"),
         ({"qa_pairs": ["Ann"]}, "field 'qa_pairs[0]' must be an object"),
+        ({"answers": [["Ann"], ["The", "?", ""]]}, "field 'answers[1]' has no form that says something"),
         ({"qa_pairs": [{"short_answers": []}]}, "field 'qa_pairs[0].short_answers' is an empty list"),
         ({"answers": ["Ann"]}, "field 'answers[0]' must be a list"),
         ({"answers": [["Ann"]], **GOLD}, "both say what is gold"),

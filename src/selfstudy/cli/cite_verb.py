@@ -71,7 +71,7 @@ def evaluate(
     with session(allow):
         from selfstudy.files.rows import read_rows
         from selfstudy.progress import Terminal
-        from selfstudy.recipe import NoNLI
+        from selfstudy.recipe import NoNLI, PromptedNLI
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.citing.evaluating import evaluate as evaluated
@@ -88,6 +88,8 @@ def evaluate(
             raise RecipeError(
                 "citations are judged by an entailment model", "give --nli MODEL or --judge MODEL"
             )
+        if isinstance(recipe.nli, PromptedNLI) and recipe.judge is None:
+            raise RecipeError("nli: lm asks a judge, and none is given", "give --judge MODEL")
         report = Terminal()
         rows = list(read_rows(file))
         with servers_for(recipe, report.note) as servers:
@@ -129,7 +131,7 @@ def _print(found: Evaluation) -> None:
         means = [f"{of[name]:.3f}" if name in of else "" for of in (found.macro, found.weighted) if several]
         table.add_row(name, *cells, *means)
     console().print(table)
-    say("in brackets: 95% intervals over items")
+    say(f"entailment by {found.entailment}; in brackets: 95% intervals over items")
     if (of := found.trust) is not None:
         say(
             f"Trust-Score {of.trust_score:.3f}: grounded refusal {of.grounded_refusal:.3f} (refusing "

@@ -8,7 +8,8 @@
 
 Departures from the published evaluator: sentences are ours (`text.sentence_spans`), of the text without its
 marks, and a mark belongs to what stands before it; [0] names no document (there it is the last one); an
-answer that says nothing scores 0 (there it is left out of the mean).  Knows nothing of what is true.
+answer that says nothing scores 0 (there it is left out of the mean); marks are looked for in the answer alone
+(there in the question of a list too).  Knows nothing of what is true.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from selfstudy.text import sentence_spans
 
 MOST = 3
 """Citations of a statement that are judged: its first ones."""
+ENTAILED = "entailment"
+"""The label of a pair whose first text entails the second."""
 _MARK = re.compile(r" ?\[(\d+)\]?")
 _DIGITS = 9
 """Of a number; a longer one names no document."""
@@ -33,7 +36,7 @@ class Citation:
     """A mark such as [2].
 
     Attributes:
-        number: as it is written, from 1.
+        number: as it is written; [1] is the first document.  At most 10^9.
         start, end: its characters in the answer.
     """
 
@@ -133,7 +136,7 @@ def sentences(answer: str) -> list[Statement]:
             )
         )
         first, last = (own[0].start, own[-1].end) if own else (begin, stop)
-        text = plain[start:end].replace(" |", "").replace("]", "").strip()
+        text = without_marks(" " + answer[begin:stop]).strip()  # it may begin with a mark, or with " |"
         found.append(Statement(text, min(begin, first), max(stop, last), tuple(own)))
     return found
 
@@ -165,6 +168,9 @@ def judge(
     Args:
         answers: the statements of each, and its documents ("Title: ...", a line, the text), numbered from 1.
         entailment: is asked at most three times, for what the answers before left open.
+
+    Returns:
+        As many; an error in the place of one of which the model gave no number for a pair.
     """
     cited = [
         (statement, documents, [one.number - 1 for one in statement.citations][:MOST])
@@ -191,9 +197,6 @@ def judge(
     return [_judged([next(rest) for _ in statements]) for statements, _ in answers]
 
 
-ENTAILED = "entailment"
-
-
 class _Work:
     """A statement, and what has been asked of its documents."""
 
@@ -210,14 +213,14 @@ class _Work:
 
     def ask(self, numbers: Sequence[int]) -> None:
         """Has it asked whether these documents, one behind the other, entail the statement."""
-        if tuple(numbers) not in self._labels:
+        if tuple(numbers) not in (*self._labels, *self.pending):
             self.pending.append(tuple(numbers))
 
     def pair(self, numbers: Sequence[int]) -> tuple[str, str]:
         return "\n".join(self._documents[number] for number in numbers), self.statement.text
 
     def answered(self, labels: Iterator[str]) -> None:
-        self._labels |= dict(zip(self.pending, labels, strict=False))
+        self._labels |= {one: next(labels) for one in self.pending}
         self.pending = []
 
     def found(self, numbers: Sequence[int]) -> str:
@@ -240,7 +243,8 @@ class _Work:
 
 
 def _answer(works: Sequence[_Work], entailment: EntailmentModel) -> None:
-    labels = iter(entailment.classes([work.pair(one) for work in works for one in work.pending]))
+    pairs = [work.pair(one) for work in works for one in work.pending]
+    labels = iter(entailment.classes(pairs) if pairs else [])
     for work in works:
         work.answered(labels)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from selfstudy.files.rows import MalformedError, shown, text_of
+from selfstudy.judging.gold_answers import normal
 
 CitedKind = Literal["asqa", "qampari", "eli5", "plain"]
 _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "claims": "eli5"}
@@ -77,7 +78,12 @@ def _short_answers(pair: object, field: str) -> tuple[str, ...]:
 
 
 def _forms(value: object, field: str) -> tuple[str, ...]:
-    return tuple(_filled(one, f"{field}[{at}]") for at, one in enumerate(_list(value, field)))
+    """Those that say something: a form without a word ("The", "?") would be found in every text."""
+    texts = [text_of(one, f"{field}[{at}]") for at, one in enumerate(_list(value, field))]
+    forms = tuple(text for text in texts if normal(text))
+    if not forms:
+        raise MalformedError(f"field {field!r} has no form that says something, found {shown(value)}")
+    return forms
 
 
 def _document(value: object, field: str) -> str:
@@ -91,9 +97,9 @@ def _document(value: object, field: str) -> str:
 
 
 def _found(documents: Sequence[object], gold: int) -> tuple[tuple[int, ...], ...] | None:
-    """Of every document, 0 or 1 for every gold answer; None where none says."""
+    """Of every document, 0 or 1 for every gold answer; None where none says, () without documents."""
     given = [one.get("answers_found") for one in documents if isinstance(one, Mapping)]
-    if all(one is None for one in given):
+    if given and all(one is None for one in given):
         return None
     for at, one in enumerate(given):
         field = f"docs[{at}].answers_found"

@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from selfstudy.judging.citations import CitedAnswer, JudgedStatement
-from selfstudy.text import normalise
+from selfstudy.judging.gold_answers import harmonic, normal
 
 REFUSAL_BEGINNING = "I apologize, but I couldn't find an answer"
 """By this a refusal is recognised; who asks in other words may end the sentence otherwise."""
@@ -61,8 +61,7 @@ class RecallPrecision:
     @property
     def f1(self) -> float:
         """Their harmonic mean, in [0, 1]."""
-        both = self.recall + self.precision
-        return 2 * self.recall * self.precision / both if both else 0.0
+        return harmonic(self.recall, self.precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +151,11 @@ def refuses(text: str, sentence: str = REFUSAL_BEGINNING) -> bool:
     It may stand anywhere in the first 20,000 characters.  Other wordings are answers here, see
     `refusals.is_refusal`; and "I could find an answer" is near enough.  A departure: the published matcher
     looks for the shorter in the longer, so the output "in" would be a refusal; here none is that is not
-    longer than half of the sentence.
+    longer than half of the sentence.  A typographic apostrophe is one.
     """
     from rapidfuzz import fuzz
 
-    asked, said = normalise(sentence), normalise(text[:_LONGEST])
+    asked, said = (normal(one.replace("’", "'")) for one in (sentence, text[:_LONGEST]))
     return 2 * len(said) > len(asked) and fuzz.partial_ratio(asked, said) > _ALIKE
 
 

@@ -17,8 +17,10 @@ the tokens.  Knows nothing of who judges, of which gold answers count as found, 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import fsum
 from typing import Literal
 
@@ -59,7 +61,8 @@ class CitationWeights:
     most_missing: int | None = None
 
 
-PUBLISHED = CitationWeights()
+DEFAULTS = CitationWeights()
+"""Of the paper, for texts, but for `refusal`, which is ours; it sets `most_missing` to 5 for lists."""
 
 
 def fine_grained(
@@ -70,7 +73,7 @@ def fine_grained(
     found: Sequence[bool] = (),
     refused: bool | None = None,
     should_refuse: bool | None = None,
-    weights: CitationWeights = PUBLISHED,
+    weights: CitationWeights = DEFAULTS,
 ) -> list[SpanReward]:
     """All rewards of an answer.
 
@@ -157,25 +160,37 @@ def on_tokens(spans: Sequence[SpanReward], offsets: Sequence[tuple[int, int]]) -
     values: list[list[float]] = [[] for _ in offsets]
     if not offsets:
         return []
+    places = _Places(offsets)
     for span in spans:
-        last = span.part in OF_THE_WHOLE
-        values[-1 if last else _token(span.end - 1, offsets)].append(span.value)
+        values[-1 if span.part in OF_THE_WHOLE else places.token(span.end - 1)].append(span.value)
     return [fsum(found) for found in values]
 
 
-def _token(character: int, offsets: Sequence[tuple[int, int]]) -> int:
-    """The last token that holds a character, as bytes of one can be spread over several.
+class _Places:
+    """Tokens by the characters that they hold."""
 
-    If none does, the last that begins before it: white space can be dropped, or the tokens cut short.
-    """
-    told = [(place, start, end) for place, (start, end) in enumerate(offsets) if start < end]
-    if not told:
-        return len(offsets) - 1
-    begun = [(place, end) for place, start, end in told if start <= character]
-    holding = [place for place, end in begun if character < end]
-    if holding:
-        return holding[-1]
-    return begun[-1][0] if begun else told[0][0]
+    def __init__(self, offsets: Sequence[tuple[int, int]]) -> None:
+        held = sorted((start, place, end) for place, (start, end) in enumerate(offsets) if start < end)
+        self._starts = [start for start, _, _ in held]
+        self._tokens = [(place, end) for _, place, end in held]
+        self._reach = list(accumulate((end for _, _, end in held), max))
+        self._none = len(offsets) - 1
+
+    def token(self, character: int) -> int:
+        """The last token that holds a character, as bytes of one can be spread over several.
+
+        If none does, the last that begins before it: white space can be dropped, or the tokens cut short.
+        """
+        if not self._tokens:
+            return self._none
+        begun = bisect_right(self._starts, character)
+        if not begun:
+            return self._tokens[0][0]
+        if self._reach[begun - 1] <= character:
+            return self._tokens[begun - 1][0]
+        return next(
+            place for place, end in (self._tokens[at] for at in range(begun - 1, -1, -1)) if character < end
+        )
 
 
 def _signed(weight: float, good: bool) -> float:

@@ -151,12 +151,51 @@ def test_trust_of_what_documents_hold() -> None:
     assert found.trust.parametric_knowledge == pytest.approx((1 / 2 + 0 + 1) / 3 - 1 / 3)
 
 
+def test_trust_of_lists_and_claims_and_a_citation_that_is_forgiven() -> None:
+    only_x = Entails(lambda premise, text: "x" in premise or text == "Ann did.")
+    listed = item("Ann [1], Bob [1]", [[1, 0], [0, 0]], answers=[["Ann"], ["Bob"]])
+    claimed = item("It is so [1][2].", [[1, 0], [1, 0]], claims=["Ann did.", "Bob did."])
+    first, second = (row.trust for row in evaluate(rows(listed, claimed), only_x).rows)
+    assert first
+    assert second
+    # of the one that documents hold: precision 1/2, recall-5 1
+    assert (first.correctness, first.plain_correctness) == (pytest.approx(2 / 3), 1)
+    assert (second.correctness, second.plain_correctness) == (1, 1 / 2)
+    assert second.precision == 1  # [2] is not needed, but holds what [1] holds
+    assert evaluate(rows(claimed), only_x).rows[0].figures["citation precision"] == 1 / 2
+
+
+def test_no_document_holds_nothing() -> None:
+    found = evaluate(rows(item(REFUSAL, **GOLD) | {"docs": []}), nothing_entails())
+    assert found.trust
+    assert found.trust.refusal.recall == 1
+
+
 def test_macro_counts_kinds_alike_and_weighted_items() -> None:
     always = Entails(lambda premise, text: True)
-    found = evaluate(rows(item("It is [1]."), item("So it is."), item("A [1]", answers=[["A"]])), always)
+    values = [item("It is [1]."), item("So it is."), item("Ann [1]", answers=[["Ann"], ["Bob"]])]
+    found = evaluate(rows(*values), always)
     assert found.macro["citation recall"] == pytest.approx((0.5 + 1) / 2)
     assert found.weighted["citation recall"] == pytest.approx(2 / 3)
+    assert found.macro["correctness"] == found.weighted["correctness"] == 1 / 2
+    assert found.macro["length"] == pytest.approx((2.5 + 1) / 2)
     assert "f1" not in found.macro
+    assert found.entailment == "scripted"
+
+
+def test_a_model_that_thought_and_never_answered_scores_nothing() -> None:
+    found = evaluate(rows(item("<think>Perhaps [1]"), item("<think>No.</think>Ann [1].")), nothing_entails())
+    assert [row.answer for row in found.rows] == ["", "Ann [1]."]
+    assert found.kinds["plain"]["length"].value == 1 / 2
+
+
+def test_a_model_that_judges_nothing_ends_it() -> None:
+    class Broken(Entails):
+        def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+            return [""] * len(pairs)
+
+    with pytest.raises(DataError, match="none of 1 rows was judged"):
+        evaluate(rows(item("Ann [1].")), Broken(lambda premise, text: True))
 
 
 def test_a_row_that_cannot_be_used_is_an_error_and_no_score() -> None:
@@ -164,7 +203,7 @@ def test_a_row_that_cannot_be_used_is_an_error_and_no_score() -> None:
     for change, why in (
         ({"docs": [{"title": "a"}]}, "field 'docs[0].text' is missing"),
         ({"output": None}, "field 'output', the answer, is missing"),
-        ({"output": 7}, "output"),
+        ({"output": 7}, "'output' must be text"),
     ):
         bad, good = (found := evaluate(rows(item("Ann [1].") | change, item("Ann [1].")), always)).rows
         assert why in bad.error
@@ -226,10 +265,12 @@ def test_the_verb_on_atlas(tmp_path: Path) -> None:
     for options, why in (
         (("--nli", "atlas", "--judge", "atlas"), "give one of them"),
         (("--set", "nli=none"), "judged by an entailment model"),
+        (("--set", "nli=lm"), "give --judge MODEL"),
     ):
         code, _, said = cli("cite", "eval", path, *options)
         assert code == 2
         assert why in said
+    assert told(path, "--judge", "atlas")["entailment"]
     code, _, said = cli("cite", "eval", tmp_path / "none.json")
     assert code == 2
     assert "cannot be read" in said

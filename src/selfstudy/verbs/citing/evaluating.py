@@ -12,7 +12,7 @@ from typing import Any
 
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, text_of
-from selfstudy.judging import citations, gold_answers, trust
+from selfstudy.judging import citations, gold_answers, refusals, trust
 from selfstudy.judging.citations import CitedAnswer
 from selfstudy.judging.cited_items import CitedItem, read_item
 from selfstudy.models.base import EntailmentModel
@@ -40,11 +40,22 @@ class Evaluated:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: every statement, its citations, and why."""
-        if self.item is None or self.cited is None or self.error:
+        if self.item is None:
             return {"place": self.place, "error": self.error}
+        asked = {
+            "place": self.place,
+            "question": self.item.question,
+            "kind": self.item.kind,
+            "answer": self.answer,
+        }
+        if self.cited is None:
+            return {**asked, "error": self.error}
         statements = [
             {
                 "text": one.statement.text,
+                "start": one.statement.start,
+                "end": one.statement.end,
+                "cites": [mark.number for mark in one.statement.citations],
                 "supported": one.supported,
                 "why": one.why,
                 "citations": [
@@ -55,12 +66,11 @@ class Evaluated:
             for one in self.cited.statements
         ]
         return {
-            "place": self.place,
-            "question": self.item.question,
-            "kind": self.item.kind,
-            "answer": self.answer,
+            **asked,
             "refused": trust.refuses(self.answer),
+            "refused in other words": refusals.is_refusal(self.answer),
             "figures": self.figures,
+            "trust": None if self.trust is None else asdict(self.trust),
             "statements": statements,
         }
 
@@ -71,12 +81,15 @@ class Evaluation:
 
     Attributes:
         kinds: for each kind of item its figures, with 95% intervals over items.
-        macro: the mean over kinds of each figure that all of them have.
+        macro: the mean over kinds of citations, length, and correctness (str-em, recall-5 or claim recall)
+            where there is gold.
         weighted: the mean over items of the same.
         trust: over all items that say which documents hold what; None without any.
+        entailment: the model that judged.
     """
 
     rows: tuple[Evaluated, ...]
+    entailment: str
     kinds: dict[str, dict[str, Interval]]
     macro: dict[str, float]
     weighted: dict[str, float]
@@ -114,6 +127,7 @@ class Evaluation:
             "items": self.trusted,
         }
         return {
+            "entailment": self.entailment,
             "rows": len(self.rows),
             "failed": len(self.rows) - len(self.judged),
             "items": {kind: self.count(kind) for kind in self.kinds},
@@ -130,7 +144,7 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
     """Judges the `output` of every row.
 
     Raises:
-        DataError: no row could be read.
+        DataError: no row could be read, or judged.
     """
     read = [_read(row) for row in rows]
     usable = [(row, row.item) for row in read if row.item is not None]
@@ -161,7 +175,11 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
             continue
         cited = next(judged)
         done.append(_evaluated(row, row.item, cited, [next(labels) for _ in row.item.claims]))
-    return _summed(done, seed)
+    found = _summed(done, entailment.name, seed)
+    if not found.judged:
+        first = f"{done[0].place}: {done[0].error}"
+        raise DataError(f"none of {len(done):,} rows was judged; the first: {first}", "try another model")
+    return found
 
 
 def _read(row: Row) -> Evaluated:
@@ -172,10 +190,17 @@ def _read(row: Row) -> Evaluated:
         output = row.value.get("output")
         if output is None:
             raise MalformedError("field 'output', the answer, is missing")
-        answer = citations.said(without_thinking(text_of(output, "output")))
-    except (MalformedError, NoAnswerError) as error:
+        return Evaluated(row.place, item, _answer(text_of(output, "output")))
+    except MalformedError as error:
         return Evaluated(row.place, error=str(error))
-    return Evaluated(row.place, item, answer)
+
+
+def _answer(output: str) -> str:
+    """What is judged; nothing where all of it is thinking, as a model that was cut off has not answered."""
+    try:
+        return citations.said(without_thinking(output))
+    except NoAnswerError:
+        return ""
 
 
 def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequence[str]) -> Evaluated:
@@ -190,11 +215,12 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
     }
     if item.kind == "asqa":
         flags = gold_answers.contained(row.answer, item.gold)
-        figures |= {"str-em": _share(flags), "str-hit": float(all(flags))}
+        figures |= {"correctness": _share(flags), "str-em": _share(flags), "str-hit": float(all(flags))}
     elif item.kind == "qampari":
         of = gold_answers.listed(row.answer, item.gold)
         flags = list(of.given)
         figures |= {
+            "correctness": of.recall_5,
             "precision": of.precision,
             "recall": of.recall,
             "recall-5": of.recall_5,
@@ -202,8 +228,9 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
             "f1-5": of.f1_5,
         }
     else:
-        flags = [label == "entailment" for label in labels]
-        figures |= {"claim recall": _share(flags)} if item.kind == "eli5" else {}
+        flags = [label == citations.ENTAILED for label in labels]
+        if item.kind == "eli5":
+            figures |= {"correctness": _share(flags), "claim recall": _share(flags)}
     return Evaluated(row.place, item, row.answer, cited, figures, _trust_item(row.answer, item, cited, flags))
 
 
@@ -229,7 +256,7 @@ def _trust_item(
     )
 
 
-def _summed(rows: Sequence[Evaluated], seed: int) -> Evaluation:
+def _summed(rows: Sequence[Evaluated], entailment: str, seed: int) -> Evaluation:
     judged = [row for row in rows if not row.error and row.item is not None]
     kinds: dict[str, list[Evaluated]] = {}
     for row in judged:
@@ -239,11 +266,22 @@ def _summed(rows: Sequence[Evaluated], seed: int) -> Evaluation:
         kind: {name: bootstrap_mean([row.figures[name] for row in of], seed=seed) for name in of[0].figures}
         for kind, of in kinds.items()
     }
-    shared = [name for name in next(iter(figures.values()), {}) if all(name in of for of in figures.values())]
-    macro = {name: sum(of[name].value for of in figures.values()) / len(figures) for name in shared}
-    weighted = {name: sum(row.figures[name] for row in judged) / len(judged) for name in shared}
+    names = [name for of in figures.values() for name in of]
+    shared = [name for name in dict.fromkeys(names) if name in _COMMON]
+    macro = {name: _mean([of[name].value for of in figures.values() if name in of]) for name in shared}
+    weighted = {name: _mean([row.figures[name] for row in judged if name in row.figures]) for name in shared}
     trusted = [row.trust for row in judged if row.trust is not None]
-    return Evaluation(tuple(rows), figures, macro, weighted, trust.trust_score(trusted) if trusted else None)
+    return Evaluation(
+        tuple(rows), entailment, figures, macro, weighted, trust.trust_score(trusted) if trusted else None
+    )
+
+
+_COMMON = ("citation recall", "citation precision", "correctness", "length")
+"""Figures that every kind has, but for correctness of a kind without gold."""
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _share(flags: Sequence[bool]) -> float:
