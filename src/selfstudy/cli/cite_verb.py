@@ -127,11 +127,12 @@ def _print(found: Evaluation) -> None:
     for name in ("macro", "weighted") if several else ():
         table.add_column(name, justify="right")
     for name in dict.fromkeys(name for of in found.kinds.values() for name in of):
-        cells = [_interval(name, of.get(name)) for of in found.kinds.values()]
+        cells = [_cell(name, of.get(name), bounds=not several) for of in found.kinds.values()]
         means = [f"{of[name]:.3f}" if name in of else "" for of in (found.macro, found.weighted) if several]
         table.add_row(name, *cells, *means)
     console().print(table)
-    say(f"entailment by {found.entailment}; in brackets: 95% intervals over items")
+    where = "--json has the 95% intervals" if several else "in brackets: 95% intervals over items"
+    say(f"entailment by {found.entailment}; {where}")
     if (of := found.trust) is not None:
         say(
             f"Trust-Score {of.trust_score:.3f}: grounded refusal {of.grounded_refusal:.3f} (refusing "
@@ -140,8 +141,10 @@ def _print(found: Evaluation) -> None:
         )
 
 
-def _interval(name: str, value: Interval | None) -> str:
+def _cell(name: str, value: Interval | None, *, bounds: bool) -> str:
+    """A mean, and its interval where the screen has room for that."""
     if value is None:
         return ""
     digits = 1 if name == "length" else 3
-    return f"{value.value:.{digits}f} ({value.low:.{digits}f} to {value.high:.{digits}f})"
+    also = f" ({value.low:.{digits}f} to {value.high:.{digits}f})" if bounds else ""
+    return f"{value.value:.{digits}f}{also}"
