@@ -47,6 +47,8 @@ def judged(answer: str, documents: Sequence[str], entails: Callable[[str, str], 
         ),
         ("In the U.S. [1] it is so.", [("In the U.S. it is so.", [1])]),
         ("Rome is big. [1] | It is old. [2]", [("Rome is big.", [1]), ("It is old.", [2])]),
+        ("1. Rome is big [1]. ^[2]", [("Rome is big.", [1, 2])]),
+        (". [2] Rome is big.[1]]", [("Rome is big.", [2, 1])]),
         ("[2] Rome is big.", [("Rome is big.", [2])]),
         ("Rome is big.", [("Rome is big.", [])]),
         ("Rome is big [1, 2].", [("Rome is big, 2.", [1])]),  # as the published evaluator reads it
@@ -160,6 +162,15 @@ def test_all_answers_are_asked_together_and_each_pair_once_a_statement() -> None
     found = citations.judge(answers, model)
     assert len(found) == 5
     assert [len(asked) for asked in model.asked] == [10, 15, 10]
+
+
+def test_few_pairs_are_in_memory_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(citations, "_LARGEST", 100)
+    model = Entails(lambda premise, text: premise == "a")
+    assert list(citations.labels((("ab"[n % 2], "x" * 30) for n in range(9)), model)) == [
+        "entailment" if n % 2 == 0 else "neutral" for n in range(9)
+    ]
+    assert [len(asked) for asked in model.asked] == [4, 4, 1]
 
 
 def test_a_document_cited_twice_is_asked_once() -> None:

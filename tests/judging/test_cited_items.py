@@ -27,7 +27,7 @@ def test_what_each_kind_holds() -> None:
 
 
 def test_a_sentence_stands_for_its_document_and_a_title_may_be_absent() -> None:
-    assert read_item(ROW | {"docs": [{"text": "long", "sent": "s"}]}).documents == ("Title: \ns",)
+    assert read_item(ROW | {"docs": [{"text": "long", "sent": "s"}]}).documents == ("s",)
 
 
 def test_which_documents_hold_what() -> None:
@@ -51,6 +51,8 @@ def test_which_documents_hold_what() -> None:
         ({"answers": [["Ann"]], **GOLD}, "both say what is gold"),
         ({"claims": [""]}, "field 'claims[0]' is empty"),
         ({"question": ""}, "field 'question' is empty"),
+        ({"question": "x" * 10_001}, "10,000 are the most"),
+        ({"docs": [{"text": "x", "answers_found": [1]}]}, "wants one of qa_pairs, answers, claims"),
         ({"docs": [{"text": "x", "answers_found": [1]}], **GOLD}, "must be 2 times 0 or 1"),
         (
             {"docs": [{"text": "x", "answers_found": [1, 0]}, {"text": "y"}], **GOLD},

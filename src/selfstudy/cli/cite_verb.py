@@ -95,18 +95,28 @@ def evaluate(
         with servers_for(recipe, report.note) as servers:
             models = LazyModels(recipe, judge is not None, report.note, servers)
             found = evaluated(rows, models.nli, seed=recipe.seed)
-        if out is not None:
-            write_rows(out, found)
+        _say_failed(found)
         if json_:
             say(json.dumps(found.to_dict(), indent=2))
         else:
             _print(found)
-            if out is not None:
-                say(f"every answer: {out}")
+        if out is not None:  # after the figures, which a full disk must not cost
+            write_rows(out, found)
+            report.note(f"every answer: {out}")
 
 
 _NAMED = 5
 """Rows that failed, of which the reason is told."""
+
+
+def _say_failed(found: Evaluation) -> None:
+    for row in found.failed[:_NAMED]:
+        say(f"{row.place}: {row.error}", err=True)
+    if found.failed:
+        say(f"{len(found.failed):,} of {len(found.rows):,} rows failed, and are in no figure", err=True)
+    cut = sum(row.cut for row in found.judged)
+    if cut:
+        say(f"of {cut:,} answers only the first line is judged, as published", err=True)
 
 
 def _print(found: Evaluation) -> None:
@@ -114,11 +124,6 @@ def _print(found: Evaluation) -> None:
 
     from selfstudy.screen import console
 
-    failed = [row for row in found.rows if row.error]
-    for row in failed[:_NAMED]:
-        say(f"{row.place}: {row.error}", err=True)
-    if failed:
-        say(f"{len(failed):,} of {len(found.rows):,} rows failed, and are in no figure", err=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     for kind in found.kinds:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfstudy.models.base import EntailmentModel
@@ -26,6 +26,9 @@ MOST = 3
 """Citations of a statement that are judged: its first ones."""
 ENTAILED = "entailment"
 """The label of a pair whose first text entails the second."""
+_NUMBERED = re.compile(r"\(?\d{1,3}[.)]")
+_LARGEST = 2**25
+"""Characters of pairs that are put together at once; a document is in as many of them as cite it."""
 _MARK = re.compile(r" ?\[(\d+)\]?")
 _DIGITS = 9
 """Of a number; a longer one names no document."""
@@ -117,7 +120,7 @@ def sentences(answer: str) -> list[Statement]:
         starts.append(starts[-1] + len(pieces[-1]))
         offsets.append(mark.end())
     plain = "".join([*pieces, answer[offsets[-1] :]])
-    spans = sentence_spans(plain)
+    spans = [span for span in sentence_spans(plain) if _says(plain[slice(*span)])]
     if not spans:
         return []
     cited: list[list[Citation]] = [[] for _ in spans]
@@ -139,6 +142,11 @@ def sentences(answer: str) -> list[Statement]:
         text = without_marks(" " + answer[begin:stop]).strip()  # it may begin with a mark, or with " |"
         found.append(Statement(text, min(begin, first), max(stop, last), tuple(own)))
     return found
+
+
+def _says(sentence: str) -> bool:
+    """Whether there is something to judge: not in ".", nor in the number of a paragraph."""
+    return any(map(str.isalnum, sentence)) and not _NUMBERED.fullmatch(sentence)
 
 
 def items(answer: str, question: str) -> list[Statement]:
@@ -167,7 +175,7 @@ def judge(
 
     Args:
         answers: the statements of each, and its documents ("Title: ...", a line, the text), numbered from 1.
-        entailment: is asked at most three times, for what the answers before left open.
+        entailment: is asked in three turns, for what the answers before left open.
 
     Returns:
         As many; an error in the place of one of which the model gave no number for a pair.
@@ -243,10 +251,23 @@ class _Work:
 
 
 def _answer(works: Sequence[_Work], entailment: EntailmentModel) -> None:
-    pairs = [work.pair(one) for work in works for one in work.pending]
-    labels = iter(entailment.classes(pairs) if pairs else [])
+    found = labels((work.pair(one) for work in works for one in work.pending), entailment)
     for work in works:
-        work.answered(labels)
+        work.answered(found)
+
+
+def labels(pairs: Iterable[tuple[str, str]], entailment: EntailmentModel) -> Iterator[str]:
+    """The label of each pair, all asked before the first is given; few are in memory at a time."""
+    found: list[str] = []
+    block: list[tuple[str, str]] = []
+    size = 0
+    for pair in pairs:
+        block.append(pair)
+        size += sum(map(len, pair))
+        if size > _LARGEST:
+            found += entailment.classes(block)
+            block, size = [], 0
+    return iter(found + (entailment.classes(block) if block else []))
 
 
 def _judged(works: Sequence[_Work]) -> CitedAnswer:

@@ -21,6 +21,8 @@ CitedKind = Literal["asqa", "qampari", "eli5", "plain"]
 _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "claims": "eli5"}
 _MOST = 1000
 """Documents of a question, gold answers, or forms of one."""
+_LONGEST = 10_000
+"""Characters of a question, which stands before every item of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,20 @@ def read_item(row: Mapping[str, Any]) -> CitedItem:
         MalformedError: the field, and what is wrong with it.
     """
     question = _filled(row.get("question"), "question")
+    if len(question) > _LONGEST:
+        raise MalformedError(
+            f"field 'question' has {len(question):,} characters, and {_LONGEST:,} are the most"
+        )
     documents = _list(row.get("docs"), "docs", empty=True)
     texts = tuple(_document(one, f"docs[{at}]") for at, one in enumerate(documents))
     named = [field for field in _FIELDS if row.get(field) is not None]
     if len(named) > 1:
         raise MalformedError(f"fields {' and '.join(map(repr, named))} both say what is gold: keep one")
     if not named:
+        if any(isinstance(one, Mapping) and one.get("answers_found") for one in documents):
+            raise MalformedError(
+                f"field 'answers_found' says what documents hold of none of {', '.join(_FIELDS)}"
+            )
         return CitedItem(question, texts, "plain")
     (field,) = named
     values = _list(row[field], field)
@@ -93,7 +103,9 @@ def _document(value: object, field: str) -> str:
     name = "sent" if value.get("sent") is not None else "text"
     text = _filled(value.get(name), f"{field}.{name}")
     title = value.get("title")
-    return f"Title: {text_of('' if title is None else title, f'{field}.title')}\n{text}"
+    if title is None or not (head := text_of(title, f"{field}.title").strip()):
+        return text
+    return f"Title: {head}\n{text}"
 
 
 def _found(documents: Sequence[object], gold: int) -> tuple[tuple[int, ...], ...] | None:

@@ -183,6 +183,11 @@ def test_macro_counts_kinds_alike_and_weighted_items() -> None:
     assert found.entailment == "scripted"
 
 
+def test_what_follows_the_first_line_is_told_and_not_judged() -> None:
+    found = evaluate(rows(item("**Answer:**\nAnn [1]."), item("Ann [1].\n")), nothing_entails())
+    assert [(row.answer, row.cut) for row in found.rows] == [("**Answer:**", True), ("Ann [1].", False)]
+
+
 def test_a_model_that_thought_and_never_answered_scores_nothing() -> None:
     found = evaluate(rows(item("<think>Perhaps [1]"), item("<think>No.</think>Ann [1].")), nothing_entails())
     assert [row.answer for row in found.rows] == ["", "Ann [1]."]
@@ -230,6 +235,7 @@ def test_hostile_answers_are_judged_as_text() -> None:
     found = evaluate(rows(*(item(text) for text in texts)), Entails(lambda premise, text: True))
     assert [bool(row.error) for row in found.rows] == [False] * 4
     assert found.rows[2].figures["citation recall"] == 0  # it says nothing
+    assert found.rows[1].answer == "[1]\u202e [2]."  # without its control characters
     json.dumps([row.to_dict() for row in found.rows])
 
 
@@ -253,6 +259,7 @@ def test_the_verb_on_atlas(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(one) + "\n" for one in (right, wrong, {"question": "x"})))
     found = told(path, "--out", str(out))
     assert (found["rows"], found["failed"]) == (3, 1)
+    assert found["errors"] == [{"place": "line 3", "error": "field 'docs' is missing"}]
     assert found["kinds"]["asqa"]["citation recall"]["value"] == 0.5
     assert found["kinds"]["asqa"]["str-em"]["value"] == 0.5
     judged = [json.loads(line) for line in out.read_text().splitlines()]

@@ -7,7 +7,7 @@ used, or judged, is an error beside the figures and in no mean.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from selfstudy.errors import DataError
@@ -18,6 +18,7 @@ from selfstudy.judging.cited_items import CitedItem, read_item
 from selfstudy.models.base import EntailmentModel
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.stats import Interval, bootstrap_mean, plain
+from selfstudy.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Evaluated:
         place: where it stands in its file.
         figures: by name, each in [0, 1] but for `length` (words).
         trust: what the Trust-Score takes of it; None where the row does not say which documents hold what.
+        cut: whether more lines follow the one that is judged.
     """
 
     place: str
@@ -37,6 +39,7 @@ class Evaluated:
     figures: dict[str, float] = field(default_factory=dict)
     trust: trust.TrustItem | None = None
     error: str = ""
+    cut: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: every statement, its citations, and why."""
@@ -100,6 +103,10 @@ class Evaluation:
         return [row for row in self.rows if not row.error]
 
     @property
+    def failed(self) -> list[Evaluated]:
+        return [row for row in self.rows if row.error]
+
+    @property
     def trusted(self) -> int:
         """Rows in the Trust-Score."""
         return sum(row.trust is not None for row in self.judged)
@@ -129,7 +136,8 @@ class Evaluation:
         return {
             "entailment": self.entailment,
             "rows": len(self.rows),
-            "failed": len(self.rows) - len(self.judged),
+            "failed": len(self.failed),
+            "errors": [{"place": row.place, "error": row.error} for row in self.failed],
             "items": {kind: self.count(kind) for kind in self.kinds},
             "kinds": {
                 kind: {name: plain(one) for name, one in of.items()} for kind, of in self.kinds.items()
@@ -166,8 +174,8 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
             entailment,
         )
     )
-    claims = [(citations.without_marks(row.answer), claim) for row, item in usable for claim in item.claims]
-    labels = iter(entailment.classes(claims) if claims else [])
+    claims = ((citations.without_marks(row.answer), claim) for row, item in usable for claim in item.claims)
+    labels = citations.labels(claims, entailment)
     done = []
     for row in read:
         if row.item is None:
@@ -190,15 +198,16 @@ def _read(row: Row) -> Evaluated:
         output = row.value.get("output")
         if output is None:
             raise MalformedError("field 'output', the answer, is missing")
-        return Evaluated(row.place, item, _answer(text_of(output, "output")))
+        text = _answer(text_of(output, "output"))
     except MalformedError as error:
         return Evaluated(row.place, error=str(error))
+    return Evaluated(row.place, item, citations.said(text), cut="\n" in text.strip())
 
 
 def _answer(output: str) -> str:
-    """What is judged; nothing where all of it is thinking, as a model that was cut off has not answered."""
+    """What is said; nothing where all of it is thinking, as a model that was cut off has not answered."""
     try:
-        return citations.said(without_thinking(output))
+        return without_thinking(clean(output))
     except NoAnswerError:
         return ""
 
@@ -231,7 +240,8 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
         flags = [label == citations.ENTAILED for label in labels]
         if item.kind == "eli5":
             figures |= {"correctness": _share(flags), "claim recall": _share(flags)}
-    return Evaluated(row.place, item, row.answer, cited, figures, _trust_item(row.answer, item, cited, flags))
+    trusted = _trust_item(row.answer, item, cited, flags)
+    return replace(row, cited=cited, figures=figures, trust=trusted)
 
 
 def _trust_item(
