@@ -52,7 +52,7 @@ def test_which_documents_hold_what() -> None:
         ({"claims": [""]}, "field 'claims[0]' is empty"),
         ({"question": ""}, "field 'question' is empty"),
         ({"question": "x" * 10_001}, "10,000 are the most"),
-        ({"docs": [{"text": "x", "answers_found": [1]}]}, "wants one of qa_pairs, answers, claims"),
+        ({"docs": [{"text": "x", "answers_found": [1]}]}, "of none of qa_pairs, answers, claims"),
         ({"docs": [{"text": "x", "answers_found": [1]}], **GOLD}, "must be 2 times 0 or 1"),
         (
             {"docs": [{"text": "x", "answers_found": [1, 0]}, {"text": "y"}], **GOLD},
