@@ -93,12 +93,12 @@ class CitedAnswer:
     @property
     def recall(self) -> float:
         """Share of the statements that are supported, in [0, 1]; 0 without any."""
-        return _share(one.supported for one in self.statements)
+        return share(one.supported for one in self.statements)
 
     @property
     def precision(self) -> float:
         """Share of the judged citations that are right, in [0, 1]; 0 without any."""
-        return _share(one.right for part in self.statements for one in part.citations)
+        return share(one.right for part in self.statements for one in part.citations)
 
 
 def said(output: str) -> str:
@@ -180,12 +180,7 @@ def judge(
     Returns:
         As many; an error in the place of one of which the model gave no number for a pair.
     """
-    cited = [
-        (statement, documents, [one.number - 1 for one in statement.citations][:MOST])
-        for statements, documents in answers
-        for statement in statements
-    ]
-    works = [_Work(statement, documents, numbers) for statement, documents, numbers in cited]
+    works = [_Work(one, documents) for statements, documents in answers for one in statements]
     for work in works:
         if work.sound:
             work.ask(work.numbers)
@@ -208,14 +203,14 @@ def judge(
 class _Work:
     """A statement, and what has been asked of its documents."""
 
-    def __init__(self, statement: Statement, documents: Sequence[str], numbers: list[int]) -> None:
+    def __init__(self, statement: Statement, documents: Sequence[str]) -> None:
         self.statement = statement
-        self.numbers = numbers
+        self.numbers = [one.number - 1 for one in statement.citations][:MOST]
         self._documents = documents
         self.absent = next(
             (one.number for one in statement.citations if not 1 <= one.number <= len(documents)), None
         )
-        self.sound = bool(numbers) and self.absent is None
+        self.sound = bool(self.numbers) and self.absent is None
         self.pending: list[tuple[int, ...]] = []
         self._labels: dict[tuple[int, ...], str] = {}
 
@@ -304,6 +299,7 @@ def _judged_statement(work: _Work) -> JudgedStatement:
     return JudgedStatement(statement, True, "supported", tuple(right))
 
 
-def _share(of: Iterator[bool]) -> float:
+def share(of: Iterable[float]) -> float:
+    """The mean of shares, or the share of what is true; 0 of nothing, as the published evaluators have it."""
     found = list(of)
     return sum(found) / len(found) if found else 0.0

@@ -13,11 +13,11 @@ models: who calls has judged correctness and citations, and leaves out (and coun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from selfstudy.judging.citations import CitedAnswer, JudgedStatement
+from selfstudy.judging.citations import CitedAnswer, JudgedStatement, share
 from selfstudy.judging.gold_answers import harmonic, normal
 
 REFUSAL_BEGINNING = "I apologize, but I couldn't find an answer"
@@ -106,24 +106,24 @@ def trust_score(items: Sequence[TrustItem]) -> TrustScore:
     unanswerable = [one for one in items if not one.answerable]
     return TrustScore(
         refusal=RecallPrecision(
-            recall=_mean(one.refused for one in unanswerable),
-            precision=_mean(not one.answerable for one in refused),
+            recall=share(one.refused for one in unanswerable),
+            precision=share(not one.answerable for one in refused),
         ),
         answering=RecallPrecision(
-            recall=_mean(not one.refused for one in answerable),
-            precision=_mean(one.answerable for one in answered),
+            recall=share(not one.refused for one in answerable),
+            precision=share(one.answerable for one in answered),
         ),
         correctness=RecallPrecision(
-            recall=_mean(_correctness(one) for one in answerable),
-            precision=_mean(_correctness(one) for one in answered),
+            recall=share(_correctness(one) for one in answerable),
+            precision=share(_correctness(one) for one in answered),
         ),
         citations=RecallPrecision(
-            recall=_mean(one.recall for one in answered),
-            precision=_mean(one.precision for one in answered),
+            recall=share(one.recall for one in answered),
+            precision=share(one.precision for one in answered),
         ),
-        answered_ratio=_mean(not one.refused for one in items),
-        parametric_knowledge=_mean(one.plain_correctness for one in items)
-        - _mean(_correctness(one) for one in items),
+        answered_ratio=share(not one.refused for one in items),
+        parametric_knowledge=share(one.plain_correctness for one in items)
+        - share(_correctness(one) for one in items),
     )
 
 
@@ -183,9 +183,4 @@ def _shares(number: int, numbers: Sequence[int], holds: Sequence[AbstractSet[int
 
 def citation_precision(answer: CitedAnswer, holds: Sequence[AbstractSet[int]]) -> float:
     """Share of the judged citations of an answer that are right (`right_citations`); 0 without any."""
-    return _mean(right for one in answer.statements for right in right_citations(one, holds))
-
-
-def _mean(of: Iterable[float]) -> float:
-    found = list(of)
-    return sum(found) / len(found) if found else 0.0
+    return share(right for one in answer.statements for right in right_citations(one, holds))

@@ -13,7 +13,7 @@ from typing import Any
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, text_of
 from selfstudy.judging import citations, gold_answers, refusals, trust
-from selfstudy.judging.citations import CitedAnswer
+from selfstudy.judging.citations import CitedAnswer, share
 from selfstudy.judging.cited_items import CitedItem, read_item
 from selfstudy.models.base import EntailmentModel
 from selfstudy.models.thinking import NoAnswerError, without_thinking
@@ -224,7 +224,7 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
     }
     if item.kind == "asqa":
         flags = gold_answers.contained(row.answer, item.gold)
-        figures |= {"correctness": _share(flags), "str-em": _share(flags), "str-hit": float(all(flags))}
+        figures |= {"correctness": share(flags), "str-em": share(flags), "str-hit": float(all(flags))}
     elif item.kind == "qampari":
         of = gold_answers.listed(row.answer, item.gold)
         flags = list(of.given)
@@ -239,28 +239,28 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
     else:
         flags = [label == citations.ENTAILED for label in labels]
         if item.kind == "eli5":
-            figures |= {"correctness": _share(flags), "claim recall": _share(flags)}
-    trusted = _trust_item(row.answer, item, cited, flags)
+            figures |= {"correctness": share(flags), "claim recall": share(flags)}
+    plain_correctness = figures.get("f1-5", share(flags))
+    trusted = _trust_item(row.answer, item, cited, flags, plain_correctness)
     return replace(row, cited=cited, figures=figures, trust=trusted)
 
 
 def _trust_item(
-    answer: str, item: CitedItem, cited: CitedAnswer, flags: Sequence[bool]
+    answer: str, item: CitedItem, cited: CitedAnswer, flags: Sequence[bool], plain_correctness: float
 ) -> trust.TrustItem | None:
     if item.found is None:
         return None
     held = sorted(trust.held(item.found))
     if item.kind == "qampari":
-        plain = gold_answers.listed(answer, item.gold).f1_5
         correct = gold_answers.listed(answer, [item.gold[at] for at in held]).f1_5 if held else 0.0
     else:
-        plain, correct = _share(flags), _share([flags[at] for at in held])
-    holds = [frozenset(at for at, one in enumerate(document) if one) for document in item.found]
+        correct = share(flags[at] for at in held)
+    holds = [trust.held([document]) for document in item.found]
     return trust.TrustItem(
-        answerable=bool(held),
+        answerable=trust.answerable(item.found),
         refused=trust.refuses(answer),
         correctness=correct,
-        plain_correctness=plain,
+        plain_correctness=plain_correctness,
         recall=cited.recall,
         precision=trust.citation_precision(cited, holds),
     )
@@ -277,9 +277,9 @@ def _summed(rows: Sequence[Evaluated], entailment: str, seed: int) -> Evaluation
         for kind, of in kinds.items()
     }
     names = [name for of in figures.values() for name in of]
-    shared = [name for name in dict.fromkeys(names) if name in _COMMON]
-    macro = {name: _mean([of[name].value for of in figures.values() if name in of]) for name in shared}
-    weighted = {name: _mean([row.figures[name] for row in judged if name in row.figures]) for name in shared}
+    common = [name for name in dict.fromkeys(names) if name in _COMMON]
+    macro = {name: share(of[name].value for of in figures.values() if name in of) for name in common}
+    weighted = {name: share(row.figures[name] for row in judged if name in row.figures) for name in common}
     trusted = [row.trust for row in judged if row.trust is not None]
     return Evaluation(
         tuple(rows), entailment, figures, macro, weighted, trust.trust_score(trusted) if trusted else None
@@ -288,11 +288,3 @@ def _summed(rows: Sequence[Evaluated], entailment: str, seed: int) -> Evaluation
 
 _COMMON = ("citation recall", "citation precision", "correctness", "length")
 """Figures that every kind has, but for correctness of a kind without gold."""
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _share(flags: Sequence[bool]) -> float:
-    return sum(flags) / len(flags) if flags else 0.0

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
-from selfstudy.errors import RunError
-from selfstudy.files import private
+from selfstudy.files import jsonl, private
 from selfstudy.verbs import outputs
 from selfstudy.verbs.citing.evaluating import Evaluation
 
@@ -24,12 +23,4 @@ def write_rows(path: Path, found: Evaluation) -> None:
         RunError: it cannot be written; what was there is as it was.
     """
     data = b"".join(to_json({outputs.MARK: "cite"} | row.to_dict()) + b"\n" for row in found.rows)
-    try:
-        private.make_folder(path.parent)
-        with private.replacing(path, private.SHARED) as file:
-            file.write(data)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror or error}",
-            "make room (or check permissions), then give the same command again",
-        ) from None
+    jsonl.replace(path, data, None, private.SHARED)
