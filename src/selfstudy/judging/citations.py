@@ -103,7 +103,14 @@ class CitedAnswer:
 
 def said(output: str) -> str:
     """The part of a model's output that is judged: its first line."""
-    return output.strip().split("\n", 1)[0].replace("<|im_end|>", "")
+    start, end = first_line(output)
+    return output[start:end].replace("<|im_end|>", "")
+
+
+def first_line(output: str) -> tuple[int, int]:
+    """Where it stands in the output, without white space before it: [start, end)."""
+    start = len(output) - len(output.lstrip())
+    return start, start + len(output[start:].rstrip().split("\n", 1)[0])
 
 
 def without_marks(text: str) -> str:

@@ -10,15 +10,21 @@ Knows nothing of files; who reads a file says where a row stands in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from selfstudy.files.rows import MalformedError, shown, text_of
 from selfstudy.judging.gold_answers import normal
+from selfstudy.judging.trust import REFUSAL
+from selfstudy.prompts import Prompts
+from selfstudy.records import Chat
 
 CitedKind = Literal["asqa", "qampari", "eli5", "plain"]
 _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "claims": "eli5"}
+_TITLE = "Title: "
+_MARK = re.compile(r"\[(\d{1,9})\]")
 _MOST = 1000
 """Documents of a question, gold answers, or forms of one."""
 _LONGEST = 10_000
@@ -43,6 +49,31 @@ class CitedItem:
     gold: tuple[tuple[str, ...], ...] = ()
     claims: tuple[str, ...] = ()
     found: tuple[tuple[int, ...], ...] | None = None
+
+    @property
+    def answerable(self) -> bool | None:
+        """Whether the documents hold a gold answer; None where the row does not say."""
+        return None if self.found is None else any(map(any, self.found))
+
+
+def asked(item: CitedItem, prompts: Prompts) -> Chat:
+    """How a model is asked: for a list (qampari) or for sentences, to cite, and to refuse in one sentence.
+
+    Marks of citations in a document become round brackets: they are no marks of this answer's documents.
+    """
+    name = "cite_list" if item.kind == "qampari" else "cite_answer"
+    documents = "\n".join(_numbered(number, one) for number, one in enumerate(item.documents, 1))
+    return prompts.chat(
+        name, documents=documents or "(none)", question=" ".join(item.question.split()), refusal=REFUSAL
+    )
+
+
+def _numbered(number: int, document: str) -> str:
+    """A document in one line, which none can leave to pass for the next one."""
+    title, line, text = document.partition("\n")
+    if line and title.startswith(_TITLE):
+        document = f"{title.removeprefix(_TITLE)}: {text}"
+    return f"[{number}] " + _MARK.sub(r"(\1)", " ".join(document.split()))
 
 
 def read_item(row: Mapping[str, Any]) -> CitedItem:
@@ -105,7 +136,7 @@ def _document(value: object, field: str) -> str:
     title = value.get("title")
     if title is None or not (head := text_of(title, f"{field}.title").strip()):
         return text
-    return f"Title: {head}\n{text}"
+    return f"{_TITLE}{head}\n{text}"
 
 
 def _found(documents: Sequence[object], gold: int) -> tuple[tuple[int, ...], ...] | None:

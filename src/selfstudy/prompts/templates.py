@@ -19,7 +19,8 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     missing               judging/missing.py
     rubric_*              judging/rubric.py
     compare               judging/pairwise_judge.py
-    cite                  nobody yet: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
+    cite_answer, cite_list      judging/citations.py; judging/trust.py knows the refusal
+    cite                  nobody: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
 
 What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is
 quoted.  A text can still ask for whatever it likes in its own words; no prompt can prevent that.
@@ -48,10 +49,10 @@ BESIDE = frozenset(
     {
         *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
-        *("discuss", "discuss_answer"),
+        *("discuss", "discuss_answer", "cite_answer", "cite_list"),
     }
 )
-"""Of rewards, tutoring and discussions: what `demonstrated` gives was measured without them (decision 11)."""
+"""Of rewards, tutoring, discussions, citing: what `demonstrated` gives was measured without (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
