@@ -169,6 +169,11 @@ def items(answer: str, question: str) -> list[Statement]:
     return found
 
 
+def statements(kind: str, answer: str, question: str = "") -> list[Statement]:
+    """The items of a list (kind "qampari"), or the sentences of another answer."""
+    return items(answer, question) if kind == "qampari" else sentences(answer)
+
+
 def _citation(mark: re.Match[str], at: int) -> Citation:
     digits = mark[1]
     start = at + mark.start() + mark[0].startswith(" ")

@@ -5,6 +5,14 @@ knows how a stage works, and only file.py knows files.
 """
 
 from selfstudy.recipe.answering import AnsweringBlock
+from selfstudy.recipe.citing import (
+    CitationRewardBlock,
+    CitingBlock,
+    GRPOBlock,
+    PolicyBlock,
+    PPOBlock,
+    RejectionBlock,
+)
 from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, PromptedNLI
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import (
@@ -32,9 +40,7 @@ from selfstudy.recipe.probe import (
 from selfstudy.recipe.teach import (
     DistillBlock,
     DPOBlock,
-    EpochsBlock,
     ExamplesBlock,
-    LoraBlock,
     OnlineDPOBlock,
     PairsBlock,
     PhaseBlock,
@@ -42,8 +48,8 @@ from selfstudy.recipe.teach import (
     SFTBlock,
     SocraticBlock,
     TeachBlock,
-    TrainingBlock,
 )
+from selfstudy.recipe.training import AnswersBlock, EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.recipe.verify import VerifyBlock
 from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
 
@@ -54,8 +60,11 @@ __all__ = [
     "STDIN",
     "AdaptiveBlock",
     "AnsweringBlock",
+    "AnswersBlock",
     "Ask",
     "BudgetBlock",
+    "CitationRewardBlock",
+    "CitingBlock",
     "DPOBlock",
     "DistillBlock",
     "EmbedderBlock",
@@ -63,6 +72,7 @@ __all__ = [
     "EntailmentBlock",
     "EpochsBlock",
     "ExamplesBlock",
+    "GRPOBlock",
     "GatherBlock",
     "LocalModel",
     "LoraBlock",
@@ -70,13 +80,16 @@ __all__ = [
     "NLIBlock",
     "NoNLI",
     "OnlineDPOBlock",
+    "PPOBlock",
     "PairsBlock",
     "PhaseBlock",
+    "PolicyBlock",
     "Prices",
     "ProbeBlock",
     "PromptStyle",
     "PromptedNLI",
     "Recipe",
+    "RejectionBlock",
     "RemoteModel",
     "RewardBlock",
     "SFTBlock",

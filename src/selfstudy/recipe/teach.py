@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,69 +10,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Count, Fraction, Positive
+from selfstudy.recipe.citing import GRPOBlock, PPOBlock, RejectionBlock
+from selfstudy.recipe.training import AnswersBlock, EpochsBlock, LoraBlock, TrainingBlock
 
 
-class LoraBlock(Block):
-    """The adapter that every phase trains (methods 1), unless all weights are trained."""
-
-    r: Positive = 16
-    alpha: Positive = 32
-    dropout: Fraction = 0.0
-    target_modules: str | tuple[str, ...] = "all-linear"
-    """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
-
-
-LORA_TO_FULL_RATE = 10
-"""LoRA wants so many times the learning rate of full fine-tuning (methods 2.6)."""
-
-
-class TrainingBlock(Block):
-    """What every phase has."""
-
-    LORA_RATE: ClassVar[float]
-    """The vetted rate for an adapter; for all weights it is a tenth (`LORA_TO_FULL_RATE`)."""
-
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Null: the vetted one for what is trained."""
-    warmup: Fraction = 0.1
-    """Share of the steps in which the rate rises; after it falls as a cosine."""
-
-    def rate(self, *, full: bool = False) -> float:
-        """The learning rate, resolved.
-
-        Args:
-            full: of all weights, not of an adapter.
-        """
-        if self.learning_rate is not None:
-            return self.learning_rate
-        return self.LORA_RATE / LORA_TO_FULL_RATE if full else self.LORA_RATE
-
-
-class EpochsBlock(TrainingBlock):
-    """What phases share that pass over data which is there before they begin."""
-
-    STEPS: ClassVar[int] = 300
-    """Optimizer steps that small data is repeated for (methods 2.6: 300 steps of batch 32)."""
-    EPOCHS: ClassVar[tuple[int, int]] = (2, 10)
-    """Fewest passes (methods 2.6), and most, however little data there is."""
-
-    epochs: Annotated[float, Field(gt=0)] | None = None
-    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
-    batch_size: Positive = 32
-    """Examples or pairs per optimizer step, exactly."""
-
-    def passes(self, items: int) -> float:
-        """The epochs over so many examples or pairs, resolved."""
-        if self.epochs is not None:
-            return self.epochs
-        fewest, most = self.EPOCHS
-        return min(max(math.ceil(self.STEPS / math.ceil(items / self.batch_size)), fewest), most)
-
-
-class ExamplesBlock(EpochsBlock):
-    """What phases that train on answers share: what is rehearsed beside the gaps, so as not to be lost."""
-
-    LORA_RATE: ClassVar[float] = 2e-4
+class ExamplesBlock(AnswersBlock):
+    """What phases share that rehearse other answers beside those of the gaps, so as not to lose them."""
 
     replay: Annotated[float, Field(ge=0)] = 1.0
     """Replay examples per gap example, drawn from known questions."""
@@ -85,14 +27,6 @@ class ExamplesBlock(EpochsBlock):
     """Examples of reading per gap example, from pages with another answer, which is to be given."""
     neutral: Annotated[float, Field(ge=0)] = 0.0
     """Neutral examples per gap example, on which the model is to stay as it was (KL to the frozen one)."""
-    keep: Annotated[float, Field(gt=0)] = 1.0
-    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
-    too) against what is taught, token by token."""
-    top_k: Positive = 20
-    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
-    rest: bool = True
-    """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
-    it was moves towards its most probable tokens."""
 
 
 class SFTBlock(ExamplesBlock):
@@ -231,10 +165,19 @@ class OnlineDPOBlock(TrainingBlock):
         return value
 
 
-PhaseBlock = SFTBlock | DPOBlock | DistillBlock | SocraticBlock | OnlineDPOBlock
+PhaseBlock = (
+    SFTBlock
+    | DPOBlock
+    | DistillBlock
+    | SocraticBlock
+    | OnlineDPOBlock
+    | RejectionBlock
+    | PPOBlock
+    | GRPOBlock
+)
 """The ways of training, told apart by `type`; teach/phases.py has a row for each."""
 
-PHASE_BLOCKS = ("sft", "dpo", "distill", "socratic", "online-dpo")
+PHASE_BLOCKS = ("sft", "dpo", "distill", "socratic", "online-dpo", "rejection", "ppo", "grpo")
 """The `type` of each: what `method` may name; its settings for the short form are at `short_key`."""
 
 
@@ -246,7 +189,22 @@ def short_key(type_: str) -> str:
 class TeachBlock(Block):
     """Put it into the weights."""
 
-    method: Literal["sft", "sft+dpo", "dpo", "distill", "socratic", "online-dpo"] | None = "distill"
+    method: (
+        Literal[
+            "sft",
+            "sft+dpo",
+            "dpo",
+            "distill",
+            "socratic",
+            "online-dpo",
+            "rejection",
+            "ppo",
+            "grpo",
+            "rejection+ppo",
+            "rejection+grpo",
+        ]
+        | None
+    ) = "distill"
     """Short for `phases`: these ones, in this order, as their blocks below say. Left out: sft where only its
     block is given."""
     wordings: Count = 2
@@ -272,6 +230,9 @@ class TeachBlock(Block):
     distill: DistillBlock = DistillBlock()
     socratic: SocraticBlock = SocraticBlock()
     online_dpo: OnlineDPOBlock = OnlineDPOBlock()
+    rejection: RejectionBlock = RejectionBlock()
+    ppo: PPOBlock = PPOBlock()
+    grpo: GRPOBlock = GRPOBlock()
     phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
     """Instead of `method`: any phases in any order, each with its own settings."""
 

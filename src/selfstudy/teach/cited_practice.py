@@ -17,6 +17,7 @@ from selfstudy.judging import citations, gold_answers, trust
 from selfstudy.judging.cited_items import CitedItem
 from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Chat
+from selfstudy.teach.practice import places
 from selfstudy.teach.rewards import CitationWeights, SpanReward, fine_grained, holistic
 
 RewardLevel = Literal["fine", "holistic", "random"]
@@ -58,6 +59,26 @@ class RewardedAnswer:
         return fsum(one.value for one in self.spans)
 
 
+@dataclass(frozen=True)
+class CitedPractice:
+    """What is practised, and what answers earn.
+
+    Attributes:
+        dev: kept apart: the weights that answer them best are the result.
+    """
+
+    exercises: Sequence[CitedExercise]
+    rewards: CitationRewards
+    dev: Sequence[CitedExercise] = ()
+
+    def __len__(self) -> int:
+        return len(self.exercises)
+
+    def batch(self, seed: int, step: int, size: int) -> list[CitedExercise]:
+        """The exercises of a step, counted from 0; see `Practice.batch`."""
+        return [self.exercises[place] for place in places(len(self), seed, step, size)]
+
+
 class CitationRewards:
     """Judges outputs; several to a prompt stand behind each other.
 
@@ -88,7 +109,10 @@ class CitationRewards:
         flat = [(one.item, text) for one, row in zip(exercises, outputs, strict=True) for text in row]
         lines = [citations.said(text) for _, text in flat]
         judged = citations.judge(
-            [(_statements(item, line), item.documents) for (item, _), line in zip(flat, lines, strict=True)],
+            [
+                (citations.statements(item.kind, line, item.question), item.documents)
+                for (item, _), line in zip(flat, lines, strict=True)
+            ],
             self._entailment,
         )
         claims = (
@@ -148,10 +172,6 @@ class CitationRewards:
             length = len(row[at].text)
             found[at] = replace(row[at], spans=(holistic(row[other].spans, length),))
         return found
-
-
-def _statements(item: CitedItem, line: str) -> list[citations.Statement]:
-    return citations.items(line, item.question) if item.kind == "qampari" else citations.sentences(line)
 
 
 def _found(item: CitedItem, line: str) -> list[bool]:

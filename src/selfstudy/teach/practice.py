@@ -61,12 +61,16 @@ class Practice:
 
         It depends on the arguments alone, not on what was asked for before.
         """
-        places = [divmod(at, len(self)) for at in range(step * size, (step + 1) * size)]
-        orders = {pass_: self._order(seed, pass_) for pass_, _ in places}
-        return [self.exercises[orders[pass_][place]] for pass_, place in places]
+        return [self.exercises[place] for place in places(len(self), seed, step, size)]
 
-    def _order(self, seed: int, pass_: int) -> list[int]:
-        return random.Random(f"{seed}:practice:{pass_}").sample(range(len(self)), len(self))
+
+def places(count: int, seed: int, step: int, size: int) -> list[int]:
+    """The places of a step's exercises among `count`; see `Practice.batch`."""
+    found = [divmod(at, count) for at in range(step * size, (step + 1) * size)]
+    orders = {
+        pass_: random.Random(f"{seed}:practice:{pass_}").sample(range(count), count) for pass_, _ in found
+    }
+    return [orders[pass_][place] for pass_, place in found]
 
 
 def exercises(

@@ -101,10 +101,10 @@ def lm(tiny_llama: Path) -> Any:
 
 
 def test_the_rate_rises_from_the_first_update_and_falls_as_a_cosine() -> None:
-    assert [online_dpo.rate(at, 8, 1.0, 0.5) for at in range(8)] == pytest.approx(
+    assert [shared.rate(at, 8, 1.0, 0.5) for at in range(8)] == pytest.approx(
         [0.25, 0.5, 0.75, 1.0, 1.0, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2]
     )
-    assert online_dpo.rate(0, 8, 1.0, 0.0) == 1.0
+    assert shared.rate(0, 8, 1.0, 0.0) == 1.0
 
 
 @pytest.mark.parametrize("tokens", [16_384, 1])

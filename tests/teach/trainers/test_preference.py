@@ -91,10 +91,10 @@ def test_a_prompt_that_is_run_once_gives_the_same_values_and_gradients(lm: Any) 
 
 def test_parts_hold_what_fits_and_every_row_once(lm: Any) -> None:
     rows = rows_of(lm)
-    assert list(preference.parts(lm.model, rows, 10**6)) == [rows]
-    assert list(preference.parts(lm.model, rows, 1)) == [[row] for row in rows]
+    assert list(shared.parts(lm.model, rows, 10**6, preference.ANSWERS)) == [rows]
+    assert list(shared.parts(lm.model, rows, 1, preference.ANSWERS)) == [[row] for row in rows]
     longest = max(map(shared.length, rows))
-    assert [len(part) for part in preference.parts(lm.model, rows, 4 * longest)] == [2, 1]
+    assert [len(part) for part in shared.parts(lm.model, rows, 4 * longest, preference.ANSWERS)] == [2, 1]
 
 
 def test_passes_of_one_pair_train_as_passes_of_all(lm: Any, monkeypatch: pytest.MonkeyPatch) -> None:

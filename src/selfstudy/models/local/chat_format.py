@@ -23,6 +23,7 @@ from selfstudy.models.local.template import Ending, Habits, habits, hears_user
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Message, without_demonstrations
 
+Place = tuple[int, int]
 _PLAIN = Habits(system=True, opens_thinking=False, ending=Ending(stop=(plain.BETWEEN,)), lines=(plain.LABEL,))
 
 
@@ -141,13 +142,46 @@ class ChatFormat:
         tokenizer's or the model's eos, and without one the text at which generation stops; in plain text
         what stands between an answer and what follows it.
         """
+        text, token = self._closing()
+        found = self._ids([answer + text for answer in answers])
+        return found if token is None else [[*ids, token] for ids in found]
+
+    def located(self, answers: Sequence[str], ended: Sequence[bool]) -> list[tuple[list[int], list[Place]]]:
+        """Tokens of each as in `encode_turns` where the turn ended, else as in `encode_answers`.
+
+        Returns:
+            With the characters [start, end) that each token holds; those of what ends the turn lie behind the
+            answer.
+
+        Raises:
+            ModelError: the tokenizer cannot tell.
+        """
+        if not answers:
+            return []
+        if not getattr(self._tokenizer, "is_fast", False):
+            raise ModelError(
+                "the model's tokenizer does not say which characters a token holds, and rewards go by that",
+                "use a model with a tokenizer.json (a fast tokenizer)",
+            )
+        text, token = self._closing()
+        whole = [answer + text * own for answer, own in zip(answers, ended, strict=True)]
+        with panics_as_errors("the model's tokenizer"):
+            found = self._tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
+        rows = []
+        for at, own in enumerate(ended):
+            ids, places = list(found["input_ids"][at]), list(map(tuple, found["offset_mapping"][at]))
+            if own and token is not None:
+                ids, places = [*ids, token], [*places, (len(whole[at]), len(whole[at]))]
+            rows.append((ids, places))
+        return rows
+
+    def _closing(self) -> tuple[str, int | None]:
+        """What ends a turn: a text, or a token where no text says it."""
         if not self._templated:
-            return self._ids([answer + plain.BETWEEN for answer in answers])
+            return plain.BETWEEN, None
         if self._end:
-            return self._ids([answer + self._end for answer in answers])
-        if self._eos is not None:
-            return [[*ids, self._eos] for ids in self._ids(answers)]
-        return self._ids([answer + "".join(self._stop[:1]) for answer in answers])
+            return self._end, None
+        return ("", self._eos) if self._eos is not None else ("".join(self._stop[:1]), None)
 
     def count(self, text: str) -> int:
         """Tokens of `text` alone, as content."""

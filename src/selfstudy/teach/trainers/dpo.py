@@ -17,6 +17,7 @@ from torch import Tensor
 from trl import DPOConfig, DPOTrainer
 
 from selfstudy.models.base import HasWeights
+from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
@@ -102,7 +103,8 @@ def _references(
         torch.random.fork_rng(),  # dropout of the adapter draws, though nothing comes of it
         report.task(f"{setting.phase}: the model before", len(rows)) as advance,
     ):
-        for part in preference.parts(model, [rows[place] for place in order], setting.tokens):
+        core, sorted_ = answering_model(model), [rows[place] for place in order]
+        for part in shared.parts(core, sorted_, setting.tokens, preference.ANSWERS):
             batch = preference.collated(part, model.device)
             places = order[done : done + len(part)]
             found[places] = preference.logprobs(model, batch, packing).float().cpu()

@@ -8,12 +8,11 @@ interrupted.
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,18 +22,17 @@ from pydantic import BaseModel, Field
 
 from selfstudy.errors import ModelError
 from selfstudy.judging.rewards import JUDGE_FAILED
-from selfstudy.models.base import HasWeights, Progress, Sampling
+from selfstudy.models.base import HasWeights, Sampling
 from selfstudy.models.local.lm import LocalLM
+from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
 from selfstudy.teach.online_pairs import Fate, OnlinePair, OnlinePairs, online_pairs
 from selfstudy.teach.practice import Practice
 from selfstudy.teach.trainers import fast_lora, packed, preference, shared
+from selfstudy.teach.trainers.before import Before
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
-
-CLIPPED = 1.0
-"""Longest gradient, as in the other phases."""
 
 
 class OnlineProgress(BaseModel):
@@ -88,17 +86,6 @@ def train(
     return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
 
 
-def rate(at: int, total: int, highest: float, warmup: float) -> float:
-    """The learning rate of update `at` of `total`: it rises to the highest, then falls as a cosine to 0.
-
-    The first update has some already: its answers and judgements are paid for.
-    """
-    rising = math.ceil(warmup * total)
-    if at < rising:
-        return highest * (at + 1) / rising
-    return highest * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
-
-
 def how_to_answer(block: OnlineDPOBlock, seed: int) -> Sampling:
     """The answers to a prompt: all sampled, or one found by contrastive search and the others sampled.
 
@@ -149,7 +136,7 @@ class _Training:
             )
 
         self._policy = around(self.model)
-        self._before = _Before(self.model, around)
+        self._before = Before(self.model, around)
         self._rewarder = practice.rewards.rewarder(self._policy, self._before)
         self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
@@ -229,17 +216,17 @@ class _Training:
         rows = sorted((row for _, row in learned), key=shared.length)
         parts = [
             preference.collated(part, self.model.device)
-            for part in preference.parts(self.model, rows, setting.tokens)
+            for part in shared.parts(answering_model(self.model), rows, setting.tokens, preference.ANSWERS)
         ]
         self.model.train()
         with torch.no_grad(), self._before.weights() as before:
             references = [preference.logprobs(before, part, self._packing) for part in parts]
         losses, margins, norms = [], [], []
-        total = block.steps * block.updates
+        total, highest = block.steps * block.updates, setting.rate(block)
         for number in range(block.updates):
             torch.manual_seed(self._seed(at, number) % 2**63)
             for group in self._optimizer.param_groups:
-                group["lr"] = rate(at * block.updates + number, total, setting.rate(block), block.warmup)
+                group["lr"] = shared.rate(at * block.updates + number, total, highest, block.warmup)
             self._optimizer.zero_grad()
             for part, reference in zip(parts, references, strict=True):
                 policy = preference.logprobs(self.model, part, self._packing)
@@ -247,7 +234,7 @@ class _Training:
                 torch.autograd.backward(values.sum() / len(learned))
                 losses += values.tolist()
                 margins += (policy - reference).detach().diff(dim=1).neg()[:, 0].tolist()
-            norms.append(float(torch.nn.utils.clip_grad_norm_(self._trained, CLIPPED)))
+            norms.append(float(torch.nn.utils.clip_grad_norm_(self._trained, shared.CLIPPED)))
             self._optimizer.step()
         mean = sum(losses) / len(losses)
         if not math.isfinite(mean) or not all(bool(p.isfinite().all()) for p in self._trained):
@@ -275,37 +262,6 @@ class _Training:
         yield
         seconds = self.standing.seconds
         seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
-
-
-class _Before:
-    """The model as it was before this training; fulfils `LanguageModel`."""
-
-    def __init__(self, model: Any, around: Callable[[Any], LocalLM]) -> None:
-        """`model`: with an adapter, which can be switched off, or to be trained as a whole: it is copied."""
-        self._has_adapter = hasattr(model, "peft_config")
-        self._model = model if self._has_adapter else copy.deepcopy(model).requires_grad_(False)
-        self._lm = around(self._model)
-        self.name = self._lm.name
-
-    @contextmanager
-    def weights(self) -> Iterator[Any]:
-        """The transformers or peft model, for so long."""
-        with self._model.disable_adapter() if self._has_adapter else nullcontext():
-            yield self._model
-
-    @property
-    def wants_demonstrations(self) -> bool:
-        return self._lm.wants_demonstrations
-
-    def generate(
-        self, chats: Sequence[Chat], sampling: Sampling, progress: Progress | None = None
-    ) -> list[list[Completion]]:
-        with self.weights():
-            return self._lm.generate(chats, sampling, progress)
-
-    def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
-        with self.weights():
-            return self._lm.logprobs(chats, texts)
 
 
 def _recorded(pair: OnlinePair, setting: shared.Setting) -> Pair:

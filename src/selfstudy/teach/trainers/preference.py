@@ -7,7 +7,7 @@ share is run once (packed.py): values and gradients are the same.  Knows nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from selfstudy.models.local.weights import answering_model
-from selfstudy.teach.trainers import memory, packed, shared
+from selfstudy.teach.trainers import packed, shared
+
+ANSWERS = ("chosen_ids", "rejected_ids")
+"""Columns of a pair."""
 
 
 def loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
@@ -45,7 +48,7 @@ def collated(rows: Sequence[Mapping[str, Sequence[int]]], device: Any = "cpu") -
         `input_ids`, `attention_mask` and `before` (2 x pairs, longest); the last marks what predicts a token
         of an answer.
     """
-    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ("chosen_ids", "rejected_ids")]
+    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ANSWERS]
     tokens = pad_sequence([torch.tensor([*p, *a]) for p, a in answers], batch_first=True)
     place = torch.arange(tokens.shape[1])
     start = torch.tensor([len(prompt) for prompt, _ in answers])[:, None]
@@ -76,24 +79,3 @@ def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing | 
     found = -F.cross_entropy(logits.float(), F.pad(tokens[:, 1:], (0, 1))[before], reduction="none")
     parts = torch.tensor_split(found, before.sum(1).cumsum(0)[:-1].cpu())
     return torch.stack([part.sum() for part in parts]).view(-1, 2)  # in one order on every device
-
-
-def parts(model: Any, rows: Sequence[shared.TokenRow], tokens: int) -> Iterator[list[shared.TokenRow]]:
-    """The rows in their order, as many at a time as a forward pass may hold.
-
-    Args:
-        tokens: most of one pass, padding counted.
-    """
-    core = answering_model(model)
-    part: list[shared.TokenRow] = []
-    for row in rows:
-        wanted = [*part, row]
-        size = 2 * len(wanted) * max(map(shared.length, wanted))
-        answers = sum(len(one["chosen_ids"]) + len(one["rejected_ids"]) for one in wanted)
-        if part and (size > tokens or memory.kept_bytes(core, size, answers) > memory.KEPT):
-            yield part
-            part = [row]
-        else:
-            part = wanted
-    if part:
-        yield part

@@ -22,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DistillBlock, ExamplesBlock
+from selfstudy.recipe import AnswersBlock, DistillBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
 from selfstudy.teach.trainers import distill, fast_lora, memory, packed, shared
@@ -37,7 +37,7 @@ def train(
     model: Any,
     lm: HasWeights,
     examples: Sequence[Example],
-    block: ExamplesBlock,
+    block: AnswersBlock,
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
@@ -95,7 +95,7 @@ def _demonstrations(example: Example) -> Chat:
     return tuple(turn for turn in example.prompt if turn.demonstration)
 
 
-def _skipped(block: ExamplesBlock) -> int:
+def _skipped(block: AnswersBlock) -> int:
     return block.skip if isinstance(block, DistillBlock) else 0
 
 
@@ -120,7 +120,7 @@ def _shown(
     model: Any,
     lm: HasWeights,
     examples: Sequence[Example],
-    block: ExamplesBlock,
+    block: AnswersBlock,
     setting: shared.Setting,
     report: Reporter,
 ) -> tuple[dict[str, distill.Shown], dict[str, str]]:
@@ -179,7 +179,7 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
     ) -> Any:
         """Over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence.
 
-        A sum, in which what is to stay as it was has its weight (`ExamplesBlock.keep`), divided by the number
+        A sum, in which what is to stay as it was has its weight (`AnswersBlock.keep`), divided by the number
         of tokens, not by their weights.
         """
         count = (

@@ -25,10 +25,11 @@ from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import adapted, four_bit, loading
-from selfstudy.models.local.chat_format import ChatFormat
+from selfstudy.models.local.chat_format import ChatFormat, Place
 from selfstudy.progress import Reporter
 from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
+from selfstudy.teach.trainers import memory
 
 T = TypeVar("T")
 TokenRow = dict[str, list[int]]
@@ -38,6 +39,8 @@ LOGGED = 50
 """Points of a training curve."""
 LARGE = 500_000_000
 """Parameters from which activations are computed twice instead of kept."""
+CLIPPED = 1.0
+"""Longest gradient of a phase that drives its own optimizer, as transformers' Trainer has it."""
 POOL = 16
 """Batches that are sorted by length together: enough to save padding, few enough to mix topics."""
 
@@ -104,6 +107,18 @@ class Tokens:
     def begun(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[int]]:
         """The same without the end: of answers that were cut off."""
         return self._format.encode_answers(self._said(chats, texts))
+
+    def located(
+        self, chats: Sequence[Chat], texts: Sequence[str], ended: Sequence[bool]
+    ) -> list[tuple[str, list[int], list[Place]]]:
+        """Each text as it follows its prompt, its tokens, and the characters of each token in it.
+
+        Args:
+            ended: whether the end of the turn is part of it.
+        """
+        said = self._said(chats, texts)
+        both = zip(said, self._format.located(said, ended), strict=True)
+        return [(text, ids, places) for text, (ids, places) in both]
 
     def _said(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[str]:
         return [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
@@ -209,6 +224,30 @@ def unreadable(
         elif unknown >= size:
             dropped[name] = f"token {unknown} has no embedding in the model, which has {size}"
     return dropped
+
+
+def parts(
+    model: Any, rows: Sequence[TokenRow], tokens: int, columns: Sequence[str]
+) -> Iterator[list[TokenRow]]:
+    """The rows in their order, as many at a time as a forward pass may hold.
+
+    Args:
+        model: the transformers model that is run.
+        tokens: most of one pass, padding counted.
+        columns: the answers of a row, each of which is a sequence behind the prompt.
+    """
+    part: list[TokenRow] = []
+    for row in rows:
+        wanted = [*part, row]
+        size = len(columns) * len(wanted) * max(map(length, wanted))
+        answers = sum(len(one[name]) for one in wanted for name in columns)
+        if part and (size > tokens or memory.kept_bytes(model, size, answers) > memory.KEPT):
+            yield part
+            part = [row]
+        else:
+            part = wanted
+    if part:
+        yield part
 
 
 def length(row: TokenRow) -> int:
@@ -320,6 +359,17 @@ def micro_batch(size: int, longest: int, tokens: int) -> int:
 def steps_of(items: int, block: EpochsBlock) -> int:
     """Optimizer steps of a phase."""
     return math.ceil(math.ceil(items / block.batch_size) * block.passes(items))
+
+
+def rate(at: int, total: int, highest: float, warmup: float) -> float:
+    """The learning rate of update `at` of `total`: it rises to the highest, then falls as a cosine to 0.
+
+    The first update has some already: its answers and judgements are paid for.
+    """
+    rising = math.ceil(warmup * total)
+    if at < rising:
+        return highest * (at + 1) / rising
+    return highest * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
 
 
 class ByLength(torch.utils.data.Sampler[int]):

@@ -164,9 +164,7 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
         citations.judge(
             [
                 (
-                    citations.items(row.answer, item.question)
-                    if item.kind == "qampari"
-                    else citations.sentences(row.answer),
+                    citations.statements(item.kind, row.answer, item.question),
                     item.documents,
                 )
                 for row, item in usable

@@ -1,0 +1,82 @@
+"""What blocks of training share: the adapter, the learning rate, passes over data."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from selfstudy.recipe.base import Block, Fraction, Positive
+
+
+class LoraBlock(Block):
+    """The adapter that every phase trains (methods 1), unless all weights are trained."""
+
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Fraction = 0.0
+    target_modules: str | tuple[str, ...] = "all-linear"
+    """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
+
+
+LORA_TO_FULL_RATE = 10
+"""LoRA wants so many times the learning rate of full fine-tuning (methods 2.6)."""
+
+
+class TrainingBlock(Block):
+    """What every phase has."""
+
+    LORA_RATE: ClassVar[float]
+    """The vetted rate for an adapter; for all weights it is a tenth (`LORA_TO_FULL_RATE`)."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Null: the vetted one for what is trained."""
+    warmup: Fraction = 0.1
+    """Share of the steps in which the rate rises; after it falls as a cosine."""
+
+    def rate(self, *, full: bool = False) -> float:
+        """The learning rate, resolved.
+
+        Args:
+            full: of all weights, not of an adapter.
+        """
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return self.LORA_RATE / LORA_TO_FULL_RATE if full else self.LORA_RATE
+
+
+class EpochsBlock(TrainingBlock):
+    """What phases share that pass over data which is there before they begin."""
+
+    STEPS: ClassVar[int] = 300
+    """Optimizer steps that small data is repeated for (methods 2.6: 300 steps of batch 32)."""
+    EPOCHS: ClassVar[tuple[int, int]] = (2, 10)
+    """Fewest passes (methods 2.6), and most, however little data there is."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
+    batch_size: Positive = 32
+    """Examples or pairs per optimizer step, exactly."""
+
+    def passes(self, items: int) -> float:
+        """The epochs over so many examples or pairs, resolved."""
+        if self.epochs is not None:
+            return self.epochs
+        fewest, most = self.EPOCHS
+        return min(max(math.ceil(self.STEPS / math.ceil(items / self.batch_size)), fewest), most)
+
+
+class AnswersBlock(EpochsBlock):
+    """What phases share that train on answers, as texts or as the frozen model's distributions."""
+
+    LORA_RATE: ClassVar[float] = 2e-4
+
+    keep: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
+    too) against what is taught, token by token."""
+    top_k: Positive = 20
+    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
+    rest: bool = True
+    """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
+    it was moves towards its most probable tokens."""

@@ -1,0 +1,188 @@
+"""Answers that a model has just given, as rows of tokens with a reward on each; what is computed of them.
+
+A matrix of answers has the shape (answers, longest): place t of a row is token t of its answer, padded on the
+right; log-probabilities and values there are those of the token, or of the state before it.  Prompts are in
+none of it.  Knows nothing of how advantages are made of rewards, or of losses.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from selfstudy.judging import citations
+from selfstudy.models.local.weights import answering_model
+from selfstudy.records import Completion
+from selfstudy.teach import rewards
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
+from selfstudy.teach.trainers import packed, shared
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """An answer.
+
+    Attributes:
+        group: which exercise of the step it answers.
+        row: `prompt_ids` and `answer_ids`.
+        rewards: of each token of the answer.
+        segments: of each token, which sentence or item it belongs to, from 0.
+        text: as it follows the prompt.
+    """
+
+    group: int
+    row: shared.TokenRow
+    rewards: list[float]
+    segments: list[int]
+    text: str
+
+    @property
+    def total(self) -> float:
+        """All that it has earned."""
+        return sum(self.rewards)
+
+
+@dataclass
+class Rollouts:
+    """The answers of a step that have rewards.
+
+    Attributes:
+        problems: why others have none.
+    """
+
+    answers: list[Rollout] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def collected(
+    exercises: Sequence[CitedExercise],
+    completions: Sequence[Sequence[Completion]],
+    valued: CitationRewards,
+    tokens: shared.Tokens,
+    model: Any,
+    seed: int,
+) -> Rollouts:
+    """Judges all answers in one call, and puts what they earn on their tokens.
+
+    Args:
+        model: must be able to read them.
+    """
+    found = Rollouts()
+    given = [
+        (group, one) for group, row in enumerate(completions) for one in row if _usable(one, found.problems)
+    ]
+    chats = [exercises[group].prompt for group, _ in given]
+    located = tokens.located(
+        chats, [one.text for _, one in given], [one.finish == "stop" for _, one in given]
+    )
+    outputs: list[list[str]] = [[] for _ in exercises]
+    for (group, _), (text, _, _) in zip(given, located, strict=True):
+        outputs[group].append(text)
+    judged = iter([one for row in valued.rewards(exercises, outputs, seed) for one in row])
+    prompts = tokens.prompts([one.prompt for one in exercises])
+    for (group, _), (text, ids, places) in zip(given, located, strict=True):
+        one = next(judged)
+        row = {"prompt_ids": prompts[group], "answer_ids": ids}
+        unreadable = shared.unreadable(model, [row], ["answer"]) if ids else {"answer": "an empty answer"}
+        if one.error or unreadable:
+            found.problems.append(one.error or unreadable["answer"])
+            continue
+        earned = rewards.on_tokens(one.spans, places)
+        found.answers.append(Rollout(group, row, earned, _segments(exercises[group], text, places), text))
+    return found
+
+
+def _usable(one: Completion, problems: list[str]) -> bool:
+    if one.finish == "error":
+        problems.append(one.error or "generation failed")
+    return one.finish != "error"
+
+
+def _segments(exercise: CitedExercise, text: str, places: Sequence[tuple[int, int]]) -> list[int]:
+    """The statement of each token: a token belongs to the first that ends behind its beginning."""
+    start, end = citations.first_line(text)
+    ends = [start + one.end for one in citations.statements(exercise.item.kind, text[start:end])]
+    last = max(0, len(ends) - 1)
+    return [min(last, bisect_left(ends, begin + 1)) for begin, _ in places]
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Columns of answers; see the head of this file.
+
+    Attributes:
+        mask: where there is a token.
+        groups: (answers,).
+    """
+
+    rewards: Tensor
+    segments: Tensor
+    mask: Tensor
+    groups: Tensor
+
+
+def matrices(answers: Sequence[Rollout], device: Any) -> Matrices:
+    """The rewards of some answers, and where they stand."""
+    earned = pad_sequence([torch.tensor(one.rewards) for one in answers], batch_first=True)
+    segments = pad_sequence([torch.tensor(one.segments) for one in answers], batch_first=True)
+    lengths = torch.tensor([len(one.rewards) for one in answers])
+    mask = torch.arange(earned.shape[1]) < lengths[:, None]
+    groups = torch.tensor([one.group for one in answers])
+    return Matrices(earned.to(device), segments.to(device), mask.to(device), groups.to(device))
+
+
+def collated(rows: Sequence[shared.TokenRow], device: Any) -> dict[str, Tensor]:
+    """Each answer behind its prompt, padded on the right.
+
+    Returns:
+        `input_ids`, `attention_mask` and `before` (rows, longest); the last marks what predicts a token of
+        the answer.
+    """
+    tokens = pad_sequence(
+        [torch.tensor([*r["prompt_ids"], *r["answer_ids"]]) for r in rows], batch_first=True
+    )
+    place = torch.arange(tokens.shape[1])
+    start = torch.tensor([len(row["prompt_ids"]) for row in rows])[:, None]
+    end = start + torch.tensor([len(row["answer_ids"]) for row in rows])[:, None]
+    batch = {
+        "input_ids": tokens,
+        "attention_mask": (place < end).long(),
+        "before": (place >= start - 1) & (place < end - 1),
+    }
+    return {name: column.to(device) for name, column in batch.items()}
+
+
+def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
+    """(rows, longest answer): natural-log probability of each token, by the model's whole distribution."""
+    logits = outputs(model, batch, packing).float()
+    targets = F.pad(batch["input_ids"][:, 1:], (0, 1))[batch["before"]]
+    return _as_matrix(-F.cross_entropy(logits, targets, reduction="none"), batch)
+
+
+def values(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
+    """(rows, longest answer): what a model whose last layer gives one number says before each token."""
+    return _as_matrix(outputs(model, batch, packing)[:, 0].float(), batch)
+
+
+def outputs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
+    """What the last layer gives before each token of the answers, row by row; it runs on these alone."""
+    tokens, mask, before = batch["input_ids"], batch["attention_mask"], batch["before"]
+    core = answering_model(model)
+    head = core.get_output_embeddings()
+    one = packing.pack(core, core, tokens, mask) if head is not None else None
+    if one is None:
+        return shared.logits_at(model, head, tokens, mask, before)
+    return packed.forward(core, one, one.places[before])
+
+
+def _as_matrix(flat: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    lengths = batch["before"].sum(1)
+    mask = torch.arange(int(lengths.max()), device=flat.device) < lengths[:, None]
+    return flat.new_zeros(mask.shape).masked_scatter(mask, flat)
