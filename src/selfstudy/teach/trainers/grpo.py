@@ -1,0 +1,78 @@
+"""GRPO: answers to one question are held against each other (Shao et al. 2024, arXiv 2402.03300, section 4).
+
+An advantage for each sentence or item, by what is still earned from there on, or one for all of an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from selfstudy.models.base import HasWeights
+from selfstudy.progress import Reporter
+from selfstudy.recipe import GRPOBlock
+from selfstudy.teach import advantages, losses
+from selfstudy.teach.cited_practice import CitedPractice
+from selfstudy.teach.trainers import policy_gradient, shared
+from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
+from selfstudy.teach.trainers.rollouts import Matrices
+
+
+def train(
+    model: Any,
+    lm: HasWeights,
+    practice: CitedPractice,
+    block: GRPOBlock,
+    setting: shared.Setting,
+    report: Reporter,
+) -> shared.Trained:
+    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
+
+    Args:
+        model: a transformers model that is nobody else's: the start, and the reference.
+        lm: the local model whose tokenizer and chat format are used.
+        practice: the questions, and what answers earn.
+
+    Raises:
+        ModelError: see `policy_gradient.run`.
+    """
+    return policy_gradient.run(_GRPO, model, lm, practice, block, setting, report)
+
+
+class _GRPO(PolicyTraining[GRPOBlock]):
+    def _prepared(
+        self, parts: Sequence[Part], made: Matrices, old: Tensor, reference: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        segments = made.segments
+        if self._block.advantages == "answer":
+            segments = torch.zeros_like(segments)
+        found, idle = advantages.segment_advantages(
+            made.rewards, segments, made.mask, made.groups, scale=self._block.scale
+        )
+        prepared = {"advantages": found, "old": old, "reference": reference}
+        return prepared, {"groups_without_spread": float(idle)}
+
+    def _backward(
+        self, where: slice, batch: dict[str, Tensor], made: Matrices, prepared: dict[str, Tensor]
+    ) -> float:
+        block = self._block
+        policy = self._logprobs(self.model, batch)
+        own = {name: matrix[where, : policy.shape[1]] for name, matrix in prepared.items()}
+        loss = losses.grpo_loss(
+            policy,
+            own["old"],
+            own["advantages"],
+            made.mask[where, : policy.shape[1]],
+            clip=block.clip,
+            clip_high=block.clip_high,
+            reference=own["reference"],
+            beta=block.kl,
+            aggregation=block.aggregation,
+            total=len(made.mask) if block.aggregation != "dapo" else int(made.mask.sum()),
+            longest=block.max_new_tokens,
+        )
+        torch.autograd.backward(loss)
+        return float(loss.detach())

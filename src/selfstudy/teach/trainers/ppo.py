@@ -1,0 +1,121 @@
+"""PPO with rewards for tokens (Schulman et al. 2017, arXiv 1707.06347; Huang et al. 2024, arXiv 2402.04315).
+
+The value network begins as the policy, with a head of its own; with LoRA it shares the frozen weights and has
+an adapter of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from torch import Tensor, nn
+
+from selfstudy.models.base import HasWeights
+from selfstudy.models.local import weights
+from selfstudy.models.local.weights import answering_model
+from selfstudy.progress import Reporter
+from selfstudy.recipe import PPOBlock
+from selfstudy.teach import advantages, losses
+from selfstudy.teach.cited_practice import CitedPractice
+from selfstudy.teach.trainers import packed, policy_gradient, rollouts, shared
+from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
+from selfstudy.teach.trainers.rollouts import Matrices
+
+
+def train(
+    model: Any,
+    lm: HasWeights,
+    practice: CitedPractice,
+    block: PPOBlock,
+    setting: shared.Setting,
+    report: Reporter,
+) -> shared.Trained:
+    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
+
+    Args:
+        model: a transformers model that is nobody else's: the start, and the reference.
+        lm: the local model whose tokenizer and chat format are used.
+        practice: the questions, and what answers earn.
+
+    Raises:
+        ModelError: see `policy_gradient.run`.
+    """
+    return policy_gradient.run(_PPO, model, lm, practice, block, setting, report)
+
+
+class _PPO(PolicyTraining[PPOBlock]):
+    def _beside(self, model: Any, setting: shared.Setting) -> nn.Module:
+        value = weights.beside(model) if setting.lora else copy.deepcopy(model)
+        if setting.lora:
+            value = shared.build(get_peft_model, value, setting.lora)
+        core = answering_model(value)
+        hidden = core.get_output_embeddings().weight.shape[1]
+        core.set_output_embeddings(_Head(hidden).to(core.device))
+        return value
+
+    def _groups(self) -> list[dict[str, Any]]:
+        value = [p for p in self._parts["beside"].parameters() if p.requires_grad]
+        rate = self._block.value_rate or self._setting.rate(self._block)
+        return [*super()._groups(), {"params": value, "highest": rate}]
+
+    def _values(self, batch: dict[str, Tensor]) -> Tensor:
+        return rollouts.values(self._parts["beside"], batch, self._value_packing)
+
+    def _prepared(
+        self, parts: Sequence[Part], made: Matrices, old: Tensor, reference: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, float]]:
+        block, mask = self._block, made.mask
+        values = self._whole(parts, mask, self._values)
+        shaped = advantages.shaped(made.rewards, old, reference, mask, block.kl)
+        white = advantages.whitened(shaped, mask, shift=False, published=block.published)
+        found, returns = advantages.gae(
+            white, values, mask, gamma=block.gamma, lam=block.lam, published=block.published
+        )
+        found = advantages.whitened(found, mask, published=block.published)
+        explained = 1 - float(_variance(returns - values, mask) / _variance(returns, mask).clamp(min=1e-8))
+        prepared = {"advantages": found, "returns": returns, "old": old, "values": values}
+        return prepared, {"shaped_reward": float((shaped * mask).sum() / len(mask)), "explained": explained}
+
+    def _backward(
+        self, where: slice, batch: dict[str, Tensor], made: Matrices, prepared: dict[str, Tensor]
+    ) -> float:
+        block, total = self._block, int(made.mask.sum())
+        policy = self._logprobs(self.model, batch)
+        mask = made.mask[where, : policy.shape[1]]
+        own = {name: matrix[where, : policy.shape[1]] for name, matrix in prepared.items()}
+        loss = losses.policy_loss(policy, own["old"], own["advantages"], mask, clip=block.clip, total=total)
+        torch.autograd.backward(loss)
+        values = self._values(batch)
+        error = losses.value_loss(
+            values, own["values"], own["returns"], mask, clip=block.value_clip, total=total
+        )
+        torch.autograd.backward(error)
+        return float(loss.detach() + error.detach())
+
+    @property
+    def _value_packing(self) -> packed.Packing:
+        if not hasattr(self, "_packing_of_values"):
+            self._packing_of_values = packed.Packing()
+        return self._packing_of_values
+
+
+class _Head(nn.Module):
+    """One number for a state: hidden -> hidden, GELU -> 1; 0 at the start."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.weight_in = nn.Linear(hidden, hidden)
+        self.weight_out = nn.Linear(hidden, 1)
+        nn.init.zeros_(self.weight_out.weight)
+        nn.init.zeros_(self.weight_out.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        return torch.as_tensor(self.weight_out(nn.functional.gelu(self.weight_in(states.float()))))
+
+
+def _variance(values: Tensor, mask: Tensor) -> Tensor:
+    return values[mask].var(unbiased=False)
