@@ -72,7 +72,7 @@ def test_the_published_whitening_divides_by_the_root_of_the_deviation_and_fills_
 
 
 @pytest.mark.parametrize("published", [False, True])
-@pytest.mark.parametrize("value", [0.0, 0.1, -1e6, 1e-30])
+@pytest.mark.parametrize("value", [0.0, 0.3, -1e6, 1e-30])
 def test_values_without_a_spread_become_zeros_or_their_mean(value: float, published: bool) -> None:
     mask = live(7, 300)
     values = torch.full((2, 300), value) * mask
@@ -138,6 +138,12 @@ def test_padding_changes_nothing(batch: tuple[Tensor, Tensor, Tensor], by: int, 
     found = all_of_it(rewards, values, mask)
     again = all_of_it(padded(rewards, by, filling), padded(values, by, filling), longer)
     close(again, padded(found, by))
+
+
+def test_padding_before_the_answer_is_left_alone_too() -> None:
+    advantages, returns = gae(grid([5, 0, 1]), grid([7, 0.5, 0.5]), grid([0, 1, 1]), lam=1.0)
+    close(advantages, [[0, 0.5, 0.5]])
+    close(returns, [[0, 1, 1]])
 
 
 def test_in_the_published_code_padding_changes_short_answers() -> None:
