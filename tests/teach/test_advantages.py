@@ -197,7 +197,7 @@ def test_with_one_segment_a_row_it_is_plain_grpo() -> None:
 
 def test_segments_are_compared_with_the_same_segment_of_the_group_by_what_follows() -> None:
     rewards = grid([0, 1, 0, 2], [3, 0, 1, NAN])
-    segments, mask = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 99]]), live(4, 3)
+    segments, mask = torch.tensor([[0, 0, 1, 1], [0, 1, 1, -100]]), live(4, 3)
     # returns: (3, 2) and (4, 1); means 3.5 and 1.5
     found, flat = segment_advantages(rewards, segments, mask, torch.zeros(2), scale="none")
     close(found, [[-0.5, -0.5, 0.5, 0.5], [0.5, -0.5, -0.5, 0]])
