@@ -72,7 +72,7 @@ def test_the_published_whitening_divides_by_the_root_of_the_deviation_and_fills_
 
 
 @pytest.mark.parametrize("published", [False, True])
-@pytest.mark.parametrize("value", [0.0, 0.1, -1e6, 1e-30])
+@pytest.mark.parametrize("value", [0.0, 0.3, -1e6, 1e-30])
 def test_values_without_a_spread_become_zeros_or_their_mean(value: float, published: bool) -> None:
     mask = live(7, 300)
     values = torch.full((2, 300), value) * mask
@@ -140,6 +140,12 @@ def test_padding_changes_nothing(batch: tuple[Tensor, Tensor, Tensor], by: int, 
     close(again, padded(found, by))
 
 
+def test_padding_before_the_answer_is_left_alone_too() -> None:
+    advantages, returns = gae(grid([5, 0, 1]), grid([7, 0.5, 0.5]), grid([0, 1, 1]), lam=1.0)
+    close(advantages, [[0, 0.5, 0.5]])
+    close(returns, [[0, 1, 1]])
+
+
 def test_in_the_published_code_padding_changes_short_answers() -> None:
     rewards, values, mask = grid([0.2, 0.6], [0.4, 0]), grid([0.1, 0.1], [0.3, 0]), live(2, 1)
 
@@ -191,7 +197,7 @@ def test_with_one_segment_a_row_it_is_plain_grpo() -> None:
 
 def test_segments_are_compared_with_the_same_segment_of_the_group_by_what_follows() -> None:
     rewards = grid([0, 1, 0, 2], [3, 0, 1, NAN])
-    segments, mask = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 99]]), live(4, 3)
+    segments, mask = torch.tensor([[0, 0, 1, 1], [0, 1, 1, -100]]), live(4, 3)
     # returns: (3, 2) and (4, 1); means 3.5 and 1.5
     found, flat = segment_advantages(rewards, segments, mask, torch.zeros(2), scale="none")
     close(found, [[-0.5, -0.5, 0.5, 0.5], [0.5, -0.5, -0.5, 0]])

@@ -25,12 +25,10 @@ MASK = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]], dtype=torch.bool
 
 
 def random_batch() -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities, old ones and advantages: ratios far below, within and far above the clip, none near."""
+    """Log-probabilities, old ones and advantages: ratios below, within and above the clip, none near it."""
     noise = torch.Generator().manual_seed(3)
     old = -torch.rand(3, 4, generator=noise, dtype=torch.float64) - 0.5
-    apart = torch.tensor(
-        [[-0.5, 0.05, 0.6, 0], [0.5, -0.1, 0, 0], [0.1, -0.6, -0.05, 0.7]], dtype=torch.float64
-    )
+    apart = torch.tensor([[-0.5, 0.05, 0.6, 0], [0.5, -0.1, 0, 0], [0.1, -0.6, -0.05, 0.7]]).double()
     advantages = torch.tensor([[1.5, -2, 1, 9], [-1, 0.5, 9, 9], [-0.3, -1, 2, 0.8]], dtype=torch.float64)
     return (old + apart).requires_grad_(), old, advantages
 
@@ -206,6 +204,13 @@ def test_padding_changes_nothing_and_gets_no_gradient(name: str, filling: float)
     torch.testing.assert_close(again, loss)
     torch.testing.assert_close(gradient(again, more), torch.nn.functional.pad(wanted, (0, 3)))
     assert clipped_share(more, *map(longer, constants), mask) == clipped_share(logprobs, *constants, MASK)
+
+
+@every_loss
+def test_a_row_without_tokens_changes_nothing(name: str) -> None:
+    batch = [one.detach() for one in (*random_batch(), MASK)]
+    more = [torch.cat([one, torch.zeros_like(one[:1])]) for one in batch]
+    torch.testing.assert_close(LOSSES[name](*more), LOSSES[name](*batch))
 
 
 @every_loss
