@@ -12,8 +12,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 
-
-from selfstudy.text import tokens
 from selfstudy.files.rows import MalformedError, Row, read_rows, text_of
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedItem, asked, read_item
@@ -25,12 +23,15 @@ from selfstudy.records import digest
 from selfstudy.teach.cited_practice import CitedExercise
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import Lesson
+from selfstudy.text import tokens
 
 Fail = Callable[[str, str], None]
 """Is told of what is of no use, and why."""
 
 
-def exercises(lesson: Lesson, block: CitingBlock, entailment: EntailmentModel, fail: Fail) -> list[CitedExercise]:
+def exercises(
+    lesson: Lesson, block: CitingBlock, entailment: EntailmentModel, fail: Fail
+) -> list[CitedExercise]:
     """What a lesson, or the file of `block`, has to practise; the same for the control."""
     if block.data is not None:
         return of_rows(read_rows(block.data), lesson.prompts, fail, block.data.name)
@@ -96,9 +97,7 @@ def _of_gaps(lesson: Lesson, block: CitingBlock, entailment: EntailmentModel) ->
     return found
 
 
-def _near(
-    gap: JudgedQuestion, pages: Sequence[str], words: dict[str, set[str]], count: int
-) -> list[str]:
+def _near(gap: JudgedQuestion, pages: Sequence[str], words: dict[str, set[str]], count: int) -> list[str]:
     """The page of a gap, and those that share most words with it; first ones where that says nothing."""
     own = words.get(gap.document) or set(tokens(gap.document))
     others = [page for page in pages if page != gap.document]

@@ -1,8 +1,8 @@
 """A model answers, what it says earns rewards, and it learns from them; then it answers again.
 
-What PPO (ppo.py) and GRPO (grpo.py) share: the loop, its measures, its checkpoints, and that the weights which
-answer best what was kept apart are the result.  The reference is the model as it was at the start.  Every
-random draw depends on the seed and the number of the step, so that a training that goes on from its
+What PPO (ppo.py) and GRPO (grpo.py) share: the loop, its measures, its checkpoints, and that the weights
+which answer best what was kept apart are the result.  The reference is the model as it was at the start.
+Every random draw depends on the seed and the number of the step, so that a training that goes on from its
 checkpoint ends as one that was never interrupted.
 """
 
@@ -35,6 +35,10 @@ from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 from selfstudy.teach.trainers.rollouts import Matrices, Rollout
 
 B = TypeVar("B", PPOBlock, GRPOBlock)
+
+
+PACKED = 2048
+"""Most tokens of a pass on the CPU: more are not faster, and what they share is more hidden than seen."""
 
 
 class PolicyProgress(BaseModel):
@@ -80,7 +84,8 @@ class PolicyTraining(ABC, Generic[B]):
             if sum(p.numel() for p in model.parameters()) > shared.LARGE:
                 answering_model(part).gradient_checkpointing_enable({"use_reentrant": False})
             fast_lora.accelerate(part)
-        self._practice, self._block, self._setting = practice, block, setting
+        self._practice, self._setting = practice, setting
+        self._block: B = block
         self._tokens = shared.Tokens(lm)
         self._packing = packed.Packing()
 
@@ -171,7 +176,7 @@ class PolicyTraining(ABC, Generic[B]):
         core = answering_model(self.model)
         rows = [one.row for one in answers]
         parts, place = [], 0
-        for part in shared.parts(core, rows, self._setting.tokens, ("answer_ids",)):
+        for part in shared.parts(core, rows, self._pass, ("answer_ids",)):
             parts.append((slice(place, place + len(part)), rollouts.collated(part, device)))
             place += len(part)
         self._parts.train()
@@ -225,6 +230,12 @@ class PolicyTraining(ABC, Generic[B]):
         )
         return None
 
+    @property
+    def _pass(self) -> int:
+        """Most tokens of a forward pass: few on the CPU, so that answers to one prompt are packed."""
+        tokens = self._setting.tokens
+        return min(tokens, PACKED) if self.model.device.type == "cpu" else tokens
+
     def _groups(self) -> list[dict[str, Any]]:
         """What is trained, each with the highest rate: the policy first."""
         trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -262,7 +273,9 @@ class PolicyTraining(ABC, Generic[B]):
         """Asks what was kept apart, and keeps the weights if they are the best so far."""
         dev = self._practice.dev
         with self._timed("measuring"):
-            value = mean_reward(self._policy, self._practice, dev, self._block.max_new_tokens) if dev else None
+            value = (
+                mean_reward(self._policy, self._practice, dev, self._block.max_new_tokens) if dev else None
+            )
         if value is not None and self.standing.curve:
             last = self.standing.curve[-1]
             metrics = last.metrics | {"dev_reward": value}
@@ -307,7 +320,7 @@ def run(
     """Trains to the end, or to where it is of no use; the best weights are the result either way.
 
     Raises:
-        ModelError: peft cannot adapt the model, nothing can be judged, or no prompt leaves room for an answer.
+        ModelError: peft cannot adapt the model, nothing can be judged, or no prompt leaves room to answer.
     """
     practice, dropped = _readable(model, lm, practice)
     with shared.isolated(setting.seed):
@@ -329,7 +342,9 @@ def run(
         training.finish()
     took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in standing.seconds.items())
     lost = f", {standing.lost} lost ({standing.problem})" if standing.lost else ""
-    best = f"; best after step {standing.best_step}: {standing.best:+.3f}" if standing.best is not None else ""
+    best = (
+        f"; best after step {standing.best_step}: {standing.best:+.3f}" if standing.best is not None else ""
+    )
     report.note(f"{setting.phase}: {standing.answers} answers{lost}; {took}{best}")
     return shared.Trained(training.model, standing.curve, failure, dropped)
 
@@ -350,9 +365,7 @@ def mean_reward(
     return sum(totals) / len(totals) if totals else None
 
 
-def _readable(
-    model: Any, lm: HasWeights, practice: CitedPractice
-) -> tuple[CitedPractice, dict[str, str]]:
+def _readable(model: Any, lm: HasWeights, practice: CitedPractice) -> tuple[CitedPractice, dict[str, str]]:
     """The questions that leave room for an answer, and why not the others, by id."""
     every = [*practice.exercises, *practice.dev]
     prompts = shared.Tokens(lm).prompts([one.prompt for one in every])

@@ -21,7 +21,7 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import PPOBlock
 from selfstudy.teach import advantages, losses
 from selfstudy.teach.cited_practice import CitedPractice
-from selfstudy.teach.trainers import packed, policy_gradient, rollouts, shared
+from selfstudy.teach.trainers import policy_gradient, rollouts, shared
 from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
 from selfstudy.teach.trainers.rollouts import Matrices
 
@@ -49,7 +49,7 @@ def train(
 
 class _PPO(PolicyTraining[PPOBlock]):
     def _beside(self, model: Any, setting: shared.Setting) -> nn.Module:
-        value = weights.beside(model) if setting.lora else copy.deepcopy(model)
+        value: nn.Module = weights.beside(model) if setting.lora else copy.deepcopy(model)
         if setting.lora:
             value = shared.build(get_peft_model, value, setting.lora)
         core = answering_model(value)
@@ -63,7 +63,7 @@ class _PPO(PolicyTraining[PPOBlock]):
         return [*super()._groups(), {"params": value, "highest": rate}]
 
     def _values(self, batch: dict[str, Tensor]) -> Tensor:
-        return rollouts.values(self._parts["beside"], batch, self._value_packing)
+        return rollouts.values(self._parts["beside"], batch, self._packing)
 
     def _prepared(
         self, parts: Sequence[Part], made: Matrices, old: Tensor, reference: Tensor
@@ -95,12 +95,6 @@ class _PPO(PolicyTraining[PPOBlock]):
         )
         torch.autograd.backward(error)
         return float(loss.detach() + error.detach())
-
-    @property
-    def _value_packing(self) -> packed.Packing:
-        if not hasattr(self, "_packing_of_values"):
-            self._packing_of_values = packed.Packing()
-        return self._packing_of_values
 
 
 class _Head(nn.Module):
