@@ -182,6 +182,33 @@ def word_logprobs(
 
 
 @runtime_checkable
+class ContinuesAnswers(Protocol):
+    """Goes on with answers that have begun: for a search that writes sentence by sentence."""
+
+    def continued(
+        self,
+        chats: Sequence[Chat],
+        begun: Sequence[str],
+        sampling: Sampling,
+        enough: Callable[[str], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """`sampling.total` completions of what follows begun[i], which begins the answer to chats[i].
+
+        Random streams go by the prompt with the beginning.  White space around begun[i] does not count; that
+        of a completion is kept, so that one behind the other is the answer.  Thinking is over before it.
+
+        Args:
+            begun: "" where nothing is said yet.
+            enough: asked of the text of a completion after each token: whether it may stop there.
+
+        Returns:
+            finish is "stop" where the model ended its turn, or a text of `sampling.stop` did, and "length"
+            where the model would have said more: also where `enough` stopped it.
+        """
+
+
+@runtime_checkable
 class HasWeights(Protocol):
     """A language model whose weights are in this process, so that they can be trained and written down."""
 

@@ -195,6 +195,11 @@ class ChatFormat:
         """The text of generated tokens, special tokens left out, spaces as they are."""
         return self._text(tokens, special=False)
 
+    def decode_behind(self, before: Sequence[int], tokens: Sequence[int]) -> str:
+        """The text of `tokens` behind others: a decoder may drop the space at the left of what is alone."""
+        last = list(before[-1:])
+        return self.decode([*last, *tokens]).removeprefix(self.decode(last))
+
     def words(self, tokens: Sequence[int], values: Sequence[float]) -> list[tuple[str, float]]:
         """The words of an answer's tokens, each with the sum of its tokens' values.
 
@@ -202,8 +207,7 @@ class ChatFormat:
         """
         found: list[tuple[list[int], float]] = []
         for i, (token, value) in enumerate(zip(tokens, values, strict=True)):
-            before = list(tokens[max(0, i - 1) : i])
-            behind = self.decode([*before, token]).removeprefix(self.decode(before))
+            behind = self.decode_behind(tokens[max(0, i - 1) : i], [token])
             if found and (not behind[:1].isspace() or not self.decode(found[-1][0]).strip()):
                 found[-1] = ([*found[-1][0], token], found[-1][1] + value)
             else:

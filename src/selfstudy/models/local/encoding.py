@@ -5,7 +5,7 @@ A chat that cannot be asked is an error of its own and leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from selfstudy.errors import ModelError
@@ -42,7 +42,7 @@ def prompts(
             texts[index] = text
         except (ModelError, UnicodeError) as error:
             errors[index] = str(error)
-    for index, tokens in _encoded(chat_format, texts, errors).items():
+    for index, tokens in _encoded(chat_format.encode, texts, errors).items():
         if not tokens:
             errors[index] = "the prompt has no tokens"
         elif unknown := chat_format.unknown(tokens):
@@ -52,18 +52,45 @@ def prompts(
     return rendered, errors
 
 
-def _encoded(chat_format: ChatFormat, texts: dict[int, str], errors: dict[int, str]) -> dict[int, list[int]]:
+def _encoded(
+    encode: Callable[[Sequence[str]], list[list[int]]], texts: dict[int, str], errors: dict[int, str]
+) -> dict[int, list[int]]:
     """Tokens of texts; one on which the tokenizer fails is an error of its own, the others go on."""
     try:
-        return dict(zip(texts, chat_format.encode(list(texts.values())), strict=True))
+        return dict(zip(texts, encode(list(texts.values())), strict=True))
     except ModelError as error:
         if len(texts) == 1:
             errors |= {index: str(error) for index in texts}
             return {}
         found: dict[int, list[int]] = {}
         for index, text in texts.items():
-            found |= _encoded(chat_format, {index: text}, errors)
+            found |= _encoded(encode, {index: text}, errors)
         return found
+
+
+def begun(
+    chat_format: ChatFormat, chats: Sequence[Chat], texts: Sequence[str]
+) -> tuple[dict[int, tuple[str, list[int]]], dict[int, str], dict[int, list[int]]]:
+    """As `prompts`, closed, with the beginning of the answer behind each; and the tokens of beginnings."""
+    rendered, errors = prompts(chat_format, chats, closed=True)
+    beginnings: dict[int, str] = {}
+    for index in [index for index in rendered if texts[index].strip()]:
+        try:
+            texts[index].encode()
+            beginnings[index] = chat_format.answer(chats[index], texts[index])
+        except (ModelError, UnicodeError) as error:
+            errors[index] = str(error)
+            del rendered[index]
+    said = _encoded(chat_format.encode_answers, beginnings, errors)
+    for index, beginning in beginnings.items():
+        text, tokens = rendered.pop(index)
+        if index not in said:
+            continue
+        if unknown := chat_format.unknown(said[index]):
+            errors[index] = f"the tokenizer gives token {unknown[0]}, for which the model has no embedding"
+        else:
+            rendered[index] = (text + beginning, [*tokens, *said[index]])
+    return dict(sorted(rendered.items())), errors, said
 
 
 def answered(chat_format: ChatFormat, chats: Sequence[Chat], texts: Sequence[str]) -> list[Answered]:

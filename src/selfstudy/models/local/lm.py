@@ -1,8 +1,8 @@
 """A causal language model of transformers, from a folder or the Hub, on the CPU or an accelerator.
 
 Renders chats, groups them into batches for `decoding.TreeDecoder` (for `contrastive.ContrastiveDecoder` where
-greedy completions are searched), turns tokens into Completions, and puts errors where they belong: into the
-item that failed.  No architecture is named here; what a model can do is found out by `forward.Forward`.
+greedy completions are searched), has `completions` read the tokens, and puts errors where they belong: into
+the item that failed.  No architecture is named here; what a model can do is found out by `forward.Forward`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,14 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
+from selfstudy.models.local.completions import ContinuationReader, Reader, Stopped
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.scoring import LogprobScorer
-from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Completion
-from selfstudy.text import until
-
-_Texts = dict[tuple[int, ...], str | NoAnswerError]
-"""What tokens were read as."""
 
 
 class LocalLM:
@@ -151,6 +147,41 @@ class LocalLM:
         Completions are stripped of surrounding white space; their token count and log-probability include
         the end token. Two chats with the same text get different samples (by order of occurrence).
         """
+        asked, errors = encoding.prompts(self._format, chats)
+        return self._answers(chats, asked, errors, sampling, partial(Reader, self._format), progress)
+
+    def continued(
+        self,
+        chats: Sequence[Chat],
+        begun: Sequence[str],
+        sampling: Sampling,
+        enough: Callable[[str], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """See `base.ContinuesAnswers`; what follows nothing is sampled as `generate` does it."""
+        if len(chats) != len(begun):
+            raise ValueError(f"{len(chats)} chats but {len(begun)} beginnings of answers")
+        asked, errors, said = encoding.begun(self._format, chats, begun)
+        before = {
+            index * sampling.total + j: ids for index, ids in said.items() for j in range(sampling.total)
+        }
+        reader = partial(ContinuationReader, self._format, before=before, enough=enough)
+        return self._answers(chats, asked, errors, sampling, reader, progress)
+
+    def _answers(
+        self,
+        chats: Sequence[Chat],
+        asked: dict[int, tuple[str, list[int]]],
+        errors: dict[int, str],
+        sampling: Sampling,
+        reader: Callable[[tuple[str, ...]], Reader],
+        progress: Progress | None,
+    ) -> list[list[Completion]]:
+        """Completions of the prompts in `asked`, and why there are none of the other chats.
+
+        Args:
+            reader: what reads the answers that stop at some texts.
+        """
         total = sampling.total
         results: list[Completion | None] = [None] * (len(chats) * total)
         open_slots = [total] * len(chats)
@@ -162,33 +193,38 @@ class LocalLM:
                     progress(1)
             results[slot] = completion
 
-        def emit(stop: tuple[str, ...], texts: _Texts, finished: list[Finished]) -> None:
+        def emit(read: Reader, finished: list[Finished]) -> None:
             for one in finished:
-                settle(one.slot, self._completion(one, stop, texts))
+                settle(one.slot, read.completion(one))
 
-        groups, errors = self._prompts(chats, sampling)
+        groups, errors = self._prompts(chats, asked, errors, sampling)
         for index, message in errors.items():
             for slot in range(index * total, (index + 1) * total):
                 settle(slot, Completion(text="", finish="error", error=message))
         with weights.answering(self.model):
             for stop, prompts in groups.items():
-                for prompt, message in self._decode(prompts, sampling, stop, partial(emit, stop, {})):
+                read = reader(stop)
+                for prompt, message in self._decode(prompts, sampling, read.stopped, partial(emit, read)):
                     for member in prompt.members:
                         settle(member.slot, Completion(text="", finish="error", error=message))
         done = [one for one in results if one is not None]
         return [done[i * total : (i + 1) * total] for i in range(len(chats))]
 
     def _prompts(
-        self, chats: Sequence[Chat], sampling: Sampling
+        self,
+        chats: Sequence[Chat],
+        asked: dict[int, tuple[str, list[int]]],
+        errors: dict[int, str],
+        sampling: Sampling,
     ) -> tuple[dict[tuple[str, ...], list[Prompt]], dict[int, str]]:
         """Distinct prompts by what ends their answers, each with its members.
 
         And the chats that cannot be asked.
         """
-        rendered, errors = encoding.prompts(self._format, chats)
+        errors = dict(errors)
         groups: dict[tuple[str, ...], dict[tuple[int, ...], Prompt]] = {}
         occurrences: Counter[str] = Counter()
-        for index, (text, tokens) in rendered.items():
+        for index, (text, tokens) in asked.items():
             room = sampling.max_new_tokens
             if self._context is not None:
                 room = min(room, self._context - len(tokens))
@@ -208,22 +244,22 @@ class LocalLM:
         return {stop: list(prompts.values()) for stop, prompts in groups.items()}, errors
 
     def _decode(
-        self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
+        self, prompts: list[Prompt], sampling: Sampling, stopped: Stopped, emit: Any
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches, each member by the decoder that it is for; yields what failed."""
         sampled = prompts
         if sampling.penalty_alpha:
             searched = _with_members(prompts, lambda member: member.key is None)
             sampled = _with_members(prompts, lambda member: member.key is not None)
-            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stop, emit)
-        yield from self._in_batches(TreeDecoder, sampled, sampling, stop, emit)
+            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stopped, emit)
+        yield from self._in_batches(TreeDecoder, sampled, sampling, stopped, emit)
 
     def _in_batches(
         self,
         make: type[Decoder],
         prompts: list[Prompt],
         sampling: Sampling,
-        stop: tuple[str, ...],
+        stopped: Stopped,
         emit: Any,
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches; a batch that does not fit into memory is tried again with half the budget.
@@ -232,7 +268,7 @@ class LocalLM:
         """
         prompts = [prompts[at] for at in prefixes.order(self._forward, [one.tokens for one in prompts])]
         while prompts:
-            decoder = make(self._forward, sampling, self._ends, self._budget, self._stopper(stop))
+            decoder = make(self._forward, sampling, self._ends, self._budget, stopped)
             batch = prompts[: self._batch_size(prompts, decoder)]
             try:
                 decoder.run(batch, emit)
@@ -260,49 +296,6 @@ class LocalLM:
             if count and (unpaddable or rows * (longest + 1) > self._budget):
                 return count
         return len(prompts)
-
-    def _stopper(self, stop: tuple[str, ...]) -> Any:
-        """A test whether the newest token completed a stop string; None when there are none."""
-        if not stop:
-            return None
-        reach = max(len(text.encode()) for text in stop) + 4
-
-        def stopped(tokens: list[int]) -> bool:
-            tail = self._format.decode(tokens[-reach:])
-            return any(text in tail for text in stop) and self._answers(tokens, stop)
-
-        return stopped
-
-    def _answers(self, tokens: list[int], stop: tuple[str, ...]) -> bool:
-        """Whether one of `stop` is in the answer, not in the thinking before it."""
-        try:
-            answer = self._format.read(tokens)
-        except NoAnswerError:
-            return False
-        return any(text in answer for text in stop)
-
-    def _completion(self, one: Finished, stop: tuple[str, ...], texts: _Texts) -> Completion:
-        if one.reason == "error":
-            return Completion(
-                text="", finish="error", error="the model's logits are not numbers (NaN or inf)"
-            )
-        key = tuple(one.tokens)
-        if key not in texts:
-            texts[key] = self._read(one, stop)
-        text = texts[key]
-        if isinstance(text, NoAnswerError):
-            error = f"no answer in {len(key)} tokens: {text} (allow more tokens, or switch the thinking off)"
-            return Completion(text="", tokens=len(key), logprob=one.logprob, finish="error", error=error)
-        return Completion(text=text, tokens=len(key), logprob=one.logprob, finish=one.reason)
-
-    def _read(self, one: Finished, stop: tuple[str, ...]) -> str | NoAnswerError:
-        """The answer that was written, up to where it stops."""
-        ended = one.reason == "stop" and one.tokens[-1] in self._format.ends
-        try:
-            text = self._format.read(one.tokens[:-1] if ended else one.tokens)
-        except NoAnswerError as error:
-            return error
-        return until(text, stop).strip()
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the assistant's answer to chats[i].
