@@ -63,6 +63,10 @@ class RejectionBlock(AnswersBlock, CitingBlock):
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     sampling_top_k: Count = 50
     """Most probable tokens that are sampled from; 0: all."""
+    least: float | None = 0.0
+    """Answers that earned no more are not learned from; null: the best of each question is, however bad."""
+    statement_tokens: Positive = 64
+    """Of beam: longest sentence, or item."""
     epochs: Annotated[float, Field(gt=0)] | None = 3
 
 

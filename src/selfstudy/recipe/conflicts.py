@@ -12,6 +12,7 @@ from selfstudy.recipe import (
     MEANS_OVER_SAMPLES,
     NEED_ENTAILMENT,
     STDIN,
+    CitingBlock,
     LocalModel,
     LoraBlock,
     NoNLI,
@@ -41,6 +42,7 @@ def conflicts(recipe: Recipe) -> list[str]:
     if any(block.type == "socratic" for block in recipe.teach.plan):
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
     problems += _of_online_training(recipe)
+    problems += _of_citing(recipe)
     problems += _of_weights(recipe)
     problems += _not_there(recipe)
     return problems
@@ -133,6 +135,23 @@ def _of_online_training(recipe: Recipe) -> Iterator[str]:
             yield (
                 f"teach: online-dpo with reward = {block.reward.type}: lines of text hold no rubric; "
                 f"give prompts as rows ({', '.join(SUFFIXES)}) with `gold`"
+            )
+
+
+def _of_citing(recipe: Recipe) -> Iterator[str]:
+    """Questions with documents, and who judges."""
+    for block in recipe.teach.plan:
+        if not isinstance(block, CitingBlock):
+            continue
+        if block.data is not None and not reading.exists(block.data):
+            yield f"teach: {block.type} with data: no file at {block.data}"
+        reward = block.reward
+        if not any((reward.recall, reward.precision, reward.correctness, reward.refusal)):
+            yield f"teach: {block.type}.reward: all parts are switched off, so that no answer earns anything"
+        if isinstance(recipe.nli, NoNLI):
+            yield (
+                f"teach: {block.type} rewards what an entailment model finds supported, and nli is none: "
+                "name one with nli.path, or ask a language model with nli: lm"
             )
 
 

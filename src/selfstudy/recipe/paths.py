@@ -28,6 +28,7 @@ PATHS = (
     "probe.ask.source",
     "teach.online_dpo.prompts",
     "teach.phases.prompts",
+    *(f"teach.{phase}.data" for phase in ("rejection", "ppo", "grpo", "phases")),
 )
 """Keys that hold a path (or the alias `atlas`)."""
 

@@ -18,11 +18,12 @@ from selfstudy.judging.cited_items import CitedItem, asked, read_item
 from selfstudy.judging.trust import REFUSAL
 from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import CitingBlock
+from selfstudy.recipe import CitationRewardBlock, CitingBlock
 from selfstudy.records import digest
-from selfstudy.teach.cited_practice import CitedExercise
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice, RewardLevel
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.rewards import CitationWeights
 from selfstudy.text import tokens
 
 Fail = Callable[[str, str], None]
@@ -57,6 +58,20 @@ def of_rows(rows: Iterable[Row], prompts: Prompts, fail: Fail, name: str) -> lis
         one = CitedExercise(asked(item, prompts), item, digest(item.question, *item.documents), answer)
         found.setdefault(one.question_id, one)
     return list(found.values())
+
+
+def rewards(block: CitationRewardBlock, entailment: EntailmentModel, level: RewardLevel) -> CitationRewards:
+    """What answers earn, by a block but for its level."""
+    weights = CitationWeights(block.recall, block.precision, block.correctness, block.refusal)
+    return CitationRewards(entailment, weights, level)
+
+
+def practice(
+    exercises: Sequence[CitedExercise], rewards: CitationRewards, share: float, seed: int
+) -> CitedPractice:
+    """All of it, a share of the questions kept apart."""
+    trained, dev = apart(exercises, share, seed)
+    return CitedPractice(trained, rewards, dev)
 
 
 def apart(

@@ -12,13 +12,25 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from selfstudy.models.base import Embedder, EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
-from selfstudy.recipe import DistillBlock, DPOBlock, OnlineDPOBlock, PhaseBlock, SFTBlock, SocraticBlock
+from selfstudy.recipe import (
+    CitingBlock,
+    DistillBlock,
+    DPOBlock,
+    OnlineDPOBlock,
+    PhaseBlock,
+    PolicyBlock,
+    RejectionBlock,
+    SFTBlock,
+    SocraticBlock,
+)
 from selfstudy.records import Example, Pair
-from selfstudy.teach import examples, mixed, pairs, practice, rejected_turns
+from selfstudy.teach import cited_exercises, examples, mixed, pairs, practice, rejected_turns, sampled
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.practice import Practice
 from selfstudy.teach.rewarding import Rewards
@@ -26,7 +38,7 @@ from selfstudy.teach.rewarding import Rewards
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.shared import Setting, Trained
 
-Items = Sequence[Example] | Sequence[Pair] | Practice
+Items = Sequence[Example] | Sequence[Pair] | Practice | CitedPractice
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Student:
         fail: records that an item (by id) is left out, and why.
         judge: grades what is said; where the recipe names none the model as it was.
         embedder: says how near texts are.
+        folder: where a phase may keep what it takes up again after a kill; None: nowhere.
     """
 
     taught: bool
@@ -49,6 +62,7 @@ class Student:
     fail: Callable[[str, str], None]
     judge: LanguageModel
     embedder: Embedder
+    folder: Path | None = None
 
 
 class Trainer(Protocol):
@@ -182,12 +196,48 @@ def _practice(lesson: Lesson, block: OnlineDPOBlock, student: Student) -> Practi
     return Practice(found, Rewards(block, lesson.prompts, student.embedder, student.judge, seed))
 
 
+def _cited(
+    lesson: Lesson, block: CitingBlock, student: Student
+) -> tuple[list[CitedExercise], CitationRewards]:
+    """Questions with documents, the same for the control, whose answers' rewards are exchanged."""
+    lost: list[str] = []
+
+    def fail(item: str, why: str) -> None:
+        lost.append(why)
+        student.fail(item, why)
+
+    found = cited_exercises.exercises(lesson, block, student.nli, fail)
+    if lost:
+        student.report.note(f"{len(lost)} questions left out: {lost[0]}")
+    level = "random" if lesson.arm == "control" else block.reward.level
+    return found, cited_exercises.rewards(block.reward, student.nli, level)
+
+
+def _policy(lesson: Lesson, block: PolicyBlock, student: Student) -> CitedPractice:
+    found, rewards = _cited(lesson, block, student)
+    return cited_exercises.practice(found, rewards, block.dev, lesson.recipe.seed)
+
+
+def _sampled(lesson: Lesson, block: RejectionBlock, student: Student) -> Sequence[Example]:
+    """The best of what the model as it is now answers."""
+    found, rewards = _cited(lesson, block, student)
+    if not found:
+        return []
+    seed = lesson.recipe.seed
+    return sampled.best(
+        found, student.answers(), rewards, block, seed, student.report, student.folder, student.fail
+    )
+
+
 PHASES: dict[str, Phase] = {
     "sft": Phase(data=_examples, trainer="sft"),
     "dpo": Phase(data=_pairs, trainer="dpo", asks=pairs.TAUGHT_SAMPLES),
     "distill": Phase(data=_distilled, trainer="sft"),
     "socratic": Phase(data=_tutoring, trainer="dpo"),
     "online-dpo": Phase(data=_practice, trainer="online_dpo"),
+    "rejection": Phase(data=_sampled, trainer="sft"),
+    "ppo": Phase(data=_policy, trainer="ppo"),
+    "grpo": Phase(data=_policy, trainer="grpo"),
 }
 """By `type` of the block."""
 

@@ -20,10 +20,19 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ExamplesBlock, LocalModel, OnlineDPOBlock, PhaseBlock, Recipe, weights_of
+from selfstudy.recipe import (
+    CitingBlock,
+    ExamplesBlock,
+    LocalModel,
+    OnlineDPOBlock,
+    PhaseBlock,
+    Recipe,
+    weights_of,
+)
 from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import wordings
+from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
 from selfstudy.teach.imported import imported_lessons
 from selfstudy.teach.lesson import Lesson
@@ -72,7 +81,7 @@ def run_teach(
             "near-duplicates of these may be taught several times"
         )
     imported = imported_lessons(round_)
-    brought = any(isinstance(one, OnlineDPOBlock) and one.prompts for one in round_.run.recipe.teach.plan)
+    brought = any(map(_brings_prompts, round_.run.recipe.teach.plan))
     if not (gaps or imported or brought):
         report.note("nothing to teach: no gap has an accepted reference")
         return None
@@ -126,7 +135,7 @@ class _Training:
         self.parts = [earlier] if earlier else []
         trained: Trained | None = None
         for label, block, phase in labelled(self.lesson.recipe.teach.plan):
-            items = phase.data(self.lesson, block, self._student(trained))
+            items = phase.data(self.lesson, block, self._student(trained, label))
             self._record(items)
             if not items:
                 self.report.note(f"{label}: nothing to train on")
@@ -180,12 +189,12 @@ class _Training:
 
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
-        if isinstance(items, Practice):
+        if isinstance(items, Practice | CitedPractice):
             return
         if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):
             self.round_.append(items)
 
-    def _student(self, trained: Trained | None) -> Student:
+    def _student(self, trained: Trained | None, label: str) -> Student:
         def answers() -> LanguageModel:
             from selfstudy.models.local.lm import LocalLM
 
@@ -201,7 +210,14 @@ class _Training:
 
         models = self.models
         return Student(
-            trained is not None, answers, models.nli, self.report, fail, models.judge, models.embedder
+            trained is not None,
+            answers,
+            models.nli,
+            self.report,
+            fail,
+            models.judge,
+            models.embedder,
+            self.folder / _CHECKPOINTS / label,
         )
 
     def _setting(self, label: str) -> Setting:
@@ -220,6 +236,14 @@ class _Training:
     @property
     def _token_budget(self) -> int:
         return (weights_of(self.lesson.recipe.model) or LocalModel()).token_budget
+
+
+def _brings_prompts(block: PhaseBlock) -> bool:
+    """Whether a phase has something to train on beside gaps."""
+    return bool(
+        (isinstance(block, OnlineDPOBlock) and block.prompts)
+        or (isinstance(block, CitingBlock) and block.data)
+    )
 
 
 def _require(recipe: Recipe, models: Models, folder: Path) -> None:
