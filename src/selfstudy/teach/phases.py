@@ -223,10 +223,8 @@ def _sampled(lesson: Lesson, block: RejectionBlock, student: Student) -> Sequenc
     found, rewards = _cited(lesson, block, student)
     if not found:
         return []
-    seed = lesson.recipe.seed
-    return sampled.best(
-        found, student.answers(), rewards, block, seed, student.report, student.folder, student.fail
-    )
+    work = sampled.Sampled(found, rewards, block, lesson.recipe.seed, student.folder)
+    return work.best(student.answers(), student.report, student.fail)
 
 
 PHASES: dict[str, Phase] = {

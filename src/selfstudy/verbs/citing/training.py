@@ -1,4 +1,4 @@
-"""Training to cite by itself, one stage at a time, each from what the one before left: `selfstudy cite train`.
+"""Training to cite by itself, stage by stage, each from what the one before left: `selfstudy cite train`.
 
     OUT/adapter/ (or model/)   what was trained: it answers with the model that it was trained on
     OUT/citing.json            from which model, through which stages, and who rewarded
@@ -10,6 +10,8 @@ The stages of Huang et al. 2024 (arXiv 2402.04315), and GRPO.  The loop has the 
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selfstudy.errors import DataError, ModelError, RecipeError, RunError
-from selfstudy.files import jsonl, own, private
+from selfstudy.files import jsonl, own, private, reading
 from selfstudy.files.rows import read_rows
 from selfstudy.judging.cited_items import CitedKind
 from selfstudy.models import lora, lora_targets
@@ -26,7 +28,7 @@ from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel, wa
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import CitingBlock, LocalModel, PhaseBlock, Recipe, RejectionBlock, weights_of
-from selfstudy.records import Example, Failure, Record, digest
+from selfstudy.records import Example, Failure, Record
 from selfstudy.teach import cited_exercises, sampled
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
 from selfstudy.teach.phases import PHASES
@@ -230,7 +232,7 @@ class CiteTraining:
             return found, ""
         rewards = cited_exercises.rewards(block.reward, entailment(), block.reward.level)
         if not isinstance(block, RejectionBlock):
-            return cited_exercises.practice(exercises, rewards, block.dev, seed), rewards.name  # type: ignore[union-attr]
+            return cited_exercises.practice(exercises, rewards, block.dev, seed), rewards.name
         work = sampled.Sampled(exercises, rewards, block, seed, self.out / _CHECKPOINTS / "sampling")
         best = work.best(lm, self.report, fail)
         if not best:
@@ -276,8 +278,6 @@ class CiteTraining:
 
     def _keep(self, lm: HasWeights, trained: Trained) -> None:
         """Puts what was trained in its place, and removes the checkpoints."""
-        import shutil
-
         if self.recipe.teach.adapter is None:
             from selfstudy.models.local import weights
 
@@ -299,7 +299,7 @@ class CiteTraining:
             "selfstudy": "cite train",
             "stage": self.stage,
             "model": self.recipe.model.model_dump(mode="json"),
-            "data": digest(private.read(self.data).decode("utf-8", "replace")),
+            "data": hashlib.sha256(reading.content(self.data)).hexdigest(),
             "kinds": list(self.kinds),
             "teach": self.block.model_dump(mode="json"),
             "lora": self.recipe.teach.adapter and self.recipe.teach.adapter.model_dump(mode="json"),
