@@ -74,6 +74,15 @@ def test_documents_hold_what_the_exact_judge_finds_in_them(rows: list[dict[str, 
                 assert [int(label == "entailment") for label in labels] == list(found), row
 
 
+def test_no_document_is_about_an_answer_that_is_not_gold(rows: list[dict[str, Any]]) -> None:
+    lists = [row for row in rows if "answers" in row]
+    for row in lists:
+        item = read_item(row)
+        for doc, document in zip(row["docs"], item.documents, strict=True):
+            if [doc["title"]] not in row["answers"]:
+                assert JUDGE.classes([(document, f"{item.question} {doc['title']}")]) != ["entailment"], row
+
+
 def test_a_factoid_is_held_by_what_its_answer_cites(rows: list[dict[str, Any]]) -> None:
     """And by no other document: the judge finds none of its sentences there."""
     factoids = [row for row in rows if "qa_pairs" in row and not refused(row)]

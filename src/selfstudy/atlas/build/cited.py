@@ -348,9 +348,7 @@ class _Writer:
             mentioned = withheld and any(
                 contains(f"{name}. {self._statements(page)}", one) for one in plot.hidden
             )
-            if not page.attributes or (name in taken and not same) or mentioned:
-                continue
-            if any(map(page.holds, plot.wanted)) or page in pages:
+            if not page.attributes or (name in taken and not same) or mentioned or page in pages:
                 continue
             taken.add(name)
             pages.append(page)
