@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ from selfstudy.text import until
 
 _Texts = dict[tuple[int, ...], str | NoAnswerError]
 """What tokens were read as."""
+_Listener = Callable[[list[int], tuple[str, ...]], None]
+"""Is shown the tokens of a row whenever it has one more, and what ends it."""
 
 
 class LocalLM:
@@ -126,6 +129,11 @@ class LocalLM:
         return adapted.merged(copy.deepcopy(self._whole))
 
     @property
+    def context(self) -> int | None:
+        """Tokens of a prompt with its answer; None: without a limit that is known."""
+        return self._context
+
+    @property
     def wants_demonstrations(self) -> bool:
         """Whether the demonstrations of a prompt are shown."""
         return self._format.demonstrations
@@ -151,6 +159,24 @@ class LocalLM:
         Completions are stripped of surrounding white space; their token count and log-probability include
         the end token. Two chats with the same text get different samples (by order of occurrence).
         """
+        return self._generate(chats, sampling, progress)
+
+    def stream(self, chat: Chat, sampling: Sampling, heard: Callable[[str], object]) -> Completion:
+        """See `base.Streams`; where memory was short and a batch is tried again, the text begins again."""
+
+        def listen(tokens: list[int], stop: tuple[str, ...]) -> None:
+            with suppress(NoAnswerError):  # it still thinks
+                heard(until(self._format.read(tokens), stop).strip())
+
+        return self._generate([chat], sampling, listen=listen)[0][0]
+
+    def _generate(
+        self,
+        chats: Sequence[Chat],
+        sampling: Sampling,
+        progress: Progress | None = None,
+        listen: _Listener | None = None,
+    ) -> list[list[Completion]]:
         total = sampling.total
         results: list[Completion | None] = [None] * (len(chats) * total)
         open_slots = [total] * len(chats)
@@ -172,7 +198,9 @@ class LocalLM:
                 settle(slot, Completion(text="", finish="error", error=message))
         with weights.answering(self.model):
             for stop, prompts in groups.items():
-                for prompt, message in self._decode(prompts, sampling, stop, partial(emit, stop, {})):
+                for prompt, message in self._decode(
+                    prompts, sampling, self._stopper(stop, listen), partial(emit, stop, {})
+                ):
                     for member in prompt.members:
                         settle(member.slot, Completion(text="", finish="error", error=message))
         done = [one for one in results if one is not None]
@@ -208,22 +236,22 @@ class LocalLM:
         return {stop: list(prompts.values()) for stop, prompts in groups.items()}, errors
 
     def _decode(
-        self, prompts: list[Prompt], sampling: Sampling, stop: tuple[str, ...], emit: Any
+        self, prompts: list[Prompt], sampling: Sampling, stopped: Any, emit: Any
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches, each member by the decoder that it is for; yields what failed."""
         sampled = prompts
         if sampling.penalty_alpha:
             searched = _with_members(prompts, lambda member: member.key is None)
             sampled = _with_members(prompts, lambda member: member.key is not None)
-            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stop, emit)
-        yield from self._in_batches(TreeDecoder, sampled, sampling, stop, emit)
+            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stopped, emit)
+        yield from self._in_batches(TreeDecoder, sampled, sampling, stopped, emit)
 
     def _in_batches(
         self,
         make: type[Decoder],
         prompts: list[Prompt],
         sampling: Sampling,
-        stop: tuple[str, ...],
+        stopped: Any,
         emit: Any,
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches; a batch that does not fit into memory is tried again with half the budget.
@@ -232,7 +260,7 @@ class LocalLM:
         """
         prompts = [prompts[at] for at in prefixes.order(self._forward, [one.tokens for one in prompts])]
         while prompts:
-            decoder = make(self._forward, sampling, self._ends, self._budget, self._stopper(stop))
+            decoder = make(self._forward, sampling, self._ends, self._budget, stopped)
             batch = prompts[: self._batch_size(prompts, decoder)]
             try:
                 decoder.run(batch, emit)
@@ -261,14 +289,19 @@ class LocalLM:
                 return count
         return len(prompts)
 
-    def _stopper(self, stop: tuple[str, ...]) -> Any:
-        """A test whether the newest token completed a stop string; None when there are none."""
-        if not stop:
+    def _stopper(self, stop: tuple[str, ...], listen: _Listener | None) -> Any:
+        """A test whether the newest token completed a stop string; None when there are none.
+
+        It sees every token as it comes, and lets a listener see them.
+        """
+        if not stop and listen is None:
             return None
-        reach = max(len(text.encode()) for text in stop) + 4
+        reach = max((len(text.encode()) for text in stop), default=0) + 4
 
         def stopped(tokens: list[int]) -> bool:
-            tail = self._format.decode(tokens[-reach:])
+            if listen is not None:
+                listen(tokens, stop)
+            tail = self._format.decode(tokens[-reach:]) if stop else ""
             return any(text in tail for text in stop) and self._answers(tokens, stop)
 
         return stopped
