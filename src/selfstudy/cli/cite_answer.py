@@ -224,7 +224,7 @@ def _library(recipe: Recipe, report: Reporter, index: Path | None) -> Iterator[t
         start = time.monotonic()
         library = Library.build(
             found.documents,
-            index or Path(temporary) / "library",
+            index or Path(temporary) / "index",
             chunk_tokens=recipe.gather.chunk_tokens,
             embedder=embedder,
         )

@@ -51,9 +51,12 @@ def given_question(text: str, *, listed: bool = False) -> CitedQuestion:
     Raises:
         DataError: it says nothing, or too much.
     """
+    hint = 'give a QUESTION such as "Who built it?"'
+    if not text.strip():
+        raise DataError("the question is empty", hint)
     found = _read(Row("the question", {"question": text}), listed=listed, finding=True)
     if found.error:
-        raise DataError(f"{found.place}: {found.error}", 'give a QUESTION such as "Who built it?"')
+        raise DataError(f"{found.place}: {found.error}", hint)
     return found
 
 
