@@ -21,6 +21,29 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "on stderr\n"
 
 
+def test_a_text_that_grows_is_printed_by_whole_words(capsys: pytest.CaptureFixture[str]) -> None:
+    keep("sk-grown-0123456789abcdef")
+    growing = screen.Growing()
+    shown = []
+    for text in ("The", "The key is", "The key is sk-grown-0123", "The key is sk-grown-0123456789abcdef now"):
+        growing.show(text)
+        shown.append(capsys.readouterr().out)
+    growing.end("The key is sk-grown-0123456789abcdef now \x1b[2J")
+    assert shown == ["", "The key", " is", " [key]"]
+    assert capsys.readouterr().out == " now \n"
+
+
+@pytest.mark.parametrize(("said", "rest"), [("東京は", "\n"), ("東京", "\n東京\n")])
+def test_a_text_that_became_another_is_printed_again(
+    said: str, rest: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    growing = screen.Growing()
+    growing.show("東京は")
+    assert capsys.readouterr().out == "東京は"
+    growing.end(said)
+    assert capsys.readouterr().out == rest
+
+
 def test_who_has_read_enough_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     os.close(read)

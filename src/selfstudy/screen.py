@@ -28,14 +28,43 @@ def printable(text: str) -> str:
     return _TURNS.sub("", clean(hide(text)))
 
 
-def say(text: str = "", *, err: bool = False) -> None:
-    """Prints a line on stdout, or on stderr."""
+def say(text: str = "", *, err: bool = False, end: str = "\n") -> None:
+    """Prints a line on stdout, or on stderr; with another `end` a part of one."""
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        print(printable(text).encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+        print(printable(text).encode(encoding, "replace").decode(encoding), file=stream, end=end, flush=True)
     except BrokenPipeError:  # `| head` has read enough: the work goes on, and nothing more is said
         silence(stream)
+
+
+class Growing:
+    """Prints on stdout a text that is still being written, by whole words: half a word may be half a key."""
+
+    def __init__(self) -> None:
+        self._printed = ""
+
+    def show(self, text: str) -> None:
+        """Prints what is new in `text`, the whole so far, but for its last word."""
+        self._print(_WORD.sub("", printable(text)))
+
+    def end(self, text: str) -> None:
+        """Prints the rest, and a line break; all of it again if it is not what was shown before."""
+        whole = printable(text)
+        if not whole.startswith(self._printed):
+            say()
+            self._printed = ""
+        self._print(whole)
+        say()
+
+    def _print(self, text: str) -> None:
+        if text.startswith(self._printed) and text != self._printed:
+            say(text[len(self._printed) :], end="")
+            self._printed = text
+
+
+_WORD = re.compile(r"\s*[!-~\ufffd]*\Z")
+"""What may still become another text: an unfinished word, half a character."""
 
 
 def silence(stream: IO[str]) -> None:

@@ -1,4 +1,4 @@
-"""The verb cite: cited answers evaluated."""
+"""The verb cite: cited answers evaluated; and what its commands share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from selfstudy.errors import RecipeError
 from selfstudy.screen import say
 
 if TYPE_CHECKING:
+    from selfstudy.recipe import Recipe
     from selfstudy.stats import Interval
     from selfstudy.verbs.citing.evaluating import Evaluation
 
@@ -24,14 +25,48 @@ cite = typer.Typer(
 app.add_typer(
     cite,
     name="cite",
-    short_help="Answers with citations, judged.",
+    short_help="Answers with citations: given, and judged.",
     help="""Answers with citations: do the documents that they cite support them?
 
     \b
     Examples:
+      selfstudy cite answer "What is the capital of Fiji?" --model atlas --library atlas
       selfstudy cite eval asqa_answers.json --nli potsawee/deberta-v3-large-mnli
     """,
 )
+
+NLIOption = Annotated[
+    str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
+]
+JudgeOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="A language model that judges entailment by prompt instead."),
+]
+
+
+def entailment_changes(nli: str | None, judge: str | None) -> list[str]:
+    """Changes of a recipe that say what kind of model judges entailment.
+
+    Raises:
+        RecipeError: two are named.
+    """
+    if nli is not None and judge is not None:
+        raise RecipeError("--nli and --judge both say what judges entailment", "give one of them")
+    return ["nli=lm"] if judge is not None else []
+
+
+def require_entailment(recipe: Recipe) -> None:
+    """Refuses to judge citations without a model.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    from selfstudy.recipe import NoNLI, PromptedNLI
+
+    if isinstance(recipe.nli, NoNLI):
+        raise RecipeError("citations are judged by an entailment model", "give --nli MODEL or --judge MODEL")
+    if isinstance(recipe.nli, PromptedNLI) and recipe.judge is None:
+        raise RecipeError("nli: lm asks a judge, and none is given", "give --judge MODEL")
 
 
 @cite.command("eval", short_help="Citations, correctness and refusals of answers in a file.")
@@ -39,13 +74,8 @@ def evaluate(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Answers in ALCE's layout.", show_default=False)
     ],
-    nli: Annotated[
-        str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
-    ] = None,
-    judge: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="A language model that judges entailment by prompt instead."),
-    ] = None,
+    nli: NLIOption = None,
+    judge: JudgeOption = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write every answer's statements, citations, and why (.jsonl)."),
@@ -71,25 +101,17 @@ def evaluate(
     with session(allow):
         from selfstudy.files.rows import read_rows
         from selfstudy.progress import Terminal
-        from selfstudy.recipe import NoNLI, PromptedNLI
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.citing.evaluating import evaluate as evaluated
         from selfstudy.verbs.citing.outputs import require_free, write_rows
         from selfstudy.verbs.score import LazyModels
 
-        if nli is not None and judge is not None:
-            raise RecipeError("--nli and --judge both say what judges entailment", "give one of them")
+        changes = entailment_changes(nli, judge)
         if out is not None:
             require_free(out, file)
-        by_prompt = ["nli=lm"] if judge is not None else []
-        recipe = make_recipe({}, overrides(None, seed, [*by_prompt, *(set_ or [])], nli=nli, judge=judge))
-        if isinstance(recipe.nli, NoNLI):
-            raise RecipeError(
-                "citations are judged by an entailment model", "give --nli MODEL or --judge MODEL"
-            )
-        if isinstance(recipe.nli, PromptedNLI) and recipe.judge is None:
-            raise RecipeError("nli: lm asks a judge, and none is given", "give --judge MODEL")
+        recipe = make_recipe({}, overrides(None, seed, [*changes, *(set_ or [])], nli=nli, judge=judge))
+        require_entailment(recipe)
         report = Terminal()
         rows = list(read_rows(file))
         with servers_for(recipe, report.note) as servers:

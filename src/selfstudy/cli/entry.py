@@ -14,11 +14,13 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     socratic_verb.py   socratic
     discuss_verb.py    discuss
     cite_verb.py       cite eval
+    cite_answer.py     cite answer
     rate_verb.py       rate (rate_table.py: what it prints)
 """
 
 from selfstudy.cli import (
     calibrate_verb,
+    cite_answer,
     cite_verb,
     compare_verb,
     data_verbs,
@@ -35,6 +37,7 @@ from selfstudy.screen import say
 __all__ = [
     "app",
     "calibrate_verb",
+    "cite_answer",
     "cite_verb",
     "compare_verb",
     "data_verbs",

@@ -60,6 +60,25 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
 
 
+def read_text_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """The filled lines of a text file, each with its place, "line 3", without white space around it.
+
+    Raises:
+        DataError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        text = reading.text(path)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"line {number}", line.strip()
+
+
 def parse_line(line: bytes) -> dict[str, Any]:
     """The JSON object in one line.
 

@@ -257,6 +257,28 @@ class RendersChats(Protocol):
 
 
 @runtime_checkable
+class Streams(Protocol):
+    """Can be listened to while it writes."""
+
+    def stream(self, chat: Chat, sampling: Sampling, heard: Callable[[str], object]) -> Completion:
+        """The completion of a chat, as `generate` gives it.
+
+        Args:
+            sampling: asks for one (`total` is 1).
+            heard: called with the answer so far whenever there is more of it.
+        """
+
+
+@runtime_checkable
+class HasContext(Protocol):
+    """Says how much it reads."""
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of a prompt with its answer; None: not known."""
+
+
+@runtime_checkable
 class TakesDemonstrations(Protocol):
     """May want the demonstrations of a prompt; what does not say so does without."""
 

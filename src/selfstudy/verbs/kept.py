@@ -41,7 +41,7 @@ R = TypeVar("R", bound=Made)
 T = TypeVar("T", bound=Identified)
 SETTINGS = ".settings.json"
 """Behind the stem of a file of records: what these were made with."""
-_HINT = "undo the change, or give another folder with --out"
+_HINT = "undo the change, or give another place with --out"
 
 
 @dataclass(frozen=True, slots=True)

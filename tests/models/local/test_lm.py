@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,37 @@ def test_stop_strings_are_cut_off(llama: LocalLM) -> None:
     assert cut.finish == "stop"
     assert cut.text == whole.text[: whole.text.index(stop)].strip()
     assert cut.tokens < whole.tokens
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("which", ["llama", "plain"])
+def test_what_is_streamed_is_what_is_generated(
+    which: str, temperature: float, request: pytest.FixtureRequest
+) -> None:
+    lm: LocalLM = request.getfixturevalue(which)
+    sampling = Sampling(temperature=temperature, max_new_tokens=24)
+    heard: list[str] = []
+    found = lm.stream(chat("Who?"), sampling, heard.append)
+    assert found == lm.generate([chat("Who?")], sampling)[0][0]
+    assert len(heard) == found.tokens
+    assert heard[-1] == found.text
+    assert all(len(one) <= len(two) for one, two in pairwise(heard))
+
+
+def test_what_stops_an_answer_is_never_heard(llama: LocalLM) -> None:
+    whole = llama.generate([chat("Who?")], Sampling(temperature=0.0, max_new_tokens=24))[0][0]
+    heard: list[str] = []
+    sampling = Sampling(temperature=0.0, max_new_tokens=24, stop=(whole.text[6:8],))
+    found = llama.stream(chat("Who?"), sampling, heard.append)
+    assert found.finish == "stop"
+    assert heard[-1] == found.text
+    assert not any(whole.text[6:8] in one for one in heard)
+
+
+def test_a_prompt_without_room_is_an_error_in_a_stream_too(llama: LocalLM) -> None:
+    assert llama.context == 256
+    found = llama.stream(chat("who " * 300), GREEDY, lambda text: pytest.fail("it said something"))
+    assert "the model reads 256 with its answer" in (found.error or "")
 
 
 def test_log_probabilities_equal_a_plain_forward_pass(llama: LocalLM, plain: LocalLM) -> None:

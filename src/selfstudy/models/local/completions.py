@@ -6,6 +6,7 @@ Knows one format of chats; nothing of models, prompts or batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished
@@ -66,6 +67,25 @@ class Reader:
 
     def _ended(self, one: Finished) -> bool:
         return one.reason == "stop" and one.tokens[-1] in self._format.ends
+
+
+class HeardReader(Reader):
+    """Reads an answer aloud: whenever it has one more token."""
+
+    def __init__(
+        self, chat_format: ChatFormat, stop: tuple[str, ...], heard: Callable[[str], object]
+    ) -> None:
+        super().__init__(chat_format, stop)
+        self._heard = heard
+
+    @property
+    def stopped(self) -> Stopped:
+        return self._stops
+
+    def _stops(self, tokens: list[int]) -> bool:
+        with suppress(NoAnswerError):  # it still thinks
+            self._heard(until(self._format.read(tokens), self._stop).strip())
+        return bool(self._stop) and super()._stops(tokens)
 
 
 class ContinuationReader(Reader):

@@ -20,7 +20,7 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
-from selfstudy.models.local.completions import ContinuationReader, Reader, Stopped
+from selfstudy.models.local.completions import ContinuationReader, HeardReader, Reader, Stopped
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -122,6 +122,11 @@ class LocalLM:
         return adapted.merged(copy.deepcopy(self._whole))
 
     @property
+    def context(self) -> int | None:
+        """Tokens of a prompt with its answer; None: without a limit that is known."""
+        return self._context
+
+    @property
     def wants_demonstrations(self) -> bool:
         """Whether the demonstrations of a prompt are shown."""
         return self._format.demonstrations
@@ -149,6 +154,12 @@ class LocalLM:
         """
         asked, errors = encoding.prompts(self._format, chats)
         return self._answers(chats, asked, errors, sampling, partial(Reader, self._format), progress)
+
+    def stream(self, chat: Chat, sampling: Sampling, heard: Callable[[str], object]) -> Completion:
+        """See `base.Streams`; where memory was short and a batch is tried again, the text begins again."""
+        asked, errors = encoding.prompts(self._format, [chat])
+        reader = partial(HeardReader, self._format, heard=heard)
+        return self._answers([chat], asked, errors, sampling, reader, None)[0][0]
 
     def continued(
         self,

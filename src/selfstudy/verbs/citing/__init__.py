@@ -1,1 +1,1 @@
-"""Cited answers: evaluated."""
+"""Cited answers: given, and evaluated."""

@@ -53,28 +53,13 @@ class Evaluated:
         }
         if self.cited is None:
             return {**asked, "error": self.error}
-        statements = [
-            {
-                "text": one.statement.text,
-                "start": one.statement.start,
-                "end": one.statement.end,
-                "cites": [mark.number for mark in one.statement.citations],
-                "supported": one.supported,
-                "why": one.why,
-                "citations": [
-                    {"document": mark.citation.number, "right": mark.right, "why": mark.why}
-                    for mark in one.citations
-                ],
-            }
-            for one in self.cited.statements
-        ]
         return {
             **asked,
             "refused": trust.refuses(self.answer),
             "refused in other words": refusals.is_refusal(self.answer),
             "figures": self.figures,
             "trust": None if self.trust is None else asdict(self.trust),
-            "statements": statements,
+            "statements": statement_rows(self.cited),
         }
 
 
@@ -146,6 +131,25 @@ class Evaluation:
             "weighted": self.weighted,
             "trust": told,
         }
+
+
+def statement_rows(cited: CitedAnswer) -> list[dict[str, Any]]:
+    """As JSON has them: every statement, whether what it cites supports it, and each citation, with why."""
+    return [
+        {
+            "text": one.statement.text,
+            "start": one.statement.start,
+            "end": one.statement.end,
+            "cites": [mark.number for mark in one.statement.citations],
+            "supported": one.supported,
+            "why": one.why,
+            "citations": [
+                {"document": mark.citation.number, "right": mark.right, "why": mark.why}
+                for mark in one.citations
+            ],
+        }
+        for one in cited.statements
+    ]
 
 
 def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0) -> Evaluation:

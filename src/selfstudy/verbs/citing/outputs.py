@@ -1,26 +1,72 @@
-"""The file that `selfstudy cite eval` writes: a row for every answer, with its statements and why."""
+"""The files of cited answers: what `cite answer` writes, in ALCE's layout, and what `cite eval` writes.
+
+An output of one is none of the other: judgements never take the place of the answers that they are of.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic_core import to_json
 
 from selfstudy.files import jsonl, private
 from selfstudy.verbs import outputs
+from selfstudy.verbs.citing.answering import AnsweredQuestion
 from selfstudy.verbs.citing.evaluating import Evaluation
+from selfstudy.verbs.citing.questions import CitedQuestion
+
+CiteVerb = Literal["cite", "cite answer"]
+"""What the first row of a file says: judgements, or answers."""
 
 
-def require_free(path: Path, source: Path) -> None:
+def require_free(path: Path, source: Path | None, verb: CiteVerb = "cite") -> None:
     """Refuses to replace anything but a file of ours; see `outputs.require_free`."""
-    outputs.require_free(path, source, "give another file with --out", "cite")
+    outputs.require_free(path, source, "give another file with --out", verb)
 
 
 def write_rows(path: Path, found: Evaluation) -> None:
-    """Writes the file whole.
+    """Writes the judgements whole.
 
     Raises:
         RunError: it cannot be written; what was there is as it was.
     """
-    data = b"".join(to_json({outputs.MARK: "cite"} | row.to_dict()) + b"\n" for row in found.rows)
+    _write(path, ({outputs.MARK: "cite"} | row.to_dict() for row in found.rows))
+
+
+def write_answers(
+    path: Path, questions: Sequence[CitedQuestion], answers: Sequence[AnsweredQuestion], model: str
+) -> None:
+    """Writes a row for every question, in order, with all that came with it: `cite eval` reads it as it is.
+
+    A question without an answer has its `error`, and no `output`.
+
+    Raises:
+        RunError: it cannot be written; what was there is as it was.
+    """
+    mark = {outputs.MARK: {"verb": "cite answer", "model": model}}
+    pairs = zip(questions, answers, strict=True)
+    _write(path, (mark | answer_row(question, answer) for question, answer in pairs))
+
+
+def answer_row(question: CitedQuestion, answer: AnsweredQuestion) -> dict[str, Any]:
+    """A question and its answer as JSON has them."""
+    came = {name: value for name, value in question.row.items() if name not in _OURS}
+    if question.item is None:
+        return {**came, "place": question.place, "error": question.error}
+    row = {**came, "docs": list(answer.docs)}
+    if answer.error is not None:
+        return {**row, "place": question.place, "error": answer.error}
+    told = answer.model_dump(include=set(_TOLD), exclude_defaults=True)
+    return {**row, "output": answer.output, **told}
+
+
+_TOLD = ("refused", "said", "cut", "unshown", "statements", "unchecked")
+_OURS = {outputs.MARK, "output", "place", "error", *_TOLD}
+"""Of an earlier answer to the question, which another takes the place of."""
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    data = b"".join(to_json(row, inf_nan_mode="null") + b"\n" for row in rows)
     jsonl.replace(path, data, None, private.SHARED)

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from selfstudy.errors import DataError, RecipeError
-from selfstudy.files import reading
-from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
+from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, read_text_lines, text_of
 from selfstudy.records import digest
 from selfstudy.text import folded, lines_below
 from selfstudy.verbs.importing import columns
@@ -111,17 +110,8 @@ def _collected(rows: Iterable[_Found], most: int | None) -> GivenTopics:
 
 
 def _lines(path: Path) -> Iterator[_Found]:
-    try:
-        text = reading.text(path)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: not UTF-8 ({error.reason} at byte {error.start})", "save it as UTF-8"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}", "check the path") from None
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield f"line {number}", line.strip(), ""
+    for place, line in read_text_lines(path):
+        yield place, line, ""
 
 
 def _rows(path: Path, column: str | None) -> Iterator[_Found]:
