@@ -5,7 +5,14 @@ knows how a stage works, and only file.py knows files.
 """
 
 from selfstudy.recipe.answering import AnsweringBlock
-from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, PromptedNLI
+from selfstudy.recipe.entailment import (
+    EntailmentBlock,
+    EntailmentWeights,
+    NLIBlock,
+    NoNLI,
+    PromptedNLI,
+    Seq2SeqNLI,
+)
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import (
     EmbedderBlock,
@@ -61,6 +68,7 @@ __all__ = [
     "EmbedderBlock",
     "EngineName",
     "EntailmentBlock",
+    "EntailmentWeights",
     "EpochsBlock",
     "ExamplesBlock",
     "GatherBlock",
@@ -82,6 +90,7 @@ __all__ = [
     "SFTBlock",
     "ScorerName",
     "ScriptedModel",
+    "Seq2SeqNLI",
     "ServerModel",
     "SocraticBlock",
     "TeachBlock",
