@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from selfstudy.stats import Interval
     from selfstudy.verbs.citing.evaluating import Evaluation
 
+GPT2_LARGE = "gpt2-large"
+"""What published MAUVE figures were made with."""
 cite = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -40,12 +43,28 @@ def evaluate(
         Path, typer.Argument(metavar="FILE", help="Answers in ALCE's layout.", show_default=False)
     ],
     nli: Annotated[
-        str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="The entailment model; the same as --set nli.path=MODEL. For TRUE, a T5: --set nli.type=seq2seq.",
+        ),
     ] = None,
     judge: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="A language model that judges entailment by prompt instead."),
     ] = None,
+    mauve: Annotated[
+        bool, typer.Option("--mauve", help="MAUVE of the answers against the references, too.")
+    ] = False,
+    mauve_model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL", help="The language model whose states MAUVE compares; implies --mauve."
+        ),
+    ] = GPT2_LARGE,
+    mauve_resamples: Annotated[
+        int, typer.Option(metavar="N", min=2, max=10_000, help="Resamples of items for its interval.")
+    ] = 20,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write every answer's statements, citations, and why (.jsonl)."),
@@ -55,17 +74,20 @@ def evaluate(
     set_: SetOption = None,
     allow: AllowOption = None,
 ) -> None:
-    """Citation recall and precision, correctness, length and Trust-Score of answers in a file.
+    """Citation recall and precision, correctness, ROUGE-L, length and Trust-Score of answers in a file.
 
     FILE has rows (JSON or JSON lines) with "question", "docs" ([{title, text}]), "output" (the answer, which
     cites [1][2]), and what is gold: "qa_pairs" (ASQA), "answers" (QAMPARI), "claims" (ELI5), or nothing.
-    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too.  A row that
-    cannot be used is an error and in no mean.
+    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too, and whole answers
+    that people wrote ("answer", or "annotations" of ASQA) ROUGE-L.  A row that cannot be used is an error and in
+    no mean.
 
     \b
     Examples:
       selfstudy cite eval asqa_answers.json --nli potsawee/deberta-v3-large-mnli
+      selfstudy cite eval asqa_answers.json --nli google/t5_xxl_true_nli_mixture --set nli.type=seq2seq
       selfstudy cite eval answers.jsonl --judge Qwen/Qwen3-4B --out judged.jsonl
+      selfstudy cite eval answers.jsonl --nli MODEL --mauve
       selfstudy cite eval answers.jsonl --json > figures.json
     """
     with session(allow):
@@ -95,6 +117,8 @@ def evaluate(
         with servers_for(recipe, report.note) as servers:
             models = LazyModels(recipe, judge is not None, report.note, servers)
             found = evaluated(rows, models.nli, seed=recipe.seed)
+            if mauve or mauve_model != GPT2_LARGE:
+                found = _with_mauve(found, mauve_model, recipe.seed, mauve_resamples, report.note)
         _say_failed(found)
         if json_:
             say(json.dumps(found.to_dict(), indent=2))
@@ -103,6 +127,21 @@ def evaluate(
         if out is not None:  # after the figures, which a full disk must not cost
             write_rows(out, found)
             report.note(f"every answer: {out}")
+
+
+def _with_mauve(
+    found: Evaluation, model: str, seed: int, resamples: int, note: Callable[[str], object]
+) -> Evaluation:
+    from selfstudy.models.text_vectors import TextVectors
+    from selfstudy.verbs.citing.likeness import ENOUGH, FIGURE, with_mauve
+
+    encode = TextVectors(model).encode
+    found = with_mauve(found, encode, seed=seed, resamples=resamples)
+    note(f"mauve by {model}; its intervals are of {resamples:,} resamples")
+    for kind, of in found.counts.items():
+        if of.get(FIGURE, ENOUGH) < ENOUGH:
+            note(f"mauve of {kind} is of {of[FIGURE]:,} items: compare it with figures of as many alone")
+    return found
 
 
 _NAMED = 5
@@ -138,6 +177,8 @@ def _print(found: Evaluation) -> None:
     console().print(table)
     where = "--json has the 95% intervals" if several else "in brackets: 95% intervals over items"
     say(f"entailment by {found.entailment}; {where}")
+    for kind, name, count in found.partial:
+        say(f"{name} of {kind}: {count:,} of {found.count(kind):,} items, which have a reference")
     if (of := found.trust) is not None:
         say(
             f"Trust-Score {of.trust_score:.3f}: grounded refusal {of.grounded_refusal:.3f} (refusing "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 _WHOLE = {
     **dict.fromkeys(("sky", "skies"), "sky"),
@@ -57,7 +58,7 @@ def _consonants(word: str) -> list[bool]:
 def _measure(word: str) -> int:
     """How often a vowel is followed by a consonant: m of the paper."""
     flags = _consonants(word)
-    return sum(not one and other for one, other in zip(flags, flags[1:], strict=False))
+    return sum(not one and other for one, other in pairwise(flags))
 
 
 def _has_vowel(word: str) -> bool:

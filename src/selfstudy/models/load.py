@@ -98,7 +98,7 @@ def load_lm(
 
 
 def load_nli(block: EntailmentBlock, cache: Cache | None = None) -> EntailmentModel:
-    """A classifier, or a model that writes its verdict, as entailment model; with a cache it judges no pair that is in it.
+    """A classifier, or a model that writes its verdict; with a cache it judges no pair that is in it.
 
     Raises:
         ModelError: it cannot be loaded, its labels do not say which is entailment and contradiction, or it is

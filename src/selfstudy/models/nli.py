@@ -1,7 +1,7 @@
 """Natural language inference with any sequence-classification model of transformers.
 
-Labels are read from the model's `id2label`, never assumed.  How pairs are batched, cached and cut into windows:
-`pairs`.
+Labels are read from the model's `id2label`, never assumed.  How pairs are batched, cached and cut into
+windows: `pairs`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class EntailmentClassifier(PairModel):
             ModelError: it cannot be loaded, or its labels do not tell entailment and contradiction.
         """
         super().__init__(block, cache)
+        deberta.quicken(self.model)  # the last that is done to its weights
 
     def _require_kind(self, config: Any) -> None:
         written = [str(one) for one in getattr(config, "architectures", None) or ()]
@@ -45,9 +46,7 @@ class EntailmentClassifier(PairModel):
     def _read(self, source: pretrained.ModelFiles, dtype: torch.dtype) -> Any:
         from transformers import AutoModelForSequenceClassification
 
-        model = pretrained.read_weights(AutoModelForSequenceClassification, source, dtype).eval()
-        deberta.quicken(model)
-        return model
+        return pretrained.read_weights(AutoModelForSequenceClassification, source, dtype)
 
     def _read_labels(self) -> list[str]:
         return label_roles(self.model.config.id2label, self.name)

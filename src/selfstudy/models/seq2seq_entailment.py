@@ -1,9 +1,9 @@
 """Entailment by an encoder-decoder, such as a T5, that was trained to write its verdict.
 
-TRUE (Honovich et al. 2022, arXiv 2204.04991) writes 1 or 0, the evaluator of ALCE among others; AttrScore (Yue
-et al. 2023, arXiv 2305.06311) one of three words.  Nothing is generated: each verdict that there is has the
-log-probability of its tokens as the decoder's output, end of text included.  How pairs are batched, cached and
-cut into windows: `pairs`.
+TRUE (Honovich et al. 2022, arXiv 2204.04991; the judge of ALCE) writes 1 or 0, AttrScore (Yue et al. 2023,
+arXiv 2305.06311) one of three words.  Nothing is generated: each verdict that there is has the log-
+probability of its tokens as the decoder's output, end of text included.  How pairs are batched, cached and cut into
+windows: `pairs`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from selfstudy.models.pairs import Encoded, Logits, PairModel, TextPair, most_to
 from selfstudy.recipe import Seq2SeqNLI
 
 MOST = 2_048
-"""Most tokens of a pair, where positions are relative and have no end: three documents and a statement, which
-the published evaluator gives whole.  A guess beyond the 512 that a T5 learns with at first."""
+"""Most tokens of a pair, where positions are relative and have no end: the published evaluator gives three
+documents and a statement whole.  A guess: the 512 that a T5 says are those of its first training."""
 _MARGIN = 8
 """Tokens that a pair may be longer by than its texts and what stands around them are apart."""
 
