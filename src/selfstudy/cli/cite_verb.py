@@ -14,6 +14,7 @@ from selfstudy.errors import RecipeError
 from selfstudy.screen import say
 
 if TYPE_CHECKING:
+    from selfstudy.models.text_vectors import TextVectors
     from selfstudy.stats import Interval
     from selfstudy.verbs.citing.evaluating import Evaluation
 
@@ -46,7 +47,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="The entailment model; the same as --set nli.path=MODEL. For TRUE, a T5: --set nli.type=seq2seq.",
+            help="The entailment model; the same as --set nli.path=MODEL. A T5 wants --set nli.type=seq2seq.",
         ),
     ] = None,
     judge: Annotated[
@@ -57,11 +58,11 @@ def evaluate(
         bool, typer.Option("--mauve", help="MAUVE of the answers against the references, too.")
     ] = False,
     mauve_model: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="MODEL", help="The language model whose states MAUVE compares; implies --mauve."
+            metavar="MODEL", help="Whose states it compares; implies --mauve. [default: gpt2-large]"
         ),
-    ] = GPT2_LARGE,
+    ] = None,
     mauve_resamples: Annotated[
         int, typer.Option(metavar="N", min=2, max=10_000, help="Resamples of items for its interval.")
     ] = 20,
@@ -78,9 +79,9 @@ def evaluate(
 
     FILE has rows (JSON or JSON lines) with "question", "docs" ([{title, text}]), "output" (the answer, which
     cites [1][2]), and what is gold: "qa_pairs" (ASQA), "answers" (QAMPARI), "claims" (ELI5), or nothing.
-    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too, and whole answers
-    that people wrote ("answer", or "annotations" of ASQA) ROUGE-L.  A row that cannot be used is an error and in
-    no mean.
+    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too, and whole
+    answers that people wrote ("answer", or "annotations" of ASQA) ROUGE-L.  A row that cannot be used is an
+    error and in no mean.
 
     \b
     Examples:
@@ -97,6 +98,7 @@ def evaluate(
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.citing.evaluating import evaluate as evaluated
+        from selfstudy.verbs.citing.likeness import with_mauve
         from selfstudy.verbs.citing.outputs import require_free, write_rows
         from selfstudy.verbs.score import LazyModels
 
@@ -115,10 +117,15 @@ def evaluate(
         report = Terminal()
         rows = list(read_rows(file))
         with servers_for(recipe, report.note) as servers:
+            # before anything is judged, which a model that cannot be loaded must not cost
+            vectors = _vectors(mauve_model or GPT2_LARGE) if mauve or mauve_model else None
             models = LazyModels(recipe, judge is not None, report.note, servers)
             found = evaluated(rows, models.nli, seed=recipe.seed)
-            if mauve or mauve_model != GPT2_LARGE:
-                found = _with_mauve(found, mauve_model, recipe.seed, mauve_resamples, report.note)
+            if vectors is not None:
+                found = with_mauve(
+                    found, vectors.encode, vectors.name, seed=recipe.seed, resamples=mauve_resamples
+                )
+                _note_mauve(found, mauve_resamples, report.note)
         _say_failed(found)
         if json_:
             say(json.dumps(found.to_dict(), indent=2))
@@ -129,19 +136,23 @@ def evaluate(
             report.note(f"every answer: {out}")
 
 
-def _with_mauve(
-    found: Evaluation, model: str, seed: int, resamples: int, note: Callable[[str], object]
-) -> Evaluation:
+def _vectors(model: str) -> TextVectors:
     from selfstudy.models.text_vectors import TextVectors
-    from selfstudy.verbs.citing.likeness import ENOUGH, FIGURE, with_mauve
 
-    encode = TextVectors(model).encode
-    found = with_mauve(found, encode, seed=seed, resamples=resamples)
-    note(f"mauve by {model}; its intervals are of {resamples:,} resamples")
-    for kind, of in found.counts.items():
-        if of.get(FIGURE, ENOUGH) < ENOUGH:
-            note(f"mauve of {kind} is of {of[FIGURE]:,} items: compare it with figures of as many alone")
-    return found
+    return TextVectors(model)
+
+
+def _note_mauve(found: Evaluation, resamples: int, note: Callable[[str], object]) -> None:
+    from selfstudy.verbs.citing.likeness import ENOUGH, FIGURE
+
+    measured = {kind: of[FIGURE] for kind, of in found.counts.items() if FIGURE in of}
+    if not measured:
+        note("no mauve: it compares answers with references, and no row that was judged has one")
+        return
+    note(f"mauve by {found.mauve_by}; its intervals are of {resamples:,} resamples")
+    for kind, count in measured.items():
+        if count < ENOUGH:
+            note(f"mauve of {kind} is of {count:,} items: compare it only with figures of as many")
 
 
 _NAMED = 5

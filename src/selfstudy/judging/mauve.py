@@ -1,11 +1,11 @@
-"""How near machine-written texts are to human-written ones, as distributions: MAUVE (Pillutla et al. 2021, arXiv
-2102.01454, section 2 and appendix), from one vector a text.
+"""How near machine-written texts are to human-written ones, as distributions: MAUVE (Pillutla et al. 2021,
+arXiv 2102.01454, section 2 and appendix), from one vector a text.
 
 Both sets are quantised together: vectors of length 1, PCA to 90% of the variance, k-means with a bucket for
 every ten texts; then the area under the curve of exp(-5 KL) to mixtures of both histograms.
 
-Why not mauve-text: it brings faiss, a second native library for k-means beside scikit-learn's, and loads models
-by itself, without the checks that ours go through.  Knows nothing of texts or models.
+Why not mauve-text: it brings faiss, a native library for k-means beside scikit-learn's, and loads models by
+itself, without the checks that ours go through.  Knows nothing of texts or models.
 """
 
 from __future__ import annotations
@@ -48,10 +48,8 @@ def mauve(human: Vectors, machine: Vectors, *, seed: int) -> float:
         raise ValueError("needs finite vectors")
     buckets = max(2, round(len(human) / PER_BUCKET))
     places = _quantised(both, buckets, seed)
-    p, q = (
-        np.bincount(part, minlength=buckets) / len(human)
-        for part in (places[: len(human)], places[len(human) :])
-    )
+    halves = places[: len(human)], places[len(human) :]
+    p, q = (np.bincount(half, minlength=buckets) / len(human) for half in halves)
     return area(p, q)
 
 
@@ -59,7 +57,7 @@ def bootstrap(human: Vectors, machine: Vectors, *, seed: int, resamples: int = 2
     """MAUVE with an interval of 95% over items, each a pair of texts that are drawn together.
 
     Every resample is quantised anew.  It has fewer distinct texts, which lie further apart, and so its figure
-    is lower, by a tenth and more; the interval is that of the resamples, moved so that their mean is the value.
+    is lower, by a tenth and more; the interval is theirs, moved so that their mean is the value.
     """
     value = mauve(human, machine, seed=seed)
     rng = np.random.default_rng(seed)

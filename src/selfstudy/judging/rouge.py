@@ -2,8 +2,8 @@
 for Automatic Evaluation of Summaries, section 3.2), as ALCE reports it (rougeLsum; arXiv 2305.14627).
 
 As there: F1; lower case; words are runs of a-z and 0-9, stemmed where longer than three letters; sentences
-are set apart; a word counts at most as often as it stands in either text; of several references the best counts.
-Sentences are ours (`text.sentences`), there NLTK's.  A text in another script has no words.
+are set apart; a word counts at most as often as it stands in either text; of several references the best
+counts.  Sentences are ours (`text.sentences`), there NLTK's.  A text in another script has no words.
 
 Why not rouge-score: it has no wheel, so that its files could not be pinned (docs/decisions/0008), and brings
 NLTK for the stems alone.  Knows nothing of citations.

@@ -1,9 +1,9 @@
 """Entailment by an encoder-decoder, such as a T5, that was trained to write its verdict.
 
 TRUE (Honovich et al. 2022, arXiv 2204.04991; the judge of ALCE) writes 1 or 0, AttrScore (Yue et al. 2023,
-arXiv 2305.06311) one of three words.  Nothing is generated: each verdict that there is has the log-
-probability of its tokens as the decoder's output, end of text included.  How pairs are batched, cached and cut into
-windows: `pairs`.
+arXiv 2305.06311) one of three words.  Nothing is generated: each verdict that there is has the probability of
+its tokens as the decoder's output, end of text included.  How pairs are batched, cached and cut into windows:
+`pairs`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FORMS = {
     ),
     "attrscore": Form(
         "Does the reference support the claim? Answer with one word: Attributable if the reference says all "
-        "that the claim says, Contradictory if it says something that cannot be true together with the claim, "
+        "that the claim says, Contradictory if what it says and the claim cannot both be true, "
         "Extrapolatory if it does not say enough to tell.\n"
         "Claim: {hypothesis}\nReference: {premise}\nAnswer:",
         ("Claim:", "Reference:", "Answer:"),

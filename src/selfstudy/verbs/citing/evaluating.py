@@ -90,6 +90,7 @@ class Evaluation:
         weighted: the mean over items of the same.
         trust: over all items that say which documents hold what; None without any.
         entailment: the model that judged.
+        mauve_by: the model whose vectors MAUVE compares; empty where it was not measured.
     """
 
     rows: tuple[Evaluated, ...]
@@ -99,6 +100,7 @@ class Evaluation:
     macro: dict[str, float]
     weighted: dict[str, float]
     trust: trust.TrustScore | None
+    mauve_by: str = ""
 
     @property
     def judged(self) -> list[Evaluated]:
@@ -158,6 +160,7 @@ class Evaluation:
             "macro": self.macro,
             "weighted": self.weighted,
             "trust": told,
+            "mauve_by": self.mauve_by or None,
         }
 
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from selfstudy.errors import DataError
 from selfstudy.judging import mauve
 from selfstudy.judging.citations import without_marks
 from selfstudy.verbs.citing.evaluating import Evaluated, Evaluation
@@ -26,14 +25,12 @@ WORDS = 100
 Encode = Callable[[Sequence[str]], npt.NDArray[np.float64]]
 
 
-def with_mauve(found: Evaluation, encode: Encode, *, seed: int, resamples: int = 20) -> Evaluation:
-    """The same with MAUVE beside the figures of each kind that has references.
+def with_mauve(found: Evaluation, encode: Encode, name: str, *, seed: int, resamples: int = 20) -> Evaluation:
+    """The same with MAUVE beside the figures of each kind that has references; the first of a row counts.
 
     Args:
         encode: a vector for each text; every text is encoded once.
-
-    Raises:
-        DataError: no row has a reference.
+        name: what makes the vectors.
     """
     of_kind: dict[str, list[tuple[str, str]]] = {}
     for row in found.judged:
@@ -42,10 +39,7 @@ def with_mauve(found: Evaluation, encode: Encode, *, seed: int, resamples: int =
                 _texts(row, row.item.question, row.item.references[0])
             )
     if not of_kind:
-        raise DataError(
-            "MAUVE compares answers with references, and no row that was judged has one",
-            "give rows an `answer` (docs/citing.md has the layout), or leave --mauve out",
-        )
+        return found
     kinds = {kind: dict(of) for kind, of in found.kinds.items()}
     counts = {kind: dict(of) for kind, of in found.counts.items()}
     for kind, texts in of_kind.items():
@@ -53,7 +47,7 @@ def with_mauve(found: Evaluation, encode: Encode, *, seed: int, resamples: int =
         value = mauve.bootstrap(vectors[::2], vectors[1::2], seed=seed, resamples=resamples)
         kinds[kind][FIGURE] = value
         counts[kind][FIGURE] = len(texts)
-    return replace(found, kinds=kinds, counts=counts)
+    return replace(found, kinds=kinds, counts=counts, mauve_by=name)
 
 
 def _texts(row: Evaluated, question: str, reference: str) -> tuple[str, str]:
