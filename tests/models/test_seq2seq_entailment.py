@@ -28,7 +28,7 @@ PAIRS = [
     ("Paris is the capital of France.", "The capital of France is Paris."),
     ("", "x"),
 ]
-LONG = " ".join(f"Filler sentence {i} about the river." for i in range(30))
+LONG = " ".join(f"Filler sentence {i} about the river." for i in range(14))
 
 
 def make_t5(folder: Path, **more: Any) -> Path:
@@ -174,7 +174,7 @@ def test_long_texts_are_read_in_windows_and_all_of_a_hypothesis_has_to_follow(ti
     (premise,) = nli.probabilities([(LONG, "x")])
     assert nli.windowed == 1
     assert max(seen) <= 120
-    assert len(seen) > 5
+    assert len(seen) > 3
     windows, _ = nli._windows(LONG, "x")
     assert premise[0] == pytest.approx(nli.probabilities([(one, "x") for one in windows])[:, 0].max())
     assert premise[0] != pytest.approx(whole[0, 0], abs=1e-6)
@@ -183,8 +183,8 @@ def test_long_texts_are_read_in_windows_and_all_of_a_hypothesis_has_to_follow(ti
     assert hypothesis[0] == pytest.approx(nli.probabilities([("x", one) for one in windows])[:, 0].min())
     assert hypothesis.sum() == pytest.approx(1.0)
     other = load(tiny_t5, "attrscore")
-    other._limit = 300
-    assert np.isfinite(other.probabilities([(LONG * 2, LONG), ("\ud800", "{x}")])).all()
+    other._limit = other._special + 150
+    assert np.isfinite(other.probabilities([(LONG, LONG), ("\ud800", "{x}")])).all()
 
 
 def test_a_document_cannot_pass_for_the_hypothesis(tiny_t5: Path) -> None:

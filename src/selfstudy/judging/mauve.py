@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from selfstudy.stats import Interval
 
-Vectors = npt.NDArray[np.float64]
+TextRows = npt.NDArray[np.float64]
 SCALE = 5.0
 """c of the paper, equation 2 and what follows."""
 MIXTURES = 25
@@ -30,7 +30,7 @@ _EDGE = 1e-6
 """The mixtures do not quite reach the histograms themselves, where KL may be infinite."""
 
 
-def mauve(human: Vectors, machine: Vectors, *, seed: int) -> float:
+def mauve(human: TextRows, machine: TextRows, *, seed: int) -> float:
     """MAUVE of two sets of vectors, in (0, 1]; 1 where both have the same share in every bucket.
 
     It depends on how many texts there are: compare figures of equally many, a thousand or more.
@@ -53,7 +53,7 @@ def mauve(human: Vectors, machine: Vectors, *, seed: int) -> float:
     return area(p, q)
 
 
-def bootstrap(human: Vectors, machine: Vectors, *, seed: int, resamples: int = 20) -> Interval:
+def bootstrap(human: TextRows, machine: TextRows, *, seed: int, resamples: int = 20) -> Interval:
     """MAUVE with an interval of 95% over items, each a pair of texts that are drawn together.
 
     Every resample is quantised anew.  It has fewer distinct texts, which lie further apart, and so its figure
@@ -69,7 +69,7 @@ def bootstrap(human: Vectors, machine: Vectors, *, seed: int, resamples: int = 2
     return Interval(value, max(0.0, float(low)), min(1.0, float(high)))
 
 
-def area(p: Vectors, q: Vectors) -> float:
+def area(p: TextRows, q: TextRows) -> float:
     """The area under the divergence curve of two histograms that sum to 1."""
     shares = np.linspace(1 - _EDGE, _EDGE, MIXTURES)  # from P to Q: x rises and y falls
     mixtures = [share * p + (1 - share) * q for share in shares]
@@ -78,12 +78,12 @@ def area(p: Vectors, q: Vectors) -> float:
     return float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
 
 
-def _kl(p: Vectors, q: Vectors) -> float:
+def _kl(p: TextRows, q: TextRows) -> float:
     there = p > 0
     return float(np.sum(p[there] * np.log(p[there] / q[there])))
 
 
-def _quantised(vectors: Vectors, buckets: int, seed: int) -> npt.NDArray[np.int64]:
+def _quantised(vectors: TextRows, buckets: int, seed: int) -> npt.NDArray[np.int64]:
     """The bucket of each vector."""
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
