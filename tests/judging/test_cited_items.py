@@ -30,6 +30,15 @@ def test_a_sentence_stands_for_its_document_and_a_title_may_be_absent() -> None:
     assert read_item(ROW | {"docs": [{"text": "long", "sent": "s"}]}).documents == ("s",)
 
 
+def test_references_are_what_annotators_wrote_else_the_answer() -> None:
+    both = [{"long_answer": "One.", "knowledge": []}, {"long_answer": "Two."}]
+    assert read_item(ROW | GOLD | {"annotations": both, "answer": "Three."}).references == ("One.", "Two.")
+    assert read_item(ROW | GOLD | {"annotations": [{}], "answer": "Three."}).references == ("Three.",)
+    assert read_item(ROW | {"claims": ["Ann did."], "answer": "Three."}).references == ("Three.",)
+    assert read_item(ROW | {"answer": " "}).references == read_item(ROW).references == ()
+    assert read_item(ROW | {"answers": [["Ann"]], "answer": ["no text"]}).references == ()
+
+
 def test_which_documents_hold_what() -> None:
     docs = [doc | {"answers_found": found} for doc, found in zip(DOCS, ([0, 1], [0, 0]), strict=True)]
     assert read_item(ROW | GOLD | {"docs": docs}).found == ((0, 1), (0, 0))
@@ -38,6 +47,10 @@ def test_which_documents_hold_what() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
+        ({"answer": ["Ann"]}, "field 'answer' must be text"),
+        ({"annotations": "Ann"}, "field 'annotations' must be a list"),
+        ({"annotations": ["Ann"]}, "field 'annotations[0]' must be an object"),
+        ({"annotations": [{"long_answer": 7}]}, "field 'annotations[0].long_answer' must be text"),
         ({"docs": [{"title": "a"}]}, "field 'docs[0].text' is missing"),
         ({"docs": [{"title": "a", "text": " "}]}, "field 'docs[0].text' is empty"),
         ({"docs": None}, "field 'docs' is missing"),

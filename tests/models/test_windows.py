@@ -66,3 +66,10 @@ def test_the_shorter_text_gets_what_it_needs() -> None:
     assert windows.sizes(10, 300, 100) == (10, 90)
     assert windows.sizes(300, 10, 100) == (90, 10)
     assert windows.sizes(300, 300, 100) == (50, 50)
+
+
+def test_of_a_model_without_contradictions_the_window_that_is_entailed_least_decides() -> None:
+    rows = np.array([[3.0, 0.0], [0.5, 0.0], [9.0, 8.9]])
+    assert windows.over_supported(rows, 0).tolist() == [9.0, 8.9]
+    assert windows.over_supported(rows, 1).tolist() == [3.0, 0.0]
+    assert np.isnan(windows.over_supported(np.array([[1.0, 0.0], [np.nan, 0.0]]), 0)).any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +14,13 @@ from selfstudy.errors import RecipeError
 from selfstudy.screen import say
 
 if TYPE_CHECKING:
+    from selfstudy.models.text_vectors import TextVectors
     from selfstudy.recipe import Recipe
     from selfstudy.stats import Interval
     from selfstudy.verbs.citing.evaluating import Evaluation
 
+GPT2_LARGE = "gpt2-large"
+"""What published MAUVE figures were made with."""
 cite = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -36,7 +40,11 @@ app.add_typer(
 )
 
 NLIOption = Annotated[
-    str | None, typer.Option(help="The entailment model; the same as --set nli.path=MODEL.")
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="The entailment model; the same as --set nli.path=MODEL. A T5 wants --set nli.type=seq2seq.",
+    ),
 ]
 JudgeOption = Annotated[
     str | None,
@@ -76,6 +84,18 @@ def evaluate(
     ],
     nli: NLIOption = None,
     judge: JudgeOption = None,
+    mauve: Annotated[
+        bool, typer.Option("--mauve", help="MAUVE of the answers against the references, too.")
+    ] = False,
+    mauve_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Whose states it compares; implies --mauve. [default: gpt2-large]"
+        ),
+    ] = None,
+    mauve_resamples: Annotated[
+        int, typer.Option(metavar="N", min=2, max=10_000, help="Resamples of items for its interval.")
+    ] = 20,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write every answer's statements, citations, and why (.jsonl)."),
@@ -85,17 +105,20 @@ def evaluate(
     set_: SetOption = None,
     allow: AllowOption = None,
 ) -> None:
-    """Citation recall and precision, correctness, length and Trust-Score of answers in a file.
+    """Citation recall and precision, correctness, ROUGE-L, length and Trust-Score of answers in a file.
 
     FILE has rows (JSON or JSON lines) with "question", "docs" ([{title, text}]), "output" (the answer, which
     cites [1][2]), and what is gold: "qa_pairs" (ASQA), "answers" (QAMPARI), "claims" (ELI5), or nothing.
-    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too.  A row that
-    cannot be used is an error and in no mean.
+    Documents that say which gold answers they hold ("answers_found") give a Trust-Score too, and whole
+    answers that people wrote ("answer", or "annotations" of ASQA) ROUGE-L.  A row that cannot be used is an
+    error and in no mean.
 
     \b
     Examples:
       selfstudy cite eval asqa_answers.json --nli potsawee/deberta-v3-large-mnli
+      selfstudy cite eval asqa_answers.json --nli google/t5_xxl_true_nli_mixture --set nli.type=seq2seq
       selfstudy cite eval answers.jsonl --judge Qwen/Qwen3-4B --out judged.jsonl
+      selfstudy cite eval answers.jsonl --nli MODEL --mauve
       selfstudy cite eval answers.jsonl --json > figures.json
     """
     with session(allow):
@@ -104,6 +127,7 @@ def evaluate(
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
         from selfstudy.verbs.citing.evaluating import evaluate as evaluated
+        from selfstudy.verbs.citing.likeness import with_mauve
         from selfstudy.verbs.citing.outputs import require_free, write_rows
         from selfstudy.verbs.score import LazyModels
 
@@ -115,8 +139,15 @@ def evaluate(
         report = Terminal()
         rows = list(read_rows(file))
         with servers_for(recipe, report.note) as servers:
+            # before anything is judged, which a model that cannot be loaded must not cost
+            vectors = _vectors(mauve_model or GPT2_LARGE) if mauve or mauve_model else None
             models = LazyModels(recipe, judge is not None, report.note, servers)
             found = evaluated(rows, models.nli, seed=recipe.seed)
+            if vectors is not None:
+                found = with_mauve(
+                    found, vectors.encode, vectors.name, seed=recipe.seed, resamples=mauve_resamples
+                )
+                _note_mauve(found, mauve_resamples, report.note)
         _say_failed(found)
         if json_:
             say(json.dumps(found.to_dict(), indent=2))
@@ -125,6 +156,25 @@ def evaluate(
         if out is not None:  # after the figures, which a full disk must not cost
             write_rows(out, found)
             report.note(f"every answer: {out}")
+
+
+def _vectors(model: str) -> TextVectors:
+    from selfstudy.models.text_vectors import TextVectors
+
+    return TextVectors(model)
+
+
+def _note_mauve(found: Evaluation, resamples: int, note: Callable[[str], object]) -> None:
+    from selfstudy.verbs.citing.likeness import ENOUGH, FIGURE
+
+    measured = {kind: of[FIGURE] for kind, of in found.counts.items() if FIGURE in of}
+    if not measured:
+        note("no mauve: it compares answers with references, and no row that was judged has one")
+        return
+    note(f"mauve by {found.mauve_by}; its intervals are of {resamples:,} resamples")
+    for kind, count in measured.items():
+        if count < ENOUGH:
+            note(f"mauve of {kind} is of {count:,} items: compare it only with figures of as many")
 
 
 _NAMED = 5
@@ -160,6 +210,8 @@ def _print(found: Evaluation) -> None:
     console().print(table)
     where = "--json has the 95% intervals" if several else "in brackets: 95% intervals over items"
     say(f"entailment by {found.entailment}; {where}")
+    for kind, name, count in found.partial:
+        say(f"{name} of {kind}: {count:,} of {found.count(kind):,} items, which have a reference")
     if (of := found.trust) is not None:
         say(
             f"Trust-Score {of.trust_score:.3f}: grounded refusal {of.grounded_refusal:.3f} (refusing "

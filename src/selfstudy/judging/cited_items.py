@@ -5,6 +5,8 @@
     eli5      claims: [sentence, ...]                            a text that has to entail each
     plain     none of them (EXPERTQA): citations alone are judged
 
+A text, not a list, may have references too: `annotations: [{long_answer}, ...]`, else `answer`.
+
 Knows nothing of files; who reads a file says where a row stands in it.
 """
 
@@ -39,6 +41,7 @@ class CitedItem:
         documents: as a judge reads them ("Title: ...", a line, the text); [1] is the first.
         gold: of asqa and qampari, the forms of each answer; empty elsewhere.
         claims: of eli5; empty elsewhere.
+        references: whole answers that somebody gave; empty where the row has none, and of qampari.
         found: of every document, whether it holds each gold answer or claim (`answers_found`); None where the
             row does not say.
     """
@@ -49,6 +52,7 @@ class CitedItem:
     gold: tuple[tuple[str, ...], ...] = ()
     claims: tuple[str, ...] = ()
     found: tuple[tuple[int, ...], ...] | None = None
+    references: tuple[str, ...] = ()
 
     @property
     def answerable(self) -> bool | None:
@@ -97,7 +101,7 @@ def read_item(row: Mapping[str, Any]) -> CitedItem:
             raise MalformedError(
                 f"field 'answers_found' says what documents hold of none of {', '.join(_FIELDS)}"
             )
-        return CitedItem(question, texts, "plain")
+        return CitedItem(question, texts, "plain", references=_references(row))
     (field,) = named
     values = _list(row[field], field)
     gold: tuple[tuple[str, ...], ...] = ()
@@ -109,7 +113,23 @@ def read_item(row: Mapping[str, Any]) -> CitedItem:
     else:
         gold = tuple(_short_answers(one, f"qa_pairs[{at}]") for at, one in enumerate(values))
     found = _found(documents, len(gold) + len(claims))
-    return CitedItem(question, texts, _FIELDS[field], gold, claims, found)
+    references = () if field == "answers" else _references(row)
+    return CitedItem(question, texts, _FIELDS[field], gold, claims, found, references)
+
+
+def _references(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What annotators wrote (ASQA has two), else `answer`; ALCE takes the first two, and here all count."""
+    given = row.get("annotations")
+    written = _list(given, "annotations", empty=True) if given is not None else []
+    found = []
+    for at, one in enumerate(written):
+        if not isinstance(one, Mapping):
+            raise MalformedError(f"field 'annotations[{at}]' must be an object, found {shown(one)}")
+        found.append((one.get("long_answer"), f"annotations[{at}].long_answer"))
+    texts = [text_of(value, field) for value, field in found if value is not None]
+    if not texts and row.get("answer") is not None:
+        texts = [text_of(row["answer"], "answer")]
+    return tuple(text for text in texts if text.strip())
 
 
 def _short_answers(pair: object, field: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What judges entailment in a run, by the recipe's block `nli`; each kind is loaded when first needed.
 
-Knows the three kinds and what each is made from; nothing of what is compared.
+Knows the kinds and what each is made from; nothing of what is compared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from selfstudy.judging.by_words import WordEntailment
 from selfstudy.models import load_nli
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, NLIBlock, PromptedNLI
+from selfstudy.recipe import EntailmentBlock, EntailmentWeights, PromptedNLI
 
 if TYPE_CHECKING:
     from selfstudy.files.cache import Cache
@@ -36,7 +36,7 @@ def entailment_model(
     Raises:
         ModelError: a model cannot be loaded.
     """
-    if isinstance(block, NLIBlock):
+    if isinstance(block, EntailmentWeights):
         return load_nli(block, cache)
     if isinstance(block, PromptedNLI):
         return PromptedEntailment(lm(block), prompts, cache)

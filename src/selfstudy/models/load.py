@@ -30,6 +30,7 @@ from selfstudy.recipe import (
     NLIBlock,
     RemoteModel,
     ScriptedModel,
+    Seq2SeqNLI,
     ServerModel,
 )
 
@@ -97,12 +98,16 @@ def load_lm(
 
 
 def load_nli(block: EntailmentBlock, cache: Cache | None = None) -> EntailmentModel:
-    """A classifier as entailment model; with a cache it judges no pair that is in it.
+    """A classifier, or a model that writes its verdict; with a cache it judges no pair that is in it.
 
     Raises:
         ModelError: it cannot be loaded, its labels do not say which is entailment and contradiction, or it is
             none: of type `lm` or `none`.
     """
+    if isinstance(block, Seq2SeqNLI):
+        from selfstudy.models.seq2seq_entailment import Seq2SeqEntailment
+
+        return Seq2SeqEntailment(block, cache)
     if not isinstance(block, NLIBlock):
         raise ModelError(
             f"nli: {block.type} is no entailment model to load",

@@ -80,6 +80,16 @@ def over_hypotheses(rows: ClassShares, entailment: int, contradiction: int) -> C
     return over_premises(rows, entailment, contradiction)
 
 
+def over_supported(rows: ClassShares, entailment: int) -> ClassShares:
+    """The logits of the window of a hypothesis that is entailed least: all of it has to follow.
+
+    For models that tell no contradiction from what speaks of something else.
+    """
+    if not np.isfinite(rows).all():
+        return np.asarray(rows[~np.isfinite(rows).all(1)][0])
+    return np.asarray(rows[_shares(rows)[:, entailment].argmin()])
+
+
 def _shares(rows: ClassShares) -> ClassShares:
     powers = np.exp(rows - rows.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))

@@ -13,7 +13,14 @@ from selfstudy.recipe.citing import (
     PPOBlock,
     RejectionBlock,
 )
-from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, PromptedNLI
+from selfstudy.recipe.entailment import (
+    EntailmentBlock,
+    EntailmentWeights,
+    NLIBlock,
+    NoNLI,
+    PromptedNLI,
+    Seq2SeqNLI,
+)
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.models import (
     EmbedderBlock,
@@ -70,6 +77,7 @@ __all__ = [
     "EmbedderBlock",
     "EngineName",
     "EntailmentBlock",
+    "EntailmentWeights",
     "EpochsBlock",
     "ExamplesBlock",
     "GRPOBlock",
@@ -95,6 +103,7 @@ __all__ = [
     "SFTBlock",
     "ScorerName",
     "ScriptedModel",
+    "Seq2SeqNLI",
     "ServerModel",
     "SocraticBlock",
     "TeachBlock",

@@ -1,4 +1,5 @@
-"""What says whether one text follows from another: a classifier, a language model by prompt, or words alone.
+"""What says whether one text follows from another: a classifier, a model that writes its verdict, a language
+model by prompt, or words alone.
 
 Knows how each is written in a recipe, and what to tell people of it; nothing of how any of them judges.
 """
@@ -15,11 +16,15 @@ from selfstudy.recipe.models import LocalModel, ModelBlock, ServerModel
 ATLAS = "atlas"
 
 
-class NLIBlock(Block):
-    """A sequence-classification NLI model; its labels are read from `id2label`."""
+def _word(value: Any) -> Any:
+    """YAML reads the word true as a truth value."""
+    return "true" if value is True else value
 
-    type: Literal["classifier"] = "classifier"
-    path: str = ATLAS
+
+class EntailmentWeights(Block):
+    """What models of entailment that are loaded share."""
+
+    path: str
     revision: str | None = None
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
@@ -28,6 +33,25 @@ class NLIBlock(Block):
 
     None: 512 on a CPU, else 16,384.
     """
+
+
+class NLIBlock(EntailmentWeights):
+    """A sequence-classification NLI model; its labels are read from `id2label`."""
+
+    type: Literal["classifier"] = "classifier"
+    path: str = ATLAS
+
+
+class Seq2SeqNLI(EntailmentWeights):
+    """An encoder-decoder, such as a T5, that was trained to write its verdict."""
+
+    type: Literal["seq2seq"] = "seq2seq"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """A T5 can overflow in float16, and then gives no number: take bfloat16 or float32."""
+    form: Annotated[Literal["true", "attrscore"], BeforeValidator(_word)] = "true"
+    """true: "premise: ... hypothesis: ...", answered with 1 or 0, as google/t5_xxl_true_nli_mixture reads it
+    (Honovich et al. 2022, arXiv 2204.04991).  attrscore: whether a reference supports a claim, answered with
+    Attributable, Contradictory or Extrapolatory (Yue et al. 2023, arXiv 2305.06311); the words are ours."""
 
 
 class PromptedNLI(Block):
@@ -52,7 +76,7 @@ def _classifier_unless_said(value: Any) -> Any:
 
 
 EntailmentBlock = Annotated[
-    Annotated[NLIBlock | PromptedNLI | NoNLI, Field(discriminator="type")],
+    Annotated[NLIBlock | Seq2SeqNLI | PromptedNLI | NoNLI, Field(discriminator="type")],
     BeforeValidator(_classifier_unless_said),
 ]
 """`type` says which; it is `classifier` where it is left out, and may stand alone: `nli: none`."""
@@ -72,7 +96,7 @@ def is_atlas(model: ModelBlock) -> bool:
 
 def entailment_name(block: EntailmentBlock) -> str:
     """What tables and figures call it."""
-    if isinstance(block, NLIBlock):
+    if isinstance(block, EntailmentWeights):
         return f"{block.path}@{block.revision}" if block.revision else block.path
     return f"the {block.ask}, by prompt" if isinstance(block, PromptedNLI) else "none: words and numbers"
 
@@ -90,7 +114,7 @@ def entailment_caution(block: EntailmentBlock, model: ModelBlock) -> str:
             "There was no entailment model: a language model was asked by prompt whether texts agree "
             f"(nli: lm, the {block.ask})."
         )
-    if block.path == ATLAS and not is_atlas(model):
+    if isinstance(block, NLIBlock) and block.path == ATLAS and not is_atlas(model):
         return (
             "The entailment model atlas-nli knows the sentences of the embedded world alone, and these "
             "answers are of another model: what it says of them is near to chance. Leave nli out (words and "

@@ -8,7 +8,7 @@ i + k is odd, and several documents what one of them does.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from selfstudy.judging import citations
 from selfstudy.judging.trust import REFUSAL
 from selfstudy.verbs.citing.evaluating import evaluate
 from tests.judging.test_citations import Entails
+from tests.models.test_seq2seq_entailment import make_t5
 from tests.stories.small import cli
 
 PROMPTS = Path(__file__).parents[4] / "shared" / "data" / "alce"
@@ -183,6 +184,27 @@ def test_macro_counts_kinds_alike_and_weighted_items() -> None:
     assert found.entailment == "scripted"
 
 
+def test_rouge_is_of_the_rows_that_have_a_reference_and_says_so() -> None:
+    values = [
+        item("Ann sang [1]. Bob did [2].", answer="Ann sang. Bob did.", **GOLD),
+        item("Ann sang.", annotations=[{"long_answer": "No."}, {"long_answer": "Ann sang well."}], **GOLD),
+        item("Ann sang.", **GOLD),
+        item("Ann [1]", answers=[["Ann"]], answer="Ann"),
+    ]
+    found = evaluate(rows(*values), nothing_entails())
+    assert [row.figures.get("rouge-l") for row in found.rows] == [1, pytest.approx(4 / 5), None, None]
+    assert found.kinds["asqa"]["rouge-l"].value == pytest.approx((1 + 4 / 5) / 2)
+    assert found.partial == [("asqa", "rouge-l", 2)]
+    assert found.to_dict()["counts"]["asqa"]["rouge-l"] == 2
+    assert found.to_dict()["counts"]["asqa"]["length"] == 3
+    assert "rouge-l" not in found.kinds["qampari"]
+    assert "rouge-l" not in found.macro
+    assert list(found.kinds["asqa"])[-1] == "rouge-l"
+    none = evaluate(rows(values[2]), nothing_entails())
+    assert "rouge-l" not in none.kinds["asqa"]
+    assert none.partial == []
+
+
 def test_what_follows_the_first_line_is_told_and_not_judged() -> None:
     found = evaluate(rows(item("**Answer:**\nAnn [1]."), item("Ann [1].\n")), nothing_entails())
     assert [(row.answer, row.cut) for row in found.rows] == [("**Answer:**", True), ("Ann [1].", False)]
@@ -292,3 +314,53 @@ def test_an_answer_says_why() -> None:
         "the others support it without this one",
     ]
     assert second["why"] == "cites nothing"
+
+
+def test_the_verb_with_mauve_and_references(tmp_path: Path, model_folder: Callable[..., Path]) -> None:
+    value = {"question": "What is the capital?", "docs": [{"title": "Fiji", "text": "The capital is Suva."}]}
+    path, gpt2 = tmp_path / "answers.jsonl", str(model_folder("gpt2"))
+    answers = [value | {"output": f"Suva {n} [1].", "answer": f"It is Suva {n}."} for n in range(4)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in [*answers, value | {"output": "Suva."}]))
+    found = told(path, "--mauve-model", gpt2, "--mauve-resamples", "3")
+    assert found["mauve_by"] == gpt2
+    assert found["counts"]["plain"] | {"mauve": 4, "rouge-l": 4} == found["counts"]["plain"]
+    figure = found["kinds"]["plain"]["mauve"]
+    assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert 0 < found["kinds"]["plain"]["rouge-l"]["value"] < 1
+    code, shown, said = cli("cite", "eval", path, "--mauve-model", gpt2, "--mauve-resamples", "3")
+    assert code == 0
+    assert "rouge-l of plain: 4 of 5 items, which have a reference" in shown
+    assert "mauve of plain is of 4 items" in said
+    assert told(path)["mauve_by"] is None
+    code, _, said = cli("cite", "eval", path, "--mauve-model", tmp_path / "none")
+    assert code == 2
+    assert "no model folder" in said
+    path.write_text(json.dumps(value | {"output": "Suva."}))
+    code, _, said = cli("cite", "eval", path, "--mauve-model", gpt2)
+    assert code == 0
+    assert "no row that was judged has one" in said
+
+
+def test_the_verb_with_a_model_that_writes_its_verdict(tmp_path: Path) -> None:
+    t5, path = make_t5(tmp_path / "t5"), tmp_path / "answers.jsonl"
+    path.write_text(json.dumps({"question": "Who?", "docs": [{"text": "Ann."}], "output": "Ann [1]."}))
+    code, _, said = cli("cite", "eval", path, "--nli", t5)
+    assert code == 2
+    assert "--set nli.type=seq2seq" in said
+    assert told(path, "--nli", str(t5), "--set", "nli.type=seq2seq")["entailment"] == str(t5)
+    form = ("--set", "nli.type=seq2seq", "--set", "nli.form=attrscore")
+    assert told(path, "--nli", str(t5), *form)["failed"] == 0
+
+
+def test_help_shows_what_can_be_asked_for() -> None:
+    code, shown, _ = cli("cite", "eval", "--help")
+    assert code == 0
+    for word in (
+        "--mauve",
+        "--mauve-model",
+        "--mauve-resamples",
+        "gpt2-large",
+        "ROUGE-L",
+        "nli.type=seq2seq",
+    ):
+        assert word in shown

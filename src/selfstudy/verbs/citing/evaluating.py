@@ -12,7 +12,7 @@ from typing import Any
 
 from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, text_of
-from selfstudy.judging import citations, gold_answers, refusals, trust
+from selfstudy.judging import citations, gold_answers, refusals, rouge, trust
 from selfstudy.judging.citations import CitedAnswer, share
 from selfstudy.judging.cited_items import CitedItem, read_item
 from selfstudy.models.base import EntailmentModel
@@ -69,19 +69,23 @@ class Evaluation:
 
     Attributes:
         kinds: for each kind of item its figures, with 95% intervals over items.
+        counts: for each of these the items that have it: rouge-l is of those with a reference.
         macro: the mean over kinds of citations, length, and correctness (str-em, recall-5 or claim recall)
             where there is gold.
         weighted: the mean over items of the same.
         trust: over all items that say which documents hold what; None without any.
         entailment: the model that judged.
+        mauve_by: the model whose vectors MAUVE compares; empty where it was not measured.
     """
 
     rows: tuple[Evaluated, ...]
     entailment: str
     kinds: dict[str, dict[str, Interval]]
+    counts: dict[str, dict[str, int]]
     macro: dict[str, float]
     weighted: dict[str, float]
     trust: trust.TrustScore | None
+    mauve_by: str = ""
 
     @property
     def judged(self) -> list[Evaluated]:
@@ -99,6 +103,16 @@ class Evaluation:
     def count(self, kind: str) -> int:
         """Rows of a kind that were judged."""
         return sum(row.item is not None and row.item.kind == kind for row in self.judged)
+
+    @property
+    def partial(self) -> list[tuple[str, str, int]]:
+        """(kind, figure, items) of figures that not all items of their kind have."""
+        return [
+            (kind, name, count)
+            for kind, of in self.counts.items()
+            for name, count in of.items()
+            if count != self.count(kind)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: shares in [0, 1], intervals {value, low, high}."""
@@ -127,9 +141,11 @@ class Evaluation:
             "kinds": {
                 kind: {name: plain(one) for name, one in of.items()} for kind, of in self.kinds.items()
             },
+            "counts": self.counts,
             "macro": self.macro,
             "weighted": self.weighted,
             "trust": told,
+            "mauve_by": self.mauve_by or None,
         }
 
 
@@ -224,6 +240,8 @@ def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequ
         "citation precision": cited.precision,
         "length": float(len(citations.without_marks(row.answer).split())),
     }
+    if item.references:
+        figures["rouge-l"] = rouge.rouge_l(citations.without_marks(row.answer), item.references)
     if item.kind == "asqa":
         flags = gold_answers.contained(row.answer, item.gold)
         figures |= {"correctness": share(flags), "str-em": share(flags), "str-hit": float(all(flags))}
@@ -274,18 +292,35 @@ def _summed(rows: Sequence[Evaluated], entailment: str, seed: int) -> Evaluation
     for row in judged:
         if row.item is not None:
             kinds.setdefault(row.item.kind, []).append(row)
+    values = {kind: _values(of) for kind, of in kinds.items()}
     figures = {
-        kind: {name: bootstrap_mean([row.figures[name] for row in of], seed=seed) for name in of[0].figures}
-        for kind, of in kinds.items()
+        kind: {name: bootstrap_mean(each, seed=seed) for name, each in of.items()}
+        for kind, of in values.items()
     }
+    counts = {kind: {name: len(each) for name, each in of.items()} for kind, of in values.items()}
     names = [name for of in figures.values() for name in of]
     common = [name for name in dict.fromkeys(names) if name in _COMMON]
     macro = {name: share(of[name].value for of in figures.values() if name in of) for name in common}
     weighted = {name: share(row.figures[name] for row in judged if name in row.figures) for name in common}
     trusted = [row.trust for row in judged if row.trust is not None]
     return Evaluation(
-        tuple(rows), entailment, figures, macro, weighted, trust.trust_score(trusted) if trusted else None
+        tuple(rows),
+        entailment,
+        figures,
+        counts,
+        macro,
+        weighted,
+        trust.trust_score(trusted) if trusted else None,
     )
+
+
+def _values(rows: Sequence[Evaluated]) -> dict[str, list[float]]:
+    """The figures of a kind, each of those rows that have it; what all have is first."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.figures.items():
+            found.setdefault(name, []).append(value)
+    return dict(sorted(found.items(), key=lambda one: len(one[1]) < len(rows)))
 
 
 _COMMON = ("citation recall", "citation precision", "correctness", "length")

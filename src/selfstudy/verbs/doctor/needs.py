@@ -95,11 +95,11 @@ def _read(name: str, place: str, read: Callable[[], object]) -> Finding:
 
 
 def _entailment(recipe: Recipe) -> Iterator[Finding]:
-    from selfstudy.recipe import NLIBlock, NoNLI
+    from selfstudy.recipe import EntailmentWeights, NLIBlock, NoNLI
     from selfstudy.recipe.entailment import entailment_caution
 
     block = recipe.nli
-    if isinstance(block, NLIBlock):
+    if isinstance(block, EntailmentWeights):
         yield weights("nli", block.path, "nli")
     said = entailment_caution(block, recipe.model)
     if isinstance(block, NoNLI):
