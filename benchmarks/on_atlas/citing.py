@@ -20,19 +20,19 @@ from selfstudy.atlas.entailment import WorldEntailment
 from selfstudy.files.rows import Row
 from selfstudy.judging.cited_items import asked, read_item
 from selfstudy.models import load_lm, load_nli
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import Sampling, wants_demonstrations
 from selfstudy.progress import Terminal
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, NLIBlock
 from selfstudy.recipe.file import make_recipe
 from selfstudy.verbs.citing.evaluating import evaluate
-from selfstudy.verbs.citing.training import CiteStage, CiteTraining, lineage
+from selfstudy.verbs.citing.training import ADAPTER, MODEL, STAGES, CiteStage, CiteTraining, following
 
 TRAINED, TESTED = 400, 300
 TOKENS = 80
 """Of an answer at most."""
+ATLAS = LocalModel(path="atlas")
 WEAK = ["teach.sft.epochs=1", "teach.sft.batch_size=16"]
-SHARED = [f"teach.{phase}.max_new_tokens={TOKENS}" for phase in ("rejection", "ppo", "grpo")]
 STEPS = 40
 ARMS: dict[str, tuple[CiteStage, str, list[str]]] = {
     "rejection, fine (beam)": ("rejection", "fine", ["teach.rejection.search=beam"]),
@@ -59,12 +59,12 @@ def _compare(arms: Sequence[str], steps: int, seed: int, folder: Path) -> dict[s
     train = cited_rows(TRAINED, seed, names="train")
     test = cited_rows(TESTED, seed + 1000, names="test")
     weak, rows = folder / "weak.jsonl", folder / "rows.jsonl"
-    _write(weak, train[: TRAINED // 4])
-    _write(rows, [{key: value for key, value in row.items() if key != "output"} for row in train])
+    write(weak, train[: TRAINED // 4])
+    write(rows, [{key: value for key, value in row.items() if key != "output"} for row in train])
     found: dict[str, Any] = {"seed": seed, "steps": steps, "rows": {}}
 
     def told(name: str, out: Path | None, seconds: float) -> None:
-        measured = measure(test, out)
+        measured, _ = measure(test, out)
         found["rows"][name] = measured | {"seconds": seconds}
         print(f"{name:34s} {line(measured)}  {seconds:5.0f} s", flush=True)
         if folder:
@@ -87,15 +87,18 @@ def _compare(arms: Sequence[str], steps: int, seed: int, folder: Path) -> dict[s
 
 
 def stage(
-    kind: CiteStage, data: Path, out: Path, before: Path | None, seed: int, changes: Sequence[str]
+    kind: CiteStage,
+    data: Path,
+    out: Path,
+    before: Path | None,
+    seed: int,
+    changes: Sequence[str],
+    model: LocalModel = ATLAS,
 ) -> tuple[Path, float]:
-    """Trains one stage, from another one or from atlas-lm."""
-    from selfstudy.verbs.citing.training import STAGES, following
-
+    """Trains one stage, from another one or from a model; what is there already is taken as it is."""
     began = time.perf_counter()
-    recipe = make_recipe(
-        {}, [f"teach.method={STAGES[kind]}", "model.path=atlas", f"seed={seed}", *SHARED, *changes]
-    )
+    recipe = make_recipe({}, [f"teach.method={STAGES[kind]}", "nli.path=atlas", f"seed={seed}", *changes])
+    recipe = recipe.model_copy(update={"model": model})
     told = None
     if before is not None:
         recipe, told = following(recipe, before, chosen=False)
@@ -105,17 +108,24 @@ def stage(
     return out, time.perf_counter() - began
 
 
-def measure(rows: Sequence[dict[str, Any]], out: Path | None) -> dict[str, Any]:
-    """Greedy answers of a stage's model to test rows, judged exactly."""
-    model = LocalModel(path="atlas") if out is None else LocalModel(path="atlas", adapter=out / "adapter")
-    lm, prompts = load_lm(model), Prompts().without_demonstrations()
+def measure(
+    rows: Sequence[dict[str, Any]], out: Path | None, model: LocalModel = ATLAS
+) -> tuple[dict[str, Any], list[str]]:
+    """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are."""
+    if out is not None:
+        whole = (out / MODEL).is_dir()
+        change = {"path": str(out / MODEL)} if whole else {"adapter": out / ADAPTER}
+        model = model.model_copy(update=change)
+    lm, prompts = load_lm(model), Prompts()
+    prompts = prompts if wants_demonstrations(lm) else prompts.without_demonstrations()
     chats = [asked(read_item(row), prompts) for row in rows]
-    said = lm.generate(chats, Sampling(temperature=0.0, max_new_tokens=TOKENS))
+    answers = lm.generate(chats, Sampling(temperature=0.0, max_new_tokens=TOKENS))
+    said = [one.text for (one,) in answers]
     answered = [
-        Row(f"row {at}", {**row, "output": one.text})
-        for at, (row, (one,)) in enumerate(zip(rows, said, strict=True), 1)
+        Row(f"row {at}", {**row, "output": text})
+        for at, (row, text) in enumerate(zip(rows, said, strict=True), 1)
     ]
-    return evaluate(answered, WorldEntailment()).to_dict()
+    return evaluate(answered, WorldEntailment()).to_dict(), said
 
 
 def line(measured: dict[str, Any]) -> str:
@@ -128,9 +138,10 @@ def line(measured: dict[str, Any]) -> str:
 
 
 def _steps(kind: CiteStage, steps: int) -> list[str]:
+    most = [f"teach.{kind}.max_new_tokens={TOKENS}"]
     if kind == "rejection":
-        return []
-    return [f"teach.{kind}.steps={steps}", f"teach.{kind}.completions=8", f"teach.{kind}.batch_size=8"]
+        return most
+    return [*most, f"teach.{kind}.steps={steps}", f"teach.{kind}.completions=8", f"teach.{kind}.batch_size=8"]
 
 
 def _named(name: str) -> str:
@@ -142,5 +153,5 @@ def _curve(out: Path) -> list[dict[str, Any]]:
     return [json.loads(one)["metrics"] for one in lines]
 
 
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
