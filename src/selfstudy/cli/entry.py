@@ -15,12 +15,14 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     discuss_verb.py    discuss
     cite_verb.py       cite eval
     cite_answer.py     cite answer
+    cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
 """
 
 from selfstudy.cli import (
     calibrate_verb,
     cite_answer,
+    cite_train,
     cite_verb,
     compare_verb,
     data_verbs,
@@ -38,6 +40,7 @@ __all__ = [
     "app",
     "calibrate_verb",
     "cite_answer",
+    "cite_train",
     "cite_verb",
     "compare_verb",
     "data_verbs",
