@@ -1,9 +1,9 @@
 """Training to cite on the embedded world: sampled and chosen answers, PPO and GRPO, fine-grained or not.
 
-The start is deliberately weak: the embedded model after a little distillation.  Rewards are by atlas-nli; what
-is told here is judged exactly by the world's own sentences (`atlas.entailment`), on questions about entities
-that no training row names.  Holistic rewards and random ones (those of another answer to the prompt) at the
-same number of steps, questions and answers stand beside each.
+The start is deliberately weak: the embedded model after a little distillation.  Rewards are by atlas-nli, a
+sentence at a time; what is told here is judged exactly by the world's own sentences (`atlas.entailment`), on
+questions about entities that no training row is about.  Holistic rewards and random ones (those of another
+answer to the prompt) at the same number of steps, questions and answers stand beside each.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from selfstudy.atlas.build.cited import cited_rows
 from selfstudy.atlas.entailment import WorldEntailment
 from selfstudy.files.rows import Row
+from selfstudy.judging.by_sentence import BySentence
 from selfstudy.judging.cited_items import asked, read_item
 from selfstudy.models import load_lm, load_nli
 from selfstudy.models.base import Sampling, wants_demonstrations
@@ -28,11 +29,15 @@ from selfstudy.recipe.file import make_recipe
 from selfstudy.verbs.citing.evaluating import evaluate
 from selfstudy.verbs.citing.training import ADAPTER, MODEL, STAGES, CiteStage, CiteTraining, following
 
-TRAINED, TESTED = 400, 300
+TRAINED, TESTED = 600, 300
+KINDS = ("factoid", "claim")
 TOKENS = 80
 """Of an answer at most."""
 ATLAS = LocalModel(path="atlas")
-WEAK = ["teach.sft.epochs=1", "teach.sft.batch_size=16"]
+WEAK = [
+    *("teach.sft.epochs=2", "teach.sft.batch_size=16", "teach.sft.learning_rate=1e-3"),
+    "teach.finetuning=full",
+]
 STEPS = 40
 ARMS: dict[str, tuple[CiteStage, str, list[str]]] = {
     "rejection, fine (beam)": ("rejection", "fine", ["teach.rejection.search=beam"]),
@@ -56,8 +61,8 @@ def compare(arms: Sequence[str], *, steps: int, seed: int, folder: Path | None =
 
 def _compare(arms: Sequence[str], steps: int, seed: int, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
-    train = cited_rows(TRAINED, seed, names="train")
-    test = cited_rows(TESTED, seed + 1000, names="test")
+    train = cited_rows(TRAINED, seed, kinds=KINDS, names="train")
+    test = cited_rows(TESTED, seed + 1000, kinds=KINDS, names="test")
     weak, rows = folder / "weak.jsonl", folder / "rows.jsonl"
     write(weak, train[: TRAINED // 4])
     write(rows, [{key: value for key, value in row.items() if key != "output"} for row in train])
@@ -104,7 +109,7 @@ def stage(
         recipe, told = following(recipe, before, chosen=False)
     training = CiteTraining(kind, recipe, data, out, Terminal(), before=told)
     if not training.is_done():
-        training.run(load_lm(recipe.model), lambda: load_nli(NLIBlock()))
+        training.run(load_lm(recipe.model), lambda: BySentence(load_nli(NLIBlock())))
     return out, time.perf_counter() - began
 
 

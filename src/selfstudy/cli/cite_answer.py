@@ -176,6 +176,7 @@ def _opened(
     recipe: Recipe, report: Reporter, index: Path | None, *, checking: bool
 ) -> Iterator[tuple[Answering, dict[str, object]]]:
     """Who answers, and what tells them from others: library, model and judge, each opened once."""
+    from selfstudy.judging.by_sentence import for_citations
     from selfstudy.models.base import Sampling
     from selfstudy.prompts import Prompts
     from selfstudy.run.models import servers_for
@@ -197,7 +198,7 @@ def _opened(
             library,
             documents=5,
             sampling=Sampling(temperature=0.0, seed=recipe.seed),
-            entailment=models.nli if checking else None,
+            entailment=for_citations(recipe.nli, models.nli) if checking else None,
         )
         yield way, {**told, "library": name}
 

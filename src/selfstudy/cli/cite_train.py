@@ -107,13 +107,14 @@ def train(
 
 
 def _train(training: CiteTraining, report: Reporter) -> None:
+    from selfstudy.judging.by_sentence import for_citations
     from selfstudy.models import load_lm
     from selfstudy.run.models import servers_for
     from selfstudy.verbs.score import LazyModels
 
     with servers_for(training.recipe, report.note) as servers:
         models = LazyModels(training.recipe, True, report.note, servers)
-        training.run(load_lm(training.recipe.model), lambda: models.nli)
+        training.run(load_lm(training.recipe.model), lambda: for_citations(training.recipe.nli, models.nli))
 
 
 def _require_level(level: str, stage: str) -> None:

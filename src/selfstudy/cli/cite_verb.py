@@ -123,6 +123,7 @@ def evaluate(
     """
     with session(allow):
         from selfstudy.files.rows import read_rows
+        from selfstudy.judging.by_sentence import for_citations
         from selfstudy.progress import Terminal
         from selfstudy.recipe.file import make_recipe
         from selfstudy.run.models import servers_for
@@ -142,7 +143,7 @@ def evaluate(
             # before anything is judged, which a model that cannot be loaded must not cost
             vectors = _vectors(mauve_model or GPT2_LARGE) if mauve or mauve_model else None
             models = LazyModels(recipe, judge is not None, report.note, servers)
-            found = evaluated(rows, models.nli, seed=recipe.seed)
+            found = evaluated(rows, for_citations(recipe.nli, models.nli), seed=recipe.seed)
             if vectors is not None:
                 found = with_mauve(
                     found, vectors.encode, vectors.name, seed=recipe.seed, resamples=mauve_resamples

@@ -40,6 +40,9 @@ class NLIBlock(EntailmentWeights):
 
     type: Literal["classifier"] = "classifier"
     path: str = ATLAS
+    premise: Literal["whole", "sentences"] | None = None
+    """Where citations are judged: documents as they are, or a sentence at a time; null: as they are, but for
+    atlas-nli, which knows sentences."""
 
 
 class Seq2SeqNLI(EntailmentWeights):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from selfstudy.judging import by_sentence
 from selfstudy.models.base import Embedder, EntailmentModel, HasWeights, LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.recipe import (
@@ -207,11 +208,12 @@ def _cited(
         lost.append(why)
         student.fail(item, why)
 
-    found = cited_exercises.exercises(lesson, block, student.nli, fail)
+    entailment = by_sentence.for_citations(lesson.recipe.nli, student.nli)
+    found = cited_exercises.exercises(lesson, block, entailment, fail)
     if lost:
         student.report.note(f"{len(lost)} questions left out: {lost[0]}")
     level = "random" if lesson.arm == "control" else block.reward.level
-    return found, cited_exercises.rewards(block.reward, student.nli, level)
+    return found, cited_exercises.rewards(block.reward, entailment, level)
 
 
 def _policy(lesson: Lesson, block: PolicyBlock, student: Student) -> CitedPractice:
