@@ -1,7 +1,9 @@
-"""Rejection sampling in batches beside one question, one beam and one judgement at a time."""
+"""How fast training to cite is: samples and rewards in batches beside one at a time, and what a step is."""
 
 from __future__ import annotations
 
+import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,18 +11,24 @@ from typing import Any
 
 from on_atlas.skills import atlas
 from selfstudy.atlas import language, world
-from selfstudy.judging.cited_items import CitedItem, asked
+from selfstudy.atlas.build.cited import cited_rows
+from selfstudy.judging.by_sentence import BySentence
+from selfstudy.judging.cited_items import CitedItem, asked, read_item
 from selfstudy.models import load_nli
 from selfstudy.models.base import Progress, Sampling
+from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import NLIBlock
+from selfstudy.recipe import GRPOBlock, LoraBlock, NLIBlock, PPOBlock
 from selfstudy.records import Chat, Completion
 from selfstudy.teach.candidates import Search
-from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
+from selfstudy.teach.phases import PHASES
 from selfstudy.teach.rejection import search
 from selfstudy.teach.rewards import DEFAULTS
+from selfstudy.teach.trainers import shared
 
 EXERCISES = 8
+ANSWERS = 64
 
 
 def exercises(count: int) -> list[CitedExercise]:
@@ -117,3 +125,69 @@ def rejection(*, seed: int, count: int = EXERCISES) -> dict[str, Any]:
         }
     print(found, flush=True)
     return found
+
+
+def rewarding(*, seed: int) -> dict[str, Any]:
+    """Seconds to reward 64 answers together and one by one, pair by pair; whether they earn the same.
+
+    Eight to each question, as a step of PPO has them: the right one with marks at random.
+    """
+    rng = random.Random(seed)
+    rows = cited_rows(ANSWERS // 8, seed, kinds=("factoid", "claim"), unanswerable=0.0)
+    every = [CitedExercise((), read_item(row), f"{at}") for at, row in enumerate(rows)]
+    said = [
+        [re.sub(r"\[\d\]", lambda _: f"[{rng.randint(1, 3)}]", str(row["output"])) for _ in range(8)]
+        for row in rows
+    ]
+    nli = BySentence(load_nli(NLIBlock(path="atlas")))
+    CitationRewards(nli, DEFAULTS).rewards(every[:1], said[:1])
+    began = time.perf_counter()
+    together = CitationRewards(nli, DEFAULTS).rewards(every, said)
+    middle = time.perf_counter()
+    alone = CitationRewards(BySentence(OnePair(load_nli(NLIBlock(path="atlas")))), DEFAULTS)
+    apart = [
+        [alone.rewards([one], [[text]])[0][0] for text in row] for one, row in zip(every, said, strict=True)
+    ]
+    end = time.perf_counter()
+    found = {
+        "answers": ANSWERS,
+        "together": round(middle - began, 2),
+        "one by one": round(end - middle, 2),
+        "ratio": round((end - middle) / (middle - began), 2),
+        "answers that earn something else": sum(
+            a != b for row, own in zip(together, apart, strict=True) for a, b in zip(row, own, strict=True)
+        ),
+    }
+    print(found, flush=True)
+    return found
+
+
+def step(*, seed: int, steps: int = 3) -> dict[str, Any]:
+    """Seconds of a step of PPO and of GRPO by what is done in it: 8 questions, 8 answers each."""
+    prompts = Prompts().without_demonstrations()
+    items = [read_item(row) for row in cited_rows(32, seed, kinds=("factoid", "claim"))]
+    every = [CitedExercise(asked(one, prompts), one, f"{at}") for at, one in enumerate(items)]
+    rewards = CitationRewards(BySentence(load_nli(NLIBlock(path="atlas"))), DEFAULTS)
+    found: dict[str, Any] = {}
+    for block in (
+        PPOBlock(steps=steps, batch_size=8, completions=8, max_new_tokens=80, dev=0),
+        GRPOBlock(steps=steps, batch_size=8, completions=8, max_new_tokens=80, dev=0),
+    ):
+        lm, told = atlas(), Notes()
+        trainer = PHASES[block.type].load()
+        setting = shared.Setting(arm="taught", phase=block.type, lora=LoraBlock(), seed=seed)
+        practice = CitedPractice(every, rewards)
+        trainer.train(shared.training_copy(lm), lm, practice, block, setting, told)
+        found[block.type] = told.said[-1]
+    print(found, flush=True)
+    return found
+
+
+class Notes(Silent):
+    """Keeps what is noted: its last line has the seconds."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)

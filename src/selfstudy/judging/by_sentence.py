@@ -8,6 +8,7 @@ does not see of whom a value is said (decision 19).  What two sentences say only
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ class BySentence:
         parts, starts = _parts(pairs)
         labels = self._model.classes(parts)
         found = []
-        for start, end in zip(starts, [*starts[1:], len(parts)], strict=True):
+        for start, end in pairwise([*starts, len(parts)]):
             of = labels[start:end]
             found.append("" if "" in of else max(of, key=_STRENGTH.__getitem__))
         return found
