@@ -101,6 +101,7 @@ def answer(
         from selfstudy.recipe.file import make_recipe
         from selfstudy.verbs.citing.outputs import require_free
         from selfstudy.verbs.citing.questions import given_question, read_questions
+        from selfstudy.verbs.citing.training import rewarded_by
 
         if (question is None) == (questions is None):
             raise RecipeError(
@@ -135,7 +136,8 @@ def answer(
             if questions is None:
                 _say_answer(way, asked)
             else:
-                _answer_all(way, told, many, target, block, report)
+                learned = adapter or Path(getattr(recipe.model, "path", ""))
+                _answer_all(way, told, many, target, block, report, rewarded_by(learned))
 
 
 _NO_LIBRARY = "there is no library to find documents in"
@@ -260,6 +262,7 @@ def _answer_all(
     out: Path,
     block: int,
     report: Reporter,
+    rewarded_by: tuple[str, ...],
 ) -> None:
     """Many: into a file, with what a person should know of them."""
     from selfstudy.verbs.citing import shown
@@ -271,7 +274,7 @@ def _answer_all(
     answers = answer_all(questions, way, told, folder, report)
     pairs = zip(questions, answers, strict=True)
     say_failed("no answer", [f"{one.place}: {found.error}" for one, found in pairs if found.error])
-    write_answers(out, questions, answers, way.lm.name)
+    write_answers(out, questions, answers, way.lm.name, rewarded_by)
     for line in shown.summary(answers):
         say(line)
     require_any("answers", [one.error for one in answers], "--model")

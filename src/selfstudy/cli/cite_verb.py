@@ -211,6 +211,10 @@ def _print(found: Evaluation) -> None:
     console().print(table)
     where = "--json has the 95% intervals" if several else "in brackets: 95% intervals over items"
     say(f"entailment by {found.entailment}; {where}")
+    if found.rewarded_by:
+        rewarded = f"answers are of a model that was trained on rewards by {' and '.join(found.rewarded_by)}"
+        same = found.entailment in found.rewarded_by
+        say(f"{rewarded}: " + ("it judges here too, and flatters it" if same else "another one judges here"))
     for kind, name, count in found.partial:
         say(f"{name} of {kind}: {count:,} of {found.count(kind):,} items, which have a reference")
     if (of := found.trust) is not None:

@@ -364,3 +364,12 @@ def test_help_shows_what_can_be_asked_for() -> None:
         "nli.type=seq2seq",
     ):
         assert word in shown
+
+
+def test_answers_of_a_model_that_was_rewarded_say_by_whom() -> None:
+    row = {"question": "What is Rome?", "docs": [{"text": "Rome is old."}], "output": "Rome is old [1]."}
+    marked = row | {"selfstudy": {"verb": "cite answer", "rewarded_by": ["scripted", 7, "atlas"]}}
+    rows = [Row("line 1", row), Row("line 2", marked), Row("line 3", row | {"selfstudy": "cite"})]
+    found = evaluate(rows, Entails(lambda premise, hypothesis: True))
+    assert found.rewarded_by == ("scripted", "atlas")
+    assert found.to_dict()["rewarded_by"] == ["scripted", "atlas"]

@@ -220,3 +220,10 @@ def test_a_training_that_diverges_says_where_the_best_weights_are(data: Path, tm
     assert "most_kl is 1e-09" in str(found.value)
     assert "nats from the start" in training.lineage(tmp_path / "out").failure
     assert (tmp_path / "out" / ADAPTER).is_dir()
+
+
+def test_answers_say_who_rewarded_their_model(distilled: Path, data: Path, tmp_path: Path) -> None:
+    assert training.rewarded_by(distilled / ADAPTER) == ()
+    assert training.rewarded_by(tmp_path / "elsewhere") == ()
+    trained("rejection", data, tmp_path / "sampled", distilled)
+    assert training.rewarded_by(tmp_path / "sampled" / ADAPTER) == ("the world's own sentences",)

@@ -19,6 +19,7 @@ from selfstudy.models.base import EntailmentModel
 from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.stats import Interval, bootstrap_mean, plain
 from selfstudy.text import clean
+from selfstudy.verbs.outputs import MARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Evaluation:
         trust: over all items that say which documents hold what; None without any.
         entailment: the model that judged.
         mauve_by: the model whose vectors MAUVE compares; empty where it was not measured.
+        rewarded_by: the entailment models on whose rewards a model was trained that gave some of the answers.
     """
 
     rows: tuple[Evaluated, ...]
@@ -86,6 +88,7 @@ class Evaluation:
     weighted: dict[str, float]
     trust: trust.TrustScore | None
     mauve_by: str = ""
+    rewarded_by: tuple[str, ...] = ()
 
     @property
     def judged(self) -> list[Evaluated]:
@@ -134,6 +137,7 @@ class Evaluation:
         }
         return {
             "entailment": self.entailment,
+            "rewarded_by": list(self.rewarded_by),
             "rows": len(self.rows),
             "failed": len(self.failed),
             "errors": [{"place": row.place, "error": row.error} for row in self.failed],
@@ -174,6 +178,7 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
     Raises:
         DataError: no row could be read, or judged.
     """
+    rows = list(rows)
     read = [_read(row) for row in rows]
     usable = [(row, row.item) for row in read if row.item is not None]
     if not usable:
@@ -201,11 +206,19 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
             continue
         cited = next(judged)
         done.append(_evaluated(row, row.item, cited, [next(labels) for _ in row.item.claims]))
-    found = _summed(done, entailment.name, seed)
+    found = replace(_summed(done, entailment.name, seed), rewarded_by=_rewarded_by(rows))
     if not found.judged:
         first = f"{done[0].place}: {done[0].error}"
         raise DataError(f"none of {len(done):,} rows was judged; the first: {first}", "try another model")
     return found
+
+
+def _rewarded_by(rows: Iterable[Row]) -> tuple[str, ...]:
+    """What answers of ours say of the model that gave them (outputs.write_answers)."""
+    marks = (row.value.get(MARK) for row in rows if row.value is not None)
+    said = (mark.get("rewarded_by") for mark in marks if isinstance(mark, dict))
+    names = (name for one in said if isinstance(one, list) for name in one if isinstance(name, str))
+    return tuple(dict.fromkeys(names))
 
 
 def _read(row: Row) -> Evaluated:

@@ -36,16 +36,24 @@ def write_rows(path: Path, found: Evaluation) -> None:
 
 
 def write_answers(
-    path: Path, questions: Sequence[CitedQuestion], answers: Sequence[AnsweredQuestion], model: str
+    path: Path,
+    questions: Sequence[CitedQuestion],
+    answers: Sequence[AnsweredQuestion],
+    model: str,
+    rewarded_by: Sequence[str] = (),
 ) -> None:
     """Writes a row for every question, in order, with all that came with it: `cite eval` reads it as it is.
 
     A question without an answer has its `error`, and no `output`.
 
+    Args:
+        rewarded_by: the entailment models that the model was trained on rewards of.
+
     Raises:
         RunError: it cannot be written; what was there is as it was.
     """
-    mark = {outputs.MARK: {"verb": "cite answer", "model": model}}
+    told = {"rewarded_by": list(rewarded_by)} if rewarded_by else {}
+    mark = {outputs.MARK: {"verb": "cite answer", "model": model, **told}}
     pairs = zip(questions, answers, strict=True)
     _write(path, (mark | answer_row(question, answer) for question, answer in pairs))
 

@@ -89,6 +89,12 @@ def lineage(folder: Path) -> CitingLineage:
         raise RunError(f"{folder / LINEAGE} is damaged: {why}", hint) from None
 
 
+def rewarded_by(adapter: Path) -> tuple[str, ...]:
+    """Who rewarded what is in a folder that a stage left; nobody where it is of something else."""
+    folder = adapter.expanduser().absolute().parent
+    return lineage(folder).rewarded_by if (folder / LINEAGE).is_file() else ()
+
+
 def following(recipe: Recipe, folder: Path, *, chosen: bool) -> tuple[Recipe, CitingLineage]:
     """The recipe whose model is what `folder` holds, and what that says of itself.
 
