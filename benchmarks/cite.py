@@ -1,6 +1,6 @@
 """Training to cite, on the real model: benchmarks/on_real/citing.py says what is measured.
 
-python benchmarks/cite.py [--folder DIR] [--samples 4] [--epochs 2]
+python benchmarks/cite.py [--folder DIR] [--samples 4] [--epochs 1]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, help="keeps what is trained, and goes on from there")
     parser.add_argument("--samples", type=int, default=4, help="answers to a question, of which one is kept")
-    parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--epochs", type=float, default=1)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

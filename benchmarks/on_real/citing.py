@@ -15,6 +15,7 @@ from typing import Any
 from on_atlas import citing
 from on_real.model import in_float32
 from selfstudy.atlas.build.cited import cited_rows
+from selfstudy.recipe import LocalModel
 
 TRAINED, TESTED = 300, 100
 
@@ -22,29 +23,40 @@ TRAINED, TESTED = 300, 100
 def compare(folder: Path, *, seed: int, samples: int, epochs: float) -> dict[str, Any]:
     """Before, after distillation, after rejection sampling; what `folder` has already is not done again."""
     folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "found.json"
     train = cited_rows(TRAINED, seed, names="train")
     test = cited_rows(TESTED, seed + 1000, names="test", entities="unseen")
     rows = folder / "rows.jsonl"
     citing.write(rows, train)
-    model, found = in_float32(), dict[str, Any]()
+    model = in_float32()
+    found: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    bare = model.model_copy(update={"demonstrations": False})  # whose prompts fit into its window of 512
 
-    def told(name: str, out: Path | None, seconds: float) -> None:
+    def told(name: str, out: Path | None, seconds: float, model: LocalModel = bare) -> None:
+        if name in found:
+            return
         measured, said = citing.measure(test, out, model)
         found[name] = measured | {"seconds": seconds, "said": said}
         print(f"{name:24s} {citing.line(measured)}  {seconds:5.0f} s", flush=True)
         for text in said[:3]:
             print(f"    {text!r}", flush=True)
-        (folder / "found.json").write_text(json.dumps(found, indent=1))
+        kept.write_text(json.dumps(found, indent=1))
 
-    told("as it comes", None, 0.0)
+    told("as it comes", None, 0.0, model)
+    told("without demonstrations", None, 0.0)
     begun, seconds = citing.stage(
-        "distill", rows, folder / "distilled", None, seed, [f"teach.sft.epochs={epochs}"], model
+        "distill", rows, folder / "distilled", None, seed, _settings("sft", epochs), bare
     )
     told("distilled", begun, seconds)
     changes = [
         *("teach.rejection.search=best-of", f"teach.rejection.samples={samples}"),
-        *(f"teach.rejection.max_new_tokens={citing.TOKENS}", f"teach.rejection.epochs={epochs}"),
+        *(f"teach.rejection.max_new_tokens={citing.TOKENS}", *_settings("rejection", epochs)),
     ]
-    out, seconds = citing.stage("rejection", rows, folder / "sampled", begun, seed, changes, model)
+    out, seconds = citing.stage("rejection", rows, folder / "sampled", begun, seed, changes, bare)
     told("rejection sampling", out, seconds)
     return found
+
+
+def _settings(phase: str, epochs: float) -> list[str]:
+    rates = {"epochs": epochs, "batch_size": 16, "learning_rate": 5e-4}
+    return [f"teach.{phase}.{name}={value}" for name, value in rates.items()]
