@@ -164,12 +164,14 @@ class CitationRewards:
             text, tuple(replace(one, start=one.start + start, end=one.end + start) for one in spans)
         )
 
-    def _exchanged(self, row: list[RewardedAnswer], seed: str) -> list[RewardedAnswer]:
+    def _exchanged(self, row: list[RewardedAnswer], seed: str, never_own: bool) -> list[RewardedAnswer]:
         """For the control the totals of a prompt's answers, each given to another one."""
         if self._level != "random":
             return row
         sound = [at for at, one in enumerate(row) if not one.error]
         others = random.Random(f"{seed}:rewards").sample(sound, len(sound))
+        if never_own:
+            sound, others = others, [*others[1:], *others[:1]]
         found = list(row)
         for at, other in zip(sound, others, strict=True):
             length = len(row[at].text)

@@ -20,7 +20,7 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
-from selfstudy.models.local.completions import ContinuationReader, Reader, Stopped
+from selfstudy.models.local.completions import ContinuationReader, KeepingReader, Reader, Stopped
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -149,6 +149,17 @@ class LocalLM:
         """
         asked, errors = encoding.prompts(self._format, chats)
         return self._answers(chats, asked, errors, sampling, partial(Reader, self._format), progress)
+
+    def sampled(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[tuple[Completion, list[int]]]]:
+        """As `generate`, with the tokens that each completion was generated as, its end included."""
+        kept: dict[int, list[int]] = {}
+        asked, errors = encoding.prompts(self._format, chats)
+        reader = partial(KeepingReader, self._format, kept=kept)
+        rows = self._answers(chats, asked, errors, sampling, reader, None)
+        total = sampling.total
+        return [
+            [(one, kept.get(at * total + j, [])) for j, one in enumerate(row)] for at, row in enumerate(rows)
+        ]
 
     def continued(
         self,

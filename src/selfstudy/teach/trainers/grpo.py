@@ -42,6 +42,8 @@ def train(
 
 
 class _GRPO(PolicyTraining[GRPOBlock]):
+    COMPARES = True
+
     def _prepared(
         self, made: Matrices, columns: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, float]]:

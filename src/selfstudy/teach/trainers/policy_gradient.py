@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from peft import get_peft_model
@@ -50,6 +50,9 @@ class PolicyTraining(ABC, Generic[B]):
         model: the policy.
         standing: how far it is.
     """
+
+    COMPARES: ClassVar[bool] = False
+    """Whether answers are held against the others to their prompt alone."""
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class PolicyTraining(ABC, Generic[B]):
                 max_new_tokens=block.max_new_tokens,
                 seed=self._seed(at),
             )
-            completions = self._policy.generate([one.prompt for one in exercises], sampling)
+            completions = self._policy.sampled([one.prompt for one in exercises], sampling)
         with self._timed("rewarding"):
             found = rollouts.collected(
                 exercises,
@@ -122,6 +125,7 @@ class PolicyTraining(ABC, Generic[B]):
                 self._tokens,
                 answering_model(self.model),
                 self._seed(at),
+                not self.COMPARES,
             )
         problems = self._processes.together(found.problems)
         answers = sum(self._processes.gathered(len(found.answers)))
@@ -330,9 +334,9 @@ def _question(exercise: CitedExercise) -> Hashable:
     return exercise.prompt
 
 
-def _silent(completions: Sequence[Sequence[Completion]]) -> bool:
+def _silent(completions: Sequence[Sequence[tuple[Completion, list[int]]]]) -> bool:
     """Whether a model gave no answer at all, which one that diverges does not."""
-    return all(one.finish == "error" for row in completions for one in row)
+    return all(one.finish == "error" for row in completions for one, _ in row)
 
 
 def run(

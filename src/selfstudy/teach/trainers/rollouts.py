@@ -70,36 +70,42 @@ class Rollouts:
 
 def collected(
     exercises: Sequence[CitedExercise],
-    completions: Sequence[Sequence[Completion]],
+    completions: Sequence[Sequence[tuple[Completion, list[int]]]],
     valued: CitationRewards,
     tokens: shared.Tokens,
     model: Any,
     seed: int,
+    never_own: bool = False,
 ) -> Rollouts:
     """Judges all answers in one call, and puts what they earn on their tokens.
 
     Args:
+        completions: of each exercise, with the tokens that they were generated as (`LocalLM.sampled`).
         model: must be able to read them.
+        never_own: see `CitationRewards.rewards`.
     """
     found = Rollouts()
-    given = [
-        (group, one) for group, row in enumerate(completions) for one in row if _usable(one, found.problems)
-    ]
-    chats = [exercises[group].prompt for group, _ in given]
+    given = [(group, *one) for group, row in enumerate(completions) for one in row]
+    found.problems += [one.error or "generation failed" for _, one, _ in given if one.finish == "error"]
+    given = [each for each in given if each[1].finish != "error"]
     located = tokens.located(
-        chats, [one.text for _, one in given], [one.finish == "stop" for _, one in given]
+        [exercises[group].prompt for group, _, _ in given],
+        [one.text for _, one, _ in given],
+        [one.finish == "stop" for _, one, _ in given],
     )
     outputs: list[list[str]] = [[] for _ in exercises]
-    for (group, _), (text, _, _) in zip(given, located, strict=True):
+    for (group, _, _), (text, _, _) in zip(given, located, strict=True):
         outputs[group].append(text)
-    judged = iter([one for row in valued.rewards(exercises, outputs, seed) for one in row])
+    judged = (one for row in valued.rewards(exercises, outputs, seed, never_own=never_own) for one in row)
     prompts = tokens.prompts([one.prompt for one in exercises])
-    for (group, _), (text, ids, places) in zip(given, located, strict=True):
+    for (group, _, generated), (text, ids, places) in zip(given, located, strict=True):
         one = next(judged)
+        if generated != ids and (own := tokens.placed(text, generated)) is not None:
+            ids, places = generated, own  # those that were drawn, however the tokenizer would cut the text
         row = {"prompt_ids": prompts[group], "answer_ids": ids}
-        unreadable = shared.unreadable(model, [row], ["answer"]) if ids else {"answer": "an empty answer"}
-        if one.error or unreadable:
-            found.problems.append(one.error or unreadable["answer"])
+        problem = one.error or _unusable(model, row)
+        if problem:
+            found.problems.append(problem)
             continue
         earned = rewards.on_tokens(one.spans, places)
         found.answers.append(Rollout(group, row, earned, _segments(exercises[group], text, places), text))
@@ -116,10 +122,11 @@ def rewards_of(
     return [one.total for row in practice.rewards.rewards(exercises, texts) for one in row if not one.error]
 
 
-def _usable(one: Completion, problems: list[str]) -> bool:
-    if one.finish == "error":
-        problems.append(one.error or "generation failed")
-    return one.finish != "error"
+def _unusable(model: Any, row: shared.TokenRow) -> str:
+    """Why an answer is not learned from; empty: it is."""
+    if not row["answer_ids"]:
+        return "an empty answer"
+    return shared.unreadable(model, [row], ["answer"]).get("answer", "")
 
 
 def _segments(exercise: CitedExercise, text: str, places: Sequence[tuple[int, int]]) -> list[int]:
