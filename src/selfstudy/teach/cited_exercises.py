@@ -79,15 +79,32 @@ def apart(
 ) -> tuple[list[CitedExercise], list[CitedExercise]]:
     """Those to train on, and a share that is kept apart: one at least of two or more, if any are wanted.
 
-    A question with other documents is on the same side.
+    A question with other documents, or in other words, is on the same side.
     """
-    names = sorted({one.item.question for one in exercises})
-    count = min(len(names) - 1, max(1, round(share * len(names)))) if share else 0
-    chosen = set(random.Random(f"{seed}:apart").sample(names, max(0, count)))
+    names = _names(exercises)
+    distinct = sorted(set(names))
+    count = min(len(distinct) - 1, max(1, round(share * len(distinct)))) if share else 0
+    chosen = set(random.Random(f"{seed}:apart").sample(distinct, max(0, count)))
+    both = list(zip(exercises, names, strict=True))
     return (
-        [one for one in exercises if one.item.question not in chosen],
-        [one for one in exercises if one.item.question in chosen],
+        [one for one, name in both if name not in chosen],
+        [one for one, name in both if name in chosen],
     )
+
+
+def _names(exercises: Sequence[CitedExercise]) -> list[str]:
+    """One for all exercises of a question: those of one text, or of one id, as a gap's wordings have it."""
+    first: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while first.setdefault(name, name) != name:
+            name = first[name]
+        return name
+
+    for one in exercises:
+        ends = root(f"text:{one.item.question}"), root(f"id:{one.question_id}")
+        first[max(ends)] = min(ends)
+    return [root(f"id:{one.question_id}") for one in exercises]
 
 
 def _of_gaps(lesson: Lesson, block: CitingBlock, entailment: EntailmentModel) -> list[CitedExercise]:

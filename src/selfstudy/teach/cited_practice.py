@@ -98,13 +98,21 @@ class CitationRewards:
         return f"{self.name}\0{self._weights}\0{self._level}"
 
     def rewards(
-        self, exercises: Sequence[CitedExercise], outputs: Sequence[Sequence[str]], seed: int = 0
+        self,
+        exercises: Sequence[CitedExercise],
+        outputs: Sequence[Sequence[str]],
+        seed: int = 0,
+        *,
+        never_own: bool = False,
     ) -> list[list[RewardedAnswer]]:
         """What each output earns.
 
         Args:
             outputs: of each exercise, any number.
             seed: of the control, whose chance goes by it and the exercise, whatever else is judged.
+            never_own: in the control no output gets its own rewards, if there are others.  For who compares
+                outputs of all prompts its own would be a signal, of 1 in n; who compares those of one prompt
+                learns nothing if each may get any, and the contrary if not.
         """
         flat = [(one.item, text) for one, row in zip(exercises, outputs, strict=True) for text in row]
         lines = [citations.said(text) for _, text in flat]
@@ -128,7 +136,7 @@ class CitationRewards:
         rest = iter(found)
         rows = [[next(rest) for _ in row] for row in outputs]
         return [
-            self._exchanged(row, f"{seed}:{one.question_id}")
+            self._exchanged(row, f"{seed}:{one.question_id}", never_own)
             for one, row in zip(exercises, rows, strict=True)
         ]
 
@@ -164,12 +172,14 @@ class CitationRewards:
             text, tuple(replace(one, start=one.start + start, end=one.end + start) for one in spans)
         )
 
-    def _exchanged(self, row: list[RewardedAnswer], seed: str) -> list[RewardedAnswer]:
+    def _exchanged(self, row: list[RewardedAnswer], seed: str, never_own: bool) -> list[RewardedAnswer]:
         """For the control the totals of a prompt's answers, each given to another one."""
         if self._level != "random":
             return row
         sound = [at for at, one in enumerate(row) if not one.error]
         others = random.Random(f"{seed}:rewards").sample(sound, len(sound))
+        if never_own:
+            sound, others = others, [*others[1:], *others[:1]]
         found = list(row)
         for at, other in zip(sound, others, strict=True):
             length = len(row[at].text)

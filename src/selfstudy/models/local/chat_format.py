@@ -175,6 +175,31 @@ class ChatFormat:
             rows.append((ids, places))
         return rows
 
+    def placed(self, answer: str, tokens: Sequence[int]) -> list[Place] | None:
+        """The characters [start, end) of an answer that each of the tokens holds which it was generated as.
+
+        A tokenizer may cut the same text otherwise.  White space around it may be other than was generated.
+
+        Args:
+            answer: what `answer` returned.
+
+        Returns:
+            That of an end token lies behind the answer; None: they say more than it, or something else.
+        """
+        said = list(tokens[:-1] if tokens and tokens[-1] in self.ends else tokens)
+        written = self.decode(said)
+        if written.strip() != answer.strip():
+            return None
+        shift = _margin(answer) - _margin(written)
+        ends = [len(self.decode(said[: at + 1])) for at in range(len(said))]
+        for at in reversed(range(len(ends) - 1)):  # parts of a character may read as several
+            ends[at] = min(ends[at], ends[at + 1])
+        begins = [0, *ends[:-1]]
+        places = [(min(begin, max(0, end - 1)), end) for begin, end in zip(begins, ends, strict=True)]
+        limit = len(answer)
+        found = [tuple(min(limit, max(0, at + shift)) for at in place) for place in places]
+        return [(begin, end) for begin, end in found] + [(limit, limit)] * (len(tokens) - len(said))
+
     def _closing(self) -> tuple[str, int | None]:
         """What ends a turn: a text, or a token where no text says it."""
         if not self._templated:
@@ -278,6 +303,10 @@ class ChatFormat:
             # Templates of reasoning models read it, others ignore it: passages are short, direct answers.
             enable_thinking=False,
         )
+
+
+def _margin(text: str) -> int:
+    return len(text) - len(text.lstrip())
 
 
 def _parts_of(content: str) -> list[dict[str, str]]:

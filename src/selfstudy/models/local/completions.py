@@ -88,6 +88,18 @@ class HeardReader(AnswerReader):
         return bool(self._stop) and super()._stops(tokens)
 
 
+class KeepingReader(AnswerReader):
+    """Keeps the tokens of completions, by slot."""
+
+    def __init__(self, chat_format: ChatFormat, stop: tuple[str, ...], kept: dict[int, list[int]]) -> None:
+        super().__init__(chat_format, stop)
+        self._kept = kept
+
+    def completion(self, one: Finished) -> Completion:
+        self._kept[one.slot] = list(one.tokens)
+        return super().completion(one)
+
+
 class ContinuationReader(AnswerReader):
     """Reads what follows the beginnings of answers: thinking is over before them, and white space counts.
 

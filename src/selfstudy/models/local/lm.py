@@ -20,7 +20,13 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
-from selfstudy.models.local.completions import AnswerReader, ContinuationReader, HeardReader, Stopped
+from selfstudy.models.local.completions import (
+    AnswerReader,
+    ContinuationReader,
+    HeardReader,
+    KeepingReader,
+    Stopped,
+)
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -160,6 +166,17 @@ class LocalLM:
         asked, errors = encoding.prompts(self._format, [chat])
         reader = partial(HeardReader, self._format, heard=heard)
         return self._answers([chat], asked, errors, sampling, reader, None)[0][0]
+
+    def sampled(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[tuple[Completion, list[int]]]]:
+        """As `generate`, with the tokens that each completion was generated as, its end included."""
+        kept: dict[int, list[int]] = {}
+        asked, errors = encoding.prompts(self._format, chats)
+        reader = partial(KeepingReader, self._format, kept=kept)
+        rows = self._answers(chats, asked, errors, sampling, reader, None)
+        total = sampling.total
+        return [
+            [(one, kept.get(at * total + j, [])) for j, one in enumerate(row)] for at, row in enumerate(rows)
+        ]
 
     def continued(
         self,

@@ -5,7 +5,6 @@ An advantage for each sentence or item, by what is still earned from there on, o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from selfstudy.recipe import GRPOBlock
 from selfstudy.teach import advantages, losses
 from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.trainers import policy_gradient, shared
-from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
+from selfstudy.teach.trainers.policy_gradient import PolicyTraining
 from selfstudy.teach.trainers.rollouts import Matrices
 
 
@@ -43,8 +42,10 @@ def train(
 
 
 class _GRPO(PolicyTraining[GRPOBlock]):
+    COMPARES = True
+
     def _prepared(
-        self, parts: Sequence[Part], made: Matrices, old: Tensor, reference: Tensor
+        self, made: Matrices, columns: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
         segments = made.segments
         if self._block.advantages == "answer":
@@ -52,8 +53,7 @@ class _GRPO(PolicyTraining[GRPOBlock]):
         found, idle = advantages.segment_advantages(
             made.rewards, segments, made.mask, made.groups, scale=self._block.scale
         )
-        prepared = {"advantages": found, "old": old, "reference": reference}
-        return prepared, {"groups_without_spread": float(idle)}
+        return columns | {"advantages": found}, {"groups_without_spread": float(idle)}
 
     def _backward(
         self, where: slice, batch: dict[str, Tensor], made: Matrices, prepared: dict[str, Tensor]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import four_bit, loading, pretrained
-from selfstudy.recipe import LocalModel, OnlineDPOBlock
+from selfstudy.recipe import LocalModel, OnlineDPOBlock, PolicyBlock, PPOBlock
 
 if TYPE_CHECKING:
     import torch
 
-    from selfstudy.recipe import ModelBlock, TeachBlock
+    from selfstudy.recipe import ModelBlock, PhaseBlock, TeachBlock
 
 WEIGHT = 4
 """Bytes of a weight that is trained, as it is computed with and as it is written: float32."""
@@ -87,8 +87,10 @@ def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, co
 
 def _require_memory(count: int, device: torch.device, teach: TeachBlock) -> None:
     online = _online(teach) > 0
-    here = (FULL + WEIGHT * online) * count  # an online phase keeps the model as it was
-    beside = 2 * CHECKPOINT * online * count
+    trained = 1 + any(isinstance(one, PPOBlock) for one in teach.plan)  # with a network of values
+    here = (FULL * trained + WEIGHT * online) * count  # an online phase keeps the model as it was
+    best = any(isinstance(one, PolicyBlock) for one in teach.plan)
+    beside = (2 * CHECKPOINT * online * trained + WEIGHT * best) * count
     if device.type in ("cpu", "mps"):  # one memory
         here, beside = here + beside, 0
     for needed, where in ((here, device), (beside, loading.pick_device("cpu"))):
@@ -112,12 +114,19 @@ def _require_disk(count: int, needed: int, folder: Path) -> None:
 
 def _written(teach: TeachBlock) -> int:
     """Bytes on the disk, of each weight, when a training has most there: phases keep their checkpoints."""
-    online = _online(teach)
-    return max(WEIGHT + CHECKPOINT * online, CHECKPOINT * (online + 1) if online else 0)
+    kept = [_kept(one) for one in teach.plan]
+    return max(WEIGHT + sum(kept), sum(kept) + max(kept, default=0))
+
+
+def _kept(block: PhaseBlock) -> int:
+    """Of each weight, what the checkpoint of a phase takes, a network beside it and the best weights too."""
+    if isinstance(block, PolicyBlock):
+        return CHECKPOINT * (1 + isinstance(block, PPOBlock)) + WEIGHT
+    return CHECKPOINT * isinstance(block, OnlineDPOBlock)
 
 
 def _online(teach: TeachBlock) -> int:
-    return sum(isinstance(one, OnlineDPOBlock) for one in teach.plan)
+    return sum(isinstance(one, OnlineDPOBlock | PolicyBlock) for one in teach.plan)
 
 
 def kept_bytes(model: Any, tokens: int, learned: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import get_peft_model
@@ -23,7 +23,7 @@ from selfstudy.teach import advantages, losses
 from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.trainers import policy_gradient, rollouts, shared
 from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
-from selfstudy.teach.trainers.rollouts import Matrices
+from selfstudy.teach.trainers.rollouts import Matrices, Told
 
 
 def train(
@@ -48,14 +48,15 @@ def train(
 
 
 class _PPO(PolicyTraining[PPOBlock]):
-    def _beside(self, model: Any, setting: shared.Setting) -> nn.Module:
-        value: nn.Module = weights.beside(model) if setting.lora else copy.deepcopy(model)
-        if setting.lora:
-            value = shared.build(get_peft_model, value, setting.lora)
+    def _beside(self, model: Any) -> nn.Module:
+        lora = self._setting.lora
+        value: Any = weights.beside(model) if lora else copy.deepcopy(model)
+        if lora:
+            value = shared.build(get_peft_model, value, lora)
         core = answering_model(value)
-        hidden = core.get_output_embeddings().weight.shape[1]
-        core.set_output_embeddings(_Head(hidden).to(core.device))
-        return value
+        words = core.get_output_embeddings()
+        core.set_output_embeddings(_Head(words.in_features).to(words.weight.device))
+        return cast(nn.Module, value)
 
     def _groups(self) -> list[dict[str, Any]]:
         value = [p for p in self._parts["beside"].parameters() if p.requires_grad]
@@ -65,20 +66,25 @@ class _PPO(PolicyTraining[PPOBlock]):
     def _values(self, batch: dict[str, Tensor]) -> Tensor:
         return rollouts.values(self._parts["beside"], batch, self._packing)
 
+    def _told(self, parts: Sequence[Part]) -> list[Told]:
+        values = self._rows(parts, self._values)
+        return [one | {"values": row} for one, row in zip(super()._told(parts), values, strict=True)]
+
     def _prepared(
-        self, parts: Sequence[Part], made: Matrices, old: Tensor, reference: Tensor
+        self, made: Matrices, columns: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], dict[str, float]]:
-        block, mask = self._block, made.mask
-        values = self._whole(parts, mask, self._values)
-        shaped = advantages.shaped(made.rewards, old, reference, mask, block.kl)
+        block, mask, values = self._block, made.mask, columns["values"]
+        shaped = advantages.shaped(made.rewards, columns["old"], columns["reference"], mask, block.kl)
         white = advantages.whitened(shaped, mask, shift=False, published=block.published)
         found, returns = advantages.gae(
             white, values, mask, gamma=block.gamma, lam=block.lam, published=block.published
         )
         found = advantages.whitened(found, mask, published=block.published)
-        explained = 1 - float(_variance(returns - values, mask) / _variance(returns, mask).clamp(min=1e-8))
-        prepared = {"advantages": found, "returns": returns, "old": old, "values": values}
-        return prepared, {"shaped_reward": float((shaped * mask).sum() / len(mask)), "explained": explained}
+        prepared = {"advantages": found, "returns": returns, "old": columns["old"], "values": values}
+        return prepared, {
+            "shaped_reward": float((shaped * mask).sum() / len(mask)),
+            "explained": _explained(values[mask], returns[mask]),
+        }
 
     def _backward(
         self, where: slice, batch: dict[str, Tensor], made: Matrices, prepared: dict[str, Tensor]
@@ -107,9 +113,16 @@ class _Head(nn.Module):
         nn.init.zeros_(self.weight_out.weight)
         nn.init.zeros_(self.weight_out.bias)
 
+    @property
+    def weight(self) -> Tensor:
+        """As a vocabulary layer has one, whose number type some models ask for."""
+        return self.weight_out.weight
+
     def forward(self, states: Tensor) -> Tensor:
         return torch.as_tensor(self.weight_out(nn.functional.gelu(self.weight_in(states.float()))))
 
 
-def _variance(values: Tensor, mask: Tensor) -> Tensor:
-    return values[mask].var(unbiased=False)
+def _explained(values: Tensor, returns: Tensor) -> float:
+    """The share of the returns' variance that the values account for; 0 where there is none."""
+    whole = float(returns.var(unbiased=False))
+    return 1 - float((returns - values).var(unbiased=False)) / whole if whole else 0.0

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,10 +19,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from selfstudy.judging import citations
+from selfstudy.models.base import Sampling
+from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.local.weights import answering_model
 from selfstudy.records import Completion
 from selfstudy.teach import rewards
-from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
 from selfstudy.teach.trainers import packed, shared
 
 
@@ -49,6 +52,10 @@ class Rollout:
         return sum(self.rewards)
 
 
+Told = dict[str, list[float]]
+"""Numbers of each token of an answer, by what says them."""
+
+
 @dataclass
 class Rollouts:
     """The answers of a step that have rewards.
@@ -63,46 +70,63 @@ class Rollouts:
 
 def collected(
     exercises: Sequence[CitedExercise],
-    completions: Sequence[Sequence[Completion]],
+    completions: Sequence[Sequence[tuple[Completion, list[int]]]],
     valued: CitationRewards,
     tokens: shared.Tokens,
     model: Any,
     seed: int,
+    never_own: bool = False,
 ) -> Rollouts:
     """Judges all answers in one call, and puts what they earn on their tokens.
 
     Args:
+        completions: of each exercise, with the tokens that they were generated as (`LocalLM.sampled`).
         model: must be able to read them.
+        never_own: see `CitationRewards.rewards`.
     """
     found = Rollouts()
-    given = [
-        (group, one) for group, row in enumerate(completions) for one in row if _usable(one, found.problems)
-    ]
-    chats = [exercises[group].prompt for group, _ in given]
+    given = [(group, *one) for group, row in enumerate(completions) for one in row]
+    found.problems += [one.error or "generation failed" for _, one, _ in given if one.finish == "error"]
+    given = [each for each in given if each[1].finish != "error"]
     located = tokens.located(
-        chats, [one.text for _, one in given], [one.finish == "stop" for _, one in given]
+        [exercises[group].prompt for group, _, _ in given],
+        [one.text for _, one, _ in given],
+        [one.finish == "stop" for _, one, _ in given],
     )
     outputs: list[list[str]] = [[] for _ in exercises]
-    for (group, _), (text, _, _) in zip(given, located, strict=True):
+    for (group, _, _), (text, _, _) in zip(given, located, strict=True):
         outputs[group].append(text)
-    judged = iter([one for row in valued.rewards(exercises, outputs, seed) for one in row])
+    judged = (one for row in valued.rewards(exercises, outputs, seed, never_own=never_own) for one in row)
     prompts = tokens.prompts([one.prompt for one in exercises])
-    for (group, _), (text, ids, places) in zip(given, located, strict=True):
+    for (group, _, generated), (text, ids, places) in zip(given, located, strict=True):
         one = next(judged)
+        if generated != ids and (own := tokens.placed(text, generated)) is not None:
+            ids, places = generated, own  # those that were drawn, however the tokenizer would cut the text
         row = {"prompt_ids": prompts[group], "answer_ids": ids}
-        unreadable = shared.unreadable(model, [row], ["answer"]) if ids else {"answer": "an empty answer"}
-        if one.error or unreadable:
-            found.problems.append(one.error or unreadable["answer"])
+        problem = one.error or _unusable(model, row)
+        if problem:
+            found.problems.append(problem)
             continue
         earned = rewards.on_tokens(one.spans, places)
         found.answers.append(Rollout(group, row, earned, _segments(exercises[group], text, places), text))
     return found
 
 
-def _usable(one: Completion, problems: list[str]) -> bool:
-    if one.finish == "error":
-        problems.append(one.error or "generation failed")
-    return one.finish != "error"
+def rewards_of(
+    lm: LocalLM, practice: CitedPractice, exercises: Sequence[CitedExercise], max_new_tokens: int
+) -> list[float]:
+    """Of the most probable answers, those that could be judged."""
+    sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
+    answers = lm.generate([one.prompt for one in exercises], sampling)
+    texts = [[one.text for one in row if one.finish != "error"] for row in answers]
+    return [one.total for row in practice.rewards.rewards(exercises, texts) for one in row if not one.error]
+
+
+def _unusable(model: Any, row: shared.TokenRow) -> str:
+    """Why an answer is not learned from; empty: it is."""
+    if not row["answer_ids"]:
+        return "an empty answer"
+    return shared.unreadable(model, [row], ["answer"]).get("answer", "")
 
 
 def _segments(exercise: CitedExercise, text: str, places: Sequence[tuple[int, int]]) -> list[int]:
@@ -110,7 +134,13 @@ def _segments(exercise: CitedExercise, text: str, places: Sequence[tuple[int, in
     start, end = citations.first_line(text)
     ends = [start + one.end for one in citations.statements(exercise.item.kind, text[start:end])]
     last = max(0, len(ends) - 1)
-    return [min(last, bisect_left(ends, begin + 1)) for begin, _ in places]
+    found = (min(last, bisect_left(ends, begin + 1)) for begin, _ in places)
+    return list(accumulate(found, max))  # a tokenizer may give a token of its own no place
+
+
+def placed(answers: Sequence[Rollout], first: int) -> list[Rollout]:
+    """Answers to one question together, as packing and advantages have them; groups counted from `first`."""
+    return [replace(one, group=one.group + first) for one in sorted(answers, key=lambda one: one.group)]
 
 
 @dataclass(frozen=True)
@@ -136,6 +166,20 @@ def matrices(answers: Sequence[Rollout], device: Any) -> Matrices:
     mask = torch.arange(earned.shape[1]) < lengths[:, None]
     groups = torch.tensor([one.group for one in answers])
     return Matrices(earned.to(device), segments.to(device), mask.to(device), groups.to(device))
+
+
+def columns(told: Sequence[Told], device: Any) -> dict[str, Tensor]:
+    """Matrices of what is told of each answer; 0 in the padding."""
+    return {
+        name: pad_sequence([torch.tensor(one[name]) for one in told], batch_first=True).to(device)
+        for name in told[0]
+    }
+
+
+def unpadded(matrix: Tensor, batch: Mapping[str, Tensor]) -> list[list[float]]:
+    """The numbers of the answers of a batch alone."""
+    lengths = batch["before"].sum(1).tolist()
+    return [row[:length] for row, length in zip(matrix.tolist(), lengths, strict=True)]
 
 
 def collated(rows: Sequence[shared.TokenRow], device: Any) -> dict[str, Tensor]:

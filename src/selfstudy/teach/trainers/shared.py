@@ -120,6 +120,10 @@ class Tokens:
         both = zip(said, self._format.located(said, ended), strict=True)
         return [(text, ids, places) for text, (ids, places) in both]
 
+    def placed(self, text: str, generated: Sequence[int]) -> list[Place] | None:
+        """The characters of such a text that each generated token holds; see `ChatFormat.placed`."""
+        return self._format.placed(text, generated)
+
     def _said(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[str]:
         return [self._format.answer(chat, text) for chat, text in zip(chats, texts, strict=True)]
 
