@@ -165,6 +165,7 @@ class CitationRewards:
         if item.answerable is False and not refused:
             # a sentence about something else, well cited, is no better than to refuse
             spans = [one for one in spans if one.value < 0]
+        spans = _said_once(spans, cited)
         if self._level == "holistic":
             spans = [holistic(spans, len(line))]
         start, _ = citations.first_line(text)
@@ -185,6 +186,24 @@ class CitationRewards:
             length = len(row[at].text)
             found[at] = replace(row[at], spans=(holistic(row[other].spans, length),))
         return found
+
+
+def _said_once(spans: Sequence[SpanReward], cited: citations.CitedAnswer) -> list[SpanReward]:
+    """Without what is earned for saying a statement again: else the longest answers would earn most."""
+    seen: set[str] = set()
+    again = []
+    for part in cited.statements:
+        said = gold_answers.normal(part.statement.text)
+        if said in seen:
+            again.append((part.statement.start, part.statement.end))
+        seen.add(said)
+    return [
+        one
+        for one in spans
+        if one.value < 0
+        or one.part not in ("recall", "precision")
+        or not any(start <= one.start and one.end <= end for start, end in again)
+    ]
 
 
 def _found(item: CitedItem, line: str) -> list[bool]:
