@@ -27,7 +27,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, NLIBlock
 from selfstudy.recipe.file import make_recipe
 from selfstudy.verbs.citing.evaluating import evaluate
-from selfstudy.verbs.citing.training import ADAPTER, MODEL, STAGES, CiteStage, CiteTraining, following
+from selfstudy.verbs.citing.training import STAGES, CiteStage, CiteTraining, following
 
 TRAINED, TESTED = 600, 300
 KINDS = ("factoid", "claim")
@@ -118,9 +118,8 @@ def measure(
 ) -> tuple[dict[str, Any], list[str]]:
     """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are."""
     if out is not None:
-        whole = (out / MODEL).is_dir()
-        change = {"path": str(out / MODEL)} if whole else {"adapter": out / ADAPTER}
-        model = model.model_copy(update=change)
+        recipe, _ = following(make_recipe({}, []), out, chosen=False)
+        model = recipe.model
     lm, prompts = load_lm(model), Prompts()
     prompts = prompts if wants_demonstrations(lm) else prompts.without_demonstrations()
     chats = [asked(read_item(row), prompts) for row in rows]

@@ -227,3 +227,13 @@ def test_answers_say_who_rewarded_their_model(distilled: Path, data: Path, tmp_p
     assert training.rewarded_by(tmp_path / "elsewhere") == ()
     trained("rejection", data, tmp_path / "sampled", distilled)
     assert training.rewarded_by(tmp_path / "sampled" / ADAPTER) == ("the world's own sentences",)
+
+
+def test_an_adapter_behind_a_whole_model_is_for_that(data: Path, tmp_path: Path) -> None:
+    trained("distill", data, tmp_path / "whole", None, "teach.finetuning=full")
+    assert (tmp_path / "whole" / "model" / "model.safetensors").is_file()
+    trained("rejection", data, tmp_path / "adapted", tmp_path / "whole")
+    recipe, told = following(recipe_of("ppo"), tmp_path / "adapted", chosen=False)
+    assert told.model["path"] == str(tmp_path / "whole" / "model")
+    assert recipe.model.path == told.model["path"]  # type: ignore[union-attr]
+    assert recipe.model.adapter == tmp_path / "adapted" / ADAPTER  # type: ignore[union-attr]

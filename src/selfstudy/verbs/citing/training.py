@@ -62,7 +62,7 @@ class CitingLineage(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     selfstudy: Literal["cite train"] = "cite train"
     model: dict[str, Any]
-    """The block of the model that all began with."""
+    """The block of the model that the adapter is for; of a whole model, what it was before."""
     stages: tuple[StageTold, ...] = Field(min_length=1)
     failure: str = ""
 
@@ -186,8 +186,8 @@ class CiteTraining:
         level = self.block.reward.level if isinstance(self.block, CitingBlock) else ""
         told = StageTold(stage=self.stage, data=self.data.name, rewarded_by=rewarded_by, level=level)
         stages = (*(self.before.stages if self.before else ()), told)
-        begun = self.before.model if self.before else self.recipe.model.model_dump(mode="json")
-        found = CitingLineage(model=begun, stages=stages, failure=trained.failure or "")
+        model = self.recipe.model.model_dump(mode="json") | {"adapter": None}  # which is in the new one
+        found = CitingLineage(model=model, stages=stages, failure=trained.failure or "")
         jsonl.replace(self.out / LINEAGE, jsonl.encode(found.model_dump(mode="json")), None)
         if trained.failure:
             raise ModelError(trained.failure, f"the best weights until then are in {self.out}")
