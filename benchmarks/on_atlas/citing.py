@@ -34,6 +34,13 @@ KINDS = ("factoid", "claim")
 TOKENS = 80
 """Of an answer at most."""
 ATLAS = LocalModel(path="atlas")
+ASKED = """You answer from numbered documents and cite them.
+---
+Documents:
+$documents
+Question: $question Answer in one concise sentence and cite like [1].
+"""
+"""As atlas-lm was trained to be asked (prompts/cite.txt), in the place of prompts/cite_answer.txt."""
 WEAK = [
     *("teach.sft.epochs=2", "teach.sft.batch_size=16", "teach.sft.learning_rate=1e-3"),
     "teach.finetuning=full",
@@ -99,11 +106,12 @@ def stage(
     seed: int,
     changes: Sequence[str],
     model: LocalModel = ATLAS,
+    prompts: Path | None = None,
 ) -> tuple[Path, float]:
     """Trains one stage, from another one or from a model; what is there already is taken as it is."""
     began = time.perf_counter()
     recipe = make_recipe({}, [f"teach.method={STAGES[kind]}", "nli.path=atlas", f"seed={seed}", *changes])
-    recipe = recipe.model_copy(update={"model": model})
+    recipe = recipe.model_copy(update={"model": model, "prompts": prompts})
     told = None
     if before is not None:
         recipe, told = following(recipe, before, chosen=False)
@@ -114,13 +122,20 @@ def stage(
 
 
 def measure(
-    rows: Sequence[dict[str, Any]], out: Path | None, model: LocalModel = ATLAS
+    rows: Sequence[dict[str, Any]],
+    out: Path | None,
+    model: LocalModel = ATLAS,
+    folder: Path | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are."""
+    """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are.
+
+    Args:
+        folder: of prompts.
+    """
     if out is not None:
         recipe, _ = following(make_recipe({}, []), out, chosen=False)
         model = recipe.model
-    lm, prompts = load_lm(model), Prompts()
+    lm, prompts = load_lm(model), Prompts(folder)
     prompts = prompts if wants_demonstrations(lm) else prompts.without_demonstrations()
     chats = [asked(read_item(row), prompts) for row in rows]
     answers = lm.generate(chats, Sampling(temperature=0.0, max_new_tokens=TOKENS))
