@@ -50,7 +50,7 @@ def test_one_that_is_alone_exchanges_nothing() -> None:
 
 
 def in_a_process(model: str, kind: str, folder: str, full: bool) -> None:
-    """What `accelerate launch` starts several times."""
+    """What `accelerate launch`, or torchrun where there is no accelerator, starts several times."""
     rank = int(os.environ.get("RANK", "0"))
     listener = Listener()
     how = setting(phase=kind, lora=None if full else LORA, checkpoints=Path(folder) / "checkpoints")
@@ -73,12 +73,12 @@ def launched(count: int, *arguments: str) -> None:
     code = f"from tests.teach.trainers.test_processes import main; main({list(arguments)!r})"
     script = Path(arguments[2]) / "training.py"
     script.write_text(code, "utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(count)]
-    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
     path = f"{root}{os.pathsep}{root / 'src'}"
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    command += ["--main_process_port", "0", str(script)] if count > 1 else [str(script)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*command, str(script)], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
