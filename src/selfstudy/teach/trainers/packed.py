@@ -104,10 +104,14 @@ def _tree(rows: Sequence[list[int]], longest: int) -> tuple[list[int], list[int]
 
 
 class Packing:
-    """Runs batches packed where that pays and the model allows it."""
+    """Runs batches packed where that pays and the model allows it.
+
+    Attributes:
+        works: whether the model allows it; None: it has not been tried.
+    """
 
     def __init__(self) -> None:
-        self._works: bool | None = None
+        self.works: bool | None = None
 
     def pack(self, model: Any, core: Any, tokens: Tensor, mask: Tensor) -> Packed | None:
         """The batch as one sequence, or None; the first one is tried both ways.
@@ -116,21 +120,23 @@ class Packing:
             model: what is run.
             core: the transformers model in it.
         """
-        if self._works is False or len(tokens) < 2:  # one row alone cannot be tried out
+        if self.works is False or len(tokens) < 2:  # one row alone cannot be tried out
             return None
         config = core.config.get_text_config()
         packed = pack(tokens, mask, config, next(core.parameters()).dtype)
-        if packed is not None and self._works is None:
-            self._works = _same(model, packed, tokens, mask)
-        return packed if self._works else None
+        if packed is not None and self.works is None:
+            others = (tokens != tokens[0]).any(1).nonzero()[:, 0].tolist()
+            if not others:  # nor the same one again, which is one when packed
+                return None
+            self.works = _same(model, packed, tokens, mask, [0, others[0]])
+        return packed if self.works else None
 
 
 @torch.no_grad()
-def _same(model: Any, packed: Packed, tokens: Tensor, mask: Tensor) -> bool:
-    """Whether two rows of the batch give the same logits packed and apart, up to rounding."""
+def _same(model: Any, packed: Packed, tokens: Tensor, mask: Tensor, rows: Sequence[int]) -> bool:
+    """Whether some rows of the batch give the same logits packed and apart, up to rounding."""
     trained = model.training
     model.eval()
-    rows = slice(0, 2)
     try:
         apart = model(input_ids=tokens[rows], attention_mask=mask[rows], use_cache=False).logits.float()
         ends = mask[rows].sum(1) - 1

@@ -304,11 +304,12 @@ class PolicyTraining(ABC, Generic[B]):
                 f"{setting.phase}: the best weights so far are not beside its checkpoint",
                 f"remove {folder}: it starts again",
             )
-        self.standing = found
+        self.standing, self._packing.works = found, found.packs
         return checkpoint
 
     def _save(self) -> None:
         if self._checkpoint is not None and self._processes.is_main:
+            self.standing.packs = self._packing.works
             state = self.standing.model_dump(mode="json")
             self._checkpoint.save(self._parts, self._optimizer, self.standing.step, state)
             if self._setting.checkpoints is not None:

@@ -17,6 +17,7 @@ class PolicyProgress(BaseModel):
         start: mean reward of what was kept apart, before the first step; None: not measured.
         best: by the best weights so far.
         best_step: of these.
+        packs: whether batches can be packed (`packed.Packing`): found out once, as digits depend on it.
     """
 
     step: int = 0
@@ -28,6 +29,7 @@ class PolicyProgress(BaseModel):
     start: float | None = None
     best: float | None = None
     best_step: int = 0
+    packs: bool | None = None
 
     @property
     def told(self) -> str:
