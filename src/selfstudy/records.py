@@ -261,8 +261,9 @@ class Example(Record):
     """One supervised example.
 
     `kind`: a gap's reference; the same with evidence in the prompt (reading); a known question (replay);
-    reading from a page whose answer was exchanged (swapped); what has to do with none of it (neutral); or
-    imported: made by somebody else, and to be taught as it is.
+    reading from a page whose answer was exchanged (swapped); what has to do with none of it (neutral);
+    imported: made by somebody else, and to be taught as it is; or cited: an answer with citations, the best
+    of what a model has said.
     `teacher`: what the frozen model reads where its distributions are learned; empty: the text itself is.
     """
 
@@ -271,7 +272,7 @@ class Example(Record):
     prompt: Chat
     completion: str
     question_id: str
-    kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported"]
+    kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported", "cited"]
     teacher: Chat = ()
 
 

@@ -104,7 +104,7 @@ class CitationRewards:
 
         Args:
             outputs: of each exercise, any number.
-            seed: of the control.
+            seed: of the control, whose chance goes by it and the exercise, whatever else is judged.
         """
         flat = [(one.item, text) for one, row in zip(exercises, outputs, strict=True) for text in row]
         lines = [citations.said(text) for _, text in flat]
@@ -127,7 +127,10 @@ class CitationRewards:
             found.append(self._rewarded(item, text, line, cited, own))
         rest = iter(found)
         rows = [[next(rest) for _ in row] for row in outputs]
-        return [self._exchanged(row, f"{seed}:{at}") for at, row in enumerate(rows)]
+        return [
+            self._exchanged(row, f"{seed}:{one.question_id}")
+            for one, row in zip(exercises, rows, strict=True)
+        ]
 
     def _rewarded(
         self, item: CitedItem, text: str, line: str, cited: citations.CitedAnswer, labels: Sequence[str]

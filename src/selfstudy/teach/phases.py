@@ -136,6 +136,7 @@ def _tell(found: Sequence[Example], report: Reporter) -> None:
         "replay": "replayed",
         "swapped": "of reading another answer",
         "neutral": "neutral",
+        "cited": "with citations",
     }
     counts = {kind: sum(e.kind == kind for e in found) for kind in said}
     report.note("examples: " + ", ".join(f"{n} {said[kind]}" for kind, n in counts.items() if n))
