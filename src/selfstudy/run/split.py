@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from selfstudy.duplicates import Groups
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import CitingBlock, Recipe
 from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
 from selfstudy.run.general import answered_facts, wordings
@@ -180,6 +180,16 @@ def held_out_ids(questions: Sequence[Question], recipe: Recipe, facts: Mapping[s
 def holds_wordings(recipe: Recipe) -> bool:
     """Whether other wordings of the gaps are kept for verify."""
     return recipe.teach.heldout_wordings > 0
+
+
+def trains_to_cite(recipe: Recipe) -> bool:
+    """Whether some phase trains to cite documents, which verify then measures."""
+    return any(isinstance(block, CitingBlock) for block in recipe.teach.plan)
+
+
+def trains_to_know(recipe: Recipe) -> bool:
+    """Whether some phase trains anything else, so that gaps are to be answered from memory."""
+    return not all(isinstance(block, CitingBlock) for block in recipe.teach.plan)
 
 
 def used_texts(rounds: Iterable[Round]) -> set[str]:

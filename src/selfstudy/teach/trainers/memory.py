@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import four_bit, loading, pretrained
-from selfstudy.recipe import LocalModel, OnlineDPOBlock
+from selfstudy.recipe import LocalModel, OnlineDPOBlock, PolicyBlock, PPOBlock
 
 if TYPE_CHECKING:
     import torch
@@ -86,9 +87,10 @@ def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, co
 
 
 def _require_memory(count: int, device: torch.device, teach: TeachBlock) -> None:
-    online = _online(teach) > 0
-    here = (FULL + WEIGHT * online) * count  # an online phase keeps the model as it was
-    beside = 2 * CHECKPOINT * online * count
+    phases = _online(teach)
+    # an online phase keeps the model as it was
+    here = max((FULL * one.trained + WEIGHT for one in phases), default=FULL) * count
+    beside = max((2 * CHECKPOINT * one.trained + WEIGHT * one.best for one in phases), default=0) * count
     if device.type in ("cpu", "mps"):  # one memory
         here, beside = here + beside, 0
     for needed, where in ((here, device), (beside, loading.pick_device("cpu"))):
@@ -112,12 +114,25 @@ def _require_disk(count: int, needed: int, folder: Path) -> None:
 
 def _written(teach: TeachBlock) -> int:
     """Bytes on the disk, of each weight, when a training has most there: phases keep their checkpoints."""
-    online = _online(teach)
-    return max(WEIGHT + CHECKPOINT * online, CHECKPOINT * (online + 1) if online else 0)
+    kept = [CHECKPOINT * one.trained + WEIGHT * one.best for one in _online(teach)]
+    return max(WEIGHT + sum(kept), sum(kept) + max(kept, default=0))
 
 
-def _online(teach: TeachBlock) -> int:
-    return sum(isinstance(one, OnlineDPOBlock) for one in teach.plan)
+@dataclass(frozen=True)
+class _Online:
+    """What an online phase holds: models that are trained, and whether it keeps its best weights beside."""
+
+    trained: int
+    best: bool
+
+
+def _online(teach: TeachBlock) -> list[_Online]:
+    """The online phases of a plan; PPO trains a value network as large as the model."""
+    return [
+        _Online(2 if isinstance(one, PPOBlock) else 1, isinstance(one, PolicyBlock))
+        for one in teach.plan
+        if isinstance(one, OnlineDPOBlock | PolicyBlock)
+    ]
 
 
 def kept_bytes(model: Any, tokens: int, learned: int) -> int:
