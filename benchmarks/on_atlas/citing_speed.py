@@ -20,7 +20,7 @@ from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
 from selfstudy.teach.rejection import search
 from selfstudy.teach.rewards import DEFAULTS
 
-EXERCISES = 16
+EXERCISES = 8
 
 
 def exercises(count: int) -> list[CitedExercise]:

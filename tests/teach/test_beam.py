@@ -64,7 +64,7 @@ def test_of_a_list_the_items_are_searched() -> None:
     lm = Writer([*ITEMS, "loud [1]", "far", "old [2]"], between=", ")
     one, other = exercise("list", "qampari"), exercise("text")
     # so many beams that a random choice leaves none out
-    options = Search(method="beam", beams=40, branches=12, depth=2, list_depth=4)
+    options = Search(method="beam", beams=40, branches=12, depth=2, list_depth=3)
     (found, _) = search(lm, one, other, options=options)
     assert set(found.text.rstrip(".").split(", ")) == set(ITEMS)
     assert not found.text.endswith(",")

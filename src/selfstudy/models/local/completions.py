@@ -18,7 +18,7 @@ Stopped = Callable[[list[int]], bool] | None
 _NO_NUMBERS = "the model's logits are not numbers (NaN or inf)"
 
 
-class Reader:
+class AnswerReader:
     """Reads whole answers that stop at the same texts."""
 
     def __init__(self, chat_format: ChatFormat, stop: tuple[str, ...]) -> None:
@@ -68,7 +68,7 @@ class Reader:
         return one.reason == "stop" and one.tokens[-1] in self._format.ends
 
 
-class ContinuationReader(Reader):
+class ContinuationReader(AnswerReader):
     """Reads what follows the beginnings of answers: thinking is over before them, and white space counts.
 
     Args:

@@ -20,7 +20,7 @@ import torch
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
-from selfstudy.models.local.completions import ContinuationReader, Reader, Stopped
+from selfstudy.models.local.completions import AnswerReader, ContinuationReader, Stopped
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
 from selfstudy.models.local.forward import Forward
@@ -148,7 +148,7 @@ class LocalLM:
         the end token. Two chats with the same text get different samples (by order of occurrence).
         """
         asked, errors = encoding.prompts(self._format, chats)
-        return self._answers(chats, asked, errors, sampling, partial(Reader, self._format), progress)
+        return self._answers(chats, asked, errors, sampling, partial(AnswerReader, self._format), progress)
 
     def continued(
         self,
@@ -174,7 +174,7 @@ class LocalLM:
         asked: dict[int, tuple[str, list[int]]],
         errors: dict[int, str],
         sampling: Sampling,
-        reader: Callable[[tuple[str, ...]], Reader],
+        reader: Callable[[tuple[str, ...]], AnswerReader],
         progress: Progress | None,
     ) -> list[list[Completion]]:
         """Completions of the prompts in `asked`, and why there are none of the other chats.
@@ -193,7 +193,7 @@ class LocalLM:
                     progress(1)
             results[slot] = completion
 
-        def emit(read: Reader, finished: list[Finished]) -> None:
+        def emit(read: AnswerReader, finished: list[Finished]) -> None:
             for one in finished:
                 settle(one.slot, read.completion(one))
 
