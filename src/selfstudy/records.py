@@ -294,6 +294,17 @@ class Pair(Record):
     origin: PairOrigin = "sample"
 
 
+class Practised(Record):
+    """A question that a phase practised with answers of the model's own, which are kept nowhere.
+
+    So it is told that its fact was trained.
+    """
+
+    key_fields = ("question_id",)
+    file = "practised.jsonl"
+    question_id: str
+
+
 class TrainingStep(Record):
     """One logged step of a training run: loss and whatever metrics the trainer reports."""
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from selfstudy.duplicates import Groups
 from selfstudy.recipe import CitingBlock, Recipe
-from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
+from selfstudy.records import GAPS, Example, Pair, Practised, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
 from selfstudy.run.general import answered_facts, wordings
 from selfstudy.text import folded, normalise
@@ -124,6 +124,7 @@ def _trained(round_: Round) -> Iterator[tuple[str, str]]:
     """(question id, wording) of everything that a round has trained on."""
     yield from _imported(round_)
     seen = {lesson.question_id for lesson in _lessons(round_)}
+    seen |= {one.question_id for one in round_.iter(Practised)}
     for question in round_.iter(Question):
         if question.id in seen:
             yield question.id, question.text
