@@ -29,7 +29,7 @@ from selfstudy.teach.pairs import TAUGHT_SAMPLES
 from selfstudy.verbs.estimate import estimate
 from selfstudy.verbs.measuring import Measured, Training
 from selfstudy.verbs.speeds import Speed
-from selfstudy.verbs.work import RIGHT, Work
+from selfstudy.verbs.work import GAPS, KNOWN, RIGHT, Work
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
 FACTOR = 2.5

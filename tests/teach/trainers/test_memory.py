@@ -67,6 +67,7 @@ def test_what_is_free_has_to_be_enough_for_all_weights(
         with pytest.raises(ModelError, match="are free at") as caught:
             memory.require_room(lm, teach, tmp_path)
         assert "make room there" in caught.value.hint
+    free(monkeypatch, 44 * count, 36 * count - 1)
     (tmp_path / "checkpoint").write_bytes(b"1")  # of the training that goes on
     memory.require_room(lm, TWICE, tmp_path)
 
