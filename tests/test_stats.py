@@ -70,6 +70,23 @@ def test_a_ratio_resamples_units_whole() -> None:
             stats.bootstrap_ratio(parts, wholes, seed=1)
 
 
+def test_statistics_of_sums_are_resampled_together() -> None:
+    units = [[1.0, 1.0]] * 40 + [[0.0, 1.0]] * 40 + [[0.0, 9.0]] * 40
+
+    def statistics(sums: stats.Floats) -> stats.Floats:
+        return np.stack([sums[:, 0] / sums[:, 1], sums[:, 1]], axis=1)
+
+    ratio, whole = stats.bootstrap_sums(units, statistics, seed=1)
+    parts, wholes = zip(*units, strict=True)
+    assert ratio == stats.bootstrap_ratio(parts, wholes, seed=1)
+    assert whole.value == 440
+    half = 1.959964 * math.sqrt(120) * np.std(wholes)
+    assert (whole.low, whole.high) == pytest.approx((440 - half, 440 + half), rel=0.03)
+    for bad in ([], [1.0, 2.0], [[math.nan, 1.0]]):
+        with pytest.raises(ValueError):
+            stats.bootstrap_sums(bad, statistics, seed=1)
+
+
 def test_bootstrap_equals_resampling_indices() -> None:
     values = np.random.default_rng(0).normal(size=80)
     draws = np.random.default_rng(1).integers(0, 80, size=(20_000, 80))

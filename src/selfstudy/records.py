@@ -294,6 +294,17 @@ class Pair(Record):
     origin: PairOrigin = "sample"
 
 
+class Practised(Record):
+    """A question that a phase practised with answers of the model's own, which are kept nowhere.
+
+    So it is told that its fact was trained.
+    """
+
+    key_fields = ("question_id",)
+    file = "practised.jsonl"
+    question_id: str
+
+
 class TrainingStep(Record):
     """One logged step of a training run: loss and whatever metrics the trainer reports."""
 
@@ -377,6 +388,43 @@ class Recheck(Record):
     answer: str
     correct: bool | None
     error: str | None = None
+
+
+class ShownDocument(BaseModel):
+    """A document of a question; of each gold answer 1 if it holds it, else 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    answers_found: tuple[int, ...]
+
+
+class CitedCheck(Record):
+    """One question that verify asked with numbered documents, about a fact never trained.
+
+    `question`, `docs`, `claims` and `output` have ALCE's names: `selfstudy cite eval` reads such rows.
+    `withheld`: no document answers it, so that to refuse is right.  `fact`: see `Check`.
+    `refused` is None, and `output` too, with an `error`.  `parts`, each in [0, 1]: citation_recall,
+    citation_precision, claim_recall (judging/citations.py), grounded_precision (`trust.citation_precision`).
+    """
+
+    key_fields = ("question_id", "arm", "withheld")
+    file = "cited.jsonl"
+    question_id: str
+    arm: Arm
+    withheld: bool
+    question: str
+    docs: tuple[ShownDocument, ...]
+    claims: tuple[str, ...]
+    output: str | None = None
+    fact: str = ""
+    refused: bool | None = None
+    parts: dict[str, float] = Field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is resampled as a whole: the fact."""
+        return self.fact or self.question_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ It knows nothing of records, models or what the numbers mean.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -99,6 +99,34 @@ def bootstrap_ratio(
     sums = _resampled_sums(units, seed, resamples)
     part, whole = units.sum(axis=0)
     return _percentile(float(part / whole), sums[:, 0] / sums[:, 1], confidence)
+
+
+def bootstrap_sums(
+    units: Sequence[Sequence[float]] | Floats,
+    statistic: Callable[[Floats], Floats],
+    *,
+    seed: int,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+) -> list[Interval]:
+    """Statistics of sums over units, each with its percentile bootstrap interval; units are resampled whole.
+
+    Args:
+        units: k numbers of each.
+        statistic: sums, (n, k), to m numbers of each, (n, m).
+
+    Returns:
+        m intervals.
+
+    Raises:
+        ValueError: there are no units, or a number is not finite.
+    """
+    data = np.asarray(units, dtype=np.float64)
+    if data.ndim != 2 or not len(data) or not np.isfinite(data).all():
+        raise ValueError(f"statistics of sums need rows of finite numbers, found shape {data.shape}")
+    (value,) = statistic(data.sum(axis=0, keepdims=True))
+    draws = statistic(_resampled_sums(data, seed, resamples))
+    return [_percentile(float(one), draw, confidence) for one, draw in zip(value, draws.T, strict=True)]
 
 
 def _resampled_sums(units: Floats, seed: int, resamples: int) -> Floats:

@@ -112,10 +112,14 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 1}]", "top_k = 1: penalty_alpha = 0.6"),
         ("teach.phases=[{type: online-dpo, penalty_alpha: .6, top_k: 65}]", "give 64 or fewer"),
         ("teach.finetuning=qlora", "must be 'lora' or 'full'"),
+        ("verify={nli: none}", "verify.nli = none: teach trains to cite"),
+        ("verify.nli={path: x, type: some}", "verify.nli"),
+        ("verify.citing.documents=0", "verify.citing.documents = 0: must be greater than or equal to 1"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:
-    assert message in refusal(None, "library=atlas", override)
+    cites = ["teach.method=rejection"] if message.endswith("trains to cite") else []
+    assert message in refusal(None, "library=atlas", override, *cites)
 
 
 def test_a_model_without_a_type_is_a_local_one() -> None:

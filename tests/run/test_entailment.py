@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RecipeError, RunError
-from selfstudy.recipe import LocalModel, NLIBlock, NoNLI, PromptedNLI, Recipe, ServerModel
+from selfstudy.loop import Study
+from selfstudy.recipe import LocalModel, NLIBlock, NoNLI, PromptedNLI, Recipe, ServerModel, VerifyBlock
 from selfstudy.recipe.file import load_recipe, parse_recipe, read_yaml, to_yaml
 from selfstudy.run import Run
-from selfstudy.run.entailment import EntailmentFit, entailment_cautions
+from selfstudy.run.entailment import EntailmentFit, entailment_cautions, evaluated_by
 
 REAL = LocalModel(path="org/model")
 
@@ -68,6 +69,30 @@ def test_what_is_said(tmp_path: Path) -> None:
     assert "asked by prompt" in prompt
     (outside,) = cautions(tmp_path / "outside", Recipe(model=REAL, nli=NLIBlock()))
     assert "atlas-nli knows the sentences of the embedded world alone" in outside
+
+
+def test_the_one_of_verify_is_another_if_it_is_named(tmp_path: Path) -> None:
+    other = parse_recipe({"verify": {"nli": {"path": "org/nli"}}}, "r")
+    assert evaluated_by(Recipe()) == NLIBlock() == other.nli
+    assert evaluated_by(other) == NLIBlock(path="org/nli")
+    both = Recipe(model=REAL, nli=NLIBlock(path="org/nli"), verify=VerifyBlock(nli=NLIBlock()))
+    (outside,) = cautions(tmp_path / "run", both)
+    assert "atlas-nli knows the sentences of the embedded world alone" in outside
+    (tmp_path / "kept.yaml").write_text(to_yaml(both))
+    assert parse_recipe(read_yaml(tmp_path / "kept.yaml"), "r") == both
+    path = tmp_path / "my.yaml"
+    path.write_text("library: atlas\nverify: {nli: {path: ./own}}\n")
+    with pytest.raises(RecipeError, match=r"verify\.nli\.path: no model folder at .*own"):
+        load_recipe(path)
+
+
+def test_verify_judges_by_the_one_that_is_named_for_it(tmp_path: Path) -> None:
+    with Run.create_or_resume(tmp_path / "same", Recipe()) as run:
+        same = Study(run)
+        assert same.evaluator is same.nli
+    with Run.create_or_resume(tmp_path / "other", Recipe(verify=VerifyBlock(nli=NoNLI()))) as run:
+        other = Study(run)
+        assert other.evaluator.name != other.nli.name
 
 
 def test_what_was_measured_is_said_too(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from selfstudy.records import (
     Completion,
     Evidence,
     Example,
+    Practised,
     Question,
     Reference,
     Rewording,
@@ -21,7 +22,15 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, Run
 from selfstudy.run.facts import group
-from selfstudy.run.split import held_out, held_out_ids, split_of, topic_groups, trained_share
+from selfstudy.run.split import (
+    held_out,
+    held_out_ids,
+    split_of,
+    topic_groups,
+    trained_share,
+    trains_to_cite,
+    trains_to_know,
+)
 from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import gaps_to_teach, judged_questions
 from selfstudy.teach.lesson import Lesson
@@ -292,3 +301,27 @@ def test_a_trained_rewording_that_says_what_a_known_question_says_is_seen(tmp_pa
         asked = {check.asked for check in plan(turn, Prompts(), None) if check.target == "known"}
     assert len(asked) == 9
     assert not [one for one in asked if "thing 3" in one]
+
+
+def test_what_a_policy_practised_was_trained(tmp_path: Path) -> None:
+    recipe = Recipe(teach=TeachBlock(known_heldout=1.0))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        names = [
+            fact(turn, f"Tell me about thing {i}.", "known", f"Thing {i} is blue.", f"d{i}") for i in range(4)
+        ]
+        assert trained_share(turn, names) == 0
+        turn.append([Practised(question_id=names[0])])
+        assert trained_share(turn, names) == 0.25
+        asked = {check.question_id for check in plan(turn, Prompts(), None) if check.target == "known"}
+    assert asked == set(names[1:])
+
+
+def test_what_a_plan_trains() -> None:
+    def both(*phases: str) -> tuple[bool, bool]:
+        teach = TeachBlock.model_validate({"phases": [{"type": one} for one in phases]})
+        return trains_to_cite(Recipe(teach=teach)), trains_to_know(Recipe(teach=teach))
+
+    assert both("sft", "dpo") == (False, True)
+    assert both("rejection", "ppo") == (True, False)
+    assert both("sft", "grpo") == (True, True)

@@ -102,6 +102,20 @@ def test_the_paired_test_of_the_gate_decides_what_is_noise(low: float | None, p:
     assert found.word == word
 
 
+@pytest.mark.parametrize(("low", "word"), [(0.01, "better"), (-0.01, "within noise")])
+def test_the_paired_interval_of_cited_answers_decides_what_is_noise(low: float, word: str) -> None:
+    gain = {"before": 0.2, "after": 0.3, "difference": 0.1, "low": low, "high": 0.2, "n": 40, "facts": 20}
+    side = {"n": 40, "low": 0.1, "high": 0.5}
+    summary = {
+        "before": {"trust_score": 0.2},
+        "after": {"trust_score": 0.3},
+        "details": {"before": {"trust_score": side}, "after": {"trust_score": side}},
+        "cited": {"trust_score": gain},
+    }
+    (found,) = changes(Summary.model_validate(summary))
+    assert (found.label, found.word, found.count) == ("Trust-Score", word, 40)
+
+
 def test_changes_read_a_summary() -> None:
     summary = {
         "before": {"gap_correct": 0.1},

@@ -29,7 +29,7 @@ from selfstudy.teach.pairs import TAUGHT_SAMPLES
 from selfstudy.verbs.estimate import estimate
 from selfstudy.verbs.measuring import Measured, Training
 from selfstudy.verbs.speeds import Speed
-from selfstudy.verbs.work import RIGHT, Work
+from selfstudy.verbs.work import GAPS, KNOWN, RIGHT, Work
 from tests.stories.small import DEMO, QUICK, cli, recipe, sets
 
 FACTOR = 2.5
@@ -186,6 +186,32 @@ def test_an_online_phase_answers_and_judges_in_every_step() -> None:
     assert calls(batch_size=8, completions=4)["answer 1"] == answers
     apart = calls(RemoteModel(model="big"), batch_size=8, completions=4, judge="judge")
     assert apart["judge"] == apart["answer 4"] == answers
+
+
+def test_phases_that_train_to_cite_answer_and_verify_asks_with_documents(tmp_path: Path) -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+
+    def works(phase: dict[str, Any]) -> dict[str, Work]:
+        teach = TeachBlock.model_validate({"wordings": 1, "known_heldout": 0.5, "phases": [phase]})
+        found = estimate(Recipe(library="x", probe=block, teach=teach), documents, Prompts(), words).works
+        return {work.stage: work for work in found if work.kind == "cite"}
+
+    steps = {"steps": 3, "batch_size": 8, "completions": 5}
+    for kind in ("ppo", "grpo"):
+        assert works({"type": kind, **steps})["teach"].calls == 3 * 8 * 5
+    gaps = 20 * GAPS * (2 + 0.25)  # each wording, and a quarter without their page
+    best = {"type": "rejection", "search": "best-of", "samples": 6}
+    assert works(best)["teach"].calls == gaps * 6
+    beam = {"type": "rejection", "search": "beam", "beams": 3, "continuations": 2}
+    assert works(beam)["teach"].calls == gaps * 6
+    (tmp_path / "rows.jsonl").write_text('{"question": "a"}\n{"question": "b"}\n', encoding="utf-8")
+    assert works({**best, "data": tmp_path / "rows.jsonl"})["teach"].calls == 2 * 6
+    verify = works(best)["verify"]
+    assert verify.calls == 2 * 2 * 20 * KNOWN * 0.5  # before and after, with the page and without
+    few, many = (works({**best, "documents": count})["teach"].prompt for count in (2, 4))
+    assert many - few == 2 * 10
+    assert works({"type": "sft"}) == {}
 
 
 def test_time_follows_from_what_was_measured() -> None:

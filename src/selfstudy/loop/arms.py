@@ -62,7 +62,9 @@ def _asked(resources: Resources, round_: Round) -> Gate:
     from selfstudy.verify.stage import run_verify
 
     loaders = _loaders(resources, round_)
-    return run_verify(round_, loaders, resources.nli, resources.prompts, resources.key, resources.reporter)
+    return run_verify(
+        round_, loaders, resources.evaluator, resources.prompts, resources.key, resources.reporter
+    )
 
 
 def _folders(round_: Round) -> dict[Arm, Path | None]:

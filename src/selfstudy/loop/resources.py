@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import EntailmentBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -66,14 +66,21 @@ class Resources:
     @cached_property
     def nli(self) -> EntailmentModel:
         """The entailment model; what it has judged is kept in the run, across stages and sessions."""
+        return self._entailment(self.recipe.nli)
+
+    @cached_property
+    def evaluator(self) -> EntailmentModel:
+        """What judges the answers of verify: the entailment model, or the recipe's other one."""
+        block = self.recipe.verify.nli
+        return self.nli if block is None or block == self.recipe.nli else self._entailment(block)
+
+    def _entailment(self, block: EntailmentBlock) -> EntailmentModel:
         from selfstudy.files.cache import Cache
         from selfstudy.judging.entailment import entailment_model
 
         writable = self.run.writable
         cache = Cache(self.run.nli_cache, shared=False) if writable else None
-        return entailment_model(
-            self.recipe.nli, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder
-        )
+        return entailment_model(block, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder)
 
     def _asked_for_entailment(self, block: PromptedNLI) -> LanguageModel:
         """Never a model that is taught meanwhile: weights that are trained here are loaded once more."""

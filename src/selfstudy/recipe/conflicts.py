@@ -43,6 +43,7 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
     problems += _of_online_training(recipe)
     problems += _of_citing(recipe)
+    problems += _of_evaluating(recipe)
     problems += _of_weights(recipe)
     problems += _not_there(recipe)
     return problems
@@ -153,6 +154,16 @@ def _of_citing(recipe: Recipe) -> Iterator[str]:
                 f"teach: {block.type} rewards what an entailment model finds supported, and nli is none: "
                 "name one with nli.path, or ask a language model with nli: lm"
             )
+
+
+def _of_evaluating(recipe: Recipe) -> Iterator[str]:
+    """Who judges what was taught."""
+    cites = any(isinstance(block, CitingBlock) for block in recipe.teach.plan)
+    if cites and isinstance(recipe.verify.nli, NoNLI):
+        yield (
+            "verify.nli = none: teach trains to cite, and citations are evaluated by an entailment model: "
+            "name one with verify.nli.path, or leave verify.nli out"
+        )
 
 
 def _not_there(recipe: Recipe) -> Iterator[str]:

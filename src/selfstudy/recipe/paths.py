@@ -16,6 +16,7 @@ from selfstudy.recipe.values import without_keys, wrong
 MODEL = (
     *(f"{block}.{name}" for block in MODEL_KEYS for name in ("path", "model", "weights")),
     "nli.path",
+    "verify.nli.path",
     "embedder.path",
 )
 """Keys that hold a folder, a Hub id or an alias."""

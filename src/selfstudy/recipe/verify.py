@@ -8,11 +8,24 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.entailment import EntailmentBlock
+
+
+class CitedQuestionsBlock(Block):
+    """Questions that are asked with numbered documents, where a phase of teach trains to cite."""
+
+    documents: Positive = 5
+    """Of a question: its evidence, and others that are near."""
+    max_new_tokens: Positive = 200
 
 
 class VerifyBlock(Block):
     """Did it learn, did it forget?"""
 
+    nli: EntailmentBlock | None = None
+    """What says whether texts agree where answers are verified; null: the recipe's `nli`. Another one than
+    rewarded citations shows how far these please the one that rewarded alone."""
+    citing: CitedQuestionsBlock = CitedQuestionsBlock()
     max_questions: Positive = 2000
     """Most questions of each target (gap, known, general, reading); a seeded sample beyond it."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy.recipe import EntailmentBlock, Recipe
 from selfstudy.recipe.entailment import entailment_caution
 from selfstudy.run.directory import Run
 
@@ -38,6 +39,13 @@ class EntailmentFit(BaseModel):
 
 def entailment_cautions(run: Run) -> tuple[str, ...]:
     """A sentence each, wherever a figure rests on entailment; empty where there is nothing to say."""
-    said = entailment_caution(run.recipe.nli, run.recipe.model)
+    recipe = run.recipe
+    blocks = [recipe.nli, *([recipe.verify.nli] if recipe.verify.nli else [])]
+    said = dict.fromkeys(entailment_caution(block, recipe.model) for block in blocks)
     found = run.read_as(run.entailment_file, EntailmentFit)
-    return (*([said] if said else []), *(found.problems if found is not None else ()))
+    return (*filter(None, said), *(found.problems if found is not None else ()))
+
+
+def evaluated_by(recipe: Recipe) -> EntailmentBlock:
+    """What judges the answers of verify."""
+    return recipe.verify.nli or recipe.nli

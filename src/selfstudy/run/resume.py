@@ -21,7 +21,18 @@ from pydantic_core import to_json
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
-from selfstudy.records import Answer, Check, Failure, KnownFact, Proposal, Recheck, Record, Score, Verdict
+from selfstudy.records import (
+    Answer,
+    Check,
+    CitedCheck,
+    Failure,
+    KnownFact,
+    Proposal,
+    Recheck,
+    Record,
+    Score,
+    Verdict,
+)
 from selfstudy.run.record_files import RecordFiles
 
 T = TypeVar("T")
@@ -56,6 +67,7 @@ GATHERED = Step(Verdict, lambda verdict: verdict.question_id, "gather")
 CHECKED = Step(Check, lambda check: check.id)
 GENERAL = Step(KnownFact, lambda fact: fact.id)
 RECHECKED = Step(Recheck, lambda check: check.id)
+CITED = Step(CitedCheck, lambda check: check.id)
 
 
 def done(round_: RecordFiles, step: Step[R]) -> set[Hashable]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from selfstudy.duplicates import Groups
-from selfstudy.recipe import Recipe
-from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict, digest
+from selfstudy.recipe import CitingBlock, Recipe
+from selfstudy.records import GAPS, Example, Pair, Practised, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
 from selfstudy.run.general import answered_facts, wordings
 from selfstudy.text import folded, normalise
@@ -124,6 +124,7 @@ def _trained(round_: Round) -> Iterator[tuple[str, str]]:
     """(question id, wording) of everything that a round has trained on."""
     yield from _imported(round_)
     seen = {lesson.question_id for lesson in _lessons(round_)}
+    seen |= {one.question_id for one in round_.iter(Practised)}
     for question in round_.iter(Question):
         if question.id in seen:
             yield question.id, question.text
@@ -180,6 +181,16 @@ def held_out_ids(questions: Sequence[Question], recipe: Recipe, facts: Mapping[s
 def holds_wordings(recipe: Recipe) -> bool:
     """Whether other wordings of the gaps are kept for verify."""
     return recipe.teach.heldout_wordings > 0
+
+
+def trains_to_cite(recipe: Recipe) -> bool:
+    """Whether some phase trains to cite documents, which verify then measures."""
+    return any(isinstance(block, CitingBlock) for block in recipe.teach.plan)
+
+
+def trains_to_know(recipe: Recipe) -> bool:
+    """Whether some phase trains anything else, so that gaps are to be answered from memory."""
+    return not all(isinstance(block, CitingBlock) for block in recipe.teach.plan)
 
 
 def used_texts(rounds: Iterable[Round]) -> set[str]:

@@ -128,6 +128,17 @@ SHOWN = (
         "inconsistency with its own samples; consistency is not truth",
         False,
     ),
+    (
+        "trust_score",
+        "Trust-Score",
+        "with documents: answers and cites what they answer, refuses the rest",
+        True,
+    ),
+    ("citation_recall", "Citation recall", "statements that what they cite supports", True),
+    ("citation_precision", "Citation precision", "citations that are right and needed", True),
+    ("claim_recall", "Claim recall", "with documents that answer: is the answer given?", True),
+    ("f1_ref", "Refusing, F1", "what the documents do not answer, once its page is withheld", True),
+    ("f1_ans", "Answering, F1", "what the documents do answer", True),
 )
 
 GAINS = {
@@ -176,6 +187,9 @@ def _interval(detail: Detail | None) -> tuple[float, float] | None:
 
 def _noise(summary: Summary, name: str) -> bool | None:
     """By the paired tests, as the gate; None without a comparison."""
+    cited = summary.cited.get(name)
+    if cited is not None:
+        return cited.low <= 0 <= cited.high
     gain = summary.gains.get(GAINS.get(name, ""))
     return None if gain is None else gain.within_noise(summary.confidence)
 

@@ -18,7 +18,7 @@ from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
 from selfstudy.show import compare
-from selfstudy.show.charts import Curve, Histogram, bar, changes, curve, histogram
+from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, histogram
 from selfstudy.show.page import file, render, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
@@ -101,6 +101,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "changes": changes(summary),
         "cautions": cautions(summary),
         "decision": decision(summary),
+        "cited_names": {name: label for name, label, _, _ in SHOWN},
         "scorer": run.recipe.probe.scorer,
         "verify_scorer": VERIFY_SCORER,
         "columns": TABLE,
@@ -257,7 +258,12 @@ def _skipped(run: Run) -> dict[str, Any]:
 
 
 def _versions(summary: Summary) -> list[tuple[str, str]]:
-    names = {"lm": "language model", "nli": "entailment model", "embedder": "embedder"}
+    names = {
+        "lm": "language model",
+        "nli": "entailment model",
+        "embedder": "embedder",
+        "evaluator": "entailment model of verify",
+    }
     models = [(names.get(k, k), cut(str(v), 200)) for k, v in summary.models.items()]
     return [
         *models,

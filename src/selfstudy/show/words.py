@@ -132,6 +132,7 @@ def story(summary: Summary) -> str:
             ("gap_hallucination", "the hallucination score on gaps", "{:.2f}".format),
             ("known_correct", "correct answers to what it already knew", percent),
             ("general_correct", "correct answers to general questions", percent),
+            ("trust_score", "the Trust-Score of answers with documents", "{:.2f}".format),
         )
         if summary.before[name] is not None and summary.after[name] is not None
     ]

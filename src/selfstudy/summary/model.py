@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.records import Target, Unit, VerdictKind
+from selfstudy.verify.citing_figures import CitedGain
 from selfstudy.verify.gains import Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
@@ -31,8 +32,15 @@ class Part(BaseModel):
         return getattr(self, name)
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Figures(Part):
-    """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`)."""
+    """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`).
+
+    The last six are of questions with documents, where teach trains to cite (`verify.citing_figures`).
+    """
 
     gap_correct: Unit | None = None
     gap_correct_reworded: Unit | None = None
@@ -43,6 +51,12 @@ class Figures(Part):
     gap_hallucination: Unit | None = None
     gap_token_f1: Unit | None = None
     gap_entailment: Unit | None = None
+    citation_recall: Unit | None = Field(default=None, exclude_if=_is_none)
+    citation_precision: Unit | None = Field(default=None, exclude_if=_is_none)
+    claim_recall: Unit | None = Field(default=None, exclude_if=_is_none)
+    trust_score: Unit | None = Field(default=None, exclude_if=_is_none)
+    f1_ref: Unit | None = Field(default=None, exclude_if=_is_none)
+    f1_ans: Unit | None = Field(default=None, exclude_if=_is_none)
 
 
 class Detail(Part):
@@ -132,6 +146,8 @@ class Summary(LearningCapability):
             no smaller one was tried.
         known_trained: share of the facts of questions held out that were trained on; above 0, forgetting was
             not tested.
+        cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
+            control, where teach trains to cite.
         verdicts: count per verdict.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
             run. skipped: library files or parts not used.
@@ -175,6 +191,8 @@ class Summary(LearningCapability):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
+    cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
     verdicts: dict[VerdictKind, int] = {}
     seconds: dict[str, float] = {}

@@ -26,6 +26,7 @@ from selfstudy.records import (
     STAGES,
     Answer,
     Check,
+    CitedCheck,
     Failure,
     Proposal,
     Question,
@@ -265,7 +266,8 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 
     block = recipe.verify
     checks = part.read(Check) if part else []
-    return outcome(checks, confidence=block.confidence, resamples=block.resamples, seed=recipe.seed)
+    cited = part.read(CitedCheck) if part else []
+    return outcome(checks, cited, confidence=block.confidence, resamples=block.resamples, seed=recipe.seed)
 
 
 def _gate(part: Round | None) -> dict[str, Any]:
@@ -292,6 +294,7 @@ def _models(recipe: Recipe, embedder: Embedder) -> dict[str, str]:
         "lm": shown(name_of(lm), getattr(lm, "revision", None)),
         "nli": entailment_name(recipe.nli),
         "embedder": embedder.name,
+        **({"evaluator": entailment_name(recipe.verify.nli)} if recipe.verify.nli else {}),
     }
 
 

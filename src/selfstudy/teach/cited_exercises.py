@@ -2,9 +2,9 @@
 
     data: FILE   questions with documents in ALCE's layout; `output`, where there is one, is a right answer
     else         each gap with the page that answers it among near ones that do not, and a share once more
-                 without it: then to refuse is right
+                 without it: then to refuse is right (judging/cited_pages.py)
 
-Which near pages answer a gap too is asked of the entailment model.  Knows nothing of training.
+Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 
 from selfstudy.files.rows import MalformedError, Row, read_rows, text_of
-from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedItem, asked, read_item
+from selfstudy.judging.cited_pages import Sourced, numbered_pages
 from selfstudy.judging.trust import REFUSAL
 from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
@@ -24,7 +24,6 @@ from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, Cited
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.rewards import CitationWeights
-from selfstudy.text import tokens
 
 Fail = Callable[[str, str], None]
 """Is told of what is of no use, and why."""
@@ -108,43 +107,25 @@ def _names(exercises: Sequence[CitedExercise]) -> list[str]:
 
 
 def _of_gaps(lesson: Lesson, block: CitingBlock, entailment: EntailmentModel) -> list[CitedExercise]:
-    pages = list(dict.fromkeys(one.document for one in lesson.everything if one.document))
-    words = {page: set(tokens(page)) for page in pages}
+    pages = [one.document for one in lesson.everything if one.document]
     gaps = [gap for gap in lesson.gaps if gap.document]
-    shown = [_near(gap, pages, words, block.documents) for gap in gaps]
-    pairs = [(page, gap.reference) for gap, near in zip(gaps, shown, strict=True) for page in near]
-    labels = citations.labels(pairs, entailment)
-    rng = random.Random(f"{lesson.recipe.seed}:documents")
+    documents = numbered_pages(
+        [Sourced(gap.reference, gap.document) for gap in gaps],
+        pages,
+        entailment,
+        count=block.documents,
+        withheld=block.withheld,
+        seed=f"{lesson.recipe.seed}:documents",
+    )
     found: list[CitedExercise] = []
-    for gap, near in zip(gaps, shown, strict=True):
-        holds = {page: next(labels) == citations.ENTAILED for page in near} | {gap.document: True}
-        others = [page for page in near if page != gap.document]
-        told = rng.sample([gap.document, *others], 1 + len(others))
-        sure = [page for page in others if not holds[page]]
-        withheld = rng.random() < block.withheld
-        for wording in lesson.wordings(gap):
-            found.append(_exercise(gap, wording, told, holds, lesson.prompts))
-        if withheld and sure:
-            found.append(_exercise(gap, gap.question.text, sure, holds, lesson.prompts))
+    for gap, its in zip(gaps, documents, strict=True):
+        items = [its.item(wording) for wording in lesson.wordings(gap)]
+        if its.withheld:
+            items.append(its.item(gap.question.text, withheld=True))
+        found += [_exercise(gap, item, lesson.prompts) for item in items]
     return found
 
 
-def _near(gap: JudgedQuestion, pages: Sequence[str], words: dict[str, set[str]], count: int) -> list[str]:
-    """The page of a gap, and those that share most words with it; first ones where that says nothing."""
-    own = words.get(gap.document) or set(tokens(gap.document))
-    others = [page for page in pages if page != gap.document]
-    order = sorted(range(len(others)), key=lambda at: (-_alike(own, words[others[at]]), at))
-    return [gap.document, *(others[at] for at in order[: count - 1])]
-
-
-def _alike(one: set[str], other: set[str]) -> float:
-    return len(one & other) / max(1, len(one | other))
-
-
-def _exercise(
-    gap: JudgedQuestion, wording: str, pages: Sequence[str], holds: dict[str, bool], prompts: Prompts
-) -> CitedExercise:
-    found = tuple((int(holds[page]),) for page in pages)
-    item = CitedItem(wording, tuple(pages), "eli5", claims=(gap.reference,), found=found)
+def _exercise(gap: JudgedQuestion, item: CitedItem, prompts: Prompts) -> CitedExercise:
     answer = "" if item.answerable else REFUSAL
     return CitedExercise(asked(item, prompts), item, gap.question.id, answer)

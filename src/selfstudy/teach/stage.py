@@ -1,9 +1,9 @@
 """Teach: verdicts become other wordings, examples and pairs, and these an adapter or a model, phase by phase.
 
 Drives what the table of phases.py names; knows no phase itself.  Reads Question, Answer, Evidence,
-Reference, Verdict; writes Rewording, Example, Pair, TrainingStep and a folder (models/taught.py).  A training
-that was killed starts again with the same seed, and leaves nothing of its first attempt but the checkpoints
-of phases that make any: these go on from there.
+Reference, Verdict; writes Rewording, Example, Pair, Practised, TrainingStep and a folder (models/taught.py).
+A training that was killed starts again with the same seed, and leaves nothing of its first attempt but the
+checkpoints of phases that make any: these go on from there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from selfstudy.recipe import (
     Recipe,
     weights_of,
 )
-from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
+from selfstudy.records import Example, Failure, Pair, Practised, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
 from selfstudy.teach import wordings
 from selfstudy.teach.cited_practice import CitedPractice
@@ -189,6 +189,9 @@ class _Training:
 
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
+        if isinstance(items, CitedPractice):
+            names = [one.question_id for one in (*items.exercises, *items.dev)]
+            self.round_.append(Practised(question_id=name) for name in names)
         if isinstance(items, Practice | CitedPractice):
             return
         if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):

@@ -15,17 +15,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
+from selfstudy.files.rows import read_rows
 from selfstudy.judging.rewarders import PROMPTS
+from selfstudy.judging.trust import REFUSAL
 from selfstudy.probe.scorers.bsdetector import GRADINGS
 from selfstudy.probe.scorers.grading import GRADES
 from selfstudy.probe.slots import WORDS
 from selfstudy.probe.topics import PER_SET
 from selfstudy.probe.usable import ANY
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, ModelBlock, OnlineDPOBlock, Recipe, RemoteModel, ServerModel
+from selfstudy.recipe import (
+    Ask,
+    GRPOBlock,
+    ModelBlock,
+    OnlineDPOBlock,
+    PPOBlock,
+    Recipe,
+    RejectionBlock,
+    RemoteModel,
+    ServerModel,
+)
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document, Target, without_demonstrations
+from selfstudy.run.split import trains_to_cite
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
 from selfstudy.verbs.measuring import Measured
@@ -115,6 +128,14 @@ class Plan:
         empty = self.tokens(name, document="", **values)
         sizes = [self.tokens(name, document=one.text, **values) - empty for one in shown]
         return empty + fmean(min(size, longest) for size in sizes)
+
+    def with_documents(self, count: int) -> float:
+        """Mean tokens of a question with so many numbered passages."""
+        asked = {"question": QUESTION, "refusal": REFUSAL}
+        empty = self.tokens("cite_answer", documents="", **asked)
+        longest = self.recipe.gather.chunk_tokens
+        one = self.with_document("read", longest, question=QUESTION)
+        return empty + count * (one - self.tokens("read", document="", question=QUESTION))
 
     def chunks(self, longest: int) -> int:
         """Chunks of the whole library."""
@@ -289,6 +310,24 @@ def _teaching(plan: Plan) -> Iterator[Work]:
     for one in block.plan:
         if isinstance(one, OnlineDPOBlock):
             yield from _practising(plan, one)
+        elif isinstance(one, RejectionBlock | PPOBlock | GRPOBlock):
+            yield _citing(plan, one)
+
+
+def _citing(plan: Plan, block: RejectionBlock | PPOBlock | GRPOBlock) -> Work:
+    """Answers of a phase that trains to cite, without those that measure what is kept apart.
+
+    A beam's sentences are counted as the answers that it holds at once.
+    """
+    length = plan.length("cite", block.max_new_tokens)
+    prompt = plan.with_documents(block.documents)
+    if not isinstance(block, RejectionBlock):
+        return Work("teach", "cite", block.steps * block.batch_size, block.completions, prompt, length)
+    each = block.samples if block.search == "best-of" else block.beams * block.continuations
+    asked = plan.gaps * (1 + plan.recipe.teach.wordings + block.withheld)
+    if block.data is not None:
+        asked = sum(1 for _ in read_rows(block.data))
+    return Work("teach", "cite", asked, each, prompt, length)
 
 
 def _practising(plan: Plan, block: OnlineDPOBlock) -> Iterator[Work]:
@@ -324,6 +363,11 @@ def _verifying(plan: Plan) -> Iterator[Work]:
     yield Work("verify", "answer", arms * first + again, 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.answering.reading_tokens)
+    if trains_to_cite(recipe):  # with what answers them and without
+        citing = verify.citing
+        length_cited = plan.length("cite", citing.max_new_tokens)
+        prompt = plan.with_documents(citing.documents)
+        yield Work("verify", "cite", arms * 2 * own, 1, prompt, length_cited)
     pages = min(gaps + own, most)
     again = verify.repeats * min(pages, MOST["reading"])
     yield Work("verify", "read", arms * pages + again, 1, read, length)

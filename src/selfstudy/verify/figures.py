@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from selfstudy.records import Arm, Check
+from selfstudy.records import Arm, Check, CitedCheck
 from selfstudy.stats import Interval, bootstrap_mean, wilson
+from selfstudy.verify import citing_figures
 from selfstudy.verify.gains import Resampling, by_fact
 
 ARMS: dict[str, Arm] = {"before": "base", "after": "taught", "control": "control", "original": "original"}
@@ -36,7 +37,12 @@ MEANS: dict[str, tuple[Callable[[Check], float | None], Callable[[Check], bool]]
 
 
 def outcome(
-    checks: Iterable[Check], *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+    checks: Iterable[Check],
+    cited: Iterable[CitedCheck] = (),
+    *,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Figures by arm: {"before": {"gap_correct": 0.08, ...}, "after": {...}, "details": {"before": {...}}}.
 
@@ -52,8 +58,10 @@ def outcome(
     checks that failed, and the confidence interval.  Of shares it is Wilson's over facts: a fact of which
     some questions are right varies less than one that is right or wrong, so it is wide enough, and it does
     not vanish where all are right, as a bootstrap's would.  Of other means it is a bootstrap over facts.
+
+    Of an arm that was asked with documents (`cited`) there are the figures of citing_figures.py too.
     """
-    everything = list(checks)
+    everything, with_documents = list(checks), list(cited)
     how = Resampling(confidence, resamples, seed)
     result: dict[str, Any] = {"details": {}}
     weaker = any(check.arm == "weaker" for check in everything)
@@ -64,6 +72,7 @@ def outcome(
         figures = {f: _share([c for c in mine if want(c)], how) for f, want in CORRECT.items()}
         for figure, (value, want) in MEANS.items():
             figures[figure] = _mean([c for c in mine if want(c)], value, how)
+        figures |= citing_figures.figures([c for c in with_documents if c.arm == arm], how)
         result[name] = {figure: value for figure, (value, _) in figures.items()}
         result["details"][name] = {figure: detail for figure, (_, detail) in figures.items()}
     return result

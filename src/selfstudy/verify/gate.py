@@ -16,7 +16,9 @@ The rules (rules.py), each over the questions that both arms answered (`gains.py
 3. In later rounds the same, with the same margin, against the model before round 1, on the questions that
    are kept apart over all rounds: small falls must not add up.
 4. With a control arm: the taught arm beats it on gaps, by the same paired interval.
-5. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
+5. Where a phase trains to cite: the Trust-Score of questions with documents rises, and beats the control's.
+   Where every phase does, gaps asked from memory do not decide, nor the control on them (citing_rules.py).
+6. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
    A target that was asked and of which nothing came back refuses.  Without held-out wordings or pages the
    reasons say so.
 
@@ -37,9 +39,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selfstudy.records import Check, Target
+from selfstudy.records import Check, CitedCheck, Target
+from selfstudy.verify import citing_rules as citing
 from selfstudy.verify import rules as rule
-from selfstudy.verify.gains import Gain, measure
+from selfstudy.verify.citing_figures import CitedGain, compared
+from selfstudy.verify.gains import Comparisons, Gain, measure
 from selfstudy.verify.noise import Noise
 from selfstudy.verify.rules import Reason, Rules
 
@@ -101,6 +105,8 @@ class Gate(BaseModel):
     was used, which is never below it.
     `notes` say how the figures are to be read.  `known_trained` is the share of the facts of known questions
     that stand in something this or an earlier round trained on: 0, or the test is none.
+    `cited`: figures of cited answers before and after, by name (citing_figures.py), where teach trains to
+    cite; `cited_control`: the same against the control.
     `weaker`: all the rest is about the adapter at a smaller strength; what the gate found at full strength.
     `forgot`, not written: the reasons, if all that stands in the way are falls that a smaller strength may
     undo; `remain`: the share of these falls that may be left.
@@ -116,6 +122,8 @@ class Gate(BaseModel):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
+    cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = Field(default=None, exclude_if=lambda value: value is None)
     forgot: tuple[str, ...] = Field(default=(), exclude=True)
     remain: float | None = Field(default=None, exclude=True)
@@ -137,20 +145,26 @@ def refuse(reason: str) -> Gate:
     return Gate(promoted=False, verdict="refused", reasons=(reason,))
 
 
-def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = None) -> Gate:
+def decide(
+    checks: Iterable[Check],
+    rules: Rules,
+    known_trained: float | None = None,
+    cited: Iterable[CitedCheck] = (),
+) -> Gate:
     """Promote or not, or say that it cannot be told, from all checks of a round.
 
     Args:
         known_trained: see `Gate`.
     """
-    found = measure(checks, rules.resampling)
-    findings = [rule.learned(found, rules), rule.reworded(found, rules)]
-    also = {"gap_trained": "Gaps in wordings trained on", "gap_novel": "Gaps in wordings of the answer key"}
-    findings += [silent for name, what in also.items() if (silent := rule.silent(found, name, what))]
+    found, with_documents = measure(checks, rules.resampling), compared(cited, rules.resampling)
+    findings = [citing.cites(with_documents, rules)] if rules.cites else []
+    findings += _recalled(found, rules) if rules.recalls else [citing.NOT_RECALLED]
     findings += rule.kept(found, rules)
     findings += rule.noise_unknown(rules)
-    if rules.control:
+    if rules.control and rules.recalls:
         findings.append(rule.beats_control(found, rules))
+    if rules.control and rules.cites:
+        findings.append(citing.cites_beyond_control(with_documents, rules))
     if known_trained:
         why = "of their facts were trained on, so what was forgotten cannot be told."
         findings.append(Reason("cannot tell", f"Questions held out of training: {known_trained:.1%} {why}"))
@@ -175,9 +189,18 @@ def decide(checks: Iterable[Check], rules: Rules, known_trained: float | None = 
         noise=dict(rules.noise),
         margins=margins,
         known_trained=known_trained,
+        cited=dict(with_documents.taught),
+        cited_control=dict(with_documents.control),
         forgot=tuple(f.sentence for f in falls) if only_forgot else (),
         remain=min(remains) if only_forgot else None,
     )
+
+
+def _recalled(found: Comparisons, rules: Rules) -> list[Reason]:
+    """Whether gaps are answered from memory now."""
+    also = {"gap_trained": "Gaps in wordings trained on", "gap_novel": "Gaps in wordings of the answer key"}
+    silent = [said for name, what in also.items() if (said := rule.silent(found, name, what))]
+    return [rule.learned(found, rules), rule.reworded(found, rules), *silent]
 
 
 def second_look(full: Gate, again: Gate, strength: float) -> Gate:

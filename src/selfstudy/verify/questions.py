@@ -162,6 +162,38 @@ def plan(round_: Round, prompts: Prompts, key: AnswerKey | None) -> list[Planned
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class KnownWithPage:
+    """A known question that is asked, its accepted answer as a sentence, and the page that has it."""
+
+    question_id: str
+    fact: str
+    question: str
+    answer: str
+    page: str
+
+
+def known_with_pages(round_: Round, key: AnswerKey | None) -> tuple[list[KnownWithPage], list[str]]:
+    """The known questions of `plan` whose evidence is there; and all pages that answers were read from."""
+    cases, split = _cases(round_, key), split_of(round_)
+    known = _known(round_, cases, split, key)
+    wanted = {case.reference.evidence_id for case in [*cases, *known]}
+    found = {**round_.run.round(1).by_id(Evidence, wanted), **round_.by_id(Evidence, wanted)}
+    pages = {name: _page(passage) for name, passage in found.items()}
+    asked = [
+        KnownWithPage(
+            one.question.id,
+            split.facts.get(one.question.id, one.question.id),
+            one.question.text,
+            one.reference.text.strip(),
+            pages[one.reference.evidence_id],
+        )
+        for one in known
+        if one.reference.evidence_id in pages
+    ]
+    return asked, list(pages.values())
+
+
 def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey | None) -> list[_Case]:
     """Known questions to ask: first those kept apart over all rounds, then those of this round."""
     facts, trained = trained_facts(round_)

@@ -57,6 +57,8 @@ class Rules:
         original: the model before round 1 is asked too.
         reworded: wordings were to be held out of training.
         noise: how far the unchanged model differs from itself; {}: not measured.
+        cites: some phase trains to cite, so cited answers have to become better.
+        recalls: some phase trains anything else, so gaps have to be answered from memory.
     """
 
     margin: float
@@ -65,6 +67,8 @@ class Rules:
     original: bool = False
     reworded: bool = True
     noise: Mapping[Target, Noise] = field(default_factory=dict)
+    cites: bool = False
+    recalls: bool = True
 
     def floor(self, name: str, gain: Gain) -> float:
         """How far noise alone moves a comparison; 0 where it was not measured or was not seen."""

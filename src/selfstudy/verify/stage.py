@@ -4,14 +4,16 @@
     questions.py       what is asked: gaps in several wordings, known questions, reading
     asking.py          one block of them asked and judged
     again.py           some of them asked again of the unchanged model, and noise.py: what that says
+    citing.py          where teach trains to cite: questions with documents, asked and judged;
+                       citing_figures.py and citing_rules.py: what that says
     gains.py           paired comparisons of arms, the fact being the unit
     rules.py           what a comparison must show to pass
     gate.py            promote or not, or cannot tell, and why
     strengths.py       at which smaller strength an adapter that forgot is asked once more
     figures.py         the figures for summaries
 
-It reads the records of the other stages and writes Check records and gate.json; it knows nothing of how
-the adapters were made.
+It reads the records of the other stages and writes Check, Recheck and CitedCheck records and gate.json; it
+knows nothing of how the adapters were made.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from typing import TYPE_CHECKING
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.records import Arm, Check, Failure, Recheck
+from selfstudy.records import Arm, Check, CitedCheck, Failure, Recheck
 from selfstudy.run import Round, resume
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.run.first_records import FirstRecords
-from selfstudy.run.split import holds_wordings, trained_share
+from selfstudy.run.split import holds_wordings, trained_share, trains_to_cite, trains_to_know
 from selfstudy.verify.again import ask_again
 from selfstudy.verify.asking import ask
+from selfstudy.verify.citing import ask_cited, plan_cited
+from selfstudy.verify.citing_rules import judged_by
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, decide, refuse, second_look
 from selfstudy.verify.noise import measured
@@ -71,9 +75,10 @@ def run_verify(
         The caller marks the stage as done, after it has acted on the decision: a kill between the two must
         not lose a promotion.
     """
-    items = plan(round_, prompts, key)
+    items, cited = plan(round_, prompts, key), plan_cited(round_, nli, key)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
+        ask_cited(round_, arm, load, nli, prompts, cited, report)
         if arm == "base":
             ask_again(round_, load, nli, prompts, items, report)
     recipe = round_.run.recipe
@@ -92,22 +97,31 @@ def run_verify(
             original="original" in arms,
             reworded=holds_wordings(recipe),
             noise=measured(checks, round_.iter(Recheck)),
+            cites=trains_to_cite(recipe),
+            recalls=trains_to_know(recipe),
         )
         gate = _decided(round_, checks, rules, trained_share(round_, known))
-    gate = gate.model_copy(update={"notes": (*gate.notes, *entailment_cautions(round_.run))})
+    said = [judged_by(recipe)] if trains_to_cite(recipe) else []
+    gate = gate.model_copy(update={"notes": (*gate.notes, *said, *entailment_cautions(round_.run))})
     round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))
     return gate
 
 
 def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: float | None) -> Gate:
     """At full strength, and at a smaller one if the adapter was asked at that too."""
+    cited = round_.read(CitedCheck)
     weaker = [c.model_copy(update={"arm": "taught"}) for c in checks if c.arm == "weaker"]
-    full = decide((c for c in checks if c.arm != "weaker"), rules, trained)
+    full = decide(
+        (c for c in checks if c.arm != "weaker"), rules, trained, [c for c in cited if c.arm != "weaker"]
+    )
     chosen = round_.run.read_as(round_.weaker_file, Chosen)
     if chosen is None or not weaker:
         return full
     others = [c for c in checks if c.arm not in ("taught", "weaker")]
-    return second_look(full, decide([*others, *weaker], rules, trained), chosen.strength)
+    again = [
+        c.model_copy(update={"arm": "taught"}) if c.arm == "weaker" else c for c in cited if c.arm != "taught"
+    ]
+    return second_look(full, decide([*others, *weaker], rules, trained, again), chosen.strength)
 
 
 def _ask_all(

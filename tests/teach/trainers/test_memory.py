@@ -11,14 +11,25 @@ import pytest
 from selfstudy.errors import ModelError
 from selfstudy.loop import Study
 from selfstudy.models import load_lm
-from selfstudy.recipe import LocalModel, OnlineDPOBlock, Recipe, TeachBlock
+from selfstudy.recipe import (
+    GRPOBlock,
+    LocalModel,
+    OnlineDPOBlock,
+    PPOBlock,
+    Recipe,
+    RejectionBlock,
+    TeachBlock,
+)
 from selfstudy.records import STAGES, Question
 from selfstudy.run import Run
 from selfstudy.teach.trainers import memory
 
 FULL = TeachBlock(finetuning="full")
 ONLINE = TeachBlock(finetuning="full", phases=[OnlineDPOBlock()])
-
+GRPO = TeachBlock(finetuning="full", phases=[GRPOBlock()])
+PPO = TeachBlock(finetuning="full", phases=[PPOBlock()])
+BOTH = TeachBlock(finetuning="full", phases=[PPOBlock(), GRPOBlock()])
+SAMPLED = TeachBlock(finetuning="full", phases=[RejectionBlock()])
 TWICE = TeachBlock(finetuning="full", phases=[OnlineDPOBlock(), OnlineDPOBlock()])
 
 
@@ -36,7 +47,17 @@ def test_what_is_free_has_to_be_enough_for_all_weights(
 ) -> None:
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     count = numbers(lm)
-    for teach, memory_, disk in ((FULL, 16, 4), (ONLINE, 44, 24), (TWICE, 44, 36)):
+    for teach, memory_, disk in (
+        (FULL, 16, 4),
+        (ONLINE, 44, 24),
+        (TWICE, 44, 36),
+        # a copy for the reference, the best weights beside, and a checkpoint that is written twice
+        (GRPO, 16 + 4 + 24 + 4, 2 * (12 + 4)),
+        # the value network is as large as the policy
+        (PPO, 2 * 16 + 4 + 48 + 4, 2 * (24 + 4)),
+        (BOTH, 2 * 16 + 4 + 48 + 4, (24 + 4) + (12 + 4) + (24 + 4)),
+        (SAMPLED, 16, 4),
+    ):
         free(monkeypatch, memory_ * count, disk * count)
         memory.require_room(lm, teach, tmp_path)
         free(monkeypatch, memory_ * count - 1, disk * count)
@@ -46,6 +67,7 @@ def test_what_is_free_has_to_be_enough_for_all_weights(
         with pytest.raises(ModelError, match="are free at") as caught:
             memory.require_room(lm, teach, tmp_path)
         assert "make room there" in caught.value.hint
+    free(monkeypatch, 44 * count, 36 * count - 1)
     (tmp_path / "checkpoint").write_bytes(b"1")  # of the training that goes on
     memory.require_room(lm, TWICE, tmp_path)
 

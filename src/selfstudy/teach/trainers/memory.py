@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from selfstudy.recipe import LocalModel, OnlineDPOBlock, PolicyBlock, PPOBlock
 if TYPE_CHECKING:
     import torch
 
-    from selfstudy.recipe import ModelBlock, PhaseBlock, TeachBlock
+    from selfstudy.recipe import ModelBlock, TeachBlock
 
 WEIGHT = 4
 """Bytes of a weight that is trained, as it is computed with and as it is written: float32."""
@@ -86,11 +87,10 @@ def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, co
 
 
 def _require_memory(count: int, device: torch.device, teach: TeachBlock) -> None:
-    online = _online(teach) > 0
-    trained = 1 + any(isinstance(one, PPOBlock) for one in teach.plan)  # with a network of values
-    here = (FULL * trained + WEIGHT * online) * count  # an online phase keeps the model as it was
-    best = any(isinstance(one, PolicyBlock) for one in teach.plan)
-    beside = (2 * CHECKPOINT * online * trained + WEIGHT * best) * count
+    phases = _online(teach)
+    # an online phase keeps the model as it was
+    here = max((FULL * one.trained + WEIGHT for one in phases), default=FULL) * count
+    beside = max((2 * CHECKPOINT * one.trained + WEIGHT * one.best for one in phases), default=0) * count
     if device.type in ("cpu", "mps"):  # one memory
         here, beside = here + beside, 0
     for needed, where in ((here, device), (beside, loading.pick_device("cpu"))):
@@ -114,19 +114,25 @@ def _require_disk(count: int, needed: int, folder: Path) -> None:
 
 def _written(teach: TeachBlock) -> int:
     """Bytes on the disk, of each weight, when a training has most there: phases keep their checkpoints."""
-    kept = [_kept(one) for one in teach.plan]
+    kept = [CHECKPOINT * one.trained + WEIGHT * one.best for one in _online(teach)]
     return max(WEIGHT + sum(kept), sum(kept) + max(kept, default=0))
 
 
-def _kept(block: PhaseBlock) -> int:
-    """Of each weight, what the checkpoint of a phase takes, a network beside it and the best weights too."""
-    if isinstance(block, PolicyBlock):
-        return CHECKPOINT * (1 + isinstance(block, PPOBlock)) + WEIGHT
-    return CHECKPOINT * isinstance(block, OnlineDPOBlock)
+@dataclass(frozen=True)
+class _Online:
+    """What an online phase holds: models that are trained, and whether it keeps its best weights beside."""
+
+    trained: int
+    best: bool
 
 
-def _online(teach: TeachBlock) -> int:
-    return sum(isinstance(one, OnlineDPOBlock | PolicyBlock) for one in teach.plan)
+def _online(teach: TeachBlock) -> list[_Online]:
+    """The online phases of a plan; PPO trains a value network as large as the model."""
+    return [
+        _Online(2 if isinstance(one, PPOBlock) else 1, isinstance(one, PolicyBlock))
+        for one in teach.plan
+        if isinstance(one, OnlineDPOBlock | PolicyBlock)
+    ]
 
 
 def kept_bytes(model: Any, tokens: int, learned: int) -> int:

@@ -1,0 +1,166 @@
+"""Does it cite, and refuse?  Held-out questions with numbered documents, asked of every arm and judged.
+
+What is asked are known questions of which no fact was trained: each with the page that answers it among near
+ones that do not, and once more with near ones alone, where to refuse is right (judging/cited_pages.py).  Only
+where a phase of teach trains to cite.  A failed item is a record with its error, and in no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from selfstudy.judging import citations, trust
+from selfstudy.judging.answer_key import AnswerKey
+from selfstudy.judging.cited_items import CitedItem, asked
+from selfstudy.judging.cited_pages import Sourced, numbered_pages
+from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
+from selfstudy.prompts import Prompts
+from selfstudy.records import Arm, CitedCheck, Completion, Failure, ShownDocument
+from selfstudy.run import Round, resume
+from selfstudy.run.first_records import FirstRecords
+from selfstudy.run.split import trains_to_cite
+from selfstudy.verify.questions import known_with_pages
+
+if TYPE_CHECKING:
+    from selfstudy.progress import Reporter
+
+ARMS: tuple[Arm, ...] = ("base", "taught", "control", "weaker")
+"""Who is asked; the model before round 1 is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCitation:
+    """A question with its documents; `withheld`: none of them answers it."""
+
+    question_id: str
+    fact: str
+    item: CitedItem
+    withheld: bool
+
+    def unasked(self, arm: Arm) -> CitedCheck:
+        """The check before its answer is there: it has the final id."""
+        item = self.item
+        docs = zip(item.documents, item.found or (), strict=True)
+        return CitedCheck(
+            question_id=self.question_id,
+            arm=arm,
+            withheld=self.withheld,
+            question=item.question,
+            docs=tuple(ShownDocument(text=text, answers_found=found) for text, found in docs),
+            claims=item.claims,
+            fact=self.fact,
+        )
+
+
+def plan_cited(round_: Round, nli: EntailmentModel, key: AnswerKey | None) -> list[PlannedCitation]:
+    """What is asked with documents, the same for every arm; nothing if no phase trains to cite.
+
+    At most `recipe.verify.max_questions`, and each once more where near pages are there without the answer.
+    """
+    recipe = round_.run.recipe
+    if not trains_to_cite(recipe):
+        return []
+    known, pages = known_with_pages(round_, key)
+    documents = numbered_pages(
+        [Sourced(one.answer, one.page) for one in known],
+        pages,
+        nli,
+        count=recipe.verify.citing.documents,
+        withheld=1.0,
+        seed=f"{recipe.seed}:verify:documents",
+    )
+    both = list(zip(known, documents, strict=True))
+    return [
+        *(PlannedCitation(one.question_id, one.fact, of.item(one.question), False) for one, of in both),
+        *(
+            PlannedCitation(one.question_id, one.fact, of.item(one.question, withheld=True), True)
+            for one, of in both
+            if of.withheld
+        ),
+    ]
+
+
+def ask_cited(
+    round_: Round,
+    arm: Arm,
+    load: Callable[[], LanguageModel],
+    nli: EntailmentModel,
+    prompts: Prompts,
+    items: Sequence[PlannedCitation],
+    report: Reporter,
+) -> None:
+    """Asks one arm greedily what it has not answered yet, and writes the checks block by block."""
+    done = resume.done(round_, resume.CITED)
+    finished = sum(item.unasked(arm).id in done for item in items)
+    if arm not in ARMS or finished == len(items):
+        return
+    recipe, lm = round_.run.recipe, load()
+    how = Sampling(n=0, greedy_first=True, max_new_tokens=recipe.verify.citing.max_new_tokens)
+    works = arm != "base" or any(c.arm == arm and c.error is None for c in round_.iter(CitedCheck))
+    out = FirstRecords(round_, f"verify: {arm}, with documents", works)
+    with report.task(f"verify: {arm}, with documents", len(items)) as advance:
+        advance(finished)
+        for batch in round_.pending(
+            items, recipe.answering.block_size, lambda item: item.unasked(arm).id in done
+        ):
+            completions = [row[0] for row in lm.generate([asked(i.item, prompts) for i in batch], how)]
+            checks = [one for one in judged(arm, batch, completions, nli) if one.id not in done]
+            failures = [
+                Failure(stage="verify", item_id=one.id, message=one.error)
+                for one in checks
+                if one.error is not None
+            ]
+            out.write([failures, checks], [one.error for one in checks])
+            advance(len(checks))
+    out.close()
+
+
+def judged(
+    arm: Arm, batch: Sequence[PlannedCitation], answers: Sequence[Completion], nli: EntailmentModel
+) -> list[CitedCheck]:
+    """The checks of a block, whose answers are judged together."""
+    usable = [at for at, one in enumerate(answers) if one.finish != "error"]
+    lines = [citations.said(answers[at].text) for at in usable]
+    items = [batch[at].item for at in usable]
+    found = citations.judge(
+        [
+            (citations.statements(item.kind, line, item.question), item.documents)
+            for item, line in zip(items, lines, strict=True)
+        ],
+        nli,
+    )
+    claims = [
+        (citations.without_marks(line), claim)
+        for item, line in zip(items, lines, strict=True)
+        for claim in item.claims
+    ]
+    labels = citations.labels(claims, nli)
+    checks = [
+        item.unasked(arm).model_copy(update={"error": answer.error or "the model gave no answer"})
+        for item, answer in zip(batch, answers, strict=True)
+    ]
+    for at, line, cited in zip(usable, lines, found, strict=True):
+        own = [next(labels) for _ in batch[at].item.claims]
+        checks[at] = batch[at].unasked(arm).model_copy(update=_figures(batch[at].item, line, cited, own))
+    return checks
+
+
+def _figures(
+    item: CitedItem, line: str, cited: citations.CitedAnswer, labels: Sequence[str]
+) -> dict[str, object]:
+    """What is written of an answer."""
+    if cited.error is not None or "" in labels:
+        return {"error": cited.error or "the entailment model gave no number for a claim"}
+    holds = [trust.held([document]) for document in item.found or ()]
+    return {
+        "output": line,
+        "refused": trust.refuses(line),
+        "parts": {
+            "citation_recall": cited.recall,
+            "citation_precision": cited.precision,
+            "claim_recall": citations.share(label == citations.ENTAILED for label in labels),
+            "grounded_precision": trust.citation_precision(cited, holds),
+        },
+    }
