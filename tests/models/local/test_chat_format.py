@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling, chat
@@ -335,3 +336,79 @@ def test_templates_that_want_parts_of_content_and_those_that_drop_the_user() -> 
     )
     with pytest.raises(ModelError, match="leaves out what the user says"):
         ChatFormat(make_tokenizer("{% for m in messages %}<|{{ m.role }}|>{{ m.words }}{% endfor %}"))
+
+
+SAID = "Rome is 2,700 years old [1]. Café naïve 🏛️ 東京は大きい [2][3]. e\u0301nd"
+
+
+def cut_by(kind: str) -> Any:
+    """A tokenizer of each kind there is, without an end of its own."""
+    if kind == "bytes":
+        return make_tokenizer(CHATML)
+    if kind == "words":  # WordPiece, which knows letters and pieces behind others
+        letters = sorted(set(SAID) - {" "})
+        pieces = ["[UNK]", "<|im_end|>", *letters, *(f"##{one}" for one in letters), "Rome", "##ears"]
+        made = Tokenizer(models.WordPiece({one: at for at, one in enumerate(pieces)}, unk_token="[UNK]"))
+        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        made.decoder = decoders.WordPiece()
+    else:
+        letters = sorted({*SAID.replace(" ", "▁"), "▁Rome", "▁is"} - {"大"})
+        made = Tokenizer(
+            models.Unigram([("<unk>", 0.0), *((one, -float(len(letters))) for one in letters)], 0)
+        )
+        made.pre_tokenizer = pre_tokenizers.Metaspace()
+        made.decoder = decoders.Metaspace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|im_end|>")
+    fast.chat_template = CHATML
+    return fast
+
+
+@pytest.mark.parametrize("kind", ["bytes", "words", "unigram"])
+def test_tokens_say_which_characters_they_hold(kind: str) -> None:
+    """Every character but white space is held, in order; what ends the turn lies behind the answer."""
+    fast = cut_by(kind)
+    form = ChatFormat(fast)
+    (whole, places), (cut, short) = form.located([SAID, SAID], [True, False])
+    assert whole == form.encode_turns([SAID])[0]
+    assert cut == form.encode_answers([SAID])[0]
+    assert short == places[: len(cut)]
+    assert all(start >= len(SAID) for start, _ in places[len(cut) :])
+    held = {at for start, end in short for at in range(start, end)}
+    assert {at for at, one in enumerate(SAID) if not one.isspace()} <= held
+    assert [start for start, _ in short] == sorted(start for start, _ in short)
+    for mark in ("[1]", "[2]", "[3]"):
+        last = SAID.index(mark) + 2
+        ends = [at for at, (start, end) in enumerate(short) if start <= last < end]
+        assert "]" in fast.convert_ids_to_tokens(cut[ends[-1]])
+    assert form.located([], []) == []
+
+
+def test_a_tokenizer_that_cannot_tell_where_tokens_stand_is_refused() -> None:
+    class Slow:
+        def __init__(self, fast: Any) -> None:
+            self._fast, self.is_fast = fast, False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._fast, name)
+
+        def __call__(self, *texts: Any, **options: Any) -> Any:
+            return self._fast(*texts, **options)
+
+    with pytest.raises(ModelError, match="does not say which characters a token holds"):
+        ChatFormat(Slow(make_tokenizer())).located(["a"], [True])
+
+
+def test_tokens_that_were_generated_say_so_too_however_they_cut_the_text() -> None:
+    fast = make_tokenizer(CHATML)
+    form = ChatFormat(fast)
+    ids = [one for letter in SAID for one in form.encode_answers([letter])[0]]
+    assert ids != form.encode_answers([SAID])[0]
+    places = form.placed(SAID, ids)
+    assert places is not None
+    assert "".join(SAID[start:end] for start, end in dict.fromkeys(places)) == SAID
+    padded = form.placed(f" {SAID}", [*form.encode_answers([SAID])[0], *form.ends[:1]])
+    assert padded is not None
+    assert padded[0][0] == 1
+    assert padded[-1] == (len(SAID) + 1, len(SAID) + 1)
+    assert form.placed("Something else.", ids) is None
+    assert form.placed("", []) == []

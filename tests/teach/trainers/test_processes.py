@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from selfstudy.models import load_lm
 from selfstudy.recipe import LocalModel
+from selfstudy.teach.trainers import fast_lora
 from selfstudy.teach.trainers.processes import Processes, join
 
 from ..test_stage import Listener
@@ -67,36 +68,36 @@ CHANGES: dict[str, Any] = {"steps": 4, "batch_size": 5, "learning_rate": 1e-3, "
 """Five of three questions: some are asked twice in a step."""
 
 
-def launched(count: int, *arguments: str) -> None:
-    """Starts this file as a script in so many processes."""
-    root = Path(__file__).parents[3]
-    code = f"from tests.teach.trainers.test_processes import main; main({list(arguments)!r})"
-    script = Path(arguments[2]) / "training.py"
-    script.write_text(code, "utf-8")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
-    path = f"{root}{os.pathsep}{root / 'src'}"
-    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, str(script)], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def main(arguments: list[str]) -> None:
-    model, kind, folder, full = arguments
-    from selfstudy.teach.trainers import fast_lora
-
+def child(rank: int, count: int, port: int, *arguments: Any) -> None:
+    """One of several, with what a launcher tells it."""
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1"}
+    os.environ.update({name: str(value) for name, value in (told | {"MASTER_PORT": port}).items()})
     fast_lora.compute_dtype = lambda: torch.float32
-    in_a_process(model, kind, folder, full == "full")
+    in_a_process(*arguments)
+
+
+def launched(count: int, *arguments: Any) -> None:
+    """Starts so many processes, as `accelerate launch` or torchrun would, and waits for them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # children need not import torch again
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = [context.Process(target=child, args=(rank, count, port, *arguments)) for rank in range(count)]
+    for one in children:
+        one.start()
+    for one in children:
+        one.join(200)
+    assert [one.exitcode for one in children] == [0] * count
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "full"), [("ppo", ""), ("grpo", ""), ("grpo", "full")])
-def test_two_processes_train_as_one_does(kind: str, full: str, citing: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "full"), [("ppo", False), ("grpo", False), ("grpo", True)])
+def test_two_processes_train_as_one_does(kind: str, full: bool, citing: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     for folder in (one, two):
         folder.mkdir()
-    in_a_process(str(citing), kind, str(one), bool(full))
+    in_a_process(str(citing), kind, str(one), full)
     launched(2, str(citing), kind, str(two), full)
     (alone,), both = (
         [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("?.json"))]

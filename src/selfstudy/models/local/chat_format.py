@@ -194,7 +194,7 @@ class ChatFormat:
         ends = [len(self.decode(said[: at + 1])) for at in range(len(said))]
         for at in reversed(range(len(ends) - 1)):  # parts of a character may read as several
             ends[at] = min(ends[at], ends[at + 1])
-        begins = [0, *ends[:-1]]
+        begins = [0, *ends][: len(ends)]
         places = [(min(begin, max(0, end - 1)), end) for begin, end in zip(begins, ends, strict=True)]
         limit = len(answer)
         found = [tuple(min(limit, max(0, at + shift)) for at in place) for place in places]
