@@ -60,29 +60,24 @@ def test_questions_without_a_winner_are_told_with_the_reason() -> None:
 
 
 def test_winners_are_kept_for_these_weights_alone(tmp_path: Path) -> None:
-    judge, asked = rewards()
+    """A model in training has the name that it had before."""
+    judge, _ = rewards()
     work = Sampled(EXERCISES, judge, block(least=None, samples=2, max_new_tokens=8), 1, tmp_path)
     lm = load_lm(LocalModel(path="atlas"))
-    first = work.best(lm, Notes(), lambda item, why: None)
-    assert (tmp_path / FILE).is_file()
-    calls = len(asked.asked)
-    assert work.best(lm, Notes(), lambda item, why: None) == first
-    assert len(asked.asked) == calls
-    changed = load_lm(LocalModel(path="atlas"))
-    for parameter in changed.model.parameters():  # type: ignore[attr-defined]
+    work.best(lm, Notes(), lambda item, why: None)
+    kept = (tmp_path / FILE).read_bytes()
+    work.best(lm, Notes(), lambda item, why: None)
+    assert (tmp_path / FILE).read_bytes() == kept
+    for parameter in lm.model.parameters():  # type: ignore[attr-defined]
         parameter.data += 0.5
-    work.best(changed, Notes(), lambda item, why: None)
-    assert len(asked.asked) > calls
+    work.best(lm, Notes(), lambda item, why: None)
+    assert (tmp_path / FILE).read_bytes() != kept
 
 
-@pytest.mark.parametrize(
-    ("search", "fields"), [("beam", {"beams": 2, "continuations": 1, "depth": 2}), ("best-of", {})]
-)
-def test_the_settings_of_the_block_are_those_of_the_search(search: str, fields: dict[str, int]) -> None:
+@pytest.mark.parametrize("search", ["beam", "best-of"])
+def test_the_settings_of_the_block_are_those_of_the_search(search: str) -> None:
     judge, _ = rewards()
     writer = Writer(["Rome is old [1]."])
-    Sampled(EXERCISES[:1], judge, block(search=search, **fields), seed=1).best(
-        writer, Notes(), lambda i, w: None
-    )
-    counts = {count for _, count in writer.calls}
-    assert counts == ({4} if search == "best-of" else {2, 1} & counts)
+    wanted = block(search=search, beams=2, continuations=1, depth=2)
+    Sampled(EXERCISES[:1], judge, wanted, seed=1).best(writer, Notes(), lambda item, why: None)
+    assert max(count for _, count in writer.calls) == (4 if search == "best-of" else 2)
