@@ -223,6 +223,22 @@ NOVEL_SPECIFIC: dict[str, tuple[str, ...]] = {
     "latitude": ("How far north or south of the equator is {x}?", "{x} is found at which latitude?"),
 }
 
+# Questions that want a list.  HOLDERS: which entities have the value {v}?  PARTS: what is the value of {x}
+# made of?
+HOLDERS: dict[str, tuple[str, ...]] = {
+    "continent": ("Which countries lie in {v}?", "Which countries are part of {v}?"),
+    "currency": (
+        "Which countries use the {v} as their currency?",
+        "In which countries do people pay with the {v}?",
+    ),
+    "country": ("Which cities are in {v}?", "Which cities belong to {v}?"),
+    "time zone": ("Which cities use the time zone {v}?", "In which cities do clocks follow {v}?"),
+}
+PARTS: dict[str, tuple[str, ...]] = {
+    "languages": ("Which languages can you hear in {x}?",),
+    "neighbours": ("Which countries share a border with {x}?", "Which countries are next to {x}?"),
+}
+
 
 def header(name: str, kind: str) -> str:
     """The first sentence of a page."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +25,11 @@ app = typer.Typer(
 )
 Folder = Annotated[Path | None, typer.Option(help="Where to write [default: the package itself].")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+_EXISTS = "{} exists, and nothing is replaced: give a new name"
+
+
+class _Kind(Enum):
+    FACTOID, LIST, CLAIM = "factoid", "list", "claim"
 
 
 @app.command()
@@ -83,10 +90,57 @@ def measure_lm(
         (folder / "README.md").write_text(measuring.card(folder, columns), encoding="utf-8")
 
 
+@app.command()
+def cited(
+    out: Annotated[Path, typer.Option(help="The file to write: JSON lines, in ALCE's layout.")],
+    count: Annotated[int, typer.Option(min=1, help="Rows.")] = 300,
+    seed: Annotated[int, typer.Option(help="What is drawn.")] = 0,
+    kind: Annotated[
+        list[_Kind] | None,
+        typer.Option(help="Give it several times for several [default: all]."),
+    ] = None,
+    unanswerable: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of questions whose evidence is withheld.")
+    ] = 0.25,
+    entities: Annotated[
+        Literal["any", "known", "unseen"], typer.Option(help="What documents are about.")
+    ] = "any",
+    truth: Annotated[float, typer.Option(min=0, max=1, help="Share of questions about true facts.")] = 0.2,
+    names: Annotated[
+        Literal["all", "train", "dev", "test"],
+        typer.Option(help="Two of train, dev and test share no entity."),
+    ] = "all",
+) -> None:
+    """Write questions with documents, and answers that cite them (seconds).
+
+    Example: selfstudy-atlas cited --count 300 --seed 0 --out cited.jsonl, then
+    selfstudy cite eval cited.jsonl
+    """
+    from selfstudy.atlas.build.cited import KINDS, cited_rows
+
+    rows = cited_rows(
+        count,
+        seed,
+        kinds=[one.value for one in kind] if kind else KINDS,
+        unanswerable=unanswerable,
+        entities=entities,
+        truth=truth,
+        names=names,
+    )
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise typer.BadParameter(_EXISTS.format(out), param_hint="--out") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
+
+
 def _new(to: Path | None) -> Path | None:
     """A place to write to, unless something is there."""
     if to is not None and (to.is_symlink() or to.exists()) and not (to.is_dir() and not any(to.iterdir())):
-        raise typer.BadParameter(f"{to} exists, and nothing is replaced: give a new name", param_hint="--to")
+        raise typer.BadParameter(_EXISTS.format(to), param_hint="--to")
     return to
 
 
