@@ -23,7 +23,7 @@ from selfstudy.models.local.template import Ending, Habits, habits, hears_user
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat, Message, without_demonstrations
 
-Place = tuple[int, int]
+Characters = tuple[int, int]
 _PLAIN = Habits(system=True, opens_thinking=False, ending=Ending(stop=(plain.BETWEEN,)), lines=(plain.LABEL,))
 
 
@@ -146,7 +146,9 @@ class ChatFormat:
         found = self._ids([answer + text for answer in answers])
         return found if token is None else [[*ids, token] for ids in found]
 
-    def located(self, answers: Sequence[str], ended: Sequence[bool]) -> list[tuple[list[int], list[Place]]]:
+    def located(
+        self, answers: Sequence[str], ended: Sequence[bool]
+    ) -> list[tuple[list[int], list[Characters]]]:
         """Tokens of each as in `encode_turns` where the turn ended, else as in `encode_answers`.
 
         Returns:
@@ -175,7 +177,7 @@ class ChatFormat:
             rows.append((ids, places))
         return rows
 
-    def placed(self, answer: str, tokens: Sequence[int]) -> list[Place] | None:
+    def placed(self, answer: str, tokens: Sequence[int]) -> list[Characters] | None:
         """The characters [start, end) of an answer that each of the tokens holds which it was generated as.
 
         A tokenizer may cut the same text otherwise.  White space around it may be other than was generated.

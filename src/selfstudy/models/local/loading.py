@@ -5,6 +5,7 @@ Knows nothing of what the model is for.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,7 +156,12 @@ def pick_device(device: str) -> torch.device:
         ModelError: torch does not know the device, or this machine does not have it.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        # of several processes on one machine each has its own
+        rank = os.environ.get("LOCAL_RANK", "")
+        own = rank.isdecimal() and int(rank) < torch.cuda.device_count()
+        return torch.device(f"cuda:{int(rank)}" if own else "cuda")
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)

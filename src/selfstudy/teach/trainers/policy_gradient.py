@@ -36,7 +36,7 @@ from selfstudy.teach.trainers.best_weights import BestWeights
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 from selfstudy.teach.trainers.policy_progress import PolicyProgress
 from selfstudy.teach.trainers.processes import Processes, join
-from selfstudy.teach.trainers.rollouts import Matrices, Rollout, Told
+from selfstudy.teach.trainers.rollouts import Columns, Matrices, Rollout
 
 B = TypeVar("B", PPOBlock, GRPOBlock)
 PACKED = 2048
@@ -194,7 +194,7 @@ class PolicyTraining(ABC, Generic[B]):
         return None
 
     def _update(
-        self, at: int, number: int, parts: Sequence[Part], made: Matrices, prepared: dict[str, Tensor]
+        self, at: int, number: int, parts: Sequence[RolloutPart], made: Matrices, prepared: dict[str, Tensor]
     ) -> tuple[float, float, float]:
         """One step of the optimizer: the loss, the length of the policy's gradient, and its learning rate."""
         block = self._block
@@ -213,7 +213,7 @@ class PolicyTraining(ABC, Generic[B]):
         self._optimizer.step()
         return loss, norms[0], self._optimizer.param_groups[0]["lr"]
 
-    def _cut(self, answers: Sequence[Rollout], first: int) -> list[Part]:
+    def _cut(self, answers: Sequence[Rollout], first: int) -> list[RolloutPart]:
         """Answers as many at a time as a forward pass holds; the first is row `first` of all."""
         core, tokens, parts = answering_model(self.model), self._setting.tokens, []
         if core.device.type == "cpu":
@@ -223,7 +223,7 @@ class PolicyTraining(ABC, Generic[B]):
             first += len(part)
         return parts
 
-    def _told(self, parts: Sequence[Part]) -> list[Told]:
+    def _told(self, parts: Sequence[RolloutPart]) -> list[Columns]:
         """What the models say of each token of the answers before they learn from them."""
         found = {"old": self._rows(parts, lambda batch: self._logprobs(self.model, batch))}
         with self._before.weights() as before:
@@ -259,7 +259,7 @@ class PolicyTraining(ABC, Generic[B]):
         return rollouts.logprobs(model, batch, self._packing)
 
     @staticmethod
-    def _rows(parts: Sequence[Part], of: Callable[[dict[str, Tensor]], Tensor]) -> list[list[float]]:
+    def _rows(parts: Sequence[RolloutPart], of: Callable[[dict[str, Tensor]], Tensor]) -> list[list[float]]:
         """Numbers of each answer's tokens, of matrices of the parts."""
         return [row for _, batch in parts for row in rollouts.unpadded(of(batch), batch)]
 
@@ -327,7 +327,7 @@ class PolicyTraining(ABC, Generic[B]):
         seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
 
 
-Part = tuple[slice, dict[str, Tensor]]
+RolloutPart = tuple[slice, dict[str, Tensor]]
 """Some answers by their rows among all, and their tokens (`rollouts.collated`)."""
 
 

@@ -22,8 +22,8 @@ from selfstudy.recipe import PPOBlock
 from selfstudy.teach import advantages, losses
 from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.trainers import policy_gradient, rollouts, shared
-from selfstudy.teach.trainers.policy_gradient import Part, PolicyTraining
-from selfstudy.teach.trainers.rollouts import Matrices, Told
+from selfstudy.teach.trainers.policy_gradient import PolicyTraining, RolloutPart
+from selfstudy.teach.trainers.rollouts import Columns, Matrices
 
 
 def train(
@@ -66,7 +66,7 @@ class _PPO(PolicyTraining[PPOBlock]):
     def _values(self, batch: dict[str, Tensor]) -> Tensor:
         return rollouts.values(self._parts["beside"], batch, self._packing)
 
-    def _told(self, parts: Sequence[Part]) -> list[Told]:
+    def _told(self, parts: Sequence[RolloutPart]) -> list[Columns]:
         values = self._rows(parts, self._values)
         return [one | {"values": row} for one, row in zip(super()._told(parts), values, strict=True)]
 

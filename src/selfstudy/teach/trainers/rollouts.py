@@ -52,7 +52,7 @@ class Rollout:
         return sum(self.rewards)
 
 
-Told = dict[str, list[float]]
+Columns = dict[str, list[float]]
 """Numbers of each token of an answer, by what says them."""
 
 
@@ -168,7 +168,7 @@ def matrices(answers: Sequence[Rollout], device: Any) -> Matrices:
     return Matrices(earned.to(device), segments.to(device), mask.to(device), groups.to(device))
 
 
-def columns(told: Sequence[Told], device: Any) -> dict[str, Tensor]:
+def columns(told: Sequence[Columns], device: Any) -> dict[str, Tensor]:
     """Matrices of what is told of each answer; 0 in the padding."""
     return {
         name: pad_sequence([torch.tensor(one[name]) for one in told], batch_first=True).to(device)

@@ -25,7 +25,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import lora_targets
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import adapted, four_bit, loading
-from selfstudy.models.local.chat_format import ChatFormat, Place
+from selfstudy.models.local.chat_format import Characters, ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
@@ -110,7 +110,7 @@ class Tokens:
 
     def located(
         self, chats: Sequence[Chat], texts: Sequence[str], ended: Sequence[bool]
-    ) -> list[tuple[str, list[int], list[Place]]]:
+    ) -> list[tuple[str, list[int], list[Characters]]]:
         """Each text as it follows its prompt, its tokens, and the characters of each token in it.
 
         Args:
@@ -120,7 +120,7 @@ class Tokens:
         both = zip(said, self._format.located(said, ended), strict=True)
         return [(text, ids, places) for text, (ids, places) in both]
 
-    def placed(self, text: str, generated: Sequence[int]) -> list[Place] | None:
+    def placed(self, text: str, generated: Sequence[int]) -> list[Characters] | None:
         """The characters of such a text that each generated token holds; see `ChatFormat.placed`."""
         return self._format.placed(text, generated)
 

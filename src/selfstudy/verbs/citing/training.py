@@ -34,6 +34,7 @@ from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
 from selfstudy.teach.phases import PHASES
 
 if TYPE_CHECKING:
+    from selfstudy.teach.trainers.processes import Processes
     from selfstudy.teach.trainers.shared import Setting, Trained
 
 CiteStage = Literal["distill", "rejection", "ppo", "grpo"]
@@ -169,8 +170,11 @@ class CiteTraining:
         """
         if not isinstance(lm, HasWeights):
             raise ModelError(f"{lm.name} cannot be trained: its weights are not in this process")
-        own.make(self.out)
-        jsonl.replace(self.out / "settings.json", jsonl.encode(self._settings()), None)
+        processes = self._together(lm)
+        if processes.is_main:
+            own.make(self.out)
+            jsonl.replace(self.out / "settings.json", jsonl.encode(self._settings()), None)
+        processes.wait()
         failures: list[Failure] = []
 
         def fail(item: str, why: str) -> None:
@@ -180,6 +184,39 @@ class CiteTraining:
         items, rewarded_by = self._items(exercises, lm, entailment, fail)
         trained = self._trained(lm, items)
         failures += [Failure(stage="teach", item_id=k, message=v) for k, v in trained.dropped.items()]
+        processes.wait()  # nobody reads a checkpoint any more
+        if processes.is_main:
+            self._leave(lm, trained, items, failures, rewarded_by)
+        processes.wait()
+        if trained.failure:
+            raise ModelError(trained.failure, f"the best weights until then are in {self.out}")
+        return lineage(self.out)
+
+    def _together(self, lm: HasWeights) -> Processes:
+        """The processes that train this stage.
+
+        Raises:
+            ModelError: several were started, and this stage trains in one.
+        """
+        from selfstudy.teach.trainers.processes import join
+
+        found = join(lm.model.device)
+        if found.count > 1 and self.stage not in ("ppo", "grpo"):
+            raise ModelError(
+                f"{found.count} processes were started, and --stage {self.stage} trains in one",
+                "start it without accelerate or torchrun; ppo and grpo train in several",
+            )
+        return found
+
+    def _leave(
+        self,
+        lm: HasWeights,
+        trained: Trained,
+        items: list[Example] | CitedPractice,
+        failures: Sequence[Failure],
+        rewarded_by: str,
+    ) -> None:
+        """Writes all that stays."""
         for records in (trained.steps, failures, items if isinstance(items, list) else []):
             self._write(records)
         self._keep(lm, trained)
@@ -189,9 +226,6 @@ class CiteTraining:
         model = self.recipe.model.model_dump(mode="json") | {"adapter": None}  # which is in the new one
         found = CitingLineage(model=model, stages=stages, failure=trained.failure or "")
         jsonl.replace(self.out / LINEAGE, jsonl.encode(found.model_dump(mode="json")), None)
-        if trained.failure:
-            raise ModelError(trained.failure, f"the best weights until then are in {self.out}")
-        return found
 
     def _exercises(self, lm: LanguageModel, fail: cited_exercises.Fail) -> list[CitedExercise]:
         prompts = Prompts(self.recipe.prompts)
@@ -290,7 +324,7 @@ class CiteTraining:
             trained.model.config.use_cache = lm.model.config.use_cache  # which a trainer switches off
             weights.save(trained.model, lm.tokenizer, self.out / MODEL)
         elif lm.adapter:
-            lora.save(trained.model, own_part := self.out / _CHECKPOINTS / "adapter")
+            lora.save(trained.model, own_part := self.out / _CHECKPOINTS / ADAPTER)
             lora.combine([lm.adapter, own_part], self.out / ADAPTER)
         else:
             lora.save(trained.model, self.out / ADAPTER)
