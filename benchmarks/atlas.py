@@ -29,8 +29,10 @@ def main() -> None:
     parser.add_argument("what", choices=["socratic", "missing", "judging", "citing", "citing-speed"])
     parser.add_argument("--rejected", nargs="+", choices=SOURCES, default=SOURCES)
     parser.add_argument("--reward", nargs="+", choices=REWARDS, default=REWARDS)
-    parser.add_argument("--arm", nargs="+", choices=[*citing.ARMS, "chain"], default=[*citing.ARMS, "chain"])
-    parser.add_argument("--steps", type=int, help="of an online phase [default: 12; citing: 40]")
+    parser.add_argument(
+        "--arm", nargs="+", choices=[*citing.ARMS, citing.CHAIN], default=[*citing.ARMS, citing.CHAIN]
+    )
+    parser.add_argument("--steps", type=int, help="of an online phase [default: 12; citing: 16]")
     parser.add_argument("--folder", type=Path, help="citing: keeps what is trained, and goes on from there")
     parser.add_argument("--exercises", type=int, default=150, help="to teach a tutor on")
     parser.add_argument("--weights", choices=WAYS, default="lora", help="what socratic trains")

@@ -68,8 +68,8 @@ def rewards(block: CitationRewardBlock, entailment: EntailmentModel, level: Rewa
 def practice(
     exercises: Sequence[CitedExercise], rewards: CitationRewards, share: float, seed: int
 ) -> CitedPractice:
-    """All of it, a share of the questions kept apart."""
-    trained, dev = apart(exercises, share, seed)
+    """All of it, a share of the questions kept apart; none where rewards are random: chance has no best."""
+    trained, dev = apart(exercises, 0.0 if rewards.level == "random" else share, seed)
     return CitedPractice(trained, rewards, dev)
 
 

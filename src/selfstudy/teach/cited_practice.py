@@ -84,18 +84,19 @@ class CitationRewards:
 
     Attributes:
         name: of the entailment model.
+        level: where what is earned is paid.
     """
 
     def __init__(
         self, entailment: EntailmentModel, weights: CitationWeights, level: RewardLevel = "fine"
     ) -> None:
-        self._entailment, self._weights, self._level = entailment, weights, level
+        self._entailment, self._weights, self.level = entailment, weights, level
         self.name = entailment.name
 
     @property
     def told(self) -> str:
         """All that rewards depend on, in words."""
-        return f"{self.name}\0{self._weights}\0{self._level}"
+        return f"{self.name}\0{self._weights}\0{self.level}"
 
     def rewards(
         self,
@@ -166,7 +167,7 @@ class CitationRewards:
             # a sentence about something else, well cited, is no better than to refuse
             spans = [one for one in spans if one.value < 0]
         spans = _said_once(spans, cited)
-        if self._level == "holistic":
+        if self.level == "holistic":
             spans = [holistic(spans, len(line))]
         start, _ = citations.first_line(text)
         return RewardedAnswer(
@@ -175,7 +176,7 @@ class CitationRewards:
 
     def _exchanged(self, row: list[RewardedAnswer], seed: str, never_own: bool) -> list[RewardedAnswer]:
         """For the control the totals of a prompt's answers, each given to another one."""
-        if self._level != "random":
+        if self.level != "random":
             return row
         sound = [at for at, one in enumerate(row) if not one.error]
         others = random.Random(f"{seed}:rewards").sample(sound, len(sound))
