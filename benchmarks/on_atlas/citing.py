@@ -1,11 +1,12 @@
 """Training to cite on the embedded world: sampled and chosen answers, PPO and GRPO, fine-grained or not.
 
-Questions about one to three facts, with 3 to 5 documents, asked as atlas-lm was trained to be asked; a quarter
-cannot be answered.  The start is deliberately weak: distilled on a few right answers, half of whose marks
-name another document.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged exactly by
-the world's own sentences (`atlas.entailment`), on questions about entities that no training row is about.
-Holistic rewards, and random ones (those of another answer to the question), at the same number of steps,
-questions and answers stand beside each.  Lists are left out: atlas-nli cannot judge an item (decision 19).
+Questions about one to three facts, with 3 to 5 documents, asked as atlas-lm was trained to be asked; a
+quarter cannot be answered.  The start is deliberately weak: distilled on a few right answers, half of whose
+marks name another document.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged
+exactly by the world's own sentences (`atlas.entailment`), on questions about entities that no training row is
+about.  Holistic rewards, and random ones (those of another answer to the question), at the same number of
+steps, questions and answers stand beside each.  Lists are left out: atlas-nli cannot judge an item of one
+(decision 19).
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class _Comparison:
         (self._prompts / "cite_answer.txt").write_text(ASKED)
         self._test = cited_rows(TESTED, seed + 1000, kinds=KINDS, names="test")
         self._weak, self._rows = folder / "weak.jsonl", folder / "rows.jsonl"
-        write(self._weak, _with_wrong_marks(cited_rows(WEAK, seed + 500, kinds=KINDS, names="train"), seed))
+        weak = cited_rows(WEAK, seed + 500, kinds=KINDS, names="train", unanswerable=0.4)
+        write(self._weak, _with_wrong_marks(weak, seed))
         write(
             self._rows,
             [row | {"output": ""} for row in cited_rows(TRAINED, seed, kinds=KINDS, names="train")],
@@ -194,10 +196,10 @@ def _with_wrong_marks(rows: Sequence[dict[str, Any]], seed: int) -> list[dict[st
     """The right answers, half of whose marks name a document at random."""
     rng = random.Random(f"{seed}:marks")
 
-    def mark(count: int, right: str) -> str:
-        return right if rng.random() < 0.5 else f"[{rng.randint(1, count)}]"
+    def changed(row: dict[str, Any]) -> str:
+        def mark(match: re.Match[str]) -> str:
+            return match[0] if rng.random() < 0.5 else f"[{rng.randint(1, len(row['docs']))}]"
 
-    return [
-        row | {"output": re.sub(r"\[\d\]", lambda m, n=len(row["docs"]): mark(n, m[0]), str(row["output"]))}
-        for row in rows
-    ]
+        return re.sub(r"\[\d\]", mark, str(row["output"]))
+
+    return [row | {"output": changed(row)} for row in rows]
