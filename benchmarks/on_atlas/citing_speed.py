@@ -95,13 +95,13 @@ class OnePair:
 
 def rejection(*, seed: int, count: int = EXERCISES) -> dict[str, Any]:
     """Seconds of both ways by method, their ratios to batches, and how many winners are not the same."""
-    lm, nli = atlas(), load_nli(NLIBlock(path="atlas"))
+    lm, nli = atlas(), BySentence(load_nli(NLIBlock(path="atlas")))
     every = exercises(count)
     found: dict[str, Any] = {"exercises": len(every)}
     for method in ("best-of", "beam"):
         options = Search(method=method, seed=seed)
         search(every[:1], lm, CitationRewards(nli, DEFAULTS), options)  # what is done once is nobody's cost
-        judged_alone = CitationRewards(OnePair(nli), DEFAULTS)
+        judged_alone = CitationRewards(BySentence(OnePair(load_nli(NLIBlock(path="atlas")))), DEFAULTS)
         ways = {
             "in batches": (lm, CitationRewards(nli, DEFAULTS), 64),
             "one question and beam at a time": (OneAtATime(lm, alone=False), judged_alone, 1),

@@ -28,7 +28,7 @@ from selfstudy.models.base import LanguageModel
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LoraBlock, SocraticBlock
-from selfstudy.recipe.teach import LORA_TO_FULL_RATE
+from selfstudy.recipe.training import LORA_TO_FULL_RATE
 from selfstudy.records import Example, Pair, digest
 from selfstudy.stats import Interval
 from selfstudy.teach import rejected_turns

@@ -25,6 +25,8 @@ from selfstudy.records import Chat
 
 CitedKind = Literal["asqa", "qampari", "eli5", "plain"]
 _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "claims": "eli5"}
+PROMPTS = ("cite_answer", "cite_list")
+"""How answers are asked for."""
 _TITLE = "Title: "
 _MARK = re.compile(r"\[(\d{1,9})\]")
 _MOST = 1000
@@ -65,7 +67,8 @@ def asked(item: CitedItem, prompts: Prompts) -> Chat:
 
     Marks of citations in a document become round brackets: they are no marks of this answer's documents.
     """
-    name = "cite_list" if item.kind == "qampari" else "cite_answer"
+    texts, lists = PROMPTS
+    name = lists if item.kind == "qampari" else texts
     documents = "\n".join(_numbered(number, one) for number, one in enumerate(item.documents, 1))
     return prompts.chat(
         name, documents=documents or "(none)", question=" ".join(item.question.split()), refusal=REFUSAL

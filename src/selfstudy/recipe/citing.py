@@ -61,8 +61,8 @@ class RejectionBlock(AnswersBlock, CitingBlock):
     list_depth: Positive = 10
     """Items of a list at most."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
-    sampling_top_k: Count = 50
-    """Most probable tokens that are sampled from; 0: all."""
+    top_k: Count = 50
+    """Most probable tokens that are sampled from; 0: all.  Nothing else: a sampled answer has no teacher."""
     least: float | None = 0.0
     """Answers that earned no more are not learned from; null: the best of each question is, however bad."""
     statement_tokens: Positive = 64

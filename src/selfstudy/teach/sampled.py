@@ -73,7 +73,7 @@ class Sampled:
             depth=block.depth,
             list_depth=block.list_depth,
             temperature=block.temperature,
-            top_k=block.sampling_top_k,
+            top_k=block.top_k,
             max_new_tokens=block.max_new_tokens,
             statement_tokens=block.statement_tokens,
             seed=self.seed,

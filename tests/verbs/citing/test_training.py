@@ -220,6 +220,8 @@ def test_a_training_that_diverges_says_where_the_best_weights_are(data: Path, tm
     assert "most_kl is 1e-09" in str(found.value)
     assert "nats from the start" in training.lineage(tmp_path / "out").failure
     assert (tmp_path / "out" / ADAPTER).is_dir()
+    with pytest.raises(RunError, match=r"has diverged before: .* nats"):
+        work.is_done()
 
 
 def test_answers_say_who_rewarded_their_model(distilled: Path, data: Path, tmp_path: Path) -> None:

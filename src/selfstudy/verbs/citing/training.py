@@ -22,12 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from selfstudy.errors import DataError, ModelError, RecipeError, RunError
 from selfstudy.files import jsonl, own, private, reading
 from selfstudy.files.rows import read_rows
-from selfstudy.judging.cited_items import CitedKind
+from selfstudy.judging.cited_items import PROMPTS, CitedKind
 from selfstudy.models import lora, lora_targets
 from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import CitingBlock, LocalModel, PhaseBlock, Recipe, RejectionBlock, weights_of
+from selfstudy.recipe import CitingBlock, LocalModel, NLIBlock, PhaseBlock, Recipe, RejectionBlock, weights_of
+from selfstudy.recipe.entailment import ATLAS
 from selfstudy.records import Example, Failure, Record
 from selfstudy.teach import cited_exercises, sampled
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
@@ -156,7 +157,14 @@ class CiteTraining:
                 f"{self.out} was begun with other settings: {changed}",
                 "undo the change, or give another folder with --out",
             )
-        return (self.out / LINEAGE).exists()
+        if not (self.out / LINEAGE).exists():
+            return False
+        if failure := lineage(self.out).failure:
+            raise RunError(
+                f"{self.out}: this training has diverged before: {failure}",
+                "its best weights are there (--from takes them); change a setting, and give another --out",
+            )
+        return True
 
     def run(self, lm: LanguageModel, entailment: Callable[[], EntailmentModel]) -> CitingLineage:
         """Trains, or goes on.
@@ -270,6 +278,12 @@ class CiteTraining:
                 )
             self.report.note(f"{len(found)} answers to learn from, of {len(exercises)} questions")
             return found, ""
+        lists = any(one.item.kind == "qampari" for one in exercises)
+        if lists and isinstance(self.recipe.nli, NLIBlock) and self.recipe.nli.path == ATLAS:
+            self.report.note(
+                "atlas-nli finds no item of a list supported, so that citing them is punished: leave lists "
+                "out (--kind asqa --kind eli5), or give another --nli"
+            )
         rewards = cited_exercises.rewards(block.reward, entailment(), block.reward.level)
         if not isinstance(block, RejectionBlock):
             return cited_exercises.practice(exercises, rewards, block.dev, seed), rewards.name
@@ -344,6 +358,9 @@ class CiteTraining:
             "teach": self.block.model_dump(mode="json"),
             "lora": self.recipe.teach.adapter and self.recipe.teach.adapter.model_dump(mode="json"),
             "nli": self.recipe.nli.model_dump(mode="json"),
+            "judge": self.recipe.judge and self.recipe.judge.model_dump(mode="json"),
+            "prompts": [Prompts(self.recipe.prompts).text(name) for name in PROMPTS],
+            "before": self.before and self.before.model_dump(mode="json"),
             "seed": self.recipe.seed,
         }
 
