@@ -26,7 +26,8 @@ from selfstudy.records import Chat
 CitedKind = Literal["asqa", "qampari", "eli5", "plain"]
 _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "claims": "eli5"}
 _TITLE = "Title: "
-_MARK = re.compile(r"\[(\d{1,9})\]")
+_MARK = re.compile(r"\[(\d+)\]?")
+"""What is read as one in an answer (`citations`)."""
 _MOST = 1000
 """Documents of a question, gold answers, or forms of one."""
 _LONGEST = 10_000
