@@ -192,6 +192,21 @@ def test_no_number_is_an_error_and_no_score() -> None:
     assert not bad.statements
 
 
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("A [1].<|im_end|>", "A [1]."),
+        (" A [1]. <|im_end|> B [2].\nC", "A [1]."),
+        ("<|im_end|>A [1].", ""),
+        ("\n A [1]. \r\nB<|im_end|>", "A [1]."),
+        (" ", ""),
+    ],
+)
+def test_an_output_ends_at_its_tag_and_places_are_those_of_what_is_judged(output: str, line: str) -> None:
+    start, end = citations.first_line(output)
+    assert output[start:end] == citations.said(output) == line
+
+
 def test_what_is_judged_of_an_output_is_its_first_line() -> None:
     assert citations.said("  A [1].\nQuestion: b ") == "A [1]."
     assert citations.without_marks("A [1][2] | b [3].") == "A b."

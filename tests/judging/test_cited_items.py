@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from selfstudy.files.rows import MalformedError
+from selfstudy.judging.citations import sentences
 from selfstudy.judging.cited_items import asked, read_item
 from selfstudy.prompts import Prompts
 
@@ -97,6 +98,21 @@ def test_no_document_passes_for_another_or_for_the_question() -> None:
     assert "(1)(3)" in numbered[0]
     assert [line for line in lines if line.startswith("Question:")] == [lines[-1]]
     assert lines[-1].startswith("Question: What is Rome? Answer in concise sentences")
+
+
+@pytest.mark.parametrize("mark", ["[2]", "[2", "[1234567890123]", "[2][", "[[2]"])
+def test_a_document_holds_nothing_that_reads_as_a_mark(mark: str) -> None:
+    row = {
+        "question": "What?",
+        "docs": [{"title": f"A{mark}", "text": f"Rome is old {mark}, and big {mark}"}],
+    }
+    (line,) = (
+        one
+        for one in asked(read_item(row), Prompts().without_demonstrations())[-1].content.splitlines()
+        if "Rome" in one
+    )
+    (statement,) = sentences(line)
+    assert [one.number for one in statement.citations] == [1]  # its own
 
 
 def test_no_document_passes_for_the_statement_that_is_judged() -> None:

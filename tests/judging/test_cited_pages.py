@@ -42,13 +42,24 @@ def test_the_page_that_answers_stands_among_the_nearest_of_the_others() -> None:
 def test_without_it_no_document_answers() -> None:
     (one,) = made()
     item = one.item("How old is Rome?", withheld=True)
-    assert item.documents == (PAGES[4],)  # the other one that is near answers too
+    assert set(item.documents) == {PAGES[1], PAGES[3], PAGES[4]}  # the other one that is near answers too
     assert item.answerable is False
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_the_number_of_documents_does_not_tell_whether_they_answer(count: int) -> None:
+    for one in made(count, some=9):
+        assert len(one.shown) == count
+        assert len(one.withheld) == (count if count < 4 else 0)  # three do not answer
+
+
+def test_without_it_the_nearest_has_any_number() -> None:
+    assert len({one.withheld.index(PAGES[4]) for one in made(some=30)}) == 3
 
 
 def test_a_page_that_answers_counts_as_such_whatever_the_judge_says() -> None:
     (one,) = numbered_pages(
-        [QUESTION], PAGES, Entails(lambda premise, hypothesis: False), count=5, withheld=1.0, seed="1"
+        [QUESTION], PAGES, Entails(lambda premise, hypothesis: False), count=4, withheld=1.0, seed="1"
     )
     assert one.holds[ROME]
     assert one.item("?").answerable

@@ -136,6 +136,29 @@ def test_every_arm_is_asked_the_same_with_the_page_and_without_it(turn: Round) -
     assert not any("Trust-Score" in reason for reason in gate.reasons)
 
 
+@pytest.mark.parametrize("premise", ["sentences", "whole"])
+def test_citations_are_judged_as_where_they_are_rewarded(tmp_path: Path, premise: str) -> None:
+    """A page at a time, or a sentence, as the recipe of the evaluator says; answers from memory as ever."""
+
+    class Listens(Reads):
+        def __init__(self) -> None:
+            self.premises: set[str] = set()
+
+        def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+            self.premises |= {a for a, _ in pairs}
+            return super().classes(pairs)
+
+    nli = Listens()
+    with Run.create_or_resume(tmp_path / "run", recipe(nli={"premise": premise})) as run:
+        turn = run.round(1)
+        fill(turn)
+        lm = Scholar()
+        run_verify(turn, {"base": lambda: lm, "taught": lambda: lm}, nli, Prompts(), None, Silent())
+    pages = {one for one in nli.premises if "It is a town." in one}
+    assert pages
+    assert all((one == "It is a town.") == (premise == "sentences") for one in pages)
+
+
 def test_nothing_is_asked_with_documents_where_no_phase_trains_to_cite(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "run", towns()) as run:
         fill(run.round(1))

@@ -70,10 +70,14 @@ def test_it_has_to_beat_the_control_that_cites() -> None:
 def test_it_is_said_who_judged(other: NLIBlock | None) -> None:
     said = judged_by(Recipe.model_validate({"verify": {"nli": other and other.model_dump()}}))
     if other and other.path == "else/where":
-        assert (
-            "rewarded by the entailment model atlas and are evaluated here by another one, else/where" in said
-        )
+        assert "rewarded by the entailment model atlas (sentence by sentence) and are " in said
+        assert "evaluated here by another one, else/where (whole documents)" in said
     else:
-        assert "same entailment model (atlas)" in said
+        assert "same entailment model (atlas, sentence by sentence)" in said
         assert "upper bound" in said
         assert "--nli MODEL" in said
+
+
+def test_the_same_model_may_read_otherwise() -> None:
+    said = judged_by(Recipe.model_validate({"verify": {"nli": {"premise": "whole"}}}))
+    assert "same entailment model (atlas, sentence by sentence, here whole documents)" in said

@@ -58,10 +58,14 @@ class BySentence:
 
 def for_citations(block: EntailmentBlock, model: EntailmentModel) -> EntailmentModel:
     """What judges citations, of a recipe's entailment model: see `NLIBlock.premise`."""
+    return BySentence(model) if reads_sentences(block) else model
+
+
+def reads_sentences(block: EntailmentBlock) -> bool:
+    """Whether documents are judged a sentence at a time."""
     if not isinstance(block, NLIBlock):
-        return model
-    wanted = block.premise or ("sentences" if block.path == ATLAS else "whole")
-    return BySentence(model) if wanted == "sentences" else model
+        return False
+    return (block.premise or ("sentences" if block.path == ATLAS else "whole")) == "sentences"
 
 
 def _parts(pairs: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[int]]:

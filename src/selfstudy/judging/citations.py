@@ -30,6 +30,7 @@ _NUMBERED = re.compile(r"\(?\d{1,3}[.)]")
 _LARGEST = 2**25
 """Characters of pairs that are put together at once; a document is in as many of them as cite it."""
 _MARK = re.compile(r" ?\[(\d+)\]?")
+_END = "<|im_end|>"
 _DIGITS = 9
 """Of a number; a longer one names no document."""
 
@@ -102,15 +103,16 @@ class CitedAnswer:
 
 
 def said(output: str) -> str:
-    """The part of a model's output that is judged: its first line."""
+    """The part of a model's output that is judged: its first line, up to a tag that ends a turn."""
     start, end = first_line(output)
-    return output[start:end].replace("<|im_end|>", "")
+    return output[start:end]
 
 
 def first_line(output: str) -> tuple[int, int]:
-    """Where it stands in the output, without white space before it: [start, end)."""
+    """Where it stands in the output, without white space around it: [start, end)."""
     start = len(output) - len(output.lstrip())
-    return start, start + len(output[start:].rstrip().split("\n", 1)[0])
+    line = output[start:].split("\n", 1)[0].split(_END, 1)[0]
+    return start, start + len(line.rstrip())
 
 
 def without_marks(text: str) -> str:

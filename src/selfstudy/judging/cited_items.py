@@ -28,7 +28,8 @@ _FIELDS: dict[str, CitedKind] = {"qa_pairs": "asqa", "answers": "qampari", "clai
 PROMPTS = ("cite_answer", "cite_list")
 """How answers are asked for."""
 _TITLE = "Title: "
-_MARK = re.compile(r"\[(\d{1,9})\]")
+_MARK = re.compile(r"\[(\d+)\]?")
+"""What is read as one in an answer (`citations`)."""
 _MOST = 1000
 """Documents of a question, gold answers, or forms of one."""
 _LONGEST = 10_000

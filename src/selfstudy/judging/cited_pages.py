@@ -32,7 +32,8 @@ class NumberedPages:
     Attributes:
         answer: what is gold, a claim.
         shown: with the page that answers, in the order of their numbers.
-        withheld: near ones that do not answer; empty: there are none, or it is not asked without its page.
+        withheld: as many near ones that do not answer, so that their number gives nothing away; empty: there
+            are not so many, or it is not asked without its page.
         holds: of each page, whether it has the answer.
     """
 
@@ -61,31 +62,37 @@ def numbered_pages(
 
     Args:
         pages: near ones are taken from these.
-        count: documents of a question at most, the page that answers included.
+        count: documents of a question at most, the page that answers included.  Without that page twice as
+            many near ones are looked at; where fewer than `count` of them do not answer it is not asked so.
         withheld: chance that it is asked once more without what answers it, in [0, 1].
         seed: of the order, and of that draw.
     """
     pages = list(dict.fromkeys(pages))
     words = {page: frozenset(tokens(page)) for page in [*pages, *(one.page for one in sourced)]}
-    near = [_near(one.page, pages, words, count) for one in sourced]
+    rng = random.Random(seed)
+    drawn = [rng.random() < withheld for _ in sourced]
+    near = [
+        _near(one.page, pages, words, 2 * count if without else count - 1)
+        for one, without in zip(sourced, drawn, strict=True)
+    ]
     pairs = [(page, one.answer) for one, some in zip(sourced, near, strict=True) for page in some]
     labels = citations.labels(pairs, entailment)
-    rng = random.Random(seed)
     found = []
-    for one, some in zip(sourced, near, strict=True):
+    for one, some, without in zip(sourced, near, drawn, strict=True):
         holds = {page: next(labels) == citations.ENTAILED for page in some} | {one.page: True}
-        shown = tuple(rng.sample(some, len(some)))
-        sure = tuple(page for page in some if not holds[page]) if rng.random() < withheld else ()
-        found.append(NumberedPages(one.answer, shown, sure, holds))
+        shown = rng.sample(some[:count], len(some[:count]))
+        sure = [page for page in some if not holds[page]][:count] if without else []
+        sure = rng.sample(sure, count) if len(sure) == count else []
+        found.append(NumberedPages(one.answer, tuple(shown), tuple(sure), holds))
     return found
 
 
 def _near(page: str, pages: Sequence[str], words: Mapping[str, frozenset[str]], count: int) -> list[str]:
-    """The page, and those that share most words with it; first ones where that says nothing."""
+    """The page, and as many that share most words with it; first ones where that says nothing."""
     own = words[page]
     others = [other for other in pages if other != page]
     order = sorted(range(len(others)), key=lambda at: (-_alike(own, words[others[at]]), at))
-    return [page, *(others[at] for at in order[: count - 1])]
+    return [page, *(others[at] for at in order[:count])]
 
 
 def _alike(one: frozenset[str], other: frozenset[str]) -> float:

@@ -14,6 +14,7 @@ from math import fsum
 from typing import Literal
 
 from selfstudy.judging import citations, gold_answers, trust
+from selfstudy.judging.cited_answers import judged_items
 from selfstudy.judging.cited_items import CitedItem
 from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Chat
@@ -117,24 +118,11 @@ class CitationRewards:
         """
         flat = [(one.item, text) for one, row in zip(exercises, outputs, strict=True) for text in row]
         lines = [citations.said(text) for _, text in flat]
-        judged = citations.judge(
-            [
-                (citations.statements(item.kind, line, item.question), item.documents)
-                for (item, _), line in zip(flat, lines, strict=True)
-            ],
-            self._entailment,
+        judged = judged_items([item for item, _ in flat], lines, self._entailment)
+        rest = (
+            self._rewarded(item, text, line, *of)
+            for (item, text), line, of in zip(flat, lines, judged, strict=True)
         )
-        claims = (
-            (citations.without_marks(line), claim)
-            for (item, _), line in zip(flat, lines, strict=True)
-            for claim in item.claims
-        )
-        labels = citations.labels(claims, self._entailment)
-        found = []
-        for (item, text), line, cited in zip(flat, lines, judged, strict=True):
-            own = [next(labels) for _ in item.claims]
-            found.append(self._rewarded(item, text, line, cited, own))
-        rest = iter(found)
         rows = [[next(rest) for _ in row] for row in outputs]
         return [
             self._exchanged(row, f"{seed}:{one.question_id}", never_own)
@@ -146,8 +134,6 @@ class CitationRewards:
     ) -> RewardedAnswer:
         if cited.error is not None:
             return RewardedAnswer(text, error=cited.error)
-        if "" in labels:
-            return RewardedAnswer(text, error="the entailment model gave no number for a claim")
         refused = trust.refuses(line)
         if refused:  # it makes no statement: neither cites nor answers
             cited = citations.CitedAnswer()

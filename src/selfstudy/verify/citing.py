@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.judging import citations, trust
 from selfstudy.judging.answer_key import AnswerKey
+from selfstudy.judging.cited_answers import judged_items
 from selfstudy.judging.cited_items import CitedItem, asked
 from selfstudy.judging.cited_pages import Sourced, numbered_pages
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
@@ -123,27 +124,13 @@ def judged(
     """The checks of a block, whose answers are judged together."""
     usable = [at for at, one in enumerate(answers) if one.finish != "error"]
     lines = [citations.said(answers[at].text) for at in usable]
-    items = [batch[at].item for at in usable]
-    found = citations.judge(
-        [
-            (citations.statements(item.kind, line, item.question), item.documents)
-            for item, line in zip(items, lines, strict=True)
-        ],
-        nli,
-    )
-    claims = [
-        (citations.without_marks(line), claim)
-        for item, line in zip(items, lines, strict=True)
-        for claim in item.claims
-    ]
-    labels = citations.labels(claims, nli)
+    found = judged_items([batch[at].item for at in usable], lines, nli)
     checks = [
         item.unasked(arm).model_copy(update={"error": answer.error or "the model gave no answer"})
         for item, answer in zip(batch, answers, strict=True)
     ]
-    for at, line, cited in zip(usable, lines, found, strict=True):
-        own = [next(labels) for _ in batch[at].item.claims]
-        checks[at] = batch[at].unasked(arm).model_copy(update=_figures(batch[at].item, line, cited, own))
+    for at, line, (cited, labels) in zip(usable, lines, found, strict=True):
+        checks[at] = batch[at].unasked(arm).model_copy(update=_figures(batch[at].item, line, cited, labels))
     return checks
 
 
@@ -151,8 +138,8 @@ def _figures(
     item: CitedItem, line: str, cited: citations.CitedAnswer, labels: Sequence[str]
 ) -> dict[str, object]:
     """What is written of an answer."""
-    if cited.error is not None or "" in labels:
-        return {"error": cited.error or "the entailment model gave no number for a claim"}
+    if cited.error is not None:
+        return {"error": cited.error}
     holds = [trust.held([document]) for document in item.found or ()]
     return {
         "output": line,

@@ -7,7 +7,8 @@ Knows comparisons; nothing of models or files.
 
 from __future__ import annotations
 
-from selfstudy.recipe import Recipe
+from selfstudy.judging.by_sentence import reads_sentences
+from selfstudy.recipe import EntailmentBlock, Recipe
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.verify.citing_figures import CitedComparisons, CitedGain
@@ -68,16 +69,21 @@ def _figures(gain: CitedGain, rules: Rules) -> str:
 
 
 def judged_by(recipe: Recipe) -> str:
-    """Who rewarded cited answers, and who evaluates them."""
+    """Who rewarded cited answers, and who evaluates them; each with how it reads documents."""
     rewarded, evaluated = recipe.nli, evaluated_by(recipe)
     name = entailment_name(rewarded)
     if entailment_name(evaluated) != name:
         return (
-            f"Cited answers were rewarded by the entailment model {name} and are evaluated here by another "
-            f"one, {entailment_name(evaluated)}."
+            f"Cited answers were rewarded by the entailment model {name} ({_read(rewarded)}) and are "
+            f"evaluated here by another one, {entailment_name(evaluated)} ({_read(evaluated)})."
         )
+    read = ", here ".join(dict.fromkeys((_read(rewarded), _read(evaluated))))
     return (
-        f"Cited answers were rewarded and are evaluated by the same entailment model ({name}), so these "
-        "figures are an upper bound: set verify.nli to another model, or judge what `selfstudy cite answer` "
-        "wrote, or the rows of cited.jsonl, with `selfstudy cite eval FILE --nli MODEL`."
+        f"Cited answers were rewarded and are evaluated by the same entailment model ({name}, {read}), so "
+        "these figures are an upper bound: set verify.nli to another model, or judge what `selfstudy cite "
+        "answer` wrote, or the rows of cited.jsonl, with `selfstudy cite eval FILE --nli MODEL`."
     )
+
+
+def _read(block: EntailmentBlock) -> str:
+    return "sentence by sentence" if reads_sentences(block) else "whole documents"

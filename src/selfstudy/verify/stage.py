@@ -22,11 +22,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.judging.answer_key import AnswerKey
+from selfstudy.judging.by_sentence import for_citations
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
 from selfstudy.records import Arm, Check, CitedCheck, Failure, Recheck
 from selfstudy.run import Round, resume
-from selfstudy.run.entailment import entailment_cautions
+from selfstudy.run.entailment import entailment_cautions, evaluated_by
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import holds_wordings, trained_share, trains_to_cite, trains_to_know
 from selfstudy.verify.again import ask_again
@@ -68,6 +69,7 @@ def run_verify(
             no adapter, which shuts the gate; "control" was taught on random pairs, if the recipe says so;
             "original" is the model before round 1, in later rounds; "weaker" is the taught one at the
             strength that weaker.json tells.
+        nli: of `evaluated_by`; cited answers it judges as `by_sentence.for_citations` says.
         key: ground truth, if there is any; without it the references count as true.
 
     Returns:
@@ -75,13 +77,14 @@ def run_verify(
         The caller marks the stage as done, after it has acted on the decision: a kill between the two must
         not lose a promotion.
     """
-    items, cited = plan(round_, prompts, key), plan_cited(round_, nli, key)
+    recipe = round_.run.recipe
+    cited_by = for_citations(evaluated_by(recipe), nli)
+    items, cited = plan(round_, prompts, key), plan_cited(round_, cited_by, key)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
-        ask_cited(round_, arm, load, nli, prompts, cited, report)
+        ask_cited(round_, arm, load, cited_by, prompts, cited, report)
         if arm == "base":
             ask_again(round_, load, nli, prompts, items, report)
-    recipe = round_.run.recipe
     block = recipe.verify
     if "taught" not in arms:
         failed = [f.message for f in round_.iter(Failure) if f.stage == "teach" and f.item_id == "taught"]

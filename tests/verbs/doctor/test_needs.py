@@ -61,3 +61,9 @@ def test_room_to_train_all_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "not here yet" in findings(elsewhere, tmp_path)["teach"].found
     absent = written(tmp_path, full + "{path: ./nothing}\n")
     assert "teach" not in findings(absent, tmp_path)  # said of the model
+
+
+@pytest.mark.parametrize("kind", ["classifier", "seq2seq"])
+def test_the_evaluator_of_verify_is_looked_at_whatever_its_kind(kind: str, tmp_path: Path) -> None:
+    recipe = written(tmp_path, f"library: atlas\nverify: {{nli: {{type: {kind}, path: nobody/nothing}}}}\n")
+    assert findings(recipe, tmp_path)["verify.nli"].state != "ok"

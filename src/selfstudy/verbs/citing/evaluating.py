@@ -14,6 +14,7 @@ from selfstudy.errors import DataError
 from selfstudy.files.rows import MalformedError, Row, text_of
 from selfstudy.judging import citations, gold_answers, refusals, rouge, trust
 from selfstudy.judging.citations import CitedAnswer, share
+from selfstudy.judging.cited_answers import judged_items
 from selfstudy.judging.cited_items import CitedItem, read_item
 from selfstudy.models.base import EntailmentModel
 from selfstudy.models.thinking import NoAnswerError, without_thinking
@@ -185,27 +186,8 @@ def evaluate(rows: Iterable[Row], entailment: EntailmentModel, *, seed: int = 0)
         problem = f"; the first: {read[0].place}: {read[0].error}" if read else ""
         hint = "docs/citing.md has the layout"
         raise DataError(f"none of {len(read):,} rows can be evaluated{problem}", hint)
-    judged = iter(
-        citations.judge(
-            [
-                (
-                    citations.statements(item.kind, row.answer, item.question),
-                    item.documents,
-                )
-                for row, item in usable
-            ],
-            entailment,
-        )
-    )
-    claims = ((citations.without_marks(row.answer), claim) for row, item in usable for claim in item.claims)
-    labels = citations.labels(claims, entailment)
-    done = []
-    for row in read:
-        if row.item is None:
-            done.append(row)
-            continue
-        cited = next(judged)
-        done.append(_evaluated(row, row.item, cited, [next(labels) for _ in row.item.claims]))
+    judged = iter(judged_items([item for _, item in usable], [row.answer for row, _ in usable], entailment))
+    done = [row if row.item is None else _evaluated(row, row.item, *next(judged)) for row in read]
     found = replace(_summed(done, entailment.name, seed), rewarded_by=_rewarded_by(rows))
     if not found.judged:
         first = f"{done[0].place}: {done[0].error}"
@@ -246,8 +228,6 @@ def _answer(output: str) -> str:
 def _evaluated(row: Evaluated, item: CitedItem, cited: CitedAnswer, labels: Sequence[str]) -> Evaluated:
     if cited.error is not None:
         return Evaluated(row.place, item, row.answer, error=cited.error)
-    if "" in labels:
-        return Evaluated(row.place, item, row.answer, error="the entailment model gave no number for a claim")
     figures = {
         "citation recall": cited.recall,
         "citation precision": cited.precision,

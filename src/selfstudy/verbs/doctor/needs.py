@@ -108,7 +108,7 @@ def _entailment(recipe: Recipe) -> Iterator[Finding]:
         yield Finding("warn", "nli", said, "remove nli from the recipe, or: nli: {path: MODEL}")
     elif said:
         yield Finding("ok", "nli", f"{said} Whether it is fit for that is measured in the run.")
-    if isinstance(recipe.verify.nli, NLIBlock):
+    if isinstance(recipe.verify.nli, EntailmentWeights):
         yield weights("verify.nli", recipe.verify.nli.path, "nli")
 
 
