@@ -63,7 +63,8 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("probe.samples=many", 'probe.samples = "many": must be a valid integer'),
         (
             "teach.method=rlhf",
-            "teach.method = \"rlhf\": must be 'sft', 'sft+dpo', 'dpo', 'distill', 'socratic' or 'online-dpo'",
+            "teach.method = \"rlhf\": must be 'sft', 'sft+dpo', 'dpo', 'distill', 'socratic', "
+            "'online-dpo', 'rejection', 'ppo', 'grpo', 'rejection+ppo' or 'rejection+grpo'",
         ),
         ("model.type=magic", "model.type = \"magic\": must be one of 'local', 'scripted'"),
         ("model={type: scripted}", "model.path: missing"),
