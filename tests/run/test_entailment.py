@@ -33,7 +33,7 @@ def test_how_it_is_written(tmp_path: Path) -> None:
     assert parse_recipe({"nli": "lm"}, "r").nli == PromptedNLI(ask="judge")
     assert parse_recipe({"nli": {"type": "lm", "ask": "model"}}, "r").nli == PromptedNLI(ask="model")
     assert parse_recipe({"model": model, "nli": {"path": "org/nli"}}, "r").nli == NLIBlock(path="org/nli")
-    with pytest.raises(RecipeError, match=r"nli.*must be one of 'classifier', 'lm', 'none'"):
+    with pytest.raises(RecipeError, match=r"nli.*must be one of 'classifier', 'seq2seq', 'lm', 'none'"):
         parse_recipe({"nli": "some"}, "r")
     for recipe in (Recipe(model=REAL), Recipe(nli=PromptedNLI(ask="model"))):
         (tmp_path / "kept.yaml").write_text(to_yaml(recipe))

@@ -119,7 +119,7 @@ def test_every_arm_is_asked_the_same_with_the_page_and_without_it(turn: Round) -
     for check in checks:
         town = int(re.findall(r"\d+", check.question)[0])
         assert town in MODELS_KNOWN  # never a gap
-        assert len(check.docs) == 2 if check.withheld else 3
+        assert len(check.docs) == 3  # which tells nothing
         answers = [f"The mayor of Town{town} is" in one.text for one in check.docs]
         assert answers == [bool(one.answers_found[0]) for one in check.docs]
         assert any(answers) is not check.withheld

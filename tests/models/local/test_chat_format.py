@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.local.chat_format import ChatFormat
+from selfstudy.models.local.completions import AnswerReader
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.recipe import LocalModel
@@ -297,7 +298,8 @@ def test_a_model_taught_a_template_stops_where_it_does(template: str | None, sma
 def test_stops_count_in_the_answer_not_in_the_thinking(small: Any) -> None:
     lm = small(tokenizer(THINKS))
     ids = lm.tokenizer("One. Two. Three.</think>Paris. Or", add_special_tokens=False)["input_ids"]
-    stopped = lm._stopper((".",))
+    stopped = AnswerReader(lm._format, (".",)).stopped
+    assert stopped is not None
     hits = [lm.tokenizer.decode(ids[:n]) for n in range(1, len(ids) + 1) if stopped(ids[:n])]
     assert hits[0] == "One. Two. Three.</think>Paris."
 
