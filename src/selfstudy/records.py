@@ -265,6 +265,7 @@ class Example(Record):
     imported: made by somebody else, and to be taught as it is; or cited: an answer with citations, the best
     of what a model has said.
     `teacher`: what the frozen model reads where its distributions are learned; empty: the text itself is.
+    `question`: of a cited one, how it was put: its prompt has documents too.
     """
 
     key_fields = ("prompt", "completion")
@@ -274,6 +275,7 @@ class Example(Record):
     question_id: str
     kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported", "cited"]
     teacher: Chat = ()
+    question: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 class Pair(Record):
@@ -297,12 +299,13 @@ class Pair(Record):
 class Practised(Record):
     """A question that a phase practised with answers of the model's own, which are kept nowhere.
 
-    So it is told that its fact was trained.
+    So it is told that its fact was trained.  `question`: how it was put; that of a file is no `Question`.
     """
 
     key_fields = ("question_id",)
     file = "practised.jsonl"
     question_id: str
+    question: str
 
 
 class TrainingStep(Record):

@@ -311,10 +311,31 @@ def test_what_a_policy_practised_was_trained(tmp_path: Path) -> None:
             fact(turn, f"Tell me about thing {i}.", "known", f"Thing {i} is blue.", f"d{i}") for i in range(4)
         ]
         assert trained_share(turn, names) == 0
-        turn.append([Practised(question_id=names[0])])
+        turn.append([Practised(question_id=names[0], question="Tell me about thing 0.")])
         assert trained_share(turn, names) == 0.25
         asked = {check.question_id for check in plan(turn, Prompts(), None) if check.target == "known"}
     assert asked == set(names[1:])
+
+
+@pytest.mark.parametrize("practised", [True, False])
+def test_what_a_file_has_trained_is_not_asked_under_another_id(practised: bool, tmp_path: Path) -> None:
+    recipe = Recipe(teach=TeachBlock(known_heldout=1.0))
+    text = "tell me about thing 0"
+    brought = Example(prompt=(), completion="x", question_id="row", kind="cited", question=text)
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        names = [
+            fact(turn, f"Tell me about thing {i}.", "known", f"Thing {i} is blue.", f"d{i}") for i in range(4)
+        ]
+        before = split_of(turn)
+        turn.append([Practised(question_id="row", question=text) if practised else brought])
+        assert split_of(turn) == before
+        assert trained_share(turn, names) == 0.25
+        asked = {check.question_id for check in plan(turn, Prompts(), None) if check.target == "known"}
+        assert asked == set(names[1:])
+        later = run.round(2)
+        again = fact(later, "Tell me about thing 0!", "known", "Thing 0 is blue.", "d0")
+        assert again not in split_of(later).tested
 
 
 def test_what_a_plan_trains() -> None:

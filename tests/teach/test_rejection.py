@@ -206,7 +206,7 @@ def test_what_was_cut_off_keeps_its_whole_sentences_and_the_first_line_counts() 
 def test_winners_become_examples() -> None:
     (one,) = examples([Winner(NAMES[0], SUPPORTED[0], 1.0, 3, 0.5)])
     assert (one.prompt, one.completion, one.question_id) == (NAMES[0].prompt, SUPPORTED[0], "q0")
-    assert one.kind == "cited"
+    assert (one.kind, one.question) == ("cited", NAMES[0].item.question)
 
 
 def test_any_model_will_do_for_best_of() -> None:

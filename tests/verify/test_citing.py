@@ -119,7 +119,7 @@ def test_every_arm_is_asked_the_same_with_the_page_and_without_it(turn: Round) -
     for check in checks:
         town = int(re.findall(r"\d+", check.question)[0])
         assert town in MODELS_KNOWN  # never a gap
-        assert len(check.docs) == 3  # which tells nothing
+        assert len(check.docs) == 3  # withheld or not
         answers = [f"The mayor of Town{town} is" in one.text for one in check.docs]
         assert answers == [bool(one.answers_found[0]) for one in check.docs]
         assert any(answers) is not check.withheld
@@ -174,7 +174,7 @@ def test_what_was_trained_is_not_asked(turn: Round, practised: bool) -> None:
     asked = {one.question_id for one in plan_cited(turn, Reads(), None)}
     chosen = sorted(asked)[0]
     learned = Example(prompt=(), completion="x", question_id=chosen, kind="cited")
-    turn.append([Practised(question_id=chosen) if practised else learned])
+    turn.append([Practised(question_id=chosen, question="-") if practised else learned])
     assert chosen not in {one.question_id for one in plan_cited(turn, Reads(), None)}
 
 

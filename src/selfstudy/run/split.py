@@ -123,11 +123,13 @@ def trained_share(round_: Round, questions: Iterable[str]) -> float | None:
 def _trained(round_: Round) -> Iterator[tuple[str, str]]:
     """(question id, wording) of everything that a round has trained on."""
     yield from _imported(round_)
-    seen = {lesson.question_id for lesson in _lessons(round_)}
-    seen |= {one.question_id for one in round_.iter(Practised)}
+    cited = dict(_cited(round_))
+    seen = {lesson.question_id for lesson in _lessons(round_)} | cited.keys()
     for question in round_.iter(Question):
+        cited.pop(question.id, None)
         if question.id in seen:
             yield question.id, question.text
+    yield from cited.items()  # out of a file: of no question here
     yield from ((name, text) for name, text in wordings(round_.run) if name in seen)
     for rewording in round_.iter(Rewording):
         if rewording.use == "train" and rewording.question_id in seen:
@@ -139,6 +141,14 @@ def _imported(round_: Round) -> Iterator[tuple[str, str]]:
     for lesson in _lessons(round_):
         if (lesson.kind if isinstance(lesson, Example) else lesson.origin) == "imported":
             yield lesson.question_id, lesson.prompt[-1].content
+
+
+def _cited(round_: Round) -> Iterator[tuple[str, str]]:
+    """(question id, question) of what was practised or learned with documents."""
+    yield from ((one.question_id, one.question) for one in round_.iter(Practised))
+    for lesson in round_.iter(Example):
+        if lesson.kind == "cited":
+            yield lesson.question_id, lesson.question
 
 
 def _lessons(round_: Round) -> Iterator[Example | Pair]:

@@ -115,6 +115,7 @@ def examples(winners: Sequence[Winner]) -> list[Example]:
             completion=one.text,
             question_id=one.exercise.question_id,
             kind="cited",
+            question=one.exercise.item.question,
         )
         for one in winners
         if not one.error

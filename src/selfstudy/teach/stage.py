@@ -190,8 +190,10 @@ class _Training:
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
         if isinstance(items, CitedPractice):
-            names = [one.question_id for one in (*items.exercises, *items.dev)]
-            self.round_.append(Practised(question_id=name) for name in names)
+            self.round_.append(
+                Practised(question_id=one.question_id, question=one.item.question)
+                for one in (*items.exercises, *items.dev)
+            )
         if isinstance(items, Practice | CitedPractice):
             return
         if self.lesson.arm == "taught" or not any(isinstance(item, Example) for item in items):

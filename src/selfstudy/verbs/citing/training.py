@@ -267,7 +267,13 @@ class CiteTraining:
         block, seed = self.block, self.recipe.seed
         if not isinstance(block, CitingBlock):
             found = [
-                Example(prompt=one.prompt, completion=one.answer, question_id=one.question_id, kind="cited")
+                Example(
+                    prompt=one.prompt,
+                    completion=one.answer,
+                    question_id=one.question_id,
+                    kind="cited",
+                    question=one.item.question,
+                )
                 for one in exercises
                 if one.answer
             ]
