@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast, get_args
@@ -149,6 +148,6 @@ def _say_next(training: CiteTraining) -> None:
         say(f"rewarded by {' and '.join(told.rewarded_by)}: judge the result by another entailment model")
     whole = (training.out / MODEL).is_dir()
     where = ["--model", str(training.out / MODEL)] if whole else ["--adapter", str(training.out / ADAPTER)]
-    model = [] if whole else ["--model", json.loads(json.dumps(told.model.get("path", "MODEL")))]
+    model = [] if whole else ["--model", told.model.path]
     words = ["selfstudy", "cite", "answer", "--questions", str(training.data), *model, *where]
     say(f"next: {shlex.join(words)}")

@@ -60,6 +60,11 @@ def entailment_changes(nli: str | None, judge: str | None) -> list[str]:
     """
     if nli is not None and judge is not None:
         raise RecipeError("--nli and --judge both say what judges entailment", "give one of them")
+    if nli in ("none", "lm", "seq2seq", "classifier"):
+        raise RecipeError(
+            f"--nli {nli}: that is a type of entailment model, and no model",
+            "give a folder or Hub id (--set nli.type=seq2seq says that it is a T5), or --judge MODEL",
+        )
     return ["nli=lm"] if judge is not None else []
 
 

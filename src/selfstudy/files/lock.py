@@ -22,11 +22,12 @@ _LABELLED_SECONDS = 2.0
 _LABEL = re.compile(rb"(?:process (\d+) on (\S*)\n?)?")
 
 
-def take(path: Path, run: Path) -> int:
+def take(path: Path, run: Path, option: str = "--run") -> int:
     """Locks the file `path`; returns the descriptor that holds the lock until it is closed.
 
     Args:
         run: what is locked, for messages.
+        option: which names it.
 
     Raises:
         RunError: another process holds it (the message says which), or the file system has no locks.
@@ -41,7 +42,8 @@ def take(path: Path, run: Path) -> int:
         if not isinstance(error, BlockingIOError):
             raise RunError(f"cannot lock {run}: {error.strerror}", "put the run on a local disk") from None
         raise RunError(
-            f"the run {run} is being written by {holder}", "wait for it, stop it, or give another --run DIR"
+            f"{'the run ' * (option == '--run')}{run} is being written by {holder}",
+            f"wait for it, stop it, or give another {option} DIR",
         ) from None
     with suppress(OSError):  # on a full disk the lock still holds; only its label is missing
         os.ftruncate(descriptor, 0)

@@ -26,6 +26,8 @@ _SHORT = 3
 """Letters of a word that is left as it is."""
 MOST = 5_000
 """Words of a text that are compared; the time grows with the product of both texts."""
+MOST_SENTENCES = 200
+"""Sentences of it, each of which is held against each of the other text."""
 
 Words = Sequence[str]
 
@@ -62,8 +64,11 @@ def summary_level(text: Sequence[Words], reference: Sequence[Words]) -> float:
     if not total_text or not total_reference:
         return 0.0
     found = 0
+    others = [(one, frozenset(one)) for one in dict.fromkeys(map(tuple, text))]
     for sentence in reference:
-        places = sorted({place for other in text for place in common(sentence, other)})
+        own = frozenset(sentence)
+        alike = (one for one, held in others if not own.isdisjoint(held))
+        places = sorted({place for one in alike for place in common(sentence, one)})
         for word in (sentence[place] for place in places):
             if left_text[word] and left_reference[word]:
                 found += 1
@@ -101,6 +106,9 @@ def _split(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     left = MOST
     for sentence in sentences(text):
-        found.append(words(sentence)[:left])
-        left -= len(found[-1])
+        if said := words(sentence)[:left]:
+            found.append(said)
+            left -= len(said)
+        if left <= 0 or len(found) == MOST_SENTENCES:
+            break
     return found

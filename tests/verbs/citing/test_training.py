@@ -13,6 +13,7 @@ import pytest
 from selfstudy.atlas.build.cited import cited_rows
 from selfstudy.atlas.entailment import WorldEntailment
 from selfstudy.errors import DataError, RecipeError, RunError
+from selfstudy.files import own
 from selfstudy.models import load_lm
 from selfstudy.models.base import EntailmentModel
 from selfstudy.progress import Silent
@@ -76,7 +77,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "lock"
     }
 
 
@@ -84,7 +85,7 @@ def test_a_stage_leaves_an_adapter_and_says_what_it_is(distilled: Path) -> None:
     told = training.lineage(distilled)
     assert [one.stage for one in told.stages] == ["distill"]
     assert told.rewarded_by == ()
-    assert told.model["path"] == "atlas"
+    assert told.model.path == "atlas"
     assert (distilled / ADAPTER / "adapter_model.safetensors").is_file()
     assert not (distilled / "checkpoints").exists()
     assert len(curve(distilled)) == 2
@@ -205,6 +206,11 @@ def test_what_is_no_stage_before(data: Path, distilled: Path, tmp_path: Path) ->
     (tmp_path / "edited" / LINEAGE).write_text('{"selfstudy": "cite train"}')
     with pytest.raises(RunError, match="is damaged: model: Field required"):
         following(recipe_of("ppo"), tmp_path / "edited", chosen=False)
+    told = json.loads((distilled / LINEAGE).read_text())
+    told["model"]["token_budget"] = "x"
+    (tmp_path / "edited" / LINEAGE).write_text(json.dumps(told))
+    with pytest.raises(RunError, match=r"is damaged: model\.token_budget"):
+        following(recipe_of("ppo"), tmp_path / "edited", chosen=False)
     with pytest.raises(RecipeError, match="was trained on atlas, and --model is other"):
         following(recipe_of("ppo", "model.path=other"), distilled, chosen=True)
 
@@ -236,6 +242,27 @@ def test_an_adapter_behind_a_whole_model_is_for_that(data: Path, tmp_path: Path)
     assert (tmp_path / "whole" / "model" / "model.safetensors").is_file()
     trained("rejection", data, tmp_path / "adapted", tmp_path / "whole")
     recipe, told = following(recipe_of("ppo"), tmp_path / "adapted", chosen=False)
-    assert told.model["path"] == str(tmp_path / "whole" / "model")
-    assert recipe.model.path == told.model["path"]  # type: ignore[union-attr]
+    assert told.model.path == str(tmp_path / "whole" / "model")
+    assert recipe.model.path == told.model.path  # type: ignore[union-attr]
     assert recipe.model.adapter == tmp_path / "adapted" / ADAPTER  # type: ignore[union-attr]
+
+
+def test_a_start_that_was_trained_again_is_another_start(data: Path, distilled: Path, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    shutil.copytree(distilled, before)
+    trained("grpo", data, tmp_path / "out", before)
+    weights = before / ADAPTER / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8] + b"\1" * 8)
+    recipe, told = following(recipe_of("grpo"), before, chosen=False)
+    work = CiteTraining("grpo", recipe, data, tmp_path / "out", Silent(), before=told)
+    with pytest.raises(RunError, match="begun with other settings: weights"):
+        work.is_done()
+
+
+def test_one_training_at_a_time(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    work = CiteTraining("distill", recipe_of("distill"), data, out, Silent())
+    own.make(out)
+    with work._alone(), pytest.raises(RunError, match=r"is being written by process .*\n.*another --out DIR"):
+        trained("distill", data, out)
+    assert trained("distill", data, out).is_done()

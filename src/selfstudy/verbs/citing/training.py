@@ -11,8 +11,10 @@ The stages of Huang et al. 2024 (arXiv 2402.04315), and GRPO.  The loop has the 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,14 +22,23 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selfstudy.errors import DataError, ModelError, RecipeError, RunError
-from selfstudy.files import jsonl, own, private, reading
+from selfstudy.files import jsonl, lock, own, private, reading
 from selfstudy.files.rows import read_rows
 from selfstudy.judging.cited_items import PROMPTS, CitedKind
 from selfstudy.models import lora, lora_targets
 from selfstudy.models.base import EntailmentModel, HasWeights, LanguageModel, wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import CitingBlock, LocalModel, NLIBlock, PhaseBlock, Recipe, RejectionBlock, weights_of
+from selfstudy.recipe import (
+    CitingBlock,
+    LocalModel,
+    ModelBlock,
+    NLIBlock,
+    PhaseBlock,
+    Recipe,
+    RejectionBlock,
+    weights_of,
+)
 from selfstudy.recipe.entailment import ATLAS
 from selfstudy.records import Example, Failure, Record
 from selfstudy.teach import cited_exercises, sampled
@@ -42,8 +53,8 @@ CiteStage = Literal["distill", "rejection", "ppo", "grpo"]
 STAGES: dict[CiteStage, str] = {"distill": "sft", "rejection": "rejection", "ppo": "ppo", "grpo": "grpo"}
 """The phase of teach that trains each."""
 LINEAGE = "citing.json"
-ADAPTER, MODEL, _CHECKPOINTS = "adapter", "model", "checkpoints"
-_HOLDS = (LINEAGE, ADAPTER, MODEL, _CHECKPOINTS, "settings.json", "training.jsonl", "examples.jsonl",
+ADAPTER, MODEL, _CHECKPOINTS, _LOCK = "adapter", "model", "checkpoints", "lock"
+_HOLDS = (LINEAGE, ADAPTER, MODEL, _CHECKPOINTS, _LOCK, "settings.json", "training.jsonl", "examples.jsonl",
           "failures.jsonl")  # fmt: skip
 
 
@@ -63,7 +74,7 @@ class CitingLineage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     selfstudy: Literal["cite train"] = "cite train"
-    model: dict[str, Any]
+    model: LocalModel
     """The block of the model that the adapter is for; of a whole model, what it was before."""
     stages: tuple[StageTold, ...] = Field(min_length=1)
     failure: str = ""
@@ -91,6 +102,23 @@ def lineage(folder: Path) -> CitingLineage:
         raise RunError(f"{folder / LINEAGE} is damaged: {why}", hint) from None
 
 
+_ENDS = 2**20
+"""Bytes at both ends of a file of weights that tell it from another one."""
+
+
+def _contents(model: ModelBlock) -> str:
+    """Of the weights that an earlier stage left: another training gives others, of the same name."""
+    folder = getattr(model, "adapter", None) or Path(getattr(model, "path", ""))
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with os.fdopen(private.open_file(path, os.O_RDONLY), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            found.update(f"{path.name} {size}\n".encode() + file.read(_ENDS))
+            file.seek(max(0, size - _ENDS))
+            found.update(file.read(_ENDS))
+    return found.hexdigest()
+
+
 def rewarded_by(adapter: Path) -> tuple[str, ...]:
     """Who rewarded what is in a folder that a stage left; nobody where it is of something else."""
     folder = adapter.expanduser().absolute().parent
@@ -108,7 +136,7 @@ def following(recipe: Recipe, folder: Path, *, chosen: bool) -> tuple[Recipe, Ci
         RecipeError: another model was named.
     """
     told = lineage(folder)
-    block = LocalModel.model_validate(told.model)
+    block = told.model
     if chosen and isinstance(recipe.model, LocalModel) and recipe.model.path != block.path:
         raise RecipeError(
             f"{folder} was trained on {block.path}, and --model is {recipe.model.path}",
@@ -181,6 +209,21 @@ class CiteTraining:
         processes = self._together(lm)
         if processes.is_main:
             own.make(self.out)
+            with self._alone():
+                return self._run(lm, entailment, processes)
+        return self._run(lm, entailment, processes)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other training writes there meanwhile."""
+        held = lock.take(self.out / _LOCK, self.out, "--out")
+        try:
+            yield
+        finally:
+            os.close(held)
+
+    def _run(self, lm: Any, entailment: Callable[[], EntailmentModel], processes: Processes) -> CitingLineage:
+        if processes.is_main:
             jsonl.replace(self.out / "settings.json", jsonl.encode(self._settings()), None)
         processes.wait()
         failures: list[Failure] = []
@@ -231,7 +274,7 @@ class CiteTraining:
         level = self.block.reward.level if isinstance(self.block, CitingBlock) else ""
         told = StageTold(stage=self.stage, data=self.data.name, rewarded_by=rewarded_by, level=level)
         stages = (*(self.before.stages if self.before else ()), told)
-        model = self.recipe.model.model_dump(mode="json") | {"adapter": None}  # which is in the new one
+        model = LocalModel.model_validate(self.recipe.model.model_dump() | {"adapter": None})
         found = CitingLineage(model=model, stages=stages, failure=trained.failure or "")
         jsonl.replace(self.out / LINEAGE, jsonl.encode(found.model_dump(mode="json")), None)
 
@@ -367,6 +410,7 @@ class CiteTraining:
             "judge": self.recipe.judge and self.recipe.judge.model_dump(mode="json"),
             "prompts": [Prompts(self.recipe.prompts).text(name) for name in PROMPTS],
             "before": self.before and self.before.model_dump(mode="json"),
+            "weights": _contents(self.recipe.model) if self.before else "",
             "seed": self.recipe.seed,
         }
 
