@@ -187,6 +187,10 @@ def test_nothing_to_train_on(data: Path, tmp_path: Path) -> None:
     (tmp_path / "bare.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match="has an 'output' to learn from"):
         trained("distill", tmp_path / "bare.jsonl", tmp_path / "out2")
+    with pytest.raises(DataError, match=r"cannot read .*none\.jsonl: No such file"):
+        trained("distill", tmp_path / "none.jsonl", tmp_path / "out4")
+    with pytest.raises(DataError, match="cannot read"):
+        trained("distill", tmp_path, tmp_path / "out4")
     with pytest.raises(DataError, match="good enough"):
         trained("rejection", data, tmp_path / "out3", None, "teach.rejection.least=1000")
 

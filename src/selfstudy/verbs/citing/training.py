@@ -102,6 +102,21 @@ def lineage(folder: Path) -> CitingLineage:
         raise RunError(f"{folder / LINEAGE} is damaged: {why}", hint) from None
 
 
+def _digest_of(data: Path) -> str:
+    """Of a file's content.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with reading.readable(data).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"cannot read {data}: {error.strerror or error}", "give a .json or .jsonl file of questions"
+        ) from None
+
+
 _ENDS = 2**20
 """Bytes at both ends of a file of weights that tell it from another one."""
 
@@ -402,7 +417,7 @@ class CiteTraining:
             "selfstudy": "cite train",
             "stage": self.stage,
             "model": self.recipe.model.model_dump(mode="json"),
-            "data": hashlib.sha256(reading.content(self.data)).hexdigest(),
+            "data": _digest_of(self.data),
             "kinds": list(self.kinds),
             "teach": self.block.model_dump(mode="json"),
             "lora": self.recipe.teach.adapter and self.recipe.teach.adapter.model_dump(mode="json"),
