@@ -185,8 +185,7 @@ def first_statement(text: str, kind: CitedKind) -> int | None:
 
 def repeats(text: str, kind: CitedKind) -> bool:
     """Whether two sentences, or items, say the same, whatever they cite."""
-    found = citations.items(text, "") if kind == "qampari" else citations.sentences(text)
-    said = [folded(one.text) for one in found]
+    said = [folded(one.text) for one in citations.statements(kind, text)]
     return len(set(said)) < len(said)
 
 

@@ -65,6 +65,16 @@ class Student:
     embedder: Embedder
     folder: Path | None = None
 
+    def losing(self) -> tuple[list[str], Callable[[str, str], None]]:
+        """Why items were left out so far, and what is told of one more."""
+        lost: list[str] = []
+
+        def fail(item: str, why: str) -> None:
+            lost.append(why)
+            self.fail(item, why)
+
+        return lost, fail
+
 
 class Trainer(Protocol):
     """What a file of trainers/ holds."""
@@ -165,12 +175,7 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
 def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequence[Pair]:
     """Imported dialogues: pairs as they came, and for the other next turns a worse one from the model."""
     given, alone = lesson.imported.pairs, lesson.imported.alone
-    lost: list[str] = []
-
-    def fail(item: str, why: str) -> None:
-        lost.append(why)
-        student.fail(item, why)
-
+    lost, fail = student.losing()
     with student.report.task("teach: worse turns", len(alone)) as advance:
         found = rejected_turns.pairs(
             alone, student.answers(), block, lesson.prompts, lesson.recipe.seed, advance, fail
@@ -185,12 +190,7 @@ def _tutoring(lesson: Lesson, block: SocraticBlock, student: Student) -> Sequenc
 
 def _practice(lesson: Lesson, block: OnlineDPOBlock, student: Student) -> Practice:
     """Prompts alone, the same for the control, in which the rewards of a prompt's answers are exchanged."""
-    lost: list[str] = []
-
-    def fail(item: str, why: str) -> None:
-        lost.append(why)
-        student.fail(item, why)
-
+    lost, fail = student.losing()
     found = practice.exercises(lesson, block, fail)
     if lost:
         student.report.note(f"{len(lost)} prompts left out: {lost[0]}")
@@ -202,12 +202,7 @@ def _cited(
     lesson: Lesson, block: CitingBlock, student: Student
 ) -> tuple[list[CitedExercise], CitationRewards]:
     """Questions with documents, the same for the control, whose answers' rewards are exchanged."""
-    lost: list[str] = []
-
-    def fail(item: str, why: str) -> None:
-        lost.append(why)
-        student.fail(item, why)
-
+    lost, fail = student.losing()
     entailment = by_sentence.for_citations(lesson.recipe.nli, student.nli)
     found = cited_exercises.exercises(lesson, block, entailment, fail)
     if lost:

@@ -5,40 +5,16 @@ An advantage for each sentence or item, by what is still earned from there on, o
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from selfstudy.models.base import HasWeights
-from selfstudy.progress import Reporter
 from selfstudy.recipe import GRPOBlock
 from selfstudy.teach import advantages, losses
-from selfstudy.teach.cited_practice import CitedPractice
-from selfstudy.teach.trainers import policy_gradient, shared
+from selfstudy.teach.trainers import policy_gradient
 from selfstudy.teach.trainers.policy_gradient import PolicyTraining
 from selfstudy.teach.trainers.rollouts import Matrices
-
-
-def train(
-    model: Any,
-    lm: HasWeights,
-    practice: CitedPractice,
-    block: GRPOBlock,
-    setting: shared.Setting,
-    report: Reporter,
-) -> shared.Trained:
-    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
-
-    Args:
-        model: a transformers model that is nobody else's: the start, and the reference.
-        lm: the local model whose tokenizer and chat format are used.
-        practice: the questions, and what answers earn.
-
-    Raises:
-        ModelError: see `policy_gradient.run`.
-    """
-    return policy_gradient.run(_GRPO, model, lm, practice, block, setting, report)
 
 
 class _GRPO(PolicyTraining[GRPOBlock]):
@@ -76,3 +52,7 @@ class _GRPO(PolicyTraining[GRPOBlock]):
         )
         torch.autograd.backward(loss)
         return float(loss.detach())
+
+
+train = partial(policy_gradient.run, _GRPO)
+"""See `policy_gradient.run`."""

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +21,13 @@ from pydantic import BaseModel, Field
 from selfstudy.errors import ModelError
 from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.models.base import HasWeights, Sampling
-from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
 from selfstudy.teach.online_pairs import Fate, OnlinePair, OnlinePairs, online_pairs
 from selfstudy.teach.practice import Practice
-from selfstudy.teach.trainers import fast_lora, packed, preference, shared
-from selfstudy.teach.trainers.before import Before
+from selfstudy.teach.trainers import fast_lora, online, packed, preference, shared
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 
 
@@ -106,12 +102,10 @@ def how_to_answer(block: OnlineDPOBlock, seed: int) -> Sampling:
 def _readable(model: Any, lm: HasWeights, practice: Practice) -> tuple[Practice, dict[str, str]]:
     """The prompts that leave room for an answer, and why not the others, by id of the question."""
     every = practice.exercises
-    prompts = shared.Tokens(lm).prompts([one.prompt for one in every])
-    rows = [{"prompt_ids": ids, "answer_ids": ids[-1:]} for ids in prompts]
-    _, dropped = shared.readable(model, rows, names := [str(place) for place in range(len(rows))])
-    kept = [one for name, one in zip(names, every, strict=True) if name not in dropped]
+    dropped = online.without_room(model, lm, [one.prompt for one in every])
+    kept = [one for place, one in enumerate(every) if place not in dropped]
     return replace(practice, exercises=kept), {
-        every[int(name)].question_id: why for name, why in dropped.items()
+        every[place].question_id: why for place, why in dropped.items()
     }
 
 
@@ -130,13 +124,9 @@ class _Training:
         self._tokens = shared.Tokens(lm)
         self._packing = packed.Packing()
 
-        def around(live: Any) -> LocalLM:
-            return LocalLM.around(
-                live, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
-            )
-
+        around = online.answering(lm, setting.tokens)
         self._policy = around(self.model)
-        self._before = Before(self.model, around)
+        self._before = online.Before(self.model, around)
         self._rewarder = practice.rewards.rewarder(self._policy, self._before)
         self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
@@ -158,10 +148,10 @@ class _Training:
         """
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
-        with self._timed("generating"):
+        with online.timed(standing.seconds, "generating"):
             sampling = how_to_answer(block, self._seed(at))
             answers = self._policy.generate([one.prompt for one in exercises], sampling)
-        with self._timed("judging"):
+        with online.timed(standing.seconds, "judging"):
             control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
             found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
         failures = [problem.startswith(JUDGE_FAILED) for problem in found.problems]
@@ -172,7 +162,7 @@ class _Training:
                 f"{self._setting.phase}: nothing was judged at step {at + 1}: {found.problems[0]}",
                 "try the judge; started again, the training goes on from its checkpoint",
             )
-        with self._timed("updating"):
+        with online.timed(standing.seconds, "updating"):
             learned = self._tokenised(found)
             failure = self._learn(at, found, learned) if learned else None
         if found.outcomes["failed"] == len(exercises) > 1 and standing.curve:
@@ -255,13 +245,6 @@ class _Training:
 
     def _seed(self, *place: int) -> int:
         return int(digest(str(self._setting.seed), "online-dpo", *map(str, place)), 16)
-
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        seconds = self.standing.seconds
-        seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
 
 
 def _recorded(pair: OnlinePair, setting: shared.Setting) -> Pair:

@@ -10,10 +10,8 @@ answers some of a step's questions; advantages and the gradient are those of all
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -24,14 +22,12 @@ from torch import Tensor, nn
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights, Sampling
-from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import GRPOBlock, PPOBlock
 from selfstudy.records import Completion, TrainingStep, digest
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
-from selfstudy.teach.trainers import fast_lora, packed, rollouts, shared
-from selfstudy.teach.trainers.before import Before
+from selfstudy.teach.trainers import fast_lora, online, packed, rollouts, shared
 from selfstudy.teach.trainers.best_weights import BestWeights
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 from selfstudy.teach.trainers.policy_progress import PolicyProgress
@@ -79,13 +75,9 @@ class PolicyTraining(ABC, Generic[B]):
         self._tokens = shared.Tokens(lm)
         self._packing = packed.Packing()
 
-        def around(live: Any) -> LocalLM:
-            return LocalLM.around(
-                live, lm.tokenizer, name=lm.name, token_budget=setting.tokens, style=lm.style
-            )
-
+        around = online.answering(lm, setting.tokens)
         self._policy = around(self.model)
-        self._before = Before(self.model, around)
+        self._before = online.Before(self.model, around)
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=0.0)
         self._trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         self.standing = PolicyProgress()
@@ -108,7 +100,7 @@ class PolicyTraining(ABC, Generic[B]):
         exercises = self._processes.share(
             self._practice.batch(self._setting.seed, at, block.batch_size), _question
         )
-        with self._timed("generating"):
+        with online.timed(standing.seconds, "generating"):
             sampling = Sampling(
                 n=block.completions,
                 temperature=block.temperature,
@@ -117,7 +109,7 @@ class PolicyTraining(ABC, Generic[B]):
                 seed=self._seed(at),
             )
             completions = self._policy.sampled([one.prompt for one in exercises], sampling)
-        with self._timed("rewarding"):
+        with online.timed(standing.seconds, "rewarding"):
             found = rollouts.collected(
                 exercises,
                 completions,
@@ -140,7 +132,7 @@ class PolicyTraining(ABC, Generic[B]):
         failure = f"{self._setting.phase}: no answers at step {at + 1}: {problems[0]}" if silent else None
         if answers:
             standing.answers += answers
-            with self._timed("updating"):
+            with online.timed(standing.seconds, "updating"):
                 failure = self._learn(at, found.answers)
         standing.step += 1
         due = standing.step % block.checkpoint_every == 0 or standing.step == block.steps
@@ -268,7 +260,7 @@ class PolicyTraining(ABC, Generic[B]):
         standing, dev = self.standing, self._practice.dev
         value = None
         if dev:
-            with self._timed("measuring"):
+            with online.timed(standing.seconds, "measuring"):
                 own = self._processes.share(dev, _question)
                 totals = rollouts.rewards_of(self._policy, self._practice, own, self._block.max_new_tokens)
                 found = self._processes.together(totals)
@@ -319,13 +311,6 @@ class PolicyTraining(ABC, Generic[B]):
     def _seed(self, *place: int) -> int:
         return int(digest(str(self._setting.seed), self._block.type, *map(str, place)), 16)
 
-    @contextmanager
-    def _timed(self, what: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        seconds = self.standing.seconds
-        seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
-
 
 RolloutPart = tuple[slice, dict[str, Tensor]]
 """Some answers by their rows among all, and their tokens (`rollouts.collated`)."""
@@ -349,7 +334,15 @@ def run(
     setting: shared.Setting,
     report: Reporter,
 ) -> shared.Trained:
-    """Trains to the end, or to where it is of no use; the best weights are the result either way.
+    """Trains a new LoRA adapter on `model`, which becomes part of the result, or all its weights.
+
+    To the end, or to where it is of no use; the best weights are the result either way.
+
+    Args:
+        make: how it is trained.
+        model: a transformers model that is nobody else's: the start, and the reference.
+        lm: the local model whose tokenizer and chat format are used.
+        practice: the questions, and what answers earn.
 
     Raises:
         ModelError: peft cannot adapt the model, nothing can be judged, or no prompt leaves room to answer.
@@ -382,10 +375,8 @@ def run(
 def _readable(model: Any, lm: HasWeights, practice: CitedPractice) -> tuple[CitedPractice, dict[str, str]]:
     """The questions that leave room for an answer, and why not the others, by id."""
     every = [*practice.exercises, *practice.dev]
-    prompts = shared.Tokens(lm).prompts([one.prompt for one in every])
-    rows = [{"prompt_ids": ids, "answer_ids": ids[-1:]} for ids in prompts]
-    _, dropped = shared.readable(model, rows, [str(place) for place in range(len(rows))])
-    kept = [(place, one) for place, one in enumerate(every) if str(place) not in dropped]
+    dropped = online.without_room(model, lm, [one.prompt for one in every])
+    kept = [(place, one) for place, one in enumerate(every) if place not in dropped]
     count = len(practice.exercises)
     found = [one for place, one in kept if place < count]
     if not found:
@@ -394,5 +385,5 @@ def _readable(model: Any, lm: HasWeights, practice: CitedPractice) -> tuple[Cite
             "use a model with a longer context, or fewer and shorter documents",
         )
     dev = [one for place, one in kept if place >= count]
-    named = {every[int(place)].question_id: why for place, why in dropped.items()}
+    named = {every[place].question_id: why for place, why in dropped.items()}
     return replace(practice, exercises=found, dev=dev), named

@@ -8,43 +8,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
 from peft import get_peft_model
 from torch import Tensor, nn
 
-from selfstudy.models.base import HasWeights
 from selfstudy.models.local import weights
 from selfstudy.models.local.weights import answering_model
-from selfstudy.progress import Reporter
 from selfstudy.recipe import PPOBlock
 from selfstudy.teach import advantages, losses
-from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.trainers import policy_gradient, rollouts, shared
 from selfstudy.teach.trainers.policy_gradient import PolicyTraining, RolloutPart
 from selfstudy.teach.trainers.rollouts import Columns, Matrices
-
-
-def train(
-    model: Any,
-    lm: HasWeights,
-    practice: CitedPractice,
-    block: PPOBlock,
-    setting: shared.Setting,
-    report: Reporter,
-) -> shared.Trained:
-    """Trains a new LoRA adapter on `model` (which becomes part of the result), or all its weights.
-
-    Args:
-        model: a transformers model that is nobody else's: the start, and the reference.
-        lm: the local model whose tokenizer and chat format are used.
-        practice: the questions, and what answers earn.
-
-    Raises:
-        ModelError: see `policy_gradient.run`.
-    """
-    return policy_gradient.run(_PPO, model, lm, practice, block, setting, report)
 
 
 class _PPO(PolicyTraining[PPOBlock]):
@@ -126,3 +103,7 @@ def _explained(values: Tensor, returns: Tensor) -> float:
     """The share of the returns' variance that the values account for; 0 where there is none."""
     whole = float(returns.var(unbiased=False))
     return 1 - float((returns - values).var(unbiased=False)) / whole if whole else 0.0
+
+
+train = partial(policy_gradient.run, _PPO)
+"""See `policy_gradient.run`."""

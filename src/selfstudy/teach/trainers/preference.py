@@ -13,10 +13,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from selfstudy.models.local.weights import answering_model
-from selfstudy.teach.trainers import packed, shared
+from selfstudy.teach.trainers import answered, packed
 
 ANSWERS = ("chosen_ids", "rejected_ids")
 """Columns of a pair."""
@@ -48,17 +46,7 @@ def collated(rows: Sequence[Mapping[str, Sequence[int]]], device: Any = "cpu") -
         `input_ids`, `attention_mask` and `before` (2 x pairs, longest); the last marks what predicts a token
         of an answer.
     """
-    answers = [(row["prompt_ids"], row[name]) for row in rows for name in ANSWERS]
-    tokens = pad_sequence([torch.tensor([*p, *a]) for p, a in answers], batch_first=True)
-    place = torch.arange(tokens.shape[1])
-    start = torch.tensor([len(prompt) for prompt, _ in answers])[:, None]
-    end = start + torch.tensor([len(answer) for _, answer in answers])[:, None]
-    batch = {
-        "input_ids": tokens,
-        "attention_mask": (place < end).long(),
-        "before": (place >= start - 1) & (place < end - 1),
-    }
-    return {name: column.to(device) for name, column in batch.items()}
+    return answered.collated([(row["prompt_ids"], row[name]) for row in rows for name in ANSWERS], device)
 
 
 def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing | None = None) -> Tensor:
@@ -68,14 +56,6 @@ def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing | 
         batch: as `collated` makes it, on the model's device.
         packing: runs what answers share once, where that pays.
     """
-    tokens, mask, before = batch["input_ids"], batch["attention_mask"], batch["before"]
-    core = answering_model(model)
-    head = core.get_output_embeddings()
-    one = packing.pack(core, core, tokens, mask) if packing is not None and head is not None else None
-    if one is None:
-        logits = shared.logits_at(model, head, tokens, mask, before)
-    else:
-        logits = packed.forward(core, one, one.places[before])
-    found = -F.cross_entropy(logits.float(), F.pad(tokens[:, 1:], (0, 1))[before], reduction="none")
-    parts = torch.tensor_split(found, before.sum(1).cumsum(0)[:-1].cpu())
+    found = answered.logprobs(model, batch, packing)
+    parts = torch.tensor_split(found, batch["before"].sum(1).cumsum(0)[:-1].cpu())
     return torch.stack([part.sum() for part in parts]).view(-1, 2)  # in one order on every device

@@ -14,18 +14,16 @@ from itertools import accumulate
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from selfstudy.judging import citations
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.lm import LocalLM
-from selfstudy.models.local.weights import answering_model
 from selfstudy.records import Completion
 from selfstudy.teach import rewards
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
-from selfstudy.teach.trainers import packed, shared
+from selfstudy.teach.trainers import answered, packed, shared
 
 
 @dataclass(frozen=True)
@@ -186,44 +184,19 @@ def collated(rows: Sequence[shared.TokenRow], device: Any) -> dict[str, Tensor]:
     """Each answer behind its prompt, padded on the right.
 
     Returns:
-        `input_ids`, `attention_mask` and `before` (rows, longest); the last marks what predicts a token of
-        the answer.
+        See `answered.collated`.
     """
-    tokens = pad_sequence(
-        [torch.tensor([*r["prompt_ids"], *r["answer_ids"]]) for r in rows], batch_first=True
-    )
-    place = torch.arange(tokens.shape[1])
-    start = torch.tensor([len(row["prompt_ids"]) for row in rows])[:, None]
-    end = start + torch.tensor([len(row["answer_ids"]) for row in rows])[:, None]
-    batch = {
-        "input_ids": tokens,
-        "attention_mask": (place < end).long(),
-        "before": (place >= start - 1) & (place < end - 1),
-    }
-    return {name: column.to(device) for name, column in batch.items()}
+    return answered.collated([(row["prompt_ids"], row["answer_ids"]) for row in rows], device)
 
 
 def logprobs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
     """(rows, longest answer): natural-log probability of each token, by the model's whole distribution."""
-    logits = outputs(model, batch, packing).float()
-    targets = F.pad(batch["input_ids"][:, 1:], (0, 1))[batch["before"]]
-    return _as_matrix(-F.cross_entropy(logits, targets, reduction="none"), batch)
+    return _as_matrix(answered.logprobs(model, batch, packing), batch)
 
 
 def values(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
     """(rows, longest answer): what a model whose last layer gives one number says before each token."""
-    return _as_matrix(outputs(model, batch, packing)[:, 0].float(), batch)
-
-
-def outputs(model: Any, batch: Mapping[str, Tensor], packing: packed.Packing) -> Tensor:
-    """What the last layer gives before each token of the answers, row by row; it runs on these alone."""
-    tokens, mask, before = batch["input_ids"], batch["attention_mask"], batch["before"]
-    core = answering_model(model)
-    head = core.get_output_embeddings()
-    one = packing.pack(core, core, tokens, mask) if head is not None else None
-    if one is None:
-        return shared.logits_at(model, head, tokens, mask, before)
-    return packed.forward(core, one, one.places[before])
+    return _as_matrix(answered.outputs(model, batch, packing)[:, 0].float(), batch)
 
 
 def _as_matrix(flat: Tensor, batch: Mapping[str, Tensor]) -> Tensor:

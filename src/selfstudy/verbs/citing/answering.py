@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from selfstudy.judging import citations
-from selfstudy.judging.cited_items import CitedItem, asked, read_item
+from selfstudy.judging.cited_items import PROMPTS, CitedItem, asked, read_item
 from selfstudy.judging.trust import REFUSAL, refuses
 from selfstudy.library.index import Library
 from selfstudy.models.base import (
@@ -39,7 +39,6 @@ from selfstudy.verbs.kept import KeptFolder, Made
 
 NOTHING_FOUND = "no document was found for it"
 NOTHING_SUPPORTED = "what the model said is not supported by what it cites"
-PROMPTS = ("cite_answer", "cite_list")
 
 
 class CitedStatement(BaseModel):
@@ -173,7 +172,10 @@ class Answering:
             return answers
         places = [at for at, one in enumerate(answers) if one.error is None and not refuses(one.output)]
         judged = citations.judge(
-            [(_statements(shown[at].item, answers[at].output), shown[at].item.documents) for at in places],
+            [
+                (citations.statements(item.kind, answers[at].output, item.question), item.documents)
+                for at, item in ((at, shown[at].item) for at in places)
+            ],
             self.entailment,
         )
         for at, cited in zip(places, judged, strict=True):
@@ -189,10 +191,6 @@ class _Shown:
     item: CitedItem
     docs: tuple[dict[str, Any], ...]
     unshown: int
-
-
-def _statements(item: CitedItem, text: str) -> list[citations.Statement]:
-    return citations.items(text, item.question) if item.kind == "qampari" else citations.sentences(text)
 
 
 def _answered(shown: _Shown, said: Completion | None) -> AnsweredQuestion:

@@ -1,15 +1,50 @@
-"""The model as it was before a training that goes on: the reference of what it learns meanwhile."""
+"""What trainings share in which a model answers while it is trained.
+
+The model that answers, as it is and as it was before; the prompts that leave it room; how long things took.
+Knows nothing of what answers are worth.
+"""
 
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from selfstudy.models.base import Progress, Sampling
+from selfstudy.models.base import HasWeights, Progress, Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.records import Chat, Completion
+from selfstudy.teach.trainers import shared
+
+
+def answering(lm: HasWeights, tokens: int) -> Callable[[Any], LocalLM]:
+    """Makes live weights answer as `lm` does, in passes of at most so many tokens."""
+
+    def around(live: Any) -> LocalLM:
+        return LocalLM.around(live, lm.tokenizer, name=lm.name, token_budget=tokens, style=lm.style)
+
+    return around
+
+
+def without_room(model: Any, lm: HasWeights, chats: Sequence[Chat]) -> dict[int, str]:
+    """The prompts that leave no room for an answer, by their places, and why.
+
+    Raises:
+        ModelError: none does.
+    """
+    prompts = shared.Tokens(lm).prompts(chats)
+    rows = [{"prompt_ids": ids, "answer_ids": ids[-1:]} for ids in prompts]
+    _, dropped = shared.readable(model, rows, [str(place) for place in range(len(rows))])
+    return {int(place): why for place, why in dropped.items()}
+
+
+@contextmanager
+def timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    """Adds how long it takes."""
+    began = time.perf_counter()
+    yield
+    seconds[what] = seconds.get(what, 0.0) + time.perf_counter() - began
 
 
 class Before:

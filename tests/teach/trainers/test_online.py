@@ -12,7 +12,7 @@ from selfstudy.models import lora_targets
 from selfstudy.models.base import GREEDY
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.teach.trainers import shared
-from selfstudy.teach.trainers.before import Before
+from selfstudy.teach.trainers.online import Before
 
 from .policies import EXERCISES, LORA
 
