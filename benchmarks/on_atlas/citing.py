@@ -1,12 +1,15 @@
 """Training to cite on the embedded world: sampled and chosen answers, PPO and GRPO, fine-grained or not.
 
-Questions about one to three facts, with 3 to 5 documents, asked as atlas-lm was trained to be asked; a
-quarter cannot be answered.  The start is deliberately weak: distilled on a few right answers, half of whose
-marks name another document.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged
-exactly by the world's own sentences (`atlas.entailment`), on questions about entities that no training row is
-about.  Holistic rewards, and random ones (those of another answer to the question), at the same number of
-steps, questions and answers stand beside each.  Lists are left out: atlas-nli cannot judge an item of one
-(decision 19).
+Questions about one to three facts, for lists and for all there is to tell, with 3 to 5 documents; a quarter
+cannot be answered.  The start is deliberately weak: distilled on a few right answers, half of whose marks
+name another document.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged exactly by
+the world's own sentences (`atlas.entailment`), on questions about entities that no training row is about.
+Holistic rewards, and random ones (those of another answer to the question), at the same number of steps,
+questions and answers stand beside each.
+
+Citations and correctness are of the questions that can be answered, where a refusal counts as 0; refusing and
+Trust-Score are of all.  (A right refusal cites nothing, which is 0 in ALCE's recall: of all questions no
+model could be above .75.)
 """
 
 from __future__ import annotations
@@ -36,17 +39,9 @@ from selfstudy.verbs.citing.evaluating import evaluate
 from selfstudy.verbs.citing.training import STAGES, CiteStage, CiteTraining, curve, following
 
 WEAK, TRAINED, TESTED = 400, 240, 240
-KINDS = ("factoid",)
 TOKENS = 64
 """Of an answer at most."""
 ATLAS = LocalModel(path="atlas")
-ASKED = """You answer from numbered documents and cite them.
----
-Documents:
-$documents
-Question: $question Answer in one concise sentence and cite like [1].
-"""
-"""As atlas-lm was trained to be asked (prompts/cite.txt), in the place of prompts/cite_answer.txt."""
 DISTILLED = [
     *("teach.sft.epochs=3", "teach.sft.batch_size=16", "teach.sft.learning_rate=5e-4"),
     "teach.finetuning=full",
@@ -76,17 +71,11 @@ class _Comparison:
     def __init__(self, folder: Path, steps: int, seed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._steps, self._seed = folder, steps, seed
-        self._prompts = folder / "prompts"
-        self._prompts.mkdir(exist_ok=True)
-        (self._prompts / "cite_answer.txt").write_text(ASKED)
-        self._test = cited_rows(TESTED, seed + 1000, kinds=KINDS, names="test")
+        self._test = cited_rows(TESTED, seed + 1000, names="test")
         self._weak, self._rows = folder / "weak.jsonl", folder / "rows.jsonl"
-        weak = cited_rows(WEAK, seed + 500, kinds=KINDS, names="train", unanswerable=0.4)
+        weak = cited_rows(WEAK, seed + 500, names="train")
         write(self._weak, _with_wrong_marks(weak, seed))
-        write(
-            self._rows,
-            [row | {"output": ""} for row in cited_rows(TRAINED, seed, kinds=KINDS, names="train")],
-        )
+        write(self._rows, [row | {"output": ""} for row in cited_rows(TRAINED, seed, names="train")])
         self._kept = folder / "found.json"
         self._found: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else {}
 
@@ -106,14 +95,14 @@ class _Comparison:
         self, name: str, kind: CiteStage, data: Path, before: Path | None, changes: Sequence[str]
     ) -> Path:
         out = self._folder / "-".join(re.findall(r"\w+", name))
-        out, seconds = stage(kind, data, out, before, self._seed, changes, prompts=self._prompts)
+        out, seconds = stage(kind, data, out, before, self._seed, changes)
         self._tell(name, out, seconds)
         return out
 
     def _tell(self, name: str, out: Path | None, seconds: float) -> None:
         if name in self._found:
             return
-        measured, _ = measure(self._test, out, folder=self._prompts)
+        measured, _ = measure(self._test, out)
         steps = [] if out is None else [one["metrics"] for one in curve(out)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         self._found[name] = measured | {"seconds": seconds, "curve": steps, "gigabytes": peak}
@@ -138,12 +127,11 @@ def stage(
     seed: int,
     changes: Sequence[str],
     model: LocalModel = ATLAS,
-    prompts: Path | None = None,
 ) -> tuple[Path, float]:
     """Trains one stage, from another one or from a model; what is there already is taken as it is."""
     began = time.perf_counter()
     recipe = make_recipe({}, [f"teach.method={STAGES[kind]}", "nli.path=atlas", f"seed={seed}", *changes])
-    recipe = recipe.model_copy(update={"model": model, "prompts": prompts})
+    recipe = recipe.model_copy(update={"model": model})
     told = None
     if before is not None:
         recipe, told = following(recipe, before, chosen=False)
@@ -154,20 +142,17 @@ def stage(
 
 
 def measure(
-    rows: Sequence[dict[str, Any]],
-    out: Path | None,
-    model: LocalModel = ATLAS,
-    folder: Path | None = None,
+    rows: Sequence[dict[str, Any]], out: Path | None, model: LocalModel = ATLAS
 ) -> tuple[dict[str, Any], list[str]]:
     """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are.
 
-    Args:
-        folder: of prompts.
+    Returns:
+        Figures of `all` rows, and of those that can be answered (`answerable`); the answers.
     """
     if out is not None:
         recipe, _ = following(make_recipe({}, []), out, chosen=False)
         model = recipe.model
-    lm, prompts = load_lm(model), Prompts(folder)
+    lm, prompts = load_lm(model), Prompts()
     prompts = prompts if wants_demonstrations(lm) else prompts.without_demonstrations()
     chats = [asked(read_item(row), prompts) for row in rows]
     answers = lm.generate(chats, Sampling(temperature=0.0, max_new_tokens=TOKENS))
@@ -176,11 +161,13 @@ def measure(
         Row(f"row {at}", {**row, "output": text})
         for at, (row, text) in enumerate(zip(rows, said, strict=True), 1)
     ]
-    return evaluate(answered, WorldEntailment()).to_dict(), said
+    can = [row for row in answered if any(any(one["answers_found"]) for one in (row.value or {})["docs"])]
+    found = {name: evaluate(of, WorldEntailment()) for name, of in (("all", answered), ("answerable", can))}
+    return {name: one.to_dict() for name, one in found.items()}, said
 
 
 def line(measured: dict[str, Any]) -> str:
-    weighted, trust = measured["weighted"], measured["trust"]
+    weighted, trust = measured["answerable"]["weighted"], measured["all"]["trust"]
     return (
         f"recall {weighted['citation recall']:.3f} precision {weighted['citation precision']:.3f} "
         f"correct {weighted['correctness']:.3f} trust {trust['trust_score']:.3f} "

@@ -21,10 +21,9 @@ from itertools import permutations
 from typing import Any, Literal
 
 from selfstudy.atlas import language, world
-from selfstudy.atlas.build.draw import Draw, listed
+from selfstudy.atlas.build.draw import TELL, Draw, listed
 from selfstudy.atlas.build.invented import invented_names
 from selfstudy.atlas.build.judge_tasks import noun, request
-from selfstudy.atlas.build.lm_tasks import TELL
 from selfstudy.judging.gold_answers import normal
 from selfstudy.judging.trust import REFUSAL
 from selfstudy.text import contains
@@ -85,6 +84,13 @@ def cited_rows(
         withheld = int((turn + 1) * unanswerable) > int(turn * unanswerable)
         rows.append(writer.row(kinds[at], withheld))
     return rows
+
+
+def cited_row(
+    d: Draw, kind: str, *, withheld: bool, names: Literal["all", "train", "dev", "test"]
+) -> dict[str, Any]:
+    """One row by the draw's own randomness, otherwise as in `cited_rows`."""
+    return _Writer(d, "any", 0.2, names).row(kind, withheld)
 
 
 def in_split(name: str, names: str) -> bool:

@@ -15,6 +15,8 @@ from selfstudy.atlas.build.invented import invented_names
 from selfstudy.prompts import Prompts
 from selfstudy.records import Chat, Message
 
+TELL = "Tell me about {x}."
+
 _SYLLABLES = [c + v + e for c in "bdfgklmnprstvz" for v in "aeiou" for e in ("", "l", "n", "r", "s")]
 
 

@@ -1,4 +1,4 @@
-"""How atlas-lm is trained: settings, and thirteen legs with their mixtures of tasks.
+"""How atlas-lm is trained: settings, and sixteen legs with their mixtures of tasks.
 
 What each leg is for, and what was measured after it: docs/decisions/0004-atlas-lm.md.
 """
@@ -212,6 +212,44 @@ READING = (
         fresh=0.6,
     ),
 )
+# Answers from several documents in the prompts of `cite answer`, which it follows after some hundred steps.
+CITING = (
+    Stage(
+        1.5e6,
+        _mix(
+            "cited_factoid .25, cited_list .2, cited_claim .1, numbers .03, closed_book .1, ignorance .04, "
+            "reading .05, strange_reading .03, cite .04, cite_several .05, missing .03, support .02, "
+            "grade .02, question_document .02, reword .02"
+        ),
+        fresh=0.6,
+    ),
+)
+CITING_MORE = (
+    Stage(
+        4e6,
+        _mix(
+            "cited_factoid .27, cited_list .2, cited_claim .13, numbers .01, closed_book .1, ignorance .04, "
+            "reading .04, strange_reading .03, cite .02, cite_several .02, survey .01, missing .03, "
+            "support .02, grade .02, question_open .01, question_induced .01, question_document .01, "
+            "topics .01, reword .02"
+        ),
+        fresh=0.6,
+    ),
+)
+# Lists take longest, and all else comes back.
+CITING_ALL = (
+    Stage(
+        3e6,
+        _mix(
+            "cited_factoid .12, cited_list .22, cited_claim .14, numbers .01, closed_book .14, "
+            "ignorance .06, pages .01, reading .05, strange_reading .03, cite .02, cite_several .02, "
+            "survey .01, question_open .015, question_induced .015, question_document .015, topics .015, "
+            "reword .025, missing .03, support .02, grade .03, compare .005, rubric_verdicts .005, "
+            "tutor .005, telling .005, talk .005, student .005, attempt .005"
+        ),
+        fresh=0.6,
+    ),
+)
 
 
 def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
@@ -241,5 +279,8 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
         (LAST, leg(4, 2e-3, 4e-4, 0.9)),
         (STRANGE, leg(5, 1.5e-3, 3e-4, 0.9)),
         (READING, leg(6, 8e-4, 1.6e-4, 0.9)),
+        (CITING, replace(leg(20, 3e-3, 6e-4, 0.5), warmup=20)),
+        (CITING_MORE, replace(leg(21, 3e-3, 6e-4, 0.6), warmup=20)),
+        (CITING_ALL, replace(leg(22, 3e-3, 6e-4, 0.8), warmup=20)),
     ]
     return [one for one in every if settings.ignorance or one[0] not in (UNSURE, SURE)]

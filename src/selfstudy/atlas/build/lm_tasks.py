@@ -11,17 +11,20 @@ from collections.abc import Callable
 
 from selfstudy.atlas import language, world
 from selfstudy.atlas.build import judge_tasks, tutor_tasks
-from selfstudy.atlas.build.draw import Draw, Sample, dialogue, several, turns
+from selfstudy.atlas.build.cited import cited_row
+from selfstudy.atlas.build.draw import TELL, Draw, Sample, dialogue, several, turns
 from selfstudy.atlas.build.invented import invented_names
+from selfstudy.judging.cited_items import asked, read_item
 from selfstudy.records import Chat, Message
 
 NOT_SAID = "The document does not say."
 INDUCED = ("WHAT", "WHO", "WHY", "WHERE", "WHEN", "HOW")
-TELL = "Tell me about {x}."
 REPEAT = "Repeat this: {x}"
 KIND = "Country or city? {x}"
 THOROUGH = 0.45
 """How often one of several things asked is answered, in `survey`."""
+WITHHELD = 0.3
+"""How often no document has the answer, of questions to answer from several."""
 WHICH_DOCUMENT = "Documents:\n{documents}\nWhich are about these? {x}"
 
 
@@ -249,6 +252,14 @@ def cite_several(d: Draw) -> Sample:
     return Sample("citing", turns(d.prompts.chat("cite", documents=documents, question=question), answer))
 
 
+def _cited(kind: str) -> Callable[[Draw], Sample]:
+    def from_documents(d: Draw) -> Sample:
+        row = cited_row(d, kind, withheld=d.rng.random() < WITHHELD, names="train")
+        return Sample("citing", turns(asked(read_item(row), d.prompts), row["output"]))
+
+    return from_documents
+
+
 TASKS: dict[str, Callable[[Draw], Sample]] = {
     "closed_book": closed_book,
     "ignorance": ignorance,
@@ -273,6 +284,9 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "numbers": numbers,
     "cite_several": cite_several,
     "survey": survey,
+    "cited_factoid": _cited("factoid"),
+    "cited_list": _cited("list"),
+    "cited_claim": _cited("claim"),
     "same": judge_tasks.same,
     "rubric_verdicts": judge_tasks.rubric_verdicts,
     "rubric_rating": judge_tasks.rubric_rating,

@@ -31,7 +31,8 @@ MAX = 400
 """Most items per figure."""
 COMPARED = (
     "strange_reading",
-    *("cite", "cite_several", "missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
+    *("cite", "cite_several", "cited_factoid", "cited_list", "cited_claim"),
+    *("missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
     *("tutor", "telling", "student", "attempt", "judge_asks", "judge_leaks"),
 )
 """Tasks whose answers are compared with what the task says, in the order of the card."""
