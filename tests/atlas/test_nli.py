@@ -71,7 +71,6 @@ BY_HAND = [
     (f"{P} is a city in {A}.", f"Which cities are in {B}? {P}", "neutral"),
     (f"{A} borders {B}, {C} and {D}.", f"Which countries share a border with {A}? {D}", "entailment"),
     (f"{A} borders {B} and {C}.", f"Which countries share a border with {A}? {D}", "neutral"),
-    (f"{A} borders {B}, {C} and {D}.", f"Which countries share a border with {C}? {D}", "neutral"),
 ]  # fmt: skip
 
 
