@@ -12,6 +12,7 @@ import pytest
 
 from selfstudy.atlas import language, world
 from selfstudy.atlas.build import nli_tasks
+from selfstudy.atlas.entailment import WorldEntailment
 
 FOLDER = Path(str(resources.files("selfstudy.atlas").joinpath("nli")))
 
@@ -36,7 +37,7 @@ def judge() -> Any:
     return probabilities
 
 
-A, B = (sorted(n for n in nli_tasks.pools(True)["country"])[i] for i in (3, 11))
+A, B, C, D = (sorted(n for n in nli_tasks.pools(True)["country"])[i] for i in (3, 5, 8, 11))
 P, Q = (sorted(n for n in nli_tasks.pools(True)["capital"])[i] for i in (5, 17))
 NO = "contradiction"
 BY_HAND = [
@@ -65,6 +66,11 @@ BY_HAND = [
         f"{A} is a country. {A} borders {B}. {A} is run from {Q}. The population of {A} is about 67 million.",
         "contradiction",
     ),
+    (f"{P} is a city in {A}.", f"Which cities are in {A}? {P}", "entailment"),
+    (f"{P} is a city in {A}.", f"Which cities are in {A}? {Q}", "neutral"),
+    (f"{P} is a city in {A}.", f"Which cities are in {B}? {P}", "neutral"),
+    (f"{A} borders {B}, {C} and {D}.", f"Which countries share a border with {A}? {D}", "entailment"),
+    (f"{A} borders {B} and {C}.", f"Which countries share a border with {A}? {D}", "neutral"),
 ]  # fmt: skip
 
 
@@ -88,6 +94,19 @@ def test_accuracy_on_names_that_training_never_had(judge: Any) -> None:
     assert np.mean(right) >= 0.93
     neutral = found[[p.label == "neutral" for p in pairs]]
     assert np.mean(neutral[:, 2] > neutral[:, 0]) >= 0.9
+
+
+def test_items_of_a_list_against_one_statement(judge: Any) -> None:
+    """What citations are judged by, as `judging.citations.items` words it."""
+    speaker = nli_tasks.Speaker(random.Random("test items"), held_out=True)
+    pairs = [speaker.item() for _ in range(600)]
+    found = judge([(p.first, p.second) for p in pairs]).argmax(1)
+    right: dict[str, list[bool]] = {}
+    for p, k in zip(pairs, found, strict=True):
+        right.setdefault(p.what, []).append(nli_tasks.LABELS[k] == p.label)
+    for what in ("item, same", "item, other name", "item, other entity"):
+        assert np.mean(right[what]) >= 0.95, what
+    assert np.mean([one for of in right.values() for one in of]) >= 0.88
 
 
 def test_true_pages_state_their_facts(judge: Any) -> None:
@@ -141,6 +160,26 @@ def test_labels_follow_from_the_claims() -> None:
         assert other.key == claim.key
         lists = isinstance(claim.value, tuple) and isinstance(other.value, tuple)
         assert set(other.value) != set(claim.value) if lists else other.value != claim.value
+
+
+def test_items_are_what_the_statement_says() -> None:
+    """Of those that the world's own judge can read (`language`'s forms) it says the same."""
+    speaker = nli_tasks.Speaker(random.Random(4))
+    pairs = [speaker.item() for _ in range(2000)]
+    judged = WorldEntailment().classes([(p.first, p.second) for p in pairs])
+    assert [p for p, k in zip(pairs, judged, strict=True) if k == "entailment" != p.label] == []
+    agreed = [p for p, k in zip(pairs, judged, strict=True) if k == "entailment" == p.label]
+    assert {p.attribute for p in agreed} == {*language.HOLDERS, *language.PARTS}
+    assert all(p.second.split("? ")[-1].split(". ")[-1].rstrip(".") in p.first for p in agreed)
+
+
+def test_some_pairs_are_items_from_the_first_step() -> None:
+    speaker = nli_tasks.Speaker(random.Random(5))
+    for easy in (True, False):
+        share = np.mean([speaker.pair(easy).what.startswith("item") for _ in range(3000)])
+        assert 0.05 < share < 0.09
+    novel = nli_tasks.Speaker(random.Random(6), novel=True)
+    assert not any(novel.pair().what.startswith("item") for _ in range(500))
 
 
 def test_novel_forms_are_not_trained() -> None:

@@ -1,7 +1,7 @@
 """Pairs of sentences for atlas-nli: do these two say the same, exclude each other, or neither?
 
 Values are drawn at random, so a model that learns from these pairs learns the language and no facts.
-A pair is symmetric but for negations.  This file knows nothing of tokenizers or models.
+A pair is symmetric but for negations and items of a list.  This file knows nothing of tokenizers or models.
 """
 
 from __future__ import annotations
@@ -70,20 +70,13 @@ REFUSALS = (
     "I cannot say.", "That is not known.", "No answer.", "There is no such place.",
     "Sorry.", "I am not sure.",
 )  # fmt: skip
-PAGE_LINES = (
-    1,
-    1,
-    1,
-    2,
-    2,
-    2,
-    3,
-    3,
-    4,
-    5,
-    7,
-    9,
-)  # drawn from: statements of a page beside the one that counts
+PAGE_LINES = (1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 7, 9)  # statements of a page beside the one that counts
+ITEM_SHARE = 0.07
+QUESTIONS = {
+    **language.HOLDERS,
+    **{key: (*forms, *language.templates(key)) for key, forms in language.PARTS.items()},
+}
+"""Questions that a list answers, by the attribute whose statement says an item of it."""
 _NAMED = ("capital", "continent", "currency", "domain", "country", "time zone")
 _LISTS = {"languages": 3, "neighbours": 4}
 _UNITS = ("", " thousand", " million", " billion")
@@ -265,7 +258,7 @@ class Speaker:
 
     def page(self, about: Claim, keys: set[tuple[str, str]], lines: int) -> list[str]:
         """Statements that say nothing of any of `keys`; mostly about the same entity."""
-        kind = "city" if about.attribute in language.ATTRIBUTES["city"][:3] else "country"
+        kind = _kind(about.attribute)
         said: list[str] = []
         taken = set(keys)
         other = self.entity(kind) if self.rng.random() < 0.3 else about.entity
@@ -278,9 +271,11 @@ class Speaker:
 
     # -- pairs ----------------------------------------------------------------------------------------
     def pair(self, easy: bool = False) -> LabelledPair:
-        """A random pair; `easy` ones are single statements only."""
+        """A random pair; `easy` ones are single statements only, or items against them."""
         what = self.rng.random()
-        if easy or self.novel or what < 0.6:
+        if what < ITEM_SHARE and not self.novel:
+            return self.item()
+        if easy or self.novel or what < 0.61:
             return self.statements()
         if what < 0.86:
             return self.with_page()
@@ -295,8 +290,7 @@ class Speaker:
             return claim, "entailment", "same"
         if label < 0.68:
             return self.other_value(claim), "contradiction", "other value"
-        kind = "city" if claim.attribute in language.ATTRIBUTES["city"][:3] else "country"
-        how = rng.random()
+        kind, how = _kind(claim.attribute), rng.random()
         if how < 0.6:
             entity = self._unlike(lambda: self.entity(kind), claim.entity)
             value = claim.value if how < 0.32 else self.value(claim.attribute)
@@ -311,8 +305,8 @@ class Speaker:
             return self.claim(kind, attribute, claim.entity), "neutral", "other attribute"
         return self.claim(kind, attribute), "neutral", "both differ"
 
-    def _unlike(self, draw: Callable[[], str], one: str) -> str:
-        while (other := draw()) == one:
+    def _unlike(self, draw: Callable[[], str], *ones: str) -> str:
+        while (other := draw()) in ones:
             pass
         return other
 
@@ -341,7 +335,7 @@ class Speaker:
         if how < 0.3:
             second = rng.choice(REFUSALS)
         elif how < 0.6:
-            kind = "city" if claim.attribute in language.ATTRIBUTES["city"][:3] else "country"
+            kind = _kind(claim.attribute)
             attribute = claim.attribute
             if attribute == KIND or rng.random() < 0.3:
                 attribute = rng.choice(language.ATTRIBUTES[kind])
@@ -366,7 +360,7 @@ class Speaker:
         """Not Y against Y (contradiction), Z which is not Y (entailment), and the ways around."""
         rng = self.rng
         attribute = rng.choice(sorted(NEGATED))
-        claim = self.claim("city" if attribute in language.ATTRIBUTES["city"][:3] else "country", attribute)
+        claim = self.claim(_kind(attribute), attribute)
         never = NEGATED[attribute].format(x=claim.entity, v=claim.value)
         how = rng.random()
         if how < 0.45:
@@ -381,10 +375,49 @@ class Speaker:
         elsewhere = replace(claim, entity=self._unlike(lambda: self.entity("country"), claim.entity))
         return self._either(self.say(elsewhere), never, "neutral", "negation", attribute)
 
+    def item(self) -> LabelledPair:
+        """A statement, then a question for a list with one item: does the statement say that it is one?"""
+        rng = self.rng
+        attribute = rng.choice(sorted(QUESTIONS))
+        told = self.claim(_kind(attribute), attribute)
+        label, what, how = "neutral", "item, other attribute", rng.random()
+        if how < 0.9:
+            of, item = told.entity, rng.choice(_names(told))
+            draws = lambda: self.entity(_kind(attribute)), lambda: rng.choice(self.names[attribute])
+            if attribute in language.HOLDERS:
+                of, item, draws = item, of, draws[::-1]
+            if how < 0.45:
+                label, what = "entailment", "item, same"
+            elif how < 0.63:
+                what, item = "item, other name", self._unlike(draws[1], item, *_names(told))
+            elif how < 0.78:
+                what, of = "item, other entity", self._unlike(draws[0], of)
+            elif how < 0.83 and attribute in language.HOLDERS:
+                what, of, item = "item, exchanged", item, of
+            else:
+                other = self._unlike(lambda: self.attribute(_kind(attribute)), attribute)
+                told = self.claim(_kind(attribute), other, told.entity)
+        else:  # the same names, of which another thing is said
+            other = self._unlike(lambda: rng.choice((*_NAMED, *_LISTS)), attribute)
+            told = self.claim(_kind(other), other)
+            of, item = rng.sample((told.entity, rng.choice(_names(told))), 2)
+        question = rng.choice(QUESTIONS[attribute]).format(x=of, v=of)
+        second = f"{question} {item}{rng.choice(('', '', '.'))}"
+        return LabelledPair(self.say(told), second, label, what, attribute)
+
     def _either(self, first: str, second: str, label: str, what: str, attribute: str) -> LabelledPair:
         if self.rng.random() < 0.5:
             first, second = second, first
         return LabelledPair(first, second, label, what, attribute)
+
+
+def _kind(attribute: str) -> str:
+    """What has it; countries where both have."""
+    return "city" if attribute in language.ATTRIBUTES["city"][:3] else "country"
+
+
+def _names(claim: Claim) -> tuple[str, ...]:
+    return claim.value if isinstance(claim.value, tuple) else (claim.value,)
 
 
 def _meaning(value: str | tuple[str, ...]) -> object:
@@ -402,6 +435,7 @@ def texts() -> list[str]:
     """All words that are not names or numbers, for the tokenizer."""
     blank = {"{x}": "", "{v}": ""}
     found = [*REFUSALS, "north south degrees thousand million billion square kilometres and city country"]
+    found += [form for forms in QUESTIONS.values() for form in forms]
     for attribute in (*EXTRA,):
         found += [*_forms(attribute, False), *_forms(attribute, True), NEGATED.get(attribute, "")]
         if attribute in language.NOUNS:
