@@ -4,9 +4,9 @@
     list      (qampari)   which entities have a value, or what the value of an entity is made of; items
     claim     (eli5)      what there is to tell of an entity; three sentences
 
-An answer cites every document that states it.  Where the evidence is withheld, all documents that hold a gold
-answer have others in their place, no document mentions a gold answer, and the answer is the refusal.  Rows
-are plain data, as `judging.cited_items.read_item` reads them.
+An answer cites every document that states it; lists and claims follow the documents.  Where the evidence is
+withheld, all documents that hold a gold answer have others in their place, no document mentions a gold answer,
+and the answer is the refusal.  Rows are plain data, as `judging.cited_items.read_item` reads them.
 
 Internet domains are never asked for: as a gold answer "fr" would be found in "from".
 """
@@ -416,11 +416,22 @@ def _asked(page: _Page, plot: _Plot) -> list[str]:
 
 
 def _answer(plot: _Plot, pages: Sequence[_Page]) -> str:
-    """What is said, each with the documents that state it."""
-    marks = ["".join(f"[{at}]" for at, page in enumerate(pages, 1) if page.holds(one)) for one in plot.wanted]
+    """What is said, each with the documents that state it; lists and claims in the order of these."""
+
+    def place(wanted: tuple[str, str]) -> tuple[int, int]:
+        at, page = next((at, page) for at, page in enumerate(pages) if page.holds(wanted))
+        return at, page.attributes.index(wanted[1])
+
+    parts = list(zip(plot.wanted, plot.said, strict=True))
+    if "qa_pairs" not in plot.gold:
+        parts.sort(key=lambda part: place(part[0]))
+    marked = [
+        (said, "".join(f"[{at}]" for at, page in enumerate(pages, 1) if page.holds(one)))
+        for one, said in parts
+    ]
     if "answers" in plot.gold:
-        return ", ".join(f"{item} {of}" for item, of in zip(plot.said, marks, strict=True)) + "."
-    return " ".join(f"{one[:-1]} {of}." for one, of in zip(plot.said, marks, strict=True))
+        return ", ".join(f"{item} {of}" for item, of in marked) + "."
+    return " ".join(f"{said[:-1]} {of}." for said, of in marked)
 
 
 def _forms(attribute: str, value: str) -> list[str]:

@@ -15,6 +15,7 @@ from selfstudy.atlas.build.cited import cited_row
 from selfstudy.atlas.build.draw import TELL, Draw, Sample, dialogue, several, turns
 from selfstudy.atlas.build.invented import invented_names
 from selfstudy.judging.cited_items import asked, read_item
+from selfstudy.judging.trust import REFUSAL
 from selfstudy.records import Chat, Message
 
 NOT_SAID = "The document does not say."
@@ -252,6 +253,40 @@ def cite_several(d: Draw) -> Sample:
     return Sample("citing", turns(d.prompts.chat("cite", documents=documents, question=question), answer))
 
 
+def holders(d: Draw) -> Sample:
+    """Who of several has a value, asked of the same documents again and again: what lists are built on."""
+    attribute = d.rng.choice(("country", *language.HOLDERS))
+    kind = next(k for k, of in language.ATTRIBUTES.items() if attribute in of)
+    values = [d.value(attribute) for _ in range(3)]
+    names: list[str] = []
+    said: list[tuple[str, str]] = []
+    for _ in range(d.rng.choice((3, 4, 4, 5))):
+        name = d.entity()[0]
+        if name in names:
+            continue
+        names.append(name)
+        value, facts = d.rng.choice(values[:2]), {}
+        if d.rng.random() < 0.4:
+            other = d.rng.choice([a for a in language.ATTRIBUTES[kind] if a != attribute])
+            facts[other] = d.value(other)
+        lines = [language.statement(a, name, v, d.rng) for a, v in (facts | {attribute: value}).items()]
+        d.rng.shuffle(lines)
+        said.append((value, " ".join(lines)))
+    documents = "\n".join(f"[{i}] {n}: {t}" for i, (n, (_, t)) in enumerate(zip(names, said, strict=True), 1))
+    chat: Chat = ()
+    answers: list[str] = []
+    for number in range(d.rng.choice((2, 3, 4))):
+        value = d.rng.choice(values)
+        question = d.rng.choice(language.HOLDERS[attribute]).replace("{v}", value)
+        having = [(n, i) for i, (n, (v, _)) in enumerate(zip(names, said, strict=True), 1) if v == value]
+        if number == 0:
+            chat = d.prompts.chat("cite_list", documents=documents, question=question, refusal=REFUSAL)
+        else:
+            answers.append(f"Question: {question}")
+        answers.append(", ".join(f"{n} [{i}]" for n, i in having) + "." if having else REFUSAL)
+    return Sample("citing", turns(chat, *answers))
+
+
 def _cited(kind: str) -> Callable[[Draw], Sample]:
     def from_documents(d: Draw) -> Sample:
         row = cited_row(d, kind, withheld=d.rng.random() < WITHHELD, names="train")
@@ -284,6 +319,7 @@ TASKS: dict[str, Callable[[Draw], Sample]] = {
     "numbers": numbers,
     "cite_several": cite_several,
     "survey": survey,
+    "holders": holders,
     "cited_factoid": _cited("factoid"),
     "cited_list": _cited("list"),
     "cited_claim": _cited("claim"),
