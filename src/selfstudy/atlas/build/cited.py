@@ -5,7 +5,7 @@
     claim     (eli5)      what there is to tell of an entity; three sentences
 
 An answer cites every document that states it; lists and claims follow the documents.  Where the evidence is
-withheld, documents that hold a gold answer have others in their place, no document mentions a gold answer, and
+withheld, documents that hold a gold answer have others in their place, none mentions a gold answer, and
 the answer is the refusal.  Rows are plain data, as `judging.cited_items.read_item` reads them.
 
 Internet domains are never asked for: as a gold answer "fr" would be found in "from".
