@@ -11,7 +11,6 @@ import pytest
 from selfstudy.judging.cited_items import CitedKind
 from selfstudy.teach.candidates import (
     CitedCandidate,
-    Search,
     first_statement,
     judge,
     merged,
@@ -107,11 +106,3 @@ def test_nothing_to_judge_asks_nobody() -> None:
     judged_by, asked = rewards()
     assert judge([exercise()], [[]], judged_by, 0, [Counter()]) == [[]]
     assert not asked.asked
-
-
-@pytest.mark.parametrize(
-    "change", [{"samples": 0}, {"beams": 0}, {"temperature": 0.0}, {"temperature": math.inf}]
-)
-def test_numbers_of_nothing_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(change))):
-        Search(**change)
