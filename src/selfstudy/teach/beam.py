@@ -7,7 +7,7 @@ variety.  An answer that has ended stays a candidate, as does one that stands at
 
 Ours: all beams begin empty, so that the first sentence has beams x branches samples; a sentence has ended
 where the next one begins, for marks may stand behind its full stop, and what was said of that one is
-forgotten; nothing is said twice, as each time would be rewarded.  Knows nothing of training or files.
+forgotten; nothing is said twice, which earns nothing and takes a beam.  Knows nothing of training or files.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedKind
-from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
-from selfstudy.text import folded
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, said_again
 
 _DIGITS = 9
 """Rewards that are the same to so many decimal places are equal."""
@@ -135,9 +134,8 @@ def first_statement(text: str, kind: CitedKind) -> int | None:
 
 
 def repeats(text: str, kind: CitedKind) -> bool:
-    """Whether two sentences, or items, say the same, whatever they cite."""
-    said = [folded(one.text) for one in citations.statements(kind, text)]
-    return len(set(said)) < len(said)
+    """Whether a sentence, or item, says what one before it says."""
+    return bool(said_again(citations.statements(kind, text)))
 
 
 def whole_statements(text: str, kind: CitedKind) -> str:
