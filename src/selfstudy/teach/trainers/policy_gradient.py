@@ -81,7 +81,7 @@ class PolicyTraining(ABC, Generic[B]):
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=0.0)
         self._trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         self.standing = PolicyProgress()
-        self._best = BestWeights(self.model)
+        self._best = BestWeights()
         self._checkpoint = self._loaded(setting.checkpoints)
         processes.require_same(self.standing.step, "where the training goes on")
 
@@ -291,7 +291,7 @@ class PolicyTraining(ABC, Generic[B]):
         found = checkpoint.load(self._parts, self._optimizer, PolicyProgress.model_validate)
         if found is None:
             return checkpoint
-        if not self._best.load(folder, found.best_step):
+        if not self._best.load(folder, found.best_step, self.model):
             raise ModelError(
                 f"{setting.phase}: the best weights so far are not beside its checkpoint",
                 f"remove {folder}: it starts again",
