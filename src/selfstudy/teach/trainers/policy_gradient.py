@@ -35,8 +35,6 @@ from selfstudy.teach.trainers.processes import Processes, join
 from selfstudy.teach.trainers.rollouts import Columns, Matrices, Rollout
 
 B = TypeVar("B", PPOBlock, GRPOBlock)
-PACKED = 2048
-"""Most tokens of a pass on the CPU: more are not faster, and what they share is more hidden than seen."""
 
 
 class PolicyTraining(ABC, Generic[B]):
@@ -207,10 +205,8 @@ class PolicyTraining(ABC, Generic[B]):
 
     def _cut(self, answers: Sequence[Rollout], first: int) -> list[RolloutPart]:
         """Answers as many at a time as a forward pass holds; the first is row `first` of all."""
-        core, tokens, parts = answering_model(self.model), self._setting.tokens, []
-        if core.device.type == "cpu":
-            tokens = min(tokens, PACKED)
-        for part in shared.parts(core, [one.row for one in answers], tokens, ("answer_ids",)):
+        core, parts = answering_model(self.model), []
+        for part in rollouts.parts(core, answers, self._setting.tokens, self._packing):
             parts.append((slice(first, first + len(part)), rollouts.collated(part, core.device)))
             first += len(part)
         return parts
