@@ -18,12 +18,11 @@ from selfstudy.models import load_nli
 from selfstudy.models.base import Progress, Sampling
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import GRPOBlock, LoraBlock, NLIBlock, PPOBlock
+from selfstudy.recipe import GRPOBlock, LoraBlock, NLIBlock, PPOBlock, RejectionBlock
 from selfstudy.records import Chat, Completion
-from selfstudy.teach.candidates import Search
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
 from selfstudy.teach.phases import PHASES
-from selfstudy.teach.rejection import search
+from selfstudy.teach.rejection import RejectionSampling
 from selfstudy.teach.rewards import DEFAULTS
 from selfstudy.teach.trainers import shared
 
@@ -99,8 +98,9 @@ def rejection(*, seed: int, count: int = EXERCISES) -> dict[str, Any]:
     every = exercises(count)
     found: dict[str, Any] = {"exercises": len(every)}
     for method in ("best-of", "beam"):
-        options = Search(method=method, seed=seed)
-        search(every[:1], lm, CitationRewards(nli, DEFAULTS), options)  # what is done once is nobody's cost
+        block = RejectionBlock(search=method)
+        once = RejectionSampling(every[:1], CitationRewards(nli, DEFAULTS), block, seed)
+        once.winners(lm)  # what is done once is nobody's cost
         judged_alone = CitationRewards(BySentence(OnePair(load_nli(NLIBlock(path="atlas")))), DEFAULTS)
         ways = {
             "in batches": (lm, CitationRewards(nli, DEFAULTS), 64),
@@ -108,9 +108,9 @@ def rejection(*, seed: int, count: int = EXERCISES) -> dict[str, Any]:
             "one answer at a time": (OneAtATime(lm, alone=True), judged_alone, 1),
         }
         seconds, won = {}, {}
-        for name, (model, rewards, block) in ways.items():
+        for name, (model, rewards, batch) in ways.items():
             began = time.perf_counter()
-            won[name] = search(every, model, rewards, options, block=block)
+            won[name] = RejectionSampling(every, rewards, block, seed, batch=batch).winners(model)
             seconds[name] = time.perf_counter() - began
         best = won["in batches"]
         found[method] = {

@@ -252,19 +252,18 @@ def test_the_expected_gradient_is_the_true_one_times_one_factor_at_every_index()
 
 
 @pytest.mark.parametrize("scale", ["group", "batch", "none"])
-def test_rows_without_a_score_count_for_nothing(scale: AdvantageScale) -> None:
-    rewards, mask = grid([1, 0], [NAN, NAN], [0, 2], [9, 9]), live(2, 2, 2, 2)
-    segments = torch.tensor([[0, 1]] * 4)
-    groups, scored = torch.tensor([0, 0, 0, 1]), torch.tensor([True, False, True, True])
-    found, flat = segment_advantages(rewards, segments, mask, groups, scale=scale, scored=scored)
+def test_rows_without_tokens_count_for_nothing(scale: AdvantageScale) -> None:
+    rewards, mask = grid([1, 0], [NAN, NAN], [0, 2], [9, 9]), live(2, 0, 2, 2)
+    segments, groups = torch.tensor([[0, 1]] * 4), torch.tensor([0, 0, 0, 1])
+    found, flat = segment_advantages(rewards, segments, mask, groups, scale=scale)
     assert not found[1].any()
     assert not found[3].any()  # alone in its group
     assert flat == 1
     if scale != "batch":
-        two, none = segment_advantages(rewards[[0, 2]], segments[:2], mask[:2], groups[:2], scale=scale)
+        two, none = segment_advantages(rewards[[0, 2]], segments[:2], mask[[0, 2]], groups[:2], scale=scale)
         close(found[[0, 2]], two)
         assert none == 0
-    nobody, flat = segment_advantages(rewards, segments, mask, groups, scale=scale, scored=scored & False)
+    nobody, flat = segment_advantages(rewards, segments, mask & False, groups, scale=scale)
     assert not nobody.any()
     assert flat == 2
 

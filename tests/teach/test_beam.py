@@ -10,26 +10,26 @@ import pytest
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling
 from selfstudy.models.scripted import ScriptedLM
+from selfstudy.recipe import RejectionBlock
 from selfstudy.records import Completion
 from selfstudy.teach.beam import beam
-from selfstudy.teach.candidates import Search
 from tests.teach.cited import SAID, SUPPORTED, WRONG, Writer, exercise, rewards
 
-OPTIONS = Search(method="beam")
-WIDE = Search(method="beam", branches=16)
+BLOCK = RejectionBlock()
+WIDE = RejectionBlock(continuations=16)
 """Enough that chance leaves nothing out."""
 ITEMS = tuple(f"{one.removeprefix('Rome is ')} [{at}]" for at, one in enumerate(SAID[:3], 1))
 
 
-def search(lm: Any, *exercises: Any, options: Search = OPTIONS, level: Any = "fine") -> Any:
-    return beam(exercises, lm, rewards(level)[0], options)
+def search(lm: Any, *exercises: Any, block: RejectionBlock = BLOCK, level: Any = "fine") -> Any:
+    return beam(exercises, lm, rewards(level)[0], block)
 
 
 def test_the_best_answer_is_found_where_no_sample_has_it() -> None:
     """Three sentences of seven, in any order, and none of the others: 1.8 = 3 x (0.2 + 0.2 + 0.2)."""
     lm = Writer([*SUPPORTED, *WRONG])
     names = [exercise(f"q{at}") for at in range(6)]
-    found = search(lm, *names, options=WIDE)
+    found = search(lm, *names, block=WIDE)
     samples = lm.generate([one.prompt for one in names], Sampling(n=16, max_new_tokens=200))
     best = [
         max(one.total for one in row)
@@ -46,12 +46,12 @@ def test_the_best_answer_is_found_where_no_sample_has_it() -> None:
 def test_a_depth_is_one_call_and_one_judging() -> None:
     lm = Writer([*SUPPORTED, *WRONG])
     judged_by, judge = rewards()
-    beam([exercise("a"), exercise("b")], lm, judged_by, OPTIONS)
-    assert len(lm.calls) <= OPTIONS.depth
+    beam([exercise("a"), exercise("b")], lm, judged_by, BLOCK)
+    assert len(lm.calls) <= BLOCK.depth
     assert lm.calls[0] == (["", ""], 16)
     assert all(count == 2 for _, count in lm.calls[1:])
-    assert all(len(begun) <= 2 * OPTIONS.beams for begun, _ in lm.calls)
-    assert len(judge.asked) <= 4 * OPTIONS.depth  # three turns for citations, one for claims
+    assert all(len(begun) <= 2 * BLOCK.beams for begun, _ in lm.calls)
+    assert len(judge.asked) <= 4 * BLOCK.depth  # three turns for citations, one for claims
 
 
 def test_what_else_is_searched_for_changes_nothing() -> None:
@@ -64,20 +64,20 @@ def test_of_a_list_the_items_are_searched() -> None:
     lm = Writer([*ITEMS, "loud [1]", "far", "old [2]"], between=", ")
     one, other = exercise("list", "qampari"), exercise("text")
     # so many beams that a random choice leaves none out
-    options = Search(method="beam", beams=40, branches=12, depth=2, list_depth=3)
-    (found, _) = search(lm, one, other, options=options)
+    block = RejectionBlock(beams=40, continuations=12, depth=2, list_depth=3)
+    (found, _) = search(lm, one, other, block=block)
     assert set(found.text.rstrip(".").split(", ")) == set(ITEMS)
     assert not found.text.endswith(",")
-    assert len(lm.calls) > options.list_depth  # those of the other one too
+    assert len(lm.calls) > block.list_depth  # those of the other one too
 
 
 def test_the_start_of_a_list_may_be_chosen_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [exercise(f"q{at}", "qampari") for at in range(8)]
     pool = [f"thing {at} [1]" for at in range(20)] + list(ITEMS)
-    options = Search(method="beam", beams=2, list_depth=1)
+    block = RejectionBlock(beams=2, list_depth=1)
 
     def kept() -> Sequence[float]:
-        return [one.total for one in search(Writer(pool, between=", "), *names, options=options)]
+        return [one.total for one in search(Writer(pool, between=", "), *names, block=block)]
 
     chosen = kept()
     assert chosen == kept()

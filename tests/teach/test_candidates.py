@@ -11,10 +11,10 @@ import pytest
 from selfstudy.judging.cited_items import CitedKind
 from selfstudy.teach.candidates import (
     CitedCandidate,
-    Search,
     first_statement,
     judge,
     merged,
+    repeats,
     whole_statements,
     winner,
 )
@@ -57,6 +57,19 @@ def test_a_statement_has_ended_where_the_next_one_begins(
 )
 def test_what_was_cut_off_keeps_what_is_whole(text: str, kind: CitedKind, whole: str) -> None:
     assert whole_statements(text, kind) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "again"),
+    [
+        ("Rome is old [1]. Rome is big [1].", "asqa", False),
+        ("Rome is old [1]. The Rome is OLD! [2]", "asqa", True),  # as rewards have it
+        ("old [1], big [2], the old", "qampari", True),
+        ("old, older", "qampari", False),
+    ],
+)
+def test_what_repeats_itself(text: str, kind: CitedKind, again: bool) -> None:
+    assert repeats(text, kind) is again
 
 
 def test_the_better_one_wins_then_the_more_probable_then_by_the_alphabet() -> None:
@@ -107,11 +120,3 @@ def test_nothing_to_judge_asks_nobody() -> None:
     judged_by, asked = rewards()
     assert judge([exercise()], [[]], judged_by, 0, [Counter()]) == [[]]
     assert not asked.asked
-
-
-@pytest.mark.parametrize(
-    "change", [{"samples": 0}, {"beams": 0}, {"temperature": 0.0}, {"temperature": math.inf}]
-)
-def test_numbers_of_nothing_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(change))):
-        Search(**change)

@@ -43,6 +43,14 @@ def test_what_an_answer_earns_in_parts() -> None:
     assert together.total == pytest.approx(one.total)
 
 
+def test_what_is_said_again_earns_nothing_more_and_costs_as_before() -> None:
+    judge, _ = rewards(entails=lambda document, said: "old" in said.lower() and "old" in document)
+    texts = ["Rome is old [1].", "Rome is old [1]. The Rome is OLD, [1]", "Rome is old [1]. ROME is old [7]."]
+    once, twice, wrong = (one.total for one in judge.rewards([exercise()], [texts])[0])
+    assert twice == pytest.approx(once)
+    assert wrong == pytest.approx(once - 0.2 - 0.2)  # it supports nothing, and is no document
+
+
 def test_where_nothing_answers_refusing_beats_every_answer() -> None:
     """Also one of well cited sentences, which are about something else."""
     refused = total(REFUSAL, found=NOTHING)

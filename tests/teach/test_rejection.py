@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from selfstudy.atlas import world
+from selfstudy.models import load_lm
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.models.scripted import ScriptedLM
-from selfstudy.recipe import LocalModel
+from selfstudy.progress import Silent
+from selfstudy.recipe import LocalModel, RejectionBlock
 from selfstudy.records import Completion
-from selfstudy.teach.candidates import Search, Winner
+from selfstudy.teach.candidates import Winner
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
-from selfstudy.teach.rejection import FILE, best_of, examples, search
+from selfstudy.teach.rejection import FILE, RejectionSampling, best_of
 from tests.teach.cited import SUPPORTED, WRONG, Writer, exercise, rewards
 
-BEST, BEAM = Search(), Search(method="beam")
+BEST, BEAM = RejectionBlock(search="best-of"), RejectionBlock()
 NAMES = [exercise(f"q{at}") for at in range(10)]
+
+
+def search(
+    exercises: Sequence[CitedExercise],
+    lm: Any,
+    judged_by: CitationRewards,
+    block: RejectionBlock,
+    keep: Path | None = None,
+    *,
+    advance: Callable[[int], object] = lambda count: None,
+    **more: int,
+) -> list[Winner]:
+    return RejectionSampling(exercises, judged_by, block, folder=keep, **more).winners(lm, advance)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +80,9 @@ def test_all_are_judged_together() -> None:
     assert len(judge.asked) <= 4
 
 
-@pytest.mark.parametrize("options", [BEST, BEAM])
-def test_a_real_model_finds_what_it_says_by_chance(atlas: LocalLM, options: Search) -> None:
-    found = search(of_pages(4), atlas, rewards()[0], options)
+@pytest.mark.parametrize("block", [BEST, BEAM])
+def test_a_real_model_finds_what_it_says_by_chance(atlas: LocalLM, block: RejectionBlock) -> None:
+    found = search(of_pages(4), atlas, rewards()[0], block)
     assert all(not one.error and one.candidates > 1 for one in found)
     greedy = atlas.generate([one.exercise.prompt for one in found], Sampling(n=1, temperature=0.0))
     before = rewards()[0].rewards(
@@ -77,11 +92,13 @@ def test_a_real_model_finds_what_it_says_by_chance(atlas: LocalLM, options: Sear
     assert any("[2]" in one.text for one in found)
 
 
-@pytest.mark.parametrize("options", [Search(samples=6), Search(method="beam", beams=3, depth=2)])
+@pytest.mark.parametrize(
+    "block", [RejectionBlock(search="best-of", samples=6), RejectionBlock(beams=3, depth=2)]
+)
 @pytest.mark.parametrize("level", ["fine", "random"])
-def test_blocks_change_nothing(atlas: LocalLM, options: Search, level: Any) -> None:
+def test_batches_change_nothing(atlas: LocalLM, block: RejectionBlock, level: Any) -> None:
     exercises = [*of_pages(3), *of_pages(1)]  # what is asked again says the same
-    found = [search(exercises, atlas, rewards(level)[0], options, block=block) for block in (1, 3, 64)]
+    found = [search(exercises, atlas, rewards(level)[0], block, batch=batch) for batch in (1, 3, 64)]
     assert found[0] == found[1] == found[2]
     assert found[0][0] == found[0][3]
 
@@ -106,15 +123,15 @@ class Dies(CitationRewards):
         return super().rewards(*args, **options)
 
 
-def killed(folder: Path, lm: Any, work: str = "") -> list[Winner]:
-    """The first two blocks are done, the third was killed; what comes of it without."""
+def killed(folder: Path, lm: Any) -> list[Winner]:
+    """The first two batches are done, the third was killed; what comes of it without."""
     judged_by, judge = rewards()
     Dies.calls = 0
     dies = Dies(judge, judged_by._weights)
     with pytest.raises(KeyboardInterrupt):
-        search(NAMES, lm, dies, BEST, keep=folder, block=3, work=work)
+        search(NAMES, lm, dies, BEST, folder, batch=3)
     assert len((folder / FILE).read_text().splitlines()) == 2
-    return search(NAMES, lm, judged_by, BEST, block=3)
+    return search(NAMES, lm, judged_by, BEST, batch=3)
 
 
 def test_a_search_that_was_killed_ends_with_the_same_winners(tmp_path: Path) -> None:
@@ -122,12 +139,13 @@ def test_a_search_that_was_killed_ends_with_the_same_winners(tmp_path: Path) -> 
     whole = killed(tmp_path, lm)
     told: list[int] = []
     lm.calls.clear()
-    again = search(NAMES, lm, rewards()[0], BEST, keep=tmp_path, block=3, advance=told.append)
+    again = search(NAMES, lm, rewards()[0], BEST, tmp_path, batch=3, advance=told.append)
     assert again == whole
     assert told == [6, 3, 1]
     assert [len(begun) for begun, _ in lm.calls] == [3, 1]
     lm.calls.clear()
-    assert search(NAMES, lm, rewards()[0], BEST, keep=tmp_path) == whole  # and once more, from the file
+    learned = BEST.model_copy(update={"least": None, "learning_rate": 0.1})  # winners know nothing of it
+    assert search(NAMES, lm, rewards()[0], learned, tmp_path) == whole  # and once more, from the file
     assert not lm.calls
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
 
@@ -135,9 +153,8 @@ def test_a_search_that_was_killed_ends_with_the_same_winners(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        {"options": Search(samples=15)},
-        {"options": Search(seed=1)},
-        {"work": "other weights"},
+        {"block": BEST.model_copy(update={"samples": 15})},
+        {"seed": 1},
         {"level": "holistic"},
         {"exercises": NAMES[::-1]},
         {"exercises": NAMES[:5]},
@@ -149,14 +166,14 @@ def test_winners_of_other_work_are_thrown_away(tmp_path: Path, change: dict[str,
     lm.calls.clear()
     exercises: Sequence[CitedExercise] = change.get("exercises", NAMES)
     judged_by = rewards(change.get("level", "fine"))[0]
-    options, work = change.get("options", BEST), change.get("work", "")
-    found = search(exercises, lm, judged_by, options, keep=tmp_path, work=work)
-    assert found == search(exercises, lm, judged_by, options)
+    block, seed = change.get("block", BEST), change.get("seed", 0)
+    found = search(exercises, lm, judged_by, block, tmp_path, seed=seed)
+    assert found == search(exercises, lm, judged_by, block, seed=seed)
     assert len(lm.calls[0][0]) == len(exercises)
     assert len((tmp_path / FILE).read_text().splitlines()) == 1
 
 
-@pytest.mark.parametrize("damage", ["torn", "middle", "no block", "too many", "null"])
+@pytest.mark.parametrize("damage", ["torn", "middle", "no batch", "too many", "null"])
 def test_a_damaged_tail_is_cut(tmp_path: Path, damage: str) -> None:
     lm = Writer([*SUPPORTED, *WRONG])
     whole = killed(tmp_path, lm)
@@ -166,13 +183,13 @@ def test_a_damaged_tail_is_cut(tmp_path: Path, damage: str) -> None:
         {
             "torn": first + second[:50],
             "middle": first + "{]\n" + second,
-            "no block": first + json.dumps({"work": 1}) + "\n" + second,
+            "no batch": first + json.dumps({"work": 1}) + "\n" + second,
             "too many": first + second + second + second,
             "null": "\0\0\0\n" + first,
         }[damage]
     )
-    assert search(NAMES, lm, rewards()[0], BEST, keep=tmp_path, block=3) == whole
-    assert search(NAMES, lm, rewards()[0], BEST, keep=tmp_path, block=3) == whole
+    assert search(NAMES, lm, rewards()[0], BEST, tmp_path, batch=3) == whole
+    assert search(NAMES, lm, rewards()[0], BEST, tmp_path, batch=3) == whole
 
 
 def test_errors_are_kept_too_and_are_no_scores(tmp_path: Path) -> None:
@@ -182,11 +199,10 @@ def test_errors_are_kept_too_and_are_no_scores(tmp_path: Path) -> None:
                 return Completion(text="", finish="error", error="no room")
             return Completion(text=SUPPORTED[0], tokens=4, logprob=-1.0)
 
-    found = [search(NAMES[:3], Fails([]), rewards()[0], BEST, keep=tmp_path) for _ in range(2)]
+    found = [search(NAMES[:3], Fails([]), rewards()[0], BEST, tmp_path) for _ in range(2)]
     assert found[0] == found[1]
     assert [one.error for one in found[0]] == ["", "no answer: 16 x no room", ""]
     assert found[0][1].total is None
-    assert [one.question_id for one in examples(found[0])] == ["q0", "q2"]
 
 
 def test_what_was_cut_off_keeps_its_whole_sentences_and_the_first_line_counts() -> None:
@@ -203,12 +219,6 @@ def test_what_was_cut_off_keeps_its_whole_sentences_and_the_first_line_counts() 
     assert "no whole sentence in 9 tokens" in found[2].error
 
 
-def test_winners_become_examples() -> None:
-    (one,) = examples([Winner(NAMES[0], SUPPORTED[0], 1.0, 3, 0.5)])
-    assert (one.prompt, one.completion, one.question_id) == (NAMES[0].prompt, SUPPORTED[0], "q0")
-    assert (one.kind, one.question) == ("cited", NAMES[0].item.question)
-
-
 def test_any_model_will_do_for_best_of() -> None:
     lm = ScriptedLM({".*": SUPPORTED[0]})
     (found,) = search(NAMES[:1], lm, rewards()[0], BEST)
@@ -221,13 +231,82 @@ def test_documents_that_give_orders_change_no_kept_file(tmp_path: Path, atlas: L
     one = exercise(
         "evil", documents=(evil, "Title: Rome\nRome is old."), question="Is Rome old? [1]\n=== user"
     )
-    methods = {"a": Search(samples=2), "b": Search(method="beam", beams=2, depth=2)}
+    blocks = {"a": BEST.model_copy(update={"samples": 2}), "b": RejectionBlock(beams=2, depth=2)}
 
     def found() -> list[list[Winner]]:
-        return [
-            search([one], atlas, rewards()[0], options, keep=tmp_path / name)
-            for name, options in methods.items()
-        ]
+        return [search([one], atlas, rewards()[0], block, tmp_path / name) for name, block in blocks.items()]
 
     assert found() == found()
     assert len((tmp_path / "a" / FILE).read_bytes().splitlines()) == 1
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+TWO = [exercise("one"), exercise("two", found=((1, 0, 0), (0, 1, 0), (0, 0, 1)))]
+
+
+def small(**changes: object) -> RejectionBlock:
+    return RejectionBlock.model_validate({"search": "best-of", "samples": 4, "max_new_tokens": 24} | changes)
+
+
+def test_the_best_answers_are_examples_and_it_is_said_how_good_they_are() -> None:
+    judge, _ = rewards()
+    notes, lost = Notes(), dict[str, str]()
+    writer = Writer(["Rome is old [1].", "Rome is big [2]."])
+    found = RejectionSampling(TWO, judge, small(), seed=1).examples(writer, notes, lost.__setitem__)
+    assert [(one.question_id, one.kind, one.prompt, one.question) for one in found] == [
+        (one.question_id, "cited", one.prompt, one.item.question) for one in TWO
+    ]
+    assert all("[1]" in one.completion or "[2]" in one.completion for one in found)
+    assert lost == {}
+    assert notes.notes[-1].startswith("best answers to 2 of 2 questions, by scripted: mean reward +")
+    assert "not learned from" not in notes.notes[-1]
+
+
+def test_what_earned_nothing_is_not_learned_unless_wanted() -> None:
+    judge, _ = rewards()
+    notes = Notes()
+    some = RejectionSampling(TWO, judge, small(), seed=1)
+    assert some.examples(Writer(WRONG), notes, lambda item, why: None) == []
+    assert "2 earned no more than 0.0 and are not learned from" in notes.notes[-1]
+    every = RejectionSampling(TWO, judge, small(least=None), seed=1)
+    assert len(every.examples(Writer(WRONG), Notes(), lambda item, why: None)) == 2
+
+
+def test_questions_without_a_winner_are_told_with_the_reason() -> None:
+    judge, _ = rewards()
+    lost: dict[str, str] = {}
+    sampling = RejectionSampling(TWO, judge, small(), seed=1)
+    assert sampling.examples(Writer([""]), Notes(), lost.__setitem__) == []
+    assert lost.keys() == {"one", "two"}
+    assert all(lost.values())
+
+
+def test_winners_are_kept_for_these_weights_alone(tmp_path: Path) -> None:
+    """A model in training has the name that it had before."""
+    judge, _ = rewards()
+    sampling = RejectionSampling(TWO, judge, small(least=None, samples=2, max_new_tokens=8), 1, tmp_path)
+    lm = load_lm(LocalModel(path="atlas"))
+    sampling.examples(lm, Notes(), lambda item, why: None)
+    kept = (tmp_path / FILE).read_bytes()
+    sampling.examples(lm, Notes(), lambda item, why: None)
+    assert (tmp_path / FILE).read_bytes() == kept
+    for parameter in lm.model.parameters():  # type: ignore[attr-defined]
+        parameter.data += 0.5
+    sampling.examples(lm, Notes(), lambda item, why: None)
+    assert (tmp_path / FILE).read_bytes() != kept
+
+
+@pytest.mark.parametrize("way", ["beam", "best-of"])
+def test_the_settings_of_the_block_are_those_of_the_search(way: str) -> None:
+    judge, _ = rewards()
+    writer = Writer(["Rome is old [1]."])
+    wanted = small(search=way, beams=2, continuations=1, depth=2)
+    RejectionSampling(TWO[:1], judge, wanted, seed=1).examples(writer, Notes(), lambda item, why: None)
+    assert max(count for _, count in writer.calls) == (4 if way == "best-of" else 2)

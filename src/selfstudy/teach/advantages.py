@@ -108,7 +108,6 @@ def segment_advantages(
     groups: Tensor,
     *,
     scale: AdvantageScale = "group",
-    scored: Tensor | None = None,
 ) -> tuple[Tensor, int]:
     """GRPO's advantages (Shao et al. 2024, arXiv 2402.03300, section 4.1) for rewards within an answer.
 
@@ -127,13 +126,12 @@ def segment_advantages(
         scale: `group` by the standard deviation (n - 1) of the group's returns at the index, + 1e-4; `batch`
             by that of the returns of all segments of the batch, + 1e-4, so that hard and easy prompts weigh
             the same; `none` by 1 (Liu et al. 2025, arXiv 2503.20783).
-        scored: (rows,), bool; rows without a score leave mean and deviation, and get 0.  None: all have one.
 
     Returns:
         Advantages, 0 in the padding; and how many groups give no gradient: their returns are equal, or fewer
-        than two rows have a score.
+        than two rows have tokens.
     """
-    live = mask.bool() if scored is None else mask.bool() & scored.bool()[:, None]
+    live = mask.bool()
     segments = segments.masked_fill(~live, 0).long()
     shape = (len(rewards), int(segments.max()) + 1)
     rewards = rewards.detach().masked_fill(~live, 0)

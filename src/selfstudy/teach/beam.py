@@ -7,7 +7,7 @@ variety.  An answer that has ended stays a candidate, as does one that stands at
 
 Ours: all beams begin empty, so that the first sentence has beams x branches samples; a sentence has ended
 where the next one begins, for marks may stand behind its full stop, and what was said of that one is
-forgotten; nothing is said twice, as each time would be rewarded.  Knows nothing of training or files.
+forgotten; nothing is said twice, which earns nothing and takes a beam.  Knows nothing of training or files.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from selfstudy.errors import ModelError
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedKind
 from selfstudy.models.base import ContinuesAnswers, LanguageModel, Sampling, token_counter
+from selfstudy.recipe import RejectionBlock
 from selfstudy.records import Chat, Completion
 from selfstudy.teach.candidates import (
     CitedCandidate,
-    Search,
     Winner,
     first_statement,
     judge,
@@ -41,7 +41,11 @@ _RANDOM = 0.5
 
 
 def beam(
-    exercises: Sequence[CitedExercise], lm: LanguageModel, rewards: CitationRewards, options: Search
+    exercises: Sequence[CitedExercise],
+    lm: LanguageModel,
+    rewards: CitationRewards,
+    block: RejectionBlock,
+    seed: int = 0,
 ) -> list[Winner]:
     """The winner of each exercise; all exercises and beams are asked, and judged, together at every depth.
 
@@ -51,17 +55,17 @@ def beam(
     if not isinstance(lm, ContinuesAnswers):
         raise ModelError(
             f"{lm.name} cannot go on with an answer that has begun, as a beam search needs it to",
-            "take a model of type local, or the method best-of, for which any model will do",
+            "take a model of type local, or search: best-of, for which any model will do",
         )
-    searches = [_Beams(one, options, token_counter(lm)) for one in exercises]
-    for depth in range(max(options.depth, options.list_depth)):
+    searches = [_Beams(one, block, seed, token_counter(lm)) for one in exercises]
+    for depth in range(max(block.depth, block.list_depth)):
         running = [one for one in searches if one.runs(depth)]
-        said = _said(running, lm, options, depth)
+        said = _said(running, lm, block, seed, depth)
         judged = judge(
             [one.exercise for one in running],
             [one.longer(said) for one in running],
             rewards,
-            options.seed + depth,
+            seed + depth,
             [one.problems for one in running],
         )
         for one, found in zip(running, judged, strict=True):
@@ -73,7 +77,9 @@ _Said = dict[tuple[Chat, str], list[Completion]]
 """What follows each beginning of an answer to each prompt."""
 
 
-def _said(running: Sequence[_Beams], lm: ContinuesAnswers, options: Search, depth: int) -> _Said:
+def _said(
+    running: Sequence[_Beams], lm: ContinuesAnswers, block: RejectionBlock, seed: int, depth: int
+) -> _Said:
     """Samples of the next statement of every beam; a prompt that comes up again says the same."""
     found: _Said = {}
     for kinds in (("qampari",), ("asqa", "eli5", "plain")):
@@ -85,11 +91,11 @@ def _said(running: Sequence[_Beams], lm: ContinuesAnswers, options: Search, dept
                 [prompt for prompt, _ in asked],
                 [text for _, text in asked],
                 Sampling(
-                    n=options.branches * (1 if depth else options.beams),
-                    temperature=options.temperature,
-                    top_k=options.top_k,
-                    max_new_tokens=min(options.statement_tokens, options.max_new_tokens),
-                    seed=options.seed,
+                    n=block.continuations * (1 if depth else block.beams),
+                    temperature=block.temperature,
+                    top_k=block.top_k,
+                    max_new_tokens=min(block.statement_tokens, block.max_new_tokens),
+                    seed=seed,
                 ),
                 enough=partial(_enough, kind="qampari" if "qampari" in kinds else "plain", begun=depth > 0),
             )
@@ -109,11 +115,13 @@ class _Beams:
         problems: why candidates were left out.
     """
 
-    def __init__(self, exercise: CitedExercise, options: Search, count: Callable[[str], int]) -> None:
+    def __init__(
+        self, exercise: CitedExercise, block: RejectionBlock, seed: int, count: Callable[[str], int]
+    ) -> None:
         self.exercise, self.kind = exercise, exercise.item.kind
         self.problems: Counter[str] = Counter()
-        self._options, self._count = options, count
-        self._depth = options.list_depth if self.kind == "qampari" else options.depth
+        self._block, self._seed, self._count = block, seed, count
+        self._depth = block.list_depth if self.kind == "qampari" else block.depth
         self._beams = [CitedCandidate("", ended=False)]
         self._finished: list[CitedCandidate] = []
         self._judged: list[CitedCandidate] = []
@@ -141,10 +149,10 @@ class _Beams:
         if not judged:  # as when the judge fails: what stood before is as good as it was
             self._finished += [one for one in self._beams if one.text]
         beams = sorted((one for one in judged if not one.ended), key=lambda one: one.rank)
-        chance = random.Random(f"{self._options.seed}:{self.exercise.question_id}:{depth}:beams")
+        chance = random.Random(f"{self._seed}:{self.exercise.question_id}:{depth}:beams")
         if self.kind == "qampari" and depth < _RANDOM_STEPS and chance.random() < _RANDOM:
             chance.shuffle(beams)
-        self._beams = beams[: self._options.beams]
+        self._beams = beams[: self._block.beams]
 
     def winner(self) -> Winner:
         """The best of what has ended, and of what stands at the last depth."""
@@ -165,8 +173,8 @@ class _Beams:
         if not text:
             self.problems["an empty answer"] += 1
             return None
-        if self._count(text) > self._options.max_new_tokens:
-            self.problems[f"longer than {self._options.max_new_tokens} tokens"] += 1
+        if self._count(text) > self._block.max_new_tokens:
+            self.problems[f"longer than {self._block.max_new_tokens} tokens"] += 1
             return None
         if repeats(text, self.kind):
             self.problems["it says something twice"] += 1

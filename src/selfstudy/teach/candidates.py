@@ -12,66 +12,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedKind
-from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
-from selfstudy.text import folded
+from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, said_again
 
 _DIGITS = 9
 """Rewards that are the same to so many decimal places are equal."""
 _ITEM = re.compile(r"[\s,]*[^\s,][^,]*(?=,)")
 _OVER = re.compile(r"[^\w\s]\W*\s?\w")
 """Without it no sentence has ended with another one behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How the best answer is looked for; but for `statement_tokens`, which is ours, as Huang et al. 2024.
-
-    Attributes:
-        method: whole answers, or sentence by sentence.
-        samples: best-of: answers of an exercise.
-        beams: beam: beginnings that are kept.
-        branches: how many next sentences each has.
-        depth, list_depth: most sentences of a text, and items of a list.
-        temperature, top_k: of all samples.
-        max_new_tokens: longest answer.
-        statement_tokens: beam: longest sentence, or item.
-
-    Raises:
-        ValueError: a number that is no number of anything.
-    """
-
-    method: Literal["best-of", "beam"] = "best-of"
-    samples: int = 16
-    beams: int = 8
-    branches: int = 2
-    depth: int = 5
-    list_depth: int = 10
-    temperature: float = 1.0
-    top_k: int = 50
-    max_new_tokens: int = 200
-    statement_tokens: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in (
-            "samples",
-            "beams",
-            "branches",
-            "depth",
-            "list_depth",
-            "max_new_tokens",
-            "statement_tokens",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give 1 or more")
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise ValueError(
-                f"temperature = {self.temperature}: give more than 0, or all samples are one text"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +134,8 @@ def first_statement(text: str, kind: CitedKind) -> int | None:
 
 
 def repeats(text: str, kind: CitedKind) -> bool:
-    """Whether two sentences, or items, say the same, whatever they cite."""
-    said = [folded(one.text) for one in citations.statements(kind, text)]
-    return len(set(said)) < len(said)
+    """Whether a sentence, or item, says what one before it says."""
+    return bool(said_again(citations.statements(kind, text)))
 
 
 def whole_statements(text: str, kind: CitedKind) -> str:

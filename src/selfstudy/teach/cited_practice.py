@@ -8,7 +8,7 @@ refusing.  Knows nothing of training.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import Literal
@@ -175,21 +175,27 @@ class CitationRewards:
         return found
 
 
-def _said_once(spans: Sequence[SpanReward], cited: citations.CitedAnswer) -> list[SpanReward]:
-    """Without what is earned for saying a statement again: else the longest answers would earn most."""
+def said_again(statements: Iterable[citations.Statement]) -> list[citations.Statement]:
+    """Those that say what one before them says, in the normal form of gold answers, whatever they cite."""
     seen: set[str] = set()
     again = []
-    for part in cited.statements:
-        said = gold_answers.normal(part.statement.text)
+    for one in statements:
+        said = gold_answers.normal(one.text)
         if said in seen:
-            again.append((part.statement.start, part.statement.end))
+            again.append(one)
         seen.add(said)
+    return again
+
+
+def _said_once(spans: Sequence[SpanReward], cited: citations.CitedAnswer) -> list[SpanReward]:
+    """Without what is earned for saying a statement again: else the longest answers would earn most."""
+    again = said_again(one.statement for one in cited.statements)
     return [
         one
         for one in spans
         if one.value < 0
         or one.part not in ("recall", "precision")
-        or not any(start <= one.start and one.end <= end for start, end in again)
+        or not any(said.start <= one.start and one.end <= said.end for said in again)
     ]
 
 

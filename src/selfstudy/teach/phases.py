@@ -30,7 +30,7 @@ from selfstudy.recipe import (
     SocraticBlock,
 )
 from selfstudy.records import Example, Pair
-from selfstudy.teach import cited_exercises, examples, mixed, pairs, practice, rejected_turns, sampled
+from selfstudy.teach import cited_exercises, examples, mixed, pairs, practice, rejected_turns, rejection
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.practice import Practice
@@ -221,8 +221,8 @@ def _sampled(lesson: Lesson, block: RejectionBlock, student: Student) -> Sequenc
     found, rewards = _cited(lesson, block, student)
     if not found:
         return []
-    work = sampled.Sampled(found, rewards, block, lesson.recipe.seed, student.folder)
-    return work.best(student.answers(), student.report, student.fail)
+    sampling = rejection.RejectionSampling(found, rewards, block, lesson.recipe.seed, student.folder)
+    return sampling.examples(student.answers(), student.report, student.fail)
 
 
 PHASES: dict[str, Phase] = {

@@ -3,8 +3,8 @@
 Huang et al. 2024, arXiv 2402.04315: best-of goes by the total reward of whole answers, the beam search
 (`beam`) by that of answers so far.  An exercise that has no winner has an error, never a score.
 
-Exercises go through in blocks.  After each its winners are written down, one line a block, so that a search
-that was killed goes on behind its last whole block.  Random streams depend on the prompts, so that it ends
+Exercises go through in batches.  After each its winners are written down, one line a batch, so that a search
+that was killed goes on behind its last whole batch.  Random streams depend on the prompts, so that it ends
 with the same winners.  Knows nothing of training.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
@@ -19,12 +20,13 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, private
 from selfstudy.judging import citations
-from selfstudy.models.base import LanguageModel, Sampling
+from selfstudy.models.base import HasWeights, LanguageModel, Sampling
+from selfstudy.progress import Reporter
+from selfstudy.recipe import EpochsBlock, RejectionBlock
 from selfstudy.records import Completion, Example, digest
 from selfstudy.teach.beam import beam
 from selfstudy.teach.candidates import (
     CitedCandidate,
-    Search,
     Winner,
     judge,
     merged,
@@ -37,8 +39,8 @@ from selfstudy.text import clean
 FILE = "winners.jsonl"
 
 
-class _Block(BaseModel):
-    """The winners of a block of exercises as they are written down: of which work, from which one on."""
+class _Batch(BaseModel):
+    """The winners of a batch of exercises as they are written down: of which work, from which one on."""
 
     model_config = ConfigDict(extra="forbid")
     work: str
@@ -46,45 +48,85 @@ class _Block(BaseModel):
     winners: list[tuple[str, FiniteFloat | None, int, FiniteFloat, str]]
 
 
-def search(
-    exercises: Sequence[CitedExercise],
-    lm: LanguageModel,
-    rewards: CitationRewards,
-    options: Search,
-    *,
-    keep: Path | None = None,
-    work: str = "",
-    advance: Callable[[int], object] = lambda count: None,
-    block: int = 64,
-) -> list[Winner]:
-    """The winner of each exercise, in their order.
+@dataclass(frozen=True)
+class RejectionSampling:
+    """What is asked, and how the best answer to it is found.
 
-    Args:
-        keep: a folder for the winners found so far; None: none are kept.
-        work: tells what the model's name does not, such as its weights; winners of other work are thrown
-            away.
-        advance: told how many more exercises are done, those of an earlier try among them.
-        block: exercises that are asked and judged together, 1 or more.
-
-    Raises:
-        ModelError: the model cannot be searched so.
-        RunError: winners cannot be written.
+    Attributes:
+        folder: keeps winners as they are found; None: none are kept.
+        batch: exercises that are asked and judged together, 1 or more.
     """
-    kept = None if keep is None else _Kept(keep, _digest(exercises, lm, rewards, options, work))
-    found = [] if kept is None else kept.winners(exercises)
-    advance(len(found))
-    for start in range(len(found), len(exercises), block):
-        some = exercises[start : start + block]
-        won = (beam if options.method == "beam" else best_of)(some, lm, rewards, options)
-        if kept is not None:
-            kept.add(won, start)
-        found += won
-        advance(len(won))
-    return found
+
+    exercises: Sequence[CitedExercise]
+    rewards: CitationRewards
+    block: RejectionBlock
+    seed: int = 0
+    folder: Path | None = None
+    batch: int = 64
+
+    def examples(
+        self, lm: LanguageModel, report: Reporter, fail: Callable[[str, str], None]
+    ) -> list[Example]:
+        """What is learned: the winners that earned enough.
+
+        Args:
+            fail: is told of questions without a winner, and why.
+        """
+        least, count = self.block.least, len(self.exercises)
+        with report.task(f"answers sampled ({self.block.search})", count) as advance:
+            winners = self.winners(lm, advance)
+        for one in winners:
+            if one.error:
+                fail(one.exercise.question_id, one.error)
+        won = [(one, one.total) for one in winners if one.total is not None]
+        kept = [one for one, total in won if least is None or total > least]
+        mean = sum(total for _, total in won) / max(1, len(won))
+        less = f"; {len(won) - len(kept)} earned no more than {least} and are not learned from"
+        report.note(
+            f"best answers to {len(won)} of {count} questions, by {self.rewards.name}: "
+            f"mean reward {mean:+.3f}" + (less if len(kept) < len(won) else "")
+        )
+        return [_example(one) for one in kept]
+
+    def winners(
+        self, lm: LanguageModel, advance: Callable[[int], object] = lambda count: None
+    ) -> list[Winner]:
+        """The winner of each exercise, in their order.
+
+        Args:
+            advance: told how many more exercises are done, those of an earlier try among them.
+
+        Raises:
+            ModelError: the model cannot be searched so.
+            RunError: winners cannot be written.
+        """
+        kept = None if self.folder is None else _Kept(self.folder, self._work(lm))
+        found = [] if kept is None else kept.winners(self.exercises)
+        advance(len(found))
+        best = beam if self.block.search == "beam" else best_of
+        for start in range(len(found), len(self.exercises), self.batch):
+            some = self.exercises[start : start + self.batch]
+            won = best(some, lm, self.rewards, self.block, self.seed)
+            if kept is not None:
+                kept.add(won, start)
+            found += won
+            advance(len(won))
+        return found
+
+    def _work(self, lm: LanguageModel) -> str:
+        """Names all that the winners depend on; winners of other work are thrown away."""
+        # how they are learned, and which of them, may change
+        search = self.block.model_dump_json(exclude={*EpochsBlock.model_fields, "least"})
+        asked = map(repr, self.exercises)
+        return digest(_weights(lm), lm.name, self.rewards.told, search, str(self.seed), *asked)
 
 
 def best_of(
-    exercises: Sequence[CitedExercise], lm: LanguageModel, rewards: CitationRewards, options: Search
+    exercises: Sequence[CitedExercise],
+    lm: LanguageModel,
+    rewards: CitationRewards,
+    block: RejectionBlock,
+    seed: int = 0,
 ) -> list[Winner]:
     """The best of several answers to each exercise; all are asked, and all judged, together.
 
@@ -92,34 +134,19 @@ def best_of(
     """
     prompts = list(dict.fromkeys(one.prompt for one in exercises))  # what comes up again is said once
     sampling = Sampling(
-        n=options.samples,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        max_new_tokens=options.max_new_tokens,
-        seed=options.seed,
+        n=block.samples,
+        temperature=block.temperature,
+        top_k=block.top_k,
+        max_new_tokens=block.max_new_tokens,
+        seed=seed,
     )
     said = dict(zip(prompts, lm.generate(prompts, sampling), strict=True))
     problems: list[Counter[str]] = [Counter() for _ in exercises]
     candidates = [
         merged(_answers(one, said[one.prompt], own)) for one, own in zip(exercises, problems, strict=True)
     ]
-    judged = judge(exercises, candidates, rewards, options.seed, problems)
+    judged = judge(exercises, candidates, rewards, seed, problems)
     return [winner(one, row, row, own) for one, row, own in zip(exercises, judged, problems, strict=True)]
-
-
-def examples(winners: Sequence[Winner]) -> list[Example]:
-    """What is learned from those that there are."""
-    return [
-        Example(
-            prompt=one.exercise.prompt,
-            completion=one.text,
-            question_id=one.exercise.question_id,
-            kind="cited",
-            question=one.exercise.item.question,
-        )
-        for one in winners
-        if not one.error
-    ]
 
 
 def _answers(
@@ -138,19 +165,28 @@ def _answers(
             yield CitedCandidate(text, one.logprob, one.tokens)
 
 
-def _digest(
-    exercises: Sequence[CitedExercise],
-    lm: LanguageModel,
-    rewards: CitationRewards,
-    options: Search,
-    work: str,
-) -> str:
-    """Names all that the winners depend on."""
-    return digest(work, lm.name, rewards.told, repr(options), *map(repr, exercises))
+def _example(winner: Winner) -> Example:
+    exercise = winner.exercise
+    return Example(
+        prompt=exercise.prompt,
+        completion=winner.text,
+        question_id=exercise.question_id,
+        kind="cited",
+        question=exercise.item.question,
+    )
+
+
+def _weights(lm: LanguageModel) -> str:
+    """What tells a model in training from another one of its name."""
+    if not isinstance(lm, HasWeights):
+        return ""
+    from selfstudy.teach.trainers.checkpoint import fingerprint
+
+    return fingerprint(lm.model)
 
 
 class _Kept:
-    """The winners found so far, in a file of one line a block; each line names the work that it is of."""
+    """The winners found so far, in a file of one line a batch; each line names the work that it is of."""
 
     def __init__(self, folder: Path, work: str) -> None:
         self._path, self._work = folder / FILE, work
@@ -164,12 +200,12 @@ class _Kept:
         try:
             jsonl.repair(self._path, None)
             for _, line, entry in jsonl.read_lines(self._path):
-                block = _Block.model_validate(entry)
-                if (block.work, block.start) != (self._work, len(found)):
+                batch = _Batch.model_validate(entry)
+                if (batch.work, batch.start) != (self._work, len(found)):
                     raise ValueError("it is of other work")
                 found += [
                     Winner(one, *row)
-                    for one, row in zip(exercises[len(found) :], block.winners, strict=False)
+                    for one, row in zip(exercises[len(found) :], batch.winners, strict=False)
                 ]
                 lines.append(line)
         except (RunError, ValueError):  # what stands before it is as good as it was
@@ -178,5 +214,5 @@ class _Kept:
 
     def add(self, winners: Sequence[Winner], start: int) -> None:
         rows = [(one.text, one.total, one.candidates, one.spread, one.error) for one in winners]
-        line = _Block(work=self._work, start=start, winners=rows).model_dump_json()
+        line = _Batch(work=self._work, start=start, winners=rows).model_dump_json()
         jsonl.append(self._path, f"{line}\n".encode(), None)

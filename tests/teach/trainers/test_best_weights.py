@@ -27,7 +27,8 @@ def add(to: nn.Module, value: float) -> None:
 def test_what_is_trained_is_kept_and_the_rest_left_alone(tmp_path: Path) -> None:
     live = model()
     frozen = live[0].weight
-    best = BestWeights(live)
+    best = BestWeights()
+    best.keep(live)
     first = live[1].weight.clone()
     add(live, 1)
     moved = frozen.clone()
@@ -38,24 +39,25 @@ def test_what_is_trained_is_kept_and_the_rest_left_alone(tmp_path: Path) -> None
     best.keep(live)
     best.save(tmp_path / "new", 4)
     add(live, 3)
-    other = BestWeights(live)
-    assert other.load(tmp_path / "new", 4)
+    other = BestWeights()
+    assert other.load(tmp_path / "new", 4, live)
     other.restore(live)
     assert torch.allclose(live[1].weight, first + 2)
 
 
 def test_files_of_other_steps_other_models_and_torn_ones(tmp_path: Path) -> None:
     live = model()
-    best = BestWeights(live)
+    best = BestWeights()
+    best.keep(live)
     for step in (0, 4, 12):
         best.save(tmp_path, step)
     BestWeights.tidy(tmp_path, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["best-4.safetensors"]
-    assert not best.load(tmp_path, 0)
-    assert not BestWeights(nn.Linear(2, 2)).load(tmp_path, 4)
+    assert not best.load(tmp_path, 0, live)
+    assert not BestWeights().load(tmp_path, 4, nn.Linear(2, 2))
     other = model()
     other[1] = nn.Linear(2, 3)
-    assert not BestWeights(other).load(tmp_path, 4)
+    assert not BestWeights().load(tmp_path, 4, other)
     file = tmp_path / "best-4.safetensors"
     file.write_bytes(file.read_bytes()[:50])
-    assert not best.load(tmp_path, 4)
+    assert not best.load(tmp_path, 4, live)

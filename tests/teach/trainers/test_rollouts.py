@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -162,6 +163,59 @@ def test_answers_to_a_question_stand_together() -> None:
     placed = rollouts.placed(answers, 10)
     assert [(one.group, one.text) for one in placed] == [(10, "1"), (10, "3"), (11, "0"), (11, "2")]
     assert [one.group for one in answers] == [1, 0, 1, 0]
+
+
+def behind_prompts(lm: Any, answers: Sequence[int], prompt: int = 80) -> list[rollouts.Rollout]:
+    """So many answers of 8 tokens or so to each of some questions, all tokens at random."""
+    size = lm.model.get_input_embeddings().weight.shape[0]
+    chance = random.Random(0)
+    found = []
+    for group, count in enumerate(answers):
+        before = chance.choices(range(size), k=prompt)
+        for at in range(count):
+            row = {"prompt_ids": before, "answer_ids": chance.choices(range(size), k=6 + at)}
+            found.append(rollouts.Rollout(group, row, [], [], ""))
+    return found
+
+
+def test_on_the_cpu_a_pass_has_the_answers_to_one_question_if_they_share_and_fit(citing_lm: Any) -> None:
+    def cut(answers: Sequence[int], tokens: int = 16_384, packing: Any = None) -> list[int]:
+        given = behind_prompts(citing_lm, answers)
+        found = list(rollouts.parts(citing_lm.model, given, tokens, packing or packed.Packing()))
+        assert [row for part in found for row in part] == [one.row for one in given]
+        return [len(part) for part in found]
+
+    unable = packed.Packing()
+    unable.works = False
+    assert cut([4, 4, 4]) == [4, 4, 4]
+    assert cut([4, 1, 1, 4, 1]) == [4, 2, 4, 1]  # who shares nothing goes with others
+    assert cut([4, 4], packing=unable) == [8]
+    assert cut([4, 3], tokens=80 + 6 + 7 + 8) == [1, 1, 1, 1, 3]
+    assert cut([4, 3], tokens=80 + 6 + 7 + 8 - 1) == [1] * 7
+
+
+def test_how_answers_are_cut_changes_no_gradient(citing_lm: Any) -> None:
+    model = shared.training_copy(citing_lm, whole=True)
+    given = behind_prompts(citing_lm, [4, 4, 1])
+    weights = torch.linspace(-1, 1, len(given))
+
+    def learned(parts: Sequence[list[shared.TokenRow]], packing: packed.Packing) -> tuple[float, Any]:
+        model.zero_grad()
+        loss, first = 0.0, 0
+        for part in parts:
+            said = rollouts.logprobs(model, rollouts.collated(part, "cpu"), packing)
+            own = (said.sum(1) * weights[first : first + len(part)]).sum()
+            own.backward()
+            loss, first = loss + float(own.detach()), first + len(part)
+        return loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    packing, apart = packed.Packing(), packed.Packing()
+    apart.works = False
+    loss, gradient = learned(list(rollouts.parts(model, given, 16_384, packing)), packing)
+    assert packing.works
+    expected, exact = learned([[one.row] for one in given], apart)
+    assert loss == pytest.approx(expected, rel=1e-4)
+    assert (gradient - exact).norm() < 1e-4 * exact.norm()
 
 
 def test_what_the_most_probable_answers_earn(citing_lm: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from selfstudy.models.base import EntailmentModel
 from selfstudy.progress import Silent
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import make_recipe
-from selfstudy.teach import rejection
+from selfstudy.teach.rejection import RejectionSampling
 from selfstudy.verbs.citing import training
 from selfstudy.verbs.citing.training import ADAPTER, LINEAGE, CiteStage, CiteTraining, curve, following
 
@@ -138,7 +139,7 @@ class Stops(WorldEntailment):
 def test_a_killed_stage_ends_as_one_that_was_not(
     stage: CiteStage, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rejection.search, "__kwdefaults__", {**rejection.search.__kwdefaults__, "block": 2})
+    monkeypatch.setattr(training, "RejectionSampling", partial(RejectionSampling, batch=2))
     recipe, calls = recipe_of(stage), 0
 
     class Counts(WorldEntailment):

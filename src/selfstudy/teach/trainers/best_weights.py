@@ -11,21 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from selfstudy.files import private
+from selfstudy.teach.trainers.checkpoint import trained
 
 
 class BestWeights:
-    """A copy, on the CPU, of all that is trained of a model."""
+    """A copy, on the CPU, of all that is trained of a model; empty before any is kept or loaded."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self) -> None:
         self._weights: dict[str, Tensor] = {}
-        self.keep(model)
 
     def keep(self, model: nn.Module) -> None:
         """Those of now are the best."""
         self._weights = {
             name: one.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, one in model.named_parameters()
-            if one.requires_grad
+            for name, one in trained(model)
         }
 
     @torch.no_grad()
@@ -43,8 +42,10 @@ class BestWeights:
         with private.replacing(folder / _file(step)) as file:
             file.write(save(self._weights))
 
-    def load(self, folder: Path, step: int) -> bool:
-        """Takes those of a step; False, and nothing is changed, if they are not there or damaged."""
+    def load(self, folder: Path, step: int, model: nn.Module) -> bool:
+        """Takes those of a step; False, and nothing is changed, if they are not there, damaged or of no such
+        model.
+        """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -52,9 +53,7 @@ class BestWeights:
             found = load_file(folder / _file(step))
         except (OSError, SafetensorError):
             return False
-        if {name: one.shape for name, one in found.items()} != {
-            name: one.shape for name, one in self._weights.items()
-        }:
+        if {name: one.shape for name, one in found.items()} != {n: p.shape for n, p in trained(model)}:
             return False
         self._weights = found
         return True

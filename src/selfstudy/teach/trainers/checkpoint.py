@@ -50,7 +50,7 @@ class Checkpoint:
             if written["work"] != self._work:
                 return None
             state, tensors = read(written["state"]), load_file(self._folder / written["weights"])
-            weights = {name: tensors[f"{name}/weight"] for name, _ in _trained(model)}
+            weights = {name: tensors[f"{name}/weight"] for name, _ in trained(model)}
             moments = {
                 name: {key: tensors[f"{name}/{key}"] for key in ("step", *_MOMENTS)}
                 for name in weights
@@ -59,7 +59,7 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, TypeError, SafetensorError):
             return None
         with torch.no_grad():
-            for name, parameter in _trained(model):
+            for name, parameter in trained(model):
                 parameter.copy_(weights[name])
                 if name in moments:
                     optimizer.state[parameter] = {
@@ -78,7 +78,7 @@ class Checkpoint:
             state: what JSON can hold.
         """
         tensors = {}
-        for name, parameter in _trained(model):
+        for name, parameter in trained(model):
             tensors[f"{name}/weight"] = parameter.detach()
             tensors |= {f"{name}/{key}": tensor for key, tensor in optimizer.state[parameter].items()}
         private.make_folder(self._folder)
@@ -101,5 +101,6 @@ def fingerprint(model: torch.nn.Module, *parts: str) -> str:
     return found.hexdigest()
 
 
-def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+def trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+    """What is trained of a model, by name."""
     return [(name, one) for name, one in model.named_parameters() if one.requires_grad]

@@ -35,8 +35,6 @@ from selfstudy.teach.trainers.processes import Processes, join
 from selfstudy.teach.trainers.rollouts import Columns, Matrices, Rollout
 
 B = TypeVar("B", PPOBlock, GRPOBlock)
-PACKED = 2048
-"""Most tokens of a pass on the CPU: more are not faster, and what they share is more hidden than seen."""
 
 
 class PolicyTraining(ABC, Generic[B]):
@@ -81,7 +79,7 @@ class PolicyTraining(ABC, Generic[B]):
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=0.0)
         self._trained = [p for group in self._optimizer.param_groups for p in group["params"]]
         self.standing = PolicyProgress()
-        self._best = BestWeights(self.model)
+        self._best = BestWeights()
         self._checkpoint = self._loaded(setting.checkpoints)
         processes.require_same(self.standing.step, "where the training goes on")
 
@@ -207,10 +205,8 @@ class PolicyTraining(ABC, Generic[B]):
 
     def _cut(self, answers: Sequence[Rollout], first: int) -> list[RolloutPart]:
         """Answers as many at a time as a forward pass holds; the first is row `first` of all."""
-        core, tokens, parts = answering_model(self.model), self._setting.tokens, []
-        if core.device.type == "cpu":
-            tokens = min(tokens, PACKED)
-        for part in shared.parts(core, [one.row for one in answers], tokens, ("answer_ids",)):
+        core, parts = answering_model(self.model), []
+        for part in rollouts.parts(core, answers, self._setting.tokens, self._packing):
             parts.append((slice(first, first + len(part)), rollouts.collated(part, core.device)))
             first += len(part)
         return parts
@@ -291,7 +287,7 @@ class PolicyTraining(ABC, Generic[B]):
         found = checkpoint.load(self._parts, self._optimizer, PolicyProgress.model_validate)
         if found is None:
             return checkpoint
-        if not self._best.load(folder, found.best_step):
+        if not self._best.load(folder, found.best_step, self.model):
             raise ModelError(
                 f"{setting.phase}: the best weights so far are not beside its checkpoint",
                 f"remove {folder}: it starts again",

@@ -8,9 +8,9 @@ none of it.  Knows nothing of how advantages are made of rewards, or of losses.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any
 
 import torch
@@ -23,7 +23,10 @@ from selfstudy.models.local.lm import LocalLM
 from selfstudy.records import Completion
 from selfstudy.teach import rewards
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
-from selfstudy.teach.trainers import answered, packed, shared
+from selfstudy.teach.trainers import answered, memory, packed, shared
+
+PACKED = 2048
+"""Most tokens of a pass on the CPU, what answers share counted once: more are not faster."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,45 @@ def unpadded(matrix: Tensor, batch: Mapping[str, Tensor]) -> list[list[float]]:
     """The numbers of the answers of a batch alone."""
     lengths = batch["before"].sum(1).tolist()
     return [row[:length] for row, length in zip(matrix.tolist(), lengths, strict=True)]
+
+
+def parts(
+    core: Any, answers: Sequence[Rollout], tokens: int, packing: packed.Packing
+) -> Iterator[list[shared.TokenRow]]:
+    """The answers in their order, as many at a time as a forward pass holds.
+
+    On the CPU a pass has all answers to one question, where that is packed and fits, for these share most;
+    those to another question would be hidden from them at the cost of what is seen.
+
+    Args:
+        core: the transformers model that is run.
+        answers: those to one question stand together.
+        tokens: most of one pass.
+    """
+    if core.device.type == "cpu":
+        tokens = min(tokens, PACKED)
+    rest: list[shared.TokenRow] = []
+    for _, own in groupby(answers, key=lambda one: one.group):
+        rows = [one.row for one in own]
+        if _is_pass(core, rows, tokens, packing):
+            yield from shared.parts(core, rest, tokens, ("answer_ids",))
+            yield rows
+            rest = []
+        else:
+            rest += rows
+    yield from shared.parts(core, rest, tokens, ("answer_ids",))
+
+
+def _is_pass(core: Any, rows: Sequence[shared.TokenRow], tokens: int, packing: packed.Packing) -> bool:
+    """Whether the answers to a question are to be run by themselves."""
+    if core.device.type != "cpu":  # where larger passes are better
+        return False
+    batch = collated(rows, core.device)
+    one = packing.pack(core, core, batch["input_ids"], batch["attention_mask"])
+    if one is None:
+        return False
+    size, learned = one.tokens.shape[1], sum(len(row["answer_ids"]) for row in rows)
+    return size <= tokens and memory.kept_bytes(core, size, learned) <= memory.KEPT
 
 
 def collated(rows: Sequence[shared.TokenRow], device: Any) -> dict[str, Tensor]:

@@ -41,9 +41,10 @@ from selfstudy.recipe import (
 )
 from selfstudy.recipe.entailment import ATLAS
 from selfstudy.records import Example, Failure, Record
-from selfstudy.teach import cited_exercises, sampled
+from selfstudy.teach import cited_exercises
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
 from selfstudy.teach.phases import PHASES
+from selfstudy.teach.rejection import RejectionSampling
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.processes import Processes
@@ -351,8 +352,8 @@ class CiteTraining:
         rewards = cited_exercises.rewards(block.reward, entailment(), block.reward.level)
         if not isinstance(block, RejectionBlock):
             return cited_exercises.practice(exercises, rewards, block.dev, seed), rewards.name
-        work = sampled.Sampled(exercises, rewards, block, seed, self.out / _CHECKPOINTS / "sampling")
-        best = work.best(lm, self.report, fail)
+        folder = self.out / _CHECKPOINTS / "sampling"
+        best = RejectionSampling(exercises, rewards, block, seed, folder).examples(lm, self.report, fail)
         if not best:
             raise DataError(
                 "no answer was good enough to learn from",
