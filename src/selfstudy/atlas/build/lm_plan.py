@@ -1,4 +1,4 @@
-"""How atlas-lm is trained: settings, and sixteen legs with their mixtures of tasks.
+"""How atlas-lm is trained: settings, and eighteen legs with their mixtures of tasks.
 
 What each leg is for, and what was measured after it: docs/decisions/0004-atlas-lm.md.
 """
@@ -236,8 +236,7 @@ CITING_MORE = (
         fresh=0.6,
     ),
 )
-# Lists take longest, and all else comes back.
-CITING_ALL = (
+LISTS = (
     Stage(
         3e6,
         _mix(
@@ -246,6 +245,33 @@ CITING_ALL = (
             "survey .01, question_open .015, question_induced .015, question_document .015, topics .015, "
             "reword .025, missing .03, support .02, grade .03, compare .005, rubric_verdicts .005, "
             "tutor .005, telling .005, talk .005, student .005, attempt .005"
+        ),
+        fresh=0.6,
+    ),
+)
+# Which of several have a value is to lists what `numbers` is to citing: in its own leg it comes.
+HOLDERS = (
+    Stage(
+        2.2e6,
+        _mix(
+            "holders .3, cited_factoid .1, cited_list .14, cited_claim .08, closed_book .1, ignorance .05, "
+            "pages .01, reading .04, strange_reading .02, cite .01, cite_several .01, survey .01, "
+            "question_open .01, question_induced .01, question_document .01, topics .01, reword .02, "
+            "missing .02, support .01, grade .02, compare .005, rubric_verdicts .005, tutor .005, "
+            "telling .005, talk .005, student .005, attempt .005"
+        ),
+        fresh=0.6,
+    ),
+)
+CITED = (
+    Stage(
+        2e6,
+        _mix(
+            "holders .18, cited_factoid .1, cited_list .18, cited_claim .16, closed_book .1, ignorance .05, "
+            "pages .005, reading .04, strange_reading .02, cite .01, cite_several .01, survey .01, "
+            "question_open .01, question_induced .01, question_document .01, topics .01, reword .02, "
+            "missing .02, support .01, grade .02, compare .005, rubric_verdicts .005, tutor .005, "
+            "telling .005, talk .005, student .005, attempt .005"
         ),
         fresh=0.6,
     ),
@@ -281,6 +307,8 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
         (READING, leg(6, 8e-4, 1.6e-4, 0.9)),
         (CITING, replace(leg(20, 3e-3, 6e-4, 0.5), warmup=20)),
         (CITING_MORE, replace(leg(21, 3e-3, 6e-4, 0.6), warmup=20)),
-        (CITING_ALL, replace(leg(22, 3e-3, 6e-4, 0.8), warmup=20)),
+        (LISTS, replace(leg(22, 3e-3, 6e-4, 0.8), warmup=20)),
+        (HOLDERS, replace(leg(23, 3e-3, 6e-4, 0.6), warmup=20)),
+        (CITED, replace(leg(24, 3e-3, 6e-4, 0.9), warmup=20)),
     ]
     return [one for one in every if settings.ignorance or one[0] not in (UNSURE, SURE)]
