@@ -236,6 +236,7 @@ CITING_MORE = (
         fresh=0.6,
     ),
 )
+# Lists take longest; all else comes back.
 LISTS = (
     Stage(
         3e6,
