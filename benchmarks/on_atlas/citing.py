@@ -1,8 +1,8 @@
 """Training to cite on the embedded world: sampled and chosen answers, PPO and GRPO, fine-grained or not.
 
 Questions about one to three facts, for lists and for all there is to tell, with 3 to 5 documents; a quarter
-cannot be answered.  The start is deliberately weak: distilled on a few right answers, half of whose marks
-name another document.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged exactly by
+cannot be answered.  The start is deliberately weak: distilled on a few right answers whose marks name
+documents at random.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged exactly by
 the world's own sentences (`atlas.entailment`), on questions about entities that no training row is about.
 Holistic rewards, and random ones (those of another answer to the question), at the same number of steps,
 questions and answers stand beside each.
@@ -38,7 +38,7 @@ from selfstudy.recipe.file import make_recipe
 from selfstudy.verbs.citing.evaluating import evaluate
 from selfstudy.verbs.citing.training import STAGES, CiteStage, CiteTraining, curve, following
 
-WEAK, TRAINED, TESTED = 400, 240, 240
+WEAK, TRAINED, TESTED = 320, 240, 240
 TOKENS = 64
 """Of an answer at most."""
 ATLAS = LocalModel(path="atlas")
@@ -74,7 +74,7 @@ class _Comparison:
         self._test = cited_rows(TESTED, seed + 1000, names="test")
         self._weak, self._rows = folder / "weak.jsonl", folder / "rows.jsonl"
         weak = cited_rows(WEAK, seed + 500, names="train")
-        write(self._weak, _with_wrong_marks(weak, seed))
+        write(self._weak, _with_random_marks(weak, seed))
         write(self._rows, [row | {"output": ""} for row in cited_rows(TRAINED, seed, names="train")])
         self._kept = folder / "found.json"
         self._found: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else {}
@@ -179,14 +179,11 @@ def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _with_wrong_marks(rows: Sequence[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """The right answers, half of whose marks name a document at random."""
+def _with_random_marks(rows: Sequence[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """The right answers, whose marks name documents at random."""
     rng = random.Random(f"{seed}:marks")
 
     def changed(row: dict[str, Any]) -> str:
-        def mark(match: re.Match[str]) -> str:
-            return match[0] if rng.random() < 0.5 else f"[{rng.randint(1, len(row['docs']))}]"
-
-        return re.sub(r"\[\d\]", mark, str(row["output"]))
+        return re.sub(r"\[\d\]", lambda _: f"[{rng.randint(1, len(row['docs']))}]", str(row["output"]))
 
     return [row | {"output": changed(row)} for row in rows]

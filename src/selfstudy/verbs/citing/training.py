@@ -343,12 +343,6 @@ class CiteTraining:
                 )
             self.report.note(f"{len(found)} answers to learn from, of {len(exercises)} questions")
             return found, ""
-        lists = any(one.item.kind == "qampari" for one in exercises)
-        if lists and isinstance(self.recipe.nli, NLIBlock) and self.recipe.nli.path == ATLAS:
-            self.report.note(
-                "atlas-nli finds no item of a list supported, so that citing them is punished: leave lists "
-                "out (--kind asqa --kind eli5), or give another --nli"
-            )
         rewards = cited_exercises.rewards(block.reward, entailment(), block.reward.level)
         if not isinstance(block, RejectionBlock):
             return cited_exercises.practice(exercises, rewards, block.dev, seed), rewards.name
