@@ -33,13 +33,11 @@ from selfstudy.recipe import (
     CitingBlock,
     LocalModel,
     ModelBlock,
-    NLIBlock,
     PhaseBlock,
     Recipe,
     RejectionBlock,
     weights_of,
 )
-from selfstudy.recipe.entailment import ATLAS
 from selfstudy.records import Example, Failure, Record
 from selfstudy.teach import cited_exercises
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
