@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--arm", nargs="+", choices=[*citing.ARMS, citing.CHAIN], default=[*citing.ARMS, citing.CHAIN]
     )
-    parser.add_argument("--steps", type=int, help="of an online phase [default: 12; citing: 16]")
+    parser.add_argument("--steps", type=int, help="of an online phase [default: 12; citing: 20]")
     parser.add_argument("--folder", type=Path, help="citing: keeps what is trained, and goes on from there")
     parser.add_argument("--exercises", type=int, default=150, help="to teach a tutor on")
     parser.add_argument("--weights", choices=WAYS, default="lora", help="what socratic trains")

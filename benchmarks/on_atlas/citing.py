@@ -38,7 +38,7 @@ from selfstudy.recipe.file import make_recipe
 from selfstudy.verbs.citing.evaluating import evaluate
 from selfstudy.verbs.citing.training import STAGES, CiteStage, CiteTraining, curve, following
 
-WEAK, TRAINED, TESTED = 320, 240, 240
+WEAK, TRAINED, TESTED = 320, 200, 240
 TOKENS = 64
 """Of an answer at most."""
 ATLAS = LocalModel(path="atlas")
@@ -46,7 +46,7 @@ DISTILLED = [
     *("teach.sft.epochs=3", "teach.sft.batch_size=16", "teach.sft.learning_rate=5e-4"),
     "teach.finetuning=full",
 ]
-STEPS = 16
+STEPS = 20
 ARMS: dict[str, tuple[CiteStage, str, list[str]]] = {
     "rejection, fine (beam)": ("rejection", "fine", ["teach.rejection.search=beam"]),
     "rejection, holistic (best of 16)": ("rejection", "holistic", ["teach.rejection.search=best-of"]),
@@ -110,12 +110,12 @@ class _Comparison:
         print(f"{name:34s} {line(measured)}  {seconds:5.0f} s {peak:.1f} GB", flush=True)
 
     def _changes(self, kind: CiteStage, level: str, changes: Sequence[str]) -> list[str]:
-        settings: dict[str, object] = {"max_new_tokens": TOKENS, "learning_rate": 1e-3, "reward.level": level}
+        settings: dict[str, object] = {"max_new_tokens": TOKENS, "learning_rate": 3e-3, "reward.level": level}
         if kind == "rejection":
             settings |= {"batch_size": 16, "epochs": 2}
         else:
-            settings |= {"steps": self._steps, "batch_size": 8, "completions": 8, "temperature": 1.0}
-            settings |= {"top_k": 50, "checkpoint_every": 4, "kl": 0.02}
+            settings |= {"steps": self._steps, "updates": 2, "batch_size": 8, "completions": 8}
+            settings |= {"temperature": 1.0, "top_k": 50, "checkpoint_every": 5, "kl": 0.02}
         return [*changes, *(f"teach.{kind}.{name}={value}" for name, value in settings.items())]
 
 
@@ -161,7 +161,7 @@ def measure(
         Row(f"row {at}", {**row, "output": text})
         for at, (row, text) in enumerate(zip(rows, said, strict=True), 1)
     ]
-    can = [row for row in answered if any(any(one["answers_found"]) for one in (row.value or {})["docs"])]
+    can = [one for one, row in zip(answered, rows, strict=True) if read_item(row).answerable]
     found = {name: evaluate(of, WorldEntailment()) for name, of in (("all", answered), ("answerable", can))}
     return {name: one.to_dict() for name, one in found.items()}, said
 

@@ -20,6 +20,7 @@ from selfstudy.models.base import EntailmentModel
 from selfstudy.records import Chat
 from selfstudy.teach.practice import places
 from selfstudy.teach.rewards import CitationWeights, SpanReward, fine_grained, holistic
+from selfstudy.text import normalise
 
 RewardLevel = Literal["fine", "holistic", "random"]
 """Each part where it is earned; all at the end; or, as a control, those of another answer to the prompt."""
@@ -176,11 +177,11 @@ class CitationRewards:
 
 
 def said_again(statements: Iterable[citations.Statement]) -> list[citations.Statement]:
-    """Those that say what one before them says, in the normal form of gold answers, whatever they cite."""
+    """Those that say what one before them says, in normal form (`text.normalise`), whatever they cite."""
     seen: set[str] = set()
     again = []
     for one in statements:
-        said = gold_answers.normal(one.text)
+        said = normalise(one.text)
         if said in seen:
             again.append(one)
         seen.add(said)

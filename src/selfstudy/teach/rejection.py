@@ -22,7 +22,7 @@ from selfstudy.files import jsonl, private
 from selfstudy.judging import citations
 from selfstudy.models.base import HasWeights, LanguageModel, Sampling
 from selfstudy.progress import Reporter
-from selfstudy.recipe import EpochsBlock, RejectionBlock
+from selfstudy.recipe import RejectionBlock
 from selfstudy.records import Completion, Example, digest
 from selfstudy.teach.beam import beam
 from selfstudy.teach.candidates import (
@@ -37,6 +37,12 @@ from selfstudy.teach.cited_practice import CitationRewards, CitedExercise
 from selfstudy.text import clean
 
 FILE = "winners.jsonl"
+
+_SEARCHED = {
+    *("search", "samples", "beams", "continuations", "depth", "list_depth", "temperature", "top_k"),
+    *("max_new_tokens", "statement_tokens"),
+}
+"""Keys on which winners depend; how they are learned, and which of them, may change."""
 
 
 class _Batch(BaseModel):
@@ -115,8 +121,7 @@ class RejectionSampling:
 
     def _work(self, lm: LanguageModel) -> str:
         """Names all that the winners depend on; winners of other work are thrown away."""
-        # how they are learned, and which of them, may change
-        search = self.block.model_dump_json(exclude={*EpochsBlock.model_fields, "least"})
+        search = self.block.model_dump_json(include=_SEARCHED)
         asked = map(repr, self.exercises)
         return digest(_weights(lm), lm.name, self.rewards.told, search, str(self.seed), *asked)
 

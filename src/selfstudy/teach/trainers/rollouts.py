@@ -214,6 +214,8 @@ def _is_pass(core: Any, rows: Sequence[shared.TokenRow], tokens: int, packing: p
     """Whether the answers to a question are to be run by themselves."""
     if core.device.type != "cpu":  # where larger passes are better
         return False
+    if max(map(shared.length, rows)) > tokens:  # before a mask of its square is made
+        return False
     batch = collated(rows, core.device)
     one = packing.pack(core, core, batch["input_ids"], batch["attention_mask"])
     if one is None:
