@@ -3,7 +3,8 @@
 Questions about the embedded world with 3 to 5 documents, most facts made up, so that nothing is known before;
 tested on questions about names that no training row has.  Rewards are by atlas-nli; what is told is judged by
 the world's own sentences, which know no other wording: figures of the untaught model are a lower bound, and
-its answers are shown.  There is no target.
+its answers are shown.  Citations and correctness are of the questions
+that can be answered.  There is no target.
 """
 
 from __future__ import annotations

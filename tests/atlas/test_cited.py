@@ -74,6 +74,18 @@ def test_documents_hold_what_the_exact_judge_finds_in_them(rows: list[dict[str, 
                 assert [int(label == "entailment") for label in labels] == list(found), row
 
 
+def test_lists_and_claims_follow_the_documents(rows: list[dict[str, Any]]) -> None:
+    several = 0
+    for row in rows:
+        if "qa_pairs" in row or trust.refuses(row["output"]):
+            continue
+        parts = re.split(r"(?<=\]), |(?<=\]\.) ", row["output"])
+        places = [int(found[1]) for part in parts if (found := re.search(r"\[(\d)\]", part))]
+        assert places == sorted(places)
+        several += len(set(places)) > 1
+    assert several > 50
+
+
 def test_no_document_is_about_an_answer_that_is_not_gold(rows: list[dict[str, Any]]) -> None:
     lists = [row for row in rows if "answers" in row]
     for row in lists:

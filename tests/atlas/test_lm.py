@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,8 @@ from selfstudy.atlas.build.cli import HERE
 from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.measure_lm import answered
 from selfstudy.atlas.build.train_lm import Encoder
+from selfstudy.atlas.entailment import WorldEntailment
+from selfstudy.judging import trust
 from selfstudy.judging.tutoring import asks
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, LanguageModel
@@ -127,3 +130,27 @@ def test_told_nothing_it_tells_and_told_to_ask_it_asks(lm: LocalLM) -> None:
 def test_the_embedded_models_are_small() -> None:
     size = sum(f.stat().st_size for folder in ("lm", "nli") for f in (HERE / folder).rglob("*"))
     assert size <= 25e6
+
+
+def test_holders_are_those_that_the_documents_say() -> None:
+    """Of each question: the items are entailed by the documents they name, and no other is."""
+    d, judge = Draw(random.Random(8)), WorldEntailment()
+    refused = items = 0
+    for _ in range(60):
+        chat = lm_tasks.holders(d).chat
+        documents = dict(re.findall(r"^\[(\d)\] (.*)$", chat[1].content, re.MULTILINE))
+        for ask, answer in zip(chat[1::2], chat[2::2], strict=True):
+            question = re.findall(r"Question: (.*?\?)", ask.content)[-1]
+            if trust.refuses(answer.content):
+                refused += 1
+                said = {}
+            else:
+                said = {at: name for name, at in re.findall(r"([^,\[]+?) \[(\d)\]", answer.content)}
+            for at, text in documents.items():
+                name, _, body = text.partition(": ")
+                held = judge.classes([(body, f"{question} {name}")]) == ["entailment"]
+                assert held == (at in said), (question, text)
+                assert said.get(at, name).strip() == name
+                items += held
+    assert refused > 10
+    assert items > 100

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from selfstudy.judging import citations
 from selfstudy.judging.trust import REFUSAL
-from selfstudy.teach.cited_practice import CitationRewards, CitedPractice
+from selfstudy.teach.cited_practice import CitationRewards, CitedPractice, said_again
 from selfstudy.teach.rewards import DEFAULTS, CitationWeights
 
 from .cited import SUPPORTED, WRONG, exercise, rewards
@@ -49,6 +50,21 @@ def test_what_is_said_again_earns_nothing_more_and_costs_as_before() -> None:
     once, twice, wrong = (one.total for one in judge.rewards([exercise()], [texts])[0])
     assert twice == pytest.approx(once)
     assert wrong == pytest.approx(once - 0.2 - 0.2)  # it supports nothing, and is no document
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("It is the Rome of old.", "it is Rome, of old!", True),
+        ("罗马很大。", "罗马很大!", True),
+        ("It has 6.3 million people.", "It has 63 million people.", False),
+        ("It cost 1.5.", "It cost 15.", False),
+        ("It has “Rome”.", 'It has "Rome".', True),
+    ],
+)
+def test_statements_are_the_same_in_normal_form(first: str, second: str, same: bool) -> None:
+    statements = [citations.Statement(text, 0, 1, ()) for text in (first, second)]
+    assert bool(said_again(statements)) == same
 
 
 def test_where_nothing_answers_refusing_beats_every_answer() -> None:

@@ -5,7 +5,7 @@ Huang et al. 2024, arXiv 2402.04315: best-of goes by the total reward of whole a
 
 Exercises go through in batches.  After each its winners are written down, one line a batch, so that a search
 that was killed goes on behind its last whole batch.  Random streams depend on the prompts, so that it ends
-with the same winners.  Knows nothing of training.
+with the same winners.  Knows of training only how weights are told apart.
 """
 
 from __future__ import annotations

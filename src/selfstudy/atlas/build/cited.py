@@ -43,6 +43,8 @@ _SAME_ENTITY = 0.3
 """How often a question for one entity has a document about it that does not answer."""
 _UNITS = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _TRIES = 1000
+TRUTH = 0.2
+"""Share of questions about true facts, as atlas-lm is trained."""
 
 
 def cited_rows(
@@ -52,7 +54,7 @@ def cited_rows(
     kinds: Sequence[str] = KINDS,
     unanswerable: float = 0.25,
     entities: Literal["any", "known", "unseen"] = "any",
-    truth: float = 0.2,
+    truth: float = TRUTH,
     names: Literal["all", "train", "dev", "test"] = "all",
 ) -> list[dict[str, Any]]:
     """Rows with question, docs, one of qa_pairs, answers and claims, and `output`: the right answer.
@@ -90,7 +92,7 @@ def cited_row(
     d: Draw, kind: str, *, withheld: bool, names: Literal["all", "train", "dev", "test"]
 ) -> dict[str, Any]:
     """One row by the draw's own randomness, otherwise as in `cited_rows`."""
-    return _Writer(d, "any", 0.2, names).row(kind, withheld)
+    return _Writer(d, "any", TRUTH, names).row(kind, withheld)
 
 
 def in_split(name: str, names: str) -> bool:

@@ -254,7 +254,10 @@ def cite_several(d: Draw) -> Sample:
 
 
 def holders(d: Draw) -> Sample:
-    """Who of several has a value, asked of the same documents again and again: what lists are built on."""
+    """Who of several has a value, asked of the same documents again and again: what lists are built on.
+
+    Names stand for anything: a city may lie on a continent, as a country does.
+    """
     attribute = d.rng.choice(("country", *language.HOLDERS))
     kind = next(k for k, of in language.ATTRIBUTES.items() if attribute in of)
     values = [d.value(attribute) for _ in range(3)]

@@ -99,6 +99,7 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         withheld_entities=sum(not e.known for e in world.entities()),
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
         tokens=f"{sum(stage.tokens for plan, _ in legs(Settings()) for stage in plan) / 1e6:.1f}",
+        fresh=sum(any(stage.fresh for stage in plan) for plan, _ in legs(Settings())),
         figures="\n".join(lines),
     )
 

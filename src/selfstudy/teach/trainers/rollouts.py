@@ -26,7 +26,7 @@ from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, Cited
 from selfstudy.teach.trainers import answered, memory, packed, shared
 
 PACKED = 2048
-"""Most tokens of a pass on the CPU, what answers share counted once: more are not faster."""
+"""Most tokens of a pass on the CPU, counted once where packing shares them: more are not faster."""
 
 
 @dataclass(frozen=True)
