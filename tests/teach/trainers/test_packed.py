@@ -87,10 +87,11 @@ def test_what_does_not_pay_or_would_reach_too_far_is_left(tiny_llama: Path) -> N
     assert pack(tokens[2:3, :41], mask[2:3, :41], config, torch.float32) is None
     apart = torch.arange(8 * 30).reshape(8, 30)
     assert pack(apart, torch.ones_like(apart), config, torch.float32) is None
-    config.sliding_window = 40
-    assert pack(tokens, mask, config, torch.float32) is None
-    config.sliding_window = 4096
-    assert pack(tokens, mask, config, torch.float32) is not None
+    for window in ("sliding_window", "window_size"):
+        setattr(config, window, 40)
+        assert pack(tokens, mask, config, torch.float32) is None
+        setattr(config, window, 4096)
+        assert pack(tokens, mask, config, torch.float32) is not None
 
 
 def test_a_model_that_ignores_mask_or_positions_is_found_out(

@@ -25,7 +25,7 @@ _SAVED = 0.75
 """At most this share of the tokens of the padded batch, else it is not worth it."""
 _WIDER = 1.5
 """At most so many times its pairs of tokens in attention: most are masked, and all are kept in memory."""
-_WINDOWS = ("sliding_window", "attention_chunk_size")
+_WINDOWS = ("sliding_window", "attention_chunk_size", "window_size", "attention_window_size")
 """What a config calls a reach of attention that a mask from outside would overrule."""
 
 
