@@ -1,11 +1,11 @@
 """Training to cite on the embedded world: sampled and chosen answers, PPO and GRPO, fine-grained or not.
 
 Questions about one to three facts, for lists and for all there is to tell, with 3 to 5 documents; a quarter
-cannot be answered.  The start is deliberately weak: distilled on a few right answers whose marks name
-documents at random.  Rewards are by atlas-nli, a sentence at a time; what is told here is judged exactly by
-the world's own sentences (`atlas.entailment`), on questions about entities that no training row is about.
-Holistic rewards, and random ones (those of another answer to the question), at the same number of steps,
-questions and answers stand beside each.
+cannot be answered.  The model is atlas-lm that has practised this (citing_lm/); the start is deliberately weak:
+it is distilled on a few right answers whose marks name documents at random.  Rewards are by atlas-nli, a sentence
+at a time; what is told here is judged exactly by the world's own sentences (`atlas.entailment`), on questions
+about entities that no training row is about.  Holistic rewards, and random ones (those of another answer to the
+question), at the same number of steps, questions and answers stand beside each.
 
 Citations and correctness are of the questions that can be answered, where a refusal counts as 0; refusing and
 Trust-Score are of all.  (A right refusal cites nothing, which is 0 in ALCE's recall: of all questions no
@@ -41,7 +41,8 @@ from selfstudy.verbs.citing.training import STAGES, CiteStage, CiteTraining, cur
 WEAK, TRAINED, TESTED = 320, 200, 240
 TOKENS = 64
 """Of an answer at most."""
-ATLAS = LocalModel(path="atlas")
+PRACTISED = LocalModel(path=str(Path(__file__).parent / "citing_lm"))
+"""Atlas-lm after practice in the prompts of `cite answer`; its README says what it forgot."""
 DISTILLED = [
     *("teach.sft.epochs=3", "teach.sft.batch_size=16", "teach.sft.learning_rate=5e-4"),
     "teach.finetuning=full",
@@ -80,7 +81,7 @@ class _Comparison:
         self._found: dict[str, Any] = json.loads(self._kept.read_text()) if self._kept.exists() else {}
 
     def run(self, arms: Sequence[str]) -> dict[str, Any]:
-        self._tell("atlas-lm", None, 0.0)
+        self._tell("practised", None, 0.0)
         start = self._arm("start", "distill", self._weak, None, DISTILLED)
         for name in arms:
             before = start
@@ -126,7 +127,7 @@ def stage(
     before: Path | None,
     seed: int,
     changes: Sequence[str],
-    model: LocalModel = ATLAS,
+    model: LocalModel = PRACTISED,
 ) -> tuple[Path, float]:
     """Trains one stage, from another one or from a model; what is there already is taken as it is."""
     began = time.perf_counter()
@@ -142,7 +143,7 @@ def stage(
 
 
 def measure(
-    rows: Sequence[dict[str, Any]], out: Path | None, model: LocalModel = ATLAS
+    rows: Sequence[dict[str, Any]], out: Path | None, model: LocalModel = PRACTISED
 ) -> tuple[dict[str, Any], list[str]]:
     """Greedy answers to test rows by a stage's model, or by `model`: judged exactly, and as they are.
 

@@ -60,6 +60,28 @@ def build_lm(
     build(_new(to) or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale), device)
 
 
+@app.command("build-citing-lm")
+def build_citing_lm(
+    to: Annotated[Path, typer.Option(help="Where to write.")],
+    threads: Threads = 2,
+    seed: int = 0,
+    scale: Annotated[float, typer.Option(min=1e-6, help="Multiplies the training tokens.")] = 1.0,
+    device: Annotated[str, typer.Option(help="Where to train, as torch names it: cpu, cuda.")] = "cpu",
+) -> None:
+    """Train atlas-lm on until it cites and refuses as `cite answer` asks (45 minutes of two cores).
+
+    It forgets much else, so it does not ship; benchmarks/on_atlas/citing_lm was made so.
+    """
+    from selfstudy.atlas.build.lm_plan import Settings
+    from selfstudy.atlas.build.train_lm import build_citing
+
+    _require_device(device)
+    _begin(threads)
+    folder = _new(to)
+    assert folder is not None
+    build_citing(folder, Settings(seed=seed, scale=scale), HERE / "lm", device)
+
+
 @app.command("build-nli")
 def build_nli(to: Folder = None, threads: Threads = 2, seed: int = 0) -> None:
     """Train atlas-nli from scratch and write its model card (about seven minutes of processor time)."""

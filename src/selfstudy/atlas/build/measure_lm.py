@@ -31,8 +31,7 @@ MAX = 400
 """Most items per figure."""
 COMPARED = (
     "strange_reading",
-    *("cite", "cite_several", "cited_factoid", "cited_list", "cited_claim"),
-    *("missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
+    *("cite", "cite_several", "missing", "support", "grade", "compare", "rubric_verdicts", "rubric_rating"),
     *("tutor", "telling", "student", "attempt", "judge_asks", "judge_leaks"),
 )
 """Tasks whose answers are compared with what the task says, in the order of the card."""
@@ -99,7 +98,6 @@ def card(folder: Path, columns: dict[str, dict[str, float]]) -> str:
         withheld_entities=sum(not e.known for e in world.entities()),
         novel_wordings=sum(len(language.templates(a, novel=True)) for a in language.STATEMENTS),
         tokens=f"{sum(stage.tokens for plan, _ in legs(Settings()) for stage in plan) / 1e6:.1f}",
-        fresh=sum(any(stage.fresh for stage in plan) for plan, _ in legs(Settings())),
         figures="\n".join(lines),
     )
 

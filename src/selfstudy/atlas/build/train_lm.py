@@ -23,7 +23,7 @@ import numpy as np
 from selfstudy.atlas import world
 from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.invented import invented_names
-from selfstudy.atlas.build.lm_plan import Settings, Stage, legs
+from selfstudy.atlas.build.lm_plan import Settings, Stage, citing_legs, legs
 from selfstudy.atlas.build.lm_tasks import TASKS
 from selfstudy.atlas.build.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
 
@@ -171,6 +171,12 @@ def build(folder: Path, settings: Settings, device: str = "cpu") -> None:
     """
     for number, (plan, leg) in enumerate(legs(settings)):
         train(folder, leg, plan, start=folder if number else None, device=device)
+
+
+def build_citing(folder: Path, settings: Settings, start: Path, device: str = "cpu") -> None:
+    """The legs of a model that cites, from the weights of atlas-lm in `start`."""
+    for number, (plan, leg) in enumerate(citing_legs(settings)):
+        train(folder, leg, plan, start=folder if number else start, device=device)
 
 
 def train(
