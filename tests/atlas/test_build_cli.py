@@ -15,12 +15,14 @@ from selfstudy.atlas.build.cli import app
     [
         (["world", "--to", "."], "is a folder"),
         (["build-lm", "--device", "nonsense"], "nonsense: Expected one of"),
+        (["build-citing-lm", "--to", "."], "exists, and nothing is replaced"),
     ],
 )
 def test_a_wrong_option_is_told_at_once(
     command: list[str], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "some file").touch()
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 2
     assert problem in " ".join(done.output.split())

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfstudy.atlas.build.lm_plan import Settings
+from selfstudy.atlas.build.lm_plan import Settings, citing_legs, legs
 from selfstudy.atlas.build.lm_tasks import TASKS
-from selfstudy.atlas.build.train_lm import TaskAccuracy, _muon_in_float32, _orthogonal, build
+from selfstudy.atlas.build.train_lm import TaskAccuracy, _muon_in_float32, _orthogonal, build, build_citing
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.recipe import LocalModel
@@ -48,3 +48,11 @@ def test_all_legs_run_from_nothing_to_a_model_that_loads(tmp_path: Path) -> None
     lm = load_lm(LocalModel(path=str(tmp_path / "lm")))
     ((said,),) = lm.generate([chat("Repeat this: Peru")], GREEDY)
     assert said.finish in ("stop", "length")
+    build_citing(tmp_path / "citing", Settings(scale=2e-4), tmp_path / "lm")
+    load_lm(LocalModel(path=str(tmp_path / "citing")))
+
+
+def test_legs_have_tasks_that_there_are_and_all_that_there_are() -> None:
+    plans = [plan for plan, _ in (*legs(Settings()), *citing_legs(Settings()))]
+    assert {task for plan in plans for stage in plan for task in stage.mix} == set(TASKS)
+    assert len({leg.seed for _, leg in citing_legs(Settings())}) == 5
