@@ -2,10 +2,11 @@
 
 Questions about one to three facts, for lists and for all there is to tell, with 3 to 5 documents; a quarter
 cannot be answered.  The model is atlas-lm that has practised this (citing_lm/); the start is deliberately
-weak: it is distilled on a few right answers whose marks name documents at random.  Rewards are by atlas-nli,
-a sentence at a time; what is told here is judged exactly by the world's own sentences (`atlas.entailment`), on
-questions about entities that no training row is about.  Holistic rewards, and random ones (those of another
-answer to the question), at the same number of steps, questions and answers stand beside each.
+weak: it is distilled on a few right answers whose marks name documents at random.  Rewards are by atlas-
+nli, a sentence at a time; what is told here is judged exactly by the world's own sentences
+(`atlas.entailment`), on questions about entities that no training row is about.  Holistic rewards, and
+random ones (those of another answer to the question), at the same number of steps, questions and answers
+stand beside each.
 
 Citations and correctness are of the questions that can be answered, where a refusal counts as 0; refusing and
 Trust-Score are of all.  (A right refusal cites nothing, which is 0 in ALCE's recall: of all questions no
