@@ -171,7 +171,8 @@ def test_what_stands_far_back_in_a_long_text_counts(place: str, long: str) -> No
     nli = EntailmentClassifier(NLIBlock())
     nli._limit = 48  # atlas-nli has learned on short texts
     said, other = "The capital of France is Paris.", "The capital of France is Rome."
-    filler = " ".join(f"The currency of {name} is the Peso." for name in ("Peru", "Chile", "Cuba", "Fiji") * 5)
+    countries = ("Peru", "Chile", "Cuba", "Fiji") * 5
+    filler = " ".join(f"The currency of {name} is the Peso." for name in countries)
     text = {"begin": f"{other} {filler}", "middle": f"{filler} {other} {filler}", "end": f"{filler} {other}"}
     pair = (text[place], said) if long == "premise" else (said, text[place])
     assert len(nli.tokenizer(*pair)["input_ids"]) > nli._limit
