@@ -2,8 +2,8 @@
 
 Questions about one to three facts, for lists and for all there is to tell, with 3 to 5 documents; a quarter
 cannot be answered.  The model is atlas-lm that has practised this (citing_lm/); the start is deliberately
-weak: it is distilled on a few right answers whose marks name documents at random.  Rewards are by atlas-
-nli, a sentence at a time; what is told here is judged exactly by the world's own sentences
+weak: it is distilled on a few right answers whose marks name documents at random.  Rewards are by
+atlas-nli, a sentence at a time; what is told here is judged exactly by the world's own sentences
 (`atlas.entailment`), on questions about entities that no training row is about.  Holistic rewards, and
 random ones (those of another answer to the question), at the same number of steps, questions and answers
 stand beside each.
@@ -156,14 +156,15 @@ def measure(
         model = recipe.model
     lm, prompts = load_lm(model), Prompts()
     prompts = prompts if wants_demonstrations(lm) else prompts.without_demonstrations()
-    chats = [asked(read_item(row), prompts) for row in rows]
+    items = [read_item(row) for row in rows]
+    chats = [asked(item, prompts) for item in items]
     answers = lm.generate(chats, Sampling(temperature=0.0, max_new_tokens=TOKENS))
     said = [one.text for (one,) in answers]
     answered = [
         Row(f"row {at}", {**row, "output": text})
         for at, (row, text) in enumerate(zip(rows, said, strict=True), 1)
     ]
-    can = [one for one, row in zip(answered, rows, strict=True) if read_item(row).answerable]
+    can = [one for one, item in zip(answered, items, strict=True) if item.answerable]
     found = {name: evaluate(of, WorldEntailment()) for name, of in (("all", answered), ("answerable", can))}
     return {name: one.to_dict() for name, one in found.items()}, said
 

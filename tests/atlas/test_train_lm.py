@@ -9,7 +9,7 @@ import torch
 
 from selfstudy.atlas.build.lm_plan import Settings, citing_legs, legs
 from selfstudy.atlas.build.lm_tasks import TASKS
-from selfstudy.atlas.build.train_lm import TaskAccuracy, _muon_in_float32, _orthogonal, build, build_citing
+from selfstudy.atlas.build.train_lm import TaskAccuracy, _muon_in_float32, _orthogonal, build
 from selfstudy.models import load_lm
 from selfstudy.models.base import GREEDY, chat
 from selfstudy.recipe import LocalModel
@@ -44,11 +44,11 @@ def test_the_iteration_is_that_of_torch_but_in_float32(shape: tuple[int, int]) -
 
 @pytest.mark.slow
 def test_all_legs_run_from_nothing_to_a_model_that_loads(tmp_path: Path) -> None:
-    build(tmp_path / "lm", Settings(scale=2e-4))
+    build(tmp_path / "lm", legs(Settings(scale=2e-4)))
     lm = load_lm(LocalModel(path=str(tmp_path / "lm")))
     ((said,),) = lm.generate([chat("Repeat this: Peru")], GREEDY)
     assert said.finish in ("stop", "length")
-    build_citing(tmp_path / "citing", Settings(scale=2e-4), tmp_path / "lm")
+    build(tmp_path / "citing", citing_legs(Settings(scale=2e-4)), tmp_path / "lm")
     load_lm(LocalModel(path=str(tmp_path / "citing")))
 
 

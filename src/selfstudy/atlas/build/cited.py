@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 from typing import Any, Literal
 
@@ -152,16 +153,9 @@ class _Writer:
     entities: str
     truth: float
     names: str
-    _pools: dict[str, list[world.Entity]] = field(default_factory=dict)
-    _invented: list[str] = field(default_factory=list)
-    _worldly: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        for one in world.entities():
-            if self._own(one.name):
-                self._pools.setdefault(one.kind, []).append(one)
-        self._worldly = frozenset({*world.names(), *invented_names()})
-        self._invented = [one for one in invented_names() if self._own(one)]
+        self._pools, self._invented = _pools(self.names), _invented(self.names)
 
     def row(self, kind: str, withheld: bool) -> dict[str, Any]:
         plots = {"factoid": self.factoid, "list": self.list_of, "claim": self.claim}
@@ -406,11 +400,30 @@ class _Writer:
         if self.entities == "unseen":
             while True:
                 made = self.d.strange()
-                if made not in self._worldly and self._own(made):
+                if made not in _worldly() and self._own(made):
                     return made
         if self.entities == "any" and self.d.rng.random() < 0.2:
             return self.d.rng.choice(self._invented)
         return self.d.rng.choice([e.name for e in self._pools[kind] if e.known or self.entities == "any"])
+
+
+@cache
+def _pools(names: str) -> dict[str, list[world.Entity]]:
+    """The world's entities of a split, by kind."""
+    return {
+        kind: [one for one in world.entities() if one.kind == kind and in_split(one.name, names)]
+        for kind in language.ATTRIBUTES
+    }
+
+
+@cache
+def _invented(names: str) -> list[str]:
+    return [one for one in invented_names() if in_split(one, names)]
+
+
+@cache
+def _worldly() -> frozenset[str]:
+    return frozenset({*world.names(), *invented_names()})
 
 
 def _asked(page: _Page, plot: _Plot) -> list[str]:

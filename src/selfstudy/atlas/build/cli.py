@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 Folder = Annotated[Path | None, typer.Option(help="Where to write [default: the package itself].")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+Scale = Annotated[float, typer.Option(min=1e-6, help="Multiplies the training tokens.")]
+Device = Annotated[str, typer.Option(help="Where to train, as torch names it: cpu, cuda.")]
 _EXISTS = "{} exists, and nothing is replaced: give a new name"
 
 
@@ -48,16 +50,17 @@ def build_lm(
     threads: Threads = 2,
     seed: int = 0,
     ignorance: Annotated[bool, typer.Option(help="Practise not knowing, on invented names.")] = True,
-    scale: Annotated[float, typer.Option(min=1e-6, help="Multiplies the training tokens.")] = 1.0,
-    device: Annotated[str, typer.Option(help="Where to train, as torch names it: cpu, cuda.")] = "cpu",
+    scale: Scale = 1.0,
+    device: Device = "cpu",
 ) -> None:
     """Train atlas-lm from scratch."""
-    from selfstudy.atlas.build.lm_plan import Settings
+    from selfstudy.atlas.build.lm_plan import Settings, legs
     from selfstudy.atlas.build.train_lm import build
 
     _require_device(device)
     _begin(threads)
-    build(_new(to) or HERE / "lm", Settings(seed=seed, ignorance=ignorance, scale=scale), device)
+    settings = Settings(seed=seed, ignorance=ignorance, scale=scale)
+    build(_new(to) or HERE / "lm", legs(settings), device=device)
 
 
 @app.command("build-citing-lm")
@@ -65,21 +68,20 @@ def build_citing_lm(
     to: Annotated[Path, typer.Option(help="Where to write.")],
     threads: Threads = 2,
     seed: int = 0,
-    scale: Annotated[float, typer.Option(min=1e-6, help="Multiplies the training tokens.")] = 1.0,
-    device: Annotated[str, typer.Option(help="Where to train, as torch names it: cpu, cuda.")] = "cpu",
+    scale: Scale = 1.0,
+    device: Device = "cpu",
 ) -> None:
     """Train atlas-lm on until it cites and refuses as `cite answer` asks (45 minutes of two cores).
 
     It forgets much else, so it does not ship; benchmarks/on_atlas/citing_lm was made so.
     """
-    from selfstudy.atlas.build.lm_plan import Settings
-    from selfstudy.atlas.build.train_lm import build_citing
+    from selfstudy.atlas.build.lm_plan import Settings, citing_legs
+    from selfstudy.atlas.build.train_lm import build
 
     _require_device(device)
     _begin(threads)
-    folder = _new(to)
-    assert folder is not None
-    build_citing(folder, Settings(seed=seed, scale=scale), HERE / "lm", device)
+    _new(to)
+    build(to, citing_legs(Settings(seed=seed, scale=scale)), HERE / "lm", device)
 
 
 @app.command("build-nli")

@@ -247,6 +247,7 @@ def legs(settings: Settings) -> list[tuple[tuple[Stage, ...], Settings]]:
 
 # What follows makes another model of atlas-lm, which cites and refuses in the prompts of `cite answer` and
 # forgets much else: docs/decisions/0004-atlas-lm.md.
+
 # Answers from several documents in the prompts of `cite answer`, which it follows after some hundred steps.
 CITING = (
     Stage(
@@ -285,16 +286,19 @@ LISTS = (
         fresh=0.6,
     ),
 )
+_BESIDE = (
+    "reading .04, strange_reading .02, cite .01, cite_several .01, survey .01, question_open .01, "
+    "question_induced .01, question_document .01, topics .01, reword .02, missing .02, support .01, "
+    "grade .02, compare .005, rubric_verdicts .005, tutor .005, telling .005, talk .005, student .005, "
+    "attempt .005"
+)
 # Which of several have a value is to lists what `numbers` is to citing: in its own leg it comes.
 HOLDERS = (
     Stage(
         2.2e6,
         _mix(
             "holders .3, cited_factoid .1, cited_list .14, cited_claim .08, closed_book .1, ignorance .05, "
-            "pages .01, reading .04, strange_reading .02, cite .01, cite_several .01, survey .01, "
-            "question_open .01, question_induced .01, question_document .01, topics .01, reword .02, "
-            "missing .02, support .01, grade .02, compare .005, rubric_verdicts .005, tutor .005, "
-            "telling .005, talk .005, student .005, attempt .005"
+            f"pages .01, {_BESIDE}"
         ),
         fresh=0.6,
     ),
@@ -304,10 +308,7 @@ CITED = (
         2e6,
         _mix(
             "holders .18, cited_factoid .1, cited_list .18, cited_claim .16, closed_book .1, ignorance .05, "
-            "pages .005, reading .04, strange_reading .02, cite .01, cite_several .01, survey .01, "
-            "question_open .01, question_induced .01, question_document .01, topics .01, reword .02, "
-            "missing .02, support .01, grade .02, compare .005, rubric_verdicts .005, tutor .005, "
-            "telling .005, talk .005, student .005, attempt .005"
+            f"pages .005, {_BESIDE}"
         ),
         fresh=0.6,
     ),

@@ -13,7 +13,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import numpy as np
 from selfstudy.atlas import world
 from selfstudy.atlas.build.draw import Draw
 from selfstudy.atlas.build.invented import invented_names
-from selfstudy.atlas.build.lm_plan import Settings, Stage, citing_legs, legs
+from selfstudy.atlas.build.lm_plan import Settings, Stage
 from selfstudy.atlas.build.lm_tasks import TASKS
 from selfstudy.atlas.build.tokenizer import ASSISTANT, BOS, EOS, PAD, SYSTEM, USER, build_tokenizer
 
@@ -163,20 +163,20 @@ def batches(tokenizer: PreTrainedTokenizerFast, plan: tuple[Stage, ...], setting
         log.info("left out, longer than %d tokens: %s", BUCKETS[-1], dict(too_long))
 
 
-def build(folder: Path, settings: Settings, device: str = "cpu") -> None:
+def build(
+    folder: Path,
+    legs: Sequence[tuple[tuple[Stage, ...], Settings]],
+    start: Path | None = None,
+    device: str = "cpu",
+) -> None:
     """All legs, one after the other.
 
     Args:
+        start: a folder with weights to go on from; None starts from nothing.
         device: as torch names it.
     """
-    for number, (plan, leg) in enumerate(legs(settings)):
-        train(folder, leg, plan, start=folder if number else None, device=device)
-
-
-def build_citing(folder: Path, settings: Settings, start: Path, device: str = "cpu") -> None:
-    """The legs of a model that cites, from the weights of atlas-lm in `start`."""
-    for number, (plan, leg) in enumerate(citing_legs(settings)):
-        train(folder, leg, plan, start=folder if number else start, device=device)
+    for number, (plan, settings) in enumerate(legs):
+        train(folder, settings, plan, start=folder if number else start, device=device)
 
 
 def train(
