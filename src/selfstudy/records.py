@@ -94,13 +94,20 @@ def without_demonstrations(chat: Chat) -> Chat:
 
 
 class Document(Record):
-    """A text of the library. `source` is a path or URL, `title` may be empty."""
+    """A text of the library. `source` is a path or URL, `title` may be empty.
+
+    `date`: when it was published or last changed, as 2026, 2026-11 or 2026-11-28, "" where it does not say.
+    Of a page: `fetched`, when (UTC), and `sha256` of the bytes that it was read out of.
+    """
 
     key_fields = ("source", "text")
     file = "documents.jsonl"
     source: str
     title: str = ""
     text: str
+    date: str = Field(default="", exclude_if=lambda value: value == "")
+    fetched: str = Field(default="", exclude_if=lambda value: value == "")
+    sha256: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 class Question(Record):
@@ -196,6 +203,7 @@ class Evidence(Record):
     """A passage of a document that may answer a question: text == document.text[start:end].
 
     `rank` 0 is the best hit; `relevance` is the retriever's own score (not comparable between retrievers).
+    `date`, `fetched`, `sha256`: of its document.
     """
 
     key_fields = ("question_id", "document_id", "start", "end")
@@ -209,6 +217,9 @@ class Evidence(Record):
     end: int
     rank: int
     relevance: float
+    date: str = Field(default="", exclude_if=lambda value: value == "")
+    fetched: str = Field(default="", exclude_if=lambda value: value == "")
+    sha256: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 class Reference(Record):
@@ -428,6 +439,31 @@ class CitedCheck(Record):
     def unit(self) -> str:
         """What is resampled as a whole: the fact."""
         return self.fact or self.question_id
+
+
+class SuiteItem(Record):
+    """One item of a suite of others' questions, asked of a model before or after teaching (verify/suites).
+
+    `item` tells it from the others of its suite.  `parts` are what was measured, by name; `reasons` what they
+    rest on, for people.  `about`: several items about one thing are resampled as a whole.
+    """
+
+    key_fields = ("suite", "arm", "item")
+    file = "suites.jsonl"
+    suite: str
+    arm: Literal["base", "taught", "weaker"]
+    item: str
+    asked: str
+    answer: str = ""
+    parts: dict[str, float] = Field(default_factory=dict)
+    reasons: dict[str, str] = Field(default_factory=dict, exclude_if=lambda value: not value)
+    about: str = Field(default="", exclude_if=lambda value: value == "")
+    error: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is resampled as a whole."""
+        return self.about or self.item
 
 
 @dataclass(frozen=True, slots=True)
