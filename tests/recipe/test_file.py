@@ -166,7 +166,7 @@ def test_no_file_at_all(tmp_path: Path) -> None:
     assert "cannot read" in refusal(tmp_path)
 
 
-def folder(recipe: Recipe) -> str:
+def folder_of(recipe: Recipe) -> str:
     """The one folder of its library."""
     assert recipe.library is not None
     (source,) = recipe.library.sources
@@ -192,13 +192,13 @@ def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_dire
     assert isinstance(recipe.model, LocalModel)
     assert recipe.model.path == str(home / "tiny")
     assert (recipe.nli.path, recipe.embedder.path) == ("org/name", "minilm")
-    assert folder(recipe) == str(home / "docs")
+    assert folder_of(recipe) == str(home / "docs")
     assert recipe.prompts == home / "prompts"
     assert recipe.probe.ask[0].source == home / "topics.txt"
-    assert folder(load_recipe(path, ["library=docs"])) == str(elsewhere / "docs")
+    assert folder_of(load_recipe(path, ["library=docs"])) == str(elsewhere / "docs")
     aliases = load_recipe(path, ["model.path=atlas", "library=atlas", "answer_key=atlas"])
     assert isinstance(aliases.model, LocalModel)
-    assert (aliases.model.path, folder(aliases), aliases.answer_key) == ("atlas", "atlas", "atlas")
+    assert (aliases.model.path, folder_of(aliases), aliases.answer_key) == ("atlas", "atlas", "atlas")
 
 
 def test_the_name_of_a_servers_model_given_by_set_is_no_path(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_the_folder_above_a_link_is_that_of_its_target(tmp_path: Path) -> None:
     (tmp_path / "far" / "docs").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "far" / "inside")
     path = write(tmp_path, "library: link/../docs\n")
-    assert folder(load_recipe(path)) == str(tmp_path / "far" / "docs")
+    assert folder_of(load_recipe(path)) == str(tmp_path / "far" / "docs")
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ class Resources:
         """The page of the library that fits each question best, under its title; "" where there is none."""
         if self._index is None:
             return [""] * len(questions)
-        found = self._index.search(questions, 1)
+        found = self._index.find(questions, 1)
         return [under_title(hits[0].title, hits[0].text) if hits else "" for hits in found]
 
     @cached_property
