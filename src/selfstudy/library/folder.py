@@ -13,6 +13,7 @@ from pathlib import Path
 from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import own
+from selfstudy.library.dates import iso_date
 from selfstudy.library.formats import (
     FORMATS,
     READERS,
@@ -102,7 +103,7 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
         source = look(file)
         if source.note:
             notes.append(f"{name}: {source.note}")
-        records, cut = 0, False
+        records, cut, undated = 0, False, False
         for item in reader(source):
             records += 1
             if isinstance(item, Bad):
@@ -112,6 +113,11 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
                     notes += [] if cut else [f"{name}: titles are cut after {MAX_TITLE:,} characters"]
                     cut = True
                     item = replace(item, title=item.title[:MAX_TITLE], source=item.source[:MAX_TITLE])
+                if item.note:
+                    notes.append(f"{name}: {item.note}")
+                if item.date.strip() and not iso_date(item.date):
+                    notes += [] if undated else [_no_date(name, item.date)]
+                    undated = True
                 yield from _documents(item, name, file, max_document)
         if not records:
             yield Skipped(source=name, reason="no records")
@@ -120,6 +126,11 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
     except Exception as error:  # whatever is in a file, reading goes on; nothing is written here
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         yield Skipped(source=name, reason=f"cannot be read: {reason or type(error).__name__}")
+
+
+def _no_date(name: str, found: str) -> str:
+    shown = text.one_line(text.clean(found), 40)
+    return f"{name}: dates like {shown!r} are left out: write them as 2026-11-28, and none that is to come"
 
 
 def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator[Document | Skipped]:
@@ -132,7 +143,8 @@ def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator
         body = text.clean(part).strip()
         if body:
             number += 1
-            yield Document(source=place if number == 1 else f"{place}#{number}", title=title, text=body)
+            source = place if number == 1 else f"{place}#{number}"
+            yield Document(source=source, title=title, text=body, date=iso_date(item.date))
     if not number:
         yield Skipped(source=place, reason="no text")
 

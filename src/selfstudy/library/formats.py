@@ -19,13 +19,15 @@ from typing import IO, Any
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import reading, tables
-from selfstudy.library import pages
+from selfstudy.library import dates, pages, pdf
 from selfstudy.library.parser import ParserError
 
 MAX_RECORD = reading.LONGEST_LINE
 """Longest JSONL line, CSV field or HTML page, in characters: what a parser has to hold at once."""
 
 TEXT_FIELDS = ("text", "content", "body")
+DATE_FIELDS = ("date", "updated", "published")
+"""Of a record, the first that is there."""
 BLOCK = 1 << 20
 SAMPLE = 1 << 18
 """Bytes that the encoding is guessed from."""
@@ -38,10 +40,13 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s{0,20}=\s{0,20}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_STATEFUL = ("iso2022", "hz")
+"""Charsets that write everything in ASCII, with escapes; Python's names of them begin so."""
 _CHARSET = re.compile("ascii|big5|cp|euc|gb|hz|iso|johab|koi8|kz|mac|ptcp|shift|tis|utf-16|utf-32|windows")
 """Of Python's codecs those that are charsets: some others run for ever, or read escapes."""
 _FRONT_MATTER = re.compile(r"(-{3}|\+{3})[ \t]*\n(?:.*\n)*?\1[ \t]*(?:\n|\Z)")
 _TITLE = re.compile(r"^title[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
+_DATE = re.compile(r"^(?:date|updated|lastmod)[ \t]*[:=][ \t]*(\S.*)$", re.MULTILINE | re.IGNORECASE)
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]++(\S.*)$")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 _CODE_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -50,12 +55,17 @@ _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of text. `place` tells it from others of its file ("" if it is the whole file)."""
+    """A piece of text. `place` tells it from others of its file ("" if it is the whole file).
+
+    `date` is as it was found, which may be none; `note` is what a person should know of how it was read.
+    """
 
     text: Iterator[str] | str
     title: str = ""
     place: str = ""
     source: str = ""
+    date: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,8 @@ def look(path: Path) -> Source:
         head = file.read(SAMPLE)
     if not head.strip() and path.stat().st_size <= len(head):
         raise UnusableError("empty file")
+    if path.suffix.lower() in _NO_TEXT_FILE:
+        return Source(path, "")
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return Source(path, encoding)
@@ -129,11 +141,49 @@ def _not_utf8(path: Path) -> bytes:
 def _declared(head: bytes) -> str:
     """The charset that an HTML page names, if Python knows it."""
     found = _DECLARED.search(head)
+    return _charset(found[1].decode("ascii")) if found else ""
+
+
+def _charset(name: str) -> str:
+    """Python's name of a charset other than UTF-8, if it knows it; "" for others, and for what is none."""
     try:
-        name = codecs.lookup(found[1].decode("ascii")).name if found else ""
-    except LookupError:
+        known = codecs.lookup(name).name
+    except (LookupError, ValueError):
         return ""
-    return name if _CHARSET.match(name) else ""  # UTF-8 it is not
+    return known if _CHARSET.match(known) else ""
+
+
+def decoded(body: bytes, charset: str = "") -> str:
+    """The text of a page that was fetched, or none where it is binary; bytes that do not fit become U+FFFD.
+
+    By its mark; as UTF-8, if it is valid, whatever else is said of it; by what the header says, then the page
+    itself, if it fits; else guessed.
+
+    Args:
+        charset: what the header says.
+
+    Raises:
+        UnusableError: the bytes are no text.
+    """
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return body.decode(encoding, "replace")
+    named = [name for name in (_charset(charset[:40]), _declared(body[:SAMPLE])) if name]
+    if b"\0" in body:
+        if not any(name.startswith("utf-") for name in named):
+            raise UnusableError("binary data")
+    elif not (b"\x1b" in body or b"~{" in body) or not any(name.startswith(_STATEFUL) for name in named):
+        try:
+            return body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            sample = body[max(0, error.start - SAMPLE // 2) :][:SAMPLE]
+        named.append(_guessed(sample))
+    for encoding in named:
+        try:
+            return body.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return body.decode(named[-1], "replace")
 
 
 def _guessed(sample: bytes) -> str:
@@ -157,10 +207,16 @@ def read_text(source: Source) -> Iterator[Text | Bad]:
 
 
 def read_markdown(source: Source) -> Iterator[Text | Bad]:
-    """.md: all of it; the title is that of the front matter, else the first heading."""
+    """.md: all of it; title and date are those of the front matter, the title else the first heading."""
     with source.open() as file:
         head = file.read(SAMPLE)
-    yield Text(_stream(source), _markdown_title(head))
+    yield Text(_stream(source), markdown_title(head), date=_front_date(head))
+
+
+def _front_date(head: str) -> str:
+    front = _FRONT_MATTER.match(head)
+    named = _DATE.search(front[0]) if front else None
+    return _yaml_text(named[1], "") if named else ""
 
 
 def _yaml_text(value: str, behind: str) -> str:
@@ -174,7 +230,7 @@ def _yaml_text(value: str, behind: str) -> str:
     return value.split(" #")[0].strip(" \t\"'")
 
 
-def _markdown_title(head: str) -> str:
+def markdown_title(head: str) -> str:
     """The title of a page that begins with `head`; what stands in code or in a comment is none."""
     front = _FRONT_MATTER.match(head)
     if front:
@@ -215,11 +271,20 @@ def read_html(source: Source) -> Iterator[Text | Bad]:
         title, text = pages.main_text(page)
     except ParserError as error:
         raise UnusableError(error.what) from None
-    yield Text(text, title)
+    yield Text(text, title, date=dates.page_date(page))
+
+
+def read_pdf(source: Source) -> Iterator[Text | Bad]:
+    """.pdf: the text of its pages, with the title that it says it has."""
+    try:
+        found = pdf.read_pdf(reading.content(source.path))
+    except ParserError as error:
+        raise UnusableError(error.what) from None
+    yield Text(found.text, found.title, date=found.date, note=found.note)
 
 
 def read_jsonl(source: Source) -> Iterator[Text | Bad]:
-    """.jsonl: one object a line with a text in `text`, `content` or `body`; `title` and `source` if there."""
+    """.jsonl: one object a line, its text in `text`, `content` or `body`; `title`, `source`, `date` if there."""
     with source.open() as file:
         for number, line in enumerate(reading.lines(file), 1):
             place = f"line {number}"
@@ -242,7 +307,8 @@ def _json_record(line: str, place: str) -> Text | Bad:
         found = ", ".join(str(key)[:40] for key in list(entry)[:10]) or "none"
         return Bad(place, f"no field {either(TEXT_FIELDS)} (fields: {found})")
     title, origin = (v if isinstance(v := fields.get(name), str) else "" for name in ("title", "source"))
-    return Text(text, title, place, origin)
+    date = next((str(fields[name]) for name in DATE_FIELDS if isinstance(fields.get(name), str | int)), "")
+    return Text(text, title, place, origin, date)
 
 
 def read_csv(source: Source) -> Iterator[Text | Bad]:
@@ -269,7 +335,9 @@ def read_csv(source: Source) -> Iterator[Text | Bad]:
             if isinstance(fields, str):
                 yield Bad(place, fields)
             else:
-                yield Text(fields[column], fields.get("title", ""), place, fields.get("source", ""))
+                date = next(filter(None, (fields.get(name, "") for name in DATE_FIELDS)), "")
+                title, origin = fields.get("title", ""), fields.get("source", "")
+                yield Text(fields[column], title, place, origin, date)
 
 
 def either(names: tuple[str, ...]) -> str:
@@ -281,11 +349,15 @@ READERS: dict[str, Reader] = {
     ".md": read_markdown,
     ".html": read_html,
     ".htm": read_html,
+    ".pdf": read_pdf,
     ".jsonl": read_jsonl,
     ".csv": read_csv,
     ".tsv": read_csv,
 }
 """How a file is read, by the end of its name."""
+
+_NO_TEXT_FILE = frozenset(suffix for suffix, reader in READERS.items() if reader is read_pdf)
+"""Formats that are no text in any encoding."""
 
 FORMATS = either(tuple(READERS))
 """The formats, to say to a person."""

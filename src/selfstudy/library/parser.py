@@ -1,7 +1,8 @@
-"""Pages are parsed in a process of its own, with little time and memory, which is started again if it dies.
+"""What strangers wrote is parsed in a process of its own, with little time and memory; it is started again if
+it dies.
 
-One process serves all pages of a library; it gets no environment but what Python needs.  A page that it dies
-of is a ParserError with the reason.  It knows nothing of files, and nothing of what a page is.
+One process serves all documents of a library; it gets no environment but what Python needs.  One that it dies
+of is a ParserError with the reason.  It knows nothing of files, and nothing of what is in a document.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIB
 
 
 class ParserError(SelfstudyError):
-    """A page takes too much time or memory."""
+    """A document takes too much time or memory, or cannot be parsed."""
 
 
 def article(page: str) -> str:
@@ -41,12 +42,21 @@ def article(page: str) -> str:
     Raises:
         ParserError: parsing it takes too much time or memory.
     """
-    with _lock:
-        text, trouble = _parser.ask(page)
+    text, trouble = parsed("page", page.encode("utf-8", "replace"))
     if trouble and trouble not in _told:
         _told.add(trouble)
         log.warning("%s: all visible text of such pages is used", trouble)
     return text
+
+
+def parsed(kind: str, document: bytes) -> tuple[str, str]:
+    """(text, what went wrong or "") of a document of one of the kinds in `parser_child.TASKS`.
+
+    Raises:
+        ParserError: parsing it takes too much time or memory.
+    """
+    with _lock:
+        return _parser.ask(kind, document)
 
 
 def stop() -> None:
@@ -62,15 +72,16 @@ class _Parser:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
 
-    def ask(self, page: str) -> tuple[str, str]:
-        """(text, what went wrong) of a page."""
+    def ask(self, kind: str, document: bytes) -> tuple[str, str]:
+        """(text, what went wrong) of a document."""
         process = self._running()
-        data = page.encode("utf-8", "replace")
-        reply = self._exchange(process, len(data).to_bytes(4, "big") + data, 10 * seconds(len(page)) + _WAIT)
+        data = kind.encode() + b"\0" + document
+        limit = seconds(len(document))
+        reply = self._exchange(process, len(data).to_bytes(4, "big") + data, 10 * limit + _WAIT)
         if reply is None:
             self.stop()
-            limits = f"{seconds(len(page)):.0f} s of computing or {MEMORY >> 20:,} MB"
-            raise ParserError(f"the page takes more than {limits} to parse")
+            limits = f"{limit:.0f} s of computing or {MEMORY >> 20:,} MB"
+            raise ParserError(f"the {kind} takes more than {limits} to parse")
         trouble, _, text = reply.decode("utf-8", "replace").partition("\0")
         return text, trouble
 

@@ -1,7 +1,8 @@
-"""The process in which pages are parsed: reads pages from stdin, writes their main text to stdout.
+"""The process in which what strangers wrote is parsed: reads documents from stdin, writes their text to stdout.
 
-Each message is four bytes of length and UTF-8; a reply is what went wrong, a NUL, and the text.  A page that
-takes more than its time, counted by the processor's clock, or more memory than there is, ends the process.
+Each message is four bytes of length and as many bytes: of a request the kind of document (a row of `TASKS`), a
+NUL and the document; of a reply what went wrong, a NUL and the text, as UTF-8.  A document that takes more
+than its time, counted by the processor's clock, or more memory than there is, ends the process.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import BinaryIO
+
+from selfstudy.library import pdf_child, wikitext
 
 MEMORY = 2 << 30
 """Bytes of address space."""
 
 
-def seconds(characters: int) -> float:
-    """How long a page may take: several times what a long article does."""
-    return 2 + characters * 6e-6
+def seconds(size: int) -> float:
+    """How long a document of so many bytes may take: several times what a long article does."""
+    return 2 + size * 6e-6
 
 
 def main() -> None:
@@ -35,13 +39,29 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answers requests until there are no more."""
     article("")  # what has to be imported counts for no page
     while len(head := requests.read(4)) == 4:
-        page = requests.read(int.from_bytes(head, "big")).decode("utf-8", "replace")
-        _allow(seconds(len(page)))
-        text, trouble = article(page)
+        kind, _, document = requests.read(int.from_bytes(head, "big")).partition(b"\0")
+        _allow(seconds(len(document)))
+        text, trouble = TASKS[kind.decode()](document)
         _allow(0)
         reply = f"{trouble}\0{text}".encode("utf-8", "replace")
         replies.write(len(reply).to_bytes(4, "big") + reply)
         replies.flush()
+
+
+def _article(page: bytes) -> tuple[str, str]:
+    return article(page.decode("utf-8", "replace"))
+
+
+def _wikitext(page: bytes) -> tuple[str, str]:
+    return wikitext.plain(page.decode("utf-8", "replace"))
+
+
+TASKS: dict[str, Callable[[bytes], tuple[str, str]]] = {
+    "page": _article,
+    "PDF": pdf_child.read,
+    "wikitext": _wikitext,
+}
+"""What can be parsed, by the word that messages have for it: (text, what went wrong) of a document."""
 
 
 def article(page: str) -> tuple[str, str]:
