@@ -35,7 +35,13 @@ _SCRIPT = re.compile(r"<script[\s>]", re.IGNORECASE)
 _NO_ARTICLE = {
     "a login page": ("log in to continue", "sign in to continue", "please log in", "please sign in"),
     "a page that asks for a robot check": (
-        *("verify you are human", "verify that you are human", "are you a robot", "are not a robot", "captcha"),
+        *(
+            "verify you are human",
+            "verify that you are human",
+            "are you a robot",
+            "are not a robot",
+            "captcha",
+        ),
         *("checking your browser", "unusual traffic"),
     ),
     "a page that refuses access": ("access denied", "access to this page has been denied"),
