@@ -16,9 +16,19 @@ _EARLIEST = 1000
 _TAG = re.compile(r"<(meta|time)\s([^<>]{1,1000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z-]{1,30})\s{0,5}=\s{0,5}(?:"([^"]{0,200})"|'([^']{0,200})')""")
 _LINKED = re.compile(r'"date(Modified|Published)"\s{0,20}:\s{0,20}"([^"]{4,50})"')
-_CHANGED = frozenset({"article:modified_time", "og:updated_time", "datemodified", "last-modified", "dcterms.modified"})
+_CHANGED = frozenset(
+    {"article:modified_time", "og:updated_time", "datemodified", "last-modified", "dcterms.modified"}
+)
 _PUBLISHED = frozenset(
-    {"article:published_time", "datepublished", "dcterms.created", "dc.date", "dc.date.issued", "date", "pubdate"}
+    {
+        "article:published_time",
+        "datepublished",
+        "dcterms.created",
+        "dc.date",
+        "dc.date.issued",
+        "date",
+        "pubdate",
+    }
 )
 _LONGEST_HEAD = 2_000_000
 """Characters of a page in which a date is looked for."""

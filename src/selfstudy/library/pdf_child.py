@@ -22,7 +22,7 @@ _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)(\d\d)")
 def read(document: bytes) -> tuple[str, str]:
     """(JSON with title, date, text, pages, read and empty; why there is none or "") of a PDF.
 
-    `date` is when it was last changed, `read` how many pages were read, `empty` how many of them have no text.
+    `date`: when it was last changed; `read`: how many pages were read; `empty`: how many of them without text.
     """
     try:
         import pypdfium2
@@ -39,7 +39,10 @@ def read(document: bytes) -> tuple[str, str]:
     except Exception as error:  # any document must be survived
         return "", f"a damaged PDF ({type(error).__name__}: {str(error)[:200]})"
     if not found["text"]:
-        return "", f"a PDF of {found['pages']:,} pages without text, perhaps scanned: recognise it first (OCR)"
+        return (
+            "",
+            f"a PDF of {found['pages']:,} pages without text, perhaps scanned: recognise it first (OCR)",
+        )
     return json.dumps(found), ""
 
 
@@ -72,7 +75,7 @@ def _texts(pdf: Any) -> dict[str, Any]:
 
 
 def _page_text(pdf: Any, number: int) -> str:
-    """"" for a page that cannot be read: the others may."""
+    """ "" for a page that cannot be read: the others may."""
     import pypdfium2
 
     try:

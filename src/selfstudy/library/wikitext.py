@@ -16,7 +16,18 @@ _LONGEST_ROW = 300
 """Characters of an infobox's row; what is longer is markup of some kind."""
 _MOST_ROWS = 60
 _HIDDEN = frozenset(
-    {"ref", "references", "table", "gallery", "math", "chem", "timeline", "score", "syntaxhighlight", "source"}
+    {
+        "ref",
+        "references",
+        "table",
+        "gallery",
+        "math",
+        "chem",
+        "timeline",
+        "score",
+        "syntaxhighlight",
+        "source",
+    }
     | {"style", "templatestyles", "imagemap", "graph", "mapframe", "script", "inputbox"}
 )
 _MEDIA = frozenset(
@@ -145,7 +156,15 @@ _SHOWN: dict[str, Callable[[list[str]], str]] = {
     **dict.fromkeys(("nowrap", "nobr", "small", "big", "abbr", "ill", "formatnum", "val", "nihongo"), _first),
     **dict.fromkeys(("circa", "c."), _circa),
     **dict.fromkeys(
-        ("birth date", "birth date and age", "death date", "death date and age", "start date", "end date", "dts"),
+        (
+            "birth date",
+            "birth date and age",
+            "death date",
+            "death date and age",
+            "start date",
+            "end date",
+            "dts",
+        ),
         _calendar,
     ),
 }
