@@ -19,7 +19,9 @@ def message(text: str) -> bytes:
 
 def test_each_page_gets_its_text_and_the_end_of_the_input_is_the_end() -> None:
     replies = io.BytesIO()
-    serve(io.BytesIO(message(f"page\0{PAGE}") + message("page\0") + message("page\0\ud800<p>") + b"\0"), replies)
+    serve(
+        io.BytesIO(message(f"page\0{PAGE}") + message("page\0") + message("page\0\ud800<p>") + b"\0"), replies
+    )
     assert replies.getvalue().startswith(
         message("\0Lima is the capital of Peru, and it is a large city by the sea.")
     )

@@ -55,14 +55,26 @@ _NO_ARTICLE = {
 def documents_of(fetched: Fetched, max_document: int = MAX_DOCUMENT) -> list[Document] | Skipped:
     """The documents of a page, more than one if its text is longer than `max_document` characters.
 
-    Their source is where the page was, behind redirects, with `#2` for the second part; each has the date that
-    the page says it was changed or published, when it was fetched, and the hash of its bytes.
+    Their source is where the page was, behind redirects, with `#2` for the second part; each has the date at
+    which the page says it was changed or published, when it was fetched, and the hash of its bytes.
     """
     source = secrets.hide(text.clean(urldefrag(fetched.final_url).url))[:MAX_TITLE]
     try:
         item = _read(fetched)
     except (UnusableError, ParserError) as error:
         return Skipped(source=source, reason=error.what)
+    found = in_parts(source, item, fetched, max_document)
+    return found or Skipped(source=source, reason="no text")
+
+
+def in_parts(
+    source: str, item: Text, fetched: Fetched | None = None, max_document: int = MAX_DOCUMENT
+) -> list[Document]:
+    """The documents of a text, more than one if it is longer than `max_document`; none if it is empty.
+
+    Args:
+        fetched: what it was read out of, if it was fetched.
+    """
     title = " ".join(text.clean(item.title).split())[:MAX_TITLE]
     found: list[Document] = []
     for part in split_text([item.text] if isinstance(item.text, str) else item.text, max_document):
@@ -73,11 +85,11 @@ def documents_of(fetched: Fetched, max_document: int = MAX_DOCUMENT) -> list[Doc
                     title=title,
                     text=body,
                     date=dates.iso_date(item.date),
-                    fetched=fetched.at,
-                    sha256=fetched.sha256,
+                    fetched=fetched.at if fetched else "",
+                    sha256=fetched.sha256 if fetched else "",
                 )
             )
-    return found or Skipped(source=source, reason="no text")
+    return found
 
 
 def _read(fetched: Fetched) -> Text:

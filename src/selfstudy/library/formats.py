@@ -284,7 +284,7 @@ def read_pdf(source: Source) -> Iterator[Text | Bad]:
 
 
 def read_jsonl(source: Source) -> Iterator[Text | Bad]:
-    """.jsonl: one object a line, its text in `text`, `content` or `body`; `title`, `source`, `date` if there."""
+    """.jsonl: one object a line, its text in `text`, `content` or `body`; title, source and date if any."""
     with source.open() as file:
         for number, line in enumerate(reading.lines(file), 1):
             place = f"line {number}"

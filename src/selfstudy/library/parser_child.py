@@ -1,7 +1,7 @@
-"""The process in which what strangers wrote is parsed: reads documents from stdin, writes their text to stdout.
+"""The process in which what strangers wrote is parsed: documents come from stdin, their text goes to stdout.
 
-Each message is four bytes of length and as many bytes: of a request the kind of document (a row of `TASKS`), a
-NUL and the document; of a reply what went wrong, a NUL and the text, as UTF-8.  A document that takes more
+Each message is four bytes of length and as many bytes: of a request the kind of document (a row of `TASKS`),
+a NUL and the document; of a reply what went wrong, a NUL and the text, as UTF-8.  A document that takes more
 than its time, counted by the processor's clock, or more memory than there is, ends the process.
 """
 
