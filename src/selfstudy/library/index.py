@@ -125,7 +125,7 @@ class Library:
         return cls(table, embedder)
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
-        """The best `hits` passages per question, best first, fewer if fewer match; ties in order of the library.
+        """The best `hits` passages per question, best first, fewer if fewer match; ties as in the library.
 
         BM25 over "title. text" (English stemming and stop words, accents ignored); a passage whose title the
         question names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector

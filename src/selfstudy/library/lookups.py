@@ -13,26 +13,26 @@ from selfstudy.errors import DataError
 from selfstudy.library import parser
 from selfstudy.library.documents import documents_of
 from selfstudy.library.fetched import Fetched, Fetches, NotFetched
+from selfstudy.library.page_tally import PageTally
 from selfstudy.library.replies import NoReply
 from selfstudy.library.search import search
 from selfstudy.library.searching import LookedUp
-from selfstudy.library.tally import Tally
 from selfstudy.library.wikipedia import articles, titles_found
 from selfstudy.progress import Reporter
 from selfstudy.recipe import WebSource, WikipediaSource
 from selfstudy.records import Document, Skipped
 from selfstudy.text import shortened
 
-Page = list[Document] | Skipped
+ReadPage = list[Document] | Skipped
 """What became of a page."""
 _LONGEST_REASON = 500
 _TOGETHER = 100
 """Pages that are in memory together."""
 
 
-def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: Tally) -> list[Page]:
+def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: PageTally) -> list[ReadPage]:
     """The documents of the page at each URL, in order, or why there are none; `tally` counts them."""
-    found: list[Page] = []
+    found: list[ReadPage] = []
     if not urls:
         return found
     try:
@@ -45,7 +45,7 @@ def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: T
     return found
 
 
-def _read(page: Fetched | NotFetched, tally: Tally) -> Page:
+def _read(page: Fetched | NotFetched, tally: PageTally) -> ReadPage:
     if isinstance(page, NotFetched):
         tally.reasons[page.why] += 1
         reason = f"not fetched ({page.why}): {page.detail}"
@@ -75,7 +75,7 @@ class WebSearch:
     block: WebSource
     fetches: Fetches
     report: Reporter
-    tally: Tally
+    tally: PageTally
     stops: bool = True
     _unusable: dict[str, Skipped] = field(default_factory=dict, init=False, repr=False)
     """Pages that were tried in this session, and are not again."""
@@ -114,7 +114,7 @@ class WikiSearch:
     contact: str | None
     fetches: Fetches
     report: Reporter
-    tally: Tally
+    tally: PageTally
     stops: bool = True
 
     def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
@@ -158,7 +158,7 @@ def _or_stop(reply: NoReply, stops: bool) -> NoReply:
 _AGAIN = "then give the same command again: what is done is kept"
 
 
-def _looked(pages: Sequence[Page]) -> LookedUp:
+def _looked(pages: Sequence[ReadPage]) -> LookedUp:
     documents = [document for page in pages if not isinstance(page, Skipped) for document in page]
     skipped = [page for page in pages if isinstance(page, Skipped)]
     if documents or not pages:
