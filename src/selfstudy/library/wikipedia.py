@@ -29,7 +29,7 @@ from selfstudy.recipe.library import WikipediaSource
 from selfstudy.records import Document, Skipped
 
 BATCH = 20
-"""Titles a request.  The API takes 50, but 50 long articles are more than it gives, and than we take, at once."""
+"""Titles a request.  The API takes 50, but 50 long articles are more than it gives, or we take, at once."""
 _LONGEST_TITLES = 4_000
 """Bytes of the titles of a request: a URL of more than 8,000 is refused."""
 _MOST_CONTINUED = 60
@@ -104,8 +104,8 @@ def check_contact(block: WikipediaSource, contact: str | None) -> None:
         host = urlsplit(block.url).hostname or block.url
         raise DataError(
             f"library: {host} wants to know who asks it, and the recipe does not say",
-            "set `library.fetch.contact` to your mail address, or to a page about you; it becomes part of the "
-            "User-Agent (https://foundation.wikimedia.org/wiki/Policy:User-Agent_policy)",
+            "set `library.fetch.contact` to your mail address, or to a page about you; it becomes part of "
+            "the User-Agent (https://foundation.wikimedia.org/wiki/Policy:User-Agent_policy)",
         )
 
 
