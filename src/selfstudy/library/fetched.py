@@ -61,6 +61,15 @@ class NotFetched:
     detail: str
 
 
+class RefusedError(Exception):
+    """Why there is no page, on its way to the `NotFetched` that tells it; only this room sees one."""
+
+    def __init__(self, why: WhyNot, detail: str) -> None:
+        super().__init__(detail)
+        self.why = why
+        self.detail = detail
+
+
 class Fetches(Protocol):
     """Gets pages, and asks services."""
 

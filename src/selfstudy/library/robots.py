@@ -1,0 +1,109 @@
+"""What a site's robots.txt lets us fetch (RFC 9309), and how slowly it wants us to.
+
+None (4xx) allows everything; one that cannot be had (5xx, no connection) forbids everything.  Knows no
+network: how one is fetched is given from outside.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from selfstudy.library.fetched import RefusedError
+from selfstudy.library.media import FULL
+from selfstudy.library.web_url import WebURL
+
+if TYPE_CHECKING:
+    from protego import Protego
+
+    from selfstudy.library.exchange import Reply
+
+LARGEST = 500 * 1024
+"""Bytes that are read of one; RFC 9309, section 2.5, wants at least as many."""
+AGENT = "selfstudy"
+"""The name by which a robots.txt means us."""
+_DAY = 86_400.0
+_MOST_RULES = 500_000
+"""Agents times lines: each rule of a group of agents is kept for each of them."""
+_ASK_LATER = 429
+
+
+@dataclass(slots=True)
+class _Site:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    until: float = 0.0
+    rules: Protego | None = None
+    closed: RefusedError | None = None
+
+
+class Robots:
+    """The rules of the sites that were asked, each fetched once a day.
+
+    Args:
+        fetch: the reply at a URL, behind redirects.
+        slow_down: told the host and the seconds that its robots.txt wants between two requests.
+    """
+
+    def __init__(
+        self, fetch: Callable[[WebURL, bool], Reply], slow_down: Callable[[str, float], None]
+    ) -> None:
+        self._fetch = fetch
+        self._slow_down = slow_down
+        self._lock = threading.Lock()
+        self._sites: dict[tuple[str, str, int], _Site] = {}
+
+    def check(self, url: WebURL, trusted: bool) -> None:
+        """Whether a page may be fetched.
+
+        Args:
+            trusted: its host may lie anywhere.
+
+        Raises:
+            RefusedError: it may not.
+        """
+        with self._lock:
+            site = self._sites.setdefault(url.origin, _Site())
+        with site.lock:
+            if site.until < time.monotonic():
+                self._read(site, url, trusted)
+        if site.closed is not None:
+            raise RefusedError(site.closed.why, site.closed.detail)
+        if site.rules is not None and not site.rules.can_fetch(url.text, AGENT):
+            raise RefusedError("robots", f"robots.txt of {url.place} forbids it")
+
+    def _read(self, site: _Site, url: WebURL, trusted: bool) -> None:
+        site.rules, site.closed = None, None
+        try:
+            reply = self._fetch(url.join("/robots.txt"), trusted)
+            if reply.status >= 500 or reply.status == _ASK_LATER:
+                raise RefusedError("robots", f"HTTP {reply.status}, so everything is forbidden")
+            if reply.status in FULL:
+                site.rules = parsed(reply.body)
+        except RefusedError as error:
+            own = error.why == "address"  # what is wrong with the page as well
+            about = error.detail if own else f"robots.txt of {url.place}: {error.detail}"
+            site.closed = RefusedError(error.why, about)
+        wanted = site.rules.crawl_delay(AGENT) if site.rules is not None else None
+        if wanted:
+            self._slow_down(url.host, wanted)
+        # what could not be had is asked for again, but not for each page
+        site.until = time.monotonic() + (_DAY if site.closed is None else _DAY / 24)
+
+
+def parsed(body: bytes) -> Protego:
+    """The rules in a robots.txt.
+
+    Raises:
+        RefusedError: they are too many to be read.
+    """
+    from protego import Protego
+
+    text = body[:LARGEST].decode("utf-8-sig", "replace")
+    lowered = text.lower()
+    lines = len(text.splitlines())
+    if lines * lowered.count("agent") > _MOST_RULES:
+        raise RefusedError("robots", "it holds more rules than are read, so everything is forbidden")
+    return Protego.parse(text)
