@@ -42,12 +42,12 @@ def test_finds_the_page_of_a_question(atlas: Library) -> None:
     facts = rng.sample(world.facts(), 300)
     questions = [rng.choice(language.wordings(fact.attribute, fact.entity)) for fact in facts]
     start = time.process_time()
-    found = atlas.search(questions, 3)
+    found = atlas.find(questions, 3)
     assert time.process_time() - start < 6  # about 1; a search that rebuilds or scans would take far more
     sources = [f"atlas:{fact.kind}/{fact.entity}" for fact in facts]
     assert sum(bool(h) and h[0].source == s for h, s in zip(found, sources, strict=True)) >= 0.97 * 300
     assert sum(any(x.source == s for x in h) for h, s in zip(found, sources, strict=True)) >= 0.99 * 300
-    assert found == atlas.search(questions, 3)
+    assert found == atlas.find(questions, 3)
 
 
 @pytest.mark.parametrize(
@@ -61,20 +61,20 @@ def test_finds_the_page_of_a_question(atlas: Library) -> None:
     ],
 )
 def test_names_and_symbols(atlas: Library, question: str, source: str) -> None:
-    assert atlas.search([question], 1)[0][0].source == source
+    assert atlas.find([question], 1)[0][0].source == source
 
 
 @pytest.mark.parametrize("query", ["", " ", "???", "the of and", "\ud800", "\0", "x" * 5000, "zzzzqq"])
 def test_queries_that_match_nothing(atlas: Library, query: str) -> None:
-    assert atlas.search([query], 3) == [[]]
+    assert atlas.find([query], 3) == [[]]
 
 
 def test_query_characters_mean_nothing(atlas: Library) -> None:
-    plain = atlas.search(["the capital of Mali and of Chad"], 5)
-    wild = atlas.search(['(the "capital" of: +Mali^9 and~2 -of *Chad?) \\ OR [x TO', ""], 5)
+    plain = atlas.find(["the capital of Mali and of Chad"], 5)
+    wild = atlas.find(['(the "capital" of: +Mali^9 and~2 -of *Chad?) \\ OR [x TO', ""], 5)
     assert {hit.source for hit in plain[0][:2]} == {"atlas:country/Mali", "atlas:country/Chad"}
     assert {hit.source for hit in wild[0][:2]} == {"atlas:country/Mali", "atlas:country/Chad"}
-    assert atlas.search([], 3) == []
+    assert atlas.find([], 3) == []
 
 
 def test_spans_ties_and_long_documents(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_spans_ties_and_long_documents(tmp_path: Path) -> None:
     by_id = {document.id: document for document in documents}
     library = Library.build(documents, tmp_path / "lib", chunk_tokens=12)
     assert passages(tmp_path / "lib") > BATCH
-    hits = library.search(["Does the zebra sleep?", "giraffes", words[0]], 5)
+    hits = library.find(["Does the zebra sleep?", "giraffes", words[0]], 5)
     assert hits[0][0].text.endswith("The zebra sleeps.")
     assert [hit.source for hit in hits[1]] == ["twin 0", "twin 1", "twin 2"]
     for hit in [hit for row in hits for hit in row]:
@@ -117,11 +117,11 @@ def test_built_again_only_when_something_changed(tmp_path: Path, documents: list
 
 def test_hybrid_finds_what_words_alone_miss(tmp_path: Path, documents: list[Document]) -> None:
     library = Library.build(documents, tmp_path / "lib", chunk_tokens=512, embedder=LexicalEmbedder())
-    assert "Zimbabwe" in [hit.title for hit in library.search(["Zimbabwee"], 3)[0]]
-    hits = library.search(["What is the capital of Peru?"], 3)[0]
+    assert "Zimbabwe" in [hit.title for hit in library.find(["Zimbabwee"], 3)[0]]
+    hits = library.find(["What is the capital of Peru?"], 3)[0]
     assert hits[0].title == "Peru"
-    assert hits == library.search(["What is the capital of Peru?"], 3)[0]
-    assert Library.open(tmp_path / "lib").search(["Zimbabwee"], 1) == [[]]
+    assert hits == library.find(["What is the capital of Peru?"], 3)[0]
+    assert Library.open(tmp_path / "lib").find(["Zimbabwee"], 1) == [[]]
 
 
 class Other(LexicalEmbedder):

@@ -54,7 +54,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 @pytest.mark.parametrize(("question", "page"), ASKED.items())
 def test_a_question_finds_its_page(library: Library, question: str, page: str) -> None:
-    found = library.search([question], 3)[0]
+    found = library.find([question], 3)[0]
     assert found
     assert found[0].source == page
     assert found[0].text in PAGES[page], "what is found is the passage as it was written"
@@ -63,8 +63,8 @@ def test_a_question_finds_its_page(library: Library, question: str, page: str) -
 def test_one_chinese_page_is_found_by_a_question_in_chinese(tmp_path: Path) -> None:
     (tmp_path / "page.txt").write_text(PAGES["zh-bridge.md"], encoding="utf-8")
     library = Library.build(read_documents(tmp_path).documents, tmp_path / "index", chunk_tokens=512)
-    assert [hit.source for hit in library.search(["大桥由谁设计？"], 3)[0]] == ["page.txt"]
-    assert library.search(["火星有几颗卫星？"], 3) == [[]]
+    assert [hit.source for hit in library.find(["大桥由谁设计？"], 3)[0]] == ["page.txt"]
+    assert library.find(["火星有几颗卫星？"], 3) == [[]]
 
 
 @pytest.mark.parametrize(

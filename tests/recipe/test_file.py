@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selfstudy.errors import RecipeError
-from selfstudy.recipe import LocalModel, Recipe
+from selfstudy.recipe import FolderSource, LocalModel, Recipe
 from selfstudy.recipe.file import changed_keys, load_recipe, parse_recipe, read_yaml, recipe_digest, to_yaml
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -166,6 +166,14 @@ def test_no_file_at_all(tmp_path: Path) -> None:
     assert "cannot read" in refusal(tmp_path)
 
 
+def folder_of(recipe: Recipe) -> str:
+    """The one folder of its library."""
+    assert recipe.library is not None
+    (source,) = recipe.library.sources
+    assert isinstance(source, FolderSource)
+    return source.path
+
+
 def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,13 +192,13 @@ def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_dire
     assert isinstance(recipe.model, LocalModel)
     assert recipe.model.path == str(home / "tiny")
     assert (recipe.nli.path, recipe.embedder.path) == ("org/name", "minilm")
-    assert recipe.library == str(home / "docs")
+    assert folder_of(recipe) == str(home / "docs")
     assert recipe.prompts == home / "prompts"
     assert recipe.probe.ask[0].source == home / "topics.txt"
-    assert load_recipe(path, ["library=docs"]).library == str(elsewhere / "docs")
+    assert folder_of(load_recipe(path, ["library=docs"])) == str(elsewhere / "docs")
     aliases = load_recipe(path, ["model.path=atlas", "library=atlas", "answer_key=atlas"])
     assert isinstance(aliases.model, LocalModel)
-    assert (aliases.model.path, aliases.library, aliases.answer_key) == ("atlas", "atlas", "atlas")
+    assert (aliases.model.path, folder_of(aliases), aliases.answer_key) == ("atlas", "atlas", "atlas")
 
 
 def test_the_name_of_a_servers_model_given_by_set_is_no_path(tmp_path: Path) -> None:
@@ -206,7 +214,7 @@ def test_the_folder_above_a_link_is_that_of_its_target(tmp_path: Path) -> None:
     (tmp_path / "far" / "docs").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "far" / "inside")
     path = write(tmp_path, "library: link/../docs\n")
-    assert load_recipe(path).library == str(tmp_path / "far" / "docs")
+    assert folder_of(load_recipe(path)) == str(tmp_path / "far" / "docs")
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_an_index_of_before_the_mark_is_built_again(tmp_path: Path) -> None:
     index(tmp_path / "library")
     (tmp_path / "library" / own.MARK).unlink()
     index(tmp_path / "library", "Another text.")
-    assert Library.open(tmp_path / "library").search(["another"], 1)[0][0].text == "Another text."
+    assert Library.open(tmp_path / "library").find(["another"], 1)[0][0].text == "Another text."
 
 
 def adapter(folder: Path, content: str) -> Path:

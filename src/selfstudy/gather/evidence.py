@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfstudy.library.index import Library
+from selfstudy.library.retriever import Retriever
 from selfstudy.records import Evidence, Question
 
 
-def find_evidence(questions: Sequence[Question], library: Library, hits: int) -> list[list[Evidence]]:
+def find_evidence(questions: Sequence[Question], library: Retriever, hits: int) -> list[list[Evidence]]:
     """Up to `hits` passages per question, best first; text == document.text[start:end]."""
-    found = library.search([question.text for question in questions], hits)
+    found = library.find([question.text for question in questions], hits)
     return [
         [
             Evidence(
@@ -27,6 +27,9 @@ def find_evidence(questions: Sequence[Question], library: Library, hits: int) ->
                 end=hit.end,
                 rank=rank,
                 relevance=hit.relevance,
+                date=hit.date,
+                fetched=hit.fetched,
+                sha256=hit.sha256,
             )
             for rank, hit in enumerate(passages)
         ]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from selfstudy.gather.evidence import find_evidence
 from selfstudy.gather.references import read_references
 from selfstudy.gather.verdicts import judge
-from selfstudy.library.index import Library
+from selfstudy.library.retriever import Retriever, unanswered
 from selfstudy.models.answering import from_document
 from selfstudy.prompts import Prompts
 from selfstudy.records import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def run_gather(
-    round_: Round, models: Models, prompts: Prompts, library: Library | None, report: Reporter
+    round_: Round, models: Models, prompts: Prompts, library: Retriever | None, report: Reporter
 ) -> None:
     """Evidence, reference and verdict for every scored question of the round.
 
@@ -72,7 +72,8 @@ def run_gather(
             made = [record for batch in records for record in batch]
             read = [record.question_id for record in made if isinstance(record, Reference)]
             errors = {record.item_id: record.message for record in made if isinstance(record, Failure)}
-            out.write(records, [errors.get(key) for key in read], untried=len(block) - len(read))
+            tried = list(dict.fromkeys([*errors, *read]))
+            out.write(records, [errors.get(key) for key in tried], untried=len(block) - len(tried))
             advance(len(block))
         advance(len(questions) - left)
     out.close()
@@ -85,7 +86,7 @@ def _gather(
     round_: Round,
     models: Models,
     prompts: Prompts,
-    library: Library | None,
+    library: Retriever | None,
     report: Reporter,
 ) -> list[Sequence[Record]]:
     """The records of a block in the order to write them: verdicts last, for they mark a question as done.
@@ -98,8 +99,13 @@ def _gather(
     """
     recipe = round_.run.recipe
     evidence: list[list[Evidence]] = [[] for _ in block]
+    not_looked_up: list[Failure] = []
     if library is not None:
         evidence = find_evidence(block, library, recipe.gather.hits)
+        not_looked_up = _not_looked_up(block, library)
+        failed = {failure.item_id for failure in not_looked_up}
+        kept = [place for place, question in enumerate(block) if question.id not in failed]
+        block, evidence = [block[place] for place in kept], [evidence[place] for place in kept]
     sampling = from_document(recipe.answering, recipe.gather.samples, recipe.seed)
     if recipe.gather.temperature is not None:
         sampling = replace(sampling, temperature=recipe.gather.temperature)
@@ -126,6 +132,16 @@ def _gather(
     return [
         [hit for hits in evidence for hit in hits],
         read,
-        [*failures, *(record for record in judged if isinstance(record, Failure))],
+        [*not_looked_up, *failures, *(record for record in judged if isinstance(record, Failure))],
         [record for record in judged if isinstance(record, Verdict)],
+    ]
+
+
+def _not_looked_up(block: Sequence[Question], library: Retriever) -> list[Failure]:
+    """Questions that nobody could answer when they were looked up: that is not the same as no evidence."""
+    said = unanswered(library, [question.text for question in block])
+    return [
+        Failure(stage="gather", item_id=question.id, message=f"not looked up: {why}")
+        for question, why in zip(block, said, strict=True)
+        if why is not None
     ]

@@ -7,7 +7,7 @@ they change.  It knows nothing of questions' answers, models that generate, or r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from selfstudy.records import Document, digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 META, TABLE = "library.json", "passages"
 _FILES = (META, f"{TABLE}.lance")
 """All that an index consists of."""
@@ -37,14 +37,17 @@ RRF = 60
 TITLE_BONUS = 0.25
 """Per word of a title that the question names, added to a factor on BM25."""
 POOL = 20
-"""Fewest passages that are ranked again by title, or fused, per query."""
+"""Fewest passages that are ranked again by title, or fused, per question."""
 LONGEST_QUERY = 10_000
 """Characters of a question that are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found: text == document.text[start:end]; `relevance` is comparable within one query only."""
+    """A passage found: text == document.text[start:end]; `relevance` is comparable within one query only.
+
+    `date`, `fetched` and `sha256` are those of its document.
+    """
 
     passage: int
     document_id: str
@@ -54,6 +57,9 @@ class Hit:
     start: int
     end: int
     relevance: float
+    date: str = ""
+    fetched: str = ""
+    sha256: str = ""
 
 
 class Library:
@@ -85,7 +91,7 @@ class Library:
         folder = Path(folder)
         identity = {
             "format": FORMAT,
-            "documents": digest(*(part for d in documents for part in (d.id, d.title))),
+            "documents": _identity(documents),
             "chunk_tokens": chunk_tokens,
             "embedder": embedder.name if embedder else None,
         }
@@ -118,22 +124,22 @@ class Library:
             ) from None
         return cls(table, embedder)
 
-    def search(self, queries: Sequence[str], hits: int) -> list[list[Hit]]:
-        """The best `hits` passages per query, best first, fewer if fewer match; ties in order of the library.
+    def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
+        """The best `hits` passages per question, best first, fewer if fewer match; ties in order of the library.
 
         BM25 over "title. text" (English stemming and stop words, accents ignored); a passage whose title the
-        query names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
+        question names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
         ranking are fused.  Scripts without spaces are served
-        (words.py).  Queries are plain words: no character in them has a meaning.
+        (words.py).  Questions are plain words: no character in them has a meaning.
         """
-        queries = [query[:LONGEST_QUERY] for query in queries]
+        queries = [question[:LONGEST_QUERY] for question in questions]
         pool = max(POOL, 4 * hits)
-        vectors = self._embedder.encode(list(queries)) if self._embedder is not None and queries else None
+        vectors = self._embedder.encode(queries) if self._embedder is not None and queries else None
 
         def one(i: int) -> list[Hit]:
             found = self._by_words(queries[i], pool)
             if vectors is not None:
-                found = _fuse(found, self._by_meaning(vectors[i], pool))
+                found = fuse([found, self._by_meaning(vectors[i], pool)])
             return found[:hits]
 
         with ThreadPoolExecutor(THREADS) as threads:
@@ -162,7 +168,10 @@ class Library:
         return sorted((_hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
 
 
-_COLUMNS = ["passage", "document_id", "source", "title", "text", "start", "end"]
+_COLUMNS = [
+    *("passage", "document_id", "source", "title", "text", "start", "end"),
+    *("date", "fetched", "sha256"),
+]
 
 
 def _hit(row: dict[str, Any], relevance: float) -> Hit:
@@ -173,15 +182,24 @@ def _order(hit: Hit) -> tuple[float, int]:
     return -hit.relevance, hit.passage
 
 
-def _fuse(*rankings: Sequence[Hit]) -> list[Hit]:
-    """Reciprocal rank fusion: relevance becomes the sum of 1 / (60 + rank) over the rankings."""
-    total: dict[int, Hit] = {}
+def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
+    """Reciprocal rank fusion: relevance becomes the sum of 1 / (60 + rank) over the rankings.
+
+    What is equally good stays in order of its passages, and then of the rankings.
+    """
+    total: dict[tuple[str, int, int], Hit] = {}
     for ranking in rankings:
         for rank, hit in enumerate(ranking, 1):
             gained = 1 / (RRF + rank)
-            so_far = total.get(hit.passage)
-            total[hit.passage] = replace(hit, relevance=gained + (so_far.relevance if so_far else 0.0))
+            span = hit.document_id, hit.start, hit.end
+            so_far = total.get(span)
+            total[span] = replace(so_far or hit, relevance=gained + (so_far.relevance if so_far else 0.0))
     return sorted(total.values(), key=_order)
+
+
+def _identity(documents: Sequence[Document]) -> str:
+    """Of documents, with all that passages keep of them."""
+    return digest(*(part for d in documents for part in (d.id, d.title, d.date, d.fetched, d.sha256)))
 
 
 def _read_meta(folder: Path) -> dict[str, Any] | None:
@@ -274,6 +292,9 @@ def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict
                 "text": passage,
                 "start": start,
                 "end": end,
+                "date": document.date,
+                "fetched": document.fetched,
+                "sha256": document.sha256,
                 "search": index_words(_titled(document.title, passage)),
             }
 

@@ -1,33 +1,240 @@
-"""The documents that a recipe's `library` names: a folder or file, or the embedded world.
+"""A recipe's library, opened: documents of what is the same for all questions, and a retriever over all of it.
+
+    fixed      folders, the embedded world, dumps, titles, addresses: documents, and one index over them
+    searched   the web, an encyclopedia: asked each question (lookups.py, searching.py)
 
 Knows nothing of runs or of what documents are used for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from selfstudy import text
+from selfstudy.errors import DataError
+from selfstudy.files import reading
 from selfstudy.library import parser
+from selfstudy.library.combined import Combined
+from selfstudy.library.fetched import Fetches
 from selfstudy.library.folder import Contents, read_documents
+from selfstudy.library.index import Library
+from selfstudy.library.lookups import WebSearch, WikiSearch, read_pages
+from selfstudy.library.retriever import Retriever
+from selfstudy.library.search import check_search
+from selfstudy.library.searching import Keep, LooksUp, Searching
+from selfstudy.library.tally import Tally
+from selfstudy.library.wikipedia import articles, check_contact
+from selfstudy.models.base import Embedder
+from selfstudy.progress import Reporter, Silent
+from selfstudy.recipe import FolderSource, LibraryBlock, UrlsSource, WebSource, WikipediaSource
+from selfstudy.recipe.library import ATLAS, PageUrl
+from selfstudy.records import Document, Skipped, digest
+
+_NAMED = 10
+"""Pages that are named where none could be used."""
 
 
-def open_library(spec: str | None, *, follow_links: bool = False) -> Contents:
-    """The documents, what was not used and why; none without a library.
+@runtime_checkable
+class Closes(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class OpenLibrary:
+    """A library whose sources can be read.
 
     Args:
-        spec: a folder or file, `atlas` for the pages of the embedded world, or None.
-        follow_links: whether links that leave the folder are followed.
+        kept: where fetched pages are kept, and are looked for first; None: they are not.
+        follow_links: whether links that leave a folder are followed.
+        fetches: gets pages; None: as the library says.
+    """
+
+    library: LibraryBlock
+    kept: Path | None = None
+    follow_links: bool = False
+    report: Reporter = field(default_factory=Silent)
+    fetches: Fetches | None = None
+    _searching: Searching | None = field(default=None, init=False, repr=False)
+
+    def searched(self) -> list[str]:
+        """What was looked up by question since this was last asked, in lines for a person."""
+        return [] if self._searching is None else self._searching.told()
+
+    def check(self) -> None:
+        """Whether all sources can be asked, before anything is: packages, keys.
+
+        Raises:
+            MissingExtraError: a package is missing.
+            DataError: a key is missing.
+            ModelError: the user has not allowed that a host gets its key.
+        """
+        for source in self.library.sources:
+            if self.library.fetch.offline:
+                continue
+            if isinstance(source, WebSource):
+                check_search(source)
+            elif isinstance(source, WikipediaSource) and source.dump is None:
+                check_contact(source, self.library.fetch.contact)
+        if self.library.fetches:
+            _ = self._fetches
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The documents of the fixed sources, what was not used and why; read once.
+
+        Raises:
+            DataError: a source has nothing that can be used.
+        """
+        self.check()
+        read = [self._read(source) for source in self.library.fixed]
+        return _together(read)
+
+    def close(self) -> None:
+        """Ends what is under way; harmless if there is nothing."""
+        if self.fetches is None and isinstance(opened := vars(self).get("_fetches"), Closes):
+            opened.close()
+
+    @cached_property
+    def _fetches(self) -> Fetches:
+        if self.fetches is not None:
+            return self.fetches
+        from selfstudy.library.fetch import open_fetcher
+
+        return open_fetcher(self.library.fetch, self.kept)
+
+    def retriever(
+        self, index: Path, *, chunk_tokens: int, embedder: Embedder | None, keep: Keep
+    ) -> Retriever:
+        """What finds passages in all sources.
+
+        Args:
+            index: the folder of the index over the fixed ones.
+            chunk_tokens, embedder: see `Library.build`.
+            keep: see `Searching`.
+        """
+        self.check()
+        found: list[Retriever] = []
+        if self.library.fixed:
+            documents = self.contents.documents
+            found.append(Library.build(documents, index, chunk_tokens=chunk_tokens, embedder=embedder))
+        if self.library.searched:
+            sources = [self._lookup(source) for source in self.library.searched]
+            self._searching = Searching(sources, chunk_tokens, embedder, keep)
+            found.append(self._searching)
+        return found[0] if len(found) == 1 else Combined(found)
+
+    def _lookup(self, source: WebSource | WikipediaSource) -> LooksUp:
+        stops = not self.library.fetch.offline
+        if isinstance(source, WebSource):
+            return WebSearch(source, self._fetches, self.report, Tally(source.engine), stops)
+        tally, contact = Tally("wikipedia"), self.library.fetch.contact
+        return WikiSearch(source, contact, self._fetches, self.report, tally, stops)
+
+    def _read(self, source: FolderSource | WikipediaSource | UrlsSource) -> Contents:
+        if isinstance(source, FolderSource):
+            return _folder(source, follow_links=self.follow_links)
+        if isinstance(source, UrlsSource):
+            return self._pages(source)
+        if source.dump is not None:
+            return self._dump(Path(source.dump))
+        return self._articles(source)
+
+    def _articles(self, source: WikipediaSource) -> Contents:
+        try:
+            with self.report.task("wikipedia: articles", len(source.titles)) as advance:
+                contact, fetches = self.library.fetch.contact, self._fetches
+                found = articles(source, source.titles, contact, fetches, progress=advance)
+        finally:
+            parser.stop()
+        if not found.documents:
+            raise _nothing(len(source.titles), "articles", found.skipped)
+        return found
+
+    def _dump(self, file: Path) -> Contents:
+        raise NotImplementedError
+
+    def _pages(self, source: UrlsSource) -> Contents:
+        urls, more = self._addresses(source)
+        tally = Tally("library")
+        found = Contents(
+            skipped=[
+                Skipped(
+                    source="library",
+                    reason=f"{more:,} more addresses: only the first {source.most:,} are read (most)",
+                )
+            ]
+            if more > 0
+            else []
+        )
+        for page in read_pages(urls, self._fetches, self.report, tally):
+            if isinstance(page, Skipped):
+                found.skipped.append(page)
+            else:
+                found.documents += page
+        found.notes.append(tally.line())
+        if not found.documents:
+            raise _nothing(len(urls), "pages", found.skipped)
+        return found
+
+    def _addresses(self, source: UrlsSource) -> tuple[list[str], int]:
+        raise NotImplementedError
+
+
+def open_library(
+    library: LibraryBlock | None, *, follow_links: bool = False, report: Reporter | None = None
+) -> Contents:
+    """The documents of the fixed sources of a library, and what was not used; none without a library.
 
     Raises:
         DataError: nothing is there, or nothing there can be used.
     """
-    if spec is None:
+    if library is None:
         return Contents()
-    if spec == "atlas":
+    return OpenLibrary(library, follow_links=follow_links, report=report or Silent()).contents
+
+
+def _folder(source: FolderSource, *, follow_links: bool) -> Contents:
+    if source.path == ATLAS:
         from selfstudy.atlas import world
 
         return Contents(world.documents())
     try:
-        return read_documents(Path(spec), follow_links=follow_links)
+        return read_documents(Path(source.path), follow_links=follow_links)
     finally:
         parser.stop()
+
+
+def _together(read: Sequence[Contents]) -> Contents:
+    """One after the other; of texts that are equal but for case and white space the first one counts."""
+    if len(read) == 1:
+        return read[0]
+    found = Contents()
+    seen: dict[str, str] = {}
+    for contents in read:
+        found.skipped += contents.skipped
+        found.notes += contents.notes
+        for document in contents.documents:
+            same = digest(text.folded(document.text))
+            if same in seen:
+                reason = f"same text as {seen[same]}"
+                found.skipped.append(Skipped(source=document.source, reason=reason))
+            else:
+                seen[same] = document.source
+                found.documents.append(document)
+    return found
+
+
+def _nothing(pages: int, what: str, skipped: Sequence[Skipped]) -> DataError:
+    lines = [f"    {item.source}: {item.reason}" for item in skipped[:_NAMED]]
+    if len(skipped) > _NAMED:
+        lines.append(f"    and {len(skipped) - _NAMED:,} more")
+    return DataError(
+        "\n".join([f"library: none of {pages:,} {what} could be used", *lines]),
+        "check them, and library.fetch; then give the same command again",
+    )

@@ -6,7 +6,7 @@ It knows nothing of where passages come from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from selfstudy.library.index import Hit
@@ -17,3 +17,16 @@ class Retriever(Protocol):
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
         """Up to `hits` passages per question, best first; each text == document.text[start:end]."""
+
+
+@runtime_checkable
+class MayFail(Protocol):
+    """A retriever that asks others, who may not answer: nothing found is then not the same as nothing there."""
+
+    def unanswered(self, questions: Sequence[str]) -> list[str | None]:
+        """Why each question could not be looked up when it was last tried; None where it could."""
+
+
+def unanswered(retriever: Retriever, questions: Sequence[str]) -> list[str | None]:
+    """Why each question could not be looked up by a retriever; None where it could."""
+    return retriever.unanswered(questions) if isinstance(retriever, MayFail) else [None] * len(questions)

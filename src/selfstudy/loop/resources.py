@@ -22,7 +22,8 @@ from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
 
 if TYPE_CHECKING:
-    from selfstudy.library.index import Library
+    from selfstudy.library.open import OpenLibrary
+    from selfstudy.library.retriever import Retriever
     from selfstudy.models import Models
     from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
@@ -156,40 +157,59 @@ class Resources:
 
     @cached_property
     def documents(self) -> Sequence[Document]:
-        """The library's documents; what was skipped is written to the first round and said."""
-        from selfstudy.library.open import open_library
+        """The library's documents, but for those that a search finds by question.
 
-        reading = open_library(self.recipe.library, follow_links=self.recipe.gather.follow_links)
+        What was skipped, and what was fetched, is written to the first round; the former is said too.
+        """
+        if self._sources is None:
+            return []
+        reading = self._sources.contents
         for note in reading.notes:
             self.reporter.note(note)
         if reading.skipped:
             self._say_skipped(reading.skipped)
+        if self.run.writable:
+            self.run.round(1).append(one for one in reading.documents if one.fetched)
         return reading.documents
 
-    def library(self) -> Library | None:
-        """The index over the documents, kept in the run directory; None: the recipe has no library."""
-        return self._index
+    def library(self) -> Retriever | None:
+        """What finds passages, its index kept in the run directory; None: the recipe has no library."""
+        return self._retriever
+
+    @cached_property
+    def _sources(self) -> OpenLibrary | None:
+        from selfstudy.library.open import OpenLibrary
+
+        library = self.recipe.library
+        if library is None:
+            return None
+        kept = self.run.fetched_folder if self.run.writable else None
+        return OpenLibrary(library, kept, self.recipe.gather.follow_links, self.reporter)
 
     def find(self, questions: Sequence[str]) -> list[str]:
         """The page of the library that fits each question best, under its title; "" where there is none."""
-        if self._index is None:
+        if self._retriever is None:
             return [""] * len(questions)
-        found = self._index.search(questions, 1)
+        found = self._retriever.find(questions, 1)
         return [under_title(hits[0].title, hits[0].text) if hits else "" for hits in found]
 
     @cached_property
-    def _index(self) -> Library | None:
-        from selfstudy.library.index import Library
-
-        if self.recipe.library is None:
+    def _retriever(self) -> Retriever | None:
+        if self._sources is None:
             return None
+        _ = self.documents  # says what was skipped
         block = self.recipe.gather
-        return Library.build(
-            self.documents,
+        return self._sources.retriever(
             self.run.library_folder,
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
+            keep=self.run.round(1).append,
         )
+
+    def say_searched(self) -> None:
+        """What was looked up by question in this session, and what of it could not be."""
+        for line in self._sources.searched() if self._sources is not None else ():
+            self.reporter.note(line)
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
         self.run.round(1).append(skipped)

@@ -86,6 +86,7 @@ def probe(resources: Resources, round_: Round) -> None:
         resources.find if resources.recipe.library is not None else None,
         resources.feed,
     )
+    resources.say_searched()
     if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):
         check_entailment(resources)
 
@@ -111,6 +112,7 @@ def gather(resources: Resources, round_: Round) -> None:
     run_gather(
         round_, resources.models(round_, "gather"), resources.prompts, resources.library(), resources.reporter
     )
+    resources.say_searched()
 
 
 def teach(resources: Resources, round_: Round) -> None:

@@ -22,6 +22,15 @@ from selfstudy.recipe.entailment import (
     Seq2SeqNLI,
 )
 from selfstudy.recipe.gather import GatherBlock
+from selfstudy.recipe.library import (
+    FetchBlock,
+    FolderSource,
+    LibraryBlock,
+    UrlsSource,
+    WebSource,
+    WikipediaSource,
+    folder_library,
+)
 from selfstudy.recipe.models import (
     EmbedderBlock,
     EngineName,
@@ -80,8 +89,11 @@ __all__ = [
     "EntailmentWeights",
     "EpochsBlock",
     "ExamplesBlock",
+    "FetchBlock",
+    "FolderSource",
     "GRPOBlock",
     "GatherBlock",
+    "LibraryBlock",
     "LocalModel",
     "LoraBlock",
     "ModelBlock",
@@ -108,7 +120,11 @@ __all__ = [
     "SocraticBlock",
     "TeachBlock",
     "TrainingBlock",
+    "UrlsSource",
     "VerifyBlock",
+    "WebSource",
+    "WikipediaSource",
+    "folder_library",
     "name_of",
     "weights_of",
 ]

@@ -22,6 +22,7 @@ from selfstudy.recipe import (
     ServerModel,
     paths,
 )
+from selfstudy.recipe.library import ATLAS
 from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
 
 MOST = {"count": 10_000_000, "per_chunk": 1000, "tries": 1000, "proposals": 1000}
@@ -59,6 +60,11 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
                 yield f"{key}.{name} = {getattr(ask, name)}: at most {most:,}"
         if ask.method == "documents" and recipe.library is None:
             yield f'{key}.method = "documents" needs a library: set library to a folder of documents'
+        elif ask.method == "documents" and recipe.library is not None and not recipe.library.fixed:
+            yield (
+                f'{key}.method = "documents" needs documents before there are questions, and all of library '
+                "is searched by question: add a folder, titles, a dump or urls, or ask in another way"
+            )
         if ask.method == "external" and ask.source is None:
             yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, a feed, or -'
         if ask.feed is not None and ask.questions:
@@ -172,10 +178,12 @@ def _of_evaluating(recipe: Recipe) -> Iterator[str]:
 
 def _not_there(recipe: Recipe) -> Iterator[str]:
     """Files and folders that a recipe names, and that are missing."""
-    for name in ("library", "answer_key"):
-        value = getattr(recipe, name)
-        if value not in (None, "atlas") and not reading.exists(Path(value)):
-            yield f"{name}: nothing at {value}"
+    key = recipe.answer_key
+    if key not in (None, "atlas") and not reading.exists(Path(key)):
+        yield f"answer_key: nothing at {key}"
+    for place in _places(recipe):
+        if place != ATLAS and not reading.exists(Path(place)):
+            yield f"library: nothing at {place}"
     facts = recipe.verify.known_questions
     if facts is not None and not reading.exists(Path(facts)):
         yield f"verify.known_questions: nothing at {facts}"
@@ -190,6 +198,14 @@ def _not_there(recipe: Recipe) -> Iterator[str]:
             yield f"{key}: no model {kind} at {value}"
     if recipe.prompts is not None and not (reading.exists(recipe.prompts) and recipe.prompts.is_dir()):
         yield f"prompts: no folder at {recipe.prompts}"
+
+
+def _places(recipe: Recipe) -> Iterator[str]:
+    """The folders and files of the library."""
+    for source in recipe.library.sources if recipe.library is not None else ():
+        named = {"folder": "path", "wikipedia": "dump", "urls": "file"}.get(source.type)
+        if named is not None and (place := getattr(source, named)) is not None:
+            yield place
 
 
 def _without_logprobs(recipe: Recipe) -> Iterator[str]:

@@ -21,6 +21,7 @@ from selfstudy.files import plain_yaml, reading
 from selfstudy.recipe import MODEL_KEYS, Recipe, paths
 from selfstudy.recipe.base import SECRET, Block
 from selfstudy.recipe.conflicts import conflicts
+from selfstudy.recipe.library import LibraryBlock, sources_of, without_fetching
 from selfstudy.recipe.values import brief, kind_of, leaves, shown, unreadable, without_keys, wrong
 from selfstudy.records import digest
 from selfstudy.secrets import NOT_SHOWN, names_secret, without_secrets
@@ -116,13 +117,14 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but the budget, cache, servers at once, smoke check, and keys."""
+    """What makes a run what it is: all but budget, cache, servers, smoke check, fetching, and keys."""
     data = recipe.model_dump(mode="json", exclude={"budget", "cache", "servers", "smoke"})
     for key in MODEL_KEYS:  # where its key comes from changes no answer
         *blocks, name = key.split(".")
         block = reduce(dict.__getitem__, blocks, data)[name] or {}
         for ours in ("api_key_env", "api_key_file"):
             block.pop(ours, None)
+    data["library"] = without_fetching(data["library"])
     return data
 
 
@@ -164,6 +166,14 @@ def _blocks(annotation: Any) -> list[type[Block]]:
     return [block for part in get_args(annotation) for block in _blocks(part)]
 
 
+def _kinds(annotation: Any, value: Any) -> list[type[Block]]:
+    """The block types that `value` may be meant for: a library's sources may stand for it."""
+    kinds = _blocks(annotation)
+    if kinds == [LibraryBlock] and (isinstance(value, list) or (isinstance(value, dict) and "type" in value)):
+        return _blocks(LibraryBlock.model_fields[LibraryBlock.short].annotation)
+    return kinds
+
+
 def _known_keys(block: type[Block], prefix: str = "") -> Iterator[str]:
     """Every dotted key of a block and of the blocks in it; lists have no index."""
     for name, field in block.model_fields.items():
@@ -183,7 +193,7 @@ def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "")
             yield f"{prefix}{brief(name)}: unknown key{_nearest(name, block, prefix)}"
         if field is None or not isinstance(name, str):
             continue
-        kinds = _blocks(field.annotation)
+        kinds = _kinds(field.annotation, value)
         for index, part in enumerate(value if isinstance(value, list) else [value]):
             if kinds and isinstance(part, dict):
                 kind = next((k for k in kinds if _tag(k) == part.get("type")), kinds[0])
@@ -228,8 +238,9 @@ def _readable(error: Any, data: Any) -> str:
         inside = isinstance(data, (dict, list)) and (
             part in data if isinstance(data, dict) else isinstance(part, int) and part < len(data)
         )
-        if not inside and place < len(error["loc"]) - 1:
-            continue  # the tag of a union: the recipe's author never wrote it
+        unwritten = isinstance(data, dict) and (data.get("type") == part or isinstance(part, int))
+        if not inside and (unwritten or place < len(error["loc"]) - 1):
+            continue  # the tag of a union, the only item: the recipe's author never wrote it
         key.append(str(part))
         data = data[part] if inside else None
     name = ".".join(key) or "the recipe"
@@ -265,6 +276,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         raise RecipeError(f"{given}: the value is not YAML: {said}") from None
     name = ".".join(part for part in parts if not part.isdigit())
     resolved = paths.absolute(value, Path.cwd(), name)
+    if parts[0] == "library" and parts[1:2] and parts[1] in LibraryBlock.model_fields and data.get("library"):
+        data["library"] = sources_of(data["library"])
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):

@@ -87,6 +87,22 @@ def _no_random(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _a_variable(value: Any) -> Any:
+    if isinstance(value, str) and (not _VARIABLE.fullmatch(value) or _MIXED.search(value)):
+        raise PydanticCustomError(
+            SECRET,
+            "must be the name of an environment variable, in capitals; the key itself never goes into a "
+            "recipe",
+        )
+    return value
+
+
+_VARIABLE = re.compile("[A-Z_][A-Z0-9_]{0,63}")
+_MIXED = re.compile("(?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{12,}")
+"""Four digits or more in a long word: rather a key than the name of one."""
+VariableName = Annotated[str, BeforeValidator(_a_variable)]
+"""Of an environment variable, which holds a key."""
+
 EngineOption = str | int | float | bool | list[str | int | float] | None
 
 
@@ -137,7 +153,7 @@ class RemoteModel(Block):
     base_url: Url = "https://api.openai.com/v1"
     revision: str | None = None
     """Tells answers of different weights under the same name apart in the cache; without it the URL does."""
-    api_key_env: str | None = None
+    api_key_env: VariableName | None = None
     """The environment variable that holds the key; where it is not set none is sent.
 
     None: OPENAI_API_KEY for https://api.openai.com, no key elsewhere.  For any other variable or host the
@@ -169,22 +185,6 @@ class RemoteModel(Block):
         if ours & value.keys():
             raise PydanticCustomError("extra", f"must hold none of {', '.join(sorted(ours))}")
         return value
-
-    @field_validator("api_key_env", mode="before")
-    @classmethod
-    def _a_name(cls, value: Any) -> Any:
-        if isinstance(value, str) and (not _VARIABLE.fullmatch(value) or _MIXED.search(value)):
-            raise PydanticCustomError(
-                SECRET,
-                "must be the name of an environment variable, in capitals; the key itself never goes into a "
-                "recipe",
-            )
-        return value
-
-
-_VARIABLE = re.compile("[A-Z_][A-Z0-9_]{0,63}")
-_MIXED = re.compile("(?=(?:[A-Z]*[0-9]){4})[A-Z0-9]{12,}")
-"""Four digits or more in a long word: rather a key than the name of one."""
 
 
 def _local_unless_said(value: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from selfstudy.errors import RecipeError
 from selfstudy.files import reading
 from selfstudy.recipe import MODEL_KEYS, STDIN
+from selfstudy.recipe.library import is_url
 from selfstudy.recipe.models import NAMES_OF_STORES
 from selfstudy.recipe.values import without_keys, wrong
 
@@ -20,9 +21,15 @@ MODEL = (
     "embedder.path",
 )
 """Keys that hold a folder, a Hub id or an alias."""
+LIBRARY = (
+    "library",
+    "library.sources",
+    *(f"library.{inside}{name}" for inside in ("", "sources.") for name in ("path", "dump", "file")),
+)
+"""Keys that hold a path, or the address of a page."""
 PATHS = (
     *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
-    "library",
+    *LIBRARY,
     "answer_key",
     "verify.known_questions",
     "prompts",
@@ -56,6 +63,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         or value in ("atlas", str(STDIN))
         or (key == "probe.ask.source" and value.startswith(("http://", "https://")))
         or key not in (*MODEL, *PATHS)
+        or (key in LIBRARY and is_url(value))
     ):
         return value
     try:

@@ -12,6 +12,7 @@ from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
 from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment, is_atlas
 from selfstudy.recipe.gather import GatherBlock
+from selfstudy.recipe.library import LibraryChoice
 from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, RemoteModel
 from selfstudy.recipe.probe import ProbeBlock, ScorerName
 from selfstudy.recipe.teach import TeachBlock
@@ -52,8 +53,8 @@ class Recipe(Block):
     nli: EntailmentBlock = NLIBlock()
     """What says whether texts agree. Left out: atlas for the model atlas, none for every other."""
     embedder: EmbedderBlock = EmbedderBlock()
-    library: str | None = None
-    """A folder or file of texts (their formats: library/formats.py), or `atlas`."""
+    library: LibraryChoice = None
+    """A folder or file of texts, `atlas`, or sources of other types; or a list of them."""
     answer_key: str | None = None
     """`atlas`, or a .jsonl of {question, answer, known?, novel?}: ground truth that only verify sees."""
     prompts: Path | None = None

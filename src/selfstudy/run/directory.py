@@ -8,7 +8,9 @@ The only place that knows what the files and folders of a run are called; `Run` 
     entailment.json
                                                 what was settled or given once, and holds for all rounds
     cache/nli.sqlite library/                   computed once, and made again if deleted
-    rounds/N/*.jsonl                            a file per type of record (records.py names it)
+    fetched/                                    what came over the network: the run can be repeated without one
+    rounds/N/*.jsonl                            a file per type of record (records.py names it); round 1 has
+                                                what was found and skipped in the library
     rounds/N/STAGE.done                         the stage has finished: it is not run again
     rounds/N/adapter/ control/ merged/ gate.json    what was trained, and whether it was promoted
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
@@ -35,7 +37,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock, own, private
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
-from selfstudy.records import AdapterArm, Failure, Skipped
+from selfstudy.records import AdapterArm, Document, Failure, Skipped
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles
@@ -81,6 +83,8 @@ class Run(Timings):
     """What the smoke check asked of each model, and whether it can be worked with (loop/smoke.py)."""
     library_folder = _In("library")
     """The index over the documents (library/index.py)."""
+    fetched_folder = _In("fetched")
+    """Pages and replies of services as they came (library/kept_pages.py)."""
     entailment_file = _In("entailment.json")
     """Whether what judges entailment fits the run's own sentences (entailment.py)."""
     nli_cache = _In("cache/nli.sqlite")
@@ -376,7 +380,7 @@ def _begun_afresh(path: Path, recipe: Recipe) -> bool:
     """
     names = {found.name for found in path.iterdir()}
     inside = sorted((path / Run.rounds_folder).rglob("*"), reverse=True)
-    skipped = [found for found in inside if found.name == Skipped.file]
+    skipped = [found for found in inside if found.name in (Skipped.file, Document.file)]
     work = any(found.is_file() for found in inside if found not in skipped)
     if Run.smoke_file not in names or not names <= _BEFORE_WORK or work:
         return False
@@ -388,6 +392,7 @@ def _begun_afresh(path: Path, recipe: Recipe) -> bool:
     for folder in (*folders, *(path / name for name in names if name == Run.rounds_folder)):
         folder.rmdir()
     kept = {Run.recipe_file, Run.smoke_file, Run.rounds_folder, Run.lock_file, Run.provenance_file}
+    kept.add(Run.fetched_folder)
     for name in (*(names - kept), Run.recipe_file):
         (path / name).unlink()
     return True
@@ -395,7 +400,7 @@ def _begun_afresh(path: Path, recipe: Recipe) -> bool:
 
 _BEFORE_WORK = {
     *(Run.recipe_file, Run.provenance_file, Run.lock_file, Run.smoke_file, Run.usage_file),
-    *(Run.timings_file, Run.rounds_folder, Run.threshold_file),
+    *(Run.timings_file, Run.rounds_folder, Run.threshold_file, Run.fetched_folder),
 }
 """What a run may hold in which nothing was asked but by the smoke check."""
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import PROMPTS, CitedItem, asked, read_item
 from selfstudy.judging.trust import REFUSAL, refuses
-from selfstudy.library.index import Library
+from selfstudy.library.retriever import Retriever
 from selfstudy.models.base import (
     EntailmentModel,
     HasContext,
@@ -107,7 +107,7 @@ class Answering:
 
     lm: LanguageModel
     prompts: Prompts
-    library: Library | None
+    library: Retriever | None
     documents: int
     sampling: Sampling
     entailment: EntailmentModel | None = None
@@ -145,7 +145,7 @@ class Answering:
                 {"title": hit.title, "text": hit.text, "source": hit.source, "score": hit.relevance}
                 for hit in hits
             ]
-            for hits in self.library.search(texts, self.documents)
+            for hits in self.library.find(texts, self.documents)
         ]
 
     def _fitting(self, question: CitedQuestion, docs: list[dict[str, Any]]) -> _Shown:

@@ -1,0 +1,170 @@
+"""Sources that are asked each question: what a search names is fetched and becomes documents.
+
+It knows nothing of how passages are ranked, nor of how a service is spoken to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from selfstudy.errors import DataError
+from selfstudy.library import parser
+from selfstudy.library.documents import documents_of
+from selfstudy.library.fetched import Fetched, Fetches, NotFetched
+from selfstudy.library.replies import NoReply
+from selfstudy.library.search import search
+from selfstudy.library.searching import LookedUp
+from selfstudy.library.tally import Tally
+from selfstudy.library.wikipedia import articles, titles_found
+from selfstudy.progress import Reporter
+from selfstudy.recipe import WebSource, WikipediaSource
+from selfstudy.records import Document, Skipped
+from selfstudy.text import shortened
+
+Page = list[Document] | Skipped
+"""What became of a page."""
+_LONGEST_REASON = 500
+_TOGETHER = 100
+"""Pages that are in memory together."""
+
+
+def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: Tally) -> list[Page]:
+    """The documents of the page at each URL, in order, or why there are none; `tally` counts them."""
+    found: list[Page] = []
+    if not urls:
+        return found
+    try:
+        with report.task(f"{tally.name}: pages", len(urls)) as advance:
+            for start in range(0, len(urls), _TOGETHER):
+                for page in fetches.pages(urls[start : start + _TOGETHER], advance):
+                    found.append(_read(page, tally))
+    finally:
+        parser.stop()
+    return found
+
+
+def _read(page: Fetched | NotFetched, tally: Tally) -> Page:
+    if isinstance(page, NotFetched):
+        tally.reasons[page.why] += 1
+        reason = f"not fetched ({page.why}): {page.detail}"
+        return Skipped(source=page.url, reason=shortened(reason, _LONGEST_REASON))
+    read = documents_of(page)
+    if isinstance(read, Skipped):
+        tally.reasons[_kind(read.reason)] += 1
+    else:
+        tally.pages += 1
+    return read
+
+
+def _kind(reason: str) -> str:
+    """A reason without what differs from page to page."""
+    return shortened(reason.partition(":")[0], 60)
+
+
+@dataclass
+class WebSearch:
+    """A `LooksUp`: pages that a search engine finds.
+
+    Args:
+        stops: whether a failure that every further question would meet (no right to ask, no quota left) stops
+            everything, so that it can go on later; else it is the error of its question.
+    """
+
+    block: WebSource
+    fetches: Fetches
+    report: Reporter
+    tally: Tally
+    stops: bool = True
+    _unusable: dict[str, Skipped] = field(default_factory=dict, init=False, repr=False)
+    """Pages that were tried in this session, and are not again."""
+
+    def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
+        """What was found, read; pages of all questions are fetched together, for hosts answer side by side.
+
+        Raises:
+            DataError: no question can be asked any more; the message says why.
+        """
+        named: list[list[str] | NoReply] = []
+        with self.report.task(f"{self.tally.name}: searching", len(questions)) as advance:
+            for question in questions:
+                named.append(self._named(question))
+                advance(1)
+        urls = list(dict.fromkeys(url for some in named if not isinstance(some, NoReply) for url in some))
+        new = [url for url in urls if url not in self._unusable]
+        pages = dict(zip(new, read_pages(new, self.fetches, self.report, self.tally), strict=True))
+        self._unusable.update((url, page) for url, page in pages.items() if isinstance(page, Skipped))
+        pages |= {url: self._unusable[url] for url in urls if url in self._unusable}
+        return [
+            LookedUp(error=str(some)) if isinstance(some, NoReply) else _looked([pages[url] for url in some])
+            for some in named
+        ]
+
+    def _named(self, question: str) -> list[str] | NoReply:
+        found = search(self.block, question, self.fetches)
+        return _or_stop(found, self.stops) if isinstance(found, NoReply) else [one.url for one in found]
+
+
+@dataclass
+class WikiSearch:
+    """A `LooksUp`: articles that the search of a wiki finds; see `WebSearch`."""
+
+    block: WikipediaSource
+    contact: str | None
+    fetches: Fetches
+    report: Reporter
+    tally: Tally
+    stops: bool = True
+
+    def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
+        """What was found, question by question: which articles are asked for together does not change.
+
+        Raises:
+            DataError: no question can be asked any more; the message says why.
+        """
+        found = []
+        try:
+            with self.report.task(f"{self.tally.name}: searching", len(questions)) as advance:
+                for question in questions:
+                    found.append(self._looked_up(question))
+                    advance(1)
+        finally:
+            parser.stop()
+        return found
+
+    def _looked_up(self, question: str) -> LookedUp:
+        try:
+            (titles,) = titles_found(self.block, [question], self.contact, self.fetches)
+            if isinstance(titles, NoReply):
+                return LookedUp(error=str(_or_stop(titles, self.stops)))
+            read = articles(self.block, titles, self.contact, self.fetches)
+        except DataError as error:
+            if self.stops:
+                raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
+            return LookedUp(error=error.what)
+        self.tally.pages += len(titles) - len(read.skipped)
+        self.tally.reasons.update(_kind(one.reason) for one in read.skipped)
+        return LookedUp(read.documents, read.skipped)
+
+
+def _or_stop(reply: NoReply, stops: bool) -> NoReply:
+    """A question's error; or the end, where every further question would meet it."""
+    if reply.lasting and stops:
+        raise DataError(f"library: {reply.message}", f"{reply.hint}; {_AGAIN}")
+    return reply
+
+
+_AGAIN = "then give the same command again: what is done is kept"
+
+
+def _looked(pages: Sequence[Page]) -> LookedUp:
+    documents = [document for page in pages if not isinstance(page, Skipped) for document in page]
+    skipped = [page for page in pages if isinstance(page, Skipped)]
+    if documents or not pages:
+        return LookedUp(documents, skipped)
+    common, _ = Counter(_kind(one.reason) for one in skipped).most_common(1)[0]
+    which = next(one for one in skipped if _kind(one.reason) == common)
+    return LookedUp(
+        (), skipped, f"none of its {len(pages)} pages could be read, such as {which.source}: {which.reason}"
+    )
