@@ -1,4 +1,4 @@
-"""Topics of the hour: the titles of a feed (RSS 2.0, RSS 1.0, Atom), at a URL or in a file (methods 1, external).
+"""Topics of the hour: the titles of a feed (RSS 2.0, RSS 1.0, Atom) at a URL or in a file (methods 1).
 
 Feeds are often broken XML: it is read as far as it goes, with no entity and nothing loaded.  It knows nothing
 of hours, nor of what is asked about the topics.
@@ -62,7 +62,7 @@ def feed_file(path: Path) -> list[str]:
 
 
 def feed_titles(body: bytes, where: str) -> list[str]:
-    """The titles of a feed's entries as topics: plain text in one line, each once but for case and punctuation.
+    """The titles of a feed's entries as topics: a line of plain text each, but for case and punctuation once.
 
     Args:
         where: it is from, for messages.

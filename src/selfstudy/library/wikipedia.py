@@ -7,6 +7,7 @@ It knows nothing of what articles are for.  (https://www.mediawiki.org/wiki/API:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from selfstudy.library.folder import MAX_TITLE, Contents
 from selfstudy.library.formats import Text
 from selfstudy.library.parser import ParserError
 from selfstudy.library.replies import NoReply, object_in, refusal, said
-from selfstudy.library.search import LONGEST_QUERY, web_address
+from selfstudy.library.web_url import web_address
 from selfstudy.models.base import Progress
 from selfstudy.models.first_items import FirstItems
 from selfstudy.recipe.library import WikipediaSource
@@ -40,6 +41,10 @@ _TRIES = 4
 _LONGEST_PAUSE = 60.0
 _BUSY = ("maxlag", "ratelimited", "readonly")
 _MOST_RESULTS = 50
+_LONGEST_QUERY = 300
+"""Bytes that MediaWiki's search takes."""
+_MARKS = re.compile('["*~!|:(){}\\[\\]]')
+"""What has a meaning of its own in a query."""
 
 Wait = Callable[[float], None]
 
@@ -184,9 +189,8 @@ def titles_found(
 
 
 def _titles(wiki: _Wiki, question: str, most: int) -> list[str] | NoReply:
-    query = " ".join(text.clean(question)[: 4 * LONGEST_QUERY].split())[: LONGEST_QUERY // 2]
-    # MediaWiki takes no more than 300 bytes; what has a meaning of its own in a query is left out
-    query = query.replace('"', " ").replace(":", " ").encode()[:300].decode("utf-8", "ignore").strip()
+    query = " ".join(_MARKS.sub(" ", text.clean(question)[: 4 * _LONGEST_QUERY]).split())
+    query = query.encode()[:_LONGEST_QUERY].decode("utf-8", "ignore").strip()
     if not query:
         return []
     reply = wiki.ask(

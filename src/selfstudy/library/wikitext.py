@@ -168,7 +168,7 @@ _SHOWN: dict[str, Callable[[list[str]], str]] = {
         _calendar,
     ),
 }
-"""Templates that stand within a sentence, which would have holes without them: what they show of their values."""
+"""Templates that stand within a sentence, and what they show of their values: without them it has holes."""
 
 _READ: dict[str, Callable[[Any], str]] = {
     "Text": lambda node: str(node.value),
