@@ -24,7 +24,7 @@ from selfstudy.library.documents import in_parts
 from selfstudy.library.folder import MAX_LISTED, MAX_TITLE, Contents
 from selfstudy.library.formats import Text
 from selfstudy.library.parser import ParserError
-from selfstudy.library.search import web_address
+from selfstudy.library.web_url import web_address
 from selfstudy.library.wikipedia import plain_text, with_revision
 from selfstudy.library.xml_stream import BLOCK, XmlError, events
 from selfstudy.recipe.library import WikipediaSource
@@ -39,7 +39,7 @@ _MOST_RATIO, _RATIO_FREE = 300, 100_000_000
 
 
 def dump_articles(block: WikipediaSource) -> Contents:
-    """The articles of the dump that a block names: those of its titles, or all of it.
+    """The articles of the dump that a block names.
 
     Redirects, pages of other namespaces, empty ones and those that cannot be read are counted by kind, and
     the first of each kind listed.
@@ -55,13 +55,10 @@ def dump_articles(block: WikipediaSource) -> Contents:
         raise DataError(
             f"library: the dump {path} cannot be read: {error.strerror}", "check `dump`"
         ) from None
-    wanted = {_normal(title): title for title in block.titles}
-    taken = _Taken(path.name, wanted)
+    taken = _Taken(path.name)
     try:
         for article in _zim(path) if path.suffix.lower() == ".zim" else _export(path):
             taken.add(article)
-            if taken.full:
-                break
     except (XmlError, OSError, EOFError, zlib.error, ValueError) as error:
         raise _damaged(path, error, taken) from None
     return taken.contents()
@@ -84,16 +81,12 @@ class _Taken:
     """What was taken of a dump."""
 
     name: str
-    wanted: dict[str, str]
     found: Contents = field(default_factory=Contents)
     reasons: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
     articles: int = 0
-    full: bool = False
 
     def add(self, article: _Article) -> None:
-        if self.wanted and _normal(article.title) not in self.wanted:
-            return
         why_not = article.why_not
         documents = []
         if not why_not and self.articles >= MOST_ARTICLES:
@@ -114,40 +107,25 @@ class _Taken:
         else:
             self.articles += 1
             self.found.documents += documents
-        if self.wanted:
-            del self.wanted[_normal(article.title)]
-            self.full = not self.wanted
 
     def contents(self) -> Contents:
-        """All of it; titles that the dump does not have are skipped.
+        """All of it, with what was counted.
 
         Raises:
             DataError: there is no article.
         """
-        missing = [
-            Skipped(source=title, reason=f"{self.name} has no such page") for title in self.wanted.values()
-        ]
-        self.found.skipped += missing
         for reason, count in self.reasons.items():
             if count > MAX_LISTED:
                 self.found.notes.append(f"{self.name}: {count:,} pages were not used: {reason}")
         if self.left_out:
             self.found.notes.append(
                 f"{self.name}: {self.left_out:,} articles beyond the first {MOST_ARTICLES:,} were left out; "
-                "name `titles`, or take a smaller dump"
+                "take a smaller dump"
             )
         if not self.found.documents:
             why = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.most_common(5))
-            raise DataError(
-                f"library: {self.name} has no article ({why or 'no pages'})", "check `dump` and `titles`"
-            )
+            raise DataError(f"library: {self.name} has no article ({why or 'no pages'})", "check `dump`")
         return self.found
-
-
-def _normal(title: str) -> str:
-    """A title as MediaWiki knows it: underscores are spaces, the first letter is large."""
-    title = " ".join(title.replace("_", " ").split())
-    return title[:1].upper() + title[1:]
 
 
 def _damaged(path: Path, error: Exception, taken: _Taken) -> DataError:

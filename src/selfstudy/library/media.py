@@ -7,6 +7,7 @@ FULL = (200, 203)
 _TEXTS = (
     *("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "text/x-markdown"),
     *("text/xml", "application/xml", "application/json", "application/pdf", "application/x-pdf"),
+    *("application/gzip", "application/x-gzip"),  # sitemaps, which may be packed
 )
 ACCEPT = (
     "text/html, application/xhtml+xml, application/pdf, text/plain, text/markdown, "

@@ -22,7 +22,7 @@ _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)(\d\d)")
 def read(document: bytes) -> tuple[str, str]:
     """(JSON with title, date, text, pages, read and empty; why there is none or "") of a PDF.
 
-    `date`: when it was last changed; `read`: how many pages were read; `empty`: how many of them without text.
+    `date`: when it was last changed; `read`: pages that were read; `empty`: those of them without text.
     """
     try:
         import pypdfium2

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 from selfstudy import secrets, text
 from selfstudy.errors import DataError
 from selfstudy.library import visible
 from selfstudy.library.fetched import Fetches
 from selfstudy.library.replies import NoReply, object_in, refusal, said
+from selfstudy.library.web_url import web_address
 from selfstudy.models.base import Progress
 from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.permissions import KeySource, check_http, check_key
@@ -27,7 +28,6 @@ from selfstudy.recipe.library import WebSource
 LONGEST_QUERY, MOST_WORDS = 400, 50
 """Characters and words of a question that are searched: what Brave takes; the others take more."""
 _MOST_LOOKED_AT = 1_000
-_LONGEST_URL = 2_000
 _LONGEST_SNIPPET = 500
 
 
@@ -325,21 +325,6 @@ def _usable(results: Iterable[object], fields: tuple[str, str, str], most: int) 
         if len(found) == most:
             break
     return list(found.values())
-
-
-def web_address(value: object) -> str:
-    """An address without its fragment; "" if it is none of http(s), or holds a name and password."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_URL:
-        return ""
-    value = value.strip()
-    if not value.isprintable() or " " in value or "\\" in value:
-        return ""
-    try:
-        parts = urlsplit(value)
-        fine = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-    except ValueError:
-        return ""
-    return urldefrag(value).url if fine else ""
 
 
 def _shown(value: object) -> str:

@@ -17,7 +17,7 @@ from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import reading
 from selfstudy.library.fetched import Fetched, Fetches, NotFetched
-from selfstudy.library.search import web_address
+from selfstudy.library.web_url import web_address
 from selfstudy.library.xml_stream import XmlError, events
 from selfstudy.recipe.library import UrlsSource
 from selfstudy.records import Skipped

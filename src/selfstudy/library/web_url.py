@@ -64,6 +64,16 @@ class WebURL:
         return name if self.port == _PORTS[self.scheme] else f"{name}:{self.port}"
 
 
+def web_address(value: object) -> str:
+    """A URL that may be asked for, as it will be, of what a stranger says; "" where it is none."""
+    if not isinstance(value, str) or not value:
+        return ""
+    try:
+        return WebURL.of(value).text
+    except RefusedError:
+        return ""
+
+
 def shown(text: str) -> str:
     """The start of a URL for a message, without passwords and keys."""
     safe = without_secrets(text[: 4 * LONGEST])

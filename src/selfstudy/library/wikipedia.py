@@ -7,6 +7,7 @@ It knows nothing of what articles are for.  (https://www.mediawiki.org/wiki/API:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,14 +23,14 @@ from selfstudy.library.folder import MAX_TITLE, Contents
 from selfstudy.library.formats import Text
 from selfstudy.library.parser import ParserError
 from selfstudy.library.replies import NoReply, object_in, refusal, said
-from selfstudy.library.search import LONGEST_QUERY, web_address
+from selfstudy.library.web_url import web_address
 from selfstudy.models.base import Progress
 from selfstudy.models.first_items import FirstItems
 from selfstudy.recipe.library import WikipediaSource
 from selfstudy.records import Document, Skipped
 
 BATCH = 20
-"""Titles a request.  The API takes 50, but 50 long articles are more than it gives, and than we take, at once."""
+"""Titles a request.  The API takes 50, but 50 long articles are more than it gives, or we take, at once."""
 _LONGEST_TITLES = 4_000
 """Bytes of the titles of a request: a URL of more than 8,000 is refused."""
 _MOST_CONTINUED = 60
@@ -40,6 +41,10 @@ _TRIES = 4
 _LONGEST_PAUSE = 60.0
 _BUSY = ("maxlag", "ratelimited", "readonly")
 _MOST_RESULTS = 50
+_LONGEST_QUERY = 300
+"""Bytes that MediaWiki's search takes."""
+_MARKS = re.compile('["*~!|:(){}\\[\\]]')
+"""What has a meaning of its own in a query."""
 
 Wait = Callable[[float], None]
 
@@ -104,8 +109,8 @@ def check_contact(block: WikipediaSource, contact: str | None) -> None:
         host = urlsplit(block.url).hostname or block.url
         raise DataError(
             f"library: {host} wants to know who asks it, and the recipe does not say",
-            "set `library.fetch.contact` to your mail address, or to a page about you; it becomes part of the "
-            "User-Agent (https://foundation.wikimedia.org/wiki/Policy:User-Agent_policy)",
+            "set `library.fetch.contact` to your mail address, or to a page about you; it becomes part of "
+            "the User-Agent (https://foundation.wikimedia.org/wiki/Policy:User-Agent_policy)",
         )
 
 
@@ -184,9 +189,8 @@ def titles_found(
 
 
 def _titles(wiki: _Wiki, question: str, most: int) -> list[str] | NoReply:
-    query = " ".join(text.clean(question)[: 4 * LONGEST_QUERY].split())[: LONGEST_QUERY // 2]
-    # MediaWiki takes no more than 300 bytes; what has a meaning of its own in a query is left out
-    query = query.replace('"', " ").replace(":", " ").encode()[:300].decode("utf-8", "ignore").strip()
+    query = " ".join(_MARKS.sub(" ", text.clean(question)[: 4 * _LONGEST_QUERY]).split())
+    query = query.encode()[:_LONGEST_QUERY].decode("utf-8", "ignore").strip()
     if not query:
         return []
     reply = wiki.ask(

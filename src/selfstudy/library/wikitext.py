@@ -1,4 +1,4 @@
-"""Wikitext as plain text, with the rows of an infobox as `key: value` lines; in one pass over the parsed page.
+"""Wikitext as plain text, with the rows of an infobox as `key: value` lines; one pass over the parsed page.
 
 mwparserfromhell, whose time nobody bounds, does the parsing: this runs in the process that can be killed.  It
 knows nothing of wikis, dumps and of that process.
@@ -168,7 +168,7 @@ _SHOWN: dict[str, Callable[[list[str]], str]] = {
         _calendar,
     ),
 }
-"""Templates that stand within a sentence, and what they show of their values; without them it would have holes."""
+"""Templates that stand within a sentence, and what they show of their values: without them it has holes."""
 
 _READ: dict[str, Callable[[Any], str]] = {
     "Text": lambda node: str(node.value),

@@ -1,4 +1,4 @@
-"""XML of strangers, read as it comes, in little memory: the beginnings of elements, and their ends with their text.
+"""XML of strangers, read as it comes, in little memory: where elements begin, and end, with their text.
 
 Nothing is expanded and nothing is loaded: a file with a document type is refused, and with it every entity of
 its own.  What is longer, or deeper, than anybody writes ends the reading.  It knows nothing of what is in the
@@ -19,7 +19,7 @@ _LONGEST_MARKUP = 1 << 22
 """Bytes of a tag or comment: the parser has to hold it at once."""
 
 Event = tuple[Literal["start", "end"], str, str]
-"""What begins or ends, its name without a namespace, and at its end the text in it that no other element has."""
+"""What begins or ends, its name without a namespace, and at its end the text that is directly in it."""
 
 
 class XmlError(SelfstudyError):

@@ -15,7 +15,7 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import EntailmentBlock, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -185,6 +185,19 @@ class Resources:
             return None
         kept = self.run.fetched_folder if self.run.writable else None
         return OpenLibrary(library, kept, self.recipe.gather.follow_links, self.reporter)
+
+    def feed(self, url: str) -> list[str]:
+        """The titles of the feed at a URL, as it is now: nothing that the run kept of it counts.
+
+        Raises:
+            DataError: it cannot be fetched, or is no feed.
+        """
+        from selfstudy.library.fetch import open_fetcher
+        from selfstudy.library.trends import trending
+
+        library = self.recipe.library
+        with open_fetcher(FetchBlock() if library is None else library.fetch) as fetches:
+            return trending(url, fetches)
 
     def find(self, questions: Sequence[str]) -> list[str]:
         """The page of the library that fits each question best, under its title; "" where there is none."""

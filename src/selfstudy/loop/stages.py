@@ -84,6 +84,7 @@ def probe(resources: Resources, round_: Round) -> None:
         resources.reporter,
         resources.topics,
         resources.find if resources.recipe.library is not None else None,
+        resources.feed,
     )
     resources.say_searched()
     if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):

@@ -1,4 +1,4 @@
-"""Topics and questions from outside: a text file, a column of a table, stdin, or a function (methods 1).
+"""Topics and questions from outside: a text, a column of a table, a feed, stdin, a function (methods 1).
 
 They are read once and kept in the run, so that a resumed run asks the same whatever became of the source.
 Knows nothing of models, and nothing of what is made of the lines.
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from selfstudy.errors import DataError
 from selfstudy.files import reading, tables
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
+from selfstudy.library.trends import FEED_SUFFIXES, feed_file
 from selfstudy.probe.vocabulary import lines_of, read_text
 from selfstudy.recipe import STDIN, Ask
 from selfstudy.records import Failure, digest
@@ -87,15 +88,18 @@ def source_lines(ask: Ask) -> list[str]:
 
 
 def _source_lines(ask: Ask, conflicts: list[_Conflict]) -> list[str]:
-    if ask.source == STDIN:
+    source = ask.source_file
+    if source == STDIN:
         return _plain(lines_of(_stdin(), "stdin"), "stdin", ask)
-    if ask.source is None:
+    if source is None:
         raise DataError("method external: no source given", "set `source` to a text file, one topic a line")
-    if ask.source.suffix.lower() not in SUFFIXES:
-        return _plain(lines_of(read_text(ask.source), str(ask.source)), str(ask.source), ask)
-    lines = list(islice(_column(ask, ask.source, conflicts), ask.count))
+    if source.suffix.lower() in FEED_SUFFIXES and not ask.questions:
+        return feed_file(source)
+    if source.suffix.lower() not in SUFFIXES:
+        return _plain(lines_of(read_text(source), str(source)), str(source), ask)
+    lines = list(islice(_column(ask, source, conflicts), ask.count))
     if not lines:
-        raise DataError(f"{ask.source}: no row to use", "give it at least one row")
+        raise DataError(f"{source}: no row to use", "give it at least one row")
     return lines
 
 

@@ -18,6 +18,7 @@ from selfstudy.models.base import Embedder, LanguageModel, Sampling, token_count
 from selfstudy.models.unwrapping import entries, unquoted
 from selfstudy.probe import chunks
 from selfstudy.probe.external import external_lines
+from selfstudy.probe.feeds import ReadFeed, feed_lines
 from selfstudy.probe.slots import WORDS, DocumentSlots, QuestionSlots, Slot, Slots, TopicSlots
 from selfstudy.probe.topics import (
     ListTopics,
@@ -56,6 +57,7 @@ class Material:
     Attributes:
         documents: the library, for the method `documents`.
         topics: called once for what the method `external` takes from outside (its source is then "-").
+        feed: gives the titles of the feed at a URL, for a method `external` whose source it is.
         find: the page of the library that fits a question best, for questions made without one; None: there
             is no library.
         report: is told of long work.
@@ -64,6 +66,7 @@ class Material:
     documents: Sequence[Document] = ()
     topics: Callable[[], Iterable[str]] | None = None
     find: Callable[[Sequence[str]], list[str]] | None = None
+    feed: ReadFeed | None = None
     report: Reporter = field(default_factory=Silent)
 
 
@@ -387,6 +390,9 @@ class Asker:
             )
             return DocumentSlots(stream, prompts, self._seed, by_sentence=ask.check == "page")
         if ask.method == "external":
+            if ask.feed is not None:
+                lines = feed_lines(ask.feed, ask.count, self._number, self._round, material.feed)
+                return TopicSlots(ListTopics(lines), prompts, ask.method)
             found = external_lines(ask, self._number, self._round.run, material.topics)
             self._conflicts = found.conflicts
             if ask.questions:
@@ -398,7 +404,7 @@ class Asker:
                     "oracle: with the embedder `lexical` a few nouns are near most random places; "
                     "`embedder: {path: minilm}` or another encoder draws from all of them"
                 )
-            source = OracleTopics(ask.source, embedder, self._seed, material.report)
+            source = OracleTopics(ask.source_file, embedder, self._seed, material.report)
         else:
             source = ModelTopics(self._model, prompts, ask, self._seed)
         return TopicSlots(source, prompts, ask.method)

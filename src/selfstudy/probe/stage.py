@@ -43,6 +43,7 @@ def run_probe(
     report: Reporter,
     topics: Callable[[], Iterable[str]] | None = None,
     find: Callable[[Sequence[str]], list[str]] | None = None,
+    feed: Callable[[str], list[str]] | None = None,
 ) -> None:
     """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
 
@@ -50,6 +51,7 @@ def run_probe(
         documents: what the method `documents` asks about; the other methods need none.
         topics: gives the topics or questions of a method `external` whose source is "-"; None: stdin does.
         find: the library's page for each question; None: questions made without a page are not checked.
+        feed: gives the titles of the feed at a URL; needed where the source of a method `external` is one.
 
     Raises:
         DataError: a method's source is missing or unusable.
@@ -57,7 +59,7 @@ def run_probe(
     """
     if round_.finished("probe"):
         return
-    _ask(round_, models, prompts, Material(documents, topics, find, report))
+    _ask(round_, models, prompts, Material(documents, topics, find, feed, report))
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)

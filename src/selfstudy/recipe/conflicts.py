@@ -66,7 +66,11 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
                 "is searched by question: add a folder, titles, a dump or urls, or ask in another way"
             )
         if ask.method == "external" and ask.source is None:
-            yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, or -'
+            yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, a feed, or -'
+        if ask.feed is not None and ask.questions:
+            yield f"{key}.source = {ask.feed}: a feed gives topics, no questions; leave `questions` out"
+        if ask.feed is not None and ask.method == "oracle":
+            yield f"{key}.source = {ask.feed}: the method oracle reads a file"
         if ask.source == STDIN and ask.method != "external":
             yield f"{key}.source = -: only the method external reads stdin"
         elif ask.source == STDIN:
@@ -75,8 +79,8 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             reads_stdin = True
         elif ask.source is not None and ask.method not in ("external", "oracle"):
             yield f"{key}.source: the method {ask.method} reads no source; leave it out"
-        elif ask.source is not None and not reading.exists(ask.source):
-            yield f"{key}.source: no file at {ask.source}"
+        elif ask.source_file is not None and not reading.exists(ask.source_file):
+            yield f"{key}.source: no file at {ask.source_file}"
         if ask.questions and ask.method != "external":
             yield f"{key}.questions = true: only the method external takes questions from outside"
 

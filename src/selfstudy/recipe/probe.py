@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Fraction, Positive
@@ -15,6 +15,8 @@ from selfstudy.records import QuestionMethod
 
 STDIN = Path("-")
 """As a source: stdin, or what `Study(topics=...)` gives."""
+FeedAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2000)]
+"""As a source: an RSS or Atom feed; a name and password in it would stand in the run."""
 
 
 class Ask(Block):
@@ -22,9 +24,9 @@ class Ask(Block):
 
     method: QuestionMethod
     count: Positive
-    source: Path | None = None
+    source: FeedAddress | Path | None = None
     """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
-    or `-`: stdin, or the function given to `Study`.
+    a feed, as a URL or a file (.rss, .atom, .xml); or `-`: stdin, or the function given to `Study`.
     oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
     questions: bool = False
     """external: the entries are questions, to be asked as they are, and not topics."""
@@ -44,6 +46,16 @@ class Ask(Block):
 
     For a real model take `page` with several proposals (decisions/0014).
     """
+
+    @property
+    def feed(self) -> str | None:
+        """The URL of the feed that topics come from; None: they come from elsewhere."""
+        return self.source if isinstance(self.source, str) else None
+
+    @property
+    def source_file(self) -> Path | None:
+        """The file, or `STDIN`, that entries come from; None: they come from elsewhere."""
+        return self.source if isinstance(self.source, Path) else None
 
 
 ScorerName = Literal[

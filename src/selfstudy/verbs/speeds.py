@@ -232,7 +232,7 @@ def _given(recipe: Recipe) -> list[str]:
     from selfstudy.probe.external import source_lines
 
     for ask in recipe.probe.ask:
-        if ask.questions and ask.source not in (None, STDIN):
+        if ask.questions and ask.source_file not in (None, STDIN):
             return list(spread(source_lines(ask), LARGEST))
     return []
 

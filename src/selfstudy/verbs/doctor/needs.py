@@ -71,7 +71,7 @@ def _questions(recipe: Recipe) -> Iterator[Finding]:
     from selfstudy.verify.general import general_facts
 
     for number, ask in enumerate(recipe.probe.ask):
-        key, place = f"probe.ask.{number}.source", ask.source
+        key, place = f"probe.ask.{number}.source", ask.source_file
         if ask.method == "oracle":
             yield _read(key, str(place or "this machine's WordNet"), partial(read_vocabulary, place))
         elif ask.method == "external" and place is not None and reading.is_file(place):  # no stdin or pipe
