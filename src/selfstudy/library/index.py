@@ -139,7 +139,7 @@ class Library:
         def one(i: int) -> list[Hit]:
             found = self._by_words(queries[i], pool)
             if vectors is not None:
-                found = fuse([found, self._by_meaning(vectors[i], pool)])
+                found = sorted(fuse([found, self._by_meaning(vectors[i], pool)]), key=_order)
             return found[:hits]
 
         with ThreadPoolExecutor(THREADS) as threads:
@@ -185,7 +185,7 @@ def _order(hit: Hit) -> tuple[float, int]:
 def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
     """Reciprocal rank fusion: relevance becomes the sum of 1 / (60 + rank) over the rankings.
 
-    What is equally good stays in order of its passages, and then of the rankings.
+    Of what is equally good that of the earlier ranking comes first.
     """
     total: dict[tuple[str, int, int], Hit] = {}
     for ranking in rankings:
@@ -194,7 +194,7 @@ def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
             span = hit.document_id, hit.start, hit.end
             so_far = total.get(span)
             total[span] = replace(so_far or hit, relevance=gained + (so_far.relevance if so_far else 0.0))
-    return sorted(total.values(), key=_order)
+    return sorted(total.values(), key=lambda hit: -hit.relevance)
 
 
 def _identity(documents: Sequence[Document]) -> str:

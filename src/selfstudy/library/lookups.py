@@ -67,16 +67,18 @@ def _kind(reason: str) -> str:
 class WebSearch:
     """A `LooksUp`: pages that a search engine finds.
 
+    A failure that every further question would meet (no right to ask, no quota left) stops everything, so
+    that it can go on later.
+
     Args:
-        stops: whether a failure that every further question would meet (no right to ask, no quota left) stops
-            everything, so that it can go on later; else it is the error of its question.
+        offline: whether nothing is sent; a question that was never asked then has an error, nothing stops.
     """
 
     block: WebSource
     fetches: Fetches
     report: Reporter
     tally: PageTally
-    stops: bool = True
+    offline: bool = False
     _unusable: dict[str, Skipped] = field(default_factory=dict, init=False, repr=False)
     """Pages that were tried in this session, and are not again."""
 
@@ -102,8 +104,12 @@ class WebSearch:
         ]
 
     def _named(self, question: str) -> list[str] | NoReply:
-        found = search(self.block, question, self.fetches)
-        return _or_stop(found, self.stops) if isinstance(found, NoReply) else [one.url for one in found]
+        found = search(self.block, question, self.fetches, offline=self.offline)
+        return (
+            _or_stop(found, offline=self.offline)
+            if isinstance(found, NoReply)
+            else [one.url for one in found]
+        )
 
 
 @dataclass
@@ -115,7 +121,7 @@ class WikiSearch:
     fetches: Fetches
     report: Reporter
     tally: PageTally
-    stops: bool = True
+    offline: bool = False
 
     def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
         """What was found, question by question: which articles are asked for together does not change.
@@ -137,20 +143,20 @@ class WikiSearch:
         try:
             (titles,) = titles_found(self.block, [question], self.contact, self.fetches)
             if isinstance(titles, NoReply):
-                return LookedUp(error=str(_or_stop(titles, self.stops)))
+                return LookedUp(error=str(_or_stop(titles, offline=self.offline)))
             read = articles(self.block, titles, self.contact, self.fetches)
         except DataError as error:
-            if self.stops:
-                raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
-            return LookedUp(error=error.what)
+            if self.offline:
+                return LookedUp(error=error.what)
+            raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
         self.tally.pages += len(titles) - len(read.skipped)
         self.tally.reasons.update(_kind(one.reason) for one in read.skipped)
         return LookedUp(read.documents, read.skipped)
 
 
-def _or_stop(reply: NoReply, stops: bool) -> NoReply:
+def _or_stop(reply: NoReply, *, offline: bool) -> NoReply:
     """A question's error; or the end, where every further question would meet it."""
-    if reply.lasting and stops:
+    if reply.lasting and not offline:
         raise DataError(f"library: {reply.message}", f"{reply.hint}; {_AGAIN}")
     return reply
 

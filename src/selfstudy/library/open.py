@@ -131,11 +131,11 @@ class OpenLibrary:
         return found[0] if len(found) == 1 else Combined(found)
 
     def _lookup(self, source: WebSource | WikipediaSource) -> LooksUp:
-        stops = not self.library.fetch.offline
+        offline = self.library.fetch.offline
         if isinstance(source, WebSource):
-            return WebSearch(source, self._fetches, self.report, PageTally(source.engine), stops)
+            return WebSearch(source, self._fetches, self.report, PageTally(source.engine), offline)
         tally, contact = PageTally("wikipedia"), self.library.fetch.contact
-        return WikiSearch(source, contact, self._fetches, self.report, tally, stops)
+        return WikiSearch(source, contact, self._fetches, self.report, tally, offline)
 
     def _read(self, source: FolderSource | WikipediaSource | UrlsSource) -> Contents:
         if isinstance(source, FolderSource):
