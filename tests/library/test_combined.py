@@ -20,10 +20,12 @@ class Ranked:
     why_not: str | None = None
     first: int = 0
     """Number of its first passage."""
+    title: str = ""
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
         found = [
-            Hit(self.first + n, name, name, "", name, 0, 1, 9.0 - n) for n, name in enumerate(self.names)
+            Hit(self.first + n, name, name, self.title, name, 0, 1, 9.0 - n)
+            for n, name in enumerate(self.names)
         ]
         return [found[:hits] for _ in questions]
 
@@ -46,7 +48,9 @@ def test_ranks_are_fused() -> None:
     assert [
         hit.source for hit in Combined([Ranked("ab", first=900), Ranked("xy")]).find(["?"], 4)[0]
     ] == list("axby")
-    assert Combined([Ranked("ab"), Ranked("xy")]).find([], 4) == []
+    named = Combined([Ranked("ab"), Ranked("xy", title="Peru")])
+    assert [hit.source for hit in named.find(["Where is Peru?"], 4)[0]] == list("xayb")
+    assert named.find([], 4) == []
 
 
 def test_a_question_is_unanswered_only_if_nobody_could_look() -> None:

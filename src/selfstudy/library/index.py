@@ -159,8 +159,7 @@ class Library:
         )
         found = []
         for row in rows:
-            named = len(text.tokens(row["title"])) if text.contains(query, row["title"]) else 0
-            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * named)))
+            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * words_named(query, row["title"]))))
         return sorted(found, key=_order)
 
     def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
@@ -180,6 +179,11 @@ def _hit(row: dict[str, Any], relevance: float) -> Hit:
 
 def _order(hit: Hit) -> tuple[float, int]:
     return -hit.relevance, hit.passage
+
+
+def words_named(question: str, title: str) -> int:
+    """Words of a title, if the question names it."""
+    return len(text.tokens(title)) if text.contains(question, title) else 0
 
 
 def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
