@@ -25,6 +25,8 @@ LARGEST = 500 * 1024
 """Bytes that are read of one; RFC 9309, section 2.5, wants at least as many."""
 AGENT = "selfstudy"
 """The name by which a robots.txt means us."""
+_OF_THE_HOST = ("address", "time", "limit", "tls", "connection", "not kept")
+"""Reasons that would keep us from the page as well, and are told as they are."""
 _DAY = 86_400.0
 _MOST_RULES = 500_000
 """Agents times lines: each rule of a group of agents is kept for each of them."""
@@ -53,7 +55,8 @@ class Robots:
         self._fetch = fetch
         self._slow_down = slow_down
         self._lock = threading.Lock()
-        self._sites: dict[tuple[str, str, int], _Site] = {}
+        # whether a host may lie anywhere depends on who led to it, and so does what can be had of it
+        self._sites: dict[tuple[tuple[str, str, int], bool], _Site] = {}
 
     def check(self, url: WebURL, trusted: bool) -> None:
         """Whether a page may be fetched.
@@ -65,7 +68,7 @@ class Robots:
             RefusedError: it may not.
         """
         with self._lock:
-            site = self._sites.setdefault(url.origin, _Site())
+            site = self._sites.setdefault((url.origin, trusted), _Site())
         with site.lock:
             if site.until < time.monotonic():
                 self._read(site, url, trusted)
@@ -83,9 +86,8 @@ class Robots:
             if reply.status in FULL:
                 site.rules = parsed(reply.body)
         except RefusedError as error:
-            own = error.why == "address"  # what is wrong with the page as well
-            about = error.detail if own else f"robots.txt of {url.place}: {error.detail}"
-            site.closed = RefusedError(error.why, about)
+            why = error.why if error.why in _OF_THE_HOST else "robots"
+            site.closed = RefusedError(why, f"robots.txt of {url.place}: {error.detail}")
         wanted = site.rules.crawl_delay(AGENT) if site.rules is not None else None
         if wanted:
             self._slow_down(url.host, wanted)
