@@ -10,8 +10,8 @@ import html
 import re
 from datetime import UTC, date, datetime, timedelta
 
-_ISO = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ][\d:.,+\-Z ]{2,30})?)?)?")
-_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T[\d:.,+\-Z]{2,30})?")
+_ISO = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[T ][\d:.,+\-Z ]{2,30})?)?)?", re.ASCII)
+_COMPACT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T[\d:.,+\-Z]{2,30})?", re.ASCII)
 _EARLIEST = 1000
 _TAG = re.compile(r"<(meta|time)\s([^<>]{1,1000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-zA-Z-]{1,30})\s{0,5}=\s{0,5}(?:"([^"]{0,200})"|'([^']{0,200})')""")

@@ -16,7 +16,7 @@ MAX_TEXT = 10_000_000
 _LONGEST_TITLE = 1_000
 _BROKEN_WORD = re.compile("(?:\x02|\ufffe)\r?\n?")
 """How PDFium writes the hyphen at which a word was broken over two lines."""
-_DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)(\d\d)")
+_DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)(\d\d)", re.ASCII)
 
 
 def read(document: bytes) -> tuple[str, str]:
