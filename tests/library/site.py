@@ -291,6 +291,9 @@ class Internet(httpcore2.NetworkBackend):
     def _gzip(self, number: str, *_: Any) -> Iterator[bytes]:
         yield whole(gzip.compress(html(number)), Content_Encoding="gzip")
 
+    def _large(self, number: str, *_: Any) -> Iterator[bytes]:
+        yield whole(number.encode() * 9_900_000, kind="text/plain", Cache_Control="max-age=1000")
+
     def _moved(self, number: str, *_: Any) -> Iterator[bytes]:
         yield redirect(f"http://pages1.test/page/{number}#part", "301 Moved Permanently")
 
@@ -497,6 +500,8 @@ class Internet(httpcore2.NetworkBackend):
     def _kinds(self, n: int) -> Iterator[tuple[str, str, str]]:
         for kind in ("pdf", "feed", "untyped", "charset", "script", "login", "bare", "chunked", "moved"):
             yield kind, f"http://{kind}.test/{kind}/{n}", OK
+        if n > 1:
+            yield "9.9 MB", f"http://large{n}.test/large/{n}", OK
         yield "IDNA host", f"http://bücher.test/page/{n}", OK
         yield "429, then a page", f"http://busy{n}.test/busy/{n}", OK
         yield "503, then a page", f"http://unavailable{n}.test/unavailable/{n}", OK
