@@ -64,11 +64,11 @@ def ending(found: Fetched | NotFetched) -> str:
 
 
 def test_a_site_full_of_traps(net: Internet, opened: Open, tmp_path: Path) -> None:
-    pages = net.pages(each=1, ordinary=40)
+    pages = net.pages(each=1, ordinary=20)
     pages += [page for page in net.pages(each=10, ordinary=0) if page.kind.startswith("private")]
     done: list[int] = []
     pages.sort(key=lambda page: page.expected != "time")  # these wait side by side
-    fetcher = opened(tmp_path / "kept", timeout=4.0)
+    fetcher = opened(tmp_path / "kept", timeout=3.0)
     start = time.monotonic()
     found = fetcher.pages([page.url for page in pages], done.append)
     assert time.monotonic() - start < 60
