@@ -6,6 +6,7 @@ repaired is a note.  Which files are looked at is decided in walk.py.  It knows 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ MAX_DOCUMENT = 100_000
 """Longest document in characters; a longer text is cut into several."""
 MAX_TITLE = 1_000
 """Longest title, and longest source that a record names, in characters: every passage carries them."""
+_DATE = re.compile(r"[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?(?![0-9-])")
 MAX_LISTED = 20
 """Skipped records listed per file; the others are counted."""
 
@@ -132,9 +134,16 @@ def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator
         body = text.clean(part).strip()
         if body:
             number += 1
-            yield Document(source=place if number == 1 else f"{place}#{number}", title=title, text=body)
+            part_of = place if number == 1 else f"{place}#{number}"
+            yield Document(source=part_of, title=title, text=body, date=_day(item.date))
     if not number:
         yield Skipped(source=place, reason="no text")
+
+
+def _day(written: str) -> str:
+    """A date as records have it; "" for what is written otherwise."""
+    found = _DATE.match(written.strip())
+    return found[0] if found else ""
 
 
 def split_text(blocks: Iterable[str], size: int) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Text:
     title: str = ""
     place: str = ""
     source: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +220,7 @@ def read_html(source: Source) -> Iterator[Text | Bad]:
 
 
 def read_jsonl(source: Source) -> Iterator[Text | Bad]:
-    """.jsonl: one object a line with a text in `text`, `content` or `body`; `title` and `source` if there."""
+    """.jsonl: one object a line with a text in `text`, `content` or `body`; title, source, date if there."""
     with source.open() as file:
         for number, line in enumerate(reading.lines(file), 1):
             place = f"line {number}"
@@ -241,8 +242,9 @@ def _json_record(line: str, place: str) -> Text | Bad:
     if text is None:
         found = ", ".join(str(key)[:40] for key in list(entry)[:10]) or "none"
         return Bad(place, f"no field {either(TEXT_FIELDS)} (fields: {found})")
-    title, origin = (v if isinstance(v := fields.get(name), str) else "" for name in ("title", "source"))
-    return Text(text, title, place, origin)
+    named = (fields.get(name) for name in ("title", "source", "date"))
+    title, origin, date = (value if isinstance(value, str) else "" for value in named)
+    return Text(text, title, place, origin, date)
 
 
 def read_csv(source: Source) -> Iterator[Text | Bad]:
@@ -269,7 +271,9 @@ def read_csv(source: Source) -> Iterator[Text | Bad]:
             if isinstance(fields, str):
                 yield Bad(place, fields)
             else:
-                yield Text(fields[column], fields.get("title", ""), place, fields.get("source", ""))
+                named = (fields.get(name, "") for name in ("title", "source", "date"))
+                title, origin, date = named
+                yield Text(fields[column], title, place, origin, date)
 
 
 def either(names: tuple[str, ...]) -> str:

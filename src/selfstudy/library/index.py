@@ -24,7 +24,7 @@ from selfstudy.records import Document, digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
+FORMAT = 3
 META, TABLE = "library.json", "passages"
 _FILES = (META, f"{TABLE}.lance")
 """All that an index consists of."""
@@ -54,6 +54,7 @@ class Hit:
     start: int
     end: int
     relevance: float
+    date: str = ""
 
 
 class Library:
@@ -85,7 +86,7 @@ class Library:
         folder = Path(folder)
         identity = {
             "format": FORMAT,
-            "documents": digest(*(part for d in documents for part in (d.id, d.title))),
+            "documents": digest(*(part for d in documents for part in (d.id, d.title, d.date))),
             "chunk_tokens": chunk_tokens,
             "embedder": embedder.name if embedder else None,
         }
@@ -162,7 +163,7 @@ class Library:
         return sorted((_hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
 
 
-_COLUMNS = ["passage", "document_id", "source", "title", "text", "start", "end"]
+_COLUMNS = ["passage", "document_id", "source", "title", "text", "start", "end", "date"]
 
 
 def _hit(row: dict[str, Any], relevance: float) -> Hit:
@@ -274,6 +275,7 @@ def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict
                 "text": passage,
                 "start": start,
                 "end": end,
+                "date": document.date,
                 "search": index_words(_titled(document.title, passage)),
             }
 

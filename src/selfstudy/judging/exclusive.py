@@ -1,0 +1,129 @@
+"""Can two answers to one question both be right?  Of answers that were read out of different pages.
+
+Words, names and numbers decide first, for entailment models overlook numbers; what they leave open is a
+contradiction where the entailment model says so.  Answers of which one says more than the other, two names
+of a list, and a number and its rounding can both be right.  It knows nothing of sources, dates or records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from selfstudy.judging.agreement import agreements
+from selfstudy.judging.forms import plain, read
+from selfstudy.judging.grounding import claims, gist
+from selfstudy.models.base import EntailmentModel
+
+Relation = Literal["same", "exclusive", "other"]
+"""same: both say it; exclusive: at most one is right; other: neither can be told."""
+
+SURE = 0.5
+"""P(contradiction) from which on two answers exclude each other, where the class is contradiction too."""
+_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_EXACT_BELOW = Decimal(10_000)
+"""Whole numbers below it are years and counts, and nobody rounds them."""
+_MOST_DIGITS = 40
+
+
+def relations(
+    questions: Sequence[str], ones: Sequence[str], others: Sequence[str], nli: EntailmentModel
+) -> list[Relation]:
+    """How ones[i] and others[i] stand to each other as answers to questions[i].
+
+    A pair that the entailment model cannot judge (NaN) is "other" unless words decide.
+    """
+    pairs = list(zip(questions, ones, others, strict=True))
+    found: list[Relation | None] = [_by_words(*pair) for pair in pairs]
+    open_ = [i for i, relation in enumerate(found) if relation is None]
+    asked = [(pairs[i][0], a, b) for i in open_ for a, b in (pairs[i][1:], pairs[i][:0:-1])]
+    agreed = agreements([q for q, _, _ in asked], [a for _, a, _ in asked], [b for _, _, b in asked], nli)
+    classes = nli.classes([(a, b) for _, a, b in asked]) if asked else []
+    for place, i in enumerate(open_):
+        both = slice(2 * place, 2 * place + 2)
+        if any(one.same for one in agreed[both]) and not _numbers_differ(*pairs[i]):
+            found[i] = "same"
+        elif _numbers_differ(*pairs[i]) or any(
+            name == "contradiction" and _at_least(one.contradiction)
+            for name, one in zip(classes[both], agreed[both], strict=True)
+        ):
+            found[i] = "exclusive"
+        else:
+            found[i] = "other"
+    return [relation or "other" for relation in found]
+
+
+def _by_words(question: str, one: str, other: str) -> Relation | None:
+    """What names, numbers, yes and no decide alone."""
+    a, b = gist(question, one), gist(question, other)
+    if a.agrees(b):
+        return "same"
+    if a.reply and b.reply and a.reply != b.reply:
+        return "exclusive"
+    if a.denied != b.denied and a.added == b.added:
+        return "exclusive"
+    left, right = (_amounts(question, said) for said in (one, other))
+    names = [{word for word in claims(question, said) if not word[:1].isdigit()} for said in (one, other)]
+    if left and right and (names[0] <= names[1] or names[1] <= names[0]) and _rounded(left, right):
+        return "same"
+    return None
+
+
+def _at_least(contradiction: float | None) -> bool:
+    return contradiction is not None and not math.isnan(contradiction) and contradiction >= SURE
+
+
+def _numbers_differ(question: str, one: str, other: str) -> bool:
+    """Whether both answer with numbers, none of which the other has, and with no other names."""
+    left, right = (_amounts(question, said) for said in (one, other))
+    if not left or not right or any(_alike(a, b) for a in left for b in right):
+        return False
+    names = [{word for word in claims(question, said) if not word[:1].isdigit()} for said in (one, other)]
+    return names[0] <= names[1] or names[1] <= names[0]
+
+
+def _amounts(question: str, answer: str) -> list[Decimal]:
+    """The numbers that an answer adds to its question; "2.5 million" is one."""
+    asked = {term.word for term in read(question)}
+    found: list[Decimal] = []
+    said = read(answer)
+    for term, after in zip(said, [*said[1:], None], strict=True):
+        word = plain(term)
+        if term.word in asked or not any(char.isdigit() for char in word) or len(word) > _MOST_DIGITS:
+            continue
+        try:
+            value = Decimal(word)
+        except InvalidOperation:
+            continue
+        if value.is_finite():
+            found.append(value.scaleb(_SCALES.get(after.word, 0) if after is not None else 0))
+    return found
+
+
+def _rounded(left: Sequence[Decimal], right: Sequence[Decimal]) -> bool:
+    return len(left) == len(right) and all(_alike(a, b) for a, b in zip(left, right, strict=True))
+
+
+def _alike(one: Decimal, other: Decimal) -> bool:
+    """Whether one is the other, or its rounding: 34,049,588 and 34 million; years are not rounded."""
+    if one == other:
+        return True
+    if one.is_signed() != other.is_signed():
+        return False
+    whole = one == one.to_integral_value() and other == other.to_integral_value()
+    if whole and min(abs(one), abs(other)) < _EXACT_BELOW:
+        return False
+    return any(_cut(a, _digits(b)) == b for a, b in ((one, other), (other, one)))
+
+
+def _digits(value: Decimal) -> int:
+    """Significant digits as it is written, without zeros at its end; one says too little, so 2 or more."""
+    return max(2, len(value.normalize().as_tuple().digits))
+
+
+def _cut(value: Decimal, digits: int) -> Decimal:
+    if value == 0:
+        return value
+    return value.quantize(Decimal(1).scaleb(value.adjusted() - digits + 1))
