@@ -1,7 +1,9 @@
 """Sources that disagree: what do the other passages say, and who is believed?
 
 A reference comes from the best passage.  The further ones that name what the question asks about are read
-too, greedily, all of a block in one batch; what says the same is support.  Only one that says something that
+too, greedily, all of a block in one batch; what says the same is support.  An answer counts if the sentence
+that it rests on, with the page's title, has every name of the question: a small reader reads the population
+of Rabat off a page about Morocco.  Only one that says something that
 cannot be right as well (judging/exclusive.py) is read again with all samples, in one more batch, and stands
 against the reference if its answer would be accepted as one.  So a block without conflicts costs one short
 answer for each further passage about the same thing, and nothing where there is none.
@@ -32,7 +34,7 @@ from selfstudy.gather.references import (
 )
 from selfstudy.gather.sources import independent
 from selfstudy.judging.exclusive import relations
-from selfstudy.judging.grounding import off_topic, ungrounded
+from selfstudy.judging.grounding import is_about, off_topic, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
@@ -135,9 +137,8 @@ def _hear(
     heard = []
     for (i, passage), (said, *_) in zip(further, by.ask(chats, 0), strict=True):
         answer = said.text.strip()
-        if unusable(said) or is_refusal(answer) or ungrounded(questions[i].text, answer, page_of(passage)):
-            continue
-        heard.append((i, passage, answer))
+        if not unusable(said) and _counts(questions[i].text, answer, passage):
+            heard.append((i, passage, answer))
     found = relations(
         [questions[i].text for i, _, _ in heard],
         [answer for _, _, answer in heard],
@@ -151,6 +152,19 @@ def _hear(
         elif relation == "exclusive":
             against.append((i, passage))
     return against
+
+
+def _counts(question: str, answer: str, passage: Evidence) -> bool:
+    """Whether an answer was read in a passage, and in a sentence that is about what was asked."""
+    if is_refusal(answer) or ungrounded(question, answer, page_of(passage)):
+        return False
+    start, end = _span(passage, answer)
+    return is_about(question, f"{passage.title}\n{passage.text[start:end]}")
+
+
+def _span(passage: Evidence, answer: str) -> tuple[int, int]:
+    """Of the sentence that says it, in the passage."""
+    return text.best_sentence(passage.text, text.tokens(answer)) or (0, len(passage.text))
 
 
 def _after(passages: Sequence[Evidence], evidence_id: str) -> Sequence[Evidence]:
@@ -171,7 +185,7 @@ def _confirm(
     confirmed = [
         (i, passage, reference)
         for (i, passage), reference in zip(against, references_of(readings, by.nli, by.block), strict=True)
-        if reference.accepted
+        if reference.accepted and _counts(questions[i].text, reference.text, passage)
     ]
     while confirmed:  # once a side at most: each is compared with all sides of its question in one batch
         now, later, taken = [], [], set()
@@ -248,7 +262,7 @@ def _reason(
 
 
 def _saying(side: int, passage: Evidence, answer: str) -> Saying:
-    start, end = text.best_sentence(passage.text, text.tokens(answer)) or (0, len(passage.text))
+    start, end = _span(passage, answer)
     return Saying(
         side=side,
         evidence_id=passage.id,

@@ -15,6 +15,7 @@ from typing import Literal
 from selfstudy.judging.agreement import agreements
 from selfstudy.judging.forms import plain, read
 from selfstudy.judging.grounding import claims, gist
+from selfstudy.judging.terms import is_exact
 from selfstudy.models.base import EntailmentModel
 
 Relation = Literal["same", "exclusive", "other"]
@@ -43,9 +44,9 @@ def relations(
     classes = nli.classes([(a, b) for _, a, b in asked]) if asked else []
     for place, i in enumerate(open_):
         both = slice(2 * place, 2 * place + 2)
-        if any(one.same for one in agreed[both]) and not _numbers_differ(*pairs[i]):
+        if any(one.same for one in agreed[both]) and not _particulars_differ(*pairs[i]):
             found[i] = "same"
-        elif _numbers_differ(*pairs[i]) or any(
+        elif _particulars_differ(*pairs[i]) or any(
             name == "contradiction" and _at_least(one.contradiction)
             for name, one in zip(classes[both], agreed[both], strict=True)
         ):
@@ -64,53 +65,56 @@ def _by_words(question: str, one: str, other: str) -> Relation | None:
         return "exclusive"
     if a.denied != b.denied and a.added == b.added:
         return "exclusive"
-    left, right = (_amounts(question, said) for said in (one, other))
-    names = [{word for word in claims(question, said) if not word[:1].isdigit()} for said in (one, other)]
-    if left and right and (names[0] <= names[1] or names[1] <= names[0]) and _rounded(left, right):
-        return "same"
-    return None
+    left, right = (_exact(question, said) for said in (one, other))
+    alike = len(left) == len(right) > 0 and all(map(_alike, left, right))
+    return "same" if alike and _named_alike(question, one, other) else None
 
 
 def _at_least(contradiction: float | None) -> bool:
     return contradiction is not None and not math.isnan(contradiction) and contradiction >= SURE
 
 
-def _numbers_differ(question: str, one: str, other: str) -> bool:
-    """Whether both answer with numbers, none of which the other has, and with no other names."""
-    left, right = (_amounts(question, said) for said in (one, other))
+def _particulars_differ(question: str, one: str, other: str) -> bool:
+    """Whether both answer with numbers or signs, none of which the other has, and with no other names."""
+    left, right = (_exact(question, said) for said in (one, other))
     if not left or not right or any(_alike(a, b) for a in left for b in right):
         return False
-    names = [{word for word in claims(question, said) if not word[:1].isdigit()} for said in (one, other)]
-    return names[0] <= names[1] or names[1] <= names[0]
+    return _named_alike(question, one, other)
 
 
-def _amounts(question: str, answer: str) -> list[Decimal]:
-    """The numbers that an answer adds to its question; "2.5 million" is one."""
+def _named_alike(question: str, one: str, other: str) -> bool:
+    """Whether the names that one adds are all or part of those that the other adds; numbers aside."""
+    left, right = ({word for word in claims(question, said) if not is_exact(word)} for said in (one, other))
+    return left <= right or right <= left
+
+
+def _exact(question: str, answer: str) -> list[Decimal | str]:
+    """The numbers and signs that an answer adds to its question, in order; "2.5 million" is one."""
     asked = {term.word for term in read(question)}
-    found: list[Decimal] = []
+    found: list[Decimal | str] = []
     said = read(answer)
     for term, after in zip(said, [*said[1:], None], strict=True):
         word = plain(term)
-        if term.word in asked or not any(char.isdigit() for char in word) or len(word) > _MOST_DIGITS:
+        if term.word in asked or not is_exact(word) or len(word) > _MOST_DIGITS:
             continue
-        try:
-            value = Decimal(word)
-        except InvalidOperation:
-            continue
-        if value.is_finite():
-            found.append(value.scaleb(_SCALES.get(after.word, 0) if after is not None else 0))
+        scale = _SCALES.get(after.word, 0) if after is not None else 0
+        found.append(_value(word, scale))
     return found
 
 
-def _rounded(left: Sequence[Decimal], right: Sequence[Decimal]) -> bool:
-    return len(left) == len(right) and all(_alike(a, b) for a, b in zip(left, right, strict=True))
+def _value(word: str, scale: int) -> Decimal | str:
+    try:
+        value = Decimal(word)
+    except InvalidOperation:
+        return word
+    return value.scaleb(scale) if value.is_finite() else word
 
 
-def _alike(one: Decimal, other: Decimal) -> bool:
+def _alike(one: Decimal | str, other: Decimal | str) -> bool:
     """Whether one is the other, or its rounding: 34,049,588 and 34 million; years are not rounded."""
     if one == other:
         return True
-    if one.is_signed() != other.is_signed():
+    if isinstance(one, str) or isinstance(other, str) or one.is_signed() != other.is_signed():
         return False
     whole = one == one.to_integral_value() and other == other.to_integral_value()
     if whole and min(abs(one), abs(other)) < _EXACT_BELOW:

@@ -84,6 +84,12 @@ def off_topic(question: str, page: str) -> str | None:
     return f"the page does not name {strange!r}" if strange else None
 
 
+def is_about(question: str, statement: str) -> bool:
+    """Whether a statement has every name and number of a question: it is about that, and nothing like it."""
+    where = plain_words(statement)
+    return all(has_name(plain(term), where) for name in names(question) for term in read(name))
+
+
 def claims(question: str, answer: str) -> frozenset[str]:
     """The names and numbers that an answer adds to its question; without such, all words that it adds."""
     whole = read(answer)

@@ -53,7 +53,7 @@ BESIDE = frozenset(
         *("discuss", "discuss_answer", "cite_answer", "cite_list"),
     }
 )
-"""Of rewards, labels, tutoring, discussing, citing: what `demonstrated` gives was measured without (decision 11)."""
+"""Rewards, labels, tutoring, discussing, citing: `demonstrated` was measured without them (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)

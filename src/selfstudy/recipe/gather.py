@@ -79,8 +79,8 @@ class GatherBlock(Block):
     (judging/agreement.py), or the recipe's judge by prompt: yes, partly or no (methods 1)."""
     conflicts: Literal["careful", "newer", "supported", "unresolved", "ignore"] = "careful"
     """Sources that disagree.  newer: the one with the later date is believed; supported: what more
-    independent sources say; careful: either, unless the two disagree; unresolved: none.  What is not decided is not
-    taught.  ignore: the best passage alone is read."""
+    independent sources say; careful: either, unless the two disagree; unresolved: none.  What is not
+    decided is not taught.  ignore: the best passage alone is read."""
     max_age: Age | None = None
     """Documents with a known date that is older are no evidence: days, or such as 18m or 2y."""
     as_of: Day | None = None
