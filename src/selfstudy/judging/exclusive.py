@@ -44,13 +44,13 @@ def relations(
     classes = nli.classes([(a, b) for _, a, b in asked]) if asked else []
     for place, i in enumerate(open_):
         both = slice(2 * place, 2 * place + 2)
-        if any(one.same for one in agreed[both]) and not _particulars_differ(*pairs[i]):
-            found[i] = "same"
-        elif _particulars_differ(*pairs[i]) or any(
+        if _particulars_differ(*pairs[i]) or any(
             name == "contradiction" and _at_least(one.contradiction)
             for name, one in zip(classes[both], agreed[both], strict=True)
         ):
             found[i] = "exclusive"
+        elif _one_says_more(*pairs[i]) or any(one.same for one in agreed[both]):
+            found[i] = "same"
         else:
             found[i] = "other"
     return [relation or "other" for relation in found]
@@ -59,7 +59,7 @@ def relations(
 def _by_words(question: str, one: str, other: str) -> Relation | None:
     """What names, numbers, yes and no decide alone."""
     a, b = gist(question, one), gist(question, other)
-    if a.agrees(b):
+    if a == b:
         return "same"
     if a.reply and b.reply and a.reply != b.reply:
         return "exclusive"
@@ -68,6 +68,12 @@ def _by_words(question: str, one: str, other: str) -> Relation | None:
     left, right = (_exact(question, said) for said in (one, other))
     alike = len(left) == len(right) > 0 and all(map(_alike, left, right))
     return "same" if alike and _named_alike(question, one, other) else None
+
+
+def _one_says_more(question: str, one: str, other: str) -> bool:
+    """Whether what one adds is part of what the other adds: alone it proves little, for a word of the question
+    may be the answer too ("Europe/Istanbul" of Istanbul)."""
+    return gist(question, one).agrees(gist(question, other))
 
 
 def _at_least(contradiction: float | None) -> bool:
