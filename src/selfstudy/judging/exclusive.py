@@ -71,8 +71,10 @@ def _by_words(question: str, one: str, other: str) -> Relation | None:
 
 
 def _one_says_more(question: str, one: str, other: str) -> bool:
-    """Whether what one adds is part of what the other adds: alone it proves little, for a word of the question
-    may be the answer too ("Europe/Istanbul" of Istanbul)."""
+    """Whether what one adds is part of what the other adds.
+
+    Alone that proves little: a word of the question may be the answer too ("Europe/Istanbul" of Istanbul).
+    """
     return gist(question, one).agrees(gist(question, other))
 
 

@@ -19,6 +19,7 @@ from selfstudy.records import (
     Answer,
     Check,
     Completion,
+    Conflict,
     Evidence,
     Example,
     Pair,
@@ -44,6 +45,8 @@ TRAIL_BYTES = 12_000_000
 """Most of the report file that trails may fill."""
 MAX_TEXT = 700
 MAX_EXCERPT = 900
+MAX_SAYINGS = 6
+"""Passages shown of one conflict."""
 
 
 @dataclass(slots=True)
@@ -212,6 +215,8 @@ def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "evidence": reference.evidence_id,
                     "text": cut(reference.text),
                     "accepted": reference.accepted,
+                    "sources": reference.sources,
+                    "by_teacher": reference.given_by == "teacher",
                     "inconsistency": reference.inconsistency,
                     "error": reference.error and cut(reference.error),
                 }
@@ -223,15 +228,36 @@ def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "id": evidence.id,
                     "title": cut(evidence.title, 200),
                     "source": cut(evidence.source, 300),
+                    "date": cut(evidence.date, 20),
                     "rank": evidence.rank,
                     "at": [evidence.start, evidence.end],
                     "parts": excerpt(evidence.text, read.get(evidence.id, "")),
                 }
             )
+    for conflict in part.iter(Conflict):
+        if conflict.question_id in rows:
+            rows[conflict.question_id]["conflict"] = {
+                "decided": conflict.decided,
+                "reason": cut(conflict.reason),
+                "sayings": [
+                    {
+                        "believed": one.side == conflict.chosen,
+                        "answer": cut(one.answer, 300),
+                        "quote": cut(one.quote, 300),
+                        "source": cut(one.source, 300),
+                        "date": cut(one.date, 20),
+                    }
+                    for one in conflict.sayings[:MAX_SAYINGS]
+                ],
+            }
     for verdict in part.iter(Verdict):
         if verdict.question_id in rows:
             rows[verdict.question_id].update(
-                contradiction=verdict.contradiction, agrees=verdict.agrees, reference_id=verdict.reference_id
+                contradiction=verdict.contradiction,
+                agrees=verdict.agrees,
+                reference_id=verdict.reference_id,
+                label=verdict.label,
+                reason=cut(verdict.reason),
             )
 
 
