@@ -4,8 +4,8 @@ Every entity has its page, dated within one year.  Beside them stand, about a te
 
     contradicting   a copy of a page, in other words and at another host, with one fact changed.  Its date is
                     the same, a year earlier, three months later, or unknown, as often each.  Of eight such
-                    pages four stand alone; three have against them a second page with the right value, one has a
-                    second page with the wrong one on its side, each at a host of its own
+                    pages four stand alone; three have against them a second page with the right value, and
+                    one has on its side a second page with the wrong one, at a host of its own
     outdated        a copy that is five years older, with the value that (in this world) was true then
 
 A changed value is that of another entity, and shares no part with the true one.  Knows nothing of runs.

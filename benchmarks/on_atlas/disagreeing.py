@@ -163,6 +163,7 @@ def learn(seed: int, folder: Path) -> dict[str, Any]:
 
 
 def _recipe(library: Path, asked: Path, way: dict[str, Any], seed: int) -> Recipe:
+    count = len(asked.read_text(encoding="utf-8").splitlines())
     return Recipe.model_validate(
         {
             "model": {"type": "local", "path": "atlas"},
@@ -174,7 +175,7 @@ def _recipe(library: Path, asked: Path, way: dict[str, Any], seed: int) -> Recip
             "answering": {"max_new_tokens": 48, "reading_tokens": 48},
             "probe": {
                 "threshold": 0.5,
-                "ask": [{"method": "external", "source": str(asked), "questions": True}],
+                "ask": [{"method": "external", "source": str(asked), "questions": True, "count": count}],
             },
             "gather": {**way, "as_of": TODAY},
             "teach": {

@@ -100,7 +100,11 @@ def outcome(turn: Round) -> tuple[str | None, str, str]:
             (None, "unresolved", "unverifiable"),
         ),
         ("newer", [OLD, ("https://older.example", "2018", "Lima"), NEW], ("Bamako", "newer", "known")),
-        ("supported", [OLD, ("https://older.example", "2018", "Lima"), NEW], ("Lima", "supported", "misbelief")),
+        (
+            "supported",
+            [OLD, ("https://older.example", "2018", "Lima"), NEW],
+            ("Lima", "supported", "misbelief"),
+        ),
         # three sides
         ("careful", [OLD, NEW, ("https://third.example", "2020", "Lome")], ("Bamako", "newer", "known")),
     ],

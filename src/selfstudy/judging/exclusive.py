@@ -8,8 +8,9 @@ of a list, and a number and its rounding can both be right.  It knows nothing of
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 from selfstudy.judging.agreement import agreements
@@ -27,6 +28,7 @@ _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _EXACT_BELOW = Decimal(10_000)
 """Whole numbers below it are years and counts, and nobody rounds them."""
 _MOST_DIGITS = 40
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
 def relations(
@@ -85,6 +87,8 @@ def _at_least(contradiction: float | None) -> bool:
 def _particulars_differ(question: str, one: str, other: str) -> bool:
     """Whether both answer with numbers or signs, none of which the other has, and with no other names."""
     left, right = (_exact(question, said) for said in (one, other))
+    units = {word for word in left if isinstance(word, str) and word in right}
+    left, right = ([value for value in some if value not in units] for some in (left, right))
     if not left or not right or any(_alike(a, b) for a in left for b in right):
         return False
     return _named_alike(question, one, other)
@@ -111,11 +115,7 @@ def _exact(question: str, answer: str) -> list[Decimal | str]:
 
 
 def _value(word: str, scale: int) -> Decimal | str:
-    try:
-        value = Decimal(word)
-    except InvalidOperation:
-        return word
-    return value.scaleb(scale) if value.is_finite() else word
+    return Decimal(word).scaleb(scale) if _NUMBER.fullmatch(word) else word
 
 
 def _alike(one: Decimal | str, other: Decimal | str) -> bool:
