@@ -38,6 +38,10 @@ PairOrigin = Literal[
 ]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
+VerdictLabel = Literal["yes", "partly", "no"]
+"""Whether the model's own passage says what the reference says (methods 1); yes is 1, partly 0.5, no 0."""
+Settled = Literal["newer", "supported", "unresolved"]
+"""What decided between sources that disagree: the later date, more independent sources, or nothing."""
 JudgedBy = Literal["key", "reference", "page"]
 """What a check's answer is compared with."""
 
@@ -222,15 +226,31 @@ class Evidence(Record):
     sha256: str = Field(default="", exclude_if=lambda value: value == "")
 
 
+class NotEvidence(Record):
+    """A document that a search found and that may not be evidence: too old, or of an excluded source."""
+
+    key_fields = ("document_id", "why")
+    file = "not_evidence.jsonl"
+    document_id: str
+    source: str
+    why: Literal["stale", "excluded"]
+    date: str = ""
+
+
 class Reference(Record):
     """An answer read out of evidence (methods 2: y*).
 
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
     `accepted`: an answer was found, and enough answers agree with it, as `gather.accept` has it.
     `explanation` says what was found, or why it is not accepted.
+
+    `sources`: how many independent sources say it (`gather/conflicts.py`): 1 is one source only, 0 where
+    nobody counted.  `given_by`: the evidence, or, without any, a stronger model, whose answer rests on
+    nothing (`evidence_id` is "") and counts as no evidence.
     """
 
     key_fields = ("question_id", "evidence_id")
+    later_key_fields = ("given_by",)
     file = "references.jsonl"
     question_id: str
     evidence_id: str
@@ -238,14 +258,50 @@ class Reference(Record):
     inconsistency: Unit | None
     accepted: bool
     explanation: str = ""
+    sources: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
+    given_by: Literal["evidence", "teacher"] = Field(
+        default="evidence", exclude_if=lambda value: value == "evidence"
+    )
     error: str | None = None
+
+
+class Saying(BaseModel):
+    """What one passage says to a question: text[start:end] of its document, under `side` of a `Conflict`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    side: int
+    evidence_id: str
+    source: str
+    date: str = ""
+    answer: str
+    quote: str
+    start: int
+    end: int
+
+
+class Conflict(Record):
+    """Sources that disagree about the answer to a question, and what was decided.
+
+    `sayings`: of each side one or more, the side of the best passage first.  `chosen`: the side that is
+    believed, None if `decided` is unresolved.  `support`: of each side, how many independent sources it has.
+    """
+
+    key_fields = ("question_id",)
+    file = "conflicts.jsonl"
+    question_id: str
+    sayings: tuple[Saying, ...]
+    support: tuple[int, ...]
+    decided: Settled
+    chosen: int | None = None
+    reason: str
 
 
 class Verdict(Record):
     """Consistency joined with truth (README, the table of verdicts).
 
     `score` is the hallucination score, `contradiction` is P(contradiction) between passage and reference,
-    `agrees` whether the passage agrees with the reference (None when there is no accepted reference).
+    `agrees` whether the passage agrees with the reference (None when there is no accepted reference): its
+    `label` is then yes.  `reason`: why it cannot be verified, where there is one to tell.
     """
 
     key_fields = ("question_id",)
@@ -256,6 +312,8 @@ class Verdict(Record):
     contradiction: Unit | None = None
     agrees: bool | None = None
     reference_id: str | None = None
+    label: VerdictLabel | None = Field(default=None, exclude_if=lambda value: value is None)
+    reason: str = Field(default="", exclude_if=lambda value: value == "")
 
 
 class Rewording(Record):

@@ -69,6 +69,8 @@ _MOST_MARKS = 30
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 _LOST = 1_000
+MAX_TITLE = 1_000
+"""Longest title, in characters, that a passage is shown under."""
 _CROWDED = 5_000
 """Punctuation marks of what is cut into sentences at once: sentencex compares each with each."""
 
@@ -324,8 +326,24 @@ def estimate_tokens(text: str) -> int:
     return wide + max(ceil(_TOKENS_PER_WORD * len(rest.split())), ceil(size / _BYTES_PER_TOKEN))
 
 
+def best_sentence(passage: str, words: Iterable[str]) -> tuple[int, int] | None:
+    """Span of the sentence that shares most words with `words`, weighing rare ones (in the passage) more."""
+    spans = sentence_spans(passage)
+    bags = [set(tokens(passage[a:b])) for a, b in spans]
+    best, best_weight = None, 0.0
+    asked = set(words)
+    shared = [sorted(bag & asked) for bag in bags]
+    counts = Counter(word for some in shared for word in some)
+    for span, some in zip(spans, shared, strict=True):
+        weight = sum(1 / counts[word] for word in some)
+        if weight > best_weight:
+            best, best_weight = span, weight
+    return best
+
+
 def under_title(title: str, passage: str) -> str:
     """The passage, under its title if it does not name it: a later part of a document may say only "it"."""
+    title = one_line(title, MAX_TITLE)  # of a page from outside it may be any text
     return passage if not title or contains(passage, title) else f"{title}\n{passage}"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from selfstudy.gather.verdicts import judge
+from selfstudy.gather.verdicts import by_entailment, judge
 from selfstudy.models.base import Progress
 from selfstudy.records import Question, Reference, Verdict
 
@@ -45,6 +45,6 @@ def test_consistent_passages(passage: str, reference: str, kind: str) -> None:
     told = Reference(
         question_id=question.id, evidence_id="e", text=reference, inconsistency=0.0, accepted=True
     )
-    (verdict,) = judge([question], [passage], [0.0], [told], Agreeing(), 0.5)
+    (verdict,) = judge([question], [passage], [0.0], [told], by_entailment(Agreeing()), 0.5)
     assert isinstance(verdict, Verdict)
     assert verdict.kind == kind

@@ -1,7 +1,8 @@
 """References: an answer read out of the evidence, kept if answers with the same evidence agree (methods 2.3).
 
 What that takes is the recipe's `gather.accept`: most of those that rest on the passage's own words
-(votes.py), or few contradictions (S_L).  It knows nothing of what the model says without evidence.
+(votes.py), or few contradictions (S_L).  It knows nothing of what the model says without evidence, nor of
+what other passages say (conflicts.py).
 """
 
 from __future__ import annotations
@@ -19,8 +20,26 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import GatherBlock
 from selfstudy.records import Chat, Completion, Evidence, Question, Reference
 
-Replies = Callable[[Sequence[Chat]], list[list[Completion]]]
-"""Gives the completions of each prompt, the greedy one first."""
+Replies = Callable[[Sequence[Chat], int], list[list[Completion]]]
+"""Gives the completions of each prompt: the greedy one first, then so many samples."""
+Asked = tuple[Question, Evidence]
+"""A question, and a passage that may answer it."""
+
+
+class Reading(NamedTuple):
+    """What was read in a passage.
+
+    Attributes:
+        completions: the answers, the chosen one first.
+        problem: why there is no answer, None if there is one.
+        vote: how many say the same; None where that does not count.
+    """
+
+    question: Question
+    source: Evidence
+    completions: Sequence[Completion]
+    problem: str | None
+    vote: Vote | None = None
 
 
 def read_references(
@@ -42,72 +61,78 @@ def read_references(
     A reference without an answer in any passage is not accepted and has as its text what the model said of
     the first; one with `error` is what the model or the entailment model failed at.
     """
-    read: dict[int, _Read] = {}
+    found: dict[int, Reading] = {}
     pending = [i for i, passages in enumerate(evidence) if passages]
     for rank in range(block.hits):
         pending = [i for i in pending if len(evidence[i]) > rank]
-        pages = [text.under_title(evidence[i][rank].title, evidence[i][rank].text) for i in pending]
-        chats = [
-            prompts.chat("read", question=questions[i].text, document=page)
-            for i, page in zip(pending, pages, strict=True)
-        ]
-        answers = ask(chats) if chats else []
+        readings = read_passages([(questions[i], evidence[i][rank]) for i in pending], ask, prompts, block)
         refused = []
-        for i, page, completions in zip(pending, pages, answers, strict=True):
-            one = _read(questions[i], evidence[i][rank], page, completions, block)
+        for i, one in zip(pending, readings, strict=True):
             if one.problem is not None:
                 refused.append(i)
-            if i not in read or one.problem is None:  # of passages without an answer the first stands
-                read[i] = one
+            if i not in found or one.problem is None:  # of passages without an answer the first stands
+                found[i] = one
         pending = refused
-    inconsistency = _inconsistency({i: one.completions for i, one in read.items()}, nli)
+    references = iter(references_of(list(found.values()), nli, block))
+    by_question = dict(zip(found, references, strict=True))
+    return [by_question.get(i) for i in range(len(questions))]
+
+
+def read_passages(
+    asked: Sequence[Asked], ask: Replies, prompts: Prompts, block: GatherBlock
+) -> list[Reading]:
+    """What the answers out of each passage come to; all are one batch."""
+    if not asked:
+        return []
+    pages = [page_of(source) for _, source in asked]
+    chats = [
+        prompts.chat("read", question=question.text, document=page)
+        for (question, _), page in zip(asked, pages, strict=True)
+    ]
+    answers = ask(chats, block.samples)
     return [
-        _reference(questions[i], read[i], inconsistency.get(i), block) if i in read else None
-        for i in range(len(questions))
+        _read(question, source, page, completions, block)
+        for (question, source), page, completions in zip(asked, pages, answers, strict=True)
     ]
 
 
-class _Read(NamedTuple):
-    """What was read in a passage.
+def page_of(source: Evidence) -> str:
+    """A passage as it is shown to a reader."""
+    return text.under_title(source.title, source.text)
 
-    Attributes:
-        completions: the answers, the chosen one first.
-        problem: why there is no answer, None if there is one.
-        vote: how many say the same; None where that does not count.
-    """
 
-    source: Evidence
-    completions: Sequence[Completion]
-    problem: str | None
-    vote: Vote | None = None
+def references_of(readings: Sequence[Reading], nli: EntailmentModel, block: GatherBlock) -> list[Reference]:
+    """The reference that each reading makes, accepted or not."""
+    inconsistency = inconsistencies([one.completions for one in readings], nli)
+    return [_reference(one, inconsistency.get(i), block) for i, one in enumerate(readings)]
 
 
 def _read(
     question: Question, source: Evidence, page: str, answers: Sequence[Completion], block: GatherBlock
-) -> _Read:
-    if block.accept == "consistency" or all(map(_problem, answers)):
-        return _Read(source, answers, NO_ANSWER if says_nothing(answers[0]) else None)
+) -> Reading:
+    if block.accept == "consistency" or all(map(unusable, answers)):
+        problem = NO_ANSWER if is_refusal(answers[0].text) else None
+        return Reading(question, source, answers, problem)
     found = vote(question.text, answers, page)
     chosen = answers[found.chosen]
     others = [one for i, one in enumerate(answers) if i != found.chosen]
-    return _Read(source, [chosen, *others], found.problem, found)
+    return Reading(question, source, [chosen, *others], found.problem, found)
 
 
-def says_nothing(completion: Completion) -> bool:
-    """Whether the reply is that there is no answer, as prompt `read` asks to say it or in other words."""
-    return is_refusal(completion.text)
+def inconsistencies(answers: Sequence[Sequence[Completion]], nli: EntailmentModel) -> Mapping[int, float]:
+    """S_L by place, of all in one batch; left out where nothing could be judged.
 
-
-def _inconsistency(read: Mapping[int, Sequence[Completion]], nli: EntailmentModel) -> dict[int, float]:
-    """S_L by question, of all questions in one batch; left out where nothing could be judged."""
+    Args:
+        answers: of each the chosen one first, then its samples.
+    """
     pairs: dict[int, list[tuple[str, str]]] = {}
     refusals: dict[int, int] = {}
-    for i, (reference, *samples) in read.items():
-        if _problem(reference) or says_nothing(reference):
+    for i, (reference, *samples) in enumerate(answers):
+        if unusable(reference) or is_refusal(reference.text):
             continue
-        usable = [sample for sample in samples if not _problem(sample)]
-        refusals[i] = sum(says_nothing(sample) for sample in usable)
-        pairs[i] = [(reference.text, sample.text) for sample in usable if not says_nothing(sample)]
+        usable = [sample for sample in samples if not unusable(sample)]
+        refusals[i] = sum(is_refusal(sample.text) for sample in usable)
+        pairs[i] = [(reference.text, sample.text) for sample in usable if not is_refusal(sample.text)]
     flat = [pair for of_one in pairs.values() for pair in of_one]
     contradiction = nli.probabilities(flat)[:, 1] if flat else np.empty(0)
     result: dict[int, float] = {}
@@ -121,16 +146,16 @@ def _inconsistency(read: Mapping[int, Sequence[Completion]], nli: EntailmentMode
     return result
 
 
-def _problem(completion: Completion) -> str | None:
+def unusable(completion: Completion) -> str | None:
     """Why a completion cannot be used."""
     if completion.error is not None:
         return completion.error
     return None if completion.text.strip() else "empty answer"
 
 
-def _reference(question: Question, read: _Read, inconsistency: float | None, block: GatherBlock) -> Reference:
+def _reference(read: Reading, inconsistency: float | None, block: GatherBlock) -> Reference:
     answer = read.completions[0]
-    error = _problem(answer) if read.vote is None else None
+    error = unusable(answer) if read.vote is None else None
     if read.vote is not None:
         accepted = read.vote.accepted(min(block.votes, 1 + block.samples))
         said = f"{read.vote.votes} of {1 + block.samples} answers rest on the passage and say this"
@@ -139,9 +164,9 @@ def _reference(question: Question, read: _Read, inconsistency: float | None, blo
         if error is None and block.samples and inconsistency is None and read.problem is None:
             error = "no answer with the evidence could be compared with the reference"
         accepted = error is None and (inconsistency is None or inconsistency <= block.max_inconsistency)
-        explanation = _consistent(inconsistency, block)
+        explanation = consistency(inconsistency, block)
     return Reference(
-        question_id=question.id,
+        question_id=read.question.id,
         evidence_id=read.source.id,
         text=answer.text.strip(),
         inconsistency=inconsistency,
@@ -151,8 +176,8 @@ def _reference(question: Question, read: _Read, inconsistency: float | None, blo
     )
 
 
-def _consistent(inconsistency: float | None, block: GatherBlock) -> str:
-    """What the samples say of an answer."""
+def consistency(inconsistency: float | None, block: GatherBlock) -> str:
+    """What the samples say of an answer, in words."""
     if inconsistency is None:
         return "no other answers were asked for"
     within = inconsistency <= block.max_inconsistency

@@ -1,31 +1,40 @@
 """Gather: the evidence for every question, the reference read out of it, and the verdict.
 
-Reads Question, Answer and Score; writes Evidence, Reference and Verdict.  All questions get a reference, also
-those that look known: without one a misbelief cannot be told from knowledge.
+Reads Question, Answer and Score; writes Evidence, NotEvidence, Reference, Conflict and Verdict.  All
+questions get a reference, also those that look known: without one a misbelief cannot be told from knowledge.
 
-    evidence.py     passages of the library (library/: files to documents, documents to an index)
-    references.py   answers read out of the evidence
-    verdicts.py     consistency joined with truth
+    evidence.py         passages of the library (library/: files to documents, documents to an index)
+    references.py       answers read out of the evidence
+    conflicts.py        what other passages say, and who is believed (sources.py, dates.py)
+    without_evidence.py a stronger model's answers, where the recipe wants them
+    verdicts.py         consistency joined with truth
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
-from selfstudy.gather.evidence import find_evidence
+from selfstudy.gather import conflicts
+from selfstudy.gather.evidence import Rules, find_evidence
 from selfstudy.gather.references import read_references
-from selfstudy.gather.verdicts import judge
+from selfstudy.gather.verdicts import Compares, by_entailment, by_judge, judge
+from selfstudy.gather.without_evidence import ask_teacher
+from selfstudy.judging.judge import PromptedJudge
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.retriever import Retriever, unanswered
-from selfstudy.models.answering import from_document
+from selfstudy.models.answering import from_document, from_memory
 from selfstudy.prompts import Prompts
+from selfstudy.recipe.gather import days_of
 from selfstudy.records import (
     Answer,
     Chat,
     Completion,
     Evidence,
     Failure,
+    NotEvidence,
     Question,
     Record,
     Reference,
@@ -36,18 +45,27 @@ from selfstudy.run.first_records import FirstRecords
 
 if TYPE_CHECKING:
     from selfstudy.models import Models
+    from selfstudy.models.base import LanguageModel
     from selfstudy.progress import Reporter
     from selfstudy.run import Round
 
 
 def run_gather(
-    round_: Round, models: Models, prompts: Prompts, library: Retriever | None, report: Reporter
+    round_: Round,
+    models: Models,
+    prompts: Prompts,
+    library: Retriever | None,
+    report: Reporter,
+    teacher: Callable[[], LanguageModel] | None = None,
 ) -> None:
     """Evidence, reference and verdict for every scored question of the round.
 
-    Without a library every verdict is "unverifiable".  Questions that probe could not score have a Failure of
-    probe already, and get no verdict; nor do those that get a Failure here.  Stopped at any moment and called
-    again, it ends with the same records.
+    Without a library every verdict is "unverifiable", but for what the teacher answers.  Questions that probe
+    could not score have a Failure of probe already, and get no verdict; nor do those that get a Failure here.
+    Stopped at any moment and called again, it ends with the same records.
+
+    Args:
+        teacher: the recipe's, for `gather.answers_from: teacher`; loaded when first needed.
 
     Raises:
         ModelError: nothing can be read or judged.
@@ -64,11 +82,12 @@ def run_gather(
     done = resume.done(round_, resume.GATHERED)
     size = round_.run.recipe.answering.block_size
     out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
+    worker = _Gathering(round_, models, prompts, library, report, teacher)
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0
         for block in round_.pending(questions, size, lambda question: question.id in done):
             left += len(block)
-            records = _gather(block, said, round_, models, prompts, library, report)
+            records = worker.gather(block, said)
             made = [record for batch in records for record in batch]
             read = [record.question_id for record in made if isinstance(record, Reference)]
             errors = {record.item_id: record.message for record in made if isinstance(record, Failure)}
@@ -80,61 +99,84 @@ def run_gather(
     round_.finish("gather")
 
 
-def _gather(
-    block: Sequence[Question],
-    said: dict[str, tuple[str, float]],
-    round_: Round,
-    models: Models,
-    prompts: Prompts,
-    library: Retriever | None,
-    report: Reporter,
-) -> list[Sequence[Record]]:
-    """The records of a block in the order to write them: verdicts last, for they mark a question as done.
+@dataclass(frozen=True)
+class _Gathering:
+    """What gathering works with, block by block."""
 
-    All are made before the first is written: a second attempt may read another reference out of the same
-    passage, and would not replace the one of the first.
+    round_: Round
+    models: Models
+    prompts: Prompts
+    library: Retriever | None
+    report: Reporter
+    teacher: Callable[[], LanguageModel] | None
 
-    Args:
-        said: the passage of each question, and its score.
-    """
-    recipe = round_.run.recipe
-    evidence: list[list[Evidence]] = [[] for _ in block]
-    not_looked_up: list[Failure] = []
-    if library is not None:
-        evidence = find_evidence(block, library, recipe.gather.hits)
-        not_looked_up = _not_looked_up(block, library)
-        failed = {failure.item_id for failure in not_looked_up}
-        kept = [place for place, question in enumerate(block) if question.id not in failed]
-        block, evidence = [block[place] for place in kept], [evidence[place] for place in kept]
-    sampling = from_document(recipe.answering, recipe.gather.samples, recipe.seed)
-    if recipe.gather.temperature is not None:
-        sampling = replace(sampling, temperature=recipe.gather.temperature)
+    def gather(self, block: Sequence[Question], said: dict[str, tuple[str, float]]) -> list[Sequence[Record]]:
+        """The records of a block in the order to write them: verdicts last, for they mark a question as done.
 
-    def ask(chats: Sequence[Chat]) -> list[list[Completion]]:
-        with report.task("gather: reading passages", len(chats)) as advance:
-            return models.lm.generate(chats, sampling, advance)
+        All are made before the first is written: a second attempt may read another reference out of the same
+        passage, and would not replace the one of the first.
 
-    references = read_references(block, evidence, ask, models.nli, prompts, recipe.gather)
-    judged = judge(
-        block,
-        [said[question.id][0] for question in block],
-        [said[question.id][1] for question in block],
-        references,
-        models.nli,
-        threshold.of(round_.run).value,
-    )
-    read = [reference for reference in references if reference is not None]
-    failures = [
-        Failure(stage="gather", item_id=reference.question_id, message=reference.error)
-        for reference in read
-        if reference.error is not None
-    ]
-    return [
-        [hit for hits in evidence for hit in hits],
-        read,
-        [*not_looked_up, *failures, *(record for record in judged if isinstance(record, Failure))],
-        [record for record in judged if isinstance(record, Verdict)],
-    ]
+        Args:
+            said: the passage of each question, and its score.
+        """
+        wanted, nli = self.round_.run.recipe.gather, self.models.nli
+        as_of = as_of_day(self.round_)
+        evidence: list[list[Evidence]] = [[] for _ in block]
+        passed: list[NotEvidence] = []
+        not_looked_up: list[Failure] = []
+        if self.library is not None:
+            most = None if wanted.max_age is None else days_of(wanted.max_age)
+            rules = Rules(as_of, most, Excluded(wanted.exclude))
+            evidence, passed = find_evidence(block, self.library, wanted.hits, rules)
+            not_looked_up = _not_looked_up(block, self.library)
+            failed = {failure.item_id for failure in not_looked_up}
+            kept = [place for place, question in enumerate(block) if question.id not in failed]
+            block, evidence = [block[place] for place in kept], [evidence[place] for place in kept]
+        references = read_references(block, evidence, self._read, nli, self.prompts, wanted)
+        settling = conflicts.Settling(self._read, nli, self.prompts, wanted, as_of)
+        references, disagreed = conflicts.settle(block, evidence, references, settling)
+        if wanted.answers_from == "teacher" and self.teacher is not None:
+            references = ask_teacher(block, references, self._teach, nli, self.prompts, wanted)
+        judged = judge(
+            block,
+            [said[question.id][0] for question in block],
+            [said[question.id][1] for question in block],
+            references,
+            self._compare(),
+            threshold.of(self.round_.run).value,
+        )
+        read = [reference for reference in references if reference is not None]
+        failures = [
+            Failure(stage="gather", item_id=reference.question_id, message=reference.error)
+            for reference in read
+            if reference.error is not None
+        ]
+        return [
+            [*passed, *(hit for hits in evidence for hit in hits)],
+            [*disagreed, *read],
+            [*not_looked_up, *failures, *(record for record in judged if isinstance(record, Failure))],
+            [record for record in judged if isinstance(record, Verdict)],
+        ]
+
+    def _read(self, chats: Sequence[Chat], samples: int) -> list[list[Completion]]:
+        recipe = self.round_.run.recipe
+        sampling = from_document(recipe.answering, samples, recipe.seed)
+        if recipe.gather.temperature is not None:
+            sampling = replace(sampling, temperature=recipe.gather.temperature)
+        with self.report.task("gather: reading passages", len(chats)) as advance:
+            return self.models.lm.generate(chats, sampling, advance)
+
+    def _teach(self, chats: Sequence[Chat]) -> list[list[Completion]]:
+        recipe = self.round_.run.recipe
+        sampling = from_memory(recipe.answering, recipe.gather.samples, recipe.seed)
+        assert self.teacher is not None
+        with self.report.task("gather: asking the teacher", len(chats)) as advance:
+            return self.teacher().generate(chats, sampling, advance)
+
+    def _compare(self) -> Compares:
+        if self.round_.run.recipe.gather.judge == "nli":
+            return by_entailment(self.models.nli)
+        return by_judge(PromptedJudge(self.models.judge, self.prompts))
 
 
 def _not_looked_up(block: Sequence[Question], library: Retriever) -> list[Failure]:
@@ -145,3 +187,13 @@ def _not_looked_up(block: Sequence[Question], library: Retriever) -> list[Failur
         for question, why in zip(block, said, strict=True)
         if why is not None
     ]
+
+
+def as_of_day(round_: Round) -> date:
+    """The day that ages are counted from: the recipe's, else the day the run began; the same when resumed."""
+    run = round_.run
+    given = run.recipe.gather.as_of or str((run.read_json(run.provenance_file) or {}).get("created", ""))[:10]
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        return date.max  # nobody knows: nothing is stale, and no date lies in the future

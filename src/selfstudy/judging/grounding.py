@@ -61,9 +61,9 @@ def ungrounded(question: str, answer: str, page: str) -> str | None:
     choose of what it says; and all its names and numbers, and most of the other words that it adds, must
     stand in the page.  A "Yes" or "No" that adds nothing passes: whether it is right cannot be told by words.
     """
+    if problem := off_topic(question, page):
+        return problem
     where = plain_words(page)
-    if strange := _unknown(names(question), where):
-        return f"the page does not name {strange!r}"
     whole = read(answer)
     reply, said = _replied(whole)
     added = _added(question, said)
@@ -76,6 +76,18 @@ def ungrounded(question: str, answer: str, page: str) -> str | None:
             return f"{term.raw!r} does not stand in the page"
     found = sum(has_word(plain(term), where) for term in added)
     return None if found >= MOST * len(added) else "the answer's words do not stand in the page"
+
+
+def off_topic(question: str, page: str) -> str | None:
+    """Why a page cannot answer a question, whatever is read there: it lacks most of its names; else None."""
+    strange = _unknown(names(question), plain_words(page))
+    return f"the page does not name {strange!r}" if strange else None
+
+
+def is_about(question: str, statement: str) -> bool:
+    """Whether a statement has every name and number of a question: it is about that, and nothing like it."""
+    where = plain_words(statement)
+    return all(has_name(plain(term), where) for name in names(question) for term in read(name))
 
 
 def claims(question: str, answer: str) -> frozenset[str]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selfstudy.errors import RecipeError
 from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
@@ -105,6 +106,17 @@ class Resources:
         """The recipe's judge, else its teacher; None: a model judges itself."""
         block = own_block(self.recipe, "judge")
         return None if block is None else self.language_models.get(block)
+
+    def teacher(self) -> LanguageModel:
+        """The recipe's teacher.
+
+        Raises:
+            RecipeError: it names none.
+        """
+        block = self.recipe.teacher
+        if block is None:
+            raise RecipeError("gather.answers_from = teacher: the recipe names none", "set teacher")
+        return self.language_models.get(block)
 
     def lm(self, adapter: Path | None) -> LanguageModel:
         """The recipe's model with an adapter of this run, or as it is."""

@@ -110,7 +110,12 @@ def gather(resources: Resources, round_: Round) -> None:
 
     check_entailment(resources)
     run_gather(
-        round_, resources.models(round_, "gather"), resources.prompts, resources.library(), resources.reporter
+        round_,
+        resources.models(round_, "gather"),
+        resources.prompts,
+        resources.library(),
+        resources.reporter,
+        resources.teacher,
     )
     resources.say_searched()
 

@@ -19,6 +19,7 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     missing               judging/missing.py
     rubric_*              judging/rubric.py
     compare               judging/pairwise_judge.py
+    label                 judging/answer_labels.py
     cite_answer, cite_list      judging/citations.py; judging/trust.py knows the refusal
     cite                  nobody: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
 
@@ -47,12 +48,12 @@ from selfstudy.text import quote_lines
 SEPARATOR = "\n---\n"
 BESIDE = frozenset(
     {
-        *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
+        *("missing", "rubric_verdicts", "rubric_rating", "compare", "label", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
         *("discuss", "discuss_answer", "cite_answer", "cite_list"),
     }
 )
-"""Of rewards, tutoring, discussions, citing: what `demonstrated` gives was measured without (decision 11)."""
+"""Rewards, labels, tutoring, discussing, citing: `demonstrated` was measured without them (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)

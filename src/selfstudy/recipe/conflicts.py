@@ -33,6 +33,8 @@ def conflicts(recipe: Recipe) -> list[str]:
     """Choices that are each allowed but cannot work together, and files that are not there."""
     problems = [] if recipe.probe.ask else ["probe.ask is empty: name at least one way of finding questions"]
     problems += _of_asks(recipe)
+    if recipe.gather.answers_from == "teacher" and recipe.teacher is None:
+        problems.append("gather.answers_from = teacher: name the stronger model with `teacher`")
     problems += _of_sampling(recipe)
     problems += _without_logprobs(recipe)
     problems += _without_entailment(recipe)

@@ -2,12 +2,50 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from selfstudy.recipe.base import Block, Fraction, Positive
 from selfstudy.recipe.models import ModelBlock
+
+_AGE = re.compile(r"([1-9][0-9]{0,4}) ?(d|w|m|y)?")
+_DAYS = {"d": 1, "w": 7, "m": 30.44, "y": 365.25}
+
+
+def days_of(age: str) -> int:
+    """Days of an age such as 30, 30d, 6w, 18m or 2y.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _AGE.fullmatch(age.strip())
+    if found is None:
+        raise ValueError("an age is a number of days, or such as 30d, 6w, 18m (months) or 2y")
+    return round(int(found[1]) * _DAYS[found[2] or "d"])
+
+
+def _age(value: object) -> object:
+    """A number of days as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _checked_age(value: str) -> str:
+    days_of(value)
+    return value
+
+
+def _checked_day(value: str) -> str:
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("give a day as 2026-11-28")
+    date.fromisoformat(value)
+    return value
+
+
+Age = Annotated[str, BeforeValidator(_age), AfterValidator(_checked_age)]
+Day = Annotated[str, BeforeValidator(str), AfterValidator(_checked_day)]
 
 
 class GatherBlock(Block):
@@ -33,3 +71,20 @@ class GatherBlock(Block):
     """votes: how many must say it."""
     max_inconsistency: Fraction = 0.5
     """consistency: most mean contradiction of the reference by the other answers."""
+    answers_from: Literal["library", "teacher"] = "library"
+    """teacher: where the library has no answer, the recipe's `teacher` gives one without documents (methods
+    1), accepted if its own samples do not contradict it (`max_inconsistency`).  It is no evidence."""
+    judge: Literal["nli", "model"] = "nli"
+    """Who says whether the model's own passage agrees with the reference: entailment, names and numbers
+    (judging/agreement.py), or the recipe's judge by prompt: yes, partly or no (methods 1)."""
+    conflicts: Literal["careful", "newer", "supported", "unresolved", "ignore"] = "careful"
+    """Sources that disagree.  newer: the one with the later date is believed; supported: what more
+    independent sources say; careful: either, unless the two disagree; unresolved: none.  What is not
+    decided is not taught.  ignore: the best passage alone is read."""
+    max_age: Age | None = None
+    """Documents with a known date that is older are no evidence: days, or such as 18m or 2y."""
+    as_of: Day | None = None
+    """The day that ages are counted from; None: the day the run began."""
+    exclude: Annotated[tuple[str, ...], Field(max_length=10_000)] = ()
+    """Sources that are never evidence (a benchmark's own pages): hosts, prefixes of URLs, or patterns with *
+    (library/excluded.py)."""

@@ -22,7 +22,7 @@ FORMAT = 2
 """Of the recipe and records of a run; 0.1.0 noted none.  Runs of another are refused."""
 
 MEANT: dict[str, dict[str, Any]] = {
-    "gather": {"accept": "consistency", "temperature": None},
+    "gather": {"accept": "consistency", "temperature": None, "conflicts": "ignore"},
     "verify": {"orders": 1, "repeats": 0},
 }
 """Keys that older versions did not have and whose defaults change results: what those versions did."""

@@ -8,8 +8,7 @@ are cut so that the file stays readable in a browser.  It knows nothing of HTML.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +19,7 @@ from selfstudy.records import (
     Answer,
     Check,
     Completion,
+    Conflict,
     Evidence,
     Example,
     Pair,
@@ -45,6 +45,8 @@ TRAIL_BYTES = 12_000_000
 """Most of the report file that trails may fill."""
 MAX_TEXT = 700
 MAX_EXCERPT = 900
+MAX_SAYINGS = 6
+"""Passages shown of one conflict."""
 
 
 @dataclass(slots=True)
@@ -213,6 +215,8 @@ def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "evidence": reference.evidence_id,
                     "text": cut(reference.text),
                     "accepted": reference.accepted,
+                    "sources": reference.sources,
+                    "by_teacher": reference.given_by == "teacher",
                     "inconsistency": reference.inconsistency,
                     "error": reference.error and cut(reference.error),
                 }
@@ -224,15 +228,36 @@ def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "id": evidence.id,
                     "title": cut(evidence.title, 200),
                     "source": cut(evidence.source, 300),
+                    "date": cut(evidence.date, 20),
                     "rank": evidence.rank,
                     "at": [evidence.start, evidence.end],
                     "parts": excerpt(evidence.text, read.get(evidence.id, "")),
                 }
             )
+    for conflict in part.iter(Conflict):
+        if conflict.question_id in rows:
+            rows[conflict.question_id]["conflict"] = {
+                "decided": conflict.decided,
+                "reason": cut(conflict.reason),
+                "sayings": [
+                    {
+                        "believed": one.side == conflict.chosen,
+                        "answer": cut(one.answer, 300),
+                        "quote": cut(one.quote, 300),
+                        "source": cut(one.source, 300),
+                        "date": cut(one.date, 20),
+                    }
+                    for one in conflict.sayings[:MAX_SAYINGS]
+                ],
+            }
     for verdict in part.iter(Verdict):
         if verdict.question_id in rows:
             rows[verdict.question_id].update(
-                contradiction=verdict.contradiction, agrees=verdict.agrees, reference_id=verdict.reference_id
+                contradiction=verdict.contradiction,
+                agrees=verdict.agrees,
+                reference_id=verdict.reference_id,
+                label=verdict.label,
+                reason=cut(verdict.reason),
             )
 
 
@@ -299,25 +324,10 @@ def excerpt(passage: str, reference: str, limit: int = MAX_EXCERPT) -> list[str]
         Three texts, to be shown one behind the other: what comes before the sentence, the sentence, the rest.
         Without such a sentence the first two are empty.  (Texts, not offsets: the browser counts UTF-16.)
     """
-    span = _best_sentence(passage, text.tokens(reference)) if reference else None
+    span = text.best_sentence(passage, text.tokens(reference)) if reference else None
     if span is None:
         return ["", "", cut(passage, limit)]
     start = max(0, span[0] - limit // 3) if span[1] > limit else 0
     before = ("… " if start else "") + text.clean(passage[start : span[0]])
     said = cut(passage[span[0] : span[1]], limit)
     return [before, said, cut(passage[span[1] :], max(0, limit - len(before) - len(said)))]
-
-
-def _best_sentence(passage: str, words: Iterable[str]) -> tuple[int, int] | None:
-    """Span of the sentence that shares most words with `words`, weighing rare ones (in the passage) more."""
-    spans = text.sentence_spans(passage)
-    bags = [set(text.tokens(passage[a:b])) for a, b in spans]
-    best, best_weight = None, 0.0
-    asked = set(words)
-    shared = [sorted(bag & asked) for bag in bags]
-    counts = Counter(word for some in shared for word in some)
-    for span, some in zip(spans, shared, strict=True):
-        weight = sum(1 / counts[word] for word in some)
-        if weight > best_weight:
-            best, best_weight = span, weight
-    return best

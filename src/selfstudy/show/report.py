@@ -19,11 +19,13 @@ from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
 from selfstudy.show import compare
 from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, histogram
+from selfstudy.show.disagreements import conflict_table
 from selfstudy.show.page import file, render, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
     cautions,
+    curated,
     decision,
     headline,
     percent,
@@ -118,6 +120,8 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "verdict_bar": bar(summary.verdicts.items()),
         "verdicts_total": sum(summary.verdicts.values()),
         "verdict_notes": VERDICT_NOTES,
+        "curated": curated(summary),
+        **conflict_table(run, summary),
         "curves": _curves(run),
         "failures": _failures(run),
         "recipe": to_yaml(run.recipe),

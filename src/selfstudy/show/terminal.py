@@ -15,6 +15,7 @@ from selfstudy.records import STAGES
 from selfstudy.show.charts import Change, changes
 from selfstudy.show.words import (
     cautions,
+    curated,
     decision,
     headline,
     percent,
@@ -60,6 +61,7 @@ def _facts(summary: Summary) -> Text:
     published = published_figures(summary)
     verdicts = [f"{count:,} {kind}" for kind, count in summary.verdicts.items() if count]
     lines = [" · ".join(part) for part in (facts, metrics) if part]
+    lines += curated(summary)
     if published:
         lines.append("published: " + " · ".join(published))
     if summary.threshold_note:

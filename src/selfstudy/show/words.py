@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selfstudy.records import GAPS, VerdictKind
+from selfstudy.records import GAPS, Settled, VerdictKind
 from selfstudy.summary import Summary
 
+SETTLED: dict[Settled, str] = {
+    "newer": "decided by the later date",
+    "supported": "decided by more independent sources",
+    "unresolved": "unresolved, and not taught",
+}
 WRONG: tuple[VerdictKind, ...] = ("unknown", "misbelief")
 """Verdicts of answers that the evidence contradicts."""
 
@@ -57,6 +62,38 @@ def cautions(summary: Summary) -> list[str]:
             "stand in something that was trained on."
         )
     return found
+
+
+def curated(summary: Summary) -> list[str]:
+    """What the references rest on, a sentence each; empty where nothing was counted."""
+    found = summary.curation
+    told = []
+    if total := sum(found.conflicts.values()):
+        parts = ", ".join(f"{count:,} {SETTLED[name]}" for name, count in sorted(found.conflicts.items()))
+        told.append(f"Sources disagree about {counted(total, 'question')}: {parts}.")
+    if found.one_source or found.more_sources:
+        told.append(
+            f"Of the references {found.one_source:,} rest on one source only, {found.more_sources:,} on "
+            "several independent ones."
+        )
+    if found.by_teacher:
+        told.append(
+            f"{counted(found.by_teacher, 'reference')} came from the stronger model, without any evidence."
+        )
+    if found.stale:
+        told.append(f"{counted(found.stale, 'document')} found for a question: too old to be evidence.")
+    if found.excluded:
+        told.append(f"{counted(found.excluded, 'document')} found for a question: excluded from evidence.")
+    if found.labels.get("partly"):
+        told.append(
+            f"The judge called {counted(found.labels['partly'], 'answer')} partly right: they count as wrong."
+        )
+    return told
+
+
+def counted(number: int, noun: str) -> str:
+    """1 -> "1 question", 1200 -> "1,200 questions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def decision(summary: Summary) -> str:

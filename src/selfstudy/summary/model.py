@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfstudy.records import Target, Unit, VerdictKind
+from selfstudy.records import Settled, Target, Unit, VerdictKind, VerdictLabel
 from selfstudy.verify.citing_figures import CitedGain
 from selfstudy.verify.gains import Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
@@ -103,6 +103,26 @@ class Method(LearningCapability):
     gaps: int | None = None
 
 
+class Curation(Part):
+    """What the references of a round rest on, in counts.
+
+    Attributes:
+        conflicts: questions whose sources disagree, by what decided.
+        stale, excluded: documents that were found and may not be evidence.
+        one_source, more_sources: accepted references, where sources were counted.
+        by_teacher: accepted ones that a stronger model gave, without evidence.
+        labels: of the model's own passages against their references.
+    """
+
+    conflicts: dict[Settled, int] = {}
+    stale: int = 0
+    excluded: int = 0
+    one_source: int = 0
+    more_sources: int = 0
+    by_teacher: int = 0
+    labels: dict[VerdictLabel, int] = {}
+
+
 class RoundFigures(Part):
     """The headline figures of a round."""
 
@@ -149,6 +169,7 @@ class Summary(LearningCapability):
         cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
             control, where teach trains to cite.
         verdicts: count per verdict.
+        curation: what their references rest on.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
             run. skipped: library files or parts not used.
         rounds_detail, models, versions, seed, confidence: where the figures come from.
@@ -195,6 +216,7 @@ class Summary(LearningCapability):
     cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
     verdicts: dict[VerdictKind, int] = {}
+    curation: Curation = Field(default=Curation(), exclude_if=lambda value: value == Curation())
     seconds: dict[str, float] = {}
     estimated: dict[str, float] = {}
     usage: dict[str, dict[str, Any]] = {}

@@ -27,9 +27,12 @@ from selfstudy.records import (
     Answer,
     Check,
     CitedCheck,
+    Conflict,
     Failure,
+    NotEvidence,
     Proposal,
     Question,
+    Reference,
     Score,
     Skipped,
     Verdict,
@@ -38,7 +41,7 @@ from selfstudy.records import (
 from selfstudy.run import ESTIMATE, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
-from selfstudy.summary.model import CAPABILITY, Method, Summary
+from selfstudy.summary.model import CAPABILITY, Curation, Method, Summary
 from selfstudy.verify.gate import SHOWN, Gate
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         **_verified(part, run.recipe),
         **_gate(part),
         "verdicts": _verdicts(part),
+        "curation": _curation(part) if part else Curation(),
         "seconds": run.seconds(),
         "estimated": run.costs(0).get(ESTIMATE, {}),
         "usage": {stage: asdict(spent) for stage, spent in spent_by_stage(run).items()},
@@ -278,6 +282,20 @@ def _gate(part: Round | None) -> dict[str, Any]:
 def _verdicts(part: Round | None) -> dict[str, int]:
     counted = Counter(verdict.kind for verdict in part.iter(Verdict)) if part else Counter()
     return {kind: counted[kind] for kind in get_args(VerdictKind)}
+
+
+def _curation(part: Round) -> Curation:
+    passed = Counter(one.why for one in part.iter(NotEvidence))
+    accepted = [one for one in part.iter(Reference) if one.accepted]
+    return Curation(
+        conflicts=dict(Counter(one.decided for one in part.iter(Conflict))),
+        stale=passed["stale"],
+        excluded=passed["excluded"],
+        one_source=sum(one.sources == 1 for one in accepted),
+        more_sources=sum(one.sources > 1 for one in accepted),
+        by_teacher=sum(one.given_by == "teacher" for one in accepted),
+        labels=dict(Counter(one.label for one in part.iter(Verdict) if one.label is not None)),
+    )
 
 
 def _errors(run: Run) -> dict[str, int]:

@@ -57,6 +57,8 @@ TRIES = 1.3
 """Assumed proposals per question from a document; refused ones are tried again."""
 LOOKS = 1.3
 """Assumed passages read per question until one has the answer."""
+FURTHER = 0.5
+"""Assumed share of the further passages that are about the same thing, so that they are heard too."""
 CHECKS = 1.5
 """Assumed wordings checked per wording kept."""
 RIGHT = 0.6
@@ -285,6 +287,8 @@ def _gathering(plan: Plan) -> Iterator[Work]:
     length = plan.length("read", plan.recipe.answering.reading_tokens)
     chats = plan.questions * min(LOOKS, block.hits)
     yield Work("gather", "read", chats, 1 + block.samples, prompt, length, greedy=True)
+    if block.conflicts != "ignore" and block.hits > 1:
+        yield Work("gather", "read", plan.questions * (block.hits - 1) * FURTHER, 1, prompt, length)
 
 
 def _teaching(plan: Plan) -> Iterator[Work]:

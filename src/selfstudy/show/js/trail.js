@@ -42,18 +42,28 @@ function evidence(row) {
   if (!found.length) return step("Evidence", "none found or not searched for", null);
   return step("Evidence", `${found.length} passage${found.length > 1 ? "s" : ""}`, found.map((e, k) => {
     const quote = el("blockquote", { dir: "auto" }, e.parts[0], e.parts[1] ? el("mark", {}, e.parts[1]) : null, e.parts[2]);
-    const source = el("p", { class: "source" }, said((e.title ? e.title + " · " : "") + e.source), ` · characters ${e.at[0]} to ${e.at[1]}`);
+    const source = el("p", { class: "source" }, said((e.title ? e.title + " · " : "") + e.source), `${e.date ? " · " + e.date : ""} · characters ${e.at[0]} to ${e.at[1]}`);
     return k === 0 ? el("div", {}, source, quote) : el("details", {}, el("summary", {}, `${k + 1}. `, said(e.title || e.source)), source, quote);
   }));
 }
 function verdict(i, row) {
   const references = (row.references || []).map((r) => el("p", {}, el("b", {}, r.accepted ? "Reference: " : "Rejected reference: "), said(r.text || r.error || "no answer found"),
-    el("span", { class: "note" }, ` (inconsistency ${number(r.inconsistency)}${r.error && r.text ? "; " + r.error : ""})`)));
+    el("span", { class: "note" }, ` (inconsistency ${number(r.inconsistency)}${basisOf(r)}${r.error && r.text ? "; " + r.error : ""})`)));
   const kind = verdictOf(i);
   if (!kind && !references.length) return step("Reference and verdict", "not reached", null);
   const agreement = row.agrees === true ? "The first answer agrees with the reference." : row.agrees === false ? "The first answer disagrees with the reference." : "";
-  return step("Reference and verdict", "", references, kind ? el("p", {}, el("i", { class: "key v-" + kind }), el("b", {}, kind), ". ", agreement,
-    row.contradiction !== null && row.contradiction !== undefined ? ` Contradiction ${number(row.contradiction)}.` : "") : null);
+  return step("Reference and verdict", "", references, disagreement(row), kind ? el("p", {}, el("i", { class: "key v-" + kind }), el("b", {}, kind), ". ", agreement,
+    row.contradiction !== null && row.contradiction !== undefined ? ` Contradiction ${number(row.contradiction)}.` : "",
+    row.label === "partly" ? " The judge calls it partly right." : "", row.reason && !row.conflict ? el("span", { class: "note" }, " ", said(row.reason)) : null) : null);
+}
+const basisOf = (r) => r.by_teacher ? "; of the stronger model, without evidence" : r.sources === 1 ? "; one source only" : r.sources > 1 ? `; ${r.sources} independent sources` : "";
+// Sources that disagree: what each says, and who was believed.
+function disagreement(row) {
+  const c = row.conflict;
+  if (!c) return null;
+  const names = (s) => c.decided === "unresolved" ? "open: " : s.believed ? "believed: " : "not believed: ";
+  return el("details", { open: true }, el("summary", {}, "Sources disagree: " + c.decided), el("p", { class: "note" }, said(c.reason)),
+    list(c.sayings.map((s) => [el("b", {}, names(s)), said(s.answer), el("blockquote", { dir: "auto" }, s.quote), el("p", { class: "source" }, said(s.source), ` · ${s.date || "no date"}`)])));
 }
 function teaching(row) {
   const examples = row.examples || [], pairs = row.pairs || [], wordings = row.wordings || [];

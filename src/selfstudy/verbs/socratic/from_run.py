@@ -80,7 +80,7 @@ class _Gaps:
         gaps = [one for one in judged if one.verdict.kind in GAPS]
         self._taught = gaps_to_teach(gaps)
         self._references = round_.by_id(Reference, {one.verdict.reference_id for one in self._taught})
-        wanted = {one.evidence_id for one in self._references.values()}
+        wanted = {one.evidence_id for one in self._references.values() if one.evidence_id}
         self._evidence = round_.by_id(Evidence, wanted)
         have = [one for one in gaps if one.reference and one.target]
         self.repeats = len(have) - len(self._taught)
@@ -98,6 +98,8 @@ class _Gaps:
 
     def _exercise(self, gap: JudgedQuestion) -> Exercise:
         reference = self._references[gap.verdict.reference_id or ""]
+        if reference.given_by == "teacher":
+            raise MalformedError("its reference is a model's own answer: there is no page to work with")
         source = self._evidence[reference.evidence_id]
         return exercise_from(
             gap.question.text,

@@ -1,0 +1,57 @@
+"""Which sources are never evidence, however their addresses are written."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from selfstudy.library.excluded import Excluded
+
+HOST = "bench.example"
+
+
+@pytest.mark.parametrize(
+    ("entry", "source", "is_excluded"),
+    [
+        (HOST, "https://bench.example/a", True),
+        (HOST, "http://BENCH.example.:443/a", True),
+        (HOST, "https://data.bench.example/", True),
+        (HOST, "https://user:pw@bench.example/", True),
+        (HOST, "https://mybench.example/", False),
+        (HOST, "https://other.example/bench.example", False),
+        (HOST, "bench.example.txt", False),
+        ("https://bench.example/data", "http://bench.example/data/test.json", True),
+        ("https://bench.example/data", "http://bench.example/data?page=2", True),
+        ("https://bench.example/data", "https://bench.example/%64ata/x", True),
+        ("https://bench.example/data", "https://bench.example/a/../data/x", True),
+        ("https://bench.example/data", "https://bench.example/a/../../data/x", True),
+        ("https://bench.example/data", "https://bench.example//data/x", True),
+        ("https://bench.example/data", "https://bench.example/database", False),
+        ("bench.example/data", "https://bench.example/data/1", True),
+        ("*.example/*/key*", "https://bench.example/v1/keys.html", True),
+        ("https://*.example/key", "http://bench.example/key", True),
+        ("*/key", "https://bench.example/monkey", False),
+        ("docs/answers", "docs/answers/one.txt", True),
+        ("docs/answers", "docs/answers.txt", False),
+        ("key.jsonl", "key.jsonl#line 7", True),
+        ("key.jsonl", "monkey.jsonl#line 7", False),
+        ("", "anything", False),
+    ],
+)
+def test_entries(entry: str, source: str, is_excluded: bool) -> None:
+    assert (source in Excluded([entry])) is is_excluded
+
+
+def test_nothing_is_excluded_by_nothing() -> None:
+    assert not Excluded([])
+    assert "https://bench.example" not in Excluded([])
+    assert Excluded([HOST])
+
+
+def test_hostile_sources_take_no_time() -> None:
+    excluded = Excluded(["*a*a*a*a*a*b", "https://[::1", HOST])
+    begin = time.monotonic()
+    for source in ("a" * 100_000, "https://" + "a/../" * 50_000, "https://[" * 1000, "%25" * 50_000):
+        assert source not in excluded
+    assert time.monotonic() - begin < 2
