@@ -135,6 +135,22 @@ class ChatFormat:
         """Token ids of what `answer` returned."""
         return self._ids(answers)
 
+    def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts as they stand, whatever template there is; without `beginning`."""
+        return self._ids(texts)
+
+    @property
+    def beginning(self) -> list[int]:
+        """What the tokenizer puts before a plain text, such as bos."""
+        return _first_tokens(self._tokenizer)
+
+    @property
+    def mark(self) -> list[int]:
+        """What stands before the first token of all: the same, else bos or the end of what was before."""
+        named = getattr(self._tokenizer, "bos_token_id", None)
+        named = self._eos if named is None else named
+        return self.beginning or ([] if named is None or self.unknown([named]) else [named])
+
     def encode_turns(self, answers: Sequence[str]) -> list[list[int]]:
         """The same with what ends the turn: as the template writes it, up to the mark that ends it.
 
