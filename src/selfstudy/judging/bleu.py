@@ -1,4 +1,4 @@
-"""How many runs of words of a text stand in references: BLEU (Papineni et al. 2002), by sacrebleu (Post 2018).
+"""How many runs of words of a text stand in references: BLEU (Papineni et al. 2002), by sacrebleu.
 
 Of single texts with effective order: a text of two words has no runs of four, which would make it 0.  Values
 are in [0, 1], where sacrebleu says percent.  Knows nothing of questions.

@@ -1,7 +1,7 @@
 """Multiple choice: by the log-probabilities of options, and by the letter that a reply names.
 
-MC1 and MC2 are those of TruthfulQA (Lin et al. 2022, arXiv 2109.07958, section 3.2).  Pure functions; they know
-nothing of models.
+MC1 and MC2 are those of TruthfulQA (Lin et al. 2022, arXiv 2109.07958, section 3.2).  Pure functions; they
+know nothing of models.
 """
 
 from __future__ import annotations

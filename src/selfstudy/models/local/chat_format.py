@@ -137,7 +137,7 @@ class ChatFormat:
 
     def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts as they stand, whatever template there is; without `beginning`."""
-        return self._ids(texts)
+        return self._ids(texts, verbose=False)  # it would warn of texts that are read in windows
 
     @property
     def beginning(self) -> list[int]:
@@ -278,12 +278,12 @@ class ChatFormat:
             )
         )
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def _ids(self, texts: Sequence[str], **how: Any) -> list[list[int]]:
         if not texts:
             return []
         with panics_as_errors("the model's tokenizer"):
             found: list[list[int]] = self._tokenizer(
-                list(texts), add_special_tokens=False, return_attention_mask=False
+                list(texts), add_special_tokens=False, return_attention_mask=False, **how
             )["input_ids"]
         return found
 
