@@ -35,7 +35,9 @@ def mean(items: Sequence[SuiteItem], part: str) -> float:
 
 
 def jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    """A file of the rows; a lone surrogate stands in it as JSON allows it."""
+    lines = [json.dumps(row, ensure_ascii="\\ud83c" in json.dumps(row)) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8")
     return str(path)
 
 

@@ -32,9 +32,8 @@ def questions(path: Path) -> list[TruthfulQuestion]:
 def test_the_table_of_2025(tmp_path: Path) -> None:
     path = tmp_path / "TruthfulQA.csv"
     path.write_text(
-        NEW
-        + 'Adversarial,Colours,What colour is snow?,"White, mostly",Green,"White, mostly; It is white","Green; '
-        'Red",https://example.org\n',
+        NEW + 'Adversarial,Colours,What colour is snow?,"White, mostly",Green,"White, mostly; It is white",'
+        '"Green; Red",https://example.org\n',
         encoding="utf-8",
     )
     (one,) = questions(path)
