@@ -18,7 +18,8 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     judge_asks, judge_leaks     judging/choices.py
     missing               judging/missing.py
     rubric_*              judging/rubric.py
-    compare               judging/pairwise_judge.py
+    compare*              judging/pairwise_judge.py
+    facts                 judging/fact_splitting.py
     cite_answer, cite_list      judging/citations.py; judging/trust.py knows the refusal
     cite                  nobody: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
 
@@ -50,9 +51,10 @@ BESIDE = frozenset(
         *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
         *("discuss", "discuss_answer", "cite_answer", "cite_list"),
+        *("facts", "compare_document"),
     }
 )
-"""Of rewards, tutoring, discussions, citing: what `demonstrated` gives was measured without (decision 11)."""
+"""Of rewards, tutoring, discussions, citing, suites: what `demonstrated` gives was measured without (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
