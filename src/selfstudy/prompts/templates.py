@@ -54,7 +54,7 @@ BESIDE = frozenset(
         *("facts", "compare_document"),
     }
 )
-"""Of rewards, tutoring, discussions, citing, suites: what `demonstrated` gives was measured without (decision 11)."""
+"""Of rewards, tutoring, citing, suites: what `demonstrated` gives was measured without (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)
