@@ -6,8 +6,8 @@
 
 planted: answers made of the world's facts in wordings that its pages need not have; the same with every value
 exchanged for another entity's; and the first ones, each checked against another entity's page.  speed: the
-same facts in one batch and one at a time, in turn, in one process.  atlas: what atlas-lm says of entities whose
-facts it learned, and of those that it knows by name alone.
+same facts in one batch, one fact a call, and one pair of sentences a call, in turn, in one process.  atlas:
+what atlas-lm says of entities whose facts it learned, and of those that it knows by name alone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from selfstudy import load_lm, load_nli
 from selfstudy.atlas import language, world
 from selfstudy.judging.atomic_facts import CheckedAnswer, check
 from selfstudy.judging.by_sentence import BySentence
 from selfstudy.judging.fact_splitting import LongAnswer, split
 from selfstudy.library.index import Hit, Library
-from selfstudy.models.base import EntailmentModel
+from selfstudy.models.base import EntailmentModel, Progress
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, NLIBlock
 from selfstudy.recipe.suites import AtomicFactsBlock
@@ -57,7 +60,7 @@ def chosen(count: int, seed: int) -> list[world.Entity]:
 
 
 def told(entity: world.Entity, rng: random.Random, *, false: bool) -> str:
-    """The facts of an entity as sentences; `false`: each with a value that shares no name with the true one."""
+    """The facts of an entity as sentences; `false`: each with a value that shares no name with it."""
     said = []
     for fact in entity.facts:
         value = fact.value
@@ -107,8 +110,24 @@ def planted(count: int, seed: int, nli: EntailmentModel, pages: Indexed) -> dict
     }
 
 
+class OneAtATime:
+    """An entailment model that is asked of one sentence of a passage and one fact a call."""
+
+    def __init__(self, model: EntailmentModel) -> None:
+        self.name = model.name
+        self._model = model
+
+    def classes(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
+        return [self._model.classes([pair])[0] for pair in pairs]
+
+    def probabilities(
+        self, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
+    ) -> npt.NDArray[np.float64]:
+        return np.array([self._model.probabilities([pair])[0] for pair in pairs])
+
+
 def speed(count: int, seed: int, nli: EntailmentModel, pages: Indexed) -> dict[str, Any]:
-    """Seconds of both ways, the best of some turns, their ratio, and how many verdicts differ."""
+    """Seconds of three ways, the best of some turns, ratios, and how many verdicts differ."""
     rng = random.Random(seed)
     sentences = [
         LongAnswer("?", language.statement(fact.attribute, fact.entity, fact.value, rng), one.name)
@@ -116,24 +135,27 @@ def speed(count: int, seed: int, nli: EntailmentModel, pages: Indexed) -> dict[s
         for fact in one.facts
     ]
     lists = split(sentences, None)
-    alone, together = [], []
+    each = list(zip(sentences, lists, strict=True))
+    single = BySentence(OneAtATime(load_nli(NLIBlock())))
+    ways = {
+        "one pair a call": lambda: [check([a], [facts], pages, single)[0] for a, facts in each],
+        "one fact a call": lambda: [check([a], [facts], pages, nli)[0] for a, facts in each],
+        "in one batch": lambda: check(sentences, lists, pages, nli),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    found = {}
     for _ in range(TURNS):
-        began = time.perf_counter()
-        one_by_one = [
-            check([answer], [facts], pages, nli)[0] for answer, facts in zip(sentences, lists, strict=True)
-        ]
-        alone.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        at_once = check(sentences, lists, pages, nli)
-        together.append(time.perf_counter() - began)
+        for name, way in ways.items():
+            began = time.perf_counter()
+            found[name] = [one.facts[0].verdict for one in way()]
+            seconds[name].append(time.perf_counter() - began)
+    best = {name: min(values) for name, values in seconds.items()}
+    batch = best["in one batch"]
     return {
         "facts": len(sentences),
-        "one at a time": round(min(alone), 2),
-        "in one batch": round(min(together), 2),
-        "ratio": round(min(alone) / min(together), 1),
-        "verdicts that differ": sum(
-            a.facts[0].verdict != b.facts[0].verdict for a, b in zip(one_by_one, at_once, strict=True)
-        ),
+        **{name: round(value, 2) for name, value in best.items()},
+        "ratios": {name: round(value / batch, 1) for name, value in best.items()},
+        "verdicts that differ": sum(len(set(verdicts)) > 1 for verdicts in zip(*found.values(), strict=True)),
     }
 
 
