@@ -33,6 +33,7 @@ VERBS = (
     "discuss",
     "rate",
     "cite",
+    "suite",
     "doctor",
     "estimate",
     "chat",

@@ -111,7 +111,7 @@ def answer(
         changes += overrides(
             model, seed, [*entailment_changes(nli, judge), *(set_ or [])], nli=nli, judge=judge
         )
-        recipe = _taught(make_recipe({"gather": {"chunk_tokens": PASSAGE}}, changes), adapter)
+        recipe = taught(make_recipe({"gather": {"chunk_tokens": PASSAGE}}, changes), adapter)
         checking = check or nli is not None or judge is not None
         if checking:
             require_entailment(recipe)
@@ -145,7 +145,7 @@ _SLOW = 10
 """Seconds of indexing from which keeping the index is worth a word."""
 
 
-def _taught(recipe: Recipe, adapter: Path | None) -> Recipe:
+def taught(recipe: Recipe, adapter: Path | None) -> Recipe:
     """The recipe with what was taught in the place of its model.
 
     Raises:

@@ -18,6 +18,7 @@ MODEL = (
     "nli.path",
     "verify.nli.path",
     "embedder.path",
+    "verify.suites.data",
 )
 """Keys that hold a folder, a Hub id or an alias."""
 PATHS = (
@@ -25,6 +26,7 @@ PATHS = (
     "library",
     "answer_key",
     "verify.known_questions",
+    "verify.suites.include_path",
     "prompts",
     "probe.ask.source",
     "teach.online_dpo.prompts",
