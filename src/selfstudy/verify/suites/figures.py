@@ -41,6 +41,7 @@ class SuiteFigure(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     better: Literal["higher", "lower", "neither"]
     main: bool = False
+    confidence: float = 0.95
     explanation: str = ""
     before: float | None = None
     after: float | None = None
@@ -74,7 +75,7 @@ class SuiteFigure(BaseModel):
         if (gain := self.gain) is None or self.better == "neither":
             return ""
         value, low, high = gain
-        if low <= 0 <= high:
+        if low <= 0 <= high or (self.p is not None and self.p >= 1 - self.confidence):
             return "unchanged" if value == 0 else "within noise"
         return "better" if value > 0 else "worse"
 
@@ -142,7 +143,12 @@ def figure(
         for name, arm in there.items()
     }
     keys = [key for key in next(iter(measured.values()), {}) if all(key in arm for arm in measured.values())]
-    told = SuiteFigure(better=measure.better, main=measure.main, explanation=measure.explanation)
+    told = SuiteFigure(
+        better=measure.better,
+        main=measure.main,
+        confidence=how.confidence,
+        explanation=measure.explanation,
+    )
     told = told.model_copy(update=_left_out(there, measured, measure))
     if not keys:
         return told
