@@ -182,6 +182,36 @@ def word_logprobs(
 
 
 @runtime_checkable
+class ReadsPlainText(Protocol):
+    """Says how probable a text is behind another, whatever template there is: for benchmarks that say so."""
+
+    def text_logprobs(self, befores: Sequence[str], texts: Sequence[str]) -> list[list[float]]:
+        """Natural-log probability of every token of texts[i] where it follows befores[i].
+
+        Both are cut into tokens as one text; what belongs to texts[i] are the tokens from the first on that
+        befores[i] alone does not have.  Neither is stripped or quoted.  Where the model reads less, the
+        beginning of befores[i] is left out, and of a longer text each token has half of what the model reads
+        before it.  Behind an empty one the first token follows the mark of a beginning, or that of an end;
+        of a tokenizer without either it is not scored.  What cannot be scored has none.
+        """
+
+
+def text_logprobs(lm: LanguageModel, befores: Sequence[str], texts: Sequence[str]) -> list[list[float]]:
+    """See `ReadsPlainText`.
+
+    Raises:
+        NoLogprobsError: this model cannot do it, as no server can, which renders chats itself.
+    """
+    if not isinstance(lm, ReadsPlainText):
+        raise NoLogprobsError(
+            f"{lm.name} does not say how probable a plain text is",
+            "take a local model, or leave out what goes by the probability of given texts (mc1 and mc2 of "
+            "truthfulqa; perplexity)",
+        )
+    return lm.text_logprobs(befores, texts)
+
+
+@runtime_checkable
 class ContinuesAnswers(Protocol):
     """Goes on with answers that have begun: for a search that writes sentence by sentence."""
 

@@ -103,6 +103,10 @@ class ScriptedLM:
         """-1.0 for every word of each text."""
         return [[(word, -1.0) for word in text.split()] for text in texts]
 
+    def text_logprobs(self, befores: Sequence[str], texts: Sequence[str]) -> list[list[float]]:
+        """-1.0 for every word of each text."""
+        return [[-1.0] * len(text.split()) for text in texts]
+
     def count_tokens(self, text: str) -> int:
         """Words of `text`; where a script writes no spaces, its characters."""
         return len(_UNSPACED.sub(" x ", text).split())

@@ -20,6 +20,10 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     rubric_*              judging/rubric.py
     compare               judging/pairwise_judge.py
     cite_answer, cite_list      judging/citations.py; judging/trust.py knows the refusal
+    truthfulqa            none: the paper's own six pairs (Lin et al. 2022), on which its figures depend
+    truthfulqa_binary     judging/options.py
+    truthful, informative       judging/truthfulness.py
+    qa_answer, qa_read    judging/squad.py
     cite                  nobody: only atlas-lm was trained on it (atlas/build/lm_tasks.py)
 
 What is filled in stays in its place: a line of it that begins as one of the prompt's own ("Question: ...") is
@@ -50,9 +54,10 @@ BESIDE = frozenset(
         *("missing", "rubric_verdicts", "rubric_rating", "compare", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
         *("discuss", "discuss_answer", "cite_answer", "cite_list"),
+        *("truthfulqa_binary", "truthful", "informative", "qa_answer", "qa_read"),
     }
 )
-"""Of rewards, tutoring, discussions, citing: what `demonstrated` gives was measured without (decision 11)."""
+"""Of rewards, tutoring, discussions, citing, suites: `demonstrated` was measured without (decision 11)."""
 _Places = tuple[int, int]
 _TURN = re.compile(r"^=== ?(user|assistant)[^\S\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"^(\w[\w ]{0,40}?) ?:", re.MULTILINE)

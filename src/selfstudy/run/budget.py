@@ -24,7 +24,9 @@ from selfstudy.models.base import (
     Progress,
     Sampling,
     Style,
+    chat,
     prompt_tokens,
+    text_logprobs,
     token_counter,
     wants_demonstrations,
     word_logprobs,
@@ -224,6 +226,11 @@ class Metered:
     def word_logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[tuple[str, float]]]:
         """The same, by words, each of which counts as a token."""
         return self._scored(partial(word_logprobs, self._lm), chats, texts)
+
+    def text_logprobs(self, befores: Sequence[str], texts: Sequence[str]) -> list[list[float]]:
+        """The same of plain texts."""
+        chats = [chat(before) for before in befores]
+        return self._scored(lambda _, some: text_logprobs(self._lm, befores, some), chats, texts)
 
     def _scored(
         self,

@@ -135,6 +135,22 @@ class ChatFormat:
         """Token ids of what `answer` returned."""
         return self._ids(answers)
 
+    def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts as they stand, whatever template there is; without `beginning`."""
+        return self._ids(texts, verbose=False)  # it would warn of texts that are read in windows
+
+    @property
+    def beginning(self) -> list[int]:
+        """What the tokenizer puts before a plain text, such as bos."""
+        return _first_tokens(self._tokenizer)
+
+    @property
+    def mark(self) -> list[int]:
+        """What stands before the first token of all: the same, else bos or the end of what was before."""
+        named = getattr(self._tokenizer, "bos_token_id", None)
+        named = self._eos if named is None else named
+        return self.beginning or ([] if named is None or self.unknown([named]) else [named])
+
     def encode_turns(self, answers: Sequence[str]) -> list[list[int]]:
         """The same with what ends the turn: as the template writes it, up to the mark that ends it.
 
@@ -262,12 +278,12 @@ class ChatFormat:
             )
         )
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def _ids(self, texts: Sequence[str], **how: Any) -> list[list[int]]:
         if not texts:
             return []
         with panics_as_errors("the model's tokenizer"):
             found: list[list[int]] = self._tokenizer(
-                list(texts), add_special_tokens=False, return_attention_mask=False
+                list(texts), add_special_tokens=False, return_attention_mask=False, **how
             )["input_ids"]
         return found
 

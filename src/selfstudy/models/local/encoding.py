@@ -5,12 +5,13 @@ A chat that cannot be asked is an error of its own and leaves the others alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import Sampling
 from selfstudy.models.local.chat_format import ChatFormat
+from selfstudy.models.local.prefixes import in_common
 from selfstudy.records import Chat, digest
 
 
@@ -104,6 +105,51 @@ def answered(chat_format: ChatFormat, chats: Sequence[Chat], texts: Sequence[str
         for i, (_, prompt), answer in zip(usable, rendered.values(), answers, strict=True)
         if answer and not chat_format.unknown(answer)
     ]
+
+
+def behind(
+    chat_format: ChatFormat, befores: Sequence[str], texts: Sequence[str], context: int | None
+) -> tuple[list[Answered], list[int]]:
+    """Plain texts behind others as rows, numbered in order, and which text each row is of.
+
+    Boundaries, and what is done where the model reads less, are as `base.ReadsPlainText` says.
+
+    Args:
+        context: tokens that the model reads; None: no limit is known.
+    """
+    usable = [i for i, text in enumerate(texts) if text and _encodable(befores[i] + text)]
+    errors: dict[int, str] = {}
+    wholes = _encoded(chat_format.encode_plain, {i: befores[i] + texts[i] for i in usable}, errors)
+    distinct = {before: at for at, before in enumerate(dict.fromkeys(befores[i] for i in wholes))}
+    alone = _encoded(chat_format.encode_plain, {at: before for before, at in distinct.items()}, errors)
+    beginning, mark = chat_format.beginning, chat_format.mark
+    rows: list[Answered] = []
+    owners: list[int] = []
+    for i, tokens in wholes.items():
+        shared = in_common(alone.get(distinct[befores[i]], []), tokens)
+        at = max(0, min(shared, len(tokens) - 1))
+        head, new = [*(beginning if at else mark), *tokens[:at]], tokens[at:]
+        if not head:
+            head, new = new[:1], new[1:]
+        if chat_format.unknown([*head, *new]):
+            continue
+        for row, count in _windows(head, new, context):
+            rows.append(Answered(len(rows), row, count))
+            owners.append(i)
+    return rows, owners
+
+
+def _windows(head: list[int], new: list[int], context: int | None) -> Iterator[tuple[list[int], int]]:
+    """Rows of at most `context` tokens, in which each token of `new` is among the last ones once.
+
+    With each how many these are.
+    """
+    whole = [*head, *new]
+    most = len(whole) if context is None else context
+    step = len(new) if len(whole) <= most else max(1, most // 2)
+    for start in range(len(head), len(whole), max(1, step)):
+        end = min(start + step, len(whole))
+        yield whole[max(0, end - most) : end], end - start
 
 
 def stream_keys(sampling: Sampling, text: str, occurrence: int) -> list[int | None]:

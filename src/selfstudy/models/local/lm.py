@@ -344,6 +344,20 @@ class LocalLM:
             results[item.index] = self._format.words(tokens, values)
         return results
 
+    def text_logprobs(self, befores: Sequence[str], texts: Sequence[str]) -> list[list[float]]:
+        """See `base.ReadsPlainText`; befores that begin alike are read once."""
+        if len(befores) != len(texts):
+            raise ValueError(f"{len(befores)} texts before, but {len(texts)} texts")
+        rows, owners = encoding.behind(self._format, befores, texts, self._context)
+        with weights.answering(self.model):
+            found = dict(self._scorer.score(rows, self._budget))
+        results: list[list[float]] = [[] for _ in texts]
+        for row, owner in enumerate(owners):
+            results[owner] += found[row]
+        for owner in {owner for row, owner in enumerate(owners) if not found[row]}:
+            results[owner] = []  # a window of it had no room in memory
+        return results
+
     def _scored(
         self, chats: Sequence[Chat], texts: Sequence[str]
     ) -> Iterator[tuple[encoding.Answered, list[float]]]:
