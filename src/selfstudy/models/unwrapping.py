@@ -17,11 +17,12 @@ from selfstudy.text import clean, question_end
 LONGEST = 20_000
 """Characters of a reply that are looked at."""
 
-Wanted = Literal["question", "topic"]
+Wanted = Literal["question", "topic", "fact"]
 
 _KEYS = {
     "question": re.compile(r"question|query|prompt|q\W*\d*$"),
     "topic": re.compile(r"topic|subject|theme|name$|title$"),
+    "fact": re.compile(r"fact|claim|statement|text$|sentence"),
 }
 """Keys of JSON objects whose values are wanted."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})(?:[\w+-]*(?=[ \t]*\n)|json\w*|yaml|text|markdown|python)?")
@@ -64,7 +65,7 @@ def entries(reply: str, wanted: Wanted) -> list[str]:
     """What a reply proposes, in order, each in one line without marks and quotes; [] if there is nothing.
 
     Of JSON the strings, of the keys that name what is `wanted` where there are such; else the lines.  Where
-    topics stand in a list, only its items count.
+    topics or facts stand in a list, only its items count.
     """
     reply = _TAG.sub("\n", _FENCE.sub("\n", clean(reply[:LONGEST])))
     reply = _CODE.sub(_literal, _DOLLARS.sub(r"\1", _TEX.sub(r"\1", _TEX.sub(r"\1", reply))))
@@ -130,7 +131,7 @@ def _unescaped(text: str) -> str:
 
 def _of_lines(reply: str, wanted: Wanted) -> Iterator[str]:
     lines = [(raw.rstrip(), *_bare(raw)) for raw in reply.splitlines() if raw.strip()]
-    if wanted == "topic" and any(marked for _, _, marked in lines):
+    if wanted != "question" and any(marked for _, _, marked in lines):
         lines = [line for line in lines if line[2]]
     for i, (raw, line, _) in enumerate(lines):
         announced = i + 1 < len(lines) and raw.rstrip("*_ ").endswith((":", "："))

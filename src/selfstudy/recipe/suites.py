@@ -60,7 +60,7 @@ class AtomicFactsBlock(SuiteBase):
     gamma: Annotated[int, Field(ge=0)] = 10
     """Facts from which on an answer is not too short (FActScore's penalty); 0: no penalty."""
     k: Positive | None = None
-    """Facts that make a full answer (F1@K); null: the median of the model before teaching."""
+    """Facts that make a full answer (F1@K); null: the median of the first 64 answers before teaching."""
 
 
 class PairwiseBlock(SuiteBase):
