@@ -40,7 +40,7 @@ def _print(name: str, result: SuiteResult, labels: tuple[str, str]) -> None:
     table.add_column(Text(name))
     for heading in (*labels, "difference", "") if both else (labels[0], ""):
         table.add_column(Text(heading), justify="right")
-    for heading in ("n", "failed", "missing"):
+    for heading in ("n", "failed", *(["missing"] if both else [])):
         table.add_column(heading, justify="right")
     for figure_name, one in result.figures.items():
         table.add_row(Text(figure_name), *_cells(one, both=both))
@@ -53,7 +53,7 @@ def _cells(one: SuiteFigure, *, both: bool) -> list[str]:
     counts = [
         f"{one.n:,}",
         f"{max(one.failed_before, one.failed_after):,}",
-        f"{one.missing_before:,}, {one.missing_after:,}" if both else "",
+        *([f"{one.missing_before:,}, {one.missing_after:,}"] if both else []),
     ]
     if not both:
         return [number(one.before), between(one.before_interval), *counts]

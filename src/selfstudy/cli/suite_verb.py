@@ -260,18 +260,18 @@ def _ask(
     from selfstudy.verify.gains import Resampling
     from selfstudy.verify.suites.planning import planned, tools
 
-    plans = [planned(block, recipe) for block in blocks]
     require_here([*models.values(), *([recipe.judge] if recipe.judge is not None else [])])
-    told = {
-        "seed": recipe.seed,
-        "prompts": None if recipe.prompts is None else str(recipe.prompts),
-        **{f"model, {arm}": block.model_dump_json() for arm, block in models.items()},
-        **{f"suite {one.suite.name}": one.settings for one in plans},
-    }
-    block = recipe.verify
+    how = Resampling(recipe.verify.confidence, recipe.verify.resamples, recipe.seed)
     with ExitStack() as stack:
         servers = stack.enter_context(servers_for(recipe, report.note))
         source = RecipeTools(recipe, servers, report, stack)
+        plans = [planned(block, recipe, source.documents) for block in blocks]
+        told = {
+            "seed": recipe.seed,
+            "prompts": None if recipe.prompts is None else str(recipe.prompts),
+            **{f"model, {arm}": block.model_dump_json() for arm, block in models.items()},
+            **{f"suite {one.suite.name}": one.settings for one in plans},
+        }
         loaders = {
             arm: (lambda asked=one: load_lm(asked, cache=recipe.cache, servers=servers))
             for arm, one in models.items()
@@ -281,7 +281,7 @@ def _ask(
             plans,
             cache(lambda: tools(blocks, recipe, source)),
             SuiteItems(out, told),
-            Resampling(block.confidence, block.resamples, recipe.seed),
+            how,
             report,
         )
     if out is not None:

@@ -49,10 +49,11 @@ def ask_run(
     """
     run, chosen = resources.run, recipe or resources.recipe
     round_, after, folder = taught(run, arm)
-    plans = [planned(block, chosen) for block in blocks]
+    has = source or RunTools(resources)
+    plans = [planned(block, chosen, has.documents) for block in blocks]
     for one in plans:
         _require_same(round_, one)
-    make = cache(lambda: tools(blocks, chosen, source or RunTools(resources)))
+    make = cache(lambda: tools(blocks, chosen, has))
     plan = SuitePlan(plans, make)
     resources.language_models.ledger.stage = "verify"
     base = standing.standing(round_)

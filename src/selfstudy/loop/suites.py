@@ -6,14 +6,17 @@ Knows which models of a run judge; nothing of what a suite asks.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from selfstudy.library.retriever import Retriever
     from selfstudy.loop.resources import Resources
     from selfstudy.models.base import EntailmentModel, LanguageModel
     from selfstudy.prompts import Prompts
     from selfstudy.recipe import ModelBlock
+    from selfstudy.records import Document
     from selfstudy.verify.suites.asking import SuitePlan
 
 
@@ -29,7 +32,7 @@ def suite_plan(resources: Resources) -> SuitePlan:
     recipe = resources.recipe
     blocks = recipe.verify.suites
     return SuitePlan(
-        [planned(block, recipe) for block in blocks],
+        [planned(block, recipe, lambda: resources.documents) for block in blocks],
         cache(lambda: tools(blocks, recipe, RunTools(resources))),
     )
 
@@ -54,5 +57,9 @@ class RunTools:
         return models.apart(block) if block == self._resources.recipe.model else models.get(block)
 
     def retriever(self) -> Retriever | None:
-        """The index over the run's documents."""
-        return self._resources.library()
+        """What finds passages for the run."""
+        return cast("Retriever | None", self._resources.library())
+
+    def documents(self) -> Sequence[Document]:
+        """Of the run's library."""
+        return self._resources.documents

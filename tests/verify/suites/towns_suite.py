@@ -49,7 +49,14 @@ class TownsSuite:
             self.asked.append((arm, start))
             answers = lm.generate([chat(f"Who is the mayor of Town{one}?") for one in towns], HOW, progress)
             yield [
-                item(str(one), arm, answer.text, right=f"Mayor{one}" in answer.text, error=answer.error)
+                item(
+                    str(one),
+                    arm,
+                    answer.text,
+                    right=f"Mayor{one}" in answer.text,
+                    error=answer.error,
+                    suite=self.name,
+                )
                 for one, (answer,) in zip(towns, answers, strict=True)
             ]
 
@@ -62,12 +69,13 @@ def item(
     right: bool = True,
     error: str | None = None,
     about: str = "",
+    suite: str = "towns",
     **parts: float,
 ) -> SuiteItem:
     """An item with its parts; by default whether it is right."""
     found = parts or {"right": float(right), "characters": float(len(answer))}
     return SuiteItem(
-        suite="towns",
+        suite=suite,
         arm=arm,
         item=name,
         asked=f"Town{name}?",

@@ -14,7 +14,7 @@ from selfstudy.errors import DataError
 from selfstudy.models.base import LanguageModel, NoLogprobsError
 from selfstudy.verbs.suite.items import SuiteItems
 from selfstudy.verify.gains import Resampling
-from selfstudy.verify.suites.asking import Advancing, PlannedSuite, SuiteArm, asked, judged_by
+from selfstudy.verify.suites.asking import Advancing, PlannedSuite, SuiteArm, asked
 from selfstudy.verify.suites.base import SuiteTools
 from selfstudy.verify.suites.figures import SuiteResult, compared
 
@@ -42,14 +42,9 @@ def ask_models(
     found = {}
     for planned in suites:
         suite = planned.suite
-        judged = judged_by(tools()) if planned.judged else ()
-        result = compared(
-            kept.of(suite.name, "base"),
-            kept.of(suite.name, "taught") if "taught" in models else (),
-            suite.measures,
-            how,
-            notes=tuple(dict.fromkeys((*suite.notes, *judged))),
-        )
+        arms = [kept.of(suite.name, "base"), kept.of(suite.name, "taught") if "taught" in models else []]
+        notes = [*suite.notes, *(said for arm in arms if arm for said in planned.findings(arm))]
+        result = compared(*arms, suite.measures, how, notes=list(dict.fromkeys(notes)))
         found[suite.name] = result.model_copy(update={"unmeasured": unmeasured.get(suite.name, "")})
     return found
 
@@ -71,7 +66,7 @@ def _ask(
         lm = load() if lm is None else lm
         with report.task(f"suite {suite.name}: {arm}", len(suite)) as advance:
             advance(len(done))
-            told = Advancing(advance)
+            told = Advancing(advance, len(suite) - len(done))
             try:
                 for block in asked(suite, lm, tools(), arm, kept.of(suite.name, "base"), done, told):
                     kept.add(block)

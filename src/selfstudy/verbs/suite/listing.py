@@ -27,7 +27,7 @@ def listed() -> list[ListedSuite]:
     found = []
     for name, row in SUITES.items():
         block = row.block(**_EXAMPLES.get(name, {}))
-        needs = [_SAID.get(one, one) for one in row.needs(block)]
+        needs = [_SAID.get(one, one) for one in row.needs]
         options = block.model_dump(mode="json", exclude={"name"})
         found.append(
             ListedSuite(

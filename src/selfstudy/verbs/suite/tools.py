@@ -6,12 +6,15 @@ Knows blocks of a recipe; nothing of suites.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe
+from selfstudy.records import Document
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.verbs.score import LazyModels
 
@@ -52,18 +55,28 @@ class RecipeTools:
     def retriever(self) -> Retriever | None:
         """An index over the library's documents."""
         from selfstudy.library.index import Library
-        from selfstudy.library.open import open_library
         from selfstudy.models import load_embedder
 
         if self._recipe.library is None:
             return None
         block = self._recipe.gather
-        found = open_library(self._recipe.library, follow_links=block.follow_links)
+        folder = tempfile.TemporaryDirectory(prefix="selfstudy-", ignore_cleanup_errors=True)
+        place = Path(self._stack.enter_context(folder)) / "index"
+        embedder = load_embedder(self._recipe.embedder) if block.hybrid else None
+        index = Library.build(self._documents, place, chunk_tokens=block.chunk_tokens, embedder=embedder)
+        return cast("Retriever", index)
+
+    def documents(self) -> Sequence[Document]:
+        """Of the library, read once."""
+        return self._documents
+
+    @cached_property
+    def _documents(self) -> Sequence[Document]:
+        from selfstudy.library.open import open_library
+
+        found = open_library(self._recipe.library, follow_links=self._recipe.gather.follow_links)
         for note in found.notes:
             self._report.note(note)
         if found.skipped:
             self._report.note(f"library: {len(found.skipped)} files or parts were not used")
-        folder = tempfile.TemporaryDirectory(prefix="selfstudy-", ignore_cleanup_errors=True)
-        place = Path(self._stack.enter_context(folder)) / "index"
-        embedder = load_embedder(self._recipe.embedder) if block.hybrid else None
-        return Library.build(found.documents, place, chunk_tokens=block.chunk_tokens, embedder=embedder)
+        return found.documents

@@ -5,7 +5,7 @@ Knows suites by their contract alone (base.py); nothing of what they ask, nor of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,13 +33,13 @@ class PlannedSuite:
     Attributes:
         settings: what tells it from the same suite asked otherwise.
         margin: see `recipe.suites.SuiteBase`.
-        judged: whether a judge is asked.
+        findings: what no figure of single items says, of the items of an arm, for people.
     """
 
     suite: Suite
     settings: dict[str, Any] = field(default_factory=dict)
     margin: float | None = None
-    judged: bool = False
+    findings: Callable[[Sequence[SuiteItem]], Sequence[str]] = lambda items: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,14 @@ def _ask(
     if len(done) >= len(suite) and suite.name in kept_suites(round_):
         return
     lm, judging = load(), tools()
-    _keep(round_, planned, judging)
+    _keep(round_, planned)
     label = f"suite {suite.name}: {arm}"
     # what training has broken may fail in everything: that is a result, and the gate says so
     works = arm != "base" or any(one.error is None for one in arms.get(arm, ()))
     out = FirstRecords(round_, label, works)
     with report.task(label, len(suite)) as advance:
         advance(len(done))
-        told = Advancing(advance)
+        told = Advancing(advance, len(suite) - len(done))
         try:
             for block in asked(suite, lm, judging, arm, arms.get("base", ()), done, told):
                 fresh = [one for one in block if one.item not in done]
@@ -97,28 +97,38 @@ def _ask(
                 out.write([failures, fresh], [one.error for one in fresh])
                 told.block(len(fresh))
         except NoLogprobsError as error:
-            _keep(round_, planned, judging, arm, error.what)
+            _keep(round_, planned, unmeasured={arm: error.what})
             report.note(f"suite {suite.name} was not measured: {error.what}")
             return
     out.close()
-    _keep(round_, planned, judging)  # what there is to know of it may be known only now
+    # what there is to know of it may be known only now
+    found = planned.findings(items_by_arm(round_, suite.name).get(arm, ()))
+    _keep(round_, planned, findings={arm: tuple(found)})
 
 
 class Advancing:
-    """A bar of items that moves as a suite tells it to, and by whole blocks if it tells nothing."""
+    """A bar of items that moves as a suite tells it to, before or after its blocks, or by whole blocks."""
 
-    def __init__(self, advance: Progress) -> None:
+    def __init__(self, advance: Progress, left: int) -> None:
         self._advance = advance
+        self._left = left
         self._told = 0
+        self._blocks = 0
+        self._at = 0
 
     def __call__(self, count: int) -> None:
         self._told += count
-        self._advance(count)
+        self._move()
 
     def block(self, items: int) -> None:
         """A block of so many items is done."""
-        self._advance(items - self._told)
-        self._told = 0
+        self._blocks += items
+        self._move()
+
+    def _move(self) -> None:
+        at = min(self._left, max(self._told, self._blocks))
+        self._advance(at - self._at)
+        self._at = at
 
 
 def asked(
@@ -158,31 +168,23 @@ def items_by_arm(round_: Round, name: str) -> dict[str, list[SuiteItem]]:
 
 
 def _keep(
-    round_: Round, planned: PlannedSuite, tools: SuiteTools, arm: SuiteArm | None = None, why: str = ""
+    round_: Round,
+    planned: PlannedSuite,
+    unmeasured: Mapping[str, str] | None = None,
+    findings: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
-    suite, before = planned.suite, kept_suites(round_).get(planned.suite.name)
-    unmeasured = dict(before.unmeasured) if before is not None else {}
-    if arm is not None:
-        unmeasured[arm] = why
+    """Writes down how a suite is asked, and adds what is known of an arm now."""
+    suite = planned.suite
+    before = kept_suites(round_).get(suite.name, KeptSuite())
     keep_suite(
         round_,
         suite.name,
         KeptSuite(
             settings=planned.settings,
-            margin=before.margin if planned.margin is None and before is not None else planned.margin,
+            margin=before.margin if planned.margin is None else planned.margin,
             measures=suite.measures,
-            notes=tuple(dict.fromkeys((*suite.notes, *(judged_by(tools) if planned.judged else ())))),
-            unmeasured=unmeasured,
+            notes=tuple(dict.fromkeys((*before.notes, *suite.notes))),
+            findings={**before.findings, **(findings or {})},
+            unmeasured={**before.unmeasured, **(unmeasured or {})},
         ),
     )
-
-
-def judged_by(tools: SuiteTools) -> Iterable[str]:
-    """Who judged, where somebody could."""
-    if tools.judge is not None:
-        yield f"Judge: {tools.judge.name}."
-    if tools.judged_by_itself:
-        yield (
-            "The judge is the model itself as it was before teaching: it may like its own answers, right or "
-            "wrong (give another judge)."
-        )

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.records import SuiteItem
-from selfstudy.stats import Floats, Interval, bootstrap_sums, mcnemar
+from selfstudy.stats import Floats, Interval, bootstrap_sums, mcnemar, wilson
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.suites.base import Measure
 
@@ -29,8 +29,10 @@ class SuiteFigure(BaseModel):
 
     Attributes:
         before, after: over the `n` items, about `units` things, that both arms have it of; of one model alone
-            over those that it has it of.  Each with its bootstrap interval.
-        difference: after - before, with its paired interval [low, high].
+            over those that it has it of.  Each with its bootstrap interval; with Wilson's, where every item
+            is a unit and right or wrong.
+        difference: after - before, with its paired interval [low, high]; of a figure that compares with the
+            answers before, after - what it is where nothing changed.
         p, won, lost: McNemar's exact test, where every item is a unit and right or wrong (0 or 1); how many
             turned so.
         failed_before, failed_after: items with an error in that arm, which are not in the n.
@@ -165,9 +167,16 @@ def figure(
     )
     found: dict[str, object] = {"n": len(keys), "units": count}
     for name, interval in zip(rows, intervals, strict=False):
-        found |= {name: interval.value, f"{name}_interval": (interval.low, interval.high)}
+        _, *ends = interval
+        if _right_or_wrong(rows[name], measure):  # where all are alike, a bootstrap sees no doubt
+            right = sum(one.parts[measure.part] for one in rows[name])
+            _, *ends = wilson(right, len(keys), how.confidence)
+        found |= {name: interval.value, f"{name}_interval": tuple(ends)}
     if len(rows) == 2:
         found |= _differs(intervals[2], rows["before"], rows["after"], measure)
+    elif measure.neutral is not None and measure.only_after and "after" in rows:
+        value, low, high = (one - measure.neutral for one in intervals[0])
+        found |= {"difference": value, "low": low, "high": high}
     return told.model_copy(update=found)
 
 
@@ -242,13 +251,18 @@ def _differs(
         "low": interval.low,
         "high": interval.high,
     }
-    first, second = ([one.parts[measure.part] for one in arm] for arm in (before, after))
-    alone = len({item.unit for item in before}) == len(before)  # McNemar's test knows no clusters
-    if alone and measure.per is None and not measure.exp and {*first, *second} <= {0.0, 1.0}:
-        one, other = [bool(value) for value in first], [bool(value) for value in second]
+    if _right_or_wrong(before, measure) and _right_or_wrong(after, measure):
+        one, other = ([bool(item.parts[measure.part]) for item in arm] for arm in (before, after))
         found |= {
             "p": mcnemar(one, other),
             "won": sum(b and not a for a, b in zip(one, other, strict=True)),
             "lost": sum(a and not b for a, b in zip(one, other, strict=True)),
         }
     return found
+
+
+def _right_or_wrong(items: Sequence[SuiteItem], measure: Measure) -> bool:
+    """Whether a figure is a share of items that are each alone and right or wrong: no test knows clusters."""
+    plain = measure.per is None and not measure.exp
+    alone = len({one.unit for one in items}) == len(items)
+    return plain and alone and all(one.parts[measure.part] in (0.0, 1.0) for one in items)

@@ -25,6 +25,7 @@ class KeptSuite(BaseModel):
     Attributes:
         settings: of its block, without what only decides or names it.
         margin: None: it decides nothing.
+        findings: by arm, what no figure of single items says.
         unmeasured: by arm, why the model could not be asked it.
     """
 
@@ -33,6 +34,7 @@ class KeptSuite(BaseModel):
     margin: float | None = None
     measures: tuple[Measure, ...] = ()
     notes: tuple[str, ...] = ()
+    findings: dict[str, tuple[str, ...]] = {}
     unmeasured: dict[str, str] = {}
 
 
@@ -77,7 +79,7 @@ def _result(
         suite.measures,
         how,
         margin=suite.margin,
-        notes=suite.notes,
+        notes=(*suite.notes, *suite.findings.get(BEFORE, ()), *suite.findings.get(after, ())),
     )
     why = suite.unmeasured.get(BEFORE) or suite.unmeasured.get(after) or ""
     return found.model_copy(update={"unmeasured": why})

@@ -41,11 +41,17 @@ _FAR = 0.1
 to the end of the scale (methods-more G)."""
 MEASURES = (
     Measure(
-        "win rate", "points", main=True, only_after=True,
+        "win rate", "points", main=True, only_after=True, neutral=0.5,
         explanation="points of the answer after teaching, .5 if no better: with the document where there is one",
     ),
-    Measure("with document", "points_with_document", only_after=True, explanation="the judge sees the document"),
-    Measure("without document", "points_without", only_after=True, explanation="the judge sees no document"),
+    Measure(
+        "with document", "points_with_document", only_after=True, neutral=0.5,
+        explanation="the judge sees the document",
+    ),
+    Measure(
+        "without document", "points_without", only_after=True, neutral=0.5,
+        explanation="the judge sees no document",
+    ),
     Measure("ties", "tie", better="neither", only_after=True, explanation="named by the judge in both orders"),
     Measure("flips", "inconsistent", better="lower", only_after=True, explanation="the same place in both orders"),
     Measure("halves", "half", better="neither", only_after=True, explanation="a tie in one order alone"),

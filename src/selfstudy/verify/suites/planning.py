@@ -5,7 +5,7 @@ Knows recipes and the table; nothing of runs, nor where a model or a library com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from selfstudy.errors import RecipeError
@@ -16,6 +16,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, ModelBlock, NoNLI, Recipe, name_of
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.recipe.suites import SuiteBase
+from selfstudy.records import Document
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.run.models import own_block
 from selfstudy.verify.suites.asking import PlannedSuite
@@ -35,28 +36,37 @@ class ToolSource(Protocol):
 
     def retriever(self) -> Retriever | None: ...
 
+    def documents(self) -> Sequence[Document]:
+        """Of the library."""
 
-def planned(block: SuiteBase, recipe: Recipe) -> PlannedSuite:
+
+def planned(
+    block: SuiteBase, recipe: Recipe, documents: Callable[[], Sequence[Document]] = tuple
+) -> PlannedSuite:
     """One suite as it is to be asked; its data is read.
+
+    Args:
+        documents: of the library, for suites that ask about them; read when one does.
 
     Raises:
         SelfstudyError: it lacks its data, or something that the recipe does not have.
     """
     name = name_of_block(block)
     row = SUITES[name]
-    for need in row.needs(block):
+    for need in row.needs:
         if not _has(recipe, need):
             what, hint = _LACKING[need]
             raise RecipeError(f"the suite {name} needs {what}, and there is none", hint)
     used = [need for need in uses(block) if _has(recipe, need)]
     settings = settings_of(block) | {need: _named(recipe, need) for need in used if need in _LACKING}
-    return PlannedSuite(make_suite(block, recipe.seed), settings, block.margin, "judge" in used)
+    suite = make_suite(block, recipe.seed, documents)
+    return PlannedSuite(suite, settings, block.margin, lambda items: row.findings(items, recipe.seed))
 
 
 def uses(block: SuiteBase) -> tuple[Need, ...]:
     """What a suite needs, and what it takes if it is there."""
     row = SUITES[name_of_block(block)]
-    return (*row.needs(block), *row.may_use)
+    return (*row.needs, *row.may_use)
 
 
 def tools(blocks: Sequence[SuiteBase], recipe: Recipe, source: ToolSource) -> SuiteTools:

@@ -122,8 +122,9 @@ def _figures(name: str, one: SuiteFigure, rules: Rules) -> str:
     asked = f"{one.n} items" if one.units == one.n else f"{one.n} items about {one.units} things"
     failed = max(one.failed_before, one.failed_after)
     asked += f", {failed} more failed" if failed else ""
+    change = f"{one.after:.3f}" if one.before is None else f"from {one.before:.3f} to {one.after:.3f}"
     test = "" if one.p is None else f", McNemar p {one.p:.2g}; {one.lost} lost, {one.won} won"
     return (
-        f"({name} from {one.before:.3f} to {one.after:.3f} on {asked}: {one.difference:+.3f}, "
+        f"({name} {change} on {asked}: {one.difference:+.3f}, "
         f"{rules.resampling.confidence:.0%} interval {one.low:+.3f} to {one.high:+.3f}{test})"
     )
