@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from selfstudy.verify.suites.asking import SuiteArm
     from selfstudy.verify.suites.figures import SuiteResult
 
-LABELS = ("before", "after")
-
 
 @app.command(short_help="Suites of others' questions, before and after teaching.")
 def suite(
@@ -166,7 +164,7 @@ def _show(results: Mapping[str, SuiteResult], *, json_: bool) -> None:
     if json_:
         say(json.dumps({name: one.model_dump(mode="json") for name, one in results.items()}, indent=2))
     else:
-        print_results(results, LABELS)
+        print_results(results)
     require_measured(results)
 
 

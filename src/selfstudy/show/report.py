@@ -21,6 +21,7 @@ from selfstudy.show import compare
 from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, histogram
 from selfstudy.show.page import file, render, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
+from selfstudy.show.suites import shown_suites
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
     cautions,
@@ -46,6 +47,7 @@ SECTIONS = (
     ("scorers", "Scorers"),
     ("verdicts", "Verdicts"),
     ("training", "Training"),
+    ("suites", "Suites"),
     ("questions", "Questions"),
     ("failures", "Failures"),
     ("recipe", "Recipe"),
@@ -119,6 +121,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "verdicts_total": sum(summary.verdicts.values()),
         "verdict_notes": VERDICT_NOTES,
         "curves": _curves(run),
+        "suites": shown_suites(summary.suites),
         "failures": _failures(run),
         "recipe": to_yaml(run.recipe),
         "versions": _versions(summary),
@@ -132,6 +135,7 @@ def _sections(summary: Summary) -> list[tuple[str, str]]:
     left_out = {
         "scorers": summary.comparison is None,
         "methods": len(summary.methods) < 2,
+        "suites": not summary.suites,
     }
     return [(key, name) for key, name in SECTIONS if not left_out.get(key)]
 
