@@ -34,6 +34,7 @@ VERBS = (
     "rate",
     "cite",
     "library",
+    "suite",
     "doctor",
     "estimate",
     "chat",

@@ -311,3 +311,21 @@ def test_the_same_run_gives_the_same_bytes(run: Run) -> None:
 def test_a_report_that_cannot_be_written_says_so(run: Run) -> None:
     with pytest.raises(RunError, match="cannot write the report"):
         write_report(run, summarise(run, None, Flat()), run.path / "nowhere" / "report.html", Flat())
+
+
+def test_suites_are_shown_with_what_was_left_out(run: Run) -> None:
+    from .test_suites import RESULT
+
+    assert "suites" not in report(run).ids
+    page = report(run, suites={"truth<b>fulqa": RESULT})
+    text = " ".join(" ".join(page.visible).split())
+    assert "truth<b>fulqa" in text
+    assert "the one <true> answer" in text
+    for part in (
+        "+0.250",
+        "+0.050 to +0.450",
+        "0 and 2 failed, 1 missing",
+        "Judge: somebody.",
+        "most of them like",
+    ):
+        assert part in text

@@ -63,3 +63,12 @@ def test_curiosity_of_a_sample_says_so() -> None:
     assert "curiosity 0.400 (of a sample of 5,000)" in printed(
         SUMMARY | {"curiosity": 0.4, "curiosity_of": 5000}
     )
+
+
+def test_suites_are_shown_by_what_is_better_or_worse() -> None:
+    from .test_suites import RESULT
+
+    seen = printed(SUMMARY | {"suites": {"[b]qa": RESULT.model_dump(mode="json")}})
+    assert "suite [b]qa" in seen
+    assert "0.250  0.500  +0.250 (+0.050 to +0.450)  better  40" in seen
+    assert "truthful " not in seen  # alone it says nothing

@@ -109,7 +109,7 @@ def answer(
         changes += overrides(
             model, seed, [*entailment_changes(nli, judge), *(set_ or [])], nli=nli, judge=judge
         )
-        recipe = _taught(make_recipe({"gather": {"chunk_tokens": PASSAGE}}, changes), adapter)
+        recipe = taught(make_recipe({"gather": {"chunk_tokens": PASSAGE}}, changes), adapter)
         checking = check or nli is not None or judge is not None
         if checking:
             require_entailment(recipe)
@@ -141,7 +141,7 @@ def answer(
 _NO_LIBRARY = "there is no library to find documents in"
 
 
-def _taught(recipe: Recipe, adapter: Path | None) -> Recipe:
+def taught(recipe: Recipe, adapter: Path | None) -> Recipe:
     """The recipe with what was taught in the place of its model.
 
     Raises:

@@ -18,6 +18,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     cite_answer.py     cite answer
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
+    suite_verb.py      suite (suite_table.py: what it prints)
 """
 
 from selfstudy.cli import (
@@ -34,6 +35,7 @@ from selfstudy.cli import (
     model_verbs,
     rate_verb,
     socratic_verb,
+    suite_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
 from selfstudy.screen import say
@@ -53,6 +55,7 @@ __all__ = [
     "model_verbs",
     "rate_verb",
     "socratic_verb",
+    "suite_verb",
 ]
 
 

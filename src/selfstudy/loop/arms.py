@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.files import own, private
 from selfstudy.loop.resources import Resources
+from selfstudy.loop.suites import suite_plan
 from selfstudy.loop.weaker import weaken
 from selfstudy.models.taught import is_whole
 from selfstudy.recipe import LocalModel, ModelBlock, weights_of
@@ -63,7 +64,8 @@ def _asked(resources: Resources, round_: Round) -> Gate:
 
     loaders = _loaders(resources, round_)
     return run_verify(
-        round_, loaders, resources.evaluator, resources.prompts, resources.key, resources.reporter
+        *(round_, loaders, resources.evaluator, resources.prompts, resources.key, resources.reporter),
+        suite_plan(resources),
     )
 
 

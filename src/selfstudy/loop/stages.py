@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
+from selfstudy.loop.suites import suite_plan
 from selfstudy.recipe import NEED_ENTAILMENT, NoNLI
 from selfstudy.records import STAGES, Answer
 from selfstudy.run import Round, standing
@@ -76,6 +77,7 @@ def probe(resources: Resources, round_: Round) -> None:
             resources.reporter.note(other)
     # all are read in any case: an empty library or a bad file is found before hours of probing
     documents, _, _ = resources.documents, resources.general_facts, resources.key
+    suite_plan(resources)
     run_probe(
         round_,
         resources.models(round_, "probe"),

@@ -18,9 +18,9 @@ A recipe's `prompts` folder may replace any of them by a file of the same name. 
     judge_asks, judge_leaks     judging/choices.py
     missing               judging/missing.py
     rubric_*              judging/rubric.py
-     compare*              judging/pairwise_judge.py
-     label                 judging/answer_labels.py
-     facts                 judging/fact_splitting.py
+    compare*              judging/pairwise_judge.py
+    label                 judging/answer_labels.py
+    facts                 judging/fact_splitting.py
     cite_answer, cite_list      judging/citations.py; judging/trust.py knows the refusal
     truthfulqa            none: the paper's own six pairs (Lin et al. 2022), on which its figures depend
     truthfulqa_binary     judging/options.py
@@ -56,15 +56,8 @@ BESIDE = frozenset(
         *("missing", "rubric_verdicts", "rubric_rating", "compare", "label", "judge_asks", "judge_leaks"),
         *("tutor", "tell", "student", "student_misconception", "student_pressing", "dialogue", "attempt"),
         *("discuss", "discuss_answer", "cite_answer", "cite_list"),
-        *(
-            "truthfulqa_binary",
-            "truthful",
-            "informative",
-            "qa_answer",
-            "qa_read",
-            "facts",
-            "compare_document",
-        ),
+        *("truthfulqa_binary", "truthful", "informative", "qa_answer", "qa_read"),
+        *("facts", "compare_document"),
     }
 )
 """Of rewards, labels, tutoring, citing, suites: `demonstrated` was measured without them (decision 11)."""

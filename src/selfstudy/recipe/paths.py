@@ -19,6 +19,7 @@ MODEL = (
     "nli.path",
     "verify.nli.path",
     "embedder.path",
+    "verify.suites.data",
 )
 """Keys that hold a folder, a Hub id or an alias."""
 LIBRARY = (
@@ -32,6 +33,7 @@ PATHS = (
     *LIBRARY,
     "answer_key",
     "verify.known_questions",
+    "verify.suites.include_path",
     "prompts",
     "probe.ask.source",
     "teach.online_dpo.prompts",

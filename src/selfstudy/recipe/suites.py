@@ -71,8 +71,26 @@ class PairwiseBlock(SuiteBase):
     """Rows of question and perhaps document."""
 
 
+class LMEvalBlock(SuiteBase):
+    """Tasks of lm-eval (the extra `eval`), asked through our own models."""
+
+    name: Literal["lm-eval"] = "lm-eval"
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of its tasks; groups are taken apart."""
+    include_path: str | None = None
+    """A folder with task files of your own."""
+    allow_code: bool = False
+    """Whether a task file may run code: `!function`, Python classes, data sets with scripts."""
+
+
 SuiteBlock = Annotated[
-    TruthfulQABlock | QABlock | LikenessBlock | PerplexityBlock | AtomicFactsBlock | PairwiseBlock,
+    TruthfulQABlock
+    | QABlock
+    | LikenessBlock
+    | PerplexityBlock
+    | AtomicFactsBlock
+    | PairwiseBlock
+    | LMEvalBlock,
     Field(discriminator="name"),
 ]
 """A suite, told apart by `name`; verify/suites/table.py has a row for each."""

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Fraction, Positive
 from selfstudy.recipe.entailment import EntailmentBlock
+from selfstudy.recipe.suites import SuiteBlock
 
 
 class CitedQuestionsBlock(Block):
@@ -56,6 +57,16 @@ class VerifyBlock(Block):
     """Also train and check an adapter on random pairs; promotion then has to beat it."""
     merge: bool = False
     """The adapter is merged into the model (in float32) before it is asked, and that model is promoted."""
+
+    suites: tuple[SuiteBlock, ...] = ()
+    """Suites of others' questions, asked before and after; those with a `margin` decide too."""
+
+    @field_validator("suites")
+    @classmethod
+    def _each_suite_once(cls, value: tuple[SuiteBlock, ...]) -> tuple[SuiteBlock, ...]:
+        if len({one.name for one in value}) < len(value):
+            raise PydanticCustomError("suites", "name each suite once")
+        return value
 
     @field_validator("strengths")
     @classmethod

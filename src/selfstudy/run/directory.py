@@ -13,6 +13,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
                                                 what was found and skipped in the library
     rounds/N/STAGE.done                         the stage has finished: it is not run again
     rounds/N/adapter/ control/ merged/ gate.json    what was trained, and whether it was promoted
+    rounds/N/suites.json                        which suites were asked, and how (verify/suites)
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
@@ -253,6 +254,8 @@ class Round(RecordFiles):
 
     gate_file = _In("gate.json")
     """Whether the adapter was promoted, and why (verify/gate.py)."""
+    suites_file = _In("suites.json")
+    """Which suites were asked, and how; their items are in suites.jsonl (verify/suites/kept.py)."""
     weaker_file = _In("weaker.json")
     """At which smaller strength an adapter that forgot is asked again, and why (verify/strengths.py)."""
 

@@ -22,6 +22,7 @@ from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, 
 from selfstudy.show.disagreements import conflict_table
 from selfstudy.show.page import file, render, write
 from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
+from selfstudy.show.suites import shown_suites
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
     cautions,
@@ -48,6 +49,7 @@ SECTIONS = (
     ("scorers", "Scorers"),
     ("verdicts", "Verdicts"),
     ("training", "Training"),
+    ("suites", "Suites"),
     ("questions", "Questions"),
     ("failures", "Failures"),
     ("recipe", "Recipe"),
@@ -123,6 +125,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "curated": curated(summary),
         **conflict_table(run, summary),
         "curves": _curves(run),
+        "suites": shown_suites(summary.suites),
         "failures": _failures(run),
         "recipe": to_yaml(run.recipe),
         "versions": _versions(summary),
@@ -136,6 +139,7 @@ def _sections(summary: Summary) -> list[tuple[str, str]]:
     left_out = {
         "scorers": summary.comparison is None,
         "methods": len(summary.methods) < 2,
+        "suites": not summary.suites,
     }
     return [(key, name) for key, name in SECTIONS if not left_out.get(key)]
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from selfstudy.progress import duration
 from selfstudy.records import STAGES
 from selfstudy.show.charts import Change, changes
+from selfstudy.show.suites import ShownSuite, shown_suites
 from selfstudy.show.words import (
     cautions,
     curated,
@@ -36,6 +37,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     measured = changes(summary)
     if measured:
         console.print(_table(measured))
+    for suite in shown_suites(summary.suites):
+        console.print(suite_table(suite, main=True))
     _decision(summary, console)
     _troubles(summary, console)
     seconds = summary.seconds
@@ -88,6 +91,28 @@ def _table(measured: list[Change]) -> Table:
             *([_points(change.control_difference)] if controlled else []),
             "" if change.count is None else f"{change.count:,}",
         )
+    return table
+
+
+def suite_table(suite: ShownSuite, *, main: bool = False) -> Table:
+    """The figures of a suite, before and after where two models were asked.
+
+    Args:
+        main: those alone of which less or more is better; else all, with their intervals.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(Text(f"suite {suite.name}" if main else suite.name))
+    headings = ("before", "after", "difference", "") if suite.both else ("value", "")
+    for heading in (*headings, "n", "left out"):
+        table.add_column(heading, justify="right")
+    for one in suite.figures:
+        if main and not one.judged:
+            continue
+        style = {"better": GOOD, "worse": BAD}.get(one.word, "")
+        difference = f"{one.difference} ({one.interval})" if one.difference else ""
+        compared = [one.before, one.after, Text(difference, style=style), one.word]
+        alone = [one.before, f"({one.before_interval})" if one.before_interval else ""]
+        table.add_row(Text(one.name), *(compared if suite.both else alone), one.n, one.left_out)
     return table
 
 

@@ -15,6 +15,7 @@ from selfstudy.verify.citing_figures import CitedGain
 from selfstudy.verify.gains import Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
+from selfstudy.verify.suites.figures import SuiteResult
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
 VERIFY_SCORER = "selfcheck-nli"
@@ -168,6 +169,7 @@ class Summary(LearningCapability):
             not tested.
         cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
             control, where teach trains to cite.
+        suites: what suites of others' questions came to before and after, by name (`verify.suites`).
         verdicts: count per verdict.
         curation: what their references rest on.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
@@ -214,6 +216,7 @@ class Summary(LearningCapability):
     known_trained: float | None = None
     cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
     cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
     verdicts: dict[VerdictKind, int] = {}
     curation: Curation = Field(default=Curation(), exclude_if=lambda value: value == Curation())

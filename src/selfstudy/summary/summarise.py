@@ -38,7 +38,7 @@ from selfstudy.records import (
     Verdict,
     VerdictKind,
 )
-from selfstudy.run import ESTIMATE, threshold
+from selfstudy.run import ESTIMATE, standing, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
 from selfstudy.summary.model import CAPABILITY, Curation, Method, Summary
@@ -75,6 +75,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         "published": _imported(run).published,
         **_verified(part, run.recipe),
         **_gate(part),
+        "suites": _suites(part),
         "verdicts": _verdicts(part),
         "curation": _curation(part) if part else Curation(),
         "seconds": run.seconds(),
@@ -277,6 +278,19 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
 def _gate(part: Round | None) -> dict[str, Any]:
     written = part.run.read_as(part.gate_file, Gate) if part is not None else None
     return {} if written is None else {name: getattr(written, name) for name in SHOWN}
+
+
+def _suites(part: Round | None) -> dict[str, Any]:
+    """Of their items: beside those that verify asked there may be some that were asked later."""
+    from selfstudy.verify.gains import Resampling
+    from selfstudy.verify.suites.kept import results
+
+    if part is None:
+        return {}
+    block = part.run.recipe.verify
+    how = Resampling(block.confidence, block.resamples, part.run.recipe.seed)
+    decided = standing.decision(part)
+    return results(part, how, decided.arm if decided is not None else "taught")
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:

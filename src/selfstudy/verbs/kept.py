@@ -73,7 +73,7 @@ class KeptFolder:
         """
         path = self.path / f"{name}.jsonl"
         private.make_folder(self.path)
-        _settle(path, {**settings, "block": self.block})
+        settle(path, {**settings, "block": self.block})
         found = _read(path, kind)
         for start in range(0, len(items), self.block):
             block = items[start : start + self.block]
@@ -117,7 +117,7 @@ def require_any(what: str, errors: Sequence[str | None], options: str) -> None:
         )
 
 
-def _settle(path: Path, settings: Mapping[str, object]) -> None:
+def settle(path: Path, settings: Mapping[str, object]) -> None:
     """Writes down what a file is made with, or compares."""
     beside = path.with_name(path.stem + SETTINGS)
     before = jsonl.read_object(beside, _HINT)

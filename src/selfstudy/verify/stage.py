@@ -9,11 +9,12 @@
     gains.py           paired comparisons of arms, the fact being the unit
     rules.py           what a comparison must show to pass
     gate.py            promote or not, or cannot tell, and why
+    suites/            suites of others' questions, asked of each arm, and what they say
     strengths.py       at which smaller strength an adapter that forgot is asked once more
     figures.py         the figures for summaries
 
-It reads the records of the other stages and writes Check, Recheck and CitedCheck records and gate.json; it
-knows nothing of how the adapters were made.
+It reads the records of the other stages and writes Check, Recheck, CitedCheck and SuiteItem records and
+gate.json; it knows nothing of how the adapters were made.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ from selfstudy.verify.noise import measured
 from selfstudy.verify.questions import PlannedCheck, plan
 from selfstudy.verify.rules import Rules
 from selfstudy.verify.strengths import Chosen
+from selfstudy.verify.suites.asking import SuitePlan, ask_suites
+from selfstudy.verify.suites.figures import SuiteResult
+from selfstudy.verify.suites.kept import results
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -56,6 +60,7 @@ def run_verify(
     prompts: Prompts,
     key: AnswerKey | None,
     report: Reporter,
+    suites: SuitePlan | None = None,
 ) -> Gate:
     """Check every arm of `round` and decide on promotion.
 
@@ -71,6 +76,7 @@ def run_verify(
             strength that weaker.json tells.
         nli: of `evaluated_by`; cited answers it judges as `by_sentence.for_citations` says.
         key: ground truth, if there is any; without it the references count as true.
+        suites: asked of each arm after all else.
 
     Returns:
         The decision, also in gate.json of the round.  Called again after a kill it goes on where it stopped.
@@ -83,6 +89,8 @@ def run_verify(
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
         ask_cited(round_, arm, load, cited_by, prompts, cited, report)
+        if suites is not None:
+            ask_suites(round_, arm, load, suites, report)
         if arm == "base":
             ask_again(round_, load, nli, prompts, items, report)
     block = recipe.verify
@@ -113,9 +121,19 @@ def run_verify(
 def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: float | None) -> Gate:
     """At full strength, and at a smaller one if the adapter was asked at that too."""
     cited = round_.read(CitedCheck)
+    asked = {one.name for one in round_.run.recipe.verify.suites}
+
+    def suites(arm: str) -> dict[str, SuiteResult]:
+        found = results(round_, rules.resampling, arm)
+        return {name: one for name, one in found.items() if name in asked}
+
     weaker = [c.model_copy(update={"arm": "taught"}) for c in checks if c.arm == "weaker"]
     full = decide(
-        (c for c in checks if c.arm != "weaker"), rules, trained, [c for c in cited if c.arm != "weaker"]
+        (c for c in checks if c.arm != "weaker"),
+        rules,
+        trained,
+        [c for c in cited if c.arm != "weaker"],
+        suites("taught"),
     )
     chosen = round_.run.read_as(round_.weaker_file, Chosen)
     if chosen is None or not weaker:
@@ -124,7 +142,8 @@ def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: floa
     again = [
         c.model_copy(update={"arm": "taught"}) if c.arm == "weaker" else c for c in cited if c.arm != "taught"
     ]
-    return second_look(full, decide([*others, *weaker], rules, trained, again), chosen.strength)
+    second = decide([*others, *weaker], rules, trained, again, suites("weaker"))
+    return second_look(full, second, chosen.strength)
 
 
 def _ask_all(

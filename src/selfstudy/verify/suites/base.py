@@ -48,6 +48,7 @@ class Measure:
         better: whether higher or lower is better; "neither": it only says something beside others.
         main: what a gate goes by, one per suite; its margin is in this figure's own unit.
         only_after: it compares answers with those before, so the model before has none.
+        neutral: what such a figure is where nothing changed; None: it says nothing of better or worse.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Measure:
     better: Literal["higher", "lower", "neither"] = "higher"
     main: bool = False
     only_after: bool = False
+    neutral: float | None = None
     explanation: str = field(default="", compare=False)
 
 

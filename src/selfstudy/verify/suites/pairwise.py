@@ -36,11 +36,11 @@ WITH, WITHOUT = "with document", "without document"
 _POINTS = {WITH: "points_with_document", WITHOUT: "points_without"}
 MEASURES = (
     Measure(
-        "win rate", "points", main=True, only_after=True,
+        "win rate", "points", main=True, only_after=True, neutral=0.5,
         explanation="points of the answer after teaching, with the document if there is one; .5: no better",
     ),
-    Measure("with document", "points_with_document", only_after=True, explanation="the judge sees it"),
-    Measure("without document", "points_without", only_after=True, explanation="the judge does not"),
+    Measure("with document", "points_with_document", only_after=True, neutral=0.5, explanation="the judge sees it"),
+    Measure("without document", "points_without", only_after=True, neutral=0.5, explanation="the judge does not"),
     Measure("ties", "tie", better="neither", only_after=True, explanation="named in both orders"),
     Measure("flips", "inconsistent", better="neither", only_after=True, explanation="one place both times"),
     Measure("halves", "half", better="neither", only_after=True, explanation="a tie in one order alone"),
