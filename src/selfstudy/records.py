@@ -292,6 +292,8 @@ class Example(Record):
 class Pair(Record):
     """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from.
 
+    `part`: what it counts for in the loss; of a gap with several pairs each is one of so many.
+
     A pair that somebody else made has origin "imported", and no verdict; of one that was made while the model
     was trained ("online") both answers are the model's own.
     """
@@ -304,6 +306,7 @@ class Pair(Record):
     question_id: str
     verdict: VerdictKind | None = None
     weight: float = 1.0
+    part: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda value: value == 1.0)
     origin: PairOrigin = "sample"
 
 
