@@ -38,6 +38,8 @@ PairOrigin = Literal[
 ]
 Wording = Literal["original", "trained", "reworded", "novel"]
 """How a question is put: as first asked; a trained rewording; one held out; one seen nowhere before."""
+VerdictLabel = Literal["yes", "partly", "no"]
+"""Whether the model's own passage says what the reference says (methods 1); yes is 1, partly 0.5, no 0."""
 JudgedBy = Literal["key", "reference", "page"]
 """What a check's answer is compared with."""
 
@@ -228,6 +230,8 @@ class Reference(Record):
     `inconsistency` is S_L: mean contradiction of the reference with K answers that also saw the evidence;
     `accepted`: an answer was found, and enough answers agree with it, as `gather.accept` has it.
     `explanation` says what was found, or why it is not accepted.
+    `samples`: of an accepted one, what other answers with the same evidence say, those that agree with it,
+    each once.
     """
 
     key_fields = ("question_id", "evidence_id")
@@ -238,6 +242,7 @@ class Reference(Record):
     inconsistency: Unit | None
     accepted: bool
     explanation: str = ""
+    samples: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     error: str | None = None
 
 
@@ -256,6 +261,7 @@ class Verdict(Record):
     contradiction: Unit | None = None
     agrees: bool | None = None
     reference_id: str | None = None
+    label: VerdictLabel | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Rewording(Record):

@@ -13,6 +13,7 @@ import numpy as np
 
 from selfstudy import text
 from selfstudy.gather.votes import NO_ANSWER, Vote, vote
+from selfstudy.judging.grounding import gist, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
@@ -140,15 +141,31 @@ def _reference(question: Question, read: _Read, inconsistency: float | None, blo
             error = "no answer with the evidence could be compared with the reference"
         accepted = error is None and (inconsistency is None or inconsistency <= block.max_inconsistency)
         explanation = _consistent(inconsistency, block)
+    accepted = accepted and read.problem is None
     return Reference(
         question_id=question.id,
         evidence_id=read.source.id,
         text=answer.text.strip(),
         inconsistency=inconsistency,
-        accepted=accepted and read.problem is None,
+        accepted=accepted,
         explanation=error or read.problem or explanation,
+        samples=_agreeing(question.text, read) if accepted else (),
         error=error,
     )
+
+
+def _agreeing(question: str, read: _Read) -> tuple[str, ...]:
+    """What other answers say that rest on the passage too and agree with the chosen one, each once."""
+    chosen, *others = read.completions
+    page, said = text.under_title(read.source.title, read.source.text), gist(question, chosen.text)
+    found = (
+        one.text.strip()
+        for one in others
+        if not (_problem(one) or says_nothing(one))
+        and gist(question, one.text).agrees(said)
+        and ungrounded(question, one.text, page) is None
+    )
+    return tuple(one for one in dict.fromkeys(found) if one != chosen.text.strip())
 
 
 def _consistent(inconsistency: float | None, block: GatherBlock) -> str:
