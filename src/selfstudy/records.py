@@ -247,6 +247,8 @@ class Reference(Record):
     `sources`: how many independent sources say it (`gather/conflicts.py`): 1 is one source only, 0 where
     nobody counted.  `given_by`: the evidence, or, without any, a stronger model, whose answer rests on
     nothing (`evidence_id` is "") and counts as no evidence.
+    `samples`: of an accepted one, what other answers with the same evidence say, those that agree with it,
+    each once.
     """
 
     key_fields = ("question_id", "evidence_id")
@@ -262,6 +264,7 @@ class Reference(Record):
     given_by: Literal["evidence", "teacher"] = Field(
         default="evidence", exclude_if=lambda value: value == "evidence"
     )
+    samples: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     error: str | None = None
 
 
@@ -350,6 +353,8 @@ class Example(Record):
 class Pair(Record):
     """A preference pair. `weight` multiplies its share of training; `origin`: where `rejected` came from.
 
+    `part`: what it counts for in the loss; of a gap with several pairs each is one of so many.
+
     A pair that somebody else made has origin "imported", and no verdict; of one that was made while the model
     was trained ("online") both answers are the model's own.
     """
@@ -362,6 +367,7 @@ class Pair(Record):
     question_id: str
     verdict: VerdictKind | None = None
     weight: float = 1.0
+    part: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda value: value == 1.0)
     origin: PairOrigin = "sample"
 
 

@@ -116,6 +116,7 @@ def probe(
     with session(allow):
         from selfstudy.run import Run
 
+        _require_alone("probe")
         path = run or _default_run(recipe)
         with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_, no_cache))) as opened:
             from selfstudy import loop
@@ -145,10 +146,35 @@ def teach(run: RunFolder, allow: AllowOption = None) -> None:
     """Train an adapter, or all weights, on what a run has gathered.
 
     \b
-    Example:
+    Examples:
       selfstudy teach runs/today
+      accelerate launch --config_file $(selfstudy launch-config ddp) -m selfstudy teach runs/today
+      torchrun --nproc_per_node 2 -m selfstudy teach runs/today      (processes on the CPU)
     """
+    with session(allow):
+        from selfstudy.teach.launch import launch
+
+        if launch().rank:
+            _teach_along(run)
+            return
     _stage("teach", run, allow, following="verify")
+
+
+@app.command(name="launch-config", short_help="Print the path of a configuration for accelerate.")
+def launch_config(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="ddp, fsdp, zero2 or zero3.")],
+) -> None:
+    """Print the path of a configuration for accelerate, to teach with several processes.
+
+    \b
+    Examples:
+      accelerate launch --config_file $(selfstudy launch-config ddp) --num_processes 4 -m selfstudy teach RUN
+      cp $(selfstudy launch-config fsdp) mine.yaml
+    """
+    with session():
+        from selfstudy.teach.launch import config
+
+        say(str(config(name)))
 
 
 @app.command(short_help="Ask again; promote or reject what was taught.")
@@ -181,8 +207,29 @@ def report(run: RunFolder) -> None:
         print_summary_of(run)
 
 
+def _teach_along(path: Path) -> None:
+    from selfstudy import loop
+    from selfstudy.run import Run
+
+    with Run.open(path, write=False) as run, loop.Study(run) as study:
+        study.teach_along()
+
+
+def _require_alone(verb: str) -> None:
+    """Refuses what each of several processes would do once more."""
+    from selfstudy.teach.launch import launch
+
+    if (count := launch().count) > 1:
+        raise RunError(
+            f"{count} processes were started, and {verb} runs in one",
+            "start it without accelerate or torchrun; `selfstudy teach RUN` trains in several",
+        )
+
+
 def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) -> None:
     with session(allow):
+        if verb != "teach":
+            _require_alone(verb)
         from selfstudy.run import Run
 
         with Run.open(path) as run:
@@ -196,6 +243,7 @@ def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) ->
 
 
 def _learn(recipe: Path, path: Path, overrides: list[str], *, measure: bool) -> None:
+    _require_alone("the whole loop")
     loaded = load(recipe, overrides)
     from selfstudy import loop
     from selfstudy.progress import Terminal

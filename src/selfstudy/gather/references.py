@@ -14,6 +14,7 @@ import numpy as np
 
 from selfstudy import text
 from selfstudy.gather.votes import NO_ANSWER, Vote, vote
+from selfstudy.judging.grounding import gist, ungrounded
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
 from selfstudy.prompts import Prompts
@@ -165,15 +166,32 @@ def _reference(read: Reading, inconsistency: float | None, block: GatherBlock) -
             error = "no answer with the evidence could be compared with the reference"
         accepted = error is None and (inconsistency is None or inconsistency <= block.max_inconsistency)
         explanation = consistency(inconsistency, block)
+    accepted = accepted and read.problem is None
     return Reference(
         question_id=read.question.id,
         evidence_id=read.source.id,
         text=answer.text.strip(),
         inconsistency=inconsistency,
-        accepted=accepted and read.problem is None,
+        accepted=accepted,
         explanation=error or read.problem or explanation,
+        samples=_agreeing(read) if accepted else (),
         error=error,
     )
+
+
+def _agreeing(read: Reading) -> tuple[str, ...]:
+    """What other answers say that rest on the passage too and agree with the chosen one, each once."""
+    chosen, *others = read.completions
+    question, page = read.question.text, page_of(read.source)
+    said = gist(question, chosen.text)
+    found = (
+        one.text.strip()
+        for one in others
+        if not (unusable(one) or is_refusal(one.text))
+        and gist(question, one.text).agrees(said)
+        and ungrounded(question, one.text, page) is None
+    )
+    return tuple(one for one in dict.fromkeys(found) if one != chosen.text.strip())
 
 
 def consistency(inconsistency: float | None, block: GatherBlock) -> str:

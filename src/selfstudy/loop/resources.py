@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
     from selfstudy.progress import Reporter
+    from selfstudy.teach.followers import Team
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Resources:
     run: Run
     reporter: Reporter = field(default_factory=Silent)
     topics: Callable[[], Iterable[str]] | None = None
+    team: Team | None = field(default=None, init=False, repr=False)
+    """The processes that teach together; None: this one is alone."""
     _checked: list[ModelBlock] = field(default_factory=list, init=False, repr=False)
 
     @property

@@ -128,6 +128,7 @@ def teach(resources: Resources, round_: Round) -> None:
     Then trains what is taught, and the control if there is to be one.
     """
     from selfstudy.run.split import keep_apart
+    from selfstudy.teach import followers
     from selfstudy.teach.stage import run_teach
     from selfstudy.verify.general import ask_general
 
@@ -143,8 +144,9 @@ def teach(resources: Resources, round_: Round) -> None:
     # the weights that are trained need the memory
     resources.language_models.make_room(standing.standing(round_))
     models = resources.models(round_, "teach")
-    run_teach(round_, models, resources.prompts, resources.reporter)
+    team = resources.team or followers.ALONE
+    run_teach(round_, models, resources.prompts, resources.reporter, team=team)
     if resources.recipe.verify.control:
-        run_teach(round_, models, resources.prompts, resources.reporter, arm="control")
+        run_teach(round_, models, resources.prompts, resources.reporter, arm="control", team=team)
     if block_of(resources.recipe, "teach") != resources.recipe.model:
         resources.language_models.forget(block_of(resources.recipe, "teach"), standing.standing(round_))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from selfstudy.errors import ModelError
 from selfstudy.loop.resources import Resources
@@ -20,6 +20,7 @@ from selfstudy.records import STAGES
 from selfstudy.run import Round, Run, standing
 
 if TYPE_CHECKING:
+    from selfstudy.models.base import HasWeights
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
     from selfstudy.summary import Summary
@@ -107,8 +108,27 @@ class Study(Resources):
         run_stage(self, _current(self.run), "gather")
 
     def teach(self) -> None:
-        """Trains an adapter (and a control, if the recipe asks for one)."""
-        run_stage(self, _current(self.run), "teach")
+        """Trains an adapter (and a control, if the recipe asks for one).
+
+        Started by accelerate or torchrun, it leads: the other processes `teach_along` meanwhile.
+
+        Raises:
+            ModelError: several processes cannot train what the recipe asks for.
+        """
+        from selfstudy.teach import followers
+
+        with followers.leading(self.recipe) as self.team:
+            run_stage(self, _current(self.run), "teach")
+
+    def teach_along(self) -> None:
+        """What the other processes do: they train what the one that leads says, and write nothing.
+
+        Their run is open for reading.
+        """
+        from selfstudy.teach import followers
+
+        round_ = _current(self.run)
+        followers.follow(self.recipe, lambda: cast("HasWeights", self._asked(round_, "teach")))
 
     def verify(self) -> None:
         """Asks again, and promotes or rejects the adapter."""

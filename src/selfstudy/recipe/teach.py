@@ -77,6 +77,26 @@ class DPOBlock(PairsBlock):
     LORA_RATE: ClassVar[float] = 3e-5
 
     type: Literal["dpo"] = "dpo"
+    pairs: Annotated[int, Field(ge=1, le=4)] = 1
+    """Most pairs of a gap (methods 2.5): answers with the evidence, the reference and the most consistent
+    first, each against another sample without it, those that contradict most first."""
+    count: Literal["gap", "pair"] = "gap"
+    """What has one part of the loss: a gap, whose pairs share it, or each of its pairs."""
+    labels: Literal["verdict", "published"] = "verdict"
+    """published (methods 1): a gap whose passage is right by its label has it as chosen and "-" as rejected,
+    every other the reference against the passage.  verdict: as that, but against the sample that contradicts
+    most, or, after another phase, what the model says by then."""
+
+    @field_validator("labels")
+    @classmethod
+    def _published_has_one(cls, value: str, info: ValidationInfo) -> str:
+        if value == "published" and info.data.get("pairs", 1) > 1:
+            raise PydanticCustomError(
+                "labels",
+                "labels = published makes one pair of a gap, and pairs is {pairs}: leave one of the two out",
+                {"pairs": info.data["pairs"]},
+            )
+        return value
 
 
 class SocraticBlock(PairsBlock):

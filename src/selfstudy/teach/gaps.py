@@ -25,6 +25,7 @@ class JudgedQuestion:
         passage: the model's own greedy answer; empty if it failed.
         samples: its sampled answers, failed ones left out.
         reference: the accepted answer read from the evidence; empty if there is none.
+        readings: other answers read from it that agree with the reference.
         document: the text that the reference was read from; empty if there is none.
         target: what teaching wants it to answer: the passage of a question it knows or is only unsure of,
             else the reference.
@@ -42,6 +43,7 @@ class JudgedQuestion:
     document: str
     target: str
     read_target: str
+    readings: tuple[str, ...] = ()
     held_out: bool = False
     inconsistent: bool = False
     unsure: bool = False
@@ -83,6 +85,7 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 document=text.under_title(source.title, source.text) if source else "",
                 target=passage if verdict.kind in ("known", "unsure") else said,
                 read_target=said,
+                readings=reference.samples if reference else (),
                 held_out=question.id in split.held_out,
                 inconsistent=verdict.score is not None and threshold.is_inconsistent(verdict.score, limit),
                 unsure=question.id in split.unsure,
@@ -129,6 +132,6 @@ def as_control(questions: Sequence[JudgedQuestion], seed: int) -> list[JudgedQue
     """Every question gets the answer of another one, as chosen and as read answer (`control.exchanged`)."""
     answers = exchanged([(q.target, q.read_target) for q in questions], seed)
     return [
-        replace(question, target=target, read_target=read)
+        replace(question, target=target, read_target=read, readings=())
         for question, (target, read) in zip(questions, answers, strict=True)
     ]

@@ -162,8 +162,12 @@ def _pairs(lesson: Lesson, block: DPOBlock, student: Student) -> Sequence[Pair]:
         found = list(lesson.imported.pairs)
         student.report.note(f"{len(found)} imported preference pairs")
     else:
-        found = pairs.pairs(lesson, student.nli)
-        if student.taught and found:
+        found = (
+            pairs.published(lesson)
+            if block.labels == "published"
+            else pairs.pairs(lesson, student.nli, block)
+        )
+        if student.taught and found and block.labels == "verdict":
             with student.report.task("teach: answers of the taught model", len(found)) as advance:
                 found = pairs.against_taught(found, student.answers(), student.nli, lesson.recipe, advance)
         student.report.note(f"{len(found)} preference pairs")

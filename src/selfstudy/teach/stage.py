@@ -31,12 +31,12 @@ from selfstudy.recipe import (
 )
 from selfstudy.records import Example, Failure, Pair, Practised, Record, TrainedArm, TrainingStep
 from selfstudy.run import Round
-from selfstudy.teach import wordings
+from selfstudy.teach import followers, wordings
 from selfstudy.teach.cited_practice import CitedPractice
 from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
 from selfstudy.teach.imported import imported_lessons
 from selfstudy.teach.lesson import Lesson
-from selfstudy.teach.phases import Items, Phase, Student, labelled
+from selfstudy.teach.phases import Items, Student, labelled
 from selfstudy.teach.practice import Practice
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ _CHECKPOINTS = "checkpoints"
 
 
 def run_teach(
-    round_: Round, models: Models, prompts: Prompts, report: Reporter, *, arm: TrainedArm = "taught"
+    round_: Round,
+    models: Models,
+    prompts: Prompts,
+    report: Reporter,
+    *,
+    arm: TrainedArm = "taught",
+    team: followers.Team = followers.ALONE,
 ) -> Path | None:
     """Teaches the gaps of a round; the folder of what was trained, or None if there is nothing to teach.
 
@@ -58,6 +64,7 @@ def run_teach(
 
     Args:
         arm: "control" trains as many examples and pairs with the chosen answers exchanged at random.
+        team: the processes that train along.
 
     Raises:
         ModelError: a phase of the recipe cannot be run with this model; found before any is.
@@ -97,7 +104,7 @@ def run_teach(
         own.clear(temporary, keep=(_CHECKPOINTS,))
     _forget(round_, arm)
     own.make(temporary)
-    if not _Training(round_, models, report, lesson, temporary).run():
+    if not _Training(round_, models, report, lesson, temporary, team).run():
         own.remove(temporary)
         return None
     taught.publish(temporary / "final", folder)
@@ -122,13 +129,12 @@ class _Training:
     report: Reporter
     lesson: Lesson
     folder: Path
+    team: followers.Team = followers.ALONE
     parts: list[Path] = field(default_factory=list)
     """Adapters that together make the model so far, in the order in which they are applied."""
 
     def run(self) -> bool:
         """Runs the phases of the recipe; whether there was anything to train on."""
-        from selfstudy.teach.trainers import shared
-
         lm = _with_weights(self.models.lm)
         full = self.lesson.recipe.teach.adapter is None
         earlier = lm.adapter
@@ -140,8 +146,9 @@ class _Training:
             if not items:
                 self.report.note(f"{label}: nothing to train on")
                 continue
-            model = shared.training_copy(lm, whole=full) if trained is None else shared.merged(trained.model)
-            result = self._train(model, items, label, block, phase)
+            model = followers.start(lm, trained, whole=full)
+            task = followers.Task(block, items, self._setting(label), first=trained is None)
+            result = self._train(model, task)
             if result.idle and trained is not None:
                 trained.model = result.model  # which was made of its own
             if result.idle:
@@ -163,17 +170,15 @@ class _Training:
             self.parts[0].rename(self.folder / "final")
         return True
 
-    def _train(self, model: Any, items: Items, label: str, block: PhaseBlock, phase: Phase) -> Trained:
-        from selfstudy.teach.trainers import shared
-
-        setting = self._setting(label)
-        trained = phase.load().train(model, _with_weights(self.models.lm), items, block, setting, self.report)
+    def _train(self, model: Any, task: followers.Task) -> Trained:
+        label = task.setting.phase
+        with self.team.training(task):
+            trained = followers.trained(model, _with_weights(self.models.lm), task, self.report)
         if trained.idle:
             self.round_.fail("teach", label, trained.idle)
             self.report.note(f"{label} has trained nothing: {trained.idle}")
             return trained
-        shared.without_nan(trained.model)
-        if setting.lora is not None:
+        if task.setting.lora is not None:
             adapters.save(trained.model, folder := self.folder / label)
             self.parts.append(folder)
         self.round_.append([*trained.steps, *trained.pairs])

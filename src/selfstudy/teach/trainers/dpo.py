@@ -21,7 +21,7 @@ from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
-from selfstudy.teach.trainers import fast_lora, memory, packed, preference, shared
+from selfstudy.teach.trainers import fast_lora, memory, packed, preference, processes, shared, together
 
 
 def train(
@@ -44,7 +44,13 @@ def train(
     """
     rows, dropped = shared.readable(model, tokenised(lm, pairs), [p.id for p in pairs])
     shared.without_dropout(model)  # TRL would switch off the adapter's too
-    table: list[dict[str, Any]] = [{**row, "place": place} for place, row in enumerate(rows)]
+    parts = {pair.id: pair.part for pair in pairs}
+    left = [parts[pair.id] for pair in pairs if pair.id not in dropped]
+    table: list[dict[str, Any]] = [
+        {**row, "place": place, "part": part}
+        for place, (row, part) in enumerate(zip(rows, left, strict=True))
+    ]
+    table = shared.with_filler(table, model, part=lambda row: 0.0)
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
@@ -62,11 +68,12 @@ def train(
             data_collator=_collated,
         )
         trainer.packing, trainer.likelihood = packed.Packing(), block.likelihood
-        fast_lora.accelerate(trainer.model)
+        if not trainer.divides:
+            fast_lora.accelerate(trainer.model)
         # all weights are trained under autocast, an adapter's model is run inside of what is
         with trainer.accelerator.autocast() if setting.lora is None else nullcontext():
             trainer.references = _references(trainer.model, rows, trainer.packing, setting, report)
-        return replace(shared.run(trainer, setting, block, report), dropped=dropped)
+        return replace(shared.run(trainer, setting, block, report, len(rows)), dropped=dropped)
 
 
 def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.TokenRow]:
@@ -96,6 +103,7 @@ def _references(
     """
     order = sorted(range(len(rows)), key=lambda place: shared.length(rows[place]))
     found = torch.zeros(len(rows), 2)
+    team = processes.join(model.device)
     done = 0
     model.train()
     with (
@@ -104,13 +112,15 @@ def _references(
         report.task(f"{setting.phase}: the model before", len(rows)) as advance,
     ):
         core, sorted_ = answering_model(model), [rows[place] for place in order]
-        for part in shared.parts(core, sorted_, setting.tokens, preference.ANSWERS):
-            batch = preference.collated(part, model.device)
-            places = order[done : done + len(part)]
-            found[places] = preference.logprobs(model, batch, packing).float().cpu()
+        cut = shared.parts(core, sorted_, setting.tokens, preference.ANSWERS)
+        for number, part in enumerate(cut):
+            if number % team.count == team.rank:
+                batch = preference.collated(part, model.device)
+                places = order[done : done + len(part)]
+                found[places] = preference.logprobs(model, batch, packing).float().cpu()
             done += len(part)
             advance(len(part))
-    return found
+    return torch.stack(team.gathered(found)).sum(0)  # each row is of one process
 
 
 def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow]) -> shared.Setting:
@@ -124,10 +134,12 @@ def _fitting(setting: shared.Setting, model: Any, rows: Sequence[shared.TokenRow
 
 
 def _collated(rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    return {**preference.collated(rows), "place": torch.tensor([row["place"] for row in rows])}
+    """A batch; `place` is the number of each pair, `part` of the loss what it counts for."""
+    columns = {name: torch.tensor([row[name] for row in rows]) for name in ("place", "part")}
+    return {**preference.collated(rows), **columns}
 
 
-class _Trainer(DPOTrainer):  # type: ignore[misc]
+class _Trainer(together.Together, DPOTrainer):  # type: ignore[misc]
     packing: packed.Packing
     likelihood: float
     references: Tensor
@@ -145,27 +157,38 @@ class _Trainer(DPOTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
-        size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
-        return shared.ByLength(data["prompt_ids"], size, self.args.seed)
+        return shared.in_order(self, data["prompt_ids"])
+
+    def learned(self, batch: Any) -> Tensor:
+        """Pairs, each as much as it counts for."""
+        return torch.as_tensor(batch["part"].sum())
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The mean over the pairs of the batch."""
+        """The mean over the pairs of an optimizer step, each with its part."""
         core = self.accelerator.unwrap_model(model)
+        total = together.inside(model, core, lambda: self._sum(core, inputs))
+        count = self.learned(inputs) if num_items_in_batch is None else num_items_in_batch
+        return self.scaled(total, count)
+
+    def _sum(self, core: Any, inputs: Any) -> Tensor:
         policy = preference.logprobs(core, inputs, self.packing)
         reference = self.references[inputs["place"].cpu()].to(policy)
-        gained = (policy - reference).detach()
+        part = inputs["part"].to(policy)
+        gained = (policy - reference).detach()[part > 0]
         self.right += int((gained[:, 0] > gained[:, 1]).sum())
         self.pairs += len(gained)
         values = preference.loss(policy, reference, self.beta)
         if self.likelihood:
             values = values + self.likelihood * preference.chosen_loss(policy, inputs)
-        return values.mean()
+        return (values * part).sum()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if self.pairs:
-            logs = {**logs, "accuracy": self.right / self.pairs}
+        seen = torch.tensor([[self.right, self.pairs]], device=self.accelerator.device)
+        right, pairs = self.accelerator.gather(seen).sum(0).tolist()
+        if pairs:
+            logs = {**logs, "accuracy": right / pairs}
             self.right = self.pairs = 0
         super(DPOTrainer, self).log(
             logs, start_time

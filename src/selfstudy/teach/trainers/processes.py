@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,8 @@ from selfstudy.errors import ModelError
 T = TypeVar("T")
 COUNT = "WORLD_SIZE"
 """How who starts several says how many there are."""
+WAITING = timedelta(hours=24)
+"""How long those that follow wait for the one that leads, which may ask models for hours meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,31 @@ def join(device: torch.device) -> Processes:
 
     state = PartialState(cpu=device.type == "cpu")
     return Processes(state.process_index, state.num_processes)
+
+
+class Line:
+    """From the process that leads to all others; each must make one, at the same time."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._group = None
+        if processes.count > 1:
+            self._group = torch.distributed.new_group(backend="gloo", timeout=WAITING)
+
+    def tell(self, said: T) -> T:
+        """What the one that leads says, in all of them; all must call it.
+
+        Raises:
+            ModelError: it has ended, or says nothing.
+        """
+        if self._group is None:
+            return said
+        told = [said]
+        try:
+            torch.distributed.broadcast_object_list(told, src=0, group=self._group)
+        except RuntimeError as error:
+            raise ModelError(
+                f"the process that leads this training has ended, or said nothing for {WAITING}: "
+                f"{str(error).splitlines()[0][:200]}",
+                "what it said last tells why; then start all again: what is done is kept",
+            ) from None
+        return told[0]

@@ -25,7 +25,7 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import AnswersBlock, DistillBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
-from selfstudy.teach.trainers import distill, fast_lora, memory, packed, shared
+from selfstudy.teach.trainers import distill, fast_lora, memory, packed, shared, together
 
 IGNORED = -100
 """What stands in the labels where nothing is learned."""
@@ -72,6 +72,10 @@ def train(
             f"no example can be trained on; the first: {next(iter(unshown.values()))}",
             "use a model with a longer context, a smaller one, or shorter passages: gather.chunk_tokens",
         )
+    items = len(table)
+    table = shared.with_filler(
+        table, model, labels=lambda row: [IGNORED] * len(row["labels"]), teacher=lambda row: [-1]
+    )
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
@@ -87,8 +91,9 @@ def train(
         trainer.teachers = [shown[name] for name in names]
         trainer.rest = block.rest
         trainer.packing = packed.Packing()
-        fast_lora.accelerate(trainer.model)
-        return replace(shared.run(trainer, setting, block, report), dropped=dropped | unshown)
+        if not trainer.divides:
+            fast_lora.accelerate(trainer.model)
+        return replace(shared.run(trainer, setting, block, report, items), dropped=dropped | unshown)
 
 
 def _demonstrations(example: Example) -> Chat:
@@ -160,7 +165,7 @@ class _Collator:
         }
 
 
-class _Trainer(SFTTrainer):  # type: ignore[misc]
+class _Trainer(together.Together, SFTTrainer):  # type: ignore[misc]
     teachers: Sequence[distill.Shown] = ()
     rest = False
     packing: packed.Packing
@@ -170,9 +175,11 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
-        size = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
-        orders = [order for (order,) in data["order"]]
-        return shared.ByLength(data["input_ids"], size, self.args.seed, orders)
+        return shared.in_order(self, data["input_ids"], [order for (order,) in data["order"]])
+
+    def learned(self, batch: Any) -> Tensor:
+        """Tokens."""
+        return (batch["labels"][:, 1:] != IGNORED).sum()
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -182,10 +189,10 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         A sum, in which what is to stay as it was has its weight (`AnswersBlock.keep`), divided by the number
         of tokens, not by their weights.
         """
-        count = (
-            (inputs["labels"][:, 1:] != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        )
-        return self._sum(model, inputs) / torch.as_tensor(count).clamp(min=1)
+        core = self.accelerator.unwrap_model(model)
+        total = together.inside(model, core, lambda: self._sum(core, inputs))
+        count = self.learned(inputs) if num_items_in_batch is None else num_items_in_batch
+        return self.scaled(total, count)
 
     def _sum(self, model: Any, inputs: Mapping[str, Tensor]) -> Tensor:
         """The loss of all learned tokens of some rows.
@@ -193,15 +200,14 @@ class _Trainer(SFTTrainer):  # type: ignore[misc]
         Where a forward pass would keep too much for its gradient, it is run half by half, and each half again
         when its gradient is wanted.
         """
-        core = self.accelerator.unwrap_model(model)
-        head = core.get_output_embeddings()
-        alone = core is model and head is not None
+        head = model.get_output_embeddings()
+        alone = head is not None
         tokens, mask = inputs["input_ids"], inputs["attention_mask"]
-        batch = self.packing.pack(model, core, tokens, mask) if alone else None
+        batch = self.packing.pack(model, model, tokens, mask) if alone else None
         size = tokens.numel() if batch is None else batch.tokens.numel()
         targets = F.pad(inputs["labels"][:, 1:], (0, 1), value=IGNORED)
         learned = targets != IGNORED
-        if alone and len(tokens) > 1 and memory.kept_bytes(core, size, int(learned.sum())) > memory.KEPT:
+        if alone and len(tokens) > 1 and memory.kept_bytes(model, size, int(learned.sum())) > memory.KEPT:
             del batch
             halves = zip(*(column.tensor_split(2) for column in inputs.values()), strict=True)
             parts = [dict(zip(inputs, half, strict=True)) for half in halves]

@@ -29,7 +29,7 @@ from selfstudy.models.local.chat_format import Characters, ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
-from selfstudy.teach.trainers import memory
+from selfstudy.teach.trainers import memory, processes, together
 
 T = TypeVar("T")
 TokenRow = dict[str, list[int]]
@@ -320,12 +320,13 @@ def arguments(
         sequences: per row (2 for pairs).
     """
     device = model.device.type
-    micro = micro_batch(block.batch_size, sequences * max(map(length, rows)), setting.tokens)
+    size = own_batch(block, processes.join(model.device).count)
+    micro = micro_batch(size, sequences * max(map(length, rows)), setting.tokens)
     large = sum(p.numel() for p in model.parameters()) > LARGE
     return {
         "output_dir": tempfile.gettempdir(),  # demanded, and not written to: a kill leaves no folder there
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": block.batch_size // micro,
+        "gradient_accumulation_steps": size // micro,
         "num_train_epochs": block.passes(len(rows)),
         "learning_rate": setting.rate(block),
         "lr_scheduler_type": "cosine",
@@ -350,6 +351,21 @@ def arguments(
         "logging_steps": max(1, steps_of(len(rows), block) // LOGGED),
         "logging_nan_inf_filter": False,
     }
+
+
+def own_batch(block: EpochsBlock, count: int) -> int:
+    """Rows of an optimizer step in each of `count` processes.
+
+    Raises:
+        ModelError: a batch cannot be shared out evenly.
+    """
+    if block.batch_size % count:
+        raise ModelError(
+            f"teach: batch_size = {block.batch_size} of phase {block.type} cannot be shared out evenly to "  # type: ignore[attr-defined]
+            f"{count} processes",
+            f"start a number of processes that divides it, or set batch_size to a multiple of {count}",
+        )
+    return block.batch_size // count
 
 
 def micro_batch(size: int, longest: int, tokens: int) -> int:
@@ -453,20 +469,49 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def run(trainer: Any, setting: Setting, block: EpochsBlock, report: Reporter) -> Trained:
-    """Trains to the end, or to the first loss that is NaN or inf."""
+def in_order(trainer: Any, sequences: Sequence[Sequence[int]], groups: Sequence[int] = ()) -> Any:
+    """The order in which a trainer sees its rows; for several processes the last one is `with_filler`'s."""
+    count, micro = trainer.args.world_size, trainer.args.per_device_train_batch_size
+    size = count * micro * trainer.args.gradient_accumulation_steps
+    if count < 2:
+        return ByLength(sequences, size, trainer.args.seed, groups)
+    order = ByLength(sequences[:-1], size, trainer.args.seed, groups[:-1])
+    return together.Filled(order, len(sequences) - 1, count * micro)
+
+
+def with_filler(table: list[dict[str, Any]], model: Any, **changes: Any) -> list[dict[str, Any]]:
+    """The rows, and for several processes behind them one that counts for nothing, for `in_order`.
+
+    Args:
+        changes: the columns by which it does not count, made of it.
+    """
+    if processes.join(model.device).count < 2:
+        return table
+    filler = min(table, key=lambda row: sum(len(ids) for ids in row.values() if isinstance(ids, list)))
+    return [*table, {**filler, **{name: make(filler) for name, make in changes.items()}}]
+
+
+def run(trainer: Any, setting: Setting, block: EpochsBlock, report: Reporter, items: int) -> Trained:
+    """Trains to the end, or to the first loss that is NaN or inf.
+
+    Args:
+        items: examples or pairs of an epoch.
+    """
     trainer.remove_callback(PrinterCallback)
-    items = len(trainer.train_dataset)
     total = steps_of(items, block)
+    count = trainer.args.world_size
     report.note(
         f"{setting.phase}: {block.passes(items):g} epochs of {items}, {block.batch_size} a step: "
         f"{total} steps, learning rate {setting.rate(block):g}"
+        + (f"; {count} processes" if count > 1 else "")
+        + (f", which divide the weights ({trainer.divides})" if trainer.divides else "")
     )
     with report.task(f"teach: {setting.phase} ({setting.arm})", total) as advance:
         watch = Watch(setting, advance)
         trainer.add_callback(watch)
-        trainer.train()
-    model = trainer.accelerator.unwrap_model(trainer.model)
+        with trainer.dividing():
+            trainer.train()
+    model = trainer.model
     broken = [name for name, p in model.named_parameters() if p.requires_grad and not p.isfinite().all()]
     failure = watch.failure or (f"{setting.phase}: weights are NaN or inf" if broken else None)
     return Trained(model, watch.steps, failure)
