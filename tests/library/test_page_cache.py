@@ -87,6 +87,14 @@ def test_what_an_allowed_host_said_is_for_those_who_allow_it(tmp_path: Path) -> 
     assert len(server.asked) == 2
 
 
+def test_what_depends_on_headers_is_for_those_headers(tmp_path: Path) -> None:
+    cache, server = opened(tmp_path), Server(*FRESH, ("vary", "Accept"))
+    for kind, times in (("text/html", 1), ("application/json", 2), ("text/html", 2), ("application/json", 2)):
+        limits, headers = Limits(Clock(5), 1000), [("Accept", kind)]
+        cache.reply(WebURL.of("http://a.test/"), limits, server, trusted=False, headers=headers)
+        assert len(server.asked) == times
+
+
 def test_what_is_refused_is_not_kept(tmp_path: Path) -> None:
     cache = opened(tmp_path)
 

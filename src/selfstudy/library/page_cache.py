@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -49,8 +49,19 @@ class PageCache:
         self._storage = storage
         self._options = hishel.CacheOptions(shared=False, supported_methods=["GET"], allow_stale=stale)
 
-    def reply(self, url: WebURL, limits: Limits, send: Send, *, trusted: bool) -> Reply:
+    def reply(
+        self,
+        url: WebURL,
+        limits: Limits,
+        send: Send,
+        *,
+        trusted: bool,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Reply:
         """What a server says, or said.
+
+        Args:
+            headers: what `send` tells the server of us; a reply may be for these alone (Vary).
 
         Raises:
             RefusedError: by `send`; or what is kept is larger than `limits` allow.
@@ -60,7 +71,10 @@ class PageCache:
 
         key = hashlib.sha256(f"{'allowed' if trusted else 'public'} {url.text}".encode()).hexdigest()
         request = httpx2.Request(
-            "GET", url.text, headers={"Accept-Encoding": ASKED_FOR}, extensions={"caching": {"key": key}}
+            "GET",
+            url.text,
+            headers=[("Accept-Encoding", ASKED_FOR), *headers],
+            extensions={"caching": {"key": key}},
         )
         server = cast("httpx2.BaseTransport", _Server(send, limits))
         transport = CacheTransport(server, storage=self._storage, rfc=self._options)
