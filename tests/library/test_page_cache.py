@@ -149,6 +149,13 @@ def test_the_file_is_for_its_owner(tmp_path: Path) -> None:
     cache.close()
 
 
+def test_a_closed_cache_asks_once(tmp_path: Path) -> None:
+    cache, server = opened(tmp_path), Server(*FRESH)
+    cache.close()
+    assert asked(cache, server).body == b"a page"
+    assert len(server.asked) == 1
+
+
 def test_a_file_that_is_no_cache_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "pages.sqlite"
     path.write_bytes(b"this is no database, and longer than its header would be. " * 20)
