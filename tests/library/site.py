@@ -212,16 +212,17 @@ class Internet(httpcore2.NetworkBackend):
             self.seen.append((host, path))
             self.at.setdefault(host, []).append(time.monotonic())
             self.in_flight[host] = self.in_flight.get(host, 0) + 1
-            if host.startswith("pages"):  # elsewhere a server may not know yet that nobody listens
-                self.most_in_flight = max(self.most_in_flight, self.in_flight[host])
-        try:
-            for part in self._reply(host, path, lines):
-                stream.sendall(part)
-                if self._closed.is_set():
-                    return
-        finally:
-            with self._lock:
-                self.in_flight[host] -= 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight[host])
+        parts = self._reply(host, path, lines)
+        if host.startswith("pages"):
+            time.sleep(0.002)  # whoever asks for two at a time is seen
+            parts = iter(list(parts))
+        with self._lock:  # before it is sent: who has it may ask again before we know
+            self.in_flight[host] -= 1
+        for part in parts:
+            stream.sendall(part)
+            if self._closed.is_set():
+                return
 
     def _reply(self, host: str, path: str, lines: list[str]) -> Iterator[bytes]:
         if path == "/robots.txt":
@@ -290,6 +291,9 @@ class Internet(httpcore2.NetworkBackend):
 
     def _gzip(self, number: str, *_: Any) -> Iterator[bytes]:
         yield whole(gzip.compress(html(number)), Content_Encoding="gzip")
+
+    def _large(self, number: str, *_: Any) -> Iterator[bytes]:
+        yield whole(number.encode() * 9_900_000, kind="text/plain", Cache_Control="max-age=1000")
 
     def _moved(self, number: str, *_: Any) -> Iterator[bytes]:
         yield redirect(f"http://pages1.test/page/{number}#part", "301 Moved Permanently")
@@ -497,6 +501,8 @@ class Internet(httpcore2.NetworkBackend):
     def _kinds(self, n: int) -> Iterator[tuple[str, str, str]]:
         for kind in ("pdf", "feed", "untyped", "charset", "script", "login", "bare", "chunked", "moved"):
             yield kind, f"http://{kind}.test/{kind}/{n}", OK
+        if n > 1:
+            yield "9.9 MB", f"http://large{n}.test/large/{n}", OK
         yield "IDNA host", f"http://bücher.test/page/{n}", OK
         yield "429, then a page", f"http://busy{n}.test/busy/{n}", OK
         yield "503, then a page", f"http://unavailable{n}.test/unavailable/{n}", OK

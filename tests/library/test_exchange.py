@@ -90,7 +90,7 @@ def test_traps(net: Internet, path: str, reason: str) -> None:
 def test_a_byte_now_and_then_does_not_help(net: Internet, path: str) -> None:
     start = time.monotonic()
     assert why(net, f"http://a.test/{path}/1", seconds=0.4) == "time"
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 10
 
 
 def test_a_clock_runs_while_something_is_asked(net: Internet) -> None:

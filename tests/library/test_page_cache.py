@@ -101,6 +101,16 @@ def test_what_is_refused_is_not_kept(tmp_path: Path) -> None:
     assert len(server.asked) == 1
 
 
+def test_the_start_of_a_long_one_is_not_kept(tmp_path: Path) -> None:
+    cache, server = opened(tmp_path), Server(*FRESH)
+    for most, times in ((3, 1), (3, 2), (7, 3), (7, 3)):
+        reply = cache.reply(
+            WebURL.of("http://a.test/"), Limits(Clock(5), most, cut=True), server, trusted=False
+        )
+        assert reply.body == b"a page"[:most]
+        assert len(server.asked) == times
+
+
 def test_limits_hold_for_what_is_kept(tmp_path: Path) -> None:
     cache, server = opened(tmp_path), Server(*FRESH)
     asked(cache, server)

@@ -94,6 +94,23 @@ def test_millions_of_rules_forbid_everything_at_once() -> None:
     )
 
 
+def test_not_all_that_were_ever_read_are_held() -> None:
+    asked: list[str] = []
+
+    def fetch(url: WebURL, trusted: bool) -> Reply:
+        asked.append(url.host)
+        return Reply(200, [], b"#" * LARGEST)
+
+    robots = Robots(fetch, lambda *_: None)
+    for _ in range(2):
+        for number in range(20):
+            robots.check(WebURL.of(f"http://a{number}.test/"), False)
+            robots.check(WebURL.of(f"http://a{number}.test/"), False)
+    assert len(asked) == 40
+    robots.check(WebURL.of("http://a15.test/"), False)
+    assert len(asked) == 40
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_rules(body: bytes) -> None:
     parsed(b"User-agent: *\n" + body).can_fetch("http://a.test/x", "selfstudy")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfstudy.library.fetched import RefusedError
@@ -91,6 +91,7 @@ def test_messages_hold_no_password() -> None:
     assert len(shown("http://a.test/" + "x" * 100_000)) < 300
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=60))
 def test_any_text_is_a_url_or_refused(text: str) -> None:
     for one in (text, f"http://{text}", f"http://a.test/{text}"):

@@ -49,7 +49,7 @@ _BUSY = 2.0
 """Seconds to wait for a host that is asked too much and says no number, doubled each time: a guess."""
 _WORKERS = 8
 """Hosts that are asked at the same time."""
-MOST_TOGETHER = 300_000_000
+MOST_TOGETHER = 200_000_000
 """Bytes of the pages of one call, which are all in memory."""
 
 

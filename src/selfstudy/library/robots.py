@@ -28,8 +28,10 @@ AGENT = "selfstudy"
 _OF_THE_HOST = ("address", "time", "limit", "tls", "connection", "not kept")
 """Reasons that would keep us from the page as well, and are told as they are."""
 _DAY = 86_400.0
-_MOST_RULES = 500_000
+_MOST_RULES = 200_000
 """Agents times lines: each rule of a group of agents is kept for each of them."""
+_MOST_HELD = 5_000_000
+"""Bytes of all that are held; rules take up to 40 times as much.  The oldest go, and are asked for again."""
 _ASK_LATER = 429
 
 
@@ -37,6 +39,7 @@ _ASK_LATER = 429
 class _Site:
     lock: threading.Lock = field(default_factory=threading.Lock)
     until: float = 0.0
+    size: int = 0
     rules: Protego | None = None
     closed: RefusedError | None = None
 
@@ -72,19 +75,20 @@ class Robots:
         with site.lock:
             if site.until < time.monotonic():
                 self._read(site, url, trusted)
+                self._make_room(site)
         if site.closed is not None:
             raise RefusedError(site.closed.why, site.closed.detail)
         if site.rules is not None and not site.rules.can_fetch(url.text, AGENT):
             raise RefusedError("robots", f"robots.txt of {url.place} forbids it")
 
     def _read(self, site: _Site, url: WebURL, trusted: bool) -> None:
-        site.rules, site.closed = None, None
+        site.rules, site.closed, site.size = None, None, 0
         try:
             reply = self._fetch(url.join("/robots.txt"), trusted)
             if reply.status >= 500 or reply.status == _ASK_LATER:
                 raise RefusedError("robots", f"HTTP {reply.status}, so everything is forbidden")
             if reply.status in FULL:
-                site.rules = parsed(reply.body)
+                site.rules, site.size = parsed(reply.body), len(reply.body)
         except RefusedError as error:
             why = error.why if error.why in _OF_THE_HOST else "robots"
             site.closed = RefusedError(why, f"robots.txt of {url.place}: {error.detail}")
@@ -93,6 +97,14 @@ class Robots:
             self._slow_down(url.host, wanted)
         # what could not be had is asked for again, but not for each page
         site.until = time.monotonic() + (_DAY if site.closed is None else _DAY / 24)
+
+    def _make_room(self, newest: _Site) -> None:
+        with self._lock:
+            held = sum(site.size for site in self._sites.values())
+            for name, site in list(self._sites.items()):
+                if held > _MOST_HELD and site is not newest and site.size:
+                    del self._sites[name]
+                    held -= site.size
 
 
 def parsed(body: bytes) -> Protego:
