@@ -105,7 +105,7 @@ def test_a_wiki_is_asked_question_by_question() -> None:
         alone = [wiki.look_up([one])[0] for one in ("of Peru", "zebras", "Lima")]
         same = [[one.id for one in found.documents] for found in alone]
         assert same == [[one.id for one in found.documents] for found in together]
-        assert wiki.tally.line() == "wiki: 4 pages read, 2 not: a page that lists the meanings of a word 2"
+        assert wiki.tally.line() == "wiki: 1 page read, 1 not: a page that lists the meanings of a word 1"
 
 
 def test_what_was_asked_with_a_key_is_found_again_without_it(
