@@ -82,13 +82,10 @@ def test_a_run_asks_about_what_a_feed_says(tmp_path: Path) -> None:
     try:
         items = "".join(f"<item><title>{name}</title></item>" for name in ("Peru", "Fiji"))
         service.answers["/trends"] = Reply(RSS.format(items).encode(), "application/rss+xml")
+        ask = Ask(method="external", count=5, source=f"{service.url}/trends")
         recipe = Recipe(
             model={"type": "local", "path": "atlas"},
-            probe=ProbeBlock(
-                ask=(Ask(method="external", count=5, source=f"{service.url}/trends"),),
-                samples=2,
-                scorer="agreement",
-            ),
+            probe=ProbeBlock(ask=(ask,), samples=2, scorer="agreement"),
             library={"sources": ["atlas"], "fetch": {"allow_hosts": [service.host], "delay": 0}},
         )
         for _ in range(2):  # a run that is opened again reads nothing
