@@ -33,6 +33,7 @@ VERBS = (
     "discuss",
     "rate",
     "cite",
+    "library",
     "doctor",
     "estimate",
     "chat",

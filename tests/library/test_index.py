@@ -115,6 +115,28 @@ def test_built_again_only_when_something_changed(tmp_path: Path, documents: list
     assert passages(folder) == 20
 
 
+def test_passages_keep_date_fetching_and_hash_of_their_document(tmp_path: Path) -> None:
+    page = Document(
+        source="https://a.example/", text="The zebra sleeps.", date="2025-03", fetched="t", sha256="ab"
+    )
+    library = Library.build([page], tmp_path / "lib", chunk_tokens=64)
+    hit = library.find(["zebra"], 1)[0][0]
+    assert (hit.date, hit.fetched, hit.sha256) == ("2025-03", "t", "ab")
+    newer = page.model_copy(update={"date": "2026-01"})  # the same id
+    again = Library.build([newer], tmp_path / "lib", chunk_tokens=64)
+    assert again.find(["zebra"], 1)[0][0].date == "2026-01"
+
+
+def test_an_index_of_before_is_built_again(tmp_path: Path) -> None:
+    page = Document(source="a", text="The zebra sleeps.")
+    Library.build([page], tmp_path / "lib", chunk_tokens=64)
+    meta = tmp_path / "lib" / "library.json"
+    old = json.loads(meta.read_text())
+    meta.write_text(json.dumps({**old, "format": old["format"] - 1}))
+    Library.build([page], tmp_path / "lib", chunk_tokens=64)
+    assert json.loads(meta.read_text()) == old
+
+
 def test_hybrid_finds_what_words_alone_miss(tmp_path: Path, documents: list[Document]) -> None:
     library = Library.build(documents, tmp_path / "lib", chunk_tokens=512, embedder=LexicalEmbedder())
     assert "Zimbabwe" in [hit.title for hit in library.find(["Zimbabwee"], 3)[0]]

@@ -15,6 +15,7 @@ import pytest
 from selfstudy.library import parser, parser_child
 from selfstudy.library.folder import read_documents
 from selfstudy.library.open import open_library
+from selfstudy.recipe import folder_library
 
 PAGE = (
     "<html><head><title>T</title></head><body><article>"
@@ -32,7 +33,7 @@ def test_one_process_serves_all_pages_and_ends_with_the_library(tmp_path: Path) 
     read_documents(tmp_path)
     (process,) = children()
     assert not {"OPENAI_API_KEY", "HOME"} & set(process.environ())
-    assert len(open_library(str(tmp_path)).documents) == 20
+    assert len(open_library(folder_library(tmp_path)).documents) == 20
     assert not children()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from selfstudy import Run
 from selfstudy.recipe.file import load_recipe
+from tests.library.small_web import small_web
 from tests.stories.small import cli, refusal
 
 MUTE = "{'.': ''}"
@@ -62,6 +63,18 @@ def test_mended_where_the_library_has_a_file_that_is_skipped(folder: Path) -> No
     assert [one.name for one in (folder / "run/rounds/1").iterdir()] == ["skipped.jsonl"]
     code, _, said = cli("probe", "my.yaml", "--run", "run", "--set", "model.path=good.yaml")
     assert code == 0, said
+
+
+def test_mended_where_pages_were_fetched_which_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SELFSTUDY_HOME", str(folder / "home"))
+    with small_web() as web:
+        library = {"sources": [{"type": "urls", "urls": [f"{web.url}/Utopia"]}], "fetch": web.fetch}
+        (folder / "my.yaml").write_text(f"{RECIPE}library: {json.dumps(library)}\n")
+        refusal(cli("probe", "my.yaml", "--run", "run"))
+        assert [one.name for one in (folder / "run/rounds/1").iterdir()] == ["documents.jsonl"]
+        code, _, said = cli("probe", "my.yaml", "--run", "run", "--set", "model.path=good.yaml")
+        assert code == 0, said
+        assert web.asked == ["/Utopia"]
 
 
 @pytest.mark.parametrize("deletions", range(4))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +19,7 @@ from selfstudy.errors import ModelError, RecipeError
 from selfstudy.screen import Growing, say
 
 if TYPE_CHECKING:
-    from selfstudy.library.index import Library
+    from selfstudy.library.retriever import Retriever
     from selfstudy.progress import Reporter
     from selfstudy.recipe import Recipe
     from selfstudy.verbs.citing.answering import Answering
@@ -44,7 +42,7 @@ def answer(
     ] = None,
     library: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Where documents are found: a folder, a file, or atlas."),
+        typer.Option(metavar="DIR", help="Where documents are found: a folder, a file, atlas, an address."),
     ] = None,
     model: ModelOption = None,
     adapter: Annotated[
@@ -141,8 +139,6 @@ def answer(
 
 
 _NO_LIBRARY = "there is no library to find documents in"
-_SLOW = 10
-"""Seconds of indexing from which keeping the index is worth a word."""
 
 
 def _taught(recipe: Recipe, adapter: Path | None) -> Recipe:
@@ -206,34 +202,28 @@ def _opened(
 
 
 @contextmanager
-def _library(recipe: Recipe, report: Reporter, index: Path | None) -> Iterator[tuple[Library | None, str]]:
-    """The index over the documents, and what tells these from others; None: there is no library."""
-    from selfstudy.library.index import Library
-    from selfstudy.library.open import open_library
-    from selfstudy.models import load_embedder
+def _library(recipe: Recipe, report: Reporter, index: Path | None) -> Iterator[tuple[Retriever | None, str]]:
+    """What finds documents, and what tells it from others; None: there is no library."""
+    from selfstudy.recipe.library import without_fetching
     from selfstudy.records import digest
+    from selfstudy.verbs.try_library import opened
 
     if recipe.library is None:
         yield None, ""
         return
-    found = open_library(recipe.library, follow_links=recipe.gather.follow_links)
-    for note in found.notes:
-        report.note(note)
-    say_failed("not used", [f"{one.source}: {one.reason}" for one in found.skipped])
-    embedder = load_embedder(recipe.embedder) if recipe.gather.hybrid else None
-    name = digest(*(part for one in found.documents for part in (one.id, one.title)))
-    told = f"{name}, {recipe.gather.chunk_tokens} tokens, {embedder.name if embedder else 'words'}"
-    with tempfile.TemporaryDirectory(prefix="selfstudy-", ignore_cleanup_errors=True) as temporary:
-        start = time.monotonic()
-        library = Library.build(
-            found.documents,
-            index or Path(temporary) / "index",
-            chunk_tokens=recipe.gather.chunk_tokens,
-            embedder=embedder,
-        )
-        if index is None and time.monotonic() - start > _SLOW:
-            report.note("indexing the library took a while: --index DIR keeps it for the next time")
-        yield library, told
+    with opened(recipe, report, index) as tried:
+        found = tried.contents
+        for note in found.notes:
+            report.note(note)
+        say_failed("not used", [f"{one.source}: {one.reason}" for one in found.skipped])
+        name = digest(*(part for one in found.documents for part in (one.id, one.title)))
+        if recipe.library.searched:
+            asked = without_fetching(recipe.library.model_dump(mode="json"))
+            name = digest(name, json.dumps(asked, sort_keys=True))
+        embedder = recipe.embedder.path if recipe.gather.hybrid else "words"
+        yield tried.retriever, f"{name}, {recipe.gather.chunk_tokens} tokens, {embedder}"
+        for line in tried.sources.searched():
+            report.note(line)
 
 
 def _say_answer(way: Answering, question: CitedQuestion) -> None:

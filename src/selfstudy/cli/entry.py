@@ -9,6 +9,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
     compare_verb.py    compare
+    library_verb.py    library
     model_verbs.py     doctor estimate chat export
     data_verbs.py      import score
     socratic_verb.py   socratic
@@ -28,6 +29,7 @@ from selfstudy.cli import (
     data_verbs,
     discuss_verb,
     leaving,
+    library_verb,
     loop_verbs,
     model_verbs,
     rate_verb,
@@ -45,6 +47,7 @@ __all__ = [
     "compare_verb",
     "data_verbs",
     "discuss_verb",
+    "library_verb",
     "loop_verbs",
     "main",
     "model_verbs",

@@ -111,7 +111,7 @@ def estimate(
 
 def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> None:
     """Prints the estimate of a recipe, measured for so many seconds (0: not at all)."""
-    from selfstudy.library.open import open_library
+    from selfstudy.library.open import open_here
     from selfstudy.models.counting import chat_counter, require_here
     from selfstudy.prompts import Prompts
     from selfstudy.run.models import block_of, servers_for
@@ -119,7 +119,7 @@ def show_estimate(recipe: Recipe, seconds: float, *, as_json: bool = False) -> N
     from selfstudy.verbs.measuring import measure_recipe
 
     require_here(recipe.language_models.values())
-    documents = open_library(recipe.library, follow_links=recipe.gather.follow_links).documents
+    documents = open_here(recipe.library, follow_links=recipe.gather.follow_links).documents
     prompts = Prompts(recipe.prompts)
     measured = None
     if seconds:

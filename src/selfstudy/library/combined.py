@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfstudy.library.index import POOL, Hit, fuse
+from selfstudy.library.index import POOL, Hit, fuse, words_named
 from selfstudy.library.retriever import Retriever, unanswered
 
 
 @dataclass(frozen=True)
 class Combined:
-    """A `Retriever` over others; of what is equally good that of the earlier one comes first."""
+    """A `Retriever` over others.
+
+    Of what is equally good, the first of each at least, that comes first whose title the question names, the
+    longer the better; else that of the earlier retriever.
+    """
 
     retrievers: Sequence[Retriever]
 
@@ -22,7 +26,10 @@ class Combined:
         """
         pool = max(POOL, 4 * hits)
         rankings = [one.find(questions, pool) for one in self.retrievers]
-        return [fuse(ranked)[:hits] for ranked in zip(*rankings, strict=True)]
+        return [
+            sorted(fuse(ranked), key=lambda hit: (-hit.relevance, -words_named(question, hit.title)))[:hits]
+            for question, *ranked in zip(questions, *rankings, strict=True)
+        ]
 
     def unanswered(self, questions: Sequence[str]) -> list[str | None]:
         """Why each question could not be looked up, by the first that says so; None: one could."""

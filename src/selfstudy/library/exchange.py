@@ -82,7 +82,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class HTTPGet:
     """Asks: GET `url`, at one of `addresses`, with `headers` beside those that every request has."""
 
     url: WebURL
@@ -90,6 +90,7 @@ class Exchange:
     agent: str
     limits: Limits
     trust: ssl.SSLContext
+    network: httpcore2.NetworkBackend
     headers: Iterable[tuple[str, str]] = field(default=(), repr=False)
 
     def reply(self) -> Reply:
@@ -100,7 +101,7 @@ class Exchange:
         """
         start = time.monotonic()
         clock = self.limits.clock
-        path = _Path(self.addresses, start + clock.left)
+        path = _Path(self.network, self.addresses, start + clock.left)
         try:
             return self._asked(path)
         except RefusedError:
@@ -185,7 +186,8 @@ def _said(error: Exception) -> str:
 class _Path(httpcore2.NetworkBackend):
     """The way to one server: its addresses, and until when all must be done."""
 
-    def __init__(self, addresses: Sequence[str], end: float) -> None:
+    def __init__(self, network: httpcore2.NetworkBackend, addresses: Sequence[str], end: float) -> None:
+        self._network = network
         self._addresses = addresses
         self._end = end
         self._streams: list[httpcore2.NetworkStream] = []
@@ -199,12 +201,13 @@ class _Path(httpcore2.NetworkBackend):
         socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
         """A connection to the first address that takes one; `host` is not looked up."""
-        sockets = httpcore2.SyncBackend()
         for number, address in enumerate(self._addresses, start=1):
             left = self.left()
             try:
                 most = left if number == len(self._addresses) else min(left, _TO_CONNECT)
-                stream = _Timed(sockets.connect_tcp(address, port, timeout=most, socket_options=[]), self)
+                stream = _Timed(
+                    self._network.connect_tcp(address, port, timeout=most, socket_options=[]), self
+                )
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 if number == len(self._addresses):
                     raise

@@ -27,13 +27,15 @@ from selfstudy.library.fetched import Fetched, NotFetched, RefusedError
 from selfstudy.library.hosts import Hosts
 from selfstudy.library.kept_pages import KeptPages
 from selfstudy.library.media import ACCEPT, is_text
-from selfstudy.library.question import Question
+from selfstudy.library.question import WebQuestion
 from selfstudy.library.side_by_side import side_by_side
 from selfstudy.library.web_url import LONGEST, WebURL, shown
 from selfstudy.recipe.library import FetchBlock
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
+    import httpcore2
+
     from selfstudy.library.exchange import Limits, Reply
     from selfstudy.library.page_cache import PageCache
     from selfstudy.models.base import Progress
@@ -47,7 +49,7 @@ _BUSY = 2.0
 """Seconds to wait for a host that is asked too much and says no number, doubled each time: a guess."""
 _WORKERS = 8
 """Hosts that are asked at the same time."""
-MOST_TOGETHER = 300_000_000
+MOST_TOGETHER = 200_000_000
 """Bytes of the pages of one call, which are all in memory."""
 
 
@@ -57,6 +59,7 @@ def open_fetcher(
     *,
     resolve: Resolve = system_addresses,
     trust: ssl.SSLContext | None = None,
+    network: httpcore2.NetworkBackend | None = None,
     cache: bool = True,
 ) -> Fetcher:
     """What fetches by the rules of a recipe; to be closed.
@@ -65,6 +68,7 @@ def open_fetcher(
         kept: the folder in which all that comes is kept, and found before anything is asked again.
         resolve: gives the addresses of hosts.
         trust: whose certificates count; None: the system's, or those of $SSL_CERT_FILE.
+        network: connects to addresses that were checked; None: the system does.
         cache: whether the user's cache of pages is used.
 
     Raises:
@@ -83,6 +87,7 @@ def open_fetcher(
         cache=open_cache(stale=block.offline) if cache else None,
         resolve=resolve,
         trust=trust,
+        network=network,
     )
 
 
@@ -97,6 +102,7 @@ class Fetcher:
         cache: PageCache | None = None,
         resolve: Resolve = system_addresses,
         trust: ssl.SSLContext | None = None,
+        network: httpcore2.NetworkBackend | None = None,
     ) -> None:
         import httpcore2
 
@@ -107,6 +113,7 @@ class Fetcher:
         self._cache = cache
         self._resolve = resolve
         self._trust = httpcore2.default_ssl_context() if trust is None else trust
+        self._network = httpcore2.SyncBackend() if network is None else network
         self._agent = agent(block.contact)
         self._allowed = AllowedHosts(block.allow_hosts)
         self._closed = threading.Event()
@@ -170,7 +177,7 @@ class Fetcher:
             RunError: what came cannot be kept.
         """
         try:
-            question = Question.of(url, parameters, headers or {})
+            question = WebQuestion.of(url, parameters, headers or {})
         except RefusedError as error:
             return NotFetched(shown(url), error.why, secrets.hide(error.detail))
         known = self._known(question.public, "ask")
@@ -182,7 +189,7 @@ class Fetcher:
         known = self._known(url.text, "page")
         if known is not None:
             return known
-        found = self._got(Question(url, url.text), robots=not self._block.offline)
+        found = self._got(WebQuestion(url, url.text), robots=not self._block.offline)
         self._hosts.tell(url.host, found.why if isinstance(found, NotFetched) else "")
         return self._written(found, "page")
 
@@ -196,7 +203,7 @@ class Fetcher:
             self._kept.keep(found, of, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         return found
 
-    def _got(self, question: Question, *, robots: bool) -> Fetched | NotFetched:
+    def _got(self, question: WebQuestion, *, robots: bool) -> Fetched | NotFetched:
         from selfstudy.library.exchange import Clock, Limits
 
         limits = Limits(Clock(self._block.timeout), self._block.max_bytes, is_wanted=is_text)
@@ -211,16 +218,11 @@ class Fetcher:
         from selfstudy.library.robots import LARGEST
 
         limits = Limits(Clock(self._block.timeout), LARGEST, cut=True)
-        question = Question(url, url.text, trusted=trusted)
-        try:
-            return self._followed(question, limits, robots=False, most=_ROBOTS_REDIRECTS)[1]
-        except RefusedError as error:
-            if error.why == "status":
-                raise RefusedError("robots", error.detail) from None
-            raise
+        question = WebQuestion(url, url.text, trusted=trusted)
+        return self._followed(question, limits, robots=False, most=_ROBOTS_REDIRECTS)[1]
 
     def _followed(
-        self, question: Question, limits: Limits, *, robots: bool, most: int | None = None
+        self, question: WebQuestion, limits: Limits, *, robots: bool, most: int | None = None
     ) -> tuple[WebURL, Reply]:
         """The reply that is no redirect, and where it was."""
         most = self._block.redirects if most is None else most
@@ -242,7 +244,7 @@ class Fetcher:
                 raise RefusedError("redirects", f"more than {most} redirects")
             trusted = trusted and self._allowed.has(question.url)
 
-    def _patiently(self, question: Question, limits: Limits, *, trusted: bool) -> Reply:
+    def _patiently(self, question: WebQuestion, limits: Limits, *, trusted: bool) -> Reply:
         """The reply, after the waits that a host asks for."""
         host = question.url.host
         for number in range(_TRIES):
@@ -253,7 +255,7 @@ class Fetcher:
             self._hosts.pause(host, pause)
         raise RefusedError("limit", f"HTTP {reply.status}: {host} still asks to wait after {_TRIES} tries")
 
-    def _replied(self, question: Question, limits: Limits, *, trusted: bool) -> Reply:
+    def _replied(self, question: WebQuestion, limits: Limits, *, trusted: bool) -> Reply:
         url = question.url
         if question.keyed and url.scheme != "https" and not trusted:
             raise RefusedError("tls", f"{url.place} would get a key without encryption: nothing was sent")
@@ -268,10 +270,10 @@ class Fetcher:
         return self._cache.reply(url, limits, send, trusted=trusted)
 
     def _sent(
-        self, question: Question, limits: Limits, conditions: list[tuple[str, str]], *, trusted: bool
+        self, question: WebQuestion, limits: Limits, conditions: list[tuple[str, str]], *, trusted: bool
     ) -> Reply:
         """One request to the server, when it is its turn."""
-        from selfstudy.library.exchange import Exchange
+        from selfstudy.library.exchange import HTTPGet
 
         url = question.url
         if limits.clock.left <= 0:
@@ -283,7 +285,7 @@ class Fetcher:
             headers = [("Accept", ACCEPT), *conditions]
             if question.headers:
                 headers = [*question.headers, *conditions]
-            return Exchange(url, addresses, self._agent, limits, self._trust, headers).reply()
+            return HTTPGet(url, addresses, self._agent, limits, self._trust, self._network, headers).reply()
 
 
 def agent(contact: str | None) -> str:

@@ -125,7 +125,7 @@ class Library:
         return cls(table, embedder)
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
-        """The best `hits` passages per question, best first, fewer if fewer match; ties in order of the library.
+        """The best `hits` passages per question, best first, fewer if fewer match; ties as in the library.
 
         BM25 over "title. text" (English stemming and stop words, accents ignored); a passage whose title the
         question names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
@@ -139,7 +139,7 @@ class Library:
         def one(i: int) -> list[Hit]:
             found = self._by_words(queries[i], pool)
             if vectors is not None:
-                found = fuse([found, self._by_meaning(vectors[i], pool)])
+                found = sorted(fuse([found, self._by_meaning(vectors[i], pool)]), key=_order)
             return found[:hits]
 
         with ThreadPoolExecutor(THREADS) as threads:
@@ -159,8 +159,7 @@ class Library:
         )
         found = []
         for row in rows:
-            named = len(text.tokens(row["title"])) if text.contains(query, row["title"]) else 0
-            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * named)))
+            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * words_named(query, row["title"]))))
         return sorted(found, key=_order)
 
     def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
@@ -182,10 +181,15 @@ def _order(hit: Hit) -> tuple[float, int]:
     return -hit.relevance, hit.passage
 
 
+def words_named(question: str, title: str) -> int:
+    """Words of a title, if the question names it."""
+    return len(text.tokens(title)) if text.contains(question, title) else 0
+
+
 def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
     """Reciprocal rank fusion: relevance becomes the sum of 1 / (60 + rank) over the rankings.
 
-    What is equally good stays in order of its passages, and then of the rankings.
+    Of what is equally good that of the earlier ranking comes first.
     """
     total: dict[tuple[str, int, int], Hit] = {}
     for ranking in rankings:
@@ -194,7 +198,7 @@ def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
             span = hit.document_id, hit.start, hit.end
             so_far = total.get(span)
             total[span] = replace(so_far or hit, relevance=gained + (so_far.relevance if so_far else 0.0))
-    return sorted(total.values(), key=_order)
+    return sorted(total.values(), key=lambda hit: -hit.relevance)
 
 
 def _identity(documents: Sequence[Document]) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_json
 
@@ -27,7 +28,7 @@ _LARGEST = 2**31
 """Bytes of a body; how many a page may have is said where it is fetched."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class _Line:
     """One request: with a `sha256` it brought a page, with `why` none.
 
@@ -62,8 +63,7 @@ class KeptPages:
         self._lock = threading.Lock()
         self._lines: dict[tuple[str, str], _Line] = {}
         path = folder / LINES
-        if private_exists(path):
-            jsonl.repair(path, run)
+        jsonl.repair(path, run)
         for number, _, entry in jsonl.read_lines(path):
             try:
                 self._add(_Line(**entry))
@@ -110,8 +110,7 @@ class KeptPages:
                 private.make_folder(self._folder)
             if isinstance(found, Fetched):
                 self._write(found)
-            said = {name: value for name, value in vars(line).items() if value not in ("", 0, None)}
-            said = {name: value for name, value in said.items() if not name.startswith("_")}
+            said = {name: value for name, value in asdict(line).items() if value not in ("", 0, None)}
             jsonl.append(self._folder / LINES, to_json(said) + b"\n", self._run)
             self._add(line)
 
@@ -133,8 +132,3 @@ class KeptPages:
         if len(sha256) != 64 or not sha256.isalnum():  # a line may be a stranger's
             raise OSError(0, "it has no name")
         return self._folder / BODIES / sha256[:2] / sha256
-
-
-def private_exists(path: Path) -> bool:
-    """Whether something is there, be it a link that leads nowhere."""
-    return path.is_symlink() or path.exists()

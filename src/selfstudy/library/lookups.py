@@ -13,26 +13,26 @@ from selfstudy.errors import DataError
 from selfstudy.library import parser
 from selfstudy.library.documents import documents_of
 from selfstudy.library.fetched import Fetched, Fetches, NotFetched
+from selfstudy.library.page_tally import PageTally
 from selfstudy.library.replies import NoReply
 from selfstudy.library.search import search
 from selfstudy.library.searching import LookedUp
-from selfstudy.library.tally import Tally
 from selfstudy.library.wikipedia import articles, titles_found
 from selfstudy.progress import Reporter
 from selfstudy.recipe import WebSource, WikipediaSource
 from selfstudy.records import Document, Skipped
 from selfstudy.text import shortened
 
-Page = list[Document] | Skipped
+ReadPage = list[Document] | Skipped
 """What became of a page."""
 _LONGEST_REASON = 500
 _TOGETHER = 100
 """Pages that are in memory together."""
 
 
-def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: Tally) -> list[Page]:
+def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: PageTally) -> list[ReadPage]:
     """The documents of the page at each URL, in order, or why there are none; `tally` counts them."""
-    found: list[Page] = []
+    found: list[ReadPage] = []
     if not urls:
         return found
     try:
@@ -45,7 +45,7 @@ def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: T
     return found
 
 
-def _read(page: Fetched | NotFetched, tally: Tally) -> Page:
+def _read(page: Fetched | NotFetched, tally: PageTally) -> ReadPage:
     if isinstance(page, NotFetched):
         tally.reasons[page.why] += 1
         reason = f"not fetched ({page.why}): {page.detail}"
@@ -67,16 +67,18 @@ def _kind(reason: str) -> str:
 class WebSearch:
     """A `LooksUp`: pages that a search engine finds.
 
+    A failure that every further question would meet (no right to ask, no quota left) stops everything, so
+    that it can go on later.
+
     Args:
-        stops: whether a failure that every further question would meet (no right to ask, no quota left) stops
-            everything, so that it can go on later; else it is the error of its question.
+        offline: whether nothing is sent; a question that was never asked then has an error, nothing stops.
     """
 
     block: WebSource
     fetches: Fetches
     report: Reporter
-    tally: Tally
-    stops: bool = True
+    tally: PageTally
+    offline: bool = False
     _unusable: dict[str, Skipped] = field(default_factory=dict, init=False, repr=False)
     """Pages that were tried in this session, and are not again."""
 
@@ -102,8 +104,12 @@ class WebSearch:
         ]
 
     def _named(self, question: str) -> list[str] | NoReply:
-        found = search(self.block, question, self.fetches)
-        return _or_stop(found, self.stops) if isinstance(found, NoReply) else [one.url for one in found]
+        found = search(self.block, question, self.fetches, offline=self.offline)
+        return (
+            _or_stop(found, offline=self.offline)
+            if isinstance(found, NoReply)
+            else [one.url for one in found]
+        )
 
 
 @dataclass
@@ -114,8 +120,8 @@ class WikiSearch:
     contact: str | None
     fetches: Fetches
     report: Reporter
-    tally: Tally
-    stops: bool = True
+    tally: PageTally
+    offline: bool = False
 
     def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
         """What was found, question by question: which articles are asked for together does not change.
@@ -137,20 +143,20 @@ class WikiSearch:
         try:
             (titles,) = titles_found(self.block, [question], self.contact, self.fetches)
             if isinstance(titles, NoReply):
-                return LookedUp(error=str(_or_stop(titles, self.stops)))
+                return LookedUp(error=str(_or_stop(titles, offline=self.offline)))
             read = articles(self.block, titles, self.contact, self.fetches)
         except DataError as error:
-            if self.stops:
-                raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
-            return LookedUp(error=error.what)
+            if self.offline:
+                return LookedUp(error=error.what)
+            raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
         self.tally.pages += len(titles) - len(read.skipped)
         self.tally.reasons.update(_kind(one.reason) for one in read.skipped)
         return LookedUp(read.documents, read.skipped)
 
 
-def _or_stop(reply: NoReply, stops: bool) -> NoReply:
+def _or_stop(reply: NoReply, *, offline: bool) -> NoReply:
     """A question's error; or the end, where every further question would meet it."""
-    if reply.lasting and stops:
+    if reply.lasting and not offline:
         raise DataError(f"library: {reply.message}", f"{reply.hint}; {_AGAIN}")
     return reply
 
@@ -158,7 +164,7 @@ def _or_stop(reply: NoReply, stops: bool) -> NoReply:
 _AGAIN = "then give the same command again: what is done is kept"
 
 
-def _looked(pages: Sequence[Page]) -> LookedUp:
+def _looked(pages: Sequence[ReadPage]) -> LookedUp:
     documents = [document for page in pages if not isinstance(page, Skipped) for document in page]
     skipped = [page for page in pages if isinstance(page, Skipped)]
     if documents or not pages:

@@ -1,4 +1,4 @@
-"""A recipe's library, opened: documents of what is the same for all questions, and a retriever over all of it.
+"""A recipe's library, opened: documents of what is the same for all questions, and a retriever over all.
 
     fixed      folders, the embedded world, dumps, titles, addresses: documents, and one index over them
     searched   the web, an encyclopedia: asked each question (lookups.py, searching.py)
@@ -16,23 +16,24 @@ from typing import Protocol, runtime_checkable
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.files import reading
 from selfstudy.library import parser
 from selfstudy.library.combined import Combined
+from selfstudy.library.dump import dump_articles
 from selfstudy.library.fetched import Fetches
 from selfstudy.library.folder import Contents, read_documents
 from selfstudy.library.index import Library
 from selfstudy.library.lookups import WebSearch, WikiSearch, read_pages
+from selfstudy.library.page_tally import PageTally
 from selfstudy.library.retriever import Retriever
 from selfstudy.library.search import check_search
 from selfstudy.library.searching import Keep, LooksUp, Searching
-from selfstudy.library.tally import Tally
+from selfstudy.library.sitemap import addresses
 from selfstudy.library.wikipedia import articles, check_contact
 from selfstudy.models.base import Embedder
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import FolderSource, LibraryBlock, UrlsSource, WebSource, WikipediaSource
-from selfstudy.recipe.library import ATLAS, PageUrl
-from selfstudy.records import Document, Skipped, digest
+from selfstudy.recipe.library import ATLAS
+from selfstudy.records import Skipped, digest
 
 _NAMED = 10
 """Pages that are named where none could be used."""
@@ -130,11 +131,11 @@ class OpenLibrary:
         return found[0] if len(found) == 1 else Combined(found)
 
     def _lookup(self, source: WebSource | WikipediaSource) -> LooksUp:
-        stops = not self.library.fetch.offline
+        offline = self.library.fetch.offline
         if isinstance(source, WebSource):
-            return WebSearch(source, self._fetches, self.report, Tally(source.engine), stops)
-        tally, contact = Tally("wikipedia"), self.library.fetch.contact
-        return WikiSearch(source, contact, self._fetches, self.report, tally, stops)
+            return WebSearch(source, self._fetches, self.report, PageTally(source.engine), offline)
+        tally, contact = PageTally("wikipedia"), self.library.fetch.contact
+        return WikiSearch(source, contact, self._fetches, self.report, tally, offline)
 
     def _read(self, source: FolderSource | WikipediaSource | UrlsSource) -> Contents:
         if isinstance(source, FolderSource):
@@ -142,7 +143,10 @@ class OpenLibrary:
         if isinstance(source, UrlsSource):
             return self._pages(source)
         if source.dump is not None:
-            return self._dump(Path(source.dump))
+            try:
+                return dump_articles(source)
+            finally:
+                parser.stop()
         return self._articles(source)
 
     def _articles(self, source: WikipediaSource) -> Contents:
@@ -156,34 +160,19 @@ class OpenLibrary:
             raise _nothing(len(source.titles), "articles", found.skipped)
         return found
 
-    def _dump(self, file: Path) -> Contents:
-        raise NotImplementedError
-
     def _pages(self, source: UrlsSource) -> Contents:
-        urls, more = self._addresses(source)
-        tally = Tally("library")
-        found = Contents(
-            skipped=[
-                Skipped(
-                    source="library",
-                    reason=f"{more:,} more addresses: only the first {source.most:,} are read (most)",
-                )
-            ]
-            if more > 0
-            else []
-        )
-        for page in read_pages(urls, self._fetches, self.report, tally):
+        named = addresses(source, self._fetches)
+        tally = PageTally("library")
+        found = Contents(skipped=list(named.skipped), notes=list(named.notes))
+        for page in read_pages(named.urls, self._fetches, self.report, tally):
             if isinstance(page, Skipped):
                 found.skipped.append(page)
             else:
                 found.documents += page
         found.notes.append(tally.line())
         if not found.documents:
-            raise _nothing(len(urls), "pages", found.skipped)
+            raise _nothing(len(named.urls), "pages", found.skipped)
         return found
-
-    def _addresses(self, source: UrlsSource) -> tuple[list[str], int]:
-        raise NotImplementedError
 
 
 def open_library(
@@ -197,6 +186,17 @@ def open_library(
     if library is None:
         return Contents()
     return OpenLibrary(library, follow_links=follow_links, report=report or Silent()).contents
+
+
+def open_here(library: LibraryBlock | None, *, follow_links: bool = False) -> Contents:
+    """The documents of those sources for which nothing is fetched.
+
+    Raises:
+        DataError: nothing is there, or nothing there can be used.
+    """
+    if library is None or not library.here:
+        return Contents()
+    return open_library(library.model_copy(update={"sources": library.here}), follow_links=follow_links)
 
 
 def _folder(source: FolderSource, *, follow_links: bool) -> Contents:

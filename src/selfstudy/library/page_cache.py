@@ -62,7 +62,7 @@ class PageCache:
         request = httpx2.Request(
             "GET", url.text, headers={"Accept-Encoding": ASKED_FOR}, extensions={"caching": {"key": key}}
         )
-        server = cast("httpx2.BaseTransport", _Server(send))
+        server = cast("httpx2.BaseTransport", _Server(send, limits))
         transport = CacheTransport(server, storage=self._storage, rfc=self._options)
         try:
             response = transport.handle_request(request)
@@ -78,8 +78,9 @@ class PageCache:
 class _Server:
     """A transport, as hishel asks one."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, limits: Limits) -> None:
         self._send = send
+        self._limits = limits
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         import httpx2
@@ -87,6 +88,9 @@ class _Server:
         conditions = [(name, request.headers[name]) for name in _CONDITIONS if name in request.headers]
         reply = self._send(conditions)
         headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+        if self._limits.cut and len(reply.body) >= self._limits.largest:  # the start of it is not the page
+            headers = [(name, value) for name, value in headers if name != b"cache-control"]
+            headers.append((b"cache-control", b"no-store"))
         return httpx2.Response(reply.status, headers=headers, content=reply.body)
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ _HEADER = re.compile("[A-Za-z0-9-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class WebQuestion:
     """One GET.
 
     Attributes:

@@ -21,7 +21,7 @@ class Retriever(Protocol):
 
 @runtime_checkable
 class MayFail(Protocol):
-    """A retriever that asks others, who may not answer: nothing found is then not the same as nothing there."""
+    """A retriever that asks others, who may not answer: nothing found is then no proof of anything."""
 
     def unanswered(self, questions: Sequence[str]) -> list[str | None]:
         """Why each question could not be looked up when it was last tried; None where it could."""

@@ -25,9 +25,13 @@ LARGEST = 500 * 1024
 """Bytes that are read of one; RFC 9309, section 2.5, wants at least as many."""
 AGENT = "selfstudy"
 """The name by which a robots.txt means us."""
+_OF_THE_HOST = ("address", "time", "limit", "tls", "connection", "not kept")
+"""Reasons that would keep us from the page as well, and are told as they are."""
 _DAY = 86_400.0
-_MOST_RULES = 500_000
+_MOST_RULES = 200_000
 """Agents times lines: each rule of a group of agents is kept for each of them."""
+_MOST_HELD = 5_000_000
+"""Bytes of all that are held; rules take up to 40 times as much.  The oldest go, and are asked for again."""
 _ASK_LATER = 429
 
 
@@ -35,6 +39,7 @@ _ASK_LATER = 429
 class _Site:
     lock: threading.Lock = field(default_factory=threading.Lock)
     until: float = 0.0
+    size: int = 0
     rules: Protego | None = None
     closed: RefusedError | None = None
 
@@ -53,7 +58,8 @@ class Robots:
         self._fetch = fetch
         self._slow_down = slow_down
         self._lock = threading.Lock()
-        self._sites: dict[tuple[str, str, int], _Site] = {}
+        # whether a host may lie anywhere depends on who led to it, and so does what can be had of it
+        self._sites: dict[tuple[tuple[str, str, int], bool], _Site] = {}
 
     def check(self, url: WebURL, trusted: bool) -> None:
         """Whether a page may be fetched.
@@ -65,32 +71,40 @@ class Robots:
             RefusedError: it may not.
         """
         with self._lock:
-            site = self._sites.setdefault(url.origin, _Site())
+            site = self._sites.setdefault((url.origin, trusted), _Site())
         with site.lock:
             if site.until < time.monotonic():
                 self._read(site, url, trusted)
+                self._make_room(site)
         if site.closed is not None:
             raise RefusedError(site.closed.why, site.closed.detail)
         if site.rules is not None and not site.rules.can_fetch(url.text, AGENT):
             raise RefusedError("robots", f"robots.txt of {url.place} forbids it")
 
     def _read(self, site: _Site, url: WebURL, trusted: bool) -> None:
-        site.rules, site.closed = None, None
+        site.rules, site.closed, site.size = None, None, 0
         try:
             reply = self._fetch(url.join("/robots.txt"), trusted)
             if reply.status >= 500 or reply.status == _ASK_LATER:
                 raise RefusedError("robots", f"HTTP {reply.status}, so everything is forbidden")
             if reply.status in FULL:
-                site.rules = parsed(reply.body)
+                site.rules, site.size = parsed(reply.body), len(reply.body)
         except RefusedError as error:
-            own = error.why == "address"  # what is wrong with the page as well
-            about = error.detail if own else f"robots.txt of {url.place}: {error.detail}"
-            site.closed = RefusedError(error.why, about)
+            why = error.why if error.why in _OF_THE_HOST else "robots"
+            site.closed = RefusedError(why, f"robots.txt of {url.place}: {error.detail}")
         wanted = site.rules.crawl_delay(AGENT) if site.rules is not None else None
         if wanted:
             self._slow_down(url.host, wanted)
         # what could not be had is asked for again, but not for each page
         site.until = time.monotonic() + (_DAY if site.closed is None else _DAY / 24)
+
+    def _make_room(self, newest: _Site) -> None:
+        with self._lock:
+            held = sum(site.size for site in self._sites.values())
+            for name, site in list(self._sites.items()):
+                if held > _MOST_HELD and site is not newest and site.size:
+                    del self._sites[name]
+                    held -= site.size
 
 
 def parsed(body: bytes) -> Protego:

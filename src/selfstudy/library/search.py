@@ -186,8 +186,13 @@ def check_search(block: WebSource) -> None:
         _key(block, engine, url)
 
 
-def search(block: WebSource, question: str, fetches: Fetches) -> list[Found] | NoReply:
+def search(
+    block: WebSource, question: str, fetches: Fetches, *, offline: bool = False
+) -> list[Found] | NoReply:
     """The first `block.results` pages for a question, best first: fewer, or none, if no more are found.
+
+    Args:
+        offline: whether nothing will be sent, so that no key is needed: a reply is kept without it.
 
     Raises:
         DataError, ModelError: as `check_search`.
@@ -196,13 +201,16 @@ def search(block: WebSource, question: str, fetches: Fetches) -> list[Found] | N
     if not query:
         return []
     if block.engine == "ddgs":
+        if offline:
+            return NoReply("refused", "ddgs: what it finds is not kept", "use another engine")
         return _ask_ddgs(block, query)
     engine = ENGINES[block.engine]
     url = _url(block, engine)
     parameters = engine.asked(block, query, min(block.results, engine.most))
     headers = {"Accept": "application/json"}
     if engine.key_name:
-        (headers if engine.key_in_header else parameters)[engine.key_name] = _key(block, engine, url)
+        key = "" if offline else _key(block, engine, url)
+        (headers if engine.key_in_header else parameters)[engine.key_name] = key
     found = object_in(block.engine, fetches.ask(url, parameters, headers))
     if isinstance(found, NoReply):
         return _with_hint(block, found)

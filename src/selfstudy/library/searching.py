@@ -19,7 +19,7 @@ from typing import Protocol
 from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.library.index import Hit, Library
-from selfstudy.library.tally import Tally
+from selfstudy.library.page_tally import PageTally
 from selfstudy.models.base import Embedder
 from selfstudy.models.first_items import FirstItems
 from selfstudy.records import Document, Record, Skipped, digest
@@ -45,7 +45,7 @@ class LookedUp:
 class LooksUp(Protocol):
     """A source that is asked each question."""
 
-    tally: Tally
+    tally: PageTally
 
     def look_up(self, questions: Sequence[str]) -> list[LookedUp]:
         """What it has for each question, in order; a question's result does not depend on the others."""

@@ -11,23 +11,23 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def side_by_side(
-    groups: Collection[Iterable[Item]], work: Callable[[Item], Result], most: int
-) -> Iterator[Result]:
+    groups: Collection[Iterable[_Item]], work: Callable[[_Item], _Result], most: int
+) -> Iterator[_Result]:
     """The results as they come; an exception of `work` is raised here, and nothing new is begun then.
 
     Args:
         most: groups at the same time.
     """
-    waiting: queue.SimpleQueue[Iterable[Item]] = queue.SimpleQueue()
-    results: queue.Queue[tuple[bool, Result | None, BaseException | None]] = queue.Queue(maxsize=most)
+    waiting: queue.SimpleQueue[Iterable[_Item]] = queue.SimpleQueue()
+    results: queue.Queue[tuple[bool, _Result | None, BaseException | None]] = queue.Queue(maxsize=most)
     stop = threading.Event()
 
-    def put(done: bool, result: Result | None, error: BaseException | None) -> None:
+    def put(done: bool, result: _Result | None, error: BaseException | None) -> None:
         while not stop.is_set():
             try:
                 return results.put((done, result, error), timeout=1.0)

@@ -46,7 +46,7 @@ def addresses(block: UrlsSource, fetches: Fetches) -> Addresses:
     Raises:
         DataError: the file cannot be read; the sitemap cannot be fetched or is none; or there is no address.
     """
-    named = [*block.urls, *(_file_lines(Path(block.file)) if block.file is not None else [])]
+    named = listed(block)
     found = Addresses()
     urls: dict[str, None] = {}
     for name in named:
@@ -71,6 +71,15 @@ def addresses(block: UrlsSource, fetches: Fetches) -> Addresses:
             "set `urls`, `file` or `sitemap`",
         )
     return found
+
+
+def listed(block: UrlsSource) -> list[str]:
+    """What its list and its file name; nothing is fetched.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    return [*block.urls, *(_file_lines(Path(block.file)) if block.file is not None else [])]
 
 
 def _file_lines(path: Path) -> list[str]:

@@ -64,8 +64,8 @@ class Study(Resources):
     def close(self) -> None:
         """Ends the servers that were started for it; harmless if there are none."""
         self.servers.close()
-        if self._sources is not None:
-            self._sources.close()
+        if (sources := vars(self).get("_sources")) is not None:
+            sources.close()
 
     def learn(self) -> Summary:
         """All verbs, round after round.

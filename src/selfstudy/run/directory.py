@@ -8,7 +8,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     entailment.json
                                                 what was settled or given once, and holds for all rounds
     cache/nli.sqlite library/                   computed once, and made again if deleted
-    fetched/                                    what came over the network: the run can be repeated without one
+    fetched/                                    what came over the network: to repeat the run without
     rounds/N/*.jsonl                            a file per type of record (records.py names it); round 1 has
                                                 what was found and skipped in the library
     rounds/N/STAGE.done                         the stage has finished: it is not run again

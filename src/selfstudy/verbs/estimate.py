@@ -140,6 +140,11 @@ def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
     )
     if recipe.library is not None:
         yield f"of general facts, asked before teaching where needed, {RIGHT:.0%} are assumed to be known"
+    if recipe.library is not None and recipe.library.fetches:
+        yield (
+            "pages are not fetched for an estimate: passages of those are assumed to have "
+            f"{recipe.gather.chunk_tokens} tokens, and time spent waiting for hosts is not counted"
+        )
     if isinstance(recipe.nli, PromptedNLI):
         yield (
             "what nli: lm asks is not among the calls and tokens; what it takes is in the time, where that "

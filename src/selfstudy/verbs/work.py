@@ -123,9 +123,9 @@ class Plan:
     def with_document(self, name: str, longest: int, **values: str) -> float:
         """Mean tokens of a prompt with a passage of at most `longest` tokens in it."""
         shown = spread(self.documents)
-        if not shown:
-            return self.tokens(name, document="", **values)
         empty = self.tokens(name, document="", **values)
+        if not shown:  # what is fetched is not known before: passages are assumed to be full
+            return empty + (longest if self.recipe.library and self.recipe.library.fetches else 0)
         sizes = [self.tokens(name, document=one.text, **values) - empty for one in shown]
         return empty + fmean(min(size, longest) for size in sizes)
 

@@ -75,6 +75,27 @@ def test_it_is_answered_from_the_passages_that_fit_best(library: Library) -> Non
     assert found.absent == []
 
 
+class Unreachable:
+    """A retriever whose service does not answer."""
+
+    def find(self, questions: Any, hits: int) -> Any:
+        return [[] for _ in questions]
+
+    def unanswered(self, questions: Any) -> Any:
+        return ["searxng: HTTP 500" if "Rome" in one else None for one in questions]
+
+
+def test_what_could_not_be_looked_up_is_an_error_and_no_refusal() -> None:
+    lm = Reader()
+    asked = [given_question("Who founded Rome?"), given_question("Where is Oslo?")]
+    failed, empty = Answering(lm, Prompts(), Unreachable(), 5, Sampling()).answer(asked)
+    assert failed.error == "not looked up: searxng: HTTP 500"
+    assert failed.output == ""
+    assert failed.model_failed  # so that it is tried again
+    assert (empty.error, empty.output, empty.refused) == (None, REFUSAL, NOTHING_FOUND)
+    assert lm.asked == []
+
+
 def test_without_a_document_nothing_is_asked(library: Library) -> None:
     lm = Reader()
     told: list[int] = []

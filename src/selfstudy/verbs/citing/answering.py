@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import PROMPTS, CitedItem, asked, read_item
 from selfstudy.judging.trust import REFUSAL, refuses
-from selfstudy.library.retriever import Retriever
+from selfstudy.library.retriever import Retriever, unanswered
 from selfstudy.models.base import (
     EntailmentModel,
     HasContext,
@@ -134,21 +134,29 @@ class Answering:
     def _shown(self, questions: Sequence[CitedQuestion]) -> list[_Shown]:
         """What each is shown: of its documents the first, as many as there is room for."""
         found = iter(self._found([one for one in questions if not one.documents]))
-        return [self._fitting(question, question.documents or next(found)) for question in questions]
-
-    def _found(self, questions: Sequence[CitedQuestion]) -> list[list[dict[str, Any]]]:
-        if self.library is None or not questions:
-            return [[] for _ in questions]
-        texts = [one.item.question for one in questions if one.item is not None]
         return [
-            [
-                {"title": hit.title, "text": hit.text, "source": hit.source, "score": hit.relevance}
-                for hit in hits
-            ]
-            for hits in self.library.find(texts, self.documents)
+            self._fitting(question, *((question.documents, None) if question.documents else next(found)))
+            for question in questions
         ]
 
-    def _fitting(self, question: CitedQuestion, docs: list[dict[str, Any]]) -> _Shown:
+    def _found(self, questions: Sequence[CitedQuestion]) -> list[tuple[list[dict[str, Any]], str | None]]:
+        """Documents for each, or why it could not be looked up."""
+        if self.library is None or not questions:
+            return [([], None) for _ in questions]
+        texts = [one.item.question for one in questions if one.item is not None]
+        found = self.library.find(texts, self.documents)
+        return [
+            (
+                [
+                    {"title": hit.title, "text": hit.text, "source": hit.source, "score": hit.relevance}
+                    for hit in hits
+                ],
+                why,
+            )
+            for hits, why in zip(found, unanswered(self.library, texts), strict=True)
+        ]
+
+    def _fitting(self, question: CitedQuestion, docs: list[dict[str, Any]], why_not: str | None) -> _Shown:
         if question.item is None:
             raise ValueError(f"{question.place} cannot be asked: {question.error}")
         docs = docs[: self.documents]
@@ -156,7 +164,8 @@ class Answering:
         item = replace(question.item, documents=texts[: self.documents])
         while len(item.documents) > 1 and not self._fits(item):
             item = replace(item, documents=item.documents[:-1])
-        return _Shown(question, item, tuple(docs[: len(item.documents)]), len(docs) - len(item.documents))
+        shown = tuple(docs[: len(item.documents)])
+        return _Shown(question, item, shown, len(docs) - len(shown), why_not)
 
     def _fits(self, item: CitedItem) -> bool:
         context = self.lm.context if isinstance(self.lm, HasContext) else None
@@ -191,10 +200,15 @@ class _Shown:
     item: CitedItem
     docs: tuple[dict[str, Any], ...]
     unshown: int
+    why_not: str | None
+    """Why nothing could be looked up."""
 
 
 def _answered(shown: _Shown, said: Completion | None) -> AnsweredQuestion:
     made = AnsweredQuestion(id=shown.question.id, docs=shown.docs, unshown=shown.unshown)
+    if said is None and shown.why_not is not None:
+        # whoever was to be asked is a server too: the same command tries again
+        return made.model_copy(update={"error": f"not looked up: {shown.why_not}", "model_failed": True})
     if said is None:
         return made.model_copy(update={"output": REFUSAL, "refused": NOTHING_FOUND})
     if said.error is not None:

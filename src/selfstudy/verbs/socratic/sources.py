@@ -63,10 +63,11 @@ class ExerciseSource:
 
             return read_run(self.path, most)
         from selfstudy.library.open import open_library
+        from selfstudy.recipe import folder_library
 
         # a folder ./atlas is the user's: only where none is there the word means the embedded world
         folder = self.path.resolve() if self.path.is_dir() else self.path
-        found = open_library(str(folder))
+        found = open_library(folder_library(folder))
         for note in found.notes:
             report.note(note)
         return DocumentsToAsk(found.documents, found.skipped)

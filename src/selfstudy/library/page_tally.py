@@ -10,7 +10,7 @@ _NAMED = 5
 
 
 @dataclass
-class Tally:
+class PageTally:
     """Counts of one source.
 
     Attributes:
