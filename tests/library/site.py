@@ -94,7 +94,7 @@ class Internet(httpcore2.NetworkBackend):
         self._servers: list[socketserver.BaseServer] = []
         self.port = self._serve(self._answer)
         self.canary = self._serve(self._alarm)
-        self.trust = ssl.create_default_context()
+        self.trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.has_tls = shutil.which("openssl") is not None
         self._tls = self._self_signed = 0
         if self.has_tls:

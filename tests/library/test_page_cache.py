@@ -87,6 +87,14 @@ def test_what_an_allowed_host_said_is_for_those_who_allow_it(tmp_path: Path) -> 
     assert len(server.asked) == 2
 
 
+def test_what_depends_on_headers_is_for_those_headers(tmp_path: Path) -> None:
+    cache, server = opened(tmp_path), Server(*FRESH, ("vary", "Accept"))
+    for kind, times in (("text/html", 1), ("application/json", 2), ("text/html", 2), ("application/json", 2)):
+        limits, headers = Limits(Clock(5), 1000), [("Accept", kind)]
+        cache.reply(WebURL.of("http://a.test/"), limits, server, trusted=False, headers=headers)
+        assert len(server.asked) == times
+
+
 def test_what_is_refused_is_not_kept(tmp_path: Path) -> None:
     cache = opened(tmp_path)
 
@@ -139,6 +147,13 @@ def test_the_file_is_for_its_owner(tmp_path: Path) -> None:
     assert modes == {0o600}
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
     cache.close()
+
+
+def test_a_closed_cache_asks_once(tmp_path: Path) -> None:
+    cache, server = opened(tmp_path), Server(*FRESH)
+    cache.close()
+    assert asked(cache, server).body == b"a page"
+    assert len(server.asked) == 1
 
 
 def test_a_file_that_is_no_cache_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Self
 from selfstudy import secrets
 from selfstudy.errors import MissingExtraError, RecipeError
 from selfstudy.library.addresses import AllowedHosts, Resolve, addresses_of, system_addresses
-from selfstudy.library.fetched import Fetched, NotFetched, RefusedError
+from selfstudy.library.fetched import Fetched, Fetches, NotFetched, RefusedError
 from selfstudy.library.hosts import Hosts
 from selfstudy.library.kept_pages import KeptPages
 from selfstudy.library.media import ACCEPT, is_text
@@ -91,8 +91,8 @@ def open_fetcher(
     )
 
 
-class Fetcher:
-    """Implements `Fetches`; several threads may use one."""
+class Fetcher(Fetches):
+    """Fetches over the network; several threads may use one."""
 
     def __init__(
         self,
@@ -267,7 +267,8 @@ class Fetcher:
 
         if self._cache is None or question.keyed:
             return send([])
-        return self._cache.reply(url, limits, send, trusted=trusted)
+        headers = [("User-Agent", self._agent), *_told(question)]
+        return self._cache.reply(url, limits, send, trusted=trusted, headers=headers)
 
     def _sent(
         self, question: WebQuestion, limits: Limits, conditions: list[tuple[str, str]], *, trusted: bool
@@ -282,9 +283,7 @@ class Fetcher:
             start = time.monotonic()
             addresses = addresses_of(url, self._resolve, limits.clock.left, trusted=trusted)
             limits.clock.left -= time.monotonic() - start
-            headers = [("Accept", ACCEPT), *conditions]
-            if question.headers:
-                headers = [*question.headers, *conditions]
+            headers = [*_told(question), *conditions]
             return HTTPGet(url, addresses, self._agent, limits, self._trust, self._network, headers).reply()
 
 
@@ -302,6 +301,11 @@ def agent(contact: str | None) -> str:
             "give an e-mail address or a URL",
         )
     return f"selfstudy/{__version__} (+{contact.strip()})"
+
+
+def _told(question: WebQuestion) -> Sequence[tuple[str, str]]:
+    """The headers of a question: what it says itself, or else what types we read."""
+    return question.headers or [("Accept", ACCEPT)]
 
 
 def _named(given: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,6 +34,7 @@ Send = Callable[[list[tuple[str, str]]], Reply]
 FILE = "pages.sqlite"
 _CONDITIONS = ("if-none-match", "if-modified-since")
 """Headers by which a cache asks whether what it has is still true."""
+_UNCHANGED = 304
 
 
 class PageCache:
@@ -49,8 +50,19 @@ class PageCache:
         self._storage = storage
         self._options = hishel.CacheOptions(shared=False, supported_methods=["GET"], allow_stale=stale)
 
-    def reply(self, url: WebURL, limits: Limits, send: Send, *, trusted: bool) -> Reply:
+    def reply(
+        self,
+        url: WebURL,
+        limits: Limits,
+        send: Send,
+        *,
+        trusted: bool,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> Reply:
         """What a server says, or said.
+
+        Args:
+            headers: what `send` tells the server of us; a reply may be for these alone (Vary).
 
         Raises:
             RefusedError: by `send`; or what is kept is larger than `limits` allow.
@@ -60,16 +72,22 @@ class PageCache:
 
         key = hashlib.sha256(f"{'allowed' if trusted else 'public'} {url.text}".encode()).hexdigest()
         request = httpx2.Request(
-            "GET", url.text, headers={"Accept-Encoding": ASKED_FOR}, extensions={"caching": {"key": key}}
+            "GET",
+            url.text,
+            headers=[("Accept-Encoding", ASKED_FOR), *headers],
+            extensions={"caching": {"key": key}},
         )
-        server = cast("httpx2.BaseTransport", _Server(send, limits))
-        transport = CacheTransport(server, storage=self._storage, rfc=self._options)
+        server = _Server(send, limits)
+        transport = CacheTransport(
+            cast("httpx2.BaseTransport", server), storage=self._storage, rfc=self._options
+        )
         try:
             response = transport.handle_request(request)
             return _reply(response, limits, url)
-        except RuntimeError as error:  # another process has deleted what was being read
+        except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:
+            # closed, or deleted by another process while it was read; or headers that nobody foresaw
             log.info("the cache of pages: %s", error)
-            return send([])
+            return server.last or send([])
 
     def close(self) -> None:
         self._storage.close()
@@ -81,12 +99,15 @@ class _Server:
     def __init__(self, send: Send, limits: Limits) -> None:
         self._send = send
         self._limits = limits
+        self.last: Reply | None = None
+        """What it said, unless that was that nothing has changed."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         import httpx2
 
         conditions = [(name, request.headers[name]) for name in _CONDITIONS if name in request.headers]
         reply = self._send(conditions)
+        self.last = None if reply.status == _UNCHANGED else reply
         headers = [(name.encode(), value.encode()) for name, value in reply.headers]
         if self._limits.cut and len(reply.body) >= self._limits.largest:  # the start of it is not the page
             headers = [(name, value) for name, value in headers if name != b"cache-control"]
