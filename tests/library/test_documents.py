@@ -7,6 +7,8 @@ import gzip
 import hashlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selfstudy.library.documents import documents_of
 from selfstudy.library.fetched import Fetched
@@ -151,3 +153,15 @@ def test_long_texts_are_several_documents() -> None:
     assert isinstance(found, list)
     assert [document.source.rpartition("/")[2] for document in found] == ["m", "m#2", "m#3"]
     assert {document.fetched for document in found} == {"2026-11-28T17:20:00Z"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    start=st.sampled_from([b"", b"<html>", b"%PDF-1.7\n", b"\xff\xfe", b"\x1b$B", b"<rss>", b"# ", b"<p>"]),
+    body=st.binary(max_size=300),
+    kind=st.sampled_from(["", "text/html", "text/plain", "application/pdf", "text/markdown; charset=utf-16"]),
+    charset=st.text(max_size=20),
+)
+def test_any_bytes_of_any_type_are_survived(start: bytes, body: bytes, kind: str, charset: str) -> None:
+    found = documents_of(fetched(start + body, f"{kind}; charset={charset}"))
+    assert isinstance(found, Skipped) or all(document.text.strip() for document in found)
