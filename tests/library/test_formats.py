@@ -80,3 +80,27 @@ def test_what_stands_behind_a_heading_costs_nothing(heading: str, tmp_path: Path
     start = time.process_time()
     assert [d.title for d in read_documents(tmp_path).documents] == ["The Quay"]
     assert time.process_time() - start < 1
+
+
+def test_dates_of_documents(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\ntitle: Quay\ndate: 2024-05-01T10:00:00Z # first\n---\nText a.\n")
+    (tmp_path / "b.md").write_text('+++\nlastmod = "2023-11"\n+++\nText b.\n\ndate: 2020-01-01\n')
+    rows = [
+        {"text": "Text c.", "date": "2024-02-29"},
+        {"text": "Text d.", "Published": 2019},
+        {"text": "Text e.", "updated": "next week"},
+        {"text": "Text f.", "date": None, "updated": "2022"},
+        {"text": "Text g.", "date": "2999-01-01"},
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "d.csv").write_text("text,date\nText h.,2021-07-08\nText i.,08.07.2021\n")
+    (tmp_path / "e.html").write_text('<meta property="article:modified_time" content="2024-03-01"><p>Text j.')
+    found = read_documents(tmp_path)
+    assert {one.text[-2]: one.date for one in found.documents if one.text.startswith("Text")} == {
+        **{"c": "2024-02-29", "d": "2019", "e": "", "f": "2022", "g": ""},
+        **{"h": "2021-07-08", "i": "", "j": "2024-03-01"},
+    }
+    by_file = {one.source: one.date for one in found.documents}
+    assert (by_file["a.md"], by_file["b.md"]) == ("2024-05-01", "2023-11")
+    said = "are left out: write them as 2026-11-28, and none that is to come"
+    assert found.notes == [f"c.jsonl: dates like 'next week' {said}", f"d.csv: dates like '08.07.2021' {said}"]

@@ -12,10 +12,12 @@ from selfstudy.errors import DataError
 from selfstudy.library.fetch import Fetcher, open_fetcher
 from selfstudy.library.lookups import WebSearch, WikiSearch
 from selfstudy.library.page_tally import PageTally
+from selfstudy.library.searching import LookedUp
 from selfstudy.progress import Silent
 from selfstudy.recipe import FetchBlock, WebSource, WikipediaSource
 
-from .small_web import SmallWeb, small_web
+from .apis import Reply, Service, Wiki, as_json, running
+from .small_web import SmallWeb, page, small_web
 
 UTOPIA, LAPUTA = "What is the capital of Utopia?", "What flies over Laputa?"
 
@@ -78,6 +80,59 @@ def test_what_all_further_questions_would_meet_stops_the_rest_is_an_error(web: S
         (looked,) = engine(web, fetches).look_up(["The broken one"])
         assert str(looked.error).startswith(f"none of its 2 pages could be read, such as {web.url}/missing")
         assert len(looked.skipped) == 2
+
+
+def test_a_wiki_is_asked_question_by_question() -> None:
+    with running() as (service, fetches):
+        service.answers["/w/api.php"] = Wiki(
+            {"Lima": "Lima is the capital of Peru.", "Peru": "{{disambig}} Peru"}
+        )
+        wiki = WikiSearch(
+            WikipediaSource(url=f"{service.url}/w/api.php"),
+            "me@example.org",
+            fetches,
+            Silent(),
+            PageTally("wiki"),
+        )
+        together = wiki.look_up(["of Peru", "zebras", "Lima"])
+        assert [[one.title for one in found.documents] for found in together] == [["Lima"], [], ["Lima"]]
+        assert [len(found.skipped) for found in together] == [1, 0, 0]
+        document = together[0].documents[0]
+        assert document.date == "2024-05-01"
+        assert "oldid=1001" in document.source
+        assert document.sha256
+        assert [found.error for found in together] == [None] * 3
+        alone = [wiki.look_up([one])[0] for one in ("of Peru", "zebras", "Lima")]
+        same = [[one.id for one in found.documents] for found in alone]
+        assert same == [[one.id for one in found.documents] for found in together]
+        assert wiki.tally.line() == "wiki: 1 page read, 1 not: a page that lists the meanings of a word 1"
+
+
+def test_what_was_asked_with_a_key_is_found_again_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = Service()
+    found = {"web": {"results": [{"url": f"{service.url}/a", "title": "A", "description": ""}]}}
+    service.answers = {"/api": as_json(found), "/a": Reply(page("A", "The zebra sleeps."), "text/html")}
+    block = WebSource(engine="brave", url=f"{service.url}/api", api_key_env="MY_SEARCH_KEY")
+    monkeypatch.setenv("MY_SEARCH_KEY", "a-key-of-brave-5161")
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", f"MY_SEARCH_KEY={service.host}")
+    fetch = {"allow_hosts": (service.host,), "delay": 0}
+
+    def look_up(*, offline: bool) -> LookedUp:
+        with open_fetcher(FetchBlock(**fetch, offline=offline), tmp_path / "kept", cache=False) as fetches:
+            search = WebSearch(block, fetches, Silent(), PageTally("brave"), offline)
+            return search.look_up(["Does the zebra sleep?"])[0]
+
+    try:
+        online = look_up(offline=False)
+        assert service.asked[0].headers["x-subscription-token"] == "a-key-of-brave-5161"
+        assert len(online.documents) == 1
+        monkeypatch.delenv("MY_SEARCH_KEY")
+        assert look_up(offline=True) == online
+        assert not any(b"5161" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    finally:
+        service.close()
 
 
 def test_a_wiki_that_is_none_says_so(web: SmallWeb) -> None:

@@ -17,3 +17,13 @@ def test_the_commonest_reason_comes_first_and_all_are_counted() -> None:
     tally = PageTally("web", 2, Counter(robots=1))
     assert tally.told() == "web: 2 pages read, 1 not: robots 1"
     assert tally.told() == ""
+
+
+def test_a_page_that_is_found_again_counts_once() -> None:
+    tally = PageTally("web")
+    for _ in range(3):
+        tally.count("a")
+        tally.count("b", "robots")
+    assert tally.told() == "web: 1 page read, 1 not: robots 1"
+    tally.count("a")
+    assert tally.line() == "web: 1 page read"

@@ -12,11 +12,11 @@ import pytest
 from selfstudy.errors import DataError, ModelError
 from selfstudy.library.fetch import Fetcher
 from selfstudy.library.replies import NoReply
-from selfstudy.library.search import ENGINES, Found, check_search, search, search_all
+from selfstudy.library.search import ENGINES, Found, check_search, search
 from selfstudy.models.remote import permissions
 from selfstudy.recipe.library import WebSource
 
-from .apis import JSON, Asked, Reply, Service, as_json, running
+from .apis import JSON, Reply, Service, as_json, running
 
 KEY = "q8Zk2Lw9Xv4Tn7"
 
@@ -169,63 +169,6 @@ def test_a_question_is_cut(web: tuple[Service, Fetcher]) -> None:
     assert (len(first.split()), len(second), third) == (50, 400, "two")
     assert search(block("searxng", service), " \n", fetcher) == []
     assert len(service.asked) == 4
-
-
-def test_what_works_in_no_case_stops_at_once_and_costs_one_request(web: tuple[Service, Fetcher]) -> None:
-    service, fetcher = web
-    service.answers["/search"] = Reply(b"<html>Log in", "text/html")
-    with pytest.raises(DataError, match="a web page"):
-        search_all(block("searxng", service), [f"Who is {i}?" for i in range(50)], fetcher)
-    assert len(service.asked) == 1
-
-
-def test_a_failure_of_eight_in_a_row_stops_at_the_start_and_later(web: tuple[Service, Fetcher]) -> None:
-    service, fetcher = web
-    service.answers["/search"] = Reply(b"{}", JSON, 500)
-    questions = [f"Who is {i}?" for i in range(50)]
-    with pytest.raises(DataError, match="all of the first 8 searches"):
-        search_all(block("searxng", service), questions, fetcher)
-    assert len(service.asked) == 8
-    service.asked.clear()
-
-    def answer(asked: Asked) -> Reply:
-        return as_json(results("searxng", PAGES)) if len(service.asked) <= 3 else Reply(b"{}", JSON, 500)
-
-    service.answers["/search"] = answer
-    found = search_all(block("searxng", service), questions, fetcher)
-    assert [isinstance(one, NoReply) for one in found] == [False] * 3 + [True] * 47
-    assert len(service.asked) == 3 + 8
-
-
-@pytest.mark.usefixtures("_key")
-def test_a_quota_that_is_used_up_ends_the_asking_and_keeps_what_was_found(
-    web: tuple[Service, Fetcher],
-) -> None:
-    service, fetcher = web
-
-    def answer(asked: Asked) -> Reply:
-        if len(service.asked) <= 2:
-            return as_json(results("serpapi", PAGES))
-        return as_json({"error": "Your account has run out of searches."})
-
-    service.answers["/search"] = answer
-    found = search_all(block("serpapi", service), [f"Who is {i}?" for i in range(20)], fetcher)
-    assert [isinstance(one, NoReply) for one in found] == [False] * 2 + [True] * 18
-    assert len(service.asked) == 3
-
-
-def test_one_odd_question_is_one_failure(web: tuple[Service, Fetcher]) -> None:
-    service, fetcher = web
-
-    def answer(asked: Asked) -> Reply:
-        return (
-            Reply(b"{}", JSON, 403) if "odd" in asked.parameters["q"] else as_json(results("searxng", PAGES))
-        )
-
-    service.answers["/search"] = answer
-    found = search_all(block("searxng", service), ["a", "odd", "b", "a"], fetcher)
-    assert [isinstance(one, NoReply) for one in found] == [False, True, False, False]
-    assert len(service.asked) == 3  # a question that is given twice is asked once
 
 
 def test_a_key_goes_to_no_host_that_the_user_has_not_named(

@@ -18,7 +18,7 @@ from selfstudy.recipe.library import UrlsSource
 
 from .apis import Reply, Service, running
 
-SPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:image="http://www.google.com/schemas/sitemap-image"'
+SPACE = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:image="http://a.example/image"'
 
 
 @pytest.fixture
@@ -33,7 +33,8 @@ def pages(*urls: str) -> bytes:
 
 
 def index(*urls: str) -> bytes:
-    return f"<sitemapindex {SPACE}>{''.join(f'<sitemap><loc>{u}</loc></sitemap>' for u in urls)}</sitemapindex>".encode()
+    parts = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
+    return f"<sitemapindex {SPACE}>{parts}</sitemapindex>".encode()
 
 
 XML = "application/xml"

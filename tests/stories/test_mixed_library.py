@@ -175,3 +175,32 @@ def test_an_engine_that_refuses_leaves_the_stage_open(home: Path, web: SmallWeb)
         assert run.round(1).finished("gather")
         assert len(run.round(1).read(Verdict)) == len(QUESTIONS)
         assert not run.round(1).read(Failure)
+
+
+def test_a_quota_that_is_used_up_stops_the_stage_which_goes_on_later(home: Path, web: SmallWeb) -> None:
+    chosen = recipe(home, web, web.source)
+    answer = web.answer
+    left = 3
+
+    def limited(target: str) -> tuple[int, str, bytes]:
+        nonlocal left
+        if target.startswith("/search"):
+            left -= 1
+            if left < 0:
+                return 402, "application/json", b"{}"
+        return answer(target)
+
+    web.answer = limited  # type: ignore[method-assign]
+    with Run.create_or_resume(home / "run", chosen) as run, Study(run) as study:
+        study.probe()
+        with pytest.raises(SelfstudyError, match="searxng: HTTP 402") as caught:
+            study.gather()
+        assert "what is done is kept" in caught.value.hint
+        assert len(run.round(1).read(Verdict)) == 2  # the first block
+        assert not run.round(1).finished("gather")
+    left = 99
+    gathered(home / "run", chosen)
+    with Run.open(home / "run", write=False) as run:
+        assert len(run.round(1).read(Verdict)) == len(QUESTIONS)
+        assert not run.round(1).read(Failure)
+    assert left == 99 - 2  # three replies were kept

@@ -48,6 +48,19 @@ def asked(recipe: Recipe, documents: list[Document], measured: Measured | None =
     return {f"{work.stage} {work.kind}": work for work in works}
 
 
+def test_pages_that_would_be_fetched_are_assumed_to_be_full() -> None:
+    block = ProbeBlock(ask=(asking(method="open", count=10),), samples=4)
+    web = {"type": "web", "engine": "ddgs"}
+    known, unknown = (
+        Recipe.model_validate({"library": library, "probe": block, "gather": {"chunk_tokens": 300}})
+        for library in ("x", web)
+    )
+    more = asked(unknown, [])["gather read"].prompt - asked(known, [])["gather read"].prompt
+    assert more == 300
+    assumed = [estimate(one, [], Prompts(), words).assumed for one in (known, unknown)]
+    assert [any("pages are not fetched" in line for line in lines) for lines in assumed] == [False, True]
+
+
 def test_counts_by_hand() -> None:
     documents = [Document(source=str(i), text="word " * 40) for i in range(10)]
     block = ProbeBlock(ask=(asking(method="documents", count=1000),), samples=4)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from selfstudy import secrets, text
-from selfstudy.library import dates, pages, pdf
+from selfstudy.library import dates, pages, pdf, visible
 from selfstudy.library.fetched import Fetched
 from selfstudy.library.folder import MAX_DOCUMENT, MAX_TITLE, split_text
 from selfstudy.library.formats import MAX_RECORD, Text, UnusableError, decoded, markdown_title
@@ -138,10 +138,12 @@ def _no_article(page: str, title: str, found: str) -> str:
         return ""
     if _PASSWORD.search(page):
         return "a login page"
-    said = f"{title} {found}".casefold()
+    seen = visible.read(page)[1]
+    said = f"{title} {found if len(seen) > _SHORT else seen}".casefold()
     for kind, signs in _NO_ARTICLE.items():
         if any(sign in said for sign in signs):
             return kind
     if len(found) < _SHORTER and len(page) > 20 * len(found) and _SCRIPT.search(page):
-        return f"{len(found)} characters of text: the rest is made by scripts, which are not run"
+        size = f"{len(found)} characters of text" if found.strip() else "no text"
+        return f"{size}: the rest would be made by scripts, which are not run"
     return "" if found.strip() else "no text"

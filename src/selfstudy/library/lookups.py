@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selfstudy.errors import DataError
-from selfstudy.library import parser
 from selfstudy.library.documents import documents_of
 from selfstudy.library.fetched import Fetched, Fetches, NotFetched
 from selfstudy.library.page_tally import PageTally
@@ -31,30 +30,27 @@ _TOGETHER = 100
 
 
 def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: PageTally) -> list[ReadPage]:
-    """The documents of the page at each URL, in order, or why there are none; `tally` counts them."""
+    """The documents of the page at each URL, in order, or why there are none; `tally` counts them.
+
+    Whoever is done with reading stops the parser: it takes a second to begin.
+    """
     found: list[ReadPage] = []
     if not urls:
         return found
-    try:
-        with report.task(f"{tally.name}: pages", len(urls)) as advance:
-            for start in range(0, len(urls), _TOGETHER):
-                for page in fetches.pages(urls[start : start + _TOGETHER], advance):
-                    found.append(_read(page, tally))
-    finally:
-        parser.stop()
+    with report.task(f"{tally.name}: pages", len(urls)) as advance:
+        for start in range(0, len(urls), _TOGETHER):
+            for page in fetches.pages(urls[start : start + _TOGETHER], advance):
+                found.append(_read(page, tally))
     return found
 
 
 def _read(page: Fetched | NotFetched, tally: PageTally) -> ReadPage:
     if isinstance(page, NotFetched):
-        tally.reasons[page.why] += 1
+        tally.count(page.url, page.why)
         reason = f"not fetched ({page.why}): {page.detail}"
         return Skipped(source=page.url, reason=shortened(reason, _LONGEST_REASON))
     read = documents_of(page)
-    if isinstance(read, Skipped):
-        tally.reasons[_kind(read.reason)] += 1
-    else:
-        tally.pages += 1
+    tally.count(page.url, _kind(read.reason) if isinstance(read, Skipped) else None)
     return read
 
 
@@ -130,13 +126,10 @@ class WikiSearch:
             DataError: no question can be asked any more; the message says why.
         """
         found = []
-        try:
-            with self.report.task(f"{self.tally.name}: searching", len(questions)) as advance:
-                for question in questions:
-                    found.append(self._looked_up(question))
-                    advance(1)
-        finally:
-            parser.stop()
+        with self.report.task(f"{self.tally.name}: searching", len(questions)) as advance:
+            for question in questions:
+                found.append(self._looked_up(question))
+                advance(1)
         return found
 
     def _looked_up(self, question: str) -> LookedUp:
@@ -149,8 +142,10 @@ class WikiSearch:
             if self.offline:
                 return LookedUp(error=error.what)
             raise DataError(error.what, f"{error.hint}; {_AGAIN}") from None
-        self.tally.pages += len(titles) - len(read.skipped)
-        self.tally.reasons.update(_kind(one.reason) for one in read.skipped)
+        for document in read.documents:
+            self.tally.count(document.source.partition("#")[0])
+        for skipped in read.skipped:
+            self.tally.count(skipped.source, _kind(skipped.reason))
         return LookedUp(read.documents, read.skipped)
 
 

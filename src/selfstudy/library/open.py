@@ -93,11 +93,14 @@ class OpenLibrary:
             DataError: a source has nothing that can be used.
         """
         self.check()
-        read = [self._read(source) for source in self.library.fixed]
-        return _together(read)
+        try:
+            return _together([self._read(source) for source in self.library.fixed])
+        finally:
+            parser.stop()
 
     def close(self) -> None:
         """Ends what is under way; harmless if there is nothing."""
+        parser.stop()
         if self.fetches is None and isinstance(opened := vars(self).get("_fetches"), Closes):
             opened.close()
 
@@ -108,6 +111,12 @@ class OpenLibrary:
         from selfstudy.library.fetch import open_fetcher
 
         return open_fetcher(self.library.fetch, self.kept)
+
+    @property
+    def _contact(self) -> str | None:
+        """Who asks; offline nobody does."""
+        fetch = self.library.fetch
+        return fetch.contact or ("offline" if fetch.offline else None)
 
     def retriever(
         self, index: Path, *, chunk_tokens: int, embedder: Embedder | None, keep: Keep
@@ -134,28 +143,19 @@ class OpenLibrary:
         offline = self.library.fetch.offline
         if isinstance(source, WebSource):
             return WebSearch(source, self._fetches, self.report, PageTally(source.engine), offline)
-        tally, contact = PageTally("wikipedia"), self.library.fetch.contact
-        return WikiSearch(source, contact, self._fetches, self.report, tally, offline)
+        tally = PageTally("wikipedia")
+        return WikiSearch(source, self._contact, self._fetches, self.report, tally, offline)
 
     def _read(self, source: FolderSource | WikipediaSource | UrlsSource) -> Contents:
         if isinstance(source, FolderSource):
             return _folder(source, follow_links=self.follow_links)
         if isinstance(source, UrlsSource):
             return self._pages(source)
-        if source.dump is not None:
-            try:
-                return dump_articles(source)
-            finally:
-                parser.stop()
-        return self._articles(source)
+        return self._articles(source) if source.dump is None else dump_articles(source)
 
     def _articles(self, source: WikipediaSource) -> Contents:
-        try:
-            with self.report.task("wikipedia: articles", len(source.titles)) as advance:
-                contact, fetches = self.library.fetch.contact, self._fetches
-                found = articles(source, source.titles, contact, fetches, progress=advance)
-        finally:
-            parser.stop()
+        with self.report.task("wikipedia: articles", len(source.titles)) as advance:
+            found = articles(source, source.titles, self._contact, self._fetches, progress=advance)
         if not found.documents:
             raise _nothing(len(source.titles), "articles", found.skipped)
         return found
@@ -204,10 +204,7 @@ def _folder(source: FolderSource, *, follow_links: bool) -> Contents:
         from selfstudy.atlas import world
 
         return Contents(world.documents())
-    try:
-        return read_documents(Path(source.path), follow_links=follow_links)
-    finally:
-        parser.stop()
+    return read_documents(Path(source.path), follow_links=follow_links)
 
 
 def _together(read: Sequence[Contents]) -> Contents:

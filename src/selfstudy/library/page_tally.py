@@ -22,12 +22,24 @@ class PageTally:
     name: str
     pages: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    _counted: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def count(self, page: str, why_not: str | None = None) -> None:
+        """Adds a page, by its address, once however often it is found."""
+        if page in self._counted:
+            return
+        self._counted.add(page)
+        if why_not is None:
+            self.pages += 1
+        else:
+            self.reasons[why_not] += 1
 
     def told(self) -> str:
         """The same, and counts anew."""
         line = self.line()
         self.pages = 0
         self.reasons.clear()
+        self._counted.clear()
         return line
 
     def line(self) -> str:

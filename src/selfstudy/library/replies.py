@@ -15,10 +15,10 @@ from selfstudy import secrets, text
 from selfstudy.files import reading
 from selfstudy.library.fetched import Fetched, NotFetched
 
-Trouble = Literal["quota", "refused", "broken", "unreachable"]
+NoReplyKind = Literal["quota", "refused", "broken", "unreachable"]
 """Why a service has no answer: used up, or too many requests; no right to it, or a wrong address; a reply
 that makes no sense, or an error of its own; no connection."""
-LASTING: tuple[Trouble, ...] = ("quota", "refused")
+LASTING: tuple[NoReplyKind, ...] = ("quota", "refused")
 """Kinds that the next question would meet as well."""
 _SHOWN = 200
 _STATUS = re.compile(r"\b([1-5]\d\d)\b")
@@ -28,7 +28,7 @@ _STATUS = re.compile(r"\b([1-5]\d\d)\b")
 class NoReply:
     """A question without an answer: `message` says what happened, `hint` what to do."""
 
-    kind: Trouble
+    kind: NoReplyKind
     message: str
     hint: str = ""
 

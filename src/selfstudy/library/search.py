@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,8 +20,6 @@ from selfstudy.library import visible
 from selfstudy.library.fetched import Fetches
 from selfstudy.library.replies import NoReply, object_in, refusal, said
 from selfstudy.library.web_url import web_address
-from selfstudy.models.base import Progress
-from selfstudy.models.first_items import FirstItems
 from selfstudy.models.remote.permissions import KeySource, check_http, check_key
 from selfstudy.recipe.library import WebSource
 
@@ -40,7 +38,7 @@ class Found:
     snippet: str
 
 
-Reply = Mapping[str, Any]
+_Reply = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +60,15 @@ class _Engine:
     variable: str | None
     most: int
     asked: Callable[[WebSource, str, int], dict[str, str]]
-    results: Callable[[Reply], object]
+    results: Callable[[_Reply], object]
     fields: tuple[str, str, str]
-    complaint: Callable[[Reply], str]
+    complaint: Callable[[_Reply], str]
     key_name: str = ""
     key_in_header: bool = False
     path: str = ""
 
 
-def _searxng_complaint(reply: Reply) -> str:
+def _searxng_complaint(reply: _Reply) -> str:
     silent = reply.get("unresponsive_engines")
     if reply.get("results") or not isinstance(silent, list) or not silent:
         return ""
@@ -78,14 +76,14 @@ def _searxng_complaint(reply: Reply) -> str:
     return f"its engines do not answer ({names})"
 
 
-def _serpapi_complaint(reply: Reply) -> str:
+def _serpapi_complaint(reply: _Reply) -> str:
     """An `error` beside the status Success means that nothing was found."""
     about = reply.get("search_metadata")
     fine = isinstance(about, Mapping) and about.get("status") == "Success"
     return "" if fine else _error(reply)
 
 
-def _error(reply: Reply) -> str:
+def _error(reply: _Reply) -> str:
     """`error` as services shape it: a text, or an object with a message, code, detail or reason."""
     error = reply.get("error")
     if not isinstance(error, Mapping):
@@ -97,10 +95,10 @@ def _error(reply: Reply) -> str:
     return " ".join(dict.fromkeys(str(part) for part in parts if part)) or "an error"
 
 
-def _within(*names: str) -> Callable[[Reply], object]:
+def _within(*names: str) -> Callable[[_Reply], object]:
     """The list under these names; an empty one where the last is missing, which is how they say "nothing"."""
 
-    def found(reply: Reply) -> object:
+    def found(reply: _Reply) -> object:
         value: object = reply
         for name in names:
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -218,41 +216,6 @@ def search(
     return _read(block, engine, status, reply)
 
 
-def search_all(
-    block: WebSource, questions: Sequence[str], fetches: Fetches, progress: Progress | None = None
-) -> list[list[Found] | NoReply]:
-    """The same for many questions, in order; one that is given twice is asked once.
-
-    Nothing more is asked when no quota is left, or eight questions in a row have failed alike: all others
-    then have the same failure.
-
-    Raises:
-        DataError: the first questions fail so, or the first one by what all others would meet as well, such
-            as a wrong key; the message says why.
-    """
-    check_search(block)
-    known: dict[str, list[Found] | NoReply] = {}
-    works = False
-    row = FirstItems()
-    stopped: NoReply | None = None
-    for question in questions:
-        if question not in known:
-            last = known[question] = stopped or search(block, question, fetches)
-            if not isinstance(last, NoReply):
-                works, row = True, FirstItems()
-            elif stopped is None:
-                row.saw([str(last)])
-                if row.hopeless or (last.lasting and not (works and last.kind == "refused")):
-                    stopped = last
-                if stopped and not works:
-                    raise DataError(
-                        f"library: {last.message} (all of the first {row.failed} searches)", last.hint
-                    )
-        if progress is not None:
-            progress(1)
-    return [known[question] for question in questions]
-
-
 def _url(block: WebSource, engine: _Engine) -> str:
     url = block.url or engine.url
     if url is None:
@@ -291,7 +254,7 @@ def _key(block: WebSource, engine: _Engine, url: str) -> str:
     return value
 
 
-def _read(block: WebSource, engine: _Engine, status: int, reply: Reply) -> list[Found] | NoReply:
+def _read(block: WebSource, engine: _Engine, status: int, reply: _Reply) -> list[Found] | NoReply:
     complaint = said(engine.complaint(reply))
     if complaint and any(sign in complaint.lower() for sign in _QUOTA):
         return NoReply(
