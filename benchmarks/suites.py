@@ -3,8 +3,8 @@
     python benchmarks/suites.py speed [--model atlas] [--questions 24] [--repeats 3]
 
 One at a time is what a script does that loops over questions: the same model, the same calls, with batches
-of one.  Both ways have to give the same log-probabilities and answers, or there is nothing to compare.  Fastest
-of the repeats; what is loaded stays loaded.
+of one.  Both ways have to give the same log-probabilities and answers, or there is nothing to compare.
+Fastest of the repeats; what is loaded stays loaded.
 """
 
 from __future__ import annotations
