@@ -103,4 +103,7 @@ def test_dates_of_documents(tmp_path: Path) -> None:
     by_file = {one.source: one.date for one in found.documents}
     assert (by_file["a.md"], by_file["b.md"]) == ("2024-05-01", "2023-11")
     said = "are left out: write them as 2026-11-28, and none that is to come"
-    assert found.notes == [f"c.jsonl: dates like 'next week' {said}", f"d.csv: dates like '08.07.2021' {said}"]
+    assert found.notes == [
+        f"c.jsonl: dates like 'next week' {said}",
+        f"d.csv: dates like '08.07.2021' {said}",
+    ]
