@@ -18,7 +18,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from selfstudy.gather import conflicts
-from selfstudy.gather.evidence import Rules, find_evidence
+from selfstudy.gather.evidence import EvidenceRules, find_evidence
 from selfstudy.gather.references import read_references
 from selfstudy.gather.verdicts import Compares, by_entailment, by_judge, judge
 from selfstudy.gather.without_evidence import ask_teacher
@@ -124,7 +124,7 @@ class _Gathering:
         passed: list[NotEvidence] = []
         if self.library is not None:
             most = None if wanted.max_age is None else days_of(wanted.max_age)
-            rules = Rules(as_of, most, Excluded(wanted.exclude))
+            rules = EvidenceRules(as_of, most, Excluded(wanted.exclude))
             evidence, passed = find_evidence(block, self.library, wanted.hits, rules)
         references = read_references(block, evidence, self._read, nli, self.prompts, wanted)
         settling = conflicts.Settling(self._read, nli, self.prompts, wanted, as_of)
