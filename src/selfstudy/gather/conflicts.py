@@ -188,7 +188,9 @@ def _confirm(
         if reference.accepted and _counts(questions[i].text, reference.text, passage)
     ]
     while confirmed:  # once a side at most: each is compared with all sides of its question in one batch
-        now, later, taken = [], [], set()
+        now: list[tuple[int, Evidence, Reference]] = []
+        later: list[tuple[int, Evidence, Reference]] = []
+        taken: set[int] = set()
         for one in confirmed:
             (later if one[0] in taken else now).append(one)
             taken.add(one[0])

@@ -48,7 +48,7 @@ def answer_labels(
         [_read] * len(asked),
         progress,
     )
-    found = dict(zip(asked, judged, strict=True))
+    found: dict[int, VerdictLabel | Unscored] = dict(zip(asked, judged, strict=True))
     return [found.get(i, "no") for i in range(len(answers))]
 
 
