@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from on_atlas.conflicting import TODAY, Changed, Conflicting, Untouched, conflicting, write
+from on_atlas.conflicting import SHARE, TODAY, Changed, Conflicting, Untouched, conflicting, write
 from selfstudy.judging.correctness import states
 from selfstudy.loop.study import Study
 from selfstudy.progress import Silent
@@ -41,8 +41,12 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str, Any]:
-    """Reads references each way; a table of what they are."""
+def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path, share: float = SHARE) -> dict[str, Any]:
+    """Reads references each way; a table of what they are.
+
+    Args:
+        share: see `conflicting.SHARE`.
+    """
     found: dict[str, Any] = {}
     print("| | disagreed on: wrong | right | none | untouched: wrong | right | none | conflicts | s |")
     print("|---" * 9 + "|")
@@ -52,7 +56,7 @@ def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str,
         decided: Counter[str] = Counter()
         seconds = 0.0
         for seed in seeds:
-            made = conflicting(seed)
+            made = conflicting(seed, share=share)
             start = time.monotonic()
             outcomes, counted = _gathered(made, WAYS[way], seed, folder / f"{way.replace(' ', '-')}-{seed}")
             seconds += time.monotonic() - start
@@ -63,6 +67,10 @@ def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str,
         found[way] = {
             "changed": _shares([what for _, what in changed]),
             "untouched": _shares([what for _, what in untouched]),
+            "counts": {
+                "changed": dict(Counter(what for _, what in changed)),
+                "untouched": dict(Counter(what for _, what in untouched)),
+            },
             "conflicts": dict(decided),
             "seconds": round(seconds / len(seeds)),
             "kinds": {

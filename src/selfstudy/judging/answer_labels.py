@@ -36,7 +36,7 @@ def answer_labels(
     `Unscored`.
     """
     asked = [i for i, answer in enumerate(answers) if not is_refusal(answer)]
-    judged = judge.judgements(
+    judged: list[VerdictLabel | Unscored] = judge.judgements(
         [
             JudgeQuestion(
                 PROMPT,
@@ -45,10 +45,10 @@ def answer_labels(
             )
             for i in asked
         ],
-        [_read] * len(asked),
+        [_label] * len(asked),
         progress,
     )
-    found: dict[int, VerdictLabel | Unscored] = dict(zip(asked, judged, strict=True))
+    found = dict(zip(asked, judged, strict=True))
     return [found.get(i, "no") for i in range(len(answers))]
 
 
@@ -57,7 +57,7 @@ def is_right(label: VerdictLabel) -> bool:
     return WORTH[label] > RIGHT_ABOVE
 
 
-def _read(reply: str) -> VerdictLabel | Unscored:
+def _label(reply: str) -> VerdictLabel | Unscored:
     word = chosen(reply, WORTH)
     if word is None:
         return Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
