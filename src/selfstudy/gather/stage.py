@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from selfstudy.errors import RunError
 from selfstudy.gather import conflicts
 from selfstudy.gather.evidence import EvidenceRules, find_evidence
 from selfstudy.gather.references import read_references
@@ -174,10 +175,17 @@ class _Gathering:
 
 
 def as_of_day(round_: Round) -> date:
-    """The day that ages are counted from: the recipe's, else the day the run began; the same when resumed."""
+    """The day that ages are counted from: the recipe's, else the day the run began; the same when resumed.
+
+    Raises:
+        RunError: the run does not say when it began.
+    """
     run = round_.run
     given = run.recipe.gather.as_of or str((run.read_json(run.provenance_file) or {}).get("created", ""))[:10]
     try:
         return date.fromisoformat(given)
     except ValueError:
-        return date.max  # nobody knows: nothing is stale, and no date lies in the future
+        raise RunError(
+            f"{run.provenance_file} does not say on which day the run began: {given!r:.40}",
+            "restore that file from a backup, or start a new run with --run DIR",
+        ) from None
