@@ -36,7 +36,7 @@ def answer_labels(
     `Unscored`.
     """
     asked = [i for i, answer in enumerate(answers) if not is_refusal(answer)]
-    judged: list[VerdictLabel | Unscored] = judge.judgements(
+    judged = judge.judgements(
         [
             JudgeQuestion(
                 PROMPT,
@@ -45,11 +45,11 @@ def answer_labels(
             )
             for i in asked
         ],
-        [_label] * len(asked),
+        [_read] * len(asked),
         progress,
     )
     found = dict(zip(asked, judged, strict=True))
-    return [found.get(i, "no") for i in range(len(answers))]
+    return [_label(found.get(i, "no")) for i in range(len(answers))]
 
 
 def is_right(label: VerdictLabel) -> bool:
@@ -57,8 +57,10 @@ def is_right(label: VerdictLabel) -> bool:
     return WORTH[label] > RIGHT_ABOVE
 
 
-def _label(reply: str) -> VerdictLabel | Unscored:
+def _read(reply: str) -> str | Unscored:
     word = chosen(reply, WORTH)
-    if word is None:
-        return Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
-    return cast("VerdictLabel", word)
+    return word or Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
+
+
+def _label(said: str | Unscored) -> VerdictLabel | Unscored:
+    return said if isinstance(said, Unscored) else cast("VerdictLabel", said)
