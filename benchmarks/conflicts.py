@@ -39,7 +39,8 @@ def main() -> None:
         if chosen.what == "gather":
             found = disagreeing.gather(chosen.ways, chosen.seeds, folder)
         else:
-            found = disagreeing.learn(chosen.seed, folder)
+            ways = [way for way in chosen.ways if way in ("ignore", "careful")]
+            found = disagreeing.learn(chosen.seed, folder, ways)
     if chosen.out:
         chosen.out.write_text(json.dumps(found, indent=1, ensure_ascii=False))
 

@@ -332,7 +332,6 @@ WITHOUT_MIRROR = {
     "atlas/build/": "makes the shipped models, once; tests/atlas measure what it made",
     "atlas/language.py": "atlas/test_world.py",
     "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
-    "gather/evidence.py": "gather/test_stage.py",
     "judging/labels.py": "probe/test_calibration.py and test_comparison.py",
     "files/jsonl.py": "run/test_directory.py and test_record_files.py, with kills and full disks",
     "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",

@@ -28,6 +28,7 @@ SHARE = 0.13
 DATES = {"same": 0, "earlier": -365, "later": 90, "undated": None}
 ALLIES = ("none",) * 4 + ("right",) * 3 + ("wrong",)
 YEARS = 5
+WITHHELD = 200
 TODAY = "2026-11-28"
 
 
@@ -58,11 +59,12 @@ class Untouched:
 
 @dataclass(frozen=True)
 class Conflicting:
-    """The rows of the library, and what to ask."""
+    """The rows of the library, and what to ask; `withheld`: what one page states and atlas-lm never saw."""
 
     rows: list[dict[str, str]]
     changed: list[Changed]
     untouched: list[Untouched]
+    withheld: list[Untouched]
 
 
 def conflicting(seed: int, *, share: float = SHARE) -> Conflicting:
@@ -102,7 +104,16 @@ def conflicting(seed: int, *, share: float = SHARE) -> Conflicting:
         Untouched(rng.choice(language.wordings(fact.attribute, fact.entity)), fact.value) for fact in facts
     ]
     rng.shuffle(rows)
-    return Conflicting(rows, changed, untouched)
+    return Conflicting(rows, changed, untouched, _withheld(rest, seed))
+
+
+def _withheld(entities: Sequence[world.Entity], seed: int) -> list[Untouched]:
+    rng = random.Random(f"conflicting, withheld:{seed}")
+    facts = [fact for entity in entities for fact in entity.facts if not fact.known]
+    return [
+        Untouched(rng.choice(language.wordings(fact.attribute, fact.entity)), fact.value)
+        for fact in rng.sample(facts, min(len(facts), WITHHELD))
+    ]
 
 
 def write(rows: Sequence[dict[str, str]], path: Path) -> Path:

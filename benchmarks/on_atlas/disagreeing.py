@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from on_atlas.conflicting import TODAY, Changed, Conflicting, Untouched, conflicting, write
+from on_atlas.conflicting import SHARE, TODAY, Changed, Conflicting, Untouched, conflicting, write
 from selfstudy.judging.correctness import states
 from selfstudy.loop.study import Study
 from selfstudy.progress import Silent
@@ -41,8 +41,12 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str, Any]:
-    """Reads references each way; a table of what they are."""
+def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path, share: float = SHARE) -> dict[str, Any]:
+    """Reads references each way; a table of what they are.
+
+    Args:
+        share: see `conflicting.SHARE`.
+    """
     found: dict[str, Any] = {}
     print("| | disagreed on: wrong | right | none | untouched: wrong | right | none | conflicts | s |")
     print("|---" * 9 + "|")
@@ -52,7 +56,7 @@ def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str,
         decided: Counter[str] = Counter()
         seconds = 0.0
         for seed in seeds:
-            made = conflicting(seed)
+            made = conflicting(seed, share=share)
             start = time.monotonic()
             outcomes, counted = _gathered(made, WAYS[way], seed, folder / f"{way.replace(' ', '-')}-{seed}")
             seconds += time.monotonic() - start
@@ -63,6 +67,10 @@ def gather(ways: Sequence[str], seeds: Sequence[int], folder: Path) -> dict[str,
         found[way] = {
             "changed": _shares([what for _, what in changed]),
             "untouched": _shares([what for _, what in untouched]),
+            "counts": {
+                "changed": dict(Counter(what for _, what in changed)),
+                "untouched": dict(Counter(what for _, what in untouched)),
+            },
             "conflicts": dict(decided),
             "seconds": round(seconds / len(seeds)),
             "kinds": {
@@ -135,14 +143,14 @@ def _outcomes(run: Run, truth: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def learn(seed: int, folder: Path) -> dict[str, Any]:
-    """The whole loop on the facts that are disagreed on and as many others, without and with care."""
+def learn(seed: int, folder: Path, ways: Sequence[str] = ("ignore", "careful")) -> dict[str, Any]:
+    """The whole loop on the facts that are disagreed on, and on others that the model does not know."""
     made = conflicting(seed)
-    asked = folder / "questions.txt"
-    truth = {one.question: one.right for one in [*made.changed, *made.untouched]}
+    asked = folder / f"questions-{seed}.txt"
+    truth = {one.question: one.right for one in [*made.changed, *made.withheld]}
     asked.write_text("\n".join(truth), encoding="utf-8")
     found = {}
-    for way in ("ignore", "careful"):
+    for way in ways:
         start = time.monotonic()
         path = folder / f"learn-{way}-{seed}"
         library = write(made.rows, folder / f"learn-{way}-{seed}.jsonl")
@@ -175,18 +183,19 @@ def _recipe(library: Path, asked: Path, way: dict[str, Any], seed: int) -> Recip
             "answering": {"max_new_tokens": 48, "reading_tokens": 48},
             "probe": {
                 "threshold": 0.5,
+                "samples": 5,
                 "ask": [{"method": "external", "source": str(asked), "questions": True, "count": count}],
             },
             "gather": {**way, "as_of": TODAY},
             "teach": {
                 "method": "sft",
-                "wordings": 2,
+                "wordings": 1,
                 "heldout_wordings": 1,
                 "known_heldout": 0.3,
                 "lora": {"r": 32, "alpha": 64, "dropout": 0.0},
                 "sft": {"epochs": 4, "learning_rate": 0.001, "replay": 3.0, "reading": 0.1},
             },
-            "verify": {"max_questions": 400},
+            "verify": {"max_questions": 400, "samples": 0},
         }
     )
 

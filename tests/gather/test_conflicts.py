@@ -5,13 +5,15 @@ Real pages, a real index, a scripted reader that reads what stands there.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from selfstudy.gather.stage import run_gather
+from selfstudy.errors import RunError
+from selfstudy.gather.stage import as_of_day, run_gather
 from selfstudy.library.folder import read_documents
 from selfstudy.library.index import Library
 from selfstudy.models import Models
@@ -23,7 +25,7 @@ from selfstudy.recipe import GatherBlock, Recipe
 from selfstudy.records import Chat, Conflict, Evidence, NotEvidence, Reference, Verdict
 from selfstudy.run import Round, Run
 
-from .test_stage import REFUSAL, ByCapital, probed, question
+from .test_stage import REFUSAL, ByCapital, probed
 
 Page = tuple[str, str, str]
 """Source, date and capital of Mali."""
@@ -48,8 +50,6 @@ def gathered(folder: Path, pages: list[Page], **keys: Any) -> tuple[Round, Scrip
 
 
 def read_from(folder: Path, rows: list[dict[str, str]], **keys: Any) -> tuple[Round, ScriptedLM]:
-    import json
-
     (folder / "pages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     documents = read_documents(folder / "pages.jsonl").documents
     library = Library.build(documents, folder / "index", chunk_tokens=64)
@@ -224,15 +224,16 @@ def test_passing_over_reaches_further_down(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_counts_ages_from_the_day_it_began(tmp_path: Path) -> None:
-    from selfstudy.gather.stage import as_of_day
-
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
         began = as_of_day(run.round(1))
         written = run.read_json(run.provenance_file) or {}
         run.write_json(run.provenance_file, {**written, "created": "2024-02-03T00:00:00Z"})
     with Run.open(tmp_path / "run") as run:
         assert as_of_day(run.round(1)).isoformat() == "2024-02-03" != began.isoformat()
+    with Run.open(tmp_path / "run") as run:
+        run.write_json(run.provenance_file, {**written, "created": "once"})
+        with pytest.raises(RunError, match="does not say on which day"):
+            as_of_day(run.round(1))
     given = Recipe(gather=GatherBlock(as_of="2020-01-01"))
     with Run.create_or_resume(tmp_path / "given", given) as run:
         assert as_of_day(run.round(1)).isoformat() == "2020-01-01"
-    assert question("Mali").id

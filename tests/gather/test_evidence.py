@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from selfstudy.gather.evidence import Rules
+from selfstudy.gather.evidence import EvidenceRules
 from selfstudy.library.excluded import Excluded
 from selfstudy.library.index import Hit
 from selfstudy.recipe import GatherBlock
@@ -19,7 +19,7 @@ def hit(source: str, day: str = "") -> Hit:
 
 
 def test_excluded_before_stale() -> None:
-    rules = Rules(date(2026, 11, 28), 30, Excluded(["bench.example"]))
+    rules = EvidenceRules(date(2026, 11, 28), 30, Excluded(["bench.example"]))
     assert rules.strict
     both = rules.against(hit("https://bench.example/1", "2019"))
     assert both is not None
@@ -28,7 +28,7 @@ def test_excluded_before_stale() -> None:
     old = rules.against(hit("https://other.example/1", "2019"))
     assert old is not None
     assert old.why == "stale"
-    assert not Rules(date(2026, 11, 28)).strict
+    assert not EvidenceRules(date(2026, 11, 28)).strict
 
 
 @pytest.mark.parametrize(

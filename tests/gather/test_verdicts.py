@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from selfstudy.gather.verdicts import by_entailment, judge
+from selfstudy.gather.verdicts import by_entailment, by_judge, judge
+from selfstudy.judging.judge import PromptedJudge
 from selfstudy.models.base import Progress
-from selfstudy.records import Question, Reference, Verdict
+from selfstudy.models.scripted import ScriptedLM
+from selfstudy.prompts import Prompts
+from selfstudy.records import Failure, Question, Reference, Verdict
 
 
 class Agreeing:
@@ -48,3 +51,36 @@ def test_consistent_passages(passage: str, reference: str, kind: str) -> None:
     (verdict,) = judge([question], [passage], [0.0], [told], by_entailment(Agreeing()), 0.5)
     assert isinstance(verdict, Verdict)
     assert verdict.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "kind"),
+    [
+        ("yes", 0.0, "known"),
+        ("yes", 0.9, "unsure"),
+        ("partly", 0.9, "unknown"),  # 0.5 is not above 0.5: it did not know
+        ("partly", 0.0, "misbelief"),
+        ("no", 0.9, "unknown"),
+    ],
+)
+def test_the_published_labels(label: str, score: float, kind: str) -> None:
+    asked = by_judge(PromptedJudge(ScriptedLM({"Given answer:": label}), Prompts()))
+    question = Question(text="How cold was it?")
+    told = Reference(
+        question_id=question.id, evidence_id="e", text="It was 4 degrees.", inconsistency=0.0, accepted=True
+    )
+    (verdict,) = judge([question], ["Four."], [score], [told], asked, 0.5)
+    assert isinstance(verdict, Verdict)
+    assert (verdict.kind, verdict.label, verdict.agrees) == (kind, label, label == "yes")
+    assert verdict.contradiction is None
+
+
+def test_a_label_that_cannot_be_read_is_a_failure() -> None:
+    asked = by_judge(PromptedJudge(ScriptedLM({"Given answer:": "perhaps"}), Prompts()))
+    question = Question(text="How cold was it?")
+    told = Reference(
+        question_id=question.id, evidence_id="e", text="It was 4 degrees.", inconsistency=0.0, accepted=True
+    )
+    (failed,) = judge([question], ["Four."], [0.1], [told], asked, 0.5)
+    assert isinstance(failed, Failure)
+    assert "label cannot be read" in failed.message

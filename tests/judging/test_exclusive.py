@@ -59,6 +59,7 @@ LOST = Judging("", float("nan"))
         ("Who borders Mali?", "Mali borders Niger.", "Mali borders Guinea.", NEUTRAL, "other"),
         ("What is the capital?", "It is Lima.", "It is Cusco.", CONTRADICTS, "exclusive"),
         ("What is the capital?", "It is Lima.", "It is Cusco.", LOST, "other"),
+        ("When was it built?", "It was built in 1903.", "It was built by Eiffel.", CONTRADICTS, "other"),
         ("What is the capital?", "The capital is Lima.", "Lima is its capital.", CONTRADICTS, "same"),
     ],
 )

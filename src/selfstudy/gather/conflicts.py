@@ -25,7 +25,7 @@ from datetime import date
 from selfstudy import text
 from selfstudy.gather.dates import latest
 from selfstudy.gather.references import (
-    Asked,
+    QuestionPassage,
     Replies,
     page_of,
     read_passages,
@@ -180,7 +180,7 @@ def _confirm(
     by: Settling,
 ) -> None:
     """Reads those that disagree with all samples; each answer that is accepted joins a side, or is one."""
-    asked: list[Asked] = [(questions[i], passage) for i, passage in against]
+    asked: list[QuestionPassage] = [(questions[i], passage) for i, passage in against]
     readings = read_passages(asked, by.ask, by.prompts, by.block)
     confirmed = [
         (i, passage, reference)
@@ -188,7 +188,9 @@ def _confirm(
         if reference.accepted and _counts(questions[i].text, reference.text, passage)
     ]
     while confirmed:  # once a side at most: each is compared with all sides of its question in one batch
-        now, later, taken = [], [], set()
+        now: list[tuple[int, Evidence, Reference]] = []
+        later: list[tuple[int, Evidence, Reference]] = []
+        taken: set[int] = set()
         for one in confirmed:
             (later if one[0] in taken else now).append(one)
             taken.add(one[0])

@@ -22,7 +22,7 @@ DEEPER = 4
 
 
 @dataclass(frozen=True)
-class Rules:
+class EvidenceRules:
     """Which documents may be evidence.
 
     Attributes:
@@ -50,7 +50,7 @@ class Rules:
 
 
 def find_evidence(
-    questions: Sequence[Question], library: Retriever, hits: int, rules: Rules
+    questions: Sequence[Question], library: Retriever, hits: int, rules: EvidenceRules
 ) -> tuple[list[list[Evidence]], list[NotEvidence]]:
     """Up to `hits` passages per question, best first, and what was passed over, each document once.
 

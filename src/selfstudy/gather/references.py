@@ -23,11 +23,11 @@ from selfstudy.records import Chat, Completion, Evidence, Question, Reference
 
 Replies = Callable[[Sequence[Chat], int], list[list[Completion]]]
 """Gives the completions of each prompt: the greedy one first, then so many samples."""
-Asked = tuple[Question, Evidence]
+QuestionPassage = tuple[Question, Evidence]
 """A question, and a passage that may answer it."""
 
 
-class Reading(NamedTuple):
+class PassageReading(NamedTuple):
     """What was read in a passage.
 
     Attributes:
@@ -62,7 +62,7 @@ def read_references(
     A reference without an answer in any passage is not accepted and has as its text what the model said of
     the first; one with `error` is what the model or the entailment model failed at.
     """
-    found: dict[int, Reading] = {}
+    found: dict[int, PassageReading] = {}
     pending = [i for i, passages in enumerate(evidence) if passages]
     for rank in range(block.hits):
         pending = [i for i in pending if len(evidence[i]) > rank]
@@ -80,8 +80,8 @@ def read_references(
 
 
 def read_passages(
-    asked: Sequence[Asked], ask: Replies, prompts: Prompts, block: GatherBlock
-) -> list[Reading]:
+    asked: Sequence[QuestionPassage], ask: Replies, prompts: Prompts, block: GatherBlock
+) -> list[PassageReading]:
     """What the answers out of each passage come to; all are one batch."""
     if not asked:
         return []
@@ -102,7 +102,9 @@ def page_of(source: Evidence) -> str:
     return text.under_title(source.title, source.text)
 
 
-def references_of(readings: Sequence[Reading], nli: EntailmentModel, block: GatherBlock) -> list[Reference]:
+def references_of(
+    readings: Sequence[PassageReading], nli: EntailmentModel, block: GatherBlock
+) -> list[Reference]:
     """The reference that each reading makes, accepted or not."""
     inconsistency = inconsistencies([one.completions for one in readings], nli)
     return [_reference(one, inconsistency.get(i), block) for i, one in enumerate(readings)]
@@ -110,14 +112,14 @@ def references_of(readings: Sequence[Reading], nli: EntailmentModel, block: Gath
 
 def _read(
     question: Question, source: Evidence, page: str, answers: Sequence[Completion], block: GatherBlock
-) -> Reading:
+) -> PassageReading:
     if block.accept == "consistency" or all(map(unusable, answers)):
         problem = NO_ANSWER if is_refusal(answers[0].text) else None
-        return Reading(question, source, answers, problem)
+        return PassageReading(question, source, answers, problem)
     found = vote(question.text, answers, page)
     chosen = answers[found.chosen]
     others = [one for i, one in enumerate(answers) if i != found.chosen]
-    return Reading(question, source, [chosen, *others], found.problem, found)
+    return PassageReading(question, source, [chosen, *others], found.problem, found)
 
 
 def inconsistencies(answers: Sequence[Sequence[Completion]], nli: EntailmentModel) -> Mapping[int, float]:
@@ -154,7 +156,7 @@ def unusable(completion: Completion) -> str | None:
     return None if completion.text.strip() else "empty answer"
 
 
-def _reference(read: Reading, inconsistency: float | None, block: GatherBlock) -> Reference:
+def _reference(read: PassageReading, inconsistency: float | None, block: GatherBlock) -> Reference:
     answer = read.completions[0]
     error = unusable(answer) if read.vote is None else None
     if read.vote is not None:

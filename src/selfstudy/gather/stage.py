@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from selfstudy.errors import RunError
 from selfstudy.gather import conflicts
-from selfstudy.gather.evidence import Rules, find_evidence
+from selfstudy.gather.evidence import EvidenceRules, find_evidence
 from selfstudy.gather.references import read_references
 from selfstudy.gather.verdicts import Compares, by_entailment, by_judge, judge
 from selfstudy.gather.without_evidence import ask_teacher
@@ -126,7 +127,7 @@ class _Gathering:
         not_looked_up: list[Failure] = []
         if self.library is not None:
             most = None if wanted.max_age is None else days_of(wanted.max_age)
-            rules = Rules(as_of, most, Excluded(wanted.exclude))
+            rules = EvidenceRules(as_of, most, Excluded(wanted.exclude))
             evidence, passed = find_evidence(block, self.library, wanted.hits, rules)
             not_looked_up = _not_looked_up(block, self.library)
             failed = {failure.item_id for failure in not_looked_up}
@@ -190,10 +191,17 @@ def _not_looked_up(block: Sequence[Question], library: Retriever) -> list[Failur
 
 
 def as_of_day(round_: Round) -> date:
-    """The day that ages are counted from: the recipe's, else the day the run began; the same when resumed."""
+    """The day that ages are counted from: the recipe's, else the day the run began; the same when resumed.
+
+    Raises:
+        RunError: the run does not say when it began.
+    """
     run = round_.run
     given = run.recipe.gather.as_of or str((run.read_json(run.provenance_file) or {}).get("created", ""))[:10]
     try:
         return date.fromisoformat(given)
     except ValueError:
-        return date.max  # nobody knows: nothing is stale, and no date lies in the future
+        raise RunError(
+            f"{run.provenance_file} does not say on which day the run began: {given!r:.40}",
+            "restore that file from a backup, or start a new run with --run DIR",
+        ) from None

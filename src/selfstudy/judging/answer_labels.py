@@ -49,7 +49,7 @@ def answer_labels(
         progress,
     )
     found = dict(zip(asked, judged, strict=True))
-    return [found.get(i, "no") for i in range(len(answers))]
+    return [_label(found.get(i, "no")) for i in range(len(answers))]
 
 
 def is_right(label: VerdictLabel) -> bool:
@@ -57,8 +57,10 @@ def is_right(label: VerdictLabel) -> bool:
     return WORTH[label] > RIGHT_ABOVE
 
 
-def _read(reply: str) -> VerdictLabel | Unscored:
+def _read(reply: str) -> str | Unscored:
     word = chosen(reply, WORTH)
-    if word is None:
-        return Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
-    return cast("VerdictLabel", word)
+    return word or Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
+
+
+def _label(said: str | Unscored) -> VerdictLabel | Unscored:
+    return said if isinstance(said, Unscored) else cast("VerdictLabel", said)

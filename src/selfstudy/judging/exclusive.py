@@ -2,7 +2,8 @@
 
 Words, names and numbers decide first, for entailment models overlook numbers; what they leave open is a
 contradiction where the entailment model says so.  Answers of which one says more than the other, two names
-of a list, and a number and its rounding can both be right.  It knows nothing of sources, dates or records.
+of a list, and a number and its rounding can both be right; a number and a name answer different things.  It
+knows nothing of sources, dates or records.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ def relations(
     classes = nli.classes([(a, b) for _, a, b in asked]) if asked else []
     for place, i in enumerate(open_):
         both = slice(2 * place, 2 * place + 2)
-        if _particulars_differ(*pairs[i]) or any(
+        contradicted = any(
             name == "contradiction" and _at_least(one.contradiction)
             for name, one in zip(classes[both], agreed[both], strict=True)
-        ):
+        )
+        if _particulars_differ(*pairs[i]) or (contradicted and _of_one_kind(*pairs[i])):
             found[i] = "exclusive"
         elif _one_says_more(*pairs[i]) or any(one.same for one in agreed[both]):
             found[i] = "same"
@@ -78,6 +80,11 @@ def _one_says_more(question: str, one: str, other: str) -> bool:
     Alone that proves little: a word of the question may be the answer too ("Europe/Istanbul" of Istanbul).
     """
     return gist(question, one).agrees(gist(question, other))
+
+
+def _of_one_kind(question: str, one: str, other: str) -> bool:
+    """Whether both answer with numbers or signs, or neither does: else one may answer something else."""
+    return bool(_exact(question, one)) == bool(_exact(question, other))
 
 
 def _at_least(contradiction: float | None) -> bool:

@@ -286,9 +286,9 @@ def _gathering(plan: Plan) -> Iterator[Work]:
     prompt = plan.with_document("read", block.chunk_tokens, question=QUESTION)
     length = plan.length("read", plan.recipe.answering.reading_tokens)
     chats = plan.questions * min(LOOKS, block.hits)
-    yield Work("gather", "read", chats, 1 + block.samples, prompt, length, greedy=True)
     if block.conflicts != "ignore" and block.hits > 1:
         yield Work("gather", "read", plan.questions * (block.hits - 1) * FURTHER, 1, prompt, length)
+    yield Work("gather", "read", chats, 1 + block.samples, prompt, length, greedy=True)
 
 
 def _teaching(plan: Plan) -> Iterator[Work]:
