@@ -111,12 +111,13 @@ def test_refusing_what_is_hard_raises_factscore_and_not_the_main_figure(tools: S
 
 def test_one_sure_sentence_does_not_win_either(tools: SuiteTools) -> None:
     suite = atomic_facts(AtomicFactsBlock(gamma=0), 0, DOCUMENTS)
-    full = ScriptedLM({name: text for name, text in PAGES.items()})
+    full = ScriptedLM(dict(PAGES))
     before = run(suite, full, tools)
     terse = ScriptedLM({name: f"{name} is a country." for name in PAGES})
     after = run(suite, terse, tools, arm="taught", before=before)
     assert mean(after, "precision") == mean(before, "precision") == 1.0
-    assert mean(after, "f1@k") == pytest.approx(0.5) < mean(before, "f1@k")
+    assert mean(after, "f1@k") == pytest.approx(0.5)
+    assert mean(before, "f1@k") == 1.0
 
 
 def test_k_is_that_of_the_model_before_whatever_the_taught_one_says(tools: SuiteTools) -> None:
