@@ -34,7 +34,7 @@ def test_what_is_divided(tmp_path: Path) -> None:
     file.write_text("{}")
     assert launch(named).sharding == "none"
     file.write_text("[1")
-    with pytest.raises(RunError, match="deepspeed.json, which cannot be read"):
+    with pytest.raises(RunError, match="which cannot be read"):
         launch(named)
 
 
