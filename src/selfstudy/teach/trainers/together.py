@@ -72,8 +72,9 @@ class Together:
             yield
             self.model = self.accelerator.unwrap_model(self.model)
             return
-        # to try whether rows can be packed takes passes of which the other processes know nothing
-        self.packing.works = bool(self.packing.works)
+        # to try it takes passes of which the other processes know nothing, and a packed pass beside one that
+        # is not gathered weights in another order: the processes ended over it
+        self.packing.works = False
         empty = shell(self.model)
         yield
         self.model = gathered(self.accelerator.unwrap_model(self.model), empty)
