@@ -39,6 +39,7 @@ VERBS = (
     "estimate",
     "chat",
     "export",
+    "launch-config",
 )
 
 
@@ -82,6 +83,22 @@ def test_help_of_every_verb_shows_examples(verb: str) -> None:
 
 def test_version() -> None:
     assert selfstudy("--version").stdout == f"selfstudy {__version__}\n"
+
+
+def test_configurations_for_accelerate_are_found_by_name_and_other_verbs_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = selfstudy("launch-config", "fsdp")
+    assert found.returncode == 0
+    assert Path(found.stdout.strip()).read_text().startswith("# FSDP2")
+    wrong = selfstudy("launch-config", "zero9")
+    assert (wrong.returncode, "there are: ddp, fsdp, zero2, zero3" in wrong.stderr) == (2, True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused = selfstudy("gather", str(tmp_path))
+    assert (refused.returncode, "2 processes were started, and gather runs in one" in refused.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_a_typo_in_a_verb_or_option_gets_a_suggestion(tmp_path: Path) -> None:

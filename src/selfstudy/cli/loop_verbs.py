@@ -168,6 +168,7 @@ def launch_config(
 
     \b
     Examples:
+      selfstudy launch-config fsdp
       accelerate launch --config_file $(selfstudy launch-config ddp) --num_processes 4 -m selfstudy teach RUN
       cp $(selfstudy launch-config fsdp) mine.yaml
     """

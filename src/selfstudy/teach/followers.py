@@ -16,11 +16,11 @@ from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import EpochsBlock, LocalModel, PhaseBlock, Recipe, weights_of
-from selfstudy.teach.launch import Launch, launch
+from selfstudy.teach.launch import Launched, launch
 from selfstudy.teach.phases import PHASES, Items, labelled
 
 if TYPE_CHECKING:
-    from selfstudy.teach.trainers.processes import Line
+    from selfstudy.teach.trainers.processes import Orders
     from selfstudy.teach.trainers.shared import Setting, Trained
 
 TOGETHER = ("sft", "dpo")
@@ -44,23 +44,23 @@ class Task:
 class Team:
     """The processes that train one lesson, as the one that leads sees them; it may be alone."""
 
-    def __init__(self, line: Line | None = None) -> None:
-        self._line = line
+    def __init__(self, orders: Orders | None = None) -> None:
+        self._orders = orders
         self._training = False
 
     @contextmanager
     def training(self, task: Task) -> Iterator[None]:
         """All others train it too, meanwhile."""
-        if self._line is not None:
-            self._line.tell(task)
+        if self._orders is not None:
+            self._orders.tell(task)
         self._training = True
         yield
         self._training = False
 
     def dismiss(self) -> None:
         """There is nothing more to train; those that are in the middle of it are past hearing."""
-        if self._line is not None and not self._training:
-            self._line.tell(None)
+        if self._orders is not None and not self._training:
+            self._orders.tell(None)
 
 
 ALONE = Team()
@@ -78,7 +78,7 @@ def leading(recipe: Recipe) -> Iterator[Team]:
         yield ALONE
         return
     require_together(recipe, how)
-    team = Team(_line(recipe))
+    team = Team(_orders(recipe))
     try:
         yield team
     finally:
@@ -95,9 +95,9 @@ def follow(recipe: Recipe, load: Callable[[], HasWeights]) -> int:
         ModelError: this recipe is not trained by so many; or the one that leads has ended.
     """
     require_together(recipe, launch())
-    line = _line(recipe)
+    orders = _orders(recipe)
     lm, before, count = None, None, 0
-    while (task := _told(line)) is not None:
+    while (task := _told(orders)) is not None:
         lm = lm or load()
         model = start(lm, None if task.first else before, whole=task.setting.lora is None)
         before = trained(model, lm, task, Silent())
@@ -122,7 +122,7 @@ def trained(model: Any, lm: HasWeights, task: Task, report: Reporter) -> Trained
     return found
 
 
-def require_together(recipe: Recipe, how: Launch) -> None:
+def require_together(recipe: Recipe, how: Launched) -> None:
     """Refuses, before any model is loaded, what several processes cannot train.
 
     Raises:
@@ -145,7 +145,7 @@ def require_together(recipe: Recipe, how: Launch) -> None:
     _require_sharding(recipe, how)
 
 
-def _require_sharding(recipe: Recipe, how: Launch) -> None:
+def _require_sharding(recipe: Recipe, how: Launched) -> None:
     """Refuses to divide what cannot be divided."""
     if how.sharding == "zero3" and recipe.teach.adapter is not None:
         raise ModelError(
@@ -162,13 +162,13 @@ def _require_sharding(recipe: Recipe, how: Launch) -> None:
         )
 
 
-def _line(recipe: Recipe) -> Line:
+def _orders(recipe: Recipe) -> Orders:
     from selfstudy.models.local import loading
-    from selfstudy.teach.trainers.processes import Line, join
+    from selfstudy.teach.trainers.processes import Orders, join
 
     block = weights_of(recipe.model) or LocalModel()
-    return Line(join(loading.pick_device(block.device)))
+    return Orders(join(loading.pick_device(block.device)))
 
 
-def _told(line: Line) -> Task | None:
-    return line.tell(None)
+def _told(orders: Orders) -> Task | None:
+    return orders.tell(None)

@@ -23,7 +23,7 @@ _LARGEST = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class Launched:
     """Who this process is.
 
     Attributes:
@@ -38,7 +38,7 @@ class Launch:
     sharding: Sharding = "none"
 
 
-def launch(environment: Mapping[str, str] | None = None) -> Launch:
+def launch(environment: Mapping[str, str] | None = None) -> Launched:
     """As the environment has it.
 
     Raises:
@@ -47,9 +47,9 @@ def launch(environment: Mapping[str, str] | None = None) -> Launch:
     told = os.environ if environment is None else environment
     count = _number(told, "WORLD_SIZE", 1)
     if count < 2:
-        return Launch()
+        return Launched()
     here = _number(told, "LOCAL_WORLD_SIZE", count)
-    return Launch(_number(told, "RANK", 0), count, min(here, count), _sharding(told))
+    return Launched(_number(told, "RANK", 0), count, min(here, count), _sharding(told))
 
 
 def config(name: str) -> Path:

@@ -117,3 +117,22 @@ def test_a_run_is_refused_before_its_probe_and_not_after(
         for stage in STAGES:
             round_.finish(stage)
         study.learn()
+
+
+def test_several_processes_take_more_of_one_machine_and_less_where_weights_are_divided(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the CPU all share its memory; on cards each has its own, and what it trains is a part."""
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    count = numbers(lm)
+    told = {"WORLD_SIZE": "4", "RANK": "0", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    free(monkeypatch, 32 * count, 4 * count)
+    memory.require_room(lm, FULL, tmp_path)
+    free(monkeypatch, 32 * count - 1, 4 * count)
+    with pytest.raises(ModelError, match="in 4 processes takes"):
+        memory.require_room(lm, FULL, tmp_path)
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    free(monkeypatch, 2 * (4 + 4) * count, 4 * count)  # of its own 4 bytes, and a fourth of 16
+    memory.require_room(lm, FULL, tmp_path)

@@ -175,7 +175,7 @@ class _Trainer(together.Together, DPOTrainer):  # type: ignore[misc]
     def _sum(self, core: Any, inputs: Any) -> Tensor:
         policy = preference.logprobs(core, inputs, self.packing)
         reference = self.references[inputs["place"].cpu()].to(policy)
-        part = inputs["part"].to(policy)
+        part: Tensor = inputs["part"].to(policy)
         gained = (policy - reference).detach()[part > 0]
         self.right += int((gained[:, 0] > gained[:, 1]).sum())
         self.pairs += len(gained)

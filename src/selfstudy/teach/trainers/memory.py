@@ -11,6 +11,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.models.local import four_bit, loading, pretrained
 from selfstudy.recipe import LocalModel, OnlineDPOBlock, PolicyBlock, PPOBlock
+from selfstudy.teach.launch import launch
 
 if TYPE_CHECKING:
     import torch
@@ -88,15 +89,19 @@ def require_room_ahead(model: ModelBlock, teach: TeachBlock, folder: Path, *, co
 
 def _require_memory(count: int, device: torch.device, teach: TeachBlock) -> None:
     phases = _online(teach)
+    how = launch()
+    # what is divided is whole once more, before and after
+    full = FULL if how.sharding in ("none", "zero1") else WEIGHT + FULL / how.count
     # an online phase keeps the model as it was
-    here = max((FULL * one.trained + WEIGHT for one in phases), default=FULL) * count
+    here = max((FULL * one.trained + WEIGHT for one in phases), default=full) * count
     beside = max((2 * CHECKPOINT * one.trained + WEIGHT * one.best for one in phases), default=0) * count
     if device.type in ("cpu", "mps"):  # one memory
-        here, beside = here + beside, 0
+        here, beside = how.here * (here + beside), 0
+    many = f" in {how.count} processes" if how.count > 1 else ""
     for needed, where in ((here, device), (beside, loading.pick_device("cpu"))):
         if needed > (free := loading.unused_memory(where)):
             raise ModelError(
-                f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights takes "
+                f"teach.finetuning = full: training all {count / 1e6:,.0f} million weights{many} takes "
                 f"{needed / 1e9:.1f} GB and more, and {free / 1e9:.1f} GB are free on {where}",
                 "take teach.finetuning: lora, which trains an adapter, or a smaller model",
             )

@@ -101,7 +101,7 @@ def join(device: torch.device) -> Processes:
     return Processes(state.process_index, state.num_processes)
 
 
-class Line:
+class Orders:
     """From the process that leads to all others; each must make one, at the same time."""
 
     def __init__(self, processes: Processes) -> None:

@@ -179,7 +179,7 @@ class _Trainer(together.Together, SFTTrainer):  # type: ignore[misc]
 
     def learned(self, batch: Any) -> Tensor:
         """Tokens."""
-        return (batch["labels"][:, 1:] != IGNORED).sum()
+        return torch.as_tensor((batch["labels"][:, 1:] != IGNORED).sum())
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -49,7 +49,7 @@ class Together:
 
     def scaled(self, total: Tensor, count: Tensor | int) -> Tensor:
         """A sum over this process's rows as a share of what all learn from; gradients are averaged later."""
-        return total / torch.as_tensor(count).clamp(min=1e-9) * self.accelerator.num_processes
+        return total / torch.as_tensor(count).clamp(min=1e-9) * int(self.accelerator.num_processes)
 
     def create_accelerator_and_postprocess(self) -> None:
         """As Trainer does; but TRL does not hear of FSDP, for it would read the model anew as a reference."""
@@ -72,8 +72,9 @@ class Together:
             yield
             self.model = self.accelerator.unwrap_model(self.model)
             return
-        # to try whether rows can be packed takes passes of which the other processes know nothing
-        self.packing.works = bool(self.packing.works)
+        # to try it takes passes of which the other processes know nothing, and a packed pass beside one that
+        # is not gathered weights in another order: the processes ended over it
+        self.packing.works = False
         empty = shell(self.model)
         yield
         self.model = gathered(self.accelerator.unwrap_model(self.model), empty)
