@@ -10,7 +10,7 @@ import pytest
 
 from selfstudy.models.base import NoLogprobsError, Progress, Sampling
 from selfstudy.records import Chat, Completion
-from selfstudy.verify.suites.lm_eval_lm import Asker
+from selfstudy.verify.suites.lm_eval_lm import HarnessAsker
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Counting:
 
 def test_all_continuations_are_one_batch_each_asked_once_and_spaces_belong_to_them() -> None:
     lm = Counting()
-    asker = Asker(lm)
+    asker = HarnessAsker(lm)
     requests = [Request(("Q: ", "yes")), Request(("Q:", " yes")), Request(("", "no"), doc_id=1)]
     assert asker.loglikelihood(requests) == [(-4.0, False), (-4.0, False), (-2.0, False)]
     assert lm.calls == [[("Q:", " yes"), ("", "no")]]
@@ -62,7 +62,7 @@ def test_all_continuations_are_one_batch_each_asked_once_and_spaces_belong_to_th
 
 
 def test_what_cannot_be_scored_is_failed_and_no_number() -> None:
-    asker = Asker(Counting())
+    asker = HarnessAsker(Counting())
     (first, _), (second, _) = asker.loglikelihood([Request(("a", "x")), Request(("a", "b"), doc_id=1)])
     assert isnan(first)
     assert second == -1.0
@@ -73,7 +73,7 @@ def test_what_cannot_be_scored_is_failed_and_no_number() -> None:
 
 def test_generation_is_greedy_unless_the_task_samples_and_stops_where_it_says() -> None:
     lm = Counting()
-    asker = Asker(lm)
+    asker = HarnessAsker(lm)
     greedy = {"until": ["\n", ""], "max_gen_toks": 7, "do_sample": False, "temperature": 0.7}
     warm = {"until": "Q:", "do_sample": True, "temperature": 0.7, "top_p": 0.9}
     requests = [Request(("one\nAnswer:", greedy)), Request(("two", warm)), Request(("three", greedy))]
@@ -92,4 +92,4 @@ def test_a_model_without_log_probabilities_says_so() -> None:
         text_logprobs = None  # type: ignore[assignment]
 
     with pytest.raises((NoLogprobsError, TypeError)):
-        Asker(Silent()).loglikelihood([Request(("a", "b"))])
+        HarnessAsker(Silent()).loglikelihood([Request(("a", "b"))])

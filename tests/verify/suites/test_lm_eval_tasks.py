@@ -92,7 +92,9 @@ def test_choices_and_perplexity_are_what_our_model_says(tasks: Path, lm: Languag
     best = sums.index(max(sums))
     assert items[1].parts == {"choice:acc": float(best == 1)}
     assert items[1].answer == ROWS[1]["choices"][best]  # type: ignore[index]
-    whole = sum(sum(one) for one in lm.text_logprobs([""] * 6, [str(r["question"]) for r in ROWS]))  # type: ignore[attr-defined]
+    texts = [str(row["question"]) for row in ROWS]
+    rows = lm.text_logprobs([""] * 6, texts)  # type: ignore[attr-defined]
+    whole = sum(value for row in rows for value in row)
     figures = compared(items, [], asked.measures, Resampling(resamples=100)).figures
     assert figures["text:word_perplexity"].before == pytest.approx(exp(-whole / 18), rel=1e-4)
     assert figures["text:word_perplexity"].better == "lower"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,6 @@ def test_only_what_some_suite_wants_is_loaded() -> None:
 def test_a_model_that_judges_itself_is_known() -> None:
     own = tools([PairwiseBlock()], recipe(judge={"path": "atlas"}), Source())
     assert own.judged_by_itself
-    assert same_weights(LocalModel(path="a", adapter="x"), LocalModel(path="a"))
+    assert same_weights(LocalModel(path="a", adapter=Path("x")), LocalModel(path="a"))
     assert not same_weights(LocalModel(path="a"), LocalModel(path="a", revision="2"))
-    assert not same_weights(LocalModel(path="a"), ScriptedModel(path="a"))
+    assert not same_weights(LocalModel(path="a"), ScriptedModel(path=Path("a")))

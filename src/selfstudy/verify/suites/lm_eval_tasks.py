@@ -22,7 +22,7 @@ from selfstudy.recipe.suites import LMEvalBlock
 from selfstudy.records import SuiteItem
 from selfstudy.verify.suites.base import Measure, SuiteTools
 from selfstudy.verify.suites.lm_eval_files import require_plain, sandboxed
-from selfstudy.verify.suites.lm_eval_lm import Asker, harness_model
+from selfstudy.verify.suites.lm_eval_lm import HarnessAsker, harness_model
 
 NAME = "lm-eval"
 _MEANS = ("mean", "nanmean")
@@ -137,14 +137,14 @@ class LMEvalSuite:
             names = [f"{task.name}/{number}" for number in task.asked]
             if all(name in done for name in names):
                 continue
-            asker = Asker(lm)
+            asker = HarnessAsker(lm)
             samples = self._evaluated(task, asker)
             yield [
                 _item(task, number, samples.get(number, []), arm, asker.failed.get((task.name, number)))
                 for number in task.asked
             ]
 
-    def _evaluated(self, task: HarnessTask, asker: Asker) -> dict[int, list[dict[str, Any]]]:
+    def _evaluated(self, task: HarnessTask, asker: HarnessAsker) -> dict[int, list[dict[str, Any]]]:
         """What lm-eval says of each document, a row for each of its filters."""
         from lm_eval.evaluator import simple_evaluate
 
