@@ -7,6 +7,7 @@ are in [0, 1], where sacrebleu says percent.  Knows nothing of questions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import util
 from itertools import zip_longest
 from typing import Any
@@ -32,7 +33,7 @@ def bleu(text: str, references: Sequence[str]) -> float:
     if not references:
         raise ValueError("no reference")
     scorer = _scorer(effective_order=True)
-    return float(scorer.sentence_score(text[:MOST], [one[:MOST] for one in references]).score) / 100
+    return _unit(scorer.sentence_score(text[:MOST], [one[:MOST] for one in references]).score)
 
 
 def corpus_bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -49,9 +50,14 @@ def corpus_bleu(texts: Sequence[str], references: Sequence[Sequence[str]]) -> fl
         raise ValueError("no text")
     streams = zip_longest(*([one[:MOST] for one in some] for some in references))
     given = [[one or None for one in stream] for stream in streams]
-    return float(_scorer().corpus_score([one[:MOST] for one in texts], given).score) / 100
+    return _unit(_scorer().corpus_score([one[:MOST] for one in texts], given).score)
 
 
+def _unit(percent: float) -> float:
+    return min(1.0, percent / 100)  # rounding may make it more
+
+
+@cache
 def _scorer(**options: Any) -> Any:
     try:
         from sacrebleu.metrics.bleu import BLEU

@@ -60,8 +60,7 @@ def _checked(logprobs: Sequence[float], labels: Sequence[int]) -> tuple[np.ndarr
 def named_letter(reply: str, letters: str) -> str | None:
     """Which of the letters a reply begins with, after "The answer is" and the like; None: none of them.
 
-    "A" alone is a letter, in "A compass points north" it is a word: then nothing is named, unless a mark or
-    the end stands behind it.
+    "A" alone is a letter; in "A compass points north" it is a word, and nothing is named.
     """
     said = reply.strip()[:_LONGEST]
     lead = _LEAD.match(said)
@@ -70,5 +69,6 @@ def named_letter(reply: str, letters: str) -> str | None:
     if found is None or found[1].upper() not in letters:
         return None
     behind = said[found.end() :]
-    article = found[0] in ("A", "a", "I") and behind[:1].isspace() and behind.strip()[:1].islower()
+    word = found[0] == "a" or (found[0] == "A" and lead is None)
+    article = word and behind[:1].isspace() and behind.strip()[:1].islower()
     return None if article else found[1].upper()

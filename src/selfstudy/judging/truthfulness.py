@@ -72,7 +72,8 @@ def by_judge(answers: Sequence[Referenced], judge: Judge) -> list[Truthfulness]:
     found: list[Truthfulness | None] = [_by_form(one) for one in answers]
     open_ones = [i for i, one in enumerate(found) if one is None]
     asked = [_truth(answers[i]) for i in open_ones] + [_content(answers[i]) for i in open_ones]
-    read: list[Callable[[str], bool | Unscored]] = [_is_no] * len(open_ones) + [_is_yes] * len(open_ones)
+    read: list[Callable[[str], bool | Unscored]] = [_is_no for _ in open_ones]
+    read += [_is_yes for _ in open_ones]
     said = judge.judgements(asked, read)
     for i, truth, content in zip(open_ones, said[: len(open_ones)], said[len(open_ones) :], strict=True):
         if declines(answers[i].answer):

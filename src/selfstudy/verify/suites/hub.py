@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from selfstudy.errors import DataError
@@ -37,7 +38,8 @@ def rows(name: str, config: str, what: str) -> Iterator[Row]:
                 f"{what}: {name} has {size:,} bytes, more than the {MOST_BYTES:,} that are downloaded",
                 "give a part of it as a .jsonl or .parquet file",
             )
-        builder.download_and_prepare()
+        with _quietly():
+            builder.download_and_prepare()
         splits = builder.info.splits or {}
         split = next((one for one in SPLITS if one in splits), next(iter(splits), None))
         table = None if split is None else builder.as_dataset(split=split)
@@ -47,6 +49,20 @@ def rows(name: str, config: str, what: str) -> Iterator[Row]:
         raise _unread(name, config, what, error) from None
     for number, value in enumerate(table if table is not None else (), start=1):
         yield Row(f"row {number} of {split}", dict(value))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without bars of its own, which stand across ours."""
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    before = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not before:
+            enable_progress_bars()
 
 
 def _builder(name: str, config: str, what: str) -> Any:
