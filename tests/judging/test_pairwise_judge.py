@@ -36,3 +36,22 @@ def test_a_judge_that_likes_the_first_place_is_seen() -> None:
     found = compare(judged_pairs([("?", f"a{n}", f"b{n}") for n in range(10)], judge), seed=0)
     assert (found.position_bias, found.consistency, found.primacy) == (1.0, 0.0, 10)
     assert found.win_rate.value == 0.5
+
+
+def test_a_document_is_shown_where_there_is_one_and_in_its_own_prompt() -> None:
+    lm = CountingLM(
+        {
+            "Document: It is 5.*First response: five": "first",
+            "Document: It is 5.*Second response: five": "second",
+            "Document": "hm",
+            ".": "tie",
+        }
+    )
+    judge = PromptedJudge(lm, Prompts())
+    pairs = [("?", "five", "six"), ("?", "five", "six"), ("?", "same", "same")]
+    assert judged_pairs(pairs, judge, documents=["It is 5.", "", "x"]) == [
+        JudgedPair("first", "second"),
+        JudgedPair("tie", "tie"),
+        JudgedPair("tie", "tie"),
+    ]
+    assert lm.batches == [4]

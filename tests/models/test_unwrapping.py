@@ -156,3 +156,10 @@ def test_quotes_within_and_empty_json() -> None:
     assert entries('{"question": "“Who” painted it?"}', "question") == ["“Who” painted it?"]
     assert entries('{"question": null}', "question") == []
     assert entries("1. **Mills**: they grind\n2. **Dams** - they hold", "topic") == ["Mills", "Dams"]
+
+
+def test_facts_are_the_strings_of_a_list_or_its_items() -> None:
+    assert entries('["A is B.", "C is 1."]', "fact") == ["A is B.", "C is 1."]
+    assert entries('[{"id": "3", "fact": "A is B.", "sentence_id": "x"}]', "fact") == ["A is B."]
+    assert entries("Here they are:\n- A is B.\n- C is 1.\nDone.", "fact") == ["A is B.", "C is 1."]
+    assert entries("[]", "fact") == []

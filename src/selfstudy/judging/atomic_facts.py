@@ -1,9 +1,10 @@
 """Does a library support what an answer states, fact by fact?  (methods-more E; "ours")
 
-Facts (fact_splitting.py) are looked up, and an entailment model says of each passage whether it entails or
-contradicts the fact: one search, one batch of pairs for all facts of all answers.  A passage that contradicts
-is kept apart from none that says anything.  Where the model is not sure, and passages that disagree are such
-a case, a judge decides if there is one.  It knows nothing of how facts are worded, or of scores.
+Facts (fact_splitting.py) are looked up, and an entailment model says of passages whether they entail or
+contradict the fact: one search and two batches of pairs for all facts of all answers, the best hits and then
+the others of what these do not surely entail.  A passage that contradicts is kept apart from none that says
+anything.  Where the model is not sure, and passages that disagree are such a case, a judge decides if there
+is one.  It knows nothing of how facts are worded, or of scores.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ PASSAGES = 5
 _WIDE = 20
 """Passages looked through where only one document's count."""
 SURE = 0.8
-"""Probability from which on a class of the entailment model decides alone where there is a judge; of entailed
-against contradicted it is never below .5.  A guess."""
+"""Probability of entailment against contradiction, or the other way round, whichever class a passage has (so
+never below .5), from which on no other passage is asked, and no judge.  A guess."""
 _PROMPT, _LIMIT = "support", 16
 _YES_NO = ("yes", "no")
 
@@ -140,6 +141,25 @@ def _labelled(
     facts: Sequence[tuple[LongAnswer, AtomicFact]], passages: Sequence[Sequence[Hit]], nli: EntailmentModel
 ) -> list[list[_Found] | None]:
     """What the model says of each fact's passages; None where it could not say it of one of them.
+
+    Two batches: the best hits, and then all others of the facts that these do not surely entail.
+    """
+    best = _said(facts, [hits[:1] for hits in passages], nli)
+    rest = [() if _is_settled(own) else hits[1:] for own, hits in zip(best, passages, strict=True)]
+    return [
+        None if own is None or more is None else own + more
+        for own, more in zip(best, _said(facts, rest, nli), strict=True)
+    ]
+
+
+def _is_settled(found: Sequence[_Found] | None) -> bool:
+    return any(one.label == "entailment" and one.probability >= SURE for one in found or ())
+
+
+def _said(
+    facts: Sequence[tuple[LongAnswer, AtomicFact]], passages: Sequence[Sequence[Hit]], nli: EntailmentModel
+) -> list[list[_Found] | None]:
+    """What the model says of these passages.
 
     Classes tell what is neutral, which the two probabilities alone do not; these are asked for the rest.
     """

@@ -46,8 +46,8 @@ _STRANGE = 0.5
 _NO_CLAIM = {
     "remark": re.compile(
         r"(?:sure|certainly|of course|absolutely|great question|here (?:is|are)|below (?:is|are)|let me|"
-        r"let us|i (?:hope|can|will|would|am|have|was)|i'(?:m|ll|d|ve)|as an? (?:ai|language|large)|thank|sorry|"
-        r"(?:this|the (?:above|following)) (?:answer|list|summary|text|information)|feel free|"
+        r"let us|i (?:hope|can|will|would|am|have|was)|i'(?:m|ll|d|ve)|as an? (?:ai|language|large)|"
+        r"thank|sorry|(?:this|the (?:above|following)) (?:answer|list|summary|text|information)|feel free|"
         r"if you (?:have|want|need|would)|it is (?:worth|important|interesting|fascinating))\b"
     ),
     "advice": re.compile(

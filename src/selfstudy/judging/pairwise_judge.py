@@ -1,6 +1,7 @@
 """Which of two answers is better, asked in both orders (prompts/compare.txt); `pairwise.compare` sums it up.
 
-With a document that the answers are about the judge is asked by prompts/compare_document.txt.  It knows nothing of who judges, nor of rewards.
+With a document that the answers are about the judge is asked by prompts/compare_document.txt.  It knows
+nothing of who judges, nor of rewards.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Wanted = Literal["question", "topic", "fact"]
 _KEYS = {
     "question": re.compile(r"question|query|prompt|q\W*\d*$"),
     "topic": re.compile(r"topic|subject|theme|name$|title$"),
-    "fact": re.compile(r"fact|claim|statement|text$|sentence"),
+    "fact": re.compile(r"facts?\W*\d*$|claims?$|statements?$|texts?$|sentences?$"),
 }
 """Keys of JSON objects whose values are wanted."""
 _FENCE = re.compile(r"(?:`{3,}|~{3,})(?:[\w+-]*(?=[ \t]*\n)|json\w*|yaml|text|markdown|python)?")

@@ -2,8 +2,7 @@
 
 Both orders, with a tie on offer; where a row has a document, once with it shown to the judge and once
 without, for an answer that was read out of it wins by its style too.  Answers that are the same are a tie
-that nobody is asked about.  What no mean of items says (intervals, length control, whether the judge may be
-trusted) says `findings`, over the items of the model after teaching.
+that nobody is asked about.  What no mean of items says stands in pairwise_findings.py.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ from typing import Literal
 from selfstudy.errors import ModelError
 from selfstudy.judging.correctness import states
 from selfstudy.judging.judge import Judge
-from selfstudy.judging.judge_trust import FEWEST, JudgeTrust, KeyedPair, judge_trust
-from selfstudy.judging.pairwise import FEWEST_FOR_LENGTH, JudgedPair, compare, length_controlled
+from selfstudy.judging.pairwise import JudgedPair
 from selfstudy.judging.pairwise_judge import judged_pairs
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe.suites import PairwiseBlock
 from selfstudy.records import SuiteItem, digest
-from selfstudy.stats import Interval
 from selfstudy.verify.suites import open_questions
 from selfstudy.verify.suites.base import Measure, SuiteTools
 
@@ -34,26 +31,18 @@ _FIELDS = {
     "document": ("document", "context"),
     "answers": ("answers", "answer", "gold"),
 }
-_SHOWN = {"with document": "points_with_document", "without document": "points_without"}
-"""What the judge saw, as `reasons` have it, and the part of its points."""
-_FAR = 0.1
-"""Length-controlled and raw win rate further apart are not both to be trusted, nor a quarter of what is left
-to the end of the scale (methods-more G)."""
+WITH, WITHOUT = "with document", "without document"
+"""Keys of `reasons`: what the judge said when it saw a document, and when not, as "first, then second"."""
+_POINTS = {WITH: "points_with_document", WITHOUT: "points_without"}
 MEASURES = (
     Measure(
         "win rate", "points", main=True, only_after=True, neutral=0.5,
-        explanation="points of the answer after teaching, .5 if no better: with the document where there is one",
+        explanation="points of the answer after teaching, with the document if there is one; .5: no better",
     ),
-    Measure(
-        "with document", "points_with_document", only_after=True, neutral=0.5,
-        explanation="the judge sees the document",
-    ),
-    Measure(
-        "without document", "points_without", only_after=True, neutral=0.5,
-        explanation="the judge sees no document",
-    ),
-    Measure("ties", "tie", better="neither", only_after=True, explanation="named by the judge in both orders"),
-    Measure("flips", "inconsistent", better="lower", only_after=True, explanation="the same place in both orders"),
+    Measure("with document", "points_with_document", only_after=True, neutral=0.5, explanation="the judge sees it"),
+    Measure("without document", "points_without", only_after=True, neutral=0.5, explanation="the judge does not"),
+    Measure("ties", "tie", better="neither", only_after=True, explanation="named in both orders"),
+    Measure("flips", "inconsistent", better="neither", only_after=True, explanation="one place both times"),
     Measure("halves", "half", better="neither", only_after=True, explanation="a tie in one order alone"),
     Measure(
         "position bias", "bias", per="choices", better="neither", only_after=True,
@@ -93,17 +82,12 @@ class Pairwise:
     def notes(self) -> tuple[str, ...]:
         """See `base.Suite`; who judged is known once it runs."""
         documents = sum(bool(one.document) for one in self._questions)
-        few = (
-            ("a few questions of our own: they show that it works, and measure little",) if self._own else ()
-        )
-        read = (
-            (
-                "where answers were read out of the document, a judge that sees it knows their style: see without",
-            )
-            if documents
-            else ()
-        )
-        return (f"{len(self)} questions, {documents} with a document", *few, *read, *self._judge_in_words)
+        said = [f"{len(self)} questions, {documents} with a document"]
+        if self._own:
+            said.append("a few questions of our own: they show that it works, and measure little")
+        if documents:
+            said.append("answers read out of a document win by its style too where the judge sees it")
+        return (*said, *self._judge_in_words)
 
     def __len__(self) -> int:
         return len(self._questions)
@@ -204,10 +188,10 @@ def _judged_item(
     with_document: JudgedPair | None,
     entailed: float | None,
 ) -> SuiteItem:
-    judged = {"without document": without}
+    judged = {WITHOUT: without}
     if with_document is not None:
-        judged["with document"] = with_document
-    said = {_SHOWN[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
+        judged[WITH] = with_document
+    said = {_POINTS[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
     reasons = {
         how: f"{pair.plain or 'unread'}, then {pair.exchanged or 'unread'}" for how, pair in judged.items()
     }
@@ -222,6 +206,7 @@ def _judged_item(
         **_outcome(decides),
         "characters_before": float(len(old.answer)),
         "longer": _points(len(item.answer), len(old.answer)),
+        "identical": float(item.answer.strip() == old.answer.strip()),
     }
     if one.answers:
         right = [states(answer, one.answers, one.question) for answer in (item.answer, old.answer)]
@@ -267,91 +252,6 @@ def _more_entailed(
     for at, i in enumerate(keyed):
         points[i] = _points(rank.get(labels[2 * at], 1), rank.get(labels[2 * at + 1], 1))
     return points
-
-
-@dataclass(frozen=True, slots=True)
-class PairwiseFindings:
-    """What no mean of single items says.
-
-    Attributes:
-        win_rate: of the answers after teaching, with an interval over questions.
-        length_controlled: the same if answers were of one length; None: too few pairs, or nothing to tell by.
-        trust: of the judge, where rows have gold answers; None without.
-        in_words: all of it, for people.
-    """
-
-    win_rate: Interval
-    length_controlled: float | None
-    trust: JudgeTrust | None
-    in_words: tuple[str, ...]
-
-
-def findings(items: Sequence[SuiteItem], seed: int) -> PairwiseFindings | None:
-    """Over the items of the model after teaching; None where the judge said nothing that counts."""
-    counted = [one for one in items if one.suite == NAME and "points" in one.parts]
-    if not counted:
-        return None
-    # of what failed nothing is known, so it is none of the judge's that could not be read
-    judged = [_pair_of(one) for one in counted]
-    figures = compare(judged, seed)
-    points = [one.parts["points"] for one in counted]
-    lengths = [[int(one.parts[name]) for one in counted] for name in ("characters", "characters_before")]
-    controlled = length_controlled(points, lengths[0], lengths[1])
-    trust = trust_in_judge(items)
-    rate = figures.win_rate
-    words = [
-        f"win rate {rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}): {figures.wins} wins, {figures.losses} "
-        f"losses (sign test p {figures.p:.3g}), {figures.ties} ties, {figures.halves} half, "
-        f"{figures.inconsistent} flips; {len(items) - len(counted)} not counted",
-        f"judge: consistency {figures.consistency:.2f}, "
-        + ("no choices" if figures.position_bias is None else f"position bias {figures.position_bias:+.2f}")
-        + f", both times the first {figures.primacy}, the second {figures.recency}",
-        *_of_length(rate.value, controlled, len(counted), lengths),
-        *([] if trust is None else [_of_trust(trust)]),
-    ]
-    return PairwiseFindings(rate, controlled, trust, tuple(words))
-
-
-def trust_in_judge(items: Sequence[SuiteItem]) -> JudgeTrust | None:
-    """How the judge does on the items of rows with gold answers; None where these decide nothing."""
-    keyed = [one.parts for one in items if one.suite == NAME and {"gold", "points"} <= one.parts.keys()]
-    return judge_trust(
-        [KeyedPair(one["gold"], one["points"], one["longer"], one.get("more_entailed")) for one in keyed]
-    )
-
-
-def _pair_of(item: SuiteItem) -> JudgedPair:
-    """What decided an item, out of its reasons."""
-    said = item.reasons.get("with document") or item.reasons["without document"]
-    choices = {word: word for word in ("first", "second", "tie")}
-    plain, _, exchanged = said.partition(", then ")
-    return JudgedPair(choices.get(plain), choices.get(exchanged))  # type: ignore[arg-type]
-
-
-def _of_length(raw: float, controlled: float | None, n: int, lengths: Sequence[Sequence[int]]) -> list[str]:
-    means = [sum(some) / n for some in lengths]
-    said = f"characters {means[0]:,.0f} after, {means[1]:,.0f} before"
-    if controlled is None:
-        why = f"{n} of {FEWEST_FOR_LENGTH} pairs" if n < FEWEST_FOR_LENGTH else "all differ by one length"
-        return [f"{said}; win rate not controlled for length ({why})"]
-    room = raw if controlled < raw else 1 - raw
-    far = abs(controlled - raw) > max(_FAR, room / 4)
-    warning = " (far from raw: length or merit, it cannot tell which)" if far else ""
-    return [f"{said}; win rate controlled for length {controlled:.3f}{warning}"]
-
-
-def _of_trust(trust: JudgeTrust) -> str:
-    kappa = "" if trust.kappa is None else f", kappa {trust.kappa:.2f}"
-    entailed = "" if trust.entailed is None else f", more entailed wins {trust.entailed:.2f}"
-    verdict = {
-        True: "the judge is better than both",
-        False: "the judge is no better: it may not decide",
-        None: f"fewer than {FEWEST} pairs are decided: too few to say",
-    }[trust.trusted]
-    return (
-        f"against gold answers ({trust.decided} pairs decided of {trust.pairs}): judge {trust.accuracy:.2f}{kappa}; "
-        f"longer wins {trust.longer:.2f}{entailed}: {verdict}"
-    )
 
 
 def pairwise(block: PairwiseBlock, seed: int) -> Pairwise:
