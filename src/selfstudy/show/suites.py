@@ -58,7 +58,7 @@ def shown_suite(name: str, result: SuiteResult) -> ShownSuite:
     main = result.main
     decides = ""
     if result.margin is not None and main is not None:
-        decides = f"promotion asks that {main[0]} gets worse by at most {result.margin:.3g}"
+        decides = f"Promotion asks that {main[0]} gets worse by at most {result.margin:.3g}"
     return ShownSuite(
         name=name,
         both=result.asked_after > 0,
