@@ -14,7 +14,7 @@ import pytest
 
 from selfstudy import Run, ScriptedLM
 from selfstudy.errors import BudgetError
-from selfstudy.models.base import GREEDY, Sampling, chat, prompt_tokens
+from selfstudy.models.base import GREEDY, NoLogprobsError, Sampling, chat, prompt_tokens, text_logprobs
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
 from selfstudy.records import Completion
@@ -58,6 +58,20 @@ def test_calls_and_tokens_are_counted_by_stage(tmp_path: Path) -> None:
     assert probe.prompt_tokens == prompt_tokens(lm, CHATS) > 0
     assert verify.calls == 1 + 2
     assert verify.prompt_tokens == prompt_tokens(lm, CHATS[:1]) + prompt_tokens(lm, CHATS) + 3
+
+
+def test_plain_texts_are_counted_and_what_cannot_score_them_says_so(tmp_path: Path) -> None:
+    class Server:
+        name = "elsewhere"
+
+    with opened(tmp_path) as run:
+        lm, ledger = metered(run)
+        assert text_logprobs(lm, ["one two", ""], ["a b", "c"]) == [[-1.0, -1.0], [-1.0]]
+        assert ledger.stages["probe"].calls == 2
+        assert ledger.stages["probe"].prompt_tokens >= 2 + 3
+        other, ledger = metered(run, Server())
+        with pytest.raises(NoLogprobsError, match="elsewhere"):
+            text_logprobs(other, ["a"], ["b"])
 
 
 def test_counts_go_on_in_the_next_session(tmp_path: Path) -> None:

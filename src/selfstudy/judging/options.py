@@ -17,7 +17,7 @@ _LEAD = re.compile(
     r"(?: is)?\s*[:=]?\s*(?=\W*[A-Za-z](?:\W|$))",
     re.IGNORECASE,
 )
-_LONGEST = 200
+_LONGEST = 80
 """Characters of a reply that are looked at."""
 
 

@@ -28,7 +28,7 @@ _LIMIT = 8
 _SHOWN = 12
 """Reference answers that a judge is shown of each kind."""
 _LONG = 2_000
-"""Characters of an answer that are judged."""
+"""Characters of an answer that are judged, and of a reference that a judge is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,8 @@ def _truth(one: Referenced) -> JudgeQuestion:
     texts = {
         "question": one.question,
         "answer": one.answer[:_LONG],
-        "true": "; ".join(one.true[:_SHOWN]),
-        "false": "; ".join(one.false[:_SHOWN]),
+        "true": "; ".join(shortened(other, _LONG) for other in one.true[:_SHOWN]),
+        "false": "; ".join(shortened(other, _LONG) for other in one.false[:_SHOWN]),
     }
     return JudgeQuestion("truthful", texts, _LIMIT)
 

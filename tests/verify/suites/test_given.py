@@ -47,6 +47,8 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read(str(tmp_path / "none.jsonl"))
     with pytest.raises(DataError, match="cannot be read"):
         read("none.jsonl")
+    with pytest.raises(DataError, match=r"data/none\.jsonl cannot be read"):  # and is not asked of the Hub
+        read("data/none.jsonl")
     with pytest.raises(DataError, match="folder"):
         read(str(tmp_path))
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from selfstudy.errors import DataError
 from selfstudy.files import reading
-from selfstudy.files.rows import MalformedError, Row, list_in_text, read_rows, shown, text_of
+from selfstudy.files.rows import SUFFIXES, MalformedError, Row, list_in_text, read_rows, shown, text_of
 from selfstudy.records import digest
 from selfstudy.verify.suites import hub
 
@@ -30,9 +30,9 @@ _MOST_TEXTS = 1_000
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?::[\w.-]{1,100})?")
 
 
-def is_own(data: str | None) -> bool:
-    """Whether the small set of the package is asked."""
-    return data is None
+def is_named_as_file(path: Path) -> bool:
+    """Whether a path means a file by its name: a mistyped one is not looked for on the Hub."""
+    return path.suffix.lower() in (*SUFFIXES, ".txt", ".md")
 
 
 def own_file(name: str) -> Path:
@@ -78,7 +78,7 @@ def read(
 
 def _rows(suite: str, data: str | None, own: str, config: str) -> Iterator[Row]:
     path = own_file(own) if data is None else reading.expanded(data)
-    if data is not None and not reading.exists(path) and _HUB_ID.fullmatch(data):
+    if data is not None and _HUB_ID.fullmatch(data) and not (is_named_as_file(path) or reading.exists(path)):
         name, _, named = data.partition(":")
         return hub.rows(name, named or config, f"suite {suite}")
     return read_rows(path)

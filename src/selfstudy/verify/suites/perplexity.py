@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from selfstudy.errors import DataError
@@ -33,11 +34,22 @@ _NAMES = ("text", "content", "page", "document")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text, with what stands before it there."""
+    """A part of a text, [start, end), that knows what stands before it; `number` among the pieces of all."""
 
-    before: str
-    text: str
+    whole: str
+    start: int
+    end: int
     number: int
+
+    @property
+    def text(self) -> str:
+        return self.whole[self.start : self.end]
+
+    @property
+    def before(self) -> str:
+        """What it is read behind, not from within a word."""
+        behind = self.whole[max(0, self.start - BEFORE) : self.start]
+        return behind[behind.find(" ") + 1 :] if self.start > BEFORE else behind
 
     @property
     def item(self) -> str:
@@ -113,26 +125,24 @@ def perplexity(block: PerplexityBlock, seed: int) -> PerplexitySuite:
     Raises:
         DataError: it cannot be used; the message names the row.
     """
-    pieces = [piece for text in _texts(block.data) for piece in cut(text)]
+    pieces: list[Piece] = []
+    for text in _texts(block.data):
+        pieces += cut(text, len(pieces))
     if len(pieces) > given.MOST:
         raise DataError(f"suite perplexity: {block.data} has {len(pieces):,} pieces", "give a part of it")
-    numbered = [Piece(one.before, one.text, number) for number, one in enumerate(pieces)]
-    asked = given.sampled(numbered, block.questions, seed, "perplexity")
-    return PerplexitySuite(asked, given.told(block.data, len(asked), len(numbered), 0))
+    asked = given.sampled(pieces, block.questions, seed, "perplexity")
+    return PerplexitySuite(asked, given.told(block.data, len(asked), len(pieces), 0))
 
 
-def cut(text: str) -> list[Piece]:
-    """The pieces of a text: together they are all of it, white space included, but for that around it."""
+def cut(text: str, first: int = 0) -> list[Piece]:
+    """The pieces of a text: together they are all of it, white space included, but for that around it.
+
+    Args:
+        first: number of the first.
+    """
     text = text.strip()
-    ends = [end for _, end in chunks(text, PIECE, len)]
-    found, start = [], 0
-    for number, end in enumerate(ends):
-        behind = text[max(0, start - BEFORE) : start]
-        if start > BEFORE:  # not from within a word
-            behind = behind[behind.find(" ") + 1 :]
-        found.append(Piece(behind, text[start:end], number))
-        start = end
-    return found
+    ends = [0, *(end for _, end in chunks(text, PIECE, len))]
+    return [Piece(text, start, end, first + at) for at, (start, end) in enumerate(pairwise(ends))]
 
 
 def parts(text: str, values: Sequence[float]) -> dict[str, float]:
