@@ -44,6 +44,17 @@ def test_entailment_alone_is_enough_to_beat_a_judge() -> None:
     assert (found.accuracy, found.longer, found.entailed, found.trusted) == (0.5, 0.0, 1.0, False)
 
 
+def test_a_coin_that_was_lucky_is_not_trusted() -> None:
+    """12 of 20, and length always wrong: better than length, and not surely better than chance."""
+    pairs = [KeyedPair(gold=1.0, judge=float(i < 12), longer=0.0) for i in range(FEWEST)]
+    found = judge_trust(pairs)
+    assert found is not None
+    assert (found.accuracy, found.longer, found.entailed, found.trusted) == (0.6, 0.0, None, False)
+    surely = judge_trust([KeyedPair(gold=1.0, judge=float(i < 17), longer=0.0) for i in range(FEWEST)])
+    assert surely is not None
+    assert surely.trusted is True
+
+
 def test_few_pairs_say_nothing_and_ties_of_the_key_decide_nothing() -> None:
     few = judge_trust([KeyedPair(1.0, 1.0, 0.0)] * (FEWEST - 1) + [KeyedPair(0.5, 1.0, 0.0)] * 50)
     assert few is not None

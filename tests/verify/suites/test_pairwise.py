@@ -74,6 +74,7 @@ def test_gold_answers_say_which_is_right_and_what_comparisons_would_have_said() 
     peru, chile, sky = both(Pairwise(QUESTIONS), tools(LIKES_LIMA, nli=WorldEntailment()))
     assert (peru.parts["gold"], peru.parts["longer"]) == (1.0, 0.0)
     assert chile.parts["gold"] == 0.5
+    assert "more_entailed" not in chile.parts  # no document
     assert peru.parts["more_entailed"] == 0.5  # "Lima." alone says nothing to this judge
     assert "gold" not in sky.parts
     said = ScriptedLM({"Peru": "The capital of Peru is Lima.", ".": "x"})

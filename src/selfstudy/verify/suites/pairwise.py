@@ -237,16 +237,12 @@ def _points(ours: float, theirs: float) -> float:
 def _more_entailed(
     pairs: Sequence[tuple[OpenQuestion, SuiteItem, SuiteItem]], nli: EntailmentModel | None
 ) -> list[float | None]:
-    """Points of the answer that the document entails more (the gold answer to the question without one)."""
+    """Points of the answer that the document entails more, where there is one and a gold answer."""
     points: list[float | None] = [None] * len(pairs)
-    keyed = [i for i, (one, _, _) in enumerate(pairs) if one.answers]
+    keyed = [i for i, (one, _, _) in enumerate(pairs) if one.answers and one.document]
     if nli is None or not keyed:
         return points
-    asked = []
-    for i in keyed:
-        one, item, old = pairs[i]
-        premise = one.document or f"{one.question} {one.answers[0]}"
-        asked += [(premise, item.answer), (premise, old.answer)]
+    asked = [(pairs[i][0].document, item.answer) for i in keyed for item in pairs[i][1:]]
     rank = {"entailment": 2, "neutral": 1, "contradiction": 0}
     labels = nli.classes(asked)
     for at, i in enumerate(keyed):

@@ -47,7 +47,7 @@ def findings(items: Sequence[SuiteItem], seed: int) -> PairwiseFindings | None:
     points = [one.parts["points"] for one in counted]
     lengths = [[int(one.parts[name]) for one in counted] for name in ("characters", "characters_before")]
     controlled = length_controlled(points, lengths[0], lengths[1])
-    trust = trust_in_judge(items)
+    trust = trust_in_judge(items, seed)
     rate = figures.win_rate
     same = sum(one.parts["identical"] for one in counted)
     words = [
@@ -63,11 +63,12 @@ def findings(items: Sequence[SuiteItem], seed: int) -> PairwiseFindings | None:
     return PairwiseFindings(rate, controlled, trust, tuple(words))
 
 
-def trust_in_judge(items: Sequence[SuiteItem]) -> JudgeTrust | None:
+def trust_in_judge(items: Sequence[SuiteItem], seed: int = 0) -> JudgeTrust | None:
     """How the judge does on the items of rows with gold answers; None where these decide nothing."""
     keyed = [one.parts for one in items if one.suite == NAME and {"gold", "points"} <= one.parts.keys()]
     return judge_trust(
-        [KeyedPair(one["gold"], one["points"], one["longer"], one.get("more_entailed")) for one in keyed]
+        [KeyedPair(one["gold"], one["points"], one["longer"], one.get("more_entailed")) for one in keyed],
+        seed,
     )
 
 
@@ -95,8 +96,8 @@ def _of_trust(trust: JudgeTrust) -> str:
     kappa = "" if trust.kappa is None else f", kappa {trust.kappa:.2f}"
     entailed = "" if trust.entailed is None else f", more entailed wins {trust.entailed:.2f}"
     verdict = {
-        True: "the judge is better than both",
-        False: "the judge is no better: it may not decide",
+        True: "the judge is better",
+        False: "the judge is not surely better than these and a coin: it may not decide",
         None: f"fewer than {FEWEST} pairs are decided: too few to say",
     }[trust.trusted]
     return (
