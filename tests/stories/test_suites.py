@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from selfstudy import Run, Study
-from selfstudy.cli import app
 from selfstudy.errors import RunError
 from selfstudy.loop.suite_run import ask_run, taught
 from selfstudy.recipe.file import make_recipe
@@ -17,7 +15,7 @@ from selfstudy.recipe.suites import PerplexityBlock, QABlock
 from selfstudy.records import SuiteItem
 from selfstudy.verify.gate import Gate
 
-from .small import QUICK, TINY, Listener, recipe
+from .small import QUICK, TINY, Listener, cli, recipe
 
 
 def test_a_run_that_has_taught_nothing_is_asked_as_it_is(tmp_path: Path) -> None:
@@ -54,22 +52,22 @@ def test_a_run_that_has_taught_nothing_is_asked_as_it_is(tmp_path: Path) -> None
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: tuple[str, ...], said: str) -> None:
-    result = CliRunner().invoke(app, ["suite", *arguments])
-    assert result.exit_code == 2
-    assert said in result.output
-    assert "Traceback" not in result.output
+    code, _, errors = cli("suite", *arguments)
+    assert code == 2
+    assert said in errors
+    assert "Traceback" not in errors
 
 
 def test_one_model_and_two_with_every_item_kept(tmp_path: Path) -> None:
     out = tmp_path / "items.jsonl"
     asked = ["suite", "atlas", "qa", "-n", "2", "--against", "atlas", "--out", str(out)]
-    first = CliRunner().invoke(app, asked)
-    assert first.exit_code == 0, first.output
-    assert "unchanged" in first.output
+    code, printed, errors = cli(*asked)
+    assert code == 0, errors
+    assert "unchanged" in printed
     assert len(out.read_text().splitlines()) == 4
-    again = CliRunner().invoke(app, [*asked, "--json"])
-    assert '"difference": 0.0' in again.output
-    assert "2 of 2" not in again.output  # nothing is asked
+    _, printed, errors = cli(*asked, "--json")
+    assert '"difference": 0.0' in printed
+    assert "2 of 2" not in errors  # nothing is asked
 
 
 @pytest.mark.slow
@@ -83,8 +81,8 @@ def test_the_gate_goes_by_a_suite_and_the_report_shows_it(tmp_path: Path) -> Non
     assert summary.suites["qa"].asked_before == summary.suites["qa"].asked_after == 8
     assert any("Suite truthfulqa" in reason for reason in gate.reasons)
     assert not any("Suite qa" in reason for reason in gate.reasons)
-    result = CliRunner().invoke(app, ["suite", str(tmp_path / "run"), "perplexity"])
-    assert result.exit_code == 0, result.output
+    code, _, errors = cli("suite", tmp_path / "run", "perplexity")
+    assert code == 0, errors
     with Run.open(tmp_path / "run", write=False) as run:
         assert run.read_as(run.round(1).gate_file, Gate) == gate
         assert "perplexity" in run.report_file.read_text()

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from selfstudy.recipe.suites import SuiteBase, SuiteBlock
-from selfstudy.records import Document
+from selfstudy.records import Document, SuiteItem
 from selfstudy.verify.suites.table import SUITES, make_suite, name_of_block, settings_of
 
 BLOCKS = get_args(get_args(SuiteBlock)[0])
@@ -31,6 +31,25 @@ def test_every_suite_has_data_of_our_own_or_asks_about_the_library(name: str) ->
     assert all(isinstance(note, str) for note in suite.notes)
     few = make_suite(block.model_copy(update={"questions": 1}), 0, lambda: [DOCUMENT])
     assert len(few) == 1
+
+
+def test_a_suite_may_say_what_no_mean_of_items_says() -> None:
+    parts = {"points": 1.0, "characters": 9.0, "characters_before": 5.0}
+    won = [
+        SuiteItem(
+            suite="pairwise",
+            arm="taught",
+            item=str(n),
+            asked="?",
+            parts=parts,
+            reasons={"without document": "first, then second"},
+        )
+        for n in range(3)
+    ]
+    said = SUITES["pairwise"].findings(won, 0)
+    assert any("win rate 1.000" in one for one in said)
+    assert SUITES["pairwise"].findings([], 0) == ()
+    assert SUITES["qa"].findings(won, 0) == ()
 
 
 def test_the_margin_tells_no_suite_from_another() -> None:
