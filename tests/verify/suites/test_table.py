@@ -34,7 +34,7 @@ def test_every_suite_has_data_of_our_own_or_asks_about_the_library(name: str) ->
 
 
 def test_a_suite_may_say_what_no_mean_of_items_says() -> None:
-    parts = {"points": 1.0, "characters": 9.0, "characters_before": 5.0}
+    parts = {"points": 1.0, "characters": 9.0, "characters_before": 5.0, "identical": 0.0}
     won = [
         SuiteItem(
             suite="pairwise",
