@@ -40,7 +40,8 @@ def task_folder(folder: Path) -> Path:
     suite = truthfulqa(OURS, 0)
     rows = []
     for one in suite._questions:
-        assert one.mc1 is not None and one.mc2 is not None
+        assert one.mc1 is not None
+        assert one.mc2 is not None
         row: dict[str, Any] = {"context": multiple_choice_context(one.question)}
         row |= {"mc1_choices": one.mc1.texts, "mc1_label": one.mc1.labels.index(1)}
         row |= {"mc2_choices": one.mc2.texts, "mc2_labels": one.mc2.labels}
@@ -121,11 +122,16 @@ def compare(model: str, folder: Path) -> float:
 
 
 def tiny(folder: Path) -> Path:
-    """A random model of a few kilobytes, as the tests have it."""
+    """A random model of a few kilobytes, as the tests have it; it reads whole prompts."""
     sys.path.insert(0, str(HERE.parents[1]))
     from tests.conftest import make_lm
 
-    return make_lm("llama", folder)
+    made = make_lm("llama", folder)
+    config = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    (made / "config.json").write_text(
+        json.dumps(config | {"max_position_embeddings": 1024}), encoding="utf-8"
+    )
+    return made
 
 
 def main(models: list[str]) -> int:

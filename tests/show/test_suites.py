@@ -51,7 +51,7 @@ def test_a_figure_says_both_arms_the_difference_and_what_was_left_out() -> None:
     assert mc1.left_out == "0 and 2 failed, 1 missing"
     assert (truthful.word, truthful.judged, truthful.difference) == ("", False, "−0.500")
     assert (none.before, none.after, none.difference, none.interval, none.left_out) == ("–", "–", "", "", "")
-    assert shown.decides == "promotion asks that mc1 gets worse by at most 0.02"
+    assert shown.decides == "Promotion asks that mc1 gets worse by at most 0.02"
     assert shown.trouble == "2 of 42 items failed, most of them like this: gone"
     assert shown.both
 

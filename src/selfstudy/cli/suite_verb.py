@@ -114,7 +114,9 @@ def suite(
         from selfstudy.progress import Terminal
         from selfstudy.run.directory import is_run
 
-        asked = Asked(tuple(names or ()), tuple(data or ()), questions, include_path, allow_code=allow_code)
+        asked = NamedSuites(
+            tuple(names or ()), tuple(data or ()), questions, include_path, allow_code=allow_code
+        )
         changes = [f"library={json.dumps(library)}"] if library is not None else []
         changes = overrides(None, seed, [*changes, *(set_ or [])], judge=judge, nli=nli)
         report = Terminal()
@@ -133,7 +135,7 @@ def suite(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class NamedSuites:
     """What a person named."""
 
     names: tuple[str, ...]
@@ -170,7 +172,7 @@ def _show(results: Mapping[str, SuiteResult], *, json_: bool) -> None:
 
 def _of_run(
     folder: Path,
-    asked: Asked,
+    asked: NamedSuites,
     changes: list[str],
     arm: Literal["taught", "weaker"] | None,
     adapter: Path | None,
@@ -194,7 +196,9 @@ def _of_run(
             round_, _, trained = taught(run, arm)
             after = adapter if adapter is not None else trained
             before = as_taught(own.model, standing.standing(round_))
-            models = {"base": before} | ({"taught": _with(own, after).model} if after is not None else {})
+            models: dict[SuiteArm, ModelBlock] = {"base": before}
+            if after is not None:
+                models["taught"] = _with(own, after).model
             return _ask(models, blocks, recipe, out, report)
         servers = stack.enter_context(servers_for(recipe, report.note))
         source = RecipeTools(recipe, servers, report, stack) if changes else None
@@ -207,7 +211,7 @@ def _of_run(
 
 def _of_model(
     place: str,
-    asked: Asked,
+    asked: NamedSuites,
     changes: list[str],
     adapter: Path | None,
     against: str | None,

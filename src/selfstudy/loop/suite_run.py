@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
     from selfstudy.recipe import Recipe
     from selfstudy.recipe.suites import SuiteBase
-    from selfstudy.records import AdapterArm
+    from selfstudy.records import AdapterArm, Arm
     from selfstudy.verify.suites.figures import SuiteResult
 
 
@@ -57,7 +57,9 @@ def ask_run(
     plan = SuitePlan(plans, make)
     resources.language_models.ledger.stage = "verify"
     base = standing.standing(round_)
-    for name, place in (("base", base), *([(after, folder)] if folder is not None else [])):
+    asked: list[tuple[Arm, Path | None]] = [("base", base)]
+    asked += [(after, folder)] if folder is not None else []
+    for name, place in asked:
         ask_suites(round_, name, _loader(resources, place, (base, folder)), plan, resources.reporter)
     block = resources.recipe.verify
     found = kept.results(round_, Resampling(block.confidence, block.resamples, resources.recipe.seed), after)

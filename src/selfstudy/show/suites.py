@@ -1,6 +1,6 @@
 """Suites before and after, as rows of texts: the same for the report, the terminal and the verb suite.
 
-Knows results (verify/suites/figures.py); nothing of where they come from, HTML or terminals.
+Knows the results of a summary; nothing of where they come from, HTML or terminals.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selfstudy.verify.suites.figures import SuiteFigure, SuiteResult
+from selfstudy.summary import SuiteFigure, SuiteResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def shown_suite(name: str, result: SuiteResult) -> ShownSuite:
     main = result.main
     decides = ""
     if result.margin is not None and main is not None:
-        decides = f"promotion asks that {main[0]} gets worse by at most {result.margin:.3g}"
+        decides = f"Promotion asks that {main[0]} gets worse by at most {result.margin:.3g}"
     return ShownSuite(
         name=name,
         both=result.asked_after > 0,

@@ -2,5 +2,6 @@
 
 from selfstudy.summary.model import Summary
 from selfstudy.summary.summarise import summarise
+from selfstudy.verify.suites.figures import SuiteFigure, SuiteResult
 
-__all__ = ["Summary", "summarise"]
+__all__ = ["SuiteFigure", "SuiteResult", "Summary", "summarise"]

@@ -1,4 +1,4 @@
-"""Suites asked of the arms of a round: what is written, what is gone on with, and what the gate makes of it."""
+"""Suites asked of the arms of a round: what is written, what is gone on with, what the gate makes of it."""
 
 from __future__ import annotations
 

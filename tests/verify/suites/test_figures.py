@@ -142,3 +142,11 @@ def test_no_draw_divides_by_nothing_and_nothing_overflows() -> None:
     far = Measure("perplexity", "nats", per="tokens", exp=True, better="lower")
     assert one([item("a", nats=1e6, tokens=1.0)], [], far).before == pytest.approx(e**700)
     assert one([item("a", nats=log(3), tokens=1.0)], [], far).before == pytest.approx(3)
+
+
+def test_zeros_beside_other_numbers_are_no_shares() -> None:
+    """Likeness of which all happens to be 0 before: no Wilson interval, no McNemar."""
+    measure = Measure("likeness", "likeness")
+    before = [item(str(n), likeness=0.0) for n in range(4)]
+    found = one(before, [item(str(n), "taught", likeness=0.25) for n in range(4)], measure)
+    assert (found.before_interval, found.p, found.difference) == ((0.0, 0.0), None, 0.25)

@@ -42,9 +42,10 @@ def ask_models(
     found = {}
     for planned in suites:
         suite = planned.suite
-        arms = [kept.of(suite.name, "base"), kept.of(suite.name, "taught") if "taught" in models else []]
-        notes = [*suite.notes, *(said for arm in arms if arm for said in planned.findings(arm))]
-        result = compared(*arms, suite.measures, how, notes=list(dict.fromkeys(notes)))
+        before = kept.of(suite.name, "base")
+        after = kept.of(suite.name, "taught") if "taught" in models else []
+        notes = [*suite.notes, *(said for arm in (before, after) if arm for said in planned.findings(arm))]
+        result = compared(before, after, suite.measures, how, notes=list(dict.fromkeys(notes)))
         found[suite.name] = result.model_copy(update={"unmeasured": unmeasured.get(suite.name, "")})
     return found
 

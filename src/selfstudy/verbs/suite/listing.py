@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from selfstudy.verify.suites.table import SUITES
 
 _SAID = {"judge": "a judge", "library": "a library", "nli": "an entailment model"}
-_EXAMPLES: dict[str, dict[str, object]] = {"lm-eval": {"tasks": ("TASK",)}}
+_EXAMPLES: dict[str, dict[str, Any]] = {"lm-eval": {"tasks": ("TASK",)}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +46,6 @@ def listed() -> list[ListedSuite]:
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(str, value)) + "]"
-    return {None: "null", True: "true", False: "false"}.get(value, str(value))  # type: ignore[call-overload]
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -166,14 +166,15 @@ def figure(
         confidence=how.confidence,
     )
     found: dict[str, object] = {"n": len(keys), "units": count}
+    shares = all(_right_or_wrong(row, measure) for row in rows.values())
     for name, interval in zip(rows, intervals, strict=False):
         _, *ends = interval
-        if _right_or_wrong(rows[name], measure):  # where all are alike, a bootstrap sees no doubt
+        if shares:  # where all are alike, a bootstrap sees no doubt
             right = sum(one.parts[measure.part] for one in rows[name])
             _, *ends = wilson(right, len(keys), how.confidence)
         found |= {name: interval.value, f"{name}_interval": tuple(ends)}
     if len(rows) == 2:
-        found |= _differs(intervals[2], rows["before"], rows["after"], measure)
+        found |= _differs(intervals[2], rows["before"], rows["after"], measure, shares=shares)
     elif measure.neutral is not None and measure.only_after and "after" in rows:
         value, low, high = (one - measure.neutral for one in intervals[0])
         found |= {"difference": value, "low": low, "high": high}
@@ -244,14 +245,19 @@ def _statistics(sums: Floats, everything: Floats, measure: Measure) -> Floats:
 
 
 def _differs(
-    interval: Interval, before: Sequence[SuiteItem], after: Sequence[SuiteItem], measure: Measure
+    interval: Interval,
+    before: Sequence[SuiteItem],
+    after: Sequence[SuiteItem],
+    measure: Measure,
+    *,
+    shares: bool,
 ) -> dict[str, object]:
     found: dict[str, object] = {
         "difference": interval.value,
         "low": interval.low,
         "high": interval.high,
     }
-    if _right_or_wrong(before, measure) and _right_or_wrong(after, measure):
+    if shares:
         one, other = ([bool(item.parts[measure.part]) for item in arm] for arm in (before, after))
         found |= {
             "p": mcnemar(one, other),

@@ -7,7 +7,7 @@ are code that was installed, and trusted as that.  Knows files; nothing of model
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ MOST_BYTES = 2**20
 _HINT = "read it first; if you trust it: --allow-code (allow_code: true in a recipe)"
 
 
-def require_plain(folder: Path, metrics: Collection[str]) -> None:
+def require_plain(folder: Path, metrics: Container[object]) -> None:
     """Refuses a folder of task files that would run code.
 
     Args:
@@ -38,22 +38,22 @@ def require_plain(folder: Path, metrics: Collection[str]) -> None:
         _require_plain(path, folder.resolve(), metrics)
 
 
-def _require_plain(path: Path, folder: Path, metrics: Collection[str]) -> None:
+def _require_plain(path: Path, folder: Path, metrics: Container[object]) -> None:
     import yaml
 
     tags: list[str] = []
 
-    class Loader(yaml.SafeLoader):
+    class _Tagged(yaml.SafeLoader):
         """Notes tags instead of obeying them."""
 
     def tagged(loader: Any, suffix: str, node: Any) -> None:
         tags.append(f"!{suffix}")
 
-    Loader.add_multi_constructor("!", tagged)
+    _Tagged.add_multi_constructor("!", tagged)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"the task file {path} is larger than {MOST_BYTES:,} bytes", "shorten it")
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        data = yaml.load(path.read_text(encoding="utf-8"), _Tagged)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         why = str(error).splitlines()[0]
         raise DataError(f"the task file {path} cannot be read: {why}", "mend it, or take it away") from None
@@ -66,7 +66,9 @@ _CODE = ("class", "hf_evaluate", "unsafe_code", "trust_remote_code")
 """Keys that name programs, if they are given at all."""
 
 
-def _programs(data: Any, path: Path, folder: Path, metrics: Collection[str], depth: int = 0) -> Iterator[str]:
+def _programs(
+    data: Any, path: Path, folder: Path, metrics: Container[object], depth: int = 0
+) -> Iterator[str]:
     """What in a file is a program, or leads to one."""
     if depth > _DEEPEST:
         yield "it is nested too deeply to be looked through"

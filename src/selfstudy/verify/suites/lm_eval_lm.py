@@ -21,7 +21,7 @@ MOST_TOKENS = 256
 _OPEN = ("\nAnswer:", "\nA:")
 
 
-class Asker:
+class HarnessAsker:
     """Answers lm-eval's requests; `failed`: by task and number of the document, why it has no answer."""
 
     def __init__(self, lm: LanguageModel, progress: Callable[[int], None] | None = None) -> None:
@@ -78,7 +78,7 @@ class Asker:
             self._progress(len({one.doc_id for one in requests}))
 
 
-def harness_model(asker: Asker) -> Any:
+def harness_model(asker: HarnessAsker) -> Any:
     """What lm-eval takes for a model."""
     return _class()(asker)
 
@@ -91,7 +91,7 @@ def _class() -> Any:
     class HarnessModel(LM):  # type: ignore[misc]
         """Hands on what is asked."""
 
-        def __init__(self, asker: Asker) -> None:
+        def __init__(self, asker: HarnessAsker) -> None:
             super().__init__()
             self._asker = asker
 

@@ -15,14 +15,14 @@ from math import log
 from pathlib import Path
 from typing import Any, Literal
 
-from selfstudy.errors import DataError, MissingExtraError
+from selfstudy.errors import DataError, MissingExtraError, SelfstudyError
 from selfstudy.files import reading
 from selfstudy.models.base import LanguageModel, Progress
 from selfstudy.recipe.suites import LMEvalBlock
 from selfstudy.records import SuiteItem
 from selfstudy.verify.suites.base import Measure, SuiteTools
 from selfstudy.verify.suites.lm_eval_files import require_plain, sandboxed
-from selfstudy.verify.suites.lm_eval_lm import Asker, harness_model
+from selfstudy.verify.suites.lm_eval_lm import HarnessAsker, harness_model
 
 NAME = "lm-eval"
 _MEANS = ("mean", "nanmean")
@@ -137,29 +137,34 @@ class LMEvalSuite:
             names = [f"{task.name}/{number}" for number in task.asked]
             if all(name in done for name in names):
                 continue
-            asker = Asker(lm)
+            asker = HarnessAsker(lm)
             samples = self._evaluated(task, asker)
             yield [
                 _item(task, number, samples.get(number, []), arm, asker.failed.get((task.name, number)))
                 for number in task.asked
             ]
 
-    def _evaluated(self, task: HarnessTask, asker: Asker) -> dict[int, list[dict[str, Any]]]:
+    def _evaluated(self, task: HarnessTask, asker: HarnessAsker) -> dict[int, list[dict[str, Any]]]:
         """What lm-eval says of each document, a row for each of its filters."""
         from lm_eval.evaluator import simple_evaluate
 
-        with _templates(allow_code=self._allow_code):
-            found = simple_evaluate(
-                model=harness_model(asker),
-                tasks=[task.name],
-                samples={task.name: list(task.asked)},
-                task_manager=self._manager,
-                bootstrap_iters=0,
-                log_samples=True,
-                random_seed=None,
-                numpy_random_seed=None,
-                torch_random_seed=None,
-            )
+        seeds = dict.fromkeys(("random_seed", "numpy_random_seed", "torch_random_seed"))
+        try:
+            with _templates(allow_code=self._allow_code):
+                found = simple_evaluate(
+                    model=harness_model(asker),
+                    tasks=[task.name],
+                    samples={task.name: list(task.asked)},
+                    task_manager=self._manager,
+                    bootstrap_iters=0,
+                    log_samples=True,
+                    **seeds,
+                )
+        except SelfstudyError:
+            raise
+        except Exception as error:  # a task of others fails in every way
+            why = _first_line(error)
+            raise DataError(f"lm-eval cannot run {task.name}: {why}", "check the task's file") from None
         rows: dict[int, list[dict[str, Any]]] = {}
         for row in (found or {}).get("samples", {}).get(task.name, []):
             rows.setdefault(int(row["doc_id"]), []).append(row)
@@ -222,10 +227,14 @@ def _loaded(manager: Any, names: Sequence[str]) -> dict[str, Any]:
     try:
         return dict(manager.load(list(names))["tasks"])
     except Exception as error:  # data sets, templates and YAML of others fail in every way
-        why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        why = _first_line(error)
         raise DataError(
             f"lm-eval cannot load {', '.join(names)}: {why}", "check the task's data set and its file"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
 def _task(name: str, task: Any, most: int | None, seed: int) -> HarnessTask:

@@ -38,9 +38,10 @@ def not_worse_in(name: str, result: SuiteResult, margin: float, rules: Rules) ->
     if gain is None:
         failed = max(result.failed_before, result.failed_after)
         why = f" ({failed} failed, most often: {result.error})" if result.error else ""
-        found = "refused" if failed else "cannot tell"
         return Reason(
-            found, f"{what}: no item gave {figure_name} before and after{why}, so nothing was measured.", name
+            "refused" if failed else "cannot tell",
+            f"{what}: no item gave {figure_name} before and after{why}, so nothing was measured.",
+            name,
         )
     failed = max(one.failed_before, one.failed_after)
     if failed > MISSING * (one.n + failed):

@@ -17,7 +17,15 @@ from selfstudy.recipe.suites import (
     TruthfulQABlock,
 )
 from selfstudy.records import Document, SuiteItem
-from selfstudy.verify.suites import atomic_facts, likeness, pairwise, perplexity, qa, truthfulqa
+from selfstudy.verify.suites import (
+    atomic_facts,
+    likeness,
+    pairwise,
+    pairwise_findings,
+    perplexity,
+    qa,
+    truthfulqa,
+)
 from selfstudy.verify.suites.base import Suite
 
 Need = Literal["judge", "library", "nli", "log-probabilities", "lm-eval"]
@@ -57,7 +65,7 @@ def _lm_eval(block: LMEvalBlock, seed: int, documents: Documents) -> Suite:
 
 
 def _pairwise_findings(items: Sequence[SuiteItem], seed: int) -> Sequence[str]:
-    found = pairwise.findings(items, seed)
+    found = pairwise_findings.findings(items, seed)
     return () if found is None else found.in_words
 
 

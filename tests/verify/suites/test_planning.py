@@ -1,0 +1,92 @@
+"""Suites are refused before a model is loaded, if the recipe lacks what they need; and get what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfstudy.errors import RecipeError
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import LocalModel, Recipe, ScriptedModel
+from selfstudy.recipe.file import make_recipe
+from selfstudy.recipe.suites import AtomicFactsBlock, PairwiseBlock, QABlock, TruthfulQABlock
+from selfstudy.records import Document
+from selfstudy.verify.suites.planning import planned, same_weights, tools
+
+from ..towns import WordNLI
+
+
+class Source:
+    """Has everything, and notes what was asked for."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def prompts(self) -> Prompts:
+        return Prompts()
+
+    def entailment(self) -> WordNLI:
+        self.given.append("nli")
+        return WordNLI()
+
+    def judging(self, block: Any) -> Any:
+        self.given.append(f"judge {block.path}")
+        return type("Judging", (), {"name": block.path})()
+
+    def retriever(self) -> Any:
+        self.given.append("library")
+        return None
+
+    def documents(self) -> Sequence[Document]:
+        return [Document(source="s", title="Fiji", text="Suva.")]
+
+
+def recipe(**more: Any) -> Recipe:
+    return make_recipe({"model": {"path": "atlas"}, **more}, [])
+
+
+JUDGE = {"judge": {"path": "somebody"}}
+
+
+@pytest.mark.parametrize(
+    ("block", "has", "lacks"),
+    [
+        (PairwiseBlock(), {}, "a judge"),
+        (AtomicFactsBlock(), {}, "a library"),
+        (AtomicFactsBlock(), {"library": "atlas", "nli": {"type": "none"}}, "an entailment model"),
+    ],
+)
+def test_what_is_lacking_is_named(block: Any, has: dict[str, Any], lacks: str) -> None:
+    with pytest.raises(RecipeError, match=f"{block.name} needs {lacks}"):
+        planned(block, recipe(**has), Source().documents)
+
+
+def test_what_a_suite_is_asked_with_tells_it_from_the_same_asked_otherwise() -> None:
+    plain = planned(TruthfulQABlock(questions=2), recipe())
+    judged = planned(TruthfulQABlock(questions=2, margin=0.02), recipe(**JUDGE))
+    assert plain.margin is None
+    assert judged.margin == 0.02
+    assert {**plain.settings, "judge": "somebody"} == judged.settings
+    assert judged.findings([]) == ()
+
+
+def test_only_what_some_suite_wants_is_loaded() -> None:
+    source = Source()
+    none = tools([QABlock()], recipe(**JUDGE), source)
+    assert source.given == []
+    assert (none.judge, none.nli, none.retriever, none.judged_by_itself) == (None, None, None, False)
+    found = tools([PairwiseBlock(), AtomicFactsBlock()], recipe(library="atlas", **JUDGE, seed=7), source)
+    assert sorted(source.given) == ["judge somebody", "library", "nli"]
+    assert found.judge is not None
+    assert (found.judge.name, found.seed, found.judged_by_itself) == ("somebody", 7, False)
+
+
+def test_a_model_that_judges_itself_is_known() -> None:
+    own = tools([PairwiseBlock()], recipe(judge={"path": "atlas"}), Source())
+    assert own.judged_by_itself
+    assert same_weights(LocalModel(path="a", adapter=Path("x")), LocalModel(path="a"))
+    assert not same_weights(LocalModel(path="a"), LocalModel(path="a", revision="2"))
+    assert not same_weights(LocalModel(path="a"), ScriptedModel(path=Path("a")))
