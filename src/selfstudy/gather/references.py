@@ -181,7 +181,7 @@ def _reference(read: PassageReading, inconsistency: float | None, block: GatherB
     )
 
 
-def _agreeing(read: Reading) -> tuple[str, ...]:
+def _agreeing(read: PassageReading) -> tuple[str, ...]:
     """What other answers say that rest on the passage too and agree with the chosen one, each once."""
     chosen, *others = read.completions
     question, page = read.question.text, page_of(read.source)

@@ -6,7 +6,7 @@ Knows which models of a run judge; nothing of what a suite asks.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class RunTools:
 
     def retriever(self) -> Retriever | None:
         """What finds passages for the run."""
-        return cast("Retriever | None", self._resources.library())
+        return self._resources.library()
 
     def documents(self) -> Sequence[Document]:
         """Of the run's library."""
