@@ -364,3 +364,9 @@ def test_keys_that_moved_are_refused_with_their_new_place(tmp_path: Path, old: s
     block, _, rest = old.partition(": {")
     key, _, value = rest.rstrip("}").partition(": ")
     assert new in refusal(None, "library=atlas", f"{block}.{key}={value}")
+
+
+def test_a_teacher_that_answers_has_to_be_named() -> None:
+    said = refusal(None, "library=atlas", "gather.answers_from=teacher")
+    assert "gather.answers_from = teacher" in said
+    load_recipe(None, ["library=atlas", "gather.answers_from=teacher", "teacher.path=atlas"])
