@@ -28,7 +28,7 @@ SHARE = 0.13
 DATES = {"same": 0, "earlier": -365, "later": 90, "undated": None}
 ALLIES = ("none",) * 4 + ("right",) * 3 + ("wrong",)
 YEARS = 5
-WITHHELD = 200
+WITHHELD, LEARNED = 200, 500
 TODAY = "2026-11-28"
 
 
@@ -59,12 +59,17 @@ class Untouched:
 
 @dataclass(frozen=True)
 class Conflicting:
-    """The rows of the library, and what to ask; `withheld`: what one page states and atlas-lm never saw."""
+    """The rows of the library, and what to ask.
+
+    Attributes:
+        withheld, learned: what one page states, and what atlas-lm never saw and has seen.
+    """
 
     rows: list[dict[str, str]]
     changed: list[Changed]
     untouched: list[Untouched]
     withheld: list[Untouched]
+    learned: list[Untouched]
 
 
 def conflicting(seed: int, *, share: float = SHARE) -> Conflicting:
@@ -104,15 +109,18 @@ def conflicting(seed: int, *, share: float = SHARE) -> Conflicting:
         Untouched(rng.choice(language.wordings(fact.attribute, fact.entity)), fact.value) for fact in facts
     ]
     rng.shuffle(rows)
-    return Conflicting(rows, changed, untouched, _withheld(rest, seed))
+    withheld, learned = (
+        _agreed(rest, seed, known, most) for known, most in ((False, WITHHELD), (True, LEARNED))
+    )
+    return Conflicting(rows, changed, untouched, withheld, learned)
 
 
-def _withheld(entities: Sequence[world.Entity], seed: int) -> list[Untouched]:
-    rng = random.Random(f"conflicting, withheld:{seed}")
-    facts = [fact for entity in entities for fact in entity.facts if not fact.known]
+def _agreed(entities: Sequence[world.Entity], seed: int, known: bool, most: int) -> list[Untouched]:
+    rng = random.Random(f"conflicting, {'learned' if known else 'withheld'}:{seed}")
+    facts = [fact for entity in entities for fact in entity.facts if fact.known == known]
     return [
         Untouched(rng.choice(language.wordings(fact.attribute, fact.entity)), fact.value)
-        for fact in rng.sample(facts, min(len(facts), WITHHELD))
+        for fact in rng.sample(facts, min(len(facts), most))
     ]
 
 

@@ -144,10 +144,10 @@ def _outcomes(run: Run, truth: dict[str, str]) -> dict[str, str]:
 
 
 def learn(seed: int, folder: Path, ways: Sequence[str] = ("ignore", "careful")) -> dict[str, Any]:
-    """The whole loop on the facts that are disagreed on, and on others that the model does not know."""
+    """The whole loop on the facts that are disagreed on, and on others that the model does and does not know."""
     made = conflicting(seed)
     asked = folder / f"questions-{seed}.txt"
-    truth = {one.question: one.right for one in [*made.changed, *made.withheld]}
+    truth = {one.question: one.right for one in [*made.changed, *made.withheld, *made.learned]}
     asked.write_text("\n".join(truth), encoding="utf-8")
     found = {}
     for way in ways:
@@ -189,7 +189,7 @@ def _recipe(library: Path, asked: Path, way: dict[str, Any], seed: int) -> Recip
             "gather": {**way, "as_of": TODAY},
             "teach": {
                 "method": "sft",
-                "wordings": 1,
+                "wordings": 2,
                 "heldout_wordings": 1,
                 "known_heldout": 0.3,
                 "lora": {"r": 32, "alpha": 64, "dropout": 0.0},
