@@ -144,7 +144,7 @@ def _outcomes(run: Run, truth: dict[str, str]) -> dict[str, str]:
 
 
 def learn(seed: int, folder: Path, ways: Sequence[str] = ("ignore", "careful")) -> dict[str, Any]:
-    """The whole loop on the facts that are disagreed on, and on others that the model does and does not know."""
+    """The whole loop on the facts that are disagreed on, and on others that it knows or does not know."""
     made = conflicting(seed)
     asked = folder / f"questions-{seed}.txt"
     truth = {one.question: one.right for one in [*made.changed, *made.withheld, *made.learned]}
