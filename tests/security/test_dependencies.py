@@ -71,6 +71,8 @@ def pins(*names: str) -> dict[str, tuple[Version, list[str]]]:
 
 
 ALL = ("constraints.txt", "constraints-dev.txt")
+UNLOCKED = "lm-eval"
+"""Needs packages of which there are no wheels; benchmarks/on_suites/requirements.txt has its hashes."""
 
 
 def test_every_dependency_has_a_lower_bound() -> None:
@@ -88,6 +90,8 @@ def test_the_lower_bounds_hold_the_fixes(name: str) -> None:
 def test_what_ci_installs_satisfies_the_bounds() -> None:
     pinned = pins(*ALL)
     for need in needs():
+        if need.name == UNLOCKED:
+            continue
         assert need.specifier.contains(pinned[canonicalize_name(need.name)][0]), need
     for name, (version, why) in FIXED.items():
         assert pinned[name][0] >= Version(version), why

@@ -23,7 +23,7 @@ def test_the_fast_loss_equals_the_plain_one(tiny_llama: Path, monkeypatch: pytes
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     found: dict[str, Any] = {}
 
-    def gradients(trainer: Any, setting: Any, block: Any, report: Any) -> Any:
+    def gradients(trainer: Any, setting: Any, block: Any, report: Any, items: int) -> Any:
         model = trainer.model
         torch.manual_seed(3)
         for name, parameter in model.named_parameters():
