@@ -51,7 +51,7 @@ class Indexed:
         )
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
-        return self._library.search(questions, hits)
+        return self._library.find(questions, hits)
 
 
 def chosen(count: int, seed: int) -> list[world.Entity]:
