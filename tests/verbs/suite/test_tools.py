@@ -32,7 +32,7 @@ def test_the_library_is_read_once_and_its_index_goes_when_all_is_done(tmp_path: 
 
 
 def test_a_library_that_is_searched_is_searched(tmp_path: Path) -> None:
-    """Nothing of it is a document; an index over none of them finds nothing, and every fact is "not found"."""
+    """Nothing of it is a document: in an index over documents every fact would be "not found"."""
     library = {"sources": [{"type": "wikipedia"}], "fetch": {"offline": True}}
     recipe = make_recipe({"library": library, "gather": {"hybrid": False}}, [])
     with ExitStack() as stack:

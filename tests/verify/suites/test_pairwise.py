@@ -120,12 +120,20 @@ def test_a_reply_that_cannot_be_read_is_an_error_and_no_tie() -> None:
     assert both(Pairwise(QUESTIONS[:1]), half)[0].error  # one order alone is not counted
 
 
-def test_one_view_that_can_be_read_counts_alone() -> None:
+def test_what_decides_and_cannot_be_read_fails_the_item() -> None:
+    """Left out of the win rate alone it would be neither failed nor missing, and the rest would decide."""
     own = tools({"Document:": "hm", "First response: Lima": "first", ".": "second"})
     (item,) = both(Pairwise(QUESTIONS[:1]), own)
-    assert item.parts["points_without"] == 1.0
-    assert "points" not in item.parts
+    assert (item.parts, item.error) == ({}, "the judge names no choice in both orders")
     assert item.reasons["with document"] == "unread, then unread"
+    assert item.reasons["without document"] == "first, then second"
+
+
+def test_the_view_that_does_not_decide_may_be_missing() -> None:
+    own = tools({"Document: .*First response: Lima": "first", "Document:": "second", ".": "hm"})
+    (item,) = both(Pairwise(QUESTIONS[:1]), own)
+    assert (item.error, item.parts["points"]) == (None, 1.0)
+    assert "points_without" not in item.parts
 
 
 def test_items_that_fail_before_or_after_are_errors() -> None:

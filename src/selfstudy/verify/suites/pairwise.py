@@ -191,15 +191,15 @@ def _judged_item(
     judged = {WITHOUT: without}
     if with_document is not None:
         judged[WITH] = with_document
-    said = {_POINTS[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
+    decides = without if with_document is None else with_document
     reasons = {
         how: f"{pair.plain or 'unread'}, then {pair.exchanged or 'unread'}" for how, pair in judged.items()
     }
-    if not said:
+    if decides.points is None:  # the rest would be a win rate of those that it can read
         return item.model_copy(
             update={"parts": {}, "reasons": reasons, "error": "the judge names no choice in both orders"}
         )
-    decides = without if with_document is None else with_document
+    said = {_POINTS[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
     parts = {
         **item.parts,
         **said,
@@ -217,7 +217,7 @@ def _judged_item(
 
 
 def _outcome(pair: JudgedPair) -> dict[str, float]:
-    """The parts of the choices that decide; none where one of them is missing."""
+    """The parts of the choices that decide; none where one of them could not be read."""
     points = pair.points
     if points is None:
         return {}

@@ -86,7 +86,7 @@ def tools(blocks: Sequence[SuiteBase], recipe: Recipe, source: ToolSource) -> Su
 
 
 def same_weights(one: ModelBlock, other: ModelBlock) -> bool:
-    """Whether two blocks are the same model, however they are asked: in this process, by an engine, by URL."""
+    """Whether two blocks are the same model, however it is asked (here, by an engine, by URL)."""
     if isinstance(one, RemoteModel) and isinstance(other, RemoteModel):
         return (one.base_url, one.model, one.revision) == (other.base_url, other.model, other.revision)
     weights, others = weights_of(one), weights_of(other)
