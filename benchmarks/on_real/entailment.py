@@ -74,7 +74,7 @@ def answered(lm: LanguageModel) -> list[Row]:
     prompts = Prompts()
     with tempfile.TemporaryDirectory() as folder:
         library = Library.build(open_library("atlas").documents, Path(folder) / "library", chunk_tokens=512)
-        found = library.search([row["question"] for row in rows], 1)
+        found = library.find([row["question"] for row in rows], 1)
     pages = [text.under_title(hits[0].title, hits[0].text) for hits in found]
     memory = lm.generate(
         [prompts.chat("answer", question=row["question"]) for row in rows], from_memory(BLOCK, 0, 0)

@@ -51,7 +51,7 @@ def run(seeds: Sequence[int]) -> dict[str, Any]:
             library = Library.build(documents, Path(folder) / "index", chunk_tokens=512)
 
             def find(questions: Sequence[str], library: Library = library) -> list[str]:
-                hits = library.search(questions, 1)
+                hits = library.find(questions, 1)
                 return [text.under_title(one[0].title, one[0].text) if one else "" for one in hits]
 
             with Run.create_or_resume(Path(folder) / "run", recipe) as run_:

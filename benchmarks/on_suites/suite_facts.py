@@ -1,4 +1,4 @@
-"""Closed-loop checks of the suite `atomic-facts` on the embedded world: the figures of docs/atomic-facts.md.
+"""Closed-loop checks of the suite `atomic-facts` on the embedded world: the figures of docs/suites.md.
 
     python benchmarks/on_suites/suite_facts.py planted [--entities 200] [--seed 0]
     python benchmarks/on_suites/suite_facts.py speed [--entities 40]
@@ -51,7 +51,7 @@ class Indexed:
         )
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
-        return self._library.search(questions, hits)
+        return self._library.find(questions, hits)
 
 
 def chosen(count: int, seed: int) -> list[world.Entity]:

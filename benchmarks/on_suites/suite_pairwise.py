@@ -1,4 +1,4 @@
-"""A judge of answers against gold answers: the figures of docs/pairwise.md.
+"""A judge of answers against gold answers: the figures of docs/suites.md.
 
     python benchmarks/on_suites/suite_pairwise.py [--questions 120] [--seed 0]
 

@@ -38,7 +38,7 @@ class Indexed:
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
         self.calls.append(len(questions))
-        return self._library.search(questions, hits)
+        return self._library.find(questions, hits)
 
 
 class Counted(WorldEntailment):
@@ -252,3 +252,17 @@ def test_no_more_passages_than_said_are_judged(tmp_path: Path) -> None:
     pages = Indexed(documents, tmp_path / "index")
     checked("The harbour is closed.", pages, nli)
     assert sum(nli.calls) == PASSAGES
+
+
+def test_a_fact_that_could_not_be_looked_up_is_an_error_and_not_found_by_nobody(tmp_path: Path) -> None:
+    class Closed(Indexed):
+        def unanswered(self, questions: Sequence[str]) -> list[str | None]:
+            return ["the quota is used up" if "Chile" in one else None for one in questions]
+
+    answers = [LongAnswer("?", PERU), LongAnswer("?", CHILE)]
+    lists = split(answers, None)
+    retriever = Closed([Document(source="p", title="Peru", text=PERU)], tmp_path / "index")
+    peru, chile = check(answers, lists, retriever, WorldEntailment())
+    assert peru.error is None
+    assert chile.error == "not looked up: the quota is used up"
+    assert chile.facts == ()

@@ -23,7 +23,7 @@ from selfstudy.judging.judge import Judge, JudgeQuestion
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.library.index import Hit
-from selfstudy.library.retriever import Retriever
+from selfstudy.library.retriever import Retriever, unanswered
 from selfstudy.models.base import EntailmentModel, Progress
 
 PASSAGES = 5
@@ -102,7 +102,10 @@ def check(
     checked = [
         _verdict(fact, hits, found) for (_, fact), hits, found in zip(facts, passages, labelled, strict=True)
     ]
-    errors = [None if found is not None else f"{nli.name} gave NaN or inf" for found in labelled]
+    errors = [
+        why if found is not None else f"{nli.name} gave NaN or inf"
+        for found, why in zip(labelled, _not_looked_up(facts, retriever), strict=True)
+    ]
     if judge is not None:
         _ask(checked, labelled, errors, judge)
     if progress is not None:
@@ -130,6 +133,12 @@ def _passages(facts: Sequence[tuple[LongAnswer, AtomicFact]], retriever: Retriev
         [hit for hit in found[key] if not answer.source or hit.source == answer.source][:PASSAGES]
         for key, (answer, _) in zip(wanted, facts, strict=True)
     ]
+
+
+def _not_looked_up(facts: Sequence[tuple[LongAnswer, AtomicFact]], retriever: Retriever) -> list[str | None]:
+    """Why each fact could not be looked up: who is asked may not answer, and "not found" is a verdict."""
+    said = unanswered(retriever, [_query(answer, fact) for answer, fact in facts])
+    return [None if why is None else f"not looked up: {why}" for why in said]
 
 
 def _query(answer: LongAnswer, fact: AtomicFact) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from selfstudy.library.searching import Searching
 from selfstudy.progress import Silent
 from selfstudy.recipe import LocalModel
 from selfstudy.recipe.file import make_recipe
@@ -28,3 +29,14 @@ def test_the_library_is_read_once_and_its_index_goes_when_all_is_done(tmp_path: 
     with ExitStack() as stack:
         servers = stack.enter_context(servers_for(bare, print))
         assert RecipeTools(bare, servers, Silent(), stack).retriever() is None
+
+
+def test_a_library_that_is_searched_is_searched(tmp_path: Path) -> None:
+    """Nothing of it is a document: in an index over documents every fact would be "not found"."""
+    library = {"sources": [{"type": "wikipedia"}], "fetch": {"offline": True}}
+    recipe = make_recipe({"library": library, "gather": {"hybrid": False}}, [])
+    with ExitStack() as stack:
+        servers = stack.enter_context(servers_for(recipe, print))
+        tools = RecipeTools(recipe, servers, Silent(), stack)
+        assert list(tools.documents()) == []
+        assert isinstance(tools.retriever(), Searching)

@@ -37,7 +37,7 @@ class Indexed:
         self._library = Library.build(DOCUMENTS, folder, chunk_tokens=200)
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
-        return self._library.search(questions, hits)
+        return self._library.find(questions, hits)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,14 @@ import pytest
 from selfstudy import ScriptedLM
 from selfstudy.atlas.entailment import WorldEntailment
 from selfstudy.errors import DataError, ModelError
+from selfstudy.files.rows import Row
 from selfstudy.judging.judge import PromptedJudge
 from selfstudy.prompts import Prompts
-from selfstudy.recipe.suites import PairwiseBlock
+from selfstudy.recipe.suites import AtomicFactsBlock, PairwiseBlock
 from selfstudy.records import Chat, SuiteItem
+from selfstudy.verify.suites import hub
 from selfstudy.verify.suites import pairwise as suite_module
+from selfstudy.verify.suites.atomic_facts import atomic_facts
 from selfstudy.verify.suites.base import SuiteTools
 from selfstudy.verify.suites.pairwise import OpenQuestion, Pairwise, pairwise
 
@@ -120,12 +123,20 @@ def test_a_reply_that_cannot_be_read_is_an_error_and_no_tie() -> None:
     assert both(Pairwise(QUESTIONS[:1]), half)[0].error  # one order alone is not counted
 
 
-def test_one_view_that_can_be_read_counts_alone() -> None:
+def test_what_decides_and_cannot_be_read_fails_the_item() -> None:
+    """Left out of the win rate alone it would be neither failed nor missing, and the rest would decide."""
     own = tools({"Document:": "hm", "First response: Lima": "first", ".": "second"})
     (item,) = both(Pairwise(QUESTIONS[:1]), own)
-    assert item.parts["points_without"] == 1.0
-    assert "points" not in item.parts
+    assert (item.parts, item.error) == ({}, "the judge names no choice in both orders")
     assert item.reasons["with document"] == "unread, then unread"
+    assert item.reasons["without document"] == "first, then second"
+
+
+def test_the_view_that_does_not_decide_may_be_missing() -> None:
+    own = tools({"Document: .*First response: Lima": "first", "Document:": "second", ".": "hm"})
+    (item,) = both(Pairwise(QUESTIONS[:1]), own)
+    assert (item.error, item.parts["points"]) == (None, 1.0)
+    assert "points_without" not in item.parts
 
 
 def test_items_that_fail_before_or_after_are_errors() -> None:
@@ -204,3 +215,19 @@ def test_rows_come_from_a_file_or_are_our_own(tmp_path: Path) -> None:
     assert len(pairwise(PairwiseBlock(questions=7), 0)) == 7
     with pytest.raises(DataError):
         pairwise(PairwiseBlock(data=str(tmp_path / "none.jsonl")), 0)
+    path.write_text(json.dumps({"document": "Nobody asks."}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"suite pairwise: .*line 1: field 'prompt' is missing"):
+        pairwise(PairwiseBlock(data=str(path)), 0)
+
+
+def test_rows_of_a_set_on_the_hub_are_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def rows(name: str, config: str, what: str) -> list[Row]:
+        asked.append(name)
+        return [Row("row 1", {"question": "Who?", "answer": "She"}), Row("row 2", {"question": "Who?"})]
+
+    monkeypatch.setattr(hub, "rows", rows)
+    assert len(pairwise(PairwiseBlock(data="owner/name"), 0)) == 1
+    assert len(atomic_facts(AtomicFactsBlock(data="owner/name"), 0)) == 1
+    assert asked == ["owner/name"] * 2

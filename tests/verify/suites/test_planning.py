@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from selfstudy.errors import RecipeError
+from selfstudy.judging.by_sentence import BySentence
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, Recipe, ScriptedModel
+from selfstudy.recipe import LocalModel, Recipe, RemoteModel, ScriptedModel, ServerModel
 from selfstudy.recipe.file import make_recipe
 from selfstudy.recipe.suites import AtomicFactsBlock, PairwiseBlock, QABlock, TruthfulQABlock
 from selfstudy.records import Document
@@ -90,3 +91,26 @@ def test_a_model_that_judges_itself_is_known() -> None:
     assert same_weights(LocalModel(path="a", adapter=Path("x")), LocalModel(path="a"))
     assert not same_weights(LocalModel(path="a"), LocalModel(path="a", revision="2"))
     assert not same_weights(LocalModel(path="a"), ScriptedModel(path=Path("a")))
+
+
+def test_a_judge_behind_a_server_is_the_same_model_however_it_is_asked() -> None:
+    asked = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1")
+    slower = RemoteModel(model="m", base_url="http://127.0.0.1:1/v1", concurrency=2, logprobs=True)
+    assert same_weights(asked, slower)
+    assert not same_weights(asked, RemoteModel(model="other", base_url="http://127.0.0.1:1/v1"))
+    served = ServerModel(engine="vllm", model="a", args={"max-model-len": 4096})
+    assert same_weights(served, LocalModel(path="a"))
+    assert same_weights(served, ServerModel(engine="sglang", model="quantised", weights="a"))
+    assert not same_weights(served, LocalModel(path="b"))
+
+
+def test_entailment_reads_documents_as_its_block_says() -> None:
+    """atlas-nli sees not of whom a value is said, in a page as a whole."""
+    found = tools([AtomicFactsBlock()], recipe(library="atlas"), Source())
+    assert isinstance(found.nli, BySentence)
+    whole = tools([AtomicFactsBlock()], recipe(library="atlas", nli={"path": "x"}), Source())
+    assert isinstance(whole.nli, WordNLI)
+    evaluator = {"verify": {"nli": {"path": "x", "premise": "sentences"}}}
+    assert isinstance(
+        tools([AtomicFactsBlock()], recipe(library="atlas", **evaluator), Source()).nli, BySentence
+    )

@@ -5,12 +5,10 @@ Knows blocks of a recipe; nothing of suites.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import ModelBlock, Recipe
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from selfstudy.models.base import EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
     from selfstudy.progress import Reporter
+    from selfstudy.verbs.try_library import TriedLibrary
 
 
 class RecipeTools:
@@ -53,30 +52,25 @@ class RecipeTools:
         return load_lm(block, cache=self._recipe.cache, servers=self._servers)
 
     def retriever(self) -> Retriever | None:
-        """An index over the library's documents."""
-        from selfstudy.library.index import Library
-        from selfstudy.models import load_embedder
-
-        if self._recipe.library is None:
-            return None
-        block = self._recipe.gather
-        folder = tempfile.TemporaryDirectory(prefix="selfstudy-", ignore_cleanup_errors=True)
-        place = Path(self._stack.enter_context(folder)) / "index"
-        embedder = load_embedder(self._recipe.embedder) if block.hybrid else None
-        index = Library.build(self._documents, place, chunk_tokens=block.chunk_tokens, embedder=embedder)
-        return cast("Retriever", index)
+        """What finds passages in all sources, its index in a temporary folder."""
+        return None if self._recipe.library is None else self._library.retriever
 
     def documents(self) -> Sequence[Document]:
-        """Of the library, read once."""
-        return self._documents
+        """Of the library, but for those that a search finds by question; read once."""
+        return () if self._recipe.library is None else self._library.contents.documents
 
     @cached_property
-    def _documents(self) -> Sequence[Document]:
-        from selfstudy.library.open import open_library
+    def _library(self) -> TriedLibrary:
+        from selfstudy.verbs.try_library import opened
 
-        found = open_library(self._recipe.library, follow_links=self._recipe.gather.follow_links)
-        for note in found.notes:
+        tried = self._stack.enter_context(opened(self._recipe, self._report))
+        for note in tried.contents.notes:
             self._report.note(note)
-        if found.skipped:
-            self._report.note(f"library: {len(found.skipped)} files or parts were not used")
-        return found.documents
+        if tried.contents.skipped:
+            self._report.note(f"library: {len(tried.contents.skipped)} files or parts were not used")
+        self._stack.callback(self._say_searched, tried)
+        return tried
+
+    def _say_searched(self, tried: TriedLibrary) -> None:
+        for line in tried.sources.searched():
+            self._report.note(line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from selfstudy.errors import DataError, ModelError
 from selfstudy.judging import fact_scores, fact_splitting
@@ -21,18 +21,14 @@ from selfstudy.models.base import LanguageModel, Progress
 from selfstudy.recipe.suites import AtomicFactsBlock
 from selfstudy.records import Document, SuiteItem, digest
 from selfstudy.text import one_line
-from selfstudy.verify.suites import open_questions
+from selfstudy.verify.suites import given, open_questions
 from selfstudy.verify.suites.base import Measure, SuiteTools
 
 NAME = "atomic-facts"
 PROMPT = "Tell me what you know about {topic}."
 BLOCK = 64
 """Prompts asked and checked as one batch; K is the median of the first one, which is a random sample."""
-_FIELDS = {
-    "question": open_questions.QUESTION,
-    "topic": ("topic", "entity", "title"),
-    "source": ("source", "url"),
-}
+HINT = "give rows like {prompt, topic, source}; topic and source may be missing"
 MEASURES = (
     Measure(
         "f1@k", "f1", main=True, explanation="F1 of precision and of supported facts among K; refusing has 0"
@@ -240,8 +236,7 @@ def atomic_facts(block: AtomicFactsBlock, seed: int, documents: Sequence[Documen
         DataError: the data cannot be used, or there is neither data nor a title.
     """
     if block.data is not None:
-        rows = open_questions.read(block.data, NAME, _FIELDS)
-        prompts = [TopicPrompt(row["question"], row["topic"], row["source"]) for row in rows]
+        prompts = given.distinct(given.read(NAME, block.data, "", parse, HINT), lambda one: one.item)
     else:
         titles = dict.fromkeys(title for one in documents if (title := one_line(one.title, 200)))
         prompts = [TopicPrompt(PROMPT.format(topic=title), title) for title in titles]
@@ -251,3 +246,14 @@ def atomic_facts(block: AtomicFactsBlock, seed: int, documents: Sequence[Documen
             "give its `data`: rows of prompt, and perhaps topic and source",
         )
     return AtomicFacts(open_questions.sampled(prompts, block.questions, seed), block.gamma, block.k)
+
+
+def parse(row: dict[str, Any]) -> list[TopicPrompt]:
+    """The prompt of one row.
+
+    Raises:
+        MalformedError: it has none, or a field that is no text.
+    """
+    topic = given.field(row, "topic", "entity", "title", needed=False)
+    source = given.field(row, "source", "url", needed=False)
+    return [TopicPrompt(given.field(row, *open_questions.QUESTION), topic, source)]

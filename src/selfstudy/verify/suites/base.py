@@ -24,6 +24,7 @@ class SuiteTools:
     """What a suite may use beside the model that is asked; None: the recipe has none.
 
     Attributes:
+        nli: what judges entailment, documents as its recipe says (`by_sentence.for_citations`).
         judge: what grades answers; never the model that is taught, or `judged_by_itself` says so.
         retriever: finds passages to check facts against.
     """

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 from selfstudy.errors import ModelError
 from selfstudy.judging.correctness import states
@@ -21,16 +20,13 @@ from selfstudy.judging.pairwise_judge import judged_pairs
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe.suites import PairwiseBlock
 from selfstudy.records import SuiteItem, digest
-from selfstudy.verify.suites import open_questions
+from selfstudy.verify.suites import given, open_questions
 from selfstudy.verify.suites.base import Measure, SuiteTools
 
 NAME = "pairwise"
 BLOCK = 64
-_FIELDS = {
-    "question": open_questions.QUESTION,
-    "document": ("document", "context"),
-    "answers": ("answers", "answer", "gold"),
-}
+_ANSWERS = ("answers", "answer", "gold")
+HINT = "give rows like {question, document, answers: [...]}; the document and gold answers may be missing"
 WITH, WITHOUT = "with document", "without document"
 """Keys of `reasons`: what the judge said when it saw a document, and when not, as "first, then second"."""
 _POINTS = {WITH: "points_with_document", WITHOUT: "points_without"}
@@ -191,15 +187,15 @@ def _judged_item(
     judged = {WITHOUT: without}
     if with_document is not None:
         judged[WITH] = with_document
-    said = {_POINTS[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
+    decides = without if with_document is None else with_document
     reasons = {
         how: f"{pair.plain or 'unread'}, then {pair.exchanged or 'unread'}" for how, pair in judged.items()
     }
-    if not said:
+    if decides.points is None:  # the rest would be a win rate of those that it can read
         return item.model_copy(
             update={"parts": {}, "reasons": reasons, "error": "the judge names no choice in both orders"}
         )
-    decides = without if with_document is None else with_document
+    said = {_POINTS[how]: points for how, pair in judged.items() if (points := pair.points) is not None}
     parts = {
         **item.parts,
         **said,
@@ -217,7 +213,7 @@ def _judged_item(
 
 
 def _outcome(pair: JudgedPair) -> dict[str, float]:
-    """The parts of the choices that decide; none where one of them is missing."""
+    """The parts of the choices that decide; none where one of them could not be read."""
     points = pair.points
     if points is None:
         return {}
@@ -256,11 +252,17 @@ def pairwise(block: PairwiseBlock, seed: int) -> Pairwise:
     Raises:
         DataError: the data cannot be used.
     """
-    own = block.data is None
-    file = str(resources.files(__package__) / "pairwise.jsonl") if block.data is None else block.data
-    rows = open_questions.read(file, NAME, _FIELDS)
-    questions = [
-        OpenQuestion(row["question"], row["document"], tuple(filter(None, row["answers"].split("\n"))))
-        for row in rows
-    ]
-    return Pairwise(open_questions.sampled(questions, block.questions, seed), own)
+    every = given.read(NAME, block.data, "pairwise.jsonl", parse, HINT)
+    questions = given.distinct(every, lambda one: one.item)
+    return Pairwise(open_questions.sampled(questions, block.questions, seed), block.data is None)
+
+
+def parse(row: dict[str, Any]) -> list[OpenQuestion]:
+    """The question of one row.
+
+    Raises:
+        MalformedError: it has none, or a field that is no text.
+    """
+    answers = next((some for name in _ANSWERS if (some := given.texts(row, name))), ())
+    document = given.field(row, "document", "context", needed=False)
+    return [OpenQuestion(given.field(row, *open_questions.QUESTION), document, answers)]

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from selfstudy.errors import RecipeError
+from selfstudy.judging.by_sentence import for_citations
 from selfstudy.judging.judge import PromptedJudge
 from selfstudy.library.retriever import Retriever
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, NoNLI, Recipe, name_of
+from selfstudy.recipe import ModelBlock, NoNLI, Recipe, RemoteModel, name_of, weights_of
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.recipe.suites import SuiteBase
 from selfstudy.records import Document
@@ -76,7 +77,7 @@ def tools(blocks: Sequence[SuiteBase], recipe: Recipe, source: ToolSource) -> Su
     prompts = source.prompts()
     return SuiteTools(
         prompts,
-        nli=source.entailment() if "nli" in wanted else None,
+        nli=for_citations(evaluated_by(recipe), source.entailment()) if "nli" in wanted else None,
         judge=None if block is None else PromptedJudge(source.judging(block), prompts),
         retriever=source.retriever() if "library" in wanted else None,
         judged_by_itself=block is not None and same_weights(block, recipe.model),
@@ -85,9 +86,12 @@ def tools(blocks: Sequence[SuiteBase], recipe: Recipe, source: ToolSource) -> Su
 
 
 def same_weights(one: ModelBlock, other: ModelBlock) -> bool:
-    """Whether two blocks are the same model, however they are asked."""
-    if isinstance(one, LocalModel) and isinstance(other, LocalModel):
-        return (one.path, one.revision) == (other.path, other.revision)
+    """Whether two blocks are the same model, however it is asked (here, by an engine, by URL)."""
+    if isinstance(one, RemoteModel) and isinstance(other, RemoteModel):
+        return (one.base_url, one.model, one.revision) == (other.base_url, other.model, other.revision)
+    weights, others = weights_of(one), weights_of(other)
+    if weights is not None and others is not None:
+        return (weights.path, weights.revision) == (others.path, others.revision)
     return one == other
 
 
