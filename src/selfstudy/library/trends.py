@@ -7,6 +7,7 @@ of hours, nor of what is asked about the topics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,7 @@ def _same(topic: str) -> str:
 def _titles(root: Any) -> Iterator[str]:
     from lxml import etree
 
-    count = 0
-    for element in root.iter("{*}item", "{*}entry"):
-        count += 1
-        if count > _MOST_READ:
-            return
+    for element in islice(root.iter("{*}item", "{*}entry"), _MOST_READ):
         for child in element.iterchildren("{*}title"):
             if etree.QName(child).namespace in _SPACES:
                 yield "".join(_texts(child))
