@@ -3,8 +3,8 @@
     example.org             the host and all hosts below it
     example.org/data        what begins so, at a whole part of the path; a scheme may stand before it
     docs/answers            the same of a file or folder of the library
-    *.example.org/*/key*    a pattern: * is any run of characters, ? one, of the source without its scheme, or,
-                            where no / is in it, of its host
+    *.example.org/*/key*    a pattern: * is any run of characters, ? one, of the source without its scheme;
+                            one without / is also compared with the host
 
 Case, scheme, port, user, %-escapes, a dot behind the host and dots in a path do not matter, nor whether a
 host is written in letters or as xn--.  It knows nothing of what is in a page.
