@@ -99,3 +99,9 @@ def test_a_feed_of_a_site() -> None:
         assert trending(f"{service.url}/feed", fetcher) == ["Lima & Callao", "Fiji rugby"]
         with pytest.raises(DataError, match="was not fetched: HTTP 404"):
             trending(f"{service.url}/none", fetcher)
+
+
+def test_a_long_namespace_is_refused_before_each_element_is_compared_with_it() -> None:
+    feed = b"<rss xmlns='" + b"u" * 1_000_000 + b"'>" + b"<item><title>t</title></item>" * 400 + b"</rss>"
+    with pytest.raises(DataError, match="a namespace of 1,000,000 characters"):
+        feed_titles(feed, "here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import pytest
@@ -34,3 +35,10 @@ def test_long_texts_and_many_elements_take_little_memory() -> None:
         max(len(content) for _, _, content in events(blocks, 1000))
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
+
+
+def test_a_long_namespace_is_not_copied_for_each_element() -> None:
+    document = b"<a xmlns='" + b"u" * 1_000_000 + b"'>" + b"<b/>" * 4000 + b"</a>"
+    begin = time.process_time()
+    assert sum(1 for _ in events([document], 100)) == 8002
+    assert time.process_time() - begin < 1

@@ -192,3 +192,16 @@ def test_which_sources_are_asked_each_question() -> None:
     assert library.here == (all_[0], all_[3])
     assert library.fetches
     assert isinstance(all_[4], WebSource)
+
+
+def test_an_override_reaches_into_a_source_that_is_a_text() -> None:
+    (found,) = sources(make_recipe({"library": "docs"}, ["library.sources.0.path=/elsewhere"]))
+    assert found == FolderSource(path="/elsewhere")
+    both = sources(make_recipe({"library": ["docs", "http://a.example/"]}, ["library.sources.1.most=3"]))
+    assert both[0] == FolderSource(path="docs")
+    assert both[1] == UrlsSource(urls=("http://a.example/",), most=3)
+
+
+def test_a_source_without_a_type_is_told_so() -> None:
+    with pytest.raises(RecipeError, match=r"library\.1\.type: missing"):
+        make_recipe({"library": ["docs", {"path": "more"}]}, [])

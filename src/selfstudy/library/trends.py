@@ -7,6 +7,7 @@ of hours, nor of what is asked about the topics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _LARGEST = 5_000_000
 _LONGEST = 200
 """Characters of a topic."""
 _MOST_READ = 10_000
+_STEP = 1 << 14
+"""Bytes that are parsed at once."""
+_LONGEST_SPACE = 200
+"""Characters of a namespace: the parser looks at it anew for each element, for as long as it is."""
 _SPACES = (
     None,
     "http://purl.org/rss/1.0/",
@@ -74,7 +79,22 @@ def feed_titles(body: bytes, where: str) -> list[str]:
         raise DataError(f"{where}: a feed of more than {_LARGEST:,} bytes", "name another feed")
     from lxml import etree
 
-    parser = etree.XMLParser(
+    root = _root(body.lstrip(), where)
+    if root is None or etree.QName(root).localname.lower() not in ("rss", "feed", "rdf"):
+        found = "nothing that is XML" if root is None else f"<{etree.QName(root).localname[:40]}>"
+        raise DataError(f"{where}: no feed, but {found}", "name the address of an RSS or Atom feed")
+    titles = distinct_topics(_titles(root))
+    if not titles:
+        raise DataError(f"{where}: a feed without titles", "name another feed, or try again in an hour")
+    return titles
+
+
+def _root(body: bytes, where: str) -> Any:
+    """The outermost element of what can be read as XML, else None."""
+    from lxml import etree
+
+    parser = etree.XMLPullParser(
+        events=("start-ns",),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -83,16 +103,15 @@ def feed_titles(body: bytes, where: str) -> list[str]:
         remove_comments=True,
     )
     try:
-        root = etree.fromstring(body.lstrip(), parser)
+        for at in range(0, len(body), _STEP):
+            parser.feed(body[at : at + _STEP])
+            for _, (_, space) in parser.read_events():
+                if len(space) > _LONGEST_SPACE:
+                    size = f"a namespace of {len(space):,} characters"
+                    raise DataError(f"{where}: no feed, but {size}", "name another feed")
+        return parser.close()
     except (etree.XMLSyntaxError, ValueError):
-        root = None
-    if root is None or etree.QName(root).localname.lower() not in ("rss", "feed", "rdf"):
-        found = "nothing that is XML" if root is None else f"<{etree.QName(root).localname[:40]}>"
-        raise DataError(f"{where}: no feed, but {found}", "name the address of an RSS or Atom feed")
-    titles = distinct_topics(_titles(root))
-    if not titles:
-        raise DataError(f"{where}: a feed without titles", "name another feed, or try again in an hour")
-    return titles
+        return None
 
 
 def distinct_topics(titles: Iterable[str], known: Iterable[str] = ()) -> list[str]:
@@ -115,16 +134,9 @@ def _same(topic: str) -> str:
 def _titles(root: Any) -> Iterator[str]:
     from lxml import etree
 
-    count = 0
-    for element in root.iter(etree.Element):
-        if etree.QName(element).localname not in ("item", "entry"):
-            continue
-        count += 1
-        if count > _MOST_READ:
-            return
-        for child in element.iterchildren(etree.Element):
-            name = etree.QName(child)
-            if name.localname == "title" and name.namespace in _SPACES:
+    for element in islice(root.iter("{*}item", "{*}entry"), _MOST_READ):
+        for child in element.iterchildren("{*}title"):
+            if etree.QName(child).namespace in _SPACES:
                 yield "".join(_texts(child))
                 break
 

@@ -38,14 +38,14 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._texts) == _DEEPEST:
             raise XmlError(f"elements within elements, more than {_DEEPEST} deep")
-        self.events.append(("start", name.rpartition(" ")[2].rpartition(":")[2], ""))
+        self.events.append(("start", name.rpartition(":")[2], ""))
         self._texts.append([])
         self._sizes.append(0)
 
     def end(self, name: str) -> None:
         text = "".join(self._texts.pop())
         self._sizes.pop()
-        self.events.append(("end", name.rpartition(" ")[2].rpartition(":")[2], text))
+        self.events.append(("end", name.rpartition(":")[2], text))
 
     def text(self, data: str) -> None:
         if self._texts and self._sizes[-1] <= self._most:
@@ -66,7 +66,7 @@ def events(blocks: Iterable[bytes], most: int) -> Iterator[Event]:
         XmlError: it is no XML, or none that is read.
     """
     reader = _Reader(most)
-    parser = expat.ParserCreate(namespace_separator=" ")
+    parser = expat.ParserCreate()  # with namespaces, a long one would be copied for each element
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end

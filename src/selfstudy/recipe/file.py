@@ -248,6 +248,8 @@ def _readable(error: Any, data: Any) -> str:
         return f"{name}: missing"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"{name} = {wrong(error['input'])}: must be a block of key: value lines"
+    if error["type"] == "union_tag_not_found":
+        return f"{name}.type: missing"
     if error["type"] == "union_tag_invalid":
         return f"{name}.type = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
     rule = without_keys(error["msg"].replace("Input should be", "must be"))
@@ -277,7 +279,7 @@ def _override(data: dict[str, Any], override: str) -> None:
     name = ".".join(part for part in parts if not part.isdigit())
     resolved = paths.absolute(value, Path.cwd(), name)
     if parts[0] == "library" and parts[1:2] and parts[1] in LibraryBlock.model_fields and data.get("library"):
-        data["library"] = sources_of(data["library"])
+        data["library"] = sources_of(data["library"], written_out=len(parts) > 3)
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):

@@ -231,14 +231,18 @@ def folder_library(path: str | Path) -> LibraryBlock:
     return LibraryBlock(sources=(FolderSource(path=str(path)),))
 
 
-def sources_of(value: Any) -> Any:
-    """Plain data of a `library` in its long form."""
-    if isinstance(value, str):
-        return {"sources": [value]}
-    if isinstance(value, list | tuple):
-        return {"sources": value}
-    if isinstance(value, Mapping) and "type" in value:
-        return {"sources": [value]}
+def sources_of(value: Any, *, written_out: bool = False) -> Any:
+    """Plain data of a `library` in its long form.
+
+    Args:
+        written_out: whether a source that is a text becomes a block, too.
+    """
+    if isinstance(value, str) or (isinstance(value, Mapping) and "type" in value):
+        value = {"sources": [value]}
+    elif isinstance(value, list | tuple):
+        value = {"sources": value}
+    if written_out and isinstance(value, Mapping) and isinstance(value.get("sources"), list | tuple):
+        return {**value, "sources": [_from_text(one) for one in value["sources"]]}
     return value
 
 
