@@ -90,3 +90,14 @@ def test_a_model_that_judges_itself_is_known() -> None:
     assert same_weights(LocalModel(path="a", adapter=Path("x")), LocalModel(path="a"))
     assert not same_weights(LocalModel(path="a"), LocalModel(path="a", revision="2"))
     assert not same_weights(LocalModel(path="a"), ScriptedModel(path=Path("a")))
+
+
+def test_a_file_with_other_questions_is_another_suite(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "a?", "answers": ["b"]}\n')
+    block = QABlock(data=str(file))
+    before = planned(block, recipe()).settings
+    assert planned(block, recipe()).settings == before
+    file.write_text('{"question": "c?", "answers": ["d"]}\n')
+    assert planned(block, recipe()).settings != before
+    assert "data_sha256" not in planned(QABlock(), recipe()).settings
