@@ -38,7 +38,7 @@ class SuiteFigure(BaseModel):
             answers before, after - what it is where nothing changed.
         p, won, lost: McNemar's exact test, where every item is a unit and right or wrong (0 or 1); how many
             turned so.
-        rose, fell: sums of what units got higher and lower, of a mean of parts in [0, 1], where so few of them
+        rose, fell: sums of what units rose and fell, of a mean of parts in [0, 1] where so few of them
             changed that a bootstrap sees too little doubt (`FEWEST`); else None.
         failed_before, failed_after: items with an error in that arm, which are not in the n.
         missing_before, missing_after: items that the other arm has it of, and this one, without an error,
