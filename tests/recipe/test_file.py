@@ -370,3 +370,19 @@ def test_a_teacher_that_answers_has_to_be_named() -> None:
     said = refusal(None, "library=atlas", "gather.answers_from=teacher")
     assert "gather.answers_from = teacher" in said
     load_recipe(None, ["library=atlas", "gather.answers_from=teacher", "teacher.path=atlas"])
+
+
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        ('{"name": "qa", "tasks": ["mc1"]}', "verify.suites.0.tasks: unknown key"),
+        ('{"name": "atomic-facts", "gama": 3}', "did you mean verify.suites.0.gamma?"),
+        ('{"name": "qaa"}', 'verify.suites.0.name = "qaa": must be one of'),
+        ("{}", "verify.suites.0.name: missing"),
+        ('{"name": "truthfulqa", "tasks": []}', "verify.suites.0.tasks = []"),
+    ],
+)
+def test_what_is_wrong_with_a_suite_is_said_of_that_suite(suite: str, said: str) -> None:
+    message = refusal(None, "library=atlas", f"verify.suites=[{suite}]")
+    assert said in message
+    assert "has a problem" in message

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -196,7 +196,7 @@ def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "")
         kinds = _kinds(field.annotation, value)
         for index, part in enumerate(value if isinstance(value, list) else [value]):
             if kinds and isinstance(part, dict):
-                kind = next((k for k in kinds if _tag(k) == part.get("type")), kinds[0])
+                kind = next((k for k in kinds if _is_meant(k, part)), kinds[0])
                 at = f"{prefix}{name}.{index}." if isinstance(value, list) else f"{prefix}{name}."
                 yield from _unknown_keys(part, kind, at)
 
@@ -212,9 +212,11 @@ def _empty(data: Mapping[Any, Any]) -> Iterator[str]:
             yield f"{brief(key)} is empty: give a value, or leave the key out"
 
 
-def _tag(block: type[Block]) -> object:
-    """The `type` by which a union knows this block, None if it has none."""
-    return block.model_fields["type"].default if "type" in block.model_fields else None
+def _is_meant(block: type[Block], part: Mapping[Any, Any]) -> bool:
+    """Whether a union knows this block by what is written, under `type`, or `name` of suites."""
+    fields = block.model_fields
+    tags = [k for k in ("type", "name") if k in fields and get_origin(fields[k].annotation) is Literal]
+    return fields[tags[0]].default == part.get(tags[0]) if tags else part.get("type") is None
 
 
 def _nearest(name: str, block: type[Block], prefix: str) -> str:
@@ -251,7 +253,10 @@ def _readable(error: Any, data: Any) -> str:
     if error["type"] == "union_tag_not_found":
         return f"{name}.type: missing"
     if error["type"] == "union_tag_invalid":
-        return f"{name}.type = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+        tag = error["ctx"]["discriminator"].strip("'")
+        return f"{name}.{tag} = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"
+    if error["type"] == "union_tag_not_found":
+        return f"{name}.{error['ctx']['discriminator'].strip(chr(39))}: missing"
     rule = without_keys(error["msg"].replace("Input should be", "must be"))
     hidden = error["type"] == SECRET or name.endswith(_MISTAKEN) or any(part in _PASTED for part in key)
     return f"{name} = {NOT_SHOWN if hidden else wrong(error['input'])}: {rule}"

@@ -26,7 +26,12 @@ class TruthfulQABlock(SuiteBase):
     data: str | None = None
     """A .csv of the authors' columns, rows with mc1_targets and mc2_targets, or a Hub id; null: a few
     questions of our own, which show that it works and measure little."""
-    tasks: tuple[Literal["mc1", "mc2", "binary", "generation"], ...] = ("mc1", "mc2", "binary", "generation")
+    tasks: Annotated[tuple[Literal["mc1", "mc2", "binary", "generation"], ...], Field(min_length=1)] = (
+        "mc1",
+        "mc2",
+        "binary",
+        "generation",
+    )
 
 
 class QABlock(SuiteBase):

@@ -119,6 +119,8 @@ def require_any(what: str, errors: Sequence[str | None], options: str) -> None:
 
 def settle(path: Path, settings: Mapping[str, object]) -> None:
     """Writes down what a file is made with, or compares."""
+    if path.is_dir():
+        raise RunError(f"{path} is a folder, not a file", "name a file in it")
     beside = path.with_name(path.stem + SETTINGS)
     before = jsonl.read_object(beside, _HINT)
     if before is None or not path.exists():

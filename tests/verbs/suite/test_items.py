@@ -48,3 +48,9 @@ def test_without_a_file_they_are_there_for_the_moment() -> None:
     items.add([item("a"), item("b", "taught")])
     items.close()
     assert [one.item for one in items.of("towns", "taught")] == ["b"]
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    for place in (tmp_path, Path()):
+        with pytest.raises(RunError, match="is a folder"):
+            SuiteItems(place, {"seed": 0})

@@ -114,3 +114,14 @@ def test_entailment_reads_documents_as_its_block_says() -> None:
     assert isinstance(
         tools([AtomicFactsBlock()], recipe(library="atlas", **evaluator), Source()).nli, BySentence
     )
+
+
+def test_a_file_with_other_questions_is_another_suite(tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "a?", "answers": ["b"]}\n')
+    block = QABlock(data=str(file))
+    before = planned(block, recipe()).settings
+    assert planned(block, recipe()).settings == before
+    file.write_text('{"question": "c?", "answers": ["d"]}\n')
+    assert planned(block, recipe()).settings != before
+    assert "data_sha256" not in planned(QABlock(), recipe()).settings

@@ -137,3 +137,47 @@ def test_a_gate_of_before_there_were_suites_is_read() -> None:
     assert Gate.model_validate(old).suites == {}
     assert "suites" not in Gate.model_validate(old).model_dump(mode="json")
     assert "suites" in SHOWN
+
+
+def parted(
+    before: list[float], after: list[float], measure: Measure = RIGHT[0], about: int = 1
+) -> SuiteResult:
+    """Items with these parts, so many of them about one thing."""
+    arms = []
+    for arm, values in (("base", before), ("taught", after)):
+        arms.append(
+            [
+                item(f"i{n}", arm, about=f"t{n // about}", **{measure.part: value})
+                for n, value in enumerate(values)
+            ]
+        )
+    return compared(arms[0], arms[1], [measure], HOW)
+
+
+def test_one_item_neither_promotes_nor_refuses() -> None:
+    assert said(shares(0, 1, 1)).found == "cannot tell"
+    assert said(shares(1, 0, 1)).found == "cannot tell"
+    assert said(shares(3, 0, 3)).found == "cannot tell"  # McNemar p 0.25
+    assert said(shares(0, 1, 1), margin=0.9).found == "passed"  # not one lost of one excludes that
+
+
+def test_unchanged_shares_prove_no_more_than_unchanged_right_and_wrong() -> None:
+    """One item that is half right made 20 unchanged ones pass at any margin; so did two about a thing."""
+    rights = said(parted([1.0] * 20, [1.0] * 20), margin=0.02)
+    halves = said(parted([1.0] * 19 + [0.5], [1.0] * 19 + [0.5]), margin=0.02)
+    things = said(parted([1.0] * 40, [1.0] * 40, about=2), margin=0.02)
+    assert {one.found for one in (rights, halves, things)} == {"cannot tell"}
+    assert rights.more == halves.more == things.more
+    assert said(parted([0.5] * 500, [0.5] * 500), margin=0.02).found == "passed"
+    changing = [0.4 + 0.01 * (n % 20) for n in range(40)]
+    assert said(parted(changing, [one + 0.01 for one in changing]), margin=0.02).found == "passed"
+    ties = Measure("wins", "right", main=True, only_after=True, neutral=0.5)
+    assert said(parted([0.0] * 20, [0.5] * 20, ties), margin=0.001).found == "cannot tell"
+
+
+def test_a_perplexity_beyond_all_bounds_is_said_in_few_digits() -> None:
+    before = [item(f"i{n}", "base", nats=20.0, tokens=10.0) for n in range(30)]
+    after = [item(f"i{n}", "taught", nats=7000.0, tokens=10.0) for n in range(30)]
+    found = said(compared(before, after, PERPLEXITY, HOW))
+    assert found.found == "refused"
+    assert len(found.sentence) < 250

@@ -20,6 +20,9 @@ from selfstudy.stats import Floats, Interval, bootstrap_sums, mcnemar, wilson
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.suites.base import Measure
 
+FEWEST = 20
+"""Units that have to change for a bootstrap to see how much they may: where nearly all stay as they were, it
+draws those alone, and a loss that is rare is excluded by it though it was only not met."""
 _LARGEST = 700.0
 """Beyond e to this there are no numbers."""
 
@@ -35,6 +38,8 @@ class SuiteFigure(BaseModel):
             answers before, after - what it is where nothing changed.
         p, won, lost: McNemar's exact test, where every item is a unit and right or wrong (0 or 1); how many
             turned so.
+        rose, fell: sums of what units rose and fell, of a mean of parts in [0, 1] where so few of them
+            changed that a bootstrap sees too little doubt (`FEWEST`); else None.
         failed_before, failed_after: items with an error in that arm, which are not in the n.
         missing_before, missing_after: items that the other arm has it of, and this one, without an error,
             not: nothing was said that it could be measured on, or they were not asked.
@@ -55,6 +60,8 @@ class SuiteFigure(BaseModel):
     p: float | None = None
     won: int | None = None
     lost: int | None = None
+    rose: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    fell: float | None = Field(default=None, exclude_if=lambda value: value is None)
     n: int = 0
     units: int = 0
     failed_before: int = 0
@@ -175,9 +182,10 @@ def figure(
         found |= {name: interval.value, f"{name}_interval": tuple(ends)}
     if len(rows) == 2:
         found |= _differs(intervals[2], rows["before"], rows["after"], measure, shares=shares)
+        found |= _changed(units, measure)
     elif measure.neutral is not None and measure.only_after and "after" in rows:
         value, low, high = (one - measure.neutral for one in intervals[0])
-        found |= {"difference": value, "low": low, "high": high}
+        found |= {"difference": value, "low": low, "high": high, **_changed(units, measure, measure.neutral)}
     return told.model_copy(update=found)
 
 
@@ -265,6 +273,23 @@ def _differs(
             "lost": sum(a and not b for a, b in zip(one, other, strict=True)),
         }
     return found
+
+
+def _changed(units: Floats, measure: Measure, neutral: float | None = None) -> dict[str, float]:
+    """How far units rose and fell, where few of them changed at all; of what is no mean of shares nothing.
+
+    Args:
+        neutral: what one arm alone is compared with; None: there are two.
+    """
+    if measure.per is not None or measure.exp:
+        return {}
+    values = units[:, ::2] / units[:, 1::2]
+    if values.min() < 0 or values.max() > 1:
+        return {}
+    change = values[:, -1] - (values[:, 0] if neutral is None else neutral)
+    if np.count_nonzero(change) >= FEWEST:
+        return {}
+    return {"rose": float(change[change > 0].sum()), "fell": float(-change[change < 0].sum())}
 
 
 def _right_or_wrong(items: Sequence[SuiteItem], measure: Measure) -> bool:

@@ -6,6 +6,7 @@ Knows nothing of models, nor of what the rows mean.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -82,6 +83,18 @@ def _rows(suite: str, data: str | None, own: str, config: str) -> Iterator[Row]:
         name, _, named = data.partition(":")
         return hub.rows(name, named or config, f"suite {suite}")
     return read_rows(path)
+
+
+def sha256(data: str | None) -> str:
+    """Of the bytes of a file; "" of what is none, or cannot be read."""
+    path = reading.expanded(data or "")
+    if data is None or not reading.is_file(path):
+        return ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def distinct(items: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:

@@ -20,6 +20,7 @@ from selfstudy.recipe.suites import SuiteBase
 from selfstudy.records import Document
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.run.models import own_block
+from selfstudy.verify.suites import given
 from selfstudy.verify.suites.asking import PlannedSuite
 from selfstudy.verify.suites.base import SuiteTools
 from selfstudy.verify.suites.table import SUITES, Need, make_suite, name_of_block, settings_of
@@ -60,6 +61,8 @@ def planned(
             raise RecipeError(f"the suite {name} needs {what}, and there is none", hint)
     used = [need for need in uses(block) if _has(recipe, need)]
     settings = settings_of(block) | {need: _named(recipe, need) for need in used if need in _LACKING}
+    if told := given.sha256(getattr(block, "data", None)):
+        settings["data_sha256"] = told  # the same file with other questions is asked anew
     suite = make_suite(block, recipe.seed, documents)
     return PlannedSuite(suite, settings, block.margin, lambda items: row.findings(items, recipe.seed))
 

@@ -1,8 +1,9 @@
 """What a suite with a margin must show for promotion: that its main figure did not get worse by more.
 
 Non-inferiority by the paired interval: the worst that it leaves open lies above -margin, in the direction of
-better.  Where every item is right or wrong, Wilson's interval of how many were lost counts too, for a
-bootstrap of items that are all alike sees no doubt.  Knows figures; nothing of models or files.
+better.  Where every item is right or wrong, or few of them changed, Wilson's interval of how much was lost
+counts too, for a bootstrap of items that are all alike sees no doubt.  Knows figures; nothing of models or
+files.
 """
 
 from __future__ import annotations
@@ -12,10 +13,8 @@ from statistics import NormalDist
 
 from selfstudy.stats import wilson
 from selfstudy.verify.rules import MANY, MISSING, Reason, Rules
-from selfstudy.verify.suites.figures import SuiteFigure, SuiteResult
+from selfstudy.verify.suites.figures import FEWEST, SuiteFigure, SuiteResult
 
-FEWEST = 20
-"""Units with which a figure that is no share can be judged."""
 _ROUNDING = 1e-9
 
 
@@ -60,12 +59,14 @@ def not_worse_in(name: str, result: SuiteResult, margin: float, rules: Rules) ->
 def _judged(what: str, name: str, one: SuiteFigure, margin: float, figures: str, rules: Rules) -> Reason:
     value, low, high = one.gain or (0.0, 0.0, 0.0)
     worst = _worst(one, low, rules)
+    few = one.units < FEWEST
     if value < -margin - _ROUNDING:
         said = f"{what}: it got worse by more than the margin of {margin:.3g} {figures}"
-        if high < 0:
+        by_chance = one.p >= 1 - rules.resampling.confidence if one.p is not None else few
+        if high < 0 and not by_chance:
             return Reason("refused", f"{said}.", name, remain=_may_remain(one, value, worst, margin, rules))
         return _open(name, one, _needed(one, value, -margin - value, rules), f"{said}, perhaps by chance")
-    few = one.p is None and one.units < FEWEST
+    few = few and (one.p is None or _lost_at_most(one, rules) >= margin)  # a few that were won say little
     if worst > -margin and not few:
         return Reason("passed", f"{what}: kept within the margin of {margin:.3g} {figures}.", name)
     said = f"{what}: too few items to exclude a loss of more than the margin of {margin:.3g} {figures}"
@@ -74,17 +75,31 @@ def _judged(what: str, name: str, one: SuiteFigure, margin: float, figures: str,
 
 def _worst(one: SuiteFigure, low: float, rules: Rules) -> float:
     """The worst difference that is not excluded."""
-    if one.won is None or one.lost is None or not one.n:
+    if (changed := _changed(one)) is None:
         return low
-    won, lost = (one.won, one.lost) if one.better != "lower" else (one.lost, one.won)
-    return min(low, won / one.n - wilson(lost, one.n, rules.resampling.confidence).high)
+    return min(low, changed[0] / one.units - _lost_at_most(one, rules))
+
+
+def _changed(one: SuiteFigure) -> tuple[float, float] | None:
+    """How much units got better and worse in all, of a figure of shares; None where that is not counted."""
+    won, lost = (one.rose, one.fell) if one.won is None else (one.won, one.lost)
+    if won is None or lost is None or not one.units:
+        return None
+    return (won, lost) if one.better != "lower" else (lost, won)
+
+
+def _lost_at_most(one: SuiteFigure, rules: Rules) -> float:
+    """The largest share lost that is not excluded, whatever was won."""
+    _, lost = _changed(one) or (0.0, 0.0)
+    return wilson(lost, one.units, rules.resampling.confidence).high
 
 
 def _may_remain(one: SuiteFigure, value: float, worst: float, margin: float, rules: Rules) -> float | None:
     """The share of a fall that a smaller strength may leave, if the worst shrinks as the fall does."""
     if margin <= 0:
         return None
-    least = wilson(0, one.n, rules.resampling.confidence).high if one.won is not None else 0.0
+    counted = _changed(one) is not None
+    least = wilson(0, one.units, rules.resampling.confidence).high if counted else 0.0
     if least >= margin or one.units < FEWEST:
         return None
     return max(0.0, min(1.0, (margin - least) / (-worst - least))) or None
@@ -99,7 +114,7 @@ def _needed(one: SuiteFigure, value: float, distance: float, rules: Rules) -> in
     confidence = rules.resampling.confidence
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     least = 1
-    if one.p is not None:
+    if _changed(one) is not None:
         step = 1
         while least < MANY and wilson(0, least, confidence).high >= max(distance, 1e-6):
             least += step
@@ -123,9 +138,16 @@ def _figures(name: str, one: SuiteFigure, rules: Rules) -> str:
     asked = f"{one.n} items" if one.units == one.n else f"{one.n} items about {one.units} things"
     failed = max(one.failed_before, one.failed_after)
     asked += f", {failed} more failed" if failed else ""
-    change = f"{one.after:.3f}" if one.before is None else f"from {one.before:.3f} to {one.after:.3f}"
+    change = (
+        _number(one.after) if one.before is None else f"from {_number(one.before)} to {_number(one.after)}"
+    )
     test = "" if one.p is None else f", McNemar p {one.p:.2g}; {one.lost} lost, {one.won} won"
     return (
-        f"({name} {change} on {asked}: {one.difference:+.3f}, "
-        f"{rules.resampling.confidence:.0%} interval {one.low:+.3f} to {one.high:+.3f}{test})"
+        f"({name} {change} on {asked}: {_number(one.difference, '+')}, {rules.resampling.confidence:.0%} "
+        f"interval {_number(one.low, '+')} to {_number(one.high, '+')}{test})"
     )
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    """A figure; a perplexity may have hundreds of digits."""
+    return "-" if value is None else f"{value:{sign}.3f}" if abs(value) < 1e4 else f"{value:{sign}.4g}"

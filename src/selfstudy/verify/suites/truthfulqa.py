@@ -105,7 +105,7 @@ class TruthfulQASuite:
         self, questions: Sequence[TruthfulQuestion], tasks: Sequence[str], notes: Sequence[str]
     ) -> None:
         self._questions = list(questions)
-        self._tasks = tuple(tasks)
+        self._tasks = tuple(dict.fromkeys(tasks))
         self._notes = dict.fromkeys(notes)
         if "binary" in tasks and (without := sum(not one.worst for one in questions)):
             self._note(
