@@ -60,6 +60,8 @@ def test_one_model_alone_and_one_that_could_not_be_asked() -> None:
     alone = RESULT.model_copy(update={"asked_after": 0, "margin": None, "failed_after": 0})
     shown = shown_suite("x", alone)
     assert (shown.both, shown.decides, shown.trouble) == (False, "", "")
+    failed = SuiteResult(figures={"f1": SuiteFigure(better="higher", failed_before=3)}, asked_before=3)
+    assert shown_suite("x", failed).figures[0].left_out == "3 failed"  # nobody else was asked
     missing = shown_suite("x", SuiteResult(unmeasured="no log-probabilities"))
     assert missing.trouble == "not measured: no log-probabilities"
     assert shown_suites({}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from selfstudy import Run, Study
 from selfstudy.errors import RunError
+from selfstudy.files import lock
 from selfstudy.loop.suite_run import ask_run, taught
 from selfstudy.recipe.file import make_recipe
 from selfstudy.recipe.suites import PerplexityBlock, QABlock
@@ -68,6 +70,18 @@ def test_one_model_and_two_with_every_item_kept(tmp_path: Path) -> None:
     _, printed, errors = cli(*asked, "--json")
     assert '"difference": 0.0' in printed
     assert "2 of 2" not in errors  # nothing is asked
+
+
+def test_two_at_once_do_not_write_one_file(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "items.jsonl"
+    out.parent.mkdir()
+    held = lock.take(out.with_name("items.lock"), out, "--out")
+    code, _, errors = cli("suite", "atlas", "qa", "-n", "1", "--out", str(out))
+    os.close(held)
+    assert code == 2
+    assert "is being written by process" in errors
+    assert not out.exists()
+    assert cli("suite", "atlas", "qa", "-n", "1", "--out", str(out))[0] == 0
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -253,6 +254,7 @@ def _ask(
     report: Reporter,
 ) -> dict[str, SuiteResult]:
     """Models asked one after the other, outside of any run."""
+    from selfstudy.files import jsonl, lock, private
     from selfstudy.models import load_lm
     from selfstudy.models.counting import require_here
     from selfstudy.run.models import servers_for
@@ -265,6 +267,10 @@ def _ask(
     require_here([*models.values(), *([recipe.judge] if recipe.judge is not None else [])])
     how = Resampling(recipe.verify.confidence, recipe.verify.resamples, recipe.seed)
     with ExitStack() as stack:
+        if out is not None and not out.is_dir():
+            with jsonl.writing(out, None):
+                private.make_folder(out.parent)
+            stack.callback(os.close, lock.take(out.with_name(f"{out.stem}.lock"), out, "--out"))
         servers = stack.enter_context(servers_for(recipe, report.note))
         source = RecipeTools(recipe, servers, report, stack)
         plans = [planned(block, recipe, source.documents) for block in blocks]

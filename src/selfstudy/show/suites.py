@@ -62,14 +62,14 @@ def shown_suite(name: str, result: SuiteResult) -> ShownSuite:
     return ShownSuite(
         name=name,
         both=result.asked_after > 0,
-        figures=tuple(_shown(figure, one) for figure, one in result.figures.items()),
+        figures=tuple(_shown(figure, one, result.asked_after > 0) for figure, one in result.figures.items()),
         decides=decides,
         notes=result.notes,
         trouble=_trouble(result),
     )
 
 
-def _shown(name: str, one: SuiteFigure) -> ShownFigure:
+def _shown(name: str, one: SuiteFigure, both: bool) -> ShownFigure:
     compared = one.difference is not None
     return ShownFigure(
         name=name,
@@ -84,11 +84,11 @@ def _shown(name: str, one: SuiteFigure) -> ShownFigure:
         interval=f"{signed(one.low)} to {signed(one.high)}" if compared else "",
         word=one.word,
         n=f"{one.n:,}",
-        left_out=_left_out(one),
+        left_out=_left_out(one, both),
     )
 
 
-def _left_out(one: SuiteFigure) -> str:
+def _left_out(one: SuiteFigure, both: bool) -> str:
     """Items that are in no figure: by arm where that differs."""
     said = []
     for word, before, after in (
@@ -96,7 +96,8 @@ def _left_out(one: SuiteFigure) -> str:
         ("missing", one.missing_before, one.missing_after),
     ):
         if before or after:
-            said.append(f"{before:,} and {after:,} {word}" if after != before else f"{before:,} {word}")
+            differ = both and after != before
+            said.append(f"{before:,} and {after:,} {word}" if differ else f"{before:,} {word}")
     return ", ".join(said)
 
 

@@ -75,3 +75,28 @@ def test_templates_reach_no_program() -> None:
             utils.apply_template(escape, {})
         assert utils.apply_template("{{ a | regex_replace('x', 'y') }}", {"a": "xx"}) == "yy"
     assert utils.env is before
+
+
+def test_what_is_not_looked_through_is_not_taken(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "tasks", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "evil.txt").write_text("doc_to_text: !function evil.f\n")
+    (folder / "one.yaml").write_text("task: one\ninclude: evil.txt\n")
+    with pytest.raises(DataError, match=r"include: 'evil.txt', outside of the folder, or no .yaml"):
+        require_plain(folder, {"acc"})
+    (folder / "one.yaml").write_text("task: one\n")
+    require_plain(folder, {"acc"})
+    (folder / "more").symlink_to(outside, target_is_directory=True)
+    with pytest.raises(DataError, match="is a link to another folder"):
+        require_plain(folder, {"acc"})
+
+
+def test_aliases_of_aliases_are_refused_at_once(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 8)}]" for n in range(1, 12))]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(DataError, match="aliases that stand for too much"):
+        require_plain(tmp_path, {"acc"})
+    (tmp_path / "bomb.yaml").write_text("a: &a [*a]\n")
+    with pytest.raises(DataError, match=r"nested too deeply|cannot be read"):
+        require_plain(tmp_path, {"acc"})

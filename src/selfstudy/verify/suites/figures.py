@@ -80,12 +80,17 @@ class SuiteFigure(BaseModel):
 
     @property
     def word(self) -> str:
-        """better, worse, unchanged or within noise; empty where nothing was compared or neither is better."""
+        """better, worse, unchanged or within noise; empty where nothing was compared or neither is better.
+
+        Of what is not right or wrong "too few", where fewer changed than a bootstrap can tell anything by.
+        """
         if (gain := self.gain) is None or self.better == "neither":
             return ""
         value, low, high = gain
         if low <= 0 <= high or (self.p is not None and self.p >= 1 - self.confidence):
             return "unchanged" if value == 0 else "within noise"
+        if self.p is None and self.units < FEWEST:
+            return "too few"
         return "better" if value > 0 else "worse"
 
 

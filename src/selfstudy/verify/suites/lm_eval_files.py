@@ -17,6 +17,9 @@ from selfstudy.files.rows import shown
 
 MOST_FILES = 10_000
 MOST_BYTES = 2**20
+MOST_VALUES = 100_000
+"""In a file, what an alias stands for counted each time."""
+_ENDINGS = (".yaml", ".yml")
 _HINT = "read it first; if you trust it: --allow-code (allow_code: true in a recipe)"
 
 
@@ -29,7 +32,11 @@ def require_plain(folder: Path, metrics: Container[object]) -> None:
     Raises:
         DataError: one would, or is too large, or cannot be read.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
+    everything = sorted(folder.rglob("*"))
+    for path in everything:  # they are not looked into here, and lm-eval may do so
+        if path.is_symlink() and path.is_dir():
+            raise DataError(f"{path} is a link to another folder", "put a copy there, or take it away")
+    files = [path for path in everything if path.suffix in _ENDINGS]
     if not files:
         raise DataError(f"{folder} has no task file (.yaml)", "give the folder that holds them")
     if len(files) > MOST_FILES:
@@ -57,8 +64,20 @@ def _require_plain(path: Path, folder: Path, metrics: Container[object]) -> None
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         why = str(error).splitlines()[0]
         raise DataError(f"the task file {path} cannot be read: {why}", "mend it, or take it away") from None
+    if _values(data, {}) > MOST_VALUES:
+        raise DataError(f"the task file {path} has aliases that stand for too much", "write it out")
     for what in [*tags[:1], *_programs(data, path, folder, metrics)]:
         raise DataError(f"the task file {path} would run code: {what}", _HINT)
+
+
+def _values(data: Any, counted: dict[int, int], depth: int = 0) -> int:
+    """How many values there are, at most `MOST_VALUES` and one more; what is nested too deeply is one."""
+    if not isinstance(data, (dict, list)) or depth > _DEEPEST:
+        return 1
+    if id(data) not in counted:
+        inside = data.values() if isinstance(data, dict) else data
+        counted[id(data)] = min(MOST_VALUES + 1, 1 + sum(_values(one, counted, depth + 1) for one in inside))
+    return counted[id(data)]
 
 
 _DEEPEST = 50
@@ -79,7 +98,7 @@ def _programs(
             elif key == "metric" and value not in metrics:
                 yield f"metric: {shown(value)}, a script of the Hub"
             elif key == "include" and not _inside(str(value), path, folder):
-                yield f"include: {shown(value)}, outside of the folder"
+                yield f"include: {shown(value)}, outside of the folder, or no .yaml"
             else:
                 yield from _programs(value, path, folder, metrics, depth + 1)
     elif isinstance(data, list):
@@ -88,7 +107,9 @@ def _programs(
 
 
 def _inside(name: str, path: Path, folder: Path) -> bool:
-    return (path.parent / name).resolve().is_relative_to(folder)
+    """Whether it names a file that is looked through too."""
+    included = (path.parent / name).resolve()
+    return included.is_relative_to(folder) and included.suffix in _ENDINGS
 
 
 @contextmanager
