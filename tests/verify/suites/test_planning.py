@@ -114,3 +114,12 @@ def test_entailment_reads_documents_as_its_block_says() -> None:
     assert isinstance(
         tools([AtomicFactsBlock()], recipe(library="atlas", **evaluator), Source()).nli, BySentence
     )
+
+
+def test_a_file_with_other_rows_is_another_suite(tmp_path: Path) -> None:
+    path = tmp_path / "qa.jsonl"
+    found = []
+    for answer in ("Suva", "Lima", "Suva"):
+        path.write_text(f'{{"question": "Which?", "answers": ["{answer}"]}}', encoding="utf-8")
+        found.append(planned(QABlock(data=str(path)), recipe()).settings)
+    assert found[0] == found[2] != found[1]

@@ -6,6 +6,7 @@ Knows nothing of models, nor of what the rows mean.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -82,6 +83,15 @@ def _rows(suite: str, data: str | None, own: str, config: str) -> Iterator[Row]:
         name, _, named = data.partition(":")
         return hub.rows(name, named or config, f"suite {suite}")
     return read_rows(path)
+
+
+def fingerprint(data: str | None) -> dict[str, str]:
+    """What tells a file from the same one with other rows: its hash; nothing of what is no file."""
+    path = None if data is None else reading.expanded(data)
+    if path is None or not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        return {"content": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
 
 
 def distinct(items: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:

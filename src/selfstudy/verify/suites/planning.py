@@ -20,6 +20,7 @@ from selfstudy.recipe.suites import SuiteBase
 from selfstudy.records import Document
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.run.models import own_block
+from selfstudy.verify.suites import given
 from selfstudy.verify.suites.asking import PlannedSuite
 from selfstudy.verify.suites.base import SuiteTools
 from selfstudy.verify.suites.table import SUITES, Need, make_suite, name_of_block, settings_of
@@ -61,6 +62,7 @@ def planned(
     used = [need for need in uses(block) if _has(recipe, need)]
     settings = settings_of(block) | {need: _named(recipe, need) for need in used if need in _LACKING}
     suite = make_suite(block, recipe.seed, documents)
+    settings |= given.fingerprint(getattr(block, "data", None))
     return PlannedSuite(suite, settings, block.margin, lambda items: row.findings(items, recipe.seed))
 
 
