@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import RunError
-from selfstudy.files.rows import shown
 from selfstudy.loop.suites import RunTools
 from selfstudy.models.taught import is_complete
 from selfstudy.run import Round, Run, standing
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.suites import kept
-from selfstudy.verify.suites.asking import PlannedSuite, SuitePlan, ask_suites
+from selfstudy.verify.suites.asking import SuitePlan, ask_suites
 from selfstudy.verify.suites.planning import ToolSource, planned, tools
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def ask_run(
     has = source or RunTools(resources)
     plans = [planned(block, chosen, has.documents) for block in blocks]
     for one in plans:
-        _require_same(round_, one)
+        kept.require_same(round_, one.suite.name, one.settings)
     make = cache(lambda: tools(blocks, chosen, has))
     plan = SuitePlan(plans, make)
     resources.language_models.ledger.stage = "verify"
@@ -87,24 +86,6 @@ def taught(run: Run, arm: AdapterArm | None = None) -> tuple[Round, AdapterArm, 
     if not is_complete(folder):
         raise RunError(f"round {round_.number} of {run.path} has no adapter {wanted}", "leave out --arm")
     return round_, wanted, folder
-
-
-def _require_same(round_: Round, one: PlannedSuite) -> None:
-    """Refuses to put items beside others that were asked otherwise."""
-    before = kept.kept_suites(round_).get(one.suite.name)
-    if before is None:
-        return
-    told = {**one.settings, **before.settings}
-    changed = [name for name in told if before.settings.get(name) != one.settings.get(name)]
-    if changed:
-        lines = "".join(
-            f"\n    {name}: {shown(before.settings.get(name))} -> {shown(one.settings.get(name))}"
-            for name in changed
-        )
-        raise RunError(
-            f"the suite {one.suite.name} was asked in {round_.run.path} with other settings:{lines}",
-            "undo the change, or give --out FILE to keep these items apart from the run",
-        )
 
 
 def _loader(

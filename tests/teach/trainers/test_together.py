@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from selfstudy.models import load_lm
-from selfstudy.recipe import LocalModel
-from selfstudy.teach.trainers import shared, together
+from selfstudy.progress import Silent
+from selfstudy.recipe import DPOBlock, LocalModel, SFTBlock
+from selfstudy.teach.trainers import dpo, sft, shared, together
+
+from .small import EXAMPLES, PAIRS, setting
 
 
 class Wrapped(torch.nn.Module):
@@ -66,3 +70,29 @@ def test_a_shell_gets_the_weights_back_tied_ones_once(tiny_llama: Path) -> None:
     with torch.no_grad():
         assert torch.equal(whole.eval()(tokens).logits, model(tokens).logits)
     assert not {p.data_ptr() for p in whole.parameters()} & {p.data_ptr() for p in model.parameters()}
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_the_row_that_fills_up_is_none_of_those_that_make_an_epoch(
+    kind: str, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of as many rows as a batch has, one more would make two steps an epoch, and half as many epochs."""
+
+    class SeenError(Exception):
+        pass
+
+    rows: list[int] = []
+
+    def arguments(_: Any, __: Any, ___: Any, given: list[Any], ____: int) -> Any:
+        rows.append(len(given))
+        raise SeenError
+
+    monkeypatch.setattr(shared, "arguments", arguments)
+    monkeypatch.setattr(shared, "with_filler", lambda table, model, **changes: [*table, table[0]])
+    lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
+    model = shared.training_copy(lm)
+    train: Any = sft.train if kind == "sft" else dpo.train
+    given: Any = EXAMPLES if kind == "sft" else PAIRS
+    with pytest.raises(SeenError):
+        train(model, lm, given, SFTBlock() if kind == "sft" else DPOBlock(), setting(), Silent())
+    assert rows == [len(given)]

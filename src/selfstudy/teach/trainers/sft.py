@@ -82,7 +82,7 @@ def train(
             model,
             setting.lora,
             args=SFTConfig(
-                **shared.arguments(setting, block, model, table, 1) | {"remove_unused_columns": False}
+                **shared.arguments(setting, block, model, table[:items], 1) | {"remove_unused_columns": False}
             ),
             train_dataset=Dataset.from_list(table),
             processing_class=(tokenizer := shared.own_tokenizer(lm)),

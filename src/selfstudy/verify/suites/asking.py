@@ -16,7 +16,7 @@ from selfstudy.records import Arm, Failure, SuiteItem
 from selfstudy.run import Round
 from selfstudy.run.first_records import FirstRecords
 from selfstudy.verify.suites.base import Suite, SuiteTools
-from selfstudy.verify.suites.kept import KeptSuite, keep_suite, kept_suites
+from selfstudy.verify.suites.kept import KeptSuite, keep_suite, kept_suites, require_same
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -73,6 +73,7 @@ def _ask(
     report: Reporter,
 ) -> None:
     suite = planned.suite
+    require_same(round_, suite.name, planned.settings)
     arms = items_by_arm(round_, suite.name)
     done = frozenset(one.item for one in arms.get(arm, ()))
     if len(done) >= len(suite) and suite.name in kept_suites(round_):

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy.errors import RunError
+from selfstudy.recipe.values import shown
 from selfstudy.records import SuiteItem
 from selfstudy.run import Round
 from selfstudy.verify.gains import Resampling
@@ -48,6 +50,27 @@ class KeptSuites(BaseModel):
 def kept_suites(round_: Round) -> dict[str, KeptSuite]:
     """Those that were asked in a round."""
     return dict((round_.run.read_as(round_.suites_file, KeptSuites) or KeptSuites()).suites)
+
+
+def require_same(round_: Round, name: str, settings: Mapping[str, Any]) -> None:
+    """Refuses to put items beside others that were asked otherwise.
+
+    Raises:
+        RunError: they were; it lists what differs.
+    """
+    before = kept_suites(round_).get(name)
+    if before is None:
+        return
+    told = {**settings, **before.settings}
+    changed = [key for key in told if before.settings.get(key) != settings.get(key)]
+    if changed:
+        lines = "".join(
+            f"\n    {key}: {shown(before.settings.get(key))} -> {shown(settings.get(key))}" for key in changed
+        )
+        raise RunError(
+            f"the suite {name} was asked in {round_.run.path} with other settings:{lines}",
+            "undo the change, or keep these items apart from the run: selfstudy suite RUN ... --out FILE",
+        )
 
 
 def keep_suite(round_: Round, name: str, suite: KeptSuite) -> None:

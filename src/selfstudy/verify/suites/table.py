@@ -93,7 +93,7 @@ SUITES: Mapping[str, SuiteRow] = {
         PerplexityBlock,
         lambda block, seed, documents: perplexity.perplexity(block, seed),
         "how probable the model finds a text",
-        "perplexity by token and by word, bits per character",
+        "perplexity by token, bits per byte and per character",
         needs=("log-probabilities",),
     ),
     "atomic-facts": SuiteRow(
