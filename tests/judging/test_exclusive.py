@@ -88,3 +88,9 @@ def test_with_the_model_that_ships() -> None:
         "exclusive",
         "same",
     ]
+
+
+@pytest.mark.parametrize("nothing", ["", "...", "-", "\U0001f600"])
+def test_an_answer_without_a_word_stops_nothing(nothing: str) -> None:
+    assert relations(["How high?"], [nothing], ["5 m"], LOST) == ["other"]
+    assert relations(["How high?"], ["5 m"], [nothing], LOST) == ["other"]

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Literal
 
 from selfstudy.judging.agreement import agreements
@@ -112,7 +113,7 @@ def _exact(question: str, answer: str) -> list[Decimal | str]:
     asked = {term.word for term in read(question)}
     found: list[Decimal | str] = []
     said = read(answer)
-    for term, after in zip(said, [*said[1:], None], strict=True):
+    for term, after in zip_longest(said, said[1:]):
         word = plain(term)
         if term.word in asked or not is_exact(word) or len(word) > _MOST_DIGITS:
             continue
