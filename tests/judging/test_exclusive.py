@@ -88,3 +88,25 @@ def test_with_the_model_that_ships() -> None:
         "exclusive",
         "same",
     ]
+
+
+@pytest.mark.parametrize("nothing", ["", "...", "-", "\U0001f600"])
+def test_an_answer_without_a_word_stops_nothing(nothing: str) -> None:
+    assert relations(["How high?"], [nothing], ["5 m"], LOST) == ["other"]
+    assert relations(["How high?"], ["5 m"], [nothing], LOST) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("It is 100 km long.", "It is 62 miles long.", "other"),
+        ("1.80 m", "180 cm", "other"),
+        ("1.3 million square kilometres", "0.5 million square miles", "other"),
+        ("100 km", "200 kilometres", "exclusive"),
+        ("100 km", "200", "exclusive"),
+        ("in 1932", "in 1933", "exclusive"),
+    ],
+)
+def test_other_units_are_no_conflict(one: str, other: str, found: Relation) -> None:
+    assert relations(["How long is it?"], [one], [other], NEUTRAL) == [found]
+    assert relations(["How long is it?"], [other], [one], NEUTRAL) == [found]

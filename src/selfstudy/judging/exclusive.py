@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Literal
 
 from selfstudy.judging.agreement import agreements
@@ -30,6 +31,25 @@ _EXACT_BELOW = Decimal(10_000)
 """Whole numbers below it are years and counts, and nobody rounds them."""
 _MOST_DIGITS = 40
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
+
+_UNITS = {
+    **{"km": "km|kilomet(?:er|re)s?", "m": "m|met(?:er|re)s?", "cm": "cm|centimet(?:er|re)s?"},
+    **{"mm": "mm|millimet(?:er|re)s?", "mi": "mi|miles?", "ft": "ft|foot|feet", "inch": "inch(?:es)?"},
+    **{"yd": "yd|yards?", "kg": "kg|kilograms?|kilos?", "g": "g|grams?", "t": "t|tonn?es?|tons?"},
+    **{"lb": "lbs?|pounds?", "oz": "oz|ounces?", "ha": "ha|hectares?", "acre": "acres?"},
+    **{"km2": "km2|km\u00b2|square kilomet(?:er|re)s?|sq km", "mi2": "square miles?|sq mi"},
+    **{"l": "l|lit(?:er|re)s?", "gal": "gal|gallons?"},
+    **{
+        "celsius": "\u00b0 ?C|degrees celsius|celsius",
+        "fahrenheit": "\u00b0 ?F|degrees fahrenheit|fahrenheit",
+    },
+}
+_MEASURED = re.compile(
+    rf"[0-9](?: (?:thousand|million|billion))?[ \u00a0-]?"
+    rf"(?:{'|'.join(f'(?P<{name}>{words})' for name, words in _UNITS.items())})(?![\w\u00b2])",
+    re.IGNORECASE,
+)
+"""A number and its unit; of what is measured in another one nobody converts here."""
 
 
 def relations(
@@ -51,7 +71,9 @@ def relations(
             name == "contradiction" and _at_least(one.contradiction)
             for name, one in zip(classes[both], agreed[both], strict=True)
         )
-        if _particulars_differ(*pairs[i]) or (contradicted and _of_one_kind(*pairs[i])):
+        if _measured_otherwise(*pairs[i][1:]):
+            found[i] = "other"
+        elif _particulars_differ(*pairs[i]) or (contradicted and _of_one_kind(*pairs[i])):
             found[i] = "exclusive"
         elif _one_says_more(*pairs[i]) or any(one.same for one in agreed[both]):
             found[i] = "same"
@@ -87,6 +109,12 @@ def _of_one_kind(question: str, one: str, other: str) -> bool:
     return bool(_exact(question, one)) == bool(_exact(question, other))
 
 
+def _measured_otherwise(one: str, other: str) -> bool:
+    """Whether both are measured, in no unit alike: 100 km and 62 miles may be the same length."""
+    left, right = ({found.lastgroup for found in _MEASURED.finditer(said)} for said in (one, other))
+    return bool(left and right) and not left & right
+
+
 def _at_least(contradiction: float | None) -> bool:
     return contradiction is not None and not math.isnan(contradiction) and contradiction >= SURE
 
@@ -112,7 +140,7 @@ def _exact(question: str, answer: str) -> list[Decimal | str]:
     asked = {term.word for term in read(question)}
     found: list[Decimal | str] = []
     said = read(answer)
-    for term, after in zip(said, [*said[1:], None], strict=True):
+    for term, after in zip_longest(said, said[1:]):
         word = plain(term)
         if term.word in asked or not is_exact(word) or len(word) > _MOST_DIGITS:
             continue
