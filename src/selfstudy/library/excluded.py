@@ -39,8 +39,12 @@ class Excluded:
                     self._hosts.add(host)
                 else:
                     self._beginnings.append(host + rest)
-                    if not host and "/" not in given:
-                        self._hosts.add(rest)  # without a scheme nobody can tell a host from a file
+                    if not host:  # without a scheme nobody can tell a host from a file
+                        first, slash, behind = rest.partition("/")
+                        if (written := _host(first)) != first:
+                            self._beginnings.append(written + slash + behind)
+                        if not slash:
+                            self._hosts.add(written)
 
     def __bool__(self) -> bool:
         return bool(self._patterns or self._beginnings or self._hosts)
@@ -66,12 +70,21 @@ def _parts(source: str) -> tuple[str, str]:
         return "", _path(source)
     try:
         found = urlsplit(source)
-        host = (found.hostname or "").casefold().rstrip(".")
+        host = _host((found.hostname or "").casefold().rstrip("."))
     except ValueError:
         return "", source.casefold()
     path = _path(found.path)
     query = f"?{unquote(found.query).casefold()}" if found.query else ""
     return host, ("" if path in ("", "/") else path) + query
+
+
+def _host(name: str) -> str:
+    """A host as it is asked for, in ASCII; what is none stays as it is."""
+    if name.isascii():
+        return name
+    from selfstudy.library.web_url import web_address
+
+    return urlsplit(web_address(f"http://{name}/")).hostname or name
 
 
 def _path(path: str) -> str:
