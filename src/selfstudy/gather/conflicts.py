@@ -41,7 +41,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import GatherBlock
 from selfstudy.records import Conflict, Evidence, Question, Reference, Saying, Settled
 
-Found = tuple[list[Reference | None], list[Conflict]]
+Heard = tuple[list[Reference | None], list[Conflict]]
 
 
 @dataclass
@@ -76,7 +76,7 @@ def settle(
     evidence: Sequence[Sequence[Evidence]],
     references: Sequence[Reference | None],
     by: Settling,
-) -> Found:
+) -> Heard:
     """The references once all passages have been heard, in the same order, and where they disagree.
 
     A reference that lost gives way to that of the winner; where nobody wins it is not accepted.  `sources` of
