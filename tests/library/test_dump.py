@@ -184,7 +184,7 @@ def test_articles_of_a_zim_file(tmp_path: Path) -> None:
     zim(path, {"Lima": f"<html><body><article>{body}</article></body></html>", "Void": "<html></html>"})
     found = read(path)
     (only,) = found.documents
-    assert (only.source, only.title, only.date) == ("wiki.zim/Lima", "Lima", "2024-05-01")
+    assert (only.source, only.title, only.date) == ("wiki.zim#Lima", "Lima", "2024-05-01")
     assert only.text.startswith("Lima is the capital of Peru")
     assert {one.reason for one in found.skipped} == {"a redirect", "no text"}
 

@@ -78,3 +78,19 @@ def test_hostile_sources_take_no_time() -> None:
     for source in ("a" * 100_000, "https://" + "a/../" * 50_000, "https://[" * 1000, "%25" * 50_000):
         assert source not in excluded
     assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "b\u00fccher.example",
+        "https://B\u00dcCHER.example",
+        "b\u00fccher.example/a",
+        "https://b\u00fccher.example/a",
+    ],
+)
+def test_a_host_in_any_letters(entry: str) -> None:
+    assert "https://xn--bcher-kva.example/a/b" in Excluded([entry])
+    assert "https://b\u00fccher.example/a/b" in Excluded([entry])
+    assert "https://bucher.example/a/b" not in Excluded([entry])
+    assert "d\u00f6cs/answers/1.txt" in Excluded(["d\u00f6cs/answers"])

@@ -10,11 +10,13 @@ import pytest
 
 from selfstudy.errors import DataError
 from selfstudy.library.fetch import Fetcher, open_fetcher
-from selfstudy.library.lookups import WebSearch, WikiSearch
+from selfstudy.library.lookups import WebSearch, WikiSearch, read_pages
 from selfstudy.library.page_tally import PageTally
 from selfstudy.library.searching import LookedUp
+from selfstudy.library.wikipedia import articles
 from selfstudy.progress import Silent
 from selfstudy.recipe import FetchBlock, WebSource, WikipediaSource
+from selfstudy.records import Skipped
 
 from .apis import Reply, Service, Wiki, as_json, running
 from .small_web import SmallWeb, page, small_web
@@ -143,3 +145,76 @@ def test_a_wiki_that_is_none_says_so(web: SmallWeb) -> None:
             wiki.look_up([UTOPIA])
         offline = WikiSearch(block, "me@example.org", fetches, Silent(), PageTally("wikipedia"), offline=True)
         assert "HTTP 404" in str(offline.look_up([UTOPIA])[0].error)
+
+
+def test_a_refusal_of_an_earlier_day_is_kept_and_asked_about_again(tmp_path: Path) -> None:
+    """A busy wiki and a silent engine answer with status 200; the same command must get further."""
+    service = Service()
+    fetch = FetchBlock(allow_hosts=(service.host,), delay=0)
+    wiki = WikipediaSource(url=f"{service.url}/w/api.php")
+    found = {"results": [{"url": f"{service.url}/a", "title": "A", "content": ""}]}
+    silent = as_json({"results": [], "unresponsive_engines": [["bing", "timeout"]]})
+    service.answers = {
+        "/w/api.php": Wiki({"Lima": "Lima is in Peru."}, lagging=4),
+        "/search": silent,
+        "/a": Reply(page("A", "The zebra sleeps."), "text/html"),
+    }
+
+    def session(*, offline: bool = False) -> tuple[list[str], LookedUp]:
+        block = fetch.model_copy(update={"offline": offline})
+        with open_fetcher(block, tmp_path / "kept", cache=False) as fetches:
+            search = WebSearch(
+                WebSource(engine="searxng", url=service.url), fetches, Silent(), PageTally("s")
+            )
+            (looked,) = search.look_up(["Does the zebra sleep?"])
+            try:
+                read = articles(wiki, ["Lima"], "a@example.org", fetches, wait=waited.append)
+            except DataError as error:
+                return [error.what], looked
+            return [one.title for one in read.documents], looked
+
+    waited: list[float] = []
+    try:
+        said, looked = session()
+        assert "seconds lagged" in said[0]
+        assert "its engines do not answer" in str(looked.error)
+        assert len(waited) == 3
+        service.answers["/search"] = as_json(found)
+        said, looked = session()
+        assert (said, len(looked.documents), len(waited)) == (["Lima"], 1, 3)
+        asked = len(service.asked)
+        assert session() == session(offline=True) == (said, looked)  # what has answered is not asked again
+        assert len(service.asked) == asked
+    finally:
+        service.close()
+
+
+def test_a_wiki_whose_articles_cannot_be_had_has_not_been_looked_up() -> None:
+    with running() as (service, fetches):
+        wiki = Wiki({"Lima": "Lima is the capital of Peru."})
+        service.answers["/w/api.php"] = lambda asked: (
+            wiki(asked) if "list" in asked.parameters else Reply(b"{}", "text/plain", 500)
+        )
+        block = WikipediaSource(url=f"{service.url}/w/api.php")
+        search = WikiSearch(block, "me@example.org", fetches, Silent(), PageTally("wiki"))
+        (looked,) = search.look_up(["Lima"])
+        assert str(looked.error).endswith("such as Lima: wikipedia: HTTP 500")
+
+
+def test_pages_for_which_there_was_no_room_are_read_with_fewer_beside_them(
+    web: SmallWeb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfstudy.library.fetch.MOST_TOGETHER", 2 * len(web.pages["/Laputa"]))
+    tally = PageTally("library")
+    with fetcher(web) as fetches:
+        urls = [f"{web.url}/{name}" for name in ("Utopia", "Lilliput", "Laputa")]
+        found = read_pages(urls, fetches, Silent(), tally)
+        assert [[one.title for one in some] for some in found if isinstance(some, list)] == [
+            ["Utopia"],
+            ["Lilliput"],
+            ["Laputa"],
+        ]
+        assert tally.line() == "library: 3 pages read"
+        monkeypatch.setattr("selfstudy.library.fetch.MOST_TOGETHER", 10)
+        (alone,) = read_pages(urls[:1], fetches, Silent(), tally)
+        assert isinstance(alone, Skipped)

@@ -125,3 +125,13 @@ def test_what_is_missing_is_said_before_anything_is_asked(monkeypatch: pytest.Mo
         OpenLibrary(library_of({"type": "wikipedia"})).check()
     with pytest.raises(RecipeError, match="contact cannot stand in a header"):
         OpenLibrary(library_of("https://example.org/", contact="me (at) home")).check()
+
+
+def test_two_addresses_of_one_page_are_one_document(web: SmallWeb) -> None:
+    web.pages["/copy"] = web.pages["/Utopia"]
+    found = open_library(
+        library_of({"type": "urls", "urls": [f"{web.url}/Utopia", f"{web.url}/copy"]}, **web.fetch)
+    )
+    assert [one.source for one in found.documents] == [f"{web.url}/Utopia"]
+    (same,) = found.skipped
+    assert same.reason == f"same text as {web.url}/Utopia"

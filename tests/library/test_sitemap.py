@@ -149,3 +149,23 @@ def test_hostile_sitemaps_take_neither_time_nor_memory() -> None:
     )
     assert (kind, urls) == ("pages", ["https://a/"])
     assert time.process_time() - start < 10
+
+
+def test_comments_may_be_indented_and_a_host_may_be_written_in_any_letters(tmp_path: Path) -> None:
+    file = tmp_path / "urls.txt"
+    file.write_text("  # pages\n  https://a.example/1\n")
+    assert sitemap.listed(UrlsSource(file=str(file))) == ["https://a.example/1"]
+    reader = sitemap._Sitemaps("https://B\u00fccher.example/s.xml", None, sitemap.Addresses(), 5)  # type: ignore[arg-type]
+    assert list(reader._own(["https://b\u00fccher.example/a"])) == ["https://xn--bcher-kva.example/a"]
+
+
+def test_a_sitemap_of_nonsense_is_counted_not_listed(site: tuple[Service, Fetcher]) -> None:
+    service, fetcher = site
+    service.answers["/s.xml"] = Reply(pages(f"{service.url}/a", *["nonsense"] * 5_000), XML)
+    found = addresses(UrlsSource(sitemap=f"{service.url}/s.xml"), fetcher)
+    assert found.urls == [f"{service.url}/a"]
+    assert len(found.skipped) < 500
+    assert (
+        found.skipped[-1].reason
+        == f"{5_000 - len(found.skipped) + 1:,} more of what it names: no address of http or https"
+    )

@@ -72,6 +72,11 @@ def test_an_address_in_a_recipe_stays_one(tmp_path: Path) -> None:
         path.write_text(f"probe:\n  ask:\n    - {{{wrong}, count: 3, source: '{FEED}'}}\n")
         with pytest.raises(RecipeError, match="source"):
             load_recipe(path)
+    for address in ("https://a.test/f?api_key=q8Zk2Lw9Xv4Tn7", "https://me:q8Zk2Lw9Xv4Tn7@a.test/f"):
+        path.write_text(f"probe:\n  ask:\n    - {{method: external, count: 3, source: '{address}'}}\n")
+        with pytest.raises(RecipeError, match="source") as caught:
+            load_recipe(path)
+        assert "q8Zk2Lw9Xv4Tn7" not in str(caught.value)
 
 
 def test_a_run_asks_about_what_a_feed_says(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def _library(recipe: Recipe, report: Reporter, index: Path | None) -> Iterator[t
     if recipe.library is None:
         yield None, ""
         return
-    with opened(recipe, report, index) as tried:
+    with opened(recipe, report, index, keeps_index=True) as tried:
         found = tried.contents
         for note in found.notes:
             report.note(note)

@@ -236,7 +236,9 @@ def _zim(path: Path) -> Iterator[_Article]:
 def _entry(entry: Any, path: Path, date: str) -> _Article | None:
     """A page; None for what is none, such as a picture."""
     title = " ".join(text.clean(entry.title).split())[:MAX_TITLE]
-    source = f"{path.name}/{text.clean(entry.path)}"
+    source = (
+        f"{path.name}#{text.clean(entry.path)}"  # of one file: one source, as of a dump without addresses
+    )
     if entry.is_redirect:
         return _Article(title, source, "", why_not="a redirect")
     item = entry.get_item()

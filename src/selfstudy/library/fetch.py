@@ -159,7 +159,7 @@ class Fetcher(Fetches):
                 held += len(one.body)
                 if held > MOST_TOGETHER:
                     said = f"the pages before it have {MOST_TOGETHER:,} bytes: ask for fewer at once"
-                    one = NotFetched(one.url, "size", said)
+                    one = NotFetched(one.url, "size", said, no_room=True)
             numbers = wanted[one.url]
             for number in numbers:
                 found[number] = replace(one, url=urls[number])
@@ -168,7 +168,12 @@ class Fetcher(Fetches):
         return [found[number] for number in range(len(urls))]
 
     def ask(
-        self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        *,
+        again: bool = False,
     ) -> Fetched | NotFetched:
         """What a service replies to GET url?parameters.
 
@@ -180,10 +185,11 @@ class Fetcher(Fetches):
             question = WebQuestion.of(url, parameters, headers or {})
         except RefusedError as error:
             return NotFetched(shown(url), error.why, secrets.hide(error.detail))
-        known = self._known(question.public, "ask")
+        again = again and not self._block.offline
+        known = None if again else self._known(question.public, "ask")
         if known is not None:
             return known
-        return self._written(self._got(question, robots=False), "ask")
+        return self._written(self._got(replace(question, again=again), robots=False), "ask")
 
     def _page(self, url: WebURL) -> Fetched | NotFetched:
         known = self._known(url.text, "page")
@@ -265,7 +271,7 @@ class Fetcher(Fetches):
                 raise RefusedError("not kept", "nothing is fetched offline, and it was not kept before")
             return self._sent(question, limits, conditions, trusted=trusted)
 
-        if self._cache is None or question.keyed:
+        if self._cache is None or question.keyed or question.again:
             return send([])
         headers = [("User-Agent", self._agent), *_told(question)]
         return self._cache.reply(url, limits, send, trusted=trusted, headers=headers)

@@ -7,7 +7,7 @@ nothing of connections, and nothing of what is in a page.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from selfstudy.models.base import Progress
@@ -41,6 +41,7 @@ class Fetched:
         content_type: as the server says it, parameters included; "" if it does not.
         sha256: of `body`, in hex.
         at: when it was fetched, UTC, as 2026-11-28T17:20:00Z.
+        kept: whether the run had it already, and nobody was asked.
     """
 
     url: str
@@ -50,15 +51,20 @@ class Fetched:
     body: bytes
     sha256: str
     at: str
+    kept: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NotFetched:
-    """No page: `why` in a word, `detail` in a sentence with the value found."""
+    """No page: `why` in a word, `detail` in a sentence with the value found.
+
+    `no_room`: it came, and is only too much beside the other pages of the same call.
+    """
 
     url: str
     why: WhyNot
     detail: str
+    no_room: bool = False
 
 
 class RefusedError(Exception):
@@ -77,10 +83,18 @@ class Fetches(Protocol):
         """The page at each URL, in order, as robots.txt allows; a URL given twice is fetched once."""
 
     def ask(
-        self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        *,
+        again: bool = False,
     ) -> Fetched | NotFetched:
         """What a service that the user named replies to GET url?parameters: no robots.txt, the rest alike.
 
         `headers` may hold a key: it goes to the host of `url` alone, never along a redirect to another one,
         and into no record, cache or message; nor do the parameters that `secrets.names_secret` knows.
+
+        Args:
+            again: what is kept or cached will not do, for it is a refusal; offline it is all there is.
         """

@@ -91,7 +91,7 @@ class KeptPages:
         if hashlib.sha256(body).hexdigest() != line.sha256:
             log.warning("%s is not what was fetched from %s", self._path(line.sha256), url)
             return NotFetched(url, "not kept", f"its bytes are damaged: their SHA-256 is not {line.sha256}")
-        return Fetched(url, line.final_url, line.status, line.content_type, body, line.sha256, line.at)
+        return Fetched(url, line.final_url, line.status, line.content_type, body, line.sha256, line.at, True)
 
     def keep(self, found: Fetched | NotFetched, of: str, at: str) -> None:
         """Writes down what came of a request, at `at`.

@@ -34,14 +34,23 @@ def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: P
 
     Whoever is done with reading stops the parser: it takes a second to begin.
     """
-    found: list[ReadPage] = []
     if not urls:
-        return found
+        return []
+    found: dict[int, ReadPage] = {}
+    waiting = list(range(len(urls)))
     with report.task(f"{tally.name}: pages", len(urls)) as advance:
-        for start in range(0, len(urls), _TOGETHER):
-            for page in fetches.pages(urls[start : start + _TOGETHER], advance):
-                found.append(_read(page, tally))
-    return found
+        while waiting:
+            now, waiting = waiting[:_TOGETHER], waiting[_TOGETHER:]
+            pages = dict(zip(now, fetches.pages([urls[place] for place in now], advance), strict=True))
+            no_room = [
+                place for place, page in pages.items() if isinstance(page, NotFetched) and page.no_room
+            ]
+            if len(no_room) < len(now):  # with fewer beside them
+                waiting = no_room + waiting
+                advance(-len(no_room))
+                pages = {place: page for place, page in pages.items() if place not in no_room}
+            found |= {place: _read(page, tally) for place, page in pages.items()}
+    return [found[place] for place in range(len(urls))]
 
 
 def _read(page: Fetched | NotFetched, tally: PageTally) -> ReadPage:
@@ -146,7 +155,7 @@ class WikiSearch:
             self.tally.count(document.source.partition("#")[0])
         for skipped in read.skipped:
             self.tally.count(skipped.source, _kind(skipped.reason))
-        return LookedUp(read.documents, read.skipped)
+        return _looked([read.documents, *read.skipped] if read.documents else read.skipped)
 
 
 def _or_stop(reply: NoReply, *, offline: bool) -> NoReply:

@@ -163,12 +163,10 @@ class OpenLibrary:
     def _pages(self, source: UrlsSource) -> Contents:
         named = addresses(source, self._fetches)
         tally = PageTally("library")
-        found = Contents(skipped=list(named.skipped), notes=list(named.notes))
-        for page in read_pages(named.urls, self._fetches, self.report, tally):
-            if isinstance(page, Skipped):
-                found.skipped.append(page)
-            else:
-                found.documents += page
+        pages = read_pages(named.urls, self._fetches, self.report, tally)
+        read = [Contents(skipped=[one]) if isinstance(one, Skipped) else Contents(one) for one in pages]
+        # several addresses may lead to one page
+        found = _together([Contents(skipped=list(named.skipped), notes=list(named.notes)), *read])
         found.notes.append(tally.line())
         if not found.documents:
             raise _nothing(len(named.urls), "pages", found.skipped)

@@ -40,6 +40,7 @@ class WebQuestion:
         keyed: whether it carries a key, so that no cache may have what comes of it.
         hidden: the secrets in it.
         trusted: False where it must not go to a private address, whatever the user has allowed.
+        again: whether what a cache has of it will not do.
     """
 
     url: WebURL
@@ -48,6 +49,7 @@ class WebQuestion:
     keyed: bool = False
     hidden: tuple[secrets.Secret, ...] = ()
     trusted: bool = True
+    again: bool = False
 
     @classmethod
     def of(cls, url: str, parameters: Mapping[str, str], headers: Mapping[str, str]) -> Self:

@@ -76,9 +76,10 @@ class Robots:
             if site.until < time.monotonic():
                 self._read(site, url, trusted)
                 self._make_room(site)
-        if site.closed is not None:
-            raise RefusedError(site.closed.why, site.closed.detail)
-        if site.rules is not None and not site.rules.can_fetch(url.text, AGENT):
+            closed, rules = site.closed, site.rules  # who comes a day later may read it anew meanwhile
+        if closed is not None:
+            raise RefusedError(closed.why, closed.detail)
+        if rules is not None and not rules.can_fetch(url.text, AGENT):
             raise RefusedError("robots", f"robots.txt of {url.place} forbids it")
 
     def _read(self, site: _Site, url: WebURL, trusted: bool) -> None:

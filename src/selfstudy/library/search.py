@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from selfstudy import secrets, text
 from selfstudy.errors import DataError
 from selfstudy.library import visible
-from selfstudy.library.fetched import Fetches
+from selfstudy.library.fetched import Fetched, Fetches, NotFetched
 from selfstudy.library.replies import NoReply, object_in, refusal, said
 from selfstudy.library.web_url import web_address
 from selfstudy.models.remote.permissions import KeySource, check_http, check_key
@@ -209,11 +209,11 @@ def search(
     if engine.key_name:
         key = "" if offline else _key(block, engine, url)
         (headers if engine.key_in_header else parameters)[engine.key_name] = key
-    found = object_in(block.engine, fetches.ask(url, parameters, headers))
-    if isinstance(found, NoReply):
-        return _with_hint(block, found)
-    status, reply = found
-    return _read(block, engine, status, reply)
+    reply = fetches.ask(url, parameters, headers)
+    found = _read(block, engine, reply)
+    if isinstance(found, NoReply) and isinstance(reply, Fetched) and reply.kept:  # of an earlier day
+        found = _read(block, engine, fetches.ask(url, parameters, headers, again=True))
+    return found
 
 
 def _url(block: WebSource, engine: _Engine) -> str:
@@ -254,7 +254,11 @@ def _key(block: WebSource, engine: _Engine, url: str) -> str:
     return value
 
 
-def _read(block: WebSource, engine: _Engine, status: int, reply: _Reply) -> list[Found] | NoReply:
+def _read(block: WebSource, engine: _Engine, came: Fetched | NotFetched) -> list[Found] | NoReply:
+    read = object_in(block.engine, came)
+    if isinstance(read, NoReply):
+        return _with_hint(block, read)
+    status, reply = read
     complaint = said(engine.complaint(reply))
     if complaint and any(sign in complaint.lower() for sign in _QUOTA):
         return NoReply(

@@ -17,6 +17,7 @@ from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import reading
 from selfstudy.library.fetched import Fetched, Fetches, NotFetched
+from selfstudy.library.folder import MAX_LISTED
 from selfstudy.library.web_url import web_address
 from selfstudy.library.xml_stream import XmlError, events
 from selfstudy.recipe.library import UrlsSource
@@ -27,6 +28,7 @@ MOST_ADDRESSES, MOST_BYTES = 50_000, 50_000_000
 MOST_SITEMAPS = 200
 """Of an index and what it names: a guess."""
 _LONGEST = 2_048
+_NO_ADDRESS = "no address of http or https"
 _GZIP = b"\x1f\x8b"
 
 
@@ -54,7 +56,7 @@ def addresses(block: UrlsSource, fetches: Fetches) -> Addresses:
             urls[url] = None
         else:
             shown = text.one_line(text.clean(name), 200)
-            found.skipped.append(Skipped(source=shown, reason="no address of http or https"))
+            found.skipped.append(Skipped(source=shown, reason=_NO_ADDRESS))
     if block.sitemap is not None:
         for url in _Sitemaps(block.sitemap, fetches, found, block.most - len(urls)).read():
             urls[url] = None
@@ -90,7 +92,8 @@ def _file_lines(path: Path) -> list[str]:
         raise DataError(
             f"library: the file {path} cannot be read: {error.strerror}", "check `file`"
         ) from None
-    return [line.strip() for line in content.splitlines() if line.strip() and not line.startswith("#")]
+    lines = (line.strip() for line in content.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 class _Sitemaps:
@@ -98,11 +101,12 @@ class _Sitemaps:
 
     def __init__(self, url: str, fetches: Fetches, found: Addresses, most: int) -> None:
         self._url = url
-        self._host = (urlsplit(url).hostname or "").lower()
+        self._host = urlsplit(web_address(url)).hostname  # as addresses are written here
         self._fetches = fetches
         self._found = found
         self._most = most
         self._others: Counter[str] = Counter()
+        self._bad = 0
 
     def read(self) -> dict[str, None]:
         urls: dict[str, None] = {}
@@ -139,6 +143,9 @@ class _Sitemaps:
                     reason=f"{count:,} addresses of other hosts ({hosts}): list them in urls",
                 )
             )
+        if self._bad > MAX_LISTED:
+            more = f"{self._bad - MAX_LISTED:,} more of what it names: {_NO_ADDRESS}"
+            self._found.skipped.append(Skipped(source=self._url, reason=more))
         return urls
 
     def _fetched(self, url: str) -> bytes:
@@ -155,14 +162,16 @@ class _Sitemaps:
     def _own(self, named: list[str]) -> Iterator[str]:
         for name in named:
             url = web_address(name)
-            host = (urlsplit(url).hostname or "").lower()
+            host = urlsplit(url).hostname
             if url and host == self._host:
                 yield url
             elif url:
-                self._others[host] += 1
+                self._others[str(host)] += 1
             else:
-                shown = text.one_line(text.clean(name), 200)
-                self._found.skipped.append(Skipped(source=shown, reason="no address of http or https"))
+                self._bad += 1
+                if self._bad <= MAX_LISTED:
+                    shown = text.one_line(text.clean(name), 200)
+                    self._found.skipped.append(Skipped(source=shown, reason=_NO_ADDRESS))
 
 
 def read_sitemap(body: bytes) -> tuple[str, list[str]]:

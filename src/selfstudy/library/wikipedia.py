@@ -58,40 +58,44 @@ class _Wiki:
     wait: Wait
 
     def ask(self, parameters: Mapping[str, str]) -> tuple[Fetched, Mapping[str, Any]] | NoReply | NotFetched:
-        """The reply to a query, asked again while the wiki is busy; NotFetched where it is too large."""
+        """The reply to a query, asked again while the wiki is busy; NotFetched where it is too large.
+
+        A refusal that the run has kept is of an earlier day: what is asked now may be answered.
+        """
+        whole = {"action": "query", "format": "json", "formatversion": "2", "maxlag": str(_MAXLAG)}
         trouble = NoReply("broken", "nothing was asked")
         for number in range(_TRIES):
-            # another value each time: what was answered before may be kept
-            whole = {
-                **{
-                    "action": "query",
-                    "format": "json",
-                    "formatversion": "2",
-                    "maxlag": str(_MAXLAG + number),
-                },
-                **parameters,
-            }
-            reply = self.fetches.ask(self.url, whole)
+            reply = self.fetches.ask(self.url, {**whole, **parameters}, again=number > 0)
             if isinstance(reply, NotFetched) and reply.why == "size":
                 return reply
-            found = object_in("wikipedia", reply)
-            if isinstance(found, NoReply):
-                return found
-            assert isinstance(reply, Fetched)
-            status, answer = found
-            error = answer.get("error")
-            if not isinstance(error, Mapping):
-                if 200 <= status < 300:
-                    return reply, answer
-                return refusal("wikipedia", status)
-            code = str(error.get("code", ""))
-            message = f"wikipedia: {said(error.get('info') or code or 'an error')}"
-            if code not in _BUSY:
-                return NoReply("broken", message, "check `url`: it is that of the wiki's api.php")
-            trouble = NoReply("quota", message, "the wiki is busy: try again later")
+            answer, pause = _answer(reply)
+            if not isinstance(answer, NoReply):
+                assert isinstance(reply, Fetched)
+                return reply, answer
+            trouble = answer
+            if isinstance(reply, Fetched) and reply.kept:
+                continue
+            if pause is None:
+                return trouble
             if number < _TRIES - 1:
-                self.wait(_pause(error))
+                self.wait(pause)
         return trouble
+
+
+def _answer(reply: Fetched | NotFetched) -> tuple[Mapping[str, Any] | NoReply, float | None]:
+    """What a wiki says, or why it says nothing; and the seconds after which a busy one may say more."""
+    found = object_in("wikipedia", reply)
+    if isinstance(found, NoReply):
+        return found, None
+    status, answer = found
+    error = answer.get("error")
+    if not isinstance(error, Mapping):
+        return (answer if 200 <= status < 300 else refusal("wikipedia", status)), None
+    code = str(error.get("code", ""))
+    message = f"wikipedia: {said(error.get('info') or code or 'an error')}"
+    if code not in _BUSY:
+        return NoReply("broken", message, "check `url`: it is that of the wiki's api.php"), None
+    return NoReply("quota", message, "the wiki is busy: try again later"), _pause(error)
 
 
 def _pause(error: Mapping[str, Any]) -> float:

@@ -29,7 +29,8 @@ ATLAS = "atlas"
 """The folder that is none: the embedded world."""
 
 
-def _a_page(value: str) -> str:
+def a_page(value: str) -> str:
+    """The address of a page, as it is; refused if it is none, or holds a name, a password or a key."""
     try:
         where = urlsplit(value)
         named = is_url(value) and where.hostname and where.port != 0
@@ -44,7 +45,7 @@ def _a_page(value: str) -> str:
     return value
 
 
-PageUrl = Annotated[str, AfterValidator(_a_page)]
+PageUrl = Annotated[str, AfterValidator(a_page)]
 """Of a page: it may have a query, in which nothing is called a key."""
 
 

@@ -63,7 +63,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         or not value.strip()
         or "\0" in value  # refused later, with what else is wrong
         or value in ("atlas", str(STDIN))
-        or (key == "probe.ask.source" and value.startswith(("http://", "https://")))
+        or (key == "probe.ask.source" and is_url(value))
         or key not in (*MODEL, *PATHS)
         or (key in LIBRARY and is_url(value))
     ):

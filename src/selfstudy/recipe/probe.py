@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.library import a_page, is_url
 from selfstudy.recipe.models import ModelBlock
 from selfstudy.records import QuestionMethod
 
 STDIN = Path("-")
 """As a source: stdin, or what `Study(topics=...)` gives."""
-FeedAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$", max_length=2000)]
-"""As a source: an RSS or Atom feed; a name and password in it would stand in the run."""
+FeedAddress = Annotated[str, StringConstraints(pattern=r"(?i)^https?://[^\s@]+$", max_length=2000)]
+"""As a source: an RSS or Atom feed; a name, password or key in it would stand in the run."""
+
+
+def _no_key_in_it(value: Any) -> Any:
+    """A source as it is; checked here, for what is no address of a feed would be taken for a file."""
+    return a_page(value) if isinstance(value, str) and is_url(value) else value
 
 
 class Ask(Block):
@@ -24,7 +30,7 @@ class Ask(Block):
 
     method: QuestionMethod
     count: Positive
-    source: FeedAddress | Path | None = None
+    source: Annotated[FeedAddress | Path | None, BeforeValidator(_no_key_in_it)] = None
     """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
     a feed, as a URL or a file (.rss, .atom, .xml); or `-`: stdin, or the function given to `Study`.
     oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""

@@ -58,11 +58,14 @@ class TriedLibrary:
 
 
 @contextmanager
-def opened(recipe: Recipe, report: Reporter, index: Path | None = None) -> Iterator[TriedLibrary]:
+def opened(
+    recipe: Recipe, report: Reporter, index: Path | None = None, *, keeps_index: bool = False
+) -> Iterator[TriedLibrary]:
     """The library of a recipe.
 
     Args:
         index: the folder that keeps the index; None: a temporary one.
+        keeps_index: whether the command has an option for such a folder, which is told where it would help.
 
     Raises:
         RecipeError: it names no library.
@@ -84,7 +87,7 @@ def opened(recipe: Recipe, report: Reporter, index: Path | None = None) -> Itera
                 embedder=load_embedder(recipe.embedder) if recipe.gather.hybrid else None,
                 keep=lambda records: seen[0].keep(records),
             )
-            if index is None and time.monotonic() - start > _SLOW:
+            if index is None and keeps_index and time.monotonic() - start > _SLOW:
                 report.note("indexing the library took a while: --index DIR keeps it for the next time")
             seen.append(TriedLibrary(sources, retriever))
             yield seen[0]

@@ -67,3 +67,18 @@ def test_a_dump_and_the_packages_of_the_extra(tmp_path: Path, monkeypatch: pytes
     extra = found("https://a.example/")[0]
     assert (extra.state, extra.fix) == ("fail", "pip install 'selfstudy[web]'")
     assert "no_such_package" in extra.found
+
+
+def test_offline_nobody_needs_a_key_or_a_contact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BRAVE_API_KEY", raising=False)
+    brave = {"type": "web", "engine": "brave", "api_key_env": "BRAVE_API_KEY"}
+    assert {one.state for one in found(brave, {"type": "wikipedia", "titles": ["Lima"]}, offline=True)} == {
+        "ok"
+    }
+
+
+def test_a_long_list_with_odd_lines_is_counted_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "urls.txt"
+    file.write_text("http://[::1/x\n" + "".join(f"https://h{n}.example/\n" for n in range(20_000)))
+    (_, urls) = found({"type": "urls", "file": str(file), "most": 90_000})
+    assert urls.found.startswith("20,001 pages of 20,001 hosts would be fetched")

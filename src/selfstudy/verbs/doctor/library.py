@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,16 +28,17 @@ def of_library(library: LibraryBlock, *, follow_links: bool) -> Iterator[Finding
     """Whether each source can be used, as far as that shows without asking anybody."""
     if library.fetches:
         yield _extra()
+    offline = library.fetch.offline
     for source in library.sources:
         if source.type == "folder":
             yield _folder(source, follow_links=follow_links)
         elif source.type == "web":
-            yield from _web(source)
+            yield from () if offline else _web(source)  # nobody is asked: no key is needed
         elif source.type == "wikipedia":
-            yield _wikipedia(source, library.fetch.contact)
+            yield _wikipedia(source, library.fetch.contact or ("nobody" if offline else None))
         else:
             yield _urls(source, library.fetch.delay)
-    if library.fetches and library.fetch.offline:
+    if library.fetches and offline:
         yield Finding("ok", NAME, "offline: nothing is fetched but what the run has kept, or is cached")
 
 
@@ -110,10 +112,17 @@ def _urls(source: UrlsSource, delay: float) -> Finding:
         urls = listed(source)
     except SelfstudyError as error:
         return Finding("fail", NAME, error.what.removeprefix("library: "), error.hint)
-    hosts = [urlsplit(url).hostname or "" for url in urls]
-    many = max((hosts.count(host) for host in set(hosts)), default=0)
-    found = f"{min(len(urls), source.most):,} pages of {len(set(hosts)):,} hosts would be fetched"
+    hosts = Counter(map(_host, urls))
+    many = max(hosts.values(), default=0)
+    found = f"{min(len(urls), source.most):,} pages of {len(hosts):,} hosts would be fetched"
     if source.sitemap is not None:
         found += f", and with the sitemap {source.sitemap} up to {source.most:,}"
         many = source.most
     return Finding("ok", NAME, f"{found}: {min(many, source.most) * delay / 60:.1f} minutes or more")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
