@@ -119,6 +119,16 @@ def test_a_stranger_does_not_lead_to_an_allowed_host(net: Internet, opened: Open
     assert found.final_url == f"http://inside1.test:{net.canary}/"
 
 
+def test_a_search_does_not_name_an_allowed_host_unless_it_is_one(net: Internet, opened: Open) -> None:
+    """What a search engine finds are strangers' words, addresses included."""
+    inside = f"http://inside1.test:{net.port}/page/1"
+    fetcher = opened(allow_hosts=("inside1.test", "engine.test"))
+    assert [ending(fetcher.pages([inside], named_by=by)[0]) for by in ("", "http://led.test/s")] == [
+        "address"
+    ] * 2
+    assert ending(fetcher.pages([inside], named_by="http://engine.test/search")[0]) == OK
+
+
 def test_pages_and_where_they_were(net: Internet, opened: Open) -> None:
     url = "http://moved.test/moved/3"
     first, again, other = opened().pages([f"{url}#a", url, "http://pages1.test/page/4"])

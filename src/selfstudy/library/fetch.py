@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -134,7 +135,9 @@ class Fetcher(Fetches):
         if self._cache is not None:
             self._cache.close()
 
-    def pages(self, urls: Sequence[str], progress: Progress | None = None) -> list[Fetched | NotFetched]:
+    def pages(
+        self, urls: Sequence[str], progress: Progress | None = None, *, named_by: str | None = None
+    ) -> list[Fetched | NotFetched]:
         """The page at each URL, in order; hosts side by side, the pages of one host one after another.
 
         Raises:
@@ -154,7 +157,8 @@ class Fetcher(Fetches):
         if progress is not None and found:
             progress(len(found))
         held = 0
-        for one in side_by_side([one.values() for one in by_host.values()], self._page, _WORKERS):
+        fetch = partial(self._page, trusted=named_by is None or self._is_allowed(named_by))
+        for one in side_by_side([one.values() for one in by_host.values()], fetch, _WORKERS):
             if isinstance(one, Fetched):
                 held += len(one.body)
                 if held > MOST_TOGETHER:
@@ -191,11 +195,17 @@ class Fetcher(Fetches):
             return known
         return self._written(self._got(replace(question, again=again), robots=False), "ask")
 
-    def _page(self, url: WebURL) -> Fetched | NotFetched:
+    def _is_allowed(self, service: str) -> bool:
+        try:
+            return self._allowed.has(WebURL.of(service))
+        except RefusedError:
+            return False
+
+    def _page(self, url: WebURL, *, trusted: bool) -> Fetched | NotFetched:
         known = self._known(url.text, "page")
         if known is not None:
             return known
-        found = self._got(WebQuestion(url, url.text), robots=not self._block.offline)
+        found = self._got(WebQuestion(url, url.text, trusted=trusted), robots=not self._block.offline)
         self._hosts.tell(url.host, found.why if isinstance(found, NotFetched) else "")
         return self._written(found, "page")
 

@@ -79,8 +79,14 @@ class RefusedError(Exception):
 class Fetches(Protocol):
     """Gets pages, and asks services."""
 
-    def pages(self, urls: Sequence[str], progress: Progress | None = None) -> list[Fetched | NotFetched]:
-        """The page at each URL, in order, as robots.txt allows; a URL given twice is fetched once."""
+    def pages(
+        self, urls: Sequence[str], progress: Progress | None = None, *, named_by: str | None = None
+    ) -> list[Fetched | NotFetched]:
+        """The page at each URL, in order, as robots.txt allows; a URL given twice is fetched once.
+
+        Args:
+            named_by: the address of the service that named them, "" of one that nobody named; None: the user
+                did.  Hosts that the user allows may lie anywhere only if that service's is one of them."""
 
     def ask(
         self,

@@ -29,8 +29,12 @@ _TOGETHER = 100
 """Pages that are in memory together."""
 
 
-def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: PageTally) -> list[ReadPage]:
+def read_pages(
+    urls: Sequence[str], fetches: Fetches, report: Reporter, tally: PageTally, named_by: str | None = None
+) -> list[ReadPage]:
     """The documents of the page at each URL, in order, or why there are none; `tally` counts them.
+
+    `named_by`: see `Fetches.pages`.
 
     Whoever is done with reading stops the parser: it takes a second to begin.
     """
@@ -41,7 +45,13 @@ def read_pages(urls: Sequence[str], fetches: Fetches, report: Reporter, tally: P
     with report.task(f"{tally.name}: pages", len(urls)) as advance:
         while waiting:
             now, waiting = waiting[:_TOGETHER], waiting[_TOGETHER:]
-            pages = dict(zip(now, fetches.pages([urls[place] for place in now], advance), strict=True))
+            pages = dict(
+                zip(
+                    now,
+                    fetches.pages([urls[place] for place in now], advance, named_by=named_by),
+                    strict=True,
+                )
+            )
             no_room = [
                 place for place, page in pages.items() if isinstance(page, NotFetched) and page.no_room
             ]
@@ -100,7 +110,11 @@ class WebSearch:
                 advance(1)
         urls = list(dict.fromkeys(url for some in named if not isinstance(some, NoReply) for url in some))
         new = [url for url in urls if url not in self._unusable]
-        pages = dict(zip(new, read_pages(new, self.fetches, self.report, self.tally), strict=True))
+        pages = dict(
+            zip(
+                new, read_pages(new, self.fetches, self.report, self.tally, self.block.url or ""), strict=True
+            )
+        )
         self._unusable.update((url, page) for url, page in pages.items() if isinstance(page, Skipped))
         pages |= {url: self._unusable[url] for url in urls if url in self._unusable}
         return [
