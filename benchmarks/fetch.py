@@ -21,9 +21,9 @@ from pathlib import Path
 
 from tests.library.site import OK, Internet, Page
 
-from selfstudy.library.addresses import why_closed
-from selfstudy.library.fetch import open_fetcher
-from selfstudy.library.fetched import Fetched
+from selfstudy.library.web.addresses import why_closed
+from selfstudy.library.web.fetch import open_fetcher
+from selfstudy.library.web.fetched import Fetched
 from selfstudy.recipe.library import FetchBlock
 
 EACH = 8

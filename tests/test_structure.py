@@ -335,7 +335,7 @@ WITHOUT_MIRROR = {
     "judging/labels.py": "probe/test_calibration.py and test_comparison.py",
     "files/jsonl.py": "run/test_directory.py and test_record_files.py, with kills and full disks",
     "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",
-    "library/fetched.py": "library/test_fetch.py: data, and a contract",
+    "library/web/fetched.py": "library/web/test_fetch.py: data, and a contract",
     "library/retriever.py": "library/test_index.py: a contract",
     "loop/": "stories/",
     "models/load.py": "every test that loads a model",

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from selfstudy.library.fetch import Fetcher, open_fetcher
+from selfstudy.library.web.fetch import Fetcher, open_fetcher
 from selfstudy.recipe.library import FetchBlock
 
 JSON = "application/json; charset=utf-8"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from selfstudy.errors import DataError
 from selfstudy.library.folder import read_documents, split_text
-from selfstudy.library.formats import READERS
+from selfstudy.library.parsing.formats import READERS
 from selfstudy.records import Skipped
 
 FRENCH = "Le château de la Côte d'Azur a été rénové près de l'étang. Les élèves préfèrent la forêt. "

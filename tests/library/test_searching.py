@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from selfstudy.errors import DataError
-from selfstudy.library.page_tally import PageTally
 from selfstudy.library.retriever import unanswered
 from selfstudy.library.searching import LookedUp, Searching
+from selfstudy.library.services.page_tally import PageTally
 from selfstudy.records import Document, Record, Skipped
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import RunError
@@ -121,20 +122,17 @@ class _Gathering:
             said: the passage of each question, and its score.
         """
         wanted, nli = self.round_.run.recipe.gather, self.models.nli
-        as_of = as_of_day(self.round_)
         evidence: list[list[Evidence]] = [[] for _ in block]
         passed: list[NotEvidence] = []
         not_looked_up: list[Failure] = []
         if self.library is not None:
-            most = None if wanted.max_age is None else days_of(wanted.max_age)
-            rules = EvidenceRules(as_of, most, Excluded(wanted.exclude))
-            evidence, passed = find_evidence(block, self.library, wanted.hits, rules)
+            evidence, passed = find_evidence(block, self.library, wanted.hits, self._rules)
             not_looked_up = _not_looked_up(block, self.library)
             failed = {failure.item_id for failure in not_looked_up}
             kept = [place for place, question in enumerate(block) if question.id not in failed]
             block, evidence = [block[place] for place in kept], [evidence[place] for place in kept]
         references = read_references(block, evidence, self._read, nli, self.prompts, wanted)
-        settling = conflicts.Settling(self._read, nli, self.prompts, wanted, as_of)
+        settling = conflicts.Settling(self._read, nli, self.prompts, wanted, self._rules.as_of)
         references, disagreed = conflicts.settle(block, evidence, references, settling)
         if wanted.answers_from == "teacher" and self.teacher is not None:
             references = ask_teacher(block, references, self._teach, nli, self.prompts, wanted)
@@ -158,6 +156,12 @@ class _Gathering:
             [*not_looked_up, *failures, *(record for record in judged if isinstance(record, Failure))],
             [record for record in judged if isinstance(record, Verdict)],
         ]
+
+    @cached_property
+    def _rules(self) -> EvidenceRules:
+        wanted = self.round_.run.recipe.gather
+        most = None if wanted.max_age is None else days_of(wanted.max_age)
+        return EvidenceRules(as_of_day(self.round_), most, Excluded(wanted.exclude))
 
     def _read(self, chats: Sequence[Chat], samples: int) -> list[list[Completion]]:
         recipe = self.round_.run.recipe

@@ -13,8 +13,8 @@ from pathlib import Path
 from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import own
-from selfstudy.library.dates import iso_date
-from selfstudy.library.formats import (
+from selfstudy.library.parsing.dates import iso_date
+from selfstudy.library.parsing.formats import (
     FORMATS,
     READERS,
     TEXT_FIELDS,

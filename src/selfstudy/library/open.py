@@ -16,19 +16,19 @@ from typing import Protocol, runtime_checkable
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.library import parser
 from selfstudy.library.combined import Combined
-from selfstudy.library.dump import dump_articles
-from selfstudy.library.fetched import Fetches
 from selfstudy.library.folder import Contents, read_documents
 from selfstudy.library.index import Library
-from selfstudy.library.lookups import WebSearch, WikiSearch, read_pages
-from selfstudy.library.page_tally import PageTally
+from selfstudy.library.parsing import parser
 from selfstudy.library.retriever import Retriever
-from selfstudy.library.search import check_search
 from selfstudy.library.searching import Keep, LooksUp, Searching
-from selfstudy.library.sitemap import addresses
-from selfstudy.library.wikipedia import articles, check_contact
+from selfstudy.library.services.dump import dump_articles
+from selfstudy.library.services.lookups import WebSearch, WikiSearch, read_pages
+from selfstudy.library.services.page_tally import PageTally
+from selfstudy.library.services.search import check_search
+from selfstudy.library.services.sitemap import addresses
+from selfstudy.library.services.wikipedia import articles, check_contact
+from selfstudy.library.web.fetched import Fetches
 from selfstudy.models.base import Embedder
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import FolderSource, LibraryBlock, UrlsSource, WebSource, WikipediaSource
@@ -108,7 +108,7 @@ class OpenLibrary:
     def _fetches(self) -> Fetches:
         if self.fetches is not None:
             return self.fetches
-        from selfstudy.library.fetch import open_fetcher
+        from selfstudy.library.web.fetch import open_fetcher
 
         return open_fetcher(self.library.fetch, self.kept)
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.library.index import Hit, Library
-from selfstudy.library.page_tally import PageTally
+from selfstudy.library.services.page_tally import PageTally
 from selfstudy.models.base import Embedder
 from selfstudy.models.first_items import FirstItems
 from selfstudy.records import Document, Record, Skipped, digest

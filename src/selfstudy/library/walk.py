@@ -17,7 +17,7 @@ from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import own, reading
 from selfstudy.files.cache import cache_folder
-from selfstudy.library.formats import FORMATS
+from selfstudy.library.parsing.formats import FORMATS
 from selfstudy.records import Skipped
 
 

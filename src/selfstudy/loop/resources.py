@@ -207,8 +207,8 @@ class Resources:
         Raises:
             DataError: it cannot be fetched, or is no feed.
         """
-        from selfstudy.library.fetch import open_fetcher
-        from selfstudy.library.trends import trending
+        from selfstudy.library.services.trends import trending
+        from selfstudy.library.web.fetch import open_fetcher
 
         library = self.recipe.library
         with open_fetcher(FetchBlock() if library is None else library.fetch) as fetches:

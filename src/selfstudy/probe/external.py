@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from selfstudy.errors import DataError
 from selfstudy.files import reading, tables
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
-from selfstudy.library.trends import FEED_SUFFIXES, feed_file
+from selfstudy.library.services.trends import FEED_SUFFIXES, feed_file
 from selfstudy.probe.vocabulary import lines_of, read_text
 from selfstudy.recipe import STDIN, Ask
 from selfstudy.records import Failure, digest

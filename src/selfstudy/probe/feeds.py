@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from selfstudy.errors import DataError
-from selfstudy.library.trends import PER_HOUR, distinct_topics
+from selfstudy.library.services.trends import PER_HOUR, distinct_topics
 from selfstudy.run import Round
 
 ReadFeed = Callable[[str], list[str]]

@@ -50,7 +50,7 @@ PageUrl = Annotated[str, AfterValidator(a_page)]
 
 
 class FolderSource(Block):
-    """A folder or file of texts (their formats: library/formats.py), or `atlas`, the embedded world."""
+    """A folder or file of texts (library/parsing/formats.py), or `atlas`, the embedded world."""
 
     type: Literal["folder"] = "folder"
     path: str
@@ -149,7 +149,7 @@ LibrarySource = Annotated[
 
 
 class FetchBlock(Block):
-    """How pages are fetched (library/fetch.py); guesses, but for the delay, which is what crawlers keep.
+    """How pages are fetched (library/web/fetch.py); guesses, but for the delay, which is what crawlers keep.
 
     It is no part of what a run is: whoever resumes one may change it.
     """

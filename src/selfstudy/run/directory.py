@@ -85,7 +85,7 @@ class Run(Timings):
     library_folder = _In("library")
     """The index over the documents (library/index.py)."""
     fetched_folder = _In("fetched")
-    """Pages and replies of services as they came (library/kept_pages.py)."""
+    """Pages and replies of services as they came (library/web/kept_pages.py)."""
     entailment_file = _In("entailment.json")
     """Whether what judges entailment fits the run's own sentences (entailment.py)."""
     nli_cache = _In("cache/nli.sqlite")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from selfstudy.errors import SelfstudyError
-from selfstudy.library.formats import FORMATS
+from selfstudy.library.parsing.formats import FORMATS
 from selfstudy.library.walk import files_of
 from selfstudy.recipe.library import ATLAS, KEYED
 from selfstudy.verbs.doctor.finding import Finding
@@ -69,7 +69,7 @@ def _folder(source: FolderSource, *, follow_links: bool) -> Finding:
 
 
 def _web(source: WebSource) -> Iterator[Finding]:
-    from selfstudy.library.search import check_search
+    from selfstudy.library.services.search import check_search
 
     if source.engine in KEYED and source.api_key_env is not None:
         is_set = bool(os.environ.get(source.api_key_env, "").strip())
@@ -106,7 +106,7 @@ def _wikipedia(source: WikipediaSource, contact: str | None) -> Finding:
 
 
 def _urls(source: UrlsSource, delay: float) -> Finding:
-    from selfstudy.library.sitemap import listed
+    from selfstudy.library.services.sitemap import listed
 
     try:
         urls = listed(source)

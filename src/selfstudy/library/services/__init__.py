@@ -1,0 +1,1 @@
+"""Who names pages and articles: search engines, wikis, sitemaps, feeds; and what is looked up there."""
