@@ -250,8 +250,6 @@ def _readable(error: Any, data: Any) -> str:
         return f"{name}: missing"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"{name} = {wrong(error['input'])}: must be a block of key: value lines"
-    if error["type"] == "union_tag_not_found":
-        return f"{name}.type: missing"
     if error["type"] == "union_tag_invalid":
         tag = error["ctx"]["discriminator"].strip("'")
         return f"{name}.{tag} = {wrong(error['ctx']['tag'])}: must be one of {error['ctx']['expected_tags']}"

@@ -309,12 +309,14 @@ def test_atlas_answers_while_it_is_listened_to(library: Library) -> None:
 
 
 def test_an_adapter_answers_in_its_model(tmp_path: Path) -> None:
+    import torch
     from peft import LoraConfig, get_peft_model
 
     from selfstudy.models import load_lm
     from selfstudy.recipe import LocalModel
 
     base: Any = load_lm(LocalModel(path="atlas"))
+    torch.manual_seed(0)
     config = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
     get_peft_model(base.model, config).save_pretrained(tmp_path / "a")
     words = ["cite", "answer", "What is the capital of Peru?", "--model", "atlas", "--library", "atlas"]
