@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from selfstudy.judging.cues import COMMON
@@ -318,11 +318,3 @@ def _alike(facts: Sequence[AtomicFact]) -> Iterator[tuple[int, int]]:
 def left_out_in_words(left_out: Mapping[str, int]) -> str:
     """For people: "2 repeated, 1 remark"."""
     return ", ".join(f"{count} {why}" for why, count in sorted(left_out.items()) if count)
-
-
-def total(lists: Iterable[FactList]) -> Counter[str]:
-    """What was left out of all answers, by reason."""
-    found: Counter[str] = Counter()
-    for one in lists:
-        found.update(one.left_out)
-    return found

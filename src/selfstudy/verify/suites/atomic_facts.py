@@ -22,7 +22,7 @@ from selfstudy.recipe.suites import AtomicFactsBlock
 from selfstudy.records import Document, SuiteItem, digest
 from selfstudy.text import one_line
 from selfstudy.verify.suites import given, open_questions
-from selfstudy.verify.suites.base import Measure, SuiteTools
+from selfstudy.verify.suites.base import Measure, SuiteTools, failure
 
 NAME = "atomic-facts"
 PROMPT = "Tell me what you know about {topic}."
@@ -158,7 +158,7 @@ class AtomicFacts:
                 prompt,
                 answer.text,
                 listed,
-                one if answer.finish != "error" else CheckedAnswer(error=answer.error or "no answer"),
+                CheckedAnswer(error=error) if (error := failure(answer)) else one,
             )
             for prompt, answer, listed, one in zip(block, said, lists, checked, strict=True)
         ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.prompts import Prompts
-from selfstudy.records import SuiteItem
+from selfstudy.records import Completion, SuiteItem
 
 if TYPE_CHECKING:
     from selfstudy.judging.judge import Judge
@@ -61,6 +61,11 @@ class Measure:
     only_after: bool = False
     neutral: float | None = None
     explanation: str = field(default="", compare=False)
+
+
+def failure(said: Completion) -> str | None:
+    """Why a model gave no answer; None if it did."""
+    return (said.error or "the model gave no answer") if said.finish == "error" else None
 
 
 class Suite(Protocol):

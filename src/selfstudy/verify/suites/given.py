@@ -113,6 +113,27 @@ def sampled(items: Sequence[T], most: int | None, seed: int, suite: str) -> list
     return [items[i] for i in sorted(at)]
 
 
+def drawn(
+    suite: str,
+    data: str | None,
+    parse: Callable[[dict[str, Any]], Iterable[T]],
+    hint: str,
+    key: Callable[[T], Hashable],
+    most: int | None,
+    seed: int,
+    *,
+    config: str = "",
+) -> tuple[list[T], list[str]]:
+    """What is asked of a suite's data, or of its own set of that name, and what a person must know of it.
+
+    Items of one `key` are asked once; the rest is as in `read` and `sampled`.
+    """
+    every = read(suite, data, f"{suite}.jsonl", parse, hint, config=config)
+    kept = distinct(every, key)
+    asked = sampled(kept, most, seed, suite)
+    return asked, told(data, len(asked), len(kept), len(every) - len(kept))
+
+
 def open_blocks(
     items: Sequence[T], size: int, item: Callable[[T], str], done: frozenset[str]
 ) -> Iterator[list[T]]:

@@ -21,7 +21,7 @@ from selfstudy.recipe.suites import LikenessBlock
 from selfstudy.records import SuiteItem, digest
 from selfstudy.text import token_f1
 from selfstudy.verify.suites import given
-from selfstudy.verify.suites.base import Measure, SuiteTools
+from selfstudy.verify.suites.base import Measure, SuiteTools, failure
 
 HINT = "give rows like {prompt, references: [...]}; `question` and `reference`, `answer` or `answers` will do"
 BLOCK = 256
@@ -88,7 +88,7 @@ class LikenessSuite:
             said = lm.generate([chat(one.prompt) for one in block], _ANSWERS)
             items = []
             for one, (completion,) in zip(block, said, strict=True):
-                failed = completion.finish == "error"
+                error = failure(completion)
                 items.append(
                     SuiteItem(
                         suite=self.name,
@@ -96,8 +96,8 @@ class LikenessSuite:
                         item=one.item,
                         asked=one.prompt,
                         answer=completion.text,
-                        parts={} if failed else parts(completion.text, one.references),
-                        error=(completion.error or "the model gave no answer") if failed else None,
+                        parts={} if error else parts(completion.text, one.references),
+                        error=error,
                     )
                 )
             made += items
@@ -128,10 +128,10 @@ def likeness(block: LikenessBlock, seed: int) -> LikenessSuite:
     """
     if not bleu.is_here():
         raise MissingExtraError("sacrebleu", "eval", "the suite likeness")
-    every = given.read("likeness", block.data, "likeness.jsonl", parse, HINT)
-    kept = given.distinct(every, lambda one: one.item)
-    asked = given.sampled(kept, block.questions, seed, "likeness")
-    return LikenessSuite(asked, given.told(block.data, len(asked), len(kept), len(every) - len(kept)))
+    asked, notes = given.drawn(
+        "likeness", block.data, parse, HINT, lambda one: one.item, block.questions, seed
+    )
+    return LikenessSuite(asked, notes)
 
 
 def parts(answer: str, references: Sequence[str]) -> dict[str, float]:

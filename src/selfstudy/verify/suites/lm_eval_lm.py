@@ -15,6 +15,7 @@ from math import nan
 from typing import Any
 
 from selfstudy.models.base import LanguageModel, Sampling, chat, text_logprobs, wants_demonstrations
+from selfstudy.verify.suites.base import failure
 
 MOST_TOKENS = 256
 """Of an answer, where a task does not say."""
@@ -48,8 +49,8 @@ class HarnessAsker:
             chats = [chat(self._open(requests[at].args[0])) for at in places]
             for at, (said,) in zip(places, self._lm.generate(chats, sampling), strict=True):
                 found[at] = said.text
-                if said.finish == "error":
-                    self._fail(requests[at], said.error or "the model gave no answer")
+                if error := failure(said):
+                    self._fail(requests[at], error)
         self._done(requests)
         return found
 

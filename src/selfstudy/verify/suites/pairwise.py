@@ -21,7 +21,7 @@ from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe.suites import PairwiseBlock
 from selfstudy.records import SuiteItem, digest
 from selfstudy.verify.suites import given, open_questions
-from selfstudy.verify.suites.base import Measure, SuiteTools
+from selfstudy.verify.suites.base import Measure, SuiteTools, failure
 
 NAME = "pairwise"
 BLOCK = 64
@@ -104,10 +104,7 @@ class Pairwise:
         """
         judge = self._required(tools, lm)
         earlier = {one.item: one for one in before if one.suite == NAME and one.error is None}
-        for start in range(0, len(self._questions), BLOCK):
-            block = self._questions[start : start + BLOCK]
-            if all(one.item in done for one in block):
-                continue
+        for block in given.open_blocks(self._questions, BLOCK, lambda one: one.item, done):
             said = open_questions.answers(lm, [one.question for one in block], progress)
             items = [
                 SuiteItem(
@@ -116,8 +113,8 @@ class Pairwise:
                     item=one.item,
                     asked=one.question,
                     answer=answer.text,
-                    parts={} if answer.finish == "error" else {"characters": float(len(answer.text))},
-                    error=(answer.error or "no answer") if answer.finish == "error" else None,
+                    parts={} if failure(answer) else {"characters": float(len(answer.text))},
+                    error=failure(answer),
                 )
                 for one, answer in zip(block, said, strict=True)
             ]

@@ -19,7 +19,7 @@ from selfstudy.recipe.suites import QABlock
 from selfstudy.records import Chat, SuiteItem, digest
 from selfstudy.text import folded
 from selfstudy.verify.suites import given
-from selfstudy.verify.suites.base import Measure, SuiteTools
+from selfstudy.verify.suites.base import Measure, SuiteTools, failure
 
 HINT = (
     "give SQuAD's .json (data, paragraphs, qas), or rows like {question, answers: [...]}, which may have a "
@@ -98,7 +98,7 @@ class QASuite:
             said = lm.generate([_chat(one, tools.prompts) for one in block], _ANSWERS)
             items = []
             for one, (completion,) in zip(block, said, strict=True):
-                failed = completion.finish == "error"
+                error = failure(completion)
                 items.append(
                     SuiteItem(
                         suite=self.name,
@@ -106,10 +106,10 @@ class QASuite:
                         item=one.item,
                         asked=one.question,
                         answer=completion.text,
-                        parts={} if failed else parts(one, completion.text),
+                        parts={} if error else parts(one, completion.text),
                         reasons={"accepted": " | ".join(one.answers) or "none: it cannot be answered"},
                         about=digest(one.page) if one.page else "",
-                        error=(completion.error or "the model gave no answer") if failed else None,
+                        error=error,
                     )
                 )
             yield items
@@ -123,10 +123,7 @@ def qa(block: QABlock, seed: int) -> QASuite:
     Raises:
         DataError: they cannot be used; the message names the row.
     """
-    every = given.read("qa", block.data, "qa.jsonl", parse, HINT)
-    kept = given.distinct(every, lambda one: one.item)
-    asked = given.sampled(kept, block.questions, seed, "qa")
-    notes = given.told(block.data, len(asked), len(kept), len(every) - len(kept))
+    asked, notes = given.drawn("qa", block.data, parse, HINT, lambda one: one.item, block.questions, seed)
     if none := sum(not one.answers for one in asked):
         notes.append(f"{none} of them have no answer: a refusal is right")
     return QASuite(asked, notes)

@@ -31,7 +31,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe.suites import TruthfulQABlock
 from selfstudy.records import Chat, Completion, Message, SuiteItem
 from selfstudy.verify.suites import given
-from selfstudy.verify.suites.base import Measure, SuiteTools
+from selfstudy.verify.suites.base import Measure, SuiteTools, failure
 from selfstudy.verify.suites.truthfulqa_data import HINT, Choices, TruthfulQuestion, parse
 
 PROMPT = "truthfulqa"
@@ -235,8 +235,8 @@ class TruthfulQASuite:
         said = lm.generate([_open_chat(lm, one.question, tools.prompts) for one in block], _ANSWERS)
         asked: list[tuple[int, Referenced]] = []
         for at, (one, (completion,)) in enumerate(zip(block, said, strict=True)):
-            if completion.finish == "error":
-                found[at].failed(f"generation: {completion.error or 'the model gave no answer'}")
+            if error := failure(completion):
+                found[at].failed(f"generation: {error}")
                 continue
             answer = found[at].answer = completion.text.strip().removeprefix("A:").strip()
             true = (*map(stopped, one.true), truthfulness.NO_COMMENT)
@@ -285,10 +285,16 @@ def truthfulqa(block: TruthfulQABlock, seed: int) -> TruthfulQASuite:
     Raises:
         DataError: they cannot be used; the message names the row.
     """
-    every = given.read("truthfulqa", block.data, "truthfulqa.jsonl", parse, HINT, config="multiple_choice")
-    kept = given.distinct(every, lambda one: one.item)
-    asked = given.sampled(kept, block.questions, seed, "truthfulqa")
-    notes = given.told(block.data, len(asked), len(kept), len(every) - len(kept))
+    asked, notes = given.drawn(
+        "truthfulqa",
+        block.data,
+        parse,
+        HINT,
+        lambda one: one.item,
+        block.questions,
+        seed,
+        config="multiple_choice",
+    )
     return TruthfulQASuite(asked, block.tasks, notes)
 
 
@@ -343,5 +349,4 @@ def _probable(lm: LanguageModel, chats: Sequence[Chat]) -> tuple[list[str | None
 def _written(lm: LanguageModel, chats: Sequence[Chat]) -> tuple[list[str | None], list[str]]:
     """The letter that each reply names, None where it names neither, which is wrong; and what went wrong."""
     said: list[Completion] = [one for (one,) in lm.generate(chats, _LETTER)]
-    errors = [(one.error or "the model gave no answer") if one.finish == "error" else "" for one in said]
-    return [named_letter(one.text, _LETTERS) for one in said], errors
+    return [named_letter(one.text, _LETTERS) for one in said], [failure(one) or "" for one in said]
