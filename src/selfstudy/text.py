@@ -70,7 +70,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 _PUNCTUATION = re.compile(r"[^\w\s]")
 _LOST = 1_000
 MAX_TITLE = 1_000
-"""Longest title, in characters, that a passage is shown under."""
+"""Longest title, and longest source that a record names, in characters: every passage carries them."""
 _CROWDED = 5_000
 """Punctuation marks of what is cut into sentences at once: sentencex compares each with each."""
 

@@ -9,11 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from selfstudy.errors import DataError
-from selfstudy.library.folder import read_documents, split_text
+from selfstudy.library.folder import read_documents
 from selfstudy.library.parsing.formats import READERS
 from selfstudy.records import Skipped
 
@@ -167,19 +165,6 @@ def test_pipes_do_not_block(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Good.")
     os.mkfifo(tmp_path / "pipe.txt")
     assert read_documents(tmp_path).skipped == [Skipped(source="pipe.txt", reason="not a regular file")]
-
-
-@given(st.text("ab. \n", max_size=300), st.integers(5, 50), st.integers(1, 40))
-def test_split_keeps_all_and_does_not_depend_on_blocks(text: str, size: int, block: int) -> None:
-    parts = list(split_text([text], size))
-    assert "".join(parts) == text
-    assert all(0 < len(part) <= size for part in parts)
-    assert list(split_text((text[i : i + block] for i in range(0, len(text), block)), size)) == parts
-
-
-def test_split_prefers_paragraphs_then_sentences() -> None:
-    assert next(split_text(["One two three.\n\nFour five. Six"], 24)) == "One two three.\n\n"
-    assert next(split_text(["One two three. Four five six seven"], 24)) == "One two three."
 
 
 @pytest.mark.slow

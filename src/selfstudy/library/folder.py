@@ -6,7 +6,7 @@ repaired is a note.  Which files are looked at is decided in walk.py.  It knows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,13 +25,10 @@ from selfstudy.library.parsing.formats import (
     look,
     read_html,
 )
+from selfstudy.library.parsing.parts import MAX_DOCUMENT, in_parts
 from selfstudy.library.walk import files_of
 from selfstudy.records import Document, Skipped, digest
 
-MAX_DOCUMENT = 100_000
-"""Longest document in characters; a longer text is cut into several."""
-MAX_TITLE = 1_000
-"""Longest title, and longest source that a record names, in characters: every passage carries them."""
 MAX_LISTED = 20
 """Skipped records listed per file; the others are counted."""
 
@@ -43,6 +40,16 @@ class Contents:
     documents: list[Document] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _seen: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def add(self, document: Document) -> Skipped | None:
+        """Takes a document, or says that its text is there already, but for case and white space."""
+        same = digest(text.folded(document.text))
+        if same in self._seen:
+            return Skipped(source=document.source, reason=f"same text as {self._seen[same]}")
+        self._seen[same] = document.source
+        self.documents.append(document)
+        return None
 
 
 def read_documents(path: Path, max_document: int = MAX_DOCUMENT, *, follow_links: bool = False) -> Contents:
@@ -61,7 +68,6 @@ def read_documents(path: Path, max_document: int = MAX_DOCUMENT, *, follow_links
     """
     path = Path(path)
     reading = Contents()
-    seen: dict[str, str] = {}
     count = 0
     for file, name in files_of(path, reading.skipped, follow_links=follow_links):
         count += 1
@@ -69,13 +75,8 @@ def read_documents(path: Path, max_document: int = MAX_DOCUMENT, *, follow_links
         for item in _read_file(file, name, reading.notes, max_document):
             if isinstance(item, Skipped):
                 skipped.append(item)
-                continue
-            same = digest(text.folded(item.text))
-            if same in seen:
-                skipped.append(Skipped(source=item.source, reason=f"same text as {seen[same]}"))
-            else:
-                seen[same] = item.source
-                reading.documents.append(item)
+            elif repeat := reading.add(item):
+                skipped.append(repeat)
         reading.skipped += _shortened(skipped, name)
     if not reading.documents:
         raise _nothing(path, count, reading.skipped)
@@ -109,10 +110,12 @@ def _read_file(file: Path, name: str, notes: list[str], max_document: int) -> It
             if isinstance(item, Bad):
                 yield Skipped(source=f"{name}#{item.place}", reason=item.reason)
             else:
-                if max(len(item.title), len(item.source)) > MAX_TITLE:
-                    notes += [] if cut else [f"{name}: titles are cut after {MAX_TITLE:,} characters"]
+                if max(len(item.title), len(item.source)) > text.MAX_TITLE:
+                    notes += [] if cut else [f"{name}: titles are cut after {text.MAX_TITLE:,} characters"]
                     cut = True
-                    item = replace(item, title=item.title[:MAX_TITLE], source=item.source[:MAX_TITLE])
+                    item = replace(
+                        item, title=item.title[: text.MAX_TITLE], source=item.source[: text.MAX_TITLE]
+                    )
                 if item.note:
                     notes.append(f"{name}: {item.note}")
                 if item.date.strip() and not iso_date(item.date):
@@ -136,49 +139,11 @@ def _no_date(name: str, found: str) -> str:
 def _documents(item: Text, name: str, file: Path, max_document: int) -> Iterator[Document | Skipped]:
     place = text.clean(item.source.strip()) or (f"{name}#{item.place}" if item.place else name)
     stem = "" if item.place else file.stem.replace("_", " ").replace("-", " ")
-    title = " ".join(text.clean(item.title or stem).split())
-    blocks = [item.text] if isinstance(item.text, str) else item.text
-    number = 0
-    for part in split_text(blocks, max_document):
-        body = text.clean(part).strip()
-        if body:
-            number += 1
-            source = place if number == 1 else f"{place}#{number}"
-            yield Document(source=source, title=title, text=body, date=iso_date(item.date))
-    if not number:
+    found = None
+    for found in in_parts(place, replace(item, title=item.title or stem), max_document=max_document):
+        yield found
+    if found is None:
         yield Skipped(source=place, reason="no text")
-
-
-def split_text(blocks: Iterable[str], size: int) -> Iterator[str]:
-    """Cuts a text, given in blocks of any length, into parts of at most `size` characters.
-
-    A part ends, in its second half, at the last empty line, else line end, else sentence end, else space,
-    else anywhere.  The parts do not depend on the blocks; about one block and one part are in memory.
-    """
-    buffer = ""
-    for block in blocks:
-        buffer += block
-        at = 0
-        while len(buffer) - at > size:
-            end = at + _cut(buffer[at : at + size])
-            yield buffer[at:end]
-            at = end
-        buffer = buffer[at:]
-    if buffer:
-        yield buffer
-
-
-def _cut(window: str) -> int:
-    middle = len(window) // 2
-    for mark in ("\n\n", "\n"):
-        at = window.rfind(mark, middle)
-        if at >= 0:
-            return at + len(mark)
-    spans = text.sentence_spans(window)
-    if len(spans) > 1 and spans[-2][1] > middle:
-        return spans[-2][1]
-    at = window.rfind(" ", middle)
-    return at + 1 if at >= 0 else len(window)
 
 
 def _nothing(path: Path, files: int, skipped: list[Skipped]) -> DataError:

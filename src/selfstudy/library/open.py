@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.library.combined import Combined
 from selfstudy.library.folder import Contents, read_documents
@@ -33,7 +32,7 @@ from selfstudy.models.base import Embedder
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import FolderSource, LibraryBlock, UrlsSource, WebSource, WikipediaSource
 from selfstudy.recipe.library import ATLAS
-from selfstudy.records import Skipped, digest
+from selfstudy.records import Skipped
 
 _NAMED = 10
 """Pages that are named where none could be used."""
@@ -210,18 +209,12 @@ def _together(read: Sequence[Contents]) -> Contents:
     if len(read) == 1:
         return read[0]
     found = Contents()
-    seen: dict[str, str] = {}
     for contents in read:
         found.skipped += contents.skipped
         found.notes += contents.notes
         for document in contents.documents:
-            same = digest(text.folded(document.text))
-            if same in seen:
-                reason = f"same text as {seen[same]}"
-                found.skipped.append(Skipped(source=document.source, reason=reason))
-            else:
-                seen[same] = document.source
-                found.documents.append(document)
+            if repeat := found.add(document):
+                found.skipped.append(repeat)
     return found
 
 

@@ -11,10 +11,10 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from selfstudy import secrets, text
-from selfstudy.library.folder import MAX_DOCUMENT, MAX_TITLE, split_text
 from selfstudy.library.parsing import dates, pages, pdf, visible
 from selfstudy.library.parsing.formats import MAX_RECORD, Text, UnusableError, decoded, markdown_title
 from selfstudy.library.parsing.parser import ParserError
+from selfstudy.library.parsing.parts import MAX_DOCUMENT, in_parts
 from selfstudy.library.web.fetched import Fetched
 from selfstudy.records import Document, Skipped
 
@@ -58,38 +58,13 @@ def documents_of(fetched: Fetched, max_document: int = MAX_DOCUMENT) -> list[Doc
     Their source is where the page was, behind redirects, with `#2` for the second part; each has the date at
     which the page says it was changed or published, when it was fetched, and the hash of its bytes.
     """
-    source = secrets.hide(text.clean(urldefrag(fetched.final_url).url))[:MAX_TITLE]
+    source = secrets.hide(text.clean(urldefrag(fetched.final_url).url))[: text.MAX_TITLE]
     try:
         item = _read(fetched)
     except (UnusableError, ParserError) as error:
         return Skipped(source=source, reason=error.what)
-    found = in_parts(source, item, fetched, max_document)
+    found = list(in_parts(source, item, fetched, max_document))
     return found or Skipped(source=source, reason="no text")
-
-
-def in_parts(
-    source: str, item: Text, fetched: Fetched | None = None, max_document: int = MAX_DOCUMENT
-) -> list[Document]:
-    """The documents of a text, more than one if it is longer than `max_document`; none if it is empty.
-
-    Args:
-        fetched: what it was read out of, if it was fetched.
-    """
-    title = " ".join(text.clean(item.title).split())[:MAX_TITLE]
-    found: list[Document] = []
-    for part in split_text([item.text] if isinstance(item.text, str) else item.text, max_document):
-        if body := text.clean(part).strip():
-            found.append(
-                Document(
-                    source=f"{source}#{len(found) + 1}" if found else source,
-                    title=title,
-                    text=body,
-                    date=dates.iso_date(item.date),
-                    fetched=fetched.at if fetched else "",
-                    sha256=fetched.sha256 if fetched else "",
-                )
-            )
-    return found
 
 
 def _read(fetched: Fetched) -> Text:
@@ -120,7 +95,7 @@ def _read(fetched: Fetched) -> Text:
         raise UnusableError(f"{kind[:60]}: no text")
     plain = decoded(fetched.body, charset)
     name = PurePosixPath(unquote(urlsplit(fetched.final_url).path)).stem
-    return Text(plain, markdown_title(plain[:MAX_TITLE]) if "markdown" in kind else name)
+    return Text(plain, markdown_title(plain[: text.MAX_TITLE]) if "markdown" in kind else name)
 
 
 def _html(page: str) -> Text:

@@ -19,11 +19,11 @@ from urllib.parse import quote, urlsplit
 from selfstudy import text
 from selfstudy.errors import DataError
 from selfstudy.files import reading
-from selfstudy.library.folder import MAX_LISTED, MAX_TITLE, Contents
+from selfstudy.library.folder import MAX_LISTED, Contents
 from selfstudy.library.parsing import pages
-from selfstudy.library.parsing.documents import in_parts
 from selfstudy.library.parsing.formats import Text
 from selfstudy.library.parsing.parser import ParserError
+from selfstudy.library.parsing.parts import in_parts
 from selfstudy.library.parsing.xml_stream import BLOCK, XmlError, events
 from selfstudy.library.services.wikipedia import plain_text, with_revision
 from selfstudy.library.web.web_url import web_address
@@ -98,12 +98,12 @@ class _Taken:
                 why_not = read.what
             else:
                 body = Text(read, article.title, date=article.date)
-                documents = in_parts(text.clean(article.source)[:MAX_TITLE], body)
+                documents = list(in_parts(text.clean(article.source)[: text.MAX_TITLE], body))
                 why_not = "" if documents else "no text"
         if why_not:
             self.reasons[why_not] += 1
             if self.reasons[why_not] <= MAX_LISTED:
-                self.found.skipped.append(Skipped(source=article.source[:MAX_TITLE], reason=why_not))
+                self.found.skipped.append(Skipped(source=article.source[: text.MAX_TITLE], reason=why_not))
         else:
             self.articles += 1
             self.found.documents += documents
@@ -186,7 +186,7 @@ def _export(path: Path) -> Iterator[_Article]:
 
 
 def _page(page: dict[str, str], base: str, path: Path) -> _Article:
-    title = " ".join(text.clean(page.get("title", "")).split())[:MAX_TITLE]
+    title = " ".join(text.clean(page.get("title", "")).split())[: text.MAX_TITLE]
     wikitext = page.get("revision text", "")
     why_not = ""
     if page.get("ns", "0").strip() != "0":
@@ -235,7 +235,7 @@ def _zim(path: Path) -> Iterator[_Article]:
 
 def _entry(entry: Any, path: Path, date: str) -> _Article | None:
     """A page; None for what is none, such as a picture."""
-    title = " ".join(text.clean(entry.title).split())[:MAX_TITLE]
+    title = " ".join(text.clean(entry.title).split())[: text.MAX_TITLE]
     source = (
         f"{path.name}#{text.clean(entry.path)}"  # of one file: one source, as of a dump without addresses
     )

@@ -16,11 +16,11 @@ from urllib.parse import quote, urlsplit
 
 from selfstudy import text
 from selfstudy.errors import DataError
-from selfstudy.library.folder import MAX_TITLE, Contents
+from selfstudy.library.folder import Contents
 from selfstudy.library.parsing import parser
-from selfstudy.library.parsing.documents import in_parts
 from selfstudy.library.parsing.formats import Text
 from selfstudy.library.parsing.parser import ParserError
+from selfstudy.library.parsing.parts import in_parts
 from selfstudy.library.services.replies import NoReply, object_in, refusal, said
 from selfstudy.library.web.fetched import Fetched, Fetches, NotFetched
 from selfstudy.library.web.web_url import web_address
@@ -208,7 +208,7 @@ def _titles(wiki: _Wiki, question: str, most: int) -> list[str] | NoReply:
     if "query" not in reply[1]:
         return NoReply("broken", "wikipedia: a reply without `query`", "check `url`: it is that of api.php")
     titles = (one.get("title") for one in results[:most] if isinstance(one, Mapping))
-    return [title[:MAX_TITLE] for title in titles if isinstance(title, str) and title.strip()]
+    return [title[: text.MAX_TITLE] for title in titles if isinstance(title, str) and title.strip()]
 
 
 def _batches(titles: Sequence[str]) -> Iterator[list[str]]:
@@ -300,7 +300,9 @@ def _add(found: _Replies, batch: Sequence[str], api: str, contents: Contents, se
             contents.documents += _documents(title, _text_of(page), page or {}, found.at.get(title), api)
             seen.add(title)
         except _NoArticleError as error:
-            contents.skipped.append(Skipped(source=asked[:MAX_TITLE] or "an empty title", reason=str(error)))
+            contents.skipped.append(
+                Skipped(source=asked[: text.MAX_TITLE] or "an empty title", reason=str(error))
+            )
 
 
 class _NoArticleError(Exception):
@@ -346,7 +348,7 @@ def _documents(
     if isinstance(body, ParserError):
         raise _NoArticleError(body.what)
     found = Text(body, title, date=str(revision.get("timestamp", "")))
-    return in_parts(text.clean(source)[:MAX_TITLE], found, fetched)
+    return list(in_parts(text.clean(source)[: text.MAX_TITLE], found, fetched))
 
 
 def with_revision(address: str, revision: object) -> str:
