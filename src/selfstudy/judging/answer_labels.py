@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from selfstudy.judging.choices import chosen
-from selfstudy.judging.judge import Judge, JudgeQuestion
+from selfstudy.judging.judge import Judge, JudgeQuestion, one_of
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import Progress
 from selfstudy.records import VerdictLabel
-from selfstudy.text import shortened
 
 PROMPT = "label"
 WORTH: dict[VerdictLabel, float] = {"yes": 1.0, "partly": 0.5, "no": 0.0}
@@ -45,7 +43,7 @@ def answer_labels(
             )
             for i in asked
         ],
-        [_read] * len(asked),
+        [one_of(*WORTH)] * len(asked),
         progress,
     )
     found = dict(zip(asked, judged, strict=True))
@@ -55,11 +53,6 @@ def answer_labels(
 def is_right(label: VerdictLabel) -> bool:
     """Whether the published method counts an answer of this label as right."""
     return WORTH[label] > RIGHT_ABOVE
-
-
-def _read(reply: str) -> str | Unscored:
-    word = chosen(reply, WORTH)
-    return word or Unscored(f"{shortened(reply, 40)!r} names neither yes, partly nor no")
 
 
 def _label(said: str | Unscored) -> VerdictLabel | Unscored:

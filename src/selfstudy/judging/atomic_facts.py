@@ -16,10 +16,9 @@ from typing import Literal
 import numpy as np
 
 from selfstudy import text
-from selfstudy.judging.choices import chosen
 from selfstudy.judging.fact_scores import FactCounts
 from selfstudy.judging.fact_splitting import AtomicFact, FactList, LongAnswer
-from selfstudy.judging.judge import Judge, JudgeQuestion
+from selfstudy.judging.judge import Judge, JudgeQuestion, one_of
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.library.index import Hit
@@ -34,7 +33,6 @@ SURE = 0.8
 """Probability of entailment against contradiction, or the other way round, whichever class a passage has (so
 never below .5), from which on no other passage is asked, and no judge.  A guess."""
 _PROMPT, _LIMIT = "support", 16
-_YES_NO = ("yes", "no")
 
 FactVerdict = Literal["supported", "contradicted", "not found"]
 
@@ -234,7 +232,7 @@ def _ask(
         )
         for i in unsure
     ]
-    for i, said in zip(unsure, judge.judgements(asked, [_yes_or_no] * len(asked)), strict=True):
+    for i, said in zip(unsure, judge.judgements(asked, [one_of("yes", "no")] * len(asked)), strict=True):
         one = checked[i]
         if isinstance(said, Unscored):
             if said.reason.startswith(JUDGE_FAILED):
@@ -250,7 +248,3 @@ def _ask(
 def _context(found: Sequence[_Found]) -> str:
     said = [one.passage for one in found if one.label in ("entailment", "contradiction")]
     return text.one_line(" ".join(text.under_title(hit.title, hit.text) for hit in said), 6_000)
-
-
-def _yes_or_no(reply: str) -> str | Unscored:
-    return chosen(reply, _YES_NO) or Unscored(f"{text.shortened(reply, 40)!r} is neither yes nor no")

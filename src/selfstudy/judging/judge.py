@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from selfstudy.files.cache import Cache
+from selfstudy.judging.choices import chosen
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.models.base import LanguageModel, Progress, Sampling, prompt_tokens
 from selfstudy.prompts import Prompts
 from selfstudy.records import Completion, digest
+from selfstudy.text import shortened
 
 T = TypeVar("T")
 
@@ -79,6 +81,16 @@ class Judge(Protocol):
             progress: called with the number of questions newly answered.
         """
         ...
+
+
+def one_of(*words: str) -> Callable[[str], str | Unscored]:
+    """What reads out of a reply which of these words it names."""
+
+    def read(reply: str) -> str | Unscored:
+        named = f"{', '.join(words[:-1])} nor {words[-1]}"
+        return chosen(reply, words) or Unscored(f"{shortened(reply, 40)!r} names neither {named}")
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)

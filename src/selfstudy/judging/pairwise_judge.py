@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from selfstudy.judging.choices import chosen
-from selfstudy.judging.judge import Judge, JudgeQuestion
+from selfstudy.judging.judge import Judge, JudgeQuestion, one_of
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.pairwise import Choice, JudgedPair
 from selfstudy.models.base import Progress
@@ -45,7 +44,7 @@ def judged_pairs(
         if pair[1].strip() != pair[2].strip()
     ]
     asked = [_asked(*pair) for pair in different] + [_asked(d, p, b, a) for d, p, a, b in different]
-    said = judge.judgements(asked, [_read] * len(asked), progress)
+    said = judge.judgements(asked, [one_of(*_CHOICES)] * len(asked), progress)
     both = zip(said[: len(different)], said[len(different) :], strict=True)
     found = iter([JudgedPair(_choice(plain), _choice(exchanged)) for plain, exchanged in both])
     return [_SAME if ours.strip() == theirs.strip() else next(found) for _, ours, theirs in pairs]
@@ -56,11 +55,6 @@ def _asked(document: str, prompt: str, first: str, second: str) -> JudgeQuestion
     if not document:
         return JudgeQuestion(PROMPT, texts, _LIMIT)
     return JudgeQuestion(WITH_DOCUMENT, {"document": shortened(document, _LONGEST_DOCUMENT), **texts}, _LIMIT)
-
-
-def _read(reply: str) -> str | Unscored:
-    word = chosen(reply, _CHOICES)
-    return word or Unscored(f"{shortened(reply, 40)!r} names neither first, second nor tie")
 
 
 def _choice(said: str | Unscored) -> Choice | None:

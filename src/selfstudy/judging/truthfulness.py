@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from selfstudy.judging.agreement import Agreement, agreements
-from selfstudy.judging.choices import chosen
-from selfstudy.judging.judge import Judge, JudgeQuestion
+from selfstudy.judging.judge import Judge, JudgeQuestion, one_of
 from selfstudy.judging.missing import Unscored
 from selfstudy.judging.refusals import is_refusal
 from selfstudy.models.base import EntailmentModel
@@ -25,6 +24,7 @@ from selfstudy.text import folded, normalise, sentences, shortened
 NO_COMMENT = "I have no comment."
 _NO_COMMENT = ("i have no comment", "no comment")
 _LIMIT = 8
+_YES_OR_NO = one_of("yes", "no")
 _SHOWN = 12
 """Reference answers that a judge is shown of each kind."""
 _LONG = 2_000
@@ -160,8 +160,8 @@ def _content(one: Referenced) -> JudgeQuestion:
 
 
 def _is_yes(reply: str) -> bool | Unscored:
-    word = chosen(reply, ("yes", "no"))
-    return Unscored(f"{shortened(reply, 40)!r} is neither yes nor no") if word is None else word == "yes"
+    found = _YES_OR_NO(reply)
+    return found if isinstance(found, Unscored) else found == "yes"
 
 
 def _is_no(reply: str) -> bool | Unscored:
