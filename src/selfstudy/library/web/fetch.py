@@ -8,13 +8,11 @@ server can make it an exception.  Knows nothing of what is in a page.
 
 from __future__ import annotations
 
-import math
 import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +29,7 @@ from selfstudy.library.web.media import ACCEPT, is_text
 from selfstudy.library.web.request import WebRequest
 from selfstudy.library.web.side_by_side import side_by_side
 from selfstudy.library.web.web_url import LONGEST, WebURL, shown
+from selfstudy.models.remote.retry_after import retry_after
 from selfstudy.recipe.library import FetchBlock
 from selfstudy.version import __version__
 
@@ -337,15 +336,3 @@ def _pause(reply: Reply, tried: int) -> float | None:
     if seconds is None and reply.status == _TOO_MANY:
         return float(_BUSY * 2**tried)
     return seconds
-
-
-def retry_after(value: str) -> float | None:
-    """Seconds from a Retry-After header, which holds a number or a date; None: it holds neither."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-    return max(0.0, seconds) if not math.isnan(seconds) else None

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +21,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models.remote.concurrency import LoadSignal
 from selfstudy.models.remote.connections import Connections
 from selfstudy.models.remote.permissions import Destination, KeySource, check, check_http
+from selfstudy.models.remote.retry_after import retry_after
 from selfstudy.recipe import RemoteModel
 from selfstudy.secrets import SHORTEST, keep
 
@@ -349,13 +348,7 @@ def _is_spent(body: object) -> bool:
 def _pause(headers: httpx2.Headers) -> float:
     """Seconds that the server asks to wait, 0 if it does not: Retry-After in seconds or as a date."""
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name, "")
-        try:
-            return max(0.0, float(value) * unit)
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except (ValueError, TypeError, OverflowError):
-            continue
+        seconds = retry_after(headers.get(name, ""))
+        if seconds is not None:
+            return seconds * unit
     return 0.0
