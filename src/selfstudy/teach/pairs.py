@@ -21,7 +21,8 @@ from selfstudy.judging.terms import places, terms, words
 from selfstudy.models.answering import from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe import DPOBlock, Recipe
-from selfstudy.records import Chat, Pair, Verdict
+from selfstudy.records import Chat, Pair, PairOrigin, Verdict
+from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.lesson import REFUSAL, Lesson, copies
 
 ONE = DPOBlock()
@@ -50,25 +51,38 @@ def pairs(lesson: Lesson, nli: EntailmentModel, block: DPOBlock = ONE) -> list[P
         gap.readings if row and block.pairs > 1 else () for gap, row in zip(lesson.gaps, rivals, strict=True)
     ]
     ranked, chosen = _ranked([gap.target for gap in lesson.gaps], rivals, read, nli)
-    found = []
+    found: list[Pair] = []
     for gap, against, good in zip(lesson.gaps, ranked, chosen, strict=True):
         unsure = gap.verdict.kind == "unsure"
         made = [(gap.target, "-")] if unsure else _paired(gap.target, good, against, block.pairs)
-        for wording in lesson.wordings(gap):
-            for better, worse in made:
-                found.append(
-                    Pair(
-                        prompt=lesson.prompts.chat("answer", question=wording),
-                        chosen=better,
-                        rejected=worse,
-                        question_id=gap.question.id,
-                        verdict=gap.verdict.kind,
-                        weight=lesson.weight(gap),
-                        part=1 / len(made) if block.count == "gap" else 1.0,
-                        origin="dash" if unsure else "sample" if gap.samples else "passage",
-                    )
-                )
+        part = 1 / len(made) if made and block.count == "gap" else 1.0
+        origin: PairOrigin = "dash" if unsure else "sample" if gap.samples else "passage"
+        found += _in_each_wording(lesson, gap, made, origin, part)
     return found + _refusals(lesson)
+
+
+def _in_each_wording(
+    lesson: Lesson,
+    gap: JudgedQuestion,
+    made: Sequence[tuple[str, str]],
+    origin: PairOrigin,
+    part: float = 1.0,
+) -> list[Pair]:
+    """Pairs of (chosen, rejected) for every trained wording of a gap."""
+    return [
+        Pair(
+            prompt=lesson.prompts.chat("answer", question=wording),
+            chosen=better,
+            rejected=worse,
+            question_id=gap.question.id,
+            verdict=gap.verdict.kind,
+            weight=lesson.weight(gap),
+            part=part,
+            origin=origin,
+        )
+        for wording in lesson.wordings(gap)
+        for better, worse in made
+    ]
 
 
 def _refusals(lesson: Lesson) -> list[Pair]:
@@ -97,7 +111,7 @@ def published(lesson: Lesson) -> list[Pair]:
     A verdict without a label says by `agrees` whether the passage is right: of nothing it says that it is
     partly.  A passage that says what would be chosen, or nothing, gives no pair.
     """
-    found = []
+    found: list[Pair] = []
     for gap in lesson.gaps:
         right = _label(gap.verdict) > 0.5
         chosen = gap.passage if right else gap.reference
@@ -106,18 +120,7 @@ def published(lesson: Lesson) -> list[Pair]:
         rejected = "-" if right else gap.passage
         if not chosen or not (right or _rivals((gap.passage,), chosen)):
             continue
-        for wording in lesson.wordings(gap):
-            found.append(
-                Pair(
-                    prompt=lesson.prompts.chat("answer", question=wording),
-                    chosen=chosen,
-                    rejected=rejected,
-                    question_id=gap.question.id,
-                    verdict=gap.verdict.kind,
-                    weight=lesson.weight(gap),
-                    origin="dash" if right else "passage",
-                )
-            )
+        found += _in_each_wording(lesson, gap, [(chosen, rejected)], "dash" if right else "passage")
     return found + _refusals(lesson)
 
 
