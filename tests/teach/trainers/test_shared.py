@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from selfstudy.errors import ModelError
 from selfstudy.models import load_lm
@@ -103,33 +101,6 @@ def test_modules_that_cannot_be_adapted_are_a_model_error(
     llama: Any = load_lm(LocalModel(path=str(model_folder("llama"))))
     with pytest.raises(ModelError, match="no_such_module"):
         taught(llama, tmp_path / "adapter", lora=LoraBlock(target_modules=("no_such_module",)))
-
-
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=200), st.integers(1, 9), st.integers(0, 3))
-def test_batches_hold_everything_once_and_the_short_one_comes_last(
-    lengths: list[int], size: int, seed: int
-) -> None:
-    sequences = [[0] * n for n in lengths]
-    sampler = shared.ByLength(sequences, size, seed)
-    first, second = list(sampler), list(sampler)
-    assert sorted(first) == sorted(second) == list(range(len(lengths)))
-    assert first == list(shared.ByLength(sequences, size, seed))
-    if len(lengths) <= shared.POOL * size:  # one pool: padding is as little as it can be
-        batches = [first[k : k + size] for k in range(0, len(first), size)]
-        padded = sum(max(lengths[i] for i in batch) * len(batch) for batch in batches)
-        ordered = sorted(lengths)
-        least = [ordered[k : k + size] for k in range(0, len(ordered), size)]
-        assert padded == sum(batch[-1] * len(batch) for batch in least)
-
-
-def test_what_begins_alike_is_in_one_batch() -> None:
-    groups = [i % 3 for i in range(48)]
-    lengths = [5 + i % 7 for i in range(48)]
-    order = list(shared.ByLength([[0] * n for n in lengths], 4, 0, groups))
-    assert sorted(order) == list(range(48))
-    batches = [order[k : k + 4] for k in range(0, 48, 4)]
-    assert all(len({groups[i] for i in batch}) == 1 for batch in batches)
-    assert sum(max(lengths[i] for i in b) - min(lengths[i] for i in b) for b in batches) < 30
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import torch
 from selfstudy.models import load_lm
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, SFTBlock
-from selfstudy.teach.trainers import dpo, sft, shared, together
+from selfstudy.teach.trainers import dpo, order, sft, shared, together
+from selfstudy.teach.trainers.order import ByLength
 
 from .small import EXAMPLES, PAIRS, setting
 
@@ -30,12 +31,12 @@ class Wrapped(torch.nn.Module):
 
 
 def test_an_order_is_filled_up_and_otherwise_stays() -> None:
-    order = shared.ByLength([[0] * n for n in (3, 5, 2, 8, 1)], 4, 0)
-    again = shared.ByLength([[0] * n for n in (3, 5, 2, 8, 1)], 4, 0)
+    order = ByLength([[0] * n for n in (3, 5, 2, 8, 1)], 4, 0)
+    again = ByLength([[0] * n for n in (3, 5, 2, 8, 1)], 4, 0)
     filled = together.Filled(order, 5, 4)
     assert len(filled) == 8
     assert list(filled) == [*again, 5, 5, 5]
-    assert len(together.Filled(shared.ByLength([[0]] * 8, 4, 0), 8, 4)) == 8
+    assert len(together.Filled(ByLength([[0]] * 8, 4, 0), 8, 4)) == 8
 
 
 def test_a_loss_is_found_inside_of_what_is_wrapped_around_the_model() -> None:
@@ -88,7 +89,7 @@ def test_the_row_that_fills_up_is_none_of_those_that_make_an_epoch(
         raise SeenError
 
     monkeypatch.setattr(shared, "arguments", arguments)
-    monkeypatch.setattr(shared, "with_filler", lambda table, model, **changes: [*table, table[0]])
+    monkeypatch.setattr(order, "with_filler", lambda table, model, **changes: [*table, table[0]])
     lm: Any = load_lm(LocalModel(path=str(tiny_llama)))
     model = shared.training_copy(lm)
     train: Any = sft.train if kind == "sft" else dpo.train

@@ -21,7 +21,7 @@ from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter
 from selfstudy.recipe import PairsBlock
 from selfstudy.records import Pair
-from selfstudy.teach.trainers import fast_lora, memory, packed, preference, processes, shared, together
+from selfstudy.teach.trainers import fast_lora, memory, order, packed, preference, processes, shared, together
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
         {**row, "place": place, "part": part}
         for place, (row, part) in enumerate(zip(rows, left, strict=True))
     ]
-    table = shared.with_filler(table, model, part=lambda row: 0.0)
+    table = order.with_filler(table, model, part=lambda row: 0.0)
     with shared.isolated(setting.seed):
         trainer = shared.build(
             _Trainer,
@@ -157,7 +157,7 @@ class _Trainer(together.Together, DPOTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
-        return shared.in_order(self, data["prompt_ids"])
+        return order.in_order(self, data["prompt_ids"])
 
     def learned(self, batch: Any) -> Tensor:
         """Pairs, each as much as it counts for."""

@@ -25,7 +25,7 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import AnswersBlock, DistillBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
-from selfstudy.teach.trainers import distill, fast_lora, memory, packed, shared, together
+from selfstudy.teach.trainers import distill, fast_lora, memory, order, packed, shared, together
 
 IGNORED = -100
 """What stands in the labels where nothing is learned."""
@@ -73,7 +73,7 @@ def train(
             "use a model with a longer context, a smaller one, or shorter passages: gather.chunk_tokens",
         )
     items = len(table)
-    table = shared.with_filler(
+    table = order.with_filler(
         table, model, labels=lambda row: [IGNORED] * len(row["labels"]), teacher=lambda row: [-1]
     )
     with shared.isolated(setting.seed):
@@ -175,7 +175,7 @@ class _Trainer(together.Together, SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         data = self.train_dataset if train_dataset is None else train_dataset
-        return shared.in_order(self, data["input_ids"], [order for (order,) in data["order"]])
+        return order.in_order(self, data["input_ids"], [number for (number,) in data["order"]])
 
     def learned(self, batch: Any) -> Tensor:
         """Tokens."""

@@ -1,4 +1,4 @@
-"""What the trainers share: tokens, batches in order of length, settings, progress, a copy of the model.
+"""What the trainers share: tokens, settings, progress, a copy of the model (order.py: the order of rows).
 
 Decides nothing about what is learned, and writes nothing (checkpoint.py does, for those that go on from one).
 """
@@ -6,7 +6,6 @@ Decides nothing about what is learned, and writes nothing (checkpoint.py does, f
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 import random
 import tempfile
@@ -29,7 +28,7 @@ from selfstudy.models.local.chat_format import Characters, ChatFormat
 from selfstudy.progress import Reporter
 from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
-from selfstudy.teach.trainers import memory, processes, together
+from selfstudy.teach.trainers import memory, processes
 
 T = TypeVar("T")
 TokenRow = dict[str, list[int]]
@@ -41,8 +40,6 @@ LARGE = 500_000_000
 """Parameters from which activations are computed twice instead of kept."""
 CLIPPED = 1.0
 """Longest gradient of a phase that drives its own optimizer, as transformers' Trainer has it."""
-POOL = 16
-"""Batches that are sorted by length together: enough to save padding, few enough to mix topics."""
 
 
 @dataclass(frozen=True)
@@ -392,44 +389,6 @@ def rate(at: int, total: int, highest: float, warmup: float) -> float:
     return highest * 0.5 * (1 + math.cos(math.pi * (at - rising) / max(1, total - rising)))
 
 
-class ByLength(torch.utils.data.Sampler[int]):
-    """Indices in random order, but so that a batch holds sequences of about one length, to save padding.
-
-    Shuffled; then pools of `POOL` batches are sorted by length; then the batches are shuffled.  Every epoch
-    has an order of its own that depends on the seed alone.
-
-    Args:
-        groups: of each sequence, if those of one group shall be together before those of one length, since
-            they begin alike (packed.py).
-    """
-
-    def __init__(
-        self, sequences: Sequence[Sequence[int]], batch_size: int, seed: int, groups: Sequence[int] = ()
-    ) -> None:
-        lengths = [len(ids) for ids in sequences]
-        # back and forth: where one group ends and the next begins, the longest are beside the longest
-        self._places = [
-            (group, -length if group % 2 else length)
-            for group, length in zip(groups or [0] * len(lengths), lengths, strict=True)
-        ]
-        self._size = batch_size
-        self._seed = seed
-        self._epoch = itertools.count()
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __iter__(self) -> Iterator[int]:
-        rng = random.Random(f"{self._seed}:batches:{next(self._epoch)}")
-        order = rng.sample(range(len(self._places)), len(self._places))
-        pools = [order[i : i + POOL * self._size] for i in range(0, len(order), POOL * self._size)]
-        indices = [i for pool in pools for i in sorted(pool, key=self._places.__getitem__)]
-        batches = [indices[i : i + self._size] for i in range(0, len(indices), self._size)]
-        rest = [batches.pop()] if len(indices) % self._size else []  # a short batch must come last
-        rng.shuffle(batches)
-        return itertools.chain.from_iterable([*batches, *rest])
-
-
 class Watch(TrainerCallback):  # type: ignore[misc]
     """Reports every step, keeps the curve, and stops a training whose loss becomes NaN or inf."""
 
@@ -467,28 +426,6 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def in_order(trainer: Any, sequences: Sequence[Sequence[int]], groups: Sequence[int] = ()) -> Any:
-    """The order in which a trainer sees its rows; for several processes the last one is `with_filler`'s."""
-    count, micro = trainer.args.world_size, trainer.args.per_device_train_batch_size
-    size = count * micro * trainer.args.gradient_accumulation_steps
-    if count < 2:
-        return ByLength(sequences, size, trainer.args.seed, groups)
-    order = ByLength(sequences[:-1], size, trainer.args.seed, groups[:-1])
-    return together.Filled(order, len(sequences) - 1, count * micro)
-
-
-def with_filler(table: list[dict[str, Any]], model: Any, **changes: Any) -> list[dict[str, Any]]:
-    """The rows, and for several processes behind them one that counts for nothing, for `in_order`.
-
-    Args:
-        changes: the columns by which it does not count, made of it.
-    """
-    if processes.join(model.device).count < 2:
-        return table
-    filler = min(table, key=lambda row: sum(len(ids) for ids in row.values() if isinstance(ids, list)))
-    return [*table, {**filler, **{name: make(filler) for name, make in changes.items()}}]
 
 
 def run(trainer: Any, setting: Setting, block: EpochsBlock, report: Reporter, items: int) -> Trained:
