@@ -30,7 +30,7 @@ TrainedArm = Literal["taught", "control"]
 """The arms that teach makes."""
 AdapterArm = Literal["taught", "control", "weaker"]
 """The arms that have an adapter of the round's own."""
-QuestionMethod = Literal["open", "induced", "oracle", "external", "documents"]
+QuestionMethod = Literal["open", "induced", "oracle", "external", "documents", "logs"]
 Target = Literal["gap", "known", "general", "reading"]
 """What verify asks about: a gap; what is never trained, known or general; a page in the prompt."""
 PairOrigin = Literal[
@@ -334,8 +334,8 @@ class Example(Record):
 
     `kind`: a gap's reference; the same with evidence in the prompt (reading); a known question (replay);
     reading from a page whose answer was exchanged (swapped); what has to do with none of it (neutral);
-    imported: made by somebody else, and to be taught as it is; or cited: an answer with citations, the best
-    of what a model has said.
+    imported: made by somebody else, and to be taught as it is; cited: an answer with citations, the best
+    of what a model has said; or refusal: that it does not know, to a question without evidence.
     `teacher`: what the frozen model reads where its distributions are learned; empty: the text itself is.
     `question`: of a cited one, how it was put: its prompt has documents too.
     """
@@ -345,7 +345,7 @@ class Example(Record):
     prompt: Chat
     completion: str
     question_id: str
-    kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported", "cited"]
+    kind: Literal["reference", "reading", "replay", "swapped", "neutral", "imported", "cited", "refusal"]
     teacher: Chat = ()
     question: str = Field(default="", exclude_if=lambda value: value == "")
 
@@ -393,6 +393,62 @@ class TrainingStep(Record):
     step: int
     loss: float
     metrics: dict[str, float] = Field(default_factory=dict)
+
+
+class TrainedItem(Record):
+    """In which steps of a phase an example or a pair (`item_id`) was trained; a step counts from 1.
+
+    `adapter`: the group whose adapter it was, where a round trains several (`deploy: dynamic`).
+    """
+
+    key_fields = ("arm", "phase", "item_id")
+    later_key_fields = ("adapter",)
+    file = "trained.jsonl"
+    arm: TrainedArm
+    phase: str
+    item_id: str
+    question_id: str
+    steps: tuple[int, ...]
+    adapter: str = Field(default="", exclude_if=lambda value: value == "")
+
+
+class Due(Record):
+    """A question of an earlier round that this one asks again (`relearn`), and why.
+
+    `asked`: the round that asked it last; `interval`: after how many rounds it was due.
+    """
+
+    key_fields = ("question_id",)
+    file = "due.jsonl"
+    question_id: str
+    why: Literal["scheduled", "changed"]
+    asked: int = Field(ge=1)
+    interval: int = Field(ge=0)
+
+
+class RefusalCheck(Record):
+    """One question of verify by which refusing is measured (methods-more B), asked without documents.
+
+    `answerable`: whether there is evidence for it; if not, to refuse is right.  `refused` is None with an
+    `error`; `correct`: of an answer to one that can be answered.  `fact`: see `Check`.
+    """
+
+    key_fields = ("question_id", "arm")
+    file = "refusals.jsonl"
+    question_id: str
+    arm: Arm
+    asked: str
+    answerable: bool
+    answer: str = ""
+    refused: bool | None
+    correct: bool | None = None
+    fact: str = ""
+    error: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """What is resampled as a whole: the fact."""
+        return self.fact or self.question_id
 
 
 class Check(Record):

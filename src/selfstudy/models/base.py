@@ -300,6 +300,86 @@ class Streams(Protocol):
 
 
 @runtime_checkable
+class HasAdapters(Protocol):
+    """Answers each chat with the adapter that is named for it, several of them in one batch."""
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Their names, each with a hash of its weights at its end."""
+
+    def generate_as(
+        self,
+        chats: Sequence[Chat],
+        adapters: Sequence[str | None],
+        sampling: Sampling,
+        progress: Progress | None = None,
+        heard: Sequence[Callable[[str], object] | None] = (),
+    ) -> list[list[Completion]]:
+        """As `generate`, chats[i] with adapters[i], or as the base model where that is None.
+
+        What a chat is answered does not depend on the others of the batch, nor on their adapters.
+
+        Args:
+            heard: heard[i] is called with the first completion of chats[i] so far, whenever there is more of
+                it; () or None: nobody listens.
+
+        Raises:
+            ModelError: it has no adapter of that name.
+        """
+
+    def logprobs_as(
+        self, chats: Sequence[Chat], texts: Sequence[str], adapters: Sequence[str | None]
+    ) -> list[list[float]]:
+        """As `logprobs`, chats[i] with adapters[i]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a text: what it adds to the text, its natural-log probability, and the likeliest instead."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """Says how probable each token of given answers is, and what else was."""
+
+    def token_logprobs(
+        self, chats: Sequence[Chat], texts: Sequence[str], adapters: Sequence[str | None], top: int = 0
+    ) -> list[list[Token]]:
+        """The tokens of texts[i] as the answer to chats[i], with adapters[i]; each with the `top` likeliest.
+
+        What cannot be scored has none.
+        """
+
+
+@runtime_checkable
+class Routes(Protocol):
+    """Has adapters, and says which of them answers which chat."""
+
+    def route(self, chats: Sequence[Chat]) -> list[Route]:
+        """Of each chat, by its last turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which adapter answers, None for the base model; and how near what it was taught is.
+
+    Attributes:
+        score: similarity with the nearest adapter's questions, in [-1, 1], whether it was taken or not.
+        base: similarity with the questions that the base model knows.
+        nearest: the taught question that decided, as an id; "" where none is near.
+    """
+
+    adapter: str | None
+    score: float = 0.0
+    base: float = 0.0
+    nearest: str = ""
+
+
+@runtime_checkable
 class HasContext(Protocol):
     """Says how much it reads."""
 

@@ -13,6 +13,7 @@ from selfstudy.recipe.citing import (
     PPOBlock,
     RejectionBlock,
 )
+from selfstudy.recipe.deploy import DeployBlock, RelearnBlock, RouterBlock
 from selfstudy.recipe.entailment import (
     EntailmentBlock,
     EntailmentWeights,
@@ -82,6 +83,7 @@ __all__ = [
     "CitationRewardBlock",
     "CitingBlock",
     "DPOBlock",
+    "DeployBlock",
     "DistillBlock",
     "EmbedderBlock",
     "EngineName",
@@ -110,8 +112,10 @@ __all__ = [
     "PromptedNLI",
     "Recipe",
     "RejectionBlock",
+    "RelearnBlock",
     "RemoteModel",
     "RewardBlock",
+    "RouterBlock",
     "SFTBlock",
     "ScorerName",
     "ScriptedModel",

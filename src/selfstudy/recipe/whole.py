@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
+from selfstudy.recipe.deploy import DeployBlock, RelearnBlock
 from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment, is_atlas
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.library import LibraryChoice
@@ -80,6 +81,9 @@ class Recipe(Block):
     gather: GatherBlock = GatherBlock()
     teach: TeachBlock = TeachBlock()
     verify: VerifyBlock = VerifyBlock()
+    deploy: DeployBlock = DeployBlock()
+    relearn: RelearnBlock | None = None
+    """Ask again in later rounds what was known or taught; null: each round asks new questions alone."""
 
     @model_validator(mode="after")
     def _settle_what_the_model_decides(self) -> Self:

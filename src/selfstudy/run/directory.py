@@ -16,6 +16,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     rounds/N/suites.json                        which suites were asked, and how (verify/suites)
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
+    forgotten.json                              what was unlearned
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
 What is done again after a kill: resume.py.
@@ -90,6 +91,8 @@ class Run(Timings):
     """Whether what judges entailment fits the run's own sentences (entailment.py)."""
     nli_cache = _In("cache/nli.sqlite")
     """What the entailment model has judged."""
+    forgotten_file = _In("forgotten.json")
+    """What was unlearned: tombstones, without any of its text (forgotten.py)."""
     imported_file = _In("imported.json")
     """What was imported; of an experiment the stored values too (verbs/importing)."""
     answer_key_file = _In("answer_key.jsonl")
