@@ -12,9 +12,9 @@ from selfstudy.run.curriculum import Curriculum
 
 
 def test_is_read_as_it_was_written(tmp_path: Path) -> None:
-    curriculum = Curriculum(round=2, group="europe", questions=("a", "b"), sources=("eu/fr.md",))
-    curriculum.write(tmp_path, curriculum)
-    assert curriculum.read(tmp_path) == curriculum
+    written = Curriculum(round=2, group="europe", questions=("a", "b"), sources=("eu/fr.md",))
+    curriculum.write(tmp_path, written)
+    assert curriculum.read(tmp_path) == written
 
 
 def test_an_adapter_of_before_has_none(tmp_path: Path) -> None:
