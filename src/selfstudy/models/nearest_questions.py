@@ -40,7 +40,7 @@ class Sought:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A text and a stored row each, side by side: how similar, how far covered, whether with foreign names."""
+    """A text and a stored row each, side by side: how similar, how far covered, whether foreign."""
 
     text: Ints
     row: Ints
@@ -89,7 +89,7 @@ class Stored:
         some = slice(start, start + BLOCK)
         covers = self.words.covers(sought.words[some])
         counts = covers >= cover - _SLACK
-        counts &= sought.vectors[some].any(axis=1)[:, None]
+        counts &= np.any(sought.vectors[some], axis=1, keepdims=True)
         text, row = np.nonzero(counts[:, self.question])
         if not len(text):
             return self._none()

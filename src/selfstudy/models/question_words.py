@@ -110,7 +110,7 @@ class QuestionWords:
             for name in one:
                 if self.is_rare(name):
                     without = np.ones(len(row), dtype=bool)
-                    without[self._places.get(name, ())] = False
+                    without[self.having(name)] = False
                     row |= without
         return found
 

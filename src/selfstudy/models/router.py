@@ -244,10 +244,10 @@ def class_scores(method: str, rows: Floats, vectors: Floats) -> Floats:
         rows: (classes, dimension); of a classifier the last column is the bias.
     """
     if method == "centroid":
-        return np.round(vectors @ rows.T, DIGITS).astype(np.float32)
+        return np.asarray(np.round(vectors @ rows.T, DIGITS), dtype=np.float32)
     logits = vectors @ rows[:, :-1].T + rows[:, -1]
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.round(weights / weights.sum(axis=1, keepdims=True), DIGITS).astype(np.float32)
+    return np.asarray(np.round(weights / weights.sum(axis=1, keepdims=True), DIGITS), dtype=np.float32)
 
 
 def numbered(

@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from selfstudy.errors import RecipeError
 from selfstudy.models.base import Embedder
-from selfstudy.models.nearest_questions import DIGITS, Bools, Ints, Pairs, Sought, Stored
-from selfstudy.models.question_words import Floats, QuestionWords, Worded, names, words
+from selfstudy.models.nearest_questions import DIGITS, Ints, Pairs, Sought, Stored
+from selfstudy.models.question_words import Bools, Floats, QuestionWords, Worded, names, words
 from selfstudy.models.router import Router, class_scores, embedded, fingerprint, frame, numbered
 from selfstudy.models.router_file import RouterData
 from selfstudy.prompts import Prompts
@@ -308,7 +308,7 @@ def _rows_of(
     """
     if method == "centroid":
         found = np.stack([vectors[owner == at].sum(axis=0) for at in range(classes)])
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9))
     if not (owner == 0).any():
         vectors = np.concatenate([vectors, spare])
         owner = np.concatenate([owner, np.zeros(len(spare), dtype=np.int64)])
