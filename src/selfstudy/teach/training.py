@@ -15,7 +15,7 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LocalModel, Recipe, weights_of
-from selfstudy.records import Example, Pair, Practised
+from selfstudy.records import Example, Practised
 from selfstudy.run import Round, curriculum
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.teach import followers
@@ -137,8 +137,7 @@ class LessonTraining:
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
         if not isinstance(items, Practice | CitedPractice):
-            names = (one.question_id for one in items if isinstance(one, Example | Pair) and one.question_id)
-            self._replayed |= dict.fromkeys(names)
+            self._replayed |= {one.question_id: None for one in items if one.question_id}
         if isinstance(items, CitedPractice):
             self.round_.append(
                 Practised(question_id=one.question_id, question=one.item.question)
