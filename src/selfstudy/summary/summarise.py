@@ -312,7 +312,7 @@ def _routing(part: Round | None) -> Routing | None:
     shares = routed_shares(part.read(Check), router, taught, Prompts(part.run.recipe.prompts))
     return Routing(
         method=part.run.recipe.deploy.router.method,
-        calibration={},
+        calibration=dict(router.data.figures),
         adapters=tuple(
             RoutedAdapter(
                 name=name,
@@ -320,7 +320,7 @@ def _routing(part: Round | None) -> Routing | None:
                 round=one.round,
                 questions=len(one.questions),
                 sources=len(one.sources),
-                threshold=None,
+                threshold=router.data.thresholds.get(name),
                 shares=shares.get(name, RoutedShares()),
             )
             for name, one in curricula.items()

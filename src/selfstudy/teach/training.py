@@ -15,7 +15,7 @@ from selfstudy.models import lora as adapters
 from selfstudy.models.base import HasWeights, LanguageModel
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LocalModel, Recipe, weights_of
-from selfstudy.records import Example, Practised
+from selfstudy.records import Example, Pair, Practised
 from selfstudy.run import Round, curriculum
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.teach import followers
@@ -91,7 +91,8 @@ class LessonTraining:
     def _curriculum(self) -> Curriculum:
         """Of what was to be taught: what a trainer left out, too long or unreadable, is among it."""
         lesson = self.lesson
-        made = [one.question_id for one in (*lesson.imported.examples, *lesson.imported.pairs)]
+        made = [one.question_id for one in lesson.imported.examples]
+        made += [one.question_id for one in lesson.imported.pairs]
         own = [one.question.id for one in (*lesson.gaps, *lesson.refused())]
         questions = tuple(dict.fromkeys(made or own))
         return Curriculum(
@@ -137,7 +138,8 @@ class LessonTraining:
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
         if not isinstance(items, Practice | CitedPractice):
-            self._replayed |= {one.question_id: None for one in items if one.question_id}
+            known = (one.question_id for one in items if isinstance(one, Example | Pair) and one.question_id)
+            self._replayed |= dict.fromkeys(known)
         if isinstance(items, CitedPractice):
             self.round_.append(
                 Practised(question_id=one.question_id, question=one.item.question)

@@ -51,12 +51,10 @@ def routed_shares(
         checks: of one round, any arms; each question counts once.
         taught: ids of what each adapter was taught.
     """
-    from selfstudy.models.router import routing_text
-
     found = {(c.question_id, c.target, c.wording, c.asked): c for c in checks if c.target != "reading"}
     asked = list(found.values())
     chats = [prompts.chat("answer", question=one.asked) for one in asked]
-    routes = [one.adapter for one in router.route([routing_text(chat) for chat in chats])] if asked else []
+    routes = [one.adapter for one in router.route([router.routing_text(chat) for chat in chats])]
     both = list(zip(asked, routes, strict=True))
     kept = [route for check, route in both if check.target in FORGETTING]
     activated = Counter(kept)
