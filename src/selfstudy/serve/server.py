@@ -96,6 +96,11 @@ class ApiServer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
+    def running(self) -> bool:
+        """Whether it takes requests."""
+        return bool(self._server.started and not self._server.should_exit)
+
+    @property
     def url(self) -> str:
         """Where it is asked, without /v1."""
         host = f"[{self.host}]" if ":" in self.host else self.host
