@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfstudy.records import Message
@@ -143,6 +143,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(sorted(asked.ChatRequest.model_fields)), VALUES, max_size=4))
 def test_any_values_are_a_request_or_refused(fields: dict[str, Any]) -> None:
     try:

@@ -154,7 +154,7 @@ class ApiServer:
         finally:
             if watching is not None:
                 watching.cancel()
-            self._batches.end()
+            await asyncio.to_thread(self._batches.end)
             if self._log is not None:
                 self._log.close()
 
