@@ -39,6 +39,7 @@ VERBS = (
     "estimate",
     "chat",
     "export",
+    "serve",
     "launch-config",
 )
 
