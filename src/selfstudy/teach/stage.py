@@ -1,7 +1,8 @@
 """Teach: verdicts become other wordings, examples and pairs, and these an adapter or a model, phase by phase.
 
 Drives what the table of phases.py names; knows no phase itself.  Reads Question, Answer, Evidence,
-Reference, Verdict; writes Rewording, Example, Pair, Practised, TrainingStep and a folder (models/taught.py).
+Reference, Verdict; writes Rewording, Example, Pair, Practised, TrainingStep, TrainedItem and a folder
+(models/taught.py).
 A training that was killed starts again with the same seed, and leaves nothing of its first attempt but the
 checkpoints of phases that make any: these go on from there.
 """
@@ -29,7 +30,16 @@ from selfstudy.recipe import (
     Recipe,
     weights_of,
 )
-from selfstudy.records import Example, Failure, Pair, Practised, Record, TrainedArm, TrainingStep
+from selfstudy.records import (
+    Example,
+    Failure,
+    Pair,
+    Practised,
+    Record,
+    TrainedArm,
+    TrainedItem,
+    TrainingStep,
+)
 from selfstudy.run import Round
 from selfstudy.teach import followers, wordings
 from selfstudy.teach.cited_practice import CitedPractice
@@ -182,6 +192,7 @@ class _Training:
             adapters.save(trained.model, folder := self.folder / label)
             self.parts.append(folder)
         self.round_.append([*trained.steps, *trained.pairs])
+        self.round_.append(trained.seen.records(self.lesson.arm, label))
         for name, why in trained.dropped.items():
             self.round_.fail("teach", name, why)
         if trained.dropped:
@@ -299,6 +310,7 @@ def _forget(round_: Round, arm: TrainedArm) -> None:
     examples, failures = round_.read(Example), round_.read(Failure)
     taught = arm == "taught"
     _keep(round_, TrainingStep, [step for step in steps if step.arm != arm])
+    _keep(round_, TrainedItem, [one for one in round_.iter(TrainedItem) if one.arm != arm])
     _keep(round_, Failure, [f for f in failures if not (f.stage == "teach" and (taught or f.item_id == arm))])
     _keep(round_, Example, [e for e in examples if e.kind == "imported" or not taught])
     _keep(round_, Pair, [p for p in pairs if p.origin == "imported" or (p.origin == "random") == taught])
