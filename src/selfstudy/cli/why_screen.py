@@ -1,4 +1,4 @@
-"""How the trail of a question, and of a source, reads in a terminal; long texts are cut, --json has them all."""
+"""How the trail of a question, or of a source, reads in a terminal: long texts are cut, --json has all."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def _print(screen: object, lines: Iterable[tuple[str, str]]) -> None:
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_column(width=_LABEL, style="dim", no_wrap=True)
     table.add_column(overflow="fold")
+    before = ""
     for label, said in lines:
-        table.add_row(Text(label), Text(said))
+        table.add_row(Text("" if label == before else label), Text(said))
+        before = label or before
     if table.row_count:
         screen.print(table)  # type: ignore[attr-defined]
 
@@ -249,7 +251,7 @@ def print_source(found: SourceLineage) -> None:
 def source_lines(found: SourceLineage) -> Lines:
     """The totals first; then, shortened, what they are of."""
     yield from _forgotten(found.forgotten)
-    yield "in all", ", ".join(f"{count:,} {name}" for name, count in found.totals.items() if count)
+    yield "in all", ", ".join(f"{name} {count:,}" for name, count in found.totals.items() if count)
     yield from _limited([("source", one_line(source, _LONGEST)) for source in found.sources])
     yield from _limited(
         [
@@ -263,11 +265,9 @@ def source_lines(found: SourceLineage) -> Lines:
 
 
 def _passage(one: Span) -> str:
-    used = (
-        f"a reference of {one.read_for:,} was read in it" if one.read_for else "no reference was read in it"
-    )
+    used = f"references read in it: {one.read_for:,}"
     where = f"{one.source}, characters {one.start}:{one.end}"
-    return f"{one_line(where, _LONGEST)}: found for {one.found_for:,} questions; {used}"
+    return f"{one_line(where, _LONGEST)}: found for {one.found_for:,}; {used}"
 
 
 def _rests(one: Rests) -> str:

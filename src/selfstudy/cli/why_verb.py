@@ -29,7 +29,7 @@ def why(
         typer.Option(
             "--source",
             metavar="PATTERN",
-            help="What rests on these sources: a host, a folder, the beginning of a URL, or a pattern with *.",
+            help="What rests on these sources: a host, a folder, the start of a URL, or a pattern with *.",
         ),
     ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,

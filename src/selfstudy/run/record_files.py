@@ -50,7 +50,7 @@ class RecordFiles:
     def where(self, kind: type[R], field: str, values: Container[str | None]) -> Iterator[R]:
         """Like `iter`, those of which a field has one of some values: the others are not parsed.
 
-        So it takes a tenth of the time, and a line about something else is only seen to be damaged if it is no
+        So it takes a tenth of the time, and of a line about something else damage is only seen if it is no
         whole line.
         """
         path = self._file(kind)

@@ -30,10 +30,10 @@ class AdapterFate(BaseModel):
         folder: inside the run directory; "" if it is not there any more.
         held: whether it was taught the question, or shown it to keep it.
         promoted: whether the gate promoted what its round had trained.
-        state: stands: what answers now has it.  built on: it was promoted, and what stands was trained on from
-            it.  replaced: what was promoted later is without it.  rejected: by the gate.  undecided: verify
-            has not said yet.  forgotten: somebody asked for it (`selfstudy unlearn`).  gone: its folder is
-            missing, and nothing says why.
+        state: stands: what answers now has it.  built on: it was promoted, and what stands was trained on
+            from it.  replaced: what was promoted later is without it.  rejected: by the gate.  undecided:
+            verify has not said yet.  forgotten: somebody asked for it (`selfstudy unlearn`).  gone: its
+            folder is missing, and nothing says why.
         why: the gate's reasons, or the pattern that was forgotten.
     """
 
@@ -82,7 +82,7 @@ class Fates:
         return found
 
     def holding(self, round_: Round, questions: Collection[str]) -> Iterator[tuple[AdapterFate, int]]:
-        """Those of a round that were taught some questions, by what lies beside their weights, and how many."""
+        """Those of a round that say they were taught some of these questions, and how many."""
         for name, place, known in self._adapters(round_):
             if known is not None and (count := sum(one in questions for one in known.questions)):
                 yield self._fate(round_, name, place, "taught"), count
