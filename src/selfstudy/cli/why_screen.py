@@ -86,7 +86,7 @@ def _asked(trail: Trail) -> Lines:
         why = {"scheduled": "it was due", "changed": "its source changed"}[trail.due.why]
         yield "asked again", f"{why}; asked before in round {trail.due.asked}"
     if trail.question is not None:
-        of = [trail.question.method]
+        of: list[str] = [trail.question.method]
         of += [f"topic {trail.question.topic}"] if trail.question.topic else []
         if trail.question.document_id:
             sources = {one.document_id: one.source for one in trail.evidence}

@@ -46,7 +46,7 @@ class Seen:
             adapter: see `TrainedItem`.
         """
         places: dict[str, int] = {}
-        questions = []
+        questions: list[str] = []
         for item, question in self.items:
             if places.setdefault(item, len(places)) == len(questions):
                 questions.append(question)
