@@ -1,7 +1,8 @@
 """Teach: verdicts become other wordings, examples and pairs, and these an adapter or a model, phase by phase.
 
-Reads Question, Answer, Evidence, Reference, Verdict; writes Rewording, Example, Pair, Practised, TrainingStep,
-TrainedItem and a folder (models/taught.py): of one training (training.py), or of one a group (grouped.py).
+Reads Question, Answer, Evidence, Reference, Verdict; writes Rewording, Example, Pair, Practised,
+TrainingStep, TrainedItem and a folder (models/taught.py): of one training (training.py), or of one for each
+group (grouped.py).
 A training that was killed starts again with the same seed, and leaves nothing of its first attempt but the
 checkpoints of phases that make any: these go on from there.
 """
