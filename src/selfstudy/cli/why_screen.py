@@ -10,14 +10,13 @@ from selfstudy.text import one_line
 
 if TYPE_CHECKING:
     from selfstudy.records import Check, Evidence, Example, Pair, TrainedItem
+    from selfstudy.run.fates import AdapterFate
     from selfstudy.run.forgotten import Tombstone
-    from selfstudy.verbs.fates import AdapterFate
     from selfstudy.verbs.why import Lineage, Trail
     from selfstudy.verbs.why_source import Rests, SourceLineage, Span
 
 _LONGEST = 240
 """Characters of a quoted text."""
-_MOST_STEPS = 8
 _MOST_LINES = 8
 """Of one kind in a round: more are counted."""
 _LABEL = 11
@@ -175,30 +174,14 @@ def _pair(one: Pair) -> str:
 def _steps(items: Sequence[TrainedItem]) -> str:
     if not items:
         return "; its steps are not written down"
-    return "".join(f"; {one.phase}, {steps_said(one.steps)}" for one in items)
-
-
-def steps_said(steps: Sequence[int]) -> str:
-    """The first of some steps, and how many there are."""
-    more = f" ... {steps[-1]:,} ({len(steps):,} in all)" if len(steps) > _MOST_STEPS else ""
-    first = steps[: _MOST_STEPS - 1] if more else steps
-    return f"step{'s' * (len(steps) > 1)} {', '.join(f'{one:,}' for one in first)}{more}"
+    return "".join(f"; {one.told}" for one in items)
 
 
 def fate_said(one: AdapterFate) -> str:
     """An adapter, and what became of it."""
-    became = {
-        "stands": "promoted, and stands",
-        "built on": "promoted; what stands was trained on from it",
-        "replaced": "promoted; what was promoted later is without it",
-        "rejected": "rejected",
-        "undecided": "not decided yet",
-        "forgotten": "forgotten on request",
-        "gone": "its folder is not there any more",
-    }[one.state]
     why = f": {one_line(' '.join(one.why), _LONGEST)}" if one.why else ""
     kept = ", to keep it" if one.held == "replayed" else ""
-    return f"{one.name}{f' in {one.folder}' if one.folder else ''}{kept}: {became}{why}"
+    return f"{one.name}{f' in {one.folder}' if one.folder else ''}{kept}: {one.told}{why}"
 
 
 def _checked(checks: Sequence[Check]) -> Lines:

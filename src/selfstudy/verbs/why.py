@@ -32,8 +32,8 @@ from selfstudy.records import (
     Verdict,
 )
 from selfstudy.run import Round, Run
+from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
-from selfstudy.verbs.fates import AdapterFate, Fates
 from selfstudy.verbs.nearest import NEAR, Near, nearest
 
 R = TypeVar("R", bound=Record)

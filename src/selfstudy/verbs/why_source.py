@@ -27,9 +27,9 @@ from selfstudy.records import (
     VerdictKind,
 )
 from selfstudy.run import Round, Run
+from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.text import shortened
-from selfstudy.verbs.fates import AdapterFate, Fates
 
 _LONGEST = 300
 
