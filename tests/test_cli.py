@@ -40,6 +40,7 @@ VERBS = (
     "chat",
     "export",
     "launch-config",
+    "unlearn",
 )
 
 

@@ -19,6 +19,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
+    unlearn_verb.py    unlearn
 """
 
 from selfstudy.cli import (
@@ -36,6 +37,7 @@ from selfstudy.cli import (
     rate_verb,
     socratic_verb,
     suite_verb,
+    unlearn_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
 from selfstudy.screen import say
@@ -56,6 +58,7 @@ __all__ = [
     "rate_verb",
     "socratic_verb",
     "suite_verb",
+    "unlearn_verb",
 ]
 
 
