@@ -19,6 +19,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, Recipe, TeachBlock
 from selfstudy.records import Example, Failure, Pair, Rewording, TrainingStep, VerdictKind
 from selfstudy.run import Round
+from selfstudy.run.curriculum import CURRICULUM
 from selfstudy.run.models import as_taught, whole_block
 from selfstudy.run.standing import hashes
 from selfstudy.teach import stage
@@ -65,7 +66,7 @@ def test_every_method_ends_with_one_adapter_of_the_base(
     round_, models = lesson(tmp_path / "run", tiny_llama, method=method)
     folder = run_teach(round_, models, Prompts(), Silent())
     assert folder == round_.path / "adapter"
-    assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
+    assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS, CURRICULUM]
     load_lm(round_.run.recipe.model.model_copy(update={"adapter": folder}))
     phases = {step.phase for step in round_.iter(TrainingStep)}
     assert phases == set(method.split("+"))

@@ -114,7 +114,7 @@ def _let_go(resources: Resources, round_: Round, keep: Path | None = NOBODY) -> 
 
 def _merges(resources: Resources, folder: Path) -> bool:
     """Whether the model is asked and promoted with what is in `folder` merged in."""
-    return resources.recipe.verify.merge and not is_whole(folder)
+    return resources.recipe.deploy.type == "merged" and not is_whole(folder)
 
 
 def _merged(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> ModelBlock:

@@ -16,6 +16,7 @@ from selfstudy.errors import ModelError
 from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
+from selfstudy.models.taught import is_routed
 from selfstudy.progress import Silent
 from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
@@ -199,6 +200,18 @@ def _require_servable(recipe: Recipe) -> None:
             f"{why} cannot serve a taught model, so nothing could be verified",
             "make it probe.model, and give the same weights as model: {type: local, path: ...}",
         )
+    if recipe.deploy.type == "dynamic" and (why := _one_at_a_time(recipe.model)):
+        raise ModelError(
+            f"deploy: dynamic: {why} cannot answer with several adapters at once",
+            "take an engine that names adapters (vllm, sglang), type: local, or deploy: adapter",
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None and is_routed(weights.adapter):
+        raise ModelError(
+            f"model.adapter {weights.adapter} holds adapters of which a router picks one: nothing can be "
+            "taught on top of them",
+            "go on with the run that made them, or give one of the adapters in it",
+        )
     probed = recipe.probe.model
     if recipe.rounds > 1 and probed is not None and (why := _stays_as_it_is(probed)):
         raise ModelError(
@@ -217,6 +230,16 @@ def _stays_as_it_is(block: ModelBlock) -> str:
         how = engines.find(block.engine).adapters
         if how == "none" or (block.url and how == "merged"):
             return f"engine {block.engine}" + (" at a URL" if block.url else "")
+    return ""
+
+
+def _one_at_a_time(block: ModelBlock) -> str:
+    """What a block is called if it answers with one adapter only; else empty."""
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server import engines
+
+        if engines.find(block.engine).adapters != "named":
+            return f"engine {block.engine}"
     return ""
 
 

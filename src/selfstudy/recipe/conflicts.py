@@ -13,6 +13,7 @@ from selfstudy.recipe import (
     NEED_ENTAILMENT,
     STDIN,
     CitingBlock,
+    DeployBlock,
     LocalModel,
     LoraBlock,
     NoNLI,
@@ -21,6 +22,7 @@ from selfstudy.recipe import (
     RemoteModel,
     ServerModel,
     paths,
+    weights_of,
 )
 from selfstudy.recipe.library import ATLAS
 from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
@@ -48,6 +50,7 @@ def conflicts(recipe: Recipe) -> list[str]:
     problems += _of_citing(recipe)
     problems += _of_evaluating(recipe)
     problems += _of_weights(recipe)
+    problems += _of_deploying(recipe)
     problems += _not_there(recipe)
     return problems
 
@@ -124,11 +127,43 @@ def _of_weights(recipe: Recipe) -> Iterator[str]:
             "teach.finetuning = full: weights of 4 bits cannot be trained; take lora, or leave out "
             "model.load_in_4bit"
         )
-    if recipe.verify.merge:
+    if recipe.deploy.type == "merged":
         yield (
-            "verify.merge: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
+            "deploy: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
             "or leave out model.load_in_4bit"
         )
+
+
+def _of_deploying(recipe: Recipe) -> Iterator[str]:
+    """What cannot be adapters beside the model, of which a router picks one."""
+    if recipe.deploy.type != "dynamic":
+        if recipe.deploy != DeployBlock(type=recipe.deploy.type):
+            yield "deploy: groups and router are of `type: dynamic`; set it, or leave them out"
+        return
+    if recipe.teach.finetuning == "full":
+        yield (
+            "deploy: dynamic is adapters, and teach.finetuning = full trains the whole model; take lora, or "
+            "deploy: adapter"
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None:
+        yield (
+            "deploy: dynamic trains adapters on the model itself, and model.adapter stands in between; leave "
+            "it out, or give the model with it merged in"
+        )
+    for block in recipe.teach.plan:
+        brought = (
+            block.prompts
+            if isinstance(block, OnlineDPOBlock)
+            else block.data
+            if isinstance(block, CitingBlock)
+            else None
+        )
+        if brought is not None:
+            yield (
+                f"teach: {block.type} brings questions of its own ({brought}), which are of no source that "
+                "an adapter could be of; leave them out, or take deploy: adapter"
+            )
 
 
 def _of_online_training(recipe: Recipe) -> Iterator[str]:

@@ -15,6 +15,7 @@ from selfstudy.verify.citing_figures import CitedGain
 from selfstudy.verify.gains import Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
+from selfstudy.verify.routes import RoutedShares
 from selfstudy.verify.suites.figures import SuiteResult
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
@@ -124,6 +125,38 @@ class Curation(Part):
     labels: dict[VerdictLabel, int] = {}
 
 
+class RoutedAdapter(Part):
+    """An adapter of which the router says when it answers (`deploy: dynamic`).
+
+    Attributes:
+        round: that trained it.
+        questions, sources: it was taught these many.
+        threshold: least similarity with which it answers; None: the router has none of its own.
+        shares: of what verify asked, in the round that the figures are of.
+    """
+
+    name: str
+    group: str
+    round: int
+    questions: int
+    sources: int
+    threshold: float | None = None
+    shares: RoutedShares = RoutedShares()
+
+
+class Routing(Part):
+    """The router, and its adapters.
+
+    Attributes:
+        method: by which it decides.
+        calibration: its own figures, of questions kept apart for it when it was made.
+    """
+
+    method: str
+    calibration: dict[str, float] = {}
+    adapters: tuple[RoutedAdapter, ...] = ()
+
+
 class RoundFigures(Part):
     """The headline figures of a round."""
 
@@ -170,6 +203,7 @@ class Summary(LearningCapability):
         cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
             control, where teach trains to cite.
         suites: what suites of others' questions came to before and after, by name (`verify.suites`).
+        routing: adapters and their router, where there is one (`deploy: dynamic`).
         verdicts: count per verdict.
         curation: what their references rest on.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
@@ -218,6 +252,7 @@ class Summary(LearningCapability):
     cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
     suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
+    routing: Routing | None = Field(default=None, exclude_if=_is_none)
     verdicts: dict[VerdictKind, int] = {}
     curation: Curation = Field(default=Curation(), exclude_if=lambda value: value == Curation())
     seconds: dict[str, float] = {}
