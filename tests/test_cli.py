@@ -35,6 +35,7 @@ VERBS = (
     "cite",
     "library",
     "suite",
+    "why",
     "doctor",
     "estimate",
     "chat",
