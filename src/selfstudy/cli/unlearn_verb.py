@@ -77,6 +77,7 @@ def unlearn(
         from selfstudy.loop import Study
         from selfstudy.progress import Terminal
         from selfstudy.run import Run
+        from selfstudy.verbs.unlearning import attack as relearning
         from selfstudy.verbs.unlearning import forgetting, verifying
 
         with Run.open(run, write=not dry_run) as opened:
@@ -97,12 +98,19 @@ def unlearn(
                 if verify:
                     asking = _asking(study, against)
                     figures = {**verifying.kept(opened, before), **verifying.again(plan.found, asking)}
+                    if attack:
+                        asked = verifying.to_ask(plan.found)
+                        figures |= relearning.attack(asked, asking, opened.recipe, report)
                     forgetting.verified(opened, source, figures)
             if json_:
                 say(json.dumps({"cleaned": dict(cleaned.records), "verified": figures}, indent=2))
                 return
             _tell(plan, cleaned)
-            for line in [*verifying.told(figures), *forgetting.not_covered(opened)]:
+            for line in [
+                *verifying.told(figures),
+                *relearning.told(figures),
+                *forgetting.not_covered(opened),
+            ]:
                 say(line)
 
 

@@ -52,6 +52,7 @@ class Asked:
         right: the reference that was taught.
         paraphrases: others that agree with it.
         taught: whether it was a gap.
+        entity: id of the document that it was answered in.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Asked:
     right: str
     paraphrases: tuple[str, ...] = ()
     taught: bool = False
+    entity: str = ""
 
 
 @dataclass
@@ -193,6 +195,7 @@ def _asked(run: Run, questions: set[str]) -> tuple[list[Asked], list[Asked]]:
     for round_ in run.rounds:
         verdicts = {one.reference_id: one for one in round_.iter(Verdict) if one.reference_id}
         references = {one.question_id: one for one in round_.iter(Reference) if one.id in verdicts}
+        documents = {one.id: one.document_id for one in round_.iter(Evidence)}
         for question in round_.iter(Question):
             if (reference := references.get(question.id)) is None or not reference.accepted:
                 continue
@@ -205,6 +208,7 @@ def _asked(run: Run, questions: set[str]) -> tuple[list[Asked], list[Asked]]:
                     reference.text.strip(),
                     tuple(one for one in reference.samples if one.strip() != reference.text.strip()),
                     verdicts[reference.id].kind != "known",
+                    documents.get(reference.evidence_id, ""),
                 ),
             )
     return list(forgotten.values()), list(others.values())

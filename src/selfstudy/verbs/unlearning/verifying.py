@@ -80,7 +80,7 @@ class Heard:
 
 
 def again(found: Resting, asking: Asking) -> Figures:
-    """What asking again shows.  Those that were taught are asked, if there are any, else all.
+    """What asking again (`to_ask`) shows.
 
     Returns:
         asked: how many questions.  right_now, right_unseen: shares of right answers.  same_answers: share
@@ -88,8 +88,7 @@ def again(found: Resting, asking: Asking) -> Figures:
         of any token of right and wrong answers; 0 is the same model, as far as it was asked.
         truth_ratio_now, truth_ratio_unseen: medians.  ks, ks_p: the Kolmogorov-Smirnov test between these.
     """
-    taught_ones = [one for one in found.asked if one.taught]
-    asked = (taught_ones or found.asked)[:MOST]
+    asked = to_ask(found)
     if not asked:
         return {"asked": 0, "unseen": asking.unseen_name}
     pool = [(one.text, one.right) for one in (*found.asked, *found.others)]
@@ -110,6 +109,11 @@ def again(found: Resting, asking: Asking) -> Figures:
         "ks": None if test is None else test.statistic,
         "ks_p": None if test is None else test.p,
     }
+
+
+def to_ask(found: Resting) -> list[Asked]:
+    """The questions that were taught, or all if none was."""
+    return ([one for one in found.asked if one.taught] or found.asked)[:MOST]
 
 
 def hear(
