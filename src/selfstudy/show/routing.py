@@ -55,7 +55,11 @@ def shown_adapters(routing: Routing) -> list[ShownAdapter]:
 
 def calibrated(routing: Routing) -> list[str]:
     """What the router measured when it was made, in words."""
-    return [f"{name.replace('_', ' ')} {value:.3f}" for name, value in routing.calibration.items()]
+    return [
+        f"{name.replace('_', ' ')} {f'{value:.3f}' if isinstance(value, float) else value}"
+        for name, value in routing.calibration.items()
+        if value is not None
+    ]
 
 
 def context(routing: Routing | None) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class Routing(Part):
     """
 
     method: str
-    calibration: dict[str, float] = {}
+    calibration: dict[str, float | int | str | bool | None] = {}
     adapters: tuple[RoutedAdapter, ...] = ()
 
 

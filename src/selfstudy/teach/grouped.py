@@ -127,6 +127,7 @@ class Lessons:
             embedder,
             routing.embedder_block(recipe),
             recipe.seed,
+            self.lesson.prompts,
         )
         router.save(self._final)
 
