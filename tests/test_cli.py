@@ -41,6 +41,7 @@ VERBS = (
     "chat",
     "export",
     "launch-config",
+    "unlearn",
 )
 
 

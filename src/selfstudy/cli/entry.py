@@ -19,6 +19,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
+    unlearn_verb.py    unlearn
     why_verb.py        why (why_screen.py: what it prints)
 """
 
@@ -37,6 +38,7 @@ from selfstudy.cli import (
     rate_verb,
     socratic_verb,
     suite_verb,
+    unlearn_verb,
     why_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
@@ -58,6 +60,7 @@ __all__ = [
     "rate_verb",
     "socratic_verb",
     "suite_verb",
+    "unlearn_verb",
     "why_verb",
 ]
 

@@ -6,19 +6,21 @@ directory and does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from selfstudy.errors import ModelError
+from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
 from selfstudy.models.taught import is_routed
 from selfstudy.progress import Silent
 from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
-from selfstudy.run import Round, Run, standing
+from selfstudy.run import Round, Run, forgotten, standing
 
 if TYPE_CHECKING:
     from selfstudy.models.base import HasWeights
@@ -81,6 +83,7 @@ class Study(Resources):
                 f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
                 "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
             )
+        forgotten.require_finished(self.run)
         _require_servable(self.recipe)
         self._require_room()
         for number in range(1, self.recipe.rounds + 1):
@@ -134,6 +137,13 @@ class Study(Resources):
     def verify(self) -> None:
         """Asks again, and promotes or rejects the adapter."""
         run_stage(self, _current(self.run), "verify")
+
+    def teach_again(self, rounds: Sequence[int]) -> None:
+        """Teaches and verifies rounds of which something was forgotten; promotes what then is to stand."""
+        for number in rounds:
+            for stage in ("teach", "verify"):
+                run_stage(self, self.run.round(number), stage)
+        promote_again(self)
 
     def report(self) -> Summary:
         """Writes summary.json and report.html, of a finished run or an unfinished one."""
@@ -234,5 +244,10 @@ def _one_at_a_time(block: ModelBlock) -> str:
 
 
 def _current(run: Run) -> Round:
-    """The round that a single verb works on: the last one."""
+    """The round that a single verb works on: the last one.
+
+    Raises:
+        RunError: something is half forgotten.
+    """
+    forgotten.require_finished(run)
     return run.rounds[-1] if run.rounds else run.round(1)
