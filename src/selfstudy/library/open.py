@@ -53,6 +53,7 @@ class OpenLibrary:
         kept: where fetched pages are kept, and are looked for first; None: they are not.
         follow_links: whether links that leave a folder are followed.
         fetches: gets pages; None: as the library says.
+        fresh: whether pages that are kept are fetched again, to see whether they have changed.
     """
 
     library: LibraryBlock
@@ -60,6 +61,7 @@ class OpenLibrary:
     follow_links: bool = False
     report: Reporter = field(default_factory=Silent)
     fetches: Fetches | None = None
+    fresh: bool = False
     _searching: Searching | None = field(default=None, init=False, repr=False)
 
     def searched(self) -> list[str]:
@@ -109,7 +111,7 @@ class OpenLibrary:
             return self.fetches
         from selfstudy.library.web.fetch import open_fetcher
 
-        return open_fetcher(self.library.fetch, self.kept)
+        return open_fetcher(self.library.fetch, self.kept, fresh=self.fresh)
 
     @property
     def _contact(self) -> str | None:
