@@ -13,7 +13,7 @@ from selfstudy.records import Document, Skipped
 
 Snapshot = Mapping[str, str]
 """Source -> 16 hex digits of the SHA-256 of its text; white space does not count."""
-UNREADABLE = "cannot be read"
+UNREADABLE = ("cannot be read", "a link that cannot be followed")
 """How a reason begins for which a source is not seen, though it may be there."""
 
 

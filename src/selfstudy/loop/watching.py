@@ -60,7 +60,7 @@ class Watch:
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    _said: str = field(default="", init=False)
+    _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
         """The rounds of the recipe, then one each time that something has changed.
@@ -84,7 +84,8 @@ class Watch:
             elif self.options.again is not None and now - again_at >= self.options.again:
                 self._ask_again()
                 again_at = self.clock()
-            self._say(self._state(settling))
+            if marks is not None:
+                self._say(self._state(settling), "state")
             self.sleep(self.options.every)
 
     def _require(self) -> None:
@@ -189,7 +190,7 @@ class Watch:
         self.study.turn(round_)
         self.study.report()
         self._note(f"round {round_.number} is done")
-        self._said = ""
+        self._said.clear()
 
     def _state(self, settling: Settling) -> str:
         when = f"the next look is in {self.options.every:g} s"
@@ -197,10 +198,10 @@ class Watch:
             return f"{len(settling.restless):,} files are being written to; {when}"
         return f"waiting for the library to change; {when}, and so on"
 
-    def _say(self, text: str) -> None:
-        """What need not be said twice in a row."""
-        if text != self._said:
-            self._said = text
+    def _say(self, text: str, about: str = "library") -> None:
+        """What need not be said again until something else is said about the same."""
+        if self._said.get(about) != text:
+            self._said[about] = text
             self._note(text)
 
     def _note(self, text: str) -> None:

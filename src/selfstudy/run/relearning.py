@@ -38,7 +38,7 @@ def due_again(
     if not earlier or (block is None and not changes):
         return []
     histories = _histories(run, earlier)
-    last = {name: some[-1].round for name, some in histories.items()}
+    last = {name: some[-1][0].round for name, some in histories.items()}
     moved = set(_changed(earlier, documents))
     found = [
         Due(question_id=name, why="changed", asked=last[name], interval=number - last[name])
