@@ -3,14 +3,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from selfstudy.library.settling import PATIENCE, Settling, marks_of
+from selfstudy.library.settling import PATIENCE, FilesAtRest, marks_of
 from selfstudy.recipe.library import folder_library
 
 A, B = {"a": (1,)}, {"a": (2,)}
 
 
-def at_rest(settle: float = 2.0) -> Settling:
-    found = Settling(settle)
+def at_rest(settle: float = 2.0) -> FilesAtRest:
+    found = FilesAtRest(settle)
     assert found.ready(A, 0)
     found.read(A)
     assert not found.ready(A, 1)

@@ -14,7 +14,7 @@ from selfstudy.library.walk import files_of
 from selfstudy.recipe import FolderSource, LibraryBlock
 from selfstudy.recipe.library import ATLAS
 
-Marks = Mapping[str, tuple[int, ...]]
+FileMarks = Mapping[str, tuple[int, ...]]
 """Of each file its size, when it was last changed (and its name or rights), and its number."""
 PATIENCE = 20
 """So many settle times are waited for files that are written to all the time; then they are passed over."""
@@ -47,7 +47,7 @@ def _mark(file: Path) -> tuple[int, ...]:
 
 
 @dataclass
-class Settling:
+class FilesAtRest:
     """Says when files have changed and are at rest.
 
     Attributes:
@@ -56,14 +56,14 @@ class Settling:
     """
 
     settle: float
-    before: Marks | None = None
+    before: FileMarks | None = None
     restless: frozenset[str] = frozenset()
     """Those that have changed and are not at rest, when it was last looked."""
     _last: dict[str, tuple[int, ...] | None] = field(default_factory=dict, init=False)
     _since: dict[str, float] = field(default_factory=dict, init=False)
     _waiting: float | None = field(default=None, init=False)
 
-    def ready(self, marks: Marks, now: float) -> bool:
+    def ready(self, marks: FileMarks, now: float) -> bool:
         """Whether something has changed since the files were read, and all that has is at rest.
 
         Or some of it is at rest, and the rest has been in motion for long.
@@ -87,7 +87,7 @@ class Settling:
         self._waiting = now if self._waiting is None else self._waiting
         return len(self.restless) < len(moved) and now - self._waiting >= PATIENCE * self.settle
 
-    def read(self, marks: Marks) -> None:
+    def read(self, marks: FileMarks) -> None:
         """They have been read as `marks` has them, but for the restless ones, which are still to be."""
         before = self.before or {}
         self.before = {name: mark for name, mark in marks.items() if name not in self.restless}

@@ -104,9 +104,9 @@ class Study(Resources):
         Raises:
             SelfstudyError: what the user can fix; called again it goes on.
         """
-        from selfstudy.loop.watching import Watch, WatchOptions
+        from selfstudy.loop.watching import LibraryWatch, WatchOptions
 
-        Watch(self, options or WatchOptions(), stop or (lambda: False)).run()
+        LibraryWatch(self, options or WatchOptions(), stop or (lambda: False)).run()
 
     def turn(self, round_: Round) -> None:
         """All stages of one round; what it has learned from is written down."""

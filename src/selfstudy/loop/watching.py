@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import DataError, RecipeError
-from selfstudy.library.settling import Marks, Settling, marks_of
+from selfstudy.library.settling import FileMarks, FilesAtRest, marks_of
 from selfstudy.library.snapshot import Difference, Snapshot, difference, snapshot, unreadable, with_unseen
 from selfstudy.loop.study import MOST_SEEN
 from selfstudy.run.changes import Changes, begin, keep_seen, seen
@@ -48,7 +48,7 @@ class WatchOptions:
 
 
 @dataclass
-class Watch:
+class LibraryWatch:
     """Watches the library of a study.
 
     Attributes:
@@ -69,7 +69,7 @@ class Watch:
             SelfstudyError: what the user can fix; the same command goes on.
         """
         self._require()
-        settling = Settling(self.options.settle)
+        settling = FilesAtRest(self.options.settle)
         self.study.learn()
         self._finish()
         page_at = again_at = self.clock()
@@ -106,7 +106,7 @@ class Watch:
         library = self.study.recipe.library
         return library is not None and len(library.fixed) > len(library.here)
 
-    def _marks(self) -> Marks | None:
+    def _marks(self) -> FileMarks | None:
         library = self.study.recipe.library
         assert library is not None
         marks = marks_of(library, follow_links=self.study.recipe.gather.follow_links)
@@ -120,7 +120,7 @@ class Watch:
         if rounds and rounds[-1].changes_file.is_file() and not rounds[-1].finished("verify"):
             self._turn(rounds[-1])
 
-    def _look(self, settling: Settling, marks: Marks, *, pages: bool) -> bool:
+    def _look(self, settling: FilesAtRest, marks: FileMarks, *, pages: bool) -> bool:
         """Reads the library, and begins a round if it has changed; whether one has been."""
         busy = {name.partition(":")[2] for name in settling.restless}
         try:
@@ -192,7 +192,7 @@ class Watch:
         self._note(f"round {round_.number} is done")
         self._said.clear()
 
-    def _state(self, settling: Settling) -> str:
+    def _state(self, settling: FilesAtRest) -> str:
         when = f"the next look is in {self.options.every:g} s"
         if settling.restless:
             return f"{len(settling.restless):,} files are being written to; {when}"

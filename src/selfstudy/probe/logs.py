@@ -43,7 +43,7 @@ _LOG = re.compile(r".+\.(?:jsonl|ndjson|log)(?:\.\d{1,9})?", re.IGNORECASE)
 
 
 @dataclass
-class Asked:
+class LoggedQuestion:
     """A question of a log.
 
     Attributes:
@@ -112,7 +112,7 @@ def log_questions(
     return kept.rounds[-1].lines
 
 
-def read_log(source: Path, passed: Counter[str]) -> list[Asked]:
+def read_log(source: Path, passed: Counter[str]) -> list[LoggedQuestion]:
     """The distinct questions of a log, or of all logs in a folder, in the order in which they were asked.
 
     Args:
@@ -121,7 +121,7 @@ def read_log(source: Path, passed: Counter[str]) -> list[Asked]:
     Raises:
         DataError: nothing can be read, or no line is one of a request.
     """
-    held: dict[str, Asked] = {}
+    held: dict[str, LoggedQuestion] = {}
     lines = 0
     for file in _files(source, passed):
         for line in _lines(file):
@@ -140,13 +140,15 @@ def read_log(source: Path, passed: Counter[str]) -> list[Asked]:
     return list(held.values())
 
 
-def in_order(found: Sequence[Asked], nli: EntailmentModel | None, wanted: int) -> list[tuple[Asked, bool]]:
+def in_order(
+    found: Sequence[LoggedQuestion], nli: EntailmentModel | None, wanted: int
+) -> list[tuple[LoggedQuestion, bool]]:
     """One question of each group of near-duplicates, and whether its answers differ.
 
     Those whose answers differ come first, then what was asked more often, then what was asked earlier.
     The answers of no more groups are compared than can matter, or `JUDGED`.
     """
-    groups: dict[int, list[Asked]] = {}
+    groups: dict[int, list[LoggedQuestion]] = {}
     for one, first in zip(found, near_duplicate_groups([one.text for one in found]), strict=True):
         groups.setdefault(first, []).append(one)
     together = sorted((_together(some) for some in groups.values()), key=lambda one: -one.count)
@@ -158,16 +160,16 @@ def in_order(found: Sequence[Asked], nli: EntailmentModel | None, wanted: int) -
     return sorted(marked, key=lambda pair: not pair[1])
 
 
-def _together(some: Sequence[Asked]) -> Asked:
+def _together(some: Sequence[LoggedQuestion]) -> LoggedQuestion:
     """A group under the wording that was asked most, with the answers of all."""
-    whole = Asked(max(some, key=lambda one: one.count).text, sum(one.count for one in some))
+    whole = LoggedQuestion(max(some, key=lambda one: one.count).text, sum(one.count for one in some))
     for one in some:
         for answer, times in one.answers.values():
             whole.saw(answer, times)
     return whole
 
 
-def _differing(some: Sequence[Asked], nli: EntailmentModel | None) -> set[int]:
+def _differing(some: Sequence[LoggedQuestion], nli: EntailmentModel | None) -> set[int]:
     """Those of which an answer does not say what the one that was given most often says, nor a part of it."""
     questions, answers, references, whose = [], [], [], []
     for one in some:
@@ -187,7 +189,7 @@ def _differing(some: Sequence[Asked], nli: EntailmentModel | None) -> set[int]:
     return {owner for place, owner in enumerate(whose) if not (same[2 * place] or same[2 * place + 1])}
 
 
-def _times(one: Asked, text: str) -> int:
+def _times(one: LoggedQuestion, text: str) -> int:
     return one.answers[normalise(text)][1]
 
 
@@ -218,7 +220,7 @@ def _lines(file: Path) -> Iterator[bytes]:
         ) from None
 
 
-def _take(line: bytes, held: dict[str, Asked], passed: Counter[str]) -> None:
+def _take(line: bytes, held: dict[str, LoggedQuestion], passed: Counter[str]) -> None:
     """What a line says, if it is of use."""
     if not line.strip():
         return
@@ -236,16 +238,16 @@ def _take(line: bytes, held: dict[str, Asked], passed: Counter[str]) -> None:
         passed["questions without words"] += 1
     elif len(found.question) > 4 * LONGEST_QUESTION or len(question) > LONGEST_QUESTION:
         passed[f"questions of more than {LONGEST_QUESTION} characters"] += 1
-    elif looks_secret(question) or HIDDEN in question or NOT_SHOWN in question:
+    elif form not in held and (looks_secret(question) or HIDDEN in question or NOT_SHOWN in question):
         passed["questions with what looks like a key"] += 1
     else:
-        one = held.setdefault(form, Asked(question))
+        one = held.setdefault(form, LoggedQuestion(question))
         one.count += 1
         if found.finish == "stop":  # of one that was cut short nobody knows what it would have said
             one.saw(shortened(" ".join(clean(found.answer[: 4 * LONGEST_ANSWER]).split()), LONGEST_ANSWER))
 
 
-def _prune(held: dict[str, Asked]) -> int:
+def _prune(held: dict[str, LoggedQuestion]) -> int:
     """Leaves the MOST_KEPT that were asked more often, or answered in more ways; how many went."""
     order = sorted(held.items(), key=lambda item: (-len(item[1].answers), -item[1].count))
     gone = [form for form, _ in order[MOST_KEPT:]]

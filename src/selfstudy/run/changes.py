@@ -1,4 +1,4 @@
-"""What a run has learned from (library.json), and what a round that watching began is about (changes.json).
+"""What a run has learned from (seen.json), and what a round that watching began is about (changes.json).
 
 A round's file is written in one step before anything is asked, so a round that was killed goes on with the
 same; the run's when the round is done.  Knows nothing of how changes are noticed.
@@ -34,7 +34,7 @@ class Changes(BaseModel):
 
 
 class _Library(BaseModel):
-    """library.json."""
+    """seen.json."""
 
     sources: dict[str, str] = {}
 

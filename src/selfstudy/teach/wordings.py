@@ -32,7 +32,7 @@ from selfstudy.models.unwrapping import entries
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, TeachBlock
-from selfstudy.records import Completion, Question, Rewording
+from selfstudy.records import Completion, Due, Question, Rewording
 from selfstudy.run import Round, resume
 from selfstudy.run.split import kept_apart, used_texts
 from selfstudy.teach.gaps import JudgedQuestion
@@ -100,7 +100,8 @@ def _had_before(
     round_: Round, items: Sequence[JudgedQuestion], taken: set[str], trained: set[str]
 ) -> dict[str, list[Rewording]]:
     """The rewordings of the last round that had any, by question; those that may not be used left out."""
-    wanted = {item.question.id for item in items}
+    again = {one.question_id for one in round_.iter(Due)}
+    wanted = {item.question.id for item in items} & again
     found: dict[str, list[Rewording]] = {}
     for one in round_.run.rounds:
         if one.number < round_.number:
