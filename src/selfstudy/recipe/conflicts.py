@@ -72,6 +72,10 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             )
         if ask.method == "external" and ask.source is None:
             yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, a feed, or -'
+        if ask.method == "logs" and ask.source_file in (None, STDIN):
+            yield f'{key}.method = "logs" needs {key}.source: a log of `selfstudy serve`, or a folder of logs'
+        if ask.inconsistent and ask.method != "logs":
+            yield f"{key}.inconsistent = true: only the method logs knows several answers to a question"
         if ask.feed is not None and ask.questions:
             yield f"{key}.source = {ask.feed}: a feed gives topics, no questions; leave `questions` out"
         if ask.feed is not None and ask.method == "oracle":
@@ -82,7 +86,7 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             if reads_stdin:
                 yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
             reads_stdin = True
-        elif ask.source is not None and ask.method not in ("external", "oracle"):
+        elif ask.source is not None and ask.method not in ("external", "oracle", "logs"):
             yield f"{key}.source: the method {ask.method} reads no source; leave it out"
         elif ask.source_file is not None and not reading.exists(ask.source_file):
             yield f"{key}.source: no file at {ask.source_file}"
