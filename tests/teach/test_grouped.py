@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from selfstudy.models.router import Router
 
 from selfstudy.models import Models, load_lm, lora
 from selfstudy.models.embedder import load as load_embedder
+from selfstudy.models.router import Router
 from selfstudy.models.taught import adapters_of
 from selfstudy.progress import Silent
 from selfstudy.recipe import DeployBlock, EmbedderBlock, LocalModel, Recipe, TeachBlock
