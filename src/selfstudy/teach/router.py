@@ -35,9 +35,9 @@ T = TypeVar("T")
 WordedQuestions = Sequence[tuple[str, str]]
 """(question id, wording)s."""
 
-COVERS = (0.7, 0.6, 0.8, 0.5, 0.9, 1.0)
+OPTIONS = tuple(product((0.7, 0.6, 0.8, 0.5, 0.9, 1.0), (True, False)))
 MARGINS = (0.05, 0.02, 0.1, 0.0, 0.2)
-"""What is tried; of equals the first."""
+"""What is tried of cover and names, and of the margin; of equals the first."""
 MOST_HELD_OUT, MOST_NEAR, MOST_CALIBRATING = 3000, 1500, 5000
 SLACK = 0.5
 """Of the lowest similarity of a held-out wording: at all of it, questions in wordings of another kind than
@@ -140,21 +140,12 @@ def build(
     negatives = _sample([*calibrating, *_unique(unrelated)], MOST_CALIBRATING, seed, "calibrate")
     lesson = _Lesson.of([*((None, name, some) for name, some in base), *own], len(adapters), embedder)
     asked = Sought.of(negatives, embedded(embedder, negatives))
-    around, page = frame(prompts or Prompts())
     if block.method == "nearest":
-        evidence, options = (
-            lesson.nearest(asked, block.neighbours, seed),
-            list(product(COVERS, (True, False))),
-        )
-        vectors = lesson.vectors
+        vectors, trials = lesson.vectors, lesson.nearest(asked, block.neighbours, seed)
     else:
-        vectors, evidence = lesson.by_class(block.method, asked, seed)
-        options = [(0.0, False)]
-    margins = MARGINS if block.method != "classifier" else (0.0,)
-    settings = [RouterSetting(cover, named, margin) for (cover, named), margin in product(options, margins)]
-    choice = _chosen(settings, evidence, block.false_activation, len(adapters))
-    stored_words, questions = numbered(lesson.asked)
-    longest = max((len(text) for text in lesson.texts), default=0)
+        vectors, trials = lesson.by_class(block.method, asked, seed)
+    chosen = _chosen(_settings(block), trials, block.false_activation, len(adapters))
+    around, page = frame(prompts or Prompts())
     data = RouterData(
         method=block.method,
         neighbours=block.neighbours,
@@ -164,17 +155,21 @@ def build(
         around=around,
         page=page,
         adapters=adapters,
-        thresholds={name: float(one) for name, one in zip(adapters, choice.thresholds, strict=True)},
-        margin=choice.setting.margin,
-        cover=choice.setting.cover,
-        names=choice.setting.names,
-        longest=max(SHORTEST, 3 * longest),
-        words=stored_words if block.method == "nearest" else (),
-        questions=questions if block.method == "nearest" else (),
-        rows=tuple(lesson.question.tolist()) if block.method == "nearest" else (),
-        figures=_figures(choice, len(negatives), evidence(choice.setting), block.false_activation),
+        thresholds={name: float(one) for name, one in zip(adapters, chosen.thresholds, strict=True)},
+        margin=chosen.setting.margin,
+        cover=chosen.setting.cover,
+        names=chosen.setting.names,
+        longest=max(SHORTEST, 3 * max(map(len, lesson.texts), default=0)),
+        figures=_figures(chosen, len(negatives), trials(chosen.setting), block.false_activation),
     )
-    return Router(data, vectors, embedder)
+    return Router(lesson.stored_in(data) if block.method == "nearest" else data, vectors, embedder)
+
+
+def _settings(block: RouterBlock) -> list[RouterSetting]:
+    """What is tried for a method; only `nearest` knows words, and probabilities add up to 1."""
+    options = OPTIONS if block.method == "nearest" else ((0.0, False),)
+    margins = (0.0,) if block.method == "classifier" else MARGINS
+    return [RouterSetting(cover, named, margin) for (cover, named), margin in product(options, margins)]
 
 
 @dataclass(frozen=True)
@@ -208,6 +203,12 @@ class _Lesson:
             adapters + 1,
         )
 
+    def stored_in(self, data: RouterData) -> RouterData:
+        """With these questions, by which `nearest` routes."""
+        words, questions = numbered(self.asked)
+        rows = tuple(self.question.tolist())
+        return data.model_copy(update={"words": words, "questions": questions, "rows": rows})
+
     @property
     def owner(self) -> Ints:
         """The class of each question."""
@@ -222,7 +223,7 @@ class _Lesson:
         several = [at for at in mine.tolist() if len(self.wordings[self.question[at]]) > 1]
         held = np.array(_sample(several, MOST_HELD_OUT, seed, "held out"), dtype=np.int64)
         near = np.array(_sample(mine.tolist(), MOST_NEAR, seed, "near"), dtype=np.int64)
-        least = min(COVERS)
+        least = min(cover for cover, _ in OPTIONS)
         negative_pairs = stored.pairs(negatives, least)
         held_pairs = self._held_out(stored, held, least)
         near_pairs, texts = self._near(stored, near, least)
