@@ -3,7 +3,7 @@
 Two questions about things of similar names ("the capital of Niger", "of Nigeria") are as good as equal to an
 embedder, and two wordings of one question are not.  What tells them apart are words that few questions have.
 Here a text *covers* a stored question by the share of the words that all wordings of it have, each weighed by
-how rare it is among all stored questions (inverse document frequency, Spaerck Jones 1972); and it is
+how rare it is among all stored questions (inverse document frequency, Spaerck Jones 1972; squared); and it is
 *foreign* to it if it has a name or number that no wording of it has.
 
 Linear in the text; knows nothing of vectors, adapters or files.
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from selfstudy import text
 
-Floats = npt.NDArray[np.float32]
+Float32s = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 _POSSESSIVE = re.compile(r"['’]s\b")
@@ -82,10 +82,13 @@ class QuestionWords:
         self._having = Counter(word for one in self.questions for word in one.all)
 
     def rarity(self, word: str) -> float:
-        """ln((N + 1) / (n + 1/2)) of n questions of N, never below 0."""
-        return max(math.log((len(self.questions) + 1) / (self._having[word] + 0.5)), 0.0)
+        """The square of ln((N + 1) / (n + 1/2)), never below 0, of a word that n questions of N have.
 
-    def covers(self, texts: Sequence[frozenset[str]]) -> Floats:
+        Squared, for a question of one wording has its phrases too, which together weigh more than a name.
+        """
+        return max(math.log((len(self.questions) + 1) / (self._having[word] + 0.5)), 0.0) ** 2
+
+    def covers(self, texts: Sequence[frozenset[str]]) -> Float32s:
         """Shape (texts, questions), in [0, 1]: of each text (as `words`) what it has of each question's."""
         found = np.zeros((len(texts), len(self.questions)), dtype=np.float32)
         for row, one in zip(found, texts, strict=True):
@@ -136,7 +139,7 @@ class QuestionWords:
         return {word: np.array(places, dtype=np.int64) for word, places in found.items()}
 
     @cached_property
-    def _telling(self) -> dict[str, tuple[npt.NDArray[np.int64], Floats]]:
+    def _telling(self) -> dict[str, tuple[npt.NDArray[np.int64], Float32s]]:
         """The questions that always have a word, and what it weighs."""
         found: dict[str, list[int]] = {}
         for place, one in enumerate(self.questions):
@@ -157,7 +160,7 @@ class QuestionWords:
         return [sum(map(self.rarity, one.always)) for one in self.questions]
 
     @cached_property
-    def _totals(self) -> Floats:
+    def _totals(self) -> Float32s:
         found = [
             total or max(len(one.always), 1)
             for total, one in zip(self._raw_totals, self.questions, strict=True)

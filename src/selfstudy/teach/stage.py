@@ -1,7 +1,8 @@
 """Teach: verdicts become other wordings, examples and pairs, and these an adapter or a model, phase by phase.
 
-Reads Question, Answer, Evidence, Reference, Verdict; writes Rewording, Example, Pair, Practised, TrainingStep
-and a folder (models/taught.py): of one training (training.py), or of one for each group (grouped.py).
+Reads Question, Answer, Evidence, Reference, Verdict; writes Rewording, Example, Pair, Practised,
+TrainingStep, TrainedItem and a folder (models/taught.py): of one training (training.py), or of one for each
+group (grouped.py).
 A training that was killed starts again with the same seed, and leaves nothing of its first attempt but the
 checkpoints of phases that make any: these go on from there.
 """
@@ -18,7 +19,7 @@ from selfstudy.models.base import wants_demonstrations
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import CitingBlock, ExamplesBlock, OnlineDPOBlock, PhaseBlock
-from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainingStep
+from selfstudy.records import Example, Failure, Pair, Record, TrainedArm, TrainedItem, TrainingStep
 from selfstudy.run import Round
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.teach import followers, grouped, routing, training, wordings
@@ -148,6 +149,8 @@ def _forget(round_: Round, arm: TrainedArm, but: Mapping[str, Curriculum] | None
         return failure.stage != "teach" or not mine or failure.item_id.partition("/")[0] in but
 
     _keep(round_, TrainingStep, [s for s in steps if s.arm != arm or s.phase.partition("/")[0] in but])
+    items = round_.iter(TrainedItem)
+    _keep(round_, TrainedItem, [one for one in items if one.arm != arm or one.adapter in but])
     _keep(round_, Example, [e for e in examples if e.kind == "imported" or not taught or stays(e)])
     _keep(
         round_,

@@ -125,6 +125,7 @@ class LessonTraining:
             adapters.save(trained.model, folder := self.folder / label)
             self.parts.append(folder)
         self.round_.append([*trained.steps, *trained.pairs])
+        self.round_.append(trained.seen.records(self.lesson.arm, said, self.group))
         for name, why in trained.dropped.items():
             self.round_.fail("teach", name, why)
         if trained.dropped:
