@@ -82,8 +82,8 @@ def test_a_run_is_served_as_its_base_and_what_it_promoted(tiny_llama: Path, tmp_
 def test_a_run_that_promoted_nothing_is_its_base_until_it_does(tiny_llama: Path, tmp_path: Path) -> None:
     block = LocalModel(path=str(tiny_llama))
     source = ModelSource(str(make_run(tmp_path / "run", block)))
-    assert source.state() == ""
     offer = source.load()
+    assert source.state() == offer.state
     assert (list(offer.choices), offer.notes) == (["base"], ("nothing was promoted: the base model",))
     make_run(tmp_path / "run", block, lambda folder: make_adapter(tiny_llama, folder))
     assert source.state() != offer.state

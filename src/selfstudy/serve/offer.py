@@ -121,12 +121,11 @@ class ModelSource:
 
     def state(self) -> str:
         """What the next offer would be made from; cheap enough to be looked at every second."""
-        if not self.is_run:
-            return ""
-        run = Run.open(self._folder, write=False)
-        if not run.promoted_file.is_file():
-            return ""
-        return hashlib.sha256(private.read(run.promoted_file)).hexdigest()
+        found = hashlib.sha256()
+        for name in (Run.promoted_file, Run.forgotten_file):
+            if (self._folder / name).is_file():
+                found.update(name.encode() + private.read(self._folder / name))
+        return found.hexdigest() if self.is_run else ""
 
     def load(self) -> Offer:
         """What is served now.
