@@ -20,6 +20,8 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
     serve_verb.py      serve
+    unlearn_verb.py    unlearn
+    why_verb.py        why (why_screen.py: what it prints)
 """
 
 from selfstudy.cli import (
@@ -38,6 +40,8 @@ from selfstudy.cli import (
     serve_verb,
     socratic_verb,
     suite_verb,
+    unlearn_verb,
+    why_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
 from selfstudy.screen import say
@@ -59,6 +63,8 @@ __all__ = [
     "serve_verb",
     "socratic_verb",
     "suite_verb",
+    "unlearn_verb",
+    "why_verb",
 ]
 
 
