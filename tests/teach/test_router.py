@@ -16,7 +16,8 @@ from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.models.router import Router
 from selfstudy.recipe import EmbedderBlock, RouterBlock
 from selfstudy.stats import wilson
-from selfstudy.teach.router import Scores, allowed, build
+from selfstudy.teach.router import build
+from selfstudy.teach.router_settings import allowed
 
 FRAMES = (
     "What is the {a} of {x}?",
@@ -110,12 +111,6 @@ def test_a_handful_of_questions_proves_nothing() -> None:
     assert none.route(["What is the capital of Niger?"])[0].adapter == "west-1"
 
 
-@pytest.mark.parametrize(("count", "most"), [(0, 0), (4, 0), (70, 0), (73, 0), (150, 2), (1000, 36)])
-def test_as_many_may_go_wrong_as_the_interval_allows(count: int, most: int) -> None:
-    assert allowed(count, 0.05) == most
-    assert most == 0 or wilson(most, count).high <= 0.05 < wilson(most + 1, count).high
-
-
 def test_a_wording_does_not_vote_for_itself() -> None:
     """Wordings that share no word: each is covered by itself alone, and held out by nothing."""
     strange = [("q", "alpha beta gamma"), ("q", "delta epsilon zeta")]
@@ -179,12 +174,6 @@ def test_a_classifier_needs_something_to_tell_adapters_from() -> None:
 def test_the_base_wins_where_nothing_else_may() -> None:
     found = build({}, known(), UNRELATED, RouterBlock(), EMBEDDER, EmbedderBlock(), seed=0)
     assert found.route(["What is the capital of Niger?"])[0].adapter is None
-
-
-def test_of_equal_adapters_the_last_is_best() -> None:
-    found = Scores.of(np.array([[0.1, 0.5, 0.5], [0.6, 0.5, 0.4]], dtype=np.float32))
-    assert found.best.tolist() == [1, 0]
-    assert found.clear(0.2).tolist() == [True, False]
 
 
 @settings(max_examples=25, deadline=None)
