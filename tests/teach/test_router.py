@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -126,6 +128,22 @@ def test_one_wording_each_covers_nothing_that_is_measured() -> None:
     assert (found.data.figures["held_out"], found.data.figures["covered"]) == (0, None)
     assert found.data.thresholds["a-1"] == 0.4
     assert share(found, {text: "a-1" for _, text in taught(WEST, wordings=1)}) == 1
+
+
+def test_everyday_questions_of_one_wording_are_told_apart() -> None:
+    """Half of the built-in ones are taught, as they are, and many ask alike ("What is the opposite of ...")."""
+    file = resources.files("selfstudy.verify") / "general.jsonl"
+    asked = [json.loads(line)["question"] for line in file.read_text(encoding="utf-8").splitlines()]
+    random.Random(0).shuffle(asked)
+    own, base, others = asked[:200], asked[200:400], asked[400:]
+    groups = {"a-1": [(one, one) for one in own[:100]], "b-2": [(one, one) for one in own[100:]]}
+    block = RouterBlock()
+    found = build(groups, [(one, one) for one in base], [], block, EMBEDDER, EmbedderBlock(), seed=0)
+    wanted = ["a-1"] * 100 + ["b-2"] * 100
+    polite = [f"Can you tell me, {one[0].lower()}{one[1:]}" for one in own]
+    assert share(found, dict(zip(polite, wanted, strict=True))) > 0.95
+    assert share(found, dict(zip(map(str.lower, own), wanted, strict=True))) > 0.95
+    assert share(found, dict.fromkeys(others)) > 0.95
 
 
 def test_a_known_question_that_is_taught_too_is_the_base_models() -> None:

@@ -19,6 +19,8 @@ from selfstudy.stats import wilson
 SLACK = 0.5
 """Of the lowest similarity of a held-out wording: at all of it, questions in wordings of another kind than
 the trained ones were lost (6% were left of them where all could be had)."""
+FREELY = 0.1
+"""What a threshold of 1 that the bound demands costs, in questions covered."""
 UNTESTED = 0.4
 """Threshold of an adapter of whose questions none has a second wording, at least."""
 
@@ -73,10 +75,14 @@ class Trials:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A setting with its thresholds, and what it does to the evidence, as shares."""
+    """A setting with its thresholds, and what it does to the trials, as shares.
+
+    `floor`: the threshold that the bound demands of all adapters.
+    """
 
     setting: RouterSetting
-    thresholds: Float32s
+    thresholds: npt.NDArray[np.float64]
+    floor: float
     false: int
     covered: float
     wrong: float
@@ -84,7 +90,8 @@ class Calibrated:
 
     @property
     def value(self) -> float:
-        return self.covered - self.wrong - self.near
+        """The lower the floor the better: people word questions more freely than what is held out."""
+        return self.covered - self.wrong - self.near - FREELY * self.floor
 
 
 def chosen(
@@ -123,6 +130,7 @@ def _weighed(setting: RouterSetting, evidence: Trials, bound: float, adapters: i
     return Calibrated(
         setting,
         thresholds,
+        floor,
         int(_activated(evidence.negatives, thresholds, setting.margin).sum()),
         _share(right),
         _share(_activated(held, thresholds, setting.margin) & (held.best != evidence.owner)),
