@@ -131,7 +131,7 @@ def test_one_wording_each_covers_nothing_that_is_measured() -> None:
 
 
 def test_everyday_questions_of_one_wording_are_told_apart() -> None:
-    """Half of the built-in ones are taught, as they are, and many ask alike ("What is the opposite of ...")."""
+    """Half of the built-in ones, many of which ask alike: "What is the opposite of ..."."""
     file = resources.files("selfstudy.verify") / "general.jsonl"
     asked = [json.loads(line)["question"] for line in file.read_text(encoding="utf-8").splitlines()]
     random.Random(0).shuffle(asked)
