@@ -134,12 +134,10 @@ def why(run: Run, asked: str) -> Lineage:
     """
     fates = Fates(run)
     asked = asked.strip()
-    own = (asked, Question(text=asked).id)
-    known = {one.id: one.text for turn in run.rounds for one in turn.where(Question, "id", own)}
-    for name in own:
-        if name in known or fates.forgotten(name):
-            said = known.get(name, "")
-            return _lineage(run, fates, asked, Likeness(question_id=name, text=said, nearness=1.0))
+    for name in (Question(text=asked).id, asked):
+        said = next((one.text for turn in run.rounds for one in turn.where(Question, "id", (name,))), None)
+        if said is not None or fates.forgotten(name):
+            return _lineage(run, fates, asked, Likeness(question_id=name, text=said or "", nearness=1.0))
     found = nearest(_questions(run), asked, SHOWN)
     meant = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
     if len(meant) != 1:
