@@ -40,7 +40,9 @@ VERBS = (
     "estimate",
     "chat",
     "export",
+    "serve",
     "launch-config",
+    "unlearn",
 )
 
 

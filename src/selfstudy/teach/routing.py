@@ -50,12 +50,13 @@ def without_taught(
     folder = standing.standing(round_)
     if folder is None or not is_routed(folder):
         return list(questions)
-    from selfstudy.models.router import Router, routing_text
+    from selfstudy.models.router import Router
 
+    router = Router.load(folder, embedder)
     general = {fact.id for fact in known_facts(round_.run)}  # asked before there were adapters
     known = [q for q in questions if q.verdict.kind == "known" and q.question.id not in general]
     chats = [prompts.chat("answer", question=one.question.text) for one in known]
-    routes = Router.load(folder, embedder).route([routing_text(chat) for chat in chats])
+    routes = router.route([router.routing_text(chat) for chat in chats])
     taught = {q.question.id for q, one in zip(known, routes, strict=True) if one.adapter is not None}
     return [q for q in questions if q.question.id not in taught]
 
@@ -96,7 +97,7 @@ def taught_wordings(run: Run, curriculum: Curriculum) -> Wordings:
 
 
 def of_adapters(round_: Round, curricula: Mapping[str, Curriculum]) -> dict[str, Wordings]:
-    """The wordings of each adapter, by its name; what was taught again is of the last that it was taught to.
+    """The wordings of each adapter, the oldest first; what was taught again is of the last that learned it.
 
     One is left out of which nothing is left.
     """
@@ -116,4 +117,4 @@ def of_adapters(round_: Round, curricula: Mapping[str, Curriculum]) -> dict[str,
             if kept:
                 found[name] = kept
         taken |= now
-    return dict(sorted(found.items()))
+    return {name: found[name] for name in sorted(found, key=lambda name: (curricula[name].round, name))}

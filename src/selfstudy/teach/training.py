@@ -91,7 +91,8 @@ class LessonTraining:
     def _curriculum(self) -> Curriculum:
         """Of what was to be taught: what a trainer left out, too long or unreadable, is among it."""
         lesson = self.lesson
-        made = [one.question_id for one in (*lesson.imported.examples, *lesson.imported.pairs)]
+        made = [one.question_id for one in lesson.imported.examples]
+        made += [one.question_id for one in lesson.imported.pairs]
         own = [one.question.id for one in (*lesson.gaps, *lesson.refused())]
         questions = tuple(dict.fromkeys(made or own))
         return Curriculum(
@@ -138,8 +139,8 @@ class LessonTraining:
     def _record(self, items: Items) -> None:
         """Examples of the control are not kept: nothing would tell them from those that are right."""
         if not isinstance(items, Practice | CitedPractice):
-            names = (one.question_id for one in items if isinstance(one, Example | Pair) and one.question_id)
-            self._replayed |= dict.fromkeys(names)
+            known = (one.question_id for one in items if isinstance(one, Example | Pair) and one.question_id)
+            self._replayed |= dict.fromkeys(known)
         if isinstance(items, CitedPractice):
             self.round_.append(
                 Practised(question_id=one.question_id, question=one.item.question)

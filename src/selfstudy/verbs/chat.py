@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from selfstudy.errors import ModelError, RunError
 from selfstudy.files import reading
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import Routes, Sampling
 from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
@@ -153,13 +153,21 @@ class Talk:
             self._history.clear()
             return ["a new conversation begins"]
         answers = {label: self._ask(label, lm, said) for label, lm in self.models.items()}
-        lines = list(_shown(answers, width))
+        lines = [*_shown(answers, width), *self._who_answered(said, width)]
         known = self.knowledge.nearest(said) if self.knowledge is not None else None
         if known is not None:
             lines += _block("run", "\n".join(known.lines()), width)
         elif self.knowledge is not None:
             lines += _block("run", "it has no question like this", width)
         return lines
+
+    def _who_answered(self, said: str, width: int) -> Iterator[str]:
+        """Which adapter it was, of a model that has several."""
+        for lm in self.models.values():
+            if isinstance(lm, Routes):
+                route = lm.route([(Message(role="user", content=said),)])[0]
+                who = route.adapter or "none: the base model answered"
+                yield from _block("adapter", f"{who} (nearest taught question {route.score:.2f})", width)
 
     def _ask(self, label: str, lm: LanguageModel, said: str) -> str:
         history = [] if self.alone else self._history.setdefault(label, [])
