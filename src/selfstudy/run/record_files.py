@@ -57,6 +57,7 @@ class RecordFiles:
         seen if it is no whole line.
         """
         path = self._file(kind)
+        lines: Iterator[tuple[int, bytes]]
         lines = ((number, line) for number, line, _ in jsonl.read_lines(path, parse=False))
         if len(values) <= _FEW and all(value is not None and _PLAIN.fullmatch(value) for value in values):
             lines = jsonl.lines_holding(path, [f'"{value}"'.encode() for value in values])

@@ -35,6 +35,7 @@ from selfstudy.run import Round, Run
 from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.verbs.nearest import NEAR, Near, nearest
+from selfstudy.verbs.routed_now import RoutedNow, routed_now
 
 R = TypeVar("R", bound=Record)
 
@@ -103,6 +104,7 @@ class Lineage(BaseModel):
         nearness: of the two, in [0, 1].
         likely: the questions that may be meant, where that is not clear; else empty.
         rounds: of the rounds that had to do with it, in order.
+        routed: to which adapter it goes now, where a router picks one.
         forgotten: the requests by which it was forgotten.
     """
 
@@ -113,6 +115,7 @@ class Lineage(BaseModel):
     nearness: float = 0.0
     likely: tuple[Likeness, ...] = ()
     rounds: tuple[Trail, ...] = ()
+    routed: RoutedNow | None = None
     forgotten: tuple[Tombstone, ...] = ()
 
     @property
@@ -126,8 +129,11 @@ class Lineage(BaseModel):
         return bool(self.likely) and self.likely[0].nearness >= NEAR
 
 
-def why(run: Run, asked: str) -> Lineage:
+def why(run: Run, asked: str, *, route: bool = False) -> Lineage:
     """The trail of the question of a run that is nearest to what was asked, or that has this id.
+
+    Args:
+        route: whether the router's embedder may be loaded, which takes seconds.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -137,12 +143,13 @@ def why(run: Run, asked: str) -> Lineage:
     for name in (Question(text=asked).id, asked):
         said = next((one.text for turn in run.rounds for one in turn.where(Question, "id", (name,))), None)
         if said is not None or fates.forgotten(name):
-            return _lineage(run, fates, asked, Likeness(question_id=name, text=said or "", nearness=1.0))
+            meant = Likeness(question_id=name, text=said or "", nearness=1.0)
+            return _lineage(run, fates, asked, meant, route=route)
     found = nearest(_questions(run), asked, SHOWN)
-    meant = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
-    if len(meant) != 1:
-        return Lineage(asked=asked, likely=tuple(map(_likeness, meant or found)))
-    return _lineage(run, fates, asked, _likeness(meant[0]))
+    near = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
+    if len(near) != 1:
+        return Lineage(asked=asked, likely=tuple(map(_likeness, near or found)))
+    return _lineage(run, fates, asked, _likeness(near[0]), route=route)
 
 
 def _rank(one: Near) -> tuple[bool, float]:
@@ -161,7 +168,10 @@ def _questions(run: Run) -> Iterator[tuple[str, str]]:
         yield from ((one.question_id, one.question) for one in turn.iter(Practised))
 
 
-def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness) -> Lineage:
+def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness, *, route: bool) -> Lineage:
+    routed = None
+    if fates.router is not None:
+        routed = routed_now(fates.router, meant.question_id, meant.text or asked, load=route)
     rounds = (_trail(turn, fates, meant.question_id) for turn in run.rounds)
     return Lineage(
         asked=asked,
@@ -169,6 +179,7 @@ def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness) -> Lineage:
         text=meant.text,
         nearness=meant.nearness,
         rounds=tuple(one for one in rounds if one),
+        routed=routed,
         forgotten=tuple(fates.forgotten(meant.question_id)),
     )
 
