@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -92,7 +93,11 @@ def test_what_was_only_practised_is_found(tmp_path: Path) -> None:
 
 def test_what_was_forgotten_says_so_though_no_word_of_it_is_left(tmp_path: Path) -> None:
     with make_run(tmp_path / "run") as run:
-        stone = Tombstone(pattern="oceania", questions=(IDS[FIJI],), adapters=("round-1",), finished=True)
+        begun = Tombstone(pattern="oceania", questions=(IDS[FIJI],), adapters=("round-1",))
+        forgotten.keep(run, [begun])
+        assert why(run, FIJI).rounds[0].adapters[0].state == "forgotten"  # its folder is still there
+        shutil.rmtree(run.round(1).adapter())
+        stone = begun.model_copy(update={"finished": True})
         forgotten.keep(run, [stone])
         adapters = [one for trail in why(run, FIJI).rounds for one in trail.adapters]
         assert [(one.round, one.state, one.why) for one in adapters] == [

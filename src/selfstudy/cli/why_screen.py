@@ -217,7 +217,9 @@ def _forgotten(stones: Sequence[Tombstone]) -> _Lines:
         state = "" if stone.finished else " (not finished: give the same command again)"
         yield "forgotten", f"on request: {one_line(stone.pattern, _LONGEST)}{state}"
         if stone.adapters:
-            yield "", one_line(f"with {', '.join(stone.adapters)}", _LONGEST)
+            yield "", one_line(f"dropped: {', '.join(stone.adapters)}", _LONGEST)
+        if stone.retrained:
+            yield "", one_line(f"trained again without it: {', '.join(stone.retrained)}", _LONGEST)
 
 
 def _limited(lines: Sequence[tuple[str, str]]) -> _Lines:

@@ -150,9 +150,10 @@ class Fates:
                 yield _Own(fate, known.group, frozenset(known.questions), frozenset(known.replayed))
 
     def _fate(self, round_: Round, name: str, place: Path, gate: Decision | None) -> AdapterFate:
-        plain = f"round-{round_.number}"
-        named = {name, plain} if name.startswith(f"{plain}-") else {name}
-        why = tuple(stone.pattern for stone in self.tombstones if named & set(stone.adapters))
+        named = {name, f"round-{round_.number}"} if place == round_.adapter() else {name}
+        # forgetting takes the folder away: one that is there though it is finished was trained anew
+        open_ = [stone for stone in self.tombstones if not stone.finished]
+        why = tuple(stone.pattern for stone in open_ if named & {*stone.adapters, *stone.retrained})
         state: State = "forgotten"
         if not why and gate is None:
             state = "undecided"
