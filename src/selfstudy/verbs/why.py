@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy import text
 from selfstudy.records import (
     Answer,
     Check,
@@ -34,7 +35,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
-from selfstudy.verbs.nearest import NEAR, Near, nearest
+from selfstudy.verbs.nearest import Near, nearest
 from selfstudy.verbs.routed_now import RoutedNow, routed_now
 
 R = TypeVar("R", bound=Record)
@@ -103,6 +104,7 @@ class Lineage(BaseModel):
         text: how the run put it; "" of one that was forgotten.
         nearness: of the two, in [0, 1].
         likely: the questions that may be meant, where that is not clear; else empty.
+        ambiguous: whether these are equally near; else none is near.
         rounds: of the rounds that had to do with it, in order.
         routed: to which adapter it goes now, where a router picks one.
         forgotten: the requests by which it was forgotten.
@@ -114,6 +116,7 @@ class Lineage(BaseModel):
     text: str = ""
     nearness: float = 0.0
     likely: tuple[Likeness, ...] = ()
+    ambiguous: bool = False
     rounds: tuple[Trail, ...] = ()
     routed: RoutedNow | None = None
     forgotten: tuple[Tombstone, ...] = ()
@@ -122,11 +125,6 @@ class Lineage(BaseModel):
     def found(self) -> bool:
         """Whether it is clear which question is meant."""
         return bool(self.question_id)
-
-    @property
-    def ambiguous(self) -> bool:
-        """Whether several questions may be meant."""
-        return bool(self.likely) and self.likely[0].nearness >= NEAR
 
 
 def why(run: Run, asked: str, *, route: bool = False) -> Lineage:
@@ -146,10 +144,18 @@ def why(run: Run, asked: str, *, route: bool = False) -> Lineage:
             meant = Likeness(question_id=name, text=said or "", nearness=1.0)
             return _lineage(run, fates, asked, meant, route=route)
     found = nearest(_questions(run), asked, SHOWN)
-    near = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
+    near = [one for one in found if one.is_near and _names(asked) <= set(text.tokens(one.text))]
+    near = [one for one in near if _rank(one) == _rank(near[0])]
     if len(near) != 1:
-        return Lineage(asked=asked, likely=tuple(map(_likeness, near or found)))
+        likely = tuple(map(_likeness, near or found[:SHOWN]))
+        return Lineage(asked=asked, likely=likely, ambiguous=bool(near))
     return _lineage(run, fates, asked, _likeness(near[0]), route=route)
+
+
+def _names(asked: str) -> set[str]:
+    """Words that no other can stand for: Fiji is not Kiribati, though all else is alike."""
+    words = [word for word in asked.split()[1:] if word[:1].isupper() or any(map(str.isdigit, word))]
+    return set(text.tokens(" ".join(words)))
 
 
 def _rank(one: Near) -> tuple[bool, float]:
