@@ -177,8 +177,10 @@ def _resting(
     passages: dict[str, _SpanOf] = {}
     for one in turn.iter(Evidence):
         if meant(one.source):
-            bare = one.model_copy(update={"text": ""})
-            span = spans.setdefault((one.document_id, one.start, one.end), _SpanOf(bare))
+            place = one.document_id, one.start, one.end
+            if place not in spans:
+                spans[place] = _SpanOf(one.model_copy(update={"text": ""}))
+            span = spans[place]
             span.found_for.add(one.question_id)
             passages[one.id] = span
             documents.add(one.document_id)
