@@ -145,7 +145,7 @@ def carry_out(
     stone = plan.stone
     if not plan.resumed:
         forgotten.keep(run, [*forgotten.tombstones(run), stone])
-    adapters.drop(run, plan.held.gone, plan.held.rounds)
+    adapters.drop(run, plan.held.gone, plan.held.rounds, plan.found.questions)
     for name in plan.held.gone:
         report.note(f"deleted: adapter {name}")
     cleaning = Cleaning(run, plan.sources, plan.found)
