@@ -115,7 +115,7 @@ class TestStacked:
             )
             assert not round_.read(Check)
             assert not round_.gate_file.exists()
-        assert adapters.unfinished(run) == (2, 3)
+        assert adapters.unfinished(run, [1, 2, 3]) == (2, 3)
         adapters.drop(run, held.gone, held.rounds)  # as after a kill
 
     def test_a_folder_that_somebody_put_there_is_left(self, run: Run) -> None:
@@ -194,7 +194,7 @@ class TestRouted:
         assert held == Holding(retrained=(names["peru"],), rounds=(1, 2))
         for _ in range(2):  # once more, as after a kill
             adapters.drop(dynamic, held.gone, held.rounds, OF_PERU)
-            assert adapters.unfinished(dynamic) == (1, 2)
+            assert adapters.unfinished(dynamic, [1, 2]) == (1, 2)
             first, second = (own.unfinished(dynamic.round(n).adapter()) / "final" for n in (1, 2))
             assert set(adapters_of(first)) == {names["chile"]}
             assert set(adapters_of(second)) == {names["later"]}  # the others come from what then stands

@@ -180,8 +180,7 @@ def drop(
 
     Args:
         names: of all that goes.
-        again: rounds that teach and verify again.  They are marked as unfinished first: so a later call knows
-            them (`unfinished`), whatever a kill left undone here.
+        again: rounds that teach and verify again; they are marked as unfinished.
         questions: ids of what is forgotten, which no router keeps, of the base model's questions neither.
 
     Raises:
@@ -210,11 +209,10 @@ def drop(
             _remove_unfinished(round_, names if dynamic else None)
 
 
-def unfinished(run: Run) -> tuple[int, ...]:
-    """The first round that could teach and verify now and has not done both, and all after it."""
-    ready = [one for one in run.rounds if one.finished("gather")]
-    waiting = [one.number for one in ready if not (one.finished("teach") and one.finished("verify"))]
-    return tuple(one.number for one in ready if waiting and one.number >= waiting[0])
+def unfinished(run: Run, again: Sequence[int]) -> tuple[int, ...]:
+    """Of rounds that teach and verify again, those that have not done both."""
+    rounds = [run.round(number) for number in again]
+    return tuple(one.number for one in rounds if not (one.finished("teach") and one.finished("verify")))
 
 
 def _reopen(round_: Round) -> None:
