@@ -40,6 +40,7 @@ VERBS = (
     "estimate",
     "chat",
     "export",
+    "serve",
     "launch-config",
     "unlearn",
 )

@@ -19,6 +19,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
+    serve_verb.py      serve
     unlearn_verb.py    unlearn
     why_verb.py        why (why_screen.py: what it prints)
 """
@@ -36,6 +37,7 @@ from selfstudy.cli import (
     loop_verbs,
     model_verbs,
     rate_verb,
+    serve_verb,
     socratic_verb,
     suite_verb,
     unlearn_verb,
@@ -58,6 +60,7 @@ __all__ = [
     "main",
     "model_verbs",
     "rate_verb",
+    "serve_verb",
     "socratic_verb",
     "suite_verb",
     "unlearn_verb",

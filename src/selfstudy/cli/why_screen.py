@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from selfstudy.screen import console
+from selfstudy.screen import console, printable
 from selfstudy.text import one_line
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def print_lineage(lineage: Lineage) -> None:
 
     screen = console()
     screen.width = max(screen.width, 60)
-    screen.print(Text(lineage.text or f"question {lineage.question_id}, whose text was forgotten", "bold"))
+    heading = lineage.text or f"question {lineage.question_id}, whose text was forgotten"
+    screen.print(Text(printable(one_line(heading, 1_000)), "bold"))
     if lineage.nearness < 1:
         screen.print(Text(f"the nearest to what was asked ({lineage.nearness:.2f})", "dim"))
     _print(screen, ((said, why) for said, why in _forgotten(lineage.forgotten)))
@@ -59,7 +60,7 @@ def _print(screen: object, lines: Iterable[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     before = ""
     for label, said in lines:
-        table.add_row(Text("" if label == before else label), Text(said))
+        table.add_row(Text("" if label == before else label), Text(printable(said)))
         before = label or before
     if table.row_count:
         screen.print(table)  # type: ignore[attr-defined]
@@ -227,7 +228,7 @@ def print_source(found: SourceLineage) -> None:
 
     screen = console()
     screen.width = max(screen.width, 60)
-    screen.print(Text(f"what rests on {one_line(found.pattern, _LONGEST)}", "bold"))
+    screen.print(Text(printable(f"what rests on {one_line(found.pattern, _LONGEST)}"), "bold"))
     _print(screen, source_lines(found))
 
 

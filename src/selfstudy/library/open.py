@@ -55,6 +55,7 @@ class OpenLibrary:
         follow_links: whether links that leave a folder are followed.
         fetches: gets pages; None: as the library says.
         without: sources of which nothing is given, though they lie there.
+        fresh: whether pages that are kept are fetched again, to see whether they have changed.
     """
 
     library: LibraryBlock
@@ -63,6 +64,7 @@ class OpenLibrary:
     report: Reporter = field(default_factory=Silent)
     fetches: Fetches | None = None
     without: Excluded = field(default_factory=lambda: Excluded(()))
+    fresh: bool = False
     _searching: Searching | None = field(default=None, init=False, repr=False)
 
     def searched(self) -> list[str]:
@@ -124,7 +126,7 @@ class OpenLibrary:
             return self.fetches
         from selfstudy.library.web.fetch import open_fetcher
 
-        return open_fetcher(self.library.fetch, self.kept)
+        return open_fetcher(self.library.fetch, self.kept, fresh=self.fresh)
 
     @property
     def _contact(self) -> str | None:

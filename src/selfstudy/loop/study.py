@@ -6,13 +6,15 @@ directory and does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from selfstudy.errors import ModelError
+from selfstudy.library.folder import Contents
+from selfstudy.library.snapshot import snapshot
 from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
@@ -21,12 +23,17 @@ from selfstudy.progress import Silent
 from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
 from selfstudy.run import Round, Run, forgotten, standing
+from selfstudy.run.changes import keep_seen, learned, seen
 
 if TYPE_CHECKING:
+    from selfstudy.loop.watching import WatchOptions
     from selfstudy.models.base import HasWeights
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
     from selfstudy.summary import Summary
+
+MOST_SEEN = 300_000
+"""Documents of a library of which a run keeps what it has learned from; a larger one is not watched."""
 
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
@@ -88,12 +95,45 @@ class Study(Resources):
         self._require_room()
         for number in range(1, self.recipe.rounds + 1):
             round_ = self.run.round(number)
-            for stage in STAGES:
-                run_stage(self, round_, stage)
+            self.turn(round_)
             if why := standing.why_stop(round_):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
+
+    def watch(self, options: WatchOptions | None = None, stop: Callable[[], bool] | None = None) -> None:
+        """`learn`, and a round each time that the library has changed; for ever, or until `stop` says so.
+
+        Raises:
+            SelfstudyError: what the user can fix; called again it goes on.
+        """
+        from selfstudy.loop.watching import LibraryWatch, WatchOptions
+
+        LibraryWatch(self, options or WatchOptions(), stop or (lambda: False)).run()
+
+    def turn(self, round_: Round) -> None:
+        """All stages of one round; what it has learned from is written down."""
+        for stage in STAGES:
+            run_stage(self, round_, stage)
+        learned(round_)
+        if seen(self.run) is None and "documents" in vars(self) and len(self.documents) <= MOST_SEEN:
+            keep_seen(self.run, snapshot(self.documents))
+
+    def reread_library(self, *, fresh: bool = False) -> Contents:
+        """The library as it is now: what was read before is forgotten.
+
+        Args:
+            fresh: whether pages that the run has kept are fetched again.
+
+        Raises:
+            DataError: nothing is there, or nothing there can be used.
+        """
+        if self._sources is not None:
+            self._sources.close()
+        self._fresh = fresh
+        for name in ("_sources", "documents", "_retriever"):
+            vars(self).pop(name, None)
+        return Contents() if self._sources is None else self._sources.contents
 
     def _require_room(self) -> None:
         """Refuses to train all weights where there is no room for that: now, not after hours of probing."""

@@ -3,7 +3,7 @@
 Two questions about things of similar names ("the capital of Niger", "of Nigeria") are as good as equal to an
 embedder, and two wordings of one question are not.  What tells them apart are words that few questions have.
 Here a text *covers* a stored question by the share of the words that all wordings of it have, each weighed by
-how rare it is among all stored questions (inverse document frequency, Spaerck Jones 1972); and it is
+how rare it is among all stored questions (inverse document frequency, Spaerck Jones 1972; squared); and it is
 *foreign* to it if it has a name or number that no wording of it has.
 
 Linear in the text; knows nothing of vectors, adapters or files.
@@ -82,8 +82,11 @@ class QuestionWords:
         self._having = Counter(word for one in self.questions for word in one.all)
 
     def rarity(self, word: str) -> float:
-        """ln((N + 1) / (n + 1/2)) of n questions of N, never below 0."""
-        return max(math.log((len(self.questions) + 1) / (self._having[word] + 0.5)), 0.0)
+        """The square of ln((N + 1) / (n + 1/2)), never below 0, of a word that n questions of N have.
+
+        Squared, for a question of one wording has its phrases too, which together weigh more than a name.
+        """
+        return max(math.log((len(self.questions) + 1) / (self._having[word] + 0.5)), 0.0) ** 2
 
     def covers(self, texts: Sequence[frozenset[str]]) -> Floats:
         """Shape (texts, questions), in [0, 1]: of each text (as `words`) what it has of each question's."""

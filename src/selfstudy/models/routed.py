@@ -88,7 +88,7 @@ class RoutedLM:
 
     def route(self, chats: Sequence[Chat]) -> list[Route]:
         """See `base.Routes`; all are embedded together."""
-        return self.router.route([_text(chat) for chat in chats]) if chats else []
+        return self.router.route([self.router.routing_text(chat) for chat in chats])
 
     def _picked(self, chats: Sequence[Chat]) -> list[str | None]:
         return [route.adapter for route in self.route(chats)]
@@ -196,7 +196,3 @@ def _is_here(lm: Mixed) -> bool:
     from selfstudy.models.local.mixed import MixedLM
 
     return isinstance(lm, MixedLM)
-
-
-def _text(chat: Chat) -> str:
-    return chat[-1].content if chat else ""

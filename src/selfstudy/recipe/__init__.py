@@ -13,7 +13,7 @@ from selfstudy.recipe.citing import (
     PPOBlock,
     RejectionBlock,
 )
-from selfstudy.recipe.deploy import DeployBlock, RelearnBlock, RouterBlock
+from selfstudy.recipe.deploy import DeployBlock, RouterBlock
 from selfstudy.recipe.entailment import (
     EntailmentBlock,
     EntailmentWeights,
@@ -54,6 +54,7 @@ from selfstudy.recipe.probe import (
     ProbeBlock,
     ScorerName,
 )
+from selfstudy.recipe.relearn import RelearnBlock
 from selfstudy.recipe.teach import (
     DistillBlock,
     DPOBlock,
@@ -61,6 +62,7 @@ from selfstudy.recipe.teach import (
     OnlineDPOBlock,
     PairsBlock,
     PhaseBlock,
+    RefusalsBlock,
     RewardBlock,
     SFTBlock,
     SocraticBlock,
@@ -111,6 +113,7 @@ __all__ = [
     "PromptStyle",
     "PromptedNLI",
     "Recipe",
+    "RefusalsBlock",
     "RejectionBlock",
     "RelearnBlock",
     "RemoteModel",

@@ -14,6 +14,8 @@ from selfstudy.recipe import (
     STDIN,
     CitingBlock,
     DeployBlock,
+    DPOBlock,
+    ExamplesBlock,
     LocalModel,
     LoraBlock,
     NoNLI,
@@ -46,6 +48,7 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     if any(block.type == "socratic" for block in recipe.teach.plan):
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
+    problems += _of_refusing(recipe)
     problems += _of_online_training(recipe)
     problems += _of_citing(recipe)
     problems += _of_evaluating(recipe)
@@ -72,6 +75,10 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             )
         if ask.method == "external" and ask.source is None:
             yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, a feed, or -'
+        if ask.method == "logs" and ask.source_file in (None, STDIN):
+            yield f'{key}.method = "logs" needs {key}.source: a log of `selfstudy serve`, or a folder of logs'
+        if ask.inconsistent and ask.method != "logs":
+            yield f"{key}.inconsistent = true: only the method logs knows several answers to a question"
         if ask.feed is not None and ask.questions:
             yield f"{key}.source = {ask.feed}: a feed gives topics, no questions; leave `questions` out"
         if ask.feed is not None and ask.method == "oracle":
@@ -82,7 +89,7 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             if reads_stdin:
                 yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
             reads_stdin = True
-        elif ask.source is not None and ask.method not in ("external", "oracle"):
+        elif ask.source is not None and ask.method not in ("external", "oracle", "logs"):
             yield f"{key}.source: the method {ask.method} reads no source; leave it out"
         elif ask.source_file is not None and not reading.exists(ask.source_file):
             yield f"{key}.source: no file at {ask.source_file}"
@@ -164,6 +171,22 @@ def _of_deploying(recipe: Recipe) -> Iterator[str]:
                 f"teach: {block.type} brings questions of its own ({brought}), which are of no source that "
                 "an adapter could be of; leave them out, or take deploy: adapter"
             )
+
+
+def _of_refusing(recipe: Recipe) -> Iterator[str]:
+    """Who would learn to refuse, and by what it would be measured."""
+    if not recipe.teach.refuse_unverifiable:
+        return
+    if not any(isinstance(block, ExamplesBlock | DPOBlock) for block in recipe.teach.plan):
+        yield "teach.refuse_unverifiable: no phase trains on answers or on their pairs: sft, distill, dpo"
+    if recipe.teach.refusals.heldout == 0:
+        yield "teach.refusals.heldout = 0: verify then has no question to see refusing with"
+    if recipe.deploy.type == "dynamic":
+        yield (
+            "teach.refuse_unverifiable: with deploy = dynamic a question that no adapter was taught is "
+            "answered by the model as it came, so refusing would never be asked for: take deploy.type = "
+            "adapter or merged"
+        )
 
 
 def _of_online_training(recipe: Recipe) -> Iterator[str]:

@@ -64,7 +64,7 @@ class AdapterFate(BaseModel):
 
 @dataclass(frozen=True)
 class _Own:
-    """An adapter that a round trained, with what it says it was taught; None: an older version said nothing."""
+    """An adapter that a round trained; `questions` is None where an older version did not write them down."""
 
     fate: AdapterFate
     group: str = ""

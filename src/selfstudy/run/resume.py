@@ -30,6 +30,7 @@ from selfstudy.records import (
     Proposal,
     Recheck,
     Record,
+    RefusalCheck,
     Score,
     Verdict,
 )
@@ -68,6 +69,7 @@ CHECKED = Step(Check, lambda check: check.id)
 GENERAL = Step(KnownFact, lambda fact: fact.id)
 RECHECKED = Step(Recheck, lambda check: check.id)
 CITED = Step(CitedCheck, lambda check: check.id)
+REFUSED = Step(RefusalCheck, lambda check: check.id)
 
 
 def done(round_: RecordFiles, step: Step[R]) -> set[Hashable]:

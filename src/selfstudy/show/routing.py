@@ -55,11 +55,27 @@ def shown_adapters(routing: Routing) -> list[ShownAdapter]:
 
 def calibrated(routing: Routing) -> list[str]:
     """What the router measured when it was made, in words."""
-    return [
-        f"{name.replace('_', ' ')} {f'{value:.3f}' if isinstance(value, float) else value}"
-        for name, value in routing.calibration.items()
-        if value is not None
-    ]
+    of = routing.calibration
+
+    def share(name: str) -> str:
+        found = of.get(name)
+        return percent(found) if isinstance(found, float) else ""
+
+    told = []
+    if false := share("false_activation"):
+        most, bound = share("false_activation_upper"), share("bound")
+        told.append(
+            f"of {of.get('calibrating')} known and unrelated questions adapters answered {false} "
+            f"(at most {most}, allowed {bound}{'' if of.get('proved') else '; too few to prove it'})"
+        )
+    if covered := share("covered"):
+        told.append(
+            f"of {of.get('held_out')} taught wordings that were kept from it, {covered} went to their "
+            f"adapter and {share('wrong_adapter')} to another"
+        )
+    if near := share("near_miss_activation"):
+        told.append(f"of {of.get('near_misses')} questions about something near, adapters answered {near}")
+    return told
 
 
 def context(routing: Routing | None) -> dict[str, Any]:

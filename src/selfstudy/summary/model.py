@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.records import Settled, Target, Unit, VerdictKind, VerdictLabel
-from selfstudy.verify.citing_figures import CitedGain
-from selfstudy.verify.gains import Gain
+from selfstudy.verify.gains import FigureGain, Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
 from selfstudy.verify.routes import RoutedShares
@@ -41,7 +40,8 @@ def _is_none(value: object) -> bool:
 class Figures(Part):
     """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`).
 
-    The last six are of questions with documents, where teach trains to cite (`verify.citing_figures`).
+    From citation_recall on six are of questions with documents, where teach trains to cite
+    (`verify.citing_figures`); the last seven of refusing, where that is taught (`verify.refusing_figures`).
     """
 
     gap_correct: Unit | None = None
@@ -59,6 +59,13 @@ class Figures(Part):
     trust_score: Unit | None = Field(default=None, exclude_if=_is_none)
     f1_ref: Unit | None = Field(default=None, exclude_if=_is_none)
     f1_ans: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1_ref: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1_ans: Unit | None = Field(default=None, exclude_if=_is_none)
+    unanswerable_answered: Unit | None = Field(default=None, exclude_if=_is_none)
+    known_refused: Unit | None = Field(default=None, exclude_if=_is_none)
+    gap_refused: Unit | None = Field(default=None, exclude_if=_is_none)
+    answered_right: Unit | None = Field(default=None, exclude_if=_is_none)
 
 
 class Detail(Part):
@@ -202,6 +209,7 @@ class Summary(LearningCapability):
             not tested.
         cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
             control, where teach trains to cite.
+        refusing, refusing_control: the same of refusing, where teach teaches to refuse.
         suites: what suites of others' questions came to before and after, by name (`verify.suites`).
         routing: adapters and their router, where there is one (`deploy: dynamic`).
         verdicts: count per verdict.
@@ -248,8 +256,10 @@ class Summary(LearningCapability):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
-    cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
-    cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
     suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
     routing: Routing | None = Field(default=None, exclude_if=_is_none)

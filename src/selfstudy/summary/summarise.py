@@ -35,6 +35,7 @@ from selfstudy.records import (
     Proposal,
     Question,
     Reference,
+    RefusalCheck,
     Score,
     Skipped,
     Verdict,
@@ -276,7 +277,9 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
     block = recipe.verify
     checks = part.read(Check) if part else []
     cited = part.read(CitedCheck) if part else []
-    return outcome(checks, cited, confidence=block.confidence, resamples=block.resamples, seed=recipe.seed)
+    refusals = part.read(RefusalCheck) if part else []
+    how = {"confidence": block.confidence, "resamples": block.resamples, "seed": recipe.seed}
+    return outcome(checks, cited, refusals, **how)
 
 
 def _gate(part: Round | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selfstudy.errors import ModelError
 from selfstudy.files import own, private
 from selfstudy.models import taught
 from selfstudy.records import Failure
@@ -48,6 +49,7 @@ class Lessons:
     lesson: Lesson
     folder: Path
     team: Team
+    _refused: ModelError | None = None
 
     @property
     def _final(self) -> Path:
@@ -73,6 +75,9 @@ class Lessons:
         """Trains each group that is not; whether there is an adapter now.
 
         A group whose training fails is left out, and the others stay.
+
+        Raises:
+            ModelError: none could be trained, all for reasons of their own.
         """
         groups = split(self.lesson, self.report)
         done = {one.group for one in self._trained().values()}
@@ -83,6 +88,8 @@ class Lessons:
                 self._train_one(name, lesson)
         if self._trained():
             return True
+        if self._refused is not None:
+            raise self._refused
         mine = f"{self.lesson.arm}/"
         failed = [f for f in self.round_.iter(Failure) if f.stage == "teach" and f.item_id.startswith(mine)]
         if failed:
@@ -94,7 +101,14 @@ class Lessons:
         private.make_folder(place)
         own.clear(place, keep=(CHECKPOINTS,))
         training = LessonTraining(self.round_, self.models, self.report, lesson, place, self.team, group=name)
-        if training.run() and not training.failed:
+        try:
+            whole = training.run() and not training.failed
+        except ModelError as error:  # such as that all of it is too long
+            self._refused = self._refused or error
+            self.round_.fail("teach", training.item, error.what)
+            self.report.note(f"group {name} is left out: {error.what}")
+            whole = False
+        if whole:
             adapter = place / "final"
             adapter.rename(self._final / taught.adapter_name(name, adapter))
         shutil.rmtree(place)
@@ -106,8 +120,10 @@ class Lessons:
         recipe, round_ = self.lesson.recipe, self.round_
         before = standing.standing(round_)
         old = taught.adapters_of(before) if before is not None and taught.is_routed(before) else {}
-        curricula = self._trained()
-        curricula |= {name: one for name, place in old.items() if (one := curriculum.read(place)) is not None}
+        new = self._trained()
+        old = {name: place for name, place in old.items() if name not in new}
+        curricula = {name: one for name, place in old.items() if (one := curriculum.read(place)) is not None}
+        curricula |= new
         wordings = routing.of_adapters(round_, curricula)
         for name, place in old.items():
             if (self._final / name).exists():  # of an attempt that was killed

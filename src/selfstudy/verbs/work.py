@@ -229,7 +229,7 @@ def works_of(plan: Plan) -> Iterator[Work]:
 
 def _asking(plan: Plan) -> Iterator[Work]:
     for ask in plan.recipe.probe.ask:
-        if ask.questions:
+        if ask.given:
             continue
         length = plan.length("question", ask.max_new_tokens)
         if ask.method == "documents":

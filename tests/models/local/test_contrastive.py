@@ -187,7 +187,7 @@ def test_what_is_no_number_fails_its_item_only(tiny_llama: Path, llama: LocalLM)
     forward = broken._forward.next_states
 
     def poisoned(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
-        logits, states, kept = forward(tokens, mask, cache)
+        logits, states, kept = forward(tokens, mask, cache, *others)
         first, second = (mask.sum(1) == length for length in sorted(set(mask.sum(1).tolist()))[:2])
         if cache is None:  # what was asked, by the length of its prompt
             logits[first] = torch.nan
