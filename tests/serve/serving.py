@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfstudy.models.base import Progress, Route, Sampling, Token
+from selfstudy.models.base import Progress, Route, Sampling, StopListening, Token
 from selfstudy.records import Chat, Completion
 from selfstudy.serve.limits import Limits
 from selfstudy.serve.offer import BASE, ROUTED, Choice, Offer, Source
@@ -93,21 +93,33 @@ class Echo:
         sampling: Sampling,
         progress: Progress | None = None,
         heard: Sequence[Callable[[str], object] | None] = (),
+        settled: Callable[[int, list[Completion]], object] | None = None,
     ) -> list[list[Completion]]:
         self.batches.append(list(adapters))
         self.samplings.append(sampling)
         if any("poison" in chat[-1].content for chat in chats):
             raise RuntimeError("poison")
         answers = [self.answer(chat, adapter) for chat, adapter in zip(chats, adapters, strict=True)]
-        for listener, text in zip(heard or [None] * len(answers), answers, strict=True):
-            if listener is not None:
-                listener(text.rpartition(" ")[0])
-        while not self.open.wait(0.005):
-            for listener, text in zip(heard, answers, strict=True):
-                if listener is not None:
+        left: set[int] = set()
+        self._say(heard, answers, left)
+        while not self.open.wait(0.005) and len(left) < len(answers):
+            self._say(heard, answers, left)
+        self.heard_of += [text for at, text in enumerate(answers) if at not in left]
+        found = [[Completion(text=text, tokens=len(text.split()))] * sampling.n for text in answers]
+        for at, row in enumerate(found):
+            if settled is not None:
+                settled(at, row)
+        return found
+
+    @staticmethod
+    def _say(heard: Sequence[Callable[[str], object] | None], answers: Sequence[str], left: set[int]) -> None:
+        """All but the last word of each, to who still listens."""
+        for at, (listener, text) in enumerate(zip(heard, answers, strict=bool(heard))):
+            if listener is not None and at not in left:
+                try:
                     listener(text.rpartition(" ")[0])
-        self.heard_of += answers
-        return [[Completion(text=text, tokens=len(text.split()))] * sampling.n for text in answers]
+                except StopListening:
+                    left.add(at)
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         return [[-0.5] * len(text.split()) for text in texts]

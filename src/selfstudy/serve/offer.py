@@ -7,17 +7,18 @@ two batches.  Names of what was taught end with a hash of its weights: the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from selfstudy.errors import RunError
+from selfstudy.errors import ModelError, RunError
 from selfstudy.files import private, reading
 from selfstudy.models import taught
-from selfstudy.models.base import HasAdapters, LanguageModel, Routes
+from selfstudy.models.base import HasAdapters, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle
+from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle, ServerModel
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.records import Chat
 from selfstudy.run import Run
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from selfstudy.models.server.servers import Servers
 
 BASE, ROUTED, TAUGHT = "base", "routed", "taught"
-SIDE_BY_SIDE = 32
-"""Requests that an engine is asked at a time: it makes batches of them itself."""
 PromptForm = Literal["answer", "plain"]
 
 
@@ -61,7 +60,6 @@ class Offer:
         state: what it was made from; another one is another offer.
         prompts: into which a question by itself is put; None: requests are passed on as they are.
         penalty: repetition penalty of what is put into them.
-        side_by_side: requests that are worked on at the same time; 1: in batches, by one thread.
     """
 
     choices: dict[str, Choice]
@@ -69,7 +67,6 @@ class Offer:
     state: str = ""
     prompts: Prompts | None = None
     penalty: float = 1.0
-    side_by_side: int = 1
 
     @property
     def default(self) -> str:
@@ -142,7 +139,7 @@ class Source:
     def _of_model(self) -> Offer:
         block = LocalModel(path=self.place, prompt=self.style or "auto")
         prompts = Prompts() if (self.prompt or _own_form(block)) == "answer" else None
-        return Offer({BASE: Choice(self._loaded(block))}, prompts=prompts)
+        return Offer({BASE: Choice(self._with(block))}, prompts=prompts)
 
     def _of_run(self) -> Offer:
         if self.style is not None:
@@ -163,19 +160,37 @@ class Source:
             state=state,
             prompts=Prompts(run.recipe.prompts) if self.prompt != "plain" else None,
             penalty=run.recipe.answering.repetition_penalty,
-            side_by_side=1 if isinstance(base, LocalModel) else SIDE_BY_SIDE,
         )
 
     def _choices(self, base: ModelBlock, folder: Path | None) -> dict[str, Choice]:
         if folder is None:
-            return {BASE: Choice(self._loaded(base))}
-        lm = self._loaded(as_taught(base, folder))
-        if isinstance(lm, Routes) and isinstance(lm, HasAdapters):
-            named = {name: Choice(lm, name, label=name) for name in lm.adapters}
+            return {BASE: Choice(self._with(base))}
+        if taught.is_routed(folder):
+            lm = self._loaded(as_taught(base, folder))
+            names = lm.adapters if isinstance(lm, HasAdapters) else ()
+            named = {name: Choice(lm, name, label=name) for name in names}
             return {ROUTED: Choice(lm, routed=True), BASE: Choice(lm), **named}
         name = f"{TAUGHT}-{_hash(folder)}"
-        answering = Choice(lm, label=name)
-        return {TAUGHT: answering, name: answering, BASE: Choice(self._loaded(base))}
+        if not taught.is_whole(folder):
+            with suppress(ModelError):  # not every adapter stands beside its model, nor in every engine
+                lm = self._with(base, {name: folder})
+                answering = Choice(lm, name, label=name)
+                return {TAUGHT: answering, name: answering, BASE: Choice(lm)}
+        answering = Choice(self._with(as_taught(base, folder)), label=name)
+        apart = {BASE: Choice(self._with(base))} if isinstance(base, LocalModel) else {}
+        return {TAUGHT: answering, name: answering, **apart}
+
+    def _with(self, block: ModelBlock, adapters: Mapping[str, Path] | None = None) -> LanguageModel:
+        """A model with adapters beside it, of which each request names one; also where there are none."""
+        if isinstance(block, LocalModel) and block.adapter is None:
+            from selfstudy.models.local.mixed import MixedLM
+
+            return MixedLM(block, adapters or {}, self.say)
+        if isinstance(block, ServerModel) and block.adapter is None:
+            from selfstudy.models.server.mixed import MixedServerLM
+
+            return MixedServerLM(block, adapters or {}, self.servers)
+        return self._loaded(block)
 
     def _loaded(self, block: ModelBlock) -> LanguageModel:
         from selfstudy.models import load_lm

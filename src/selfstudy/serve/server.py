@@ -83,9 +83,7 @@ class ApiServer:
             raise
         self._seen = self.offer.state
         self._loading: asyncio.Lock | None = None
-        self._batches = Batches(
-            self.limits, self.offer.side_by_side, done=self._keep, ran=self._count, fault=self._fault
-        )
+        self._batches = Batches(self.limits, done=self._keep, ran=self._count, fault=self._fault)
         self._metrics = Metrics(lambda: self._batches.waiting, lambda: self._batches.busy)
         self._api = Api(
             lambda: self.offer, self._batches, self._metrics, self.limits, self.reload, self._fault
@@ -156,7 +154,7 @@ class ApiServer:
         finally:
             if watching is not None:
                 watching.cancel()
-            self._batches.end()
+            await asyncio.to_thread(self._batches.end)
             if self._log is not None:
                 self._log.close()
 
