@@ -77,9 +77,12 @@ def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> Plan:
         again = adapters.unfinished(run, open_.rounds) if open_.dropped else open_.rounds
         held = Holding(open_.adapters, open_.retrained, (), again)
         return Plan(sources, found, held, open_, True, _counts(run, found))
-    if not found.sources or not (found.documents or found.questions or found.evidence):
-        raise _nothing(run, pattern, stones, found)
     held = adapters.holding(run, sources, found, rehearsed=rehearsed)
+    known = any(one.pattern == pattern for one in stones)
+    if not found.sources or not (
+        found.questions or found.evidence or held.gone or (found.documents and not known)
+    ):
+        raise _nothing(run, pattern, stones, found)
     stone = Tombstone(
         pattern=pattern,
         sources=found.sources,
