@@ -47,27 +47,30 @@ class WatchOptions:
     allow_removals: bool = False
 
 
-@dataclass
-class LibraryWatch:
-    """Watches the library of a study.
+def watch(study: Study, options: WatchOptions | None = None, stop: Callable[[], bool] | None = None) -> None:
+    """The rounds of the recipe, then one each time that the library has changed; for ever.
 
-    Attributes:
+    Args:
         stop: asked before each look; once it is true, watching ends.
+
+    Raises:
+        SelfstudyError: what the user can fix; called again it goes on.
     """
+    _LibraryWatch(study, options or WatchOptions(), stop or (lambda: False)).run()
+
+
+@dataclass
+class _LibraryWatch:
+    """See `watch`."""
 
     study: Study
-    options: WatchOptions = WatchOptions()
-    stop: Callable[[], bool] = lambda: False
+    options: WatchOptions
+    stop: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """The rounds of the recipe, then one each time that something has changed.
-
-        Raises:
-            SelfstudyError: what the user can fix; the same command goes on.
-        """
         self._require()
         settling = FilesAtRest(self.options.settle)
         self.study.learn()
