@@ -29,8 +29,7 @@ from selfstudy.errors import RecipeError, RunError
 from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
-    from selfstudy.loop import Study
-    from selfstudy.loop import WatchOptions
+    from selfstudy.loop import Study, WatchOptions
 
 LONGEST_WAIT = 10_000_000
 """Seconds."""
