@@ -58,6 +58,16 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     return Interval(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
+def ratios(part: Floats, whole: Floats) -> Floats:
+    """part / whole, elementwise; 0 where there is nothing to take the share of."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def harmonic_means(one: Floats, other: Floats) -> Floats:
+    """Elementwise (F1 of precision and recall); 0 where both are."""
+    return ratios(2 * one * other, one + other)
+
+
 def bootstrap_mean(
     values: Sequence[float] | Floats, *, seed: int, resamples: int = 10_000, confidence: float = 0.95
 ) -> Interval:

@@ -7,14 +7,14 @@ from pathlib import Path
 from selfstudy.records import Answer, Completion, Question, Verdict
 from selfstudy.teach import pairs
 from selfstudy.teach.examples import examples
-from selfstudy.teach.gaps import gaps_to_teach, judged_questions
-from selfstudy.teach.lesson import REFUSAL, Lesson
+from selfstudy.teach.gaps import REFUSAL, gaps_to_teach, judged_questions
+from selfstudy.teach.lesson import Lesson
 
 from .lessons import KINDS, PROMPTS, Overlap, make_round, prepared, recipe
 
 
 def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
-    r = recipe(refuse_unverifiable=True)
+    r = recipe(refuse_unverifiable=True, refusals={"heldout": 0})
     round_ = make_round(tmp_path / "run", KINDS, r)
     sure = Question(text="What is the capital of Togo?")
     passage = Completion(text="The capital of Togo is Lome.")

@@ -25,7 +25,8 @@ def test_pairs_reject_what_contradicts_most_and_never_what_is_right(tmp_path: Pa
     assert (found["unsure"].rejected, found["unsure"].origin) == ("-", "dash")
     assert found["misbelief"].weight == 2.0
     assert len(pairs.weighted(list(found.values()), 0)) == 4
-    refused = pairs.pairs(replace(lesson, recipe=recipe(refuse_unverifiable=True)), Overlap())
+    wants = prepared(tmp_path / "refuses", recipe(refuse_unverifiable=True, refusals={"heldout": 0}))
+    refused = pairs.pairs(wants, Overlap())
     assert [p.chosen for p in refused if p.verdict == "unverifiable"] == ["I don't know."]
 
 

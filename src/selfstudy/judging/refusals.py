@@ -52,6 +52,14 @@ _LONGEST = 40
 """Words of the first sentence that are looked at."""
 
 
+def knows_nothing(passage: str, *, inconsistent: bool) -> bool:
+    """Whether a model has no answer of its own: its samples disagree, or its passage says so.
+
+    Where they agree it may know what a library does not hold.
+    """
+    return inconsistent or is_refusal(passage)
+
+
 def is_refusal(reply: str) -> bool:
     """Whether `reply` says that it has no answer."""
     first: list[str] = []

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from selfstudy.judging.citations import CitedAnswer, JudgedStatement, share
 from selfstudy.judging.gold_answers import harmonic, normal
+from selfstudy.stats import Floats, harmonic_means, ratios
 
 REFUSAL_BEGINNING = "I apologize, but I couldn't find an answer"
 """By this a refusal is recognised; who asks in other words may end the sentence otherwise."""
@@ -124,6 +125,25 @@ def trust_score(items: Sequence[TrustItem]) -> TrustScore:
         answered_ratio=share(not one.refused for one in items),
         parametric_knowledge=share(one.plain_correctness for one in items)
         - share(_correctness(one) for one in items),
+    )
+
+
+def refusal_f1(
+    answerable: Floats,
+    unanswerable: Floats,
+    answered: Floats,
+    refused: Floats,
+    right: Floats,
+    rightly: Floats,
+) -> tuple[Floats, Floats]:
+    """F1_ref and F1_ans of counts, elementwise, for resampling; F1_GR is their mean.
+
+    Args:
+        right: answerable and answered; rightly: unanswerable and refused.
+    """
+    return (
+        harmonic_means(ratios(rightly, unanswerable), ratios(rightly, refused)),
+        harmonic_means(ratios(right, answerable), ratios(right, answered)),
     )
 
 

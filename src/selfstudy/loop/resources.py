@@ -18,7 +18,7 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EntailmentBlock, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
 from selfstudy.records import Document, KnownFact, Skipped
-from selfstudy.run import Round, Run, standing
+from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
 
@@ -201,8 +201,8 @@ class Resources:
         if library is None:
             return None
         kept = self.run.fetched_folder if self.run.writable else None
-        follow_links = self.recipe.gather.follow_links
-        return OpenLibrary(library, kept, follow_links, self.reporter, fresh=self._fresh)
+        gone, links = forgotten.forgotten_sources(self.run), self.recipe.gather.follow_links
+        return OpenLibrary(library, kept, links, self.reporter, without=gone, fresh=self._fresh)
 
     def feed(self, url: str) -> list[str]:
         """The titles of the feed at a URL, as it is now: nothing that the run kept of it counts.

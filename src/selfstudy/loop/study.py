@@ -6,6 +6,7 @@ directory and does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, cast
 from selfstudy.errors import ModelError
 from selfstudy.library.folder import Contents
 from selfstudy.library.snapshot import snapshot
+from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
+from selfstudy.models.taught import is_routed
 from selfstudy.progress import Silent
 from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
-from selfstudy.run import Round, Run, standing
+from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.changes import keep_seen, learned, seen
 
 if TYPE_CHECKING:
@@ -86,6 +89,7 @@ class Study(Resources):
                 f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
                 "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
             )
+        forgotten.require_finished(self.run)
         _require_servable(self.recipe)
         self._require_room()
         for number in range(1, self.recipe.rounds + 1):
@@ -163,6 +167,13 @@ class Study(Resources):
         """Asks again, and promotes or rejects the adapter."""
         run_stage(self, _current(self.run), "verify")
 
+    def teach_again(self, rounds: Sequence[int]) -> None:
+        """Teaches and verifies rounds of which something was forgotten; promotes what then is to stand."""
+        for number in rounds:
+            for stage in ("teach", "verify"):
+                run_stage(self, self.run.round(number), stage)
+        promote_again(self)
+
     def report(self) -> Summary:
         """Writes summary.json and report.html, of a finished run or an unfinished one."""
         from selfstudy.show.report import write_report
@@ -218,6 +229,18 @@ def _require_servable(recipe: Recipe) -> None:
             f"{why} cannot serve a taught model, so nothing could be verified",
             "make it probe.model, and give the same weights as model: {type: local, path: ...}",
         )
+    if recipe.deploy.type == "dynamic" and (why := _one_at_a_time(recipe.model)):
+        raise ModelError(
+            f"deploy: dynamic: {why} cannot answer with several adapters at once",
+            "take an engine that names adapters (vllm, sglang), type: local, or deploy: adapter",
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None and is_routed(weights.adapter):
+        raise ModelError(
+            f"model.adapter {weights.adapter} holds adapters of which a router picks one: nothing can be "
+            "taught on top of them",
+            "go on with the run that made them, or give one of the adapters in it",
+        )
     probed = recipe.probe.model
     if recipe.rounds > 1 and probed is not None and (why := _stays_as_it_is(probed)):
         raise ModelError(
@@ -239,6 +262,21 @@ def _stays_as_it_is(block: ModelBlock) -> str:
     return ""
 
 
+def _one_at_a_time(block: ModelBlock) -> str:
+    """What a block is called if it answers with one adapter only; else empty."""
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server import engines
+
+        if engines.find(block.engine).adapters != "named":
+            return f"engine {block.engine}"
+    return ""
+
+
 def _current(run: Run) -> Round:
-    """The round that a single verb works on: the last one."""
+    """The round that a single verb works on: the last one.
+
+    Raises:
+        RunError: something is half forgotten.
+    """
+    forgotten.require_finished(run)
     return run.rounds[-1] if run.rounds else run.round(1)

@@ -13,6 +13,9 @@ from selfstudy.recipe import (
     NEED_ENTAILMENT,
     STDIN,
     CitingBlock,
+    DeployBlock,
+    DPOBlock,
+    ExamplesBlock,
     LocalModel,
     LoraBlock,
     NoNLI,
@@ -21,6 +24,7 @@ from selfstudy.recipe import (
     RemoteModel,
     ServerModel,
     paths,
+    weights_of,
 )
 from selfstudy.recipe.library import ATLAS
 from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
@@ -44,10 +48,12 @@ def conflicts(recipe: Recipe) -> list[str]:
         problems.append("teach.known_heldout = 0: verify then has no known questions to see forgetting with")
     if any(block.type == "socratic" for block in recipe.teach.plan):
         problems.append("teach: socratic is taught on imported dialogues: selfstudy import DIALOGUES.csv")
+    problems += _of_refusing(recipe)
     problems += _of_online_training(recipe)
     problems += _of_citing(recipe)
     problems += _of_evaluating(recipe)
     problems += _of_weights(recipe)
+    problems += _of_deploying(recipe)
     problems += _not_there(recipe)
     return problems
 
@@ -128,10 +134,58 @@ def _of_weights(recipe: Recipe) -> Iterator[str]:
             "teach.finetuning = full: weights of 4 bits cannot be trained; take lora, or leave out "
             "model.load_in_4bit"
         )
-    if recipe.verify.merge:
+    if recipe.deploy.type == "merged":
         yield (
-            "verify.merge: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
+            "deploy: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
             "or leave out model.load_in_4bit"
+        )
+
+
+def _of_deploying(recipe: Recipe) -> Iterator[str]:
+    """What cannot be adapters beside the model, of which a router picks one."""
+    if recipe.deploy.type != "dynamic":
+        if recipe.deploy != DeployBlock(type=recipe.deploy.type):
+            yield "deploy: groups and router are of `type: dynamic`; set it, or leave them out"
+        return
+    if recipe.teach.finetuning == "full":
+        yield (
+            "deploy: dynamic is adapters, and teach.finetuning = full trains the whole model; take lora, or "
+            "deploy: adapter"
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None:
+        yield (
+            "deploy: dynamic trains adapters on the model itself, and model.adapter stands in between; leave "
+            "it out, or give the model with it merged in"
+        )
+    for block in recipe.teach.plan:
+        brought = (
+            block.prompts
+            if isinstance(block, OnlineDPOBlock)
+            else block.data
+            if isinstance(block, CitingBlock)
+            else None
+        )
+        if brought is not None:
+            yield (
+                f"teach: {block.type} brings questions of its own ({brought}), which are of no source that "
+                "an adapter could be of; leave them out, or take deploy: adapter"
+            )
+
+
+def _of_refusing(recipe: Recipe) -> Iterator[str]:
+    """Who would learn to refuse, and by what it would be measured."""
+    if not recipe.teach.refuse_unverifiable:
+        return
+    if not any(isinstance(block, ExamplesBlock | DPOBlock) for block in recipe.teach.plan):
+        yield "teach.refuse_unverifiable: no phase trains on answers or on their pairs: sft, distill, dpo"
+    if recipe.teach.refusals.heldout == 0:
+        yield "teach.refusals.heldout = 0: verify then has no question to see refusing with"
+    if recipe.deploy.type == "dynamic":
+        yield (
+            "teach.refuse_unverifiable: with deploy = dynamic a question that no adapter was taught is "
+            "answered by the model as it came, so refusing would never be asked for: take deploy.type = "
+            "adapter or merged"
         )
 
 

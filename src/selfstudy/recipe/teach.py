@@ -206,6 +206,16 @@ def short_key(type_: str) -> str:
     return type_.replace("-", "_")
 
 
+class RefusalsBlock(Block):
+    """How "I don't know." is taught, where `refuse_unverifiable` is set."""
+
+    share: Annotated[float, Field(gt=0, le=10)] = 0.25
+    """Most questions that are taught to be refused, per gap: with more a model refuses what it knows too."""
+    heldout: Fraction = 0.5
+    """Share of the questions without evidence, by fact, that are never trained: refusing is measured on
+    them."""
+
+
 class TeachBlock(Block):
     """Put it into the weights."""
 
@@ -240,7 +250,8 @@ class TeachBlock(Block):
     Known questions only: gaps are all taught, also those of a topic whose known questions are held out.
     """
     refuse_unverifiable: bool = False
-    """Add pairs that teach "I don't know" for gaps without evidence."""
+    """Teach "I don't know." for questions without evidence that the model answers inconsistently."""
+    refusals: RefusalsBlock = RefusalsBlock()
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
     finetuning: Literal["lora", "full"] = "lora"
     """What is trained: an adapter, or all weights of the model, which then is promoted as a whole."""

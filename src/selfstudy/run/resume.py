@@ -30,6 +30,7 @@ from selfstudy.records import (
     Proposal,
     Recheck,
     Record,
+    RefusalCheck,
     Score,
     Verdict,
 )
@@ -68,6 +69,7 @@ CHECKED = Step(Check, lambda check: check.id)
 GENERAL = Step(KnownFact, lambda fact: fact.id)
 RECHECKED = Step(Recheck, lambda check: check.id)
 CITED = Step(CitedCheck, lambda check: check.id)
+REFUSED = Step(RefusalCheck, lambda check: check.id)
 
 
 def done(round_: RecordFiles, step: Step[R]) -> set[Hashable]:
@@ -113,6 +115,12 @@ def mark(folder: Path, root: Path, stage: str) -> None:
     """Marks `stage` as finished. The marker holds the size of each record file: see `_distrust_markers`."""
     sizes = {path.name: path.stat().st_size for path in sorted(folder.glob("*.jsonl"))}
     jsonl.replace(marker(folder, stage), to_json(sizes), root)
+
+
+def mark_again(folder: Path, root: Path) -> None:
+    """Counts anew for every stage that has finished, after records were taken out on purpose."""
+    for found in sorted(folder.glob(f"*{_DONE}")):
+        mark(folder, root, found.name.removesuffix(_DONE))
 
 
 def repair(root: Path, rounds: Iterable[Path], timings: Path, promoted: Path, aside: Path) -> None:

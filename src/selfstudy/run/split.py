@@ -38,6 +38,9 @@ class Split:
         again: known ones that this round asks again, held out of it, of a fact that an earlier round trained
             and this one has no gap of: they show whether what was taught is forgotten.
         unsure: not compared with all questions that may be about the same fact (`facts.group`).
+        refusable: without evidence, and nothing of its fact is known or a gap, so that it may be taught to be
+            refused; none, unless the recipe wants that.
+        unanswerable: the same, but held out, and of a fact that was never trained: it tests refusing.
     """
 
     facts: Mapping[str, str]
@@ -46,6 +49,8 @@ class Split:
     reserved: frozenset[str]
     unsure: frozenset[str] = frozenset()
     again: frozenset[str] = frozenset()
+    refusable: frozenset[str] = frozenset()
+    unanswerable: frozenset[str] = frozenset()
 
 
 def split_of(round_: Round) -> Split:
@@ -57,22 +62,26 @@ def split_of(round_: Round) -> Split:
     unsure: set[str] = set()
     facts = facts_of(rounds, [*lessons, *wordings(run)], unsure)
     questions = round_.read(Question)
-    held_out = held_out_ids(questions, run.recipe, facts)
+    never_replayed = held_out_ids(questions, run.recipe, facts)
     verdicts = {verdict.question_id: verdict.kind for verdict in round_.iter(Verdict)}
-    taught = (*GAPS, "unverifiable") if run.recipe.teach.refuse_unverifiable else GAPS
-    gaps = {facts[name] for name, kind in verdicts.items() if kind in taught and name in facts}
+    gaps = {facts[name] for name, kind in verdicts.items() if kind in GAPS and name in facts}
     imported = {facts[name] for name, _ in _imported(round_)}
     trained = {facts[name] for name, _ in lessons}
     spoilt = gaps | trained
     always = kept_apart(run) | general_tests(run) if earlier else frozenset()
     kept = {facts[name] for name in always if name in facts}
+    answerable = {facts[name] for name, kind in verdicts.items() if kind != "unverifiable" and name in facts}
+    without = {name: facts[name] for name in _without_evidence(round_) if name in facts}
+    without = {name: fact for name, fact in without.items() if fact not in answerable | kept}
+    share = run.recipe.teach.refusals.heldout
+    alone = {name for name, fact in without.items() if held_out(fact, run.recipe.seed, share)}
     return Split(
         facts=facts,
-        held_out=held_out,
+        held_out=never_replayed,
         tested=frozenset(
             name
             for name, kind in verdicts.items()
-            if kind == "known" and name in held_out and facts[name] not in spoilt | kept
+            if kind == "known" and name in never_replayed and facts[name] not in spoilt | kept
         ),
         reserved=frozenset(question.id for question in questions if facts[question.id] in kept),
         unsure=frozenset(unsure),
@@ -80,10 +89,24 @@ def split_of(round_: Round) -> Split:
             one.question_id
             for one in round_.iter(Due)
             if verdicts.get(one.question_id) == "known"
-            and one.question_id in held_out
+            and one.question_id in never_replayed
             and facts[one.question_id] in trained - gaps - imported - kept
         ),
+        refusable=frozenset(without.keys() - alone),
+        unanswerable=frozenset(name for name in alone if without[name] not in trained),
     )
+
+
+def _without_evidence(round_: Round) -> list[str]:
+    """Questions that may be refused, if that is taught.  Sources that disagree are evidence."""
+    if not teaches_to_refuse(round_.run.recipe):
+        return []
+    return [v.question_id for v in round_.iter(Verdict) if v.kind == "unverifiable" and not v.reason]
+
+
+def teaches_to_refuse(recipe: Recipe) -> bool:
+    """Whether "I don't know." is taught, which verify then measures."""
+    return recipe.teach.refuse_unverifiable
 
 
 def keep_apart(run: Run) -> None:

@@ -139,6 +139,18 @@ SHOWN = (
     ("claim_recall", "Claim recall", "with documents that answer: is the answer given?", True),
     ("f1_ref", "Refusing, F1", "what the documents do not answer, once its page is withheld", True),
     ("f1_ans", "Answering, F1", "what the documents do answer", True),
+    ("refusal_f1", "Refusal F1", "says that it does not know, where and only where nothing is known", True),
+    ("refusal_f1_ref", "Half of it: refusing", "questions without evidence, held out from training", True),
+    ("refusal_f1_ans", "Half of it: answering", "gaps and known questions, as first asked", True),
+    ("unanswerable_answered", "Made up", "questions without evidence that are answered all the same", False),
+    ("known_refused", "Known, but refused", "what it knew and now says that it does not", False),
+    (
+        "gap_refused",
+        "Gaps refused",
+        "what it was taught, in any wording, and refuses",
+        False,
+    ),
+    ("answered_right", "Right where it answers", "of gaps and known questions that it does not refuse", True),
 )
 
 GAINS = {
@@ -187,9 +199,9 @@ def _interval(detail: Detail | None) -> tuple[float, float] | None:
 
 def _noise(summary: Summary, name: str) -> bool | None:
     """By the paired tests, as the gate; None without a comparison."""
-    cited = summary.cited.get(name)
-    if cited is not None:
-        return cited.low <= 0 <= cited.high
+    paired = summary.cited.get(name) or summary.refusing.get(name)
+    if paired is not None:
+        return paired.low <= 0 <= paired.high
     gain = summary.gains.get(GAINS.get(name, ""))
     return None if gain is None else gain.within_noise(summary.confidence)
 

@@ -170,6 +170,7 @@ def story(summary: Summary) -> str:
             ("known_correct", "correct answers to what it already knew", percent),
             ("general_correct", "correct answers to general questions", percent),
             ("trust_score", "the Trust-Score of answers with documents", "{:.2f}".format),
+            ("refusal_f1", "the refusal F1", "{:.2f}".format),
         )
         if summary.before[name] is not None and summary.after[name] is not None
     ]

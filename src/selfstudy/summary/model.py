@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.records import Settled, Target, Unit, VerdictKind, VerdictLabel
-from selfstudy.verify.citing_figures import CitedGain
-from selfstudy.verify.gains import Gain
+from selfstudy.verify.gains import FigureGain, Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
+from selfstudy.verify.routes import RoutedShares
 from selfstudy.verify.suites.figures import SuiteResult
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
@@ -40,7 +40,8 @@ def _is_none(value: object) -> bool:
 class Figures(Part):
     """Shares of right answers and means of one arm of verify, in [0, 1] (`verify.figures`).
 
-    The last six are of questions with documents, where teach trains to cite (`verify.citing_figures`).
+    From citation_recall on six are of questions with documents, where teach trains to cite
+    (`verify.citing_figures`); the last seven of refusing, where that is taught (`verify.refusing_figures`).
     """
 
     gap_correct: Unit | None = None
@@ -58,6 +59,13 @@ class Figures(Part):
     trust_score: Unit | None = Field(default=None, exclude_if=_is_none)
     f1_ref: Unit | None = Field(default=None, exclude_if=_is_none)
     f1_ans: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1_ref: Unit | None = Field(default=None, exclude_if=_is_none)
+    refusal_f1_ans: Unit | None = Field(default=None, exclude_if=_is_none)
+    unanswerable_answered: Unit | None = Field(default=None, exclude_if=_is_none)
+    known_refused: Unit | None = Field(default=None, exclude_if=_is_none)
+    gap_refused: Unit | None = Field(default=None, exclude_if=_is_none)
+    answered_right: Unit | None = Field(default=None, exclude_if=_is_none)
 
 
 class Detail(Part):
@@ -124,6 +132,38 @@ class Curation(Part):
     labels: dict[VerdictLabel, int] = {}
 
 
+class RoutedAdapter(Part):
+    """An adapter of which the router says when it answers (`deploy: dynamic`).
+
+    Attributes:
+        round: that trained it.
+        questions, sources: it was taught these many.
+        threshold: least similarity with which it answers; None: the router has none of its own.
+        shares: of what verify asked, in the round that the figures are of.
+    """
+
+    name: str
+    group: str
+    round: int
+    questions: int
+    sources: int
+    threshold: float | None = None
+    shares: RoutedShares = RoutedShares()
+
+
+class Routing(Part):
+    """The router, and its adapters.
+
+    Attributes:
+        method: by which it decides.
+        calibration: its own figures, of questions kept apart for it when it was made.
+    """
+
+    method: str
+    calibration: dict[str, float | int | str | bool | None] = {}
+    adapters: tuple[RoutedAdapter, ...] = ()
+
+
 class RoundFigures(Part):
     """The headline figures of a round."""
 
@@ -169,7 +209,9 @@ class Summary(LearningCapability):
             not tested.
         cited, cited_control: paired comparisons of cited answers, before and after teaching and against the
             control, where teach trains to cite.
+        refusing, refusing_control: the same of refusing, where teach teaches to refuse.
         suites: what suites of others' questions came to before and after, by name (`verify.suites`).
+        routing: adapters and their router, where there is one (`deploy: dynamic`).
         verdicts: count per verdict.
         curation: what their references rest on.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
@@ -214,10 +256,13 @@ class Summary(LearningCapability):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
-    cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
-    cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
     suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
+    routing: Routing | None = Field(default=None, exclude_if=_is_none)
     verdicts: dict[VerdictKind, int] = {}
     curation: Curation = Field(default=Curation(), exclude_if=lambda value: value == Curation())
     seconds: dict[str, float] = {}

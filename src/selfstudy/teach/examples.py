@@ -3,7 +3,7 @@
     known         replayed, unless held out for verify; no question more often than a gap is repeated
     gaps          the target in every trained wording; a share again with the document in the prompt
     misbelief     the same, more often
-    unverifiable  nothing, or (option), if its samples disagree, "I don't know."
+    unverifiable  nothing, or (option), if its samples disagree, "I don't know."; of these a share is held out
 
 For distillation an example also has what the frozen model reads: of what is replayed the prompt itself; of a
 gap, if it is learned so, its page and its answer.  What else is rehearsed: rehearsal.py.
@@ -24,10 +24,10 @@ from selfstudy.recipe import ExamplesBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach import rehearsal
 from selfstudy.teach.gaps import JudgedQuestion
-from selfstudy.teach.lesson import REFUSAL, Lesson, copies
+from selfstudy.teach.lesson import Lesson, copies
 
 T = TypeVar("T")
-ExampleKind = Literal["reference", "reading", "replay"]
+ExampleKind = Literal["reference", "reading", "replay", "refusal"]
 
 
 def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> list[Example]:
@@ -40,7 +40,8 @@ def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> li
         For every gap its answer in each trained wording; a share `block.reading` of these again with the
         document in the prompt (methods 2.6); then `block.replay` times as many of known questions, with the
         same share of reading among them; fewer, where a known question would be there more often, in that
-        form, than the gap that is there most often; then what else is rehearsed.
+        form, than the gap that is there most often; then what else is rehearsed.  Refusals, if there are
+        any, stand behind the gaps' answers, and count as gap examples in these shares.
     """
     prompts = lesson.prompts
     rng = random.Random(f"{lesson.recipe.seed}:examples")
@@ -51,15 +52,8 @@ def examples(lesson: Lesson, block: ExamplesBlock, *, shown: bool = False) -> li
     readable = [(gap, wording) for gap, wording in asked if gap.document]
     count = min(len(readable), round(block.reading * len(asked)))
     read = [_read(gap, wording, prompts, "reading") for gap, wording in rng.sample(readable, count)]
-    taught += [
-        Example(
-            prompt=prompts.chat("answer", question=one.question.text),
-            completion=REFUSAL,
-            question_id=one.question.id,
-            kind="reference",
-        )
-        for one in lesson.refused()
-    ]
+    # in no other wordings: that these ask the same is told by what a page answers, and there is none
+    taught += [_closed(one, one.question.text, prompts, "refusal") for one in lesson.refused()]
     weights = {gap.question.id: lesson.weight(gap) for gap in lesson.gaps}
     new = [e for e in [*taught, *read] for _ in range(copies(weights.get(e.question_id, 1.0), rng))]
     kept = _replay(lesson, new, block)

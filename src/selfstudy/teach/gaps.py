@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from selfstudy import text
 from selfstudy.duplicates import near_duplicates
+from selfstudy.judging.refusals import knows_nothing
 from selfstudy.records import GAPS, Answer, Evidence, Question, Record, Reference, Verdict
 from selfstudy.run import Round, threshold
 from selfstudy.run.general import known_facts
@@ -15,6 +16,9 @@ from selfstudy.run.split import general_tests, split_of
 from selfstudy.teach.control import exchanged
 
 R = TypeVar("R", bound=Record)
+
+REFUSAL = "I don't know."
+"""What is taught as the answer to a question without evidence; `refusals.is_refusal` knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,15 @@ class JudgedQuestion:
         reference: the accepted answer read from the evidence; empty if there is none.
         readings: other answers read from it that agree with the reference.
         document: the text that the reference was read from; empty if there is none.
+        source: where that is from; empty if there is none.
         target: what teaching wants it to answer: the passage of a question it knows or is only unsure of,
             else the reference.
         read_target: what teaching wants it to answer with the document in the prompt.
         held_out: whether verify keeps it if it is known (`split.held_out_ids`).
         inconsistent: whether its samples disagree: its score is above the run's threshold.
         unsure: whether a near-duplicate of it may have gone unseen (`facts.group`).
+        refusable: whether it may be taught to be refused: there is no evidence (`Split.refusable`), and the
+            model has no answer either; its target then is `REFUSAL`.
     """
 
     question: Question
@@ -47,6 +54,8 @@ class JudgedQuestion:
     held_out: bool = False
     inconsistent: bool = False
     unsure: bool = False
+    source: str = ""
+    refusable: bool = False
 
 
 def judged_questions(round_: Round) -> list[JudgedQuestion]:
@@ -73,6 +82,9 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
         source = evidence.get(reference.evidence_id) if reference else None
         said = reference.text.strip() if reference else ""
         passage = answer.passage.text.strip()
+        open_ = verdict.score is not None and threshold.is_inconsistent(verdict.score, limit)
+        refusable = question.id in split.refusable and knows_nothing(passage, inconsistent=open_)
+        target = REFUSAL if refusable else passage if verdict.kind in ("known", "unsure") else said
         found.append(
             JudgedQuestion(
                 question=question,
@@ -83,12 +95,14 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 ),
                 reference=said,
                 document=text.under_title(source.title, source.text) if source else "",
-                target=passage if verdict.kind in ("known", "unsure") else said,
-                read_target=said,
+                source=source.source if source else "",
+                target=target,
+                read_target=REFUSAL if refusable else said,
                 readings=reference.samples if reference else (),
                 held_out=question.id in split.held_out,
-                inconsistent=verdict.score is not None and threshold.is_inconsistent(verdict.score, limit),
+                inconsistent=open_,
                 unsure=question.id in split.unsure,
+                refusable=refusable,
             )
         )
     return found + _general(round_)

@@ -18,7 +18,6 @@ from selfstudy.teach.imported import ImportedLessons
 
 SHOWING = "what the frozen model shows"
 """How a phase names the reading of its teacher, before its training, to a person and to who measures it."""
-REFUSAL = "I don't know."
 NONE = ImportedLessons((), ())
 
 
@@ -28,7 +27,7 @@ class Lesson:
 
     Attributes:
         gaps: the questions to teach, with their targets.
-        everything: all judged questions: known ones are replayed, gaps without evidence refused if the
+        everything: all judged questions: known ones are replayed, some without evidence refused if the
             recipe says so.
         rewordings: by question id; those for training are used.
         imported: made by somebody else; if there are any, they take the place of all others.
@@ -43,11 +42,14 @@ class Lesson:
     arm: TrainedArm = "taught"
 
     def control(self) -> Lesson:
-        """As much of everything, with the answers exchanged at random."""
+        """As much of everything, with the answers exchanged at random, refusals among them."""
         seed = self.recipe.seed
+        both = gaps.as_control([*self.gaps, *self.refused()], seed)
+        refused = {one.question.id: one for one in both[len(self.gaps) :]}
         return replace(
             self,
-            gaps=gaps.as_control(self.gaps, seed),
+            gaps=both[: len(self.gaps)],
+            everything=[refused.get(one.question.id, one) for one in self.everything],
             imported=imported.as_control(self.imported, seed),
             arm="control",
         )
@@ -62,9 +64,11 @@ class Lesson:
         return self.recipe.teach.misbelief_weight if asked.verdict.kind == "misbelief" else 1.0
 
     def refused(self) -> list[JudgedQuestion]:
-        """Gaps without evidence, if the recipe wants "I don't know" taught for them."""
-        wanted = self.recipe.teach.refuse_unverifiable
-        return [q for q in self.everything if wanted and q.verdict.kind == "unverifiable" and q.inconsistent]
+        """What is taught to be refused, drawn: at most `refusals.share` times as many as there are gaps."""
+        can = [q for q in self.everything if q.refusable]
+        most = round(self.recipe.teach.refusals.share * len(self.gaps))
+        chosen = random.Random(f"{self.recipe.seed}:refused").sample(range(len(can)), min(most, len(can)))
+        return [can[i] for i in sorted(chosen)]
 
 
 def copies(weight: float, rng: random.Random) -> int:

@@ -17,13 +17,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from selfstudy.judging.refusals import is_refusal
 from selfstudy.judging.terms import places, terms, words
 from selfstudy.models.answering import from_memory
 from selfstudy.models.base import EntailmentModel, LanguageModel, Progress
 from selfstudy.recipe import DPOBlock, Recipe
 from selfstudy.records import Chat, Pair, PairOrigin, Verdict
 from selfstudy.teach.gaps import JudgedQuestion
-from selfstudy.teach.lesson import REFUSAL, Lesson, copies
+from selfstudy.teach.lesson import Lesson, copies
 
 ONE = DPOBlock()
 """One pair of a gap."""
@@ -89,14 +90,14 @@ def _refusals(lesson: Lesson) -> list[Pair]:
     return [
         Pair(
             prompt=lesson.prompts.chat("answer", question=one.question.text),
-            chosen=REFUSAL,
+            chosen=one.target,
             rejected=one.passage,
             question_id=one.question.id,
             verdict="unverifiable",
             origin="passage",
         )
         for one in lesson.refused()
-        if _rivals((one.passage,), REFUSAL)
+        if _rivals((one.passage,), one.target) and not is_refusal(one.passage)
     ]
 
 
@@ -141,7 +142,8 @@ def against_taught(
     """The same prompts and chosen answers against what the taught model itself still gets wrong.
 
     Rejected answers of the untaught model are of no use after supervised training: the taught model does not
-    give them any more.  A pair for which no answer contradicts the chosen one is dropped.
+    give them any more.  A pair for which no answer contradicts the chosen one is dropped; to a refusal every
+    answer is the opposite, whatever entailment says.
     """
     sampling = replace(from_memory(recipe.answering, TAUGHT_SAMPLES, recipe.seed), greedy_first=False)
     asked: dict[Chat, list[Pair]] = {}  # several pairs of one gap have one prompt
@@ -155,7 +157,8 @@ def against_taught(
     ranked, _ = _ranked([rows[0].chosen for rows in asked.values()], options, [()] * len(options), nli)
     made = []
     for rows, row in zip(asked.values(), ranked, strict=True):
-        worse = [said for said, value in row if value >= CONTRADICTS]
+        refuses = is_refusal(rows[0].chosen)
+        worse = [s for s, value in row if (not is_refusal(s) if refuses else value >= CONTRADICTS)]
         kept = [
             (pair, said) for pair, said in zip(rows, worse, strict=False) if _rivals((said,), pair.chosen)
         ]

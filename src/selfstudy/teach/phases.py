@@ -143,6 +143,7 @@ def _distilled(lesson: Lesson, block: DistillBlock, student: Student) -> Sequenc
 def _tell(found: Sequence[Example], report: Reporter) -> None:
     said = {
         "reference": "of gaps",
+        "refusal": "of refusing",
         "reading": "with the evidence",
         "replay": "replayed",
         "swapped": "of reading another answer",

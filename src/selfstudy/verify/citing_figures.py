@@ -17,35 +17,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from selfstudy.judging.trust import TrustItem
+from selfstudy.judging.trust import TrustItem, refusal_f1
 from selfstudy.records import Arm, CitedCheck
-from selfstudy.stats import Floats, Interval, bootstrap_sums
-from selfstudy.verify.gains import Resampling, Unmeasured
+from selfstudy.stats import Floats, Interval, harmonic_means, ratios
+from selfstudy.verify.gains import FigureGain, Resampling, Unmeasured
+from selfstudy.verify.summed import of_one, of_two
 
 ALCE = ("citation_recall", "citation_precision", "claim_recall")
 TRUST = ("trust_score", "f1_ref", "f1_ans")
 """Not measured where no question was asked without its page, or none with it."""
 FIGURES = (*ALCE, *TRUST)
-
-
-class CitedGain(BaseModel):
-    """A figure `before` and `after`, of the same questions.
-
-    `difference` = after - before, with its paired bootstrap interval [low, high] over facts.  `n` questions
-    of `facts` facts were answered by both arms, `failed` by not both.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
-    n: int
-    facts: int
-    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +37,8 @@ class CitedComparisons:
     `unmeasured`: questions were asked, and none was answered by both; by the same two names.
     """
 
-    taught: Mapping[str, CitedGain] = field(default_factory=dict)
-    control: Mapping[str, CitedGain] = field(default_factory=dict)
+    taught: Mapping[str, FigureGain] = field(default_factory=dict)
+    control: Mapping[str, FigureGain] = field(default_factory=dict)
     unmeasured: Mapping[str, Unmeasured] = field(default_factory=dict)
 
 
@@ -68,7 +50,7 @@ def compared(checks: Iterable[CitedCheck], how: Resampling) -> CitedComparisons:
     arms: dict[Arm, dict[tuple[str, bool], CitedCheck]] = {}
     for check in checks:
         arms.setdefault(check.arm, {})[check.question_id, check.withheld] = check
-    found: dict[str, dict[str, CitedGain]] = {"taught": {}, "control": {}}
+    found: dict[str, dict[str, FigureGain]] = {"taught": {}, "control": {}}
     unmeasured = {}
     for name, (first, second) in _COMPARED.items():
         before, after = arms.get(first, {}), arms.get(second, {})
@@ -94,10 +76,7 @@ def figures(checks: Sequence[CitedCheck], how: Resampling) -> dict[str, tuple[fl
     counted = [one for one in checks if one.error is None]
     if not counted:
         return {}
-    units, facts = _units([[one] for one in counted])
-    intervals = bootstrap_sums(
-        units, _statistics, seed=how.seed, resamples=how.resamples, confidence=how.confidence
-    )
+    intervals, facts = of_one([(one.unit, _numbers(one)) for one in counted], _statistics, how)
     return {
         name: (one.value, _detail(name, counted, len(checks) - len(counted), facts, one))
         for name, one in zip(FIGURES, intervals, strict=True)
@@ -121,30 +100,22 @@ def _detail(
 
 def _gains(
     pairs: Sequence[tuple[CitedCheck, CitedCheck]], failed: int, how: Resampling
-) -> dict[str, CitedGain]:
-    units, facts = _units(pairs)
-    half = units.shape[1] // 2
-
-    def statistics(sums: Floats) -> Floats:
-        before, after = _statistics(sums[:, :half]), _statistics(sums[:, half:])
-        return np.concatenate([after - before, before, after], axis=1)
-
-    found = bootstrap_sums(
-        units, statistics, seed=how.seed, resamples=how.resamples, confidence=how.confidence
-    )
+) -> dict[str, FigureGain]:
+    before, after = ([(one.unit, _numbers(one)) for one in arm] for arm in zip(*pairs, strict=True))
+    found, facts = of_two(before, after, _statistics, how)
     measured = _measured([one for one, _ in pairs])
     return {
-        name: CitedGain(
-            before=found[len(FIGURES) + at].value,
-            after=found[2 * len(FIGURES) + at].value,
-            difference=found[at].value,
-            low=found[at].low,
-            high=found[at].high,
+        name: FigureGain(
+            before=first,
+            after=second,
+            difference=change.value,
+            low=change.low,
+            high=change.high,
             n=len(pairs) if name in TRUST else sum(not one.withheld for one, _ in pairs),
             facts=facts,
             failed=failed,
         )
-        for at, name in enumerate(FIGURES)
+        for name, (first, second, change) in zip(FIGURES, found, strict=True)
         if name in measured
     }
 
@@ -168,16 +139,6 @@ def trust_item(check: CitedCheck) -> TrustItem:
     )
 
 
-def _units(rows: Sequence[Sequence[CitedCheck]]) -> tuple[Floats, int]:
-    """What is summed, a row for each fact: that of its first arm, then that of the second; and how many."""
-    facts: dict[str, list[float]] = {}
-    for row in rows:
-        numbers = [number for one in row for number in _numbers(one)]
-        total = facts.setdefault(row[0].unit, [0.0] * len(numbers))
-        facts[row[0].unit] = [a + b for a, b in zip(total, numbers, strict=True)]
-    return np.array(list(facts.values()), dtype=np.float64), len(facts)
-
-
 def _numbers(check: CitedCheck) -> list[float]:
     """What the figures are made of; `_statistics` takes them apart."""
     item = trust_item(check)
@@ -199,17 +160,8 @@ def _numbers(check: CitedCheck) -> list[float]:
 def _statistics(sums: Floats) -> Floats:
     """Sums of `_numbers`, (n, 12), to the figures, (n, 6)."""
     answerable, unanswerable, answered, refused, right, rightly, correct, recall, precision, *alce = sums.T
-    f1_ref = _harmonic(_ratio(rightly, unanswerable), _ratio(rightly, refused))
-    f1_ans = _harmonic(_ratio(right, answerable), _ratio(right, answered))
-    correctness = _harmonic(_ratio(correct, answerable), _ratio(correct, answered))
-    grounded = _harmonic(_ratio(recall, answered), _ratio(precision, answered))
+    f1_ref, f1_ans = refusal_f1(answerable, unanswerable, answered, refused, right, rightly)
+    correctness = harmonic_means(ratios(correct, answerable), ratios(correct, answered))
+    grounded = harmonic_means(ratios(recall, answered), ratios(precision, answered))
     trust = ((f1_ref + f1_ans) / 2 + correctness + grounded) / 3
-    return np.stack([*(_ratio(one, answerable) for one in alce), trust, f1_ref, f1_ans], axis=1)
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def _harmonic(a: Floats, b: Floats) -> Floats:
-    return _ratio(2 * a * b, a + b)
+    return np.stack([*(ratios(one, answerable) for one in alce), trust, f1_ref, f1_ans], axis=1)

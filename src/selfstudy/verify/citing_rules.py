@@ -11,7 +11,8 @@ from selfstudy.judging.by_sentence import reads_sentences
 from selfstudy.recipe import EntailmentBlock, Recipe
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.run.entailment import evaluated_by
-from selfstudy.verify.citing_figures import CitedComparisons, CitedGain
+from selfstudy.verify.citing_figures import CitedComparisons
+from selfstudy.verify.gains import FigureGain
 from selfstudy.verify.rules import MISSING, Reason, Rules
 
 _WHAT = "Questions with documents, held out of training"
@@ -59,7 +60,7 @@ def _better(found: CitedComparisons, name: str, what: str, rules: Rules) -> Reas
     )
 
 
-def _figures(gain: CitedGain, rules: Rules) -> str:
+def _figures(gain: FigureGain, rules: Rules) -> str:
     failed = f", {gain.failed} more failed" if gain.failed else ""
     return (
         f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions about {gain.facts} facts{failed} "

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from selfstudy.records import Arm, Check, CitedCheck
+from selfstudy.records import Arm, Check, CitedCheck, RefusalCheck
 from selfstudy.stats import Interval, bootstrap_mean, wilson
-from selfstudy.verify import citing_figures
+from selfstudy.verify import citing_figures, refusing_figures
 from selfstudy.verify.gains import Resampling, by_fact
 
 ARMS: dict[str, Arm] = {"before": "base", "after": "taught", "control": "control", "original": "original"}
@@ -39,6 +39,7 @@ MEANS: dict[str, tuple[Callable[[Check], float | None], Callable[[Check], bool]]
 def outcome(
     checks: Iterable[Check],
     cited: Iterable[CitedCheck] = (),
+    refusals: Iterable[RefusalCheck] = (),
     *,
     confidence: float = 0.95,
     resamples: int = 10_000,
@@ -59,9 +60,10 @@ def outcome(
     some questions are right varies less than one that is right or wrong, so it is wide enough, and it does
     not vanish where all are right, as a bootstrap's would.  Of other means it is a bootstrap over facts.
 
-    Of an arm that was asked with documents (`cited`) there are the figures of citing_figures.py too.
+    Of an arm that was asked with documents (`cited`) there are the figures of citing_figures.py too, and of
+    one that was asked without evidence (`refusals`) those of refusing_figures.py.
     """
-    everything, with_documents = list(checks), list(cited)
+    everything, with_documents, without_evidence = list(checks), list(cited), list(refusals)
     how = Resampling(confidence, resamples, seed)
     result: dict[str, Any] = {"details": {}}
     weaker = any(check.arm == "weaker" for check in everything)
@@ -73,6 +75,7 @@ def outcome(
         for figure, (value, want) in MEANS.items():
             figures[figure] = _mean([c for c in mine if want(c)], value, how)
         figures |= citing_figures.figures([c for c in with_documents if c.arm == arm], how)
+        figures |= refusing_figures.figures(mine, [c for c in without_evidence if c.arm == arm], how)
         result[name] = {figure: value for figure, (value, _) in figures.items()}
         result["details"][name] = {figure: detail for figure, (_, detail) in figures.items()}
     return result

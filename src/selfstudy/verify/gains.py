@@ -58,6 +58,24 @@ class Gain(BaseModel):
         return self.low <= 0 <= self.high or self.p >= 1 - confidence
 
 
+class FigureGain(BaseModel):
+    """A figure that is no share of right answers, `before` and `after`, of the same questions.
+
+    `difference` = after - before, with its paired bootstrap interval [low, high] over facts.  `n` questions
+    of `facts` facts were answered by both arms, `failed` by not both.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    n: int
+    facts: int
+    failed: int = 0
+
+
 class Unmeasured(BaseModel):
     """A comparison of which nothing came back: of `asked` questions none was answered by both arms.
 

@@ -18,9 +18,11 @@ The rules (rules.py), each over the questions that both arms answered (`gains.py
 4. With a control arm: the taught arm beats it on gaps, by the same paired interval.
 5. Where a phase trains to cite: the Trust-Score of questions with documents rises, and beats the control's.
    Where every phase does, gaps asked from memory do not decide, nor the control on them (citing_rules.py).
-6. Where a suite of others' questions has a margin (verify.suites): its main figure did not get worse by more,
+6. Where teach teaches to refuse what has no evidence: the refusal F1 does not fall, and no more known
+   questions are refused than the margin allows (refusing_rules.py).
+7. Where a suite of others' questions has a margin (verify.suites): its main figure did not get worse by more,
    by the paired interval (suites/rules.py).
-7. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
+8. It can be judged: what was asked was answered; at most `MISSING` of the questions of a target failed.
    A target that was asked and of which nothing came back refuses.  Without held-out wordings or pages the
    reasons say so.
 
@@ -41,12 +43,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selfstudy.records import Check, CitedCheck, Target
+from selfstudy.records import Check, CitedCheck, RefusalCheck, Target
 from selfstudy.verify import citing_rules as citing
+from selfstudy.verify import refusing_figures
 from selfstudy.verify import rules as rule
-from selfstudy.verify.citing_figures import CitedGain, compared
-from selfstudy.verify.gains import Comparisons, Gain, measure
+from selfstudy.verify.citing_figures import compared
+from selfstudy.verify.gains import Comparisons, FigureGain, Gain, measure
 from selfstudy.verify.noise import Noise
+from selfstudy.verify.refusing_rules import refuses
 from selfstudy.verify.rules import Reason, Rules
 from selfstudy.verify.suites.figures import SuiteResult
 from selfstudy.verify.suites.rules import not_worse
@@ -111,6 +115,8 @@ class Gate(BaseModel):
     that stand in something this or an earlier round trained on: 0, or the test is none.
     `cited`: figures of cited answers before and after, by name (citing_figures.py), where teach trains to
     cite; `cited_control`: the same against the control.
+    `refusing`: figures of refusing before and after, by name (refusing_figures.py), where teach teaches to
+    refuse; `refusing_control`: the same against the control.
     `suites`: what suites of others' questions came to before and after, by name (suites/figures.py).
     `weaker`: all the rest is about the adapter at a smaller strength; what the gate found at full strength.
     `forgot`, not written: the reasons, if all that stands in the way are falls that a smaller strength may
@@ -127,8 +133,10 @@ class Gate(BaseModel):
     noise: dict[Target, Noise] = {}
     margins: dict[str, float] = {}
     known_trained: float | None = None
-    cited: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
-    cited_control: dict[str, CitedGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    cited_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
+    refusing_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
     suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = Field(default=None, exclude_if=lambda value: value is None)
     forgot: tuple[str, ...] = Field(default=(), exclude=True)
@@ -157,13 +165,16 @@ def decide(
     known_trained: float | None = None,
     cited: Iterable[CitedCheck] = (),
     suites: Mapping[str, SuiteResult] | None = None,
+    refusals: Iterable[RefusalCheck] = (),
 ) -> Gate:
     """Promote or not, or say that it cannot be told, from all checks of a round.
 
     Args:
         known_trained, suites: see `Gate`.
     """
+    checks = list(checks)
     found, with_documents = measure(checks, rules.resampling), compared(cited, rules.resampling)
+    refusing = refusing_figures.compared(checks, refusals, rules.resampling)
     findings = [citing.cites(with_documents, rules)] if rules.cites else []
     findings += _recalled(found, rules) if rules.recalls else [citing.NOT_RECALLED]
     findings += rule.kept(found, rules)
@@ -172,6 +183,7 @@ def decide(
         findings.append(rule.beats_control(found, rules))
     if rules.control and rules.cites:
         findings.append(citing.cites_beyond_control(with_documents, rules))
+    findings += refuses(refusing, rules) if rules.refuses else []
     findings += not_worse(suites or {}, rules)
     if known_trained:
         why = "of their facts were trained on, so what was forgotten cannot be told."
@@ -199,6 +211,8 @@ def decide(
         known_trained=known_trained,
         cited=dict(with_documents.taught),
         cited_control=dict(with_documents.control),
+        refusing=dict(refusing.taught),
+        refusing_control=dict(refusing.control),
         suites=dict(suites or {}),
         forgot=tuple(f.sentence for f in falls) if only_forgot else (),
         remain=min(remains) if only_forgot else None,

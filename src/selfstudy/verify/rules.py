@@ -59,6 +59,7 @@ class Rules:
         noise: how far the unchanged model differs from itself; {}: not measured.
         cites: some phase trains to cite, so cited answers have to become better.
         recalls: some phase trains anything else, so gaps have to be answered from memory.
+        refuses: teach teaches to refuse, so the refusal F1 is held to; refusals_taught: in this round too.
     """
 
     margin: float
@@ -69,6 +70,8 @@ class Rules:
     noise: Mapping[Target, Noise] = field(default_factory=dict)
     cites: bool = False
     recalls: bool = True
+    refuses: bool = False
+    refusals_taught: bool = False
 
     def floor(self, name: str, gain: Gain) -> float:
         """How far noise alone moves a comparison; 0 where it was not measured or was not seen."""

@@ -6,31 +6,40 @@
     again.py           some of them asked again of the unchanged model, and noise.py: what that says
     citing.py          where teach trains to cite: questions with documents, asked and judged;
                        citing_figures.py and citing_rules.py: what that says
+    refusing.py        where teach teaches to refuse: questions without evidence; refusing_figures.py and
+                       refusing_rules.py: what that says
     gains.py           paired comparisons of arms, the fact being the unit
     rules.py           what a comparison must show to pass
     gate.py            promote or not, or cannot tell, and why
     suites/            suites of others' questions, asked of each arm, and what they say
     strengths.py       at which smaller strength an adapter that forgot is asked once more
+    summed.py          figures that are functions of sums
     figures.py         the figures for summaries
 
-It reads the records of the other stages and writes Check, Recheck, CitedCheck and SuiteItem records and
-gate.json; it knows nothing of how the adapters were made.
+It reads the records of the other stages and writes Check, Recheck, CitedCheck, RefusalCheck and
+SuiteItem records and gate.json; it knows nothing of how the adapters were made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from selfstudy.judging.answer_key import AnswerKey
 from selfstudy.judging.by_sentence import for_citations
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.records import Arm, Check, CitedCheck, Failure, Recheck
+from selfstudy.records import Arm, Check, CitedCheck, Failure, Recheck, RefusalCheck
 from selfstudy.run import Round, resume
 from selfstudy.run.entailment import entailment_cautions, evaluated_by
 from selfstudy.run.first_records import FirstRecords
-from selfstudy.run.split import holds_wordings, trained_share, trains_to_cite, trains_to_know
+from selfstudy.run.split import (
+    holds_wordings,
+    teaches_to_refuse,
+    trained_share,
+    trains_to_cite,
+    trains_to_know,
+)
 from selfstudy.verify.again import ask_again
 from selfstudy.verify.asking import ask
 from selfstudy.verify.citing import ask_cited, plan_cited
@@ -39,6 +48,7 @@ from selfstudy.verify.gains import Resampling
 from selfstudy.verify.gate import Gate, decide, refuse, second_look
 from selfstudy.verify.noise import measured
 from selfstudy.verify.questions import PlannedCheck, plan
+from selfstudy.verify.refusing import ask_refusals, plan_refusals, taught_to_refuse
 from selfstudy.verify.rules import Rules
 from selfstudy.verify.strengths import Chosen
 from selfstudy.verify.suites.asking import SuitePlan, ask_suites
@@ -51,6 +61,7 @@ if TYPE_CHECKING:
 
 Loader = Callable[[], LanguageModel]
 STAGE = "verify"
+C = TypeVar("C", CitedCheck, RefusalCheck)
 
 
 def run_verify(
@@ -86,9 +97,11 @@ def run_verify(
     recipe = round_.run.recipe
     cited_by = for_citations(evaluated_by(recipe), nli)
     items, cited = plan(round_, prompts, key), plan_cited(round_, cited_by, key)
+    unanswerable = plan_refusals(round_)
     for arm, load in arms.items():
         _ask_all(round_, arm, load, nli, prompts, items, report)
         ask_cited(round_, arm, load, cited_by, prompts, cited, report)
+        ask_refusals(round_, arm, load, prompts, unanswerable, report)
         if suites is not None:
             ask_suites(round_, arm, load, suites, report)
         if arm == "base":
@@ -110,6 +123,8 @@ def run_verify(
             noise=measured(checks, round_.iter(Recheck)),
             cites=trains_to_cite(recipe),
             recalls=trains_to_know(recipe),
+            refuses=teaches_to_refuse(recipe),
+            refusals_taught=taught_to_refuse(round_),
         )
         gate = _decided(round_, checks, rules, trained_share(round_, known))
     said = [judged_by(recipe)] if trains_to_cite(recipe) else []
@@ -120,7 +135,7 @@ def run_verify(
 
 def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: float | None) -> Gate:
     """At full strength, and at a smaller one if the adapter was asked at that too."""
-    cited = round_.read(CitedCheck)
+    cited, refusals = round_.read(CitedCheck), round_.read(RefusalCheck)
     asked = {one.name for one in round_.run.recipe.verify.suites}
 
     def suites(arm: str) -> dict[str, SuiteResult]:
@@ -134,16 +149,26 @@ def _decided(round_: Round, checks: Sequence[Check], rules: Rules, trained: floa
         trained,
         [c for c in cited if c.arm != "weaker"],
         suites("taught"),
+        [c for c in refusals if c.arm != "weaker"],
     )
     chosen = round_.run.read_as(round_.weaker_file, Chosen)
     if chosen is None or not weaker:
         return full
     others = [c for c in checks if c.arm not in ("taught", "weaker")]
-    again = [
-        c.model_copy(update={"arm": "taught"}) if c.arm == "weaker" else c for c in cited if c.arm != "taught"
-    ]
-    second = decide([*others, *weaker], rules, trained, again, suites("weaker"))
+    second = decide(
+        *([*others, *weaker], rules, trained, _at_smaller_strength(cited), suites("weaker")),
+        _at_smaller_strength(refusals),
+    )
     return second_look(full, second, chosen.strength)
+
+
+def _at_smaller_strength(checks: Sequence[C]) -> list[C]:
+    """Those of the adapter at full strength left out, and those at the smaller one in their place."""
+    return [
+        one.model_copy(update={"arm": "taught"}) if one.arm == "weaker" else one
+        for one in checks
+        if one.arm != "taught"
+    ]
 
 
 def _ask_all(
