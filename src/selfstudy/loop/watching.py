@@ -17,6 +17,7 @@ from selfstudy.library.settling import FileMarks, FilesAtRest, marks_of
 from selfstudy.library.snapshot import Difference, Snapshot, difference, snapshot, unreadable, with_unseen
 from selfstudy.loop.study import MOST_SEEN
 from selfstudy.run.changes import Changes, begin, keep_seen, seen
+from selfstudy.run.forgotten import forgotten_sources
 from selfstudy.run.relearning import due_again
 from selfstudy.text import one_line
 
@@ -151,6 +152,8 @@ class _LibraryWatch:
             keep_seen(self.study.run, now)
             self._note(f"{len(now):,} sources; what changes from now on is learned")
             return False
+        gone = forgotten_sources(self.study.run)
+        before = {source: text for source, text in before.items() if source not in gone}
         now = with_unseen(before, now, busy | unreadable(contents.skipped, pages=self._fetches))
         found = difference(before, now)
         if not found or self._refuses(found, before):

@@ -4,7 +4,8 @@
     changed     the passage that its answer was read from is not in the library any more
 
 Not those that test forgetting over all rounds (`split.kept_apart`), unless their passage changed: what was
-true then may be so no more.  General facts are no questions of a round, and are asked by verify alone.
+true then may be so no more; nor what was forgotten (forgotten.py).  General facts are no questions of a
+round, and are asked by verify alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.records import GAPS, Document, Due, Evidence, Question, Reference, Verdict
 from selfstudy.run import schedule, threshold
+from selfstudy.run.forgotten import tombstones
 from selfstudy.run.schedule import FIRM, Asking
 from selfstudy.run.split import reserved_ids
 
@@ -37,7 +39,8 @@ def due_again(
     block = run.recipe.relearn
     if not earlier or (block is None and not changes):
         return []
-    histories = _histories(run, earlier)
+    gone = {name for stone in tombstones(run) for name in stone.questions}
+    histories = {name: some for name, some in _histories(run, earlier).items() if name not in gone}
     last = {name: some[-1][0].round for name, some in histories.items()}
     moved = set(_changed(earlier, documents))
     found = [
