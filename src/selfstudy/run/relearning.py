@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from selfstudy.records import GAPS, Document, Due, Evidence, Question, Reference, Verdict
 from selfstudy.run import schedule, threshold
 from selfstudy.run.forgotten import tombstones
-from selfstudy.run.schedule import FIRM, Asking
+from selfstudy.run.schedule import FIRM, PastAsking
 from selfstudy.run.split import reserved_ids
 
 if TYPE_CHECKING:
@@ -74,24 +74,24 @@ def asked_before(round_: Round, ids: Collection[str]) -> list[Question]:
     return [found[name] for name in ids if name in found]
 
 
-def _may_return(some: Sequence[tuple[Asking, str]]) -> bool:
+def _may_return(some: Sequence[tuple[PastAsking, str]]) -> bool:
     """What nothing in the library answers is not asked for ever."""
     kinds = [kind for _, kind in some if kind]
     return bool(kinds) and kinds[-1] != "unverifiable"
 
 
-def _histories(run: Run, rounds: Sequence[Round]) -> dict[str, list[tuple[Asking, str]]]:
+def _histories(run: Run, rounds: Sequence[Round]) -> dict[str, list[tuple[PastAsking, str]]]:
     """Of each question its askings with their verdicts ("": none), in the order of the first askings."""
     limit = threshold.of(run).value
-    found: dict[str, list[tuple[Asking, str]]] = {}
+    found: dict[str, list[tuple[PastAsking, str]]] = {}
     for round_ in rounds:
         verdicts = {one.question_id: one for one in round_.iter(Verdict)}
         for question in round_.iter(Question):
             verdict = verdicts.get(question.id)
-            asking = Asking(round_.number, None)
+            asking = PastAsking(round_.number, None)
             if verdict is not None and verdict.kind != "unverifiable":
                 firm = verdict.score is not None and verdict.score <= FIRM * limit
-                asking = Asking(round_.number, verdict.kind not in GAPS, firm)
+                asking = PastAsking(round_.number, verdict.kind not in GAPS, firm)
             kind = "" if verdict is None else verdict.kind
             found.setdefault(question.id, []).append((asking, kind))
     return found
