@@ -114,14 +114,15 @@ def make_place(folder: Path, seed: int) -> Place:
     for page in world.documents():
         if page.title not in pageless:
             (library / f"{page.title}.txt").write_text(page.text, encoding="utf-8")
-    kinds = {
-        KNOWN: world.facts(known=True),
-        GAPS: [f for f in world.facts(known=False) if f.entity not in pageless],
-        WITHOUT: [f for f in world.facts(known=False) if f.entity in pageless],
-    }
+    withheld_facts = world.facts(known=False)
+    kinds = (
+        (KNOWN, world.facts(known=True)),
+        (GAPS, [fact for fact in withheld_facts if fact.entity not in pageless]),
+        (WITHOUT, [fact for fact in withheld_facts if fact.entity in pageless]),
+    )
     asked = [
         language.wordings(fact.attribute, fact.entity)[0]
-        for count, facts in kinds.items()
+        for count, facts in kinds
         for fact in rng.sample([f for f in facts if f.attribute in ATTRIBUTES], count)
     ]
     names = rng.sample(invented_names(), INVENTED)
