@@ -35,11 +35,14 @@ VERBS = (
     "cite",
     "library",
     "suite",
+    "why",
     "doctor",
     "estimate",
     "chat",
     "export",
+    "serve",
     "launch-config",
+    "unlearn",
 )
 
 

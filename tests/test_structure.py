@@ -139,6 +139,7 @@ def test_stages_never_import_each_other_and_nothing_below_imports_one(stage: str
     [
         ("cli", ()),
         ("verbs", ("cli/",)),
+        ("serve", ("cli/",)),
         ("show", ("cli/", "loop/")),
         ("loop", ("cli/", "__init__.py")),
         ("summary", ("loop/", "show/", "cli/")),

@@ -411,6 +411,14 @@ class TrainedItem(Record):
     steps: tuple[int, ...]
     adapter: str = Field(default="", exclude_if=lambda value: value == "")
 
+    @property
+    def told(self) -> str:
+        """In words; of many steps the first and the last."""
+        few = len(self.steps) <= 8
+        first = ", ".join(map(str, self.steps if few else self.steps[:7]))
+        rest = "" if few else f" ... {self.steps[-1]} ({len(self.steps):,} in all)"
+        return f"{self.phase}, step{'s' * (len(self.steps) != 1)} {first}{rest}"
+
 
 class Due(Record):
     """A question of an earlier round that this one asks again (`relearn`), and why.

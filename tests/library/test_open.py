@@ -11,6 +11,7 @@ import pytest
 from selfstudy.atlas import world
 from selfstudy.errors import DataError, RecipeError
 from selfstudy.library.combined import Combined
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.index import Library
 from selfstudy.library.open import OpenLibrary, open_here, open_library
 from selfstudy.library.searching import Searching
@@ -50,6 +51,20 @@ def test_what_a_recipe_may_name(tmp_path: Path) -> None:
     assert open_library(None).documents == []
     with pytest.raises(DataError, match="nothing at"):
         open_library(folder_library(tmp_path / "elsewhere"))
+
+
+def test_what_was_unlearned_is_not_given_though_it_lies_there(tmp_path: Path) -> None:
+    for name, text in (("eu/fr.txt", "Paris is in France."), ("am/pe.txt", "Lima is in Peru.")):
+        (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "docs" / name).write_text(text)
+    library = folder_library(tmp_path / "docs")
+    found = OpenLibrary(library, without=Excluded(["eu"]))
+    assert [one.source for one in found.contents.documents] == ["am/pe.txt"]
+    assert found.contents.notes == ["library: 1 documents are left out: they were unlearned"]
+    retriever = found.retriever(tmp_path / "index", chunk_tokens=64, embedder=None, keep=list)
+    assert {hit.source for hit in retriever.find(["Paris France"], 5)[0]} <= {"am/pe.txt"}
+    with pytest.raises(DataError, match="all 2 documents were unlearned"):
+        _ = OpenLibrary(library, without=Excluded(["*"])).contents
 
 
 def test_several_sources_are_one_library_and_a_text_counts_once(tmp_path: Path, web: SmallWeb) -> None:

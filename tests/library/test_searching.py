@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from selfstudy.errors import DataError
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.retriever import unanswered
 from selfstudy.library.searching import LookedUp, Searching
 from selfstudy.library.services.page_tally import PageTally
@@ -59,6 +60,14 @@ def test_passages_of_a_questions_own_documents_whatever_else_is_asked() -> None:
     assert away in kept
     assert [found.find([one], 2)[0] for one in ("Where does the cat sleep?", "dogs")] == together[:2]
     assert unanswered(found, ["nothing", "dogs"]) == [None, None]
+
+
+def test_what_was_unlearned_is_neither_found_nor_kept() -> None:
+    kept: list[Record] = []
+    source = Answers({"Where does the cat sleep?": LookedUp(CATS)})
+    found = Searching([source], 64, None, kept.extend, Excluded(["b", "a"]))
+    assert [hit.source for hit in found.find(["Where does the cat sleep?"], 3)[0]] == ["c"]
+    assert {one.source for one in kept if isinstance(one, Document)} == {"c"}
 
 
 def test_a_source_that_fails_is_an_error_only_where_no_other_answers() -> None:

@@ -246,8 +246,10 @@ def test_a_model_that_an_engine_loads_is_a_path(tmp_path: Path) -> None:
     [
         (("teach.finetuning=full", "teach.lora.r=4"), "teach.lora: all weights are trained"),
         (("teach.finetuning=full", "model.load_in_4bit=true"), "weights of 4 bits cannot be trained"),
-        (("verify.merge=true", "model.load_in_4bit=true"), "cannot be merged into weights of 4 bits"),
+        (("deploy=merged", "model.load_in_4bit=true"), "cannot be merged into weights of 4 bits"),
         (("probe.model.path=atlas", "model.load_in_4bit=true"), "the weights are those of model"),
+        (("deploy=dynamic", "teach.finetuning=full"), "teach.finetuning = full trains the whole model"),
+        (("deploy=dynamic", "model.adapter=/tmp"), "model.adapter stands in between"),
     ],
 )
 def test_how_weights_are_held_and_what_is_trained_have_to_go_together(
@@ -357,6 +359,7 @@ def test_a_password_in_a_url_is_not_shown(block: str, tmp_path: Path) -> None:
         ("probe: {max_new_tokens: 48}", "probe.max_new_tokens: is now answering.max_new_tokens"),
         ("probe: {block_size: 8}", "probe.block_size: is now answering.block_size"),
         ("gather: {max_new_tokens: 48}", "gather.max_new_tokens: is now answering.reading_tokens"),
+        ("verify: {merge: true}", "verify.merge: is now deploy: `merge: true` is `deploy: merged`"),
     ],
 )
 def test_keys_that_moved_are_refused_with_their_new_place(tmp_path: Path, old: str, new: str) -> None:

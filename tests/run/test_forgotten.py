@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.run import Run, forgotten
 from selfstudy.run.forgotten import Tombstone
@@ -19,3 +22,15 @@ def test_stay_and_keep_their_sources_out(tmp_path: Path) -> None:
     assert "eu/de.md" in sources
     assert "eu/fr.md" in sources
     assert "am/us.md" not in sources
+
+
+def test_what_is_half_forgotten_stops_the_rest(tmp_path: Path) -> None:
+    done = Tombstone(pattern="am/*", finished=True)
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        forgotten.require_finished(run)
+        forgotten.keep(run, [done])
+        forgotten.require_finished(run)
+        forgotten.keep(run, [done, Tombstone(pattern="eu/a b.md")])
+        with pytest.raises(RunError, match="half way") as caught:
+            forgotten.require_finished(run)
+    assert "--source 'eu/a b.md'" in str(caught.value)

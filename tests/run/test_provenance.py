@@ -62,3 +62,13 @@ def test_a_run_of_an_older_version_means_what_it_meant(tmp_path: Path) -> None:
     found = stored_recipe(tmp_path / "recipe", tmp_path / "made with")
     assert (found.gather.accept, found.gather.temperature) == ("consistency", None)
     assert found.verify.repeats == 0
+
+
+@pytest.mark.parametrize(("merge", "type_"), [("true", "merged"), ("false", "adapter")])
+def test_a_run_of_before_there_was_deploy_merges_as_it_did(tmp_path: Path, merge: str, type_: str) -> None:
+    stored(tmp_path, selfstudy="0.2.0.dev0")
+    recipe = (tmp_path / "recipe").read_text()
+    before, _, after = recipe.partition("deploy:\n")
+    assert after.startswith("  type: adapter")
+    (tmp_path / "recipe").write_text(before.replace("verify:\n", f"verify:\n  merge: {merge}\n"))
+    assert stored_recipe(tmp_path / "recipe", tmp_path / "made with").deploy.type == type_

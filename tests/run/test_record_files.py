@@ -10,7 +10,7 @@ import pytest
 
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
-from selfstudy.records import Answer, Completion, Question, Score, TrainingStep
+from selfstudy.records import Answer, Completion, Proposal, Question, Score, TrainingStep
 from selfstudy.run import Run
 
 from .test_directory import questions
@@ -32,6 +32,39 @@ def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> No
         assert turn.ids(Question) == {q.id for q in questions(5)}
         assert turn.read(Score) == []
         assert run.recipe == recipe
+
+
+def test_records_with_a_value_are_found_whatever_stands_around_it(place: Path, recipe: Recipe) -> None:
+    """As by reading all and choosing: also of a file that somebody else wrote."""
+    odd = ['a"b', "\\", "\u2028", "", "q1", "q10", "ü", '","question_id":"q1']
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append([Score(question_id=name, scorer=f's "question_id":"{name}"', value=0.5) for name in odd])
+        turn.append([Proposal(ask=0, index=n, method="open", question_id=odd[n] or None) for n in range(8)])
+        for name in odd:
+            for kind in (Score, Proposal):
+                expected = [one for one in turn.iter(kind) if one.question_id == name]
+                assert list(turn.where(kind, "question_id", {name})) == expected
+        assert list(turn.where(Score, "question_id", odd)) == turn.read(Score)
+        assert list(turn.where(Score, "question_id", ())) == []
+        (turn.path / Score.file).write_text('{ "scorer" : "s", "value": 0.5, "question_id"  :  "spaced" }\n')
+        assert [one.scorer for one in turn.where(Score, "question_id", {"spaced"})] == ["s"]
+
+
+def test_of_lines_about_others_only_halves_are_damage(place: Path, recipe: Recipe) -> None:
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append([Score(question_id=name, scorer="s", value=0.5) for name in ("a", "b")])
+        file = turn.path / Score.file
+        one, two = file.read_bytes().splitlines(keepends=True)
+        for damage in (one[:40] + b"\n", b"\n", b"[1]\n", b"{}\n", one.replace(b"0.5", b"5.0")):
+            file.write_bytes(damage + two)
+            with pytest.raises(RunError, match=r"scores\.jsonl, line 1 is damaged"):
+                list(turn.where(Score, "question_id", {"a"}))
+        file.write_bytes(one.replace(b"0.5", b"5.0") + two)
+        assert len(list(turn.where(Score, "question_id", {"b"}))) == 1
+        file.write_bytes(one + two[:-20])
+        assert len(list(turn.where(Score, "question_id", {"b"}))) == 0  # torn, as by `iter`
 
 
 def test_a_loss_that_is_not_a_number_survives(place: Path, recipe: Recipe) -> None:

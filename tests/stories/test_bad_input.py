@@ -206,7 +206,7 @@ PROMOTED = (
     "teach.sft.replay=1",
     "verify.confidence=0.6",
     "verify.margin=1",
-    "verify.merge=true",
+    "deploy=merged",
     "verify.repeats=1",
 )
 """More overrides of the tiny demo, with which it trains for several steps, merges and promotes."""

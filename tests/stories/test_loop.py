@@ -156,7 +156,7 @@ def test_a_second_round_builds_on_what_was_promoted_and_merges_it(finished: Path
         "rounds=2",
         "min_gain=0",
         "verify.margin=1",
-        "verify.merge=true",
+        "deploy=merged",
         "probe.ask.0.count=24",
         "probe.ask.1.count=1",
         "probe.ask.2.count=1",

@@ -20,7 +20,7 @@ from .small import QUICK, Listener, branch, cli, recipe, refusal
 
 pytestmark = pytest.mark.story
 
-PROMOTED = ("rounds=2", "min_gain=0", "verify.margin=1", "verify.merge=true")
+PROMOTED = ("rounds=2", "min_gain=0", "verify.margin=1", "deploy=merged")
 
 
 def test_all_weights_are_trained_promoted_as_a_whole_and_trained_on(finished: Path, tmp_path: Path) -> None:

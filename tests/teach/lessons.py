@@ -74,7 +74,11 @@ def make_round(
     recipe = recipe or Recipe()
     if model:
         recipe = recipe.model_copy(update={"model": LocalModel(path=str(model))})
-    round_ = Run.create_or_resume(folder, recipe).round(1)
+    return fill(Run.create_or_resume(folder, recipe).round(1), kinds)
+
+
+def fill(round_: Round, kinds: dict[str, VerdictKind]) -> Round:
+    """The same in a round that is there."""
     for country, kind in kinds.items():
         asked = Question(text=question(country))
         says = reference(country) if kind in ("known", "unsure") else f"The capital of {country} is Rome."

@@ -20,7 +20,7 @@ from selfstudy.models.embedder import load as load_embedder
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, LocalModel, Recipe, TeachBlock
-from selfstudy.records import Pair, TrainingStep
+from selfstudy.records import Pair, TrainedItem, TrainingStep
 from selfstudy.run import Round, Run
 from selfstudy.teach import followers
 from selfstudy.teach.launch import Launched
@@ -112,6 +112,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def require_same(one: Round, two: Round) -> None:
     assert two.read(Pair) == one.read(Pair)
+    assert two.read(TrainedItem) == one.read(TrainedItem) != []
     assert len({pair.chosen for pair in one.iter(Pair)}) > 1
     curves = [round_.read(TrainingStep) for round_ in (one, two)]
     assert [step.id for step in curves[0]] == [step.id for step in curves[1]]

@@ -17,8 +17,9 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, Recipe, TeachBlock
-from selfstudy.records import Example, Failure, Pair, Rewording, TrainingStep, VerdictKind
+from selfstudy.records import Example, Failure, Pair, Rewording, TrainedItem, TrainingStep, VerdictKind
 from selfstudy.run import Round
+from selfstudy.run.curriculum import CURRICULUM
 from selfstudy.run.models import as_taught, whole_block
 from selfstudy.run.standing import hashes
 from selfstudy.teach import stage
@@ -65,7 +66,7 @@ def test_every_method_ends_with_one_adapter_of_the_base(
     round_, models = lesson(tmp_path / "run", tiny_llama, method=method)
     folder = run_teach(round_, models, Prompts(), Silent())
     assert folder == round_.path / "adapter"
-    assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS]
+    assert sorted(p.name for p in folder.iterdir()) == [adapters.CONFIG, adapters.WEIGHTS, CURRICULUM]
     load_lm(round_.run.recipe.model.model_copy(update={"adapter": folder}))
     phases = {step.phase for step in round_.iter(TrainingStep)}
     assert phases == set(method.split("+"))
@@ -160,10 +161,42 @@ def test_a_kill_in_training_starts_it_again_and_gives_the_same(
     assert taught.is_whole(folder) == full
     assert hashes(folder) == hashes(expected)
     assert hashes(torn.adapter("control")) == hashes(whole.adapter("control")) != hashes(folder)
-    for name in ("examples.jsonl", "training.jsonl", "rewordings.jsonl"):
+    for name in ("examples.jsonl", "training.jsonl", "trained.jsonl", "rewordings.jsonl"):
         for a, b in ((whole.path / name, torn.path / name),):
             assert a.exists() == b.exists()
             assert not a.exists() or a.read_bytes() == b.read_bytes()
+
+
+def test_of_a_training_that_was_killed_no_step_stays(tiny_llama: Path, tmp_path: Path) -> None:
+    """Its first phase had written down what it trained, and the other arm's steps are not touched."""
+    round_, models = lesson(tmp_path / "run", tiny_llama, method="sft+dpo")
+    run_teach(round_, models, Prompts(), Silent(), arm="control")
+    control = round_.read(TrainedItem)
+
+    class Dying(Silent):
+        def task(self, label: str, total: int) -> Any:
+            if "teach: dpo" in label:
+                raise KeyboardInterrupt
+            return super().task(label, total)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_teach(round_, models, Prompts(), Dying())
+    begun = [one for one in round_.iter(TrainedItem) if one.arm == "taught"]
+    assert {one.phase for one in begun} == {"sft"}
+    round_.append([begun[0].model_copy(update={"id": "of the first attempt", "steps": (99,)})])
+    run_teach(round_, models, Prompts(), Silent())
+    found = round_.read(TrainedItem)
+    assert [one for one in found if one.arm == "control"] == control
+    taught_ = [one for one in found if one.arm == "taught"]
+    assert taught_[: len(begun)] == begun
+    steps = [point for point in round_.iter(TrainingStep) if point.arm == "taught"]
+    for phase, kind in (("sft", Example), ("dpo", Pair)):
+        items = {one.item_id: one for one in taught_ if one.phase == phase}
+        assert items.keys() == {
+            item.id for item in round_.iter(kind) if getattr(item, "origin", "") != "random"
+        }
+        last = max(point.step for point in steps if point.phase == phase)
+        assert {step for one in items.values() for step in one.steps} == set(range(1, last + 1))
 
 
 def test_the_control_is_another_adapter_with_its_own_curve(tiny_llama: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import AnsweringBlock, Recipe, TeachBlock
-from selfstudy.records import Chat, Question, Rewording
+from selfstudy.records import Chat, Due, Question, Rewording
 from selfstudy.run import Round
 from selfstudy.teach import wordings
 from selfstudy.teach.gaps import JudgedQuestion, gaps_to_teach, judged_questions
@@ -96,6 +96,21 @@ def test_what_an_earlier_round_trained_is_never_held_out(tmp_path: Path) -> None
     assert again & trained, "they may be trained again"
     assert len(heldout) == len(COUNTRIES)
     assert not set(heldout) & (trained | {asked.text})
+
+
+def test_a_question_that_is_asked_again_keeps_its_rewordings(tmp_path: Path) -> None:
+    first, gaps = prepared(tmp_path / "run")
+    wordings.write(first, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    old = first.read(Rewording)
+    held = next(r for r in old if r.use == "heldout")
+    first.append([Rewording(question_id="another", text=held.text, use="train")])
+    second = first.run.round(2)
+    second.append([Question(text=old[0].text)])  # asked by itself now
+    second.append(Due(question_id=g.question.id, why="scheduled", asked=1, interval=1) for g in gaps)
+    found = wordings.write(second, gaps, ScriptedLM({}), Prompts(), Silent())  # writes none
+    gone = {old[0].id, held.id}
+    assert [r for rows in found.values() for r in rows] == [r for r in old if r.id not in gone]
+    assert {r.id for r in second.iter(Rewording)} == {r.id for r in old} - gone
 
 
 @pytest.mark.parametrize("survives", range(5))

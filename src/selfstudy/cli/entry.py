@@ -19,6 +19,9 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
+    serve_verb.py      serve
+    unlearn_verb.py    unlearn
+    why_verb.py        why (why_screen.py: what it prints)
 """
 
 from selfstudy.cli import (
@@ -34,8 +37,11 @@ from selfstudy.cli import (
     loop_verbs,
     model_verbs,
     rate_verb,
+    serve_verb,
     socratic_verb,
     suite_verb,
+    unlearn_verb,
+    why_verb,
 )
 from selfstudy.cli.session import INTERRUPTS, app
 from selfstudy.screen import say
@@ -54,8 +60,11 @@ __all__ = [
     "main",
     "model_verbs",
     "rate_verb",
+    "serve_verb",
     "socratic_verb",
     "suite_verb",
+    "unlearn_verb",
+    "why_verb",
 ]
 
 

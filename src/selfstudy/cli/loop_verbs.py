@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,12 +25,15 @@ from selfstudy.cli.session import (
     say_next,
     session,
 )
-from selfstudy.errors import RunError
+from selfstudy.errors import RecipeError, RunError
 from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
     from selfstudy.loop import Study
+    from selfstudy.loop.watching import WatchOptions
 
+LONGEST_WAIT = 10_000_000
+"""Seconds."""
 FORECAST_SECONDS = 5.0
 """How long the model is asked before a run begins, to tell how long it will take."""
 
@@ -59,7 +63,20 @@ def demo(
 
 @app.command(short_help="Run the loop of a recipe, or resume it.")
 def learn(
-    recipe: RecipeFile,
+    recipe: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RECIPE",
+            help="A recipe in YAML; with --run of a run that is there: its own.",
+            show_default=False,
+        ),
+    ] = None,
+    library: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="LIBRARY", help="The library; the same as --set library=LIBRARY.", show_default=False
+        ),
+    ] = None,
     run: RunOption = None,
     seed: SeedOption = None,
     model: ModelOption = None,
@@ -69,6 +86,31 @@ def learn(
         bool, typer.Option("--dry-run", help="Only tell what would be asked: calls, tokens, time, cost.")
     ] = False,
     measure: MeasureOption = True,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on for ever: learn again when the library has changed.")
+    ] = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Between two looks at the library [default: 10; what is fetched: 3600].",
+            show_default=False,
+        ),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A file that was written to since then is not read.")
+    ] = 2.0,
+    again: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Ask again what is due (relearn) after so long, though nothing has changed.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_removals: Annotated[
+        bool, typer.Option("--allow-removals", help="More than half of the library may be gone.")
+    ] = False,
     allow: AllowOption = None,
 ) -> None:
     """Run the loop of a recipe: probe, gather, teach, verify, report. The same command resumes it.
@@ -76,6 +118,8 @@ def learn(
     \b
     Examples:
       selfstudy learn my.yaml
+      selfstudy learn my.yaml --watch ./my-docs
+      selfstudy learn --run runs/today --watch --every 60
       selfstudy learn my.yaml --run runs/today --seed 1
       selfstudy learn my.yaml --model Qwen/Qwen3-0.6B --set probe.threshold=0.6
       selfstudy learn my.yaml --dry-run --no-measure
@@ -87,12 +131,61 @@ def learn(
       library: ./my-docs
     """
     with session(allow):
+        set_ = [*(set_ or []), *([f"library={json.dumps(library)}"] if library is not None else [])]
+        if recipe is None:
+            recipe = _own_recipe(run, overrides(model, seed, set_, no_cache))
+            model = seed = set_ = None
         if dry_run:
             chosen = load(recipe, overrides(model, seed, set_, no_cache))
             show_estimate(chosen, MEASURE_SECONDS if measure else 0.0)
             return
         changes = overrides(model, seed, set_, no_cache)
-        _learn(recipe, run or _default_run(recipe), changes, measure=measure)
+        options = None
+        if watch:
+            options = _watch_options(every, settle, again, allow_removals=allow_removals)
+        elif every is not None or again is not None or allow_removals:
+            raise RecipeError("--every, --again and --allow-removals are of --watch", "add --watch")
+        _learn(recipe, run or _default_run(recipe), changes, measure=measure, watch=options)
+
+
+def _own_recipe(run: Path | None, changes: list[str]) -> Path:
+    """The recipe of a run that is there, as it was begun.
+
+    Raises:
+        RunError: there is none, or it was to be changed.
+    """
+    from selfstudy.run import Run
+
+    if run is None:
+        raise RunError("learn: no recipe was given", "selfstudy learn RECIPE, or --run DIR of a run")
+    with Run.open(run, write=False) as opened:
+        if changes:
+            raise RunError(
+                f"learn: the recipe of {run} cannot be changed ({changes[0]})",
+                "leave that out, or give a recipe and another folder with --run DIR",
+            )
+        return opened.recipe_file
+
+
+def _watch_options(
+    every: float | None, settle: float, again: float | None, *, allow_removals: bool
+) -> WatchOptions:
+    """Raises RecipeError: a time is none."""
+    for name, value in (("every", every), ("settle", settle), ("again", again)):
+        if value is not None and not 0 < value <= LONGEST_WAIT:
+            raise RecipeError(
+                f"--{name} {value:g}: seconds, above 0 and at most {LONGEST_WAIT:,}", "change it"
+            )
+    from selfstudy.loop.watching import WatchOptions
+
+    usual = WatchOptions()
+    return WatchOptions(
+        every=every or usual.every,
+        every_page=every or usual.every_page,
+        settle=settle,
+        again=again,
+        allow_removals=allow_removals,
+    )
 
 
 @app.command(short_help="Find what the model does not know.")
@@ -243,7 +336,9 @@ def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) ->
         say_next(following, path)
 
 
-def _learn(recipe: Path, path: Path, overrides: list[str], *, measure: bool) -> None:
+def _learn(
+    recipe: Path, path: Path, overrides: list[str], *, measure: bool, watch: WatchOptions | None = None
+) -> None:
     _require_alone("the whole loop")
     loaded = load(recipe, overrides)
     from selfstudy import loop
@@ -253,7 +348,10 @@ def _learn(recipe: Path, path: Path, overrides: list[str], *, measure: bool) -> 
     with Run.create_or_resume(path, loaded) as run, loop.Study(run, Terminal()) as study:
         if measure:
             _forecast(study)
-        study.learn()
+        if watch is not None:
+            study.watch(watch)
+        else:
+            study.learn()
     print_summary_of(path)
 
 

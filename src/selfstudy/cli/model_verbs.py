@@ -258,7 +258,7 @@ def export(
     """Write the adapter that a run has promoted as a GGUF file, which llama.cpp serves beside the model.
 
     A model taught as a GGUF file is served as that same file; one from safetensors as what llama.cpp's
-    convert_hf_to_gguf.py makes of it. verify.merge: true and teach.finetuning: full promote a whole
+    convert_hf_to_gguf.py makes of it. deploy: merged and teach.finetuning: full promote a whole
     model instead, in safetensors.
 
     \b

@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 from selfstudy.errors import DataError
 from selfstudy.library.combined import Combined
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.folder import Contents, read_documents
 from selfstudy.library.index import Library
 from selfstudy.library.parsing import parser
@@ -53,6 +54,8 @@ class OpenLibrary:
         kept: where fetched pages are kept, and are looked for first; None: they are not.
         follow_links: whether links that leave a folder are followed.
         fetches: gets pages; None: as the library says.
+        without: sources of which nothing is given, though they lie there.
+        fresh: whether pages that are kept are fetched again, to see whether they have changed.
     """
 
     library: LibraryBlock
@@ -60,6 +63,8 @@ class OpenLibrary:
     follow_links: bool = False
     report: Reporter = field(default_factory=Silent)
     fetches: Fetches | None = None
+    without: Excluded = field(default_factory=lambda: Excluded(()))
+    fresh: bool = False
     _searching: Searching | None = field(default=None, init=False, repr=False)
 
     def searched(self) -> list[str]:
@@ -93,9 +98,21 @@ class OpenLibrary:
         """
         self.check()
         try:
-            return _together([self._read(source) for source in self.library.fixed])
+            return self._kept(_together([self._read(source) for source in self.library.fixed]))
         finally:
             parser.stop()
+
+    def _kept(self, read: Contents) -> Contents:
+        kept = [one for one in read.documents if one.source not in self.without]
+        if left_out := len(read.documents) - len(kept):
+            read.notes.append(f"library: {left_out:,} documents are left out: they were unlearned")
+        if left_out and not kept and not self.library.searched:
+            raise DataError(
+                f"library: all {left_out:,} documents were unlearned, so there is nothing to learn from",
+                "add others, or start a new run with --run DIR",
+            )
+        read.documents = kept
+        return read
 
     def close(self) -> None:
         """Ends what is under way; harmless if there is nothing."""
@@ -109,7 +126,7 @@ class OpenLibrary:
             return self.fetches
         from selfstudy.library.web.fetch import open_fetcher
 
-        return open_fetcher(self.library.fetch, self.kept)
+        return open_fetcher(self.library.fetch, self.kept, fresh=self.fresh)
 
     @property
     def _contact(self) -> str | None:
@@ -129,12 +146,12 @@ class OpenLibrary:
         """
         self.check()
         found: list[Retriever] = []
-        if self.library.fixed:
-            documents = self.contents.documents
+        documents = self.contents.documents if self.library.fixed else []
+        if documents or not self.library.searched:
             found.append(Library.build(documents, index, chunk_tokens=chunk_tokens, embedder=embedder))
         if self.library.searched:
             sources = [self._lookup(source) for source in self.library.searched]
-            self._searching = Searching(sources, chunk_tokens, embedder, keep)
+            self._searching = Searching(sources, chunk_tokens, embedder, keep, self.without)
             found.append(self._searching)
         return found[0] if len(found) == 1 else Combined(found)
 

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from selfstudy import text
 from selfstudy.errors import DataError
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.index import Hit, Library
 from selfstudy.library.services.page_tally import PageTally
 from selfstudy.models.base import Embedder
@@ -59,12 +60,14 @@ class Searching:
         chunk_tokens: longest passage; see `Library.build`.
         embedder: adds vectors to the ranking, as there.
         keep: is given every document before a passage of it is found, so that spans can be checked later.
+        without: sources of which nothing is given, nor kept.
     """
 
     sources: Sequence[LooksUp]
     chunk_tokens: int
     embedder: Embedder | None
     keep: Keep
+    without: Excluded = field(default_factory=lambda: Excluded(()))
     _first: FirstItems = field(default_factory=FirstItems, init=False)
     _errors: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -77,7 +80,8 @@ class Searching:
         asked = [one for one in dict.fromkeys(questions) if one.strip()]
         by_source = [source.look_up(asked) for source in self.sources]
         found = {
-            question: _together([one[place] for one in by_source]) for place, question in enumerate(asked)
+            question: _together([one[place] for one in by_source], self.without)
+            for place, question in enumerate(asked)
         }
         self._saw(found)
         self.keep([record for one in found.values() for record in (*one.documents, *one.skipped)])
@@ -134,14 +138,14 @@ def nothing_found(first: FirstItems) -> DataError:
     )
 
 
-def _together(looked: Sequence[LookedUp]) -> LookedUp:
+def _together(looked: Sequence[LookedUp], without: Excluded) -> LookedUp:
     """What all sources have for one question; an error counts where no source has anything.
 
     Of documents with the same text the first one counts: a page may lie at two addresses.
     """
     documents: dict[str, Document] = {}
     for one in looked:
-        for document in one.documents:
+        for document in (found for found in one.documents if found.source not in without):
             documents.setdefault(digest(text.folded(document.text)), document)
     errors = [one.error for one in looked if one.error is not None]
     answered = len(errors) < len(looked)

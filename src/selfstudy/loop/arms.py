@@ -114,7 +114,7 @@ def _let_go(resources: Resources, round_: Round, keep: Path | None = NOBODY) -> 
 
 def _merges(resources: Resources, folder: Path) -> bool:
     """Whether the model is asked and promoted with what is in `folder` merged in."""
-    return resources.recipe.verify.merge and not is_whole(folder)
+    return resources.recipe.deploy.type == "merged" and not is_whole(folder)
 
 
 def _merged(resources: Resources, round_: Round, arm: AdapterArm, adapter: Path) -> ModelBlock:
@@ -146,3 +146,15 @@ def _promote(resources: Resources, round_: Round, arm: AdapterArm, folder: Path)
 
     place = standing.promote(round_, measured, move=merge)
     resources.reporter.note(f"promoted: {place}")
+
+
+def promote_again(resources: Resources) -> None:
+    """Puts in place what the gates say now, if another round's was promoted before they decided again."""
+    run = resources.run
+    last = standing.promoted_last(run)
+    if last is None:
+        own.remove(run.promoted_folder)
+        run.promoted_file.unlink(missing_ok=True)
+    elif standing.promoted_round(run) != last.number:
+        gate = standing.decision(last)
+        _promote(resources, last, gate.arm if gate is not None else "taught", standing.decided(last))

@@ -18,7 +18,7 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EntailmentBlock, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
 from selfstudy.records import Document, KnownFact, Skipped
-from selfstudy.run import Round, Run, standing
+from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
 
@@ -41,6 +41,8 @@ class Resources:
     topics: Callable[[], Iterable[str]] | None = None
     team: Team | None = field(default=None, init=False, repr=False)
     """The processes that teach together; None: this one is alone."""
+    _fresh: bool = field(default=False, init=False, repr=False)
+    """Whether pages are fetched again, though they are kept."""
     _checked: list[ModelBlock] = field(default_factory=list, init=False, repr=False)
 
     @property
@@ -199,7 +201,8 @@ class Resources:
         if library is None:
             return None
         kept = self.run.fetched_folder if self.run.writable else None
-        return OpenLibrary(library, kept, self.recipe.gather.follow_links, self.reporter)
+        gone, links = forgotten.forgotten_sources(self.run), self.recipe.gather.follow_links
+        return OpenLibrary(library, kept, links, self.reporter, without=gone, fresh=self._fresh)
 
     def feed(self, url: str) -> list[str]:
         """The titles of the feed at a URL, as it is now: nothing that the run kept of it counts.

@@ -14,9 +14,10 @@ from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.suites import suite_plan
 from selfstudy.recipe import NEED_ENTAILMENT, NoNLI
-from selfstudy.records import STAGES, Answer
+from selfstudy.records import STAGES, Answer, TrainedArm
 from selfstudy.run import Round, standing
 from selfstudy.run.models import block_of
+from selfstudy.run.split import held_out
 
 
 def run_stage(resources: Resources, round_: Round, stage: str) -> None:
@@ -122,6 +123,12 @@ def gather(resources: Resources, round_: Round) -> None:
     resources.say_searched()
 
 
+def unrelated(resources: Resources) -> list[str]:
+    """General questions that test nothing, by which a router is calibrated."""
+    seed, share = resources.recipe.seed, resources.recipe.teach.known_heldout
+    return [fact.question for fact in resources.general_facts if not held_out(fact.id, seed, share)]
+
+
 def teach(resources: Resources, round_: Round) -> None:
     """Keeps apart what is never trained, and sees to it that it is enough.
 
@@ -145,8 +152,13 @@ def teach(resources: Resources, round_: Round) -> None:
     resources.language_models.make_room(standing.standing(round_))
     models = resources.models(round_, "teach")
     team = resources.team or followers.ALONE
-    run_teach(round_, models, resources.prompts, resources.reporter, team=team)
-    if resources.recipe.verify.control:
-        run_teach(round_, models, resources.prompts, resources.reporter, arm="control", team=team)
+    arms: list[TrainedArm] = ["taught", "control"] if resources.recipe.verify.control else ["taught"]
+    for arm in arms:
+        run_teach(
+            *(round_, models, resources.prompts, resources.reporter),
+            arm=arm,
+            team=team,
+            unrelated=unrelated(resources) if resources.recipe.deploy.type == "dynamic" else (),
+        )
     if block_of(resources.recipe, "teach") != resources.recipe.model:
         resources.language_models.forget(block_of(resources.recipe, "teach"), standing.standing(round_))

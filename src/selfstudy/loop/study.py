@@ -6,24 +6,34 @@ directory and does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from selfstudy.errors import ModelError
+from selfstudy.library.folder import Contents
+from selfstudy.library.snapshot import snapshot
+from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
+from selfstudy.models.taught import is_routed
 from selfstudy.progress import Silent
 from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
-from selfstudy.run import Round, Run, standing
+from selfstudy.run import Round, Run, forgotten, standing
+from selfstudy.run.changes import keep_seen, learned, seen
 
 if TYPE_CHECKING:
+    from selfstudy.loop.watching import WatchOptions
     from selfstudy.models.base import HasWeights
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
     from selfstudy.summary import Summary
+
+MOST_SEEN = 300_000
+"""Documents of a library of which a run keeps what it has learned from; a larger one is not watched."""
 
 
 def learn(recipe: Recipe, path: Path | str, reporter: Reporter | None = None) -> Summary:
@@ -80,16 +90,50 @@ class Study(Resources):
                 f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
                 "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
             )
+        forgotten.require_finished(self.run)
         _require_servable(self.recipe)
         self._require_room()
         for number in range(1, self.recipe.rounds + 1):
             round_ = self.run.round(number)
-            for stage in STAGES:
-                run_stage(self, round_, stage)
+            self.turn(round_)
             if why := standing.why_stop(round_):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
+
+    def watch(self, options: WatchOptions | None = None, stop: Callable[[], bool] | None = None) -> None:
+        """`learn`, and a round each time that the library has changed; for ever, or until `stop` says so.
+
+        Raises:
+            SelfstudyError: what the user can fix; called again it goes on.
+        """
+        from selfstudy.loop.watching import LibraryWatch, WatchOptions
+
+        LibraryWatch(self, options or WatchOptions(), stop or (lambda: False)).run()
+
+    def turn(self, round_: Round) -> None:
+        """All stages of one round; what it has learned from is written down."""
+        for stage in STAGES:
+            run_stage(self, round_, stage)
+        learned(round_)
+        if seen(self.run) is None and "documents" in vars(self) and len(self.documents) <= MOST_SEEN:
+            keep_seen(self.run, snapshot(self.documents))
+
+    def reread_library(self, *, fresh: bool = False) -> Contents:
+        """The library as it is now: what was read before is forgotten.
+
+        Args:
+            fresh: whether pages that the run has kept are fetched again.
+
+        Raises:
+            DataError: nothing is there, or nothing there can be used.
+        """
+        if self._sources is not None:
+            self._sources.close()
+        self._fresh = fresh
+        for name in ("_sources", "documents", "_retriever"):
+            vars(self).pop(name, None)
+        return Contents() if self._sources is None else self._sources.contents
 
     def _require_room(self) -> None:
         """Refuses to train all weights where there is no room for that: now, not after hours of probing."""
@@ -133,6 +177,13 @@ class Study(Resources):
     def verify(self) -> None:
         """Asks again, and promotes or rejects the adapter."""
         run_stage(self, _current(self.run), "verify")
+
+    def teach_again(self, rounds: Sequence[int]) -> None:
+        """Teaches and verifies rounds of which something was forgotten; promotes what then is to stand."""
+        for number in rounds:
+            for stage in ("teach", "verify"):
+                run_stage(self, self.run.round(number), stage)
+        promote_again(self)
 
     def report(self) -> Summary:
         """Writes summary.json and report.html, of a finished run or an unfinished one."""
@@ -189,6 +240,18 @@ def _require_servable(recipe: Recipe) -> None:
             f"{why} cannot serve a taught model, so nothing could be verified",
             "make it probe.model, and give the same weights as model: {type: local, path: ...}",
         )
+    if recipe.deploy.type == "dynamic" and (why := _one_at_a_time(recipe.model)):
+        raise ModelError(
+            f"deploy: dynamic: {why} cannot answer with several adapters at once",
+            "take an engine that names adapters (vllm, sglang), type: local, or deploy: adapter",
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None and is_routed(weights.adapter):
+        raise ModelError(
+            f"model.adapter {weights.adapter} holds adapters of which a router picks one: nothing can be "
+            "taught on top of them",
+            "go on with the run that made them, or give one of the adapters in it",
+        )
     probed = recipe.probe.model
     if recipe.rounds > 1 and probed is not None and (why := _stays_as_it_is(probed)):
         raise ModelError(
@@ -210,6 +273,21 @@ def _stays_as_it_is(block: ModelBlock) -> str:
     return ""
 
 
+def _one_at_a_time(block: ModelBlock) -> str:
+    """What a block is called if it answers with one adapter only; else empty."""
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server import engines
+
+        if engines.find(block.engine).adapters != "named":
+            return f"engine {block.engine}"
+    return ""
+
+
 def _current(run: Run) -> Round:
-    """The round that a single verb works on: the last one."""
+    """The round that a single verb works on: the last one.
+
+    Raises:
+        RunError: something is half forgotten.
+    """
+    forgotten.require_finished(run)
     return run.rounds[-1] if run.rounds else run.round(1)

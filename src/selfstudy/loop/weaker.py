@@ -12,7 +12,7 @@ from selfstudy.errors import ModelError
 from selfstudy.files import own
 from selfstudy.models import lora, taught
 from selfstudy.recipe import LocalModel, weights_of
-from selfstudy.run import Round, standing
+from selfstudy.run import Round, curriculum, standing
 from selfstudy.run.budget import metered
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def weaken(resources: Resources, round_: Round, gate: Gate) -> bool:
     """Whether there is now a weaker adapter to be asked; a note says why not, where one might have helped."""
     strengths = resources.recipe.verify.strengths
     if gate.remain is None or gate.weaker is not None or not strengths:
+        return False
+    if resources.recipe.deploy.type == "dynamic":  # what was not taught is answered without any adapter
         return False
     adapter, block = round_.adapter(), weights_of(resources.recipe.model)
     before = standing.standing(round_)
@@ -49,6 +51,8 @@ def weaken(resources: Resources, round_: Round, gate: Gate) -> bool:
     own.remove(temporary)
     own.make(temporary)
     lora.weaken(adapter, temporary, chosen.strength, whole)
+    if (learned := curriculum.read(adapter)) is not None:
+        curriculum.write(temporary, learned)
     taught.publish(temporary, folder)
     return True
 

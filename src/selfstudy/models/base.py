@@ -286,6 +286,13 @@ class RendersChats(Protocol):
         """The text of a prompt, as the model's template makes it."""
 
 
+class StopListening(Exception):  # noqa: N818 (no error: as StopIteration)
+    """Raised by who hears an answer (`heard`) to have no more of it: its chat is not answered to the end.
+
+    All completions of the chat end where they are, with finish "length"; others of the batch go on.
+    """
+
+
 @runtime_checkable
 class Streams(Protocol):
     """Can be listened to while it writes."""
@@ -295,7 +302,8 @@ class Streams(Protocol):
 
         Args:
             sampling: asks for one (`total` is 1).
-            heard: called with the answer so far whenever there is more of it.
+            heard: called with the answer so far whenever there is more of it, "" while it thinks; it may
+                raise `StopListening`.
         """
 
 
@@ -314,14 +322,22 @@ class HasAdapters(Protocol):
         sampling: Sampling,
         progress: Progress | None = None,
         heard: Sequence[Callable[[str], object] | None] = (),
+        settled: Callable[[int, list[Completion]], object] | None = None,
     ) -> list[list[Completion]]:
         """As `generate`, chats[i] with adapters[i], or as the base model where that is None.
 
-        What a chat is answered does not depend on the others of the batch, nor on their adapters.
+        What a chat is answered does not depend on the others of the batch, nor on their adapters; samples of
+        the same chat with the same adapter differ, as those of `generate` do.
+
+        A batch takes as long as its longest completion, and none joins it meanwhile.  Who has others waiting
+        bounds `max_new_tokens`, hands on each chat's completions as it is `settled`, and ends what nobody
+        waits for by `StopListening`.
 
         Args:
             heard: heard[i] is called with the first completion of chats[i] so far, whenever there is more of
-                it; () or None: nobody listens.
+                it, and with "" while it thinks; it may raise `StopListening`.  () or None: nobody listens.
+                What cannot be listened to is said once it is whole.
+            settled: called with i and the completions of chats[i] as soon as all of them are there.
 
         Raises:
             ModelError: it has no adapter of that name.

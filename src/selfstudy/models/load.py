@@ -6,12 +6,13 @@ The backends are imported only when one is loaded, so that importing this packag
     local/          transformers, in this process
     remote/         behind an OpenAI-compatible URL
     server/         behind an engine that is started for you
+    routed.py       an adapter for every prompt, or none (router.py)
     scripted.py     the public fake
     nli.py          entailment (deberta.py: a faster DeBERTa-v2; windows.py: texts that are too long)
     embedder.py     vectors of texts
     counting.py     tokens of what a model is asked
     thinking.py     what of an answer is thinking aloud
-    taught.py       what a training leaves: an adapter, or a whole model
+    taught.py       what a training leaves: an adapter, a whole model, or adapters with their router
     lora.py         folders of adapters
 """
 
@@ -19,13 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError
+from selfstudy.models import taught
 from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
 from selfstudy.recipe import (
     EmbedderBlock,
     EntailmentBlock,
+    LocalModel,
     ModelBlock,
     NLIBlock,
     RemoteModel,
@@ -61,7 +65,7 @@ def load_lm(
     servers: Servers | None = None,
     say: Callable[[str], object] | None = None,
 ) -> LanguageModel:
-    """The language model of a recipe.
+    """The language model of a recipe; with an adapter that is a folder of several, what their router picks.
 
     Args:
         cache: a remote one is not asked for what this user has already.
@@ -88,6 +92,8 @@ def load_lm(
         if lm.key_use:
             say(f"{lm.name}: {lm.key_use}")
         return lm
+    if block.adapter is not None and taught.is_routed(block.adapter):
+        return _routed(block, block.adapter, servers, say)
     if isinstance(block, ServerModel):
         from selfstudy.models.server.lm import ServerLM
 
@@ -95,6 +101,22 @@ def load_lm(
     from selfstudy.models.local.lm import LocalLM
 
     return LocalLM(block, say)
+
+
+def _routed(
+    block: LocalModel | ServerModel, folder: Path, servers: Servers | None, say: Callable[[str], object]
+) -> LanguageModel:
+    from selfstudy.models.routed import RoutedLM
+    from selfstudy.models.router import Router
+
+    router, folders = Router.load(folder), taught.adapters_of(folder)
+    if isinstance(block, ServerModel):
+        from selfstudy.models.server.mixed import MixedServerLM
+
+        return RoutedLM(MixedServerLM(block, folders, servers), router)
+    from selfstudy.models.local.mixed import MixedLM
+
+    return RoutedLM(MixedLM(block, folders, say), router)
 
 
 def load_nli(block: EntailmentBlock, cache: Cache | None = None) -> EntailmentModel:

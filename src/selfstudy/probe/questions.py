@@ -14,11 +14,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from selfstudy import text
-from selfstudy.models.base import Embedder, LanguageModel, Sampling, token_counter
+from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel, Sampling, token_counter
 from selfstudy.models.unwrapping import entries, unquoted
 from selfstudy.probe import chunks
 from selfstudy.probe.external import external_lines
 from selfstudy.probe.feeds import ReadFeed, feed_lines
+from selfstudy.probe.logs import log_questions
 from selfstudy.probe.slots import WORDS, DocumentSlots, QuestionSlots, Slot, Slots, TopicSlots
 from selfstudy.probe.topics import (
     ListTopics,
@@ -58,6 +59,7 @@ class Material:
         documents: the library, for the method `documents`.
         topics: called once for what the method `external` takes from outside (its source is then "-").
         feed: gives the titles of the feed at a URL, for a method `external` whose source it is.
+        nli: says whether the answers of a log agree; None: their words do.
         find: the page of the library that fits a question best, for questions made without one; None: there
             is no library.
         report: is told of long work.
@@ -68,6 +70,7 @@ class Material:
     find: Callable[[Sequence[str]], list[str]] | None = None
     feed: ReadFeed | None = None
     report: Reporter = field(default_factory=Silent)
+    nli: EntailmentModel | None = None
 
 
 @dataclass
@@ -389,6 +392,9 @@ class Asker:
                 material.documents, ask.chunk_tokens, ask.per_chunk, count, self._seed
             )
             return DocumentSlots(stream, prompts, self._seed, by_sentence=ask.check == "page")
+        if ask.method == "logs":
+            lines = log_questions(ask, self._number, self._round, material.nli, material.report)
+            return QuestionSlots(lines)
         if ask.method == "external":
             if ask.feed is not None:
                 lines = feed_lines(ask.feed, ask.count, self._number, self._round, material.feed)

@@ -5,11 +5,13 @@
     scorers/       inconsistency of an answer     meter.py       what each scorer costs
     capability.py  curiosity, awareness, brevity, SLC
 
-Writes Proposal, Question, Answer, Score and Failure records; reads no other stage's.
+Writes Proposal, Question, Answer, Score, Due and Failure records.  What earlier rounds found decides which of
+their questions are asked again (run/relearning.py): no proposals, which the metrics of methods 1 count.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,8 +23,8 @@ from selfstudy.probe.meter import Meter
 from selfstudy.probe.questions import Asker, Material
 from selfstudy.probe.scorers import Tools, Weights, make_scorer
 from selfstudy.probe.topics import seed_for
-from selfstudy.records import Answer, Document, Failure, Question, Score
-from selfstudy.run import resume, threshold
+from selfstudy.records import Answer, Document, Due, Failure, Question, Score
+from selfstudy.run import changes, relearning, resume, threshold
 from selfstudy.run.first_records import FirstRecords, nothing_works
 
 if TYPE_CHECKING:
@@ -59,7 +61,9 @@ def run_probe(
     """
     if round_.finished("probe"):
         return
-    _ask(round_, models, prompts, Material(documents, topics, find, feed, report))
+    _ask_again(round_, documents, report)
+    about = changes.documents_of(round_, documents)
+    _ask(round_, models, prompts, Material(about, topics, find, feed, report, models.nli))
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)
@@ -67,13 +71,29 @@ def run_probe(
     round_.finish("probe")
 
 
+def _ask_again(round_: Round, documents: Sequence[Document], report: Reporter) -> None:
+    """Writes down which questions of earlier rounds are asked again, and why; then these."""
+    about = changes.changes_of(round_)
+    early = about is not None and about.early
+    found = relearning.due_again(round_.run, round_.number, documents, changes=about is not None, early=early)
+    round_.append(found)
+    due = round_.read(Due)  # with what was written before a kill, though the library may have changed since
+    round_.append(relearning.asked_before(round_, [one.question_id for one in due]))
+    if due:
+        why = Counter(one.why for one in due)
+        report.note(
+            f"asking again: {len(due)} questions of earlier rounds ({why['scheduled']} by schedule, "
+            f"{why['changed']} whose page has changed)"
+        )
+
+
 def _ask(round_: Round, models: Models, prompts: Prompts, material: Material) -> None:
     report = material.report
-    asks = round_.run.recipe.probe.ask
+    numbered = changes.asks_of(round_)
+    asks = [ask for _, ask in numbered]
     # all of them first: a missing source is found before the model has worked for hours
     askers = [
-        Asker(number, ask, round_, models.lm, models.embedder, prompts, material)
-        for number, ask in enumerate(asks)
+        Asker(number, ask, round_, models.lm, models.embedder, prompts, material) for number, ask in numbered
     ]
     out = FirstRecords(round_, "asking", works=bool(round_.ids(Question)))
     with report.task("asking", sum(ask.count for ask in asks)) as advance:

@@ -13,7 +13,7 @@ from selfstudy.recipe.citing import (
     PPOBlock,
     RejectionBlock,
 )
-from selfstudy.recipe.deploy import DeployBlock, RelearnBlock, RouterBlock
+from selfstudy.recipe.deploy import DeployBlock, RouterBlock
 from selfstudy.recipe.entailment import (
     EntailmentBlock,
     EntailmentWeights,
@@ -54,6 +54,7 @@ from selfstudy.recipe.probe import (
     ProbeBlock,
     ScorerName,
 )
+from selfstudy.recipe.relearn import RelearnBlock
 from selfstudy.recipe.teach import (
     DistillBlock,
     DPOBlock,

@@ -13,6 +13,7 @@ from selfstudy.recipe import (
     NEED_ENTAILMENT,
     STDIN,
     CitingBlock,
+    DeployBlock,
     DPOBlock,
     ExamplesBlock,
     LocalModel,
@@ -23,6 +24,7 @@ from selfstudy.recipe import (
     RemoteModel,
     ServerModel,
     paths,
+    weights_of,
 )
 from selfstudy.recipe.library import ATLAS
 from selfstudy.recipe.probe import INSTEAD, SCORER_FACTS
@@ -51,6 +53,7 @@ def conflicts(recipe: Recipe) -> list[str]:
     problems += _of_citing(recipe)
     problems += _of_evaluating(recipe)
     problems += _of_weights(recipe)
+    problems += _of_deploying(recipe)
     problems += _not_there(recipe)
     return problems
 
@@ -72,6 +75,10 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             )
         if ask.method == "external" and ask.source is None:
             yield f'{key}.method = "external" needs {key}.source: a text file, one topic a line, a feed, or -'
+        if ask.method == "logs" and ask.source_file in (None, STDIN):
+            yield f'{key}.method = "logs" needs {key}.source: a log of `selfstudy serve`, or a folder of logs'
+        if ask.inconsistent and ask.method != "logs":
+            yield f"{key}.inconsistent = true: only the method logs knows several answers to a question"
         if ask.feed is not None and ask.questions:
             yield f"{key}.source = {ask.feed}: a feed gives topics, no questions; leave `questions` out"
         if ask.feed is not None and ask.method == "oracle":
@@ -82,7 +89,7 @@ def _of_asks(recipe: Recipe) -> Iterator[str]:
             if reads_stdin:
                 yield f"{key}.source = -: stdin can be read once, and an earlier one reads it"
             reads_stdin = True
-        elif ask.source is not None and ask.method not in ("external", "oracle"):
+        elif ask.source is not None and ask.method not in ("external", "oracle", "logs"):
             yield f"{key}.source: the method {ask.method} reads no source; leave it out"
         elif ask.source_file is not None and not reading.exists(ask.source_file):
             yield f"{key}.source: no file at {ask.source_file}"
@@ -127,11 +134,43 @@ def _of_weights(recipe: Recipe) -> Iterator[str]:
             "teach.finetuning = full: weights of 4 bits cannot be trained; take lora, or leave out "
             "model.load_in_4bit"
         )
-    if recipe.verify.merge:
+    if recipe.deploy.type == "merged":
         yield (
-            "verify.merge: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
+            "deploy: an adapter cannot be merged into weights of 4 bits without loss; leave it out, "
             "or leave out model.load_in_4bit"
         )
+
+
+def _of_deploying(recipe: Recipe) -> Iterator[str]:
+    """What cannot be adapters beside the model, of which a router picks one."""
+    if recipe.deploy.type != "dynamic":
+        if recipe.deploy != DeployBlock(type=recipe.deploy.type):
+            yield "deploy: groups and router are of `type: dynamic`; set it, or leave them out"
+        return
+    if recipe.teach.finetuning == "full":
+        yield (
+            "deploy: dynamic is adapters, and teach.finetuning = full trains the whole model; take lora, or "
+            "deploy: adapter"
+        )
+    weights = weights_of(recipe.model)
+    if weights is not None and weights.adapter is not None:
+        yield (
+            "deploy: dynamic trains adapters on the model itself, and model.adapter stands in between; leave "
+            "it out, or give the model with it merged in"
+        )
+    for block in recipe.teach.plan:
+        brought = (
+            block.prompts
+            if isinstance(block, OnlineDPOBlock)
+            else block.data
+            if isinstance(block, CitingBlock)
+            else None
+        )
+        if brought is not None:
+            yield (
+                f"teach: {block.type} brings questions of its own ({brought}), which are of no source that "
+                "an adapter could be of; leave them out, or take deploy: adapter"
+            )
 
 
 def _of_refusing(recipe: Recipe) -> Iterator[str]:

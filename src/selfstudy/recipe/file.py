@@ -129,13 +129,14 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
 
 
 MOVED = {
-    "probe.temperature": "answering.temperature",
-    "probe.repetition_penalty": "answering.repetition_penalty",
-    "probe.max_new_tokens": "answering.max_new_tokens",
-    "probe.block_size": "answering.block_size",
-    "gather.max_new_tokens": "answering.reading_tokens",
+    "probe.temperature": "answering.temperature, which all stages share",
+    "probe.repetition_penalty": "answering.repetition_penalty, which all stages share",
+    "probe.max_new_tokens": "answering.max_new_tokens, which all stages share",
+    "probe.block_size": "answering.block_size, which all stages share",
+    "gather.max_new_tokens": "answering.reading_tokens, which all stages share",
+    "verify.merge": "deploy: `merge: true` is `deploy: merged`, `merge: false` is `deploy: adapter`",
 }
-"""Keys of version 0.1.0, and where they are now."""
+"""Keys of earlier versions, and where they are now."""
 _SEE = "`selfstudy learn --help` shows the smallest recipe"
 _ABSENT = object()
 _LONGEST_KEY = 100
@@ -188,7 +189,7 @@ def _unknown_keys(data: Mapping[Any, Any], block: type[Block], prefix: str = "")
         if not isinstance(name, str):
             yield f"{prefix}{name}: the key is {kind_of(name)}, not text: put it in quotes"
         elif field is None and (new := MOVED.get(f"{prefix}{name}")) is not None:
-            yield f"{prefix}{name}: is now {new}, which all stages share"
+            yield f"{prefix}{name}: is now {new}"
         elif field is None:
             yield f"{prefix}{brief(name)}: unknown key{_nearest(name, block, prefix)}"
         if field is None or not isinstance(name, str):
@@ -283,6 +284,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     resolved = paths.absolute(value, Path.cwd(), name)
     if parts[0] == "library" and parts[1:2] and parts[1] in LibraryBlock.model_fields and data.get("library"):
         data["library"] = sources_of(data["library"], written_out=len(parts) > 3)
+    if parts[0] == "deploy" and len(parts) > 1 and isinstance(data.get("deploy"), str):
+        data["deploy"] = {"type": data["deploy"]}
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):

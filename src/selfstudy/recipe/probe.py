@@ -33,9 +33,12 @@ class Ask(Block):
     source: Annotated[FeedAddress | Path | None, BeforeValidator(_no_key_in_it)] = None
     """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
     a feed, as a URL or a file (.rss, .atom, .xml); or `-`: stdin, or the function given to `Study`.
+    logs: the request log of `selfstudy serve`, or a folder with such.
     oracle: a file of `lemma<TAB>definition` lines or WordNet's data.noun; None: this machine's WordNet."""
     questions: bool = False
     """external: the entries are questions, to be asked as they are, and not topics."""
+    inconsistent: bool = False
+    """logs: only questions whose answers disagree; else these come first, then what was asked more often."""
     topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     max_new_tokens: Positive = 64
@@ -52,6 +55,11 @@ class Ask(Block):
 
     For a real model take `page` with several proposals (decisions/0014).
     """
+
+    @property
+    def given(self) -> bool:
+        """Whether its questions come from outside, and the model is asked for none."""
+        return self.questions or self.method == "logs"
 
     @property
     def feed(self) -> str | None:

@@ -55,9 +55,6 @@ class VerifyBlock(Block):
     is tested, and asked everything once, before the adapter is refused.  Empty: it is refused at once."""
     control: bool = False
     """Also train and check an adapter on random pairs; promotion then has to beat it."""
-    merge: bool = False
-    """The adapter is merged into the model (in float32) before it is asked, and that model is promoted."""
-
     suites: tuple[SuiteBlock, ...] = ()
     """Suites of others' questions, asked before and after; those with a `margin` decide too."""
 

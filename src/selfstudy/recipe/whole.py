@@ -10,12 +10,13 @@ from pydantic import Field, model_validator
 
 from selfstudy.recipe.answering import AnsweringBlock
 from selfstudy.recipe.base import Block, Fraction, Positive
-from selfstudy.recipe.deploy import DeployBlock, RelearnBlock
+from selfstudy.recipe.deploy import DeployBlock
 from selfstudy.recipe.entailment import EntailmentBlock, NLIBlock, NoNLI, default_entailment, is_atlas
 from selfstudy.recipe.gather import GatherBlock
 from selfstudy.recipe.library import LibraryChoice
 from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, RemoteModel
 from selfstudy.recipe.probe import ProbeBlock, ScorerName
+from selfstudy.recipe.relearn import RelearnBlock
 from selfstudy.recipe.teach import TeachBlock
 from selfstudy.recipe.verify import VerifyBlock
 

@@ -17,6 +17,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
     forgotten.json                              what was unlearned
+    seen.json rounds/N/changes.json          what was learned from, and what of it had changed (changes.py)
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
 What is done again after a kill: resume.py.
@@ -93,6 +94,8 @@ class Run(Timings):
     """What the entailment model has judged."""
     forgotten_file = _In("forgotten.json")
     """What was unlearned: tombstones, without any of its text (forgotten.py)."""
+    seen_file = _In("seen.json")
+    """A hash of the text of each source that was learned from (changes.py)."""
     imported_file = _In("imported.json")
     """What was imported; of an experiment the stored values too (verbs/importing)."""
     answer_key_file = _In("answer_key.jsonl")
@@ -259,6 +262,8 @@ class Round(RecordFiles):
     """Whether the adapter was promoted, and why (verify/gate.py)."""
     suites_file = _In("suites.json")
     """Which suites were asked, and how; their items are in suites.jsonl (verify/suites/kept.py)."""
+    changes_file = _In("changes.json")
+    """What had changed in the library, of a round that watching began (changes.py)."""
     weaker_file = _In("weaker.json")
     """At which smaller strength an adapter that forgot is asked again, and why (verify/strengths.py)."""
 

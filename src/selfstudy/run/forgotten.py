@@ -5,11 +5,13 @@ A tombstone names sources, ids and hashes; it holds no text of what was forgotte
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy.errors import RunError
 from selfstudy.library.excluded import Excluded
 
 if TYPE_CHECKING:
@@ -65,3 +67,22 @@ def forgotten_sources(run: Run) -> Excluded:
     """What the library may not give any more, though it may lie there."""
     stones = tombstones(run)
     return Excluded([pattern for one in stones for pattern in (one.pattern, *one.sources)])
+
+
+def require_finished(run: Run) -> None:
+    """Refuses to ask, look up, teach or verify while something is half forgotten.
+
+    Raises:
+        RunError: an unlearning was interrupted.
+    """
+    for stone in tombstones(run):
+        if not stone.finished:
+            raise unfinished_error(run, stone)
+
+
+def unfinished_error(run: Run, stone: Tombstone) -> RunError:
+    """Says how to go on with it."""
+    command = shlex.join(["selfstudy", "unlearn", str(run.path), "--source", stone.pattern])
+    return RunError(
+        f"{run.path} is half way through forgetting {stone.pattern!r}", f"finish it first: {command}"
+    )

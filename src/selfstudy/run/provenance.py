@@ -117,3 +117,6 @@ def _settle(data: dict[str, Any]) -> None:
         if isinstance(given, dict):
             for key, value in keys.items():
                 given.setdefault(key, value)
+    verify = data["verify"]
+    if isinstance(verify, dict) and (merged := verify.pop("merge", None)) is not None:
+        data.setdefault("deploy", "merged" if merged else "adapter")

@@ -5,7 +5,8 @@ Knows the type's own file name (`Record.file`); nothing of rounds, stages, or wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,12 +45,23 @@ class RecordFiles:
         """Like `read`, one at a time, in constant memory."""
         path = self._file(kind)
         for number, line, _ in jsonl.read_lines(path, parse=False):
-            try:
-                yield kind.model_validate_json(line)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                where = ".".join(map(str, first["loc"]))
-                raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
+            yield _parsed(kind, path, number, line)
+
+    def where(self, kind: type[R], field: str, values: Container[str | None]) -> Iterator[R]:
+        """Like `iter`, those of which a field has one of some values: the others are not parsed.
+
+        So it takes a tenth of the time, and of a line about something else damage is only seen if it is no
+        whole line.
+        """
+        path = self._file(kind)
+        of_field = re.compile(rb'"%s"\s{0,9}:\s{0,9}"([^"\\]{0,1000})"' % field.encode())
+        for number, line, _ in jsonl.read_lines(path, parse=False):
+            found = of_field.search(line) if line.startswith(b"{") and line.endswith(b"}\n") else None
+            if found is not None and found[1].decode("utf-8", "replace") not in values:
+                continue
+            record = _parsed(kind, path, number, line)
+            if getattr(record, field) in values:
+                yield record
 
     def by_id(self, kind: type[R], ids: Collection[str | None] | None = None) -> dict[str, R]:
         """Records by id, those with one of `ids` if that is given; streamed, for there may be far more.
@@ -117,6 +129,15 @@ class RecordFiles:
 
     def _require_writer(self) -> None:
         require_writer(self._may_write(), self._root)
+
+
+def _parsed(kind: type[R], path: Path, number: int, line: bytes) -> R:
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise jsonl.damaged(path, number, f"not a {kind.__name__}: {where} {first['msg']}") from None
 
 
 class _ById(dict[str, R]):

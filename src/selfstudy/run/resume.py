@@ -117,6 +117,12 @@ def mark(folder: Path, root: Path, stage: str) -> None:
     jsonl.replace(marker(folder, stage), to_json(sizes), root)
 
 
+def mark_again(folder: Path, root: Path) -> None:
+    """Counts anew for every stage that has finished, after records were taken out on purpose."""
+    for found in sorted(folder.glob(f"*{_DONE}")):
+        mark(folder, root, found.name.removesuffix(_DONE))
+
+
 def repair(root: Path, rounds: Iterable[Path], timings: Path, promoted: Path, aside: Path) -> None:
     """Repair what a kill or a full disk left: torn last lines of JSONL files, half a promotion.
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from selfstudy.duplicates import Groups
 from selfstudy.recipe import CitingBlock, Recipe
-from selfstudy.records import GAPS, Example, Pair, Practised, Question, Rewording, Verdict, digest
+from selfstudy.records import GAPS, Due, Example, Pair, Practised, Question, Rewording, Verdict, digest
 from selfstudy.run.facts import facts_of
 from selfstudy.run.general import answered_facts, wordings
 from selfstudy.text import folded, normalise
@@ -35,6 +35,8 @@ class Split:
         tested: known ones that verify may ask: held out, and their fact is neither a gap of this round nor
             was it trained before.
         reserved: about a fact that is kept apart since round 1: never trained, whatever their verdict is now.
+        again: known ones that this round asks again, held out of it, of a fact that an earlier round trained
+            and this one has no gap of: they show whether what was taught is forgotten.
         unsure: not compared with all questions that may be about the same fact (`facts.group`).
         refusable: without evidence, and nothing of its fact is known or a gap, so that it may be taught to be
             refused; none, unless the recipe wants that.
@@ -46,6 +48,7 @@ class Split:
     tested: frozenset[str]
     reserved: frozenset[str]
     unsure: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
     refusable: frozenset[str] = frozenset()
     unanswerable: frozenset[str] = frozenset()
 
@@ -61,8 +64,10 @@ def split_of(round_: Round) -> Split:
     questions = round_.read(Question)
     never_replayed = held_out_ids(questions, run.recipe, facts)
     verdicts = {verdict.question_id: verdict.kind for verdict in round_.iter(Verdict)}
+    gaps = {facts[name] for name, kind in verdicts.items() if kind in GAPS and name in facts}
+    imported = {facts[name] for name, _ in _imported(round_)}
     trained = {facts[name] for name, _ in lessons}
-    spoilt = {facts[name] for name, kind in verdicts.items() if kind in GAPS and name in facts} | trained
+    spoilt = gaps | trained
     always = kept_apart(run) | general_tests(run) if earlier else frozenset()
     kept = {facts[name] for name in always if name in facts}
     answerable = {facts[name] for name, kind in verdicts.items() if kind != "unverifiable" and name in facts}
@@ -80,6 +85,13 @@ def split_of(round_: Round) -> Split:
         ),
         reserved=frozenset(question.id for question in questions if facts[question.id] in kept),
         unsure=frozenset(unsure),
+        again=frozenset(
+            one.question_id
+            for one in round_.iter(Due)
+            if verdicts.get(one.question_id) == "known"
+            and one.question_id in never_replayed
+            and facts[one.question_id] in trained - gaps - imported - kept
+        ),
         refusable=frozenset(without.keys() - alone),
         unanswerable=frozenset(name for name in alone if without[name] not in trained),
     )
@@ -104,9 +116,33 @@ def keep_apart(run: Run) -> None:
 
 
 def kept_apart(run: Run) -> frozenset[str]:
-    """Ids of the known questions of round 1 that are kept apart over all rounds."""
+    """Ids of the known questions of round 1 that are kept apart over all rounds.
+
+    Without those whose page has changed since, and that are answered otherwise now (`Due`): what was right
+    then is no test of what is forgotten.
+    """
     written = run.read_as(run.kept_apart_file, _KeptApart)
-    return split_of(run.round(1)).tested if written is None else written.questions
+    kept = split_of(run.round(1)).tested if written is None else written.questions
+    return kept - _overtaken(run) if kept else kept
+
+
+def _overtaken(run: Run) -> frozenset[str]:
+    found: set[str] = set()
+    for round_ in run.rounds:
+        changed = {one.question_id for one in round_.iter(Due) if one.why == "changed"}
+        if changed:
+            found |= {
+                v.question_id for v in round_.iter(Verdict) if v.question_id in changed and v.kind != "known"
+            }
+    return frozenset(found)
+
+
+def reserved_ids(run: Run, rounds: Sequence[Round]) -> frozenset[str]:
+    """Ids of the questions of these rounds that are about a fact that is kept apart over all rounds."""
+    lessons = [one for part in rounds for one in _trained(part)]
+    facts = facts_of(rounds, [*lessons, *wordings(run)])
+    kept = {facts[name] for name in kept_apart(run) | general_tests(run) if name in facts}
+    return frozenset(name for name, fact in facts.items() if fact in kept)
 
 
 def general_tests(run: Run) -> frozenset[str]:
@@ -131,6 +167,11 @@ def trained_facts(round_: Round) -> tuple[dict[str, str], frozenset[str]]:
     lessons = [one for part in rounds for one in _trained(part)]
     facts = facts_of(rounds, [*lessons, *wordings(round_.run)])
     return facts, frozenset(facts[name] for name, _ in lessons)
+
+
+def trained_now(round_: Round, facts: Mapping[str, str]) -> frozenset[str]:
+    """The facts that this round has trained in any wording."""
+    return frozenset(facts[name] for name, _ in _trained(round_) if name in facts)
 
 
 def trained_share(round_: Round, questions: Iterable[str]) -> float | None:

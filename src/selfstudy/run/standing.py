@@ -153,6 +153,12 @@ def promoted_last(run: Run) -> Round | None:
     return next((one for one in reversed(promoted) if is_complete(decided(one))), None)
 
 
+def promoted_round(run: Run) -> int | None:
+    """Of which round the promoted folder is."""
+    written = run.read_as(run.promoted_file, _Promoted)
+    return written.round if written is not None and run.promoted_folder.is_dir() else None
+
+
 def why_stop(round_: Round) -> str | None:
     """The stop rule: nothing promoted, or a gain below the recipe's `min_gain`; None to go on."""
     gate = decision(round_)

@@ -8,7 +8,7 @@ are cut so that the file stays readable in a browser.  It knows nothing of HTML.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,10 +27,12 @@ from selfstudy.records import (
     Reference,
     Rewording,
     Score,
+    TrainedItem,
     Verdict,
     VerdictKind,
 )
 from selfstudy.run import threshold
+from selfstudy.run.fates import Fates
 
 if TYPE_CHECKING:
     from selfstudy.run import Round, Run
@@ -129,9 +131,13 @@ def trails(
     wanted: dict[int, set[str]] = {}
     for i in order:
         wanted.setdefault(shown[i].round, set()).add(shown[i].asked.id)
+    fates = Fates(run)
     built = {
-        part.number: _round_trails(part, wanted[part.number]) for part in run.rounds if part.number in wanted
+        part.number: _round_trails(part, wanted[part.number], fates)
+        for part in run.rounds
+        if part.number in wanted
     }
+    _add_later(run, built)
     result: dict[int, str] = {}
     used = 0
     for i in order:
@@ -145,7 +151,7 @@ def trails(
     return result
 
 
-def _round_trails(part: Round, ids: set[str]) -> dict[str, dict[str, Any]]:
+def _round_trails(part: Round, ids: set[str], fates: Fates) -> dict[str, dict[str, Any]]:
     """Everything one round knows about the questions `ids`."""
     rows: dict[str, dict[str, Any]] = {i: {} for i in ids}
     for question in part.iter(Question):
@@ -167,6 +173,7 @@ def _round_trails(part: Round, ids: set[str]) -> dict[str, dict[str, Any]]:
             rows[score.question_id].setdefault("scores", []).append(found)
     _add_evidence(part, rows)
     _add_teaching(part, rows)
+    _add_training(part, rows, fates)
     for check in part.iter(Check):
         if check.question_id in rows:
             rows[check.question_id].setdefault("checks", []).append(_check(check))
@@ -271,6 +278,7 @@ def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
         if example.question_id in rows:
             rows[example.question_id].setdefault("examples", []).append(
                 {
+                    "id": example.id,
                     "kind": example.kind,
                     "prompt": cut(example.prompt[-1].content, 300),
                     "completion": cut(example.completion),
@@ -280,6 +288,7 @@ def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
         if pair.question_id in rows:
             rows[pair.question_id].setdefault("pairs", []).append(
                 {
+                    "id": pair.id,
                     "prompt": cut(pair.prompt[-1].content, 300),
                     "chosen": cut(pair.chosen),
                     "rejected": cut(pair.rejected),
@@ -287,6 +296,43 @@ def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
                     "weight": _rounded(pair.weight),
                 }
             )
+
+
+def _add_training(part: Round, rows: dict[str, dict[str, Any]], fates: Fates) -> None:
+    """The steps of each example and pair, and the adapters that hold the question."""
+    groups: dict[str, set[str]] = {}
+    steps: dict[str, list[str]] = {}
+    for item in part.where(TrainedItem, "question_id", rows):
+        if item.arm == "taught":
+            groups.setdefault(item.question_id, set()).add(item.adapter)
+            steps.setdefault(item.item_id, []).append(cut(item.told, 200))
+    for name, row in rows.items():
+        lessons = [*row.get("examples", ()), *row.get("pairs", ())]
+        for lesson in lessons:
+            lesson["steps"] = "; ".join(steps.get(lesson.pop("id"), ()))
+        taught = bool(lessons) or name in groups
+        found = fates.of(part, name, groups.get(name, ()), held=taught)
+        if found:
+            row["adapters"] = [
+                {"name": one.name, "replayed": one.held == "replayed", "told": cut(one.told)} for one in found
+            ]
+
+
+def _add_later(run: Run, built: Mapping[int, dict[str, dict[str, Any]]]) -> None:
+    """What was answered when a later round asked the same question again."""
+    for part in run.rounds:
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for number, found in built.items():
+            if number < part.number:
+                for name, row in found.items():
+                    rows.setdefault(name, []).append(row)
+        if not rows:
+            continue
+        verdicts = {v.question_id: v.kind for v in part.iter(Verdict) if v.question_id in rows}
+        for answer in part.iter(Answer):
+            told = {"round": part.number, "verdict": verdicts.get(answer.question_id)}
+            for row in rows.get(answer.question_id, ()):
+                row.setdefault("later", []).append({**told, "answer": _completion(answer.passage)})
 
 
 def _completion(completion: Completion) -> str:

@@ -17,7 +17,7 @@ from selfstudy.files import private
 from selfstudy.recipe.file import to_yaml
 from selfstudy.records import Failure, Skipped, TrainingStep
 from selfstudy.run import threshold
-from selfstudy.show import compare
+from selfstudy.show import compare, routing
 from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, histogram
 from selfstudy.show.disagreements import conflict_table
 from selfstudy.show.page import file, render, write
@@ -49,6 +49,7 @@ SECTIONS = (
     ("scorers", "Scorers"),
     ("verdicts", "Verdicts"),
     ("training", "Training"),
+    ("adapters", "Adapters"),
     ("suites", "Suites"),
     ("questions", "Questions"),
     ("failures", "Failures"),
@@ -126,6 +127,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         **conflict_table(run, summary),
         "curves": _curves(run),
         "suites": shown_suites(summary.suites),
+        **routing.context(summary.routing),
         "failures": _failures(run),
         "recipe": to_yaml(run.recipe),
         "versions": _versions(summary),
@@ -140,6 +142,7 @@ def _sections(summary: Summary) -> list[tuple[str, str]]:
         "scorers": summary.comparison is None,
         "methods": len(summary.methods) < 2,
         "suites": not summary.suites,
+        "adapters": summary.routing is None or not summary.routing.adapters,
     }
     return [(key, name) for key, name in SECTIONS if not left_out.get(key)]
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from selfstudy.progress import duration
 from selfstudy.records import STAGES
 from selfstudy.show.charts import Change, changes
+from selfstudy.show.routing import HEADINGS, shown_adapters
 from selfstudy.show.suites import ShownSuite, shown_suites
 from selfstudy.show.words import (
     cautions,
@@ -25,6 +26,7 @@ from selfstudy.show.words import (
     sampled,
 )
 from selfstudy.summary import Summary
+from selfstudy.summary.model import Routing
 
 GOOD, BAD = "green", "red"
 
@@ -39,6 +41,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         console.print(_table(measured))
     for suite in shown_suites(summary.suites):
         console.print(suite_table(suite, main=True))
+    if summary.routing is not None:
+        console.print(_adapters(summary.routing))
     _decision(summary, console)
     _troubles(summary, console)
     seconds = summary.seconds
@@ -113,6 +117,17 @@ def suite_table(suite: ShownSuite, *, main: bool = False) -> Table:
         compared = [one.before, one.after, Text(difference, style=style), one.word]
         alone = [one.before, f"({one.before_interval})" if one.before_interval else ""]
         table.add_row(Text(one.name), *(compared if suite.both else alone), one.n, one.left_out)
+    return table
+
+
+def _adapters(routing: Routing) -> Table:
+    """Which adapters there are, and what the router gave them of what verify asked."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(HEADINGS[0])
+    for heading in HEADINGS[1:]:
+        table.add_column(heading, justify="right")
+    for one in shown_adapters(routing):
+        table.add_row(Text(one.name), *one.figures)
     return table
 
 

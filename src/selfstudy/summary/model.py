@@ -14,6 +14,7 @@ from selfstudy.records import Settled, Target, Unit, VerdictKind, VerdictLabel
 from selfstudy.verify.gains import FigureGain, Gain
 from selfstudy.verify.gate import GateVerdict, SecondLook
 from selfstudy.verify.noise import Noise
+from selfstudy.verify.routes import RoutedShares
 from selfstudy.verify.suites.figures import SuiteResult
 
 CAPABILITY = ("curiosity", "awareness", "brevity", "slc")
@@ -131,6 +132,38 @@ class Curation(Part):
     labels: dict[VerdictLabel, int] = {}
 
 
+class RoutedAdapter(Part):
+    """An adapter of which the router says when it answers (`deploy: dynamic`).
+
+    Attributes:
+        round: that trained it.
+        questions, sources: it was taught these many.
+        threshold: least similarity with which it answers; None: the router has none of its own.
+        shares: of what verify asked, in the round that the figures are of.
+    """
+
+    name: str
+    group: str
+    round: int
+    questions: int
+    sources: int
+    threshold: float | None = None
+    shares: RoutedShares = RoutedShares()
+
+
+class Routing(Part):
+    """The router, and its adapters.
+
+    Attributes:
+        method: by which it decides.
+        calibration: its own figures, of questions kept apart for it when it was made.
+    """
+
+    method: str
+    calibration: dict[str, float | int | str | bool | None] = {}
+    adapters: tuple[RoutedAdapter, ...] = ()
+
+
 class RoundFigures(Part):
     """The headline figures of a round."""
 
@@ -178,6 +211,7 @@ class Summary(LearningCapability):
             control, where teach trains to cite.
         refusing, refusing_control: the same of refusing, where teach teaches to refuse.
         suites: what suites of others' questions came to before and after, by name (`verify.suites`).
+        routing: adapters and their router, where there is one (`deploy: dynamic`).
         verdicts: count per verdict.
         curation: what their references rest on.
         seconds, usage, errors: per stage, over all rounds. estimated: seconds per stage, as told before the
@@ -228,6 +262,7 @@ class Summary(LearningCapability):
     refusing_control: dict[str, FigureGain] = Field(default={}, exclude_if=lambda value: not value)
     suites: dict[str, SuiteResult] = Field(default={}, exclude_if=lambda value: not value)
     weaker: SecondLook | None = None
+    routing: Routing | None = Field(default=None, exclude_if=_is_none)
     verdicts: dict[VerdictKind, int] = {}
     curation: Curation = Field(default=Curation(), exclude_if=lambda value: value == Curation())
     seconds: dict[str, float] = {}

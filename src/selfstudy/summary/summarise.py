@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy.models.taught import adapters_of, is_routed
+from selfstudy.prompts import Prompts
 from selfstudy.recipe import name_of
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.records import (
@@ -39,11 +41,12 @@ from selfstudy.records import (
     Verdict,
     VerdictKind,
 )
-from selfstudy.run import ESTIMATE, standing, threshold
+from selfstudy.run import ESTIMATE, curriculum, standing, threshold
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.entailment import entailment_cautions
-from selfstudy.summary.model import CAPABILITY, Curation, Method, Summary
+from selfstudy.summary.model import CAPABILITY, Curation, Method, RoutedAdapter, Routing, Summary
 from selfstudy.verify.gate import SHOWN, Gate
+from selfstudy.verify.routes import RoutedShares
 
 if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
@@ -77,6 +80,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         **_verified(part, run.recipe),
         **_gate(part),
         "suites": _suites(part),
+        "routing": _routing(part),
         "verdicts": _verdicts(part),
         "curation": _curation(part) if part else Curation(),
         "seconds": run.seconds(),
@@ -294,6 +298,37 @@ def _suites(part: Round | None) -> dict[str, Any]:
     how = Resampling(block.confidence, block.resamples, part.run.recipe.seed)
     decided = standing.decision(part)
     return results(part, how, decided.arm if decided is not None else "taught")
+
+
+def _routing(part: Round | None) -> Routing | None:
+    """Of what the round has trained, whether it was promoted or not."""
+    folder = standing.decided(part) if part is not None else None
+    if part is None or folder is None or not is_routed(folder):
+        return None
+    from selfstudy.models.router import Router
+    from selfstudy.verify.routes import routed_shares
+
+    router = Router.load(folder)
+    read = {name: curriculum.read(place) for name, place in adapters_of(folder).items()}
+    curricula = {name: one for name, one in read.items() if one is not None}
+    taught = {name: one.questions for name, one in curricula.items()}
+    shares = routed_shares(part.read(Check), router, taught, Prompts(part.run.recipe.prompts))
+    return Routing(
+        method=part.run.recipe.deploy.router.method,
+        calibration=dict(router.data.figures),
+        adapters=tuple(
+            RoutedAdapter(
+                name=name,
+                group=one.group,
+                round=one.round,
+                questions=len(one.questions),
+                sources=len(one.sources),
+                threshold=router.data.thresholds.get(name),
+                shares=shares.get(name, RoutedShares()),
+            )
+            for name, one in curricula.items()
+        ),
+    )
 
 
 def _verdicts(part: Round | None) -> dict[str, int]:

@@ -31,6 +31,7 @@ class JudgedQuestion:
         reference: the accepted answer read from the evidence; empty if there is none.
         readings: other answers read from it that agree with the reference.
         document: the text that the reference was read from; empty if there is none.
+        source: where that is from; empty if there is none.
         target: what teaching wants it to answer: the passage of a question it knows or is only unsure of,
             else the reference.
         read_target: what teaching wants it to answer with the document in the prompt.
@@ -53,6 +54,7 @@ class JudgedQuestion:
     held_out: bool = False
     inconsistent: bool = False
     unsure: bool = False
+    source: str = ""
     refusable: bool = False
 
 
@@ -93,6 +95,7 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 ),
                 reference=said,
                 document=text.under_title(source.title, source.text) if source else "",
+                source=source.source if source else "",
                 target=target,
                 read_target=REFUSAL if refusable else said,
                 readings=reference.samples if reference else (),

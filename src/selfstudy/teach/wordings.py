@@ -32,7 +32,7 @@ from selfstudy.models.unwrapping import entries
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import Recipe, TeachBlock
-from selfstudy.records import Completion, Question, Rewording
+from selfstudy.records import Completion, Due, Question, Rewording
 from selfstudy.run import Round, resume
 from selfstudy.run.split import kept_apart, used_texts
 from selfstudy.teach.gaps import JudgedQuestion
@@ -59,7 +59,7 @@ def write(
 
     No two questions get the same rewording, and none gets one that is itself a question of this round, so
     what is held out of one question is not trained by another.  Nor is anything held out that an earlier
-    round may have trained.
+    round may have trained.  A question that is asked again keeps the rewordings that it had.
     """
     teach = round_.run.recipe.teach
     wanted = teach.wordings + teach.heldout_wordings
@@ -73,6 +73,11 @@ def write(
     taken = {text.normalise(question.text) for question in round_.iter(Question)}
     taken |= {text.normalise(q.text) for q in round_.run.round(1).iter(Question) if q.id in kept}
     trained = used_texts(one for one in round_.run.rounds if one.number < round_.number)
+    again = _had_before(round_, items, taken, trained)
+    found |= again
+    round_.append(record for some in again.values() for record in some)
+    taken.update(text.normalise(record.text) for some in again.values() for record in some)
+    items = [item for item in items if item.question.id not in again]
     blocks = _blocks(items, round_.run.recipe.answering.block_size)
     begun = resume.begun(blocks, lambda item: bool(found[item.question.id]))
     with report.task("teach: other wordings", len(items)) as advance:
@@ -89,6 +94,31 @@ def write(
         report.note(f"{missing} of {wanted * len(items)} other wordings were not found; fewer will do")
     round_.finish(STAGE)
     return found
+
+
+def _had_before(
+    round_: Round, items: Sequence[JudgedQuestion], taken: set[str], trained: set[str]
+) -> dict[str, list[Rewording]]:
+    """The rewordings of the last round that had any, by question; those that may not be used left out."""
+    again = {one.question_id for one in round_.iter(Due)}
+    wanted = {item.question.id for item in items} & again
+    found: dict[str, list[Rewording]] = {}
+    for one in round_.run.rounds:
+        if one.number < round_.number:
+            here: dict[str, list[Rewording]] = {}
+            for record in one.iter(Rewording):
+                if record.question_id in wanted:
+                    here.setdefault(record.question_id, []).append(record)
+            found |= here
+    return {
+        name: [
+            record
+            for record in some
+            if (form := text.normalise(record.text)) not in taken
+            and not (record.use == "heldout" and form in trained)
+        ]
+        for name, some in found.items()
+    }
 
 
 def _block(

@@ -13,10 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from selfstudy import text
 from selfstudy.errors import ModelError, RunError
 from selfstudy.files import reading
-from selfstudy.models.base import Sampling
+from selfstudy.models.base import Routes, Sampling
 from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
@@ -36,6 +35,7 @@ from selfstudy.run.directory import is_run
 from selfstudy.run.models import as_taught
 from selfstudy.run.standing import decided, decision, promoted_last
 from selfstudy.text import one_line
+from selfstudy.verbs.nearest import nearest
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 
-NEAR = 0.5
-"""Least token F1 with a question of the run, for the run to know anything about it."""
 NEW = "/new"
 """Typed alone: begins a new conversation."""
 SIDE_BY_SIDE = 90
@@ -89,15 +87,10 @@ class Knowledge:
 
     def nearest(self, asked: str) -> Known | None:
         """What is known about the nearest question, by token F1; None below NEAR."""
-        wanted = text.normalise(asked)
-        best, at = 0.0, -1
-        for i, (question, _) in enumerate(self._questions):
-            near = 1.0 if text.normalise(question.text) == wanted else text.token_f1(question.text, asked)
-            if near > best:
-                best, at = near, i
-        if best < NEAR:
+        found = nearest(((question.id, question.text) for question, _ in self._questions), asked)
+        if not found or not found[0].is_near:
             return None
-        return self._known(best, *self._questions[at])
+        return self._known(found[0].nearness, *self._questions[found[0].place])
 
     @cached_property
     def _questions(self) -> list[tuple[Question, Round]]:
@@ -160,13 +153,21 @@ class Talk:
             self._history.clear()
             return ["a new conversation begins"]
         answers = {label: self._ask(label, lm, said) for label, lm in self.models.items()}
-        lines = list(_shown(answers, width))
+        lines = [*_shown(answers, width), *self._who_answered(said, width)]
         known = self.knowledge.nearest(said) if self.knowledge is not None else None
         if known is not None:
             lines += _block("run", "\n".join(known.lines()), width)
         elif self.knowledge is not None:
             lines += _block("run", "it has no question like this", width)
         return lines
+
+    def _who_answered(self, said: str, width: int) -> Iterator[str]:
+        """Which adapter it was, of a model that has several."""
+        for lm in self.models.values():
+            if isinstance(lm, Routes):
+                route = lm.route([(Message(role="user", content=said),)])[0]
+                who = route.adapter or "none: the base model answered"
+                yield from _block("adapter", f"{who} (nearest taught question {route.score:.2f})", width)
 
     def _ask(self, label: str, lm: LanguageModel, said: str) -> str:
         history = [] if self.alone else self._history.setdefault(label, [])

@@ -112,7 +112,7 @@ def _beside(plan: Plan, works: Sequence[Work], measured: Measured) -> dict[str, 
     trained = 2 if verify.control else 1
     gaps = plan.gaps
     found["teach"] = trained * sum(
-        one.start
+        one.start * plan.adapters
         + one.showing * gaps
         + one.example * one.examples * gaps * _epochs(block, one.examples * gaps)
         for block, one in ((recipe.teach.plan[place], one) for place, one in measured.training.items())
@@ -152,7 +152,9 @@ def _assumptions(recipe: Recipe, measured: Measured | None) -> Iterator[str]:
         )
     if recipe.probe.adaptive is not None:
         yield "adaptive sampling asks for fewer samples than shown"
-    if recipe.verify.strengths and recipe.teach.adapter is not None:
+    if recipe.deploy.type == "dynamic":
+        yield "every group of documents is assumed to have gaps, and an adapter of its own"
+    elif recipe.verify.strengths and recipe.teach.adapter is not None:
         yield "asking an adapter that forgot once more (verify.strengths) is not counted"
     if recipe.rounds > 1:
         yield f"the figures are of one round; there may be {recipe.rounds}"

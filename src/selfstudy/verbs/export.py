@@ -10,7 +10,7 @@ from pathlib import Path
 
 from selfstudy.errors import DataError, ModelError, RunError
 from selfstudy.files import own
-from selfstudy.models.taught import is_complete, is_whole
+from selfstudy.models.taught import adapters_of, is_complete, is_routed, is_whole
 from selfstudy.recipe import LocalModel, weights_of
 
 
@@ -93,6 +93,12 @@ def _alone(place: Path, model: str | None) -> tuple[Path, LocalModel]:
 
 
 def _require_adapter(place: Path) -> None:
+    if is_routed(place):
+        found = ", ".join(adapters_of(place)) or "none"
+        raise ModelError(
+            f"{place} holds adapters of which a router picks one by prompt, and a file holds one: {found}",
+            f"export one of them: selfstudy export {place}/NAME FILE.gguf --model MODEL",
+        )
     if is_whole(place):
         raise ModelError(
             f"{place} is a whole model, not an adapter: all its weights were trained",

@@ -38,7 +38,9 @@ from selfstudy.recipe import (
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.recipe.probe import SCORER_FACTS, ScorerName
 from selfstudy.records import Chat, Document, Target, without_demonstrations
+from selfstudy.run.source_groups import SourceGroups
 from selfstudy.run.split import trains_to_cite
+from selfstudy.teach import grouped
 from selfstudy.teach import wordings as rewording
 from selfstudy.teach.phases import labelled
 from selfstudy.verbs.measuring import Measured
@@ -157,6 +159,15 @@ class Plan:
         """Questions that are taught and verified."""
         return self.questions * (GAPS if self.measured.gaps is None else self.measured.gaps)
 
+    @cached_property
+    def adapters(self) -> int:
+        """Trained in a round, each from the model as it is."""
+        if self.recipe.deploy.type != "dynamic":
+            return 1
+        groups = SourceGroups(self.recipe.deploy)
+        named = {groups.of(document.source) for document in self.documents}
+        return max(1, min(len(named), grouped.MOST, round(self.gaps)))
+
     @property
     def known(self) -> float:
         return self.questions * (KNOWN if self.measured.known is None else self.measured.known)
@@ -218,7 +229,7 @@ def works_of(plan: Plan) -> Iterator[Work]:
 
 def _asking(plan: Plan) -> Iterator[Work]:
     for ask in plan.recipe.probe.ask:
-        if ask.questions:
+        if ask.given:
             continue
         length = plan.length("question", ask.max_new_tokens)
         if ask.method == "documents":

@@ -37,7 +37,15 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, Run
 from selfstudy.run.general import answered_facts
-from selfstudy.run.split import Split, general_tests, kept_apart, split_of, trained_facts, used_texts
+from selfstudy.run.split import (
+    Split,
+    general_tests,
+    kept_apart,
+    split_of,
+    trained_facts,
+    trained_now,
+    used_texts,
+)
 
 R = TypeVar("R", bound=Record)
 FEW = 0.1
@@ -117,7 +125,8 @@ def plan(round_: Round, prompts: Prompts, key: AnswerKey | None) -> list[Planned
       kept apart, which nobody was taught.  Asked as first put, in one trained and one held-out rewording,
       and in one novel wording of the key, where there are any.
     - known: those that round 1 kept apart, as they were then, whatever their verdict is now; and in later
-      rounds those of the round that are known, held out, and about facts that no round has trained.
+      rounds those of the round that are known, held out, and about facts that no round has trained, or that
+      an earlier one has, and this one asks again (`relearn`).
     - general: facts beside these that it was asked before round 1, and that are held out (general.py): all
       of them, whatever it answered, each in `recipe.verify.orders` orders of the prompt's demonstrations, if
       the model is shown any.
@@ -201,7 +210,13 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
     first = cases if round_.number == 1 else _cases(round_.run.round(1), key)
     always = [c for c in first if c.question.id in kept and facts[c.question.id] not in trained]
     always = _sample(always, round_.run.recipe, "known")
-    fresh = [c for c in cases if c.question.id in split.tested - kept and facts[c.question.id] not in trained]
+    now = trained_now(round_, facts)
+    fresh = [
+        c
+        for c in cases
+        if (c.question.id in split.tested - kept and facts[c.question.id] not in trained)
+        or (c.question.id in split.again and facts[c.question.id] not in now)
+    ]
     return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))
 
 

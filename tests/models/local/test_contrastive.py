@@ -151,9 +151,9 @@ def test_samples_stay_samples_beside_it(llama: LocalLM) -> None:
 def watched(lm: LocalLM, seen: Callable[[torch.Tensor, Any], None]) -> None:
     forward = lm._forward.next_logits
 
-    def next_logits(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+    def next_logits(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
         seen(tokens, cache)
-        return forward(tokens, mask, cache)
+        return forward(tokens, mask, cache, *others)
 
     lm._forward.next_logits = next_logits  # type: ignore[method-assign]
 
@@ -186,8 +186,8 @@ def test_what_is_no_number_fails_its_item_only(tiny_llama: Path, llama: LocalLM)
     assert broken._forward.pads
     forward = broken._forward.next_states
 
-    def poisoned(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
-        logits, states, kept = forward(tokens, mask, cache)
+    def poisoned(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
+        logits, states, kept = forward(tokens, mask, cache, *others)
         first, second = (mask.sum(1) == length for length in sorted(set(mask.sum(1).tolist()))[:2])
         if cache is None:  # what was asked, by the length of its prompt
             logits[first] = torch.nan

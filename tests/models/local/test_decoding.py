@@ -91,10 +91,10 @@ def test_a_small_token_budget_changes_nothing_but_the_batches(
     most = 0
     forward = small._forward.next_logits
 
-    def watched(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+    def watched(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
         nonlocal most
         most = max(most, tokens.numel() if len(tokens) > 1 else 0)
-        return forward(tokens, mask, cache)
+        return forward(tokens, mask, cache, *others)
 
     small._forward.next_logits = watched  # type: ignore[method-assign]
     assert texts(small.generate(CHATS, MIXED)) == texts(llama.generate(CHATS, MIXED))
@@ -105,10 +105,10 @@ def test_agreeing_samples_are_computed_once(llama: LocalLM) -> None:
     rows = 0
     forward = llama._forward.next_logits
 
-    def counted(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+    def counted(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
         nonlocal rows
         rows += len(tokens)
-        return forward(tokens, mask, cache)
+        return forward(tokens, mask, cache, *others)
 
     llama._forward.next_logits = counted  # type: ignore[method-assign]
     try:
@@ -148,17 +148,17 @@ def test_running_out_of_memory_halves_the_budget_and_tries_again(tiny_llama: Pat
     small = LocalLM(LocalModel(path=str(tiny_llama), device="cpu"))
     forward = small._forward.next_logits
 
-    def limited(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+    def limited(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
         if tokens.numel() > 200:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return forward(tokens, mask, cache)
+        return forward(tokens, mask, cache, *others)
 
     small._forward.next_logits = limited  # type: ignore[method-assign]
     done: list[int] = []
     assert texts(small.generate(CHATS, MIXED, done.append)) == texts(llama.generate(CHATS, MIXED))
     assert sum(done) == len(CHATS)
 
-    def never(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
+    def never(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
 
     small._forward.next_logits = never  # type: ignore[method-assign]
@@ -169,8 +169,8 @@ def test_logits_that_are_no_numbers_fail_their_item_only(tiny_llama: Path, llama
     broken = LocalLM(LocalModel(path=str(tiny_llama), device="cpu"))
     forward = broken._forward.next_logits
 
-    def poisoned(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None) -> Any:
-        logits, kept = forward(tokens, mask, cache)
+    def poisoned(tokens: torch.Tensor, mask: torch.Tensor, cache: Any = None, *others: Any) -> Any:
+        logits, kept = forward(tokens, mask, cache, *others)
         if cache is None and len(tokens) > 1:
             logits[mask.all(1)] = torch.nan  # the longest prompt, the only one without padding
         return logits, kept

@@ -59,12 +59,12 @@ def test_answers_and_scores_are_those_without_sharing(
     run = Forward._run
 
     def counted(
-        self: Forward, tokens: torch.Tensor, mask: torch.Tensor, cache: object, **how: object
+        self: Forward, tokens: torch.Tensor, mask: torch.Tensor, cache: object, *others: object, **how: object
     ) -> object:
         nonlocal read
         cached = 0 if cache is None else getattr(cache, "columns", tokens.shape[1] - 1)
         read += len(tokens) * (tokens.shape[1] - cached)
-        return run(self, tokens, mask, cache, **how)  # type: ignore[arg-type]
+        return run(self, tokens, mask, cache, *others, **how)  # type: ignore[arg-type]
 
     assert lm._forward.keeps == (kind != "mamba")
     monkeypatch.setattr(Forward, "_run", counted)

@@ -183,6 +183,9 @@ def test_a_step_without_a_pair_is_no_update(lm: Any) -> None:
     asked = [given.batch(0, step, 1)[0].shown for step in range(6)]
     assert [one.step for one in trained.steps] == [i + 1 for i, one in enumerate(asked) if one in few]
     assert len(trained.pairs) == 3
+    seen = {one.item_id: one.steps for one in trained.seen.records("taught", "online-dpo")}
+    both = zip(trained.pairs, trained.steps, strict=True)
+    assert seen == {pair.id: (point.step,) for pair, point in both}
 
 
 def test_one_answer_is_searched_and_the_others_are_drawn(lm: Any) -> None:
@@ -239,6 +242,7 @@ def test_a_kill_and_another_start_end_as_if_nothing_had_happened(
         assert torch.equal(adapter(one), adapter(whole))
         assert one.steps == whole.steps
         assert one.pairs == whole.pairs
+        assert list(one.seen.records("taught", "p")) == list(whole.seen.records("taught", "p"))
 
 
 class Dies(Valued):

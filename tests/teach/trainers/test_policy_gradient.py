@@ -122,6 +122,12 @@ def test_the_weights_that_answer_best_what_was_kept_apart_are_the_result(kind: s
     assert any(
         f"best weights: after step {step}, mean reward {max(values):+.3f}" in n for n in listener.notes
     )
+    seen = {one.question_id: one.steps for one in trained.seen.records("taught", kind)}
+    practised = [[one.question_id for one in given.batch(0, at, 3)] for at in range(step)]
+    assert seen == {  # what came after the best weights is no part of them
+        name: tuple(at + 1 for at, batch in enumerate(practised) if name in batch)
+        for name in {name for batch in practised for name in batch}
+    }
 
 
 def test_training_may_leave_the_model_as_it_was(citing_lm: Any) -> None:

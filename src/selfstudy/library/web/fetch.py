@@ -57,6 +57,7 @@ def open_fetcher(
     block: FetchBlock,
     kept: Path | None = None,
     *,
+    fresh: bool = False,
     resolve: Resolve = system_addresses,
     trust: ssl.SSLContext | None = None,
     network: httpcore2.NetworkBackend | None = None,
@@ -66,6 +67,7 @@ def open_fetcher(
 
     Args:
         kept: the folder in which all that comes is kept, and found before anything is asked again.
+        fresh: whether what is kept is asked for again all the same, to see whether it has changed.
         resolve: gives the addresses of hosts.
         trust: whose certificates count; None: the system's, or those of $SSL_CERT_FILE.
         network: connects to addresses that were checked; None: the system does.
@@ -83,7 +85,7 @@ def open_fetcher(
 
     return Fetcher(
         block,
-        kept=None if kept is None else KeptPages(kept),
+        kept=None if kept is None else KeptPages(kept, fresh=fresh and not block.offline),
         cache=open_cache(stale=block.offline) if cache else None,
         resolve=resolve,
         trust=trust,

@@ -52,12 +52,13 @@ class KeptPages:
 
     Args:
         run: the run that it belongs to, for messages.
+        fresh: whether nothing is found that was kept before.
 
     Raises:
         RunError: its lines cannot be read, or one of them is damaged.
     """
 
-    def __init__(self, folder: Path, run: Path | None = None) -> None:
+    def __init__(self, folder: Path, run: Path | None = None, *, fresh: bool = False) -> None:
         self._folder = folder
         self._run = run
         self._lock = threading.Lock()
@@ -72,6 +73,8 @@ class KeptPages:
                     f"{path}, line {number} is damaged: {str(error).splitlines()[0]}",
                     "delete the line: its page is then fetched again",
                 ) from None
+        if fresh:
+            self._lines.clear()
 
     def find(self, url: str, of: str) -> Fetched | NotFetched | None:
         """What came of the last request for `url`, a page rather than none; None: there was none.

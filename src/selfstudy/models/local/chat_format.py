@@ -234,9 +234,9 @@ class ChatFormat:
         """Those of `tokens` for which the model has no embedding."""
         return [] if self._rows is None else [token for token in tokens if token >= self._rows]
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of generated tokens, special tokens left out, spaces as they are."""
-        return self._text(tokens, special=False)
+    def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
+        """The text of generated tokens, spaces as they are; special tokens are left out unless asked for."""
+        return self._text(tokens, special=special)
 
     def decode_behind(self, before: Sequence[int], tokens: Sequence[int]) -> str:
         """The text of `tokens` behind others: a decoder may drop the space at the left of what is alone."""

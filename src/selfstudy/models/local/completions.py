@@ -6,16 +6,14 @@ Knows one format of chats; nothing of models, prompts or batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
+from selfstudy.models.base import StopListening
 from selfstudy.models.local.chat_format import ChatFormat
-from selfstudy.models.local.decoding import Finished
+from selfstudy.models.local.decoding import Finished, Left, Stopped
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.records import Completion
 from selfstudy.text import until
 
-Stopped = Callable[[list[int]], bool] | None
-"""Whether the newest of the new tokens of a row ends it, beside the end tokens; None: nothing else does."""
 _NO_NUMBERS = "the model's logits are not numbers (NaN or inf)"
 
 
@@ -30,6 +28,10 @@ class AnswerReader:
     @property
     def stopped(self) -> Stopped:
         return self._stops if self._stop else None
+
+    @property
+    def left(self) -> Left:
+        return None
 
     def completion(self, one: Finished) -> Completion:
         if one.reason == "error":
@@ -70,22 +72,42 @@ class AnswerReader:
 
 
 class HeardReader(AnswerReader):
-    """Reads an answer aloud: whenever it has one more token."""
+    """Reads answers aloud to those who listen: whenever one has a token more, until they have heard enough.
+
+    Args:
+        listeners: of chats, by their index; each hears the first completion of its chat.
+        total: completions of every chat.
+    """
 
     def __init__(
-        self, chat_format: ChatFormat, stop: tuple[str, ...], heard: Callable[[str], object]
+        self,
+        chat_format: ChatFormat,
+        stop: tuple[str, ...],
+        listeners: Mapping[int, Callable[[str], object]],
+        total: int = 1,
     ) -> None:
         super().__init__(chat_format, stop)
-        self._heard = heard
+        self._listeners, self._total = listeners, total
+        self._left: set[int] = set()
 
     @property
-    def stopped(self) -> Stopped:
-        return self._stops
+    def left(self) -> Left:
+        return self._hears if self._listeners else None
 
-    def _stops(self, tokens: list[int]) -> bool:
-        with suppress(NoAnswerError):  # it still thinks
-            self._heard(until(self._format.read(tokens), self._stop).strip())
-        return bool(self._stop) and super()._stops(tokens)
+    def _hears(self, slot: int, tokens: list[int]) -> bool:
+        chat, number = divmod(slot, self._total)
+        if number == 0 and chat in self._listeners and chat not in self._left:
+            try:
+                self._listeners[chat](self._so_far(tokens))
+            except StopListening:
+                self._left.add(chat)
+        return chat in self._left
+
+    def _so_far(self, tokens: list[int]) -> str:
+        try:
+            return until(self._format.read(tokens), self._stop).strip()
+        except NoAnswerError:  # it still thinks
+            return ""
 
 
 class KeepingReader(AnswerReader):

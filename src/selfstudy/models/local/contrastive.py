@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from selfstudy.models.local import prefixes
-from selfstudy.models.local.decoding import REASONS, Decoder, Finished, Prompt, reasons
+from selfstudy.models.local.decoding import REASONS, Decoder, Finished, Prompt, gone, reasons
 from selfstudy.models.local.forward import Cached, select_rows
 from selfstudy.models.local.kept import KeptCache
 from selfstudy.models.local.sampling import most_probable, penalise_, punished
@@ -66,6 +66,7 @@ class _Rows:
     tokens: Tensor  # (rows, length), left-padded with the row's own first token
     mask: Tensor  # (rows, length)
     spared: Tensor  # (rows,) columns at the left whose tokens are not punished
+    adapter: Tensor  # (rows,) number of the adapter of each
     states: Tensor  # (rows, length, size), unit vectors
     logits: Tensor  # (rows, vocabulary), of the next token
     logprob: Tensor  # (rows,) float64
@@ -84,6 +85,7 @@ class _Rows:
             tokens=self.tokens[rows],
             mask=self.mask[rows],
             spared=self.spared[rows],
+            adapter=self.adapter[rows],
             states=self.states[rows],
             logits=self.logits[rows],
             logprob=self.logprob[rows],
@@ -123,11 +125,20 @@ class ContrastiveDecoder(Decoder):
                 new = rows.tokens[:, start:]
                 ended = self._ended(new)
                 done = ended | failed | (limit[rows.at] <= new.shape[1])
+                if self._left is not None:
+                    done |= self._all_gone(self._left, [prompts[at] for at in rows.at.tolist()], new)
                 if bool(done.any()):
                     emit(_finished(prompts, rows, start, done, reasons(ended, failed)))
                     if bool(done.all()):
                         break
                     rows = rows.only((~done).nonzero()[:, 0], width)
+
+    @staticmethod
+    def _all_gone(left: Callable[[int, list[int]], bool], prompts: Sequence[Prompt], new: Tensor) -> Tensor:
+        """Which rows nobody wants more of: all members of a prompt have one."""
+        slots = [[member.slot for member in prompt.members] for prompt in prompts]
+        found = [gone(left, some, [0] * len(some), row[None]) for some, row in zip(slots, new, strict=True)]
+        return torch.stack([one.all() for one in found])
 
     def _read(self, prompts: Sequence[Prompt]) -> _Rows:
         """The prompts, left-padded to one length and read; each once, and kept once for every candidate."""
@@ -135,7 +146,8 @@ class ContrastiveDecoder(Decoder):
         tokens, mask, gaps = prefixes.padded([prompt.tokens for prompt in prompts], device)
         pairs = zip(prompts, gaps.tolist(), strict=True)
         spared = [prompt.spared and prompt.spared + gap for prompt, gap in pairs]
-        logits, states, cache = self._forward.next_states(tokens, mask)
+        adapter = torch.tensor([prompt.adapter for prompt in prompts], device=device)
+        logits, states, cache = self._forward.next_states(tokens, mask, None, adapter)
         width = min(self._sampling.top_k, logits.shape[1])
         at = torch.arange(len(prompts), device=device)
         return _Rows(
@@ -143,6 +155,7 @@ class ContrastiveDecoder(Decoder):
             tokens=tokens,
             mask=mask,
             spared=torch.tensor(spared, device=device),
+            adapter=adapter,
             states=normalize(states, dim=2),
             logits=logits,
             logprob=torch.zeros(len(prompts), dtype=torch.float64, device=device),
@@ -161,7 +174,9 @@ class ContrastiveDecoder(Decoder):
 
         wide = torch.cat([rows.tokens.repeat_interleave(width, 0), token.flatten()[:, None]], 1)
         mask = torch.cat([rows.mask, rows.mask.new_ones(count, 1)], 1)
-        after, states, cache = self._forward.next_states(wide, mask.repeat_interleave(width, 0), rows.cache)
+        after, states, cache = self._forward.next_states(
+            wide, mask.repeat_interleave(width, 0), rows.cache, rows.adapter.repeat_interleave(width)
+        )
         states = normalize(states[:, -1], dim=1).view(count, width, -1)
         score = scores(probability, states, rows.states, rows.mask, self._sampling.penalty_alpha)
         failed |= ~score.isfinite().all(1)

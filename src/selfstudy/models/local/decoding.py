@@ -4,7 +4,8 @@ Each distinct (prompt, tokens so far) is one row of the model's cache; each comp
 that points to a row.  A step is one forward pass over the rows.  Members of a row share its distribution and
 each takes its own token from it: members that took the same token stay together, different tokens split the
 row, finished members leave, rows without members go.  All of that is one selection of cache rows.  The
-distribution of every member is exactly that of decoding it alone, but K samples that agree cost one.
+distribution of every member is exactly that of decoding it alone, but K samples that agree cost one.  Each
+row has its adapter from its prompt on; rows of two adapters are never one.
 
 Knows tokens only: nothing of chats, texts or files.
 """
@@ -26,6 +27,10 @@ from selfstudy.models.local.forward import Cached, Forward, select_rows
 from selfstudy.models.local.kept import staying
 from selfstudy.models.local.sampling import choose, punished, streams
 
+Stopped = Callable[[list[int]], bool] | None
+"""Whether the newest of the new tokens of a row ends it, beside the end tokens; None: nothing else does."""
+Left = Callable[[int, list[int]], bool] | None
+"""Whether nobody wants more of the completion of a slot, which has these new tokens; None: all are wanted."""
 EndReason = Literal["stop", "length", "error"]
 REASONS: tuple[EndReason, ...] = ("stop", "length", "error")
 
@@ -43,12 +48,14 @@ class Prompt:
     """Token ids, and every completion wanted of them.
 
     `limit`: most new tokens, at least 1.  `spared`: how many of the first tokens no repetition penalty knows.
+    `adapter`: the number of the adapter that reads and continues it; 0: none does.
     """
 
     tokens: list[int]
     members: list[Member]
     limit: int
     spared: int = 0
+    adapter: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,10 @@ class _Members:
     uniform: Tensor  # (members, steps) float64
     limit: Tensor  # (members,)
 
+    def slots(self, members: Tensor) -> list[int]:
+        """The callers' numbers for some of them."""
+        return [self.slot[member] for member in members.tolist()]
+
 
 @dataclass(slots=True)
 class _Branch:
@@ -82,6 +93,7 @@ class _Branch:
     tokens: Tensor  # (rows, length), left-padded with the row's own first token
     mask: Tensor  # (rows, length)
     spared: Tensor  # (rows,) columns at the left whose tokens are not punished
+    adapter: Tensor  # (rows,) number of the adapter of each
     logprob: Tensor  # (rows,) float64
     row: Tensor  # (members,) the row of each member still writing
     member: Tensor  # (members,) which member of the batch that is
@@ -102,6 +114,7 @@ class _Branch:
             tokens=self.tokens[start:end],
             mask=self.mask[start:end],
             spared=self.spared[start:end],
+            adapter=self.adapter[start:end],
             logprob=self.logprob[start:end],
             row=self.row[inside] - start,
             member=self.member[inside],
@@ -120,6 +133,8 @@ class Decoder(ABC):
         budget: most tokens (rows x length) of one forward pass; what is above it is cut in halves, of which
             the second waits.
         stopped: says whether the new tokens of a row end it, beside `ends`.
+        left: is told the slot and the new tokens of every completion at every step, where somebody listens,
+            and says whether nobody wants more of it.
     """
 
     def __init__(
@@ -128,13 +143,15 @@ class Decoder(ABC):
         sampling: Sampling,
         ends: Tensor,
         budget: int,
-        stopped: Callable[[list[int]], bool] | None = None,
+        stopped: Stopped = None,
+        left: Left = None,
     ) -> None:
         self._forward = forward
         self._sampling = sampling
         self._ends = ends
         self._budget = budget
         self._stopped = stopped
+        self._left = left
 
     @abstractmethod
     def rows(self, prompt: Prompt) -> int:
@@ -191,8 +208,8 @@ class TreeDecoder(Decoder):
     def _root(self, prompts: Sequence[Prompt]) -> _Branch:
         """All prompts, left-padded to one length, with what they share already read."""
         device = self._ends.device
-        every = [prompt.tokens for prompt in prompts]
-        cache = prefixes.read(self._forward, every, [1] * len(every))
+        every, adapters = [prompt.tokens for prompt in prompts], [prompt.adapter for prompt in prompts]
+        cache = prefixes.read(self._forward, every, [1] * len(every), adapters)
         tokens, mask, gaps = prefixes.padded(every, device)
         pairs = zip(prompts, gaps.tolist(), strict=True)
         spared = [prompt.spared and prompt.spared + gap for prompt, gap in pairs]
@@ -201,6 +218,7 @@ class TreeDecoder(Decoder):
             tokens=tokens,
             mask=mask,
             spared=torch.tensor(spared, device=device),
+            adapter=torch.tensor(adapters, device=device),
             logprob=torch.zeros(len(prompts), dtype=torch.float64, device=device),
             row=torch.arange(len(prompts), device=device).repeat_interleave(counts),
             member=torch.arange(int(counts.sum()), device=device),
@@ -211,7 +229,8 @@ class TreeDecoder(Decoder):
 
     def _step(self, branch: _Branch, members: _Members, start: int) -> tuple[_Branch | None, list[Finished]]:
         """One token for every member: the branch that goes on (None when all are done), and who finished."""
-        logits, cache = self._forward.next_logits(branch.tokens, branch.mask, self._own_cache(branch))
+        own = self._own_cache(branch)
+        logits, cache = self._forward.next_logits(branch.tokens, branch.mask, own, branch.adapter)
         vocabulary = logits.shape[1]
         step = branch.tokens.shape[1] - start
         uniform, greedy = members.uniform[branch.member, step], members.greedy[branch.member]
@@ -227,11 +246,13 @@ class TreeDecoder(Decoder):
         failed = ~total[parent].isfinite()
         ended = self._ended(tokens[:, start:])
         done = (ended | failed)[of] | (members.limit[branch.member] <= step + 1)
+        if self._left is not None:
+            done |= gone(self._left, members.slots(branch.member), of.tolist(), tokens[:, start:])
 
         finished: list[Finished] = []
         if bool(done.any()):
             finished = _finished(
-                [members.slot[m] for m in branch.member[done].tolist()],
+                members.slots(branch.member[done]),
                 of[done],
                 tokens[:, start:],
                 logprob,
@@ -248,6 +269,7 @@ class TreeDecoder(Decoder):
             tokens=tokens[kept],
             mask=torch.cat([mask, mask.new_ones(len(mask), 1)], 1),
             spared=branch.spared[parent],
+            adapter=branch.adapter[parent],
             logprob=logprob[kept],
             row=row,
             member=branch.member[~done],
@@ -265,6 +287,15 @@ class TreeDecoder(Decoder):
         if not branch.shared and torch.equal(rows, torch.arange(branch.cached, device=rows.device)):
             return branch.cache
         return select_rows(branch.cache, rows, own=not branch.shared)
+
+
+def gone(
+    left: Callable[[int, list[int]], bool], slots: Sequence[int], rows: Sequence[int], new: Tensor
+) -> Tensor:
+    """Which completions nobody wants more of: that of slots[i] has row rows[i] of the new tokens."""
+    texts = new.tolist()
+    found = [left(slot, texts[row]) for slot, row in zip(slots, rows, strict=True)]
+    return torch.tensor(found, device=new.device)
 
 
 def reasons(ended: Tensor, failed: Tensor) -> Tensor:

@@ -17,11 +17,34 @@ from selfstudy.records import Chat, digest
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A prompt and a given answer as one row: item `index` of the batch, the last `answer` tokens are its."""
+    """A prompt and a given answer as one row: item `index` of the batch, the last `answer` tokens are its.
+
+    `adapter`: the number of the adapter that reads it; 0: none does.
+    """
 
     index: int
     tokens: list[int]
     answer: int
+    adapter: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A batch of chats to be answered.
+
+    Attributes:
+        prompts: text and tokens of those that can be asked, by index.
+        errors: what is wrong with the others.
+        adapters: the number of the adapter that answers each chat, 0 for none; (): none has any.
+    """
+
+    chats: Sequence[Chat]
+    prompts: dict[int, tuple[str, list[int]]]
+    errors: dict[int, str]
+    adapters: Sequence[int] = ()
+
+    def adapter(self, index: int) -> int:
+        return self.adapters[index] if self.adapters else 0
 
 
 def prompts(

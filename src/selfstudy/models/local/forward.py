@@ -16,6 +16,7 @@ from torch import Tensor
 from selfstudy.errors import ModelError
 from selfstudy.models.local import kept, loading
 from selfstudy.models.local.kept import KeptCache
+from selfstudy.models.local.mixture import Mixture
 
 Cached = Any
 """A transformers Cache whose rows can be selected; None when there is nothing cached."""
@@ -27,10 +28,14 @@ class Forward:
     """Calls a causal language model on left-padded rows, with its cache where the cache can follow the rows.
 
     Padding holds a real token of the row and a 0 in the mask, so no pad token is needed.
+
+    Args:
+        mixture: adapters of its layers, of which each row may have its own.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, mixture: Mixture | None = None) -> None:
         self._model = model
+        self._mixture = mixture
         self.device: torch.device = model.device
         self._accepts = set(inspect.signature(type(model).forward).parameters)
         self._cache_name = next((n for n in ("past_key_values", "cache_params") if n in self._accepts), None)
@@ -38,23 +43,26 @@ class Forward:
         self._keeps: bool | None = None
         self._caches = self._cache_name is not None
 
-    def next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached = None) -> tuple[Tensor, Cached]:
+    def next_logits(
+        self, tokens: Tensor, mask: Tensor, cache: Cached = None, adapter: Tensor | None = None
+    ) -> tuple[Tensor, Cached]:
         """Logits of the token that follows each row, and the cache that now holds the row.
 
         Args:
             tokens: (rows, length); those that are in the cache are not read again.
             mask: (rows, length), 0 where padded.
             cache: what the last call returned, rows selected to match; it is changed in place.
+            adapter: (rows,), the number of each row's adapter, by which all of it is read; None: all are 0.
 
         Returns:
             float32 logits (rows, vocabulary), and a cache, or None if this model must read all anew.
         """
         if cache is None and self.keeps:
             cache = KeptCache()
-        return self._next_logits(tokens, mask, cache)
+        return self._next_logits(tokens, mask, cache, adapter)
 
     def next_states(
-        self, tokens: Tensor, mask: Tensor, cache: Cached = None
+        self, tokens: Tensor, mask: Tensor, cache: Cached = None, adapter: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Cached]:
         """As `next_logits`, and between its two results the last layer's hidden state of every token read.
 
@@ -73,7 +81,7 @@ class Forward:
         body = getattr(self._model, self._model.base_model_prefix or "model", None)
         hook = body.register_forward_hook(look) if isinstance(body, torch.nn.Module) else None
         try:
-            logits, cache = self.next_logits(tokens, mask, cache)
+            logits, cache = self.next_logits(tokens, mask, cache, adapter)
         finally:
             if hook is not None:
                 hook.remove()
@@ -85,21 +93,32 @@ class Forward:
             )
         return logits, states.float(), cache
 
-    def _next_logits(self, tokens: Tensor, mask: Tensor, cache: Cached) -> tuple[Tensor, Cached]:
-        output, logits = self._run(tokens, mask, cache, keep=1, use_cache=self._caches)
+    def _next_logits(
+        self, tokens: Tensor, mask: Tensor, cache: Cached, adapter: Tensor | None = None
+    ) -> tuple[Tensor, Cached]:
+        output, logits = self._run(tokens, mask, cache, adapter, keep=1, use_cache=self._caches)
         if isinstance(cache, KeptCache):
             return logits[:, -1].float(), cache
         found = getattr(output, self._cache_name, None) if self._cache_name else None
         self._caches = _selectable(found)
         return logits[:, -1].float(), found if self._caches else None
 
-    def last_logits(self, tokens: Tensor, mask: Tensor, count: int, cache: Cached = None) -> Tensor:
+    def last_logits(
+        self, tokens: Tensor, mask: Tensor, count: int, cache: Cached = None, adapter: Tensor | None = None
+    ) -> Tensor:
         """Float32 logits (rows, count, vocabulary) after each of the last `count` tokens; none is cached."""
-        _, logits = self._run(tokens, mask, cache, keep=count, use_cache=cache is not None)
+        _, logits = self._run(tokens, mask, cache, adapter, keep=count, use_cache=cache is not None)
         return torch.as_tensor(logits[:, -count:].float())
 
     def _run(
-        self, tokens: Tensor, mask: Tensor, cache: Cached, *, keep: int, use_cache: bool
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        cache: Cached,
+        adapter: Tensor | None,
+        *,
+        keep: int,
+        use_cache: bool,
     ) -> tuple[Any, Tensor]:
         """What the model returns, and the logits in it.
 
@@ -107,7 +126,12 @@ class Forward:
             ModelError: its code fails, as that of a config which does not fit it does.
         """
         with loading.computing(str(self._model.name_or_path)):
-            output = self._model(**self._inputs(tokens, mask, cache, keep=keep, use_cache=use_cache))
+            inputs = self._inputs(tokens, mask, cache, keep=keep, use_cache=use_cache)
+            if self._mixture is None:
+                output = self._model(**inputs)
+            else:
+                with self._mixture.of_rows(adapter, _length(inputs)):
+                    output = self._model(**inputs)
             return output, output.logits
 
     def _inputs(
@@ -193,6 +217,11 @@ class Forward:
     def _rounding(self) -> float:
         """What may be rounding, as a share of what a wrong result would show."""
         return 1e-3 if self._model.dtype == torch.float32 else 0.1
+
+
+def _length(inputs: dict[str, Any]) -> int:
+    """How many tokens of each row are read."""
+    return int(inputs["input_ids"].shape[1])
 
 
 def _selectable(cache: Any) -> bool:

@@ -25,10 +25,10 @@ from selfstudy.models.local.completions import (
     ContinuationReader,
     HeardReader,
     KeepingReader,
-    Stopped,
 )
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
+from selfstudy.models.local.encoding import Asked
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.scoring import LogprobScorer
@@ -158,21 +158,19 @@ class LocalLM:
         Completions are stripped of surrounding white space; their token count and log-probability include
         the end token. Two chats with the same text get different samples (by order of occurrence).
         """
-        asked, errors = encoding.prompts(self._format, chats)
-        return self._answers(chats, asked, errors, sampling, partial(AnswerReader, self._format), progress)
+        asked = Asked(chats, *encoding.prompts(self._format, chats))
+        return self._answers(asked, sampling, partial(AnswerReader, self._format), progress)
 
     def stream(self, chat: Chat, sampling: Sampling, heard: Callable[[str], object]) -> Completion:
         """See `base.Streams`; where memory was short and a batch is tried again, the text begins again."""
-        asked, errors = encoding.prompts(self._format, [chat])
-        reader = partial(HeardReader, self._format, heard=heard)
-        return self._answers([chat], asked, errors, sampling, reader, None)[0][0]
+        asked = Asked([chat], *encoding.prompts(self._format, [chat]))
+        return self._answers(asked, sampling, partial(HeardReader, self._format, listeners={0: heard}))[0][0]
 
     def sampled(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[tuple[Completion, list[int]]]]:
         """As `generate`, with the tokens that each completion was generated as, its end included."""
         kept: dict[int, list[int]] = {}
-        asked, errors = encoding.prompts(self._format, chats)
-        reader = partial(KeepingReader, self._format, kept=kept)
-        rows = self._answers(chats, asked, errors, sampling, reader, None)
+        asked = Asked(chats, *encoding.prompts(self._format, chats))
+        rows = self._answers(asked, sampling, partial(KeepingReader, self._format, kept=kept))
         total = sampling.total
         return [
             [(one, kept.get(at * total + j, [])) for j, one in enumerate(row)] for at, row in enumerate(rows)
@@ -187,6 +185,17 @@ class LocalLM:
         progress: Progress | None = None,
     ) -> list[list[Completion]]:
         """See `base.ContinuesAnswers`; what follows nothing is sampled as `generate` does it."""
+        return self._continued(chats, begun, (), sampling, enough, progress)
+
+    def _continued(
+        self,
+        chats: Sequence[Chat],
+        begun: Sequence[str],
+        adapters: Sequence[int],
+        sampling: Sampling,
+        enough: Callable[[str], bool] | None,
+        progress: Progress | None,
+    ) -> list[list[Completion]]:
         if len(chats) != len(begun):
             raise ValueError(f"{len(chats)} chats but {len(begun)} beginnings of answers")
         asked, errors, said = encoding.begun(self._format, chats, begun)
@@ -194,65 +203,64 @@ class LocalLM:
             index * sampling.total + j: ids for index, ids in said.items() for j in range(sampling.total)
         }
         reader = partial(ContinuationReader, self._format, before=before, enough=enough)
-        return self._answers(chats, asked, errors, sampling, reader, progress)
+        return self._answers(Asked(chats, asked, errors, adapters), sampling, reader, progress)
 
     def _answers(
         self,
-        chats: Sequence[Chat],
-        asked: dict[int, tuple[str, list[int]]],
-        errors: dict[int, str],
+        asked: Asked,
         sampling: Sampling,
         reader: Callable[[tuple[str, ...]], AnswerReader],
-        progress: Progress | None,
+        progress: Progress | None = None,
+        settled: Callable[[int, list[Completion]], object] | None = None,
     ) -> list[list[Completion]]:
-        """Completions of the prompts in `asked`, and why there are none of the other chats.
+        """Completions of what can be asked, and why there are none of the other chats.
 
         Args:
             reader: what reads the answers that stop at some texts.
+            settled: see `base.HasAdapters`.
         """
-        total = sampling.total
-        results: list[Completion | None] = [None] * (len(chats) * total)
-        open_slots = [total] * len(chats)
+        total, count = sampling.total, len(asked.chats)
+        results: list[Completion | None] = [None] * (count * total)
+        open_slots = [total] * count
 
         def settle(slot: int, completion: Completion) -> None:
-            if results[slot] is None:
-                open_slots[slot // total] -= 1
-                if progress is not None and open_slots[slot // total] == 0:
-                    progress(1)
+            new, index = results[slot] is None, slot // total
             results[slot] = completion
+            open_slots[index] -= new
+            if new and open_slots[index] == 0:
+                if progress is not None:
+                    progress(1)
+                if settled is not None:
+                    settled(index, [one for one in results[index * total :][:total] if one is not None])
 
         def emit(read: AnswerReader, finished: list[Finished]) -> None:
             for one in finished:
                 settle(one.slot, read.completion(one))
 
-        groups, errors = self._prompts(chats, asked, errors, sampling)
+        groups, errors = self._prompts(asked, sampling)
         for index, message in errors.items():
             for slot in range(index * total, (index + 1) * total):
                 settle(slot, Completion(text="", finish="error", error=message))
         with weights.answering(self.model):
             for stop, prompts in groups.items():
                 read = reader(stop)
-                for prompt, message in self._decode(prompts, sampling, read.stopped, partial(emit, read)):
+                for prompt, message in self._decode(prompts, sampling, read, partial(emit, read)):
                     for member in prompt.members:
                         settle(member.slot, Completion(text="", finish="error", error=message))
         done = [one for one in results if one is not None]
-        return [done[i * total : (i + 1) * total] for i in range(len(chats))]
+        return [done[i * total : (i + 1) * total] for i in range(count)]
 
     def _prompts(
-        self,
-        chats: Sequence[Chat],
-        asked: dict[int, tuple[str, list[int]]],
-        errors: dict[int, str],
-        sampling: Sampling,
+        self, asked: Asked, sampling: Sampling
     ) -> tuple[dict[tuple[str, ...], list[Prompt]], dict[int, str]]:
         """Distinct prompts by what ends their answers, each with its members.
 
         And the chats that cannot be asked.
         """
-        errors = dict(errors)
+        errors = dict(asked.errors)
         groups: dict[tuple[str, ...], dict[tuple[int, ...], Prompt]] = {}
-        occurrences: Counter[str] = Counter()
-        for index, (text, tokens) in asked.items():
+        occurrences: Counter[tuple[int, str]] = Counter()
+        for index, (text, tokens) in asked.prompts.items():
             room = sampling.max_new_tokens
             if self._context is not None:
                 room = min(room, self._context - len(tokens))
@@ -261,42 +269,44 @@ class LocalLM:
                     f"the prompt has {len(tokens)} tokens, the model reads {self._context} with its answer"
                 )
                 continue
+            chat, adapter = asked.chats[index], asked.adapter(index)
             # what demonstrations say may well be said again
             punished = sampling.repetition_penalty != 1.0
-            spared = self._format.spared(chats[index], tokens) if punished else 0
-            prompts = groups.setdefault((*sampling.stop, *self._format.stop(chats[index])), {})
-            prompt = prompts.setdefault(tuple(tokens), Prompt(tokens, [], room, spared))
-            keys = encoding.stream_keys(sampling, text, occurrences[text])
-            occurrences[text] += 1
+            spared = self._format.spared(chat, tokens) if punished else 0
+            prompts = groups.setdefault((*sampling.stop, *self._format.stop(chat)), {})
+            prompt = prompts.setdefault((adapter, *tokens), Prompt(tokens, [], room, spared, adapter))
+            keys = encoding.stream_keys(sampling, text, occurrences[adapter, text])
+            occurrences[adapter, text] += 1
             prompt.members.extend(Member(index * sampling.total + j, key) for j, key in enumerate(keys))
         return {stop: list(prompts.values()) for stop, prompts in groups.items()}, errors
 
     def _decode(
-        self, prompts: list[Prompt], sampling: Sampling, stopped: Stopped, emit: Any
+        self, prompts: list[Prompt], sampling: Sampling, read: AnswerReader, emit: Any
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches, each member by the decoder that it is for; yields what failed."""
         sampled = prompts
         if sampling.penalty_alpha:
             searched = _with_members(prompts, lambda member: member.key is None)
             sampled = _with_members(prompts, lambda member: member.key is not None)
-            yield from self._in_batches(ContrastiveDecoder, searched, sampling, stopped, emit)
-        yield from self._in_batches(TreeDecoder, sampled, sampling, stopped, emit)
+            yield from self._in_batches(ContrastiveDecoder, searched, sampling, read, emit)
+        yield from self._in_batches(TreeDecoder, sampled, sampling, read, emit)
 
     def _in_batches(
         self,
         make: type[Decoder],
         prompts: list[Prompt],
         sampling: Sampling,
-        stopped: Stopped,
+        read: AnswerReader,
         emit: Any,
     ) -> Iterator[tuple[Prompt, str]]:
         """Runs prompts in batches; a batch that does not fit into memory is tried again with half the budget.
 
         The halved budget stays: memory that was short once will be short again.  Yields what failed.
         """
-        prompts = [prompts[at] for at in prefixes.order(self._forward, [one.tokens for one in prompts])]
+        rows, adapters = [one.tokens for one in prompts], [one.adapter for one in prompts]
+        prompts = [prompts[at] for at in prefixes.order(self._forward, rows, adapters)]
         while prompts:
-            decoder = make(self._forward, sampling, self._ends, self._budget, stopped)
+            decoder = make(self._forward, sampling, self._ends, self._budget, read.stopped, read.left)
             batch = prompts[: self._batch_size(prompts, decoder)]
             try:
                 decoder.run(batch, emit)
@@ -362,16 +372,20 @@ class LocalLM:
         self, chats: Sequence[Chat], texts: Sequence[str]
     ) -> Iterator[tuple[encoding.Answered, list[float]]]:
         """What can be scored, with the natural-log probability of every token of the answer."""
-        if len(chats) != len(texts):
-            raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
-        items = encoding.answered(self._format, chats, texts)
-        if self._context is not None:
-            items = [one for one in items if len(one.tokens) <= self._context]
+        items = self._answered(chats, texts)
         by_index = {one.index: one for one in items}
         with weights.answering(self.model):
             for index, values in self._scorer.score(items, self._budget):
                 if values:
                     yield by_index[index], values
+
+    def _answered(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[encoding.Answered]:
+        """The items that have tokens, and room in the context."""
+        if len(chats) != len(texts):
+            raise ValueError(f"{len(chats)} chats but {len(texts)} texts")
+        items = encoding.answered(self._format, chats, texts)
+        context = self._context
+        return items if context is None else [one for one in items if len(one.tokens) <= context]
 
 
 def _with_members(prompts: list[Prompt], wanted: Callable[[Member], bool]) -> list[Prompt]:

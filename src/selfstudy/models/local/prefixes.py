@@ -1,13 +1,14 @@
 """The beginnings that different prompts share: read once, then continued by every prompt.
 
 Instructions and demonstrations are the same before every question, a page before all questions about it.
-A batch shares one beginning, and inside it groups of prompts may share longer ones.  Knows tokens only.
+A batch shares one beginning, and inside it groups of prompts may share longer ones.  What one adapter has
+read is continued by its own prompts alone: each adapter reads the beginning for itself.  Knows tokens only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -24,10 +25,14 @@ _DEPTHS = 16
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Rows of tokens that are read together: row i continues row parent[i] of the level before."""
+    """Rows of tokens that are read together: row i continues row parent[i] of the level before.
+
+    adapter[i] is the number of the adapter that reads row i, as it has read what row i continues.
+    """
 
     rows: list[list[int]]
     parent: list[int]
+    adapter: list[int]
 
 
 def padded(rows: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,17 +47,20 @@ def padded(rows: Sequence[list[int]], device: torch.device) -> tuple[Tensor, Ten
     return tokens, (torch.arange(length, device=device) >= gap[:, None]).long(), gap
 
 
-def read(forward: Forward, prompts: Sequence[list[int]], own: Sequence[int]) -> KeptCache | None:
+def read(
+    forward: Forward, prompts: Sequence[list[int]], own: Sequence[int], adapters: Sequence[int] = ()
+) -> KeptCache | None:
     """What `prompts`, padded to one length, share: a row for each, with its first columns; None: nothing.
 
     Args:
         own: how many tokens at the end of each must be left to read.
+        adapters: the number of each one's adapter; (): all are the model's own.
     """
     if len(prompts) < 2 or not (forward.keeps and forward.pads):
         return None
     cache: KeptCache | None = None
     gap_before = torch.zeros(1, dtype=torch.long, device=forward.device)
-    levels = plan(prompts, own)
+    levels = plan(prompts, own, adapters)
     for number, level in enumerate(levels):
         tokens, mask, gap = padded(level.rows, forward.device)
         if cache is not None:
@@ -64,37 +72,51 @@ def read(forward: Forward, prompts: Sequence[list[int]], own: Sequence[int]) -> 
             index = (columns + shift[:, None]).clamp(min=0)
             cache = cache.continued(parent, index, new)
         if number < len(levels) - 1:
-            _, cache = forward.next_logits(tokens, mask, cache)
+            adapter = torch.tensor(level.adapter, device=forward.device)
+            _, cache = forward.next_logits(tokens, mask, cache, adapter)
         gap_before = gap
     return cache
 
 
-def plan(prompts: Sequence[list[int]], own: Sequence[int]) -> list[Level]:
+def plan(prompts: Sequence[list[int]], own: Sequence[int], adapters: Sequence[int] = ()) -> list[Level]:
     """The levels whose last one is the prompts themselves, by which the fewest tokens are read; [] for one.
 
     Args:
         own: how many tokens at the end of each must be left to the last level.
+        adapters: see `read`.
     """
+    who = list(adapters) or [0] * len(prompts)
     most = [len(prompt) - left for prompt, left in zip(prompts, own, strict=True)]
-    order = sorted(range(len(prompts)), key=lambda at: prompts[at])
-    shared = [in_common(prompts[a], prompts[b]) for a, b in pairwise(order)]
-    common = min([*shared, *most])
+    order = sorted(range(len(prompts)), key=lambda at: (who[at], prompts[at]))
+    alike = [in_common(prompts[a], prompts[b]) for a, b in pairwise(order)]
+    common = min([*alike, *most])
     if common < 1:
         return []
+    shared = [same if who[a] == who[b] else 0 for same, (a, b) in zip(alike, pairwise(order), strict=True)]
     longest, count = max(map(len, prompts)), len(prompts)
-    root = Level([prompts[0][:common]], [])
-    best = [root, Level(list(prompts), [0] * count)]
-    least = common + count * (longest - common) + _PASS
+    readers = sorted(set(who))
+    place = {adapter: at for at, adapter in enumerate(readers)}
+    root = Level([prompts[0][:common]] * len(readers), [], readers)
+    last = Level(list(prompts), [place[adapter] for adapter in who], who)
+    first = common * len(readers)
+    best = [root, last]
+    least = first + count * (longest - common) + _PASS
     if least >= count * longest:
         best, least = [], count * longest
     for depth in sorted({one for one in shared if one > common + 1})[::-1][:_DEPTHS]:
         beginnings, group = _groups(prompts, most, order, shared, depth, common)
         new = max(len(prompt) - len(beginnings[at]) for prompt, at in zip(prompts, group, strict=True))
         middle = len(beginnings) * (max(map(len, beginnings)) - common)
-        tokens = common + middle + count * new + 2 * _PASS
+        tokens = first + middle + count * new + 2 * _PASS
         if tokens < least:
             least = tokens
-            best = [root, Level(beginnings, [0] * len(beginnings)), Level(list(prompts), group)]
+            reader = dict(zip(group, who, strict=True))
+            of = [reader[at] for at in range(len(beginnings))]
+            best = [
+                root,
+                Level(beginnings, [place[adapter] for adapter in of], of),
+                replace(last, parent=group),
+            ]
     return best
 
 
@@ -132,14 +154,20 @@ def _groups(
     return beginnings, group
 
 
-def order(forward: Forward, prompts: Sequence[list[int]]) -> list[int]:
-    """The order in which to batch prompts: longest first, those with half their length in common together."""
+def order(forward: Forward, prompts: Sequence[list[int]], adapters: Sequence[int] = ()) -> list[int]:
+    """The order in which to batch prompts: longest first, those with half their length in common together.
+
+    Args:
+        adapters: see `read`; what two of them have in common is nothing.
+    """
     if len(prompts) < 2 or not (forward.keeps and forward.pads):
         return sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
-    alphabetic = sorted(range(len(prompts)), key=lambda at: prompts[at])
+    who = list(adapters) or [0] * len(prompts)
+    alphabetic = sorted(range(len(prompts)), key=lambda at: (who[at], prompts[at]))
     groups = [alphabetic[:1]]
     for before, at in pairwise(alphabetic):
-        if 2 * in_common(prompts[before], prompts[at]) >= len(prompts[at]):
+        alike = in_common(prompts[before], prompts[at]) if who[before] == who[at] else 0
+        if 2 * alike >= len(prompts[at]):
             groups[-1].append(at)
         else:
             groups.append([at])

@@ -44,7 +44,8 @@ class LogprobScorer:
             reader: is given logits (rows, tokens, vocabulary) and the tokens that follow (rows, tokens), and
                 returns a tensor (rows, tokens, ...).
         """
-        items = [items[at] for at in prefixes.order(self._forward, [item.tokens for item in items])]
+        rows, adapters = [item.tokens for item in items], [item.adapter for item in items]
+        items = [items[at] for at in prefixes.order(self._forward, rows, adapters)]
         while items:
             size = self._size(items, budget)
             scored: list[Tensor] | None = None
@@ -78,9 +79,11 @@ class LogprobScorer:
     @torch.inference_mode()
     def _score(self, items: Sequence[Answered], reader: Callable[[Tensor, Tensor], Tensor]) -> list[Tensor]:
         every, count = [item.tokens for item in items], max(item.answer for item in items)
-        cache = prefixes.read(self._forward, every, [item.answer + 1 for item in items])
+        adapters = [item.adapter for item in items]
+        cache = prefixes.read(self._forward, every, [item.answer + 1 for item in items], adapters)
         tokens, mask, _ = prefixes.padded(every, self._device)
-        logits = self._forward.last_logits(tokens, mask, count + 1, cache)[:, :-1]
+        adapter = torch.tensor(adapters, device=self._device)
+        logits = self._forward.last_logits(tokens, mask, count + 1, cache, adapter)[:, :-1]
         found = reader(logits, tokens[:, -count:])
         return [row[count - item.answer :] for row, item in zip(found, items, strict=True)]
 
@@ -88,6 +91,16 @@ class LogprobScorer:
 def _logprobs(logits: Tensor, tokens: Tensor) -> Tensor:
     total = torch.cat([part.logsumexp(2) for part in torch.split(logits, 1)])  # exponentials of one at a time
     return logits.gather(2, tokens[..., None])[..., 0] - total
+
+
+def with_others(count: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """Reads (rows, tokens, 1 + 2 * count): of each token its log-probability, then `most_probable` flat."""
+
+    def reader(logits: Tensor, tokens: Tensor) -> Tensor:
+        own = _logprobs(logits, tokens).double()[..., None]
+        return torch.cat([own, most_probable(count)(logits, tokens).flatten(2)], 2) if count else own
+
+    return reader
 
 
 def most_probable(count: int) -> Callable[[Tensor, Tensor], Tensor]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from selfstudy.errors import ModelError
-from selfstudy.models.base import LanguageModel, Progress, Sampling, refuse_contrastive_search
+from selfstudy.models.base import Progress, Sampling, refuse_contrastive_search
 from selfstudy.models.content import Content
 from selfstudy.models.families import of_servers
 from selfstudy.models.remote.permissions import check_http
@@ -72,7 +73,8 @@ class ServerLM:
         self._place = model_place(block, self._engine)
         if block.url is None:
             engines.require(block.engine, self._engine)
-        self._client: tuple[tuple[str, str, Server | None], RemoteLM] | None = None
+        self._clients: dict[Path | None, tuple[tuple[str, str, Server | None], RemoteLM]] = {}
+        """Of each adapter, with what it is a client of."""
         self._count: Callable[[str], int] | None = None
         self._known: set[str] = set()
         self._used = Usage()
@@ -90,7 +92,7 @@ class ServerLM:
         if not chats:
             return []
         with self._server() as server:
-            return self._asked(server, lambda lm: lm.generate(chats, sampling, progress))
+            return self._asked(server, lambda: self._ready(server).generate(chats, sampling, progress))
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         """Natural-log probability of every token of texts[i] as the answer to chats[i], where it is offered.
@@ -99,7 +101,7 @@ class ServerLM:
             ModelError: the server cannot be started, ended meanwhile, or does not give log-probabilities.
         """
         with self._server() as server:
-            return self._asked(server, lambda lm: lm.logprobs(chats, texts))
+            return self._asked(server, lambda: self._ready(server).logprobs(chats, texts))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text`, by the tokenizer of the trained weights; 1.3 a word where it cannot be had."""
@@ -112,7 +114,7 @@ class ServerLM:
     @property
     def usage(self) -> Usage:
         """What was asked for since the model was made, of all servers that it has had."""
-        return self._used if self._client is None else self._used + self._client[1].usage
+        return sum((client.usage for _, client in self._clients.values()), self._used)
 
     @contextmanager
     def _server(self) -> Iterator[Server | None]:
@@ -135,10 +137,10 @@ class ServerLM:
         with self.servers.asking(served, variant, lambda: start_server(block, self._place, merged)) as server:
             yield server
 
-    def _asked(self, server: Server | None, ask: Callable[[LanguageModel], T]) -> T:
+    def _asked(self, server: Server | None, ask: Callable[[], T]) -> T:
         """What the server answers; one that ends meanwhile stops the run: this batch is asked for again."""
         try:
-            found = ask(self._ready(server))
+            found = ask()
         except ModelError:
             if server is not None and (server.ended() or not server.holds_port):
                 raise self._gone(server) from None
@@ -160,14 +162,20 @@ class ServerLM:
             "give the same command again to go on; if memory ran out, change the engine's `args`",
         )
 
-    def _ready(self, server: Server | None) -> LanguageModel:
+    def _ready(self, server: Server | None) -> RemoteLM:
         """A client of the server, which has this model (and adapter)."""
-        base, called = self._reused() if server is None else self._served(server)
-        if self._client is None or self._client[0] != (base, called, server):
-            self._used = self.usage
-            said = self._said()
-            self._client = ((base, called, server), _client(base, called, self._engine, server, said))
-        return self._client[1]
+        return self._with(server, self.adapter)
+
+    def _with(self, server: Server | None, adapter: Path | None) -> RemoteLM:
+        """A client of the server, which has an adapter of this model; None: the model itself."""
+        base, called = self._reused(adapter) if server is None else self._served(server, adapter)
+        known = self._clients.get(adapter)
+        if known is None or known[0] != (base, called, server):
+            if known is not None:
+                self._used += known[1].usage
+            known = (base, called, server), _client(base, called, self._engine, server, self._said())
+            self._clients[adapter] = known
+        return known[1]
 
     def _said(self) -> Content:
         """What is said in a turn, as it is sent: by the marks of the tokenizer too, where it can be had."""
@@ -176,29 +184,29 @@ class ServerLM:
         own = content_of(self._block)
         return of_servers if own is None else lambda text: own(of_servers(text))
 
-    def _served(self, server: Server) -> tuple[str, str]:
+    def _served(self, server: Server, adapter: Path | None) -> tuple[str, str]:
         """Base URL of our server, and the model's name there."""
         called = server.called
-        if self.adapter is not None and self._engine.adapters != "merged":
-            called = add_adapter(self._engine, server.url, called, self.adapter, server.adapters)
+        if adapter is not None and self._engine.adapters != "merged":
+            called = add_adapter(self._engine, server.url, called, adapter, server.adapters)
         return server.url + self._engine.base, called
 
-    def _reused(self) -> tuple[str, str]:
+    def _reused(self, adapter: Path | None) -> tuple[str, str]:
         """Base URL of somebody else's server, and the model's name there."""
         block = self._block
         url = (block.url or "").rstrip("/").removesuffix(self._engine.base)
         check_http(url)
-        if self._client is None:
+        if not self._clients:
             check_running(block, self._engine, url, Launch(self._place, port=urlsplit(url).port or 80))
         called = self._engine.called(Launch(self._place, revision=block.revision))
-        if self.adapter is None:
+        if adapter is None:
             return url + self._engine.base, called
         if self._engine.adapters == "merged":
             raise ModelError(
-                f"the {block.engine} server at {url} cannot be given the adapter {self.adapter}",
+                f"the {block.engine} server at {url} cannot be given the adapter {adapter}",
                 "leave `url` out: selfstudy then starts servers itself, and swaps them",
             )
-        called = add_adapter(self._engine, url, called, self.adapter, self._known)
+        called = add_adapter(self._engine, url, called, adapter, self._known)
         return url + self._engine.base, called
 
 

@@ -4,7 +4,7 @@ const list = (items) => el("ul", {}, items.map((item) => el("li", {}, item)));
 const number = (value) => (value === null || value === undefined ? "not measured" : value.toFixed(2));
 function steps(i) {
   const row = trail(i);
-  return el("ol", { class: "steps" }, asked(i, row), firstAnswer(i, row), evidence(row), verdict(i, row), teaching(row), again(row));
+  return el("ol", { class: "steps" }, asked(i, row), firstAnswer(i, row), evidence(row), verdict(i, row), teaching(row), adapters(row), again(row), later(row));
 }
 function asked(i, row) {
   return step("Asked", [row.topic && "topic " + row.topic, row.method && "method " + row.method, DATA.rounds > 1 && "round " + P.round[i], "id " + P.id[i]].filter(Boolean).join(" · "),
@@ -70,9 +70,19 @@ function teaching(row) {
   if (!examples.length && !pairs.length && !wordings.length) return step("Taught with", "nothing", null);
   const NAMES = { reference: "answer", reading: "answer, evidence in the prompt", replay: "replay of a known question" };
   return step("Taught with", "",
-    examples.length ? list(examples.map((x) => [el("span", { class: "note" }, (NAMES[x.kind] || x.kind) + ": "), said(x.prompt), " → ", said(x.completion)])) : null,
-    pairs.length ? list(pairs.map((x) => [el("span", { class: "note" }, `pair, weight ${x.weight}, rejected from ${x.origin}: `), "chosen ", said(x.chosen, "right-text"), " over ", said(x.rejected)])) : null,
+    examples.length ? list(examples.map((x) => [el("span", { class: "note" }, (NAMES[x.kind] || x.kind) + ": "), said(x.prompt), " → ", said(x.completion), when(x)])) : null,
+    pairs.length ? list(pairs.map((x) => [el("span", { class: "note" }, `pair, weight ${x.weight}, rejected from ${x.origin}: `), "chosen ", said(x.chosen, "right-text"), " over ", said(x.rejected), when(x)])) : null,
     wordings.some((w) => w.use === "heldout") ? [el("p", { class: "note" }, "Held out for the test:"), list(wordings.filter((w) => w.use === "heldout").map((w) => said(w.text)))] : null);
+}
+const when = (lesson) => lesson.steps ? el("span", { class: "note" }, " " + lesson.steps) : null;
+function adapters(row) {
+  if (!row.adapters) return null;
+  return step("Adapter", "", list(row.adapters.map((a) => [el("code", {}, a.name), el("span", { class: "note" }, (a.replayed ? " to keep it: " : " ") + a.told)])));
+}
+// The same question, when a later round asked it again.
+function later(row) {
+  if (!row.later) return null;
+  return step("In later rounds", "", list(row.later.map((one) => [el("b", {}, `round ${one.round}: `), said(one.answer), el("span", { class: "note" }, " " + (one.verdict || "no verdict"))])));
 }
 // What a decision rests on: what the answer was compared with, and the measures beside it.
 const measures = (c) => el("span", { class: "note" }, [` by ${c.judged_by}`, ...Object.entries(c.parts).map(([name, value]) => `${name} ${two(value)}`)].join(" · "));

@@ -73,7 +73,9 @@ def train(
         # all weights are trained under autocast, an adapter's model is run inside of what is
         with trainer.accelerator.autocast() if setting.lora is None else nullcontext():
             trainer.references = _references(trainer.model, rows, trainer.packing, setting, report)
-        return replace(shared.run(trainer, setting, block, report, len(rows)), dropped=dropped)
+        trained = shared.run(trainer, setting, block, report, len(rows))
+        items = [(pair.id, pair.question_id) for pair in pairs if pair.id not in dropped]
+        return replace(trained, dropped=dropped, seen=order.seen(trainer, items))
 
 
 def tokenised(lm: HasWeights, pairs: Sequence[Pair]) -> list[shared.TokenRow]:

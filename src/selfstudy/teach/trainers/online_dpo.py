@@ -29,6 +29,7 @@ from selfstudy.teach.online_pairs import Fate, OnlinePair, OnlinePairs, online_p
 from selfstudy.teach.practice import Practice
 from selfstudy.teach.trainers import fast_lora, online, packed, preference, shared
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
+from selfstudy.teach.trainers.seen import Seen
 
 
 class OnlineProgress(BaseModel):
@@ -41,6 +42,15 @@ class OnlineProgress(BaseModel):
     """The first one."""
     curve: list[TrainingStep] = Field(default_factory=list)
     pairs: list[Pair] = Field(default_factory=list)
+    learned_at: list[int] = Field(default_factory=list)
+    """The step of each pair; a checkpoint of an older version has none of those before it."""
+
+    @property
+    def seen(self) -> Seen:
+        """In which steps the pairs were learned."""
+        known = self.pairs[len(self.pairs) - len(self.learned_at) :]
+        both = zip(known, self.learned_at, strict=True)
+        return Seen.of((pair.id, pair.question_id, step) for pair, step in both)
 
 
 def train(
@@ -79,7 +89,8 @@ def train(
     took = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in standing.seconds.items())
     report.note(f"{setting.phase}: {_told(standing)}; {took}")
     idle = None if standing.outcomes.get("pair") else f"no pair to learn from: {_told(standing)}"
-    return shared.Trained(training.model, standing.curve, failure, dropped, standing.pairs, idle)
+    pairs = standing.pairs
+    return shared.Trained(training.model, standing.curve, failure, dropped, pairs, idle, standing.seen)
 
 
 def how_to_answer(block: OnlineDPOBlock, seed: int) -> Sampling:
@@ -241,6 +252,7 @@ class _Training:
             TrainingStep(arm=setting.arm, phase=setting.phase, step=at + 1, loss=mean, metrics=metrics)
         )
         self.standing.pairs += [_recorded(pair, setting) for pair, _ in learned]
+        self.standing.learned_at += [at + 1] * len(learned)
         return None
 
     def _seed(self, *place: int) -> int:

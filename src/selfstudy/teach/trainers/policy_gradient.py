@@ -25,7 +25,7 @@ from selfstudy.models.base import HasWeights, Sampling
 from selfstudy.models.local.weights import answering_model
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import GRPOBlock, PPOBlock
-from selfstudy.records import Completion, TrainingStep, digest
+from selfstudy.records import Completion, Practised, TrainingStep, digest
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
 from selfstudy.teach.trainers import fast_lora, online, packed, rollouts, shared
 from selfstudy.teach.trainers.best_weights import BestWeights
@@ -33,6 +33,7 @@ from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
 from selfstudy.teach.trainers.policy_progress import PolicyProgress
 from selfstudy.teach.trainers.processes import Processes, join
 from selfstudy.teach.trainers.rollouts import Columns, Matrices, Rollout
+from selfstudy.teach.trainers.seen import Seen
 
 B = TypeVar("B", PPOBlock, GRPOBlock)
 
@@ -142,6 +143,15 @@ class PolicyTraining(ABC, Generic[B]):
     def finish(self) -> None:
         """Puts the best weights in the place of the last ones."""
         self._best.restore(self.model)
+
+    def seen(self) -> Seen:
+        """In which steps each question was practised, up to the best weights, which are the result."""
+        size, seed = self._block.batch_size, self._setting.seed
+        return Seen.of(
+            (Practised(question_id=one.question_id, question="").id, one.question_id, at + 1)
+            for at in range(self.standing.best_step)
+            for one in self._practice.batch(seed, at, size)
+        )
 
     def _learn(self, at: int, answers: Sequence[Rollout]) -> str | None:
         """Updates on the answers of a step; why it is of no use, if so."""
@@ -365,7 +375,7 @@ def run(
                 advance(1)
         training.finish()
     report.note(f"{setting.phase}: {standing.told}")
-    return shared.Trained(training.model, standing.curve, failure, dropped)
+    return shared.Trained(training.model, standing.curve, failure, dropped, seen=training.seen())
 
 
 def _readable(model: Any, lm: HasWeights, practice: CitedPractice) -> tuple[CitedPractice, dict[str, str]]:

@@ -57,6 +57,7 @@ def train(
     names = list(shown)
     places = {name: place for place, name in enumerate(names)}
     orders: dict[Chat, int] = {}
+    items = [(e.id, e.question_id) for e in left if e.id not in unshown]
     table: list[dict[str, Any]] = [
         {
             **row,
@@ -72,7 +73,6 @@ def train(
             f"no example can be trained on; the first: {next(iter(unshown.values()))}",
             "use a model with a longer context, a smaller one, or shorter passages: gather.chunk_tokens",
         )
-    items = len(table)
     table = order.with_filler(
         table, model, labels=lambda row: [IGNORED] * len(row["labels"]), teacher=lambda row: [-1]
     )
@@ -82,7 +82,8 @@ def train(
             model,
             setting.lora,
             args=SFTConfig(
-                **shared.arguments(setting, block, model, table[:items], 1) | {"remove_unused_columns": False}
+                **shared.arguments(setting, block, model, table[: len(items)], 1)
+                | {"remove_unused_columns": False}
             ),
             train_dataset=Dataset.from_list(table),
             processing_class=(tokenizer := shared.own_tokenizer(lm)),
@@ -93,7 +94,8 @@ def train(
         trainer.packing = packed.Packing()
         if not trainer.divides:
             fast_lora.accelerate(trainer.model)
-        return replace(shared.run(trainer, setting, block, report, items), dropped=dropped | unshown)
+        trained = shared.run(trainer, setting, block, report, len(items))
+        return replace(trained, dropped=dropped | unshown, seen=order.seen(trainer, items))
 
 
 def _demonstrations(example: Example) -> Chat:

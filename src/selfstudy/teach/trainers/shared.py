@@ -29,6 +29,7 @@ from selfstudy.progress import Reporter
 from selfstudy.recipe import EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.records import Chat, Pair, TrainedArm, TrainingStep
 from selfstudy.teach.trainers import memory, processes
+from selfstudy.teach.trainers.seen import Seen
 
 T = TypeVar("T")
 TokenRow = dict[str, list[int]]
@@ -74,6 +75,7 @@ class Trained:
         dropped: what was not trained on, and why, by id of the record.
         pairs: what was trained on and was not there before.
         idle: why nothing was trained, if so: the model is as it was.
+        seen: in which steps what was trained on.
     """
 
     model: Any
@@ -82,6 +84,7 @@ class Trained:
     dropped: dict[str, str] = field(default_factory=dict)
     pairs: list[Pair] = field(default_factory=list)
     idle: str | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 class Tokens:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import reading
-from selfstudy.models import lora
+from selfstudy.models import lora, taught
 from selfstudy.verbs.doctor.finding import Finding
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def of_model(role: str, block: ModelBlock) -> Iterator[Finding]:
 def _local(role: str, block: LocalModel) -> Finding:
     found = weights(role, block.path, "lm", code=block.trust_remote_code is not False)
     adapter = block.adapter
+    if found.state == "ok" and adapter is not None and taught.is_routed(adapter):
+        count = len(taught.adapters_of(adapter))
+        return Finding("ok", role, f"{found.found}; {count} adapters at {adapter}, one picked by prompt")
     if found.state == "ok" and adapter is not None and not reading.exists(adapter / lora.CONFIG):
         return Finding("fail", role, f"no adapter at {adapter}", "set model.adapter to a PEFT adapter folder")
     if found.state == "ok" and block.load_in_4bit:

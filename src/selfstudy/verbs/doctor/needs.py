@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import metadata
@@ -67,6 +68,7 @@ def _questions(recipe: Recipe) -> Iterator[Finding]:
     """The files that hold topics, questions, or answers to them."""
     from selfstudy.judging.answer_key import load_answer_key
     from selfstudy.probe.external import source_lines
+    from selfstudy.probe.logs import read_log
     from selfstudy.probe.vocabulary import read_vocabulary
     from selfstudy.verify.general import general_facts
 
@@ -76,6 +78,8 @@ def _questions(recipe: Recipe) -> Iterator[Finding]:
             yield _read(key, str(place or "this machine's WordNet"), partial(read_vocabulary, place))
         elif ask.method == "external" and place is not None and reading.is_file(place):  # no stdin or pipe
             yield _read(key, str(place), partial(source_lines, ask))
+        elif ask.method == "logs" and place is not None:
+            yield _read(key, str(place), partial(read_log, place, Counter()))
     if recipe.answer_key is not None:
         yield _read("answer_key", recipe.answer_key, partial(load_answer_key, recipe.answer_key))
     facts = recipe.verify.known_questions

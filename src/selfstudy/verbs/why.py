@@ -1,0 +1,207 @@
+"""Why a run's models answer a question as they do: its whole trail, from who proposed it to who answers now.
+
+Streams over the run's records, and parses those of the question alone; loads no model.  Knows nothing of how
+it is shown (cli/why_screen.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from selfstudy.records import (
+    Answer,
+    Check,
+    Conflict,
+    Due,
+    Evidence,
+    Example,
+    Failure,
+    Pair,
+    Practised,
+    Proposal,
+    Question,
+    Record,
+    Reference,
+    RefusalCheck,
+    Rewording,
+    Score,
+    TrainedItem,
+    Verdict,
+)
+from selfstudy.run import Round, Run
+from selfstudy.run.fates import AdapterFate, Fates
+from selfstudy.run.forgotten import Tombstone
+from selfstudy.verbs.nearest import NEAR, Near, nearest
+
+R = TypeVar("R", bound=Record)
+
+SHOWN = 3
+"""Questions that are given where none is near."""
+
+
+class Trail(BaseModel):
+    """What one round did with a question, in the order in which it was done; nothing of others."""
+
+    model_config = ConfigDict(frozen=True)
+    round: int
+    due: Due | None = None
+    question: Question | None = None
+    proposals: tuple[Proposal, ...] = ()
+    answer: Answer | None = None
+    scores: tuple[Score, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    references: tuple[Reference, ...] = ()
+    conflict: Conflict | None = None
+    verdict: Verdict | None = None
+    rewordings: tuple[Rewording, ...] = ()
+    examples: tuple[Example, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    practised: tuple[Practised, ...] = ()
+    trained: tuple[TrainedItem, ...] = ()
+    adapters: tuple[AdapterFate, ...] = ()
+    checks: tuple[Check, ...] = ()
+    refusals: tuple[RefusalCheck, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def was_taught(self) -> bool:
+        """Whether the round trained it."""
+        return bool(self.examples or self.pairs or self.practised or self._steps)
+
+    @property
+    def _steps(self) -> list[TrainedItem]:
+        return [one for one in self.trained if one.arm == "taught"]
+
+    @property
+    def groups(self) -> set[str]:
+        """Of the adapters in which it was trained."""
+        return {one.adapter for one in self._steps}
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in type(self).model_fields if name != "round")
+
+
+class Likeness(BaseModel):
+    """A question of the run that may be meant; `nearness` is token F1 with what was asked, in [0, 1]."""
+
+    model_config = ConfigDict(frozen=True)
+    question_id: str
+    text: str
+    nearness: float
+
+
+class Lineage(BaseModel):
+    """What a run knows of one question.
+
+    Attributes:
+        asked: as a person put it.
+        question_id: of the one that is meant; "" if none is near, or several are equally so.
+        text: how the run put it; "" of one that was forgotten.
+        nearness: of the two, in [0, 1].
+        likely: the questions that may be meant, where that is not clear; else empty.
+        rounds: of the rounds that had to do with it, in order.
+        forgotten: the requests by which it was forgotten.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    asked: str
+    question_id: str = ""
+    text: str = ""
+    nearness: float = 0.0
+    likely: tuple[Likeness, ...] = ()
+    rounds: tuple[Trail, ...] = ()
+    forgotten: tuple[Tombstone, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        """Whether it is clear which question is meant."""
+        return bool(self.question_id)
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether several questions may be meant."""
+        return bool(self.likely) and self.likely[0].nearness >= NEAR
+
+
+def why(run: Run, asked: str) -> Lineage:
+    """The trail of the question of a run that is nearest to what was asked, or that has this id.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    fates = Fates(run)
+    asked = asked.strip()
+    own = (asked, Question(text=asked).id)
+    known = {one.id: one.text for turn in run.rounds for one in turn.where(Question, "id", own)}
+    for name in own:
+        if name in known or fates.forgotten(name):
+            said = known.get(name, "")
+            return _lineage(run, fates, asked, Likeness(question_id=name, text=said, nearness=1.0))
+    found = nearest(_questions(run), asked, SHOWN)
+    meant = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
+    if len(meant) != 1:
+        return Lineage(asked=asked, likely=tuple(map(_likeness, meant or found)))
+    return _lineage(run, fates, asked, _likeness(meant[0]))
+
+
+def _rank(one: Near) -> tuple[bool, float]:
+    return one.exact, one.nearness
+
+
+def _likeness(one: Near) -> Likeness:
+    return Likeness(question_id=one.question_id, text=one.text, nearness=one.nearness)
+
+
+def _questions(run: Run) -> Iterator[tuple[str, str]]:
+    """All that were asked, and those that were practised alone."""
+    for turn in run.rounds:
+        yield from ((one.id, one.text) for one in turn.iter(Question))
+    for turn in run.rounds:
+        yield from ((one.question_id, one.question) for one in turn.iter(Practised))
+
+
+def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness) -> Lineage:
+    rounds = (_trail(turn, fates, meant.question_id) for turn in run.rounds)
+    return Lineage(
+        asked=asked,
+        question_id=meant.question_id,
+        text=meant.text,
+        nearness=meant.nearness,
+        rounds=tuple(one for one in rounds if one),
+        forgotten=tuple(fates.forgotten(meant.question_id)),
+    )
+
+
+def _trail(turn: Round, fates: Fates, name: str) -> Trail:
+    def of(kind: type[R]) -> tuple[R, ...]:
+        return tuple(turn.where(kind, "question_id", {name}))
+
+    def one(kind: type[R]) -> R | None:
+        return next(iter(of(kind)), None)
+
+    trail = Trail(
+        round=turn.number,
+        due=one(Due),
+        question=next(turn.where(Question, "id", {name}), None),
+        proposals=of(Proposal),
+        answer=one(Answer),
+        scores=of(Score),
+        evidence=tuple(sorted(of(Evidence), key=lambda found: found.rank)),
+        references=of(Reference),
+        conflict=one(Conflict),
+        verdict=one(Verdict),
+        rewordings=of(Rewording),
+        examples=of(Example),
+        pairs=of(Pair),
+        practised=of(Practised),
+        trained=of(TrainedItem),
+        checks=of(Check),
+        refusals=of(RefusalCheck),
+    )
+    items = {name, *(found.id for found in (*trail.examples, *trail.pairs, *trail.checks))}
+    adapters = fates.of(turn, name, trail.groups, held=trail.was_taught)
+    failures = tuple(turn.where(Failure, "item_id", items))
+    return trail.model_copy(update={"adapters": tuple(adapters), "failures": failures})
