@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from selfstudy.judging.refusals import is_refusal
 from selfstudy.records import Answer, Completion, Question, Verdict
+from selfstudy.run import Round
+from selfstudy.run.split import split_of
 from selfstudy.teach import pairs
 from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import REFUSAL, gaps_to_teach, judged_questions
@@ -32,6 +37,68 @@ def test_only_gaps_without_evidence_are_refused(tmp_path: Path) -> None:
     assert [p.question_id for p in found if p.verdict == "unverifiable"] == [fiji.question.id]
     taught = examples(lesson, r.teach.sft)
     assert {e.question_id for e in taught if e.completion == REFUSAL} == {fiji.question.id}
+
+
+def without_evidence(round_: Round, count: int) -> None:
+    for number in range(count):
+        asked = Question(text=f"What is the capital of Nowhere{number}?")
+        passage = Completion(text=f"The capital of Nowhere{number} is Rome.")
+        round_.append(
+            [
+                asked,
+                Answer(question_id=asked.id, passage=passage, samples=(passage, Completion(text="Oslo."))),
+                Verdict(question_id=asked.id, kind="unverifiable", score=0.9),
+            ]
+        )
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.1, 0), (1.0, 3), (2.0, 6), (10.0, 13)])
+def test_no_more_are_refused_than_the_gaps_allow(tmp_path: Path, share: float, wanted: int) -> None:
+    r = recipe(refuse_unverifiable=True, refusals={"heldout": 0, "share": share})
+    round_ = make_round(tmp_path / "run", KINDS, r)
+    without_evidence(round_, 12)
+    everything = judged_questions(round_)
+    lesson = Lesson(r, PROMPTS, gaps_to_teach(everything), everything, {})
+    assert len(lesson.gaps) == 3
+    refused = lesson.refused()
+    assert len(refused) == wanted
+    assert refused == lesson.refused()
+    shown = examples(lesson, r.teach.distill, shown=True)
+    taught = [e for e in shown if e.kind == "refusal"]
+    assert [e.question_id for e in taught] == [one.question.id for one in refused]
+    assert all(e.completion == REFUSAL and not e.teacher for e in taught)  # the text itself is learned
+    assert is_refusal(REFUSAL)
+    assert not any(e.completion == REFUSAL for e in shown if e.kind != "refusal")
+
+
+def test_what_is_held_out_is_not_refused(tmp_path: Path) -> None:
+    r = recipe(refuse_unverifiable=True, refusals={"heldout": 0.5, "share": 10})
+    round_ = make_round(tmp_path / "run", KINDS, r)
+    without_evidence(round_, 12)
+    everything = judged_questions(round_)
+    refused = {q.question.id for q in Lesson(r, PROMPTS, gaps_to_teach(everything), everything, {}).refused()}
+    kept = split_of(round_).unanswerable
+    assert refused
+    assert kept
+    assert not refused & kept
+    unverifiable = {v.question_id for v in round_.iter(Verdict) if v.kind == "unverifiable"}
+    assert refused | kept == unverifiable
+
+
+def test_the_control_refuses_as_often_and_what_by_chance(tmp_path: Path) -> None:
+    r = recipe(refuse_unverifiable=True, refusals={"heldout": 0, "share": 2})
+    round_ = make_round(tmp_path / "run", KINDS, r)
+    without_evidence(round_, 12)
+    everything = judged_questions(round_)
+    lesson = Lesson(r, PROMPTS, gaps_to_teach(everything), everything, {})
+    control = lesson.control()
+    assert [q.question.id for q in control.refused()] == [q.question.id for q in lesson.refused()]
+    said = [q.target for q in (*control.gaps, *control.refused())]
+    assert sorted(said) == sorted(q.target for q in (*lesson.gaps, *lesson.refused()))
+    assert any(q.target == REFUSAL for q in control.gaps) or len(set(said[:3])) == 3
+    assert any(q.target != REFUSAL for q in control.refused())
+    made = [e for e in examples(control, r.teach.sft) if e.kind == "refusal"]
+    assert [e.completion for e in made] == [q.target for q in control.refused()]
 
 
 def test_demonstrations_come_in_many_orders_and_each_with_its_answer(tmp_path: Path) -> None:
