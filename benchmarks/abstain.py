@@ -96,6 +96,8 @@ def compare(folder: Path, seed: int, shares: Sequence[float], changes: Sequence[
             study.verify()
             turn = run.round(1)
             adapter = turn.adapter("taught")
+            for name in ("rewordings.jsonl", "wordings.done", "known.jsonl"):  # which are the same for all
+                shutil.copy(turn.path / name, start / "rounds" / "1" / name)
             if not number:
                 row(f"{seed}: as it was", turn, "base", load_lm(LocalModel(path="atlas")))
             row(
