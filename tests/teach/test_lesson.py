@@ -7,13 +7,20 @@ from pathlib import Path
 import pytest
 
 from selfstudy.judging.refusals import is_refusal
-from selfstudy.records import Answer, Completion, Question, Verdict
+from selfstudy.models import Models, load_lm
+from selfstudy.models.embedder import load as load_embedder
+from selfstudy.progress import Silent
+from selfstudy.prompts import Prompts
+from selfstudy.recipe import EmbedderBlock
+from selfstudy.records import Answer, Completion, Example, Pair, Question, Verdict
 from selfstudy.run import Round
 from selfstudy.run.split import split_of
 from selfstudy.teach import pairs
 from selfstudy.teach.examples import examples
 from selfstudy.teach.gaps import REFUSAL, gaps_to_teach, judged_questions
 from selfstudy.teach.lesson import Lesson
+from selfstudy.teach.stage import run_teach
+from selfstudy.verify.refusing import taught_to_refuse
 
 from .lessons import KINDS, PROMPTS, Overlap, make_round, prepared, recipe
 
@@ -133,3 +140,28 @@ def test_the_control_has_as_much_of_everything_but_no_right_answer(tmp_path: Pat
     plain, mixed = examples(lesson, r.teach.sft), examples(control, r.teach.sft)
     assert [(e.prompt, e.kind) for e in plain] == [(e.prompt, e.kind) for e in mixed]
     assert {p.origin for p in pairs.as_control(pairs.pairs(control, Overlap()))} == {"random"}
+
+
+@pytest.mark.parametrize("method", ["distill", "dpo"])
+def test_refusals_are_trained_and_recorded(method: str, tiny_llama: Path, tmp_path: Path) -> None:
+    """And are no test any more, in this round's verify or a later one."""
+    lora = {"r": 4, "alpha": 8, "dropout": 0.0}
+    wants = {"refuse_unverifiable": True, "refusals": {"heldout": 0.5, "share": 10}, "method": method}
+    quick = {name: {"epochs": 1, "batch_size": 4} for name in ("distill", "dpo")}
+    r = recipe(**wants, **quick, lora=lora, wordings=0, heldout_wordings=0)
+    round_ = make_round(tmp_path / "run", KINDS, r, tiny_llama)
+    without_evidence(round_, 6)
+    lm = load_lm(round_.run.recipe.model)
+    models = Models(lm=lm, nli=Overlap(), embedder=load_embedder(EmbedderBlock()))
+    may = split_of(round_).refusable
+    assert run_teach(round_, models, Prompts(), Silent())
+    assert taught_to_refuse(round_)
+    kind = Example if method == "distill" else Pair
+    refused = [e for e in round_.iter(kind) if e.question_id in may]
+    assert {e.question_id for e in refused} == may
+    assert {getattr(e, "completion", "") or getattr(e, "chosen", "") for e in refused} == {REFUSAL}
+    later = round_.run.round(2)
+    later.append(round_.iter(Question))
+    later.append(round_.iter(Verdict))
+    assert split_of(later).unanswerable == split_of(round_).unanswerable
+    assert not split_of(later).unanswerable & may
