@@ -17,6 +17,7 @@ from selfstudy.records import Answer, Completion, Practised, Question, Verdict
 from selfstudy.run import Run, forgotten
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.verbs.why import why
+from selfstudy.verbs.why_source import why_source
 
 from .lineages import CHAD, FIJI, IDS, PERU, make_run
 
@@ -210,3 +211,31 @@ def test_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_lineage_survives_unlearning_and_of_others_stays_whole(tmp_path: Path) -> None:
+    """With the real one, on a run of its own tests."""
+    from .unlearning.small_run import CHILE, IDS, PERU, SECRET
+    from .unlearning.test_forgetting import CHILE_1, PERU_1, forget, laid
+
+    place = laid(tmp_path / "run")
+    with Run.open(place, write=False) as run:
+        before, kept = why(run, PERU_1), why(run, CHILE_1)
+        assert before.rounds[0].adapters[0].name.startswith("peru-")
+        asked = {one.question_id for one in why_source(run, PERU).questions}
+    forget(place)
+    with Run.open(place, write=False) as run:
+        (stone,) = forgotten.tombstones(run)
+        assert asked == set(stone.questions)
+        found = why(run, PERU_1)
+        assert (found.question_id, found.text, found.forgotten) == (IDS[PERU_1], "", (stone,))
+        assert set(stone.adapters) <= {one.name for trail in before.rounds for one in trail.adapters}
+        assert SECRET not in found.model_dump_json()
+        assert why_source(run, PERU).forgotten == (stone,)
+        again = why(run, CHILE_1)
+        assert [one.verdict for one in again.rounds] == [one.verdict for one in kept.rounds]
+        assert [one.adapters for one in again.rounds] == [one.adapters for one in kept.rounds]
+        assert {one.question_id for one in why_source(run, CHILE).questions} >= {IDS[CHILE_1]}
+    shown = selfstudy(str(place), PERU_1)
+    assert shown.returncode == 0, shown.stderr
+    assert f"on request: {PERU}" in shown.stdout
