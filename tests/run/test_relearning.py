@@ -20,6 +20,7 @@ from selfstudy.records import (
     VerdictKind,
 )
 from selfstudy.run import Round, Run
+from selfstudy.run.forgotten import Tombstone, keep
 from selfstudy.run.relearning import asked_before, due_again
 from selfstudy.run.split import keep_apart, kept_apart, split_of
 
@@ -151,6 +152,12 @@ def test_no_more_than_may_be_and_what_changed_first(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "other", Recipe(relearn=RelearnBlock(most=2))) as run:
         found(run.round(1), {"Peru": "unknown", "Chile": "unknown", "Ghana": "unknown"})
         assert again(run, 2, Ghana="Kumasi") == {"Ghana": "changed", "Peru": "scheduled"}
+
+
+def test_what_was_forgotten_never_comes_back(run: Run) -> None:
+    found(run.round(1), {"Peru": "unknown", "Chile": "unknown"})
+    keep(run, [Tombstone(pattern="Peru.txt", sources=("Peru.txt",), questions=(question("Peru").id,))])
+    assert again(run, 2, Peru="gone") == {"Chile": "scheduled"}
 
 
 def test_the_questions_are_those_of_before(run: Run) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy import Run, Study
+from selfstudy import Run, Study, loop
 from selfstudy.atlas import world
 from selfstudy.errors import RecipeError
-from selfstudy.loop.watching import WatchOptions
+from selfstudy.loop import WatchOptions
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Due, Evidence, Example, Proposal, Question, Reference, Verdict
@@ -78,7 +78,7 @@ def watch(path: Path, docs: Path, *steps: Callable[[], object], options: WatchOp
     """What was said meanwhile."""
     heard = Script(*steps)
     with Run.create_or_resume(path, recipe(docs)) as run, Study(run, heard) as study:
-        study.watch(options, heard.stop)
+        loop.watch(study, options, heard.stop)
     return heard.notes
 
 
@@ -184,7 +184,7 @@ def test_an_interrupted_round_goes_on_to_the_same_records(place: Path, docs: Pat
             Run.create_or_resume(tmp_path / "other", recipe(docs)) as run,
             Study(run, heard) as study,
         ):
-            study.watch(QUICK, heard.stop)
+            loop.watch(study, QUICK, heard.stop)
         assert at in heard.notes[-1]
     watch(tmp_path / "other", docs)
     assert not KILL["differences"](KILL["files"](place / "run"), KILL["files"](tmp_path / "other"))
@@ -241,7 +241,7 @@ def test_a_watch_needs_what_it_watches_and_times_that_are_some(
         Study(run) as study,
         pytest.raises(RecipeError, match="no library that can be watched"),
     ):
-        study.watch()
+        loop.watch(study)
     assert "add --watch" in refusal(cli("learn", DEMO, "--every", "5", "--run", tmp_path / "x"))
     assert "--every 0" in refusal(cli("learn", DEMO, "--watch", "--every", "0", "--run", tmp_path / "x"))
     assert "no recipe was given" in refusal(cli("learn", "--watch"))

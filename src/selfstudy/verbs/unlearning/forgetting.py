@@ -74,18 +74,22 @@ def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> Plan:
     found = resting(run, sources, open_.questions if open_ else (), documents_here(run))
     if open_ is not None:
         found.sources = tuple(sorted({*open_.sources, *found.sources}))
-        again = adapters.unfinished(run) if open_.retrained else ()
+        again = adapters.unfinished(run, open_.rounds) if open_.dropped else open_.rounds
         held = Holding(open_.adapters, open_.retrained, (), again)
         return Plan(sources, found, held, open_, True, _counts(run, found))
-    if not found.sources or not (found.documents or found.questions or found.evidence):
-        raise _nothing(run, pattern, stones, found)
     held = adapters.holding(run, sources, found, rehearsed=rehearsed)
+    known = any(one.pattern == pattern for one in stones)
+    if not found.sources or not (
+        found.questions or found.evidence or held.gone or (found.documents and not known)
+    ):
+        raise _nothing(run, pattern, stones, found)
     stone = Tombstone(
         pattern=pattern,
         sources=found.sources,
         questions=tuple(sorted(found.questions)),
         adapters=held.dropped,
         retrained=held.retrained,
+        rounds=held.rounds,
     )
     return Plan(sources, found, held, stone, False, _counts(run, found))
 
@@ -145,9 +149,12 @@ def carry_out(
     stone = plan.stone
     if not plan.resumed:
         forgotten.keep(run, [*forgotten.tombstones(run), stone])
-    adapters.drop(run, plan.held.gone, plan.held.rounds)
-    for name in plan.held.gone:
-        report.note(f"deleted: adapter {name}")
+    if not stone.dropped:
+        adapters.drop(run, plan.held.gone, plan.held.rounds, plan.found.questions)
+        for name in plan.held.gone:
+            report.note(f"deleted: adapter {name}")
+        stone = stone.model_copy(update={"dropped": True})
+        _set(run, stone)
     cleaning = Cleaning(run, plan.sources, plan.found)
     cleaned = cleaning.clean()
     stone = stone.model_copy(update={"questions": tuple(sorted({*stone.questions, *plan.found.questions}))})
