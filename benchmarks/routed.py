@@ -55,7 +55,7 @@ def make_adapter(block: LocalModel, folder: Path, rank: int, seed: int) -> Path:
     with torch.no_grad():
         for name, matrix in wrapped.named_parameters():
             if ".lora_B." in name:
-                matrix.normal_(0, 0.02)
+                matrix.normal_(0, 0.05)
     lora.save(wrapped, folder)
     return folder
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils.hooks import RemovableHandle
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import GREEDY, HasAdapters, Sampling, ScoresTokens, StopListening, chat
@@ -226,6 +227,15 @@ def _changed(good: Path, folder: Path, change: Callable[[torch.Tensor], object])
     change(next(value for name, value in sorted(tensors.items()) if "lora_A" in name))
     save_file({name: one.contiguous() for name, one in tensors.items()}, folder / "adapter_model.safetensors")
     return folder
+
+
+def test_a_model_with_ways_past_its_layers_is_refused(
+    tiny_llama: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a kernel takes the weights of a layer, and the layer is never called."""
+    monkeypatch.setattr(torch.nn.Linear, "register_forward_hook", lambda self, hook: RemovableHandle({}))
+    with pytest.raises(ModelError, match="answers otherwise with adapters side by side"):
+        MixedLM(block(tiny_llama), folders)
 
 
 def test_what_changes_nothing_is_said(tiny_llama: Path, tmp_path: Path) -> None:
