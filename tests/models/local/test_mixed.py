@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,9 @@ def test_a_model_with_ways_past_its_layers_is_refused(
     tiny_llama: Path, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where a kernel takes the weights of a layer, and the layer is never called."""
-    monkeypatch.setattr(torch.nn.Linear, "register_forward_hook", lambda self, hook: RemovableHandle({}))
+    monkeypatch.setattr(
+        torch.nn.Linear, "register_forward_hook", lambda self, hook: RemovableHandle(OrderedDict())
+    )
     with pytest.raises(ModelError, match="answers otherwise with adapters side by side"):
         MixedLM(block(tiny_llama), folders)
 
