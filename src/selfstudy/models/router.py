@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.models import load_embedder, router_file
+from selfstudy.models import embedder as embedders
+from selfstudy.models import router_file
 from selfstudy.models.base import Embedder, HasFingerprint, Route
 from selfstudy.models.nearest_questions import DIGITS, Sought, StoredQuestions
 from selfstudy.models.question_words import Float32s, QuestionWords, Worded
@@ -145,8 +146,12 @@ class Router:
         question = self.data.questions[self.data.rows[row]].id if row >= 0 else ""
         return Route(name if taken else None, score, base, question)
 
-    def without(self, names: Collection[str]) -> Router:
+    def without(self, names: Collection[str], questions: Collection[str] = ()) -> Router:
         """The same without adapters: nothing of what they were taught is left in it, no word and no vector.
+
+        Args:
+            questions: ids of others that go too, of the base model's or of an adapter that stays; a centroid
+                or a classifier, which stores none, stays as it is.
 
         Raises:
             ModelError: it has no such adapter.
@@ -158,7 +163,11 @@ class Router:
         old = self.data
         kept = [at for at, name in enumerate(self.adapters) if name not in names]
         places = {at: place for place, at in enumerate(kept)}
-        stay = [at for at, one in enumerate(old.questions) if one.adapter is None or one.adapter in places]
+        stay = [
+            at
+            for at, one in enumerate(old.questions)
+            if one.id not in questions and (one.adapter is None or one.adapter in places)
+        ]
         if old.method == "nearest":
             numbers = {at: place for place, at in enumerate(stay)}
             rows = [row for row, question in enumerate(old.rows) if question in numbers]
@@ -219,7 +228,7 @@ class Router:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        embedder = load_embedder(self.data.embedder) if self._given is None else self._given
+        embedder = embedders.load(self.data.embedder) if self._given is None else self._given
         if fingerprint(embedder) != self.data.fingerprint:
             raise self._changed(f"{embedder.name} ({fingerprint(embedder)[:16]})")
         return embedder
