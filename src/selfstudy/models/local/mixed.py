@@ -225,6 +225,7 @@ def _changes(
         raise ModelError(
             error.what, "only plain LoRA matrices answer side by side: teach without what is named"
         ) from None
+    trained = [one for one in model.parameters() if one.requires_grad]
     wrapped = adapted.put_on(model, folder, name)
     try:
         if (idle := adapted.note_if_idle(wrapped)) is not None:
@@ -243,3 +244,5 @@ def _changes(
         return found
     finally:
         wrapped.unload()
+        for one in trained:  # peft freezes what it adapts
+            one.requires_grad_(True)
