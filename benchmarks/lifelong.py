@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--trainings", type=int, default=99, help="most of the chain in this call")
     parser.add_argument("--only", help="with --part adapters: the one group that is trained")
+    parser.add_argument("--arm", nargs="+", help="of the table, beside router and oracle [default: all]")
     parser.add_argument("--embedder", nargs="+", default=["lexical"], help="of `methods`: lexical minilm")
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
     chosen = parser.parse_args()
@@ -77,17 +78,17 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
     steps = routing.chain(adapters, material, seed, folder / "chain", report, most)
     if "table" in chosen.part:
         models = {"base": None, **adapters}
-        models |= {f"chain {at}": step for at, step in enumerate(steps, start=1)}
+        models |= {f"chain {at}": step for at, step in enumerate(steps, start=1) if at > 1}
         models["all merged"] = routing.merged(list(adapters.values()), folder / "all-merged")
-        right = {
-            name: routing.answers(name, place, asked, folder / "answers") for name, place in models.items()
-        }
         routes = router.route([router.routing_text(one.chat) for one in asked])
         mine = {name.rpartition("-")[0]: name for name in adapters}
-        picked = {name: [name] * len(asked) for name in right}
+        always = {"base": "base", "last": list(adapters)[-1], "all merged": "all merged"}
+        always |= {name: name for name in models if name.startswith("chain")}
+        always = {arm: name for arm, name in always.items() if chosen.arm is None or arm in chosen.arm}
+        picked = {arm: [name] * len(asked) for arm, name in always.items()}
         picked["router"] = [one.adapter or "base" for one in routes]
         picked["oracle"] = [mine.get(one.group, "base") for one in asked]
-        result["arms"] = routing.table(asked, right, picked)
+        result["arms"] = routing.table(asked, picked, models, folder / "answers")
         for name, row in result["arms"].items():  # type: ignore[attr-defined]
             _show(name, row)
     return result
