@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("what", choices=["groups"])
     parser.add_argument("--folder", type=Path, required=True, help="keeps what is trained and answered")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=source_groups.STEPS, help="of each group's training")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--trainings", type=int, default=99, help="most of the chain in this call")
     parser.add_argument("--only", help="with --part adapters: the one group that is trained")
@@ -50,14 +51,13 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
     """The parts that are wanted, in order; later ones need what earlier ones have left."""
     folder, seed, report = chosen.folder, chosen.seed, Terminal()
     material = source_groups.material(seed)
+    plans = {one: source_groups.recipe(seed, len(material.of(one)), chosen.steps) for one in material.groups}
     result: dict[str, object] = {}
     if "adapters" in chosen.part:
         source_groups.write_library(material, folder / "library")
         lm = load_lm(LocalModel(path="atlas"))
         for group in [chosen.only] if chosen.only else material.groups:
-            place = source_groups.adapter_of(
-                group, material.of(group), material, folder / "adapters", seed, lm, report
-            )
+            place = source_groups.adapter_of(group, material, folder / "adapters", plans[group], lm, report)
             print(f"{place.name}: {len(material.of(group))} gaps", flush=True)
     adapters = taught.adapters_of(folder / "adapters")
     asked = routing.questions(material, seed)
@@ -75,7 +75,7 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
         for name, row in result["methods"].items():  # type: ignore[attr-defined]
             _show(name, row)
     most = chosen.trainings if "chain" in chosen.part else 0
-    steps = routing.chain(adapters, material, seed, folder / "chain", report, most)
+    steps = routing.chain(adapters, material, plans, folder / "chain", report, most)
     if "table" in chosen.part:
         models = {"base": None, **adapters}
         models |= {f"chain {at}": step for at, step in enumerate(steps, start=1) if at > 1}

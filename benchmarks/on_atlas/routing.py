@@ -32,7 +32,7 @@ from selfstudy.models.base import GREEDY
 from selfstudy.models.router import Router
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EmbedderBlock, LocalModel, RouterBlock
+from selfstudy.recipe import EmbedderBlock, LocalModel, Recipe, RouterBlock
 from selfstudy.records import Chat
 from selfstudy.teach import router as teaching
 from selfstudy.text import contains
@@ -130,11 +130,17 @@ def routed_folder(adapters: dict[str, Path], router: Router, folder: Path) -> Pa
 
 
 def chain(
-    adapters: dict[str, Path], found: Material, seed: int, folder: Path, report: Reporter, most: int
+    adapters: dict[str, Path],
+    found: Material,
+    plans: dict[str, Recipe],
+    folder: Path,
+    report: Reporter,
+    most: int,
 ) -> list[Path]:
     """After each group, in order, the adapter that does what all so far, merged, do.
 
     Args:
+        plans: by group.
         most: trainings of this call; what is left undone is left out.
     """
     steps: list[Path] = []
@@ -148,8 +154,8 @@ def chain(
                 break
             most -= 1
             folder.mkdir(parents=True, exist_ok=True)
-            gaps = found.of(name.rpartition("-")[0])
-            lesson = source_groups.lesson(source_groups.recipe(seed, len(gaps)), gaps, found.replayed)
+            group = name.rpartition("-")[0]
+            lesson = source_groups.lesson(plans[group], found.of(group), found.replayed)
             lm = load_lm(LocalModel(path="atlas", adapter=steps[-1]))
             source_groups.train(lesson, lm, part, report)
         parts.append(part)
