@@ -32,9 +32,11 @@ def main() -> None:
     parser.add_argument("what", choices=["groups"])
     parser.add_argument("--folder", type=Path, required=True, help="keeps what is trained and answered")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=source_groups.STEPS, help="of each group's training")
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--trainings", type=int, default=99, help="most of the chain in this call")
     parser.add_argument("--only", help="with --part adapters: the one group that is trained")
+    parser.add_argument("--arm", nargs="+", help="of the table, beside router and oracle [default: all]")
     parser.add_argument("--embedder", nargs="+", default=["lexical"], help="of `methods`: lexical minilm")
     parser.add_argument("--out", type=Path, help="also write what was measured as JSON")
     chosen = parser.parse_args()
@@ -49,14 +51,13 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
     """The parts that are wanted, in order; later ones need what earlier ones have left."""
     folder, seed, report = chosen.folder, chosen.seed, Terminal()
     material = source_groups.material(seed)
+    plans = {one: source_groups.recipe(seed, len(material.of(one)), chosen.steps) for one in material.groups}
     result: dict[str, object] = {}
     if "adapters" in chosen.part:
         source_groups.write_library(material, folder / "library")
         lm = load_lm(LocalModel(path="atlas"))
         for group in [chosen.only] if chosen.only else material.groups:
-            place = source_groups.adapter_of(
-                group, material.of(group), material, folder / "adapters", seed, lm, report
-            )
+            place = source_groups.adapter_of(group, material, folder / "adapters", plans[group], lm, report)
             print(f"{place.name}: {len(material.of(group))} gaps", flush=True)
     adapters = taught.adapters_of(folder / "adapters")
     asked = routing.questions(material, seed)
@@ -74,20 +75,20 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
         for name, row in result["methods"].items():  # type: ignore[attr-defined]
             _show(name, row)
     most = chosen.trainings if "chain" in chosen.part else 0
-    steps = routing.chain(adapters, material, seed, folder / "chain", report, most)
+    steps = routing.chain(adapters, material, plans, folder / "chain", report, most)
     if "table" in chosen.part:
         models = {"base": None, **adapters}
-        models |= {f"chain {at}": step for at, step in enumerate(steps, start=1)}
+        models |= {f"chain {at}": step for at, step in enumerate(steps, start=1) if at > 1}
         models["all merged"] = routing.merged(list(adapters.values()), folder / "all-merged")
-        right = {
-            name: routing.answers(name, place, asked, folder / "answers") for name, place in models.items()
-        }
         routes = router.route([router.routing_text(one.chat) for one in asked])
         mine = {name.rpartition("-")[0]: name for name in adapters}
-        picked = {name: [name] * len(asked) for name in right}
+        always = {"base": "base", "last": list(adapters)[-1], "all merged": "all merged"}
+        always |= {name: name for name in models if name.startswith("chain")}
+        always = {arm: name for arm, name in always.items() if chosen.arm is None or arm in chosen.arm}
+        picked = {arm: [name] * len(asked) for arm, name in always.items()}
         picked["router"] = [one.adapter or "base" for one in routes]
         picked["oracle"] = [mine.get(one.group, "base") for one in asked]
-        result["arms"] = routing.table(asked, right, picked)
+        result["arms"] = routing.table(asked, picked, models, folder / "answers")
         for name, row in result["arms"].items():  # type: ignore[attr-defined]
             _show(name, row)
     return result

@@ -32,12 +32,12 @@ from selfstudy.models.base import GREEDY
 from selfstudy.models.router import Router
 from selfstudy.progress import Reporter
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EmbedderBlock, LocalModel, RouterBlock
+from selfstudy.recipe import EmbedderBlock, LocalModel, Recipe, RouterBlock
 from selfstudy.records import Chat
 from selfstudy.teach import router as teaching
 from selfstudy.text import contains
 
-NEAR, READING = 400, 300
+NEAR, READING, BLOCK = 400, 300, 256
 ALIKE, PREFIX = 0.7, 4
 """What makes two names near: difflib's ratio, the letters with which both begin; or a word in common."""
 
@@ -51,6 +51,10 @@ class Asked:
     answer: str = ""
     group: str = ""
     page: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.use}: {self.text}"
 
     @property
     def chat(self) -> Chat:
@@ -126,11 +130,17 @@ def routed_folder(adapters: dict[str, Path], router: Router, folder: Path) -> Pa
 
 
 def chain(
-    adapters: dict[str, Path], found: Material, seed: int, folder: Path, report: Reporter, most: int
+    adapters: dict[str, Path],
+    found: Material,
+    plans: dict[str, Recipe],
+    folder: Path,
+    report: Reporter,
+    most: int,
 ) -> list[Path]:
     """After each group, in order, the adapter that does what all so far, merged, do.
 
     Args:
+        plans: by group.
         most: trainings of this call; what is left undone is left out.
     """
     steps: list[Path] = []
@@ -144,8 +154,8 @@ def chain(
                 break
             most -= 1
             folder.mkdir(parents=True, exist_ok=True)
-            gaps = found.of(name.rpartition("-")[0])
-            lesson = source_groups.lesson(source_groups.recipe(seed, len(gaps)), gaps, found.replayed)
+            group = name.rpartition("-")[0]
+            lesson = source_groups.lesson(plans[group], found.of(group), found.replayed)
             lm = load_lm(LocalModel(path="atlas", adapter=steps[-1]))
             source_groups.train(lesson, lm, part, report)
         parts.append(part)
@@ -166,43 +176,48 @@ def merged(parts: Sequence[Path], folder: Path) -> Path:
     return folder
 
 
-def answers(name: str, adapter: Path | None, asked: Sequence[Asked], folder: Path) -> list[bool]:
-    """Whether a model answers each question right; kept in `folder`."""
+def answers(name: str, adapter: Path | None, asked: Sequence[Asked], folder: Path) -> dict[Asked, bool]:
+    """Whether a model answers each question right; what it said is kept in `folder`, a block at a time."""
     file = folder / f"{name}.json"
-    if file.is_file():
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        if kept["asked"] == [one.text for one in asked]:
-            return list(kept["right"])
-    lm = load_lm(LocalModel(path="atlas", adapter=adapter))
-    said = lm.generate([one.chat for one in asked], GREEDY)
-    right = [contains(got.text, one.answer) for (got,), one in zip(said, asked, strict=True)]
+    said: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    left = [one for one in dict.fromkeys(asked) if one.key not in said]
+    lm = load_lm(LocalModel(path="atlas", adapter=adapter)) if left else None
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {"asked": [one.text for one in asked], "right": right, "said": [got.text for (got,) in said]}
-    unfinished = file.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
-    unfinished.replace(file)
-    return right
+    for start in range(0, len(left), BLOCK):
+        some = left[start : start + BLOCK]
+        assert lm is not None
+        got = lm.generate([one.chat for one in some], GREEDY)
+        said |= {one.key: text.text for one, (text,) in zip(some, got, strict=True)}
+        unfinished = file.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+        unfinished.replace(file)
+    return {one: contains(said[one.key], one.answer) for one in asked}
 
 
 def table(
-    asked: Sequence[Asked], right: dict[str, list[bool]], picked: dict[str, list[str]]
+    asked: Sequence[Asked], picked: dict[str, list[str]], models: dict[str, Path | None], folder: Path
 ) -> dict[str, dict[str, float]]:
-    """By arm its shares of right answers, by use and group.
+    """By arm its shares of right answers, by use and group; a model is asked only what an arm asks it.
 
     Args:
-        right: by model.
         picked: by arm the model that answers each question.
     """
+    told = [at for at, one in enumerate(asked) if one.answer]
+    right = {}
+    for name, place in models.items():
+        wanted = {at for by in picked.values() for at in told if by[at] == name}
+        if wanted:
+            right[name] = answers(name, place, [asked[at] for at in sorted(wanted)], folder)
     found: dict[str, dict[str, float]] = {}
-    for arm, models in picked.items():
-        got = [right[model][at] for at, model in enumerate(models)]
-        row = {}
-        for use in ("trained", "novel", "known", "reading", "near"):
-            row[use] = _mean(ok for ok, one in zip(got, asked, strict=True) if one.use == use)
+    for arm, by in picked.items():
+        got = [(right[by[at]][asked[at]], asked[at]) for at in told]
+        row = {
+            use: _mean(ok for ok, one in got if one.use == use)
+            for use in ("trained", "novel", "known", "reading", "near")
+        }
         for group in sorted({one.group for one in asked if one.group}):
             for use in ("trained", "novel"):
-                mine = (ok for ok, o in zip(got, asked, strict=True) if o.use == use and o.group == group)
-                row[f"{group} {use}"] = _mean(mine)
+                row[f"{group} {use}"] = _mean(ok for ok, o in got if (o.use, o.group) == (use, group))
         found[arm] = row
     return found
 
