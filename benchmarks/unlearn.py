@@ -4,7 +4,7 @@
     python benchmarks/unlearn.py --groups GROUPS --folder DIR [--forget europe] [--part drop attack real]
 
 drop    a run is made of the five adapters, and `unlearn --source GROUP/*` carried out in it: asked again,
-        beside a model that was never taught the group; other groups before and after; a search of the whole folder
+        beside a model that was never taught the group; other groups before and after; a search of the folder
 attack  half of the group's facts is taught to the model that is left, to one that never saw them, and to the
         one that still holds the adapter; right answers to the other half.  --model, --seed: one curve a call
 real    a small run with one adapter over two sources, through `selfstudy learn` and `selfstudy unlearn`
@@ -31,7 +31,7 @@ from selfstudy.progress import Silent, Terminal
 from selfstudy.recipe import EmbedderBlock, LocalModel, RouterBlock
 from selfstudy.verbs.unlearning import attack, verifying
 from selfstudy.verbs.unlearning import forgetting as unlearning
-from selfstudy.verbs.unlearning.verifying import Asking
+from selfstudy.verbs.unlearning.verifying import AskingAgain
 
 PARTS = ("drop", "attack", "real", "table")
 MODELS = ("left", "never saw", "still holds")
@@ -95,7 +95,7 @@ def drop(chosen: argparse.Namespace) -> dict[str, Any]:
     with Run.open(folder) as run, Study(run, Silent()) as study:
         plan = unlearning.plan(run, f"{chosen.forget}/*")
         hashes = verifying.adapter_hashes(run)
-        tools = Asking(
+        tools = AskingAgain(
             *(lambda: None, lambda: None, ""),  # type: ignore[arg-type]
             nli=study.evaluator,
             prompts=study.prompts,
@@ -136,7 +136,7 @@ def curve(chosen: argparse.Namespace, model: str, seed: int) -> list[float]:
     place = {"left": chosen.folder / "run/promoted", "never saw": chosen.folder / "never-saw"}.get(model, own)
     lm = load_lm(LocalModel(path="atlas", adapter=place))
     with Run.open(chosen.folder / "run", write=False) as run, Study(run, Silent()) as study:
-        tools = Asking(
+        tools = AskingAgain(
             *(lambda: lm, lambda: lm, ""),
             nli=study.evaluator,
             prompts=forgetting.PROMPTS,

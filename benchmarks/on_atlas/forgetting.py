@@ -35,8 +35,8 @@ from selfstudy.records import (
 )
 from selfstudy.run import Run, standing
 from selfstudy.verbs.unlearning.quoted import Quotable
-from selfstudy.verbs.unlearning.resting import Asked
-from selfstudy.verbs.unlearning.verifying import Asking
+from selfstudy.verbs.unlearning.resting import ForgottenQuestion
+from selfstudy.verbs.unlearning.verifying import AskingAgain
 
 PROMPTS = Prompts().without_demonstrations()
 
@@ -97,10 +97,10 @@ def _records(gap: Gap, page: Document) -> Iterator[Record]:
     )
 
 
-def asked_of(gaps: Sequence[Gap]) -> list[Asked]:
+def asked_of(gaps: Sequence[Gap]) -> list[ForgottenQuestion]:
     """A gap as unlearning asks it."""
     return [
-        Asked(
+        ForgottenQuestion(
             gap.id,
             gap.trained[0],
             language.statement(gap.fact.attribute, gap.fact.entity, gap.fact.value),
@@ -132,13 +132,13 @@ def never_saw(groups: Path, folder: Path, group: str, router: Router) -> Path:
     return folder
 
 
-def asking(now: Path | None, unseen: Path | None, tools: Asking) -> Asking:
+def asking(now: Path | None, unseen: Path | None, tools: AskingAgain) -> AskingAgain:
     """Between two folders of what was taught; None: atlas-lm as it came."""
 
     def load(folder: Path | None) -> object:
         return load_lm(LocalModel(path="atlas", adapter=folder))
 
-    return Asking(
+    return AskingAgain(
         now=lambda: load(now),  # type: ignore[arg-type, return-value]
         unseen=lambda: load(unseen),  # type: ignore[arg-type, return-value]
         unseen_name="never saw it",

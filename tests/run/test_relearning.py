@@ -22,7 +22,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.forgotten import Tombstone, keep
 from selfstudy.run.relearning import asked_before, due_again
-from selfstudy.run.split import keep_apart, kept_apart, split_of
+from selfstudy.run.split import keep_apart, kept_apart, split_of, trained_share
 
 PLACES = {"Peru": "Lima", "Chile": "Santiago", "Ghana": "Accra", "Nepal": "Kathmandu", "Fiji": "Suva"}
 
@@ -203,3 +203,6 @@ def test_what_was_taught_and_is_right_again_tests_whether_it_is_forgotten(tmp_pa
         split = split_of(second)
         assert split.again == {question("Peru").id}
         assert not split.tested
+        assert trained_share(second, split.again) == 0.0
+        second.append(one for one in run.round(1).iter(Example) if one.question_id in split.again)
+        assert trained_share(second, split.again) == 1.0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -230,6 +233,31 @@ def test_what_is_due_first_is_asked_after_a_while_though_nothing_has_changed(pla
         second = run.round(2)
         assert not second.ids(Proposal)
         assert second.ids(Question) == {one.question_id for one in second.iter(Due)} != set()
+
+
+def test_ctrl_c_ends_it_and_says_how_to_go_on(place: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "selfstudy",
+        "learn",
+        "--run",
+        str(place / "run"),
+        "--watch",
+        "--no-measure",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    while "waiting for the library" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"To go on:\n  selfstudy learn --run {place / 'run'} --watch" in rest
+    assert "Traceback" not in rest
 
 
 def test_a_watch_needs_what_it_watches_and_times_that_are_some(

@@ -159,7 +159,7 @@ class _LibraryWatch:
         if not found or self._refuses(found, before):
             return False
         self._note(f"{_shown(found)}")
-        self._turn(self.study.run.round(self._number), Changes(**_with_hashes(found, now)))
+        self._turn(self.study.run.round(self._number), _changes(found, now))
         return True
 
     def _refuses(self, found: Difference, before: Snapshot) -> bool:
@@ -224,9 +224,9 @@ def _shown(found: Difference) -> str:
     return ", ".join(parts)
 
 
-def _with_hashes(found: Difference, now: Snapshot) -> dict[str, object]:
-    return {
-        "added": {one: now[one] for one in found.added},
-        "changed": {one: now[one] for one in found.changed},
-        "removed": found.removed,
-    }
+def _changes(found: Difference, now: Snapshot) -> Changes:
+    return Changes(
+        added={one: now[one] for one in found.added},
+        changed={one: now[one] for one in found.changed},
+        removed=found.removed,
+    )

@@ -17,7 +17,7 @@ from selfstudy.run import Run
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.run.standing import hashes, promote
 from selfstudy.verbs.unlearning import adapters
-from selfstudy.verbs.unlearning.adapters import Holding
+from selfstudy.verbs.unlearning.adapters import HoldingAdapters
 from selfstudy.verbs.unlearning.resting import Resting, Sources, resting
 
 from .small_run import CHILE, IDS, OF_PERU, PERU, adapter, made, routed
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-def holding(run: Run, pattern: str = PERU, *, rehearsed: bool = False) -> Holding:
+def holding(run: Run, pattern: str = PERU, *, rehearsed: bool = False) -> HoldingAdapters:
     sources = Sources(pattern)
     return adapters.holding(run, sources, resting(run, sources), rehearsed=rehearsed)
 
@@ -55,14 +55,14 @@ class TestStacked:
             only_records_of(run, number, questions)
             adapter(run.round(number).adapter(), Curriculum(round=number, questions=tuple(sorted(questions))))
             gate(run, number, True)
-        assert holding(run) == Holding(retrained=("round-2", "round-3"), rounds=(2, 3))
+        assert holding(run) == HoldingAdapters(retrained=("round-2", "round-3"), rounds=(2, 3))
 
     def test_a_rejected_one_is_deleted_and_nothing_was_built_on_it(self, run: Run) -> None:
         for number, questions in ((1, OF_CHILE), (2, OF_PERU), (3, OF_CHILE)):
             only_records_of(run, number, questions)
             adapter(run.round(number).adapter(), Curriculum(round=number, questions=tuple(sorted(questions))))
             gate(run, number, number != 2)
-        assert holding(run) == Holding(dropped=("round-2",))
+        assert holding(run) == HoldingAdapters(dropped=("round-2",))
 
     def test_an_older_run_is_told_by_its_records(self, run: Run) -> None:
         only_records_of(run, 1, OF_CHILE)
@@ -80,11 +80,11 @@ class TestStacked:
         replayed = Curriculum(round=1, questions=tuple(OF_CHILE), replayed=tuple(OF_PERU))
         adapter(run.round(1).adapter(), replayed)
         gate(run, 1, True)
-        assert holding(run) == Holding(rehearsed=("round-1",))
-        assert holding(run, rehearsed=True) == Holding(retrained=("round-1",), rounds=(1,))
+        assert holding(run) == HoldingAdapters(rehearsed=("round-1",))
+        assert holding(run, rehearsed=True) == HoldingAdapters(retrained=("round-1",), rounds=(1,))
 
     def test_nothing_of_it_was_taught(self, run: Run) -> None:
-        assert holding(run) == Holding()
+        assert holding(run) == HoldingAdapters()
 
     def test_what_goes_is_gone_wherever_it_lies(self, run: Run) -> None:
         """Also what a kill left half done, and what was promoted."""
@@ -166,7 +166,7 @@ class TestRouted:
     ) -> None:
         names = self.lay(dynamic)
         held = holding(dynamic)
-        assert held == Holding(dropped=(names["peru"],))
+        assert held == HoldingAdapters(dropped=(names["peru"],))
         before = {
             p: p.read_bytes() for p in dynamic.path.rglob("*.safetensors") if names["peru"] not in str(p)
         }
@@ -191,7 +191,7 @@ class TestRouted:
     def test_one_that_holds_other_things_too_is_left_for_teach_to_go_on_with(self, dynamic: Run) -> None:
         names = self.lay(dynamic, both=True)
         held = holding(dynamic)
-        assert held == Holding(retrained=(names["peru"],), rounds=(1, 2))
+        assert held == HoldingAdapters(retrained=(names["peru"],), rounds=(1, 2))
         for _ in range(2):  # once more, as after a kill
             adapters.drop(dynamic, held.gone, held.rounds, OF_PERU)
             assert adapters.unfinished(dynamic, [1, 2]) == (1, 2)
@@ -203,7 +203,7 @@ class TestRouted:
 
     def test_what_only_rehearsed_it_stays_unless_told(self, dynamic: Run) -> None:
         names = self.lay(dynamic, replayed=(IDS[PERU_2],))
-        assert holding(dynamic) == Holding(dropped=(names["peru"],), rehearsed=(names["chile"],))
+        assert holding(dynamic) == HoldingAdapters(dropped=(names["peru"],), rehearsed=(names["chile"],))
         strict = holding(dynamic, rehearsed=True)
         assert (strict.dropped, strict.retrained, strict.rounds) == (
             (names["peru"],),

@@ -40,7 +40,7 @@ _OF_VERIFY: tuple[type[Record], ...] = (Check, Recheck, CitedCheck, RefusalCheck
 
 
 @dataclass(frozen=True)
-class Holding:
+class HoldingAdapters:
     """What goes.
 
     Attributes:
@@ -60,7 +60,7 @@ class Holding:
         return (*self.dropped, *self.retrained)
 
 
-def holding(run: Run, sources: Sources, found: Resting, *, rehearsed: bool = False) -> Holding:
+def holding(run: Run, sources: Sources, found: Resting, *, rehearsed: bool = False) -> HoldingAdapters:
     """Looks into every folder that a training left.
 
     Args:
@@ -105,7 +105,7 @@ def _held(one: Curriculum, sources: Sources, found: Resting) -> _Held:
     return _Held(of_it, other, bool(set(one.replayed) & found.questions))
 
 
-def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Holding:
+def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> HoldingAdapters:
     dropped: dict[str, None] = {}
     retrained: dict[str, int] = {}
     stay: dict[str, None] = {}
@@ -121,7 +121,7 @@ def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hold
                 stay[name] = None
     first = min(retrained.values(), default=None)
     again = [one.number for one in run.rounds if first is not None and one.number >= first]
-    return Holding(
+    return HoldingAdapters(
         tuple(sorted(dropped)),
         tuple(sorted(retrained)),
         tuple(sorted(stay)),
@@ -129,7 +129,7 @@ def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hold
     )
 
 
-def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Holding:
+def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> HoldingAdapters:
     dropped, retrained, stay = [], [], []
     below = False
     for round_ in run.rounds:
@@ -147,7 +147,7 @@ def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hol
         else:
             retrained.append((name, round_.number))
             below = True
-    return Holding(
+    return HoldingAdapters(
         tuple(dropped),
         tuple(name for name, _ in retrained),
         tuple(stay),
