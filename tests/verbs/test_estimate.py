@@ -279,6 +279,19 @@ def test_what_is_beside_asking_takes_time_too() -> None:
     assert rows["verify"] == pytest.approx(7 + (2 * asked + 2 * gaps * 3) * 0.25)
 
 
+def test_each_group_of_documents_begins_a_training_of_its_own() -> None:
+    documents = [Document(source=f"{group}/{i}", text="word " * 10) for group in "abc" for i in range(8)]
+    block = ProbeBlock(ask=(asking(method="documents", count=24),), samples=4)
+    one = Measured({"answer": Speed(1e9, 9.0)}, gaps=0.5, known=0.5, training={0: Training(4.0, 2.0, 1.5)})
+    seconds = {}
+    for deploy in ("adapter", "dynamic"):
+        made = Recipe.model_validate({"library": "x", "probe": block, "deploy": deploy})
+        found = estimate(made, documents, Prompts(), words, one)
+        seconds[deploy] = next(row.seconds for row in found.rows if row.stage == "teach") or 0.0
+        assert any("an adapter of its own" in line for line in found.assumed) == (deploy == "dynamic")
+    assert seconds["dynamic"] == pytest.approx(seconds["adapter"] + 2 * 4.0)
+
+
 def test_a_batch_has_a_part_that_does_not_grow() -> None:
     speed = Speed(1.0, 10.0, batch=1.0, prompt=0.5, step=0.1, token=0.01, longest=20)
     assert speed.seconds(8, 3, block=4) == pytest.approx(2 * (1 + 20 * 0.1) + 8 * 0.5 + 8 * 3 * 10 * 0.01)

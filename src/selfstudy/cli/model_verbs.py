@@ -259,7 +259,7 @@ def export(
 
     A model taught as a GGUF file is served as that same file; one from safetensors as what llama.cpp's
     convert_hf_to_gguf.py makes of it. deploy: merged and teach.finetuning: full promote a whole
-    model instead, in safetensors.
+    model instead, in safetensors. deploy: dynamic promotes several adapters: name the folder of one.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from selfstudy.errors import RunError
+from selfstudy.files import private
 from selfstudy.records import TrainedArm
 
 CURRICULUM = "curriculum.json"
@@ -39,7 +40,8 @@ class Curriculum(BaseModel):
 def write(folder: Path, curriculum: Curriculum) -> None:
     """Beside the weights in `folder`."""
     text = json.dumps(curriculum.model_dump(mode="json"), indent=1, sort_keys=True)
-    (folder / CURRICULUM).write_text(text + "\n", encoding="utf-8")
+    with private.replacing(folder / CURRICULUM) as file:  # what is linked to it elsewhere stays as it is
+        file.write(f"{text}\n".encode())
 
 
 def read(folder: Path) -> Curriculum | None:

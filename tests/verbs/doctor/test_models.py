@@ -36,6 +36,15 @@ def test_the_models_of_a_recipe(tmp_path: Path, tiny_llama: Path) -> None:
     assert "save_pretrained" in found["teacher"].fix
     assert found["judge"].state == "fail"
     assert "no adapter" in found["judge"].found
+    routed = tmp_path / "routed"
+    (routed / "eu-1").mkdir(parents=True)
+    for name in ("router.json", "eu-1/adapter_config.json", "eu-1/adapter_model.safetensors"):
+        (routed / name).write_text("{}")
+    said = findings(
+        written(tmp_path, f"library: atlas\nmodel: {{path: {tiny_llama}, adapter: {routed}}}"), tmp_path
+    )
+    assert said["model"].state == "ok"
+    assert f"1 adapters at {routed}, one picked by prompt" in said["model"].found
 
 
 def test_a_model_that_would_have_to_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
