@@ -222,7 +222,8 @@ class Cleaning:
         if not lines:
             return
         kept: list[bytes] = []
-        gone, stays = set(), set()
+        gone: set[str] = set()
+        stays: set[str] = set()
         for _, line, entry in lines:
             goes = self._is_request_of(folder, entry)
             (gone if goes else stays).add(str(entry.get("sha256") or ""))
@@ -254,7 +255,8 @@ class Cleaning:
         Raises:
             RunError: one of the run's own does.
         """
-        wrong, foreign = [], []
+        wrong: list[Path] = []
+        foreign: list[Path] = []
         ours = {self._run.recipe_file, self._run.lock_file}
         for path, state in private.below(self._run.path):
             if not path.is_file() or path.is_symlink() or path in ours or path.suffix == WEIGHTS:
