@@ -119,7 +119,7 @@ def test_what_is_half_forgotten_is_finished_first(dynamic: Path, tmp_path: Path)
     path = shutil.copytree(dynamic, tmp_path / "run")
     with Run.open(path) as run:
         forgotten.keep(run, [Tombstone(pattern=CITIES)])
-    for verb in ("probe", "verify"):
+    for verb in ("gather", "teach", "verify"):
         assert "half way through forgetting" in refusal(cli(verb, path))
 
 
