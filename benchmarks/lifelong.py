@@ -73,8 +73,8 @@ def groups(chosen: argparse.Namespace) -> dict[str, object]:
         result["methods"] = dict(routing.methods(adapters, material, seed, chosen.embedder))
         for name, row in result["methods"].items():  # type: ignore[attr-defined]
             _show(name, row)
-    if {"chain", "table"} & set(chosen.part):
-        steps = routing.chain(adapters, material, seed, folder / "chain", report, chosen.trainings)
+    most = chosen.trainings if "chain" in chosen.part else 0
+    steps = routing.chain(adapters, material, seed, folder / "chain", report, most)
     if "table" in chosen.part:
         models = {"base": None, **adapters}
         models |= {f"chain {at}": step for at, step in enumerate(steps, start=1)}

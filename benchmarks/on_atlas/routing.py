@@ -131,7 +131,7 @@ def chain(
     """After each group, in order, the adapter that does what all so far, merged, do.
 
     Args:
-        most: trainings of this call.
+        most: trainings of this call; what is left undone is left out.
     """
     steps: list[Path] = []
     parts: list[Path] = []
@@ -141,7 +141,7 @@ def chain(
             part = first  # trained on the base
         elif not taught.is_complete(part):
             if not most:
-                raise SystemExit("so many trainings are done: the same command goes on")
+                break
             most -= 1
             folder.mkdir(parents=True, exist_ok=True)
             gaps = found.of(name.rpartition("-")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from selfstudy.recipe import LibraryBlock, folder_library
 from selfstudy.recipe.file import make_recipe
 from selfstudy.records import Record
 
-from .small_web import SmallWeb, small_web
+from .small_web import SmallWeb, page, small_web
 
 
 def library_of(*sources: Any, **fetch: Any) -> LibraryBlock:
@@ -90,6 +91,26 @@ def test_several_sources_are_one_library_and_a_text_counts_once(tmp_path: Path, 
         library_of(*library.model_dump()["sources"], offline=True), tmp_path / "kept"
     ).contents
     assert (again.documents, len(web.asked)) == (found.documents, asked)
+
+
+def test_a_fresh_one_sees_that_a_page_has_changed_and_keeps_what_it_saw(
+    tmp_path: Path, web: SmallWeb
+) -> None:
+    library = library_of({"type": "urls", "urls": [f"{web.url}/Utopia"]}, **web.fetch)
+
+    def text(*, fresh: bool) -> str:
+        with closing(OpenLibrary(library, tmp_path / "kept", fresh=fresh)) as opened:
+            return opened.contents.documents[0].text
+
+    assert "Amaurot" in text(fresh=False)
+    web.pages["/Utopia"] = page("Utopia", "The capital of Utopia is Hythloday. It lies on the river Anyder.")
+    assert "Amaurot" in text(fresh=False)
+    assert "Hythloday" in text(fresh=True)
+    assert "Hythloday" in text(fresh=False)
+    del web.pages["/Utopia"]
+    with pytest.raises(DataError):
+        text(fresh=True)
+    assert "Hythloday" in text(fresh=False)  # whoever could not be asked has not changed
 
 
 def test_no_page_at_all_says_so_with_the_first_of_them(web: SmallWeb) -> None:

@@ -13,8 +13,8 @@ from selfstudy.probe.capability import self_learning_capability
 from selfstudy.probe.stage import run_probe
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import Ask, LocalModel, NLIBlock, Recipe
-from selfstudy.records import Answer, Failure, Proposal, Question, Score
+from selfstudy.recipe import Ask, LocalModel, NLIBlock, Recipe, RelearnBlock
+from selfstudy.records import Answer, Due, Failure, Proposal, Question, Score, Verdict
 from selfstudy.run import Round, Run
 
 from .world import Spots, Student, asking, models, pages
@@ -75,6 +75,28 @@ def test_a_finished_probe_asks_nothing(tmp_path: Path) -> None:
     student = Student()
     assert files(probe(tmp_path / "run", student)) == before
     assert student.calls == 0
+
+
+def test_questions_of_before_are_asked_again_and_count_as_no_proposals(tmp_path: Path) -> None:
+    turns = {}
+    for name, block in (("again", RelearnBlock()), ("never", None)):
+        plan = recipe().model_copy(update={"relearn": block})
+        with Run.create_or_resume(tmp_path / name, plan) as run:
+            run_probe(run.round(1), models(), Prompts(), pages(), Silent())
+            first = run.round(1).read(Question)
+            run.round(1).append(Verdict(question_id=q.id, kind="unknown", score=0.9) for q in first)
+            run_probe(run.round(2), models(), Prompts(), pages(), Silent())
+            turns[name] = run.round(2)
+            wanted = [q.id for q in first]
+    again, never = turns["again"], turns["never"]
+    assert not never.ids(Due)
+    assert [one.question_id for one in again.iter(Due)] == wanted
+    asked = again.read(Question)
+    assert [q.id for q in asked[: len(wanted)]] == wanted
+    assert never.ids(Question) < again.ids(Question) == {a.question_id for a in again.iter(Answer)}
+    assert again.read(Proposal) == never.read(Proposal)
+    found = [self_learning_capability(t.read(Proposal), t.read(Score), Spots(), 0.5) for t in (again, never)]
+    assert found[0] == found[1]
 
 
 def test_the_seed_and_the_round_change_the_questions(tmp_path: Path) -> None:

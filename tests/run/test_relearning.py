@@ -20,8 +20,9 @@ from selfstudy.records import (
     VerdictKind,
 )
 from selfstudy.run import Round, Run
+from selfstudy.run.forgotten import Tombstone, keep
 from selfstudy.run.relearning import asked_before, due_again
-from selfstudy.run.split import keep_apart, kept_apart, split_of
+from selfstudy.run.split import keep_apart, kept_apart, split_of, trained_share
 
 PLACES = {"Peru": "Lima", "Chile": "Santiago", "Ghana": "Accra", "Nepal": "Kathmandu", "Fiji": "Suva"}
 
@@ -153,6 +154,12 @@ def test_no_more_than_may_be_and_what_changed_first(tmp_path: Path) -> None:
         assert again(run, 2, Ghana="Kumasi") == {"Ghana": "changed", "Peru": "scheduled"}
 
 
+def test_what_was_forgotten_never_comes_back(run: Run) -> None:
+    found(run.round(1), {"Peru": "unknown", "Chile": "unknown"})
+    keep(run, [Tombstone(pattern="Peru.txt", sources=("Peru.txt",), questions=(question("Peru").id,))])
+    assert again(run, 2, Peru="gone") == {"Chile": "scheduled"}
+
+
 def test_the_questions_are_those_of_before(run: Run) -> None:
     found(run.round(1), {"Peru": "known", "Chile": "known"})
     wanted = [question("Chile").id, "of no question", question("Peru").id]
@@ -196,3 +203,6 @@ def test_what_was_taught_and_is_right_again_tests_whether_it_is_forgotten(tmp_pa
         split = split_of(second)
         assert split.again == {question("Peru").id}
         assert not split.tested
+        assert trained_share(second, split.again) == 0.0
+        second.append(one for one in run.round(1).iter(Example) if one.question_id in split.again)
+        assert trained_share(second, split.again) == 1.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfstudy.recipe import RelearnBlock
-from selfstudy.run.schedule import Asking, Turn, due, interval, soonest, turns
+from selfstudy.run.schedule import PastAsking, Turn, due, interval, soonest, turns
 
 blocks = st.builds(
     RelearnBlock,
@@ -16,39 +16,41 @@ blocks = st.builds(
     most=st.integers(1, 20),
 )
 histories = st.lists(
-    st.builds(Asking, round=st.just(1), right=st.sampled_from((True, False, None)), firm=st.booleans()),
+    st.builds(PastAsking, round=st.just(1), right=st.sampled_from((True, False, None)), firm=st.booleans()),
     min_size=1,
     max_size=12,
 )
 
 
-def rounds_asked(block: RelearnBlock, answers: list[Asking]) -> list[int]:
+def rounds_asked(block: RelearnBlock, answers: list[PastAsking]) -> list[int]:
     """The rounds in which a question is asked that goes so each time."""
     history = [answers[0]]
     for one in answers[1:]:
         (turn,) = turns({"q": history}, block)
-        history.append(Asking(turn.due, one.right, one.firm))
+        history.append(PastAsking(turn.due, one.right, one.firm))
     return [one.round for one in history]
 
 
 def test_what_is_firm_and_stays_right_is_asked_more_and_more_seldom() -> None:
-    firm = [Asking(1, True, firm=True)] * 5
+    firm = [PastAsking(1, True, firm=True)] * 5
     assert rounds_asked(RelearnBlock(), firm) == [1, 3, 7, 15, 31]
     assert rounds_asked(RelearnBlock(first=3, longest=20), firm) == [1, 7, 19, 39, 59]
 
 
 def test_what_is_shaky_or_was_taught_is_asked_in_the_next_round() -> None:
-    assert rounds_asked(RelearnBlock(), [Asking(1, True)] * 4) == [1, 2, 4, 8]
-    assert rounds_asked(RelearnBlock(), [Asking(1, False), *[Asking(1, True)] * 3]) == [1, 2, 4, 8]
+    assert rounds_asked(RelearnBlock(), [PastAsking(1, True)] * 4) == [1, 2, 4, 8]
+    assert rounds_asked(RelearnBlock(), [PastAsking(1, False), *[PastAsking(1, True)] * 3]) == [1, 2, 4, 8]
 
 
 def test_what_slipped_begins_anew() -> None:
-    right, wrong = Asking(1, True, firm=True), Asking(1, False)
+    right, wrong = PastAsking(1, True, firm=True), PastAsking(1, False)
     assert rounds_asked(RelearnBlock(), [right, right, wrong, right, right]) == [1, 3, 7, 8, 10]
 
 
 def test_of_what_failed_nobody_knows_and_it_is_asked_as_before() -> None:
-    assert rounds_asked(RelearnBlock(), [Asking(1, True, firm=True), Asking(1, None), Asking(1, True)]) == [
+    assert rounds_asked(
+        RelearnBlock(), [PastAsking(1, True, firm=True), PastAsking(1, None), PastAsking(1, True)]
+    ) == [
         1,
         3,
         5,
@@ -57,16 +59,16 @@ def test_of_what_failed_nobody_knows_and_it_is_asked_as_before() -> None:
 
 @given(histories, blocks)
 def test_an_interval_is_within_its_bounds_and_does_not_depend_on_when(
-    history: list[Asking], block: RelearnBlock
+    history: list[PastAsking], block: RelearnBlock
 ) -> None:
     found = interval(history, block)
     assert 1 <= found <= max(1, block.longest)
-    later = [Asking(one.round + 7, one.right, one.firm) for one in history]
+    later = [PastAsking(one.round + 7, one.right, one.firm) for one in history]
     assert interval(later, block) == found
     if history[-1].right is False:
         assert found == min(block.first, block.longest)
     if history[-1].right:
-        assert interval([*history, Asking(9, True)], block) >= found
+        assert interval([*history, PastAsking(9, True)], block) >= found
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30), st.integers(1, 20), blocks)

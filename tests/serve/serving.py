@@ -11,13 +11,13 @@ from typing import Any
 
 from selfstudy.models.base import Progress, Route, Sampling, StopListening, Token
 from selfstudy.records import Chat, Completion
-from selfstudy.serve.limits import Limits
-from selfstudy.serve.offer import BASE, ROUTED, Choice, Offer, Source
+from selfstudy.serve.limits import RequestLimits
+from selfstudy.serve.offer import BASE, ROUTED, ModelSource, Offer, Responder
 from selfstudy.serve.server import ApiServer
 
 
 @dataclass
-class Fixed(Source):
+class Fixed(ModelSource):
     """Offers that a test has made; with each `load` the next, and the last one from then on."""
 
     place: str = "fixed"
@@ -37,9 +37,9 @@ def fixed(*offers: Offer) -> Fixed:
 
 
 @contextmanager
-def serving(source: Source, **options: Any) -> Iterator[ApiServer]:
+def serving(source: ModelSource, **options: Any) -> Iterator[ApiServer]:
     """A server on a port that is free."""
-    server = ApiServer(source, **{"port": 0, "limits": Limits(grace=5), **options})
+    server = ApiServer(source, **{"port": 0, "limits": RequestLimits(grace=5), **options})
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.running)
@@ -176,10 +176,10 @@ class Plain:
 
 def routed_offer(lm: Echo, state: str = "") -> Offer:
     """What a run with adapters and a router serves."""
-    named = {name: Choice(lm, name, label=name) for name in lm.adapters}
-    return Offer({ROUTED: Choice(lm, routed=True), BASE: Choice(lm), **named}, state=state)
+    named = {name: Responder(lm, name, label=name) for name in lm.adapters}
+    return Offer({ROUTED: Responder(lm, routed=True), BASE: Responder(lm), **named}, state=state)
 
 
 def plain_offer(lm: Any, state: str = "") -> Offer:
     """What a model by itself is served as."""
-    return Offer({BASE: Choice(lm)}, state=state)
+    return Offer({BASE: Responder(lm)}, state=state)

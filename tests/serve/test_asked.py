@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from selfstudy.records import Message
 from selfstudy.serve import asked
 from selfstudy.serve.api_error import ApiError
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 
-LIMITS = Limits(messages=4, new_tokens=100, n=4, stops=2, stop=10, top=5)
+LIMITS = RequestLimits(messages=4, new_tokens=100, n=4, stops=2, stop=10, top=5)
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-def read(**fields: Any) -> asked.Asked:
+def read(**fields: Any) -> asked.AskedChat:
     return asked.read(json.dumps({"messages": HELLO, **fields}).encode(), LIMITS)
 
 
@@ -60,7 +60,7 @@ def test_all_fields_are_read() -> None:
         response_format={"type": "text"},
         selfstudy=True,
     )
-    assert found == asked.Asked(
+    assert found == asked.AskedChat(
         model="routed",
         chat=(Message(role="system", content="Be brief."), Message(role="user", content="What\nnow?")),
         n=2,

@@ -15,13 +15,13 @@ from selfstudy.records import Chat, Completion
 from selfstudy.serve import asked
 from selfstudy.serve.api_error import ApiError
 from selfstudy.serve.batches import Batches
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.offer import Offer
 from selfstudy.serve.replies import encoded
 from selfstudy.serve.ticket import Ticket
 from tests.serve.serving import Echo, Plain, plain_offer, routed_offer, wait_until
 
-LIMITS = Limits(queue=50, rows=8, gather=0.0)
+LIMITS = RequestLimits(queue=50, rows=8, gather=0.0)
 
 
 def ticket(offer: Offer, text: str, **rest: Any) -> Ticket:
@@ -133,7 +133,7 @@ def test_what_waits_is_refused_at_the_end_and_what_comes_then_too() -> None:
     async def work() -> None:
         lm = Plain()
         lm.open.clear()
-        offer, batches = plain_offer(lm), Batches(Limits(rows=1, gather=0.0))
+        offer, batches = plain_offer(lm), Batches(RequestLimits(rows=1, gather=0.0))
         tickets = [ticket(offer, str(at)) for at in range(3)]
         for one in tickets:
             batches.add(one)

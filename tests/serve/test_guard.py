@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from selfstudy.serve.guard import is_loopback
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.server import ApiServer
 from tests.serve.serving import Echo, Plain, fixed, plain_offer, routed_offer, serving, wait_until
 
@@ -43,7 +43,7 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def test_a_head_or_a_body_that_does_not_come_ends_the_connection() -> None:
-    limits = Limits(head_seconds=0.2, body_seconds=0.2, grace=2)
+    limits = RequestLimits(head_seconds=0.2, body_seconds=0.2, grace=2)
     with serving(fixed(plain_offer(Plain())), limits=limits) as server:
         began = time.monotonic()
         for start in (b"", b"POST /v1/chat", HEAD):
@@ -76,7 +76,7 @@ def test_what_is_no_http_is_refused_in_the_shape_of_the_others() -> None:
 
 @pytest.mark.parametrize("length", [b"Content-Length: 9000000", b"Transfer-Encoding: chunked"])
 def test_a_body_that_is_too_large_is_not_kept(length: bytes) -> None:
-    with serving(fixed(plain_offer(Plain())), limits=Limits(body=1000, grace=2)) as server:
+    with serving(fixed(plain_offer(Plain())), limits=RequestLimits(body=1000, grace=2)) as server:
         with connected(server) as connection:
             connection.sendall(HEAD + length + b"\r\n\r\n")
             chunk = b"3e8\r\n" + b"x" * 1000 + b"\r\n" if b"chunked" in length else b"x" * 1000
@@ -86,7 +86,7 @@ def test_a_body_that_is_too_large_is_not_kept(length: bytes) -> None:
 
 
 def test_a_client_that_sends_too_much_at_once_reads_why_it_is_refused() -> None:
-    with serving(fixed(plain_offer(Plain())), limits=Limits(body=1000, grace=2)) as server:
+    with serving(fixed(plain_offer(Plain())), limits=RequestLimits(body=1000, grace=2)) as server:
         answer = httpx2.post(
             f"{server.url}/v1/chat/completions",
             content=b"x" * 5000,
@@ -101,7 +101,7 @@ def test_who_does_not_read_is_let_go_and_holds_up_nobody() -> None:
     body = b'{"stream": true, "n": 8, "messages": [{"role": "user", "content": "' + long + b'"}]}'
     lm.context = 10**7
     with (
-        serving(fixed(routed_offer(lm)), limits=Limits(stalled=0.3, grace=3)) as server,
+        serving(fixed(routed_offer(lm)), limits=RequestLimits(stalled=0.3, grace=3)) as server,
         ExitStack() as stack,
     ):
         for _ in range(3):
@@ -121,7 +121,7 @@ def _connections(server: ApiServer) -> int:
 
 
 def test_there_are_only_so_many_connections() -> None:
-    with serving(fixed(plain_offer(Plain())), limits=Limits(connections=3, grace=2)) as server:
+    with serving(fixed(plain_offer(Plain())), limits=RequestLimits(connections=3, grace=2)) as server:
         with ExitStack() as stack:
             for _ in range(3):
                 stack.enter_context(connected(server))

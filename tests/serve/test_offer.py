@@ -18,7 +18,7 @@ from selfstudy.recipe import LocalModel, Recipe, ServerModel
 from selfstudy.records import Message
 from selfstudy.run.standing import promote
 from selfstudy.serve.api_error import ApiError
-from selfstudy.serve.offer import Offer, Source
+from selfstudy.serve.offer import ModelSource, Offer
 from tests.models.server.conftest import servers, workshop
 from tests.serve.serving import Echo, plain_offer
 
@@ -64,7 +64,7 @@ def said(offer: Offer, name: str) -> str:
 def test_a_run_is_served_as_its_base_and_what_it_promoted(tiny_llama: Path, tmp_path: Path) -> None:
     block = LocalModel(path=str(tiny_llama))
     place = make_run(tmp_path / "run", block, lambda folder: make_adapter(tiny_llama, folder))
-    offer = Source(str(place)).load()
+    offer = ModelSource(str(place)).load()
     name = f"taught-{taught.adapter_name('', place / 'rounds/1/adapter')[1:]}"
     assert list(offer.choices) == ["taught", name, "base"]
     assert offer.notes == ("round 1 was promoted",)
@@ -81,9 +81,9 @@ def test_a_run_is_served_as_its_base_and_what_it_promoted(tiny_llama: Path, tmp_
 
 def test_a_run_that_promoted_nothing_is_its_base_until_it_does(tiny_llama: Path, tmp_path: Path) -> None:
     block = LocalModel(path=str(tiny_llama))
-    source = Source(str(make_run(tmp_path / "run", block)))
-    assert source.state() == ""
+    source = ModelSource(str(make_run(tmp_path / "run", block)))
     offer = source.load()
+    assert source.state() == offer.state
     assert (list(offer.choices), offer.notes) == (["base"], ("nothing was promoted: the base model",))
     make_run(tmp_path / "run", block, lambda folder: make_adapter(tiny_llama, folder))
     assert source.state() != offer.state
@@ -100,7 +100,7 @@ def test_adapters_beside_a_router_are_served_by_their_names(
     place = make_run(tmp_path / "run", LocalModel(path=str(tiny_llama)), routed)
     lm = Echo()
     monkeypatch.setattr("selfstudy.models.load_lm", lambda block, **rest: lm)
-    offer = Source(str(place)).load()
+    offer = ModelSource(str(place)).load()
     assert list(offer.choices) == ["routed", "base", *lm.adapters]
     assert offer.find("").routed
     assert [offer.find(name).label for name in lm.adapters] == list(lm.adapters)
@@ -115,7 +115,7 @@ def test_a_whole_model_is_served_beside_its_base(tiny_llama: Path, tmp_path: Pat
         lm.model.save_pretrained(folder)
         lm.tokenizer.save_pretrained(folder)
 
-    offer = Source(str(make_run(tmp_path / "run", LocalModel(path=str(tiny_llama)), whole))).load()
+    offer = ModelSource(str(make_run(tmp_path / "run", LocalModel(path=str(tiny_llama)), whole))).load()
     taught_name, named, base = offer.choices
     assert (taught_name, base) == ("taught", "base")
     assert named.startswith("taught-")
@@ -126,33 +126,25 @@ def test_a_question_by_itself_goes_into_the_prompt_that_was_taught_and_nothing_e
     tiny_llama: Path, tmp_path: Path
 ) -> None:
     place = str(make_run(tmp_path / "run", LocalModel(path=str(tiny_llama))))
-    offer = Source(place).load()
+    offer = ModelSource(place).load()
     chat, penalty = offer.put(QUESTION)
     assert chat == Prompts().chat("answer", question="What is the capital of France?")
     assert penalty == 1.1
     for own in ((Message(role="system", content="Be brief."), *QUESTION), QUESTION * 3):
         assert offer.put(own) == (own, 1.0)
-    assert Source(place, "plain").load().put(QUESTION) == (QUESTION, 1.0)
-    assert Source(str(tiny_llama)).load().put(QUESTION) == (QUESTION, 1.0)
-    assert Source(str(tiny_llama), "answer").load().put(QUESTION)[0] == chat
+    assert ModelSource(place, "plain").load().put(QUESTION) == (QUESTION, 1.0)
+    assert ModelSource(str(tiny_llama)).load().put(QUESTION) == (QUESTION, 1.0)
+    assert ModelSource(str(tiny_llama), "answer").load().put(QUESTION)[0] == chat
     with pytest.raises(RunError, match="whose recipe says"):
-        Source(place, style="chat").load()
+        ModelSource(place, style="chat").load()
     assert plain_offer(Echo()).put(QUESTION) == (QUESTION, 1.0)
 
 
 def test_behind_an_engine_the_adapter_answers_by_its_name(
-    servers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Any, tiny_llama: Path, tmp_path: Path
 ) -> None:
-    model = tmp_path / "student"
-    model.mkdir()
-    (model / "config.json").write_text("{}")
-
-    def adapter(folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / lora.WEIGHTS).write_bytes(b"weights")
-        (folder / lora.CONFIG).write_text("{}")
-
-    block = ServerModel(engine="vllm", model=str(model), startup_seconds=120)
-    offer = Source(str(make_run(tmp_path / "run", block, adapter)), servers=servers).load()
+    block = ServerModel(engine="vllm", model=str(tiny_llama), startup_seconds=120)
+    place = make_run(tmp_path / "run", block, lambda folder: make_adapter(tiny_llama, folder))
+    offer = ModelSource(str(place), servers=servers).load()
     assert [name.partition("-")[0] for name in offer.choices] == ["taught", "taught", "base"]
     assert said(offer, "taught") != said(offer, "base")

@@ -19,7 +19,7 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.run.request_log import RequestLine
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.server import ApiServer
 from tests.serve.serving import Echo, Plain, fixed, plain_offer, routed_offer, serving, wait_until
 
@@ -186,7 +186,10 @@ def test_stopping_has_an_end() -> None:
     lm = Echo()
     lm.open.clear()
     began = time.monotonic()
-    with serving(fixed(routed_offer(lm)), limits=Limits(grace=1)) as server, ThreadPoolExecutor(1) as pool:
+    with (
+        serving(fixed(routed_offer(lm)), limits=RequestLimits(grace=1)) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
         running = pool.submit(_ended, server)
         wait_until(lambda: lm.batches)
         server.stop()

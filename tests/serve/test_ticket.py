@@ -10,7 +10,7 @@ from selfstudy.models.base import Route
 from selfstudy.records import Completion
 from selfstudy.serve.api_error import ApiError
 from selfstudy.serve.asked import read
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.ticket import Ticket
 from tests.serve.serving import Echo, routed_offer
 
@@ -18,7 +18,7 @@ BODY = b'{"messages": [{"role": "user", "content": "hello"}], "temperature": 0, 
 
 
 def ticket(seconds: float = 10.0) -> Ticket:
-    return Ticket(read(BODY, Limits()), routed_offer(Echo()), seconds)
+    return Ticket(read(BODY, RequestLimits()), routed_offer(Echo()), seconds)
 
 
 def test_who_waits_is_woken_with_the_newest_text_however_often_it_changed() -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from selfstudy import Run, Study
+from selfstudy import Run, Study, loop
 from selfstudy.atlas import world
 from selfstudy.errors import RecipeError
-from selfstudy.loop.watching import WatchOptions
+from selfstudy.loop import WatchOptions
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Due, Evidence, Example, Proposal, Question, Reference, Verdict
@@ -78,7 +81,7 @@ def watch(path: Path, docs: Path, *steps: Callable[[], object], options: WatchOp
     """What was said meanwhile."""
     heard = Script(*steps)
     with Run.create_or_resume(path, recipe(docs)) as run, Study(run, heard) as study:
-        study.watch(options, heard.stop)
+        loop.watch(study, options, heard.stop)
     return heard.notes
 
 
@@ -184,7 +187,7 @@ def test_an_interrupted_round_goes_on_to_the_same_records(place: Path, docs: Pat
             Run.create_or_resume(tmp_path / "other", recipe(docs)) as run,
             Study(run, heard) as study,
         ):
-            study.watch(QUICK, heard.stop)
+            loop.watch(study, QUICK, heard.stop)
         assert at in heard.notes[-1]
     watch(tmp_path / "other", docs)
     assert not KILL["differences"](KILL["files"](place / "run"), KILL["files"](tmp_path / "other"))
@@ -232,6 +235,31 @@ def test_what_is_due_first_is_asked_after_a_while_though_nothing_has_changed(pla
         assert second.ids(Question) == {one.question_id for one in second.iter(Due)} != set()
 
 
+def test_ctrl_c_ends_it_and_says_how_to_go_on(place: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "selfstudy",
+        "learn",
+        "--run",
+        str(place / "run"),
+        "--watch",
+        "--no-measure",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    while "waiting for the library" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"To go on:\n  selfstudy learn --run {place / 'run'} --watch" in rest
+    assert "Traceback" not in rest
+
+
 def test_a_watch_needs_what_it_watches_and_times_that_are_some(
     place: Path, docs: Path, tmp_path: Path
 ) -> None:
@@ -241,7 +269,7 @@ def test_a_watch_needs_what_it_watches_and_times_that_are_some(
         Study(run) as study,
         pytest.raises(RecipeError, match="no library that can be watched"),
     ):
-        study.watch()
+        loop.watch(study)
     assert "add --watch" in refusal(cli("learn", DEMO, "--every", "5", "--run", tmp_path / "x"))
     assert "--every 0" in refusal(cli("learn", DEMO, "--watch", "--every", "0", "--run", tmp_path / "x"))
     assert "no recipe was given" in refusal(cli("learn", "--watch"))

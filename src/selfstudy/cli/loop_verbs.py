@@ -29,8 +29,7 @@ from selfstudy.errors import RecipeError, RunError
 from selfstudy.screen import console, say
 
 if TYPE_CHECKING:
-    from selfstudy.loop import Study
-    from selfstudy.loop.watching import WatchOptions
+    from selfstudy.loop import Study, WatchOptions
 
 LONGEST_WAIT = 10_000_000
 """Seconds."""
@@ -176,7 +175,7 @@ def _watch_options(
             raise RecipeError(
                 f"--{name} {value:g}: seconds, above 0 and at most {LONGEST_WAIT:,}", "change it"
             )
-    from selfstudy.loop.watching import WatchOptions
+    from selfstudy.loop import WatchOptions
 
     usual = WatchOptions()
     return WatchOptions(
@@ -349,7 +348,7 @@ def _learn(
         if measure:
             _forecast(study)
         if watch is not None:
-            study.watch(watch)
+            loop.watch(study, watch)
         else:
             study.learn()
     print_summary_of(path)

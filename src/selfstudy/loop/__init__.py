@@ -1,9 +1,10 @@
 """The loop: probe -> gather -> teach -> verify, round after round; beside it the summary sees all stages.
 
-study.py: the verbs; stages.py: one stage of a round; arms.py: what verify asks and what is promoted;
-resources.py: what all of them work with.
+study.py: the verbs; watching.py: rounds without end; stages.py: one stage of a round; arms.py: what verify
+asks and what is promoted; resources.py: what all of them work with.
 """
 
 from selfstudy.loop.study import Study, learn
+from selfstudy.loop.watching import WatchOptions, watch
 
-__all__ = ["Study", "learn"]
+__all__ = ["Study", "WatchOptions", "learn", "watch"]

@@ -6,7 +6,7 @@ directory and does nothing twice; `learn` is all of them in a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,6 @@ from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.changes import keep_seen, learned, seen
 
 if TYPE_CHECKING:
-    from selfstudy.loop.watching import WatchOptions
     from selfstudy.models.base import HasWeights
     from selfstudy.probe.calibration import Calibration
     from selfstudy.progress import Reporter
@@ -100,16 +99,6 @@ class Study(Resources):
                 self.reporter.note(f"stopped after round {number}: {why}")
                 break
         return self.report()
-
-    def watch(self, options: WatchOptions | None = None, stop: Callable[[], bool] | None = None) -> None:
-        """`learn`, and a round each time that the library has changed; for ever, or until `stop` says so.
-
-        Raises:
-            SelfstudyError: what the user can fix; called again it goes on.
-        """
-        from selfstudy.loop.watching import LibraryWatch, WatchOptions
-
-        LibraryWatch(self, options or WatchOptions(), stop or (lambda: False)).run()
 
     def turn(self, round_: Round) -> None:
         """All stages of one round; what it has learned from is written down."""

@@ -17,6 +17,7 @@ from selfstudy.library.settling import FileMarks, FilesAtRest, marks_of
 from selfstudy.library.snapshot import Difference, Snapshot, difference, snapshot, unreadable, with_unseen
 from selfstudy.loop.study import MOST_SEEN
 from selfstudy.run.changes import Changes, begin, keep_seen, seen
+from selfstudy.run.forgotten import forgotten_sources
 from selfstudy.run.relearning import due_again
 from selfstudy.text import one_line
 
@@ -47,27 +48,30 @@ class WatchOptions:
     allow_removals: bool = False
 
 
-@dataclass
-class LibraryWatch:
-    """Watches the library of a study.
+def watch(study: Study, options: WatchOptions | None = None, stop: Callable[[], bool] | None = None) -> None:
+    """The rounds of the recipe, then one each time that the library has changed; for ever.
 
-    Attributes:
+    Args:
         stop: asked before each look; once it is true, watching ends.
+
+    Raises:
+        SelfstudyError: what the user can fix; called again it goes on.
     """
+    _LibraryWatch(study, options or WatchOptions(), stop or (lambda: False)).run()
+
+
+@dataclass
+class _LibraryWatch:
+    """See `watch`."""
 
     study: Study
-    options: WatchOptions = WatchOptions()
-    stop: Callable[[], bool] = lambda: False
+    options: WatchOptions
+    stop: Callable[[], bool]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _said: dict[str, str] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """The rounds of the recipe, then one each time that something has changed.
-
-        Raises:
-            SelfstudyError: what the user can fix; the same command goes on.
-        """
         self._require()
         settling = FilesAtRest(self.options.settle)
         self.study.learn()
@@ -148,12 +152,14 @@ class LibraryWatch:
             keep_seen(self.study.run, now)
             self._note(f"{len(now):,} sources; what changes from now on is learned")
             return False
+        gone = forgotten_sources(self.study.run)
+        before = {source: text for source, text in before.items() if source not in gone}
         now = with_unseen(before, now, busy | unreadable(contents.skipped, pages=self._fetches))
         found = difference(before, now)
         if not found or self._refuses(found, before):
             return False
         self._note(f"{_shown(found)}")
-        self._turn(self.study.run.round(self._number), Changes(**_with_hashes(found, now)))
+        self._turn(self.study.run.round(self._number), _changes(found, now))
         return True
 
     def _refuses(self, found: Difference, before: Snapshot) -> bool:
@@ -218,9 +224,9 @@ def _shown(found: Difference) -> str:
     return ", ".join(parts)
 
 
-def _with_hashes(found: Difference, now: Snapshot) -> dict[str, object]:
-    return {
-        "added": {one: now[one] for one in found.added},
-        "changed": {one: now[one] for one in found.changed},
-        "removed": found.removed,
-    }
+def _changes(found: Difference, now: Snapshot) -> Changes:
+    return Changes(
+        added={one: now[one] for one in found.added},
+        changed={one: now[one] for one in found.changed},
+        removed=found.removed,
+    )

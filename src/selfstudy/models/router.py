@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.models import load_embedder, router_file
+from selfstudy.models import embedder as embedders
+from selfstudy.models import router_file
 from selfstudy.models.base import Embedder, HasFingerprint, Route
 from selfstudy.models.nearest_questions import DIGITS, Sought, StoredQuestions
 from selfstudy.models.question_words import Float32s, QuestionWords, Worded
@@ -227,7 +228,7 @@ class Router:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        embedder = load_embedder(self.data.embedder) if self._given is None else self._given
+        embedder = embedders.load(self.data.embedder) if self._given is None else self._given
         if fingerprint(embedder) != self.data.fingerprint:
             raise self._changed(f"{embedder.name} ({fingerprint(embedder)[:16]})")
         return embedder

@@ -76,7 +76,7 @@ class RouterData(BaseModel):
     margin: Finite = 0.0
     cover: Share = 0.7
     names: bool = True
-    longest: Index = 1000
+    longest: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
     words: tuple[str, ...] = ()
     questions: tuple[RoutedQuestion, ...] = ()
     rows: tuple[Index, ...] = Field(default=(), max_length=_MOST_ROWS)

@@ -17,7 +17,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
     forgotten.json                              what was unlearned
-    seen.json rounds/N/changes.json          what was learned from, and what of it had changed (changes.py)
+    seen.json rounds/N/changes.json             what was learned from, and what of it had changed (changes.py)
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
 What is done again after a kill: resume.py.

@@ -4,7 +4,8 @@
     changed     the passage that its answer was read from is not in the library any more
 
 Not those that test forgetting over all rounds (`split.kept_apart`), unless their passage changed: what was
-true then may be so no more.  General facts are no questions of a round, and are asked by verify alone.
+true then may be so no more; nor what was forgotten (forgotten.py).  General facts are no questions of a
+round, and are asked by verify alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from selfstudy.records import GAPS, Document, Due, Evidence, Question, Reference, Verdict
 from selfstudy.run import schedule, threshold
-from selfstudy.run.schedule import FIRM, Asking
+from selfstudy.run.forgotten import tombstones
+from selfstudy.run.schedule import FIRM, PastAsking
 from selfstudy.run.split import reserved_ids
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def due_again(
     block = run.recipe.relearn
     if not earlier or (block is None and not changes):
         return []
-    histories = _histories(run, earlier)
+    gone = {name for stone in tombstones(run) for name in stone.questions}
+    histories = {name: some for name, some in _histories(run, earlier).items() if name not in gone}
     last = {name: some[-1][0].round for name, some in histories.items()}
     moved = set(_changed(earlier, documents))
     found = [
@@ -71,24 +74,24 @@ def asked_before(round_: Round, ids: Collection[str]) -> list[Question]:
     return [found[name] for name in ids if name in found]
 
 
-def _may_return(some: Sequence[tuple[Asking, str]]) -> bool:
+def _may_return(some: Sequence[tuple[PastAsking, str]]) -> bool:
     """What nothing in the library answers is not asked for ever."""
     kinds = [kind for _, kind in some if kind]
     return bool(kinds) and kinds[-1] != "unverifiable"
 
 
-def _histories(run: Run, rounds: Sequence[Round]) -> dict[str, list[tuple[Asking, str]]]:
+def _histories(run: Run, rounds: Sequence[Round]) -> dict[str, list[tuple[PastAsking, str]]]:
     """Of each question its askings with their verdicts ("": none), in the order of the first askings."""
     limit = threshold.of(run).value
-    found: dict[str, list[tuple[Asking, str]]] = {}
+    found: dict[str, list[tuple[PastAsking, str]]] = {}
     for round_ in rounds:
         verdicts = {one.question_id: one for one in round_.iter(Verdict)}
         for question in round_.iter(Question):
             verdict = verdicts.get(question.id)
-            asking = Asking(round_.number, None)
+            asking = PastAsking(round_.number, None)
             if verdict is not None and verdict.kind != "unverifiable":
                 firm = verdict.score is not None and verdict.score <= FIRM * limit
-                asking = Asking(round_.number, verdict.kind not in GAPS, firm)
+                asking = PastAsking(round_.number, verdict.kind not in GAPS, firm)
             kind = "" if verdict is None else verdict.kind
             found.setdefault(question.id, []).append((asking, kind))
     return found

@@ -15,7 +15,7 @@ FIRM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PastAsking:
     """How a question went in a round.
 
     Attributes:
@@ -42,7 +42,7 @@ class Turn:
         return self.asked + self.interval
 
 
-def interval(history: Sequence[Asking], block: RelearnBlock) -> int:
+def interval(history: Sequence[PastAsking], block: RelearnBlock) -> int:
     """Rounds from the last asking to the next, in [1, block.longest].
 
     Args:
@@ -61,7 +61,7 @@ def interval(history: Sequence[Asking], block: RelearnBlock) -> int:
     return max(1, min(block.longest, int(rounds + 0.5)))
 
 
-def turns(histories: Mapping[str, Sequence[Asking]], block: RelearnBlock) -> list[Turn]:
+def turns(histories: Mapping[str, Sequence[PastAsking]], block: RelearnBlock) -> list[Turn]:
     """When each question is due again, in their order."""
     return [Turn(name, some[-1].round, interval(some, block)) for name, some in histories.items()]
 

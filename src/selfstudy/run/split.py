@@ -177,9 +177,13 @@ def trained_now(round_: Round, facts: Mapping[str, str]) -> frozenset[str]:
 def trained_share(round_: Round, questions: Iterable[str]) -> float | None:
     """Share of the facts behind these questions that were trained, in [0, 1]; None without questions.
 
-    It is measured from what was trained (examples, pairs, rewordings), not from what was to be.
+    It is measured from what was trained (examples, pairs, rewordings), not from what was to be.  Of those
+    that test whether what an earlier round taught is forgotten (`Split.again`), only what this one trained.
     """
     facts, trained = trained_facts(round_)
+    again = {facts[name] for name in split_of(round_).again if name in facts}
+    if again:
+        trained -= again - trained_now(round_, facts)
     asked = {facts[name] for name in questions}
     return len(asked & trained) / len(asked) if asked else None
 

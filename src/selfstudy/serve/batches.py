@@ -30,7 +30,7 @@ from selfstudy.models.base import (
 )
 from selfstudy.records import Completion
 from selfstudy.serve.api_error import ApiError, failed, full, invalid, stopping
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.ticket import Ticket
 from selfstudy.text import one_line
 
@@ -49,7 +49,7 @@ class Batches:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: RequestLimits,
         *,
         done: Callable[[Ticket], object] = lambda ticket: None,
         ran: Callable[[int, float], object] = lambda rows, seconds: None,

@@ -35,7 +35,7 @@ PromptForm = Literal["answer", "plain"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Responder:
     """Who answers a request.
 
     Attributes:
@@ -62,7 +62,7 @@ class Offer:
         penalty: repetition penalty of what is put into them.
     """
 
-    choices: dict[str, Choice]
+    choices: dict[str, Responder]
     notes: tuple[str, ...] = ()
     state: str = ""
     prompts: Prompts | None = None
@@ -72,7 +72,7 @@ class Offer:
     def default(self) -> str:
         return next(iter(self.choices))
 
-    def find(self, name: str) -> Choice:
+    def find(self, name: str) -> Responder:
         """Who answers for that name; "" and `routed` are what is served by default.
 
         Raises:
@@ -95,7 +95,7 @@ class Offer:
 
 
 @dataclass
-class Source:
+class ModelSource:
     """Where offers come from: a run, or a model.
 
     Args:
@@ -121,12 +121,11 @@ class Source:
 
     def state(self) -> str:
         """What the next offer would be made from; cheap enough to be looked at every second."""
-        if not self.is_run:
-            return ""
-        run = Run.open(self._folder, write=False)
-        if not run.promoted_file.is_file():
-            return ""
-        return hashlib.sha256(private.read(run.promoted_file)).hexdigest()
+        found = hashlib.sha256()
+        for name in (Run.promoted_file, Run.forgotten_file):
+            if (self._folder / name).is_file():
+                found.update(name.encode() + private.read(self._folder / name))
+        return found.hexdigest() if self.is_run else ""
 
     def load(self) -> Offer:
         """What is served now.
@@ -139,7 +138,7 @@ class Source:
     def _of_model(self) -> Offer:
         block = LocalModel(path=self.place, prompt=self.style or "auto")
         prompts = Prompts() if (self.prompt or _own_form(block)) == "answer" else None
-        return Offer({BASE: Choice(self._with(block))}, prompts=prompts)
+        return Offer({BASE: Responder(self._with(block))}, prompts=prompts)
 
     def _of_run(self) -> Offer:
         if self.style is not None:
@@ -162,22 +161,22 @@ class Source:
             penalty=run.recipe.answering.repetition_penalty,
         )
 
-    def _choices(self, base: ModelBlock, folder: Path | None) -> dict[str, Choice]:
+    def _choices(self, base: ModelBlock, folder: Path | None) -> dict[str, Responder]:
         if folder is None:
-            return {BASE: Choice(self._with(base))}
+            return {BASE: Responder(self._with(base))}
         if taught.is_routed(folder):
             lm = self._loaded(as_taught(base, folder))
             names = lm.adapters if isinstance(lm, HasAdapters) else ()
-            named = {name: Choice(lm, name, label=name) for name in names}
-            return {ROUTED: Choice(lm, routed=True), BASE: Choice(lm), **named}
+            named = {name: Responder(lm, name, label=name) for name in names}
+            return {ROUTED: Responder(lm, routed=True), BASE: Responder(lm), **named}
         name = f"{TAUGHT}-{_hash(folder)}"
         if not taught.is_whole(folder):
             with suppress(ModelError):  # not every adapter stands beside its model, nor in every engine
                 lm = self._with(base, {name: folder})
-                answering = Choice(lm, name, label=name)
-                return {TAUGHT: answering, name: answering, BASE: Choice(lm)}
-        answering = Choice(self._with(as_taught(base, folder)), label=name)
-        apart = {BASE: Choice(self._with(base))} if isinstance(base, LocalModel) else {}
+                answering = Responder(lm, name, label=name)
+                return {TAUGHT: answering, name: answering, BASE: Responder(lm)}
+        answering = Responder(self._with(as_taught(base, folder)), label=name)
+        apart = {BASE: Responder(self._with(base))} if isinstance(base, LocalModel) else {}
         return {TAUGHT: answering, name: answering, **apart}
 
     def _with(self, block: ModelBlock, adapters: Mapping[str, Path] | None = None) -> LanguageModel:

@@ -24,10 +24,10 @@ from selfstudy.serve.api_error import ApiError
 from selfstudy.serve.app import Api
 from selfstudy.serve.batches import Batches
 from selfstudy.serve.guard import LOOPBACK, Guard, connection, is_loopback
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.log import RequestLog
 from selfstudy.serve.metrics import Metrics
-from selfstudy.serve.offer import Offer, Source
+from selfstudy.serve.offer import ModelSource, Offer
 from selfstudy.serve.ticket import Ticket
 
 WATCHED_SECONDS = 1.0
@@ -55,13 +55,13 @@ class ApiServer:
 
     def __init__(
         self,
-        source: Source,
+        source: ModelSource,
         *,
         host: str = "127.0.0.1",
         port: int = 8000,
         key: str | None = None,
         names: tuple[str, ...] = (),
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         log: Path | None = None,
         watch: bool = False,
         say: Callable[[str], object] = lambda text: None,
@@ -72,7 +72,7 @@ class ApiServer:
                 "put a key into the environment and name its variable with --api-key-env",
             )
         self._source, self._say, self._watch = source, say, watch
-        self.limits = limits or Limits()
+        self.limits = limits or RequestLimits()
         self._socket = _listening(host, port)
         try:
             self.host, self.port = host, self._socket.getsockname()[1]
@@ -240,7 +240,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def _uvicorn(app: Any, limits: Limits) -> Any:
+def _uvicorn(app: Any, limits: RequestLimits) -> Any:
     """Uvicorn with nothing of its own to say: no access log, no signals, no word of what it is."""
     import uvicorn
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from selfstudy.models import load_embedder
 from selfstudy.models.taught import is_routed
 from selfstudy.prompts import Prompts
-from selfstudy.records import Example, Pair, Question, Rewording
+from selfstudy.records import GAPS, Example, Pair, Question, Rewording, Verdict
 from selfstudy.run import Round, Run, standing
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.run.general import known_facts
@@ -66,16 +66,31 @@ def known_wordings(
 ) -> Wordings:
     """Of what the base model knows and verify does not test, in this round and those before.
 
+    Not what a later round found to be a gap, as a fact that has changed: that is taught to an adapter.
+
     Args:
         questions: of this round, `without_taught`.
     """
     earlier = [one for one in round_.run.rounds if one.number < round_.number]
-    found = [q for one in earlier for q in without_taught(one, judged_questions(one), embedder, prompts)]
-    held_out = split_of(round_).held_out  # by the facts of all rounds: a later question may join two
+    found = [
+        (one.number, q)
+        for one in earlier
+        for q in without_taught(one, judged_questions(one), embedder, prompts)
+    ]
+    found += [(round_.number, q) for q in questions]
+    split = split_of(round_)  # by the facts of all rounds: a later question may join two
+    gaps: dict[str, int] = {}
+    for one in (*earlier, round_):
+        for verdict in one.iter(Verdict):
+            if verdict.kind in GAPS:
+                gaps[split.facts.get(verdict.question_id, verdict.question_id)] = one.number
     said = {
         normalise(q.question.text): (q.question.id, q.question.text)
-        for q in (*found, *questions)
-        if q.verdict.kind == "known" and not q.held_out and q.question.id not in held_out
+        for number, q in found
+        if q.verdict.kind == "known"
+        and not q.held_out
+        and q.question.id not in split.held_out
+        and gaps.get(split.facts.get(q.question.id, q.question.id), 0) <= number
     }
     return list(said.values())
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfstudy.models.local.chat_format import ChatFormat
-from selfstudy.models.local.pieces import alternative, pieces
+from selfstudy.models.local.pieces import Growing, alternative, pieces
 from tests.conftest import TEMPLATE, make_tokenizer
 
 FORMAT = ChatFormat(make_tokenizer(TEMPLATE))
@@ -20,6 +22,24 @@ def test_together_they_are_the_text(text: str) -> None:
     found = pieces(FORMAT, tokens)
     assert len(found) == len(tokens)
     assert "".join(found) == FORMAT.decode(tokens).strip()
+
+
+@settings(max_examples=40)
+@given(st.text(max_size=60))
+def test_a_growing_text_is_what_all_of_its_tokens_say(text: str) -> None:
+    (tokens,) = FORMAT.encode_answers([text])
+    read = 0
+
+    def decode(some: Sequence[int]) -> str:
+        nonlocal read
+        read += len(some)
+        return FORMAT.decode(some)
+
+    growing = Growing(decode)
+    for at in range(len(tokens) + 1):
+        assert growing.of(tokens[:at]) == FORMAT.decode(tokens[:at])
+    assert read <= 12 * len(tokens)
+    assert growing.of(tokens[:1]) == FORMAT.decode(tokens[:1])
 
 
 def test_a_character_of_several_tokens_comes_with_the_last() -> None:
