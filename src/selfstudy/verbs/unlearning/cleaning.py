@@ -36,6 +36,7 @@ from selfstudy.records import (
     Verdict,
 )
 from selfstudy.run import Round, Run, resume
+from selfstudy.run.directory import is_ours
 from selfstudy.verbs.unlearning.resting import Resting, Sources
 
 R = TypeVar("R", bound=Record)
@@ -185,6 +186,8 @@ class Cleaning:
             for file in sorted(folder.glob("*.json")):
                 if file in (run.forgotten_file, run.promoted_file, run.provenance_file):
                     continue
+                if folder == run.path and not is_ours(file.name):
+                    continue
                 written = run.read_json(file)
                 if (left_ := self._without(written)) != written and isinstance(left_, dict):
                     run.write_json(file, left_)
@@ -301,4 +304,6 @@ def _content(path: Path) -> bytes:
 
 
 def _is_records(run: Run, path: Path) -> bool:
-    return path.parent in {run.path, *(one.path for one in run.rounds)} and path.suffix in (".jsonl", ".json")
+    if path.parent == run.path:
+        return is_ours(path.name)
+    return path.parent in {one.path for one in run.rounds} and path.suffix in (".jsonl", ".json")
