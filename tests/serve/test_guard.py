@@ -149,3 +149,17 @@ def test_there_are_only_so_many_connections() -> None:
 )
 def test_which_hosts_are_this_machine_alone(host: str, wanted: bool) -> None:
     assert is_loopback(host) is wanted
+
+
+def test_all_that_arrives_at_once_has_a_limit_and_what_has_arrived_counts_no_more() -> None:
+    limits = RequestLimits(body=40_000, receiving=50_000, grace=2)
+    with serving(fixed(plain_offer(Plain())), limits=limits) as server:
+        head = HEAD + b"Content-Length: 39000\r\n\r\n"
+        for _ in range(3):
+            with connected(server) as first, connected(server) as second:
+                first.sendall(head + b'{"messages": "' + b"x" * 30_000)
+                time.sleep(0.1)
+                second.sendall(head + b"x" * 30_000)
+                assert everything(second).startswith(b"HTTP/1.1 503")
+                first.sendall(b"x" * (39_000 - 30_014))
+                assert first.recv(20).startswith(b"HTTP/1.1 400")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy import Run, Study, learn
+from selfstudy.errors import ModelError
 from selfstudy.models.taught import ROUTER, adapter_name, adapters_of, is_routed
 from selfstudy.records import GAPS, Check, Question, TrainingStep, Verdict
 from selfstudy.run import curriculum
@@ -136,3 +137,15 @@ def test_what_holds_several_is_not_exported_as_one(
     message = refusal(cli("export", path, tmp_path / "x.gguf"))
     assert "of which a router picks one by prompt" in message
     assert all(name in message for name in adapters_of(path / "promoted"))
+
+
+def test_what_cannot_be_adapters_beside_each_other_is_refused_before_work(
+    told: tuple[Path, list[str], dict[str, int]], tmp_path: Path
+) -> None:
+    path, _, _ = told
+    routed = recipe(f"model.adapter={path / 'promoted'}", "teach.wordings=1")
+    with pytest.raises(ModelError, match="of which a router picks one: nothing can be taught on top of them"):
+        learn(routed, tmp_path / "routed")
+    engine = recipe(*CHANGES, "model={type: server, engine: tgi, model: atlas}", "smoke=skip")
+    with pytest.raises(ModelError, match="engine tgi cannot answer with several adapters at once"):
+        learn(engine, tmp_path / "engine")

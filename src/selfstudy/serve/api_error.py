@@ -69,7 +69,22 @@ def forbidden(message: str) -> ApiError:
 
 def too_large(limit: int) -> ApiError:
     """413."""
-    return ApiError(413, f"a request may have {limit:,} bytes", code="request_too_large")
+    return ApiError(
+        413,
+        f"a request may have {limit:,} bytes",
+        code="request_too_large",
+        headers={"Connection": "close"},
+    )
+
+
+def too_slow(seconds: float) -> ApiError:
+    """408."""
+    return ApiError(
+        408,
+        f"the body did not come within {seconds:g} s",
+        kind="timeout_error",
+        headers={"Connection": "close"},
+    )
 
 
 def full(limit: int, seconds: int) -> ApiError:
@@ -80,6 +95,17 @@ def full(limit: int, seconds: int) -> ApiError:
         kind="rate_limit_error",
         code="queue_full",
         headers={"Retry-After": str(seconds)},
+    )
+
+
+def busy() -> ApiError:
+    """503: too much is arriving at once."""
+    return ApiError(
+        503,
+        "too much is being received at once; come again in 1 s",
+        kind=SERVER,
+        code="busy",
+        headers={"Retry-After": "1", "Connection": "close"},
     )
 
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from selfstudy.serve import asked, replies, streaming
-from selfstudy.serve.api_error import GONE, ApiError, gone, invalid, stopping, too_large
+from selfstudy.serve.api_error import GONE, ApiError, busy, gone, invalid, stopping, too_large, too_slow
 from selfstudy.serve.batches import Batches
 from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.metrics import Metrics
@@ -59,6 +59,7 @@ class Api:
         self._offer, self._batches, self._metrics, self._limits = offer, batches, metrics, limits
         self._reload, self._fault = reload, fault
         self.stopping = False
+        self._bodies = _Bodies(limits)
         self._since = int(time.time())
         routes = [
             Route("/health", self._counted(self._health), methods=["GET"]),
@@ -129,8 +130,8 @@ class Api:
         return _json(await self._reload())
 
     async def _chat(self, request: Request) -> Response:
-        body = await _body(request, self._limits)
-        ticket = Ticket(asked.read(body, self._limits), self._offer(), self._limits.seconds)
+        body = asked.read(await self._bodies.read(request), self._limits)
+        ticket = Ticket(body, self._offer(), self._limits.seconds)
         self._batches.add(ticket)
         watched = _watched(request, ticket, self._batches)
         async with watched:
@@ -190,42 +191,56 @@ async def _watched(request: Request, ticket: Ticket, batches: Batches) -> AsyncI
         watching.cancel()
 
 
-async def _body(request: Request, limits: RequestLimits) -> bytes:
-    """The body of a request, within its limits.
+class _Bodies:
+    """Reads bodies within the limits of each, and of all that are arriving at the same time."""
 
-    Raises:
-        ApiError: it is no JSON by its header, too large or too slow.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":  # which no form of another site's page can send
-        raise ApiError(415, "send JSON, with Content-Type: application/json", code="unsupported_media_type")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ApiError(
-            415, "send the body as it is, without a Content-Encoding", code="unsupported_media_type"
-        )
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            async for part in request.stream():
-                size += len(part)
-                if size <= limits.body:
-                    parts.append(part)
-                elif size > limits.body * _DRAINED:
-                    break
-    except TimeoutError:
-        raise ApiError(
-            408,
-            f"the body did not come within {limits.body_seconds:g} s",
-            kind="timeout_error",
-            headers={"Connection": "close"},
-        ) from None
-    if size > limits.body:
-        error = too_large(limits.body)
-        error.headers["Connection"] = "close"
-        raise error
-    if not size:
-        raise invalid("the body is empty", code="invalid_json")
-    return b"".join(parts)
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self._held = 0
+
+    async def read(self, request: Request) -> bytes:
+        """The body of a request.
+
+        Raises:
+            ApiError: it is no JSON by its header, too large or too slow, or too many arrive.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":  # which no form of another site's page can send
+            raise _no_json("send JSON, with Content-Type: application/json")
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _no_json("send the body as it is, without a Content-Encoding")
+        parts: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                await self._receive(request, parts)
+        except TimeoutError:
+            raise too_slow(self._limits.body_seconds) from None
+        finally:
+            self._held -= sum(map(len, parts))
+        if not parts:
+            raise invalid("the body is empty", code="invalid_json")
+        return b"".join(parts)
+
+    async def _receive(self, request: Request, parts: list[bytes]) -> None:
+        limits, size = self._limits, 0
+        async for part in request.stream():
+            size += len(part)
+            if size > limits.body * _DRAINED:
+                break
+            if size > limits.body:
+                self._held -= sum(map(len, parts))
+                parts.clear()
+            elif part:
+                parts.append(part)
+                self._held += len(part)
+                if self._held > limits.receiving:
+                    raise busy()
+        if size > limits.body:
+            raise too_large(limits.body)
+
+
+def _no_json(message: str) -> ApiError:
+    return ApiError(415, message, code="unsupported_media_type")
 
 
 def _envelope(ticket: Ticket) -> replies.Envelope:

@@ -79,8 +79,10 @@ class Batches:
         """Puts a request into the queue.
 
         Raises:
-            ApiError: too many are waiting, or the server is stopping.
+            ApiError: too many are waiting, it is far too long, or the server is stopping.
         """
+        if (error := _far_too_long(ticket)) is not None:
+            raise error
         with self._changed:
             if self._stopping:
                 raise stopping()
@@ -179,7 +181,7 @@ class Batches:
     def _answer(self, batch: Sequence[Ticket], seed: int) -> None:
         if not batch:
             return
-        lm = batch[0].choice.lm
+        lm = batch[0].responder.lm
         asked = list(_admitted(lm, batch))
         if not asked:
             return
@@ -257,7 +259,7 @@ def _broken() -> ApiError:
 
 def _go_together(first: Ticket, other: Ticket) -> bool:
     """Whether one call answers both: a model knows one sampling at a time, and one seed."""
-    if other.choice.lm is not first.choice.lm or other.sampling(0) != first.sampling(0):
+    if other.responder.lm is not first.responder.lm or other.sampling(0) != first.sampling(0):
         return False
     return first.asked.temperature == 0 or other.asked.seed == first.asked.seed
 
@@ -279,7 +281,7 @@ def _admitted(lm: LanguageModel, batch: Sequence[Ticket]) -> Iterator[Ticket]:
         else:
             fitting.append((ticket, count))
     routes: dict[int, Route] = {}
-    routed = [ticket for ticket, _ in fitting if ticket.choice.routed]
+    routed = [ticket for ticket, _ in fitting if ticket.responder.routed]
     if routed and isinstance(lm, Routes):
         found = lm.route([ticket.chat for ticket in routed])
         routes = {id(ticket): route for ticket, route in zip(routed, found, strict=True)}
@@ -288,19 +290,29 @@ def _admitted(lm: LanguageModel, batch: Sequence[Ticket]) -> Iterator[Ticket]:
         yield ticket
 
 
+def _far_too_long(ticket: Ticket) -> ApiError | None:
+    """Why a prompt is not even counted, if it need not be."""
+    lm = ticket.responder.lm
+    context = lm.context if isinstance(lm, HasContext) else None
+    characters = sum(len(turn.content) for turn in ticket.chat)
+    if context and characters > context * LONGEST_TOKEN:
+        return _too_long(f"{characters:,} characters", context)
+    return None
+
+
 def _tokens(lm: LanguageModel, ticket: Ticket) -> int | ApiError:
     """Tokens of a prompt, or why it is not read."""
     context = lm.context if isinstance(lm, HasContext) else None
-    characters = sum(len(turn.content) for turn in ticket.chat)
-    count = None if context and characters > context * LONGEST_TOKEN else prompt_tokens(lm, [ticket.chat])
-    if context and (count is None or count >= context):
-        said = f"{characters:,} characters" if count is None else f"{count:,} tokens"
-        return invalid(
-            f"messages have {said}; this model reads {context:,} tokens with its answer",
-            "messages",
-            "context_length_exceeded",
-        )
-    return count or 0
+    count = prompt_tokens(lm, [ticket.chat])
+    return _too_long(f"{count:,} tokens", context) if context and count >= context else count
+
+
+def _too_long(said: str, context: int) -> ApiError:
+    return invalid(
+        f"messages have {said}; this model reads {context:,} tokens with its answer",
+        "messages",
+        "context_length_exceeded",
+    )
 
 
 def _scored(

@@ -10,7 +10,7 @@ class RequestLimits:
     """Of one server.
 
     Attributes:
-        body: bytes of a request.
+        body: bytes of a request; `receiving`: of all that are still arriving.
         messages: turns of a chat.
         new_tokens: of an answer, where the request does not say, and at most.
         n: answers to one request.
@@ -27,6 +27,7 @@ class RequestLimits:
     """
 
     body: int = 2**20
+    receiving: int = 64 * 2**20
     messages: int = 256
     new_tokens: int = 1024
     n: int = 16

@@ -79,7 +79,7 @@ class Metrics:
         if ticket.written is None:
             return
         self._answered.labels(ticket.label or BASE).inc()
-        if ticket.choice.routed and not ticket.label:
+        if ticket.responder.routed and not ticket.label:
             self._to_base.inc()
         self._tokens.labels("prompt").inc(ticket.prompt_tokens)
         self._tokens.labels("completion").inc(sum(one.tokens for one in ticket.written.completions))

@@ -46,15 +46,15 @@ class Ticket:
             ApiError: the offer has no such model.
         """
         self.asked = asked
-        self.choice: Responder = offer.find(asked.model)
+        self.responder: Responder = offer.find(asked.model)
         self.offer = offer
         self.chat: Chat
         self.chat, self.penalty = offer.put(asked.chat)
         self.came = time.monotonic()
         self.started = self.cancelled = False
-        self.label = self.choice.label
+        self.label = self.responder.label
         self.route: Route | None = None
-        self.adapter = self.choice.adapter
+        self.adapter = self.responder.adapter
         self.prompt_tokens = 0
         self.text = ""
         self.written: WrittenAnswer | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.errors import ModelError
 from selfstudy.models import Models, lora_targets
 from selfstudy.models import lora as adapters
-from selfstudy.models.base import HasWeights, LanguageModel
+from selfstudy.models.base import HasWeights, LanguageModel, Routes
 from selfstudy.progress import Reporter
 from selfstudy.recipe import LocalModel, Recipe, weights_of
 from selfstudy.records import Example, Pair, Practised
@@ -204,6 +204,8 @@ def require(recipe: Recipe, models: Models, folder: Path) -> None:
     plan = recipe.teach.plan
     if any(phase.needs_weights for _, _, phase in labelled(plan)):
         lm = with_weights(models.lm)
+        if recipe.deploy.type != "dynamic":
+            require_unrouted(lm)
         if recipe.teach.adapter is None:
             from selfstudy.teach.trainers import memory
 
@@ -213,6 +215,19 @@ def require(recipe: Recipe, models: Models, folder: Path) -> None:
             adapters.require_plain(lm.adapter)
         combined = len(plan) + bool(lm.adapter) > 1
         lora_targets.require_trainable(lm.model, recipe.teach.lora, combined=combined)
+
+
+def require_unrouted(lm: HasWeights) -> None:
+    """Refuses to train what has several adapters as if it were one model: they would be left out of it.
+
+    Raises:
+        ModelError: a router picks its adapters.
+    """
+    if isinstance(lm, Routes):
+        raise ModelError(
+            f"{lm.name} has adapters of which a router picks one: nothing can be taught on top of them",
+            "go on with the run that made them, or give one of its adapters as model.adapter",
+        )
 
 
 def with_weights(lm: LanguageModel) -> HasWeights:

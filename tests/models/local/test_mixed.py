@@ -120,6 +120,7 @@ def test_the_model_itself_stays_the_base_model(tiny_llama: Path, lm: MixedLM) ->
     same(lm.generate(CHATS, SAMPLING), base.generate(CHATS, SAMPLING))
     same(lm.generate_as(CHATS, [None] * 6, SAMPLING), base.generate(CHATS, SAMPLING))
     assert lm.adapter is None
+    assert all(one.requires_grad for one in lm.model.parameters())
     wanted = base.model.state_dict()
     for state in (lm.model.state_dict(), lm.merged_copy().state_dict()):
         assert state.keys() == wanted.keys()

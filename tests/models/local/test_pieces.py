@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfstudy.models.local.chat_format import ChatFormat
-from selfstudy.models.local.pieces import Growing, alternative, pieces
+from selfstudy.models.local.pieces import GrowingText, alternative, pieces
 from tests.conftest import TEMPLATE, make_tokenizer
 
 FORMAT = ChatFormat(make_tokenizer(TEMPLATE))
@@ -35,7 +35,7 @@ def test_a_growing_text_is_what_all_of_its_tokens_say(text: str) -> None:
         read += len(some)
         return FORMAT.decode(some)
 
-    growing = Growing(decode)
+    growing = GrowingText(decode)
     for at in range(len(tokens) + 1):
         assert growing.of(tokens[:at]) == FORMAT.decode(tokens[:at])
     assert read <= 12 * len(tokens)

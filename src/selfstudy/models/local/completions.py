@@ -11,7 +11,7 @@ from functools import partial
 from selfstudy.models.base import StopListening
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Left, Stopped
-from selfstudy.models.local.pieces import Growing
+from selfstudy.models.local.pieces import GrowingText
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.records import Completion
 from selfstudy.text import until
@@ -91,7 +91,7 @@ class HeardReader(AnswerReader):
         super().__init__(chat_format, stop)
         self._listeners, self._total = listeners, total
         self._left: set[int] = set()
-        self._texts: dict[int, tuple[Growing, Growing]] = {}
+        self._texts: dict[int, tuple[GrowingText, GrowingText]] = {}
 
     @property
     def left(self) -> Left:
@@ -109,7 +109,7 @@ class HeardReader(AnswerReader):
     def _so_far(self, chat: int, tokens: list[int]) -> str:
         if chat not in self._texts:
             with_marks = partial(self._format.decode, special=True)
-            self._texts[chat] = Growing(with_marks), Growing(self._format.decode)
+            self._texts[chat] = GrowingText(with_marks), GrowingText(self._format.decode)
         whole, said = (text.of(tokens) for text in self._texts[chat])
         try:
             return until(self._format.answer_in(whole, said), self._stop).strip()

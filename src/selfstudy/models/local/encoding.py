@@ -29,7 +29,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedChats:
     """A batch of chats to be answered.
 
     Attributes:

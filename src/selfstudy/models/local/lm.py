@@ -28,7 +28,7 @@ from selfstudy.models.local.completions import (
 )
 from selfstudy.models.local.contrastive import ContrastiveDecoder
 from selfstudy.models.local.decoding import Decoder, Finished, Member, Prompt, TreeDecoder
-from selfstudy.models.local.encoding import Asked
+from selfstudy.models.local.encoding import AskedChats
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.local.scoring import LogprobScorer
@@ -158,18 +158,18 @@ class LocalLM:
         Completions are stripped of surrounding white space; their token count and log-probability include
         the end token. Two chats with the same text get different samples (by order of occurrence).
         """
-        asked = Asked(chats, *encoding.prompts(self._format, chats))
+        asked = AskedChats(chats, *encoding.prompts(self._format, chats))
         return self._answers(asked, sampling, partial(AnswerReader, self._format), progress)
 
     def stream(self, chat: Chat, sampling: Sampling, heard: Callable[[str], object]) -> Completion:
         """See `base.Streams`; where memory was short and a batch is tried again, the text begins again."""
-        asked = Asked([chat], *encoding.prompts(self._format, [chat]))
+        asked = AskedChats([chat], *encoding.prompts(self._format, [chat]))
         return self._answers(asked, sampling, partial(HeardReader, self._format, listeners={0: heard}))[0][0]
 
     def sampled(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[tuple[Completion, list[int]]]]:
         """As `generate`, with the tokens that each completion was generated as, its end included."""
         kept: dict[int, list[int]] = {}
-        asked = Asked(chats, *encoding.prompts(self._format, chats))
+        asked = AskedChats(chats, *encoding.prompts(self._format, chats))
         rows = self._answers(asked, sampling, partial(KeepingReader, self._format, kept=kept))
         total = sampling.total
         return [
@@ -203,11 +203,11 @@ class LocalLM:
             index * sampling.total + j: ids for index, ids in said.items() for j in range(sampling.total)
         }
         reader = partial(ContinuationReader, self._format, before=before, enough=enough)
-        return self._answers(Asked(chats, asked, errors, adapters), sampling, reader, progress)
+        return self._answers(AskedChats(chats, asked, errors, adapters), sampling, reader, progress)
 
     def _answers(
         self,
-        asked: Asked,
+        asked: AskedChats,
         sampling: Sampling,
         reader: Callable[[tuple[str, ...]], AnswerReader],
         progress: Progress | None = None,
@@ -251,7 +251,7 @@ class LocalLM:
         return [done[i * total : (i + 1) * total] for i in range(count)]
 
     def _prompts(
-        self, asked: Asked, sampling: Sampling
+        self, asked: AskedChats, sampling: Sampling
     ) -> tuple[dict[tuple[str, ...], list[Prompt]], dict[int, str]]:
         """Distinct prompts by what ends their answers, each with its members.
 

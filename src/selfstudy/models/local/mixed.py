@@ -19,10 +19,10 @@ from selfstudy.models import lora
 from selfstudy.models.base import Progress, Sampling, Token
 from selfstudy.models.local import adapted, encoding, loading, weights
 from selfstudy.models.local.completions import AnswerReader, HeardReader
-from selfstudy.models.local.encoding import Asked
+from selfstudy.models.local.encoding import AskedChats
 from selfstudy.models.local.forward import Forward
 from selfstudy.models.local.lm import LocalLM
-from selfstudy.models.local.mixture import Change, Mixture
+from selfstudy.models.local.mixture import LayerChange, Mixture
 from selfstudy.models.local.pieces import alternative, pieces
 from selfstudy.models.local.scoring import LogprobScorer, with_others
 from selfstudy.recipe import LocalModel
@@ -87,7 +87,7 @@ class MixedLM(LocalLM):
         reader: Callable[[tuple[str, ...]], AnswerReader] = partial(AnswerReader, self._format)
         if listeners:
             reader = partial(HeardReader, self._format, listeners=listeners, total=sampling.total)
-        asked = Asked(chats, *encoding.prompts(self._format, chats), numbers)
+        asked = AskedChats(chats, *encoding.prompts(self._format, chats), numbers)
         return self._answers(asked, sampling, reader, progress, settled)
 
     def continued_as(
@@ -208,7 +208,7 @@ class _Trial:
 
 def _changes(
     model: Any, folder: Path, name: str, trial: _Trial, say: Callable[[str], object]
-) -> dict[str, Change]:
+) -> dict[str, LayerChange]:
     """What the adapter in `folder` changes of each layer of a model, which stays as it is.
 
     Raises:
@@ -225,12 +225,13 @@ def _changes(
         raise ModelError(
             error.what, "only plain LoRA matrices answer side by side: teach without what is named"
         ) from None
+    trained = [one for one in model.parameters() if one.requires_grad]
     wrapped = adapted.put_on(model, folder, name)
     try:
         if (idle := adapted.note_if_idle(wrapped)) is not None:
             say(idle)
         trial.note(wrapped)
-        found: dict[str, Change] = {}
+        found: dict[str, LayerChange] = {}
         for place, layer in wrapped.get_base_model().named_modules():
             if not isinstance(layer, LoraLayer):
                 continue
@@ -243,3 +244,5 @@ def _changes(
         return found
     finally:
         wrapped.unload()
+        for one in trained:  # peft freezes what it adapts
+            one.requires_grad_(True)

@@ -22,7 +22,7 @@ from torch.nn.functional import linear
 
 from selfstudy.errors import ModelError
 
-Change = tuple[Tensor, Tensor]
+LayerChange = tuple[Tensor, Tensor]
 """A (rank, in) and B (out, rank) of a layer, the adapter's scale in B."""
 
 
@@ -42,14 +42,14 @@ class Mixture:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._changes: list[Mapping[str, Change]] = []
+        self._changes: list[Mapping[str, LayerChange]] = []
         self._held: tuple[tuple[int, ...], list[_Layer]] = ((), [])
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._changes)
 
-    def add(self, changes: Mapping[str, Change]) -> None:
+    def add(self, changes: Mapping[str, LayerChange]) -> None:
         """One more adapter: of each layer, by the name of its module."""
         self._changes.append(changes)
 
@@ -83,7 +83,7 @@ class Mixture:
             self._held = present, [self._layer(name, chosen) for name in names]
         return self._held[1]
 
-    def _layer(self, name: str, chosen: Mapping[int, Mapping[str, Change]]) -> _Layer:
+    def _layer(self, name: str, chosen: Mapping[int, Mapping[str, LayerChange]]) -> _Layer:
         parts = {number: changes[name] for number, changes in chosen.items() if name in changes}
         return _Layer(
             module=self._model.get_submodule(name),

@@ -32,7 +32,7 @@ def pieces(chat_format: ChatFormat, tokens: Sequence[int]) -> list[str]:
     return _stripped(found)
 
 
-class Growing:
+class GrowingText:
     """The text of tokens that become more, of which each time only the new ones are read."""
 
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:

@@ -43,6 +43,7 @@ from selfstudy.teach import cited_exercises
 from selfstudy.teach.cited_practice import CitedExercise, CitedPractice
 from selfstudy.teach.phases import PHASES
 from selfstudy.teach.rejection import RejectionSampling
+from selfstudy.teach.training import require_unrouted
 
 if TYPE_CHECKING:
     from selfstudy.teach.trainers.processes import Processes
@@ -357,6 +358,7 @@ class CiteTraining:
     def _trained(self, lm: HasWeights, items: list[Example] | CitedPractice) -> Trained:
         from selfstudy.teach.trainers import memory, shared
 
+        require_unrouted(lm)
         full = self.recipe.teach.adapter is None
         if full:
             memory.require_room(lm, self.recipe.teach, self.out)
