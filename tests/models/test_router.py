@@ -212,3 +212,15 @@ def test_what_prompts_put_around_a_question(tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text("System.\n---\nQ: ${question}\nA:")
     (tmp_path / "read.txt").write_text("$document\n$question")
     assert frame(Prompts(tmp_path)) == (("Q: ", "\nA:"), "")
+
+
+def test_without_single_questions_of_the_base_model_or_of_an_adapter_that_stays() -> None:
+    whole = router({"it": 40})
+    names = [one.id for one in whole.data.questions]
+    of_base = next(one.id for one in whole.data.questions if one.adapter is None)
+    of_a = next(one.id for one in whole.data.questions if one.adapter == 0)
+    left = whole.without([], [of_base, of_a, "unknown"])
+    assert [one.id for one in left.data.questions] == [n for n in names if n not in (of_base, of_a)]
+    assert left.adapters == whole.adapters
+    assert left.vectors.shape[0] == len(left.data.rows) < whole.vectors.shape[0]
+    assert all(row < len(left.data.questions) for row in left.data.rows)

@@ -119,7 +119,7 @@ def test_what_is_half_forgotten_is_finished_first(dynamic: Path, tmp_path: Path)
     path = shutil.copytree(dynamic, tmp_path / "run")
     with Run.open(path) as run:
         forgotten.keep(run, [Tombstone(pattern=CITIES)])
-    for verb in ("probe", "verify"):
+    for verb in ("gather", "teach", "verify"):
         assert "half way through forgetting" in refusal(cli(verb, path))
 
 
@@ -127,7 +127,7 @@ def test_an_adapter_that_is_not_routed_is_taught_again_and_decided_on_again(
     finished: Path, tmp_path: Path
 ) -> None:
     """Nothing promoted may stay that was trained with it."""
-    wanted = recipe(*FEW, "teach.sft.epochs=1")
+    wanted = recipe(*FEW)
     path = branch(finished, tmp_path / "run", wanted)
     learn(wanted, path, Listener())
     promoted_by_hand(path)

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from selfstudy.cli import app
 from selfstudy.errors import RunError
 from selfstudy.records import Answer, Completion, Practised, Question, Verdict
 from selfstudy.run import Run, forgotten
@@ -186,20 +188,24 @@ def test_the_verb_shows_all_of_it_and_no_escape_sequence(tmp_path: Path) -> None
 def test_the_verb_gives_json_and_what_is_not_found_is_an_error_that_helps(tmp_path: Path) -> None:
     make_run(tmp_path / "run").close()
     folder = str(tmp_path / "run")
-    data = json.loads(selfstudy(folder, FIJI, "--json").stdout)
+
+    def said(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["why", *arguments])
+        assert "Traceback" not in result.output
+        return result.exit_code, result.output
+
+    data = json.loads(said(folder, FIJI, "--json")[1])
     assert [one["round"] for one in data["rounds"]] == [1, 2]
     assert data["rounds"][0]["trained"][0]["steps"] == [2, 5, 9]
-    several = selfstudy(folder, "what is the capital of mars")
-    assert several.returncode == 2
-    assert "3 questions" in several.stderr
-    assert FIJI in several.stderr
-    none = selfstudy(folder, "magnets")
-    assert none.returncode == 2
-    assert "no question like" in none.stderr
+    code, several = said(folder, "what is the capital of mars")
+    assert code == 2
+    assert "3 questions" in several
+    assert FIJI in several
+    code, none = said(folder, "magnets")
+    assert code == 2
+    assert "no question like" in none
     for wrong in ((folder,), (folder, FIJI, "--source", "x"), (str(tmp_path / "none"), FIJI)):
-        result = selfstudy(*wrong)
-        assert result.returncode == 2
-        assert "Traceback" not in result.stderr
+        assert said(*wrong)[0] == 2
 
 
 def test_nothing_heavy_is_loaded() -> None:

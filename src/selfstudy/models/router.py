@@ -146,11 +146,11 @@ class Router:
         question = self.data.questions[self.data.rows[row]].id if row >= 0 else ""
         return Route(name if taken else None, score, base, question)
 
-    def without(self, names: Collection[str], questions: Collection[str] = ()) -> Router:
+    def without(self, names: Collection[str], forgotten: Collection[str] = ()) -> Router:
         """The same without adapters: nothing of what they were taught is left in it, no word and no vector.
 
         Args:
-            questions: ids of others that go too, of the base model's or of an adapter that stays; a centroid
+            forgotten: ids of questions that go too, of the base model or of an adapter that stays; a centroid
                 or a classifier, which stores none, stays as it is.
 
         Raises:
@@ -166,7 +166,7 @@ class Router:
         stay = [
             at
             for at, one in enumerate(old.questions)
-            if one.id not in questions and (one.adapter is None or one.adapter in places)
+            if one.id not in forgotten and (one.adapter is None or one.adapter in places)
         ]
         if old.method == "nearest":
             numbers = {at: place for place, at in enumerate(stay)}

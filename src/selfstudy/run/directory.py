@@ -368,12 +368,12 @@ def _began(path: Path) -> bool:
 def _inspect(path: Path, *, tidy: bool) -> None:
     """Refuse a run that leads elsewhere; see `own.inspect`."""
     try:
-        own.inspect(path, _is_ours, tidy=tidy)
+        own.inspect(path, is_ours, tidy=tidy)
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}", "check its permissions") from None
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
     """Whether something of this name in a run directory is part of the run."""
     return name in _NAMES or name.startswith(("calibration-", "external-"))
 

@@ -176,8 +176,9 @@ def _questions(run: Run) -> Iterator[tuple[str, str]]:
 
 def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness, *, route: bool) -> Lineage:
     routed = None
-    if fates.router is not None:
-        routed = routed_now(fates.router, meant.question_id, meant.text or asked, load=route)
+    said = meant.text or (asked if asked != meant.question_id else "")
+    if fates.router is not None and said:  # of one that was forgotten there may be no word
+        routed = routed_now(fates.router, meant.question_id, said, load=route)
     rounds = (_trail(turn, fates, meant.question_id) for turn in run.rounds)
     return Lineage(
         asked=asked,

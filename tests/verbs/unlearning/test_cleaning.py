@@ -181,12 +181,14 @@ def test_a_file_that_is_none_of_ours_is_told_and_left(run: Run) -> None:
         open_.execute("CREATE TABLE t (a TEXT)")
         open_.execute("INSERT INTO t VALUES (?)", (SECRET,))
     open_.close()
-    assert clean(run).left == [database]
+    (run.path / "notes.json").write_text(said := json.dumps([SECRET]))
+    assert sorted(clean(run).left) == [database, run.path / "notes.json"]
     assert database.exists()
+    assert (run.path / "notes.json").read_text() == said
 
 
 def test_a_file_of_ours_that_cannot_be_cleaned_is_an_error(run: Run) -> None:
-    (run.path / "more.jsonl").write_text(json.dumps({"a": SECRET}) + "\n")
+    (run.round(1).path / "more.jsonl").write_text(json.dumps({"a": SECRET}) + "\n")
     with pytest.raises(RunError, match=r"more\.jsonl still quotes"):
         clean(run)
 

@@ -265,5 +265,5 @@ def test_replies_of_remote_models_are_the_users_own(tmp_path: Path) -> None:
 def test_figures_are_written_into_its_own_tombstone(path: Path) -> None:
     forget(path)
     with Run.open(path) as run:
-        forgetting.verified(run, PERU, {"asked": 2.0, "ks_p": 1.0, "unseen": "base", "ks": None})
+        forgetting.verified(run, PERU, {"asked": 2, "ks_p": 1.0, "unseen": "base", "ks": None})
         assert forgotten.tombstones(run)[0].verified["ks_p"] == 1.0

@@ -116,7 +116,7 @@ def curve(
     seeds: int = SEEDS,
 ) -> AttackCurve:
     """Of one model: each number of steps is a training of its own, from the model as it is."""
-    shares = []
+    shares: list[list[float]] = []
     for seed in range(seeds):
         at: list[float] = []
         for count in steps:

@@ -36,6 +36,7 @@ from selfstudy.records import (
     Verdict,
 )
 from selfstudy.run import Round, Run, resume
+from selfstudy.run.directory import is_ours
 from selfstudy.verbs.unlearning.resting import Resting, Sources
 
 R = TypeVar("R", bound=Record)
@@ -185,6 +186,8 @@ class Cleaning:
             for file in sorted(folder.glob("*.json")):
                 if file in (run.forgotten_file, run.promoted_file, run.provenance_file):
                     continue
+                if folder == run.path and not is_ours(file.name):
+                    continue
                 written = run.read_json(file)
                 if (left_ := self._without(written)) != written and isinstance(left_, dict):
                     run.write_json(file, left_)
@@ -222,7 +225,8 @@ class Cleaning:
         if not lines:
             return
         kept: list[bytes] = []
-        gone, stays = set(), set()
+        gone: set[str] = set()
+        stays: set[str] = set()
         for _, line, entry in lines:
             goes = self._is_request_of(folder, entry)
             (gone if goes else stays).add(str(entry.get("sha256") or ""))
@@ -254,7 +258,8 @@ class Cleaning:
         Raises:
             RunError: one of the run's own does.
         """
-        wrong, foreign = [], []
+        wrong: list[Path] = []
+        foreign: list[Path] = []
         ours = {self._run.recipe_file, self._run.lock_file}
         for path, state in private.below(self._run.path):
             if not path.is_file() or path.is_symlink() or path in ours or path.suffix == WEIGHTS:
@@ -299,4 +304,6 @@ def _content(path: Path) -> bytes:
 
 
 def _is_records(run: Run, path: Path) -> bool:
-    return path.parent in {run.path, *(one.path for one in run.rounds)} and path.suffix in (".jsonl", ".json")
+    if path.parent == run.path:
+        return is_ours(path.name)
+    return path.parent in {one.path for one in run.rounds} and path.suffix in (".jsonl", ".json")

@@ -171,7 +171,7 @@ def carry_out(
 def verified(run: Run, pattern: str, figures: dict[str, float | str | bool | None]) -> None:
     """Writes what asking again has shown into the tombstone."""
     stone = next(one for one in reversed(forgotten.tombstones(run)) if one.pattern == pattern)
-    _set(run, stone.model_copy(update={"verified": figures}))
+    _set(run, Tombstone.model_validate({**stone.model_dump(), "verified": figures}))  # whole numbers as float
 
 
 def _set(run: Run, stone: Tombstone) -> None:
