@@ -135,8 +135,8 @@ class Case:
 
 def promoted(study: Study) -> LanguageModel:
     """The model with what stands after the last round."""
-    rounds = study.run.rounds
-    return study.lm(standing.standing(study.run.round(rounds[-1].number + 1)) if rounds else None)
+    last = standing.promoted_last(study.run)
+    return study.lm(standing.decided(last) if last is not None else None)
 
 
 def told(study: Study, lm: LanguageModel, asked: Sequence[str]) -> list[str]:
@@ -205,7 +205,8 @@ def changed(case: Case, count: int) -> None:
             write_page(case.docs, name, texts[name])
 
     def measure(study: Study, when: str) -> None:
-        lm = promoted(study)
+        # what was taught, promoted or not: so few gaps are often too few for the gate to be sure
+        lm = study.lm(study.run.rounds[-1].adapter())
         rows: dict[str, list[bool]] = {}
         for name in mine:
             half = "known" if name in known else "taught"
@@ -238,6 +239,8 @@ def changed(case: Case, count: int) -> None:
                 write_page(case.docs, name, texts[name].replace(capital[name], new[name]))
             return False
         measure(study, "after")
+        decided = standing.decision(study.run.rounds[-1])
+        print("promoted" if decided is not None and decided.promoted else "not promoted")
         return True
 
     case.learn([of_capital(name) for name in (*mine, *others)], stop)
