@@ -96,6 +96,8 @@ def compare(folder: Path, seed: int, shares: Sequence[float], changes: Sequence[
             study.verify()
             turn = run.round(1)
             adapter = turn.adapter("taught")
+            for name in ("rewordings.jsonl", "wordings.done", "known.jsonl"):  # which are the same for all
+                shutil.copy(turn.path / name, start / "rounds" / "1" / name)
             if not number:
                 row(f"{seed}: as it was", turn, "base", load_lm(LocalModel(path="atlas")))
             row(
@@ -114,14 +116,15 @@ def make_place(folder: Path, seed: int) -> Place:
     for page in world.documents():
         if page.title not in pageless:
             (library / f"{page.title}.txt").write_text(page.text, encoding="utf-8")
-    kinds = {
-        KNOWN: world.facts(known=True),
-        GAPS: [f for f in world.facts(known=False) if f.entity not in pageless],
-        WITHOUT: [f for f in world.facts(known=False) if f.entity in pageless],
-    }
+    withheld_facts = world.facts(known=False)
+    kinds = (
+        (KNOWN, world.facts(known=True)),
+        (GAPS, [fact for fact in withheld_facts if fact.entity not in pageless]),
+        (WITHOUT, [fact for fact in withheld_facts if fact.entity in pageless]),
+    )
     asked = [
         language.wordings(fact.attribute, fact.entity)[0]
-        for count, facts in kinds.items()
+        for count, facts in kinds
         for fact in rng.sample([f for f in facts if f.attribute in ATTRIBUTES], count)
     ]
     names = rng.sample(invented_names(), INVENTED)

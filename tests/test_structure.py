@@ -349,6 +349,8 @@ WITHOUT_MIRROR = {
     "probe/scorers/grading.py": "probe/scorers/test_bsdetector.py and test_p_true.py",
     "prompts/templates.py": "every test that asks anything",
     "recipe/": "recipe/test_file.py: blocks are data, and come out of files",
+    "serve/api_error.py": "serve/test_app.py and test_asked.py, which are told them",
+    "serve/limits.py": "serve/, all files: data",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
     "verify/suites/base.py": "verify/suites/, all files: data, and a contract",
     "verbs/doctor/everything.py": "verbs/doctor/, all files",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.judging.refusals import is_refusal
+from selfstudy.judging.refusals import is_refusal, knows_nothing
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,10 @@ def test_refusals(reply: str) -> None:
 )
 def test_answers(reply: str) -> None:
     assert not is_refusal(reply)
+
+
+def test_who_has_no_answer_of_its_own() -> None:
+    assert knows_nothing("It is Rome.", inconsistent=True)
+    assert knows_nothing("I don't know.", inconsistent=False)
+    assert not knows_nothing("It is Rome.", inconsistent=False)
+    assert not knows_nothing("", inconsistent=False)

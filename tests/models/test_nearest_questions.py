@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from selfstudy.models.nearest_questions import Sought, Stored
+from selfstudy.models.nearest_questions import Sought, StoredQuestions
 from selfstudy.models.question_words import QuestionWords, Worded
 
 TEXTS = ["red ant", "red bee", "blue cat", "blue dog"]
@@ -17,9 +17,9 @@ def unit(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
 
 
-def stored() -> Stored:
+def stored() -> StoredQuestions:
     words = QuestionWords([Worded.of([one]) for one in TEXTS])
-    return Stored(unit(0, 10, 60, 80), np.arange(4), np.array([0, 0, 1, 1]), words)
+    return StoredQuestions(unit(0, 10, 60, 80), np.arange(4), np.array([0, 0, 1, 1]), words)
 
 
 def scores(text: str, degrees: float, cover: float = 0.0, neighbours: int = 1) -> tuple[list, list]:

@@ -100,6 +100,9 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
         ("model={type: remote, model: x, adaptor: y}", "model.adaptor: unknown key; known here: type, model"),
         ("model.path=tiny.gguf", "model.path: no model file at"),
         ("teach.known_heldout=0", "teach.known_heldout = 0"),
+        ("teach={refuse_unverifiable: true, refusals: {heldout: 0}}", "teach.refusals.heldout = 0"),
+        ("teach={refuse_unverifiable: true, method: online-dpo}", "refuse_unverifiable: no phase trains on"),
+        ("teach.refusals.share=0", "teach.refusals.share = 0: must be greater than 0"),
         ("teach.phases=[{type: online-dpo, judge: judge}]", "judge = judge: name one with `judge`"),
         ("teach.phases=[{type: online-dpo, prompts: none.jsonl}]", "prompts: no file at"),
         (
@@ -121,6 +124,13 @@ def test_an_override_reaches_into_a_list_given_or_default(tmp_path: Path) -> Non
 def test_a_bad_value_is_named_with_what_is_allowed(override: str, message: str) -> None:
     cites = ["teach.method=rejection"] if message.endswith("trains to cite") else []
     assert message in refusal(None, "library=atlas", override, *cites)
+
+
+def test_a_router_never_comes_to_a_refusal() -> None:
+    """What no adapter was taught is answered by the model as it came."""
+    said = refusal(None, "library=atlas", "deploy=dynamic", "teach.refuse_unverifiable=true")
+    assert "teach.refuse_unverifiable: with deploy = dynamic" in said
+    assert load_recipe(None, ["library=atlas", "deploy=adapter", "teach.refuse_unverifiable=true"])
 
 
 def test_a_model_without_a_type_is_a_local_one() -> None:

@@ -61,6 +61,20 @@ def test_what_was_forgotten_is_told_from_what_is_only_missing(tmp_path: Path) ->
         assert fates.forgotten("q-am") == []
 
 
+def test_a_training_that_failed_is_told_by_its_failure(tmp_path: Path) -> None:
+    with routed(tmp_path / "run") as run:
+        first = run.round(1)
+        first.fail("teach", "taught/asia", "the loss became nan")
+        first.fail("teach", "control/am", "the control's")
+        (found,) = Fates(run).of(first, "q-new", {"asia"}, held=True)
+        assert (found.name, found.state, found.why) == ("asia", "failed", ("the loss became nan",))
+    with Run.create_or_resume(tmp_path / "other", Recipe()) as run:
+        turn = run.round(1)
+        make_adapter(turn.adapter(), Curriculum(round=1, questions=("q",)))
+        turn.fail("teach", "taught", "weights are NaN or inf")
+        assert [one.state for one in Fates(run).of(turn, "q", {""}, held=True)] == ["failed"]
+
+
 def test_rounds_that_train_on_one_adapter_build_on_each_other(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
         for number, promoted in ((1, True), (2, True), (3, False), (4, None)):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from selfstudy.errors import RunError
+from selfstudy.files import jsonl
 from selfstudy.recipe import Recipe
-from selfstudy.records import Answer, Completion, Proposal, Question, Score, TrainingStep
+from selfstudy.records import Answer, Completion, Practised, Proposal, Question, Score, TrainingStep
 from selfstudy.run import Run
 
 from .test_directory import questions
@@ -49,6 +53,31 @@ def test_records_with_a_value_are_found_whatever_stands_around_it(place: Path, r
         assert list(turn.where(Score, "question_id", ())) == []
         (turn.path / Score.file).write_text('{ "scorer" : "s", "value": 0.5, "question_id"  :  "spaced" }\n')
         assert [one.scorer for one in turn.where(Score, "question_id", {"spaced"})] == ["s"]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.text(max_size=30)), max_size=12),
+    st.integers(0, 400),
+    st.integers(1, 300),
+)
+def test_blocks_are_passed_over_as_if_each_line_was_looked_at(
+    rows: list[tuple[str, str]], torn: int, block: int
+) -> None:
+    """Wherever the file ends, and wherever blocks do."""
+    with tempfile.TemporaryDirectory() as place, Run.create_or_resume(Path(place) / "run", Recipe()) as run:
+        turn = run.round(1)
+        turn.append(
+            Practised(id=str(n), question_id=name, question=text) for n, (name, text) in enumerate(rows)
+        )
+        file = turn.path / Practised.file
+        if file.exists():
+            file.write_bytes(file.read_bytes()[: -torn or None])
+        expected = [one for one in turn.iter(Practised) if one.question_id == "a"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jsonl, "_BLOCK", block)
+            assert list(turn.where(Practised, "question_id", ("a",))) == expected
+        assert list(turn.where(Practised, "question_id", ("a", *"0123456789"))) == expected  # line by line
 
 
 def test_of_lines_about_others_only_halves_are_damage(place: Path, recipe: Recipe) -> None:

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from selfstudy.models.base import Progress, Route, Sampling, Token
+from selfstudy.models.base import Progress, Route, Sampling, StopListening, Token
 from selfstudy.records import Chat, Completion
-from selfstudy.serve.limits import Limits
-from selfstudy.serve.offer import BASE, ROUTED, Choice, Offer, Source
+from selfstudy.serve.limits import RequestLimits
+from selfstudy.serve.offer import BASE, ROUTED, ModelSource, Offer, Responder
 from selfstudy.serve.server import ApiServer
 
 
 @dataclass
-class Fixed(Source):
+class Fixed(ModelSource):
     """Offers that a test has made; with each `load` the next, and the last one from then on."""
 
     place: str = "fixed"
@@ -37,9 +37,9 @@ def fixed(*offers: Offer) -> Fixed:
 
 
 @contextmanager
-def serving(source: Source, **options: Any) -> Iterator[ApiServer]:
+def serving(source: ModelSource, **options: Any) -> Iterator[ApiServer]:
     """A server on a port that is free."""
-    server = ApiServer(source, **{"port": 0, "limits": Limits(grace=5), **options})
+    server = ApiServer(source, **{"port": 0, "limits": RequestLimits(grace=5), **options})
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.running)
@@ -93,21 +93,33 @@ class Echo:
         sampling: Sampling,
         progress: Progress | None = None,
         heard: Sequence[Callable[[str], object] | None] = (),
+        settled: Callable[[int, list[Completion]], object] | None = None,
     ) -> list[list[Completion]]:
         self.batches.append(list(adapters))
         self.samplings.append(sampling)
         if any("poison" in chat[-1].content for chat in chats):
             raise RuntimeError("poison")
         answers = [self.answer(chat, adapter) for chat, adapter in zip(chats, adapters, strict=True)]
-        for listener, text in zip(heard or [None] * len(answers), answers, strict=True):
-            if listener is not None:
-                listener(text.rpartition(" ")[0])
-        while not self.open.wait(0.005):
-            for listener, text in zip(heard, answers, strict=True):
-                if listener is not None:
+        left: set[int] = set()
+        self._say(heard, answers, left)
+        while not self.open.wait(0.005) and len(left) < len(answers):
+            self._say(heard, answers, left)
+        self.heard_of += [text for at, text in enumerate(answers) if at not in left]
+        found = [[Completion(text=text, tokens=len(text.split()))] * sampling.n for text in answers]
+        for at, row in enumerate(found):
+            if settled is not None:
+                settled(at, row)
+        return found
+
+    @staticmethod
+    def _say(heard: Sequence[Callable[[str], object] | None], answers: Sequence[str], left: set[int]) -> None:
+        """All but the last word of each, to who still listens."""
+        for at, (listener, text) in enumerate(zip(heard, answers, strict=bool(heard))):
+            if listener is not None and at not in left:
+                try:
                     listener(text.rpartition(" ")[0])
-        self.heard_of += answers
-        return [[Completion(text=text, tokens=len(text.split()))] * sampling.n for text in answers]
+                except StopListening:
+                    left.add(at)
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:
         return [[-0.5] * len(text.split()) for text in texts]
@@ -164,10 +176,10 @@ class Plain:
 
 def routed_offer(lm: Echo, state: str = "") -> Offer:
     """What a run with adapters and a router serves."""
-    named = {name: Choice(lm, name, label=name) for name in lm.adapters}
-    return Offer({ROUTED: Choice(lm, routed=True), BASE: Choice(lm), **named}, state=state)
+    named = {name: Responder(lm, name, label=name) for name in lm.adapters}
+    return Offer({ROUTED: Responder(lm, routed=True), BASE: Responder(lm), **named}, state=state)
 
 
 def plain_offer(lm: Any, state: str = "") -> Offer:
     """What a model by itself is served as."""
-    return Offer({BASE: Choice(lm)}, state=state)
+    return Offer({BASE: Responder(lm)}, state=state)

@@ -15,7 +15,7 @@ import pytest
 from selfstudy.models import load_lm
 from selfstudy.models.base import LanguageModel, Sampling, chat
 from selfstudy.recipe import LocalModel
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.server import ApiServer
 from tests.serve.serving import Echo, Plain, fixed, plain_offer, routed_offer, serving, wait_until
 
@@ -46,7 +46,7 @@ def llama(tiny_llama: Path) -> LanguageModel:
 
 @pytest.fixture(scope="module")
 def local(llama: LanguageModel) -> Iterator[ApiServer]:
-    with serving(fixed(plain_offer(llama)), limits=Limits(new_tokens=24, grace=5)) as server:
+    with serving(fixed(plain_offer(llama)), limits=RequestLimits(new_tokens=24, grace=5)) as server:
         yield server
 
 
@@ -57,7 +57,9 @@ def echo() -> Echo:
 
 @pytest.fixture
 def routed(echo: Echo) -> Iterator[ApiServer]:
-    with serving(fixed(routed_offer(echo)), limits=Limits(grace=5, queue=4, n=4, body=20_000)) as server:
+    with serving(
+        fixed(routed_offer(echo)), limits=RequestLimits(grace=5, queue=4, n=4, body=20_000)
+    ) as server:
         yield server
 
 
@@ -256,7 +258,7 @@ def test_a_queue_that_is_full_says_when_to_come_again(routed: ApiServer, echo: E
 def test_a_request_that_takes_too_long_is_told_so_and_given_up() -> None:
     echo = Echo()
     echo.open.clear()
-    with serving(fixed(routed_offer(echo)), limits=Limits(seconds=0.2, grace=5)) as server:
+    with serving(fixed(routed_offer(echo)), limits=RequestLimits(seconds=0.2, grace=5)) as server:
         with pytest.raises(openai.InternalServerError) as told:
             client(server).chat.completions.create(**ask("slow"))
         assert (told.value.status_code, told.value.code) == (504, "request_timeout")

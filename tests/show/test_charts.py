@@ -116,6 +116,14 @@ def test_the_paired_interval_of_cited_answers_decides_what_is_noise(low: float, 
     assert (found.label, found.word, found.count) == ("Trust-Score", word, 40)
 
 
+@pytest.mark.parametrize(("high", "word"), [(-0.01, "better"), (0.01, "within noise")])
+def test_less_that_is_made_up_is_better(high: float, word: str) -> None:
+    gain = {"before": 0.9, "after": 0.2, "difference": -0.7, "low": -0.8, "high": high, "n": 40, "facts": 40}
+    arms = {"before": {"unanswerable_answered": 0.9}, "after": {"unanswerable_answered": 0.2}}
+    (found,) = changes(Summary.model_validate(arms | {"refusing": {"unanswerable_answered": gain}}))
+    assert (found.label, found.word) == ("Made up", word)
+
+
 def test_changes_read_a_summary() -> None:
     summary = {
         "before": {"gap_correct": 0.1},

@@ -13,6 +13,8 @@ from selfstudy.records import Answer, Completion, Question, Score, SentenceScore
 from selfstudy.run import Run
 from selfstudy.show.questions import Point, cut, excerpt, most_telling, points, trails
 
+from ..verbs.lineages import FIJI, PERU, make_run
+
 
 def test_priority_puts_gaps_and_then_the_forgotten_first() -> None:
     sure = Question(text="sure and wrong")
@@ -100,3 +102,21 @@ def test_excerpt_of_a_long_page_is_around_the_sentence() -> None:
 @given(st.text(max_size=300), st.text(max_size=40), st.integers(10, 100))
 def test_excerpt_never_grows(page: str, reference: str, limit: int) -> None:
     assert len("".join(excerpt(page, reference, limit))) <= 2 * limit + 4
+
+
+def test_a_trail_has_the_steps_the_adapter_and_what_later_rounds_answered(tmp_path: Path) -> None:
+    with make_run(tmp_path / "run") as run:
+        shown = points(run)
+        place = next(i for i, one in enumerate(shown) if (one.round, one.asked.text) == (1, FIJI))
+        later_place = next(i for i, one in enumerate(shown) if (one.round, one.asked.text) == (2, FIJI))
+        rows = trails(run, shown)
+    first, second = json.loads(rows[place]), json.loads(rows[later_place])
+    assert [one["steps"] for one in first["examples"]] == ["sft, steps 2, 5, 9"]
+    assert [one["steps"] for one in first["pairs"]] == ["dpo, steps 1, 2, 3, 4, 5, 6, 7 ... 29 (29 in all)"]
+    (adapter,) = first["adapters"]
+    assert adapter["name"].startswith("round-1-")
+    assert adapter["told"] == "promoted, and stands"
+    assert second["adapters"][0]["told"] == "rejected"
+    assert first["later"] == [{"round": 2, "verdict": "misbelief", "answer": "Lautoka."}]
+    assert "later" not in second
+    assert "adapters" not in json.loads(rows[next(i for i, p in enumerate(shown) if p.asked.text == PERU)])

@@ -36,8 +36,9 @@ from selfstudy.records import (
 from selfstudy.run import Run
 from selfstudy.show.report import write_report
 from selfstudy.summary import summarise
+from selfstudy.summary.model import Figures
 from selfstudy.text import clean
-from selfstudy.verify.gains import Gain
+from selfstudy.verify.gains import FigureGain, Gain
 from selfstudy.verify.noise import Noise
 
 HOSTILE = (
@@ -233,6 +234,28 @@ def test_a_gate_that_cannot_tell_says_so_with_its_margins_and_noise(run: Run) ->
     )
     said = " ".join("".join(page.visible).split())
     for part in ("? Cannot tell, not promoted", "Why it cannot be told", "known 0.02", "at most 0.03"):
+        assert part in said
+
+
+def test_refusing_is_shown_with_its_halves(run: Run) -> None:
+    fill(run, "Where is Peru?")
+    gain = FigureGain(before=0.1, after=0.6, difference=0.5, low=0.4, high=0.55, n=40, facts=30)
+    names = ("refusal_f1", "refusal_f1_ref", "refusal_f1_ans", "unanswerable_answered", "known_refused")
+    arms = {
+        "before": Figures(refusal_f1=0.1, refusal_f1_ref=0.0),
+        "after": Figures(refusal_f1=0.6, refusal_f1_ref=0.8),
+    }
+    page = report(
+        *(run,),
+        **arms,
+        refusing=dict.fromkeys(names, gain),
+        refusing_control={"refusal_f1": gain},
+    )
+    said = " ".join("".join(page.visible).split())
+    for part in (
+        *("Refusing what has no evidence", "Refusal F1", "Half of it: refusing", "Half of it: answering"),
+        *("Made up", "Known, but refused", "The same, against the control", "+40.0 to +55.0", "80.0%"),
+    ):
         assert part in said
 
 

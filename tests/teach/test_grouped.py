@@ -22,6 +22,7 @@ from selfstudy.records import (
     Message,
     Question,
     Reference,
+    TrainedItem,
     TrainingStep,
     VerdictKind,
 )
@@ -152,6 +153,9 @@ def test_round_after_round_adapters_are_trained_on_the_base_and_stand_beside_eac
     assert groups_in(folder) == groups_in(control) == {"south": [name["Peru"]], "rest": [name["Ghana"]]}
     assert set(adapters_of(folder)).isdisjoint(adapters_of(control))
     assert {step.phase for step in first.iter(TrainingStep)} == {"south/sft", "rest/sft"}
+    trained = {(one.adapter, one.phase, one.question_id) for one in first.iter(TrainedItem)}
+    nepal = {(group, f"{group}/sft", name["Nepal"]) for group in ("south", "rest")}
+    assert trained == {("south", "south/sft", name["Peru"]), ("rest", "rest/sft", name["Ghana"]), *nepal}
     first.run.write_json(first.gate_file, {"promoted": True})
     # Peru is right now, by its adapter: neither replayed to another, nor a question of the base model's
     second = fill(first.run.round(2), {"Peru": "known", "Cuba": "known", "Chile": "unknown"})
@@ -253,5 +257,5 @@ def test_a_kill_costs_no_group_that_was_trained(torn: bool, tiny_llama: Path, tm
     assert expected
     assert standing.hashes(folder) == standing.hashes(expected)
     assert {(folder / place.parent.name / lora.WEIGHTS).stat().st_ino for place in kept} == set(kept.values())
-    for kind in (TrainingStep, Example):
+    for kind in (TrainingStep, TrainedItem, Example):
         assert [one.id for one in round_.iter(kind)] == [one.id for one in whole.iter(kind)]

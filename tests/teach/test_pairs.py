@@ -52,6 +52,20 @@ def test_rejected_answers_of_the_taught_model(tmp_path: Path) -> None:
     assert not {p.id for p in after} & {p.id for p in found}
 
 
+def test_to_a_refusal_every_answer_is_the_opposite(tmp_path: Path) -> None:
+    """Whatever entailment says of it; but no other refusal."""
+    from selfstudy.models.scripted import ScriptedLM
+
+    r = recipe(refuse_unverifiable=True, refusals={"heldout": 0})
+    lesson = prepared(tmp_path / "run", r)
+    found = [p for p in pairs.pairs(lesson, Overlap()) if p.verdict == "unverifiable"]
+    assert len(found) == 1
+    near = "I know: don't ask."
+    for said, wanted in ((["Unknown.", near], [near]), (["Unknown.", "I am not sure."], [])):
+        after = pairs.against_taught(found, ScriptedLM({".": said}), Overlap(), r)
+        assert [(p.chosen, p.rejected) for p in after] == [("I don't know.", one) for one in wanted]
+
+
 def test_several_pairs_of_a_gap(tmp_path: Path) -> None:
     """The most consistent answer with the most contradicting one, and so on; a gap counts once."""
     lesson = prepared(tmp_path / "run", recipe())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,8 @@ from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.models.router import Router
 from selfstudy.recipe import EmbedderBlock, RouterBlock
 from selfstudy.stats import wilson
-from selfstudy.teach.router import Scores, allowed, build
+from selfstudy.teach.router import build
+from selfstudy.teach.router_settings import allowed
 
 FRAMES = (
     "What is the {a} of {x}?",
@@ -110,12 +113,6 @@ def test_a_handful_of_questions_proves_nothing() -> None:
     assert none.route(["What is the capital of Niger?"])[0].adapter == "west-1"
 
 
-@pytest.mark.parametrize(("count", "most"), [(0, 0), (4, 0), (70, 0), (73, 0), (150, 2), (1000, 36)])
-def test_as_many_may_go_wrong_as_the_interval_allows(count: int, most: int) -> None:
-    assert allowed(count, 0.05) == most
-    assert most == 0 or wilson(most, count).high <= 0.05 < wilson(most + 1, count).high
-
-
 def test_a_wording_does_not_vote_for_itself() -> None:
     """Wordings that share no word: each is covered by itself alone, and held out by nothing."""
     strange = [("q", "alpha beta gamma"), ("q", "delta epsilon zeta")]
@@ -131,6 +128,22 @@ def test_one_wording_each_covers_nothing_that_is_measured() -> None:
     assert (found.data.figures["held_out"], found.data.figures["covered"]) == (0, None)
     assert found.data.thresholds["a-1"] == 0.4
     assert share(found, {text: "a-1" for _, text in taught(WEST, wordings=1)}) == 1
+
+
+def test_everyday_questions_of_one_wording_are_told_apart() -> None:
+    """Half of the built-in ones, many of which ask alike: "What is the opposite of ..."."""
+    file = resources.files("selfstudy.verify") / "general.jsonl"
+    asked = [json.loads(line)["question"] for line in file.read_text(encoding="utf-8").splitlines()]
+    random.Random(0).shuffle(asked)
+    own, base, others = asked[:200], asked[200:400], asked[400:]
+    groups = {"a-1": [(one, one) for one in own[:100]], "b-2": [(one, one) for one in own[100:]]}
+    block = RouterBlock()
+    found = build(groups, [(one, one) for one in base], [], block, EMBEDDER, EmbedderBlock(), seed=0)
+    wanted = ["a-1"] * 100 + ["b-2"] * 100
+    polite = [f"Can you tell me, {one[0].lower()}{one[1:]}" for one in own]
+    assert share(found, dict(zip(polite, wanted, strict=True))) > 0.95
+    assert share(found, dict(zip(map(str.lower, own), wanted, strict=True))) > 0.95
+    assert share(found, dict.fromkeys(others)) > 0.95
 
 
 def test_a_known_question_that_is_taught_too_is_the_base_models() -> None:
@@ -179,12 +192,6 @@ def test_a_classifier_needs_something_to_tell_adapters_from() -> None:
 def test_the_base_wins_where_nothing_else_may() -> None:
     found = build({}, known(), UNRELATED, RouterBlock(), EMBEDDER, EmbedderBlock(), seed=0)
     assert found.route(["What is the capital of Niger?"])[0].adapter is None
-
-
-def test_of_equal_adapters_the_last_is_best() -> None:
-    found = Scores.of(np.array([[0.1, 0.5, 0.5], [0.6, 0.5, 0.4]], dtype=np.float32))
-    assert found.best.tolist() == [1, 0]
-    assert found.clear(0.2).tolist() == [True, False]
 
 
 @settings(max_examples=25, deadline=None)

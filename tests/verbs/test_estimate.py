@@ -227,6 +227,18 @@ def test_phases_that_train_to_cite_answer_and_verify_asks_with_documents(tmp_pat
     assert works({"type": "sft"}) == {}
 
 
+def test_questions_without_evidence_are_asked_where_refusing_is_taught() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+
+    def chats(**teach: Any) -> float:
+        made = Recipe(library="x", probe=block, teach=TeachBlock.model_validate(teach))
+        return asked(made, documents)["verify answer"].chats
+
+    more = chats(refuse_unverifiable=True, refusals={"heldout": 0.5}) - chats()
+    assert more == pytest.approx(2 * 20 * (1 - GAPS - KNOWN) * 0.5)
+
+
 def test_time_follows_from_what_was_measured() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
     block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)

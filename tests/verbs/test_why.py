@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from selfstudy.records import Answer, Completion, Practised, Question, Verdict
 from selfstudy.run import Run, forgotten
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.verbs.why import why
+from selfstudy.verbs.why_source import why_source
 
 from .lineages import CHAD, FIJI, IDS, PERU, make_run
 
@@ -74,7 +76,10 @@ def test_what_was_known_or_failed_has_its_trail_too(run: Run) -> None:
 def test_words_ids_and_what_is_only_near(run: Run) -> None:
     assert why(run, "  the capital of FIJI is what ").question_id == IDS[FIJI]
     assert why(run, IDS[FIJI]).text == FIJI
-    several = why(run, "What is the capital of Mars?")
+    assert why(run, "Capital of Fiji").question_id == IDS[FIJI]
+    another = why(run, "What is the capital of Mars?")  # and no other place will do
+    assert (another.found, another.ambiguous, another.likely[0].text) == (False, False, FIJI)
+    several = why(run, "what is the capital of mars")
     assert (several.found, several.ambiguous) == (False, True)
     assert [one.text for one in several.likely] == [FIJI, PERU, CHAD]
     nothing = why(run, "capital punishment is not a city in any way at all")
@@ -92,7 +97,11 @@ def test_what_was_only_practised_is_found(tmp_path: Path) -> None:
 
 def test_what_was_forgotten_says_so_though_no_word_of_it_is_left(tmp_path: Path) -> None:
     with make_run(tmp_path / "run") as run:
-        stone = Tombstone(pattern="oceania", questions=(IDS[FIJI],), adapters=("round-1",), finished=True)
+        begun = Tombstone(pattern="oceania", questions=(IDS[FIJI],), adapters=("round-1",))
+        forgotten.keep(run, [begun])
+        assert why(run, FIJI).rounds[0].adapters[0].state == "forgotten"  # its folder is still there
+        shutil.rmtree(run.round(1).adapter())
+        stone = begun.model_copy(update={"finished": True})
         forgotten.keep(run, [stone])
         adapters = [one for trail in why(run, FIJI).rounds for one in trail.adapters]
         assert [(one.round, one.state, one.why) for one in adapters] == [
@@ -180,7 +189,7 @@ def test_the_verb_gives_json_and_what_is_not_found_is_an_error_that_helps(tmp_pa
     data = json.loads(selfstudy(folder, FIJI, "--json").stdout)
     assert [one["round"] for one in data["rounds"]] == [1, 2]
     assert data["rounds"][0]["trained"][0]["steps"] == [2, 5, 9]
-    several = selfstudy(folder, "What is the capital of Mars?")
+    several = selfstudy(folder, "what is the capital of mars")
     assert several.returncode == 2
     assert "3 questions" in several.stderr
     assert FIJI in several.stderr
@@ -202,3 +211,31 @@ def test_nothing_heavy_is_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_lineage_survives_unlearning_and_of_others_stays_whole(tmp_path: Path) -> None:
+    """With the real one, on a run of its own tests."""
+    from .unlearning.small_run import CHILE, IDS, PERU, SECRET
+    from .unlearning.test_forgetting import CHILE_1, PERU_1, forget, laid
+
+    place = laid(tmp_path / "run")
+    with Run.open(place, write=False) as run:
+        before, kept = why(run, PERU_1), why(run, CHILE_1)
+        assert before.rounds[0].adapters[0].name.startswith("peru-")
+        asked = {one.question_id for one in why_source(run, PERU).questions}
+    forget(place)
+    with Run.open(place, write=False) as run:
+        (stone,) = forgotten.tombstones(run)
+        assert asked == set(stone.questions)
+        found = why(run, PERU_1)
+        assert (found.question_id, found.text, found.forgotten) == (IDS[PERU_1], "", (stone,))
+        assert set(stone.adapters) <= {one.name for trail in before.rounds for one in trail.adapters}
+        assert SECRET not in found.model_dump_json()
+        assert why_source(run, PERU).forgotten == (stone,)
+        again = why(run, CHILE_1)
+        assert [one.verdict for one in again.rounds] == [one.verdict for one in kept.rounds]
+        assert [one.adapters for one in again.rounds] == [one.adapters for one in kept.rounds]
+        assert {one.question_id for one in why_source(run, CHILE).questions} >= {IDS[CHILE_1]}
+    shown = selfstudy(str(place), PERU_1)
+    assert shown.returncode == 0, shown.stderr
+    assert f"on request: {PERU}" in shown.stdout

@@ -87,13 +87,15 @@ def serve(
             from selfstudy.serve.server import ApiServer
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name or "uvicorn", "serve", "serve") from None
-        from selfstudy.serve.limits import Limits
-        from selfstudy.serve.offer import Source
+        from selfstudy.serve.limits import RequestLimits
+        from selfstudy.serve.offer import ModelSource
 
-        limits = Limits(queue=queue, rows=batch, new_tokens=max_new_tokens, seconds=timeout, grace=grace)
+        limits = RequestLimits(
+            queue=queue, rows=batch, new_tokens=max_new_tokens, seconds=timeout, grace=grace
+        )
         with Servers(say=note) as servers:
             server = ApiServer(
-                Source(place, prompt, style, servers, note),
+                ModelSource(place, prompt, style, servers, note),
                 host=host,
                 port=port,
                 key=key,

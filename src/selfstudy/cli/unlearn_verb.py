@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from selfstudy.loop import Study
     from selfstudy.models.base import LanguageModel
     from selfstudy.verbs.unlearning.cleaning import Cleaned
-    from selfstudy.verbs.unlearning.forgetting import Plan
-    from selfstudy.verbs.unlearning.verifying import Asking, Figures
+    from selfstudy.verbs.unlearning.forgetting import ForgettingPlan
+    from selfstudy.verbs.unlearning.verifying import AskingAgain, ForgettingFigures
 
 
 @app.command(short_help="Forget a source: its adapters, records, caches and reports; then check.")
@@ -94,7 +94,7 @@ def unlearn(
             with Study(opened, report) as study:
                 before = verifying.adapter_hashes(opened)
                 cleaned = forgetting.carry_out(opened, plan, study.teach_again, study.report, report)
-                figures: Figures = {}
+                figures: ForgettingFigures = {}
                 if verify:
                     asking = _asking(study, against)
                     figures = {**verifying.kept(opened, before), **verifying.again(plan.found, asking)}
@@ -114,11 +114,11 @@ def unlearn(
                 say(line)
 
 
-def _asking(study: Study, against: str | None) -> Asking:
+def _asking(study: Study, against: str | None) -> AskingAgain:
     """The model that stands, and one that never saw what is forgotten."""
     from selfstudy.recipe import LocalModel
     from selfstudy.run import standing
-    from selfstudy.verbs.unlearning.verifying import Asking
+    from selfstudy.verbs.unlearning.verifying import AskingAgain
 
     last = standing.promoted_last(study.run)
     folder = standing.decided(last) if last is not None else None
@@ -128,7 +128,7 @@ def _asking(study: Study, against: str | None) -> Asking:
             return study.lm(None)
         return study.language_models.get(LocalModel(path=against))
 
-    return Asking(
+    return AskingAgain(
         now=lambda: study.lm(folder),
         unseen=unseen,
         unseen_name="base" if against is None else against,
@@ -139,7 +139,7 @@ def _asking(study: Study, against: str | None) -> Asking:
     )
 
 
-def _show(plan: Plan) -> None:
+def _show(plan: ForgettingPlan) -> None:
     found, held = plan.found, plan.held
     going_on = " (an interrupted attempt goes on)" if plan.resumed else ""
     say(f"sources: {len(found.sources):,} of {len(found.sources) + found.kept_sources:,}{going_on}")
@@ -161,7 +161,7 @@ def _show(plan: Plan) -> None:
         )
 
 
-def _confirm(plan: Plan) -> None:
+def _confirm(plan: ForgettingPlan) -> None:
     """Asks the person at the terminal.
 
     Raises:
@@ -181,7 +181,7 @@ def _confirm(plan: Plan) -> None:
             raise typer.Exit(1)
 
 
-def _tell(plan: Plan, cleaned: Cleaned) -> None:
+def _tell(plan: ForgettingPlan, cleaned: Cleaned) -> None:
     total = sum(cleaned.records.values())
     parts = ", ".join(f"{count:,} of {file}" for file, count in sorted(cleaned.records.items()))
     say(f"forgotten: {plan.stone.pattern}; {total:,} records went{f' ({parts})' if parts else ''}")

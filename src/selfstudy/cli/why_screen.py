@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from selfstudy.records import Check, Evidence, Example, Pair, TrainedItem
     from selfstudy.run.fates import AdapterFate
     from selfstudy.run.forgotten import Tombstone
+    from selfstudy.verbs.routed_now import RoutedNow
     from selfstudy.verbs.why import Lineage, Trail
     from selfstudy.verbs.why_source import Rests, SourceLineage, Span
 
@@ -21,7 +22,7 @@ _MOST_LINES = 8
 """Of one kind in a round: more are counted."""
 _LABEL = 11
 
-Lines = Iterator[tuple[str, str]]
+_Lines = Iterator[tuple[str, str]]
 
 RIGHT = {True: "right", False: "wrong", None: "not judged"}
 _ARMS = {
@@ -47,6 +48,9 @@ def print_lineage(lineage: Lineage) -> None:
     for trail in lineage.rounds:
         screen.print(Text(f"\nround {trail.round}", "bold"))
         _print(screen, round_lines(trail))
+    if lineage.routed is not None:
+        screen.print(Text("\nnow", "bold"))
+        _print(screen, [("router", routed_said(lineage.routed))])
     if not lineage.rounds and not lineage.forgotten:
         screen.print(Text("the run has no record of it", "dim"))
 
@@ -66,7 +70,7 @@ def _print(screen: object, lines: Iterable[tuple[str, str]]) -> None:
         screen.print(table)  # type: ignore[attr-defined]
 
 
-def round_lines(trail: Trail) -> Lines:
+def round_lines(trail: Trail) -> _Lines:
     """What one round did with a question, in order: what each line is about, and what it says."""
     yield from _asked(trail)
     yield from _gathered(trail)
@@ -81,7 +85,7 @@ def round_lines(trail: Trail) -> Lines:
         yield "failed", f"{failure.stage}: {one_line(failure.message, _LONGEST)}"
 
 
-def _asked(trail: Trail) -> Lines:
+def _asked(trail: Trail) -> _Lines:
     if trail.due is not None:
         why = {"scheduled": "it was due", "changed": "its source changed"}[trail.due.why]
         yield "asked again", f"{why}; asked before in round {trail.due.asked}"
@@ -101,7 +105,7 @@ def _asked(trail: Trail) -> Lines:
         yield "answered", f"{quoted(answer.passage.text or answer.passage.error or '')} ({said})"
 
 
-def _gathered(trail: Trail) -> Lines:
+def _gathered(trail: Trail) -> _Lines:
     numbers = {one.id: number for number, one in enumerate(trail.evidence, 1)}
     read = {one.evidence_id for one in trail.references}
     chosen = [one for one in trail.evidence if one.id in read] or list(trail.evidence[:1])
@@ -144,7 +148,7 @@ def place_of(one: Evidence) -> str:
     return one_line(said, 2 * _LONGEST)
 
 
-def _taught(trail: Trail) -> Lines:
+def _taught(trail: Trail) -> _Lines:
     steps: dict[str, list[TrainedItem]] = {}
     for one in trail.trained:
         if one.arm == "taught":
@@ -185,7 +189,16 @@ def fate_said(one: AdapterFate) -> str:
     return f"{one.name}{f' in {one.folder}' if one.folder else ''}{kept}: {one.told}{why}"
 
 
-def _checked(checks: Sequence[Check]) -> Lines:
+def routed_said(one: RoutedNow) -> str:
+    """Who answers now, by the router."""
+    if one.skipped:
+        return one.skipped
+    who = one.adapter or "the base model"
+    how = ", by what it has of it stored" if one.by == "stored" else ""
+    return f"{who} (similarity {one.score:.2f}, the base model's {one.base:.2f}{how})"
+
+
+def _checked(checks: Sequence[Check]) -> _Lines:
     """Each wording once, with what each model answered to it."""
     asked: dict[tuple[str, str, str], list[Check]] = {}
     for one in checks:
@@ -199,15 +212,17 @@ def _checked(checks: Sequence[Check]) -> Lines:
         yield "verify", f"{reading}{wording}: {quoted(text, 120)} {said}"
 
 
-def _forgotten(stones: Sequence[Tombstone]) -> Lines:
+def _forgotten(stones: Sequence[Tombstone]) -> _Lines:
     for stone in stones:
         state = "" if stone.finished else " (not finished: give the same command again)"
         yield "forgotten", f"on request: {one_line(stone.pattern, _LONGEST)}{state}"
         if stone.adapters:
-            yield "", one_line(f"with {', '.join(stone.adapters)}", _LONGEST)
+            yield "", one_line(f"dropped: {', '.join(stone.adapters)}", _LONGEST)
+        if stone.retrained:
+            yield "", one_line(f"trained again without it: {', '.join(stone.retrained)}", _LONGEST)
 
 
-def _limited(lines: Sequence[tuple[str, str]]) -> Lines:
+def _limited(lines: Sequence[tuple[str, str]]) -> _Lines:
     yield from lines[:_MOST_LINES]
     if len(lines) > _MOST_LINES:
         yield "", f"and {len(lines) - _MOST_LINES:,} more (--json)"
@@ -232,7 +247,7 @@ def print_source(found: SourceLineage) -> None:
     _print(screen, source_lines(found))
 
 
-def source_lines(found: SourceLineage) -> Lines:
+def source_lines(found: SourceLineage) -> _Lines:
     """The totals first; then, shortened, what they are of."""
     yield from _forgotten(found.forgotten)
     yield "in all", ", ".join(f"{name} {count:,}" for name, count in found.totals.items() if count)

@@ -32,12 +32,15 @@ def why(
             help="What rests on these sources: a host, a folder, the start of a URL, or a pattern with *.",
         ),
     ] = "",
+    route: Annotated[
+        bool, typer.Option("--route", help="Also load what the router goes by, which takes seconds.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Follow a question back: who proposed it, which source answers it, what was trained in which step.
 
     Shows what the model said before and after, in each wording, which adapter was taught it, and what became
-    of that.  Nothing is loaded and nothing is changed.
+    of that.  No model is loaded and nothing is changed.
 
     \b
     Examples:
@@ -54,14 +57,14 @@ def why(
             if source.strip():
                 _source(opened, source, json_=json_)
             else:
-                _question(opened, question, json_=json_)
+                _question(opened, question, route=route, json_=json_)
 
 
-def _question(run: Run, question: str, *, json_: bool) -> None:
+def _question(run: Run, question: str, *, route: bool, json_: bool) -> None:
     from selfstudy.cli.why_screen import print_lineage
     from selfstudy.verbs.why import why as followed
 
-    lineage = followed(run, question)
+    lineage = followed(run, question, route=route)
     if json_:
         say(_json(lineage))
     elif lineage.found:

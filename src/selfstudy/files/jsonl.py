@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,55 @@ def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, 
                     raise damaged(path, number, "not a JSON object")
             yield number, line, entry
             line, number = following, number + 1
+
+
+_BLOCK = 2**20
+
+
+def lines_holding(path: Path, needles: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """(line number from 1, line) of at least those lines of a JSONL file that hold one of some bytes.
+
+    Many lines are looked at together, and those of a block without any are only seen to be whole objects, so
+    that a gigabyte takes a second or two.  A torn last line is left out.
+    """
+    try:
+        file = os.fdopen(private.open_file(path, os.O_RDONLY), "rb")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}", "see what is there") from None
+    with file:
+        left, number = os.fstat(file.fileno()).st_size, 1
+        while left > 0 and (block := file.read(min(_BLOCK, left))):
+            block += file.readline()
+            left -= len(block)
+            count = block.count(b"\n")
+            are_whole = block[:1] == b"{" and block[-2:] == b"}\n" and block.count(b"}\n{") == count - 1
+            if left <= 0 or not are_whole or any(needle in block for needle in needles):
+                lines = block[: block.rfind(b"\n") + 1].split(b"\n")[:-1]
+                for at, line in enumerate(lines):
+                    if left <= 0 and at == len(lines) - 1 and _is_torn(path, number + at, line):
+                        return
+                    try:
+                        reading.check_values(line)
+                    except ValueError as error:
+                        raise damaged(path, number + at, str(error)) from None
+                    yield number + at, line + b"\n"
+            number += count
+
+
+def _is_torn(path: Path, number: int, line: bytes) -> bool:
+    """Whether the last line of a file is no JSON."""
+    try:
+        reading.check_values(line)
+        entry = from_json(line)
+    except reading.TooLargeError as error:
+        raise damaged(path, number, str(error)) from None
+    except ValueError:
+        return True
+    if not isinstance(entry, dict):
+        raise damaged(path, number, "not a JSON object")
+    return False
 
 
 def repair(path: Path, run: Path | None) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from selfstudy.models.question_words import Bools, Floats, QuestionWords, names, words
+from selfstudy.models.question_words import Bools, Float32s, QuestionWords, names, words
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,12 +29,12 @@ _SLACK = 1e-4
 class Sought:
     """Texts as they are compared: their vectors, words and names."""
 
-    vectors: Floats
+    vectors: Float32s
     words: Sequence[frozenset[str]]
     names: Sequence[frozenset[str]]
 
     @classmethod
-    def of(cls, texts: Sequence[str], vectors: Floats) -> Sought:
+    def of(cls, texts: Sequence[str], vectors: Float32s) -> Sought:
         return cls(vectors, [words(one) for one in texts], [names(one) for one in texts])
 
 
@@ -44,8 +44,8 @@ class Pairs:
 
     text: Ints
     row: Ints
-    similarity: Floats
-    cover: Floats
+    similarity: Float32s
+    cover: Float32s
     foreign: Bools
 
     def where(self, kept: Bools) -> Pairs:
@@ -58,12 +58,12 @@ class Pairs:
         kept = self.cover >= cover - _SLACK
         return self.where(kept & ~self.foreign if names else kept)
 
-    def covered(self, cover: Floats) -> Pairs:
+    def covered(self, cover: Float32s) -> Pairs:
         return replace(self, cover=cover)
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredQuestions:
     """The questions that were stored.
 
     Attributes:
@@ -73,7 +73,7 @@ class Stored:
         words: of the questions.
     """
 
-    vectors: Floats
+    vectors: Float32s
     question: Ints
     owner: Ints
     words: QuestionWords
@@ -85,7 +85,9 @@ class Stored:
         ]
         return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def _block(self, sought: Sought, start: int, cover: float) -> tuple[Ints, Ints, Floats, Floats, Bools]:
+    def _block(
+        self, sought: Sought, start: int, cover: float
+    ) -> tuple[Ints, Ints, Float32s, Float32s, Bools]:
         some = slice(start, start + BLOCK)
         covers = self.words.covers(sought.words[some])
         counts = covers >= cover - _SLACK
@@ -101,11 +103,11 @@ class Stored:
         foreign = self.words.foreign(sought.names[some])
         return text + start, row, similar, covers[text, question], foreign[text, question]
 
-    def _none(self) -> tuple[Ints, Ints, Floats, Floats, Bools]:
+    def _none(self) -> tuple[Ints, Ints, Float32s, Float32s, Bools]:
         none = np.zeros(0, dtype=np.int64)
         return none, none, np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros(0, dtype=bool)
 
-    def scores(self, pairs: Pairs, texts: int, classes: int, neighbours: int = 1) -> tuple[Floats, Ints]:
+    def scores(self, pairs: Pairs, texts: int, classes: int, neighbours: int = 1) -> tuple[Float32s, Ints]:
         """How near each class is to each text, and its nearest row: both of shape (texts, classes).
 
         The mean similarity of a class's nearest rows, of as many as there are up to `neighbours`; 0, and row

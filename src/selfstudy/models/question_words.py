@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from selfstudy import text
 
-Floats = npt.NDArray[np.float32]
+Float32s = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 _POSSESSIVE = re.compile(r"['’]s\b")
@@ -88,7 +88,7 @@ class QuestionWords:
         """
         return max(math.log((len(self.questions) + 1) / (self._having[word] + 0.5)), 0.0) ** 2
 
-    def covers(self, texts: Sequence[frozenset[str]]) -> Floats:
+    def covers(self, texts: Sequence[frozenset[str]]) -> Float32s:
         """Shape (texts, questions), in [0, 1]: of each text (as `words`) what it has of each question's."""
         found = np.zeros((len(texts), len(self.questions)), dtype=np.float32)
         for row, one in zip(found, texts, strict=True):
@@ -139,7 +139,7 @@ class QuestionWords:
         return {word: np.array(places, dtype=np.int64) for word, places in found.items()}
 
     @cached_property
-    def _telling(self) -> dict[str, tuple[npt.NDArray[np.int64], Floats]]:
+    def _telling(self) -> dict[str, tuple[npt.NDArray[np.int64], Float32s]]:
         """The questions that always have a word, and what it weighs."""
         found: dict[str, list[int]] = {}
         for place, one in enumerate(self.questions):
@@ -160,7 +160,7 @@ class QuestionWords:
         return [sum(map(self.rarity, one.always)) for one in self.questions]
 
     @cached_property
-    def _totals(self) -> Floats:
+    def _totals(self) -> Float32s:
         found = [
             total or max(len(one.always), 1)
             for total, one in zip(self._raw_totals, self.questions, strict=True)

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from selfstudy.errors import ModelError
-from selfstudy.models import load_embedder, router_file
+from selfstudy.models import embedder as embedders
+from selfstudy.models import router_file
 from selfstudy.models.base import Embedder, HasFingerprint, Route
-from selfstudy.models.nearest_questions import DIGITS, Sought, Stored
-from selfstudy.models.question_words import Floats, QuestionWords, Worded
+from selfstudy.models.nearest_questions import DIGITS, Sought, StoredQuestions
+from selfstudy.models.question_words import Float32s, QuestionWords, Worded
 from selfstudy.models.router_file import RoutedQuestion, RouterData
 from selfstudy.prompts import Prompts
 from selfstudy.prompts.templates import SEPARATOR
@@ -71,7 +72,7 @@ def _literal(template: str) -> str:
     return string.Template(template).safe_substitute(names)
 
 
-def embedded(embedder: Embedder, texts: Sequence[str]) -> Floats:
+def embedded(embedder: Embedder, texts: Sequence[str]) -> Float32s:
     """Shape (texts, dimension); the embedder sees `AT_ONCE` texts at once."""
     parts = [embedder.encode(texts[at : at + AT_ONCE]) for at in range(0, max(len(texts), 1), AT_ONCE)]
     return np.concatenate(parts).astype(np.float32, copy=False)
@@ -125,7 +126,7 @@ class Router:
             found[at] = self._decided(score, rows)
         return found
 
-    def _scores(self, sought: Sought) -> tuple[Floats, npt.NDArray[np.int64]]:
+    def _scores(self, sought: Sought) -> tuple[Float32s, npt.NDArray[np.int64]]:
         """Of each text with each class, the base first; and the row that decided, -1 where there is none."""
         count, classes = len(sought.words), len(self.adapters) + 1
         if self.data.method == "nearest":
@@ -136,7 +137,7 @@ class Router:
         scores[~sought.vectors.any(axis=1)] = 0.0
         return scores, np.full((count, classes), -1, dtype=np.int64)
 
-    def _decided(self, scores: Floats, rows: npt.NDArray[np.int64]) -> Route:
+    def _decided(self, scores: Float32s, rows: npt.NDArray[np.int64]) -> Route:
         base, own = round(float(scores[0]), DIGITS), scores[1:]
         best = len(own) - 1 - int(np.argmax(own[::-1]))  # of equals the newest
         score, row = round(float(own[best]), DIGITS), int(rows[best + 1])
@@ -145,8 +146,12 @@ class Router:
         question = self.data.questions[self.data.rows[row]].id if row >= 0 else ""
         return Route(name if taken else None, score, base, question)
 
-    def without(self, names: Collection[str]) -> Router:
+    def without(self, names: Collection[str], questions: Collection[str] = ()) -> Router:
         """The same without adapters: nothing of what they were taught is left in it, no word and no vector.
+
+        Args:
+            questions: ids of others that go too, of the base model's or of an adapter that stays; a centroid
+                or a classifier, which stores none, stays as it is.
 
         Raises:
             ModelError: it has no such adapter.
@@ -158,7 +163,11 @@ class Router:
         old = self.data
         kept = [at for at, name in enumerate(self.adapters) if name not in names]
         places = {at: place for place, at in enumerate(kept)}
-        stay = [at for at, one in enumerate(old.questions) if one.adapter is None or one.adapter in places]
+        stay = [
+            at
+            for at, one in enumerate(old.questions)
+            if one.id not in questions and (one.adapter is None or one.adapter in places)
+        ]
         if old.method == "nearest":
             numbers = {at: place for place, at in enumerate(stay)}
             rows = [row for row, question in enumerate(old.rows) if question in numbers]
@@ -203,10 +212,10 @@ class Router:
         return cls(*router_file.read(folder), embedder)
 
     @cached_property
-    def stored(self) -> Stored:
+    def stored(self) -> StoredQuestions:
         """The questions by which `nearest` routes."""
         owner = [0 if one.adapter is None else one.adapter + 1 for one in self.data.questions]
-        return Stored(
+        return StoredQuestions(
             self.vectors,
             np.array(self.data.rows, dtype=np.int64),
             np.array(owner, dtype=np.int64),
@@ -219,7 +228,7 @@ class Router:
 
     @cached_property
     def _embedder(self) -> Embedder:
-        embedder = load_embedder(self.data.embedder) if self._given is None else self._given
+        embedder = embedders.load(self.data.embedder) if self._given is None else self._given
         if fingerprint(embedder) != self.data.fingerprint:
             raise self._changed(f"{embedder.name} ({fingerprint(embedder)[:16]})")
         return embedder
@@ -237,7 +246,7 @@ def activates(score: float, base: float, threshold: float, margin: float) -> boo
     return score > 0 and score >= threshold and score > base and round(score - base, DIGITS) >= margin
 
 
-def class_scores(method: str, rows: Floats, vectors: Floats) -> Floats:
+def class_scores(method: str, rows: Float32s, vectors: Float32s) -> Float32s:
     """Of each text with each class: cosine with its centroid, or the classifier's probability.
 
     Args:

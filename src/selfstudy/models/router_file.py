@@ -30,7 +30,7 @@ _HEADER = 1024
 """Bytes of the largest header of a .npy file that is read."""
 _HINT = "teach the round again, which makes its router anew"
 
-Method = Literal["nearest", "centroid", "classifier"]
+RoutingMethod = Literal["nearest", "centroid", "classifier"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-2, le=2)]
 Index = Annotated[int, Field(ge=0)]
@@ -64,7 +64,7 @@ class RouterData(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: Literal[1] = 1
-    method: Method
+    method: RoutingMethod
     neighbours: Annotated[int, Field(ge=1, le=1000)] = 1
     embedder: EmbedderBlock
     fingerprint: str = Field(max_length=200)
@@ -76,7 +76,7 @@ class RouterData(BaseModel):
     margin: Finite = 0.0
     cover: Share = 0.7
     names: bool = True
-    longest: Index = 1000
+    longest: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
     words: tuple[str, ...] = ()
     questions: tuple[RoutedQuestion, ...] = ()
     rows: tuple[Index, ...] = Field(default=(), max_length=_MOST_ROWS)

@@ -22,6 +22,7 @@ from selfstudy.models.base import (
     HasWeights,
     LanguageModel,
     Progress,
+    Route,
     Sampling,
     Style,
     chat,
@@ -36,6 +37,7 @@ from selfstudy.run import Run
 
 if TYPE_CHECKING:
     from selfstudy.models.remote.usage import Usage
+    from selfstudy.models.routed import RoutedLM
 
 T = TypeVar("T")
 
@@ -202,11 +204,16 @@ class Metered:
         Raises:
             BudgetError: it has no room for this batch.
         """
+        return self._generated(chats, sampling, lambda: self._lm.generate(chats, sampling, progress))
+
+    def _generated(
+        self, chats: Sequence[Chat], sampling: Sampling, ask: Callable[[], list[list[Completion]]]
+    ) -> list[list[Completion]]:
         if not chats:
             return []
         batch = _Batch(self._lm, self._ledger, chats, sampling.total, sampling.max_new_tokens)
         try:
-            found = self._lm.generate(chats, sampling, progress)
+            found = ask()
         except BaseException:
             batch.interrupted()
             raise
@@ -286,9 +293,55 @@ class _MeteredWeights(Metered):
         return self._weights.style
 
 
+class _MeteredAdapters(Metered):
+    """The same of a model that picks an adapter; fulfils `base.HasAdapters` and `base.Routes`."""
+
+    _lm: RoutedLM
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return self._lm.adapters
+
+    def route(self, chats: Sequence[Chat]) -> list[Route]:
+        """As the model: embedding costs nothing of the budget."""
+        return self._lm.route(chats)
+
+    def generate_as(
+        self,
+        chats: Sequence[Chat],
+        adapters: Sequence[str | None],
+        sampling: Sampling,
+        progress: Progress | None = None,
+        heard: Sequence[Callable[[str], object] | None] = (),
+        settled: Callable[[int, list[Completion]], object] | None = None,
+    ) -> list[list[Completion]]:
+        """As the model; before that, the budget is looked at.
+
+        Raises:
+            BudgetError: it has no room for this batch.
+        """
+        ask = partial(self._lm.generate_as, chats, adapters, sampling, progress, heard, settled)
+        return self._generated(chats, sampling, ask)
+
+    def logprobs_as(
+        self, chats: Sequence[Chat], texts: Sequence[str], adapters: Sequence[str | None]
+    ) -> list[list[float]]:
+        """As `logprobs`, with adapters that are named."""
+        return self._scored(partial(self._lm.logprobs_as, adapters=adapters), chats, texts)
+
+
+class _MeteredWhole(_MeteredAdapters, _MeteredWeights):
+    """The same of one whose weights are in this process."""
+
+
 def metered(lm: LanguageModel, ledger: Ledger) -> Metered:
-    """The model with its use counted; it can be trained if the model can."""
-    return _MeteredWeights(lm, lm, ledger) if isinstance(lm, HasWeights) else Metered(lm, ledger)
+    """The model with its use counted; it can be trained, and picks adapters, if the model can and does."""
+    from selfstudy.models.routed import RoutedLM
+
+    if isinstance(lm, HasWeights):
+        kind = _MeteredWhole if isinstance(lm, RoutedLM) else _MeteredWeights
+        return kind(lm, lm, ledger)
+    return _MeteredAdapters(lm, ledger) if isinstance(lm, RoutedLM) else Metered(lm, ledger)
 
 
 class _Batch:

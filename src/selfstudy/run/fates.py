@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from selfstudy.models import lora, taught
+from selfstudy.records import Failure
 from selfstudy.run import curriculum, forgotten, standing
 from selfstudy.run.directory import Round, Run
 from selfstudy.run.forgotten import Tombstone
@@ -21,7 +22,7 @@ from selfstudy.run.standing import Decision
 LARGEST_HASHED = 2**29
 """Bytes of an adapter of which the hash is taken here: of more it takes too long for a question."""
 
-State = Literal["stands", "built on", "replaced", "rejected", "undecided", "forgotten", "gone"]
+State = Literal["stands", "built on", "replaced", "rejected", "undecided", "failed", "forgotten", "gone"]
 
 
 class AdapterFate(BaseModel):
@@ -34,9 +35,9 @@ class AdapterFate(BaseModel):
         promoted: whether the gate promoted what its round had trained.
         state: stands: what answers now has it.  built on: it was promoted, and what stands was trained on
             from it.  replaced: what was promoted later is without it.  rejected: by the gate.  undecided:
-            verify has not said yet.  forgotten: somebody asked for it (`selfstudy unlearn`).  gone: its
-            folder is missing, and nothing says why.
-        why: the gate's reasons, or the pattern that was forgotten.
+            verify has not said yet.  failed: its training is of no use.  forgotten: somebody asked for it
+            (`selfstudy unlearn`).  gone: its folder is missing, and nothing says why.
+        why: the gate's reasons, what failed, or the pattern that was forgotten.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +58,7 @@ class AdapterFate(BaseModel):
             "replaced": "promoted; what was promoted later is without it",
             "rejected": "rejected",
             "undecided": "not decided yet",
+            "failed": "its training failed",
             "forgotten": "forgotten on request",
             "gone": "its folder is not there any more",
         }[self.state]
@@ -137,22 +139,25 @@ class Fates:
         folder = round_.adapter()
         if not taught.is_complete(folder):
             return
-        gate = standing.decision(round_)
+        gate, failed = standing.decision(round_), _failed(round_)
         places = taught.adapters_of(folder) if taught.is_routed(folder) else {"": folder}
         for name, place in places.items():
             known = curriculum.read(place)
             if known is not None and known.round != round_.number:  # one of before, which stands beside it
                 continue
             fate = self._fate(round_, name or _named(round_, place), place, gate)
+            if not name and (why := failed.get("")):
+                fate = fate.model_copy(update={"state": "failed", "why": (why,)})
             if known is None:
                 yield _Own(fate)
             else:
                 yield _Own(fate, known.group, frozenset(known.questions), frozenset(known.replayed))
 
     def _fate(self, round_: Round, name: str, place: Path, gate: Decision | None) -> AdapterFate:
-        plain = f"round-{round_.number}"
-        named = {name, plain} if name.startswith(f"{plain}-") else {name}
-        why = tuple(stone.pattern for stone in self.tombstones if named & set(stone.adapters))
+        named = {name, f"round-{round_.number}"} if place == round_.adapter() else {name}
+        # forgetting takes the folder away: one that is there though it is finished was trained anew
+        open_ = [stone for stone in self.tombstones if not stone.finished]
+        why = tuple(stone.pattern for stone in open_ if named & {*stone.adapters, *stone.retrained})
         state: State = "forgotten"
         if not why and gate is None:
             state = "undecided"
@@ -181,14 +186,23 @@ class Fates:
             for name in stone.adapters
             if (name.rpartition("-")[0] == group if group else name == plain)
         ]
+        failed = _failed(round_).get(group)
+        why = [pattern for _, pattern in stones] or [one for one in (failed,) if one]
         return AdapterFate(
             name=stones[0][0] if stones else group or plain,
             round=round_.number,
             folder="",
             promoted=gate is not None and gate.promoted,
-            state="forgotten" if stones else "gone",
-            why=tuple(pattern for _, pattern in stones),
+            state="forgotten" if stones else "failed" if failed else "gone",
+            why=tuple(why),
         )
+
+
+def _failed(round_: Round) -> dict[str, str]:
+    """Why trainings of a round are of no use, by group ("": the only one)."""
+    failures = (one for one in round_.iter(Failure) if one.stage == "teach")
+    told = ((one.item_id.partition("/"), one.message) for one in failures)
+    return {group: message for (arm, _, group), message in told if arm == "taught"}
 
 
 def _named(round_: Round, folder: Path) -> str:

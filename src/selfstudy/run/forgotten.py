@@ -27,6 +27,8 @@ class Tombstone(BaseModel):
         questions: ids of what rested on them.
         adapters: what was dropped, by name: `group-HASH`, or `round-N` where a round has one.
         retrained: those that held other sources too, and were trained again without.
+        rounds: that teach and verify again because of it.
+        dropped: whether the adapters are gone already.
         finished: whether all of it is done; else the same command goes on.
         verified: what asking again and the relearning attack showed, by name; empty: not asked.
     """
@@ -37,6 +39,8 @@ class Tombstone(BaseModel):
     questions: tuple[str, ...] = ()
     adapters: tuple[str, ...] = ()
     retrained: tuple[str, ...] = ()
+    rounds: tuple[int, ...] = ()
+    dropped: bool = False
     finished: bool = False
     verified: dict[str, float | str | bool | None] = {}
 

@@ -18,12 +18,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from selfstudy.serve import asked, replies, streaming
 from selfstudy.serve.api_error import GONE, ApiError, gone, invalid, stopping, too_large
 from selfstudy.serve.batches import Batches
-from selfstudy.serve.guard import Receive, Scope, Send
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.metrics import Metrics
 from selfstudy.serve.offer import BASE, Offer
 from selfstudy.serve.ticket import Ticket
@@ -52,7 +52,7 @@ class Api:
         offer: Callable[[], Offer],
         batches: Batches,
         metrics: Metrics,
-        limits: Limits,
+        limits: RequestLimits,
         reload: Callable[[], Awaitable[dict[str, Any]]],
         fault: Callable[[BaseException], object],
     ) -> None:
@@ -190,7 +190,7 @@ async def _watched(request: Request, ticket: Ticket, batches: Batches) -> AsyncI
         watching.cancel()
 
 
-async def _body(request: Request, limits: Limits) -> bytes:
+async def _body(request: Request, limits: RequestLimits) -> bytes:
     """The body of a request, within its limits.
 
     Raises:

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from selfstudy.records import Chat, Message
 from selfstudy.serve.api_error import ApiError, invalid
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.text import one_line
 
 _LARGEST_SEED = 2**63
@@ -93,7 +93,7 @@ class ChatRequest(BaseModel):
     prompt_cache_key: Ignored = None
 
 
-class Asked(BaseModel):
+class AskedChat(BaseModel):
     """A request that is in order.
 
     Attributes:
@@ -123,7 +123,7 @@ class Asked(BaseModel):
         return next((turn.content for turn in reversed(self.chat) if turn.role == "user"), "")
 
 
-def read(body: bytes, limits: Limits) -> Asked:
+def read(body: bytes, limits: RequestLimits) -> AskedChat:
     """A request, from its body.
 
     Raises:
@@ -153,7 +153,7 @@ def _wrong(error: ValidationError) -> ApiError:
     return invalid(f"{param}: {one_line(first['msg'], 200)}", param, "invalid_value")
 
 
-def _settled(found: ChatRequest, limits: Limits) -> Asked:
+def _settled(found: ChatRequest, limits: RequestLimits) -> AskedChat:
     """What holds, by the limits of the server.
 
     Raises:
@@ -183,7 +183,7 @@ def _settled(found: ChatRequest, limits: Limits) -> Asked:
         raise invalid("top_logprobs needs logprobs: true", "top_logprobs", "invalid_value")
     if found.stream_options is not None and not found.stream:
         raise invalid("stream_options needs stream: true", "stream_options", "invalid_value")
-    return Asked(
+    return AskedChat(
         model=found.model or "",
         chat=tuple(_message(turn) for turn in found.messages),
         n=found.n or 1,

@@ -1,8 +1,8 @@
 """Requests that wait, and those that are answered together.
 
 The oldest that waits comes next, and with it all others that the same call can answer: of the same model and
-sampling, whatever their adapters.  So nobody is passed over.  One thread works with a model; an engine, which
-makes batches itself, is asked by several, a request each.  Knows nothing of the network.
+sampling, whatever their adapters.  So nobody is passed over.  One thread works with the models; an engine is
+asked for all of a batch at once.  Knows nothing of the network.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from selfstudy.models.base import (
     LanguageModel,
     Route,
     Routes,
+    Sampling,
     ScoresTokens,
+    StopListening,
     Streams,
     Token,
     prompt_tokens,
 )
 from selfstudy.records import Completion
 from selfstudy.serve.api_error import ApiError, failed, full, invalid, stopping
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.ticket import Ticket
 from selfstudy.text import one_line
 
@@ -36,12 +38,8 @@ LONGEST_TOKEN = 32
 """Characters; a prompt with more than so many for each token that the model reads is not even counted."""
 
 
-class _NobodyWaitsError(Exception):
-    """All clients of a batch are gone: it is not gone on with."""
-
-
 class Batches:
-    """The queue of a server and the threads that work it off.
+    """The queue of a server and the thread that works it off.
 
     Args:
         done: told of each request that was answered, in the thread of the model.
@@ -51,26 +49,21 @@ class Batches:
 
     def __init__(
         self,
-        limits: Limits,
-        threads: int = 1,
+        limits: RequestLimits,
         *,
         done: Callable[[Ticket], object] = lambda ticket: None,
         ran: Callable[[int, float], object] = lambda rows, seconds: None,
         fault: Callable[[BaseException], object] = lambda error: None,
     ) -> None:
-        self._limits, self._single = limits, threads > 1
+        self._limits = limits
         self._done, self._ran, self._fault = done, ran, fault
         self._waiting: list[Ticket] = []
         self._running = 0
         self._pace = 0.1  # seconds that a request has taken lately
         self._stopping = False
         self._changed = threading.Condition()
-        self._threads = [
-            threading.Thread(target=self._work, name=f"selfstudy-serve-{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._work, name="selfstudy-serve", daemon=True)
+        self._thread.start()
 
     @property
     def waiting(self) -> int:
@@ -109,42 +102,47 @@ class Batches:
             self._changed.notify_all()
 
     def end(self, seconds: float = 5.0) -> bool:
-        """What is still here is refused; whether all threads have ended by then."""
+        """What still waits is refused; whether the thread has ended by then."""
         self.stop()
         with self._changed:
             left = [*self._waiting]
             self._waiting.clear()
         for ticket in left:
             ticket.refuse(stopping())
-        until = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
-        while batch := self._next():
-            began = time.monotonic()
-            try:
-                self._answer(batch)
-            except BaseException as error:  # the thread must outlive whatever a model does
-                self._fault(error)
-                for ticket in batch:
-                    ticket.refuse(failed("the request could not be answered; the server's log says why"))
-            taken = time.monotonic() - began
-            with self._changed:
-                self._running -= len(batch)
-                self._pace = 0.8 * self._pace + 0.2 * taken / len(batch)
-            self._ran(sum(ticket.asked.n for ticket in batch), taken)
+        while self._turn():
+            pass
 
-    def _next(self) -> list[Ticket]:
-        """The requests to answer now; waits for the first; [] when there will be none."""
+    def _turn(self) -> bool:
+        """Answers one batch; whether there may be another.  Afterwards nothing of it is held on to."""
+        batch = self._next()
+        if batch is None:
+            return False
+        began = time.monotonic()
+        try:
+            self._answer(batch, randbits(32))
+        except BaseException as error:  # the thread must outlive whatever a model does
+            self._fault(error)
+            for ticket in batch:
+                ticket.refuse(_broken())
+        taken = time.monotonic() - began
+        with self._changed:
+            self._running -= len(batch)
+            self._pace = 0.8 * self._pace + 0.2 * taken / max(1, len(batch))
+        self._ran(sum(ticket.asked.n for ticket in batch), taken)
+        return True
+
+    def _next(self) -> list[Ticket] | None:
+        """The requests to answer now, after waiting for the first; None: there will be no more."""
         with self._changed:
             while not self._waiting:
                 if self._stopping:
-                    return []
+                    return None
                 self._changed.wait()
-            if not self._single:
-                self._gather()
+            self._gather()
             batch = list(self._together())
             chosen = set(map(id, batch))
             self._waiting = [one for one in self._waiting if id(one) not in chosen]
@@ -177,19 +175,17 @@ class Batches:
             if rows > self._limits.rows and ticket is not first:
                 return
             yield ticket
-            if self._single:
-                return
 
-    def _answer(self, batch: Sequence[Ticket]) -> None:
+    def _answer(self, batch: Sequence[Ticket], seed: int) -> None:
+        if not batch:
+            return
         lm = batch[0].choice.lm
         asked = list(_admitted(lm, batch))
         if not asked:
             return
-        sampling = asked[0].sampling(randbits(32))
+        sampling = asked[0].sampling(seed)
         try:
-            found = _generated(lm, asked, sampling)
-        except _NobodyWaitsError:
-            return
+            found = self._generated(lm, asked, sampling)
         except SelfstudyError as error:
             for ticket in asked:
                 ticket.refuse(failed(one_line(str(error), 500)))
@@ -197,33 +193,66 @@ class Batches:
         except Exception:
             if len(asked) == 1:
                 raise
-            for ticket in asked:  # one of them may be the cause: the others are answered
-                self._answer_alone(ticket)
+            for ticket in asked:  # one of them may be the cause: the others are answered, and as they began
+                self._answer_alone(ticket, seed)
             return
-        self._deliver(lm, asked, found)
-
-    def _answer_alone(self, ticket: Ticket) -> None:
-        try:
-            self._answer([ticket])
-        except Exception as error:
-            self._fault(error)
-            ticket.refuse(failed("the request could not be answered; the server's log says why"))
-
-    def _deliver(self, lm: LanguageModel, asked: Sequence[Ticket], found: list[list[Completion]]) -> None:
         tokens = _scored(lm, asked, found)
         for ticket, completions in zip(asked, found, strict=True):
-            wrong = next((one.error for one in completions if one.finish == "error"), None)
-            if wrong is not None:
-                ticket.refuse(failed(one_line(wrong, 500)))
-            elif not ticket.cancelled:
-                ticket.finish(completions, tokens.get(id(ticket)))
-                self._tell_of(ticket)
+            self._deliver(ticket, completions, tokens.get(id(ticket)))
+
+    def _answer_alone(self, ticket: Ticket, seed: int) -> None:
+        try:
+            self._answer([ticket], seed)
+        except Exception as error:
+            self._fault(error)
+            ticket.refuse(_broken())
+
+    def _generated(
+        self, lm: LanguageModel, asked: Sequence[Ticket], sampling: Sampling
+    ) -> list[list[Completion]]:
+        """The completions of each; whoever can have his before the others are done gets them then."""
+
+        def listener(ticket: Ticket) -> Callable[[str], None]:
+            def heard(text: str) -> None:
+                if not ticket.hear(text):
+                    raise StopListening
+
+            return heard
+
+        def settled(index: int, completions: list[Completion]) -> None:
+            if not asked[index].asked.logprobs:
+                self._deliver(asked[index], completions, None)
+
+        chats = [ticket.chat for ticket in asked]
+        if isinstance(lm, HasAdapters):
+            adapters, heard = [ticket.adapter for ticket in asked], [listener(ticket) for ticket in asked]
+            return lm.generate_as(chats, adapters, sampling, heard=heard, settled=settled)
+        if len(asked) == 1 and sampling.total == 1 and isinstance(lm, Streams):
+            return [[lm.stream(chats[0], sampling, listener(asked[0]))]]
+        return lm.generate(chats, sampling)
+
+    def _deliver(
+        self, ticket: Ticket, completions: Sequence[Completion], tokens: list[list[Token]] | None
+    ) -> None:
+        """Tells a request its answer, once."""
+        if ticket.over or ticket.cancelled:
+            return
+        wrong = next((one.error for one in completions if one.finish == "error"), None)
+        if wrong is not None:
+            ticket.refuse(failed(one_line(wrong, 500)))
+            return
+        ticket.finish(completions, tokens)
+        self._tell_of(ticket)
 
     def _tell_of(self, ticket: Ticket) -> None:
         try:
             self._done(ticket)
         except Exception as error:  # it is answered
             self._fault(error)
+
+
+def _broken() -> ApiError:
+    return failed("the request could not be answered; the server's log says where")
 
 
 def _go_together(first: Ticket, other: Ticket) -> bool:
@@ -237,7 +266,7 @@ def _admitted(lm: LanguageModel, batch: Sequence[Ticket]) -> Iterator[Ticket]:
     """Those of a batch that are still waited for and fit; of each it is settled who answers."""
     fitting: list[tuple[Ticket, int]] = []
     for ticket in batch:
-        if ticket.cancelled:
+        if ticket.cancelled or ticket.over:
             continue
         if ticket.asked.logprobs and not isinstance(lm, ScoresTokens):
             ticket.refuse(
@@ -272,26 +301,6 @@ def _tokens(lm: LanguageModel, ticket: Ticket) -> int | ApiError:
             "context_length_exceeded",
         )
     return count or 0
-
-
-def _generated(lm: LanguageModel, asked: Sequence[Ticket], sampling: Any) -> list[list[Completion]]:
-    """The completions of each, heard while they are written if the model can be."""
-
-    def listener(ticket: Ticket) -> Callable[[str], bool]:
-        def heard(text: str) -> bool:
-            if not ticket.hear(text) and all(one.cancelled for one in asked):
-                raise _NobodyWaitsError
-            return not ticket.cancelled
-
-        return heard
-
-    chats = [ticket.chat for ticket in asked]
-    if isinstance(lm, HasAdapters):
-        heard = [listener(ticket) for ticket in asked]
-        return lm.generate_as(chats, [ticket.adapter for ticket in asked], sampling, heard=heard)
-    if len(asked) == 1 and sampling.total == 1 and isinstance(lm, Streams):
-        return [[lm.stream(chats[0], sampling, listener(asked[0]))]]
-    return lm.generate(chats, sampling)
 
 
 def _scored(

@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from selfstudy.serve import replies
 from selfstudy.serve.api_error import ApiError, forbidden, invalid, no_key
-from selfstudy.serve.limits import Limits
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Routes = Callable[[Scope, Receive, Send], Awaitable[None]]
+from selfstudy.serve.limits import RequestLimits
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OPEN = "/health"
@@ -47,7 +42,7 @@ class Guard:
         refuse: answers with an error, and counts it.
     """
 
-    routes: Routes
+    routes: ASGIApp
     key: bytes | None
     hosts: Collection[str] | None
     refuse: Callable[[ApiError, Scope, Receive, Send], Awaitable[None]]
@@ -98,7 +93,7 @@ class Connection(H11Protocol):
     `limits` is set by the server that makes the class (see `connection`).
     """
 
-    limits: Limits
+    limits: RequestLimits
     _timer: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
 
@@ -156,7 +151,7 @@ class Connection(H11Protocol):
             self.transport.abort()
 
 
-def connection(limits: Limits) -> type[Connection]:
+def connection(limits: RequestLimits) -> type[Connection]:
     """The class of a server's connections."""
     return type("LimitedConnection", (Connection,), {"limits": limits})
 

@@ -7,17 +7,18 @@ two batches.  Names of what was taught end with a hash of its weights: the same 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from selfstudy.errors import RunError
+from selfstudy.errors import ModelError, RunError
 from selfstudy.files import private, reading
 from selfstudy.models import taught
-from selfstudy.models.base import HasAdapters, LanguageModel, Routes
+from selfstudy.models.base import HasAdapters, LanguageModel
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle
+from selfstudy.recipe import LocalModel, ModelBlock, PromptStyle, ServerModel
 from selfstudy.recipe.entailment import is_atlas
 from selfstudy.records import Chat
 from selfstudy.run import Run
@@ -30,13 +31,11 @@ if TYPE_CHECKING:
     from selfstudy.models.server.servers import Servers
 
 BASE, ROUTED, TAUGHT = "base", "routed", "taught"
-SIDE_BY_SIDE = 32
-"""Requests that an engine is asked at a time: it makes batches of them itself."""
 PromptForm = Literal["answer", "plain"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Responder:
     """Who answers a request.
 
     Attributes:
@@ -61,21 +60,19 @@ class Offer:
         state: what it was made from; another one is another offer.
         prompts: into which a question by itself is put; None: requests are passed on as they are.
         penalty: repetition penalty of what is put into them.
-        side_by_side: requests that are worked on at the same time; 1: in batches, by one thread.
     """
 
-    choices: dict[str, Choice]
+    choices: dict[str, Responder]
     notes: tuple[str, ...] = ()
     state: str = ""
     prompts: Prompts | None = None
     penalty: float = 1.0
-    side_by_side: int = 1
 
     @property
     def default(self) -> str:
         return next(iter(self.choices))
 
-    def find(self, name: str) -> Choice:
+    def find(self, name: str) -> Responder:
         """Who answers for that name; "" and `routed` are what is served by default.
 
         Raises:
@@ -98,7 +95,7 @@ class Offer:
 
 
 @dataclass
-class Source:
+class ModelSource:
     """Where offers come from: a run, or a model.
 
     Args:
@@ -124,12 +121,11 @@ class Source:
 
     def state(self) -> str:
         """What the next offer would be made from; cheap enough to be looked at every second."""
-        if not self.is_run:
-            return ""
-        run = Run.open(self._folder, write=False)
-        if not run.promoted_file.is_file():
-            return ""
-        return hashlib.sha256(private.read(run.promoted_file)).hexdigest()
+        found = hashlib.sha256()
+        for name in (Run.promoted_file, Run.forgotten_file):
+            if (self._folder / name).is_file():
+                found.update(name.encode() + private.read(self._folder / name))
+        return found.hexdigest() if self.is_run else ""
 
     def load(self) -> Offer:
         """What is served now.
@@ -142,7 +138,7 @@ class Source:
     def _of_model(self) -> Offer:
         block = LocalModel(path=self.place, prompt=self.style or "auto")
         prompts = Prompts() if (self.prompt or _own_form(block)) == "answer" else None
-        return Offer({BASE: Choice(self._loaded(block))}, prompts=prompts)
+        return Offer({BASE: Responder(self._with(block))}, prompts=prompts)
 
     def _of_run(self) -> Offer:
         if self.style is not None:
@@ -163,19 +159,37 @@ class Source:
             state=state,
             prompts=Prompts(run.recipe.prompts) if self.prompt != "plain" else None,
             penalty=run.recipe.answering.repetition_penalty,
-            side_by_side=1 if isinstance(base, LocalModel) else SIDE_BY_SIDE,
         )
 
-    def _choices(self, base: ModelBlock, folder: Path | None) -> dict[str, Choice]:
+    def _choices(self, base: ModelBlock, folder: Path | None) -> dict[str, Responder]:
         if folder is None:
-            return {BASE: Choice(self._loaded(base))}
-        lm = self._loaded(as_taught(base, folder))
-        if isinstance(lm, Routes) and isinstance(lm, HasAdapters):
-            named = {name: Choice(lm, name, label=name) for name in lm.adapters}
-            return {ROUTED: Choice(lm, routed=True), BASE: Choice(lm), **named}
+            return {BASE: Responder(self._with(base))}
+        if taught.is_routed(folder):
+            lm = self._loaded(as_taught(base, folder))
+            names = lm.adapters if isinstance(lm, HasAdapters) else ()
+            named = {name: Responder(lm, name, label=name) for name in names}
+            return {ROUTED: Responder(lm, routed=True), BASE: Responder(lm), **named}
         name = f"{TAUGHT}-{_hash(folder)}"
-        answering = Choice(lm, label=name)
-        return {TAUGHT: answering, name: answering, BASE: Choice(self._loaded(base))}
+        if not taught.is_whole(folder):
+            with suppress(ModelError):  # not every adapter stands beside its model, nor in every engine
+                lm = self._with(base, {name: folder})
+                answering = Responder(lm, name, label=name)
+                return {TAUGHT: answering, name: answering, BASE: Responder(lm)}
+        answering = Responder(self._with(as_taught(base, folder)), label=name)
+        apart = {BASE: Responder(self._with(base))} if isinstance(base, LocalModel) else {}
+        return {TAUGHT: answering, name: answering, **apart}
+
+    def _with(self, block: ModelBlock, adapters: Mapping[str, Path] | None = None) -> LanguageModel:
+        """A model with adapters beside it, of which each request names one; also where there are none."""
+        if isinstance(block, LocalModel) and block.adapter is None:
+            from selfstudy.models.local.mixed import MixedLM
+
+            return MixedLM(block, adapters or {}, self.say)
+        if isinstance(block, ServerModel) and block.adapter is None:
+            from selfstudy.models.server.mixed import MixedServerLM
+
+            return MixedServerLM(block, adapters or {}, self.servers)
+        return self._loaded(block)
 
     def _loaded(self, block: ModelBlock) -> LanguageModel:
         from selfstudy.models import load_lm

@@ -24,10 +24,10 @@ from selfstudy.serve.api_error import ApiError
 from selfstudy.serve.app import Api
 from selfstudy.serve.batches import Batches
 from selfstudy.serve.guard import LOOPBACK, Guard, connection, is_loopback
-from selfstudy.serve.limits import Limits
+from selfstudy.serve.limits import RequestLimits
 from selfstudy.serve.log import RequestLog
 from selfstudy.serve.metrics import Metrics
-from selfstudy.serve.offer import Offer, Source
+from selfstudy.serve.offer import ModelSource, Offer
 from selfstudy.serve.ticket import Ticket
 
 WATCHED_SECONDS = 1.0
@@ -55,13 +55,13 @@ class ApiServer:
 
     def __init__(
         self,
-        source: Source,
+        source: ModelSource,
         *,
         host: str = "127.0.0.1",
         port: int = 8000,
         key: str | None = None,
         names: tuple[str, ...] = (),
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         log: Path | None = None,
         watch: bool = False,
         say: Callable[[str], object] = lambda text: None,
@@ -72,7 +72,7 @@ class ApiServer:
                 "put a key into the environment and name its variable with --api-key-env",
             )
         self._source, self._say, self._watch = source, say, watch
-        self.limits = limits or Limits()
+        self.limits = limits or RequestLimits()
         self._socket = _listening(host, port)
         try:
             self.host, self.port = host, self._socket.getsockname()[1]
@@ -83,9 +83,7 @@ class ApiServer:
             raise
         self._seen = self.offer.state
         self._loading: asyncio.Lock | None = None
-        self._batches = Batches(
-            self.limits, self.offer.side_by_side, done=self._keep, ran=self._count, fault=self._fault
-        )
+        self._batches = Batches(self.limits, done=self._keep, ran=self._count, fault=self._fault)
         self._metrics = Metrics(lambda: self._batches.waiting, lambda: self._batches.busy)
         self._api = Api(
             lambda: self.offer, self._batches, self._metrics, self.limits, self.reload, self._fault
@@ -156,7 +154,7 @@ class ApiServer:
         finally:
             if watching is not None:
                 watching.cancel()
-            self._batches.end()
+            await asyncio.to_thread(self._batches.end)
             if self._log is not None:
                 self._log.close()
 
@@ -242,7 +240,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def _uvicorn(app: Any, limits: Limits) -> Any:
+def _uvicorn(app: Any, limits: RequestLimits) -> Any:
     """Uvicorn with nothing of its own to say: no access log, no signals, no word of what it is."""
     import uvicorn
 

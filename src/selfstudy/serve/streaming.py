@@ -12,7 +12,7 @@ from selfstudy.models.base import Token
 from selfstudy.serve import replies
 from selfstudy.serve.api_error import ApiError
 from selfstudy.serve.replies import Envelope
-from selfstudy.serve.ticket import Ticket, Written
+from selfstudy.serve.ticket import Ticket, WrittenAnswer
 
 _HALF = "\ufffd"
 """What half a character reads as."""
@@ -58,7 +58,7 @@ async def events(ticket: Ticket, envelope: Envelope) -> AsyncIterator[bytes]:
     yield replies.DONE
 
 
-def _rest(written: Written, sent: str, envelope: Envelope, *, counts: bool) -> Iterator[bytes]:
+def _rest(written: WrittenAnswer, sent: str, envelope: Envelope, *, counts: bool) -> Iterator[bytes]:
     """What of all answers was not sent while they were written, and how each ended."""
     for index, one in enumerate(written.completions):
         if written.tokens is not None:

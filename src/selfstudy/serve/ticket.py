@@ -15,11 +15,11 @@ from typing import NamedTuple
 from selfstudy.models.base import Route, Sampling, Token
 from selfstudy.records import Chat, Completion
 from selfstudy.serve.api_error import ApiError, gone, too_late
-from selfstudy.serve.asked import Asked
-from selfstudy.serve.offer import Choice, Offer
+from selfstudy.serve.asked import AskedChat
+from selfstudy.serve.offer import Offer, Responder
 
 
-class Written(NamedTuple):
+class WrittenAnswer(NamedTuple):
     """An answer that is complete: the completions, and the tokens of each if they were asked for."""
 
     completions: list[Completion]
@@ -39,14 +39,14 @@ class Ticket:
         cancelled: nobody waits for it any more.
     """
 
-    def __init__(self, asked: Asked, offer: Offer, seconds: float) -> None:
+    def __init__(self, asked: AskedChat, offer: Offer, seconds: float) -> None:
         """Must be made in the loop that waits for it.
 
         Raises:
             ApiError: the offer has no such model.
         """
         self.asked = asked
-        self.choice: Choice = offer.find(asked.model)
+        self.choice: Responder = offer.find(asked.model)
         self.offer = offer
         self.chat: Chat
         self.chat, self.penalty = offer.put(asked.chat)
@@ -57,7 +57,7 @@ class Ticket:
         self.adapter = self.choice.adapter
         self.prompt_tokens = 0
         self.text = ""
-        self.written: Written | None = None
+        self.written: WrittenAnswer | None = None
         self.refused: ApiError | None = None
         self.waited = 0.0
         self._seconds = seconds
@@ -105,7 +105,7 @@ class Ticket:
         return not self.cancelled
 
     def finish(self, completions: Sequence[Completion], tokens: list[list[Token]] | None) -> None:
-        self.written = Written(list(completions), tokens)
+        self.written = WrittenAnswer(list(completions), tokens)
         self._tell()
 
     def refuse(self, error: ApiError) -> None:
@@ -150,7 +150,7 @@ class Ticket:
         while not self.started:
             await self.news()
 
-    async def finished(self) -> Written:
+    async def finished(self) -> WrittenAnswer:
         """Waits for the whole answer; raises as `news`."""
         while self.written is None:
             await self.news()

@@ -278,8 +278,12 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
     checks = part.read(Check) if part else []
     cited = part.read(CitedCheck) if part else []
     refusals = part.read(RefusalCheck) if part else []
-    how = {"confidence": block.confidence, "resamples": block.resamples, "seed": recipe.seed}
-    return outcome(checks, cited, refusals, **how)
+    return outcome(
+        *(checks, cited, refusals),
+        confidence=block.confidence,
+        resamples=block.resamples,
+        seed=recipe.seed,
+    )
 
 
 def _gate(part: Round | None) -> dict[str, Any]:

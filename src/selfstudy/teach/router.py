@@ -23,99 +23,30 @@ import numpy.typing as npt
 
 from selfstudy.errors import RecipeError
 from selfstudy.models.base import Embedder
-from selfstudy.models.nearest_questions import DIGITS, Ints, Pairs, Sought, Stored
-from selfstudy.models.question_words import Bools, Floats, QuestionWords, Worded, names, words
+from selfstudy.models.nearest_questions import Ints, Pairs, Sought, StoredQuestions
+from selfstudy.models.question_words import Float32s, QuestionWords, Worded, names, words
 from selfstudy.models.router import Router, class_scores, embedded, fingerprint, frame, numbered
 from selfstudy.models.router_file import RouterData
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, RouterBlock
-from selfstudy.stats import wilson
+from selfstudy.teach import router_settings as settings
+from selfstudy.teach.router_settings import RouterSetting, Scores, Trials
 
 T = TypeVar("T")
-Wordings = Sequence[tuple[str, str]]
+WordedQuestions = Sequence[tuple[str, str]]
 """(question id, wording)s."""
-Scored = Callable[["Setting"], "Scores"]
 
-COVERS = (0.7, 0.6, 0.8, 0.5, 0.9, 1.0)
+OPTIONS = tuple(product((0.7, 0.6, 0.8, 0.5, 0.9, 1.0), (True, False)))
 MARGINS = (0.05, 0.02, 0.1, 0.0, 0.2)
-"""What is tried; of equals the first."""
+"""What is tried of cover and names, and of the margin; of equals the first."""
 MOST_HELD_OUT, MOST_NEAR, MOST_CALIBRATING = 3000, 1500, 5000
-SLACK = 0.5
-"""Of the lowest similarity of a held-out wording: at all of it, questions in wordings of another kind than
-the trained ones were lost (6% were left of them where all could be had)."""
-UNTESTED = 0.4
-"""Threshold of an adapter of whose questions none has a second wording, at least."""
 SHORTEST = 300
 """Characters that a text may have at least to be routed; else three times the longest stored question."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What is chosen: see `RouterData`."""
-
-    cover: float
-    names: bool
-    margin: float
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Of some texts: the best adapter of each (a number), its score, the base model's score."""
-
-    best: Ints
-    score: Floats
-    base: Floats
-
-    @classmethod
-    def of(cls, scores: Floats) -> Scores:
-        """From (texts, classes), the base first; of equal adapters the last."""
-        own = scores[:, 1:]
-        if not own.shape[1]:  # then nothing may activate
-            own = np.zeros_like(scores)
-        best = own.shape[1] - 1 - np.argmax(own[:, ::-1], axis=1)
-        return cls(best, own[np.arange(len(own)), best], scores[:, 0])
-
-    def clear(self, margin: float) -> Bools:
-        """Which exceed the base by the margin."""
-        ahead = np.round(self.score - self.base, DIGITS) >= margin - 10.0**-DIGITS / 2
-        return (self.score > 0) & (self.score > self.base) & ahead
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the settings are chosen by.
-
-    Attributes:
-        negatives: known and unrelated questions.
-        held_out: taught wordings that are not stored, whose adapter is `owner`.
-        near: questions about what was not taught.
-    """
-
-    negatives: Scores
-    held_out: Scores
-    owner: Ints
-    near: Scores
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting with its thresholds, and what it does to the evidence, as shares."""
-
-    setting: Setting
-    thresholds: Floats
-    false: int
-    covered: float
-    wrong: float
-    near: float
-
-    @property
-    def value(self) -> float:
-        return self.covered - self.wrong - self.near
-
-
 def build(
-    taught: Mapping[str, Wordings],
-    known: Wordings,
+    taught: Mapping[str, WordedQuestions],
+    known: WordedQuestions,
     unrelated: Sequence[str],
     block: RouterBlock,
     embedder: Embedder,
@@ -141,21 +72,12 @@ def build(
     negatives = _sample([*calibrating, *_unique(unrelated)], MOST_CALIBRATING, seed, "calibrate")
     lesson = _Lesson.of([*((None, name, some) for name, some in base), *own], len(adapters), embedder)
     asked = Sought.of(negatives, embedded(embedder, negatives))
-    around, page = frame(prompts or Prompts())
     if block.method == "nearest":
-        evidence, options = (
-            lesson.nearest(asked, block.neighbours, seed),
-            list(product(COVERS, (True, False))),
-        )
-        vectors = lesson.vectors
+        vectors, trials = lesson.vectors, lesson.nearest(asked, block.neighbours, seed)
     else:
-        vectors, evidence = lesson.by_class(block.method, asked, seed)
-        options = [(0.0, False)]
-    margins = MARGINS if block.method != "classifier" else (0.0,)
-    settings = [Setting(cover, named, margin) for (cover, named), margin in product(options, margins)]
-    choice = _chosen(settings, evidence, block.false_activation, len(adapters))
-    stored_words, questions = numbered(lesson.asked)
-    longest = max((len(text) for text in lesson.texts), default=0)
+        vectors, trials = lesson.by_class(block.method, asked, seed)
+    found = settings.chosen(_settings(block), trials, block.false_activation, len(adapters))
+    around, page = frame(prompts or Prompts())
     data = RouterData(
         method=block.method,
         neighbours=block.neighbours,
@@ -165,17 +87,21 @@ def build(
         around=around,
         page=page,
         adapters=adapters,
-        thresholds={name: float(one) for name, one in zip(adapters, choice.thresholds, strict=True)},
-        margin=choice.setting.margin,
-        cover=choice.setting.cover,
-        names=choice.setting.names,
-        longest=max(SHORTEST, 3 * longest),
-        words=stored_words if block.method == "nearest" else (),
-        questions=questions if block.method == "nearest" else (),
-        rows=tuple(lesson.question.tolist()) if block.method == "nearest" else (),
-        figures=_figures(choice, len(negatives), evidence(choice.setting), block.false_activation),
+        thresholds={name: float(one) for name, one in zip(adapters, found.thresholds, strict=True)},
+        margin=found.setting.margin,
+        cover=found.setting.cover,
+        names=found.setting.names,
+        longest=max(SHORTEST, 3 * max(map(len, lesson.texts), default=0)),
+        figures=settings.figures(found, len(negatives), trials(found.setting), block.false_activation),
     )
-    return Router(data, vectors, embedder)
+    return Router(lesson.stored_in(data) if block.method == "nearest" else data, vectors, embedder)
+
+
+def _settings(block: RouterBlock) -> list[RouterSetting]:
+    """What is tried for a method; only `nearest` knows words, and probabilities add up to 1."""
+    options = OPTIONS if block.method == "nearest" else ((0.0, False),)
+    margins = (0.0,) if block.method == "classifier" else MARGINS
+    return [RouterSetting(cover, named, margin) for (cover, named), margin in product(options, margins)]
 
 
 @dataclass(frozen=True)
@@ -190,7 +116,7 @@ class _Lesson:
     asked: list[tuple[str, int | None, Worded]]
     wordings: list[list[str]]
     texts: list[str]
-    vectors: Floats
+    vectors: Float32s
     question: Ints
     classes: int
 
@@ -209,29 +135,37 @@ class _Lesson:
             adapters + 1,
         )
 
+    def stored_in(self, data: RouterData) -> RouterData:
+        """With these questions, by which `nearest` routes."""
+        words, questions = numbered(self.asked)
+        rows = tuple(self.question.tolist())
+        return data.model_copy(update={"words": words, "questions": questions, "rows": rows})
+
     @property
     def owner(self) -> Ints:
         """The class of each question."""
         return np.array([0 if one is None else one + 1 for _, one, _ in self.asked], dtype=np.int64)
 
-    def nearest(self, negatives: Sought, neighbours: int, seed: int) -> Callable[[Setting], Evidence]:
+    def nearest(self, negatives: Sought, neighbours: int, seed: int) -> Callable[[RouterSetting], Trials]:
         """What `nearest` makes of the evidence, by setting."""
-        stored = Stored(self.vectors, self.question, self.owner, QuestionWords([w for _, _, w in self.asked]))
+        stored = StoredQuestions(
+            self.vectors, self.question, self.owner, QuestionWords([w for _, _, w in self.asked])
+        )
         mine = np.flatnonzero(self.owner[self.question] > 0)
         several = [at for at in mine.tolist() if len(self.wordings[self.question[at]]) > 1]
         held = np.array(_sample(several, MOST_HELD_OUT, seed, "held out"), dtype=np.int64)
         near = np.array(_sample(mine.tolist(), MOST_NEAR, seed, "near"), dtype=np.int64)
-        least = min(COVERS)
+        least = min(cover for cover, _ in OPTIONS)
         negative_pairs = stored.pairs(negatives, least)
         held_pairs = self._held_out(stored, held, least)
         near_pairs, texts = self._near(stored, near, least)
 
-        def scored(pairs: Pairs, count: int, setting: Setting) -> Scores:
+        def scored(pairs: Pairs, count: int, setting: RouterSetting) -> Scores:
             passing = pairs.passing(setting.cover, names=setting.names)
             return Scores.of(stored.scores(passing, count, self.classes, neighbours)[0])
 
-        def evidence(setting: Setting) -> Evidence:
-            return Evidence(
+        def evidence(setting: RouterSetting) -> Trials:
+            return Trials(
                 scored(negative_pairs, len(negatives.words), setting),
                 scored(held_pairs, len(held), setting),
                 self.owner[self.question[held]] - 1,
@@ -240,7 +174,7 @@ class _Lesson:
 
         return evidence
 
-    def _held_out(self, stored: Stored, rows: Ints, least: float) -> Pairs:
+    def _held_out(self, stored: StoredQuestions, rows: Ints, least: float) -> Pairs:
         """Each of these rows as a text, and what is stored without it: neither its row nor its words."""
         texts = [self.texts[at] for at in rows]
         sought = Sought.of(texts, self.vectors[rows])
@@ -256,7 +190,7 @@ class _Lesson:
             foreign[at] = any(map(stored.words.is_rare, unknown))
         return Pairs(pairs.text, pairs.row, pairs.similarity, cover, foreign)
 
-    def _near(self, stored: Stored, rows: Ints, least: float) -> tuple[Pairs, int]:
+    def _near(self, stored: StoredQuestions, rows: Ints, least: float) -> tuple[Pairs, int]:
         """Each of these rows as a text, as it is and without capitals, and what is stored about other things:
         without all questions that have the rarest word of its own."""
         texts = [self.texts[at] for at in rows]
@@ -276,7 +210,7 @@ class _Lesson:
 
     def by_class(
         self, method: str, negatives: Sought, seed: int
-    ) -> tuple[Floats, Callable[[Setting], Evidence]]:
+    ) -> tuple[Float32s, Callable[[RouterSetting], Trials]]:
         """The rows of a method that knows classes alone, and its evidence: one wording of each question of
         several is held out of the rows that it is scored with."""
         rng = random.Random(f"{seed}:one wording")
@@ -291,8 +225,8 @@ class _Lesson:
         whole = _rows_of(method, self.vectors, owner, spare, self.classes, seed)
         partial = _rows_of(method, self.vectors[kept], owner[kept], spare, self.classes, seed)
 
-        def evidence(setting: Setting) -> Evidence:
-            return Evidence(
+        def evidence(setting: RouterSetting) -> Trials:
+            return Trials(
                 Scores.of(class_scores(method, partial, negatives.vectors)),
                 Scores.of(class_scores(method, partial, self.vectors[mine])),
                 owner[mine] - 1,
@@ -303,7 +237,7 @@ class _Lesson:
 
 
 def _rows_of(
-    method: str, vectors: Floats, owner: Ints, spare: Floats, classes: int, seed: int
+    method: str, vectors: Float32s, owner: Ints, spare: Float32s, classes: int, seed: int
 ) -> npt.NDArray[np.float32]:
     """A row for the base and each adapter: (classes, dimension), of a classifier with its bias behind.
 
@@ -335,100 +269,7 @@ def _rows_of(
     return found
 
 
-def _chosen(
-    settings: Sequence[Setting], evidence: Callable[[Setting], Evidence], bound: float, adapters: int
-) -> Choice:
-    """The setting of most value; of equals the first."""
-    found: Choice | None = None
-    seen: dict[tuple[float, bool], Evidence] = {}
-    for setting in settings:
-        key = (setting.cover, setting.names)
-        if key not in seen:
-            seen[key] = evidence(setting)
-        choice = _weighed(setting, seen[key], bound, adapters)
-        if found is None or choice.value > found.value + 1e-9:
-            found = choice
-    assert found is not None
-    return found
-
-
-def _weighed(setting: Setting, evidence: Evidence, bound: float, adapters: int) -> Choice:
-    """A setting with its thresholds: the lowest that keep the bound, or higher ones at no cost."""
-    false = evidence.negatives.clear(setting.margin)
-    floor = _floor(evidence.negatives.score[false], allowed(len(false), bound))
-    held = evidence.held_out
-    taken = held.clear(setting.margin) & (held.score >= floor)
-    right = taken & (held.best == evidence.owner)
-    thresholds = np.array(
-        [
-            max(floor, _least(held.score[right & (evidence.owner == at)], (evidence.owner == at).any()))
-            for at in range(adapters)
-        ]
-    )
-    return Choice(
-        setting,
-        thresholds,
-        int(_activated(evidence.negatives, thresholds, setting.margin).sum()),
-        _share(right),
-        _share(_activated(held, thresholds, setting.margin) & (held.best != evidence.owner)),
-        _share(_activated(evidence.near, thresholds, setting.margin)),
-    )
-
-
-def _activated(scores: Scores, thresholds: npt.NDArray[np.float64], margin: float) -> Bools:
-    if not len(thresholds):
-        return np.zeros(len(scores.best), dtype=bool)
-    return scores.clear(margin) & (scores.score >= thresholds[scores.best])
-
-
-def _least(scores: Floats, tested: bool) -> float:
-    """So far below the smallest of them as people word questions more freely than models do."""
-    if not len(scores):
-        return 0.0 if tested else UNTESTED
-    return max(round(SLACK * float(scores.min()), DIGITS), 0.0)
-
-
-def _floor(scores: Floats, most: int) -> float:
-    """The lowest threshold that at most so many scores reach."""
-    if len(scores) <= most:
-        return 0.0
-    return round(float(np.sort(scores)[::-1][most]) + 10.0**-DIGITS, DIGITS)
-
-
-def allowed(count: int, bound: float) -> int:
-    """How many of `count` questions may go wrong so that Wilson's interval stays below the bound; else 0."""
-    most = int(bound * count)
-    while most and wilson(most, count).high > bound:
-        most -= 1
-    return most
-
-
-def _figures(
-    choice: Choice, negatives: int, evidence: Evidence, bound: float
-) -> dict[str, float | int | str | bool | None]:
-    """What the calibration saw; "proved": whether so few of so many keep the bound by Wilson's interval."""
-    upper = wilson(choice.false, negatives).high if negatives else 1.0
-    tested = len(evidence.owner)
-    return {
-        "calibrating": negatives,
-        "activated": choice.false,
-        "false_activation": choice.false / negatives if negatives else None,
-        "false_activation_upper": round(upper, 4),
-        "bound": bound,
-        "proved": upper <= bound,
-        "held_out": tested,
-        "covered": choice.covered if tested else None,
-        "wrong_adapter": choice.wrong if tested else None,
-        "near_misses": len(evidence.near.best),
-        "near_miss_activation": choice.near if len(evidence.near.best) else None,
-    }
-
-
-def _share(which: Bools) -> float:
-    return float(which.mean()) if len(which) else 0.0
-
-
-def _grouped(wordings: Wordings) -> dict[str, list[str]]:
+def _grouped(wordings: WordedQuestions) -> dict[str, list[str]]:
     """The wordings of each question, none empty or twice."""
     found: dict[str, list[str]] = {}
     for name, text in wordings:

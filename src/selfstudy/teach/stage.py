@@ -149,8 +149,9 @@ def _forget(round_: Round, arm: TrainedArm, but: Mapping[str, Curriculum] | None
         return failure.stage != "teach" or not mine or failure.item_id.partition("/")[0] in but
 
     _keep(round_, TrainingStep, [s for s in steps if s.arm != arm or s.phase.partition("/")[0] in but])
-    items = round_.iter(TrainedItem)
-    _keep(round_, TrainedItem, [one for one in items if one.arm != arm or one.adapter in but])
+    if any(one.arm == arm and one.adapter not in but for one in round_.iter(TrainedItem)):
+        items = round_.iter(TrainedItem)  # of which there are as many as rows: one at a time
+        round_.rewrite(TrainedItem, (one for one in items if one.arm != arm or one.adapter in but))
     _keep(round_, Example, [e for e in examples if e.kind == "imported" or not taught or stays(e)])
     _keep(
         round_,

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from selfstudy import text
 from selfstudy.records import (
     Answer,
     Check,
@@ -34,7 +35,8 @@ from selfstudy.records import (
 from selfstudy.run import Round, Run
 from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
-from selfstudy.verbs.nearest import NEAR, Near, nearest
+from selfstudy.verbs.nearest import Near, nearest
+from selfstudy.verbs.routed_now import RoutedNow, routed_now
 
 R = TypeVar("R", bound=Record)
 
@@ -102,7 +104,9 @@ class Lineage(BaseModel):
         text: how the run put it; "" of one that was forgotten.
         nearness: of the two, in [0, 1].
         likely: the questions that may be meant, where that is not clear; else empty.
+        ambiguous: whether these are equally near; else none is near.
         rounds: of the rounds that had to do with it, in order.
+        routed: to which adapter it goes now, where a router picks one.
         forgotten: the requests by which it was forgotten.
     """
 
@@ -112,7 +116,9 @@ class Lineage(BaseModel):
     text: str = ""
     nearness: float = 0.0
     likely: tuple[Likeness, ...] = ()
+    ambiguous: bool = False
     rounds: tuple[Trail, ...] = ()
+    routed: RoutedNow | None = None
     forgotten: tuple[Tombstone, ...] = ()
 
     @property
@@ -120,31 +126,36 @@ class Lineage(BaseModel):
         """Whether it is clear which question is meant."""
         return bool(self.question_id)
 
-    @property
-    def ambiguous(self) -> bool:
-        """Whether several questions may be meant."""
-        return bool(self.likely) and self.likely[0].nearness >= NEAR
 
-
-def why(run: Run, asked: str) -> Lineage:
+def why(run: Run, asked: str, *, route: bool = False) -> Lineage:
     """The trail of the question of a run that is nearest to what was asked, or that has this id.
+
+    Args:
+        route: whether the router's embedder may be loaded, which takes seconds.
 
     Raises:
         RunError: a file of the run is damaged.
     """
     fates = Fates(run)
     asked = asked.strip()
-    own = (asked, Question(text=asked).id)
-    known = {one.id: one.text for turn in run.rounds for one in turn.where(Question, "id", own)}
-    for name in own:
-        if name in known or fates.forgotten(name):
-            said = known.get(name, "")
-            return _lineage(run, fates, asked, Likeness(question_id=name, text=said, nearness=1.0))
+    for name in (Question(text=asked).id, asked):
+        said = next((one.text for turn in run.rounds for one in turn.where(Question, "id", (name,))), None)
+        if said is not None or fates.forgotten(name):
+            meant = Likeness(question_id=name, text=said or "", nearness=1.0)
+            return _lineage(run, fates, asked, meant, route=route)
     found = nearest(_questions(run), asked, SHOWN)
-    meant = [one for one in found if one.is_near and _rank(one) == _rank(found[0])]
-    if len(meant) != 1:
-        return Lineage(asked=asked, likely=tuple(map(_likeness, meant or found)))
-    return _lineage(run, fates, asked, _likeness(meant[0]))
+    near = [one for one in found if one.is_near and _names(asked) <= set(text.tokens(one.text))]
+    near = [one for one in near if _rank(one) == _rank(near[0])]
+    if len(near) != 1:
+        likely = tuple(map(_likeness, near or found[:SHOWN]))
+        return Lineage(asked=asked, likely=likely, ambiguous=bool(near))
+    return _lineage(run, fates, asked, _likeness(near[0]), route=route)
+
+
+def _names(asked: str) -> set[str]:
+    """Words that no other can stand for: Fiji is not Kiribati, though all else is alike."""
+    words = [word for word in asked.split()[1:] if word[:1].isupper() or any(map(str.isdigit, word))]
+    return set(text.tokens(" ".join(words)))
 
 
 def _rank(one: Near) -> tuple[bool, float]:
@@ -163,7 +174,10 @@ def _questions(run: Run) -> Iterator[tuple[str, str]]:
         yield from ((one.question_id, one.question) for one in turn.iter(Practised))
 
 
-def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness) -> Lineage:
+def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness, *, route: bool) -> Lineage:
+    routed = None
+    if fates.router is not None:
+        routed = routed_now(fates.router, meant.question_id, meant.text or asked, load=route)
     rounds = (_trail(turn, fates, meant.question_id) for turn in run.rounds)
     return Lineage(
         asked=asked,
@@ -171,6 +185,7 @@ def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness) -> Lineage:
         text=meant.text,
         nearness=meant.nearness,
         rounds=tuple(one for one in rounds if one),
+        routed=routed,
         forgotten=tuple(fates.forgotten(meant.question_id)),
     )
 

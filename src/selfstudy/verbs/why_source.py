@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from selfstudy.library.excluded import Excluded
 from selfstudy.records import (
     Check,
     Conflict,
@@ -30,6 +29,7 @@ from selfstudy.run import Round, Run
 from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.text import shortened
+from selfstudy.verbs.unlearning.resting import Sources
 
 _LONGEST = 300
 
@@ -83,6 +83,7 @@ class SourceLineage(BaseModel):
 
     A question rests on a source if it was made of a document of it, if its reference was read in it, or if
     sources disagree about it of which this is one.  One for which a passage was found and not used does not.
+    Unlearning also takes questions that ask the same in other words, if no other source answers them.
 
     Attributes:
         totals: how many of each.
@@ -112,11 +113,11 @@ def why_source(run: Run, pattern: str) -> SourceLineage:
         RunError: a file of the run is damaged.
     """
     pattern = pattern.strip()
-    excluded, known = Excluded([pattern]), dict[str, bool]()
+    sources, known = Sources(pattern), dict[str, bool]()
 
     def meant(source: str) -> bool:
         if source not in known:
-            known[source] = source == pattern or source in excluded
+            known[source] = source in sources
         return known[source]
 
     fates = Fates(run)
@@ -176,8 +177,10 @@ def _resting(
     passages: dict[str, _SpanOf] = {}
     for one in turn.iter(Evidence):
         if meant(one.source):
-            bare = one.model_copy(update={"text": ""})
-            span = spans.setdefault((one.document_id, one.start, one.end), _SpanOf(bare))
+            place = one.document_id, one.start, one.end
+            if place not in spans:
+                spans[place] = _SpanOf(one.model_copy(update={"text": ""}))
+            span = spans[place]
             span.found_for.add(one.question_id)
             passages[one.id] = span
             documents.add(one.document_id)

@@ -177,6 +177,13 @@ class Plan:
         """Known questions of its own that are held out."""
         return self.known * self.recipe.teach.known_heldout
 
+    @property
+    def unanswerable(self) -> float:
+        """Questions that are neither, and held out, where refusing is taught: if none is known after all."""
+        teach = self.recipe.teach
+        rest = max(0.0, self.questions - self.gaps - self.known)
+        return rest * teach.refusals.heldout if teach.refuse_unverifiable else 0.0
+
     @cached_property
     def facts(self) -> int:
         """General facts that are asked before teaching."""
@@ -374,7 +381,7 @@ def _verifying(plan: Plan) -> Iterator[Work]:
     yield Work("verify", "answer", arms * gaps, 1 + verify.samples, answer, length, greedy=True)
     asked: dict[Target, float] = {"gap": gaps, "known": own, "general": facts}
     again = verify.repeats * sum(min(count, MOST[target]) for target, count in asked.items())
-    first = gaps * wordings + own + facts * plan.orders
+    first = gaps * wordings + own + facts * plan.orders + min(plan.unanswerable, most)
     yield Work("verify", "answer", arms * first + again, 1, answer, length)
     read = plan.with_document("read", recipe.gather.chunk_tokens, question=QUESTION)
     length = plan.length("read", recipe.answering.reading_tokens)

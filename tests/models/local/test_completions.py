@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.models.base import GREEDY, ContinuesAnswers, Sampling, chat
+from selfstudy.models.base import GREEDY, ContinuesAnswers, Sampling, StopListening, chat
 from selfstudy.models.local import encoding
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.recipe import LocalModel
@@ -132,3 +132,18 @@ def test_thinking_is_over_before_the_answer(model_folder: Callable[..., Path]) -
     ((one,),) = lm.continued(CHATS[:1], ["Paris"], GREEDY)
     assert one.finish != "error"
     assert one.text
+
+
+def test_a_listener_may_leave_while_it_is_still_thinking(model_folder: Callable[..., Path]) -> None:
+    lm = load(model_folder("llama", THINKING))
+    heard: list[str] = []
+
+    def leaves(text: str) -> None:
+        heard.append(text)
+        if len(heard) == 2:
+            raise StopListening
+
+    found = lm.stream(CHATS[0], Sampling(temperature=0.0, max_new_tokens=30), leaves)
+    assert heard == ["", ""]
+    assert found.tokens == 2
+    assert found.finish == "error"

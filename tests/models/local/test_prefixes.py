@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,31 @@ def test_a_plan_reads_a_common_beginning_once_and_pages_of_groups_once() -> None
     assert last.rows == [*prompts, alone]
     for prompt, at in zip(last.rows, last.parent, strict=True):
         assert prompt[: len(second.rows[at])] == second.rows[at]
+
+
+def test_what_one_adapter_has_read_is_continued_by_its_own_prompts_alone() -> None:
+    common, page = list(range(200)), list(range(200, 300))
+    prompts = [[*common, *page, 1000 + i] for i in range(8)]
+    who = [0, 2, 1, 2, 0, 1, 2, 0]
+    levels = prefixes.plan(prompts, [1] * 8, who)
+    assert levels[0].rows == [[*common, *page]] * 3
+    assert levels[0].adapter == [0, 1, 2]
+    for before, level in pairwise(levels):
+        for row, parent, adapter in zip(level.rows, level.parent, level.adapter, strict=True):
+            assert before.adapter[parent] == adapter
+            assert row[: len(before.rows[parent])] == before.rows[parent]
+    assert levels[-1].rows == prompts
+    assert levels[-1].adapter == who
+    # one apart from the others has groups of its own below a shorter beginning
+    *_, middle, last = prefixes.plan([*prompts, [*common, *range(400, 480)]], [1] * 9, [*who, 2])
+    assert all(middle.adapter[at] == own for at, own in zip(last.parent, last.adapter, strict=True))
+    assert len(middle.rows) == 4
+
+
+def test_the_same_prompts_of_two_adapters_share_nothing_that_is_read(tiny_llama: Path) -> None:
+    lm = LocalLM(LocalModel(path=str(tiny_llama), device="cpu"))
+    prompts = [[9] * 50 + [i] for i in range(4)]
+    assert prefixes.order(lm._forward, prompts, [0, 1, 0, 1]) == [0, 2, 1, 3]
 
 
 def test_a_plan_leaves_what_is_wanted_and_small_savings() -> None:

@@ -145,3 +145,24 @@ def made(path: Path, rounds: int = 2, recipe: Recipe | None = None) -> Path:
         run.nli_cache.parent.mkdir()
         run.nli_cache.write_bytes(b"\0" + SECRET.encode())
     return path
+
+
+def routed(folder: Path, adapters: dict[str, Curriculum], known: set[str] = frozenset()) -> dict[str, str]:  # type: ignore[assignment]
+    """A folder of adapters with a router; the names, by group."""
+    from selfstudy.models import load_embedder
+    from selfstudy.models.taught import adapter_name
+    from selfstudy.recipe import EmbedderBlock, RouterBlock
+    from selfstudy.teach.router import build
+
+    folder.mkdir(parents=True)
+    texts = {name: text for text, name in IDS.items()}
+    names, wordings = {}, {}
+    for group, written in adapters.items():
+        place = adapter(folder / group, written, group)
+        names[group] = adapter_name(group, place)
+        place.rename(folder / names[group])
+        wordings[names[group]] = [(one, texts[one]) for one in written.questions]
+    embedder = load_embedder(block := EmbedderBlock(path="lexical"))
+    asked = [(one, texts[one]) for one in sorted(known)]
+    build(wordings, asked, ["How are you?"], RouterBlock(), embedder, block, 0).save(folder)
+    return names

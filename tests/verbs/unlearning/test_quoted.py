@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfstudy.verbs.unlearning.quoted import Quotable, strings
@@ -92,6 +92,7 @@ def test_all_texts_of_plain_data() -> None:
     assert list(strings({"a": [1, "b", {"c": None, "d": ("e",)}]})) == ["a", "b", "c", "d", "e"]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_a_sentence_is_found_between_anything(before: str, after: str) -> None:
     quotable = Quotable(["The capital of Peru is Lima."])

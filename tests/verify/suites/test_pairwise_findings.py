@@ -9,7 +9,7 @@ import pytest
 from selfstudy.judging.pairwise import Choice, JudgedPair
 from selfstudy.records import SuiteItem
 from selfstudy.verify.suites.pairwise import _outcome
-from selfstudy.verify.suites.pairwise_findings import findings, trust_in_judge
+from selfstudy.verify.suites.pairwise_findings import findings, may_not_decide, trust_in_judge
 
 
 def item(
@@ -116,3 +116,30 @@ def test_trust_is_said_where_rows_have_gold_answers() -> None:
     assert found.trust is not None
     assert found.trust.trusted is False
     assert "may not decide" in found.in_words[-1]
+
+
+def keyed(judge_right: int, length_right: int, n: int) -> list[SuiteItem]:
+    """n pairs of a right and a wrong answer; the judge is right in the first so many, length in the last."""
+    return [
+        item(
+            i,
+            *(("first", "second") if i < judge_right else ("second", "first")),
+            gold=1.0,
+            longer=float(i >= n - length_right),
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_judge_may_decide_only_if_it_is_shown_to_be_better_than_length() -> None:
+    assert may_not_decide(keyed(38, 20, 40)) == ""
+    for items, why in (
+        ([item(i, "first", "second") for i in range(40)], "no row's gold answers tell"),
+        (keyed(19, 5, 19), "19 pairs are of a right and a wrong answer, and 20 are needed"),
+        (keyed(30, 30, 40), "on 40 pairs with gold answers it is right in 0.75; longer wins 0.75"),
+        ([], "no row's gold answers"),
+    ):
+        said = may_not_decide(items)
+        assert said.startswith("the judge is not shown to be better than length")
+        assert why in said
+        assert said.endswith("or leave `margin` out")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from selfstudy.errors import ModelError
-from selfstudy.models import lora_targets
+from selfstudy.models import lora_targets, taught
 from selfstudy.models.local import adapter_settings, four_bit, pretrained
 from selfstudy.models.lora import CONFIG, WEIGHTS
 
@@ -27,12 +27,7 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
     Raises:
         ModelError: it is no adapter folder, or does not fit: the names of what is missing or left over.
     """
-    for file in (CONFIG, WEIGHTS):
-        if not (folder / file).is_file():
-            raise ModelError(
-                f"adapter {str(folder)!r} has no {file}",
-                "give a PEFT adapter folder (safetensors); a folder with a whole model is a `path` itself",
-            )
+    require_files(folder)
     require_sound(folder)
     said = f"adapter {str(folder)!r} does not fit model {name!r}"
     try:
@@ -58,6 +53,26 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
             "as peft's save_pretrained wrote it",
         )
     return wrapped
+
+
+def require_files(folder: Path) -> None:
+    """Refuses what is no folder of one adapter.
+
+    Raises:
+        ModelError: what it is instead, or what it lacks.
+    """
+    if taught.is_routed(folder):
+        raise ModelError(
+            f"{str(folder)!r} holds adapters of which a router picks one by prompt: "
+            + (_some(list(taught.adapters_of(folder))) or "all were forgotten"),
+            f"put on one of them alone: {folder}/NAME",
+        )
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise ModelError(
+                f"adapter {str(folder)!r} has no {file}",
+                "give a PEFT adapter folder (safetensors); a folder with a whole model is a `path` itself",
+            )
 
 
 def require_sound(folder: Path) -> None:

@@ -236,7 +236,11 @@ class ChatFormat:
 
     def decode(self, tokens: Sequence[int], *, special: bool = False) -> str:
         """The text of generated tokens, spaces as they are; special tokens are left out unless asked for."""
-        return self._text(tokens, special=special)
+        return str(
+            self._tokenizer.decode(
+                tokens, skip_special_tokens=not special, clean_up_tokenization_spaces=False
+            )
+        )
 
     def decode_behind(self, before: Sequence[int], tokens: Sequence[int]) -> str:
         """The text of `tokens` behind others: a decoder may drop the space at the left of what is alone."""
@@ -263,20 +267,20 @@ class ChatFormat:
         Raises:
             NoAnswerError: it is all thinking.
         """
-        whole = self._text(tokens, special=True)  # the marks around thinking may be special tokens
+        return self.answer_in(self.decode(tokens, special=True), self.decode(tokens))
+
+    def answer_in(self, whole: str, said: str) -> str:
+        """The same in a text with its special tokens, as marks around thinking may be, and without them.
+
+        Raises:
+            NoAnswerError: it is all thinking.
+        """
         answer = thinking.without_thinking(whole, opened=self._habits.opens_thinking)
         if answer == whole:
-            return self.decode(tokens)
+            return said
         for word in self._tokenizer.all_special_tokens:
             answer = answer.replace(word, "")
         return answer
-
-    def _text(self, tokens: Sequence[int], special: bool) -> str:
-        return str(
-            self._tokenizer.decode(
-                tokens, skip_special_tokens=not special, clean_up_tokenization_spaces=False
-            )
-        )
 
     def _ids(self, texts: Sequence[str], **how: Any) -> list[list[int]]:
         if not texts:

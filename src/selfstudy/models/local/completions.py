@@ -6,10 +6,12 @@ Knows one format of chats; nothing of models, prompts or batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from selfstudy.models.base import StopListening
 from selfstudy.models.local.chat_format import ChatFormat
 from selfstudy.models.local.decoding import Finished, Left, Stopped
+from selfstudy.models.local.pieces import Growing
 from selfstudy.models.thinking import NoAnswerError
 from selfstudy.records import Completion
 from selfstudy.text import until
@@ -89,6 +91,7 @@ class HeardReader(AnswerReader):
         super().__init__(chat_format, stop)
         self._listeners, self._total = listeners, total
         self._left: set[int] = set()
+        self._texts: dict[int, tuple[Growing, Growing]] = {}
 
     @property
     def left(self) -> Left:
@@ -98,14 +101,18 @@ class HeardReader(AnswerReader):
         chat, number = divmod(slot, self._total)
         if number == 0 and chat in self._listeners and chat not in self._left:
             try:
-                self._listeners[chat](self._so_far(tokens))
+                self._listeners[chat](self._so_far(chat, tokens))
             except StopListening:
                 self._left.add(chat)
         return chat in self._left
 
-    def _so_far(self, tokens: list[int]) -> str:
+    def _so_far(self, chat: int, tokens: list[int]) -> str:
+        if chat not in self._texts:
+            with_marks = partial(self._format.decode, special=True)
+            self._texts[chat] = Growing(with_marks), Growing(self._format.decode)
+        whole, said = (text.of(tokens) for text in self._texts[chat])
         try:
-            return until(self._format.read(tokens), self._stop).strip()
+            return until(self._format.answer_in(whole, said), self._stop).strip()
         except NoAnswerError:  # it still thinks
             return ""
 

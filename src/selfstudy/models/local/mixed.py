@@ -217,6 +217,7 @@ def _changes(
     from peft.tuners.lora import LoraLayer
     from transformers.pytorch_utils import Conv1D
 
+    adapted.require_files(folder)
     adapted.require_sound(folder)
     try:
         lora.require_plain(folder)

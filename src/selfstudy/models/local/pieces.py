@@ -1,4 +1,4 @@
-"""What single tokens add to a text.
+"""What single tokens add to a text, and texts that grow by tokens.
 
 A decoder drops the space at the left of a token that stands alone, and makes U+FFFD of a part of a
 character; so a token is read behind those before it.  Knows nothing of models.
@@ -6,7 +6,7 @@ character; so a token is read behind those before it.  Knows nothing of models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from selfstudy.models.local.chat_format import ChatFormat
 
@@ -30,6 +30,25 @@ def pieces(chat_format: ChatFormat, tokens: Sequence[int]) -> list[str]:
         if whole:
             start, end = end, at + 1
     return _stripped(found)
+
+
+class Growing:
+    """The text of tokens that become more, of which each time only the new ones are read."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
+        self._decode = decode
+        self._text = ""
+        self._start = self._end = 0  # tokens[start:end] are in the text, and stand before what comes next
+
+    def of(self, tokens: Sequence[int]) -> str:
+        """As `decode` of all; fewer than last time are others, read from the beginning."""
+        if len(tokens) < self._end:
+            self._text, self._start, self._end = "", 0, 0
+        said = self._decode(tokens[self._start : self._end])
+        text = self._text + self._decode(tokens[self._start :]).removeprefix(said)
+        if not text.endswith(_BROKEN):
+            self._text, self._start, self._end = text, self._end, len(tokens)
+        return text
 
 
 def _stripped(found: list[str]) -> list[str]:

@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from selfstudy.files import jsonl, own
 from selfstudy.models import taught
@@ -36,16 +35,12 @@ from selfstudy.run import Round, Run, curriculum, resume, standing
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.verbs.unlearning.resting import Resting, Sources
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 ARMS: tuple[AdapterArm, ...] = ("taught", "control", "weaker")
 _OF_VERIFY: tuple[type[Record], ...] = (Check, Recheck, CitedCheck, RefusalCheck, SuiteItem)
 
 
 @dataclass(frozen=True)
-class Holding:
+class HoldingAdapters:
     """What goes.
 
     Attributes:
@@ -65,7 +60,7 @@ class Holding:
         return (*self.dropped, *self.retrained)
 
 
-def holding(run: Run, sources: Sources, found: Resting, *, rehearsed: bool = False) -> Holding:
+def holding(run: Run, sources: Sources, found: Resting, *, rehearsed: bool = False) -> HoldingAdapters:
     """Looks into every folder that a training left.
 
     Args:
@@ -110,7 +105,7 @@ def _held(one: Curriculum, sources: Sources, found: Resting) -> _Held:
     return _Held(of_it, other, bool(set(one.replayed) & found.questions))
 
 
-def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Holding:
+def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> HoldingAdapters:
     dropped: dict[str, None] = {}
     retrained: dict[str, int] = {}
     stay: dict[str, None] = {}
@@ -126,7 +121,7 @@ def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hold
                 stay[name] = None
     first = min(retrained.values(), default=None)
     again = [one.number for one in run.rounds if first is not None and one.number >= first]
-    return Holding(
+    return HoldingAdapters(
         tuple(sorted(dropped)),
         tuple(sorted(retrained)),
         tuple(sorted(stay)),
@@ -134,7 +129,7 @@ def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hold
     )
 
 
-def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Holding:
+def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> HoldingAdapters:
     dropped, retrained, stay = [], [], []
     below = False
     for round_ in run.rounds:
@@ -152,7 +147,7 @@ def _stacked(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hol
         else:
             retrained.append((name, round_.number))
             below = True
-    return Holding(
+    return HoldingAdapters(
         tuple(dropped),
         tuple(name for name, _ in retrained),
         tuple(stay),
@@ -178,13 +173,15 @@ _REHEARSAL = ("replay", "swapped", "neutral")
 """Kinds of examples by which something is kept, not learned."""
 
 
-def drop(run: Run, names: Collection[str], again: Sequence[int]) -> None:
+def drop(
+    run: Run, names: Collection[str], again: Sequence[int], questions: Collection[str] = frozenset()
+) -> None:
     """Deletes adapters in every round and in what was promoted; what is gone already is fine.
 
     Args:
         names: of all that goes.
-        again: rounds that teach and verify again.  They are marked as unfinished first: so a later call knows
-            them (`unfinished`), whatever a kill left undone here.
+        again: rounds that teach and verify again; they are marked as unfinished.
+        questions: ids of what is forgotten, which no router keeps, of the base model's questions neither.
 
     Raises:
         RunError: a folder is not ours, or cannot be deleted.
@@ -198,7 +195,7 @@ def drop(run: Run, names: Collection[str], again: Sequence[int]) -> None:
         if dynamic:
             for folder in _folders(run):
                 if taught.is_routed(folder):
-                    _drop_routed(folder, names)
+                    _drop_routed(folder, names, questions)
             _rewrite_promoted(run)
             for number in again:
                 _prepare_routed(run.round(number))
@@ -212,13 +209,10 @@ def drop(run: Run, names: Collection[str], again: Sequence[int]) -> None:
             _remove_unfinished(round_, names if dynamic else None)
 
 
-def unfinished(run: Run) -> tuple[int, ...]:
-    """Rounds that could teach and verify now, and have not done both."""
-    return tuple(
-        one.number
-        for one in run.rounds
-        if one.finished("gather") and not (one.finished("teach") and one.finished("verify"))
-    )
+def unfinished(run: Run, again: Sequence[int]) -> tuple[int, ...]:
+    """Of rounds that teach and verify again, those that have not done both."""
+    rounds = [run.round(number) for number in again]
+    return tuple(one.number for one in rounds if not (one.finished("teach") and one.finished("verify")))
 
 
 def _reopen(round_: Round) -> None:
@@ -236,29 +230,18 @@ def _reopen(round_: Round) -> None:
         round_.rewrite(Failure, [one for one in failures if one.stage != "verify"])
 
 
-def _drop_routed(folder: Path, names: Collection[str]) -> None:
+def _drop_routed(folder: Path, names: Collection[str], questions: Collection[str]) -> None:
     """The router first: nothing may lead to what is not there."""
     from selfstudy.models.router import Router
 
     there = taught.adapters_of(folder)
-    if not any(name in there for name in names):
-        return
-    router = Router.load(folder, _NoEmbedder())
-    if gone := [name for name in names if name in router.adapters]:
-        router.without(gone).save(folder)
+    router = Router.load(folder)
+    gone = [name for name in names if name in router.adapters]
+    if gone or any(one.id in questions for one in router.data.questions):
+        router.without(gone, questions).save(folder)
     for name in names:
         if name in there:
             shutil.rmtree(there[name])
-
-
-class _NoEmbedder:
-    """Of a router that loses rows and is asked nothing."""
-
-    name = "none"
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Is never called."""
-        raise AssertionError(f"asked for vectors of {len(texts)} texts")
 
 
 def _rewrite_promoted(run: Run) -> None:

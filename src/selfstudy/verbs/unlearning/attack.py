@@ -15,8 +15,8 @@ from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import AnswersBlock, LoraBlock, Recipe, SFTBlock
 from selfstudy.records import Example, digest
-from selfstudy.verbs.unlearning.resting import Asked
-from selfstudy.verbs.unlearning.verifying import Asking, Figures, hear
+from selfstudy.verbs.unlearning.resting import ForgottenQuestion
+from selfstudy.verbs.unlearning.verifying import AskingAgain, ForgettingFigures, hear
 
 STEPS = (0, 10, 30, 100)
 """Optimizer steps after which the other half is asked."""
@@ -27,7 +27,7 @@ SEEDS = 3
 
 
 @dataclass(frozen=True)
-class Curve:
+class AttackCurve:
     """Shares of right answers to the other half, by the steps of STEPS; one list a seed."""
 
     shares: list[list[float]]
@@ -47,7 +47,9 @@ class Curve:
         return found
 
 
-def halves(asked: Sequence[Asked], seed: int) -> tuple[list[Asked], list[Asked]]:
+def halves(
+    asked: Sequence[ForgottenQuestion], seed: int
+) -> tuple[list[ForgottenQuestion], list[ForgottenQuestion]]:
     """Two halves that share no entity, as equal as that goes; the same for a seed whatever the order.
 
     An entity is the document that a question was answered in; where all were answered in one, each question
@@ -55,25 +57,25 @@ def halves(asked: Sequence[Asked], seed: int) -> tuple[list[Asked], list[Asked]]
     """
     entities = {one.entity or one.id for one in asked}
     alone = len(entities) < 2
-    groups: dict[str, list[Asked]] = {}
+    groups: dict[str, list[ForgottenQuestion]] = {}
     for one in asked:
         groups.setdefault(one.id if alone else one.entity or one.id, []).append(one)
-    first: list[Asked] = []
-    second: list[Asked] = []
+    first: list[ForgottenQuestion] = []
+    second: list[ForgottenQuestion] = []
     for name in sorted(groups, key=lambda name: digest("attack", str(seed), name)):
         (first if len(first) <= len(second) else second).extend(groups[name])
     return first, second
 
 
 def attack(
-    asked: Sequence[Asked],
-    asking: Asking,
+    asked: Sequence[ForgottenQuestion],
+    asking: AskingAgain,
     recipe: Recipe,
     report: Reporter | None = None,
     *,
     steps: Sequence[int] = STEPS,
     seeds: int = SEEDS,
-) -> Figures:
+) -> ForgettingFigures:
     """Teaches one half, asks the other, of the model that stands and of the one that never saw it.
 
     Returns:
@@ -85,8 +87,8 @@ def attack(
     first, second = halves(asked, recipe.seed)
     if len(first) < FEWEST or len(second) < FEWEST:
         return {"attack": f"no: {len(asked)} questions are too few to be split in two"}
-    found: Figures = {"attack_taught": len(first), "attack_asked": len(second)}
-    curves: dict[str, Curve] = {}
+    found: ForgettingFigures = {"attack_taught": len(first), "attack_asked": len(second)}
+    curves: dict[str, AttackCurve] = {}
     for name, load in (("now", asking.now), ("unseen", asking.unseen)):
         lm = load()
         if not isinstance(lm, HasWeights):
@@ -104,15 +106,15 @@ def attack(
 
 def curve(
     lm: HasWeights,
-    first: Sequence[Asked],
-    second: Sequence[Asked],
-    asking: Asking,
+    first: Sequence[ForgottenQuestion],
+    second: Sequence[ForgottenQuestion],
+    asking: AskingAgain,
     recipe: Recipe,
     report: Reporter | None = None,
     *,
     steps: Sequence[int] = STEPS,
     seeds: int = SEEDS,
-) -> Curve:
+) -> AttackCurve:
     """Of one model: each number of steps is a training of its own, from the model as it is."""
     shares = []
     for seed in range(seeds):
@@ -123,18 +125,18 @@ def curve(
             if count == 0 and seed:  # nothing was trained: as with the first seed
                 at[-1] = shares[0][0]
         shares.append(at)
-    return Curve(shares)
+    return AttackCurve(shares)
 
 
 def _taught(
     lm: HasWeights,
-    taught: Sequence[Asked],
-    asking: Asking,
+    taught: Sequence[ForgottenQuestion],
+    asking: AskingAgain,
     recipe: Recipe,
     count: int,
     seed: int,
     report: Reporter,
-) -> Callable[[Sequence[Asked]], float]:
+) -> Callable[[Sequence[ForgottenQuestion]], float]:
     """What asks a copy of the model that was trained so many steps."""
     from selfstudy.models.local.lm import LocalLM
     from selfstudy.teach import followers
@@ -155,13 +157,13 @@ def _taught(
         report.note(f"attack: {count} steps on {len(examples)} questions, seed {seed}")
     answering = LocalLM.around(model, lm.tokenizer, name=lm.name, style=lm.style)
 
-    def ask(asked: Sequence[Asked]) -> float:
+    def ask(asked: Sequence[ForgottenQuestion]) -> float:
         return hear(answering, asking, asked).share
 
     return ask
 
 
-def _examples(taught: Sequence[Asked], asking: Asking) -> Iterator[Example]:
+def _examples(taught: Sequence[ForgottenQuestion], asking: AskingAgain) -> Iterator[Example]:
     for one in taught:
         chat = asking.prompts.chat("answer", question=one.text)
         yield Example(prompt=chat, completion=one.right, question_id=one.id, kind="reference")
@@ -179,7 +181,7 @@ def how(recipe: Recipe) -> tuple[SFTBlock, LoraBlock]:
     return block, recipe.teach.adapter or LoraBlock()
 
 
-def told(figures: Figures) -> list[str]:
+def told(figures: ForgettingFigures) -> list[str]:
     """The curves side by side, in lines for a person."""
     if "attack" in figures:
         return [f"relearning attack: {figures['attack']}"]

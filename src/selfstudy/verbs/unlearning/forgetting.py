@@ -25,7 +25,7 @@ from selfstudy.run import Run, forgotten
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.text import lines_below
 from selfstudy.verbs.unlearning import adapters
-from selfstudy.verbs.unlearning.adapters import Holding
+from selfstudy.verbs.unlearning.adapters import HoldingAdapters
 from selfstudy.verbs.unlearning.cleaning import Cleaned, Cleaning
 from selfstudy.verbs.unlearning.resting import Resting, Sources, resting
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ForgettingPlan:
     """What goes, before anything does.
 
     Attributes:
@@ -45,7 +45,7 @@ class Plan:
 
     sources: Sources
     found: Resting
-    held: Holding
+    held: HoldingAdapters
     stone: Tombstone
     resumed: bool
     counts: Counter[str]
@@ -56,7 +56,7 @@ class Plan:
         return not self.found.kept_sources and not self.resumed
 
 
-def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> Plan:
+def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> ForgettingPlan:
     """What unlearning would do.
 
     Args:
@@ -74,20 +74,24 @@ def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> Plan:
     found = resting(run, sources, open_.questions if open_ else (), documents_here(run))
     if open_ is not None:
         found.sources = tuple(sorted({*open_.sources, *found.sources}))
-        again = adapters.unfinished(run) if open_.retrained else ()
-        held = Holding(open_.adapters, open_.retrained, (), again)
-        return Plan(sources, found, held, open_, True, _counts(run, found))
-    if not found.sources or not (found.documents or found.questions or found.evidence):
-        raise _nothing(run, pattern, stones, found)
+        again = adapters.unfinished(run, open_.rounds) if open_.dropped else open_.rounds
+        held = HoldingAdapters(open_.adapters, open_.retrained, (), again)
+        return ForgettingPlan(sources, found, held, open_, True, _counts(run, found))
     held = adapters.holding(run, sources, found, rehearsed=rehearsed)
+    known = any(one.pattern == pattern for one in stones)
+    if not found.sources or not (
+        found.questions or found.evidence or held.gone or (found.documents and not known)
+    ):
+        raise _nothing(run, pattern, stones, found)
     stone = Tombstone(
         pattern=pattern,
         sources=found.sources,
         questions=tuple(sorted(found.questions)),
         adapters=held.dropped,
         retrained=held.retrained,
+        rounds=held.rounds,
     )
-    return Plan(sources, found, held, stone, False, _counts(run, found))
+    return ForgettingPlan(sources, found, held, stone, False, _counts(run, found))
 
 
 def documents_here(run: Run) -> list[Document]:
@@ -128,7 +132,7 @@ def _nothing(run: Run, pattern: str, stones: Sequence[Tombstone], found: Resting
 
 def carry_out(
     run: Run,
-    plan: Plan,
+    plan: ForgettingPlan,
     again: Callable[[Sequence[int]], object],
     summarise: Callable[[], object],
     report: Reporter,
@@ -145,9 +149,12 @@ def carry_out(
     stone = plan.stone
     if not plan.resumed:
         forgotten.keep(run, [*forgotten.tombstones(run), stone])
-    adapters.drop(run, plan.held.gone, plan.held.rounds)
-    for name in plan.held.gone:
-        report.note(f"deleted: adapter {name}")
+    if not stone.dropped:
+        adapters.drop(run, plan.held.gone, plan.held.rounds, plan.found.questions)
+        for name in plan.held.gone:
+            report.note(f"deleted: adapter {name}")
+        stone = stone.model_copy(update={"dropped": True})
+        _set(run, stone)
     cleaning = Cleaning(run, plan.sources, plan.found)
     cleaned = cleaning.clean()
     stone = stone.model_copy(update={"questions": tuple(sorted({*stone.questions, *plan.found.questions}))})

@@ -19,12 +19,12 @@ FEWEST_WORDS = 4
 _FEWEST_LETTERS = 8
 """The same of a script without spaces, whose letters stand for words."""
 _START = 3
-"""Words by which a place is found where a sentence may begin."""
+"""_Words by which a place is found where a sentence may begin."""
 
 _MARKUP = {ord(mark): " " for mark in "<>=\"'|`"}
 """Marks that stand beside a word in a page or a table and are none of it."""
 
-Words = tuple[str, ...]
+_Words = tuple[str, ...]
 
 
 class Quotable:
@@ -35,8 +35,8 @@ class Quotable:
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._verbatim: dict[Words, set[str]] = {}
-        self._starting: dict[Words, set[Words]] = {}
+        self._verbatim: dict[_Words, set[str]] = {}
+        self._starting: dict[_Words, set[_Words]] = {}
         for text in texts:
             for sentence in sentences(clean(text)):
                 self._add(sentence)
@@ -54,7 +54,7 @@ class Quotable:
 
     def without(self, texts: Iterable[str]) -> Quotable:
         """Those that none of these texts says."""
-        said: set[Words] = set()
+        said: set[_Words] = set()
         for text in texts:
             said.update(self.quoted(text))
         left = Quotable()
@@ -64,7 +64,7 @@ class Quotable:
                 left._starting.setdefault(words[:_START], set()).add(words)
         return left
 
-    def quoted(self, text: str) -> Iterator[Words]:
+    def quoted(self, text: str) -> Iterator[_Words]:
         """The sentences that a text quotes, each as its words; one may come twice."""
         if not self._verbatim:
             return

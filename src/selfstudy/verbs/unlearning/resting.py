@@ -45,7 +45,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForgottenQuestion:
     """A question with its answer as the run had it, in memory alone.
 
     Attributes:
@@ -84,8 +84,8 @@ class Resting:
     evidence: set[str] = field(default_factory=set)
     said: Quotable = field(default_factory=Quotable)
     also_said: int = 0
-    asked: list[Asked] = field(default_factory=list)
-    others: list[Asked] = field(default_factory=list)
+    asked: list[ForgottenQuestion] = field(default_factory=list)
+    others: list[ForgottenQuestion] = field(default_factory=list)
 
 
 def resting(run: Run, sources: Sources, before: Iterable[str] = (), here: Sequence[Document] = ()) -> Resting:
@@ -188,10 +188,10 @@ def _add_same_facts(run: Run, found: Resting, answered: set[str]) -> None:
     found.questions |= {name for name, fact in facts.items() if fact in gone and name not in answered}
 
 
-def _asked(run: Run, questions: set[str]) -> tuple[list[Asked], list[Asked]]:
+def _asked(run: Run, questions: set[str]) -> tuple[list[ForgottenQuestion], list[ForgottenQuestion]]:
     """Those that are forgotten, and the others, each once, with a reference."""
-    forgotten: dict[str, Asked] = {}
-    others: dict[str, Asked] = {}
+    forgotten: dict[str, ForgottenQuestion] = {}
+    others: dict[str, ForgottenQuestion] = {}
     for round_ in run.rounds:
         verdicts = {one.reference_id: one for one in round_.iter(Verdict) if one.reference_id}
         references = {one.question_id: one for one in round_.iter(Reference) if one.id in verdicts}
@@ -202,7 +202,7 @@ def _asked(run: Run, questions: set[str]) -> tuple[list[Asked], list[Asked]]:
             among = forgotten if question.id in questions else others
             among.setdefault(
                 question.id,
-                Asked(
+                ForgottenQuestion(
                     question.id,
                     question.text,
                     reference.text.strip(),

@@ -18,7 +18,7 @@ from selfstudy.models import taught
 from selfstudy.models.answering import from_memory
 from selfstudy.models.base import NoLogprobsError
 from selfstudy.run import Run, standing
-from selfstudy.verbs.unlearning.resting import Asked, Resting
+from selfstudy.verbs.unlearning.resting import ForgottenQuestion, Resting
 from selfstudy.verbs.unlearning.wrong_answers import wrong_answers
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from selfstudy.prompts import Prompts
     from selfstudy.recipe import AnsweringBlock
 
-Figures = dict[str, float | str | bool | None]
+ForgettingFigures = dict[str, float | str | bool | None]
 MOST = 400
 """Questions that are asked again."""
 
 
 @dataclass(frozen=True)
-class Asking:
+class AskingAgain:
     """What asking again needs.
 
     Attributes:
@@ -79,7 +79,7 @@ class Heard:
         return [truth_ratio(r, w) for r, w in zip(self.right, self.wrong, strict=True)]
 
 
-def again(found: Resting, asking: Asking) -> Figures:
+def again(found: Resting, asking: AskingAgain) -> ForgettingFigures:
     """What asking again (`to_ask`) shows.
 
     Returns:
@@ -111,13 +111,16 @@ def again(found: Resting, asking: Asking) -> Figures:
     }
 
 
-def to_ask(found: Resting) -> list[Asked]:
+def to_ask(found: Resting) -> list[ForgottenQuestion]:
     """The questions that were taught, or all if none was."""
     return ([one for one in found.asked if one.taught] or found.asked)[:MOST]
 
 
 def hear(
-    lm: LanguageModel, asking: Asking, asked: Sequence[Asked], wrong: Sequence[Sequence[str]] = ()
+    lm: LanguageModel,
+    asking: AskingAgain,
+    asked: Sequence[ForgottenQuestion],
+    wrong: Sequence[Sequence[str]] = (),
 ) -> Heard:
     """Asks a model all of it; without `wrong` no probabilities."""
     chats = [asking.prompts.chat("answer", question=one.text) for one in asked]
@@ -146,7 +149,7 @@ def hear(
     return Heard([one.text for one in said], correct, scored[:count] or [[] for _ in asked], by)
 
 
-def _accepted(key: AnswerKey | None, asked: Asked) -> tuple[str, ...]:
+def _accepted(key: AnswerKey | None, asked: ForgottenQuestion) -> tuple[str, ...]:
     truth = key.lookup(asked.text) if key is not None else None
     return truth.answers if truth is not None else ()
 
@@ -186,7 +189,7 @@ def adapter_hashes(run: Run) -> dict[str, str]:
     return found
 
 
-def kept(run: Run, before: Mapping[str, str]) -> Figures:
+def kept(run: Run, before: Mapping[str, str]) -> ForgettingFigures:
     """Whether the adapters that are left are byte for byte what they were."""
     after = adapter_hashes(run)
     names = {name.rpartition("/")[0] for name in after.keys() & before.keys()}
@@ -194,7 +197,7 @@ def kept(run: Run, before: Mapping[str, str]) -> Figures:
     return {"adapters_kept": len(names), "adapters_changed": len(changed)} if names else {}
 
 
-def told(figures: Figures) -> list[str]:
+def told(figures: ForgettingFigures) -> list[str]:
     """The figures in plain sentences: what they mean, and what they do not."""
     if not figures:
         return ["not verified: nothing was asked again"]

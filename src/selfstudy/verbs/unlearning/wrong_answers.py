@@ -15,7 +15,7 @@ MOST = 5
 _COMPARED = 400
 """Questions that one is compared with."""
 _LONGEST = 60
-"""Words of a question that are compared."""
+"""_Words of a question that are compared."""
 
 
 def wrong_answers(

@@ -103,6 +103,7 @@ class SuiteResult(BaseModel):
         error: what failed most often; "" where nothing did.
         margin: most that the main figure may get worse for promotion; None: it decides nothing.
         unmeasured: why it could not be asked at all.
+        may_not_decide: why its figures decide nothing, whatever they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,6 +116,7 @@ class SuiteResult(BaseModel):
     margin: float | None = None
     notes: tuple[str, ...] = ()
     unmeasured: str = Field(default="", exclude_if=lambda value: value == "")
+    may_not_decide: str = Field(default="", exclude_if=lambda value: value == "")
 
     @property
     def main(self) -> tuple[str, SuiteFigure] | None:

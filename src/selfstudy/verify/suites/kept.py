@@ -17,6 +17,8 @@ from selfstudy.run import Round
 from selfstudy.verify.gains import Resampling
 from selfstudy.verify.suites.base import Measure
 from selfstudy.verify.suites.figures import SuiteResult, compared
+from selfstudy.verify.suites.pairwise import NAME as PAIRWISE
+from selfstudy.verify.suites.pairwise_findings import may_not_decide
 
 BEFORE, TAUGHT, WEAKER = "base", "taught", "weaker"
 
@@ -90,11 +92,11 @@ def results(round_: Round, how: Resampling, after: str = TAUGHT) -> dict[str, Su
     for item in round_.iter(SuiteItem) if suites else ():
         if item.suite in arms:
             arms[item.suite].setdefault(item.arm, []).append(item)
-    return {name: _result(suite, arms[name], how, after) for name, suite in suites.items()}
+    return {name: _result(name, suite, arms[name], how, after) for name, suite in suites.items()}
 
 
 def _result(
-    suite: KeptSuite, arms: Mapping[str, list[SuiteItem]], how: Resampling, after: str
+    name: str, suite: KeptSuite, arms: Mapping[str, list[SuiteItem]], how: Resampling, after: str
 ) -> SuiteResult:
     found = compared(
         arms.get(BEFORE, []),
@@ -105,4 +107,5 @@ def _result(
         notes=(*suite.notes, *suite.findings.get(BEFORE, ()), *suite.findings.get(after, ())),
     )
     why = suite.unmeasured.get(BEFORE) or suite.unmeasured.get(after) or ""
-    return found.model_copy(update={"unmeasured": why})
+    untrusted = may_not_decide(arms.get(after, []), how.seed) if name == PAIRWISE else ""
+    return found.model_copy(update={"unmeasured": why, "may_not_decide": untrusted})

@@ -72,6 +72,29 @@ def trust_in_judge(items: Sequence[SuiteItem], seed: int = 0) -> JudgeTrust | No
     )
 
 
+def may_not_decide(items: Sequence[SuiteItem], seed: int = 0) -> str:
+    """Why what the judge says of these items decides nothing, and what to do; "" if it may decide.
+
+    It may if it is shown to be better than comparisons that cannot judge; what nobody knows is not shown.
+    """
+    trust = trust_in_judge(items, seed)
+    if trust is not None and trust.trusted:
+        return ""
+    if trust is None:
+        why = "no row's gold answers tell the two answers apart"
+        todo = f"give rows with gold `answers`, so that {FEWEST} pairs or more are of a right and a wrong one"
+    elif trust.trusted is None:
+        why = f"{trust.decided} pairs are of a right and a wrong answer, and {FEWEST} are needed"
+        todo = "give more rows with gold `answers`"
+    else:
+        others = f"longer wins {trust.longer:.2f}" + (
+            "" if trust.entailed is None else f", more entailed wins {trust.entailed:.2f}"
+        )
+        why = f"on {trust.decided} pairs with gold answers it is right in {trust.accuracy:.2f}; {others}"
+        todo = "name another `judge`, or give more rows with gold `answers`"
+    return f"the judge is not shown to be better than length ({why}): {todo}, or leave `margin` out"
+
+
 def _pair_of(item: SuiteItem) -> JudgedPair:
     """What decided an item, out of its reasons."""
     said = item.reasons.get(WITH) or item.reasons[WITHOUT]

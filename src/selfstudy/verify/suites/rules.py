@@ -2,8 +2,9 @@
 
 Non-inferiority by the paired interval: the worst that it leaves open lies above -margin, in the direction of
 better.  Where every item is right or wrong, or few of them changed, Wilson's interval of how much was lost
-counts too, for a bootstrap of items that are all alike sees no doubt.  Knows figures; nothing of models or
-files.
+counts too, for a bootstrap of items that are all alike sees no doubt.  What a judge says that is not shown to
+be better than length decides nothing (methods-more G), so it does not pass either.  Knows figures; nothing of
+models or files.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def not_worse_in(name: str, result: SuiteResult, margin: float, rules: Rules) ->
             f"before there is none after, so the rest says little {figures}."
         )
         return Reason("cannot tell", said, name)
+    if result.may_not_decide:
+        return Reason("cannot tell", f"{what}: not measured: {result.may_not_decide} {figures}.", name)
     return _judged(what, name, one, margin, figures, rules)
 
 
