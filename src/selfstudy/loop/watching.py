@@ -16,6 +16,7 @@ from selfstudy.errors import DataError, RecipeError
 from selfstudy.library.settling import FileMarks, FilesAtRest, marks_of
 from selfstudy.library.snapshot import Difference, Snapshot, difference, snapshot, unreadable, with_unseen
 from selfstudy.loop.study import MOST_SEEN
+from selfstudy.run import standing
 from selfstudy.run.changes import Changes, begin, keep_seen, seen
 from selfstudy.run.forgotten import forgotten_sources
 from selfstudy.run.relearning import due_again
@@ -195,7 +196,9 @@ class _LibraryWatch:
         self._note(f"round {round_.number} {'begins' if changes is not None else 'goes on'}")
         self.study.turn(round_)
         self.study.report()
-        self._note(f"round {round_.number} is done")
+        decided = standing.decision(round_)
+        kept = "promoted" if decided is not None and decided.promoted else "nothing was promoted"
+        self._note(f"round {round_.number} is done: {kept}")
         self._said.clear()
 
     def _state(self, settling: FilesAtRest) -> str:

@@ -13,7 +13,9 @@ class RelearnBlock(Block):
     """Asks again, in later rounds, what was known or taught: what slipped is taught again.
 
     A question is asked again after `first` rounds, one that was firm after `factor` times as many.  Each time
-    it is still right the interval grows by `factor`; what slipped begins anew.
+    it is still right the interval grows by `factor`; what slipped begins anew.  A question whose passage the
+    library has no more is asked at once, beyond `most`; those that are kept apart to test what is forgotten
+    are asked by verify, and here only once their passage has changed (run/relearning.py).
     """
 
     first: Positive = 1
