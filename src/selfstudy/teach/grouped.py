@@ -162,12 +162,14 @@ def split(lesson: Lesson, report: Reporter) -> dict[str, Lesson]:
         gaps.setdefault(groups.of(gap.source), []).append(gap)
     known = [q for q in lesson.everything if q.verdict.kind == "known"]
     found = {
-        name: replace(lesson, gaps=some, everything=[*some, *known], imported=NONE)
+        name: replace(lesson, gaps=some, everything=[*some, *known], imported=NONE, refuses=())
         for name, some in _joined(gaps, report).items()
     }
     if refused := lesson.refused():
         also = gaps.get(REFUSED, [])  # of a folder of that name
-        found[REFUSED] = replace(lesson, gaps=also, everything=[*also, *refused, *known], imported=NONE)
+        found[REFUSED] = replace(
+            lesson, gaps=also, everything=[*also, *refused, *known], imported=NONE, refuses=refused
+        )
     return found
 
 
