@@ -210,7 +210,8 @@ class RefusalsBlock(Block):
     """How "I don't know." is taught, where `refuse_unverifiable` is set."""
 
     share: Annotated[float, Field(gt=0, le=10)] = 0.25
-    """Most questions that are taught to be refused, per gap: with more a model refuses what it knows too."""
+    """Most questions that are taught to be refused, per gap: with more a model refuses what it knows too.
+    The default is a guess; benchmarks/abstain.py shows what others do."""
     heldout: Fraction = 0.5
     """Share of the questions without evidence, by fact, that are never trained: refusing is measured on
     them."""
