@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from selfstudy.records import (
 from selfstudy.run import Round, curriculum, standing
 from selfstudy.run.models import as_taught
 from selfstudy.teach import grouped
+from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.grouped import split
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
@@ -48,21 +50,31 @@ class Notes(Silent):
 
 
 def lesson(folder: Path, sources: dict[str, str], **deploy: object) -> Lesson:
-    """Peru, Chile and Ghana are gaps, Nepal and Cuba known, Fiji has no evidence."""
+    """Peru, Chile and Ghana are gaps, Nepal and Cuba known, Fiji has no evidence; each source as given."""
     block = DeployBlock.model_validate({"type": "dynamic", **deploy})
-    changed: Recipe = recipe(refuse_unverifiable=True).model_copy(update={"deploy": block})
+    changed: Recipe = recipe().model_copy(update={"deploy": block})
     found = prepared(folder, changed)
-    placed = [
-        replace(gap, source=source)
-        for gap in found.gaps
-        for country, source in sources.items()
-        if country in gap.question.text
-    ]
-    return replace(found, gaps=placed)
+
+    def placed(asked: Sequence[JudgedQuestion]) -> list[JudgedQuestion]:
+        return [replace(one, source=sources.get(_country(one), one.source)) for one in asked]
+
+    return replace(found, gaps=placed(found.gaps), everything=placed(found.everything))
+
+
+def _country(one: JudgedQuestion) -> str:
+    return one.question.text.split()[-1][:-1]
 
 
 def asked(lessons: dict[str, Lesson]) -> dict[str, list[str]]:
-    return {name: [gap.question.text.split()[-1][:-1] for gap in one.gaps] for name, one in lessons.items()}
+    return {name: list(map(_country, one.gaps)) for name, one in lessons.items()}
+
+
+def replayed(lessons: dict[str, Lesson]) -> dict[str, set[str]]:
+    """What is known in each group."""
+    return {
+        name: {_country(one) for one in each.everything if one.verdict.kind == "known"}
+        for name, each in lessons.items()
+    }
 
 
 PLACES = {"Peru": "am/pe.txt", "Chile": "am/cl.txt", "Ghana": "af/gh.txt"}
@@ -70,32 +82,42 @@ PLACES = {"Peru": "am/pe.txt", "Chile": "am/cl.txt", "Ghana": "af/gh.txt"}
 
 def test_each_group_has_its_gaps_and_what_is_known(tmp_path: Path) -> None:
     found = split(lesson(tmp_path / "run", PLACES), Silent())
-    assert asked(found) == {"am": ["Peru", "Chile"], "af": ["Ghana"], "refused": []}
+    assert asked(found) == {"am": ["Peru", "Chile"], "af": ["Ghana"]}
     for name, one in found.items():
-        kinds = [q.verdict.kind for q in one.everything]
-        assert kinds.count("known") == 2
-        assert (kinds.count("unverifiable") == 1) == (name == "refused")
-        assert len(one.refused()) == (name == "refused")
-    assert {q.question.id for q in found["af"].everything} & {
-        g.question.id for g in found["am"].gaps
-    } == set()
+        assert [_country(q) for q in one.everything if q.verdict.kind != "known"] == asked(found)[name]
 
 
 def test_too_many_groups_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grouped, "MOST", 2)
     notes = Notes()
     found = split(lesson(tmp_path / "run", {**PLACES, "Chile": "other/cl.txt"}), notes)
-    assert list(asked(found)) == ["af", "other", "refused"]
+    assert list(asked(found)) == ["af", "other"]
     assert sorted(asked(found)["other"]) == ["Chile", "Peru"]
     assert "the gaps are of 3 groups; the 2 smallest share one adapter, other" in notes.notes[0]
 
 
-def test_a_round_may_be_one_group_and_a_folder_may_be_called_as_ours(tmp_path: Path) -> None:
+def test_a_group_replays_what_its_own_sources_say(tmp_path: Path) -> None:
+    """So that no other source is in it; what rests on no source is not forgotten with any."""
+    own = {**PLACES, "Nepal": "af/np.txt", "Cuba": "am/cu.txt"}
+    found = split(lesson(tmp_path / "run", own), Silent())
+    assert replayed(found)["af"] == {"Nepal"}
+    loose = split(lesson(tmp_path / "loose", {**own, "Cuba": ""}), Silent())
+    assert replayed(loose)["af"] == {"Nepal", "Cuba"}
+
+
+def test_a_group_with_less_to_replay_than_to_learn_takes_of_others(tmp_path: Path) -> None:
+    one = {**PLACES, "Nepal": "af/np.txt", "Cuba": "am/cu.txt"}
+    found = replayed(split(lesson(tmp_path / "run", one), Silent()))
+    assert found == {"am": {"Nepal", "Cuba"}, "af": {"Nepal"}}
+    none = {**PLACES, "Nepal": "as/np.txt", "Cuba": "as/cu.txt"}
+    for again in ("none", "again"):
+        assert len(replayed(split(lesson(tmp_path / again, none), Silent()))["af"]) == 1
+
+
+def test_a_round_may_be_one_group(tmp_path: Path) -> None:
     found = split(lesson(tmp_path / "run", PLACES, groups="round"), Silent())
-    assert list(found) == ["all", "refused"]
-    odd = split(lesson(tmp_path / "odd", {**PLACES, "Ghana": "refused/gh.txt"}), Silent())
-    assert asked(odd) == {"am": ["Peru", "Chile"], "refused": ["Ghana"]}
-    assert len(odd["refused"].refused()) == 1
+    assert list(found) == ["all"]
+    assert replayed(found)["all"] == {"Nepal", "Cuba"}
 
 
 def test_lessons_of_others_are_one_group(tmp_path: Path) -> None:

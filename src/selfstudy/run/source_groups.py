@@ -13,8 +13,8 @@ from selfstudy.library.excluded import Excluded
 from selfstudy.recipe import DeployBlock
 from selfstudy.text import folded
 
-OTHER, IMPORTED, REFUSED = "other", "imported", "refused"
-"""Groups of sources that fit no pattern, of lessons that somebody else made, and of what has no evidence."""
+OTHER, IMPORTED = "other", "imported"
+"""Groups of sources that fit no pattern, and of lessons that somebody else made."""
 _NAME = re.compile(r"[^\w.-]+")
 _LONGEST = 40
 

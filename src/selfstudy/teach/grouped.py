@@ -10,6 +10,7 @@ Knows nothing of phases (training.py), nor of how a router decides (router.py).
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from selfstudy.models import taught
 from selfstudy.records import Failure
 from selfstudy.run import curriculum, standing
 from selfstudy.run.curriculum import Curriculum
-from selfstudy.run.source_groups import IMPORTED, OTHER, REFUSED, SourceGroups
+from selfstudy.run.source_groups import IMPORTED, OTHER, SourceGroups
 from selfstudy.teach import routing
 from selfstudy.teach.lesson import NONE
 from selfstudy.teach.training import CHECKPOINTS, LessonTraining
@@ -83,7 +84,7 @@ class Lessons:
         done = {one.group for one in self._trained().values()}
         for number, (name, lesson) in enumerate(groups.items(), 1):
             if name not in done:
-                asked = len(lesson.gaps) or len(lesson.imported.examples) or len(lesson.refused())
+                asked = len(lesson.gaps) or len(lesson.imported.examples)
                 self.report.note(f"group {number} of {len(groups)}, {name}: {asked:,} to teach")
                 self._train_one(name, lesson)
         if self._trained():
@@ -149,10 +150,10 @@ class Lessons:
 
 
 def split(lesson: Lesson, report: Reporter) -> dict[str, Lesson]:
-    """The lesson in groups by source, the largest first; each has what it needs of the rest.
+    """The lesson in groups by source, the largest first; lessons that somebody else made are one group.
 
-    What is known is in all of them, to be replayed; lessons that somebody else made are one group, and so are
-    gaps without evidence, if refusing is taught.
+    What a group replays is known from its own sources, or from none, so that another source can be forgotten
+    without it; where that is less than it has gaps, it is filled up from the others.
     """
     if lesson.imported:
         return {IMPORTED: lesson}
@@ -160,16 +161,16 @@ def split(lesson: Lesson, report: Reporter) -> dict[str, Lesson]:
     gaps: dict[str, list[JudgedQuestion]] = {}
     for gap in lesson.gaps:
         gaps.setdefault(groups.of(gap.source), []).append(gap)
-    known = [q for q in lesson.everything if q.verdict.kind == "known"]
-    found = {
-        name: replace(lesson, gaps=some, everything=[*some, *known], imported=NONE, refuses=())
-        for name, some in _joined(gaps, report).items()
-    }
-    if refused := lesson.refused():
-        also = gaps.get(REFUSED, [])  # of a folder of that name
-        found[REFUSED] = replace(
-            lesson, gaps=also, everything=[*also, *refused, *known], imported=NONE, refuses=refused
-        )
+    known = [q for q in lesson.everything if q.verdict.kind == "known" and q.passage and not q.held_out]
+    found = {}
+    for name, some in _joined(gaps, report).items():
+        sources = {groups.of(gap.source) for gap in some}
+        own = [q for q in known if not q.source or groups.of(q.source) in sources]
+        kept = {q.question.id for q in own}
+        others = [q for q in known if q.question.id not in kept]
+        short = min(len(others), max(0, len(some) - len(own)))
+        own += random.Random(f"{lesson.recipe.seed}:{name}:replay").sample(others, short)
+        found[name] = replace(lesson, gaps=some, everything=[*some, *own], imported=NONE)
     return found
 
 

@@ -31,7 +31,6 @@ class Lesson:
             recipe says so.
         rewordings: by question id; those for training are used.
         imported: made by somebody else; if there are any, they take the place of all others.
-        refuses: what is taught to be refused; None: it is drawn (`refused`).
     """
 
     recipe: Recipe
@@ -41,7 +40,6 @@ class Lesson:
     rewordings: Mapping[str, Sequence[Rewording]]
     imported: ImportedLessons = NONE
     arm: TrainedArm = "taught"
-    refuses: Sequence[JudgedQuestion] | None = None
 
     def control(self) -> Lesson:
         """As much of everything, with the answers exchanged at random, refusals among them."""
@@ -67,8 +65,6 @@ class Lesson:
 
     def refused(self) -> list[JudgedQuestion]:
         """What is taught to be refused, drawn: at most `refusals.share` times as many as there are gaps."""
-        if self.refuses is not None:
-            return list(self.refuses)
         can = [q for q in self.everything if q.refusable]
         most = round(self.recipe.teach.refusals.share * len(self.gaps))
         chosen = random.Random(f"{self.recipe.seed}:refused").sample(range(len(can)), min(most, len(can)))
