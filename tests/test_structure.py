@@ -471,6 +471,18 @@ def test_public_names_are_pinned() -> None:
     assert all(hasattr(selfstudy, name) for name in PUBLIC)
 
 
+def test_files_that_a_docstring_lists_are_there() -> None:
+    """A line of it that begins with a file's name says what is in that file, beside it."""
+    listed = re.compile(r"^    ([\w/]+\.py) +\S", re.M)
+    gone = [
+        (relative(path), name)
+        for path in FILES
+        for name in listed.findall(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+        if not (path.parent / name).is_file()
+    ]
+    assert not gone
+
+
 def test_no_room_is_left_out_of_a_checkout_or_a_wheel() -> None:
     """Both go by .gitignore, whose patterns may hit a room of the house too."""
     files = [str(path) for path in ROOT.rglob("*") if path.is_file() and "__pycache__" not in path.parts]

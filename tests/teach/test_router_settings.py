@@ -60,6 +60,13 @@ def test_where_the_bound_is_kept_a_threshold_is_half_of_the_least_similarity() -
     assert (found.covered, found.wrong) == (1.0, 0.0)
 
 
+def test_a_score_at_the_threshold_activates_as_it_does_in_the_router() -> None:
+    """0.7 in float32 is less than 0.7, and the router rounds."""
+    found = chosen([LOOSE], lambda _: trials([[0, 0.6999, 0]], [[0, 0.7, 0]], [1]), 0.05, 2)
+    assert found.floor == 0.7
+    assert found.wrong == 1.0
+
+
 def test_what_covers_most_less_what_is_wrong_is_chosen() -> None:
     """The loose setting covers both questions and takes in a near miss; the strict one covers them alone."""
     made = {

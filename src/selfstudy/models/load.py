@@ -6,7 +6,8 @@ The backends are imported only when one is loaded, so that importing this packag
     local/          transformers, in this process
     remote/         behind an OpenAI-compatible URL
     server/         behind an engine that is started for you
-    routed.py       an adapter for every prompt, or none (router.py)
+    routed.py       an adapter for every prompt, or none
+    router.py       which one (router_file.py, question_words.py, nearest_questions.py)
     scripted.py     the public fake
     nli.py          entailment (deberta.py: a faster DeBERTa-v2; windows.py: texts that are too long)
     embedder.py     vectors of texts

@@ -1,7 +1,7 @@
 """The OpenAI API over a run's model: what was taught answers other programs.
 
     limits.py      how much a request may be, and how long it may take
-    refusal.py     errors, in OpenAI's shape
+    api_error.py   errors, in OpenAI's shape
     asked.py       the body of a request, read and checked
     replies.py     answers and events, in OpenAI's shape
     offer.py       which models are served, by which names, and from which files

@@ -141,7 +141,10 @@ def _weighed(setting: RouterSetting, evidence: Trials, bound: float, adapters: i
 def _activated(scores: Scores, thresholds: npt.NDArray[np.float64], margin: float) -> Bools:
     if not len(thresholds):
         return np.zeros(len(scores.best), dtype=bool)
-    return scores.clear(margin) & (scores.score >= thresholds[scores.best])
+    # as the router does, for which 0.7 in float32 is 0.7
+    return scores.clear(margin) & (
+        np.round(scores.score.astype(np.float64), DIGITS) >= thresholds[scores.best]
+    )
 
 
 def _least(scores: Float32s, tested: bool) -> float:

@@ -13,6 +13,7 @@ from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models import load_lm, lora, lora_targets
 from selfstudy.models.local import four_bit
 from selfstudy.models.local.lm import LocalLM
+from selfstudy.models.local.mixed import MixedLM
 from selfstudy.progress import Silent
 from selfstudy.recipe import DPOBlock, LocalModel, LoraBlock, SFTBlock, TeachBlock
 from selfstudy.teach.trainers import dpo, memory, sft, shared
@@ -93,6 +94,29 @@ def test_what_is_trained_answers_when_loaded_also_after_a_second_training(
     assert torch.allclose(scores(around(again, lm)), scores(both), atol=1e-5)
     third = shared.merged(second.model)  # a shift on top of a shift
     assert torch.allclose(scores(around(third, lm)), scores(both), atol=1e-4)
+
+
+def test_adapters_answer_side_by_side(tiny_llama: Path, tmp_path: Path) -> None:
+    """As `deploy: dynamic` has them: each row is what its own adapter makes of it alone."""
+    lm = load(tiny_llama)
+    folders = {}
+    for name, how in {"good": EXAMPLES, "other": EXAMPLES[::-1][:2]}.items():
+        block = SFTBlock(epochs=8, learning_rate=1e-2, batch_size=6)
+        trained = sft.train(shared.training_copy(lm), lm, how, block, setting(), Silent())
+        lora.save(trained.model, folders.setdefault(name, tmp_path / name))
+    block = LocalModel(path=str(tiny_llama), load_in_4bit=True, device="cpu")
+    mixed = MixedLM(block, folders)
+    chats, texts = [pair.prompt for pair in PAIRS], [pair.chosen for pair in PAIRS]
+    alone = {None: lm} | {name: load(tiny_llama, adapter=folder) for name, folder in folders.items()}
+    names = [(None, *folders)[at % 3] for at in range(len(chats))]
+    found = mixed.logprobs_as(chats, texts, names)
+    for at, name in enumerate(names):
+        wanted = alone[name].logprobs([chats[at]], [texts[at]])[0]
+        assert found[at] == pytest.approx(wanted, abs=1e-3)
+        if name is not None:
+            assert found[at] != pytest.approx(lm.logprobs([chats[at]], [texts[at]])[0], abs=1e-2)
+    assert four_bit.is_held(mixed.model)
+    assert torch.equal(scores(mixed), scores(lm)), "the model itself stays as it was"
 
 
 def test_layers_to_adapt_are_found_without_weights(tiny_llama: Path) -> None:
