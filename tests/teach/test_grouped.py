@@ -124,7 +124,9 @@ def test_lessons_of_others_are_one_group(tmp_path: Path) -> None:
     chat: Chat = (Message(role="user", content="Why?"),)
     one = Example(prompt=chat, completion="So.", question_id="q", kind="imported")
     given = replace(lesson(tmp_path / "run", PLACES), imported=ImportedLessons((one,), ()))
-    assert list(split(given, Silent())) == ["imported"]
+    found = split(given, Silent())
+    assert list(found) == ["imported"]
+    assert found["imported"].size == 1, "the gaps are not taught then"
 
 
 GROUPS = {"south": ["Peru*", "Chile*"], "rest": ["*"]}

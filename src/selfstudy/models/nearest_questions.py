@@ -8,7 +8,7 @@ Class 0 is the base model's, class k + 1 adapter k's.  Knows nothing of threshol
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -57,9 +57,6 @@ class Pairs:
         """Those that count: covered so far, and, if `names`, without a foreign name."""
         kept = self.cover >= cover - _SLACK
         return self.where(kept & ~self.foreign if names else kept)
-
-    def covered(self, cover: Float32s) -> Pairs:
-        return replace(self, cover=cover)
 
 
 @dataclass(frozen=True)

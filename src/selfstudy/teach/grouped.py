@@ -84,8 +84,7 @@ class Lessons:
         done = {one.group for one in self._trained().values()}
         for number, (name, lesson) in enumerate(groups.items(), 1):
             if name not in done:
-                asked = len(lesson.gaps) or len(lesson.imported.examples)
-                self.report.note(f"group {number} of {len(groups)}, {name}: {asked:,} to teach")
+                self.report.note(f"group {number} of {len(groups)}, {name}: {lesson.size:,} to teach")
                 self._train_one(name, lesson)
         if self._trained():
             return True
@@ -162,7 +161,7 @@ def split(lesson: Lesson, report: Reporter) -> dict[str, Lesson]:
     for gap in lesson.gaps:
         gaps.setdefault(groups.of(gap.source), []).append(gap)
     known = [q for q in lesson.everything if q.verdict.kind == "known" and q.passage and not q.held_out]
-    found = {}
+    found: dict[str, Lesson] = {}
     for name, some in _joined(gaps, report).items():
         sources = {groups.of(gap.source) for gap in some}
         own = [q for q in known if not q.source or groups.of(q.source) in sources]

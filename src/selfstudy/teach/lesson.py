@@ -41,6 +41,11 @@ class Lesson:
     imported: ImportedLessons = NONE
     arm: TrainedArm = "taught"
 
+    @property
+    def size(self) -> int:
+        """How much is to be taught: imported lessons, or the gaps."""
+        return len(self.imported.examples) + len(self.imported.pairs) or len(self.gaps)
+
     def control(self) -> Lesson:
         """As much of everything, with the answers exchanged at random, refusals among them."""
         seed = self.recipe.seed

@@ -20,9 +20,9 @@ SLACK = 0.5
 """Of the lowest similarity of a held-out wording: at all of it, questions in wordings of another kind than
 the trained ones were lost (6% were left of them where all could be had)."""
 FREELY = 0.1
-"""What a threshold of 1 that the bound demands costs, in questions covered."""
+"""What a threshold of 1 that the bound demands costs, in questions covered (a guess)."""
 UNTESTED = 0.4
-"""Threshold of an adapter of whose questions none has a second wording, at least."""
+"""Threshold of an adapter of whose questions none has a second wording, at least (a guess)."""
 
 
 @dataclass(frozen=True)
