@@ -161,6 +161,14 @@ class TestRouted:
         gate(run, 2, True)
         return names
 
+    def test_a_control_was_given_the_answers_of_all_groups(self, dynamic: Run) -> None:
+        """Exchanged between them: its adapter of another group holds those of this one."""
+        peru = Curriculum(round=1, arm="control", group="peru", questions=(IDS[PERU_1],))
+        chile = Curriculum(round=1, arm="control", group="chile", questions=(IDS[CHILE_1],))
+        control = routed(dynamic.round(1).adapter("control"), {"peru": peru, "chile": chile}, set())
+        assert holding(dynamic) == HoldingAdapters(dropped=tuple(sorted(control.values())))
+        assert holding(dynamic, "nowhere.md") == HoldingAdapters()
+
     def test_one_that_holds_nothing_else_is_dropped_and_the_rest_stays_byte_for_byte(
         self, dynamic: Run
     ) -> None:

@@ -1,7 +1,8 @@
 """Which adapters of a run hold what is forgotten, and how they go: by folder, and by the rows of a router.
 
     dynamic            those that were taught it alone are deleted wherever they lie; those that were taught
-                       other things too are deleted as well, and their rounds teach the group again
+                       other things too are deleted as well, and their rounds teach the group again; of a
+                       control, whose answers are exchanged between groups, all of that round are deleted
     adapter, merged,   later adapters are trained on earlier ones: the first round that holds it and all after
     whole models       it teach and verify again; a rejected one that holds it is deleted
 
@@ -109,16 +110,19 @@ def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> Hold
     dropped: dict[str, None] = {}
     retrained: dict[str, int] = {}
     stay: dict[str, None] = {}
-    for folder in _with_unfinished(run):
-        for name, place in taught.adapters_of(folder).items():
-            written = curriculum.read(place)
-            held = _held(written, sources, found) if written else _Held(True, False, False)
-            if held.taught and not held.other:
-                dropped[name] = None
-            elif held.taught or (held.rehearsed and rehearsed):
-                retrained[name] = written.round if written else 0
-            elif held.rehearsed:
-                stay[name] = None
+    folders = [one for folder in _with_unfinished(run) for one in taught.adapters_of(folder).items()]
+    read = [(name, curriculum.read(place)) for name, place in folders]
+    all_held = [_held(one, sources, found) if one else _Held(True, False, False) for _, one in read]
+    # a control's answers are those of all groups of its round, exchanged
+    mixed = {one.round for (_, one), held in zip(read, all_held, strict=True) if one and held.taught}
+    for (name, written), held in zip(read, all_held, strict=True):
+        of_control = written is not None and written.arm == "control" and written.round in mixed
+        if of_control or (held.taught and not held.other):
+            dropped[name] = None
+        elif held.taught or (held.rehearsed and rehearsed):
+            retrained[name] = written.round if written else 0
+        elif held.rehearsed:
+            stay[name] = None
     first = min(retrained.values(), default=None)
     again = [one.number for one in run.rounds if first is not None and one.number >= first]
     return HoldingAdapters(
