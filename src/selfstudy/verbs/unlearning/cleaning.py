@@ -180,7 +180,7 @@ class Cleaning:
         kept = run.read_as(run.kept_apart_file, _Questions)
         if kept is not None and (left := kept.questions - self._found.questions) != kept.questions:
             run.write_json(run.kept_apart_file, {"questions": sorted(left)})
-        changes.forget(run, self._sources)
+        changes.forget(run, self._sources.__contains__)
         if run.answer_key_file.exists():
             self._answer_key()
         for folder in (run.path, *(round_.path for round_ in run.rounds)):
