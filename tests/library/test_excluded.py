@@ -60,6 +60,11 @@ HOST = "bench.example"
         ("*/a%20b*", "https://bench.example/a%20b", True),
         ("docs/[old]*", "docs/[old]/x", True),
         ("docs/[old]*", "docs/o/x", False),
+        ("atlas:*", "atlas:Peru", True),
+        ("atlas:*", "atlasX", False),
+        ("atlas:P*", "atlas:Peru", True),
+        ("bench.example:*", "https://bench.example:8080/x", True),
+        ("https://bench.example:*", "bench.example:x", False),
     ],
 )
 def test_entries(entry: str, source: str, is_excluded: bool) -> None:

@@ -68,6 +68,22 @@ def test_what_was_unlearned_is_not_given_though_it_lies_there(tmp_path: Path) ->
         _ = OpenLibrary(library, without=Excluded(["*"])).contents
 
 
+def test_a_page_that_was_unlearned_is_not_fetched_again(tmp_path: Path, web: SmallWeb) -> None:
+    library = library_of({"type": "urls", "urls": [f"{web.url}/Utopia", f"{web.url}/Laputa"]}, **web.fetch)
+    web.pages["/Laputa"] = page("Laputa", "Laputa is an island that flies over Balnibarbi all day long.")
+    kept = tmp_path / "kept"
+    with closing(OpenLibrary(library, kept, without=Excluded([f"{web.url}/Utopia"]))) as found:
+        assert [one.source for one in found.contents.documents] == [f"{web.url}/Laputa"]
+        assert found.contents.notes[-1] == "library: 1 documents are left out: they were unlearned"
+    assert "/Utopia" not in web.asked
+    assert not any(b"Amaurot" in file.read_bytes() for file in kept.rglob("*") if file.is_file())
+    with (
+        closing(OpenLibrary(library, kept, without=Excluded([web.url]))) as none,
+        pytest.raises(DataError, match="all 2 documents were unlearned"),
+    ):
+        _ = none.contents
+
+
 def test_several_sources_are_one_library_and_a_text_counts_once(tmp_path: Path, web: SmallWeb) -> None:
     (tmp_path / "a.txt").write_text("Lima is the capital of Peru.")
     (tmp_path / "b.txt").write_text("  LIMA is the capital of   Peru. ")

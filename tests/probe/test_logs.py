@@ -21,7 +21,8 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import Ask, NLIBlock, Recipe
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Proposal, Question
-from selfstudy.run import Run
+from selfstudy.run import Run, forgotten
+from selfstudy.run.forgotten import Tombstone
 
 from .world import models, pages
 
@@ -87,6 +88,13 @@ def test_each_round_has_new_ones_and_a_resumed_one_the_same(log: Path, run: Run)
     write(log, line("Who was here?"), line(FIJI), line(PERU), line(PERU))
     assert log_questions(ask, 0, run.round(2), None, Silent()) == [PERU, "Who was here?"]
     assert log_questions(ask, 0, run.round(3), None, Silent()) == []
+
+
+def test_what_was_forgotten_does_not_come_back_out_of_the_log(log: Path, run: Run) -> None:
+    stone = Tombstone(pattern="peru.txt", questions=(Question(text=PERU).id,), finished=True)
+    forgotten.keep(run, [stone])
+    ask = Ask(method="logs", source=log, count=9)
+    assert log_questions(ask, 0, run.round(1), None, Silent()) == [FIJI, CHILE]
 
 
 def test_only_the_inconsistent_ones_if_wanted(log: Path, run: Run) -> None:

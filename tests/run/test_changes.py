@@ -9,7 +9,17 @@ from selfstudy.errors import RunError
 from selfstudy.recipe import Ask, ProbeBlock, Recipe
 from selfstudy.records import Document
 from selfstudy.run import Run
-from selfstudy.run.changes import Changes, asks_of, begin, changes_of, documents_of, keep_seen, learned, seen
+from selfstudy.run.changes import (
+    Changes,
+    asks_of,
+    begin,
+    changes_of,
+    documents_of,
+    forget,
+    keep_seen,
+    learned,
+    seen,
+)
 
 DOCUMENTS = [Document(source=name, text=f"Of {name}.") for name in ("a", "b", "c")]
 OPEN, PAGES = Ask(method="open", count=5), Ask(method="documents", count=7)
@@ -54,6 +64,19 @@ def test_what_a_round_was_about_has_been_learned_once_it_is_done(run: Run) -> No
     for _ in range(2):  # a kill may have come between
         learned(run.round(2))
         assert seen(run) == {"a": "1", "b": "2"}
+
+
+def test_what_is_forgotten_has_no_hash_left(run: Run) -> None:
+    forget(run, {"a"}.__contains__)
+    assert seen(run) is None
+    keep_seen(run, {"a": "1", "b": "2"})
+    begin(
+        run.round(2), Changes(added={"a": "1"}, changed={"b": "2", "c": "3"}, removed=("d", "e"), early=True)
+    )
+    forget(run, {"a", "c", "d"}.__contains__)
+    assert seen(run) == {"b": "2"}
+    assert changes_of(run.round(2)) == Changes(changed={"b": "2"}, removed=("e",), early=True)
+    assert changes_of(run.round(1)) is None
 
 
 def test_a_damaged_file_says_so(run: Run) -> None:

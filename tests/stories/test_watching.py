@@ -275,3 +275,13 @@ def test_a_watch_needs_what_it_watches_and_times_that_are_some(
     assert "no recipe was given" in refusal(cli("learn", "--watch"))
     changed = cli("learn", "--run", place / "run", "--seed", "3", "--watch")
     assert "cannot be changed (seed=3)" in refusal(changed)
+
+
+def test_a_round_of_which_nothing_was_promoted_says_why() -> None:
+    from selfstudy.loop.watching import _outcome
+    from selfstudy.run.standing import Decision
+
+    assert _outcome(Decision(promoted=True, reasons=("Gaps rose.",))) == "promoted"
+    refused = Decision(promoted=False, reasons=("Gaps rose, but they are few.", "And more."))
+    assert _outcome(refused) == "nothing was promoted: Gaps rose, but they are few."
+    assert _outcome(None) == "nothing was promoted"

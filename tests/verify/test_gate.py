@@ -6,7 +6,7 @@ import pytest
 
 from selfstudy.records import Arm, Check, Wording
 from selfstudy.verify.figures import outcome
-from selfstudy.verify.gate import Gate, decide, refuse
+from selfstudy.verify.gate import AGAIN, NOT_AGAIN, Gate, decide, few_gaps, refuse
 from selfstudy.verify.rules import Rules
 
 from .made_up import HOW, LEARNED, Target, both, checks, share
@@ -305,6 +305,16 @@ def test_a_control_has_to_be_beaten() -> None:
     missing = decide(base, CONTROLLED)
     assert not missing.promoted
     assert "control" in missing.reasons[0]
+
+
+def test_of_too_few_gaps_it_is_said_whether_they_come_back() -> None:
+    few = decide(both("gap", 0, 5, 5) + both("known", 100, 100, 100), RULES)
+    assert few_gaps(few, relearns=True) == (AGAIN,)
+    assert few_gaps(few, relearns=False) == (NOT_AGAIN,)
+    forgot = decide(both("gap", 0, 5, 5) + both("known", 100, 50, 100), RULES)
+    assert forgot.verdict == "refused"
+    promoted = decide(LEARNED + both("known", 100, 100, 100), RULES)
+    assert few_gaps(forgot, relearns=True) == few_gaps(promoted, relearns=True) == ()
 
 
 def test_refuse() -> None:

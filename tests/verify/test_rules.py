@@ -56,6 +56,15 @@ def test_a_rise_that_is_not_sure_says_how_many_questions_would_make_it() -> None
     assert gate.more == {"gap": 71 - 30}  # 7.849 * (0.1 - 0.01) / 0.01
 
 
+@pytest.mark.parametrize(("won", "asked", "more"), [(2, 2, 4), (5, 5, 1), (3, 4, 4), (4, 5, 3)])
+def test_of_few_gaps_it_is_said_how_many_more_would_tell(won: int, asked: int, more: int) -> None:
+    """McNemar's exact test sees no rise in fewer than 6 facts won, though all of them were."""
+    gate = decide(both("gap", 0, won, asked) + both("known", 100, 100, 100), RULES)
+    assert (gate.verdict, gate.more) == ("cannot tell", {"gap": more})
+    assert f"about {more} more question{'s' * (more > 1)} would tell." in gate.reasons[0]
+    assert decide(both("gap", 0, 6, 6) + both("known", 100, 100, 100), RULES).promoted
+
+
 def test_a_rise_within_noise_is_none() -> None:
     noise = Noise(questions=100, repeats=3, answers=200, flipped=30, changed=40, flip_rate=0.2, spread=0.06)
     rules = Rules(margin=0.02, resampling=HOW, noise={"gap": noise})

@@ -46,7 +46,7 @@ def why(
     Examples:
       selfstudy why runs/demo "What is the capital of Fiji?"
       selfstudy why runs/demo "capital of fiji" --json
-      selfstudy why runs/demo --source "europe/*"
+      selfstudy why runs/demo --source atlas:country/Fiji
     """
     with session():
         from selfstudy.run import Run

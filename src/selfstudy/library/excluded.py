@@ -52,6 +52,8 @@ class Excluded:
     def _add_pattern(self, given: str) -> None:
         host, slash, path = _SCHEME.sub("", given).partition("/")
         self._patterns.append(_matcher(_host(host) + slash + path))
+        if _PORT.search(host) and not _SCHEME.match(given):  # `atlas:*`: without a host it is no port
+            self._patterns.append(_matcher(given))
         if not slash:
             self._of_hosts.append(_matcher(_host(host)))
 

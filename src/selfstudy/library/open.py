@@ -54,7 +54,7 @@ class OpenLibrary:
         kept: where fetched pages are kept, and are looked for first; None: they are not.
         follow_links: whether links that leave a folder are followed.
         fetches: gets pages; None: as the library says.
-        without: sources of which nothing is given, though they lie there.
+        without: sources of which nothing is given, though they lie there, nor fetched.
         fresh: whether pages that are kept are fetched again, to see whether they have changed.
     """
 
@@ -66,6 +66,8 @@ class OpenLibrary:
     without: Excluded = field(default_factory=lambda: Excluded(()))
     fresh: bool = False
     _searching: Searching | None = field(default=None, init=False, repr=False)
+    _unfetched: int = field(default=0, init=False, repr=False)
+    """Pages that were not fetched, for they were unlearned: what is fetched is kept."""
 
     def searched(self) -> list[str]:
         """What was looked up by question since this was last asked, in lines for a person."""
@@ -104,7 +106,7 @@ class OpenLibrary:
 
     def _kept(self, read: Contents) -> Contents:
         kept = [one for one in read.documents if one.source not in self.without]
-        if left_out := len(read.documents) - len(kept):
+        if left_out := len(read.documents) - len(kept) + self._unfetched:
             read.notes.append(f"library: {left_out:,} documents are left out: they were unlearned")
         if left_out and not kept and not self.library.searched:
             raise DataError(
@@ -158,7 +160,8 @@ class OpenLibrary:
     def _lookup(self, source: WebSource | WikipediaSource) -> LooksUp:
         offline = self.library.fetch.offline
         if isinstance(source, WebSource):
-            return WebSearch(source, self._fetches, self.report, PageTally(source.engine), offline)
+            tally = PageTally(source.engine)
+            return WebSearch(source, self._fetches, self.report, tally, offline, self.without)
         tally = PageTally("wikipedia")
         return WikiSearch(source, self._contact, self._fetches, self.report, tally, offline)
 
@@ -179,13 +182,16 @@ class OpenLibrary:
     def _pages(self, source: UrlsSource) -> Contents:
         named = addresses(source, self._fetches)
         tally = PageTally("library")
-        pages = read_pages(named.urls, self._fetches, self.report, tally)
+        urls = [url for url in named.urls if url not in self.without]
+        self._unfetched += len(named.urls) - len(urls)
+        pages = read_pages(urls, self._fetches, self.report, tally)
         read = [Contents(skipped=[one]) if isinstance(one, Skipped) else Contents(one) for one in pages]
         # several addresses may lead to one page
         found = _together([Contents(skipped=list(named.skipped), notes=list(named.notes)), *read])
-        found.notes.append(tally.line())
-        if not found.documents:
-            raise _nothing(len(named.urls), "pages", found.skipped)
+        if urls or not named.urls:
+            found.notes.append(tally.line())
+            if not found.documents:
+                raise _nothing(len(urls), "pages", found.skipped)
         return found
 
 

@@ -197,8 +197,7 @@ class _LibraryWatch:
         self.study.turn(round_)
         self.study.report()
         decided = standing.decision(round_)
-        kept = "promoted" if decided is not None and decided.promoted else "nothing was promoted"
-        self._note(f"round {round_.number} is done: {kept}")
+        self._note(f"round {round_.number} is done: {_outcome(decided)}")
         self._said.clear()
 
     def _state(self, settling: FilesAtRest) -> str:
@@ -215,6 +214,13 @@ class _LibraryWatch:
 
     def _note(self, text: str) -> None:
         self.study.reporter.note(f"watch: {text}")
+
+
+def _outcome(decided: standing.Decision | None) -> str:
+    if decided is not None and decided.promoted:
+        return "promoted"
+    why = decided.reasons[:1] if decided is not None else ()
+    return ": ".join(["nothing was promoted", *(one_line(reason, 300) for reason in why)])
 
 
 def _shown(found: Difference) -> str:

@@ -2,8 +2,8 @@
 
 A log is a stranger's: lines that are torn, huge or of another form are passed over and counted, and questions
 that are long or hold what looks like a key.  It is streamed; of a large one the questions that were asked
-more often, or in answers that differ, are kept.  Each round has those that no earlier one had.  Knows nothing
-of servers, nor of who asked.
+more often, or in answers that differ, are kept.  Each round has those that no earlier one had, and none that
+the run was told to forget.  Knows nothing of servers, nor of who asked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from selfstudy.judging.agreement import agreements, same_words
 from selfstudy.models.base import EntailmentModel
 from selfstudy.progress import Reporter
 from selfstudy.recipe import Ask
-from selfstudy.run import Round
+from selfstudy.records import Question
+from selfstudy.run import Round, forgotten
 from selfstudy.run.request_log import RequestLine
 from selfstudy.secrets import HIDDEN, NOT_SHOWN, looks_secret
 from selfstudy.text import clean, normalise, shortened
@@ -97,8 +98,13 @@ def log_questions(
     if source is None:
         raise DataError("method logs: no source given", "set `source` to a log of `selfstudy serve`")
     had = {normalise(line) for one in kept.rounds for line in one.lines}
+    gone = {name for stone in forgotten.tombstones(round_.run) for name in stone.questions}
     passed: Counter[str] = Counter()
-    found = [one for one in read_log(source, passed) if normalise(one.text) not in had]
+    found = [
+        one
+        for one in read_log(source, passed)
+        if normalise(one.text) not in had and Question(text=one.text).id not in gone
+    ]
     ordered = in_order(found, nli, ask.count)
     wanted = [one.text for one, differs in ordered if differs or not ask.inconsistent]
     differing = sum(differs for _, differs in ordered)

@@ -6,7 +6,7 @@ same; the run's when the round is done.  Knows nothing of how changes are notice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -56,6 +56,27 @@ def keep_seen(run: Run, sources: dict[str, str]) -> None:
         RunError: it is too large.
     """
     run.write_json(run.seen_file, {"sources": dict(sorted(sources.items()))})
+
+
+def forget(run: Run, is_forgotten: Callable[[str], bool]) -> None:
+    """Takes sources out of both files: by a hash of its text a page would be known again."""
+    if (before := seen(run)) is not None and (left := _left(before, is_forgotten)) != before:
+        keep_seen(run, left)
+    for round_ in run.rounds:
+        if (about := changes_of(round_)) is not None:
+            kept = about.model_copy(
+                update={
+                    "added": _left(about.added, is_forgotten),
+                    "changed": _left(about.changed, is_forgotten),
+                    "removed": tuple(one for one in about.removed if not is_forgotten(one)),
+                }
+            )
+            if kept != about:
+                begin(round_, kept)
+
+
+def _left(hashes: Mapping[str, str], is_forgotten: Callable[[str], bool]) -> dict[str, str]:
+    return {source: text for source, text in hashes.items() if not is_forgotten(source)}
 
 
 def changes_of(round_: Round) -> Changes | None:

@@ -85,6 +85,14 @@ SECOND_LOOK = (
     "questions, so by chance alone the gate may open up to twice as often as its intervals say. The strength "
     "was chosen by what teaching rehearsed, which is not asked; the first look told only how much had to go."
 )
+FEW_GAPS = "The round had too few gaps to tell, so nothing of it was promoted; "
+AGAIN = FEW_GAPS + (
+    "they are asked again in a later round (relearn), and what is still a gap counts together with its own."
+)
+NOT_AGAIN = FEW_GAPS + (
+    "they do not come back. With relearn: {} in the recipe of a new run they would be asked again in a later "
+    "round, and count together with its own."
+)
 NO_NOISE = (
     "The unchanged model was not asked again, so how far it differs from itself was not measured "
     "(verify.repeats)."
@@ -152,6 +160,12 @@ class Gate(BaseModel):
 
 SHOWN = tuple(name for name in Gate.model_fields if name not in ("forgot", "remain"))
 """What of a gate is written, and shown."""
+
+
+def few_gaps(gate: Gate, *, relearns: bool) -> tuple[str, ...]:
+    """What becomes of gaps that rose and were too few; () where that is not what stands in the way."""
+    few = gate.verdict == "cannot tell" and bool(gate.more.keys() & {"gap", "gap_reworded"})
+    return ((AGAIN if relearns else NOT_AGAIN),) if few else ()
 
 
 def refuse(reason: str) -> Gate:

@@ -84,6 +84,14 @@ class Rules:
         return max(there, key=lambda one: one.floor(gain.facts, self.resampling.confidence), default=None)
 
     @property
+    def fewest_won(self) -> int:
+        """Fewest facts won with which the gate can open, if not one is lost: McNemar's exact test sees it."""
+        n = 1
+        while 2 * 0.5**n >= 1 - self.resampling.confidence:
+            n += 1
+        return n
+
+    @property
     def fewest(self) -> int:
         """Fewest known questions with which the gate can open, if not one of them is lost."""
         n, excluded = 1, self.margin + SLACK
@@ -255,7 +263,11 @@ def _rise(name: str, gain: Gain, what: str, rules: Rules) -> Reason:
         least = _quiet(name, gain, gain.difference, rules)
         said = f"{what}: correctness rose, but by no more than noise alone can move it ({floor:.3g})"
         return _open(name, gain, least, f"{said} {figures}")
-    least = pairs_needed(_discordance(gain), gain.difference, gain.difference, rules.resampling.confidence)
+    changed = _discordance(gain)
+    least = max(
+        pairs_needed(changed, gain.difference, gain.difference, rules.resampling.confidence),
+        math.ceil(rules.fewest_won / changed - 1e-9),  # where all were won their spread is 0
+    )
     return _open(
         name, gain, least, f"{what}: correctness rose, but no rise at all cannot be excluded: {figures}"
     )
@@ -309,7 +321,8 @@ def _open(name: str, gain: Gain, least: int, said: str) -> Reason:
     more = max(1, least - gain.facts)
     if least >= MANY:
         return Reason("cannot tell", f"{said}; more than {MANY:,} questions would be needed.", name)
-    return Reason("cannot tell", f"{said}; about {more:,} more questions would tell.", name, more)
+    questions = "question" if more == 1 else "questions"
+    return Reason("cannot tell", f"{said}; about {more:,} more {questions} would tell.", name, more)
 
 
 def _rose(name: str, gain: Gain, rules: Rules) -> bool:

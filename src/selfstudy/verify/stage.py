@@ -45,7 +45,7 @@ from selfstudy.verify.asking import ask
 from selfstudy.verify.citing import ask_cited, plan_cited
 from selfstudy.verify.citing_rules import judged_by
 from selfstudy.verify.gains import Resampling
-from selfstudy.verify.gate import Gate, decide, refuse, second_look
+from selfstudy.verify.gate import Gate, decide, few_gaps, refuse, second_look
 from selfstudy.verify.noise import measured
 from selfstudy.verify.questions import PlannedCheck, plan
 from selfstudy.verify.refusing import ask_refusals, plan_refusals, taught_to_refuse
@@ -128,6 +128,7 @@ def run_verify(
         )
         gate = _decided(round_, checks, rules, trained_share(round_, known))
     said = [judged_by(recipe)] if trains_to_cite(recipe) else []
+    said += few_gaps(gate, relearns=recipe.relearn is not None)
     gate = gate.model_copy(update={"notes": (*gate.notes, *said, *entailment_cautions(round_.run))})
     round_.run.write_json(round_.gate_file, gate.model_dump(mode="json"))
     return gate

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from selfstudy.errors import DataError
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.searching import LookedUp
 from selfstudy.library.services.lookups import WebSearch, WikiSearch, read_pages
 from selfstudy.library.services.page_tally import PageTally
@@ -66,6 +67,16 @@ def test_pages_that_are_found_become_documents_and_the_others_are_told(web: Smal
         (never,) = offline.look_up(["Was this ever asked?"])
         assert "nothing is fetched offline" in str(never.error)
         assert len(web.asked) == asked
+
+
+def test_a_page_that_is_not_wanted_is_not_fetched_though_it_is_found(web: SmallWeb) -> None:
+    web.asked.clear()
+    with fetcher(web) as fetches:
+        search = engine(web, fetches)
+        search.without = Excluded([f"{web.url}/Utopia"])
+        (found,) = search.look_up([UTOPIA])
+    assert not found.documents
+    assert "/Utopia" not in web.asked
 
 
 def test_what_all_further_questions_would_meet_stops_the_rest_is_an_error(web: SmallWeb) -> None:

@@ -30,7 +30,7 @@ from selfstudy.records import (
     TrainedItem,
     Verdict,
 )
-from selfstudy.run import Run
+from selfstudy.run import Run, changes
 from selfstudy.verbs.unlearning.cleaning import Cleaned, Cleaning, kinds
 from selfstudy.verbs.unlearning.resting import Sources, resting
 
@@ -127,6 +127,24 @@ def test_files_of_what_was_given_and_found(run: Run) -> None:
     assert run.read_json(run.kept_apart_file) == {"questions": sorted(set(IDS.values()) - OF_PERU)}
     lines = (run.read_json(run.external_file(0)) or {})["lines"]
     assert lines == ["What is the capital of Chile?", "How dry are the deserts of Chile?", "Something else?"]
+
+
+def test_of_the_library_no_hash_of_it_stays(run: Run) -> None:
+    changes.keep_seen(run, {PERU: "1" * 16, CHILE: "2" * 16})
+    changes.begin(run.round(2), changes.Changes(changed={PERU: "1" * 16, CHILE: "2" * 16}))
+    clean(run)
+    assert changes.seen(run) == {CHILE: "2" * 16}
+    assert changes.changes_of(run.round(2)) == changes.Changes(changed={CHILE: "2" * 16})
+
+
+def test_what_was_given_of_logs_round_by_round(run: Run) -> None:
+    rounds = [{"round": 1, "lines": [*ASKED]}, {"round": 2, "lines": ["Something else?"]}]
+    run.write_json(run.external_file(1), {"rounds": rounds})
+    clean(run)
+    left = [text for text in ASKED if IDS[text] not in OF_PERU]
+    assert run.read_json(run.external_file(1)) == {
+        "rounds": [{"round": 1, "lines": left}, {"round": 2, "lines": ["Something else?"]}]
+    }
 
 
 def test_what_is_made_again_is_deleted(run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
 from selfstudy.progress import Silent
-from selfstudy.recipe import DeployBlock, Recipe, RemoteModel
+from selfstudy.recipe import Ask, DeployBlock, ProbeBlock, Recipe, RemoteModel
 from selfstudy.records import Question
 from selfstudy.run import Run, forgotten
 from selfstudy.run.curriculum import Curriculum
@@ -260,6 +260,14 @@ def test_replies_of_remote_models_are_the_users_own(tmp_path: Path) -> None:
         assert any("your own cache" in line for line in forgetting.not_covered(run))
     with Run.create_or_resume(tmp_path / "other", Recipe(model=model, cache=False)) as run:
         assert not any("your own cache" in line for line in forgetting.not_covered(run))
+
+
+def test_logs_of_requests_are_the_users_own(tmp_path: Path) -> None:
+    ask = Ask(method="logs", source=tmp_path / "requests.jsonl")
+    with Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,)))) as run:
+        assert any("requests.jsonl" in line for line in forgetting.not_covered(run))
+    with Run.create_or_resume(tmp_path / "other", Recipe()) as run:
+        assert not any("logs of requests stay" in line for line in forgetting.not_covered(run))
 
 
 def test_figures_are_written_into_its_own_tombstone(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def test_what_a_suite_is_asked_with_tells_it_from_the_same_asked_otherwise() -> 
     assert judged.margin == 0.02
     assert {**plain.settings, "judge": "somebody"} == judged.settings
     assert judged.findings([]) == ()
+
+
+def test_a_margin_by_which_nothing_could_be_promoted_is_refused_before_anything_is_asked(
+    tmp_path: Path,
+) -> None:
+    rows = [{"question": f"What is {n}?", "answers": [f"number {n}"]} for n in range(20)]
+    data = tmp_path / "rows.jsonl"
+
+    def plan(rows: list[dict[str, Any]], **more: Any) -> object:
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return planned(PairwiseBlock(data=str(data), **more), recipe(**JUDGE))
+
+    plan(rows, margin=0.1)
+    plan(rows[:3])
+    with pytest.raises(RecipeError, match="19 of its 20 questions have gold answers: with fewer than 20"):
+        plan([*rows[:19], {"question": "Why?"}], margin=0.1)
+    with pytest.raises(RecipeError, match="5 of its 5"):
+        plan(rows, margin=0.1, questions=5)
 
 
 def test_only_what_some_suite_wants_is_loaded() -> None:

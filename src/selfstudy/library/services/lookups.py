@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selfstudy.errors import DataError
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.parsing.documents import documents_of
 from selfstudy.library.searching import LookedUp
 from selfstudy.library.services.page_tally import PageTally
@@ -87,6 +88,7 @@ class WebSearch:
 
     Args:
         offline: whether nothing is sent; a question that was never asked then has an error, nothing stops.
+        without: pages that are not fetched.
     """
 
     block: WebSource
@@ -94,6 +96,7 @@ class WebSearch:
     report: Reporter
     tally: PageTally
     offline: bool = False
+    without: Excluded = field(default_factory=lambda: Excluded(()))
     _unusable: dict[str, Skipped] = field(default_factory=dict, init=False, repr=False)
     """Pages that were tried in this session, and are not again."""
 
@@ -127,7 +130,7 @@ class WebSearch:
         return (
             _or_stop(found, offline=self.offline)
             if isinstance(found, NoReply)
-            else [one.url for one in found]
+            else [one.url for one in found if one.url not in self.without]
         )
 
 

@@ -35,7 +35,7 @@ from selfstudy.records import (
     TrainedItem,
     Verdict,
 )
-from selfstudy.run import Round, Run, resume
+from selfstudy.run import Round, Run, changes, resume
 from selfstudy.run.directory import is_ours
 from selfstudy.verbs.unlearning.resting import Resting, Sources
 
@@ -180,6 +180,7 @@ class Cleaning:
         kept = run.read_as(run.kept_apart_file, _Questions)
         if kept is not None and (left := kept.questions - self._found.questions) != kept.questions:
             run.write_json(run.kept_apart_file, {"questions": sorted(left)})
+        changes.forget(run, self._sources.__contains__)
         if run.answer_key_file.exists():
             self._answer_key()
         for folder in (run.path, *(round_.path for round_ in run.rounds)):

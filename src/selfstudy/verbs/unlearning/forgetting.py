@@ -199,8 +199,14 @@ def not_covered(run: Run) -> list[str]:
             "replies of remote models are kept in your own cache, for all runs: it is yours to empty "
             "(cache folder: $SELFSTUDY_HOME/cache, else ~/.cache/selfstudy)"
         )
+    logs = [str(ask.source) for ask in run.recipe.probe.ask if ask.method == "logs"]
+    if logs:
+        lines.append(
+            f"logs of requests stay as they are ({', '.join(logs)}), with the answers that were given; the "
+            "run does not take the forgotten questions out of them again"
+        )
     lines.append(
         "not covered: backups, snapshots and copy-on-write file systems, copies and exports of an adapter, "
-        "servers that still run"
+        "servers that still run, and their logs of requests"
     )
     return lines

@@ -85,6 +85,11 @@ class Pairwise:
             said.append("answers read out of a document win by its style too where the judge sees it")
         return (*said, *self._judge_in_words)
 
+    @property
+    def keyed(self) -> int:
+        """How many questions have gold answers, by which the judge is judged."""
+        return sum(bool(one.answers) for one in self._questions)
+
     def __len__(self) -> int:
         return len(self._questions)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from selfstudy.errors import RecipeError
 from selfstudy.judging.by_sentence import for_citations
 from selfstudy.judging.judge import PromptedJudge
+from selfstudy.judging.judge_trust import FEWEST
 from selfstudy.library.retriever import Retriever
 from selfstudy.models.base import EntailmentModel, LanguageModel
 from selfstudy.prompts import Prompts
@@ -22,7 +23,8 @@ from selfstudy.run.entailment import evaluated_by
 from selfstudy.run.models import own_block
 from selfstudy.verify.suites import given
 from selfstudy.verify.suites.asking import PlannedSuite
-from selfstudy.verify.suites.base import SuiteTools
+from selfstudy.verify.suites.base import Suite, SuiteTools
+from selfstudy.verify.suites.pairwise import Pairwise
 from selfstudy.verify.suites.table import SUITES, Need, make_suite, name_of_block, settings_of
 
 
@@ -64,7 +66,19 @@ def planned(
     if told := given.sha256(getattr(block, "data", None)):
         settings["data_sha256"] = told  # the same file with other questions is asked anew
     suite = make_suite(block, recipe.seed, documents)
+    _require_deciding(suite, block.margin)
     return PlannedSuite(suite, settings, block.margin, lambda items: row.findings(items, recipe.seed))
+
+
+def _require_deciding(suite: Suite, margin: float | None) -> None:
+    """Refuses a margin of judged pairs where no judge can be shown to be fit: the gate could never open."""
+    if margin is not None and isinstance(suite, Pairwise) and suite.keyed < FEWEST:
+        raise RecipeError(
+            f"the suite {suite.name} has a margin, and {suite.keyed} of its {len(suite)} questions have gold "
+            f"answers: with fewer than {FEWEST} no judge is shown to be better than length, so nothing would "
+            "be promoted",
+            "give more rows with gold `answers` (and ask as many questions), or leave `margin` out",
+        )
 
 
 def uses(block: SuiteBase) -> tuple[Need, ...]:
