@@ -88,6 +88,8 @@ def _killed_rename(self: Path, target: Path) -> None:
         ({"rows": [0, -1]}, "damaged: rows"),
         ({"questions": [{"id": "k", "adapter": 1}] * 2}, "of an adapter that is not there"),
         ({"questions": [{"id": "k", "always": [7]}] * 2}, "a word that is not there"),
+        ({"questions": [{"id": "k", "always": [0]}] * 2, "words": []}, "a word that is not there"),
+        ({"rows": [0] * 70_000, "dimension": 16_384}, "more than 1,073,741,824 numbers"),
         ({"adapters": ["../x"], "thresholds": {"../x": 0.5}}, "names that are no names of folders"),
         ({"adapters": ["a", "a"], "thresholds": {"a": 0.5}}, "or twice there"),
         ({"thresholds": {}}, "not one for each adapter"),

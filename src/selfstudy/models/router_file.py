@@ -26,6 +26,8 @@ VECTORS = "router.npy"
 _NEW = "router.new.npy"
 _NAME = re.compile(r"(?!\.)[\w.-]{1,80}")
 _MOST_ROWS, _MOST_WIDE = 2_000_000, 16_384
+_MOST_NUMBERS = 2**30
+"""In all rows together, which are read into memory: 4 GiB; a sparse file of a stranger says any size."""
 _HEADER = 1024
 """Bytes of the largest header of a .npy file that is read."""
 _HINT = "teach the round again, which makes its router anew"
@@ -91,10 +93,12 @@ class RouterData(BaseModel):
             raise ValueError("thresholds: not one for each adapter")
         if any(one.adapter is not None and one.adapter >= len(self.adapters) for one in self.questions):
             raise ValueError("questions: of an adapter that is not there")
-        if any(max(numbers, default=0) >= max(len(self.words), 1) for numbers in self._numbers()):
+        if any(max(numbers, default=-1) >= len(self.words) for numbers in self._numbers()):
             raise ValueError("questions: a word that is not there")
         if max(self.rows, default=-1) >= len(self.questions):
             raise ValueError("rows: of a question that is not there")
+        if self.shape[0] * self.shape[1] > _MOST_NUMBERS:
+            raise ValueError(f"rows: more than {_MOST_NUMBERS:,} numbers with {self.dimension:,} in each")
         return self
 
     def _numbers(self) -> list[tuple[int, ...]]:
