@@ -108,6 +108,15 @@ def test_damage_and_malice_are_told(tmp_path: Path, changed: dict[str, Any], exp
         router_file.read(tmp_path)
 
 
+def test_a_key_of_any_length_makes_no_message_of_that_length(tmp_path: Path) -> None:
+    router_file.write(tmp_path, data(), VALUES)
+    plain = json.loads((tmp_path / ROUTER).read_text())
+    (tmp_path / ROUTER).write_text(json.dumps(plain | {"k\x1b" * 100_000: 1}))
+    with pytest.raises(ModelError) as told:
+        router_file.read(tmp_path)
+    assert len(str(told.value)) < 1000
+
+
 def npy(values: Any, **options: Any) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, values, **options)
@@ -125,6 +134,7 @@ def of_shape(*shape: int) -> bytes:
 HOSTILE = {
     "NaN": npy(np.array([[1, np.nan], [0, 1]], dtype=np.float32)),
     "inf": npy(np.array([[1, np.inf], [0, 1]], dtype=np.float32)),
+    "too large to be added up": npy(np.full((2, 2), 3e38, dtype=np.float32)),
     "of another shape": npy(np.zeros((3, 2), dtype=np.float32)),
     "of another type": npy(VALUES.astype(np.float64)),
     "a pickle": npy(np.array([[{}, 1], [2, 3]], dtype=object), allow_pickle=True),
