@@ -88,6 +88,8 @@ def _killed_rename(self: Path, target: Path) -> None:
         ({"rows": [0, -1]}, "damaged: rows"),
         ({"questions": [{"id": "k", "adapter": 1}] * 2}, "of an adapter that is not there"),
         ({"questions": [{"id": "k", "always": [7]}] * 2}, "a word that is not there"),
+        ({"questions": [{"id": "k", "always": [0]}] * 2, "words": []}, "a word that is not there"),
+        ({"rows": [0] * 70_000, "dimension": 16_384}, "more than 1,073,741,824 numbers"),
         ({"adapters": ["../x"], "thresholds": {"../x": 0.5}}, "names that are no names of folders"),
         ({"adapters": ["a", "a"], "thresholds": {"a": 0.5}}, "or twice there"),
         ({"thresholds": {}}, "not one for each adapter"),
@@ -104,6 +106,15 @@ def test_damage_and_malice_are_told(tmp_path: Path, changed: dict[str, Any], exp
     (tmp_path / ROUTER).write_text(json.dumps(plain | changed))
     with pytest.raises(ModelError, match=expected):
         router_file.read(tmp_path)
+
+
+def test_a_key_of_any_length_makes_no_message_of_that_length(tmp_path: Path) -> None:
+    router_file.write(tmp_path, data(), VALUES)
+    plain = json.loads((tmp_path / ROUTER).read_text())
+    (tmp_path / ROUTER).write_text(json.dumps(plain | {"k\x1b" * 100_000: 1}))
+    with pytest.raises(ModelError) as told:
+        router_file.read(tmp_path)
+    assert len(str(told.value)) < 1000
 
 
 def npy(values: Any, **options: Any) -> bytes:
@@ -123,6 +134,7 @@ def of_shape(*shape: int) -> bytes:
 HOSTILE = {
     "NaN": npy(np.array([[1, np.nan], [0, 1]], dtype=np.float32)),
     "inf": npy(np.array([[1, np.inf], [0, 1]], dtype=np.float32)),
+    "too large to be added up": npy(np.full((2, 2), 3e38, dtype=np.float32)),
     "of another shape": npy(np.zeros((3, 2), dtype=np.float32)),
     "of another type": npy(VALUES.astype(np.float64)),
     "a pickle": npy(np.array([[{}, 1], [2, 3]], dtype=object), allow_pickle=True),

@@ -31,3 +31,13 @@ def test_the_kinds_are_told_apart(
         (tmp_path / name).touch()
     assert (taught.is_complete(tmp_path), taught.is_whole(tmp_path)) == (complete, whole)
     assert not taught.is_complete(tmp_path / "nowhere")
+
+
+def test_a_link_beside_a_router_is_no_adapter(tmp_path: Path) -> None:
+    folder = tmp_path / "taught"
+    for place in (folder / "mine-1", tmp_path / "elsewhere"):
+        place.mkdir(parents=True)
+        for name in ADAPTER:
+            (place / name).touch()
+    (folder / "theirs-1").symlink_to(tmp_path / "elsewhere")
+    assert list(taught.adapters_of(folder)) == ["mine-1"]

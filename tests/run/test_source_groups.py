@@ -37,3 +37,12 @@ def test_by_pattern_the_first_counts_and_the_rest_is_other() -> None:
 def test_of_a_round_there_is_one() -> None:
     groups = SourceGroups(DeployBlock(groups="round"))
     assert groups.of("a/b") == groups.of("https://c.org") == "all"
+
+
+def test_names_that_are_one_folder_share_their_patterns() -> None:
+    groups = SourceGroups(DeployBlock(groups={"a/b": ("x.txt",), "a-b": ("y.txt",)}))
+    assert [groups.of(one) for one in ("x.txt", "y.txt", "z.txt")] == ["a-b", "a-b", "other"]
+
+
+def test_what_looks_like_a_url_and_is_none_has_a_group_too() -> None:
+    assert SourceGroups(DeployBlock()).of("https://[::1/page") == "https"

@@ -318,6 +318,7 @@ def test_paths_methods_and_kinds_of_body_that_are_not_there(routed: ApiServer) -
     assert httpx2.get(f"{routed.url}/docs").status_code == 404
     assert httpx2.get(f"{routed.url}/openapi.json").json()["error"]["type"] == "invalid_request_error"
     assert httpx2.get(f"{routed.url}/v1/chat/completions").status_code == 405
+    assert httpx2.get(f"{routed.url}/v1/models/").status_code == 404  # and leads nowhere else
     form = httpx2.post(f"{routed.url}/v1/chat/completions", content=json.dumps(ask("hello")))
     assert form.status_code == 415
     packed = httpx2.post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -118,10 +119,38 @@ def test_what_cannot_be_done_is_refused_by_its_name(fields: dict[str, Any], para
     assert error.code is not None or param == "messages"
 
 
+def test_a_temperature_by_which_nothing_can_be_divided_is_greedy() -> None:
+    assert read(temperature=1e-320).temperature == 0
+    assert read(temperature=0.001).temperature == 0.001
+
+
 def test_a_picture_is_refused() -> None:
     parts = [{"type": "image_url", "image_url": {"url": "https://example.com/secret.png"}}]
     error = refused(messages=[{"role": "user", "content": parts}])
     assert "secret.png" not in json.dumps(error.body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"messages": [' + ",".join(["{}"] * 150_000) + "]}",
+        '{"messages": [{"role": "user", "content": [' + ",".join(["1"] * 150_000) + "]}]}",
+        '{"messages": [{"role": "user", "content": "x"}], "stop": [' + ",".join(["1"] * 150_000) + "]}",
+        '{"messages": [{"role": "user", "content": "x"}], '
+        + ",".join(f'"{at}":0' for at in range(60_000))
+        + "}",
+        '{"messages": [{"role": "user", ' + ",".join(f'"{at}":0' for at in range(60_000)) + "}]}",
+        '{"messages": [{"role": "user", "content": "x"}], "logit_bias": {'
+        + ",".join(f'"{at}":""' for at in range(60_000))
+        + "}}",
+    ],
+    ids=["turns", "parts", "stops", "fields", "fields of a turn", "bias"],
+)
+def test_a_body_that_is_wrong_in_thousands_of_places_is_refused_at_once(body: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ApiError):
+        asked.read(body.encode(), LIMITS)
+    assert time.process_time() - began < 2.0  # it was minutes, in which nobody else was answered
 
 
 def test_no_message_repeats_what_was_sent() -> None:

@@ -85,6 +85,17 @@ def test_a_body_that_is_too_large_is_not_kept(length: bytes) -> None:
         wait_until(lambda: 'status="413"} 1.0' in httpx2.get(f"{server.url}/metrics").text)
 
 
+def test_a_body_of_two_lengths_is_refused_and_what_follows_it_is_no_request() -> None:
+    with serving(fixed(plain_offer(lm := Plain()))) as server, connected(server) as connection:
+        both = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunks = b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+        connection.sendall(HEAD + both + chunks + b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        found = everything(connection)
+        assert found.startswith(b"HTTP/1.1 400")
+        assert found.count(b"HTTP/1.1") == 1
+        assert lm.batches == []
+
+
 def test_a_client_that_sends_too_much_at_once_reads_why_it_is_refused() -> None:
     with serving(fixed(plain_offer(Plain())), limits=RequestLimits(body=1000, grace=2)) as server:
         answer = httpx2.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,6 +58,34 @@ def test_a_line_that_a_kill_has_cut_short_does_not_spoil_the_next(tmp_path: Path
     log.close()
     assert file.read_bytes().splitlines()[0] == b'{"time": 1, "mod'
     assert RequestLine.model_validate_json(file.read_bytes().splitlines()[1]).question == "next"
+
+
+def test_a_disk_that_takes_a_part_of_a_line_keeps_whole_lines_and_is_told_of(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    log = RequestLog(file)
+    log.write(line("first"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 20, hard))
+    try:
+        with pytest.raises(OSError, match="full"):
+            log.write(line("lost"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.write(line("next"))
+    log.close()
+    assert questions(file) == ["first", "next"]
+
+
+def test_a_log_that_could_not_be_put_aside_goes_on_when_it_can_be_written_again(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path / "log", largest=1, kept=1)
+    log.write(line("first"))
+    (tmp_path / "log.1").mkdir()
+    with pytest.raises(OSError):
+        log.write(line("lost"))
+    (tmp_path / "log.1").rmdir()
+    log.write(line("next"))
+    log.close()
+    assert questions(tmp_path / "log") == ["next"]
 
 
 def test_secrets_are_left_out_before_a_text_is_cut(tmp_path: Path) -> None:

@@ -106,6 +106,11 @@ def test_adapters_beside_a_router_are_served_by_their_names(
     assert [offer.find(name).label for name in lm.adapters] == list(lm.adapters)
     with pytest.raises(ApiError, match="there is no model"):
         offer.find("taught")
+    monkeypatch.setattr(lm, "adapters", ("base", "routed", "togo-00000002"), raising=False)
+    offer = ModelSource(str(place)).load()
+    assert list(offer.choices) == ["routed", "base", "togo-00000002"]
+    assert offer.find("base").adapter is None
+    assert offer.find("routed").routed
 
 
 def test_a_whole_model_is_served_beside_its_base(tiny_llama: Path, tmp_path: Path) -> None:

@@ -21,11 +21,16 @@ from selfstudy.errors import ModelError, RunError
 from selfstudy.files import jsonl, private
 from selfstudy.models.taught import ROUTER
 from selfstudy.recipe import EmbedderBlock
+from selfstudy.text import one_line
 
 VECTORS = "router.npy"
 _NEW = "router.new.npy"
 _NAME = re.compile(r"(?!\.)[\w.-]{1,80}")
 _MOST_ROWS, _MOST_WIDE = 2_000_000, 16_384
+_MOST_NUMBERS = 2**30
+"""In all rows together, which are read into memory: 4 GiB; a sparse file of a stranger says any size."""
+_LARGEST = 1e9
+"""Of one number: sums of products of these are numbers still."""
 _HEADER = 1024
 """Bytes of the largest header of a .npy file that is read."""
 _HINT = "teach the round again, which makes its router anew"
@@ -91,10 +96,12 @@ class RouterData(BaseModel):
             raise ValueError("thresholds: not one for each adapter")
         if any(one.adapter is not None and one.adapter >= len(self.adapters) for one in self.questions):
             raise ValueError("questions: of an adapter that is not there")
-        if any(max(numbers, default=0) >= max(len(self.words), 1) for numbers in self._numbers()):
+        if any(max(numbers, default=-1) >= len(self.words) for numbers in self._numbers()):
             raise ValueError("questions: a word that is not there")
         if max(self.rows, default=-1) >= len(self.questions):
             raise ValueError("rows: of a question that is not there")
+        if self.shape[0] * self.shape[1] > _MOST_NUMBERS:
+            raise ValueError(f"rows: more than {_MOST_NUMBERS:,} numbers with {self.dimension:,} in each")
         return self
 
     def _numbers(self) -> list[tuple[int, ...]]:
@@ -147,7 +154,7 @@ def read(folder: Path) -> tuple[RouterData, npt.NDArray[np.float32]]:
         data = RouterData.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        where = one_line(".".join(map(str, first["loc"])), 100)  # may be a stranger's key, of any length
         raise ModelError(f"{file} is damaged: {where} {first['msg']}".rstrip(), _HINT) from None
     return data, _vectors(folder, data)
 
@@ -186,6 +193,6 @@ def _parsed(file: Path, content: bytes, data: RouterData) -> npt.NDArray[np.floa
             _HINT,
         )
     found = np.frombuffer(content, dtype="<f4", offset=start).reshape(shape)
-    if not np.isfinite(found).all():
-        raise ModelError(f"{file} holds NaN or inf", _HINT)
+    if not (np.abs(found) <= _LARGEST).all():
+        raise ModelError(f"{file} holds NaN, inf or numbers above {_LARGEST:g}", _HINT)
     return found

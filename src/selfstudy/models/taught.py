@@ -37,8 +37,15 @@ def is_routed(folder: Path) -> bool:
 
 
 def adapters_of(folder: Path) -> dict[str, Path]:
-    """The adapters beside a router, by name, in order; a folder of an adapter alone holds none."""
-    return {one.name: one for one in sorted(folder.iterdir()) if one.is_dir() and _is_adapter(one)}
+    """The adapters beside a router, by name, in order; a folder of an adapter alone holds none.
+
+    A link is none: what it leads to is another's, and neither copied nor deleted with the rest.
+    """
+    return {
+        one.name: one
+        for one in sorted(folder.iterdir())
+        if one.is_dir() and not one.is_symlink() and _is_adapter(one)
+    }
 
 
 def adapter_name(group: str, adapter: Path) -> str:

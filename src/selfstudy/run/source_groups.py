@@ -25,7 +25,10 @@ class SourceGroups:
     def __init__(self, block: DeployBlock) -> None:
         self._by_round = block.groups == "round"
         named: Mapping[str, Sequence[str]] = block.groups if isinstance(block.groups, dict) else {}
-        self._patterns = {_safe(name): Excluded(patterns) for name, patterns in named.items()}
+        joined: dict[str, list[str]] = {}
+        for name, patterns in named.items():  # `a/b` and `a-b` are one folder, and so one group
+            joined.setdefault(_safe(name), []).extend(patterns)
+        self._patterns = {name: Excluded(tuple(patterns)) for name, patterns in joined.items()}
 
     def of(self, source: str) -> str:
         """The first pattern's name; without patterns the host, or the first folder, or `files`."""
@@ -38,7 +41,10 @@ class SourceGroups:
 
 
 def _place(source: str) -> str:
-    host = urlsplit(source).netloc if "://" in source else ""
+    try:
+        host = urlsplit(source).netloc if "://" in source else ""
+    except ValueError:  # what looks like a URL and is none, such as http://[x/
+        host = ""
     if host:
         return host.rpartition("@")[2].partition(":")[0]
     first, slash, _ = source.replace("\\", "/").lstrip("/").partition("/")

@@ -62,6 +62,16 @@ def no_key() -> ApiError:
     )
 
 
+def ambiguous() -> ApiError:
+    """400: two lengths of one body."""
+    return ApiError(
+        400,
+        "give a Content-Length or a Transfer-Encoding, not both",
+        code="ambiguous_length",
+        headers={"Connection": "close"},
+    )
+
+
 def forbidden(message: str) -> ApiError:
     """403."""
     return ApiError(403, message, kind="permission_error")

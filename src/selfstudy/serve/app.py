@@ -71,6 +71,7 @@ class Api:
         ]
         handlers: Any = {HTTPException: self._not_there}
         self.routes = Starlette(routes=routes, exception_handlers=handlers)
+        self.routes.router.redirect_slashes = False  # to wherever the Host header says
 
     async def refuse(self, error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers with an error, without looking at the body."""

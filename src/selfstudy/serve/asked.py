@@ -17,6 +17,8 @@ from selfstudy.serve.limits import RequestLimits
 from selfstudy.text import one_line
 
 _LARGEST_SEED = 2**63
+_GREEDY = 1e-5
+"""Below that, logits divided by the temperature are inf, of which no probability can be made."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Ignored = Any
 
@@ -32,7 +34,7 @@ class _Part(BaseModel):
 class _Turn(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_Part]
+    content: str | Annotated[list[_Part], Field(fail_fast=True)]
     name: Ignored = None
     refusal: Ignored = None
     annotations: Ignored = None
@@ -65,13 +67,13 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     model: Annotated[str, Field(max_length=300)] | None = None
-    messages: Annotated[list[_Turn], Field(min_length=1)]
+    messages: Annotated[list[_Turn], Field(min_length=1, fail_fast=True)]
     n: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
     top_p: Annotated[Number, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     seed: Annotated[int, Field(ge=-_LARGEST_SEED, lt=_LARGEST_SEED)] | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
@@ -81,7 +83,7 @@ class ChatRequest(BaseModel):
     presence_penalty: Annotated[Number, Field(ge=0, le=0)] | None = None
     frequency_penalty: Annotated[Number, Field(ge=0, le=0)] | None = None
     response_format: _ResponseFormat | None = None
-    logit_bias: Annotated[dict[str, float], Field(max_length=0)] | None = None
+    logit_bias: Annotated[dict[str, Any], Field(max_length=0)] | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     user: Ignored = None
@@ -135,6 +137,10 @@ def read(body: bytes, limits: RequestLimits) -> AskedChat:
         raise invalid(f"the body is no JSON: {one_line(str(error), 200)}", code="invalid_json") from None
     if not isinstance(data, dict):
         raise invalid("the body is no JSON object", code="invalid_json")
+    turns = data.get("messages")
+    if isinstance(turns, list) and len(turns) > limits.messages:
+        raise _above("messages", len(turns), limits.messages)
+    _require_known(data)
     try:
         found = ChatRequest.model_validate(data)
     except ValidationError as error:
@@ -142,12 +148,34 @@ def read(body: bytes, limits: RequestLimits) -> AskedChat:
     return _settled(found, limits)
 
 
+def _require_known(data: dict[str, Any]) -> None:
+    """Names of fields, before pydantic lists each that is wrong: of a hundred thousand that takes minutes.
+
+    Raises:
+        ApiError: one is not known.
+    """
+    turns = data.get("messages")
+    places = [("", data, ChatRequest)]
+    if isinstance(turns, list):
+        places += [
+            (f"messages.{at}.", turn, _Turn) for at, turn in enumerate(turns) if isinstance(turn, dict)
+        ]
+    for where, found, kind in places:
+        unknown = next((name for name in found if name not in kind.model_fields), None)
+        if unknown is not None:
+            raise _unknown(where + unknown[:60])
+
+
+def _unknown(param: str) -> ApiError:
+    return invalid(f"{param} is not known here", param, "unknown_parameter")
+
+
 def _wrong(error: ValidationError) -> ApiError:
     """The first thing that is wrong; its value is not repeated, which may be long, or a secret."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     param = ".".join(str(part)[:60] for part in first["loc"]) or None
     if first["type"] == "extra_forbidden":
-        return invalid(f"{param} is not known here", param, "unknown_parameter")
+        return _unknown(param or "")
     if first["type"] == "missing":
         return invalid(f"{param} is missing", param, "missing_required_parameter")
     return invalid(f"{param}: {one_line(first['msg'], 200)}", param, "invalid_value")
@@ -159,8 +187,6 @@ def _settled(found: ChatRequest, limits: RequestLimits) -> AskedChat:
     Raises:
         ApiError: one is exceeded.
     """
-    if len(found.messages) > limits.messages:
-        raise _above("messages", len(found.messages), limits.messages)
     turns = [turn for turn in found.messages if turn.role == "user"]
     if not turns or found.messages[-1].role == "assistant":
         raise invalid(
@@ -187,7 +213,7 @@ def _settled(found: ChatRequest, limits: RequestLimits) -> AskedChat:
         model=found.model or "",
         chat=tuple(_message(turn) for turn in found.messages),
         n=found.n or 1,
-        temperature=1.0 if found.temperature is None else found.temperature,
+        temperature=_temperature(found.temperature),
         top_p=1.0 if found.top_p is None else found.top_p,
         new_tokens=asked_for,
         stop=stop,
@@ -198,6 +224,12 @@ def _settled(found: ChatRequest, limits: RequestLimits) -> AskedChat:
         top=found.top_logprobs or 0,
         explains=found.selfstudy,
     )
+
+
+def _temperature(found: float | None) -> float:
+    if found is None:
+        return 1.0
+    return found if found >= _GREEDY else 0.0
 
 
 def _above(param: str, found: int, limit: int) -> ApiError:

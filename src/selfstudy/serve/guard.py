@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from selfstudy.serve import replies
-from selfstudy.serve.api_error import ApiError, forbidden, invalid, no_key
+from selfstudy.serve.api_error import ApiError, ambiguous, forbidden, invalid, no_key
 from selfstudy.serve.limits import RequestLimits
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -60,6 +60,9 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """Raises what is to be answered instead."""
         headers = scope["headers"]
+        if _values(headers, b"transfer-encoding") and _values(headers, b"content-length"):
+            # a proxy in front may believe the other of them, and where this ends begins another's request
+            raise ambiguous()
         if self.hosts is not None:
             named = _values(headers, b"host")
             if len(named) != 1 or _host(f"//{named[0]}") not in self.hosts:

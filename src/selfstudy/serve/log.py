@@ -5,6 +5,7 @@ Kept only if somebody asks for it.  A later run reads it as questions (`ask: {me
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -49,9 +50,18 @@ class RequestLog:
         cleaned = line.model_copy(update={"question": _clean(line.question), "answer": _clean(line.answer)})
         data = cleaned.model_dump_json().encode("utf-8", "replace") + b"\n"
         with self._lock:
+            if self._file.closed:  # the disk did not take another when this one was put aside
+                self._file = self._opened()
             if self._file.tell() + len(data) > self._largest and self._file.tell() > 0:
                 self._turn()
-            self._file.write(data)
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        """All of it or nothing: a full disk takes a part, which would spoil the next line too."""
+        before = os.fstat(self._file.fileno()).st_size
+        if self._file.write(data) != len(data):
+            self._file.truncate(before)
+            raise OSError(errno.ENOSPC, "the disk is full", str(self.path))
 
     def close(self) -> None:
         with self._lock:

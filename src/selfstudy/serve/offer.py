@@ -167,7 +167,8 @@ class ModelSource:
         if taught.is_routed(folder):
             lm = self._loaded(as_taught(base, folder))
             names = lm.adapters if isinstance(lm, HasAdapters) else ()
-            named = {name: Responder(lm, name, label=name) for name in names}
+            # a stranger's folder may be called `base`: what these two names mean is not its to say
+            named = {name: Responder(lm, name, label=name) for name in names if name not in (BASE, ROUTED)}
             return {ROUTED: Responder(lm, routed=True), BASE: Responder(lm), **named}
         name = f"{TAUGHT}-{_hash(folder)}"
         if not taught.is_whole(folder):
