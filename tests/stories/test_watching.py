@@ -19,7 +19,7 @@ from selfstudy.loop import WatchOptions
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Due, Evidence, Example, Proposal, Question, Reference, Verdict
-from selfstudy.run.changes import changes_of, seen
+from selfstudy.run.changes import Changes, begin, changes_of, keep_seen, seen
 
 from .small import DEMO, KILL, Listener, cli, refusal
 
@@ -275,3 +275,20 @@ def test_a_watch_needs_what_it_watches_and_times_that_are_some(
     assert "no recipe was given" in refusal(cli("learn", "--watch"))
     changed = cli("learn", "--run", place / "run", "--seed", "3", "--watch")
     assert "cannot be changed (seed=3)" in refusal(changed)
+
+
+def test_a_kill_right_after_a_round_does_not_begin_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the round is done but for the line that says what it has learned from."""
+    (docs := tmp_path / "docs").mkdir()
+    write(docs, "Fiji", moved(pages()["Fiji"]))
+    monkeypatch.setattr(Study, "learn", lambda self: None)
+    with Run.create_or_resume(tmp_path / "run", Recipe.model_validate({"library": str(docs)})) as run:
+        keep_seen(run, {"Fiji.txt": "as it was"})
+        begin(run.round(1), Changes(changed={"Fiji.txt": "as it is"}))
+        for stage in ("probe", "gather", "teach", "verify"):
+            run.round(1).finish(stage)
+        with Study(run) as study:
+            loop.watch(study, stop=lambda: True)
+        assert seen(run) == {"Fiji.txt": "as it is"}
