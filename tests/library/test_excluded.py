@@ -99,3 +99,18 @@ def test_a_host_in_any_letters(entry: str) -> None:
     assert "https://b\u00fccher.example/a/b" in Excluded([entry])
     assert "https://bucher.example/a/b" not in Excluded([entry])
     assert "d\u00f6cs/answers/1.txt" in Excluded(["d\u00f6cs/answers"])
+
+
+def test_one_record_of_a_file_is_not_all_of_them() -> None:
+    excluded = Excluded(["data/facts.jsonl#3", "bench.example/a#part"])
+    assert "data/facts.jsonl#3" in excluded
+    for other in ("data/facts.jsonl#4", "data/facts.jsonl#30", "data/facts.jsonl"):
+        assert other not in excluded
+    assert "https://bench.example/a#other" in excluded  # a page is one page
+
+
+def test_accents_in_one_sign_or_in_two() -> None:
+    one, two = "docs/caf\u00e9/menu.md", "docs/cafe\u0301/menu.md"
+    for entry in (one, two, "docs/caf\u00e9", "docs/cafe\u0301/*", "docs/caf?/*"):
+        assert one in Excluded([entry])
+        assert two in Excluded([entry])

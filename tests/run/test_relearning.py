@@ -186,6 +186,24 @@ def test_what_is_kept_apart_is_not_asked_again_until_its_page_changes(tmp_path: 
         )  # its page is gone, and it is known all the same
 
 
+def test_what_is_kept_apart_and_slips_while_its_page_says_the_same_stays(tmp_path: Path) -> None:
+    """Else whatever is forgotten would leave the test that is to show it, and be taught."""
+    recipe = Recipe.model_validate({"relearn": {}, "teach": {"known_heldout": 1.0}})
+    with Run.create_or_resume(tmp_path / "other", recipe) as run:
+        found(run.round(1), {"Peru": "known", "Chile": "known"})
+        keep_apart(run)
+        edited = [
+            one.model_copy(update={"text": one.text.replace("hills", "many hills")})
+            for one in map(document, PLACES)
+        ]
+        second = run.round(2)
+        second.append(due_again(run, 2, edited, changes=True))
+        assert {one.why for one in second.iter(Due)} == {"changed"}
+        found(second, {"Peru": "misbelief", "Chile": "unknown"})
+        assert kept_apart(run) == {question("Peru").id, question("Chile").id}
+        assert split_of(second).reserved == kept_apart(run)
+
+
 def test_what_was_taught_and_is_right_again_tests_whether_it_is_forgotten(tmp_path: Path) -> None:
     recipe = Recipe.model_validate({"relearn": {}, "teach": {"known_heldout": 1.0}})
     with Run.create_or_resume(tmp_path / "other", recipe) as run:

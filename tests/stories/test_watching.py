@@ -19,7 +19,7 @@ from selfstudy.loop import WatchOptions
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
 from selfstudy.records import Due, Evidence, Example, Proposal, Question, Reference, Verdict
-from selfstudy.run.changes import changes_of, seen
+from selfstudy.run.changes import Changes, begin, changes_of, keep_seen, seen
 
 from .small import DEMO, KILL, Listener, cli, refusal
 
@@ -285,3 +285,20 @@ def test_a_round_of_which_nothing_was_promoted_says_why() -> None:
     refused = Decision(promoted=False, reasons=("Gaps rose, but they are few.", "And more."))
     assert _outcome(refused) == "nothing was promoted: Gaps rose, but they are few."
     assert _outcome(None) == "nothing was promoted"
+
+
+def test_a_kill_right_after_a_round_does_not_begin_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of the round is done but for the line that says what it has learned from."""
+    (docs := tmp_path / "docs").mkdir()
+    write(docs, "Fiji", moved(pages()["Fiji"]))
+    monkeypatch.setattr(Study, "learn", lambda self: None)
+    with Run.create_or_resume(tmp_path / "run", Recipe.model_validate({"library": str(docs)})) as run:
+        keep_seen(run, {"Fiji.txt": "as it was"})
+        begin(run.round(1), Changes(changed={"Fiji.txt": "as it is"}))
+        for stage in ("probe", "gather", "teach", "verify"):
+            run.round(1).finish(stage)
+        with Study(run) as study:
+            loop.watch(study, stop=lambda: True)
+        assert seen(run) == {"Fiji.txt": "as it is"}

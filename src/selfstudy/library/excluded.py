@@ -34,6 +34,7 @@ class Excluded:
         self._patterns: list[Callable[[str], object]] = []
         self._of_hosts: list[Callable[[str], object]] = []
         self._beginnings: list[str] = []
+        self._of_pages: list[str] = []
         self._hosts: set[str] = set()
         for given in filter(None, map(str.strip, entries)):
             is_web = _SCHEME.match(given) is not None
@@ -45,7 +46,9 @@ class Excluded:
                 self._beginnings.append(_path(given))
             host, rest = _parts(given if is_web else f"http://{given}")
             if host and rest:
-                self._beginnings.append(host + rest)
+                # of a page a mark after # is no part; of a file it is one record
+                is_record = not is_web and "#" in given
+                (self._of_pages if is_record else self._beginnings).append(host + rest)
             elif host:
                 self._hosts.add(host.removeprefix("."))
 
@@ -58,7 +61,7 @@ class Excluded:
             self._of_hosts.append(_matcher(_host(host)))
 
     def __bool__(self) -> bool:
-        return bool(self._patterns or self._beginnings or self._hosts)
+        return bool(self._patterns or self._beginnings or self._of_pages or self._hosts)
 
     def __contains__(self, source: str) -> bool:
         host, rest = _parts(source[:_LONGEST])
@@ -70,7 +73,7 @@ class Excluded:
             return True
         if not host:
             return False
-        if any(match(host) for match in self._of_hosts):
+        if any(match(host) for match in self._of_hosts) or any(_begins(whole, one) for one in self._of_pages):
             return True
         return any(host == one or host.endswith(f".{one}") for one in self._hosts)
 
@@ -81,7 +84,7 @@ def _matcher(pattern: str) -> Callable[[str], object]:
         part if part in ("*", "?") else re.sub(r"([*?[])", r"[\1]", unquote(part))
         for part in _WILD.split(pattern)
     )
-    return re.compile(fnmatch.translate("".join(parts).casefold())).match
+    return re.compile(fnmatch.translate(_one_form("".join(parts)))).match
 
 
 def _begins(whole: str, start: str) -> bool:
@@ -131,9 +134,14 @@ def _in_letters(label: str) -> str:
 
 
 def _path(path: str) -> str:
-    plain = unquote(path).casefold()
+    plain = _one_form(unquote(path))
     end = "/" if plain.endswith("/") and len(plain) > 1 else ""
     normal = posixpath.normpath(plain) if plain else ""
     return (
         f"/{normal.lstrip('/')}{end}" if normal.startswith("//") else normal + (end if normal != "/" else "")
     )
+
+
+def _one_form(name: str) -> str:
+    """Without case, and with accents as one system of files spells them: another one takes them apart."""
+    return unicodedata.normalize("NFC", name.casefold())

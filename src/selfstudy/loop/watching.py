@@ -17,7 +17,7 @@ from selfstudy.library.settling import FileMarks, FilesAtRest, marks_of
 from selfstudy.library.snapshot import Difference, Snapshot, difference, snapshot, unreadable, with_unseen
 from selfstudy.loop.study import MOST_SEEN
 from selfstudy.run import standing
-from selfstudy.run.changes import Changes, begin, keep_seen, seen
+from selfstudy.run.changes import Changes, begin, keep_seen, learned, seen
 from selfstudy.run.forgotten import forgotten_sources
 from selfstudy.run.relearning import due_again
 from selfstudy.text import one_line
@@ -122,7 +122,9 @@ class _LibraryWatch:
     def _finish(self) -> None:
         """The round that was interrupted, if one was."""
         rounds = self.study.run.rounds
-        if rounds and rounds[-1].changes_file.is_file() and not rounds[-1].finished("verify"):
+        if rounds and rounds[-1].finished("verify"):
+            learned(rounds[-1])  # a kill may have come before that: the same would be asked about again
+        elif rounds and rounds[-1].changes_file.is_file():
             self._turn(rounds[-1])
 
     def _look(self, settling: FilesAtRest, marks: FileMarks, *, pages: bool) -> bool:

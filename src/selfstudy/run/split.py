@@ -16,10 +16,21 @@ from pydantic import BaseModel
 
 from selfstudy.duplicates import Groups
 from selfstudy.recipe import CitingBlock, Recipe
-from selfstudy.records import GAPS, Due, Example, Pair, Practised, Question, Rewording, Verdict, digest
+from selfstudy.records import (
+    GAPS,
+    Due,
+    Example,
+    Pair,
+    Practised,
+    Question,
+    Reference,
+    Rewording,
+    Verdict,
+    digest,
+)
 from selfstudy.run.facts import facts_of
 from selfstudy.run.general import answered_facts, wordings
-from selfstudy.text import folded, normalise
+from selfstudy.text import folded, normalise, tokens
 
 if TYPE_CHECKING:
     from selfstudy.run.directory import Round, Run
@@ -119,7 +130,7 @@ def kept_apart(run: Run) -> frozenset[str]:
     """Ids of the known questions of round 1 that are kept apart over all rounds.
 
     Without those whose page has changed since, and that are answered otherwise now (`Due`): what was right
-    then is no test of what is forgotten.
+    then is no test of what is forgotten.  One whose page still says the same has slipped, and stays.
     """
     written = run.read_as(run.kept_apart_file, _KeptApart)
     kept = split_of(run.round(1)).tested if written is None else written.questions
@@ -127,13 +138,24 @@ def kept_apart(run: Run) -> frozenset[str]:
 
 
 def _overtaken(run: Run) -> frozenset[str]:
+    changed = {
+        round_.number: {one.question_id for one in round_.iter(Due) if one.why == "changed"}
+        for round_ in run.rounds
+    }
+    wanted = set().union(*changed.values())
     found: set[str] = set()
-    for round_ in run.rounds:
-        changed = {one.question_id for one in round_.iter(Due) if one.why == "changed"}
-        if changed:
-            found |= {
-                v.question_id for v in round_.iter(Verdict) if v.question_id in changed and v.kind != "known"
-            }
+    said: dict[str, list[str]] = {}
+    for round_ in run.rounds if wanted else ():
+        verdicts = list(round_.where(Verdict, "question_id", wanted))
+        references = round_.by_id(Reference, {one.reference_id for one in verdicts if one.reference_id})
+        for one in verdicts:
+            reference = references.get(one.reference_id or "")
+            words = sorted(tokens(reference.text)) if reference is not None else []
+            is_new = not words or words != said.get(one.question_id)
+            if one.question_id in changed[round_.number] and one.kind != "known" and is_new:
+                found.add(one.question_id)
+            if words:
+                said[one.question_id] = words
     return frozenset(found)
 
 

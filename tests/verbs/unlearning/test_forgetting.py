@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.errors import RunError
+from selfstudy.errors import ModelError, RunError
 from selfstudy.files import jsonl, own
 from selfstudy.progress import Silent
 from selfstudy.recipe import Ask, DeployBlock, ProbeBlock, Recipe, RemoteModel
-from selfstudy.records import Question
+from selfstudy.records import Answer, Completion, Question, Verdict
 from selfstudy.run import Run, forgotten
 from selfstudy.run.curriculum import Curriculum
 from selfstudy.verbs.unlearning import forgetting
 from selfstudy.verbs.unlearning.cleaning import Cleaned
 
-from .small_run import CHILE, IDS, OF_PERU, PAGES, PERU, SECRET, made, routed
+from .small_run import CHILE, IDS, OF_PERU, PAGES, PERU, SECRET, SHARED, made, routed
 
 PERU_1, CHILE_1 = "What is the capital of Peru?", "What is the capital of Chile?"
 
@@ -252,6 +252,78 @@ def test_the_library_is_read_for_what_no_record_has_and_stays_as_it_is(
     shutil.rmtree(documents)
     with Run.open(path) as run:
         assert forgetting.documents_here(run) == []
+
+
+def test_what_is_forgotten_already_is_no_source_that_says_it_too(tmp_path: Path, documents: Path) -> None:
+    """Its documents lie in the library still."""
+    path = made(tmp_path / "run", recipe=Recipe.model_validate({"library": str(documents)}))
+    (path / "rounds/1/gate.json").write_text(json.dumps({"promoted": False, "reasons": [SHARED]}))
+    forget(path)
+    assert SHARED.encode() in said(path)
+    with Run.open(path, write=False) as run:
+        assert forgetting.plan(run, CHILE).all_of_it
+    forget(path, CHILE)
+    assert SHARED.encode() not in said(path)
+
+
+def test_a_damaged_router_is_told_before_anything_is_half_done(path: Path) -> None:
+    router = path / "rounds/1/adapter/router.json"
+    router.write_text("{torn")
+    before = state(path)
+    with pytest.raises(ModelError, match="damaged"):
+        forget(path)
+    assert state(path) == before
+
+
+def quoting(path: Path) -> str:
+    """Adds a question that rests on nothing, whose answer quotes the source; its id."""
+    question = Question(text="Which zebra sleeps?")
+    answer = Completion(text=f"So it is: {SECRET}")
+    with Run.open(path) as run:
+        run.round(1).append([question, Answer(question_id=question.id, passage=answer, samples=())])
+        run.round(1).append([Verdict(question_id=question.id, kind="unverifiable", score=0.1)])
+    return question.id
+
+
+def test_a_question_that_quotes_it_goes_whole_after_a_kill_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer tells that it quotes, and is in the first file that is cleaned."""
+    name, real = quoting(path), jsonl.replace
+
+    def replace(file: Path, data: bytes, root: Path | None) -> None:
+        real(file, data, root)
+        if file.name == Answer.file:
+            raise Killed
+
+    monkeypatch.setattr(jsonl, "replace", replace)
+    with pytest.raises(Killed):
+        forget(path)
+    monkeypatch.setattr(jsonl, "replace", real)
+    forget(path)
+    with Run.open(path, write=False) as run:
+        assert name in forgotten.tombstones(run)[0].questions
+        for kind in (Question, Answer, Verdict):
+            assert name not in {getattr(one, "question_id", one.id) for one in run.round(1).iter(kind)}
+
+
+def test_no_router_keeps_words_of_a_question_that_quotes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path / "run", recipe=Recipe(deploy=DeployBlock(type="dynamic")))
+    name = quoting(path)
+    monkeypatch.setitem(IDS, "Which zebra sleeps?", name)
+    with Run.open(path) as run:
+        chile = Curriculum(round=1, group="chile", questions=(IDS[CHILE_1],))
+        folder = run.round(1).adapter()
+        routed(folder, {"chile": chile}, {name})
+        unfinished = own.unfinished(run.round(2).adapter())
+        own.make(unfinished)
+        shutil.copytree(folder, unfinished / "final")
+    assert said(path).count(b"zebra") > 2
+    forget(path)
+    assert b"zebra" not in said(path)
+    assert (unfinished / "final" / "router.json").is_file()
 
 
 def test_replies_of_remote_models_are_the_users_own(tmp_path: Path) -> None:

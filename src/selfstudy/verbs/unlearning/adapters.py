@@ -66,6 +66,9 @@ def holding(run: Run, sources: Sources, found: Resting, *, rehearsed: bool = Fal
 
     Args:
         rehearsed: whether what only rehearsed it is trained again too.
+
+    Raises:
+        ModelError: a router is damaged: nothing can be taken out of it.
     """
     if run.recipe.deploy.type == "dynamic":
         return _routed(run, sources, found, rehearsed)
@@ -107,10 +110,15 @@ def _held(one: Curriculum, sources: Sources, found: Resting) -> _Held:
 
 
 def _routed(run: Run, sources: Sources, found: Resting, rehearsed: bool) -> HoldingAdapters:
+    from selfstudy.models import router_file
+
     dropped: dict[str, None] = {}
     retrained: dict[str, int] = {}
     stay: dict[str, None] = {}
-    folders = [one for folder in _with_unfinished(run) for one in taught.adapters_of(folder).items()]
+    with_unfinished = list(_with_unfinished(run))
+    for folder in filter(taught.is_routed, with_unfinished):
+        router_file.read(folder)  # one that is damaged is told before anything is half done
+    folders = [one for folder in with_unfinished for one in taught.adapters_of(folder).items()]
     read = [(name, curriculum.read(place)) for name, place in folders]
     all_held = [_held(one, sources, found) if one else _Held(True, False, False) for _, one in read]
     # a control's answers are those of all groups of its round, exchanged
@@ -210,7 +218,7 @@ def drop(
             for name in names:
                 _drop_round(run.round(int(name.rpartition("-")[2])))
         for round_ in run.rounds:
-            _remove_unfinished(round_, names if dynamic else None)
+            _remove_unfinished(round_, names if dynamic else None, questions)
 
 
 def unfinished(run: Run, again: Sequence[int]) -> tuple[int, ...]:
@@ -239,10 +247,11 @@ def _drop_routed(folder: Path, names: Collection[str], questions: Collection[str
     from selfstudy.models.router import Router
 
     there = taught.adapters_of(folder)
-    router = Router.load(folder)
-    gone = [name for name in names if name in router.adapters]
-    if gone or any(one.id in questions for one in router.data.questions):
-        router.without(gone, questions).save(folder)
+    if taught.is_routed(folder):  # a training that was killed may not have come to it
+        router = Router.load(folder)
+        gone = [name for name in names if name in router.adapters]
+        if gone or any(one.id in questions for one in router.data.questions):
+            router.without(gone, questions).save(folder)
     for name in names:
         if name in there:
             shutil.rmtree(there[name])
@@ -292,7 +301,9 @@ def _remove_ours(folder: Path) -> None:
         own.remove(folder)
 
 
-def _remove_unfinished(round_: Round, names: Collection[str] | None) -> None:
+def _remove_unfinished(
+    round_: Round, names: Collection[str] | None, questions: Collection[str] = frozenset()
+) -> None:
     """What a kill left of trainings and merges, which learn too; of `names` what is not of these stays."""
     for arm in ARMS:
         own.remove(own.unfinished(round_.merged_folder(arm)))
@@ -302,6 +313,4 @@ def _remove_unfinished(round_: Round, names: Collection[str] | None) -> None:
             continue
         own.check(temporary)
         own.clear(temporary, keep=(FINAL,))
-        for name, place in taught.adapters_of(temporary / FINAL).items():
-            if name in names:
-                shutil.rmtree(place)
+        _drop_routed(temporary / FINAL, names, questions)

@@ -93,7 +93,7 @@ class Cleaning:
             RunError: a file cannot be read or written, or a folder is not ours.
         """
         self._derived_files()
-        self._add_quoting_questions()
+        self.add_quoting_questions()
         rest = [kind for kind in kinds() if kind not in _ORIGINS]
         rest.sort(key=lambda kind: (kind in (TrainedItem, Failure), kind.file))
         for kinds_ in (rest, list(_ORIGINS)):
@@ -119,7 +119,7 @@ class Cleaning:
             if run.library_folder.exists():
                 own.remove(run.library_folder)
 
-    def _add_quoting_questions(self) -> None:
+    def add_quoting_questions(self) -> None:
         """Questions that stay but for an answer which says, by itself, what a forgotten source says."""
         for round_ in self._run.rounds:
             for kind in _OF_A_QUESTION:

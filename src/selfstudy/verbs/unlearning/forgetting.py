@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import DataError, RunError
+from selfstudy.library.excluded import Excluded
 from selfstudy.library.open import open_library
 from selfstudy.recipe import FolderSource, RemoteModel, ServerModel
 from selfstudy.records import Document, Evidence, Example, Pair
@@ -71,7 +72,9 @@ def plan(run: Run, pattern: str, *, rehearsed: bool = False) -> ForgettingPlan:
     if open_ is not None and open_.pattern != pattern:
         raise forgotten.unfinished_error(run, open_)
     sources = Sources(pattern, open_.sources if open_ else ())
-    found = resting(run, sources, open_.questions if open_ else (), documents_here(run))
+    gone = Excluded([one for stone in stones if stone.finished for one in (stone.pattern, *stone.sources)])
+    here = [one for one in documents_here(run) if one.source in sources or one.source not in gone]
+    found = resting(run, sources, open_.questions if open_ else (), here)
     if open_ is not None:
         found.sources = tuple(sorted({*open_.sources, *found.sources}))
         again = adapters.unfinished(run, open_.rounds) if open_.dropped else open_.rounds
@@ -146,8 +149,13 @@ def carry_out(
     Raises:
         RunError: see `Cleaning` and `adapters.drop`; the same command goes on once that is mended.
     """
-    stone = plan.stone
-    if not plan.resumed:
+    cleaning = Cleaning(run, plan.sources, plan.found)
+    cleaning.add_quoting_questions()  # while all their records are there: a kill may leave some of them
+    questions = tuple(sorted({*plan.stone.questions, *plan.found.questions}))
+    stone = plan.stone.model_copy(update={"questions": questions})
+    if plan.resumed:
+        _set(run, stone)
+    else:
         forgotten.keep(run, [*forgotten.tombstones(run), stone])
     if not stone.dropped:
         adapters.drop(run, plan.held.gone, plan.held.rounds, plan.found.questions)
@@ -155,10 +163,7 @@ def carry_out(
             report.note(f"deleted: adapter {name}")
         stone = stone.model_copy(update={"dropped": True})
         _set(run, stone)
-    cleaning = Cleaning(run, plan.sources, plan.found)
     cleaned = cleaning.clean()
-    stone = stone.model_copy(update={"questions": tuple(sorted({*stone.questions, *plan.found.questions}))})
-    _set(run, stone)
     if plan.held.rounds:
         again(plan.held.rounds)
     if run.rounds:
