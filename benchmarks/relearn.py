@@ -287,7 +287,17 @@ def wordings_of(text: str, fact: world.Fact) -> dict[str, list[str]]:
 
 
 def rounds(case: Case, count: int) -> None:
-    """A group of pages arrives in each round; what earlier ones taught is asked again, and measured."""
+    """A group of pages arrives in each round; what earlier ones taught is asked again, and measured.
+
+    Ten rounds with `deploy: dynamic`, seed 0, as above (one core of two that others used too, 90 s a round):
+    all were promoted.  Right of the 153 questions that were taught in the end: .993 as asked (1.0 of nine of
+    the ten groups), .930 in novel wordings; lost since each group was at its best: .000 as asked, .017 in
+    novel wordings (all falls between two rounds together: .024).  Known 1.0 in every round, as the original
+    model; reading, which is asked of other pages in each round, as the original in each (.67 to .79).
+    What falls are novel wordings of things of which two adapters were taught different facts: what was
+    answered unsurely when it was asked again became an adapter of its own, and after ten rounds there were
+    22 for 11 groups.
+    """
     texts = pages()
     known, unknown = countries(case.seed)
     each = len(unknown) // count
