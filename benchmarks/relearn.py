@@ -195,7 +195,15 @@ def trained_wordings(study: Study, question_id: str) -> list[str]:
 
 
 def changed(case: Case, count: int) -> None:
-    """Capitals of some pages change places: half are what the model knew, half what round 1 taught it."""
+    """Capitals of some pages change places: half are what the model knew, half what round 1 taught it.
+
+    Twelve (--changes 12 --known 50 --deploy dynamic, seed 0; one core of two that others used too, ten
+    minutes): noticed, taught again and promoted.  The old answer is gone in 1.0 of the wordings, trained and
+    novel, of what the model had known; of what round 1 had taught in 1.0 of the trained and .955 of the 156
+    novel ones.  Capitals of other pages stay at 1.0.  But what else round 1 had taught of the changed pages
+    falls from .884 to .638 in novel wordings (1.0 as asked): .24 of these go to the new adapter, which was
+    taught the capital alone.
+    """
     texts = pages()
     known, unknown = countries(case.seed)
     mine = [*known[: count // 2], *unknown[: count - count // 2]]

@@ -42,9 +42,10 @@ AGREEMENT = 0.8
 """Token F1 from which two answers with the same names and numbers count as the same."""
 MAX_NEW_TOKENS = 64
 MORE = 2
-"""Times as many wordings are written anew, of a fact that was taught and has changed, as of a new one: with
-those that it had, 12 of 52 novel wordings went to the old adapter, by other facts of the same thing; with two
-more about 6, with four more about 2 (atlas, four changed capitals, of two of which it had been taught)."""
+"""Times as many wordings are written anew, of a fact that was taught and has changed, as of a new one.  Of
+156 novel wordings of six changed capitals .87 went to the new adapter with those that they had, .94 with two
+more, .96 with four more; and of those of other facts of these pages, which are the old one's, .21, .23 and
+.24 (atlas, the lexical embedder)."""
 
 
 @dataclass
