@@ -70,3 +70,35 @@ def test_what_was_taught_again_is_the_newest_adapters(tmp_path: Path) -> None:
     assert list(found) == ["z-old", "a-new"]  # the oldest first; of y-old nothing is left
     assert [asked for asked, _ in found["z-old"]] == [name["Peru"]]
     assert [asked for asked, _ in found["a-new"]] == [name["Chile"], name["Ghana"]]
+
+
+def test_the_newest_adapter_gets_all_wordings_in_which_a_fact_was_taught(tmp_path: Path) -> None:
+    first = make_round(tmp_path / "run", {"Peru": "unknown", "Chile": "unknown"})
+    second = fill(first.run.round(2), {"Chile": "unknown"})
+    third = fill(first.run.round(3), {"Chile": "unknown"})
+    name = ids(first)
+    for round_, words in (
+        (first, ("Peru's capital?", "Chile's capital?")),
+        (second, ("Chile's capital?", "Chile: its capital?")),
+        (third, ("Which city governs Chile?",)),
+    ):
+        round_.append(
+            Rewording(question_id=name["Peru" if "Peru" in one else "Chile"], text=one, use="train")
+            for one in words
+        )
+    curricula = {
+        "first": Curriculum(round=1, questions=(name["Peru"], name["Chile"])),
+        "second": Curriculum(round=2, questions=(name["Chile"],)),
+        "third": Curriculum(round=3, questions=(name["Chile"],)),
+    }
+    found = of_adapters(third, curricula)
+    assert found == {
+        "first": [(name["Peru"], question("Peru")), (name["Peru"], "Peru's capital?")],
+        "third": [
+            (name["Chile"], one)
+            for one in (
+                *(question("Chile"), "Which city governs Chile?"),
+                *("Chile's capital?", "Chile: its capital?"),
+            )
+        ],
+    }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -111,6 +112,56 @@ def test_a_question_that_is_asked_again_keeps_its_rewordings(tmp_path: Path) -> 
     gone = {old[0].id, held.id}
     assert [r for rows in found.values() for r in rows] == [r for r in old if r.id not in gone]
     assert {r.id for r in second.iter(Rewording)} == {r.id for r in old} - gone
+
+
+def due_again(folder: Path, why: Literal["scheduled", "changed"]) -> tuple[Round, list[JudgedQuestion]]:
+    """A second round that asks all gaps of the first again, which had one rewording each."""
+    first, gaps = prepared(folder, block_size=1)
+    first.append(
+        Rewording(question_id=gap.question.id, text=f"{country}'s capital?", use="train")
+        for gap, country in named(gaps)
+    )
+    second = first.run.round(2)
+    second.append(Due(question_id=g.question.id, why=why, asked=1, interval=1) for g in gaps)
+    return second, gaps
+
+
+def named(gaps: list[JudgedQuestion]) -> list[tuple[JudgedQuestion, str]]:
+    return [(gap, gap.question.text.split()[-1][:-1]) for gap in gaps]
+
+
+def test_a_taught_fact_that_has_changed_gets_more_rewordings_to_train_on(tmp_path: Path) -> None:
+    second, gaps = due_again(tmp_path / "run", "changed")
+    found = wordings.write(second, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    for gap, country in named(gaps):
+        mine = found[gap.question.id]
+        assert {r.text for r in mine} == {form.format(country) for form in FORMS}
+        assert [r.use for r in mine] == ["train"] * 4
+    same, gaps = due_again(tmp_path / "same", "scheduled")
+    found = wordings.write(same, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    assert {len(rows) for rows in found.values()} == {1}
+
+
+@pytest.mark.parametrize("survives", range(8))
+def test_a_kill_changes_none_of_these(tmp_path: Path, survives: int) -> None:
+    whole, gaps = due_again(tmp_path / "whole", "changed")
+    wordings.write(whole, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    torn, _ = due_again(tmp_path / "torn", "changed")
+    calls = 0
+
+    class Dying(ScriptedLM):
+        def generate(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+            nonlocal calls
+            calls += 1
+            if calls > survives:
+                raise KillError
+            return super().generate(*args, **kwargs)  # type: ignore[arg-type]
+
+    with pytest.raises(KillError):
+        wordings.write(torn, gaps, Dying({".": speaks}), Prompts(), Silent())
+    result = wordings.write(torn, gaps, ScriptedLM({".": speaks}), Prompts(), Silent())
+    assert sorted(torn.ids(Rewording)) == sorted(whole.ids(Rewording))
+    assert wordings.write(torn, gaps, ScriptedLM({}), Prompts(), Silent()) == result
 
 
 @pytest.mark.parametrize("survives", range(5))

@@ -114,22 +114,29 @@ def taught_wordings(run: Run, curriculum: Curriculum) -> Wordings:
 def of_adapters(round_: Round, curricula: Mapping[str, Curriculum]) -> dict[str, Wordings]:
     """The wordings of each adapter, the oldest first; what was taught again is of the last that learned it.
 
-    One is left out of which nothing is left.
+    So are the wordings in which an older one learned it: without them, whatever is worded like one of these
+    would go to the older adapter, for what that was taught beside about the same thing.  An adapter is left
+    out of which nothing else is left.
     """
     facts = split_of(round_).facts
-    taken: set[str] = set()
+    owner: dict[str, str] = {}  # of each fact and each text
     found: dict[str, Wordings] = {}
+    handed: dict[str, Wordings] = {}
     for number in sorted({one.round for one in curricula.values()}, reverse=True):
-        now: set[str] = set()
+        now: dict[str, str] = {}
         for name in sorted(n for n, one in curricula.items() if one.round == number):
-            wordings = taught_wordings(round_.run, curricula[name])
-            kept = [
-                (asked, text)
-                for asked, text in wordings
-                if not {facts.get(asked, asked), normalise(text)} & taken
-            ]
-            now |= {part for asked, text in kept for part in (facts.get(asked, asked), normalise(text))}
-            if kept:
-                found[name] = kept
-        taken |= now
-    return {name: found[name] for name in sorted(found, key=lambda name: (curricula[name].round, name))}
+            for asked, text in taught_wordings(round_.run, curricula[name]):
+                fact, said = facts.get(asked, asked), normalise(text)
+                if said in owner:
+                    continue
+                if fact in owner:
+                    handed.setdefault(owner[fact], []).append((asked, text))
+                else:
+                    found.setdefault(name, []).append((asked, text))
+                    now.setdefault(fact, name)
+                now.setdefault(said, owner.get(fact, name))
+        owner |= now
+    return {
+        name: [*found[name], *handed.get(name, [])]
+        for name in sorted(found, key=lambda name: (curricula[name].round, name))
+    }
