@@ -48,7 +48,7 @@ def test_the_rule_is_above_and_not_at_the_threshold_for_numbers_and_arrays() -> 
 
 
 def test_nobody_writes_the_rule_out_again() -> None:
-    """Scores are compared with thresholds by `is_inconsistent`; duplicates and HTTP have other thresholds."""
+    """Scores are compared with thresholds by `is_inconsistent`; others have thresholds of their own."""
     root = Path(selfstudy.__file__).parent
     others = {
         root / "run" / "threshold.py",
