@@ -155,7 +155,7 @@ def _require_known(data: dict[str, Any]) -> None:
         ApiError: one is not known.
     """
     turns = data.get("messages")
-    places = [("", data, ChatRequest)]
+    places: list[tuple[str, dict[str, Any], type[BaseModel]]] = [("", data, ChatRequest)]
     if isinstance(turns, list):
         places += [
             (f"messages.{at}.", turn, _Turn) for at, turn in enumerate(turns) if isinstance(turn, dict)
