@@ -435,10 +435,9 @@ class Due(Record):
 
 
 class RefusalCheck(Record):
-    """One question of verify by which refusing is measured (methods-more B), asked without documents.
+    """One question of verify without evidence, so that to refuse is right (methods-more B).
 
-    `answerable`: whether there is evidence for it; if not, to refuse is right.  `refused` is None with an
-    `error`; `correct`: of an answer to one that can be answered.  `fact`: see `Check`.
+    `refused` is None with an `error`.  `fact`: see `Check`.
     """
 
     key_fields = ("question_id", "arm")
@@ -446,10 +445,8 @@ class RefusalCheck(Record):
     question_id: str
     arm: Arm
     asked: str
-    answerable: bool
     answer: str = ""
     refused: bool | None
-    correct: bool | None = None
     fact: str = ""
     error: str | None = None
 

@@ -24,6 +24,17 @@ def test_stay_and_keep_their_sources_out(tmp_path: Path) -> None:
     assert "am/us.md" not in sources
 
 
+def test_a_front_page_that_a_pattern_named_does_not_take_its_host_along(tmp_path: Path) -> None:
+    stone = Tombstone(pattern="*/a.html", sources=("https://example.org/", "https://example.org/a.html"))
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        assert not forgotten.forgotten_sources(run)
+        forgotten.keep(run, [stone])
+        sources = forgotten.forgotten_sources(run)
+    assert sources
+    assert "https://example.org/" in sources
+    assert "https://example.org/b.html" not in sources
+
+
 def test_what_is_half_forgotten_stops_the_rest(tmp_path: Path) -> None:
     done = Tombstone(pattern="am/*", finished=True)
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:

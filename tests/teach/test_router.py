@@ -106,10 +106,10 @@ def test_a_handful_of_questions_proves_nothing() -> None:
     few = build(
         {"west-1": taught(WEST)}, known()[:8], [], RouterBlock(), EMBEDDER, EmbedderBlock(), seed=0
     ).data.figures
-    assert (few["calibrating"], few["proved"]) == (4, False)
+    assert (few["calibrating"], few["within_bound"]) == (4, False)
     assert few["false_activation_upper"] == pytest.approx(wilson(0, 4).high, abs=1e-4)
     none = build({"west-1": taught(WEST)}, [], [], RouterBlock(), EMBEDDER, EmbedderBlock(), seed=0)
-    assert (none.data.figures["false_activation"], none.data.figures["proved"]) == (None, False)
+    assert (none.data.figures["false_activation"], none.data.figures["within_bound"]) == (None, False)
     assert none.route(["What is the capital of Niger?"])[0].adapter == "west-1"
 
 

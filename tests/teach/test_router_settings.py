@@ -49,7 +49,7 @@ def test_a_threshold_is_above_what_the_bound_leaves_out() -> None:
     assert found.thresholds.tolist() == [0.5001, 0.5001]
     assert found.covered == pytest.approx(1 / 3)
     told = figures(found, 200, trials(known, [], []), 0.05)
-    assert (told["activated"], told["proved"], told["covered"]) == (3, True, None)
+    assert (told["activated"], told["within_bound"], told["covered"]) == (3, True, None)
 
 
 def test_where_the_bound_is_kept_a_threshold_is_half_of_the_least_similarity() -> None:

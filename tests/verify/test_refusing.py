@@ -130,7 +130,7 @@ def test_every_arm_is_asked_what_was_held_out_and_nothing_else(turn: Round) -> N
     assert {one.arm for one in checks} == {"base", "taught", "control"} <= set(ARMS)
     for arm in ("base", "taught", "control"):
         assert {one.question_id for one in checks if one.arm == arm} == tested
-    assert all(one.refused is (one.arm == "taught") and not one.answerable for one in checks)
+    assert all(one.refused is (one.arm == "taught") for one in checks)
     assert gate.refusing["refusal_f1_ref"].before == 0
     assert gate.refusing["refusal_f1"].after == 1
     assert gate.refusing_control["unanswerable_answered"].before == 1

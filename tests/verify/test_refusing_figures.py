@@ -44,7 +44,6 @@ def without(refused: Sequence[bool | None], arm: Arm = "base", fact: str = "") -
             question_id=f"none{n}",
             arm=arm,
             asked=f"{n}?",
-            answerable=False,
             refused=one,
             fact=fact,
             error="gone" if one is None else None,

@@ -78,9 +78,8 @@ def round_lines(trail: Trail) -> _Lines:
     yield from _limited([("adapter", fate_said(one)) for one in trail.adapters])
     yield from _limited(list(_checked(trail.checks)))
     for refusal in trail.refusals:
-        what = RIGHT[refusal.correct] if refusal.answerable else "no evidence"
         did = {True: "refused", False: "answered", None: "no answer"}[refusal.refused]
-        yield "refusing", f"{_ARMS[refusal.arm]}: {did} ({what}): {quoted(refusal.answer)}"
+        yield "refusing", f"{_ARMS[refusal.arm]}: {did} (no evidence): {quoted(refusal.answer)}"
     for failure in trail.failures:
         yield "failed", f"{failure.stage}: {one_line(failure.message, _LONGEST)}"
 

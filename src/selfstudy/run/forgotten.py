@@ -69,8 +69,22 @@ def keep(run: Run, stones: Iterable[Tombstone]) -> None:
 
 def forgotten_sources(run: Run) -> Excluded:
     """What the library may not give any more, though it may lie there."""
-    stones = tombstones(run)
-    return Excluded([pattern for one in stones for pattern in (one.pattern, *one.sources)])
+    return _Gone(tombstones(run))
+
+
+class _Gone(Excluded):
+    """Patterns as a person gave them, and the sources that they named to the letter."""
+
+    def __init__(self, stones: Iterable[Tombstone]) -> None:
+        stones = tuple(stones)
+        super().__init__([one.pattern for one in stones])
+        self._named = {source for one in stones for source in one.sources}
+
+    def __bool__(self) -> bool:
+        return bool(self._named) or super().__bool__()
+
+    def __contains__(self, source: str) -> bool:
+        return source in self._named or super().__contains__(source)
 
 
 def require_finished(run: Run) -> None:

@@ -66,7 +66,7 @@ def calibrated(routing: Routing) -> list[str]:
         most, bound = share("false_activation_upper"), share("bound")
         told.append(
             f"of {of.get('calibrating')} known and unrelated questions adapters answered {false} "
-            f"(at most {most}, allowed {bound}{'' if of.get('proved') else '; too few to prove it'})"
+            f"(at most {most}, allowed {bound}{'' if of.get('within_bound') else '; too few to be sure'})"
         )
     if covered := share("covered"):
         told.append(

@@ -172,7 +172,10 @@ def allowed(count: int, bound: float) -> int:
 def figures(
     choice: Calibrated, negatives: int, evidence: Trials, bound: float
 ) -> dict[str, float | int | str | bool | None]:
-    """What the calibration saw; "proved": whether so few of so many keep the bound by Wilson's interval."""
+    """What the calibration saw, of the questions that it chose by: what verify counts is of untouched ones.
+
+    "within_bound": whether so few of so many are surely below the bound, by Wilson's interval.
+    """
     upper = wilson(choice.false, negatives).high if negatives else 1.0
     tested = len(evidence.owner)
     return {
@@ -181,7 +184,7 @@ def figures(
         "false_activation": choice.false / negatives if negatives else None,
         "false_activation_upper": round(upper, 4),
         "bound": bound,
-        "proved": upper <= bound,
+        "within_bound": upper <= bound,
         "held_out": tested,
         "covered": choice.covered if tested else None,
         "wrong_adapter": choice.wrong if tested else None,

@@ -54,7 +54,6 @@ class PlannedRefusal:
             question_id=self.question_id,
             arm=arm,
             asked=self.asked,
-            answerable=False,
             refused=None,
             fact=self.fact,
         )
