@@ -33,6 +33,6 @@ def test_what_a_page_is_given() -> None:
 def test_calibration_in_words_with_what_it_cannot_prove() -> None:
     assert calibrated(ROUTING) == [
         "of 40 known and unrelated questions adapters answered 2.0% (at most 9.0%, allowed 5.0%; too few to "
-        "prove it)"
+        "be sure)"
     ]
     assert calibrated(ROUTING.model_copy(update={"calibration": {}})) == []

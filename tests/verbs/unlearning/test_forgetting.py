@@ -335,7 +335,7 @@ def test_replies_of_remote_models_are_the_users_own(tmp_path: Path) -> None:
 
 
 def test_logs_of_requests_are_the_users_own(tmp_path: Path) -> None:
-    ask = Ask(method="logs", source=tmp_path / "requests.jsonl")
+    ask = Ask(method="logs", source=tmp_path / "requests.jsonl", count=1)
     with Run.create_or_resume(tmp_path / "run", Recipe(probe=ProbeBlock(ask=(ask,)))) as run:
         assert any("requests.jsonl" in line for line in forgetting.not_covered(run))
     with Run.create_or_resume(tmp_path / "other", Recipe()) as run:
