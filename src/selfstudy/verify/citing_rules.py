@@ -12,7 +12,6 @@ from selfstudy.recipe import EntailmentBlock, Recipe
 from selfstudy.recipe.entailment import entailment_name
 from selfstudy.run.entailment import evaluated_by
 from selfstudy.verify.citing_figures import CitedComparisons
-from selfstudy.verify.gains import FigureGain
 from selfstudy.verify.rules import MISSING, Reason, Rules
 
 _WHAT = "Questions with documents, held out of training"
@@ -50,22 +49,13 @@ def _better(found: CitedComparisons, name: str, what: str, rules: Rules) -> Reas
     if gain.failed > MISSING * (gain.n + gain.failed):
         said = f"{what}: {gain.failed} of {gain.n + gain.failed} failed, too many to judge by the rest."
         return Reason("refused", said, key)
-    figures = _figures(gain, rules)
+    figures = gain.said(rules.resampling.confidence)
     if gain.low > 0:
         return Reason("passed", f"{what}: the Trust-Score rose {figures}.", key)
     if gain.difference <= 0:
         return Reason("refused", f"{what}: the Trust-Score did not rise {figures}.", key)
     return Reason(
         "cannot tell", f"{what}: the Trust-Score rose, but no rise at all cannot be excluded: {figures}.", key
-    )
-
-
-def _figures(gain: FigureGain, rules: Rules) -> str:
-    failed = f", {gain.failed} more failed" if gain.failed else ""
-    return (
-        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions about {gain.facts} facts{failed} "
-        f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval {gain.low:+.3f} to "
-        f"{gain.high:+.3f})"
     )
 
 

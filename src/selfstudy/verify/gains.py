@@ -75,6 +75,15 @@ class FigureGain(BaseModel):
     facts: int
     failed: int = 0
 
+    def said(self, confidence: float) -> str:
+        """All of it but what it is of, for a sentence; `confidence` is that of the interval."""
+        failed = f", {self.failed} more failed" if self.failed else ""
+        return (
+            f"from {self.before:.3f} to {self.after:.3f} on {self.n} questions about {self.facts} "
+            f"facts{failed} ({self.difference:+.3f}, {confidence:.0%} interval {self.low:+.3f} to "
+            f"{self.high:+.3f})"
+        )
+
 
 class Unmeasured(BaseModel):
     """A comparison of which nothing came back: of `asked` questions none was answered by both arms.

@@ -49,7 +49,7 @@ def _f1(gain: FigureGain, found: RefusalComparisons, rules: Rules) -> Reason:
         f"{what} {found.taught[name].before:.3f} to {found.taught[name].after:.3f}"
         for what, name in (("refusing", "refusal_f1_ref"), ("answering", "refusal_f1_ans"))
     )
-    figures = f"{_figures(gain, rules)}; its halves: {halves}"
+    figures = f"{gain.said(rules.resampling.confidence)}; its halves: {halves}"
     if gain.difference >= -rules.margin - 1e-9:
         verb = "rose" if gain.difference > 0 else f"was kept within the margin of {rules.margin:.3g}"
         return Reason("passed", f"Refusing: the refusal F1 {verb} {figures}.", "refusing")
@@ -63,19 +63,10 @@ def _known(found: RefusalComparisons, rules: Rules) -> list[Reason]:
     gain = found.taught.get("known_refused")
     if gain is None:
         return []
-    figures = _figures(gain, rules)
+    figures = gain.said(rules.resampling.confidence)
     if gain.difference > rules.margin + 1e-9:
         said = f"Known questions: more are refused than the margin of {rules.margin:.3g} allows {figures}"
         sure = gain.low > 0
         return [Reason("refused" if sure else "cannot tell", f"{said}.", "known refused")]
     said = f"Known questions: refused no more often than the margin of {rules.margin:.3g} allows {figures}."
     return [Reason("passed", said, "known refused")]
-
-
-def _figures(gain: FigureGain, rules: Rules) -> str:
-    failed = f", {gain.failed} more failed" if gain.failed else ""
-    return (
-        f"from {gain.before:.3f} to {gain.after:.3f} on {gain.n} questions about {gain.facts} facts{failed} "
-        f"({gain.difference:+.3f}, {rules.resampling.confidence:.0%} interval {gain.low:+.3f} to "
-        f"{gain.high:+.3f})"
-    )
