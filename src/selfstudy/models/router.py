@@ -241,9 +241,16 @@ class Router:
         )
 
 
-def activates(score: float, base: float, threshold: float, margin: float) -> bool:
-    """Whether an adapter answers; what is as near to the base model's questions is the base model's."""
-    return score > 0 and score >= threshold and score > base and round(score - base, DIGITS) >= margin
+def activates(
+    score: npt.ArrayLike, base: npt.ArrayLike, threshold: npt.ArrayLike, margin: float
+) -> npt.NDArray[np.bool_]:
+    """Whether an adapter answers; what is as near to the base model's questions is the base model's.
+
+    Scores in float32 are taken as they are written: 0.7 is 0.7.
+    """
+    near, known = (np.round(np.asarray(one, dtype=np.float64), DIGITS) for one in (score, base))
+    ahead = np.round(near - known, DIGITS) >= margin
+    return np.asarray((near > 0) & (near > known) & ahead & (near >= np.asarray(threshold)))
 
 
 def class_scores(method: str, rows: Float32s, vectors: Float32s) -> Float32s:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from selfstudy.models.nearest_questions import DIGITS, Ints
 from selfstudy.models.question_words import Bools, Float32s
+from selfstudy.models.router import activates
 from selfstudy.stats import wilson
 
 SLACK = 0.5
@@ -53,8 +54,7 @@ class Scores:
 
     def clear(self, margin: float) -> Bools:
         """Which exceed the base by the margin."""
-        ahead = np.round(self.score - self.base, DIGITS) >= margin - 10.0**-DIGITS / 2
-        return (self.score > 0) & (self.score > self.base) & ahead
+        return activates(self.score, self.base, 0.0, margin)
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,7 @@ def _weighed(setting: RouterSetting, evidence: Trials, bound: float, adapters: i
 def _activated(scores: Scores, thresholds: npt.NDArray[np.float64], margin: float) -> Bools:
     if not len(thresholds):
         return np.zeros(len(scores.best), dtype=bool)
-    # as the router does, for which 0.7 in float32 is 0.7
-    return scores.clear(margin) & (
-        np.round(scores.score.astype(np.float64), DIGITS) >= thresholds[scores.best]
-    )
+    return activates(scores.score, scores.base, thresholds[scores.best], margin)
 
 
 def _least(scores: Float32s, tested: bool) -> float:
