@@ -358,6 +358,7 @@ WITHOUT_MIRROR = {
     "verbs/try_model.py": "smoke/test_in_a_run.py",
     "verbs/work.py": "verbs/test_estimate.py, against what a run really asks",
     "verbs/importing/": "verbs/importing/test_preferences.py, test_experiment.py and test_convert.py",
+    "verify/blocks.py": "verify/test_refusing.py and test_citing.py, with failures and resumed runs",
 }
 """Files or folders in which a module needs no test file of its own, and where its tests are."""
 

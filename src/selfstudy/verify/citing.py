@@ -18,10 +18,10 @@ from selfstudy.judging.cited_items import CitedItem, asked
 from selfstudy.judging.cited_pages import Sourced, numbered_pages
 from selfstudy.models.base import EntailmentModel, LanguageModel, Sampling
 from selfstudy.prompts import Prompts
-from selfstudy.records import Arm, CitedCheck, Completion, Failure, ShownDocument
+from selfstudy.records import Arm, CitedCheck, Completion, ShownDocument
 from selfstudy.run import Round, resume
-from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import trains_to_cite
+from selfstudy.verify.blocks import ask_blocks
 from selfstudy.verify.questions import known_with_pages
 
 if TYPE_CHECKING:
@@ -94,28 +94,18 @@ def ask_cited(
 ) -> None:
     """Asks one arm greedily what it has not answered yet, and writes the checks block by block."""
     done = resume.done(round_, resume.CITED)
-    finished = sum(item.unasked(arm).id in done for item in items)
-    if arm not in ARMS or finished == len(items):
+    if arm not in ARMS or all(item.unasked(arm).id in done for item in items):
         return
     recipe, lm = round_.run.recipe, load()
     how = Sampling(n=0, greedy_first=True, max_new_tokens=recipe.verify.citing.max_new_tokens)
     works = arm != "base" or any(c.arm == arm and c.error is None for c in round_.iter(CitedCheck))
-    out = FirstRecords(round_, f"verify: {arm}, with documents", works)
-    with report.task(f"verify: {arm}, with documents", len(items)) as advance:
-        advance(finished)
-        for batch in round_.pending(
-            items, recipe.answering.block_size, lambda item: item.unasked(arm).id in done
-        ):
-            completions = [row[0] for row in lm.generate([asked(i.item, prompts) for i in batch], how)]
-            checks = [one for one in judged(arm, batch, completions, nli) if one.id not in done]
-            failures = [
-                Failure(stage="verify", item_id=one.id, message=one.error)
-                for one in checks
-                if one.error is not None
-            ]
-            out.write([failures, checks], [one.error for one in checks])
-            advance(len(checks))
-    out.close()
+
+    def ask(batch: Sequence[PlannedCitation]) -> list[CitedCheck]:
+        answers = lm.generate([asked(one.item, prompts) for one in batch], how)
+        return judged(arm, batch, [row[0] for row in answers], nli)
+
+    name = f"verify: {arm}, with documents"
+    ask_blocks(round_, name, items, done, lambda item: item.unasked(arm).id, ask, report, works=works)
 
 
 def judged(

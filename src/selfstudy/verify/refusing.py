@@ -22,7 +22,6 @@ from selfstudy.records import (
     Arm,
     Completion,
     Example,
-    Failure,
     Pair,
     Question,
     RefusalCheck,
@@ -30,8 +29,8 @@ from selfstudy.records import (
     digest,
 )
 from selfstudy.run import Round, resume, threshold
-from selfstudy.run.first_records import FirstRecords
 from selfstudy.run.split import split_of, teaches_to_refuse
+from selfstudy.verify.blocks import ask_blocks
 
 if TYPE_CHECKING:
     from selfstudy.progress import Reporter
@@ -107,30 +106,18 @@ def ask_refusals(
 ) -> None:
     """Asks one arm greedily what it has not answered yet, and writes the checks block by block."""
     done = resume.done(round_, resume.REFUSED)
-    finished = sum(item.unasked(arm).id in done for item in items)
-    if arm not in ARMS or finished == len(items):
+    if arm not in ARMS or all(item.unasked(arm).id in done for item in items):
         return
     recipe, lm = round_.run.recipe, load()
     how = from_memory(recipe.answering, 0, int(digest("verify", str(recipe.seed)), 16) % 2**31)
     works = arm != "base" or any(c.arm == arm and c.error is None for c in round_.iter(RefusalCheck))
-    out = FirstRecords(round_, f"verify: {arm}, without evidence", works)
-    with report.task(f"verify: {arm}, without evidence", len(items)) as advance:
-        advance(finished)
-        for batch in round_.pending(items, recipe.answering.block_size, lambda i: i.unasked(arm).id in done):
-            answers = lm.generate([prompts.chat("answer", question=one.asked) for one in batch], how)
-            checks = [
-                one
-                for item, (answer, *_) in zip(batch, answers, strict=True)
-                if (one := _judged(item.unasked(arm), answer)).id not in done
-            ]
-            failures = [
-                Failure(stage="verify", item_id=one.id, message=one.error)
-                for one in checks
-                if one.error is not None
-            ]
-            out.write([failures, checks], [one.error for one in checks])
-            advance(len(checks))
-    out.close()
+
+    def ask(batch: Sequence[PlannedRefusal]) -> list[RefusalCheck]:
+        answers = lm.generate([prompts.chat("answer", question=one.asked) for one in batch], how)
+        return [_judged(item.unasked(arm), row[0]) for item, row in zip(batch, answers, strict=True)]
+
+    name = f"verify: {arm}, without evidence"
+    ask_blocks(round_, name, items, done, lambda item: item.unasked(arm).id, ask, report, works=works)
 
 
 def _judged(check: RefusalCheck, answer: Completion) -> RefusalCheck:

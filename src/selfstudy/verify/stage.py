@@ -4,6 +4,7 @@
     questions.py       what is asked: gaps in several wordings, known questions, reading
     asking.py          one block of them asked and judged
     again.py           some of them asked again of the unchanged model, and noise.py: what that says
+    blocks.py          what is not asked yet, block by block
     citing.py          where teach trains to cite: questions with documents, asked and judged;
                        citing_figures.py and citing_rules.py: what that says
     refusing.py        where teach teaches to refuse: questions without evidence; refusing_figures.py and
