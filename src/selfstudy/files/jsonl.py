@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -121,17 +121,24 @@ def encode_record(record: Record) -> bytes:
         return json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
 
+def _opened(path: Path) -> BinaryIO | None:
+    """A file of ours to be read; None: there is none."""
+    try:
+        return os.fdopen(private.open_file(path, os.O_RDONLY), "rb")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}", "see what is there") from None
+
+
 def read_lines(path: Path, *, parse: bool = True) -> Iterator[tuple[int, bytes, Any]]:
     """(line number from 1, line, parsed line) of a JSONL file; a torn last line is left out.
 
     Without `parse` the third part is None and only the last line is checked to be JSON.
     """
-    try:
-        file = os.fdopen(private.open_file(path, os.O_RDONLY), "rb")
-    except FileNotFoundError:
+    file = _opened(path)
+    if file is None:
         return
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}", "see what is there") from None
     with file:
         line = file.readline()
         number = 1
@@ -164,12 +171,9 @@ def lines_holding(path: Path, needles: Sequence[bytes]) -> Iterator[tuple[int, b
     Many lines are looked at together, and those of a block without any are only seen to be whole objects, so
     that a gigabyte takes a second or two.  A torn last line is left out.
     """
-    try:
-        file = os.fdopen(private.open_file(path, os.O_RDONLY), "rb")
-    except FileNotFoundError:
+    file = _opened(path)
+    if file is None:
         return
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}", "see what is there") from None
     with file:
         left, number = os.fstat(file.fileno()).st_size, 1
         while left > 0 and (block := file.read(min(_BLOCK, left))):
