@@ -19,14 +19,20 @@ _HALF = "\ufffd"
 
 
 def settled(text: str, stop: Sequence[str]) -> str:
-    """`text` without its end, where that may still change: half a character, or what may become a stop."""
+    """`text` without its end, where that may still change: half a character, what may become a stop, and
+    the space before it, since an answer is stripped.
+
+    For the same reason the text may be what followed the space that a stop begins with.
+    """
     text = text.rstrip(_HALF)
+    if any(end[:1].isspace() and end.lstrip().startswith(text) for end in stop):
+        return ""
     for end in stop:
         for length in range(min(len(end) - 1, len(text)), 0, -1):
             if text.endswith(end[:length]):
                 text = text[:-length]
                 break
-    return text
+    return text.rstrip()
 
 
 def new(text: str, sent: str) -> str:
