@@ -55,6 +55,7 @@ from selfstudy.recipe.probe import (
     ScorerName,
 )
 from selfstudy.recipe.relearn import RelearnBlock
+from selfstudy.recipe.scale import ClusterBlock, LaunchBlock, ScaleBlock
 from selfstudy.recipe.teach import (
     DistillBlock,
     DPOBlock,
@@ -84,6 +85,7 @@ __all__ = [
     "BudgetBlock",
     "CitationRewardBlock",
     "CitingBlock",
+    "ClusterBlock",
     "DPOBlock",
     "DeployBlock",
     "DistillBlock",
@@ -97,6 +99,7 @@ __all__ = [
     "FolderSource",
     "GRPOBlock",
     "GatherBlock",
+    "LaunchBlock",
     "LibraryBlock",
     "LocalModel",
     "LoraBlock",
@@ -120,6 +123,7 @@ __all__ = [
     "RewardBlock",
     "RouterBlock",
     "SFTBlock",
+    "ScaleBlock",
     "ScorerName",
     "ScriptedModel",
     "Seq2SeqNLI",

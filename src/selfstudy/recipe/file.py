@@ -117,8 +117,10 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but budget, cache, servers, smoke check, fetching, and keys."""
-    data = recipe.model_dump(mode="json", exclude={"budget", "cache", "servers", "smoke"})
+    """What makes a run what it is: all but budget, cache, servers, smoke check, scale, fetching, and keys."""
+    elsewhere = {"budget", "cache", "servers", "smoke", "scale", "cluster"}
+    data = recipe.model_dump(mode="json", exclude=elsewhere)
+    del data["teach"]["launch"]
     for key in MODEL_KEYS:  # where its key comes from changes no answer
         *blocks, name = key.split(".")
         block = reduce(dict.__getitem__, blocks, data)[name] or {}

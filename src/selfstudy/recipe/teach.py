@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Count, Fraction, Positive
 from selfstudy.recipe.citing import GRPOBlock, PPOBlock, RejectionBlock
+from selfstudy.recipe.scale import LaunchBlock
 from selfstudy.recipe.training import AnswersBlock, EpochsBlock, LoraBlock, TrainingBlock
 
 
@@ -257,6 +258,8 @@ class TeachBlock(Block):
     finetuning: Literal["lora", "full"] = "lora"
     """What is trained: an adapter, or all weights of the model, which then is promoted as a whole."""
     lora: LoraBlock = LoraBlock()
+    launch: LaunchBlock | None = None
+    """In how many processes; null: in this one, or those that it was started as. Changes no result."""
     sft: SFTBlock = SFTBlock()
     dpo: DPOBlock = DPOBlock()
     distill: DistillBlock = DistillBlock()

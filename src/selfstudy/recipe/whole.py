@@ -17,6 +17,7 @@ from selfstudy.recipe.library import LibraryChoice
 from selfstudy.recipe.models import EmbedderBlock, LocalModel, ModelBlock, RemoteModel
 from selfstudy.recipe.probe import ProbeBlock, ScorerName
 from selfstudy.recipe.relearn import RelearnBlock
+from selfstudy.recipe.scale import ClusterBlock, ScaleBlock
 from selfstudy.recipe.teach import TeachBlock
 from selfstudy.recipe.verify import VerifyBlock
 
@@ -74,6 +75,10 @@ class Recipe(Block):
     worked with is refused, or only warned of, or not looked at; None: refused, but a remote one is warned
     of, and a script not looked at.  Changes no result."""
     budget: BudgetBlock = BudgetBlock()
+    scale: ScaleBlock | None = None
+    """Work shared out to other processes or machines; null: all in this one. Changes no result."""
+    cluster: ClusterBlock | None = None
+    """What `selfstudy submit` asks a queue for. Changes no result."""
     rounds: Positive = 1
     min_gain: Fraction = 0.01
     """Stop after a round whose gain in gap correctness is below it."""
