@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.models.workers import Lost, ModelSpec, Workers
-from selfstudy.recipe import NLIBlock, Seq2SeqNLI
+from selfstudy.recipe import EntailmentWeights, Seq2SeqNLI
 
 if TYPE_CHECKING:
     from selfstudy.files.cache import Cache
@@ -24,7 +24,7 @@ class SpreadJudges:
         ModelError: it cannot be loaded there.
     """
 
-    def __init__(self, block: NLIBlock | Seq2SeqNLI, workers: Workers) -> None:
+    def __init__(self, block: EntailmentWeights, workers: Workers) -> None:
         self._spec = ModelSpec("nli", block.model_dump_json())
         self._workers = workers
         facts: JudgeFacts = workers.call(self._spec, "facts")
@@ -36,7 +36,7 @@ class SpreadJudges:
             yield done.unit, [None if isinstance(row, Lost) else row for row in done.results]
 
 
-def spread_nli(block: NLIBlock | Seq2SeqNLI, workers: Workers, cache: Cache | None = None) -> PairModel:
+def spread_nli(block: EntailmentWeights, workers: Workers, cache: Cache | None = None) -> PairModel:
     """The entailment model of a block, judging in `workers`; with a cache it judges no pair that is in it.
 
     Raises:

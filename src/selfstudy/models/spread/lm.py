@@ -37,7 +37,7 @@ def spread_lm(
     Raises:
         ModelError: it cannot be loaded.
     """
-    spec = ModelSpec("lm", block.model_dump_json(), cache)
+    spec = lm_spec(block, cache=cache)
     facts: LMFacts = workers.call(spec, "facts")
     for note in facts.notes:
         say(note)
