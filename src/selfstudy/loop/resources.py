@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from selfstudy.progress import Reporter
     from selfstudy.teach.followers import Team
 
-LEXICAL = "lexical"
-"""The embedder that takes no time and has no weights: it is always in this process."""
-
-
 @dataclass
 class Resources:
     """Of one run directory; `loop.Study` is this and the verbs, and says what the fields are."""
@@ -88,6 +84,7 @@ class Resources:
     @cached_property
     def embedder(self) -> Embedder:
         from selfstudy.models import load_embedder
+        from selfstudy.models.embedder import LEXICAL
 
         block = self.recipe.embedder
         if block.path == LEXICAL or (workers := self.workers) is None:

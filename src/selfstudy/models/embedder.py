@@ -12,7 +12,8 @@ from selfstudy.errors import MissingExtraError
 from selfstudy.models.base import Embedder
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import EmbedderBlock
-
+LEXICAL = "lexical"
+"""The path of the embedder that has no weights and takes no time."""
 _BATCH = 32
 """Texts that sentence-transformers reads together, unless it is told otherwise."""
 
@@ -24,7 +25,7 @@ def load(block: EmbedderBlock) -> Embedder:
         MissingExtraError: sentence-transformers or the packaged MiniLM is not installed.
         ModelError: the model cannot be loaded.
     """
-    return LexicalEmbedder() if block.path == "lexical" else SentenceEmbedder(block.path, block.device)
+    return LexicalEmbedder() if block.path == LEXICAL else SentenceEmbedder(block.path, block.device)
 
 
 class LexicalEmbedder:
@@ -34,7 +35,7 @@ class LexicalEmbedder:
     depend on other texts.
     """
 
-    name = fingerprint = "lexical"
+    name = fingerprint = LEXICAL
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer

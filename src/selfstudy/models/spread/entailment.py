@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.models.workers import Lost, ModelSpec, Workers
-from selfstudy.recipe import EntailmentWeights, Seq2SeqNLI
+from selfstudy.recipe import EntailmentWeights, NLIBlock, Seq2SeqNLI
 
 if TYPE_CHECKING:
     from selfstudy.files.cache import Cache
@@ -47,6 +47,8 @@ def spread_nli(block: EntailmentWeights, workers: Workers, cache: Cache | None =
         from selfstudy.models.seq2seq_entailment import Seq2SeqEntailment
 
         return Seq2SeqEntailment(block, cache, judges)
+    if not isinstance(block, NLIBlock):
+        raise TypeError(f"{type(block).__name__} names no model of transformers")
     from selfstudy.models.nli import EntailmentClassifier
 
     return EntailmentClassifier(block, cache, judges)
