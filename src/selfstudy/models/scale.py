@@ -28,8 +28,10 @@ from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
 from selfstudy.version import __version__
 
-START_SECONDS = 25.0
-"""Until the first workers are there."""
+START_SECONDS = 60.0
+"""Until the first worker is there."""
+OTHERS_SECONDS = 20.0
+"""Until a run begins without those that are not there yet."""
 REPLACE_SECONDS = 60.0
 """Longest wait for a worker that takes another's place, and until a missing one is asked for again."""
 ALONE_SECONDS = 60.0
@@ -154,7 +156,7 @@ class RayWorkers:
         self._missing = dict.fromkeys(range(wanted, self.count), now)
         for slot in range(wanted):
             self._start(slot)
-        while self._starting and time.monotonic() - now < START_SECONDS:
+        while self._starting and time.monotonic() - now < (OTHERS_SECONDS if self._living else START_SECONDS):
             ready, _ = self._ray.wait(list(self._starting), timeout=TICK_SECONDS)
             for ref in ready:
                 if not self._greeted(ref):
