@@ -80,7 +80,7 @@ def test_a_unit_without_items_is_done_or_lost_like_any_other() -> None:
 def test_each_unit_comes_once_and_whole(
     sizes: list[int], tries: int, poison: set[int], workers: int, data: st.DataObject
 ) -> None:
-    """Workers take parts in any order, fail at poison, and by chance, and give back what they did not begin."""
+    """Workers take parts in any order, fail at poison, and by chance, and give some back unbegun."""
     numbers = iter(range(54))
     units = [[next(numbers) for _ in range(size)] for size in sizes]
     sharing = Sharing(units, tries)
