@@ -16,7 +16,15 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, EntailmentWeights, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import (
+    EntailmentBlock,
+    EntailmentWeights,
+    FetchBlock,
+    ModelBlock,
+    PromptedNLI,
+    Recipe,
+    ServerModel,
+)
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
     from selfstudy.models.workers import Workers
     from selfstudy.progress import Reporter
     from selfstudy.teach.followers import Team
+
 
 @dataclass
 class Resources:
