@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import weakref
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def test_it_works_where_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "script.yaml").write_text("'.': [Yes.]\n")
     spec = ModelSpec("lm", ScriptedModel(path=Path("script.yaml")).model_dump_json())
     Worker("/no/such/folder")
-    assert os.getcwd() != str(tmp_path)
+    assert Path.cwd() != tmp_path
     worker = Worker(str(tmp_path))
     found, usage = worker.do(spec, "generate", [chat("Is it?")], GREEDY)
     assert found[0][0].text == "Yes."

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.models.base import HasWeights
+from selfstudy.models.server.servers import Servers
+from selfstudy.models.spread.lm import lm_spec
 from selfstudy.recipe import (
     GatherBlock,
     LocalModel,
@@ -16,9 +19,6 @@ from selfstudy.recipe import (
     ScriptedModel,
     ServerModel,
 )
-from selfstudy.models.base import HasWeights
-from selfstudy.models.server.servers import Servers
-from selfstudy.models.spread.lm import lm_spec
 from selfstudy.run import Run
 from selfstudy.run.models import StageModels, as_taught, block_of, whole_block
 from tests.models.in_process import InProcess

@@ -15,7 +15,7 @@ from selfstudy.models.base import Sampling, chat
 from selfstudy.models.spread.lm import CHUNK, lm_spec, spread_lm
 from selfstudy.recipe import LocalModel, ModelBlock, Prices, RemoteModel, ScriptedModel
 from selfstudy.records import Chat
-from selfstudy.run.budget import Ledger, metered
+from selfstudy.run.budget import metered
 from tests.models.in_process import InProcess
 from tests.models.remote.faulty_server import FaultyServer
 
