@@ -49,3 +49,10 @@ def test_three_workers_in_any_order_give_the_same_bytes(here: dict[str, bytes], 
     sizes = {method: [size for name, size in workers.asked if name == method] for method, _ in workers.asked}
     assert len(sizes["generate"]) > 10
     assert len(sizes["judge"]) > 5
+
+
+def test_two_workers_of_ray_too(here: dict[str, bytes], tmp_path: Path) -> None:
+    """Each in a process of its own, with its own copies of the models; they end with the study."""
+    pytest.importorskip("ray")
+    found = recipe(*FEW, "scale={workers: 2, cpus: 0.5}")
+    assert asked(found, tmp_path / "run", None) == here

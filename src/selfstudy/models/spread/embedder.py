@@ -43,7 +43,7 @@ class SpreadEmbedder:
             for place, row in zip(parts[done.unit], done.results, strict=True):
                 if isinstance(row, Lost):
                     raise ModelError(
-                        f"embedder {self.name}: text {place + 1} of {len(texts)} could not be read: {row.error}",
+                        f"embedder {self.name} cannot read text {place + 1} of {len(texts)}: {row.error}",
                         "give the same command again; with `scale: null` it is read in this process",
                     )
                 found[place] = row
