@@ -140,6 +140,10 @@ class StageModels:
         """Lets go of a model that is not needed any more."""
         self._loaded.pop(as_taught(block, taught).model_dump_json(), None)
 
+    def forget_all(self) -> None:
+        """Lets go of all of them."""
+        self._loaded.clear()
+
     def make_room(self, taught: Path | None = None) -> None:
         """Ends the engines that serve the student's own weights, before these are loaded to be trained.
 
