@@ -5,6 +5,7 @@ Knows blocks of a recipe and what was promoted; nothing of what a stage does.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -146,6 +147,21 @@ class Resources:
         """The recipe's judge, else its teacher; None: a model judges itself."""
         block = own_block(self.recipe, "judge")
         return None if block is None else self.language_models.get(block)
+
+    def let_go(self) -> None:
+        """Lets go of all models and ends all engines, so that others have their memory; what is needed again
+        is loaded again.
+        """
+        from selfstudy.models.local import loading
+
+        if "servers" in vars(self):
+            self.servers.close()
+        if "language_models" in vars(self):
+            self.language_models.forget_all()
+        for name in ("nli", "evaluator", "embedder", "_retriever"):
+            vars(self).pop(name, None)
+        gc.collect()
+        loading.free_memory(loading.pick_device("auto"))
 
     def teacher(self) -> LanguageModel:
         """The recipe's teacher.

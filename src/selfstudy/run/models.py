@@ -179,6 +179,10 @@ class StageModels:
         if (workers := self.workers()) is not None:
             workers.forget(lm_spec(block, cache=self.run.recipe.cache))
 
+    def forget_all(self) -> None:
+        """Lets go of all of them."""
+        self._loaded.clear()
+
     def make_room(self, taught: Path | None = None) -> None:
         """Ends engines and workers' copies of the student's own weights, before these are loaded to be trained.
 

@@ -114,6 +114,10 @@ class RecordFiles:
         jsonl.replace(self._file(kind), data, self._root)
         self._ids.pop(kind, None)
 
+    def forget_ids(self) -> None:
+        """Which ids there are is read anew: another process has written."""
+        self._ids.clear()
+
     def _file(self, kind: type[Record]) -> Path:
         if not kind.file:
             raise TypeError(f"{kind.__name__} names no file")
