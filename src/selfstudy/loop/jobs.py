@@ -33,7 +33,7 @@ def do_part(
     """One part of round `number` of the run at `path`; what is done already is not done again.
 
     Args:
-        shard: which one, of `shard` (needed) and of `merge` (its count).
+        shard: which one, of the part `shard`.
 
     Raises:
         SelfstudyError: what the user can fix; everything written so far is kept.
@@ -50,7 +50,7 @@ def do_part(
             report.note(why)
             return
         if part == "merge":
-            joined = merge(run, number, None if shard is None else shard.count)
+            joined = merge(run, number)
             report.note(f"round {number}: {'its shards are joined' if joined else 'nothing is left to join'}")
             return
         with Study(run, report) as study:

@@ -48,12 +48,11 @@ _OPEN = 200
 """Files that are open together."""
 
 
-def merge(run: Run, number: int, count: int | None = None) -> bool:
+def merge(run: Run, number: int) -> bool:
     """Joins the shards of round `number`; whether there was anything left to join.
 
     Args:
         run: open for writing.
-        count: how many shards there are to be; None: as their folders say.
 
     Raises:
         RunError: shards are missing, have not finished, or are being written; the message names them.
@@ -63,7 +62,7 @@ def merge(run: Run, number: int, count: int | None = None) -> bool:
     if whole.finished(STAGES_OF_SHARDS[-1]):
         own.remove(run.shards_folder)
         return False
-    shards = _all_of(run, number, count)
+    shards = _all_of(run, number)
     with ExitStack() as open_:
         parts = [open_.enter_context(_opened(run, number, shard)) for shard in shards]
         _require_finished(parts, number)
@@ -79,17 +78,12 @@ def merge(run: Run, number: int, count: int | None = None) -> bool:
     return True
 
 
-def _all_of(run: Run, number: int, count: int | None) -> list[QuestionShard]:
+def _all_of(run: Run, number: int) -> list[QuestionShard]:
     found = shards_in(run)
     if not found:
         raise RunError(
             f"no shard of round {number} of {run.path} has been begun",
             f"selfstudy job {run.path} shard --round {number} --shard 1/N, and so on; or `selfstudy submit`",
-        )
-    if count is not None and found[0].count != count:
-        raise RunError(
-            f"{run.shards_folder} holds shards of {found[0].count}, not of {count}",
-            "give the count with which they were begun, or delete the folder",
         )
     missing = sorted(set(range(1, found[0].count + 1)) - {one.number for one in found})
     if missing:
@@ -139,7 +133,9 @@ def _join(whole: Round, parts: Sequence[Round]) -> None:
         found = _Places.of(kind, parts, place)
         if found.count:
             whole.rewrite_lines(kind, found.lines())
-    mine = [one for one in whole.iter(Failure) if one.stage not in STAGES_OF_SHARDS or one.item_id not in place]
+    mine = [
+        one for one in whole.iter(Failure) if one.stage not in STAGES_OF_SHARDS or one.item_id not in place
+    ]
     theirs = [
         ((STAGES_OF_SHARDS.index(one.stage), place[one.item_id]), one)
         for part in parts
