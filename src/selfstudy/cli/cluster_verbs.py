@@ -64,7 +64,6 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
     from selfstudy.loop.study import require_teachable
     from selfstudy.models.remote.permissions import check
     from selfstudy.recipe import RemoteModel
-    from selfstudy.run import Run
     from selfstudy.verbs.submitting import submit as submitting
     from selfstudy.verbs.submitting.batch_file import check_path
 
@@ -193,7 +192,7 @@ def job(
             raise RunError(f"job: there is no part {part[:40]!r}", f"one of {', '.join(PARTS)}")
         which = None if shard is None else QuestionShard.parse(shard)
         folder = run / Run.slurm_folder
-        with noted(note_file(folder, known, round_, which and which.number)):
+        with noted(note_file(folder, known, round_, None if which is None else which.number)):
             do_part(run, known, round_, which, Terminal())
 
 

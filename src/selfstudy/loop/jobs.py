@@ -1,7 +1,7 @@
-"""A round by parts, each of which a job of a queue may do, on whatever machine, when those before it are done.
+"""A round by parts, each of which a job of a queue may do, on any machine, when those before it are done.
 
-    ask     asks all questions once                            shard   answers, scores and gathers some of them
-    merge   joins the shards into the run (run/merging.py)     probe gather teach verify   a whole stage
+    ask     asks all questions once                     shard   answers, scores and gathers some of them
+    merge   joins the shards (run/merging.py)           probe gather teach verify   a whole stage
 
 `verify` ends the round, and the last one writes the report.  Of a round that is not needed any more, because
 the one before it promoted nothing or gained too little, no part does anything.  Knows no queue.
@@ -109,7 +109,7 @@ def _not_needed(run: Run, number: int) -> str | None:
         before = run.round(earlier) if (run.rounds_folder / str(earlier)).is_dir() else None
         if before is None or not before.finished("verify"):
             raise RunError(
-                f"round {earlier} of {run.path} has not been verified, before which round {number} cannot begin",
+                f"round {earlier} of {run.path} has not been verified, so round {number} cannot begin",
                 f"selfstudy job {run.path} verify --round {earlier}",
             )
         if why := standing.why_stop(before):

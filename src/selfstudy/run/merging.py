@@ -1,8 +1,8 @@
 """Joins the shards of a round into their run: by question, in the order of the run's questions.
 
-So the files are the same whichever shard ended first.  Each is replaced in one step, times and costs are added
-once, and the markers of probe and gather come last, followed by the end of the shards' folder: after a kill at
-any moment the same call begins again and ends with the same files.  Lines are copied as they are.
+So the files are the same whichever shard ended first.  Each is replaced in one step, times and costs are
+added once, and the markers of probe and gather come last, followed by the end of the shards' folder: after a
+kill at any moment the same call begins again and ends with the same files.  Lines are copied as they are.
 
 What an unsharded run writes is the same but for the order of records of one file about different questions
 (scores go block by block there), and for the last bits of floats, whose batches are cut otherwise.
@@ -37,7 +37,7 @@ from selfstudy.records import (
     Skipped,
     Verdict,
 )
-from selfstudy.run import budget, resume
+from selfstudy.run import budget
 from selfstudy.run.directory import Round, Run
 from selfstudy.run.shards import QuestionShard, ShardRun, open_shard, shards_in
 

@@ -5,9 +5,9 @@ A run has one writer, so what many jobs answer at once they answer in runs of th
     RUN/shards/003-of-008/    questions by a hash of their id, and the records, costs and caches of one job
 
 Everything that was settled for the run (recipe, threshold, the day it began, what was promoted in earlier
-rounds, the index of the library) is read from RUN, where it lies, so a shard cannot differ in it; what a shard
-writes is its own until it is joined (merging.py).  A question does not move to another shard when others are
-added.  Knows nothing of queues, nor of what is done with a question.
+rounds, the index of the library) is read from RUN, where it lies, so a shard cannot differ in it; what a
+shard writes is its own until it is joined (merging.py).  A question does not move to another shard when
+others are added.  Knows nothing of queues, nor of what is done with a question.
 """
 
 from __future__ import annotations
@@ -89,6 +89,9 @@ class ShardRun(Run):
     def home_of(self, name: str) -> Path:
         return self.main.path if name in SETTLED else self.path
 
+    def __enter__(self) -> ShardRun:
+        return self
+
     def round(self, number: int) -> Round:
         """Its own round; earlier ones are those of the whole run."""
         return self.main.round(number) if number < self.number else super().round(number)
@@ -144,7 +147,7 @@ def _begin(run: ShardRun, whole: Round) -> None:
         part.finish(resume.ASKING)
     elif any(a != b for a, b in zip_longest((line for line, _ in part.lines(Question)), wanted)):
         raise RunError(
-            f"the questions of shard {run.shard} are not those of round {run.number} of {run.main.path} any more",
+            f"the questions of shard {run.shard} are not those of round {run.number} of {run.main.path}",
             f"delete {run.main.shards_folder}: its questions are answered again",
         )
 

@@ -1,7 +1,7 @@
 """How many items of each step of a round are done, by the lines of its files.
 
-Lines are counted, not read, so that a million questions take a second; of a very large file the number is told
-from its size, and called about.  Knows which file a step writes; nothing of jobs.
+Lines are counted, not read, so that a million questions take a second; of a very large file the number is
+told from its size, and called about.  Knows which file a step writes; nothing of jobs.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def seconds_left(round_: Round, step: StepCount) -> float | None:
 
     Only where one session has done all of the step: else its beginning is not known.
     """
-    before = {"answering": Question, "scoring": Answer, "gathering": Score}.get(step.step)
+    earlier: dict[str, type[Record]] = {"answering": Question, "scoring": Answer, "gathering": Score}
+    before = earlier.get(step.step)
     if before is None or not step.of or not 0 < step.done < step.of:
         return None
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -70,10 +71,8 @@ def jobs_of(run: Path, folder: Path, rounds: int) -> tuple[list[JobStatus], str]
     except queue.NoSlurmError as error:
         told, why = [], error.what
     if known:
-        try:
+        with suppress(queue.NoSlurmError):  # many keep no accounts, and the notes say how a job ended
             told = [*queue.sacct([one.id for one in known]), *told]
-        except queue.NoSlurmError:
-            pass  # many keep no accounts, and the notes say how a job of ours ended
     for one in told:
         name = one.name.removeprefix(f"{begins}.")
         state = f"{one.state} {one.reason}".strip() if one.outcome == "failed" else one.reason

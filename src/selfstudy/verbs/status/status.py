@@ -1,7 +1,7 @@
 """How far a run is: rounds, stages, shards, jobs, costs and time.
 
-What another process writes meanwhile, what a kill left half and what another version wrote is told as far as it
-goes, and what cannot be read is said.  Reads only, and locks nothing; knows no models.
+What another process writes meanwhile, what a kill left half and what another version wrote is told as far as
+it goes, and what cannot be read is said.  Reads only, and locks nothing; knows no models.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ eight.  Asking is one job, for it is sequential and tells repeats of all questio
 index of the library, which the shards then read.  `merge` joins them by question, in the order of the run's
 questions (run/merging.py).  With `shards: 1` there is nothing to join: probe and gather are a job each.
 
-*Why all rounds are submitted at once.*  A job of a round that is not needed any more (standing.why_stop) ends
-at once, which costs a turn in the queue; the other way, the job that verifies would submit the next round, and
-on many clusters no job may submit one.  What is to run is so seen beforehand, by people, by --dry-run and by
-the queue.
+*Why all rounds are submitted at once.*  A job of a round that is not needed any more (standing.why_stop)
+ends at once, which costs a turn in the queue; the other way, the job that verifies would submit the next
+round, and on many clusters no job may submit one.  What is to run is so seen beforehand, by people, by
+--dry-run and by the queue.
 
 *Failures.*  Every job waits with afterok for the one before it, and is cancelled if that fails
 (--kill-on-invalid-dep): nothing waits for ever.  Jobs are put back into the queue when they are preempted or
@@ -25,8 +25,8 @@ their node fails (--requeue), and go on, for every part goes on when it is given
 itself, for an error that a person must fix (2) or a budget (3), is not.  `submit` again submits only what is
 neither done nor in the queue, of shards only those that are left.
 
-*The environment.*  Jobs get the environment of who submits (--export=ALL, sbatch's own default): keys travel by
-the queue's own means and are in no file of ours.  `submit` says which variables the recipe needs.
+*The environment.*  Jobs get the environment of who submits (--export=ALL, sbatch's own default): keys travel
+by the queue's own means and are in no file of ours.  `submit` says which variables the recipe needs.
 
 Knows recipes, runs and queues; nothing of what a job does.
 """

@@ -1,7 +1,8 @@
 """A job as a file for sbatch: plain, readable, and with nothing in it that a shell or Slurm could misread.
 
 What comes out of a recipe was checked there (recipe/scale.py); paths are checked here, for lines of #SBATCH
-cannot be quoted safely.  No value of a variable is written, but that of HF_HUB_OFFLINE.  Knows nothing of runs.
+cannot be quoted safely.  No value of a variable is written, but that of HF_HUB_OFFLINE.  Knows nothing of
+runs.
 """
 
 from __future__ import annotations
@@ -18,8 +19,32 @@ from selfstudy.recipe import ClusterBlock
 from selfstudy.verbs.submitting.chain import SAYS, WITHOUT_CARDS, ChainJob
 
 OURS = frozenset(
-    "job-name partition account qos constraint time nodes ntasks cpus-per-task mem gres array output error "
-    "open-mode requeue no-requeue kill-on-invalid-dep dependency wrap export-file parsable test-only wait".split()
+    [
+        "job-name",
+        "partition",
+        "account",
+        "qos",
+        "constraint",
+        "time",
+        "nodes",
+        "ntasks",
+        "cpus-per-task",
+        "mem",
+        "gres",
+        "array",
+        "output",
+        "error",
+        "open-mode",
+        "requeue",
+        "no-requeue",
+        "kill-on-invalid-dep",
+        "dependency",
+        "wrap",
+        "export-file",
+        "parsable",
+        "test-only",
+        "wait",
+    ]
 )
 """Options that are set here, or by which a chain would fall apart; `cluster.options` may have others."""
 _PLAIN_PATH = re.compile(r"/[\w./+@:=,~-]{1,500}")

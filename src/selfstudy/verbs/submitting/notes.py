@@ -1,6 +1,7 @@
 """What a job leaves in the run when it does not end well, for a person who looks later: `selfstudy status`.
 
-A file per job in RUN/slurm, taken away when the job begins again and ends well.  Not every queue keeps accounts.
+A file per job in RUN/slurm, taken away when the job begins again and ends well: not every queue keeps
+accounts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LONGEST = 2_000
 
 
 class FailureNote(BaseModel):
-    """How a job ended: `budget`, an `error` that a person can fix, a `fault` of ours, `stopped` by a signal."""
+    """`budget`, an `error` that a person can fix, a `fault` of ours, `stopped` by a signal."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     kind: Literal["budget", "error", "fault", "stopped"]

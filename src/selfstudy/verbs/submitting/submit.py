@@ -152,8 +152,8 @@ def _in_queue(planned: Sequence[Planned]) -> dict[str, int]:
         {one.task for one in told if one.id in found.values() and one.outcome == "failed"}, key=str
     ):
         raise RunError(
-            f"shards {', '.join(map(str, lost[:20]))} have failed while others of the same job still run: what "
-            "would wait for them would be cancelled",
+            f"shards {', '.join(map(str, lost[:20]))} have failed while others of the same job still run: "
+            "what waits for all of them would be cancelled",
             "wait for those, or scancel them; then submit again",
         )
     missing: Planned | None = None
@@ -162,7 +162,7 @@ def _in_queue(planned: Sequence[Planned]) -> dict[str, int]:
             missing = missing or one
         elif missing is not None:
             raise RunError(
-                f"job {found[one.name]} ({one.name}) is in the queue, but {missing.name}, for which it should "
+                f"job {found[one.name]} ({one.name}) is in the queue, but {missing.name}, for which it is to "
                 "wait, is not",
                 f"scancel {' '.join(map(str, sorted(set(found.values()))))}, then submit again",
             )
