@@ -242,7 +242,7 @@ class Resources:
         if reading.skipped:
             self._say_skipped(reading.skipped)
         if self.run.writable:
-            self.run.round(1).append(one for one in reading.documents if one.fetched)
+            self.run.library_round.append(one for one in reading.documents if one.fetched)
         return reading.documents
 
     def library(self) -> Retriever | None:
@@ -284,13 +284,15 @@ class Resources:
     def _retriever(self) -> Retriever | None:
         if self._sources is None:
             return None
-        _ = self.documents  # says what was skipped
+        if not self.run.is_shard:
+            _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
             self.run.library_folder,
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
-            keep=self.run.round(1).append,
+            keep=self.run.library_round.append,
+            built=self.run.is_shard,
         )
 
     def say_searched(self) -> None:
@@ -299,7 +301,7 @@ class Resources:
             self.reporter.note(line)
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
-        self.run.round(1).append(skipped)
+        self.run.library_round.append(skipped)
         self.reporter.note(f"library: {len(skipped)} files or parts were not used:")
         for item in skipped[:10]:
             self.reporter.note(f"  {item.source}: {item.reason}")
