@@ -17,7 +17,15 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, EntailmentWeights, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import (
+    EntailmentBlock,
+    EntailmentWeights,
+    FetchBlock,
+    ModelBlock,
+    PromptedNLI,
+    Recipe,
+    ServerModel,
+)
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     from selfstudy.models.workers import Workers
     from selfstudy.progress import Reporter
     from selfstudy.teach.followers import Team
+
 
 @dataclass
 class Resources:
@@ -149,8 +158,8 @@ class Resources:
         return None if block is None else self.language_models.get(block)
 
     def let_go(self) -> None:
-        """Lets go of all models and ends all engines, so that others have their memory; what is needed again
-        is loaded again.
+        """Lets go of all models, and ends all engines and workers, so that others have their memory; what is
+        needed again is loaded again.
         """
         from selfstudy.models.local import loading
 
@@ -158,6 +167,8 @@ class Resources:
             self.servers.close()
         if "language_models" in vars(self):
             self.language_models.forget_all()
+        if (workers := vars(self).pop("workers", None)) is not None:
+            workers.close()
         for name in ("nli", "evaluator", "embedder", "_retriever"):
             vars(self).pop(name, None)
         gc.collect()
