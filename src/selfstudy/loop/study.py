@@ -74,7 +74,9 @@ class Study(Resources):
         self.close()
 
     def close(self) -> None:
-        """Ends the servers that were started for it; harmless if there are none."""
+        """Ends the workers and servers that were started for it; harmless if there are none."""
+        if (workers := vars(self).get("workers")) is not None:
+            workers.close()
         self.servers.close()
         if (sources := vars(self).get("_sources")) is not None:
             sources.close()
@@ -86,13 +88,8 @@ class Study(Resources):
             ModelError: the recipe's model cannot be taught, not be served once it is, or there is no room
                 to train all of its weights.
         """
-        if weights_of(self.recipe.model) is None:
-            raise ModelError(
-                f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
-                "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
-            )
+        require_teachable(self.recipe)
         forgotten.require_finished(self.run)
-        _require_servable(self.recipe)
         self._require_room()
         launching.require(self.recipe)
         for number in range(1, self.recipe.rounds + 1):
@@ -233,8 +230,17 @@ class Study(Resources):
         return made
 
 
-def _require_servable(recipe: Recipe) -> None:
-    """Refuses, before hours of work, what could not answer with what was taught."""
+def require_teachable(recipe: Recipe) -> None:
+    """Refuses, before hours of work, what cannot be taught, or could not answer with what was taught.
+
+    Raises:
+        ModelError: such a recipe.
+    """
+    if weights_of(recipe.model) is None:
+        raise ModelError(
+            f"a model of type {recipe.model.type} cannot be taught: its weights are not available",
+            "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
+        )
     if why := _stays_as_it_is(recipe.model):
         raise ModelError(
             f"{why} cannot serve a taught model, so nothing could be verified",

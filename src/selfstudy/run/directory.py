@@ -18,6 +18,9 @@ The only place that knows what the files and folders of a run are called; `Run` 
     promoted/ promoted.json                     what was promoted last
     forgotten.json                              what was unlearned
     seen.json rounds/N/changes.json             what was learned from, and what of it had changed (changes.py)
+    shards/NNN-of-MMM/                          while several jobs share its questions out: a part of a round,
+                                                with a writer of its own (shards.py, merging.py)
+    slurm/                                      what was submitted to a queue, and the logs (verbs/submitting)
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
 What is done again after a kill: resume.py.
@@ -62,7 +65,9 @@ class _In:
     @overload
     def __get__(self, owner: Run | Round, kind: type) -> Path: ...
     def __get__(self, owner: Run | Round | None, kind: type) -> Path | str:
-        return self.name if owner is None else owner.path / self.name
+        if owner is None:
+            return self.name
+        return (owner.home_of(self.name) if isinstance(owner, Run) else owner.path) / self.name
 
 
 class Run(Timings):
@@ -110,6 +115,10 @@ class Run(Timings):
     """What was promoted before, while another takes its place; only a kill leaves it."""
     promoted_unfinished = _In(f"promoted{own.UNFINISHED}")
     """What takes its place, while it is put together."""
+    shards_folder = _In("shards")
+    """Parts of a round that other processes work on, each a run of its own (shards.py)."""
+    slurm_folder = _In("slurm")
+    """Batch files, logs, and which jobs were submitted (verbs/submitting)."""
     summary_file = _In("summary.json")
     """All figures of the run."""
     report_file = _In("report.html")
@@ -180,6 +189,18 @@ class Run(Timings):
         if number not in self._rounds:
             self._rounds[number] = Round(self, number)
         return self._rounds[number]
+
+    is_shard = False
+    """Whether it is a part of another run (shards.py)."""
+
+    def home_of(self, name: str) -> Path:
+        """The folder in which a file or folder of this name lies."""
+        return self.path
+
+    @property
+    def library_round(self) -> Round:
+        """The round that has what was found and skipped in the library."""
+        return self.round(1)
 
     @property
     def rounds(self) -> list[Round]:
@@ -402,7 +423,11 @@ def is_ours(name: str) -> bool:
     return name in _NAMES or name.startswith(("calibration-", "external-"))
 
 
-_NAMES = {part.name.partition("/")[0] for part in vars(Run).values() if isinstance(part, _In)}
+_NAMES = {
+    part.name.partition("/")[0]
+    for part in vars(Run).values()
+    if isinstance(part, _In) and part is not vars(Run)["shards_folder"]  # others write there: shards.py
+}
 _ROUND = re.compile("[1-9][0-9]{0,5}")
 _DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
 

@@ -6,7 +6,7 @@ Knows the file in which a run keeps that, by what it is given; nothing of what a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -67,6 +67,19 @@ class Timings:
         """Add what a piece of work inside a stage cost to `timings.jsonl`; stages keep their own seconds."""
         self._require_writer()
         self._note({"part": part, "round": round_, **figures})
+
+    def add_shards(self, round_: int, files: Iterable[Path]) -> None:
+        """Adds the times and costs in the files of a round's shards, once, however often it is called."""
+        self._require_writer()
+        lines: list[bytes] = []
+        for _, line, entry in jsonl.read_lines(self._file):
+            if entry.get("merged") == round_:
+                return
+            lines.append(line)
+        for file in files:
+            lines += [line for _, line, _ in jsonl.read_lines(file)]
+        lines.append(to_json({"merged": round_}) + b"\n")
+        jsonl.replace(self._file, b"".join(lines), self._root)
 
     def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
         """Sums of what `note_cost` was given, per part, over all sessions."""
