@@ -7,7 +7,6 @@ they do together.
 
 from __future__ import annotations
 
-import _thread
 import hmac
 import json
 import os
@@ -79,7 +78,7 @@ class Lifelines:
 
     def _listen(self) -> signal.Handlers | None:
         """A launcher that sees a process die sends SIGTERM to all others, which are about to say why."""
-        main = threading.current_thread() is threading.main_thread()
+        main = threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill")
         if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return None
         signal.signal(signal.SIGTERM, self._told_to_end)
@@ -114,8 +113,8 @@ class Lifelines:
             return
         self.gone = f"{who} has ended: {why}" if why else f"{who} was killed, or its machine is lost"
         self._noticed.set()
-        if self._before is not None:
-            _thread.interrupt_main(signal.SIGTERM)  # where it is not waiting for the one that is gone
+        if self._before is not None:  # it may be busy elsewhere, and not wait for the one that is gone
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         threading.Thread(target=self._end_by_force, daemon=True).start()
 
     def _end_by_force(self) -> None:
