@@ -1,4 +1,4 @@
-"""A run of scripted answers about made-up towns, small enough to be done several times, whole or in shards."""
+"""A run of scripted answers about made-up towns, small enough to be done often, whole or in shards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from selfstudy.records import (
 from selfstudy.run import Run
 from selfstudy.run.shards import QuestionShard
 
-TOWNS = [f"{first}{last}" for first in ("Ald", "Bor", "Cam", "Dun", "Elm") for last in ("burg", "ford", "wick")]
+TOWNS = [
+    f"{first}{last}" for first in ("Ald", "Bor", "Cam", "Dun", "Elm") for last in ("burg", "ford", "wick")
+]
 KINDS: tuple[type[Record], ...] = (
     *(Question, Answer, Score, Evidence, NotEvidence, Reference, Conflict, Verdict, Failure),
 )
@@ -51,7 +53,9 @@ def make_recipe(folder: Path, **changes: object) -> Recipe:
         "library": "docs",
         "answering": {"block_size": 4},
         "probe": {
-            "ask": [{"method": "external", "source": "questions.txt", "questions": True, "count": len(TOWNS)}],
+            "ask": [
+                {"method": "external", "source": "questions.txt", "questions": True, "count": len(TOWNS)}
+            ],
             "samples": 3,
         },
         "gather": {"samples": 2},

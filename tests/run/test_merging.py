@@ -1,8 +1,7 @@
-"""Shards joined: as an unsharded run, whichever ended first, whatever is killed, and nothing before all are."""
+"""Shards joined: as an unsharded run, whichever ended first, whatever is killed, and only all of them."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import pytest
 from selfstudy.errors import ModelError, RunError
 from selfstudy.files import jsonl
 from selfstudy.loop.jobs import do_part
-from selfstudy.records import Failure
+from selfstudy.records import Failure, Question
 from selfstudy.run import Run, merging
 from selfstudy.run.budget import spent_by_stage
 from selfstudy.run.record_files import RecordFiles
+from selfstudy.run.shards import QuestionShard
 
 from .sharded import answer, begin, files, make_recipe, records, whole
 
@@ -170,19 +170,29 @@ def test_a_record_of_no_question_of_the_run_is_refused(tmp_path: Path) -> None:
 def test_a_poisonous_question_alone_in_a_shard_is_a_failure_and_all_of_them_an_error(tmp_path: Path) -> None:
     recipe = make_recipe(tmp_path)
     run = begin(tmp_path / "run", recipe)
-    answer(run, 15, *range(1, 16))  # Dunford, of which the script says nothing, is nearly alone
+    with Run.open(run, write=False) as main:
+        ids = {one.text: one.id for one in main.round(1).iter(Question)}
+    poisonous = ids.pop("How many people has Dunford?")
+    count = next(
+        count
+        for count in range(2, 100)
+        for number in range(1, count + 1)
+        if QuestionShard(count, number).holds(poisonous)
+        and not any(QuestionShard(count, number).holds(one) for one in ids.values())
+    )
+    answer(run, count, *range(1, count + 1))
     do_part(run, "merge", 1)
     assert records(run) == records(whole(tmp_path / "alone", recipe))
     silent = begin(tmp_path / "silent", recipe)
     (tmp_path / "script.yaml").write_text("nothing like it: [no]\n")
-    answer(silent, 15, *range(1, 16))
+    answer(silent, 5, 1, 2, 3, 4, 5)  # of each fewer than make it plain that nothing comes of it
     with pytest.raises(ModelError, match="no question of any shard"):
         do_part(silent, "merge", 1)
 
 
 def test_more_shards_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merging, "_OPEN", 1)
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = len(list(Path("/proc/self/fd").iterdir()))
     run = joined(tmp_path / "run", tmp_path, 1, 2, 3)
     assert len(records(run)["Verdict"]) > 10
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
