@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -57,10 +57,16 @@ def append(path: Path, data: bytes, run: Path | None, mode: int = private.FILE) 
 
 def replace(path: Path, data: bytes, run: Path | None, mode: int = private.FILE) -> None:
     """Write `path` whole, in one step: a reader sees the old file or the new one, never half of either."""
+    replace_lines(path, (data,), run, mode)
+
+
+def replace_lines(path: Path, lines: Iterable[bytes], run: Path | None, mode: int = private.FILE) -> None:
+    """The same, line by line: there may be more than memory holds, and they may come out of the old file."""
     with writing(path, run):
         private.make_folder(path.parent)
         with private.replacing(path, mode) as file:
-            file.write(data)
+            for line in lines:
+                file.write(line)
 
 
 def read_object(path: Path, hint: str, trouble: str = "is damaged") -> dict[str, Any] | None:

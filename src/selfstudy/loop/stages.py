@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from selfstudy.errors import RunError, SelfstudyError
+from selfstudy.loop import launching
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.suites import suite_plan
@@ -39,6 +40,9 @@ def run_stage(
         )
     if round_.finished(stage):
         resources.reporter.note(f"round {round_.number}: {stage} is done already")
+        return
+    if stage == "teach" and launching.is_due(resources.recipe):
+        launching.teach(resources, round_)
         return
     steps: dict[str, Callable[[Resources, Round], None]] = {
         "probe": probe,

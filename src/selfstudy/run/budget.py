@@ -149,6 +149,10 @@ class Ledger:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
+        self.reread()
+
+    def reread(self) -> None:
+        """Takes over what is written down, such as by another process to which the run was lent."""
         written = self.run.read_as(self.run.usage_file, _UsageFile) or _UsageFile()
         self.stages |= written.stages
         self._merged = written.merged

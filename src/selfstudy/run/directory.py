@@ -30,9 +30,9 @@ of what a stage does, nor how records are written (record_files.py).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -251,10 +251,34 @@ class Run(Timings):
             where = ".".join(map(str, first["loc"]))
             raise RunError(f"{path} is damaged: {where} {first['msg']}", _DAMAGED) from None
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Another process writes meanwhile; afterwards this one does again, and knows what that one wrote.
+
+        Raises:
+            RunError: somebody else took it; an error of the block itself matters more.
+        """
+        self._require_writer()
+        self.close()
+        try:
+            yield
+        except BaseException:
+            with suppress(RunError):
+                self._take_again()
+            raise
+        self._take_again()
+
+    def _take_again(self) -> None:
+        self._lock = lock.take(self.path / Run.lock_file, self.path)
+        for round_ in self._rounds.values():
+            round_.forget_ids()
+        _inspect(self.path, tidy=True)
+        self._repair()
+
     def close(self) -> None:
         """Let go of the writer lock. Closing twice is harmless."""
         if self._lock is not None:
-            os.close(self._lock)
+            lock.release(self._lock)
             self._lock = None
 
     def __enter__(self) -> Run:

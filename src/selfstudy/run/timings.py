@@ -48,9 +48,9 @@ class Timings:
             yield
         except BaseException:
             with suppress(RunError):  # the error that stopped the stage matters more
-                self._note_time(stage, round_, time.perf_counter() - start)
+                self.note_time(stage, round_, time.perf_counter() - start)
             raise
-        self._note_time(stage, round_, time.perf_counter() - start)
+        self.note_time(stage, round_, time.perf_counter() - start)
 
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
@@ -93,7 +93,8 @@ class Timings:
                     sums[name] = sums.get(name, 0) + entry[name]
         return total
 
-    def _note_time(self, stage: str, round_: int, seconds: float) -> None:
+    def note_time(self, stage: str, round_: int, seconds: float) -> None:
+        """Add seconds of a stage that `timed` did not see."""
         self._note({"stage": stage, "round": round_, "seconds": seconds})
 
     def _require_writer(self) -> None:
