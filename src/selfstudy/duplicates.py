@@ -155,10 +155,9 @@ class _Rivals:
         short = self._shortened.takes(text.row)
         for signature in text.signatures(self._threshold):
             place = signature if short else ~signature
-            if place in self._index and place not in self._mixed:
-                if not self._joined(i, self._index[place][0]):
-                    self._mixed.add(place)
-            self._index.add(place, i)
+            first = self._index.add(place, i)
+            if first != i and place not in self._mixed and not self._joined(i, first):
+                self._mixed.add(place)
 
     def alike(self, i: int, text: _Text) -> Iterator[int]:
         """Texts like this one; with groups, at least one of each group that holds any."""
@@ -225,13 +224,15 @@ class _Index:
     def __init__(self) -> None:
         self._found: dict[int, int | list[int]] = {}
 
-    def add(self, place: int, i: int) -> None:
-        """A number more."""
+    def add(self, place: int, i: int) -> int:
+        """A number more; the first of its place."""
         found = self._found.setdefault(place, i)
         if isinstance(found, list):
             found.append(i)
-        elif found != i:
+            return found[0]
+        if found != i:
             self._found[place] = [found, i]
+        return found
 
     def __contains__(self, place: int) -> bool:
         return place in self._found

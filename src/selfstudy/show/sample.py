@@ -98,7 +98,7 @@ def overview(run: Run, limit: int = MAX_POINTS) -> Overview:
 
 
 def fair_shares(counts: Sequence[int], places: int) -> list[int]:
-    """How many of each group get one of so many places: all of a small group, and alike many of the others."""
+    """How many of each group get one of so many places: all of a small group, alike many of the others."""
     shares = [0] * len(counts)
     for done, group in enumerate(sorted(range(len(counts)), key=counts.__getitem__)):
         shares[group] = min(counts[group], places // (len(counts) - done))
