@@ -206,6 +206,11 @@ def _identity(documents: Sequence[Document]) -> str:
     return digest(*(part for d in documents for part in (d.id, d.title, d.date, d.fetched, d.sha256)))
 
 
+def is_built(folder: Path) -> bool:
+    """Whether there is a whole index in a folder."""
+    return _read_meta(folder) is not None
+
+
 def _read_meta(folder: Path) -> dict[str, Any] | None:
     try:
         meta = json.loads(private.read(folder / META, 10_000))

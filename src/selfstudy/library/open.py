@@ -18,7 +18,7 @@ from selfstudy.errors import DataError
 from selfstudy.library.combined import Combined
 from selfstudy.library.excluded import Excluded
 from selfstudy.library.folder import Contents, read_documents
-from selfstudy.library.index import Library
+from selfstudy.library.index import Library, is_built
 from selfstudy.library.parsing import parser
 from selfstudy.library.retriever import Retriever
 from selfstudy.library.searching import Keep, LooksUp, Searching
@@ -137,7 +137,13 @@ class OpenLibrary:
         return fetch.contact or ("offline" if fetch.offline else None)
 
     def retriever(
-        self, index: Path, *, chunk_tokens: int, embedder: Embedder | None, keep: Keep
+        self,
+        index: Path,
+        *,
+        chunk_tokens: int,
+        embedder: Embedder | None,
+        keep: Keep,
+        built: bool = False,
     ) -> Retriever:
         """What finds passages in all sources.
 
@@ -145,11 +151,17 @@ class OpenLibrary:
             index: the folder of the index over the fixed ones.
             chunk_tokens, embedder: see `Library.build`.
             keep: see `Searching`.
+            built: whether the index was built by another process, and is as it should be, if there is one.
+
+        Raises:
+            DataError: there is none, though there has to be one.
         """
         self.check()
         found: list[Retriever] = []
-        documents = self.contents.documents if self.library.fixed else []
-        if documents or not self.library.searched:
+        documents = self.contents.documents if self.library.fixed and not built else []
+        if built and self.library.fixed and (is_built(index) or not self.library.searched):
+            found.append(Library.open(index, embedder))
+        elif documents or (not built and not self.library.searched):
             found.append(Library.build(documents, index, chunk_tokens=chunk_tokens, embedder=embedder))
         if self.library.searched:
             sources = [self._lookup(source) for source in self.library.searched]

@@ -5,6 +5,7 @@ Knows blocks of a recipe and what was promoted; nothing of what a stage does.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,18 +17,28 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import (
+    EntailmentBlock,
+    EntailmentWeights,
+    FetchBlock,
+    ModelBlock,
+    PromptedNLI,
+    Recipe,
+    ServerModel,
+)
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
 
 if TYPE_CHECKING:
+    from selfstudy.files.cache import Cache
     from selfstudy.library.open import OpenLibrary
     from selfstudy.library.retriever import Retriever
     from selfstudy.models import Models
     from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
+    from selfstudy.models.workers import Workers
     from selfstudy.progress import Reporter
     from selfstudy.teach.followers import Team
 
@@ -65,10 +76,32 @@ class Resources:
         return general_facts(self.recipe.verify.known_questions)
 
     @cached_property
+    def workers(self) -> Workers | None:
+        """The processes among which calls on models are shared out (recipe `scale`), started now.
+
+        None: all is asked in this one, as in a run that is only read.
+
+        Raises:
+            SelfstudyError: they cannot be had.
+        """
+        block = self.recipe.scale
+        if block is None or not self.run.writable:
+            return None
+        from selfstudy.models.scale import RayWorkers
+
+        return RayWorkers(block, self.reporter.note)
+
+    @cached_property
     def embedder(self) -> Embedder:
         from selfstudy.models import load_embedder
+        from selfstudy.models.embedder import LEXICAL
 
-        return load_embedder(self.recipe.embedder)
+        block = self.recipe.embedder
+        if block.path == LEXICAL or (workers := self.workers) is None:
+            return load_embedder(block)
+        from selfstudy.models.spread.embedder import SpreadEmbedder
+
+        return SpreadEmbedder(block, workers)
 
     @cached_property
     def nli(self) -> EntailmentModel:
@@ -87,7 +120,19 @@ class Resources:
 
         writable = self.run.writable
         cache = Cache(self.run.nli_cache, shared=False) if writable else None
-        return entailment_model(block, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder)
+        return entailment_model(
+            *(block, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder),
+            load=self._load_nli,
+        )
+
+    def _load_nli(self, block: EntailmentWeights, cache: Cache | None) -> EntailmentModel:
+        from selfstudy.models import load_nli
+
+        if (workers := self.workers) is None:
+            return load_nli(block, cache)
+        from selfstudy.models.spread.entailment import spread_nli
+
+        return spread_nli(block, workers, cache)
 
     def _asked_for_entailment(self, block: PromptedNLI) -> LanguageModel:
         """Never a model that is taught meanwhile: weights that are trained here are loaded once more."""
@@ -104,13 +149,30 @@ class Resources:
     @cached_property
     def language_models(self) -> StageModels:
         """What has been loaded, and what it has been asked."""
-        return StageModels(self.run, self.servers)
+        return StageModels(self.run, self.servers, lambda: self.workers)
 
     @property
     def judge(self) -> LanguageModel | None:
         """The recipe's judge, else its teacher; None: a model judges itself."""
         block = own_block(self.recipe, "judge")
         return None if block is None else self.language_models.get(block)
+
+    def let_go(self) -> None:
+        """Lets go of all models, and ends all engines and workers, so that others have their memory; what is
+        needed again is loaded again.
+        """
+        from selfstudy.models.local import loading
+
+        if "servers" in vars(self):
+            self.servers.close()
+        if "language_models" in vars(self):
+            self.language_models.forget_all()
+        if (workers := vars(self).pop("workers", None)) is not None:
+            workers.close()
+        for name in ("nli", "evaluator", "embedder", "_retriever"):
+            vars(self).pop(name, None)
+        gc.collect()
+        loading.free_memory(loading.pick_device("auto"))
 
     def teacher(self) -> LanguageModel:
         """The recipe's teacher.
@@ -123,9 +185,13 @@ class Resources:
             raise RecipeError("gather.answers_from = teacher: the recipe names none", "set teacher")
         return self.language_models.get(block)
 
-    def lm(self, adapter: Path | None) -> LanguageModel:
-        """The recipe's model with an adapter of this run, or as it is."""
-        return self.language_models.get(self.recipe.model, adapter)
+    def lm(self, adapter: Path | None, *, here: bool = False) -> LanguageModel:
+        """The recipe's model with an adapter of this run, or as it is.
+
+        Args:
+            here: with its weights in this process, as what trains it needs them.
+        """
+        return self.language_models.get(self.recipe.model, adapter, here=here)
 
     def models(self, round_: Round, stage: str = "") -> Models:
         """The models of a stage; the student has learned what earlier rounds promoted.
@@ -170,7 +236,8 @@ class Resources:
         """The model that a stage asks, with what it has learned."""
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        return self.language_models.get(block, standing.standing(round_) if student else None)
+        taught = standing.standing(round_) if student else None
+        return self.language_models.get(block, taught, here=stage == "teach")
 
     @cached_property
     def documents(self) -> Sequence[Document]:
@@ -186,7 +253,7 @@ class Resources:
         if reading.skipped:
             self._say_skipped(reading.skipped)
         if self.run.writable:
-            self.run.round(1).append(one for one in reading.documents if one.fetched)
+            self.run.library_round.append(one for one in reading.documents if one.fetched)
         return reading.documents
 
     def library(self) -> Retriever | None:
@@ -228,13 +295,15 @@ class Resources:
     def _retriever(self) -> Retriever | None:
         if self._sources is None:
             return None
-        _ = self.documents  # says what was skipped
+        if not self.run.is_shard:
+            _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
             self.run.library_folder,
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
-            keep=self.run.round(1).append,
+            keep=self.run.library_round.append,
+            built=self.run.is_shard,
         )
 
     def say_searched(self) -> None:
@@ -243,7 +312,7 @@ class Resources:
             self.reporter.note(line)
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
-        self.run.round(1).append(skipped)
+        self.run.library_round.append(skipped)
         self.reporter.note(f"library: {len(skipped)} files or parts were not used:")
         for item in skipped[:10]:
             self.reporter.note(f"  {item.source}: {item.reason}")

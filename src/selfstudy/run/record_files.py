@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, private
 from selfstudy.records import Record
 from selfstudy.run.record_ids import RecordIds
 
@@ -117,6 +117,23 @@ class RecordFiles:
         self._require_writer()
         jsonl.replace_lines(self._file(kind), map(jsonl.encode_record, records), self._root)
         self._ids.pop(kind, None)
+
+    def forget_ids(self) -> None:
+        """Which ids there are is read anew: another process has written."""
+        self._ids.clear()
+
+    def rewrite_lines(self, kind: type[Record], lines: Iterable[bytes]) -> None:
+        """The same, of records that are written already, in constant memory."""
+        self._require_writer()
+        path = self._file(kind)
+        with jsonl.writing(path, self._root), private.replacing(path) as file:
+            file.writelines(lines)
+        self._ids.pop(kind, None)
+
+    def lines(self, kind: type[Record]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Each record of type `kind` as it is written, and as plain data."""
+        for _, line, entry in jsonl.read_lines(self._file(kind)):
+            yield line, entry
 
     def _file(self, kind: type[Record]) -> Path:
         if not kind.file:
