@@ -560,7 +560,8 @@ def main() -> int:
         for step in arguments.steps:
             name = f"{step} {size}"
             if name not in found or arguments.again:
-                found[name] = measured_apart(step, size, folder)
+                taken = measured_apart(step, size, folder)
+                found = {**(json.loads(kept.read_text()) if kept.exists() else {}), name: taken}
                 kept.write_text(json.dumps(found, indent=1))
                 print(f"{name}: {found[name]['seconds']:.2f} s, {found[name]['mib']:,.0f} MiB", flush=True)
     good = table(found, arguments.sizes)
