@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfstudy.recipe import Recipe
-from selfstudy.records import Check, Question, Record, Score, Verdict, VerdictKind
+from selfstudy.probe.calibration import calibrate_round
+from selfstudy.recipe import Ask, ProbeBlock, Recipe
+from selfstudy.records import (
+    Answer,
+    Check,
+    Completion,
+    Proposal,
+    Question,
+    Record,
+    Score,
+    Verdict,
+    VerdictKind,
+)
 from selfstudy.run import Round, Run
 from selfstudy.show.questions import points
 from selfstudy.show.report import write_report
 from selfstudy.show.sample import MAX_POINTS, Overview, fair_shares, overview
 from selfstudy.summary import summarise
+
+from ..alive import most_alive
 
 KINDS: tuple[VerdictKind, ...] = ("known", "known", "unknown", "misbelief")
 
@@ -53,6 +69,19 @@ def asked(turn: Round, numbers: range, checked: int = 0) -> list[str]:
                 )
     turn.append(made)
     return names
+
+
+class Anywhere:
+    """An embedder that notes how many texts it was given."""
+
+    name = fingerprint = "anywhere"
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        self.given.append(len(texts))
+        return np.random.default_rng(0).normal(size=(len(texts), 8)).astype(np.float32)
 
 
 def shown_ids(found: Overview) -> set[str]:
@@ -103,30 +132,47 @@ def test_shares_fill_all_places_and_favour_no_group(counts: list[int], places: i
     )
 
 
-@pytest.mark.parametrize("most", [200, 30])
+@pytest.mark.parametrize("most", [40, 12])
 def test_the_report_of_a_sample_says_so_and_its_figures_are_of_all(tmp_path: Path, most: int) -> None:
-    encoded: list[int] = []
-
-    class Counting:
-        name = fingerprint = "counting"
-
-        def encode(self, texts):  # type: ignore[no-untyped-def]
-            import numpy as np
-
-            encoded.append(len(texts))
-            return np.random.default_rng(0).normal(size=(len(texts), 8)).astype(np.float32)
-
+    embedder = Anywhere()
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
-        asked(run.round(1), range(200), checked=6)
-        summary = summarise(run, None, Counting())
-        encoded.clear()
-        write_report(run, summary, run.report_file, Counting(), most=most)
+        asked(run.round(1), range(40), checked=6)
+        summary = summarise(run, None, embedder)
+        embedder.given.clear()
+        write_report(run, summary, run.report_file, embedder, most=most)
         first = run.report_file.read_bytes()
-        write_report(run, summary, run.report_file, Counting(), most=most)
+        write_report(run, summary, run.report_file, embedder, most=most)
     page = first.decode()
     assert run.report_file.read_bytes() == first
-    assert set(encoded) == {most}  # what is not shown is not embedded
-    told = page.count("30 of 200 questions are shown, drawn by a hash of their ids")
-    assert told == (0 if most == 200 else 2)  # above the map, and above the table
-    assert "<b>All questions, by the probe (selfcheck-nli)</b> 200 questions" in page
+    assert set(embedder.given) == {most}  # what is not shown is not embedded
+    told = page.count("12 of 40 questions are shown, drawn by a hash of their ids")
+    assert told == (0 if most == 40 else 2)  # above the map, and above the table
+    assert "<b>All questions, by the probe (selfcheck-nli)</b> 40 questions" in page
     assert page.count('"question":"What is number') == most  # the trails
+
+
+def test_of_many_questions_few_records_are_there_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The summary, both scorers side by side, a calibration and the report: files may outgrow the memory."""
+    recipe = Recipe(probe=ProbeBlock(ask=(Ask(method="open", count=300),), compare=("agreement",)))
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        turn = run.round(1)
+        names = asked(turn, range(300), checked=4)
+        said = Completion(text="It is.")
+        turn.append(Answer(question_id=name, passage=said, samples=(said,)) for name in names)
+        turn.append(
+            Proposal(ask=0, index=n, method="open", text=f"What is number {n}?", question_id=name)
+            for n, name in enumerate(names)
+        )
+        most = most_alive(monkeypatch)
+        summary = summarise(run, None, Anywhere())
+        assert summary.comparison is not None
+        assert summary.curiosity is not None
+        known = {name: n % 4 < 2 for n, name in enumerate(names)}
+        assert calibrate_round(turn, known, "the test")[0][0].labels == 300
+        assert {most[kind] for kind in (Proposal, Score, Verdict, Question)} <= {1, 2, 3}
+        assert most[Answer] == 0  # they are counted
+        write_report(run, summary, run.report_file, Anywhere(), most=10)
+    assert max(most[kind] for kind in (Proposal, Score, Answer)) <= 3
+    assert max(most[kind] for kind in (Question, Verdict)) <= 10 + 3  # those shown
