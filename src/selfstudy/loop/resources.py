@@ -180,6 +180,7 @@ class Resources:
         """
         if self._sources is None:
             return []
+        self._sources.check_index()
         reading = self._sources.contents
         for note in reading.notes:
             self.reporter.note(note)
@@ -190,7 +191,7 @@ class Resources:
         return reading.documents
 
     def library(self) -> Retriever | None:
-        """What finds passages, its index kept in the run directory; None: the recipe has no library."""
+        """What finds passages, its index kept for all sessions; None: the recipe has no library."""
         return self._retriever
 
     @cached_property
@@ -231,7 +232,7 @@ class Resources:
         _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
-            self.run.library_folder,
+            self._sources.index_place(self.run.library_folder),
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
             keep=self.run.round(1).append,
