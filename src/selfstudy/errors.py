@@ -15,6 +15,8 @@ a traceback and exits with code 2 (3 for a budget).  A single failed item is not
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SelfstudyError(Exception):
     """Base of all errors that a user can fix.
@@ -33,6 +35,10 @@ class SelfstudyError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}\n  -> {self.hint}" if self.hint else self.what
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as what it says, whatever its kind was made of, so that one of a worker is raised here."""
+        return _again, (type(self), self.what, self.hint), self.__dict__
 
 
 class RecipeError(SelfstudyError):
@@ -65,3 +71,9 @@ class BudgetError(SelfstudyError):
     """The budget of a run is used up; everything done is kept."""
 
     exit_code = 3
+
+
+def _again(kind: type[SelfstudyError], what: str, hint: str) -> SelfstudyError:
+    error = kind.__new__(kind)
+    SelfstudyError.__init__(error, what, hint)
+    return error

@@ -125,11 +125,11 @@ def _asking(study: Study, against: str | None) -> AskingAgain:
 
     def unseen() -> LanguageModel:
         if against is None:
-            return study.lm(None)
-        return study.language_models.get(LocalModel(path=against))
+            return study.lm(None, here=True)
+        return study.language_models.get(LocalModel(path=against), here=True)
 
     return AskingAgain(
-        now=lambda: study.lm(folder),
+        now=lambda: study.lm(folder, here=True),  # --attack trains them
         unseen=unseen,
         unseen_name="base" if against is None else against,
         nli=study.evaluator,

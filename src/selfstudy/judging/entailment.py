@@ -25,6 +25,7 @@ def entailment_model(
     prompts: Prompts,
     lm: Callable[[PromptedNLI], LanguageModel],
     embedder: Callable[[], Embedder],
+    load: Callable[[EntailmentWeights, Cache | None], EntailmentModel] = load_nli,
 ) -> EntailmentModel:
     """What a recipe's `nli` names.
 
@@ -32,12 +33,13 @@ def entailment_model(
         cache: keeps what a model has judged.
         lm: the language model that `type: lm` asks.
         embedder: what `none` compares texts with that share no name or number.
+        load: loads a model of transformers.
 
     Raises:
         ModelError: a model cannot be loaded.
     """
     if isinstance(block, EntailmentWeights):
-        return load_nli(block, cache)
+        return load(block, cache)
     if isinstance(block, PromptedNLI):
         return PromptedEntailment(lm(block), prompts, cache)
     return WordEntailment(embedder)

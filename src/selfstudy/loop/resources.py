@@ -16,18 +16,28 @@ from selfstudy.judging.answer_key import AnswerKey, load_answer_key
 from selfstudy.loop.smoke import check_once
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
-from selfstudy.recipe import EntailmentBlock, FetchBlock, ModelBlock, PromptedNLI, Recipe, ServerModel
+from selfstudy.recipe import (
+    EntailmentBlock,
+    EntailmentWeights,
+    FetchBlock,
+    ModelBlock,
+    PromptedNLI,
+    Recipe,
+    ServerModel,
+)
 from selfstudy.records import Document, KnownFact, Skipped
 from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.models import StageModels, block_of, own_block, servers_for
 from selfstudy.text import under_title
 
 if TYPE_CHECKING:
+    from selfstudy.files.cache import Cache
     from selfstudy.library.open import OpenLibrary
     from selfstudy.library.retriever import Retriever
     from selfstudy.models import Models
     from selfstudy.models.base import Embedder, EntailmentModel, LanguageModel
     from selfstudy.models.server.servers import Servers
+    from selfstudy.models.workers import Workers
     from selfstudy.progress import Reporter
     from selfstudy.teach.followers import Team
 
@@ -65,10 +75,32 @@ class Resources:
         return general_facts(self.recipe.verify.known_questions)
 
     @cached_property
+    def workers(self) -> Workers | None:
+        """The processes among which calls on models are shared out (recipe `scale`), started now.
+
+        None: all is asked in this one, as in a run that is only read.
+
+        Raises:
+            SelfstudyError: they cannot be had.
+        """
+        block = self.recipe.scale
+        if block is None or not self.run.writable:
+            return None
+        from selfstudy.models.scale import RayWorkers
+
+        return RayWorkers(block, self.reporter.note)
+
+    @cached_property
     def embedder(self) -> Embedder:
         from selfstudy.models import load_embedder
+        from selfstudy.models.embedder import LEXICAL
 
-        return load_embedder(self.recipe.embedder)
+        block = self.recipe.embedder
+        if block.path == LEXICAL or (workers := self.workers) is None:
+            return load_embedder(block)
+        from selfstudy.models.spread.embedder import SpreadEmbedder
+
+        return SpreadEmbedder(block, workers)
 
     @cached_property
     def nli(self) -> EntailmentModel:
@@ -87,7 +119,19 @@ class Resources:
 
         writable = self.run.writable
         cache = Cache(self.run.nli_cache, shared=False) if writable else None
-        return entailment_model(block, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder)
+        return entailment_model(
+            *(block, cache, self.prompts, self._asked_for_entailment, lambda: self.embedder),
+            load=self._load_nli,
+        )
+
+    def _load_nli(self, block: EntailmentWeights, cache: Cache | None) -> EntailmentModel:
+        from selfstudy.models import load_nli
+
+        if (workers := self.workers) is None:
+            return load_nli(block, cache)
+        from selfstudy.models.spread.entailment import spread_nli
+
+        return spread_nli(block, workers, cache)
 
     def _asked_for_entailment(self, block: PromptedNLI) -> LanguageModel:
         """Never a model that is taught meanwhile: weights that are trained here are loaded once more."""
@@ -104,7 +148,7 @@ class Resources:
     @cached_property
     def language_models(self) -> StageModels:
         """What has been loaded, and what it has been asked."""
-        return StageModels(self.run, self.servers)
+        return StageModels(self.run, self.servers, lambda: self.workers)
 
     @property
     def judge(self) -> LanguageModel | None:
@@ -123,9 +167,13 @@ class Resources:
             raise RecipeError("gather.answers_from = teacher: the recipe names none", "set teacher")
         return self.language_models.get(block)
 
-    def lm(self, adapter: Path | None) -> LanguageModel:
-        """The recipe's model with an adapter of this run, or as it is."""
-        return self.language_models.get(self.recipe.model, adapter)
+    def lm(self, adapter: Path | None, *, here: bool = False) -> LanguageModel:
+        """The recipe's model with an adapter of this run, or as it is.
+
+        Args:
+            here: with its weights in this process, as what trains it needs them.
+        """
+        return self.language_models.get(self.recipe.model, adapter, here=here)
 
     def models(self, round_: Round, stage: str = "") -> Models:
         """The models of a stage; the student has learned what earlier rounds promoted.
@@ -170,7 +218,8 @@ class Resources:
         """The model that a stage asks, with what it has learned."""
         block = block_of(self.recipe, stage)
         student = stage != "gather" or block == self.recipe.model  # who reads for it has not learned with it
-        return self.language_models.get(block, standing.standing(round_) if student else None)
+        taught = standing.standing(round_) if student else None
+        return self.language_models.get(block, taught, here=stage == "teach")
 
     @cached_property
     def documents(self) -> Sequence[Document]:

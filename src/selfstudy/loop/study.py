@@ -72,7 +72,9 @@ class Study(Resources):
         self.close()
 
     def close(self) -> None:
-        """Ends the servers that were started for it; harmless if there are none."""
+        """Ends the workers and servers that were started for it; harmless if there are none."""
+        if (workers := vars(self).get("workers")) is not None:
+            workers.close()
         self.servers.close()
         if (sources := vars(self).get("_sources")) is not None:
             sources.close()

@@ -40,15 +40,10 @@ def in_batches(
     Raises:
         RuntimeError: memory has no room for one alone.
     """
-    # Like lengths together; the longest first, so that memory runs out at once or not at all.
-    order = sorted(range(len(lengths)), key=lambda at: -lengths[at])
+    order = _in_order(lengths)
     start = 0
     while start < len(order):
-        longest = lengths[order[start]]
-        end = min(len(order), start + max(1, budget // longest))
-        while not pads and lengths[order[end - 1]] != longest:
-            end -= 1
-        batch = order[start:end]
+        batch = _batch(order, lengths, start, budget, pads)
         try:
             found = compute(batch)
         except RuntimeError as error:
@@ -61,8 +56,33 @@ def in_batches(
             continue
         for at, one in zip(batch, found, strict=True):
             settle(at, one)
-        start = end
+        start += len(batch)
     return budget
+
+
+def planned(lengths: Sequence[int], budget: int, *, pads: bool = True) -> list[list[int]]:
+    """The places of the batches that `in_batches` computes, where memory does not run out."""
+    order = _in_order(lengths)
+    found: list[list[int]] = []
+    start = 0
+    while start < len(order):
+        found.append(_batch(order, lengths, start, budget, pads))
+        start += len(found[-1])
+    return found
+
+
+def _in_order(lengths: Sequence[int]) -> list[int]:
+    """Like lengths together; the longest first, so that memory runs out at once or not at all."""
+    return sorted(range(len(lengths)), key=lambda at: -lengths[at])
+
+
+def _batch(order: Sequence[int], lengths: Sequence[int], start: int, budget: int, pads: bool) -> list[int]:
+    """What goes together from `start` on."""
+    longest = lengths[order[start]]
+    end = min(len(order), start + max(1, budget // longest))
+    while not pads and lengths[order[end - 1]] != longest:
+        end -= 1
+    return list(order[start:end])
 
 
 def padded(batch: Sequence[dict[str, list[int]]], pad: int, device: torch.device) -> dict[str, Any]:

@@ -13,6 +13,11 @@ from selfstudy.models.base import Embedder
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import EmbedderBlock
 
+LEXICAL = "lexical"
+"""The path of the embedder that has no weights and takes no time."""
+_BATCH = 32
+"""Texts that sentence-transformers reads together, unless it is told otherwise."""
+
 
 def load(block: EmbedderBlock) -> Embedder:
     """The embedder of a recipe block.
@@ -21,7 +26,7 @@ def load(block: EmbedderBlock) -> Embedder:
         MissingExtraError: sentence-transformers or the packaged MiniLM is not installed.
         ModelError: the model cannot be loaded.
     """
-    return LexicalEmbedder() if block.path == "lexical" else SentenceEmbedder(block.path, block.device)
+    return LexicalEmbedder() if block.path == LEXICAL else SentenceEmbedder(block.path, block.device)
 
 
 class LexicalEmbedder:
@@ -31,7 +36,7 @@ class LexicalEmbedder:
     depend on other texts.
     """
 
-    name = fingerprint = "lexical"
+    name = fingerprint = LEXICAL
 
     def __init__(self) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -86,16 +91,42 @@ class SentenceEmbedder:
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Shape (len(texts), dimension), rows of length 1."""
-        clean = [self._content(text.encode("utf-8", "replace").decode()) for text in texts]
-        if not clean:
-            return np.zeros((0, int(self._model.get_embedding_dimension())), dtype=np.float32)
+        clean = [self._clean(text) for text in texts]
+        found = np.zeros((len(clean), self.dimension), dtype=np.float32)
+        for batch in _batches(clean):
+            found[batch] = self._encoded([clean[at] for at in batch])
+        return found
+
+    def parts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Places of texts that are encoded in one batch; alone, those of a part are encoded to the bit."""
+        return _batches([self._clean(text) for text in texts])
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+        return int(self._model.get_embedding_dimension())
+
+    def _clean(self, text: str) -> str:
+        return self._content(text.encode("utf-8", "replace").decode())
+
+    def _encoded(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
         from selfstudy.models.local import loading
 
         with loading.computing(self.name), panics_as_errors(f"the tokenizer of {self.name}"):
             found = self._model.encode(
-                clean, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+                list(batch),
+                batch_size=len(batch),
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
             )
         return np.asarray(found, dtype=np.float32)
+
+
+def _batches(texts: Sequence[str]) -> list[list[int]]:
+    """Like lengths together, the longest first; of equal ones the first: a batch's own are in its order."""
+    order = sorted(range(len(texts)), key=lambda at: -len(texts[at]))
+    return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
 
 
 def _packaged_minilm() -> Any:

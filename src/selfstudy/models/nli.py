@@ -15,9 +15,9 @@ import torch
 from selfstudy.errors import ModelError
 from selfstudy.files.cache import Cache
 from selfstudy.models import deberta
-from selfstudy.models.local import loading, pretrained
+from selfstudy.models.local import loading
 from selfstudy.models.local.panics import panics_as_errors
-from selfstudy.models.pairs import Encoded, Logits, PairModel, TextPair, most_tokens, plain_text
+from selfstudy.models.pairs import Encoded, Judges, Logits, PairModel, TextPair, most_tokens, plain_text
 from selfstudy.recipe import NLIBlock
 
 _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neutral"}
@@ -26,14 +26,15 @@ _ROLES = {"entail": "entailment", "contradict": "contradiction", "neutral": "neu
 class EntailmentClassifier(PairModel):
     """An NLI classifier; fulfils `base.EntailmentModel`."""
 
-    def __init__(self, block: NLIBlock, cache: Cache | None = None) -> None:
+    def __init__(self, block: NLIBlock, cache: Cache | None = None, judges: Judges | None = None) -> None:
         """See `PairModel`.
 
         Raises:
             ModelError: it cannot be loaded, or its labels do not tell entailment and contradiction.
         """
-        super().__init__(block, cache)
-        deberta.quicken(self.model)  # the last that is done to its weights
+        super().__init__(block, cache, judges)
+        if judges is None:
+            deberta.quicken(self.model)  # the last that is done to its weights
 
     def _require_kind(self, config: Any) -> None:
         written = [str(one) for one in getattr(config, "architectures", None) or ()]
@@ -43,10 +44,10 @@ class EntailmentClassifier(PairModel):
                 "say so with --set nli.type=seq2seq (in a recipe: nli: {type: seq2seq, path: ...})",
             )
 
-    def _read(self, source: pretrained.ModelFiles, dtype: torch.dtype) -> Any:
+    def _auto(self) -> Any:
         from transformers import AutoModelForSequenceClassification
 
-        return pretrained.read_weights(AutoModelForSequenceClassification, source, dtype)
+        return AutoModelForSequenceClassification
 
     def _read_labels(self) -> list[str]:
         return label_roles(self.model.config.id2label, self.name)

@@ -8,8 +8,8 @@ of how a model says what it holds of a pair.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,23 @@ Logits = npt.NDArray[np.float64]
 Encoded = dict[str, list[int]]
 
 
+class Judges(Protocol):
+    """Copies of a model elsewhere, which judge batches of encoded pairs."""
+
+    @property
+    def budget(self) -> int:
+        """Most tokens of a batch."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What the logits depend on, as the copies say."""
+
+    def judged(self, batches: Sequence[Sequence[Encoded]]) -> Iterator[tuple[int, Sequence[Logits | None]]]:
+        """Each batch, in any order: its place, and the logits of its pairs; None: it could not be judged."""
+
+
 class PairModel(ABC):
-    """A model that judges pairs in this process; fulfils `base.EntailmentModel`.
+    """A model that judges pairs; fulfils `base.EntailmentModel`.
 
     Pairs longer than the model reads are read in windows of whole sentences (`windows`): a premise entails or
     contradicts what the window of it does that is surest; a hypothesis is contradicted where any window is.
@@ -42,49 +57,61 @@ class PairModel(ABC):
         tokenizer: its tokenizer.
         path: the folder or Hub id it was loaded from.
         windowed: how many distinct pairs were longer than it reads.
+        budget: most tokens of a batch; halved where memory runs out.
+        fingerprint: what the logits depend on besides the pair.
     """
 
     _own_words: tuple[str, ...] = ()
     """What stands around the texts that it reads, and in no text."""
 
-    def __init__(self, block: EntailmentWeights, cache: Cache | None = None) -> None:
+    def __init__(
+        self, block: EntailmentWeights, cache: Cache | None = None, judges: Judges | None = None
+    ) -> None:
         """Loads the model.
 
         Args:
             block: which model, and how to run it.
             cache: keeps the logits of every pair judged, and gives those of pairs that this very model (the
                 same commit or files, in the same number type) has judged before.
+            judges: compute in its stead: its tokenizer and settings are read, its weights are not.
 
         Raises:
             ModelError: it cannot be loaded, or is no model of this kind.
         """
         self.path, is_folder = loading.locate(block.path, "nli")
         self.name = block.path + (f"@{block.revision}" if block.revision else "")
-        self._device = loading.pick_device(block.device)
+        self._judges = judges
+        self._device = loading.pick_device(block.device if judges is None else "meta")
         with loading.explained(block.path, is_folder):
             source = pretrained.source(block.path, self.path, is_folder, block.revision)
             self._require_kind(pretrained.read_config(source))
             self.tokenizer: Any = pretrained.read_tokenizer(source)
             dtype = loading.pick_dtype(block.dtype, self._device)
-            self.model: Any = self._read(source, dtype).to(self._device).eval()
+            if judges is None:
+                self.model: Any = pretrained.read_weights(self._auto(), source, dtype).to(self._device).eval()
+            else:
+                self.model = pretrained.without_weights(self._auto(), source, dtype)
         self._content = content.of_tokenizer(self.tokenizer, words=self._own_words)
         self._labels = self._read_labels()
-        cpu = self._device.type == "cpu"
-        self._budget = block.token_budget or (batching.CPU_TOKENS if cpu else batching.GPU_TOKENS)
+        gpu = self._device.type not in ("cpu", "meta")
+        self.budget = block.token_budget or (batching.GPU_TOKENS if gpu else batching.CPU_TOKENS)
         self._limit = self._most()
         self._special = len(self._encode([("", "")])[0]["input_ids"])
         self.windowed = 0
         self._cache = cache
-        files = loading.fingerprint(self.path, is_folder, block.revision)
-        self._fingerprint = digest(files, str(self.model.dtype), *self._judged_by())
+        if judges is None:
+            files = loading.fingerprint(self.path, is_folder, block.revision)
+            self.fingerprint = digest(files, str(self.model.dtype), *self._judged_by())
+        else:
+            self.budget, self.fingerprint = judges.budget, judges.fingerprint
 
     @abstractmethod
     def _require_kind(self, config: Any) -> None:
         """Refuses a model of another kind by its configuration, before its weights are read."""
 
     @abstractmethod
-    def _read(self, source: pretrained.ModelFiles, dtype: torch.dtype) -> Any:
-        """The model."""
+    def _auto(self) -> Any:
+        """The class of transformers that reads it."""
 
     @abstractmethod
     def _read_labels(self) -> list[str]:
@@ -177,7 +204,7 @@ class PairModel(ABC):
     def _keys(self, pairs: Sequence[TextPair]) -> dict[TextPair, str]:
         if self._cache is None:
             return {}
-        return {pair: digest(self._fingerprint, *pair) for pair in pairs}
+        return {pair: digest(self.fingerprint, *pair) for pair in pairs}
 
     def _known(self, keys: dict[TextPair, str]) -> dict[TextPair, Logits]:
         """The logits of those pairs that are in the cache, whole."""
@@ -243,14 +270,33 @@ class PairModel(ABC):
     ) -> None:
         """Judges encoded pairs in batches; one that is still too long is cut off."""
         encoded = [self._cut_off(one) for one in encoded]
-        self._budget = batching.in_batches(
+        if self._judges is None:
+            return self._judge_here(encoded, lambda at, row: settle(pairs[at], row))
+        lengths = [len(one["input_ids"]) for one in encoded]
+        batches = batching.planned(lengths, self.budget, pads=self._pads)
+        for number, rows in self._judges.judged([[encoded[at] for at in batch] for batch in batches]):
+            for at, row in zip(batches[number], rows, strict=True):
+                settle(pairs[at], np.full(len(self._labels), np.nan) if row is None else row)
+
+    def judged(self, batch: Sequence[Encoded]) -> list[Logits]:
+        """Logits (classes,) of each of a batch, which is as `batching.planned` makes it."""
+        found: list[Logits] = [np.empty(0)] * len(batch)
+        self._judge_here(batch, found.__setitem__)
+        return found
+
+    def _judge_here(self, encoded: Sequence[Encoded], settle: Callable[[int, Logits], None]) -> None:
+        self.budget = batching.in_batches(
             [len(one["input_ids"]) for one in encoded],
-            self._budget,
+            self.budget,
             lambda places: self._judge([encoded[at] for at in places]),
-            lambda at, row: settle(pairs[at], row),
+            settle,
             self._device,
-            pads=self.tokenizer.pad_token_id is not None,
+            pads=self._pads,
         )
+
+    @property
+    def _pads(self) -> bool:
+        return self.tokenizer.pad_token_id is not None
 
     def _cut_off(self, one: Encoded) -> Encoded:
         return {name: ids[: self._limit] for name, ids in one.items()}

@@ -18,9 +18,9 @@ import torch
 from selfstudy.errors import ModelError
 from selfstudy.files.cache import Cache
 from selfstudy.models import windows
-from selfstudy.models.local import loading, pretrained
+from selfstudy.models.local import loading
 from selfstudy.models.local.panics import panics_as_errors
-from selfstudy.models.pairs import Encoded, Logits, PairModel, TextPair, most_tokens, plain_text
+from selfstudy.models.pairs import Encoded, Judges, Logits, PairModel, TextPair, most_tokens, plain_text
 from selfstudy.recipe import Seq2SeqNLI
 
 MOST = 2_048
@@ -69,7 +69,7 @@ class Seq2SeqEntailment(PairModel):
     TRUE knows two verdicts, entailment and neutral: 0 is all that does not follow, contradictions too.
     """
 
-    def __init__(self, block: Seq2SeqNLI, cache: Cache | None = None) -> None:
+    def __init__(self, block: Seq2SeqNLI, cache: Cache | None = None, judges: Judges | None = None) -> None:
         """See `PairModel`.
 
         Raises:
@@ -77,7 +77,7 @@ class Seq2SeqEntailment(PairModel):
         """
         self._form = FORMS[block.form]
         self._own_words = self._form.own
-        super().__init__(block, cache)
+        super().__init__(block, cache, judges)
         self._special += _MARGIN
         self._verdicts = [self._tokens(word) for word in self._form.verdicts.values()]
 
@@ -89,10 +89,10 @@ class Seq2SeqEntailment(PairModel):
                 "or take --judge MODEL (in a recipe: nli: lm) for a language model",
             )
 
-    def _read(self, source: pretrained.ModelFiles, dtype: torch.dtype) -> Any:
+    def _auto(self) -> Any:
         from transformers import AutoModelForSeq2SeqLM
 
-        return pretrained.read_weights(AutoModelForSeq2SeqLM, source, dtype)
+        return AutoModelForSeq2SeqLM
 
     def _read_labels(self) -> list[str]:
         return list(self._form.verdicts)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from selfstudy.models.remote.permissions import check
 from selfstudy.models.server.servers import Servers
-from selfstudy.models.taught import is_whole
+from selfstudy.models.taught import is_routed, is_whole
 from selfstudy.recipe import LocalModel, ModelBlock, Recipe, RemoteModel, ServerModel, weights_of
 from selfstudy.run import Run
 from selfstudy.run.budget import Ledger, metered
 
 if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
+    from selfstudy.models.workers import Workers
 
 
 def block_of(recipe: Recipe, stage: str) -> ModelBlock:
@@ -92,11 +93,15 @@ class StageModels:
     Args:
         run: where their use is counted, if it is open for writing.
         servers: starts the engines that they need.
+        workers: the processes where models answer that need not be in this one; None: there are none.
     """
 
     run: Run
     servers: Servers
-    _loaded: dict[str, LanguageModel] = field(default_factory=dict)
+    workers: Callable[[], Workers | None] = lambda: None
+    _here: dict[str, LanguageModel] = field(default_factory=dict)
+    _elsewhere: dict[str, LanguageModel] = field(default_factory=dict)
+    _noted: bool = False
     _ledger: Ledger | None = None
 
     def __post_init__(self) -> None:
@@ -116,37 +121,79 @@ class StageModels:
             self._ledger = Ledger(self.run)
         return self._ledger
 
-    def get(self, block: ModelBlock, taught: Path | None = None) -> LanguageModel:
-        """The model of a block as a training of this run left it, or as it is."""
-        from selfstudy.models import load_lm
+    def get(self, block: ModelBlock, taught: Path | None = None, *, here: bool = False) -> LanguageModel:
+        """The model of a block as a training of this run left it, or as it is.
 
+        Args:
+            here: it is to be trained or written down, so its weights have to be in this process.
+        """
         block = as_taught(block, taught)
+        workers = None if here else self._workers_for(block)
+        loaded = self._here if workers is None else self._elsewhere
         key = block.model_dump_json()
-        if key not in self._loaded:
-            lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
-            self._loaded[key] = metered(lm, self.ledger) if self.run.writable else lm
-        return self._loaded[key]
+        if key not in loaded:
+            loaded[key] = self._load(block, workers)
+        return loaded[key]
 
     def apart(self, block: ModelBlock) -> LanguageModel:
-        """The model of a block as it is, for a judge: nobody trains or forgets this one."""
-        if not isinstance(block, LocalModel):
-            return self.get(block)
-        from selfstudy.models import load_lm
+        """The model of a block as it is, for a judge: nobody trains or forgets this one.
 
-        lm = load_lm(block, cache=self.run.recipe.cache, servers=self.servers)
+        What is trained is never in workers; what they are told to forget they load again when it is asked.
+        """
+        if not isinstance(block, LocalModel) or self._workers_for(block) is not None:
+            return self.get(block)
+        return self._load(block, None)
+
+    def _load(self, block: ModelBlock, workers: Workers | None) -> LanguageModel:
+        cache, lm = self.run.recipe.cache, None
+        if workers is None:
+            from selfstudy.models import load_lm
+
+            lm = load_lm(block, cache=cache, servers=self.servers)
+        else:
+            from selfstudy.models.spread.lm import spread_lm
+
+            lm = spread_lm(block, workers, cache=cache, say=self.servers.say)
         return metered(lm, self.ledger) if self.run.writable else lm
+
+    def _workers_for(self, block: ModelBlock) -> Workers | None:
+        """What answers for a model; None: it does so in this process."""
+        workers = self.workers()
+        if workers is None or not _is_routed(block):
+            return workers
+        if not self._noted:
+            self.servers.say("adapters of which one is picked for each question answer in this process alone")
+        self._noted = True
+        return None
 
     def forget(self, block: ModelBlock, taught: Path | None = None) -> None:
         """Lets go of a model that is not needed any more."""
-        self._loaded.pop(as_taught(block, taught).model_dump_json(), None)
+        block = as_taught(block, taught)
+        self._here.pop(block.model_dump_json(), None)
+        if self._elsewhere.pop(block.model_dump_json(), None) is not None:
+            self._forget_elsewhere(block)
+
+    def _forget_elsewhere(self, block: ModelBlock) -> None:
+        from selfstudy.models.spread.lm import lm_spec
+
+        if (workers := self.workers()) is not None:
+            workers.forget(lm_spec(block, cache=self.run.recipe.cache))
 
     def make_room(self, taught: Path | None = None) -> None:
-        """Ends the engines that serve the student's own weights, before these are loaded to be trained.
+        """Ends engines and copies in workers of the student's weights, before these are loaded to be trained.
 
         Args:
             taught: as which training left them.
         """
         model = self.run.recipe.model
-        for block in (model, as_taught(model, taught)):
+        for block in [model] if taught is None else [model, as_taught(model, taught)]:
             if (weights := weights_of(block)) is not None:
                 self.servers.stop(weights.path)
+            if block.model_dump_json() in self._elsewhere:
+                self._forget_elsewhere(block)
+
+
+def _is_routed(block: ModelBlock) -> bool:
+    return (
+        isinstance(block, LocalModel | ServerModel) and block.adapter is not None and is_routed(block.adapter)
+    )

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
-from selfstudy.models.local import adapted, encoding, loading, prefixes, weights
+from selfstudy.models.local import adapted, encoding, loading, parts, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
 from selfstudy.models.local.completions import (
     AnswerReader,
@@ -205,6 +205,49 @@ class LocalLM:
         reader = partial(ContinuationReader, self._format, before=before, enough=enough)
         return self._answers(AskedChats(chats, asked, errors, adapters), sampling, reader, progress)
 
+    def parts(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[int]]:
+        """Places of chats that `generate` answers in one batch; alone, those of a part are answered to the bit.
+
+        Each place is in one part, in order; equal chats are in the same.  A contrastive search is one part.
+        """
+        return self._parts(AskedChats(chats, *encoding.prompts(self._format, chats)), sampling)
+
+    def continued_parts(
+        self, chats: Sequence[Chat], begun: Sequence[str], sampling: Sampling
+    ) -> list[list[int]]:
+        """As `parts`, of what `continued` does."""
+        asked, errors, _ = encoding.begun(self._format, chats, begun)
+        return self._parts(AskedChats(chats, asked, errors), sampling)
+
+    def scored_parts(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[int]]:
+        """As `parts`, of what `logprobs` and `word_logprobs` do."""
+        batches = self._scorer.batches(self._answered(chats, texts), self._budget)
+        return parts.whole([[item.index for item in batch] for batch in batches], len(chats))
+
+    def text_parts(self, befores: Sequence[str], texts: Sequence[str]) -> list[list[int]]:
+        """As `parts`, of what `text_logprobs` does; one part where a text is longer than the model reads."""
+        rows, owners = encoding.behind(self._format, befores, texts, self._context)
+        if len(set(owners)) < len(owners):
+            return parts.whole([], len(texts))
+        batches = self._scorer.batches(rows, self._budget)
+        return parts.whole([[owners[row.index] for row in batch] for batch in batches], len(texts))
+
+    def _parts(self, asked: AskedChats, sampling: Sampling) -> list[list[int]]:
+        count, batches = len(asked.chats), []
+        if sampling.penalty_alpha:  # searched in some batches, and sampled in others
+            return parts.whole([], count)
+        decoder = TreeDecoder(self._forward, sampling, self._ends, self._budget)
+        for group in self._prompts(asked, sampling)[0].values():
+            prompts = self._in_order(group)
+            while prompts:
+                batch = self._first_batch(prompts, decoder)
+                prompts = prompts[len(batch) :]
+                batches.append(
+                    [member.slot // sampling.total for prompt in batch for member in prompt.members]
+                )
+        said = {at: (asked.adapter(at), text) for at, (text, _) in asked.prompts.items()}
+        return parts.whole(parts.together(batches, said), count)
+
     def _answers(
         self,
         asked: AskedChats,
@@ -303,11 +346,10 @@ class LocalLM:
 
         The halved budget stays: memory that was short once will be short again.  Yields what failed.
         """
-        rows, adapters = [one.tokens for one in prompts], [one.adapter for one in prompts]
-        prompts = [prompts[at] for at in prefixes.order(self._forward, rows, adapters)]
+        prompts = self._in_order(prompts)
         while prompts:
             decoder = make(self._forward, sampling, self._ends, self._budget, read.stopped, read.left)
-            batch = prompts[: self._batch_size(prompts, decoder)]
+            batch = self._first_batch(prompts, decoder)
             try:
                 decoder.run(batch, emit)
             except RuntimeError as error:
@@ -318,11 +360,26 @@ class LocalLM:
                 prompts = prompts[len(batch) :]
                 continue
             loading.free_memory(self._device)
-            if self._budget > len(batch[0].tokens):
+            if self._budget > len(prompts[0].tokens):
                 self._budget //= 2
             else:
-                yield batch[0], f"out of memory with {len(batch[0].tokens)} prompt tokens: {short}"
+                yield prompts[0], f"out of memory with {len(prompts[0].tokens)} prompt tokens: {short}"
                 prompts = prompts[1:]
+
+    def _in_order(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """The order in which batches are cut."""
+        rows, adapters = [one.tokens for one in prompts], [one.adapter for one in prompts]
+        return [prompts[at] for at in prefixes.order(self._forward, rows, adapters)]
+
+    def _first_batch(self, prompts: list[Prompt], decoder: Decoder) -> list[Prompt]:
+        """The first prompts, as many as are decoded together.
+
+        Which row each is goes by these prompts alone, for the last bits of a product may go by its place:
+        the same batch, whatever else was asked with it, gives the same bits.
+        """
+        return sorted(
+            prompts[: self._batch_size(prompts, decoder)], key=lambda one: (one.adapter, one.tokens)
+        )
 
     def _batch_size(self, prompts: list[Prompt], decoder: Decoder) -> int:
         """How many of the first prompts to decode together: all their rows would fit once read."""

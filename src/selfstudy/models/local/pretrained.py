@@ -275,15 +275,31 @@ def _require_unpacked(source: ModelFiles, config: Any, *, packing: bool) -> None
         )
 
 
-def _claimed(auto: Any, config: Any, dtype: torch.dtype) -> int | None:
-    """Numbers of the parameters and buffers that a config describes; None if its architecture cannot tell.
+def without_weights(auto: Any, source: ModelFiles, dtype: torch.dtype) -> Any:
+    """The model that an Auto class makes of a folder's config, on the device `meta`, which holds no numbers.
 
-    Nothing is allocated, however large they are.
+    With weights, on the CPU, if its architecture cannot be made without.
+
+    Raises:
+        ModelError: see `read_weights`.
     """
+    bones = _bones(auto, read_config(source), dtype)
+    return read_weights(auto, source, dtype) if bones is None else bones
+
+
+def _bones(auto: Any, config: Any, dtype: torch.dtype) -> Any:
+    """A model of which nothing is allocated, however large it is; None if its architecture cannot be that."""
     try:
         with torch.device("meta"):
-            bones = auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
+            return auto.from_config(copy.deepcopy(config), dtype=dtype, trust_remote_code=False)
     except (NotImplementedError, RuntimeError):  # it computes with its shapes, which are not there
+        return None
+
+
+def _claimed(auto: Any, config: Any, dtype: torch.dtype) -> int | None:
+    """Numbers of the parameters and buffers that a config describes; None if its architecture cannot tell."""
+    bones = _bones(auto, config, dtype)
+    if bones is None:
         return None
     claimed: int = sum(one.numel() for one in (*bones.parameters(), *bones.buffers()))
     return claimed

@@ -44,24 +44,41 @@ class LogprobScorer:
             reader: is given logits (rows, tokens, vocabulary) and the tokens that follow (rows, tokens), and
                 returns a tensor (rows, tokens, ...).
         """
-        rows, adapters = [item.tokens for item in items], [item.adapter for item in items]
-        items = [items[at] for at in prefixes.order(self._forward, rows, adapters)]
+        items = self._in_order(items)
         while items:
-            size = self._size(items, budget)
+            batch = self._first_batch(items, budget)
             scored: list[Tensor] | None = None
             try:
-                scored = self._score(items[:size], reader)
+                scored = self._score(batch, reader)
             except RuntimeError as error:
                 if not loading.is_out_of_memory(error):
                     raise
             if scored is None:
                 loading.free_memory(self._device)  # not in the handler: its traceback holds tensors
-                if size > 1:
+                if len(batch) > 1:
                     budget //= 2
                     continue
                 scored = [torch.empty(0)]
-            yield from ((item.index, values) for item, values in zip(items[:size], scored, strict=True))
-            items = items[size:]
+            yield from ((item.index, values) for item, values in zip(batch, scored, strict=True))
+            items = items[len(batch) :]
+
+    def batches(self, items: Sequence[Answered], budget: int) -> list[list[Answered]]:
+        """What is read together, where memory does not run out; a batch alone is read to the same bits."""
+        items, found = self._in_order(items), []
+        while items:
+            found.append(self._first_batch(items, budget))
+            items = items[len(found[-1]) :]
+        return found
+
+    def _in_order(self, items: Sequence[Answered]) -> list[Answered]:
+        """The order in which batches are cut."""
+        rows, adapters = [item.tokens for item in items], [item.adapter for item in items]
+        return [items[at] for at in prefixes.order(self._forward, rows, adapters)]
+
+    def _first_batch(self, items: Sequence[Answered], budget: int) -> list[Answered]:
+        """The first items, as many as go together, in an order of their own (as `LocalLM._first_batch`)."""
+        first = items[: self._size(items, budget)]
+        return sorted(first, key=lambda item: (item.adapter, item.tokens, item.answer, item.index))
 
     def _size(self, items: Sequence[Answered], budget: int) -> int:
         """How many of the first items go together."""
