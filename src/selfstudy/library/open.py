@@ -18,7 +18,13 @@ from selfstudy.errors import DataError
 from selfstudy.library.combined import Combined
 from selfstudy.library.excluded import Excluded
 from selfstudy.library.folder import Contents, read_documents
+<<<<<<< HEAD
 from selfstudy.library.index import Library, is_built
+=======
+from selfstudy.library.index import Library
+from selfstudy.library.index_bucket import IndexBucket
+from selfstudy.library.index_place import IndexPlace
+>>>>>>> i16-s3
 from selfstudy.library.parsing import parser
 from selfstudy.library.retriever import Retriever
 from selfstudy.library.searching import Keep, LooksUp, Searching
@@ -136,7 +142,21 @@ class OpenLibrary:
         fetch = self.library.fetch
         return fetch.contact or ("offline" if fetch.offline else None)
 
+    def index_place(self, folder: Path) -> Path | IndexPlace:
+        """Where the library has its index: in this folder, if it names no other place."""
+        return folder if self.library.index is None else IndexBucket(self.library.index)
+
+    def check_index(self) -> None:
+        """Whether the index can be read where it lies, before anything is asked.
+
+        Raises:
+            RunError: the library names a place for it that does not answer, or gives it to nobody.
+        """
+        if self.library.index is not None:
+            IndexBucket(self.library.index).check()
+
     def retriever(
+<<<<<<< HEAD
         self,
         index: Path,
         *,
@@ -144,11 +164,14 @@ class OpenLibrary:
         embedder: Embedder | None,
         keep: Keep,
         built: bool = False,
+=======
+        self, index: Path | IndexPlace, *, chunk_tokens: int, embedder: Embedder | None, keep: Keep
+>>>>>>> i16-s3
     ) -> Retriever:
         """What finds passages in all sources.
 
         Args:
-            index: the folder of the index over the fixed ones.
+            index: where the index over the fixed ones lies; a path is its folder.
             chunk_tokens, embedder: see `Library.build`.
             keep: see `Searching`.
             built: whether the index was built by another process, and is as it should be, if there is one.
