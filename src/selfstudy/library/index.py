@@ -213,69 +213,6 @@ def _identity(documents: Sequence[Document]) -> str:
     return digest(*(part for d in documents for part in (d.id, d.title, d.date, d.fetched, d.sha256)))
 
 
-<<<<<<< HEAD
-def is_built(folder: Path) -> bool:
-    """Whether there is a whole index in a folder."""
-    return _read_meta(folder) is not None
-
-
-def _read_meta(folder: Path) -> dict[str, Any] | None:
-    try:
-        meta = json.loads(private.read(folder / META, 10_000))
-    except (OSError, ValueError, RecursionError):
-        return None
-    ours = isinstance(meta, dict) and meta.keys() == {"format", "documents", "chunk_tokens", "embedder"}
-    return meta if ours and meta["format"] == FORMAT else None
-
-
-def _write(
-    documents: Sequence[Document],
-    folder: Path,
-    chunk_tokens: int,
-    embedder: Embedder | None,
-    identity: dict[str, Any],
-) -> None:
-    """Writes the table, its index and, last, library.json: without that the folder counts as unfinished."""
-    import lancedb
-    from lancedb.index import FTS
-
-    with _writing(folder):
-        if _read_meta(folder) is not None and not folder.is_symlink():
-            own.mark(folder)  # one of before the mark is told by what it says of itself
-        if own.check(folder, _FILES):
-            (folder / META).unlink(missing_ok=True)
-            own.remove(folder, _FILES)
-        own.make(folder)
-    batches = _batches(documents, chunk_tokens, embedder)
-    first = next(batches, None)
-    if first is None:
-        raise DataError("the library has no text", "check the files of the recipe's `library`")
-    with _writing(folder):
-        table = lancedb.connect(str(folder)).create_table(TABLE, first)
-    for batch in batches:
-        with _writing(folder):
-            table.add(batch)
-    with _writing(folder):
-        table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
-        private.close_tree(folder)
-        with private.replacing(folder / META) as file:
-            file.write(json.dumps(identity, indent=2).encode())
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Says how to go on when a write fails: LanceDB too raises RuntimeError, so no embedder runs in here."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise RunError(
-            f"cannot write the library index {folder}: {error}",
-            "nothing else is lost: make room (or check permissions) and give the same command again",
-        ) from None
-
-
-=======
->>>>>>> i16-s3
 def _batches(
     documents: Sequence[Document], chunk_tokens: int, embedder: Embedder | None
 ) -> Iterator[pa.Table]:
