@@ -377,9 +377,7 @@ class LocalLM:
         Which row each is goes by these prompts alone, for the last bits of a product may go by its place:
         the same batch, whatever else was asked with it, gives the same bits.
         """
-        return sorted(
-            prompts[: self._batch_size(prompts, decoder)], key=lambda one: (one.adapter, one.tokens)
-        )
+        return sorted(prompts[: self._batch_size(prompts, decoder)], key=lambda one: (one.adapter, one.tokens))
 
     def _batch_size(self, prompts: list[Prompt], decoder: Decoder) -> int:
         """How many of the first prompts to decode together: all their rows would fit once read."""
