@@ -294,3 +294,16 @@ def test_a_run_that_somebody_else_has_taken_is_not_written_to(
             work()
         assert not run.writable
     taken[0].close()
+
+
+def test_a_file_may_be_as_large_as_is_said(place: Path, recipe: Recipe) -> None:
+    """What a run keeps of a million questions from outside is more than its other files may be."""
+    with Run.create_or_resume(place, recipe) as run:
+        data = {"lines": ["What is it?"] * 100}
+        with pytest.raises(RunError, match="more than can be read again: nothing was written"):
+            run.write_json(run.external_file(0), data, 1000)
+        assert run.read_json(run.external_file(0)) is None
+        run.write_json(run.external_file(0), data, 3000)
+        assert run.read_json(run.external_file(0), 3000) == data
+        with pytest.raises(RunError, match="at most 1,000 are read"):
+            run.read_json(run.external_file(0), 1000)

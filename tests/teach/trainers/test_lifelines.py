@@ -20,16 +20,15 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.teach.trainers import lifelines
-from selfstudy.teach.trainers.lifelines import Address, Lifelines, tie
+from selfstudy.teach.trainers.lifelines import LeaderAddress, Lifelines, tie
 
 
 def child(rank: int, count: int, told: Connection, why: str | None) -> None:
     """Comes, and ends if it is told why; else it stays."""
     lines = tie(rank, count, count, lambda _: told.recv())
+    lines.watch()
     if why is None:
         time.sleep(60)
-    if why:
-        time.sleep(0.5)  # until all have come
     lines.end(why or "")
 
 
@@ -45,7 +44,7 @@ def leading(*ends: str | None) -> Iterator[tuple[Lifelines, list[Any]]]:
     for one in others:
         one.start()
 
-    def tell(address: Address | None) -> Address | None:
+    def tell(address: LeaderAddress | None) -> LeaderAddress | None:
         for _, pipe in pipes:
             pipe.send(address)
         return address
@@ -60,13 +59,19 @@ def leading(*ends: str | None) -> Iterator[tuple[Lifelines, list[Any]]]:
             one.join(20)
 
 
+def busy(lines: Lifelines) -> None:
+    """With something that does not wait for the others."""
+    lines.watch()
+    time.sleep(30)
+
+
 def test_one_that_is_killed_is_named_and_what_the_leader_does_meanwhile_ends() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with leading(None, None) as (lines, others):
         named = rf"process 2 of 3 \(pid {others[1].pid} on .*\) was killed"
         os.kill(others[1].pid, signal.SIGKILL)
         with pytest.raises(ModelError, match=named) as told:
-            time.sleep(30)
+            busy(lines)
         assert "start all again" in told.value.hint
         assert lines.why() == lines.gone != ""
     assert signal.getsignal(signal.SIGTERM) is before
@@ -75,20 +80,22 @@ def test_one_that_is_killed_is_named_and_what_the_leader_does_meanwhile_ends() -
 def test_one_that_fails_says_why_and_one_that_is_done_is_not_missed() -> None:
     with leading("", "CUDA out of memory") as (lines, _):
         with pytest.raises(ModelError, match="process 2 of 3"):
-            time.sleep(30)
+            busy(lines)
         assert lines.gone.endswith("has ended: CUDA out of memory")
     with leading("") as (lines, others):
+        lines.watch()
         others[0].join(20)
         time.sleep(0.2)
         assert not lines.gone
 
 
 def test_a_stranger_is_sent_away() -> None:
-    told: queue.Queue[Address | None] = queue.Queue()
+    told: queue.Queue[LeaderAddress | None] = queue.Queue()
     found: list[Lifelines] = []
 
     def lead() -> None:
         found.append(tie(0, 2, 2, lambda address: told.put(address) or address))
+        found[0].watch()
 
     leader = threading.Thread(target=lead)
     leader.start()
@@ -102,9 +109,8 @@ def test_a_stranger_is_sent_away() -> None:
     other = tie(1, 2, 2, lambda _: address)
     leader.join(20)
     other.end("a reason")
-    assert (
-        found[0].why() == f"process 1 of 2 (pid {os.getpid()} on {socket.gethostname()}) has ended: a reason"
-    )
+    name = f"process 1 of 2 (pid {os.getpid()} on {socket.gethostname()})"
+    assert found[0].why() == f"{name} has ended: a reason"
     found[0].end()
 
 
@@ -113,7 +119,7 @@ def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match=r"processes 1, 2 did not reach 127\.0\.0\.1:\d+"):
         tie(0, 3, 3, lambda address: address)
     with pytest.raises(ModelError, match=r"process 1 does not reach the one that leads at 127\.0\.0\.1:1"):
-        tie(1, 2, 2, lambda _: Address("127.0.0.1", 1, "", 0))
+        tie(1, 2, 2, lambda _: LeaderAddress("127.0.0.1", 1, "", 0))
 
 
 STUCK = """
@@ -123,6 +129,7 @@ lifelines.GRACE = 0.2
 here, there = socket.socketpair()
 lines = lifelines.Lifelines({here: "process 0 (pid 7), which leads this training,"})
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as one that waits on a card
+lines.watch()
 there.close()
 threading.Event().wait()
 """
