@@ -143,7 +143,6 @@ def tie(
 
     Args:
         here: how many of them are on this machine.
-        tell: what the one that leads says, in all of them.
 
     Raises:
         ModelError: they do not reach each other.
