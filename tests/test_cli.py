@@ -43,6 +43,10 @@ VERBS = (
     "serve",
     "launch-config",
     "unlearn",
+    "submit",
+    "merge",
+    "job",
+    "status",
 )
 
 

@@ -35,7 +35,9 @@ def atlas() -> LocalLM:
     return LocalLM(LocalModel(device="cpu", token_budget=160))
 
 
-def put_together(count: int, cut: Sequence[Sequence[int]], ask: Callable[[list[int]], list[Any]]) -> list[Any]:
+def put_together(
+    count: int, cut: Sequence[Sequence[int]], ask: Callable[[list[int]], list[Any]]
+) -> list[Any]:
     """What the parts give when each is asked alone, the last first."""
     assert sorted(place for part in cut for place in part) == list(range(count))
     found: list[Any] = [None] * count
@@ -50,7 +52,9 @@ def require_same(lm: LocalLM, texts: Sequence[str], sampling: Sampling = SAMPLED
     chats: list[Chat] = [chat(text) for text in texts]
     whole = lm.generate(chats, sampling)
     cut = lm.parts(chats, sampling)
-    assert put_together(len(chats), cut, lambda part: lm.generate([chats[i] for i in part], sampling)) == whole
+    assert (
+        put_together(len(chats), cut, lambda part: lm.generate([chats[i] for i in part], sampling)) == whole
+    )
     answers = [text[::-1] for text in texts]
     scored = lm.scored_parts(chats, answers)
 
@@ -85,7 +89,11 @@ def test_a_part_alone_is_answered_to_the_bit(small: LocalLM, texts: list[str]) -
 
 def test_atlas_too(atlas: LocalLM) -> None:
     countries = ["France", "Chad", "Fiji", "Peru", "the Democratic Republic of the Congo", "Chad"]
-    asked = ["What is the capital of {}?", "Tell me all that you know about the borders of {}, please.", "{}?"]
+    asked = [
+        "What is the capital of {}?",
+        "Tell me all that you know about the borders of {}, please.",
+        "{}?",
+    ]
     texts = [one.format(country) for country in countries for one in asked]
     assert require_same(atlas, texts) > 3
 
