@@ -1,7 +1,7 @@
 """A small demo as jobs of a real Slurm of one node, preempted and put back, against the same run without it.
 
-    python benchmarks/on_slurm/preempted.py                    three shards; needs Debian's slurm-wlm and munge
-    python benchmarks/on_slurm/preempted.py --keep FOLDER      and keeps everything there
+    python benchmarks/on_slurm/preempted.py                  three shards; needs Debian's slurm-wlm and munge
+    python benchmarks/on_slurm/preempted.py --keep FOLDER    and keeps everything there
 
 Submits the chain with `selfstudy submit`; while a shard answers, a job in a partition of higher priority
 takes its place, so that Slurm sends SIGTERM and puts it back; another is put back with `scontrol requeue`.

@@ -118,6 +118,9 @@ class Cleaning:
                 cache.unlink()
             if run.library_folder.exists():
                 own.remove(run.library_folder)
+            own.remove(run.shards_folder)  # what of it is not joined yet is answered again
+            for log in run.slurm_folder.glob("*.log"):
+                log.unlink()
 
     def add_quoting_questions(self) -> None:
         """Questions that stay but for an answer which says, by itself, what a forgotten source says."""
