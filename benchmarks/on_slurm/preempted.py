@@ -5,9 +5,9 @@
 
 Submits the chain with `selfstudy submit`; while a shard answers, a job in a partition of higher priority
 takes its place, so that Slurm sends SIGTERM and puts it back; another is put back with `scontrol requeue`.
-Both go on when their turn comes.  Then it compares what the shards wrote with a run in one process: texts,
-scores and verdicts must be equal, log-probabilities may differ in their last digits, for batches are cut
-otherwise.  Exit code 1 if anything differs, or nothing was preempted.
+Both go on when their turn comes, for which Slurm has them wait two minutes.  Then it compares what the shards
+wrote with a run in one process: texts, scores and verdicts must be equal, log-probabilities may differ in
+their last digits, for batches are cut otherwise.  Exit code 1 if anything differs, or nothing was preempted.
 """
 
 from __future__ import annotations
@@ -97,9 +97,6 @@ def preempt_and_wait(run: Path) -> dict[str, int]:
                     said("sbatch", "-p", "high", "-n2", "-t1", "-o", "/dev/null", "--wrap", "sleep 2")
                 else:
                     said("scontrol", "requeue", job["id"])
-        for job in jobs:
-            if job["state"] == "PENDING" and job["reason"] == "BeginTime":  # Slurm waits two minutes
-                subprocess.run(["scontrol", "update", f"JobId={job['id']}", "StartTime=now"], check=False)
         if all(job["state"] not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING") for job in jobs):
             break
         time.sleep(0.2)
