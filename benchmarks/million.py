@@ -10,6 +10,8 @@ so that its CPU seconds and its peak memory are its own:
     probe       the stage, given again where all is answered and scored: what it reads before it goes on
     gather      the same, where all is judged
     facts       which questions are about one fact, and the split of what is trained and tested
+    teach       the judged questions, and the gaps among them without near-duplicates
+    verify      which questions to ask again
     duplicates  near-duplicates among the questions
     calibrate   labels from a file, thresholds, the map from scores to chances, for two scorers
     summary     all figures, with the metrics of methods 1, AUROC, and both scorers side by side
@@ -360,6 +362,24 @@ def facts(count: int, folder: Path) -> dict[str, Any]:
     return {"facts": len(set(split.facts.values())), "tested": len(split.tested)}
 
 
+def teach(count: int, folder: Path) -> dict[str, Any]:
+    from selfstudy.teach.gaps import gaps_to_teach, judged_questions
+
+    with Run.open(folder, write=False) as run:
+        found = judged_questions(run.round(1))
+        gaps = gaps_to_teach(found)
+    return {"judged": len(found), "taught": len(gaps)}
+
+
+def verify(count: int, folder: Path) -> dict[str, Any]:
+    from selfstudy.prompts import Prompts
+    from selfstudy.verify.questions import plan
+
+    with Run.open(folder, write=False) as run:
+        planned = plan(run.round(1), Prompts(), None)
+    return {"checks": len(planned)}
+
+
 def duplicates(count: int, folder: Path) -> dict[str, Any]:
     from selfstudy.duplicates import near_duplicates
 
@@ -422,6 +442,8 @@ STEPS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
     "probe": probe,
     "gather": gather,
     "facts": facts,
+    "teach": teach,
+    "verify": verify,
     "duplicates": duplicates,
     "calibrate": calibrate,
     "summary": summary,
@@ -538,7 +560,8 @@ def main() -> int:
         for step in arguments.steps:
             name = f"{step} {size}"
             if name not in found or arguments.again:
-                found[name] = measured_apart(step, size, folder)
+                taken = measured_apart(step, size, folder)
+                found = {**(json.loads(kept.read_text()) if kept.exists() else {}), name: taken}
                 kept.write_text(json.dumps(found, indent=1))
                 print(f"{name}: {found[name]['seconds']:.2f} s, {found[name]['mib']:,.0f} MiB", flush=True)
     good = table(found, arguments.sizes)

@@ -12,6 +12,7 @@ from selfstudy.errors import MissingExtraError
 from selfstudy.models.base import Embedder
 from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.recipe import EmbedderBlock
+
 LEXICAL = "lexical"
 """The path of the embedder that has no weights and takes no time."""
 _BATCH = 32

@@ -206,7 +206,7 @@ class LocalLM:
         return self._answers(AskedChats(chats, asked, errors, adapters), sampling, reader, progress)
 
     def parts(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[int]]:
-        """Places of chats that `generate` answers in one batch; alone, a part's chats are answered to the bit.
+        """Places of chats that `generate` answers in one batch; alone, a part has the same bits.
 
         Each place is in one part, in order; equal chats are in the same.  A contrastive search is one part.
         """
@@ -377,7 +377,9 @@ class LocalLM:
         Which row each is goes by these prompts alone, for the last bits of a product may go by its place:
         the same batch, whatever else was asked with it, gives the same bits.
         """
-        return sorted(prompts[: self._batch_size(prompts, decoder)], key=lambda one: (one.adapter, one.tokens))
+        return sorted(
+            prompts[: self._batch_size(prompts, decoder)], key=lambda one: (one.adapter, one.tokens)
+        )
 
     def _batch_size(self, prompts: list[Prompt], decoder: Decoder) -> int:
         """How many of the first prompts to decode together: all their rows would fit once read."""

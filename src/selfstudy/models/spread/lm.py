@@ -26,7 +26,11 @@ CHUNK = 32
 
 
 def spread_lm(
-    block: ModelBlock, workers: Workers, *, cache: bool = True, say: Callable[[str], object] = lambda text: None
+    block: ModelBlock,
+    workers: Workers,
+    *,
+    cache: bool = True,
+    say: Callable[[str], object] = lambda text: None,
 ) -> SpreadLM:
     """The language model of a block, answering in `workers`; one of them loads it now, and says what it is.
 
