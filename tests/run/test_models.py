@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from selfstudy.models.base import HasWeights
+from selfstudy.models.server.servers import Servers
+from selfstudy.models.spread.lm import lm_spec
 from selfstudy.recipe import (
     GatherBlock,
     LocalModel,
@@ -16,7 +19,9 @@ from selfstudy.recipe import (
     ScriptedModel,
     ServerModel,
 )
-from selfstudy.run.models import as_taught, block_of, whole_block
+from selfstudy.run import Run
+from selfstudy.run.models import StageModels, as_taught, block_of, whole_block
+from tests.models.in_process import InProcess
 
 STUDENT = LocalModel(path="student")
 SERVED = ServerModel(engine="vllm", model="student")
@@ -104,3 +109,39 @@ def test_a_merged_model_is_served_by_the_engine_if_that_loads_folders(tmp_path: 
     running = ServerModel(engine="vllm", model="student", url="http://127.0.0.1:8000")
     assert whole_block(running, folder) == here
     assert whole_block(READER, folder) == READER
+
+
+def test_what_is_trained_is_here_and_all_else_in_workers(tiny_llama: Path, tmp_path: Path) -> None:
+    student = LocalModel(path=str(tiny_llama), device="cpu")
+    workers = InProcess(2)
+    with Run.create_or_resume(tmp_path / "run", Recipe(model=student)) as run:
+        models = StageModels(run, Servers(), lambda: workers)
+        asked, trained = models.get(student), models.get(student, here=True)
+        assert isinstance(trained, HasWeights)
+        assert not isinstance(asked, HasWeights)
+        assert models.get(student) is asked
+        assert models.get(student, here=True) is trained
+        assert models.apart(student) is asked
+        models.make_room()
+        assert workers.forgotten == [lm_spec(student)]
+        models.forget(student)
+        models.forget(student)  # it is not there any more
+        assert len(workers.forgotten) == 2
+        assert models.get(student) is not asked
+
+
+def test_one_that_picks_adapters_stays_here_and_says_so_once(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    routed = LocalModel(path=str(tiny_llama), device="cpu", adapter=tmp_path)
+    monkeypatch.setattr("selfstudy.run.models.is_routed", lambda folder: folder == tmp_path)
+    monkeypatch.setattr("selfstudy.models.load_lm", lambda block, **how: (block, how["servers"].say))
+    with Run.create_or_resume(tmp_path / "run", Recipe(model=routed)) as run:
+        models = StageModels(run, Servers(say=said.append), lambda: InProcess(1))
+        monkeypatch.setattr("selfstudy.run.models.metered", lambda lm, ledger: lm)
+        assert models.get(routed)[0] == routed  # type: ignore[index]
+        models.forget(routed)
+        models.get(routed)
+    assert len(said) == 1
+    assert "in this process alone" in said[0]

@@ -43,7 +43,7 @@ class Judges(Protocol):
         """What the logits depend on, as the copies say."""
 
     def judged(self, batches: Sequence[Sequence[Encoded]]) -> Iterator[tuple[int, Sequence[Logits | None]]]:
-        """Each batch, in any order: its place, and the logits of its pairs; None: they could not be judged."""
+        """Each batch, in any order: its place, and the logits of its pairs; None: it could not be judged."""
 
 
 class PairModel(ABC):

@@ -1,4 +1,4 @@
-"""One worker: models that are loaded when first asked of it, by their blocks, and kept until they are forgotten.
+"""One worker: models that are loaded when first asked of it, by their blocks, and kept until forgotten.
 
 Knows models and what is asked of them; nothing of processes, nor of who shares the work out (scale.py): the
 same object answers in the process of a test.

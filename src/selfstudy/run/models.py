@@ -185,13 +185,13 @@ class StageModels:
         self._elsewhere.clear()
 
     def make_room(self, taught: Path | None = None) -> None:
-        """Ends engines and workers' copies of the student's own weights, before these are loaded to be trained.
+        """Ends engines and copies in workers of the student's weights, before these are loaded to be trained.
 
         Args:
             taught: as which training left them.
         """
         model = self.run.recipe.model
-        for block in (model, as_taught(model, taught)):
+        for block in [model] if taught is None else [model, as_taught(model, taught)]:
             if (weights := weights_of(block)) is not None:
                 self.servers.stop(weights.path)
             if (key := block.model_dump_json()) in self._elsewhere:

@@ -22,7 +22,7 @@ def whole(batches: Sequence[Sequence[int]], count: int) -> list[list[int]]:
 
 
 def together(batches: Sequence[Sequence[int]], said: Mapping[int, Hashable]) -> list[list[int]]:
-    """Batches, those put together that have places of one text: which sample is whose goes by its occurrences.
+    """Batches, those put together that have places of one text: its occurrences say which sample is whose.
 
     It is of few batches, if of any: one text may be ended by different words (`ChatFormat.stop`).
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SpreadEmbedder:
-    """An encoder of sentence-transformers in other processes; fulfils `base.Embedder` and `HasFingerprint`."""
+    """An encoder of sentence-transformers elsewhere; fulfils `base.Embedder` and `base.HasFingerprint`."""
 
     def __init__(self, block: EmbedderBlock, workers: Workers) -> None:
         """One worker loads it now.
@@ -43,7 +43,7 @@ class SpreadEmbedder:
             for place, row in zip(parts[done.unit], done.results, strict=True):
                 if isinstance(row, Lost):
                     raise ModelError(
-                        f"embedder {self.name}: no worker could read text {place + 1} of {len(texts)}: {row.error}",
+                        f"embedder {self.name} cannot read text {place + 1} of {len(texts)}: {row.error}",
                         "give the same command again; with `scale: null` it is read in this process",
                     )
                 found[place] = row

@@ -7,14 +7,12 @@ they do together.
 
 from __future__ import annotations
 
-import _thread
 import hmac
 import json
 import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +20,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from selfstudy.errors import ModelError
+from selfstudy.screen import printable, say
 
 GRACE = 20.0
 """Seconds in which a process ends by itself once another one is gone; what waits on a card does not."""
@@ -35,7 +34,7 @@ AGAIN = "start all again: what is done is kept, and the training goes on or begi
 
 
 @dataclass(frozen=True)
-class Address:
+class LeaderAddress:
     """Where the one that leads is found, and what it is told by those that it waits for."""
 
     host: str
@@ -56,6 +55,14 @@ class Lifelines:
         self.gone = ""
         self._others = dict(others)
         self._noticed, self._ended = threading.Event(), threading.Event()
+        self._before: signal.Handlers | None = None
+
+    def watch(self) -> None:
+        """From now on the main thread is interrupted where another one ends too early.
+
+        Raises:
+            ModelError: which one, and why if it said so; at any time until the end.
+        """
         self._before = self._listen()
         threading.Thread(target=self._watch, daemon=True, name="lifelines").start()
 
@@ -69,7 +76,7 @@ class Lifelines:
         self._ended.set()
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
-        said = json.dumps({"ended": why[:LONGEST]}).encode() + b"\n"
+        said = json.dumps({"ended": printable(why)[:LONGEST]}).encode() + b"\n"
         for one in self._others:
             try:
                 one.sendall(said)
@@ -79,7 +86,7 @@ class Lifelines:
 
     def _listen(self) -> signal.Handlers | None:
         """A launcher that sees a process die sends SIGTERM to all others, which are about to say why."""
-        main = threading.current_thread() is threading.main_thread()
+        main = threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill")
         if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return None
         signal.signal(signal.SIGTERM, self._told_to_end)
@@ -114,13 +121,13 @@ class Lifelines:
             return
         self.gone = f"{who} has ended: {why}" if why else f"{who} was killed, or its machine is lost"
         self._noticed.set()
-        if self._before is not None:
-            _thread.interrupt_main(signal.SIGTERM)  # where it is not waiting for the one that is gone
+        if self._before is not None:  # it may be busy elsewhere, and not wait for the one that is gone
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         threading.Thread(target=self._end_by_force, daemon=True).start()
 
     def _end_by_force(self) -> None:
         if not self._ended.wait(GRACE):
-            print(f"error: {parted(self.gone)}", file=sys.stderr, flush=True)
+            say(f"error: {parted(self.gone)}", err=True)
             os._exit(ModelError.exit_code)
 
 
@@ -129,7 +136,9 @@ def parted(gone: str) -> ModelError:
     return ModelError(f"{gone}; those that trained with it cannot go on", AGAIN)
 
 
-def tie(rank: int, count: int, here: int, tell: Callable[[Address | None], Address | None]) -> Lifelines:
+def tie(
+    rank: int, count: int, here: int, tell: Callable[[LeaderAddress | None], LeaderAddress | None]
+) -> Lifelines:
     """Connects this process with the one that leads (rank 0), or that one with all others.
 
     Args:
@@ -147,7 +156,7 @@ def tie(rank: int, count: int, here: int, tell: Callable[[Address | None], Addre
         )
     host = "127.0.0.1" if here == count else os.environ.get("MASTER_ADDR") or socket.gethostname()
     with _server("127.0.0.1" if here == count else "") as server:
-        address = Address(host, server.getsockname()[1], os.urandom(16).hex(), os.getpid())
+        address = LeaderAddress(host, server.getsockname()[1], os.urandom(16).hex(), os.getpid())
         tell(address)
         return Lifelines(_accepted(server, address, count))
 
@@ -158,7 +167,7 @@ def _server(host: str) -> socket.socket:
     return socket.create_server((host, 0))
 
 
-def _connected(address: Address, rank: int) -> socket.socket:
+def _connected(address: LeaderAddress, rank: int) -> socket.socket:
     try:
         found = socket.create_connection((address.host, address.port), timeout=COMING)
         hello = {"token": address.token, "rank": rank, "pid": os.getpid(), "host": socket.gethostname()}
@@ -171,7 +180,7 @@ def _connected(address: Address, rank: int) -> socket.socket:
     return _lasting(found)
 
 
-def _accepted(server: socket.socket, address: Address, count: int) -> dict[socket.socket, str]:
+def _accepted(server: socket.socket, address: LeaderAddress, count: int) -> dict[socket.socket, str]:
     """A connection of each of the others; strangers are sent away."""
     found: dict[int, tuple[socket.socket, str]] = {}
     until = time.monotonic() + COMING

@@ -117,6 +117,7 @@ class Processes:
             return
         lines = lifelines.tie(self.rank, self.count, launch().here, self.told)
         try:
+            lines.watch()
             yield
         except BaseException as error:
             # a collective fails at once where another process is gone, and says nothing that tells which

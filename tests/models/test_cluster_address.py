@@ -1,0 +1,102 @@
+"""Addresses at which nobody is, or nobody of Ray's, and Ray's own words for what is wrong."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from selfstudy.errors import ModelError
+from selfstudy.models import cluster_address
+from selfstudy.models.cluster_address import explained, must_answer, must_listen, with_port
+
+MISMATCH = """RuntimeError: Version mismatch: The cluster was started with:
+    Ray: 2.61.0
+    Python: 3.12.1
+This process on 10.0.0.9:6379 was started with:
+    Ray: 2.60.0
+    Python: 3.11.7
+"""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """Takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("address", "full"),
+    [
+        ("head", "head:6379"),
+        ("head:1", "head:1"),
+        ("ray://head", "ray://head:10001"),
+        ("ray://head:2", "ray://head:2"),
+    ],
+)
+def test_ports(address: str, full: str) -> None:
+    assert with_port(address) == full
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", "ray://127.0.0.1:{}"])
+def test_where_nobody_listens(address: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = address.format(server.getsockname()[1])
+        must_listen(address)
+    with pytest.raises(ModelError, match=f"{address}.*refused"):
+        must_listen(address)
+
+
+@pytest.mark.parametrize("address", ["no-such-host.invalid:6379", "127.0.0.1:0", "127.0.0.1:99999", "a..b:1"])
+def test_what_is_no_address(address: str) -> None:
+    with pytest.raises(ModelError, match=r"scale\.address"):
+        must_listen(address)
+
+
+def test_who_says_nothing_is_named(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_address, "TRIAL_SECONDS", 0.5)
+    must_listen(silent)
+    with pytest.raises(ModelError, match=f"{silent}.*does not answer"):
+        must_answer(silent, "import time; time.sleep(60)")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import os; os.write(1, b'noise\\nnull\\n')", None),
+        ("import os; os.write(1, b'\"ValueError: nothing there\"\\n')", "nothing there"),
+        ("raise SystemExit('no ray')", "no ray"),
+        ("import os; os._exit(7)", "exit code 7"),
+    ],
+)
+def test_what_the_trial_says(code: str, told: str | None) -> None:
+    if told is None:
+        must_answer("head:1", code)
+        return
+    with pytest.raises(ModelError, match=told) as error:
+        must_answer("head:1", code)
+    assert "head:1" in error.value.what
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "hint"),
+    [
+        (
+            MISMATCH,
+            "Ray 2.61.0 on Python 3.12.1, but this process runs Ray 2.60.0 on Python 3.11.7",
+            "ray==2.61.0",
+        ),
+        ("Python versions differ between client and server", "differ", "the versions of Ray"),
+        ("AuthenticationError: Token authentication is enabled but no token", "oken", "RAY_AUTH_TOKEN"),
+        ("ModuleNotFoundError: No module named 'grpc'", "grpc", "ray[client]"),
+        ("RuntimeError: No node info found matching attributes", "No node info", "ray://HOST:10001"),
+        ("ConnectionError: Could not find any running Ray instance.", "any running", "ray start --head"),
+    ],
+)
+def test_what_ray_says_is_explained(said: str, what: str, hint: str) -> None:
+    error = explained("head:6379", said)
+    assert "head:6379" in error.what
+    assert what in error.what
+    assert hint in error.hint
