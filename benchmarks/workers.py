@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--one", choices=("0", "1", "2", "plain"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}  # else other programs come first
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     if options.one is None:
         print(f"{os.cpu_count()} CPUs, load {load:.1f} per CPU at the start (above 0.5 the figures are too bad)")
