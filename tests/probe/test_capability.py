@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from selfstudy.probe import capability
 from selfstudy.probe.capability import self_learning_capability
 from selfstudy.recipe import Ask
-from selfstudy.records import Proposal, Question, Score
+from selfstudy.records import Proposal, Question
 from selfstudy.verbs.importing.pickles import read_pickle
 
 from .world import Spots
@@ -27,8 +29,8 @@ def proposed(texts: list[str]) -> list[Proposal]:
     ]
 
 
-def scored(values: dict[str, float | None]) -> list[Score]:
-    return [Score(question_id=Question(text=t).id, scorer="s", value=v) for t, v in values.items()]
+def scored(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {Question(text=text).id: value for text, value in values.items()}
 
 
 class Placed:
@@ -92,9 +94,9 @@ def test_few_distinct_questions_are_counted_not_clustered() -> None:
 def test_ten_distinct_are_few_and_eleven_are_embedded() -> None:
     nowhere = Placed({})
     ten, eleven = ([f"q{i}" for i in range(n)] * 3 for n in (10, 11))
-    assert self_learning_capability(proposed(ten), [], nowhere, 0.5).curiosity == pytest.approx(10 / 30)
+    assert self_learning_capability(proposed(ten), {}, nowhere, 0.5).curiosity == pytest.approx(10 / 30)
     with pytest.raises(KeyError):
-        self_learning_capability(proposed(eleven), [], nowhere, 0.5)
+        self_learning_capability(proposed(eleven), {}, nowhere, 0.5)
 
 
 def test_three_groups_and_four_strays() -> None:
@@ -105,7 +107,7 @@ def test_three_groups_and_four_strays() -> None:
             places[f"group {group} number {i}"] = [*(np.array(centre) + rng.normal(0, 0.05, 2))]
     for i, far in enumerate(([50, 50], [-60, 20], [30, -70], [-40, -45])):
         places[f"stray {i}"] = [float(x) for x in far]
-    result = self_learning_capability(proposed(list(places)), [], Placed(places), 0.5)
+    result = self_learning_capability(proposed(list(places)), {}, Placed(places), 0.5)
     assert result.curiosity == pytest.approx((3 + 4) / 34)
     labels = capability.cluster_labels(list(places), Placed(places))
     assert [int(x) for x in labels[-4:]] == [capability.OUTLIER] * 4
@@ -139,8 +141,29 @@ def test_what_the_model_did_not_think_of_does_not_count() -> None:
     assert [p.ask for p in capability.proposed_by_model(proposals, asks)] == [2, 3, 4, 5]
 
 
+def test_proposals_are_gone_through_once_and_not_kept() -> None:
+    """There may be a million: of each its text stays, and its score."""
+    alive: list[weakref.ref[Proposal]] = []
+    most = 0
+
+    def stream() -> Iterator[Proposal]:
+        nonlocal most
+        for made in range(200):
+            [one] = proposed([f"{made} and some more words?"])
+            alive.append(weakref.ref(one))
+            most = max(most, sum(ref() is not None for ref in alive))
+            yield one.model_copy(update={"index": made})
+
+    texts = [f"{n} and some more words?" for n in range(200)]
+    scores = scored({text: n / 200 for n, text in enumerate(texts)})
+    found = self_learning_capability(stream(), scores, Spots(), 0.5)
+    assert found == self_learning_capability(proposed(texts), scores, Spots(), 0.5)
+    assert found.awareness == 99 / 200
+    assert most <= 3
+
+
 def test_nothing_asked_has_no_metrics() -> None:
-    result = self_learning_capability([], [], Spots(), 0.5)
+    result = self_learning_capability([], {}, Spots(), 0.5)
     assert (result.curiosity, result.awareness, result.brevity, result.slc) == (None, None, None, None)
     assert (result.questions, result.clustered) == (0, 0)
 
@@ -149,7 +172,7 @@ def test_many_questions_are_sampled_and_the_result_says_so() -> None:
     texts = [f"question number {i}?" for i in range(300)]
     embedder = Noting()
     for seed in (0, 0, 1):
-        found = self_learning_capability(proposed(texts), [], embedder, 0.5, limit=100, seed=seed)
+        found = self_learning_capability(proposed(texts), {}, embedder, 0.5, limit=100, seed=seed)
         assert (found.questions, found.clustered) == (300, 100)
     first, again, other = embedder.seen
     assert len(set(first)) == 100

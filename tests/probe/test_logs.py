@@ -117,7 +117,7 @@ def test_the_probe_asks_them_as_they_were_put_and_counts_them_as_nobodys_proposa
         ]
         from selfstudy.probe.capability import proposed_by_model
 
-        assert proposed_by_model(run.round(1).read(Proposal), recipe.probe.ask) == []
+        assert not list(proposed_by_model(run.round(1).iter(Proposal), recipe.probe.ask))
 
 
 def test_what_is_of_no_use_is_passed_over_and_counted(tmp_path: Path) -> None:

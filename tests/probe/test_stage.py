@@ -64,7 +64,8 @@ def test_every_question_is_answered_and_scored_as_the_recipe_says(tmp_path: Path
         known = any(f"of {letter}" in question.text for letter in "ABCDE")
         assert score.value is not None
         assert score.value == pytest.approx(0.05) if known else score.value > 0.05
-    metrics = self_learning_capability(turn.read(Proposal), scores, Spots(), 0.5)
+    values = {score.question_id: score.value for score in scores}
+    metrics = self_learning_capability(turn.iter(Proposal), values, Spots(), 0.5)
     assert metrics.questions == 70
     assert metrics.slc is not None
     assert 0 < metrics.slc < 1
@@ -95,7 +96,8 @@ def test_questions_of_before_are_asked_again_and_count_as_no_proposals(tmp_path:
     assert [q.id for q in asked[: len(wanted)]] == wanted
     assert never.ids(Question) < again.ids(Question) == {a.question_id for a in again.iter(Answer)}
     assert again.read(Proposal) == never.read(Proposal)
-    found = [self_learning_capability(t.read(Proposal), t.read(Score), Spots(), 0.5) for t in (again, never)]
+    values = {one.question_id: one.value for one in again.iter(Score)}
+    found = [self_learning_capability(turn.iter(Proposal), values, Spots(), 0.5) for turn in (again, never)]
     assert found[0] == found[1]
 
 

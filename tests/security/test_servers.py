@@ -337,7 +337,7 @@ def test_what_an_engine_prints_does_nothing_to_a_terminal(
 
 def test_logs_are_for_the_user_alone(workshop: Path, model: Model, servers: Servers) -> None:
     said(load_lm(model(), servers=servers))
-    (log,) = (workshop / "tmp").glob("selfstudy-server-*/engine.log")
+    (log,) = (workshop / "tmp").glob("selfstudy-server-*/log")
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
 

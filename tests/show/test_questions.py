@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selfstudy.recipe import ProbeBlock, Recipe
 from selfstudy.records import Answer, Completion, Question, Score, SentenceScore, Verdict
 from selfstudy.run import Run
-from selfstudy.show.questions import Point, cut, excerpt, most_telling, points, trails
+from selfstudy.show.questions import Point, cut, excerpt, points, trails
 
 from ..verbs.lineages import FIJI, PERU, make_run
 
@@ -23,8 +23,7 @@ def test_priority_puts_gaps_and_then_the_forgotten_first() -> None:
     forgot = Point(1, Question(text="forgot"), correct_before=True, correct_after=False)
     misbelief = Point(1, sure, judged=Verdict(question_id=sure.id, kind="misbelief", score=0.1))
     gap = Point(1, Question(text="gap"), inconsistent=True)
-    assert most_telling([rest, kept, forgot, misbelief, gap], 4) == [misbelief, gap, forgot, kept]
-    assert most_telling([rest, kept], 2) == [rest, kept]
+    assert [one.priority for one in (misbelief, gap, forgot, kept, rest)] == [0, 0, 1, 2, 3]
 
 
 def test_trails_are_limited_by_rows_and_by_bytes(tmp_path: Path) -> None:

@@ -181,8 +181,17 @@ def test_the_verb_is_started_several_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("teach", "how", "said"),
     [
-        ({"method": "ppo"}, TWO, "phase ppo of the loop trains in one"),
-        ({"method": "online-dpo"}, TWO, "phase online-dpo of the loop trains in one"),
+        (
+            {"method": "ppo", "ppo": {"batch_size": 1}},
+            TWO,
+            "batch_size = 1 of phase ppo is fewer questions a step than there are processes: 2",
+        ),
+        (
+            {"method": "online-dpo", "online_dpo": {"batch_size": 3}},
+            Launched(0, 4, 4),
+            "batch_size = 3 of phase online-dpo is fewer",
+        ),
+        ({"method": "grpo"}, Launched(0, 2, 2, "zero3"), "adapter .* on divided weights is not supported"),
         (
             {"method": "dpo"},
             Launched(0, 3, 3),
@@ -199,13 +208,15 @@ def test_what_several_processes_cannot_train_is_refused(
 
 
 def test_what_several_processes_can_train_is_not_refused() -> None:
-    for method in ("sft", "dpo", "distill", "sft+dpo"):
+    for method in ("sft", "dpo", "distill", "sft+dpo", "online-dpo", "rejection", "ppo", "grpo"):
         for sharding in ("none", "fsdp", "zero2"):
             how = Launched(1, 4, 4, sharding)  # type: ignore[arg-type]
             followers.require_together(Recipe(teach=TeachBlock.model_validate({"method": method})), how)
     full = TeachBlock.model_validate({"method": "dpo", "finetuning": "full"})
     followers.require_together(Recipe(teach=full), Launched(0, 2, 2, "zero3"))
-    followers.require_together(Recipe(teach=TeachBlock.model_validate({"method": "ppo"})), Launched())
+    uneven = TeachBlock.model_validate({"method": "ppo", "ppo": {"batch_size": 5}})
+    followers.require_together(Recipe(teach=uneven), TWO)  # questions need not divide
+    followers.require_together(Recipe(teach=uneven), Launched())
 
 
 @pytest.mark.parametrize("sharding", ["fsdp", "zero3"])

@@ -8,6 +8,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     interrupts.py      Ctrl-C, once and more often
     loop_verbs.py      demo learn probe gather teach verify report
     calibrate_verb.py  calibrate
+    cluster_verbs.py   submit merge status job (status_screen.py: what status prints)
     compare_verb.py    compare
     library_verb.py    library
     model_verbs.py     doctor estimate chat export
@@ -29,6 +30,7 @@ from selfstudy.cli import (
     cite_answer,
     cite_train,
     cite_verb,
+    cluster_verbs,
     compare_verb,
     data_verbs,
     discuss_verb,
@@ -52,6 +54,7 @@ __all__ = [
     "cite_answer",
     "cite_train",
     "cite_verb",
+    "cluster_verbs",
     "compare_verb",
     "data_verbs",
     "discuss_verb",

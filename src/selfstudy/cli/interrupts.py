@@ -1,10 +1,13 @@
 """Ctrl-C: the first one stops a verb; those that follow end it sooner, and never with a traceback.
 
+In a job of Slurm SIGTERM is the same: so a job is told that it has to make room, and begins again elsewhere.
+
 Knows signals; nothing of what is interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -34,6 +37,8 @@ class Interrupts:
         plain = (signal.default_int_handler, leave, self._came)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in plain:
             signal.signal(signal.SIGINT, self._came)
+            if "SLURM_JOB_ID" in os.environ and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._came)
 
     def enough(self) -> None:
         """The verb is ending: nothing interrupts that any more."""

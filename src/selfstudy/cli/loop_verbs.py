@@ -144,7 +144,7 @@ def learn(
             options = _watch_options(every, settle, again, allow_removals=allow_removals)
         elif every is not None or again is not None or allow_removals:
             raise RecipeError("--every, --again and --allow-removals are of --watch", "add --watch")
-        _learn(recipe, run or _default_run(recipe), changes, measure=measure, watch=options)
+        _learn(recipe, run or default_run(recipe), changes, measure=measure, watch=options)
 
 
 def _own_recipe(run: Path | None, changes: list[str]) -> Path:
@@ -209,7 +209,7 @@ def probe(
         from selfstudy.run import Run
 
         _require_alone("probe")
-        path = run or _default_run(recipe)
+        path = run or default_run(recipe)
         with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_, no_cache))) as opened:
             from selfstudy import loop
             from selfstudy.progress import Terminal
@@ -384,7 +384,7 @@ def _demo_recipe() -> Path:
     return Path(str(resources.files("selfstudy.atlas") / "demo.yaml"))
 
 
-def _default_run(recipe: Path) -> Path:
+def default_run(recipe: Path) -> Path:
     return Path("runs") / recipe.stem
 
 

@@ -51,6 +51,13 @@ def take(path: Path, run: Path, option: str = "--run") -> int:
     return descriptor
 
 
+def release(descriptor: int) -> None:
+    """Lets go of a lock, though a child of this process may still hold the descriptor."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 def _label(descriptor: int) -> bytes:
     """What stands in a lock that another holds, once that is of a live process.
 

@@ -83,7 +83,7 @@ def run_gather(
     questions = [q for q in round_.iter(Question) if q.id in said]
     done = resume.done(round_, resume.GATHERED)
     size = round_.run.recipe.answering.block_size
-    out = FirstRecords(round_, "gathering", works=bool(round_.ids(Verdict)))
+    out = FirstRecords(round_, "gathering", works=round_.count(Verdict) > 0)
     worker = _Gathering(round_, models, prompts, library, report, teacher)
     with report.task("gathering evidence", len(questions)) as advance:
         left = 0

@@ -20,6 +20,7 @@ from selfstudy.library.excluded import Excluded
 from selfstudy.library.folder import Contents, read_documents
 from selfstudy.library.index import Library
 from selfstudy.library.index_bucket import IndexBucket
+from selfstudy.library.index_folder import IndexFolder
 from selfstudy.library.index_place import IndexPlace
 from selfstudy.library.parsing import parser
 from selfstudy.library.retriever import Retriever
@@ -152,7 +153,13 @@ class OpenLibrary:
             IndexBucket(self.library.index).check()
 
     def retriever(
-        self, index: Path | IndexPlace, *, chunk_tokens: int, embedder: Embedder | None, keep: Keep
+        self,
+        index: Path | IndexPlace,
+        *,
+        chunk_tokens: int,
+        embedder: Embedder | None,
+        keep: Keep,
+        built: bool = False,
     ) -> Retriever:
         """What finds passages in all sources.
 
@@ -160,11 +167,19 @@ class OpenLibrary:
             index: where the index over the fixed ones lies; a path is its folder.
             chunk_tokens, embedder: see `Library.build`.
             keep: see `Searching`.
+            built: whether another process has built what is in the folder, and it is as it should be; what
+                several runs share is always checked.
+
+        Raises:
+            DataError: there is none, though there has to be one.
         """
         self.check()
         found: list[Retriever] = []
-        documents = self.contents.documents if self.library.fixed else []
-        if documents or not self.library.searched:
+        given = index if built and isinstance(index, Path) else None
+        documents = self.contents.documents if self.library.fixed and given is None else []
+        if given is not None and self.library.fixed and (_is_there(given) or not self.library.searched):
+            found.append(Library.open(given, embedder))
+        elif documents or (given is None and not self.library.searched):
             found.append(Library.build(documents, index, chunk_tokens=chunk_tokens, embedder=embedder))
         if self.library.searched:
             sources = [self._lookup(source) for source in self.library.searched]
@@ -264,3 +279,8 @@ def _nothing(pages: int, what: str, skipped: Sequence[Skipped]) -> DataError:
         "\n".join([f"library: none of {pages:,} {what} could be used", *lines]),
         "check them, and library.fetch; then give the same command again",
     )
+
+
+def _is_there(index: Path) -> bool:
+    """Whether there is a whole index in a folder."""
+    return IndexFolder(index).identity() is not None

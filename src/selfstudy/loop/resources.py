@@ -5,6 +5,7 @@ Knows blocks of a recipe and what was promoted; nothing of what a stage does.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -156,6 +157,23 @@ class Resources:
         block = own_block(self.recipe, "judge")
         return None if block is None else self.language_models.get(block)
 
+    def let_go(self) -> None:
+        """Lets go of all models, and ends all engines and workers, so that others have their memory; what is
+        needed again is loaded again.
+        """
+        from selfstudy.models.local import loading
+
+        if "servers" in vars(self):
+            self.servers.close()
+        if "language_models" in vars(self):
+            self.language_models.forget_all()
+        if (workers := vars(self).pop("workers", None)) is not None:
+            workers.close()
+        for name in ("nli", "evaluator", "embedder", "_retriever"):
+            vars(self).pop(name, None)
+        gc.collect()
+        loading.free_memory(loading.pick_device("auto"))
+
     def teacher(self) -> LanguageModel:
         """The recipe's teacher.
 
@@ -236,7 +254,7 @@ class Resources:
         if reading.skipped:
             self._say_skipped(reading.skipped)
         if self.run.writable:
-            self.run.round(1).append(one for one in reading.documents if one.fetched)
+            self.run.library_round.append(one for one in reading.documents if one.fetched)
         return reading.documents
 
     def library(self) -> Retriever | None:
@@ -278,13 +296,15 @@ class Resources:
     def _retriever(self) -> Retriever | None:
         if self._sources is None:
             return None
-        _ = self.documents  # says what was skipped
+        if not self.run.is_shard:
+            _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
             self._sources.index_place(self.run.library_folder),
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
-            keep=self.run.round(1).append,
+            keep=self.run.library_round.append,
+            built=self.run.is_shard,
         )
 
     def say_searched(self) -> None:
@@ -293,7 +313,7 @@ class Resources:
             self.reporter.note(line)
 
     def _say_skipped(self, skipped: Sequence[Skipped]) -> None:
-        self.run.round(1).append(skipped)
+        self.run.library_round.append(skipped)
         self.reporter.note(f"library: {len(skipped)} files or parts were not used:")
         for item in skipped[:10]:
             self.reporter.note(f"  {item.source}: {item.reason}")

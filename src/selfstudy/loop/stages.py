@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from selfstudy.errors import RunError, SelfstudyError
+from selfstudy.loop import launching
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.suites import suite_plan
@@ -20,8 +21,14 @@ from selfstudy.run.models import block_of
 from selfstudy.run.split import held_out
 
 
-def run_stage(resources: Resources, round_: Round, stage: str) -> None:
-    """Runs one stage of a round if it has not finished, timed."""
+def run_stage(
+    resources: Resources, round_: Round, stage: str, step: Callable[[Resources, Round], None] | None = None
+) -> None:
+    """Runs one stage of a round if it has not finished, timed.
+
+    Args:
+        step: what the stage does here, if that is not all of it.
+    """
     before = STAGES[: STAGES.index(stage)]
     missing = next((name for name in before if not round_.finished(name)), None)
     if missing is not None:
@@ -34,17 +41,27 @@ def run_stage(resources: Resources, round_: Round, stage: str) -> None:
     if round_.finished(stage):
         resources.reporter.note(f"round {round_.number}: {stage} is done already")
         return
+    if stage == "teach" and launching.is_due(resources.recipe):
+        launching.teach(resources, round_)
+        return
     steps: dict[str, Callable[[Resources, Round], None]] = {
         "probe": probe,
         "gather": gather,
         "teach": teach,
         "verify": verify,
     }
-    resources.language_models.ledger.stage = stage
-    with _room(stage), round_.run.timed(stage, round_.number):
-        steps[stage](resources, round_)
+    with _working(resources, round_, stage):
+        (step or steps[stage])(resources, round_)
     if not round_.finished(stage):
         round_.finish(stage)
+
+
+@contextmanager
+def _working(resources: Resources, round_: Round, stage: str) -> Iterator[None]:
+    """What is spent and takes time inside is that of the stage."""
+    resources.language_models.ledger.stage = stage
+    with _room(stage), round_.run.timed(stage, round_.number):
+        yield
 
 
 @contextmanager
@@ -69,8 +86,26 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def probe(resources: Resources, round_: Round) -> None:
-    """Settles the threshold, then asks."""
+    """Settles the threshold, then asks and answers."""
     from selfstudy.probe.stage import run_probe
+
+    _ask_with(resources, round_, run_probe)
+    resources.say_searched()
+    if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):
+        check_entailment(resources)
+
+
+def ask(resources: Resources, round_: Round) -> None:
+    """Only asks, and builds the index of the library: what is done once, before shards answer."""
+    from selfstudy.probe.stage import run_asking
+
+    with _working(resources, round_, "probe"):
+        _ask_with(resources, round_, run_asking)
+        resources.library()
+    resources.say_searched()
+
+
+def _ask_with(resources: Resources, round_: Round, run: Callable[..., None]) -> None:
     from selfstudy.run.threshold import settle, unused
 
     if settle(resources.run).source == "default":
@@ -79,7 +114,7 @@ def probe(resources: Resources, round_: Round) -> None:
     # all are read in any case: an empty library or a bad file is found before hours of probing
     documents, _, _ = resources.documents, resources.general_facts, resources.key
     suite_plan(resources)
-    run_probe(
+    run(
         round_,
         resources.models(round_, "probe"),
         resources.prompts,
@@ -89,9 +124,19 @@ def probe(resources: Resources, round_: Round) -> None:
         resources.find if resources.recipe.library is not None else None,
         resources.feed,
     )
-    resources.say_searched()
-    if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):
-        check_entailment(resources)
+
+
+def answer_shard(resources: Resources, round_: Round) -> None:
+    """Probe of a shard: its questions are asked already, and what all share is settled."""
+    from selfstudy.probe.stage import run_probe
+
+    models = resources.models(round_, "probe")
+    run_probe(round_, models, resources.prompts, (), resources.reporter)
+
+
+def gather_shard(resources: Resources, round_: Round) -> None:
+    """Gather of a shard."""
+    _gather(resources, round_)
 
 
 def check_entailment(resources: Resources) -> None:
@@ -109,9 +154,13 @@ def check_entailment(resources: Resources) -> None:
 
 def gather(resources: Resources, round_: Round) -> None:
     """Looks everything up in the library."""
+    check_entailment(resources)
+    _gather(resources, round_)
+
+
+def _gather(resources: Resources, round_: Round) -> None:
     from selfstudy.gather.stage import run_gather
 
-    check_entailment(resources)
     run_gather(
         round_,
         resources.models(round_, "gather"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from selfstudy.errors import ModelError
 from selfstudy.library.folder import Contents
 from selfstudy.library.snapshot import snapshot
+from selfstudy.loop import launching
 from selfstudy.loop.arms import promote_again
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import run_stage
@@ -24,6 +25,7 @@ from selfstudy.recipe import ModelBlock, Recipe, ServerModel, weights_of
 from selfstudy.records import STAGES
 from selfstudy.run import Round, Run, forgotten, standing
 from selfstudy.run.changes import keep_seen, learned, seen
+from selfstudy.teach.launch import launch, require_agreed
 
 if TYPE_CHECKING:
     from selfstudy.models.base import HasWeights
@@ -86,14 +88,10 @@ class Study(Resources):
             ModelError: the recipe's model cannot be taught, not be served once it is, or there is no room
                 to train all of its weights.
         """
-        if weights_of(self.recipe.model) is None:
-            raise ModelError(
-                f"a model of type {self.recipe.model.type} cannot be taught: its weights are not available",
-                "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
-            )
+        require_teachable(self.recipe)
         forgotten.require_finished(self.run)
-        _require_servable(self.recipe)
         self._require_room()
+        launching.require(self.recipe)
         for number in range(1, self.recipe.rounds + 1):
             round_ = self.run.round(number)
             self.turn(round_)
@@ -142,27 +140,35 @@ class Study(Resources):
         """Finds evidence, references and verdicts."""
         run_stage(self, _current(self.run), "gather")
 
-    def teach(self) -> None:
+    def teach(self, number: int | None = None) -> None:
         """Trains an adapter (and a control, if the recipe asks for one).
 
-        Started by accelerate or torchrun, it leads: the other processes `teach_along` meanwhile.
+        Started by accelerate or torchrun, it leads: the other processes `teach_along` meanwhile.  Else those
+        that the recipe wants are started (launching.py).
+
+        Args:
+            number: of the round; None: the last one.
 
         Raises:
             ModelError: several processes cannot train what the recipe asks for.
+            RunError: others were started than the recipe wants.
         """
         from selfstudy.teach import followers
 
+        require_agreed(self.recipe.teach.launch, launch())
+        round_ = _current(self.run) if number is None else self.run.round(number)
         with followers.leading(self.recipe) as self.team:
-            run_stage(self, _current(self.run), "teach")
+            run_stage(self, round_, "teach")
 
-    def teach_along(self) -> None:
+    def teach_along(self, number: int | None = None) -> None:
         """What the other processes do: they train what the one that leads says, and write nothing.
 
-        Their run is open for reading.
+        Their run is open for reading; the round is the one that is led.
         """
         from selfstudy.teach import followers
 
-        round_ = _current(self.run)
+        require_agreed(self.recipe.teach.launch, launch())
+        round_ = _current(self.run) if number is None else self.run.round(number)
         followers.follow(self.recipe, lambda: cast("HasWeights", self._asked(round_, "teach")))
 
     def verify(self) -> None:
@@ -224,8 +230,17 @@ class Study(Resources):
         return made
 
 
-def _require_servable(recipe: Recipe) -> None:
-    """Refuses, before hours of work, what could not answer with what was taught."""
+def require_teachable(recipe: Recipe) -> None:
+    """Refuses, before hours of work, what cannot be taught, or could not answer with what was taught.
+
+    Raises:
+        ModelError: such a recipe.
+    """
+    if weights_of(recipe.model) is None:
+        raise ModelError(
+            f"a model of type {recipe.model.type} cannot be taught: its weights are not available",
+            "give one of type local or server, or run only `selfstudy probe` and `gather` with this one",
+        )
     if why := _stays_as_it_is(recipe.model):
         raise ModelError(
             f"{why} cannot serve a taught model, so nothing could be verified",

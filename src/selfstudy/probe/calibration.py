@@ -264,13 +264,15 @@ def cuts(values: Floats, unknown: UnknownMask) -> Iterator[Cut]:
     order = np.argsort(values, kind="stable")
     ordered, hits = values[order], np.cumsum(unknown[order][::-1])[::-1]
     total = int(unknown.sum())
-    for threshold in np.unique(np.concatenate([[0.0], ordered])):
-        called = int(is_inconsistent(ordered, threshold).sum())
+    # how many are inconsistent at each (`is_inconsistent`: strictly above it), for all of them at once
+    thresholds = np.unique(np.concatenate([[0.0], ordered]))
+    above = len(ordered) - np.searchsorted(ordered, thresholds, side="right")
+    for threshold, called in zip(thresholds.tolist(), above.tolist(), strict=True):
         if not called:
             return
         hit = int(hits[len(ordered) - called])
         yield Cut(
-            threshold=float(threshold),
+            threshold=threshold,
             selected=called,
             precision=hit / called,
             recall=hit / total,

@@ -6,7 +6,7 @@ Knows nothing of models that answer, runs or files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from selfstudy.models.base import Embedder
 from selfstudy.recipe import Ask
-from selfstudy.records import Proposal, QuestionMethod, Score
+from selfstudy.records import Proposal, QuestionMethod
 from selfstudy.run.threshold import is_inconsistent
 
 ClusterLabels = npt.NDArray[np.int64]
@@ -52,7 +52,7 @@ SELF_ASKED: tuple[QuestionMethod, ...] = ("open", "induced", "oracle", "external
 """Ways of asking in which the model thinks of its questions itself; of `documents` the text does."""
 
 
-def proposed_by_model(proposals: Sequence[Proposal], asks: Sequence[Ask]) -> list[Proposal]:
+def proposed_by_model(proposals: Iterable[Proposal], asks: Sequence[Ask]) -> Iterator[Proposal]:
     """Those of `proposals` that the metrics are of: open, induced, oracle and external ones.
 
     Questions from outside (`questions: true`) were proposed by somebody else, and say nothing of the model.
@@ -61,7 +61,7 @@ def proposed_by_model(proposals: Sequence[Proposal], asks: Sequence[Ask]) -> lis
         asks: the recipe's, by their position.
     """
     given = {number for number, ask in enumerate(asks) if ask.method == "external" and ask.questions}
-    return [p for p in proposals if p.method in SELF_ASKED and p.ask not in given]
+    return (p for p in proposals if p.method in SELF_ASKED and p.ask not in given)
 
 
 def brevity(questions: Sequence[str]) -> float:
@@ -127,8 +127,8 @@ def cluster_labels(questions: Sequence[str], embedder: Embedder) -> ClusterLabel
 
 
 def self_learning_capability(
-    proposals: Sequence[Proposal],
-    scores: Sequence[Score],
+    proposals: Iterable[Proposal],
+    scores: Mapping[str, float | None],
     embedder: Embedder,
     threshold: float,
     *,
@@ -140,16 +140,19 @@ def self_learning_capability(
 
     Args:
         proposals: what the model proposed (`proposed_by_model`), or some of that; failures
-            are not questions and do not count.
-        scores: one per distinct question, of one scorer; awareness leaves out questions without a value.
+            are not questions and do not count.  They are gone through once, and only texts are kept.
+        scores: by question id, of one scorer; awareness leaves out questions without a value.
         threshold: a score above it is inconsistent (Q_H).
         seed: draws the sample where more than `limit` questions would be clustered.
         of_all: awareness as it was published, |Q_H| / N: questions without a value are in N as well.
     """
-    asked = [p for p in proposals if p.question_id is not None]
-    texts = [p.text for p in asked]
-    value = {score.question_id: score.value for score in scores}
-    known = [v for p in asked if p.question_id and (v := value.get(p.question_id)) is not None]
+    texts: list[str] = []
+    known: list[float] = []
+    for proposal in proposals:
+        if proposal.question_id is not None:
+            texts.append(proposal.text)
+            if (value := scores.get(proposal.question_id)) is not None:
+                known.append(value)
 
     some = texts
     if len(texts) > limit:

@@ -32,6 +32,14 @@ UNEQUAL_SAMPLES = (
 """What is said wherever an AUROC of an adaptive run is shown."""
 
 
+class _Asked(NamedTuple):
+    """What counts of a question here: there may be a million."""
+
+    id: str
+    method: str
+    topic: str
+
+
 class _Area(NamedTuple):
     labelled: int
     value: float | None
@@ -137,7 +145,7 @@ class _Probed:
 
     name: str
     round: Round
-    questions: list[Question]
+    questions: list[_Asked]
     answers: int
     scores: dict[str, dict[str, float]]
     """scorer -> question id -> score"""
@@ -232,8 +240,8 @@ def _read(run: Run, name: str, labels: Path | None) -> _Probed:
     return _Probed(
         name=name,
         round=first,
-        questions=first.read(Question),
-        answers=len(first.ids(Answer)),
+        questions=[_Asked(one.id, one.method, one.topic) for one in first.iter(Question)],
+        answers=first.count(Answer),
         scores=scores,
         left_out=len(left_out),
         thresholds={scorer: threshold.in_use(run, scorer) for scorer in scores},

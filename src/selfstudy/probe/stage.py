@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,38 @@ def run_probe(
     """
     if round_.finished("probe"):
         return
-    _ask_again(round_, documents, report)
-    about = changes.documents_of(round_, documents)
-    _ask(round_, models, prompts, Material(about, topics, find, feed, report, models.nli))
+    if not round_.finished(resume.ASKING):
+        _ask_all(round_, models, prompts, documents, Material((), topics, find, feed, report, models.nli))
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)
     _score(round_, report, meter, tools)
     round_.finish("probe")
+
+
+def run_asking(
+    round_: Round,
+    models: Models,
+    prompts: Prompts,
+    documents: Sequence[Document],
+    report: Reporter,
+    topics: Callable[[], Iterable[str]] | None = None,
+    find: Callable[[Sequence[str]], list[str]] | None = None,
+    feed: Callable[[str], list[str]] | None = None,
+) -> None:
+    """The first part of `run_probe` alone, marked: its questions may be answered by others."""
+    if not round_.finished(resume.ASKING):
+        _ask_all(round_, models, prompts, documents, Material((), topics, find, feed, report, models.nli))
+        round_.finish(resume.ASKING)
+
+
+def _ask_all(
+    round_: Round, models: Models, prompts: Prompts, documents: Sequence[Document], material: Material
+) -> None:
+    """What is due again, then new questions."""
+    _ask_again(round_, documents, material.report)
+    about = changes.documents_of(round_, documents)
+    _ask(round_, models, prompts, replace(material, documents=about))
 
 
 def _ask_again(round_: Round, documents: Sequence[Document], report: Reporter) -> None:
@@ -95,7 +120,7 @@ def _ask(round_: Round, models: Models, prompts: Prompts, material: Material) ->
     askers = [
         Asker(number, ask, round_, models.lm, models.embedder, prompts, material) for number, ask in numbered
     ]
-    out = FirstRecords(round_, "asking", works=bool(round_.ids(Question)))
+    out = FirstRecords(round_, "asking", works=round_.count(Question) > 0)
     with report.task("asking", sum(ask.count for ask in asks)) as advance:
         for ask, asker in zip(asks, askers, strict=True):
             found = asker.run(advance, out)
@@ -124,11 +149,11 @@ def _answer(
     if probe.adaptive is not None:
         scorer = meter.metered(make_scorer(probe.scorer, tools), round_)
         stop = Stop(scorer, threshold.of(round_.run).value, probe.adaptive)
-    out = FirstRecords(round_, "answering", works=bool(round_.ids(Answer)))
+    out = FirstRecords(round_, "answering", works=round_.count(Answer) > 0)
     with report.task("answering", len(questions)) as advance:
         advance(len(questions) - sum(map(len, blocks)))
         for block in blocks:
-            if max(0, FIRST - size) < len(round_.ids(Answer)) <= FIRST:  # a resumed run tries them too
+            if max(0, FIRST - size) < round_.count(Answer) <= FIRST:  # a resumed run tries them too
                 _try_scorers(round_, tools)
             found = answer(block, models.lm, prompts, sampling, advance, stop)
             out.write([found], [one.message if isinstance(one, Failure) else None for one in found])
@@ -166,7 +191,7 @@ def _score(round_: Round, report: Reporter, meter: Meter, tools: Tools) -> None:
         scorer.name: FirstRecords(round_, f"scoring with {scorer.name}", works=scorer.name in working)
         for scorer in scorers
     }
-    with report.task("scoring", len(round_.ids(Answer)) * len(scorers)) as advance:
+    with report.task("scoring", round_.count(Answer) * len(scorers)) as advance:
         # answers are streamed: with their samples they are by far the largest records
         answers = round_.iter(Answer)
         while block := list(islice(answers, round_.run.recipe.answering.block_size)):

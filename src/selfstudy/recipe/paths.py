@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from selfstudy.errors import RecipeError
 from selfstudy.files import reading
 from selfstudy.recipe import MODEL_KEYS, STDIN
 from selfstudy.recipe.library import is_url
 from selfstudy.recipe.models import NAMES_OF_STORES
+from selfstudy.recipe.scale import LaunchName
 from selfstudy.recipe.values import without_keys, wrong
 
 MODEL = (
@@ -28,6 +29,8 @@ LIBRARY = (
     *(f"library.{inside}{name}" for inside in ("", "sources.") for name in ("path", "dump", "file")),
 )
 """Keys that hold a path, or the address of a page."""
+LAUNCH = "teach.launch.config"
+"""Holds a path, or a name of ours."""
 PATHS = (
     *(f"{block}.{name}" for block in MODEL_KEYS for name in ("adapter", "api_key_file")),
     *LIBRARY,
@@ -39,9 +42,11 @@ PATHS = (
     "teach.online_dpo.prompts",
     "teach.phases.prompts",
     *(f"teach.{phase}.data" for phase in ("rejection", "ppo", "grpo", "phases")),
+    LAUNCH,
 )
 """Keys that hold a path (or the alias `atlas`)."""
 
+LAUNCH_NAMES = get_args(LaunchName)
 _LONGEST = 4096
 """Characters of a path that the system takes."""
 
@@ -63,6 +68,7 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
         or not value.strip()
         or "\0" in value  # refused later, with what else is wrong
         or value in ("atlas", str(STDIN))
+        or (key == LAUNCH and value in LAUNCH_NAMES)
         or (key == "probe.ask.source" and is_url(value))
         or key not in (*MODEL, *PATHS)
         or (key in LIBRARY and is_url(value))

@@ -33,11 +33,14 @@ class ScaleBlock(Block):
     """How often a unit of work is tried, each time on another worker if there is one, before it is halved."""
 
 
+LaunchName = Literal["ddp", "fsdp", "zero2", "zero3"]
+
+
 class LaunchBlock(Block):
     """Train in several processes that accelerate starts."""
 
     processes: Annotated[int, Field(ge=1, le=1024)] = 1
-    config: Literal["ddp", "fsdp", "zero2", "zero3"] | Path = "ddp"
+    config: LaunchName | Path = "ddp"
     """What is divided among them (`selfstudy launch-config`), or a configuration file of accelerate's."""
 
 

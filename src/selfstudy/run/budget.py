@@ -7,7 +7,7 @@ so a run stops between batches and goes on with the next one.  Knows nothing of 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -82,6 +82,8 @@ class _UsageFile(BaseModel):
 
     seconds: float = 0.0
     stages: dict[str, Spent] = {}
+    merged: tuple[int, ...] = ()
+    """Rounds of which what their shards spent is in it (merging.py)."""
 
 
 def spent_by_stage(run: Run) -> dict[str, Spent]:
@@ -91,6 +93,40 @@ def spent_by_stage(run: Run) -> dict[str, Spent]:
         RunError: its file is damaged.
     """
     return (run.read_as(run.usage_file, _UsageFile) or _UsageFile()).stages
+
+
+def total_of(stages: Mapping[str, Spent]) -> Spent:
+    """Over all stages."""
+    return sum(stages.values(), Spent())
+
+
+def seconds_spent(run: Run) -> float:
+    """Of all sessions so far.
+
+    Raises:
+        RunError: its file is damaged.
+    """
+    return (run.read_as(run.usage_file, _UsageFile) or _UsageFile()).seconds
+
+
+def add_shards(run: Run, round_: int, shards: Iterable[Run]) -> None:
+    """Adds what the shards of a round have spent, once, however often it is called."""
+    total = run.read_as(run.usage_file, _UsageFile) or _UsageFile()
+    if round_ in total.merged:
+        return
+    seconds, stages = total.seconds, dict(total.stages)
+    for shard in shards:
+        one = shard.read_as(shard.usage_file, _UsageFile) or _UsageFile()
+        seconds += one.seconds
+        for stage, spent in one.stages.items():
+            stages[stage] = stages.get(stage, Spent()) + spent
+    _write(run, seconds, stages, (*total.merged, round_))
+
+
+def _write(run: Run, seconds: float, stages: Mapping[str, Spent], merged: Sequence[int]) -> None:
+    spent = {stage: asdict(one) for stage, one in stages.items()}
+    data: dict[str, Any] = {"seconds": seconds, "stages": spent}
+    run.write_json(run.usage_file, data | ({"merged": list(merged)} if merged else {}))
 
 
 @dataclass
@@ -108,12 +144,18 @@ class Ledger:
     clock: Callable[[], float] = time.monotonic
     stage: str = ""
     stages: dict[str, Spent] = field(default_factory=dict)
+    _merged: tuple[int, ...] = ()
     _before: float = 0.0
     _began: float = 0.0
 
     def __post_init__(self) -> None:
+        self.reread()
+
+    def reread(self) -> None:
+        """Takes over what is written down, such as by another process to which the run was lent."""
         written = self.run.read_as(self.run.usage_file, _UsageFile) or _UsageFile()
         self.stages |= written.stages
+        self._merged = written.merged
         # the run's own times have the training after the last batch, but not what a kill -9 ended
         self._before = max(written.seconds, sum(self.run.seconds().values()))
         self._began = self.clock()
@@ -121,7 +163,7 @@ class Ledger:
     @property
     def total(self) -> Spent:
         """Over all stages and sessions."""
-        return sum(self.stages.values(), Spent())
+        return total_of(self.stages)
 
     @property
     def seconds(self) -> float:
@@ -131,8 +173,7 @@ class Ledger:
     def add(self, spent: Spent) -> None:
         """Counts what was spent in the current stage, and writes it down."""
         self.stages[self.stage] = self.stages.get(self.stage, Spent()) + spent
-        stages = {stage: asdict(one) for stage, one in self.stages.items()}
-        self.run.write_json(self.run.usage_file, {"seconds": self.seconds, "stages": stages})
+        _write(self.run, self.seconds, self.stages, self._merged)
 
     def check(self, calls: int, guess: Callable[[], Spent] = Spent) -> None:
         """Whether the budget has room for a batch of so many calls, judged by the batches so far.

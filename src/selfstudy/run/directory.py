@@ -18,6 +18,9 @@ The only place that knows what the files and folders of a run are called; `Run` 
     promoted/ promoted.json                     what was promoted last
     forgotten.json                              what was unlearned
     seen.json rounds/N/changes.json             what was learned from, and what of it had changed (changes.py)
+    shards/NNN-of-MMM/                          while several jobs share its questions out: a part of a round,
+                                                with a writer of its own (shards.py, merging.py)
+    slurm/                                      what was submitted to a queue, and the logs (verbs/submitting)
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
 What is done again after a kill: resume.py.
@@ -27,9 +30,9 @@ of what a stage does, nor how records are written (record_files.py).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, overload
@@ -62,7 +65,9 @@ class _In:
     @overload
     def __get__(self, owner: Run | Round, kind: type) -> Path: ...
     def __get__(self, owner: Run | Round | None, kind: type) -> Path | str:
-        return self.name if owner is None else owner.path / self.name
+        if owner is None:
+            return self.name
+        return (owner.home_of(self.name) if isinstance(owner, Run) else owner.path) / self.name
 
 
 class Run(Timings):
@@ -110,6 +115,10 @@ class Run(Timings):
     """What was promoted before, while another takes its place; only a kill leaves it."""
     promoted_unfinished = _In(f"promoted{own.UNFINISHED}")
     """What takes its place, while it is put together."""
+    shards_folder = _In("shards")
+    """Parts of a round that other processes work on, each a run of its own (shards.py)."""
+    slurm_folder = _In("slurm")
+    """Batch files, logs, and which jobs were submitted (verbs/submitting)."""
     summary_file = _In("summary.json")
     """All figures of the run."""
     report_file = _In("report.html")
@@ -181,6 +190,18 @@ class Run(Timings):
             self._rounds[number] = Round(self, number)
         return self._rounds[number]
 
+    is_shard = False
+    """Whether it is a part of another run (shards.py)."""
+
+    def home_of(self, name: str) -> Path:
+        """The folder in which a file or folder of this name lies."""
+        return self.path
+
+    @property
+    def library_round(self) -> Round:
+        """The round that has what was found and skipped in the library."""
+        return self.round(1)
+
     @property
     def rounds(self) -> list[Round]:
         """The rounds that exist, in order."""
@@ -201,28 +222,32 @@ class Run(Timings):
         """What the way of asking number `ask`, of the method `external`, was given."""
         return self.path / f"external-{ask}.json"
 
-    def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
-        """Replace a file of the run directory in one step; NaN and infinities become null."""
+    def write_json(self, path: Path, data: Mapping[str, Any], largest: int = private.LARGEST) -> None:
+        """Replace a file of the run directory in one step; NaN and infinities become null.
+
+        Raises:
+            RunError: it would have more than `largest` bytes, or cannot be written.
+        """
         self._require_writer()
         content = jsonl.encode(data)
-        jsonl.require_readable(content, path)
+        jsonl.require_readable(content, path, largest=largest)
         jsonl.replace(path, content, self.path)
 
-    def read_json(self, path: Path) -> dict[str, Any] | None:
+    def read_json(self, path: Path, largest: int = private.LARGEST) -> dict[str, Any] | None:
         """What `write_json` wrote, or None if there is no such file.
 
         Raises:
             RunError: the file is damaged.
         """
-        return jsonl.read_object(path, _DAMAGED)
+        return jsonl.read_object(path, _DAMAGED, largest=largest)
 
-    def read_as(self, path: Path, kind: type[M]) -> M | None:
+    def read_as(self, path: Path, kind: type[M], largest: int = private.LARGEST) -> M | None:
         """The same, checked.
 
         Raises:
             RunError: the file is damaged, or is none of that kind.
         """
-        written = self.read_json(path)
+        written = self.read_json(path, largest)
         try:
             return None if written is None else kind.model_validate(written)
         except ValidationError as error:
@@ -230,10 +255,34 @@ class Run(Timings):
             where = ".".join(map(str, first["loc"]))
             raise RunError(f"{path} is damaged: {where} {first['msg']}", _DAMAGED) from None
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Another process writes meanwhile; afterwards this one does again, and knows what that one wrote.
+
+        Raises:
+            RunError: somebody else took it; an error of the block itself matters more.
+        """
+        self._require_writer()
+        self.close()
+        try:
+            yield
+        except BaseException:
+            with suppress(RunError):
+                self._take_again()
+            raise
+        self._take_again()
+
+    def _take_again(self) -> None:
+        self._lock = lock.take(self.path / Run.lock_file, self.path)
+        for round_ in self._rounds.values():
+            round_.forget_ids()
+        _inspect(self.path, tidy=True)
+        self._repair()
+
     def close(self) -> None:
         """Let go of the writer lock. Closing twice is harmless."""
         if self._lock is not None:
-            os.close(self._lock)
+            lock.release(self._lock)
             self._lock = None
 
     def __enter__(self) -> Run:
@@ -378,7 +427,11 @@ def is_ours(name: str) -> bool:
     return name in _NAMES or name.startswith(("calibration-", "external-"))
 
 
-_NAMES = {part.name.partition("/")[0] for part in vars(Run).values() if isinstance(part, _In)}
+_NAMES = {
+    part.name.partition("/")[0]
+    for part in vars(Run).values()
+    if isinstance(part, _In) and part is not vars(Run)["shards_folder"]  # others write there: shards.py
+}
 _ROUND = re.compile("[1-9][0-9]{0,5}")
 _DAMAGED = "restore it from a backup, or delete it and give the command that wrote it again"
 

@@ -168,16 +168,21 @@ class StageModels:
 
     def forget(self, block: ModelBlock, taught: Path | None = None) -> None:
         """Lets go of a model that is not needed any more."""
-        block = as_taught(block, taught)
-        self._here.pop(block.model_dump_json(), None)
-        if self._elsewhere.pop(block.model_dump_json(), None) is not None:
-            self._forget_elsewhere(block)
+        key = as_taught(block, taught).model_dump_json()
+        self._here.pop(key, None)
+        if self._elsewhere.pop(key, None) is not None:
+            self._forget_elsewhere(key)
 
-    def _forget_elsewhere(self, block: ModelBlock) -> None:
-        from selfstudy.models.spread.lm import lm_spec
+    def _forget_elsewhere(self, key: str) -> None:
+        from selfstudy.models.workers import ModelSpec
 
         if (workers := self.workers()) is not None:
-            workers.forget(lm_spec(block, cache=self.run.recipe.cache))
+            workers.forget(ModelSpec("lm", key, self.run.recipe.cache))
+
+    def forget_all(self) -> None:
+        """Lets go of all of them; the workers that hold copies are the caller's to end."""
+        self._here.clear()
+        self._elsewhere.clear()
 
     def make_room(self, taught: Path | None = None) -> None:
         """Ends engines and copies in workers of the student's weights, before these are loaded to be trained.
@@ -189,8 +194,8 @@ class StageModels:
         for block in [model] if taught is None else [model, as_taught(model, taught)]:
             if (weights := weights_of(block)) is not None:
                 self.servers.stop(weights.path)
-            if block.model_dump_json() in self._elsewhere:
-                self._forget_elsewhere(block)
+            if (key := block.model_dump_json()) in self._elsewhere:
+                self._forget_elsewhere(key)
 
 
 def _is_routed(block: ModelBlock) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl
+from selfstudy.files import jsonl, private
 from selfstudy.records import Record
+from selfstudy.run.record_ids import RecordIds
 
 R = TypeVar("R", bound=Record)
 
@@ -38,7 +39,7 @@ class RecordFiles:
         self.path = path
         self._root = root
         self._may_write = may_write
-        self._ids: dict[type[Record], set[str]] = {}
+        self._ids: dict[type[Record], RecordIds] = {}
 
     def read(self, kind: type[R]) -> list[R]:
         """All records of type `kind`, in file order; empty if there are none."""
@@ -82,6 +83,10 @@ class RecordFiles:
         """The ids of all records of type `kind` (a copy)."""
         return set(self._known(kind))
 
+    def count(self, kind: type[Record]) -> int:
+        """How many records of type `kind` there are."""
+        return len(self._known(kind))
+
     def append(self, items: Iterable[Record]) -> None:
         """Write records to the file of their type and force them to disk; ids already there are skipped.
 
@@ -110,18 +115,35 @@ class RecordFiles:
             RunError: the disk is full or the like; the records of before are still there.
         """
         self._require_writer()
-        data = b"".join(jsonl.encode_record(record) for record in records)
-        jsonl.replace(self._file(kind), data, self._root)
+        jsonl.replace_lines(self._file(kind), map(jsonl.encode_record, records), self._root)
         self._ids.pop(kind, None)
+
+    def forget_ids(self) -> None:
+        """Which ids there are is read anew: another process has written."""
+        self._ids.clear()
+
+    def rewrite_lines(self, kind: type[Record], lines: Iterable[bytes]) -> None:
+        """The same, of records that are written already, in constant memory."""
+        self._require_writer()
+        path = self._file(kind)
+        with jsonl.writing(path, self._root), private.replacing(path) as file:
+            file.writelines(lines)
+        self._ids.pop(kind, None)
+
+    def lines(self, kind: type[Record]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Each record of type `kind` as it is written, and as plain data."""
+        for _, line, entry in jsonl.read_lines(self._file(kind)):
+            yield line, entry
 
     def _file(self, kind: type[Record]) -> Path:
         if not kind.file:
             raise TypeError(f"{kind.__name__} names no file")
         return self.path / kind.file
 
-    def _known(self, kind: type[Record]) -> set[str]:
+    def _known(self, kind: type[Record]) -> RecordIds:
         if kind not in self._ids:
-            ids = {str(entry.get("id", "")) for _, _, entry in jsonl.read_lines(self._file(kind))}
+            lines = jsonl.read_lines(self._file(kind))
+            ids = RecordIds(str(entry.get("id", "")) for _, _, entry in lines)
             if not self._may_write():  # another process may be appending: nothing to cache
                 return ids
             self._ids[kind] = ids

@@ -41,6 +41,8 @@ R = TypeVar("R", bound=Record)
 
 log = logging.getLogger(__name__)
 
+ASKING = "asking"
+"""The first part of probe, which has a marker of its own where others answer what one process asks."""
 _DONE = ".done"
 """Ends the name of the marker of a finished stage."""
 

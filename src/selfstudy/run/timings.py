@@ -6,7 +6,7 @@ Knows the file in which a run keeps that, by what it is given; nothing of what a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -48,9 +48,9 @@ class Timings:
             yield
         except BaseException:
             with suppress(RunError):  # the error that stopped the stage matters more
-                self._note_time(stage, round_, time.perf_counter() - start)
+                self.note_time(stage, round_, time.perf_counter() - start)
             raise
-        self._note_time(stage, round_, time.perf_counter() - start)
+        self.note_time(stage, round_, time.perf_counter() - start)
 
     def seconds(self) -> dict[str, float]:
         """Seconds per stage over all rounds and sessions, in the order in which the stages first ran."""
@@ -68,6 +68,19 @@ class Timings:
         self._require_writer()
         self._note({"part": part, "round": round_, **figures})
 
+    def add_shards(self, round_: int, files: Iterable[Path]) -> None:
+        """Adds the times and costs in the files of a round's shards, once, however often it is called."""
+        self._require_writer()
+        lines: list[bytes] = []
+        for _, line, entry in jsonl.read_lines(self._file):
+            if entry.get("merged") == round_:
+                return
+            lines.append(line)
+        for file in files:
+            lines += [line for _, line, _ in jsonl.read_lines(file)]
+        lines.append(to_json({"merged": round_}) + b"\n")
+        jsonl.replace(self._file, b"".join(lines), self._root)
+
     def costs(self, round_: int = 1) -> dict[str, dict[str, float]]:
         """Sums of what `note_cost` was given, per part, over all sessions."""
         total: dict[str, dict[str, float]] = {}
@@ -80,7 +93,8 @@ class Timings:
                     sums[name] = sums.get(name, 0) + entry[name]
         return total
 
-    def _note_time(self, stage: str, round_: int, seconds: float) -> None:
+    def note_time(self, stage: str, round_: int, seconds: float) -> None:
+        """Add seconds of a stage that `timed` did not see."""
         self._note({"stage": stage, "round": round_, "seconds": seconds})
 
     def _require_writer(self) -> None:

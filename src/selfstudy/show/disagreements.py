@@ -7,6 +7,7 @@ Knows nothing of HTML.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,9 @@ def conflict_table(run: Run, summary: Summary) -> dict[str, Any]:
         return {"conflicts": [], "conflicts_total": 0}
     part = run.round(summary.round)
     # what nothing decided is what a person can do something about
-    found = sorted(part.iter(Conflict), key=lambda one: one.decided != "unresolved")[:MAX_CONFLICTS]
+    found = nsmallest(MAX_CONFLICTS, part.iter(Conflict), key=lambda one: one.decided != "unresolved")
     wanted = {one.question_id for one in found}
-    asked = {one.id: one.text for one in part.iter(Question) if one.id in wanted}
+    asked = {one.id: one.text for one in part.where(Question, "id", wanted)}
     return {"conflicts": [_row(one, asked) for one in found], "conflicts_total": total}
 
 

@@ -8,7 +8,7 @@ are cut so that the file stays readable in a browser.  It knows nothing of HTML.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +33,7 @@ from selfstudy.records import (
 )
 from selfstudy.run import threshold
 from selfstudy.run.fates import Fates
+from selfstudy.show.sample import is_first_wording
 
 if TYPE_CHECKING:
     from selfstudy.run import Round, Run
@@ -41,7 +42,6 @@ T = TypeVar("T")
 
 VERDICTS: tuple[VerdictKind, ...] = ("known", "unsure", "unknown", "misbelief", "unverifiable")
 
-MAX_POINTS = 100_000
 MAX_TRAILS = 5_000
 TRAIL_BYTES = 12_000_000
 """Most of the report file that trails may fill."""
@@ -90,22 +90,28 @@ class Point:
         return 2 if self.correct_after is not None else 3
 
 
-def points(run: Run) -> list[Point]:
-    """Every question of every round, in the order of the records."""
+def points(run: Run, shown: Mapping[int, Collection[str]] | None = None) -> list[Point]:
+    """Questions in the order of the records.
+
+    Args:
+        shown: their ids by round (`sample.overview`); None: all of them.
+    """
     found: list[Point] = []
     scorer, limit = run.recipe.probe.scorer, threshold.of(run).value
     for part in run.rounds:
-        here = {q.id: Point(part.number, q) for q in part.iter(Question)}
-        for score in part.iter(Score):
-            point = here.get(score.question_id)
-            if point is not None and score.scorer == scorer:
+        some = (
+            part.iter(Question) if shown is None else part.where(Question, "id", shown.get(part.number, ()))
+        )
+        here = {q.id: Point(part.number, q) for q in some}
+        for score in part.where(Score, "question_id", here):
+            if score.scorer == scorer:
+                point = here[score.question_id]
                 point.found = score.value
                 point.inconsistent = score.value is not None and threshold.is_inconsistent(score.value, limit)
-        for verdict in part.iter(Verdict):
-            if verdict.question_id in here:
-                here[verdict.question_id].judged = verdict
-        for check in part.iter(Check):
-            if check.question_id in here and check.wording == "original" and check.target != "reading":
+        for verdict in part.where(Verdict, "question_id", here):
+            here[verdict.question_id].judged = verdict
+        for check in part.where(Check, "question_id", here):
+            if is_first_wording(check):
                 _checked(here[check.question_id], check)
         found.extend(here.values())
     return found
@@ -118,16 +124,18 @@ def _checked(point: Point, check: Check) -> None:
         point.correct_after, point.after = check.correct, check.score
 
 
-def most_telling(found: list[Point], limit: int = MAX_POINTS) -> list[Point]:
-    """At most `limit` points: gaps first, else the order of the records."""
-    return found if len(found) <= limit else sorted(found, key=lambda p: p.priority)[:limit]
-
-
 def trails(
     run: Run, shown: list[Point], max_rows: int = MAX_TRAILS, max_bytes: int = TRAIL_BYTES
 ) -> dict[int, str]:
-    """JSON of the trails, by index into `shown`, most telling first, until rows or bytes are used up."""
-    order = sorted(range(len(shown)), key=lambda i: (shown[i].priority, i))[:max_rows]
+    """JSON of the trails, by index into `shown`, most telling first, until rows or bytes are used up.
+
+    Where not all have room, those that verify asked again come first of their kind.
+    """
+    crowded = len(shown) > max_rows
+    order = sorted(
+        range(len(shown)),
+        key=lambda i: (shown[i].priority, crowded and shown[i].correct_after is None, i),
+    )[:max_rows]
     wanted: dict[int, set[str]] = {}
     for i in order:
         wanted.setdefault(shown[i].round, set()).add(shown[i].asked.id)
@@ -154,29 +162,25 @@ def trails(
 def _round_trails(part: Round, ids: set[str], fates: Fates) -> dict[str, dict[str, Any]]:
     """Everything one round knows about the questions `ids`."""
     rows: dict[str, dict[str, Any]] = {i: {} for i in ids}
-    for question in part.iter(Question):
-        if question.id in rows:
-            rows[question.id].update(
-                question=cut(question.text), method=question.method, topic=cut(question.topic, 200)
-            )
+    for question in part.where(Question, "id", rows):
+        rows[question.id].update(
+            question=cut(question.text), method=question.method, topic=cut(question.topic, 200)
+        )
     usable: dict[str, list[bool]] = {}
-    for answer in part.iter(Answer):
-        if answer.question_id in rows:
-            usable[answer.question_id] = [s.error is None for s in answer.samples]
-            rows[answer.question_id].update(
-                passage=_completion(answer.passage), samples=[_completion(s) for s in answer.samples]
-            )
+    for answer in part.where(Answer, "question_id", rows):
+        usable[answer.question_id] = [s.error is None for s in answer.samples]
+        rows[answer.question_id].update(
+            passage=_completion(answer.passage), samples=[_completion(s) for s in answer.samples]
+        )
     decides = part.run.recipe.probe.scorer
-    for score in part.iter(Score):
-        if score.question_id in rows:
-            found = {"decides": score.scorer == decides, **_score(score, usable.get(score.question_id, []))}
-            rows[score.question_id].setdefault("scores", []).append(found)
+    for score in part.where(Score, "question_id", rows):
+        found = {"decides": score.scorer == decides, **_score(score, usable.get(score.question_id, []))}
+        rows[score.question_id].setdefault("scores", []).append(found)
     _add_evidence(part, rows)
     _add_teaching(part, rows)
     _add_training(part, rows, fates)
-    for check in part.iter(Check):
-        if check.question_id in rows:
-            rows[check.question_id].setdefault("checks", []).append(_check(check))
+    for check in part.where(Check, "question_id", rows):
+        rows[check.question_id].setdefault("checks", []).append(_check(check))
     return rows
 
 
@@ -213,89 +217,82 @@ def _rounded(value: float | None, digits: int = 3) -> float | None:
 def _add_evidence(part: Round, rows: dict[str, dict[str, Any]]) -> None:
     """References first: the span to mark in a passage is the sentence that the reference was read from."""
     read: dict[str, str] = {}
-    for reference in part.iter(Reference):
-        if reference.question_id in rows:
-            read[reference.evidence_id] = reference.text
-            rows[reference.question_id].setdefault("references", []).append(
-                {
-                    "id": reference.id,
-                    "evidence": reference.evidence_id,
-                    "text": cut(reference.text),
-                    "accepted": reference.accepted,
-                    "sources": reference.sources,
-                    "by_teacher": reference.given_by == "teacher",
-                    "inconsistency": reference.inconsistency,
-                    "error": reference.error and cut(reference.error),
-                }
-            )
-    for evidence in part.iter(Evidence):
-        if evidence.question_id in rows:
-            rows[evidence.question_id].setdefault("evidence", []).append(
-                {
-                    "id": evidence.id,
-                    "title": cut(evidence.title, 200),
-                    "source": cut(evidence.source, 300),
-                    "date": cut(evidence.date, 20),
-                    "rank": evidence.rank,
-                    "at": [evidence.start, evidence.end],
-                    "parts": excerpt(evidence.text, read.get(evidence.id, "")),
-                }
-            )
-    for conflict in part.iter(Conflict):
-        if conflict.question_id in rows:
-            rows[conflict.question_id]["conflict"] = {
-                "decided": conflict.decided,
-                "reason": cut(conflict.reason),
-                "sayings": [
-                    {
-                        "believed": one.side == conflict.chosen,
-                        "answer": cut(one.answer, 300),
-                        "quote": cut(one.quote, 300),
-                        "source": cut(one.source, 300),
-                        "date": cut(one.date, 20),
-                    }
-                    for one in conflict.sayings[:MAX_SAYINGS]
-                ],
+    for reference in part.where(Reference, "question_id", rows):
+        read[reference.evidence_id] = reference.text
+        rows[reference.question_id].setdefault("references", []).append(
+            {
+                "id": reference.id,
+                "evidence": reference.evidence_id,
+                "text": cut(reference.text),
+                "accepted": reference.accepted,
+                "sources": reference.sources,
+                "by_teacher": reference.given_by == "teacher",
+                "inconsistency": reference.inconsistency,
+                "error": reference.error and cut(reference.error),
             }
-    for verdict in part.iter(Verdict):
-        if verdict.question_id in rows:
-            rows[verdict.question_id].update(
-                contradiction=verdict.contradiction,
-                agrees=verdict.agrees,
-                reference_id=verdict.reference_id,
-                label=verdict.label,
-                reason=cut(verdict.reason),
-            )
+        )
+    for evidence in part.where(Evidence, "question_id", rows):
+        rows[evidence.question_id].setdefault("evidence", []).append(
+            {
+                "id": evidence.id,
+                "title": cut(evidence.title, 200),
+                "source": cut(evidence.source, 300),
+                "date": cut(evidence.date, 20),
+                "rank": evidence.rank,
+                "at": [evidence.start, evidence.end],
+                "parts": excerpt(evidence.text, read.get(evidence.id, "")),
+            }
+        )
+    for conflict in part.where(Conflict, "question_id", rows):
+        rows[conflict.question_id]["conflict"] = {
+            "decided": conflict.decided,
+            "reason": cut(conflict.reason),
+            "sayings": [
+                {
+                    "believed": one.side == conflict.chosen,
+                    "answer": cut(one.answer, 300),
+                    "quote": cut(one.quote, 300),
+                    "source": cut(one.source, 300),
+                    "date": cut(one.date, 20),
+                }
+                for one in conflict.sayings[:MAX_SAYINGS]
+            ],
+        }
+    for verdict in part.where(Verdict, "question_id", rows):
+        rows[verdict.question_id].update(
+            contradiction=verdict.contradiction,
+            agrees=verdict.agrees,
+            reference_id=verdict.reference_id,
+            label=verdict.label,
+            reason=cut(verdict.reason),
+        )
 
 
 def _add_teaching(part: Round, rows: dict[str, dict[str, Any]]) -> None:
-    for wording in part.iter(Rewording):
-        if wording.question_id in rows:
-            rows[wording.question_id].setdefault("wordings", []).append(
-                {"text": cut(wording.text), "use": wording.use}
-            )
-    for example in part.iter(Example):
-        if example.question_id in rows:
-            rows[example.question_id].setdefault("examples", []).append(
-                {
-                    "id": example.id,
-                    "kind": example.kind,
-                    "prompt": cut(example.prompt[-1].content, 300),
-                    "completion": cut(example.completion),
-                }
-            )
-    for pair in part.iter(Pair):
-        if pair.question_id in rows:
-            rows[pair.question_id].setdefault("pairs", []).append(
-                {
-                    "id": pair.id,
-                    "prompt": cut(pair.prompt[-1].content, 300),
-                    "chosen": cut(pair.chosen),
-                    "rejected": cut(pair.rejected),
-                    "origin": pair.origin,
-                    "weight": _rounded(pair.weight),
-                }
-            )
+    for wording in part.where(Rewording, "question_id", rows):
+        rows[wording.question_id].setdefault("wordings", []).append(
+            {"text": cut(wording.text), "use": wording.use}
+        )
+    for example in part.where(Example, "question_id", rows):
+        rows[example.question_id].setdefault("examples", []).append(
+            {
+                "id": example.id,
+                "kind": example.kind,
+                "prompt": cut(example.prompt[-1].content, 300),
+                "completion": cut(example.completion),
+            }
+        )
+    for pair in part.where(Pair, "question_id", rows):
+        rows[pair.question_id].setdefault("pairs", []).append(
+            {
+                "id": pair.id,
+                "prompt": cut(pair.prompt[-1].content, 300),
+                "chosen": cut(pair.chosen),
+                "rejected": cut(pair.rejected),
+                "origin": pair.origin,
+                "weight": _rounded(pair.weight),
+            }
+        )
 
 
 def _add_training(part: Round, rows: dict[str, dict[str, Any]], fates: Fates) -> None:
@@ -328,10 +325,10 @@ def _add_later(run: Run, built: Mapping[int, dict[str, dict[str, Any]]]) -> None
                     rows.setdefault(name, []).append(row)
         if not rows:
             continue
-        verdicts = {v.question_id: v.kind for v in part.iter(Verdict) if v.question_id in rows}
-        for answer in part.iter(Answer):
+        verdicts = {v.question_id: v.kind for v in part.where(Verdict, "question_id", rows)}
+        for answer in part.where(Answer, "question_id", rows):
             told = {"round": part.number, "verdict": verdicts.get(answer.question_id)}
-            for row in rows.get(answer.question_id, ()):
+            for row in rows[answer.question_id]:
                 row.setdefault("later", []).append({**told, "answer": _completion(answer.passage)})
 
 

@@ -21,7 +21,8 @@ from selfstudy.show import compare, routing
 from selfstudy.show.charts import SHOWN, Curve, Histogram, bar, changes, curve, histogram
 from selfstudy.show.disagreements import conflict_table
 from selfstudy.show.page import file, render, write
-from selfstudy.show.questions import MAX_POINTS, VERDICTS, Point, cut, most_telling, points, trails
+from selfstudy.show.questions import VERDICTS, Point, cut, points, trails
+from selfstudy.show.sample import MAX_POINTS, Overview, overview
 from selfstudy.show.suites import shown_suites
 from selfstudy.show.table import TABLE, TABLE_DATA, points_data
 from selfstudy.show.words import (
@@ -69,7 +70,13 @@ SCRIPTS = ("page", "colours", "map_drawing", "map", "table", "trail", "main")
 
 
 def write_report(
-    run: Run, summary: Summary, path: Path, embedder: Embedder | None = None, *, force: bool = False
+    run: Run,
+    summary: Summary,
+    path: Path,
+    embedder: Embedder | None = None,
+    *,
+    force: bool = False,
+    most: int = MAX_POINTS,
 ) -> None:
     """Write the report of `run` to `path`.
 
@@ -79,20 +86,21 @@ def write_report(
         path: the HTML file; its folder must exist.
         embedder: places the questions on the map; without one there is no map.
         force: also in the place of a file that is no report.
+        most: of more questions a sample is drawn and listed, and the report says so (sample.py).
 
     Raises:
         RunError: the file cannot be written, or another one is there.
     """
-    html = render("report.html.j2", script(), **_context(run, summary, embedder))
+    html = render("report.html.j2", script(), **_context(run, summary, embedder, most))
     own = path == run.report_file
     write(path, html, force=force or own, mode=private.FILE if own else private.SHARED)
 
 
-def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str, Any]:
+def _context(run: Run, summary: Summary, embedder: Embedder | None, most: int) -> dict[str, Any]:
     from markupsafe import Markup
 
-    found = points(run)
-    shown = most_telling(found, MAX_POINTS)
+    everything = overview(run, most)
+    shown = points(run, everything.shown)
     opened = trails(run, shown)
     return {
         "data": Markup(_data(run, shown, opened, embedder)),
@@ -116,10 +124,10 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None) -> dict[str,
         "mapped": bool(shown) and embedder is not None,
         "has_after": any(p.after is not None for p in shown),
         "rounds": [part.number for part in run.rounds],
-        "points_left_out": len(found) - len(shown),
+        "sampled": everything.note,
         "trails_shown": len(opened),
         "trails_left_out": len(shown) - len(opened),
-        "histograms": _histograms(found, run.recipe.probe.scorer),
+        "histograms": _histograms(everything, run.recipe.probe.scorer),
         "verdict_bar": bar(summary.verdicts.items()),
         "verdicts_total": sum(summary.verdicts.values()),
         "verdict_notes": VERDICT_NOTES,
@@ -213,13 +221,12 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _histograms(found: list[Point], scorer: str) -> list[Histogram]:
+def _histograms(everything: Overview, scorer: str) -> list[Histogram]:
     """What the probe found, and what verify measured before and after: two scales, each with its scorer."""
-    every = [p.found for p in found if p.found is not None]
-    again = [(p.before, p.after) for p in found if p.before is not None and p.after is not None]
+    every = everything.found
     charts = [histogram(f"All questions, by the probe ({scorer})", every)] if every else []
-    if again:
-        before, after = zip(*again, strict=True)
+    if everything.again:
+        before, after = zip(*everything.again, strict=True)
         charts.append(histogram(f"Gaps asked again, before teaching ({VERIFY_SCORER})", before))
         charts.append(histogram(f"The same gaps, after teaching ({VERIFY_SCORER})", after))
     return charts

@@ -12,7 +12,7 @@ figures of each.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -63,7 +63,8 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         key: ground truth; without one there is no AUROC.
         embedder: clusters the questions for curiosity (methods 1).
     """
-    details = [_round_detail(part) for part in run.rounds]
+    counts = {part.number: _asked(part) for part in run.rounds}
+    details = [_round_detail(part, counts[part.number]) for part in run.rounds]
     shown = _chosen(details)
     part = None if shown is None else run.round(shown)
     figures = {
@@ -71,7 +72,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         "rounds": len(details),
         "scorer": run.recipe.probe.scorer,
         "adaptive": run.recipe.probe.adaptive is not None,
-        **_asked(part),
+        **(_NOTHING_ASKED if shown is None else counts[shown]),
         **_thresholds(run),
         **_samples(part),
         **_auroc(run, key),
@@ -108,8 +109,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
     return Summary(**figures, **whole, methods=counted)
 
 
-def _round_detail(part: Round) -> dict[str, Any]:
-    asked = _asked(part)
+def _round_detail(part: Round, asked: dict[str, Any]) -> dict[str, Any]:
     figures = _verified(part, part.run.recipe)
     gate = _gate(part)
     return {
@@ -131,21 +131,24 @@ def _chosen(details: list[dict[str, Any]]) -> int | None:
     return next(iter([*promoted[-1:], *verified[-1:], *rest[-1:]]), None)
 
 
-def _asked(part: Round | None) -> dict[str, Any]:
+_NOTHING_ASKED = {"questions": 0, "inconsistent": 0, "gaps": None, "unscored": 0, "methods": {}}
+
+
+def _asked(part: Round) -> dict[str, Any]:
     """Counts of questions, of inconsistent ones and of gaps; as a whole and per way of asking."""
-    method_of = {question.id: question.method for question in part.iter(Question)} if part else {}
-    limit = threshold.of(part.run).value if part else 0.0
-    scored = threshold.scores(part) if part else {}
+    method_of = {question.id: question.method for question in part.iter(Question)}
+    limit = threshold.of(part.run).value
+    scored = threshold.scores(part)
     above = Counter(
         method_of[key]
         for key, value in scored.items()
         if key in method_of and threshold.is_inconsistent(value, limit)
     )
-    verdicts = {verdict.question_id: verdict.kind for verdict in part.iter(Verdict)} if part else {}
+    verdicts = {verdict.question_id: verdict.kind for verdict in part.iter(Verdict)}
     gaps = Counter(method_of[key] for key, kind in verdicts.items() if key in method_of and kind in GAPS)
     tried: Counter[str] = Counter()
     refused: dict[str, Counter[str]] = {}
-    for proposal in part.iter(Proposal) if part else ():
+    for proposal in part.iter(Proposal):
         tried[proposal.method] += proposal.tried
         refused.setdefault(proposal.method, Counter()).update(proposal.dropped)
     return {
@@ -164,12 +167,6 @@ def _asked(part: Round | None) -> dict[str, Any]:
             for method, count in Counter(method_of.values()).items()
         },
     }
-
-
-def _scores(part: Round) -> list[Score]:
-    """The scores of the recipe's scorer, without their parts."""
-    scorer = part.run.recipe.probe.scorer
-    return [s.model_copy(update={"sentences": ()}) for s in part.iter(Score) if s.scorer == scorer]
 
 
 def _thresholds(run: Run) -> dict[str, Any]:
@@ -207,7 +204,7 @@ def _samples(part: Round | None) -> dict[str, Any]:
         return {"samples_drawn": 0, "samples_saved": None}
     probe = part.run.recipe.probe
     if probe.adaptive is None:
-        return {"samples_drawn": probe.samples * len(part.ids(Answer)), "samples_saved": None}
+        return {"samples_drawn": probe.samples * part.count(Answer), "samples_saved": None}
     drawn = [len(answer.samples) for answer in part.iter(Answer)]
     saved = 1 - sum(drawn) / (probe.samples * len(drawn)) if drawn else None
     return {"samples_drawn": sum(drawn), "samples_saved": saved}
@@ -221,11 +218,11 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
     unknown: list[bool] = []
     if key is not None and run.rounds:
         first = run.rounds[0]
-        texts = {question.id: question.text for question in first.iter(Question)}
-        for score in _scores(first):
-            truth = key.lookup(texts[score.question_id]) if score.question_id in texts else None
-            if score.value is not None and truth is not None and truth.known is not None:
-                values.append(score.value)
+        scores = threshold.scores(first)
+        for question in first.iter(Question):
+            truth = key.lookup(question.text) if question.id in scores else None
+            if truth is not None and truth.known is not None:
+                values.append(scores[question.id])
                 unknown.append(not truth.known)
     block = run.recipe.verify
     found = auroc_interval(values, unknown, confidence=block.confidence)
@@ -239,7 +236,9 @@ def _auroc(run: Run, key: AnswerKey | None) -> dict[str, Any]:
 def _comparison(run: Run) -> dict[str, Any] | None:
     from selfstudy.probe.comparison import compare
 
-    if not run.rounds or len({score.scorer for score in run.rounds[0].iter(Score)}) < 2:
+    scorers = (score.scorer for part in run.rounds[:1] for score in part.iter(Score))
+    first = next(scorers, None)
+    if all(scorer == first for scorer in scorers):
         return None
     return compare([run], confidence=run.recipe.verify.confidence).to_dict()
 
@@ -251,21 +250,23 @@ def _capability(
     from selfstudy.probe import capability
 
     imported = part is not None and _imported(part.run).kind
-    proposed = capability.proposed_by_model(part.read(Proposal) if part else (), recipe.probe.ask)
-    scores = _scores(part) if part else []
+    scores = threshold.scores(part) if part else {}
     limit = threshold.of(part.run).value if part else 0.0
 
-    def measured(some: Sequence[Proposal]) -> tuple[dict[str, Any], int | None]:
+    def proposed() -> Iterator[Proposal]:
+        return capability.proposed_by_model(part.iter(Proposal) if part else (), recipe.probe.ask)
+
+    def measured(some: Iterable[Proposal]) -> tuple[dict[str, Any], int | None]:
         found = capability.self_learning_capability(
             some, scores, embedder, limit, seed=recipe.seed, of_all=imported == "experiment"
         )
         of = found.clustered if found.clustered < found.questions else None
         return {name: getattr(found, name) for name in CAPABILITY}, of
 
-    whole, of = measured(proposed)
-    methods = dict.fromkeys(proposal.method for proposal in proposed)
+    whole, of = measured(proposed())
+    methods = dict.fromkeys(proposal.method for proposal in proposed())
     each = {
-        method: measured([p for p in proposed if p.method == method])[0] if len(methods) > 1 else whole
+        method: measured(p for p in proposed() if p.method == method)[0] if len(methods) > 1 else whole
         for method in methods
     }
     return {**whole, "curiosity_of": of}, {str(method): figures for method, figures in each.items()}

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
-from typing import Literal
+from typing import Literal, Protocol
 
 from selfstudy.judging import citations, gold_answers, trust
 from selfstudy.judging.cited_answers import judged_items
@@ -61,6 +61,25 @@ class RewardedAnswer:
         return fsum(one.value for one in self.spans)
 
 
+class AnswerRewards(Protocol):
+    """What answers earn; see `CitationRewards`, which says it."""
+
+    name: str
+    level: RewardLevel
+
+    @property
+    def told(self) -> str: ...
+
+    def rewards(
+        self,
+        exercises: Sequence[CitedExercise],
+        outputs: Sequence[Sequence[str]],
+        seed: int = 0,
+        *,
+        never_own: bool = False,
+    ) -> list[list[RewardedAnswer]]: ...
+
+
 @dataclass(frozen=True)
 class CitedPractice:
     """What is practised, and what answers earn.
@@ -70,7 +89,7 @@ class CitedPractice:
     """
 
     exercises: Sequence[CitedExercise]
-    rewards: CitationRewards
+    rewards: AnswerRewards
     dev: Sequence[CitedExercise] = ()
 
     def __len__(self) -> int:

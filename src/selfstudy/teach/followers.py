@@ -1,30 +1,36 @@
 """Several processes train the phases of one lesson: one leads, the others follow.
 
-The one that leads does all that it does alone: it reads the run, asks models, makes examples and pairs, and
-writes.  The others load the same weights, wait to be told what a phase trains on, and train it along
-(trainers/together.py).  Nothing but the training is shared out.
+The one that leads does all that it does alone: it reads the run, asks models, makes examples and pairs,
+judges what all of them answer in a phase that answers, and writes.  The others load the same weights, wait to
+be told what a phase trains on, and train it along (trainers/together.py, processes.py, judged.py).  Nothing
+but the training is shared out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter, Silent
-from selfstudy.recipe import EpochsBlock, LocalModel, PhaseBlock, Recipe, weights_of
+from selfstudy.recipe import (
+    EpochsBlock,
+    LocalModel,
+    OnlineDPOBlock,
+    PhaseBlock,
+    PolicyBlock,
+    Recipe,
+    weights_of,
+)
 from selfstudy.teach.launch import Launched, launch
 from selfstudy.teach.phases import PHASES, Items, labelled
 
 if TYPE_CHECKING:
-    from selfstudy.teach.trainers.processes import Orders
+    from selfstudy.teach.trainers.processes import Processes
     from selfstudy.teach.trainers.shared import Setting, Trained
-
-TOGETHER = ("sft", "dpo")
-"""The files of trainers/ that train in several processes of the loop."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +50,28 @@ class Task:
 class Team:
     """The processes that train one lesson, as the one that leads sees them; it may be alone."""
 
-    def __init__(self, orders: Orders | None = None) -> None:
-        self._orders = orders
+    def __init__(self, processes: Processes | None = None) -> None:
+        self._processes = processes
         self._training = False
 
     @contextmanager
-    def training(self, task: Task) -> Iterator[None]:
-        """All others train it too, meanwhile."""
-        if self._orders is not None:
-            self._orders.tell(task)
+    def training(self, task: Task) -> Iterator[Task]:
+        """All others train it too, meanwhile; gives what the one that leads trains."""
+        if self._processes is None:
+            yield task
+            return
+        from selfstudy.teach.trainers import judged
+
+        self._processes.told(replace(task, items=judged.without_judge(task.items)))
         self._training = True
-        yield
+        yield replace(task, items=judged.by_the_leader(task.items, self._processes))
         self._training = False
 
     def dismiss(self) -> None:
         """There is nothing more to train; those that are in the middle of it are past hearing."""
-        if self._orders is not None and not self._training:
-            self._orders.tell(None)
+        if self._processes is not None and not self._training:
+            with suppress(RuntimeError):  # one has ended before: it is not needed any more
+                self._processes.told(None)
 
 
 ALONE = Team()
@@ -78,11 +89,13 @@ def leading(recipe: Recipe) -> Iterator[Team]:
         yield ALONE
         return
     require_together(recipe, how)
-    team = Team(_orders(recipe))
-    try:
-        yield team
-    finally:
-        team.dismiss()
+    processes = _joined(recipe)
+    with processes.tied():
+        team = Team(processes)
+        try:
+            yield team
+        finally:
+            team.dismiss()
 
 
 def follow(recipe: Recipe, load: Callable[[], HasWeights]) -> int:
@@ -92,16 +105,20 @@ def follow(recipe: Recipe, load: Callable[[], HasWeights]) -> int:
         load: gives the model that is taught.
 
     Raises:
-        ModelError: this recipe is not trained by so many; or the one that leads has ended.
+        ModelError: this recipe is not trained by so many; or another process has ended.
     """
+    from selfstudy.teach.trainers import judged
+
     require_together(recipe, launch())
-    orders = _orders(recipe)
+    processes = _joined(recipe)
     lm, before, count = None, None, 0
-    while (task := _told(orders)) is not None:
-        lm = lm or load()
-        model = start(lm, None if task.first else before, whole=task.setting.lora is None)
-        before = trained(model, lm, task, Silent())
-        count += 1
+    with processes.tied():
+        while (task := _told(processes)) is not None:
+            lm = lm or load()
+            model = start(lm, None if task.first else before, whole=task.setting.lora is None)
+            task = replace(task, items=judged.by_the_leader(task.items, processes))
+            before = trained(model, lm, task, Silent())
+            count += 1
     return count
 
 
@@ -130,17 +147,18 @@ def require_together(recipe: Recipe, how: Launched) -> None:
     """
     if how.count < 2:
         return
-    for label, block, phase in labelled(recipe.teach.plan):
-        if phase.trainer not in TOGETHER:
-            raise ModelError(
-                f"{how.count} processes were started, and phase {label} of the loop trains in one",
-                "start it without accelerate or torchrun; `selfstudy cite train` has ppo and grpo in several",
-            )
+    for label, block, _ in labelled(recipe.teach.plan):
         if isinstance(block, EpochsBlock) and block.batch_size % how.count:
             raise ModelError(
                 f"batch_size = {block.batch_size} of phase {label} cannot be shared out evenly to "
                 f"{how.count} processes",
                 "start a number of processes that divides it (a run keeps its recipe)",
+            )
+        if isinstance(block, OnlineDPOBlock | PolicyBlock) and block.batch_size < how.count:
+            raise ModelError(
+                f"batch_size = {block.batch_size} of phase {label} is fewer questions a step than there are "
+                f"processes: {how.count}",
+                f"start at most {block.batch_size} (a run keeps its recipe)",
             )
     _require_sharding(recipe, how)
 
@@ -162,13 +180,13 @@ def _require_sharding(recipe: Recipe, how: Launched) -> None:
         )
 
 
-def _orders(recipe: Recipe) -> Orders:
+def _joined(recipe: Recipe) -> Processes:
     from selfstudy.models.local import loading
-    from selfstudy.teach.trainers.processes import Orders, join
+    from selfstudy.teach.trainers.processes import join
 
     block = weights_of(recipe.model) or LocalModel()
-    return Orders(join(loading.pick_device(block.device)))
+    return join(loading.pick_device(block.device))
 
 
-def _told(orders: Orders) -> Task | None:
-    return orders.tell(None)
+def _told(processes: Processes) -> Task | None:
+    return processes.told(None)

@@ -1,18 +1,22 @@
 """How this process was started: alone, or as one of several by accelerate or torchrun, and sharded how.
 
-Reads what a launcher says in the environment; knows nothing of torch, nor of what is trained.
+Reads what a launcher says in the environment, or would say by a configuration file of accelerate's; starts
+nothing (loop/launching.py), and knows nothing of torch, nor of what is trained.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from selfstudy.errors import RunError
+from selfstudy.errors import RecipeError, RunError
+from selfstudy.files import plain_yaml, reading
+from selfstudy.recipe import LaunchBlock
 
 Sharding = Literal["none", "fsdp", "zero1", "zero2", "zero3"]
 """What processes divide among themselves: nothing (each has all weights); FSDP divides weights, gradients and
@@ -52,6 +56,35 @@ def launch(environment: Mapping[str, str] | None = None) -> Launched:
     return Launched(_number(told, "RANK", 0), count, min(here, count), _sharding(told))
 
 
+def planned(block: LaunchBlock) -> Launched:
+    """Who each of the processes of a recipe will be, as the one that leads sees it.
+
+    Raises:
+        RecipeError: its file is not there, or is none by which processes of this machine can be started.
+    """
+    if block.processes < 2:
+        return Launched()
+    return Launched(0, block.processes, block.processes, _sharding_of(config_of(block)))
+
+
+def config_of(block: LaunchBlock) -> Path:
+    """The file that accelerate is given."""
+    return block.config if isinstance(block.config, Path) else config(block.config)
+
+
+def require_agreed(block: LaunchBlock | None, how: Launched) -> None:
+    """Refuses what somebody started by hand with another number of processes than the recipe names.
+
+    Raises:
+        RunError: both numbers.
+    """
+    if block is not None and how.count > 1 and how.count != block.processes:
+        raise RunError(
+            f"{how.count} processes were started, and teach.launch.processes is {block.processes}",
+            f"start {block.processes}; or start none, and they are started for you",
+        )
+
+
 def config(name: str) -> Path:
     """The file of a configuration.
 
@@ -69,6 +102,61 @@ def configs() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
+def _sharding_of(file: Path) -> Sharding:
+    """What a configuration of accelerate's divides.
+
+    Raises:
+        RecipeError: it cannot be read, or is about other machines.
+    """
+    found = _read(file)
+    kind = str(found.get("distributed_type", "")).upper()
+    machines = found.get("num_machines", 1)
+    if found.get("compute_environment", _HERE) != _HERE or machines not in (1, "1") or not _KNOWN(kind):
+        raise RecipeError(
+            f"teach.launch.config: {file} is not about several processes of this machine "
+            f"(compute_environment {found.get('compute_environment', _HERE)!s:.40}, num_machines "
+            f"{machines!s:.40}, distributed_type {kind[:40] or 'missing'})",
+            "take ddp, fsdp, zero2 or zero3; on several machines start `accelerate launch ... -m selfstudy "
+            "teach RUN` on each by hand",
+        )
+    if kind == "FSDP":
+        return "fsdp"
+    if kind != "DEEPSPEED":
+        return "none"
+    deepspeed = found.get("deepspeed_config") or {}
+    if not isinstance(deepspeed, dict) or deepspeed.get("deepspeed_hostfile"):
+        raise RecipeError(
+            f"teach.launch.config: {file} names hosts, or no settings, for DeepSpeed",
+            "leave deepspeed_hostfile out: the processes are of this machine (an example: "
+            "`selfstudy launch-config zero2`)",
+        )
+    named = deepspeed.get("deepspeed_config_file")
+    stage = _stage_of(Path(str(named)), f"{file}") if named else deepspeed.get("zero_stage", 2)
+    return _STAGES.get(str(stage), "none")
+
+
+_HERE = "LOCAL_MACHINE"
+_KNOWN = re.compile("FSDP|DEEPSPEED|MULTI_[A-Z]{1,20}").fullmatch
+"""Kinds of accelerate's that start several processes, which train as we do."""
+_STAGES: dict[str, Sharding] = {"1": "zero1", "2": "zero2", "3": "zero3"}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    hint = "give ddp, fsdp, zero2, zero3 or a file (cp $(selfstudy launch-config fsdp) mine.yaml)"
+    if file.name.lower() == "fsdp2" and not reading.exists(file):
+        hint = "config: fsdp is FSDP2"
+    try:
+        data = plain_yaml.load(reading.text(file, _LARGEST))
+        if not isinstance(data, dict):
+            raise plain_yaml.NotPlainError("it holds no key: value lines")
+    except OSError as error:
+        raise RecipeError(f"teach.launch.config: cannot read {file}: {error.strerror}", hint) from None
+    except (plain_yaml.NotPlainError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise RecipeError(f"teach.launch.config: {file} is not YAML of accelerate's: {said}", hint) from None
+    return data
+
+
 def _sharding(told: Mapping[str, str]) -> Sharding:
     if _is_on(told, "ACCELERATE_USE_FSDP"):
         return "fsdp"
@@ -76,12 +164,11 @@ def _sharding(told: Mapping[str, str]) -> Sharding:
         return "none"
     stage = told.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "")
     if file := told.get("ACCELERATE_DEEPSPEED_CONFIG_FILE", ""):
-        stage = str(_stage_of(Path(file)))
-    stages: dict[str, Sharding] = {"1": "zero1", "2": "zero2", "3": "zero3"}
-    return stages.get(stage, "none")
+        stage = str(_stage_of(Path(file), "ACCELERATE_DEEPSPEED_CONFIG_FILE"))
+    return _STAGES.get(stage, "none")
 
 
-def _stage_of(file: Path) -> object:
+def _stage_of(file: Path, where: str) -> object:
     """The stage that a DeepSpeed configuration names; 0 if none, as DeepSpeed has it."""
     try:
         if file.stat().st_size > _LARGEST:
@@ -90,7 +177,7 @@ def _stage_of(file: Path) -> object:
         return block.get("stage", 0)
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(
-            f"ACCELERATE_DEEPSPEED_CONFIG_FILE names {file}, which cannot be read: {error}",
+            f"{where} names {file}, which cannot be read: {error}",
             "give a DeepSpeed configuration in JSON, or `--config_file $(selfstudy launch-config zero2)`",
         ) from None
 

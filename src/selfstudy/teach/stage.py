@@ -163,5 +163,5 @@ def _forget(round_: Round, arm: TrainedArm, but: Mapping[str, Curriculum] | None
 
 
 def _keep(round_: Round, kind: type[R], kept: Sequence[R]) -> None:
-    if len(kept) < len(round_.ids(kind)):
+    if len(kept) < round_.count(kind):
         round_.rewrite(kind, kept)

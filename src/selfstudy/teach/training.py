@@ -115,8 +115,8 @@ class LessonTraining:
 
     def _train(self, model: Any, task: followers.Task, label: str) -> Trained:
         said = task.setting.phase
-        with self.team.training(task):
-            trained = followers.trained(model, with_weights(self.models.lm), task, self.report)
+        with self.team.training(task) as led:
+            trained = followers.trained(model, with_weights(self.models.lm), led, self.report)
         if trained.idle:
             self.round_.fail("teach", said, trained.idle)
             self.report.note(f"{said} has trained nothing: {trained.idle}")

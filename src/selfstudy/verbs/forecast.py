@@ -65,7 +65,7 @@ def forecast(
 
 def is_due(run: Run) -> bool:
     """Whether a run is new and its models are here; cheap, it loads nothing."""
-    if run.costs(0).get(ESTIMATE) or run.round(1).finished("probe") or run.round(1).ids(Question):
+    if run.costs(0).get(ESTIMATE) or run.round(1).finished("probe") or run.round(1).count(Question):
         return False
     return all(isinstance(block, LocalModel) for block in run.recipe.language_models.values())
 

@@ -158,7 +158,7 @@ def _fresh(round_: Round, facts: Sequence[KnownFact]) -> list[KnownFact]:
 
 def _say(round_: Round, own: int, fewest: int, report: Reporter) -> None:
     """What came of it, and before hours of training that they may be for nothing."""
-    known, asked = known_facts(round_.run), len(round_.ids(KnownFact))
+    known, asked = known_facts(round_.run), round_.count(KnownFact)
     tests = general_questions(round_.run)
     right = sum(bool(fact.correct) for fact in tests)
     if asked:

@@ -132,6 +132,25 @@ class KeptPages:
         jsonl.replace(path, found.body, self._run)
 
     def _path(self, sha256: str) -> Path:
-        if len(sha256) != 64 or not sha256.isalnum():  # a line may be a stranger's
-            raise OSError(0, "it has no name")
-        return self._folder / BODIES / sha256[:2] / sha256
+        return _body(self._folder, sha256)
+
+
+def take_over(source: Path, target: Path, run: Path | None) -> None:
+    """Adds to the folder `target` what another one keeps; harmless when repeated."""
+    there = {line for _, line, _ in jsonl.read_lines(target / LINES)}
+    new = [(line, entry) for _, line, entry in jsonl.read_lines(source / LINES) if line not in there]
+    for _, entry in new:
+        if sha256 := str(entry.get("sha256", "")):
+            try:
+                body = private.read(_body(source, sha256), _LARGEST)
+                jsonl.replace(_body(target, sha256), body, run)
+            except OSError:
+                continue  # a line without its body says `not kept`
+    if new:
+        jsonl.append(target / LINES, b"".join(line for line, _ in new), run)
+
+
+def _body(folder: Path, sha256: str) -> Path:
+    if len(sha256) != 64 or not sha256.isalnum():  # a line may be a stranger's
+        raise OSError(0, "it has no name")
+    return folder / BODIES / sha256[:2] / sha256

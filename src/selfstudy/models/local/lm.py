@@ -206,7 +206,7 @@ class LocalLM:
         return self._answers(AskedChats(chats, asked, errors, adapters), sampling, reader, progress)
 
     def parts(self, chats: Sequence[Chat], sampling: Sampling) -> list[list[int]]:
-        """Places of chats that `generate` answers in one batch; alone, those of a part are answered to the bit.
+        """Places of chats that `generate` answers in one batch; alone, a part has the same bits.
 
         Each place is in one part, in order; equal chats are in the same.  A contrastive search is one part.
         """

@@ -141,6 +141,11 @@ def allow(*entries: str) -> None:
     _said.entries += entries
 
 
+def own_entries() -> tuple[str, ...]:
+    """What this process was allowed, beside the environment and the file: for one that works for it."""
+    return _said.entries
+
+
 @contextmanager
 def allowed(entries: Sequence[str], ask: Callable[[str], bool] | None) -> Iterator[None]:
     """Allows entries while a command runs, and whatever the person at its terminal says yes to.

@@ -1,6 +1,6 @@
 """One engine process on this machine: started, waited for, ended; and the few HTTP calls that need no client.
 
-It ends with this process, also after kill -9: watchdog.py sees to that.  It is believed to be the engine only
+It ends with this process, also after kill -9: guarded.py sees to that.  It is believed to be the engine only
 as long as what listens on its port has been started by us.  Knows nothing of language models.
 """
 
@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -24,21 +19,16 @@ from urllib.parse import urlsplit
 from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
 from selfstudy.files import reading
-from selfstudy.models.server import engines, leftovers
+from selfstudy.models.server import engines
 from selfstudy.models.server.engines import Engine, Launch
+from selfstudy.models.server.guarded import STOP_SECONDS, Guarded
 from selfstudy.models.server.listener import Listener
 from selfstudy.text import clean
 
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.2
-STOP_SECONDS = 18.0
-"""Longest wait until a stopped server is gone; the watchdogs themselves take about 8 s at most."""
-TAIL_LINES = 15
-"""Lines of the engine's log in an error."""
-LINE_LENGTH = 200
 LONGEST_REPLY = 4 * 2**20
 """Bytes of an answer to one of the few calls here."""
-_WATCHDOG = Path(__file__).with_name("watchdog.py")
 
 Outcome = Literal["ready", "ended", "late", "taken"]
 """What came of waiting for an engine; `taken`: somebody else listens on its port."""
@@ -69,36 +59,8 @@ class Server:
         self.completes = False
         """Whether the model completes plain text (models/plain.py)."""
         self._reserved = reserved
-        folder = leftovers.make_folder("selfstudy-server")
-        self._folders = [folder, *folders]
-        self._mark = f"{leftovers.mark()}/{folder.name}"
-        log = folder / "engine.log"
-        try:
-            log.touch(0o600)
-            self._log = log.open("rb")  # readable after the folder is gone
-            self._watchdog = self._guarded(str(log))
-        except BaseException:
-            for one in self._folders:
-                shutil.rmtree(one, ignore_errors=True)
-            raise
-        self._listener = Listener(launch.port, self._watchdog.pid)
-
-    def _guarded(self, log: str) -> subprocess.Popen[bytes]:
-        order = {
-            "command": self.command,
-            "log": log,
-            "remove": [str(one) for one in self._folders],
-            "mark": self._mark,
-            "twice": True,
-        }
-        return subprocess.Popen(
-            [sys.executable, "-P", str(_WATCHDOG), json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(self.engine, self.launch),
-            start_new_session=True,  # Ctrl-C is for us: we then end it in order
-        )
+        self._guarded = Guarded(self.command, _environment(engine, launch), folders)
+        self._listener = Listener(launch.port, self._guarded.pid)
 
     @property
     def url(self) -> str:
@@ -106,7 +68,7 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        return self._watchdog.poll() is None
+        return self._guarded.alive
 
     @property
     def holds_port(self) -> bool:
@@ -122,8 +84,7 @@ class Server:
         """Whether it has ended; if it does not answer, its watchdog gets the time to clean up and say so."""
         silent = not (self.holds_port and answers(self.url + self.engine.health))
         if self.alive and silent and not self.robbed:
-            with suppress(subprocess.TimeoutExpired):
-                self._watchdog.wait(STOP_SECONDS)
+            self._guarded.wait(STOP_SECONDS)
         return not self.alive
 
     def wait(self, seconds: float) -> Outcome:
@@ -144,11 +105,7 @@ class Server:
 
     def log_tail(self) -> str:
         """The last lines of what the engine printed, indented, without what a terminal would obey."""
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - 20_000))
-        lines = shown(self._log.read().decode(errors="replace"), 20_000).splitlines()
-        told = [f"    {line[:LINE_LENGTH]}" for line in lines if line.strip()]
-        return "\n".join(told[-TAIL_LINES:]) or "    (nothing)"
+        return self._guarded.log_tail()
 
     def stop(self) -> None:
         """Ends the engine and all that it started; harmless when it has ended.
@@ -157,33 +114,7 @@ class Server:
             KeyboardInterrupt: a Ctrl-C came meanwhile; then the engine was ended without more politeness.
         """
         self._release()
-        if self._watchdog.stdin is not None:
-            with suppress(OSError):
-                self._watchdog.stdin.close()
-        interrupted = None
-        try:
-            self._wait_for_watchdog()
-        except KeyboardInterrupt as error:
-            interrupted = error
-            self._watchdog.send_signal(signal.SIGTERM)
-            self._wait_for_watchdog()
-        leftovers.kill_marked(self._mark)  # where both watchdogs were killed
-        for folder in self._folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        self._log.close()
-        if interrupted is not None:
-            raise interrupted
-
-    def _wait_for_watchdog(self) -> None:
-        try:
-            self._watchdog.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            import psutil
-
-            watchdog = psutil.Process(self._watchdog.pid)
-            for process in [*watchdog.children(recursive=True), watchdog]:
-                with suppress(psutil.Error):
-                    process.kill()
+        self._guarded.stop()
 
     def _release(self) -> None:
         if self._reserved is not None:

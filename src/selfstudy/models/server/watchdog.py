@@ -1,6 +1,6 @@
 """A script that runs one command and makes sure that it ends with its parent, however the parent ends.
 
-    python watchdog.py '{"command": ["vllm", "serve"], "log": "/tmp/x/engine.log", "remove": ["/tmp/x"]}'
+    python watchdog.py '{"command": ["vllm", "serve"], "log": "/tmp/x/log", "remove": ["/tmp/x"]}'
 
 The parent holds the other end of stdin, and is this process's parent.  When the pipe closes, the parent is
 another one (a forked child may still hold the pipe) or a signal comes, everything that the command started is

@@ -3,14 +3,15 @@
 Guo et al. 2024, "OAIF", arXiv 2402.04792, algorithm 1; the reference is the model with its LoRA adapter
 switched off, or, where all weights are trained, a copy of it.  Every random draw depends on the seed and the
 number of the step, so that a training that goes on from its checkpoint ends as one that was never
-interrupted.
+interrupted.  Where several processes train together (processes.py) each answers some of a step's prompts and
+learns from some of its pairs; the one that leads judges all answers in one call.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +23,14 @@ from selfstudy.errors import ModelError
 from selfstudy.judging.rewards import JUDGE_FAILED
 from selfstudy.models.base import HasWeights, Sampling
 from selfstudy.models.local.weights import answering_model
-from selfstudy.progress import Reporter
+from selfstudy.progress import Reporter, Silent
 from selfstudy.recipe import OnlineDPOBlock
 from selfstudy.records import Chat, Completion, Pair, TrainingStep, digest
 from selfstudy.teach.online_pairs import Fate, OnlinePair, OnlinePairs, online_pairs
-from selfstudy.teach.practice import Practice
+from selfstudy.teach.practice import OnlinePrompt, Practice
 from selfstudy.teach.trainers import fast_lora, online, packed, preference, shared
 from selfstudy.teach.trainers.checkpoint import Checkpoint, fingerprint
+from selfstudy.teach.trainers.processes import Processes, join
 from selfstudy.teach.trainers.seen import Seen
 
 
@@ -72,12 +74,15 @@ def train(
         ModelError: peft cannot adapt the model, or no prompt leaves room for an answer in its context.
     """
     practice, dropped = _readable(model, lm, practice)
+    processes = join(model.device)
+    report = report if processes.is_main else Silent()
     with shared.isolated(setting.seed):
-        training = _Training(model, lm, practice, block, setting)
+        training = _Training(model, lm, practice, block, setting, processes)
         standing = training.standing
         report.note(
             f"{setting.phase}: {block.steps} steps of {block.batch_size} of {len(practice)} prompts, "
             f"{block.completions} answers each, learning rate {setting.rate(block):g}"
+            + (f"; {processes.count} processes" if processes.count > 1 else "")
             + (f"; goes on after step {standing.step}" if standing.step else "")
         )
         failure = None
@@ -124,21 +129,28 @@ class _Training:
     """The model with its new adapter, and how far it is."""
 
     def __init__(
-        self, model: Any, lm: HasWeights, practice: Practice, block: OnlineDPOBlock, setting: shared.Setting
+        self,
+        model: Any,
+        lm: HasWeights,
+        practice: Practice,
+        block: OnlineDPOBlock,
+        setting: shared.Setting,
+        processes: Processes,
     ) -> None:
         shared.without_dropout(model)
         self.model = shared.build(get_peft_model, model, setting.lora) if setting.lora else model
         if sum(p.numel() for p in model.parameters()) > shared.LARGE:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         fast_lora.accelerate(self.model)
-        self._practice, self._block, self._setting = practice, block, setting
+        self._practice, self._block, self._setting, self._processes = practice, block, setting, processes
         self._tokens = shared.Tokens(lm)
         self._packing = packed.Packing()
 
         around = online.answering(lm, setting.tokens)
         self._policy = around(self.model)
         self._before = online.Before(self.model, around)
-        self._rewarder = practice.rewards.rewarder(self._policy, self._before)
+        if processes.is_main:
+            self._rewarder = practice.rewards.rewarder(self._policy, self._before)
         self._trained = [p for p in self.model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(self._trained, weight_decay=0.0)
         self.standing = OnlineProgress()
@@ -150,6 +162,7 @@ class _Training:
             self._checkpoint = Checkpoint(setting.checkpoints, fingerprint(self.model, *parts))
             found = self._checkpoint.load(self.model, self._optimizer, OnlineProgress.model_validate)
             self.standing = found or self.standing
+        processes.require_same(self.standing.step, "where the training goes on")
 
     def step(self) -> str | None:
         """Answers, judges, learns; why the training is of no use from here, if so.
@@ -160,11 +173,12 @@ class _Training:
         at, block, standing = self.standing.step, self._block, self.standing
         exercises = self._practice.batch(self._setting.seed, at, block.batch_size)
         with online.timed(standing.seconds, "generating"):
-            sampling = how_to_answer(block, self._seed(at))
-            answers = self._policy.generate([one.prompt for one in exercises], sampling)
+            answers = self._answered(exercises, how_to_answer(block, self._seed(at)))
         with online.timed(standing.seconds, "judging"):
             control = random.Random(self._seed(at)) if self._setting.arm == "control" else None
-            found = online_pairs(exercises, answers, self._rewarder, block.margin, control)
+            found = self._processes.led(
+                lambda: online_pairs(exercises, answers, self._rewarder, block.margin, control)
+            )
         failures = [problem.startswith(JUDGE_FAILED) for problem in found.problems]
         # a model that has judged before would fail on these answers again: they stay unscored
         expected = block.judge != "judge" and standing.outcomes.get("pair")
@@ -184,9 +198,22 @@ class _Training:
         standing.problem = standing.problem or next(iter(found.problems), "")
         due = standing.step % block.checkpoint_every == 0 or standing.step == block.steps
         if self._checkpoint is not None and due and failure is None:
-            state = standing.model_dump(mode="json")
-            self._checkpoint.save(self.model, self._optimizer, standing.step, state)
+            if self._processes.is_main:
+                state = standing.model_dump(mode="json")
+                self._checkpoint.save(self.model, self._optimizer, standing.step, state)
+            self._processes.wait()
         return failure
+
+    def _answered(self, exercises: Sequence[OnlinePrompt], sampling: Sampling) -> list[list[Completion]]:
+        """Answers to all exercises of a step, each given by one of the processes."""
+
+        def prompt(place: int) -> Hashable:
+            return exercises[place].prompt
+
+        own = self._processes.share(range(len(exercises)), prompt)
+        answers = self._policy.generate([exercises[place].prompt for place in own], sampling)
+        found = dict(self._processes.together(list(zip(own, answers, strict=True))))
+        return [found[place] for place in range(len(exercises))]
 
     def _tokenised(self, found: OnlinePairs) -> list[tuple[OnlinePair, shared.TokenRow]]:
         """The pairs with their tokens, but for those that are too long when read again."""
@@ -214,7 +241,8 @@ class _Training:
     ) -> str | None:
         """Updates on the pairs of a step, each by the exact mean over them; why it is of no use, if so."""
         block, setting = self._block, self._setting
-        rows = sorted((row for _, row in learned), key=shared.length)
+        processes = self._processes
+        rows = sorted((row for _, row in learned), key=shared.length)[processes.rank :: processes.count]
         parts = [
             preference.collated(part, self.model.device)
             for part in shared.parts(answering_model(self.model), rows, setting.tokens, preference.ANSWERS)
@@ -222,7 +250,9 @@ class _Training:
         self.model.train()
         with torch.no_grad(), self._before.weights() as before:
             references = [preference.logprobs(before, part, self._packing) for part in parts]
-        losses, margins, norms = [], [], []
+        losses: list[float] = []
+        margins: list[float] = []
+        norms: list[float] = []
         total, highest = block.steps * block.updates, setting.rate(block)
         for number in range(block.updates):
             torch.manual_seed(self._seed(at, number) % 2**63)
@@ -235,8 +265,10 @@ class _Training:
                 torch.autograd.backward(values.sum() / len(learned))
                 losses += values.tolist()
                 margins += (policy - reference).detach().diff(dim=1).neg()[:, 0].tolist()
+            processes.add_gradients(self._trained)
             norms.append(float(torch.nn.utils.clip_grad_norm_(self._trained, shared.CLIPPED)))
             self._optimizer.step()
+        losses, margins = processes.together(losses), processes.together(margins)
         mean = sum(losses) / len(losses)
         if not math.isfinite(mean) or not all(bool(p.isfinite().all()) for p in self._trained):
             return f"{setting.phase}: the loss became {mean} at step {at + 1}, or weights did"

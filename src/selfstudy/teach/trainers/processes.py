@@ -1,26 +1,31 @@
 """The processes that train one model together, each on answers of its own: one, or what accelerate starts.
 
 Started by `accelerate launch` (or torchrun) each has all weights, answers its share of the questions of a
-step, and takes the same step as all others, since gradients are summed.  Knows nothing of what is trained.
+step, and takes the same step as all others, since gradients are summed.  If one ends, all do, and say so
+(lifelines.py).  Knows nothing of what is trained.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import torch
 
 from selfstudy.errors import ModelError
+from selfstudy.teach.launch import launch
+from selfstudy.teach.trainers import lifelines
 
 T = TypeVar("T")
 COUNT = "WORLD_SIZE"
 """How who starts several says how many there are."""
 WAITING = timedelta(hours=24)
-"""How long those that follow wait for the one that leads, which may ask models for hours meanwhile."""
+"""How long one waits for what another says, which may ask models for hours meanwhile; while it is there."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,12 @@ class Processes:
 
     Attributes:
         rank: which this one is, from 0.
+        group: through which they tell each other what is no tensor.
     """
 
     rank: int = 0
     count: int = 1
+    group: Any = field(default=None, repr=False, compare=False)
 
     @property
     def is_main(self) -> bool:
@@ -51,8 +58,20 @@ class Processes:
         if self.count == 1:
             return [own]
         found: list[Any] = [None] * self.count
-        torch.distributed.all_gather_object(found, own)
+        torch.distributed.all_gather_object(found, own, group=self.group)
         return found
+
+    def told(self, said: T) -> T:
+        """What the one that leads says, in all of them; all must call it."""
+        if self.count == 1:
+            return said
+        told = [said]
+        torch.distributed.broadcast_object_list(told, src=0, group=self.group)
+        return told[0]
+
+    def led(self, work: Callable[[], T]) -> T:
+        """What comes of it in the one that leads, which alone does it; all must call it."""
+        return self.told(cast(T, work() if self.is_main else None))
 
     def together(self, own: Sequence[T]) -> list[T]:
         """What they give, one behind the other; all must call it."""
@@ -71,7 +90,7 @@ class Processes:
     def wait(self) -> None:
         """Until all are here."""
         if self.count > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(group=self.group)
 
     def require_same(self, value: object, what: str) -> None:
         """Refuses to go on where they differ in what they must have in common.
@@ -86,6 +105,29 @@ class Processes:
                 "start all with the same recipe, model and folder; several machines need a shared one",
             )
 
+    @contextmanager
+    def tied(self) -> Iterator[None]:
+        """While they work together: where one ends before that, all do; all must call it.
+
+        Raises:
+            ModelError: which one has ended, and why if it said so.
+        """
+        if self.count == 1:
+            yield
+            return
+        lines = lifelines.tie(self.rank, self.count, launch().here, self.told)
+        try:
+            lines.watch()
+            yield
+        except BaseException as error:
+            # a collective fails at once where another process is gone, and says nothing that tells which
+            gone = lines.why() if isinstance(error, RuntimeError) else lines.gone
+            lines.end(gone or f"{type(error).__name__}: {error}")
+            if gone and isinstance(error, Exception) and not isinstance(error, ModelError):
+                raise lifelines.parted(gone) from None
+            raise
+        lines.end()
+
 
 def join(device: torch.device) -> Processes:
     """Those that were started together; alone if this one was started as any program.
@@ -95,35 +137,14 @@ def join(device: torch.device) -> Processes:
     """
     if int(os.environ.get(COUNT) or 1) < 2:
         return Processes()
+    return _joined(device.type == "cpu")
+
+
+@cache
+def _joined(cpu: bool) -> Processes:
+    """Once in a process, for all must make the group at the same time."""
     from accelerate import PartialState
 
-    state = PartialState(cpu=device.type == "cpu")
-    return Processes(state.process_index, state.num_processes)
-
-
-class Orders:
-    """From the process that leads to all others; each must make one, at the same time."""
-
-    def __init__(self, processes: Processes) -> None:
-        self._group = None
-        if processes.count > 1:
-            self._group = torch.distributed.new_group(backend="gloo", timeout=WAITING)
-
-    def tell(self, said: T) -> T:
-        """What the one that leads says, in all of them; all must call it.
-
-        Raises:
-            ModelError: it has ended, or says nothing.
-        """
-        if self._group is None:
-            return said
-        told = [said]
-        try:
-            torch.distributed.broadcast_object_list(told, src=0, group=self._group)
-        except RuntimeError as error:
-            raise ModelError(
-                f"the process that leads this training has ended, or said nothing for {WAITING}: "
-                f"{str(error).splitlines()[0][:200]}",
-                "what it said last tells why; then start all again: what is done is kept",
-            ) from None
-        return told[0]
+    state = PartialState(cpu=cpu)
+    group = torch.distributed.new_group(backend="gloo", timeout=WAITING)
+    return Processes(state.process_index, state.num_processes, group)

@@ -22,7 +22,7 @@ from selfstudy.models.base import Sampling
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.records import Completion
 from selfstudy.teach import rewards
-from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice
+from selfstudy.teach.cited_practice import AnswerRewards, CitedExercise, CitedPractice
 from selfstudy.teach.trainers import answered, memory, packed, shared
 
 PACKED = 2048
@@ -72,7 +72,7 @@ class Rollouts:
 def collected(
     exercises: Sequence[CitedExercise],
     completions: Sequence[Sequence[tuple[Completion, list[int]]]],
-    valued: CitationRewards,
+    valued: AnswerRewards,
     tokens: shared.Tokens,
     model: Any,
     seed: int,

@@ -222,11 +222,12 @@ class CiteTraining:
         if not isinstance(lm, HasWeights):
             raise ModelError(f"{lm.name} cannot be trained: its weights are not in this process")
         processes = self._together(lm)
-        if processes.is_main:
-            own.make(self.out)
-            with self._alone():
-                return self._run(lm, entailment, processes)
-        return self._run(lm, entailment, processes)
+        with processes.tied():
+            if processes.is_main:
+                own.make(self.out)
+                with self._alone():
+                    return self._run(lm, entailment, processes)
+            return self._run(lm, entailment, processes)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

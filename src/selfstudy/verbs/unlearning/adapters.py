@@ -235,7 +235,7 @@ def _reopen(round_: Round) -> None:
     for file in (round_.gate_file, round_.suites_file, round_.weaker_file):
         file.unlink(missing_ok=True)
     for kind in _OF_VERIFY:
-        if round_.ids(kind):
+        if round_.count(kind):
             round_.rewrite(kind, [])
     failures = round_.read(Failure)
     if any(one.stage == "verify" for one in failures):

@@ -1,0 +1,363 @@
+"""The teach stage of a round in several processes, which accelerate starts; the loop waits, and goes on.
+
+Meanwhile this process has let go of the run and of its models.  What the one that leads says comes back over
+a file (`Said`): its progress is told here, its error raised here, as if this process had trained itself.  All
+of them end with this process, however it ends (models/server/guarded.py).  What they do is in launched.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+import selfstudy
+from selfstudy import errors
+from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.files import private
+from selfstudy.models.remote import permissions
+from selfstudy.models.server import leftovers
+from selfstudy.models.server.guarded import Guarded
+from selfstudy.recipe import LaunchBlock, LocalModel, Recipe, weights_of
+from selfstudy.run import Round
+from selfstudy.teach.launch import Launched, config_of, launch, planned
+
+if TYPE_CHECKING:
+    from selfstudy.loop.resources import Resources
+    from selfstudy.progress import Reporter
+
+MODULE = "selfstudy.loop.launched"
+"""What each process runs."""
+POLL_SECONDS = 0.2
+SHOWN_SECONDS = 0.2
+"""Between two advances of one task that are told."""
+_LOG_BYTES = 200_000
+_ENDED = re.compile(r"failed \(exitcode: -(\d+)\) local_rank: (\d+)")
+"""As torch says it of a process that a signal ended."""
+_TOLD_BY_LAUNCHERS = re.compile(
+    "(LOCAL_|GROUP_|ROLE_)?RANK|(LOCAL_|GROUP_|ROLE_)?WORLD_SIZE|MASTER_(ADDR|PORT)|"
+    "(ACCELERATE|FSDP|TORCHELASTIC|PARALLELISM_CONFIG)_.*"
+)
+
+
+class LaunchOrder(BaseModel):
+    """What each process is told, in a file.
+
+    Attributes:
+        recipe: as it holds in this session: that of the run, with another budget perhaps.
+        allowed: which keys may go where (models/remote/permissions.py).
+        said: where the one that leads says how far it is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run: Path
+    round: int
+    recipe: Recipe
+    allowed: tuple[str, ...] = ()
+    said: Path
+
+
+def is_due(recipe: Recipe) -> bool:
+    """Whether processes are to be started: the recipe wants several, and this is none of several."""
+    block = recipe.teach.launch
+    return block is not None and block.processes > 1 and launch().count < 2
+
+
+def require(recipe: Recipe) -> None:
+    """Refuses, before hours of probing, what the recipe's processes could not train or be started for.
+
+    Raises:
+        SelfstudyError: what it is, and what to do instead.
+    """
+    if not is_due(recipe) or (block := recipe.teach.launch) is None:
+        return
+    from selfstudy.teach import followers
+
+    how = planned(block)
+    followers.require_together(recipe, how)
+    _require_deepspeed(how)
+    _require_cards(recipe, how)
+
+
+def teach(resources: Resources, round_: Round) -> None:
+    """Has them teach a round that has not finished it; then it has.
+
+    Raises:
+        SelfstudyError: the one that leads could not go on, for the reason that it says; or they ended, and
+            what they said last tells why.
+    """
+    require(resources.recipe)
+    block = resources.recipe.teach.launch or LaunchBlock()
+    resources.let_go()
+    resources.reporter.note(f"round {round_.number}: {block.processes} processes teach, {_shown(block)}")
+    with _counted(resources, round_), round_.run.lent():
+        _run(resources, round_, block)
+    if not round_.finished("teach"):
+        raise ModelError(
+            f"{block.processes} processes ended without an error, and round {round_.number} of "
+            f"{round_.run.path} has not finished teach",
+            "give the same command again; it goes on where it stopped",
+        )
+
+
+@contextmanager
+def _counted(resources: Resources, round_: Round) -> Iterator[None]:
+    """Their times and calls are those of the run; what is left of the time went by while they started."""
+    run, began = round_.run, time.perf_counter()
+    before = run.seconds().get("teach", 0.0)
+    try:
+        yield
+    finally:
+        if run.writable:  # else somebody else has taken it
+            theirs = run.seconds().get("teach", 0.0) - before
+            run.note_time("teach", round_.number, max(0.0, time.perf_counter() - began - theirs))
+            resources.language_models.ledger.reread()
+
+
+def _run(resources: Resources, round_: Round, block: LaunchBlock) -> None:
+    folder = leftovers.make_folder("selfstudy-server")
+    order, said = folder / "order.json", folder / "said.jsonl"
+    told = LaunchOrder(
+        run=round_.run.path,
+        round=round_.number,
+        recipe=resources.recipe,
+        allowed=permissions.own_entries(),
+        said=said,
+    )
+    os.close(private.open_file(said, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    with private.replacing(order) as file:
+        file.write(told.model_dump_json().encode())
+    with said.open("rb") as file, Said(file, resources.reporter) as hearing:  # readable after it is gone
+        guarded = Guarded(_command(block, order), _environment(resources.recipe, block), [folder])
+        try:
+            while (code := guarded.wait(POLL_SECONDS)) is None:
+                hearing.hear()
+            hearing.hear()
+            if hearing.error is not None:
+                raise hearing.error
+            if code:
+                raise _ended(block, code, guarded)
+        finally:
+            guarded.stop()
+
+
+def _command(block: LaunchBlock, order: Path) -> list[str]:
+    """No shell sees it; what a file of the user's says of machines and ports does not count."""
+    options = {
+        "config_file": config_of(block),
+        "num_processes": block.processes,
+        "num_machines": 1,
+        "machine_rank": 0,
+        "main_process_port": 0,  # a free one
+        "max_restarts": 0,
+        "num_cpu_threads_per_process": _threads(block),
+    }
+    given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    if planned(block).sharding == "none":
+        given.append("--multi_gpu")  # several processes, which on the CPU use gloo
+    launcher = [sys.executable, "-m", "accelerate.commands.launch"]
+    return [*launcher, *given, "--module", MODULE, str(order)]
+
+
+def _threads(block: LaunchBlock) -> int:
+    """Cores are shared out evenly, unless the user says how many threads there are to be."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else max(1, (os.cpu_count() or 1) // block.processes)
+
+
+def _environment(recipe: Recipe, block: LaunchBlock) -> dict[str, str]:
+    """All of ours: they are this program. Nothing of another launcher's; and what lies in the working folder
+    is no module of theirs."""
+    found = {name: value for name, value in os.environ.items() if not _TOLD_BY_LAUNCHERS.fullmatch(name)}
+    root = Path(selfstudy.__file__).parents[1]
+    if root.name not in ("site-packages", "dist-packages"):  # a checkout, perhaps beside an installed one
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), found.get("PYTHONPATH", "")]))
+    found["PYTHONSAFEPATH"] = "1"
+    if _device(recipe).type == "cpu":
+        found["ACCELERATE_USE_CPU"] = "true"
+    loopback = {name for _, name in socket.if_nameindex()} & {"lo", "lo0"}
+    if loopback:
+        found.setdefault("GLOO_SOCKET_IFNAME", loopback.pop())
+    return found
+
+
+def _device(recipe: Recipe) -> Any:
+    from selfstudy.models.local import loading
+
+    return loading.pick_device((weights_of(recipe.model) or LocalModel()).device)
+
+
+def _shown(block: LaunchBlock) -> str:
+    return block.config if isinstance(block.config, str) else f"by {block.config.name}"
+
+
+def _ended(block: LaunchBlock, code: int, guarded: Guarded) -> ModelError:
+    """Why they ended, though the one that leads has not said so."""
+    onward = "give the same command again: what is done is kept, and the training begins again"
+    for number, rank in _ENDED.findall(guarded.said(_LOG_BYTES)):
+        if int(number) != signal.SIGTERM:  # by which torch ends the others
+            memory = " (often because memory ran out)" if int(number) == signal.SIGKILL else ""
+            return ModelError(
+                f"process {rank} of the {block.processes} that teach was ended by "
+                f"{_signal(int(number))}{memory}; the others were ended too",
+                onward,
+            )
+    return ModelError(
+        f"the {block.processes} processes that teach ended with exit code {code}; what they said last:\n"
+        f"{guarded.log_tail()}",
+        onward,
+    )
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _require_deepspeed(how: Launched) -> None:
+    if how.sharding.startswith("zero") and importlib.util.find_spec("deepspeed") is None:
+        raise ModelError(
+            f"teach.launch.config: {how.sharding} needs the package 'deepspeed', which is not installed",
+            "pip install deepspeed; or take fsdp, which needs nothing",
+        )
+
+
+def _require_cards(recipe: Recipe, how: Launched) -> None:
+    """On the CPU there may be as many processes as one likes."""
+    device = _device(recipe)
+    if device.type != "cuda":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    if how.here > count:
+        raise ModelError(
+            f"teach.launch.processes = {how.here}, and this machine has {count} accelerators",
+            f"set it to {count} or less: each process needs one of its own",
+        )
+    if device.index is not None:
+        raise ModelError(
+            f"model.device = {device}: {how.here} processes cannot share one accelerator",
+            "set model.device: auto, or leave teach.launch out",
+        )
+
+
+class Said:
+    """What the one that leads says, line by line: told to a reporter; its error is kept.
+
+    Attributes:
+        error: what ended it, if it was a user's.
+    """
+
+    def __init__(self, file: IO[bytes], report: Reporter) -> None:
+        self.error: SelfstudyError | None = None
+        self._file = file
+        self._report = report
+        self._open: list[ExitStack] = []
+        self._advance: list[Callable[[int], None]] = []
+        self._torn = b""
+
+    def __enter__(self) -> Said:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        while self._open:
+            self._end()
+
+    def hear(self) -> None:
+        """What is new."""
+        *lines, self._torn = (self._torn + self._file.read()).split(b"\n")
+        for line in lines:
+            self._take(json.loads(line))
+
+    def _take(self, said: Mapping[str, Any]) -> None:
+        match said["kind"]:
+            case "note":
+                self._report.note(said["text"])
+            case "task":
+                stack = ExitStack()
+                self._advance.append(stack.enter_context(self._report.task(said["label"], said["total"])))
+                self._open.append(stack)
+            case "advance":
+                self._advance[said["depth"]](said["count"])
+            case "end":
+                self._end()
+            case "error":
+                self.error = _error(said)
+
+    def _end(self) -> None:
+        self._advance.pop()
+        self._open.pop().close()
+
+
+def _error(said: Mapping[str, Any]) -> SelfstudyError:
+    """As the one that leads raised it."""
+    kind = getattr(errors, said["type"], SelfstudyError)
+    if kind is errors.MissingExtraError:  # which is made of other words
+        kind = ModelError
+    made: SelfstudyError = kind(said["what"], said["hint"])
+    return made
+
+
+class Saying:
+    """The other end: a reporter that writes what it is told; fulfils `progress.Reporter`.
+
+    Args:
+        file: opened for appending, unbuffered.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._depth = 0
+
+    def _say(self, kind: str, **what: Any) -> None:
+        self._file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
+
+    def note(self, text: str) -> None:
+        self._say("note", text=text)
+
+    def error(self, error: SelfstudyError) -> None:
+        kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+        self._say("error", type=next(kinds), what=error.what, hint=error.hint)
+
+    def task(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return self._task(label, total)
+
+    @contextmanager
+    def _task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        self._say("task", label=label, total=total)
+        depth, waiting, last = self._depth, 0, 0.0
+        self._depth += 1
+
+        def advance(count: int) -> None:
+            nonlocal waiting, last
+            waiting += count
+            if time.monotonic() - last >= SHOWN_SECONDS:
+                last = time.monotonic()
+                tell()
+
+        def tell() -> None:
+            nonlocal waiting
+            if waiting:
+                self._say("advance", depth=depth, count=waiting)
+            waiting = 0
+
+        try:
+            yield advance
+        finally:
+            tell()
+            self._depth -= 1
+            self._say("end")
