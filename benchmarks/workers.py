@@ -37,7 +37,9 @@ def main() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0"}  # else other programs come first
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     if options.one is None:
-        print(f"{os.cpu_count()} CPUs, load {load:.1f} per CPU at the start (above 0.5 the figures are too bad)")
+        print(
+            f"{os.cpu_count()} CPUs, load {load:.1f} per CPU at the start (above 0.5 the figures are too bad)"
+        )
     if options.part == "engines":
         from on_workers import engines
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from on_workers.measured import Watched, cpu_of_workers
-
 from selfstudy import Run, Study, atlas, load_recipe
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.scale import RayWorkers

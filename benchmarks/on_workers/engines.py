@@ -7,12 +7,11 @@ import resource
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from on_workers.measured import cpu_of_ray, cpu_of_workers
-
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.scale import RayWorkers
@@ -95,7 +94,17 @@ def one(workers: RayWorkers, engines: int, seconds: float, questions: int) -> tu
         own = own_cpu() - own
         now = cpu_of_workers()
         spent = sum(now.values()) - sum(theirs.get(pid, 0.0) for pid in now)
-        row(engines, seconds, f"{workers.count} workers", questions, taken, own, spent, cpu_of_ray() - rays, server)
+        row(
+            engines,
+            seconds,
+            f"{workers.count} workers",
+            questions,
+            taken,
+            own,
+            spent,
+            cpu_of_ray() - rays,
+            server,
+        )
         share = questions / taken / (engines / seconds)
         from selfstudy.models.spread.lm import lm_spec
 
@@ -118,7 +127,8 @@ def here(engines: int, seconds: float, questions: int) -> None:
 
 def ask(lm: object, questions: int, word: str) -> None:
     chats = [
-        chat(f"What is the capital of country {word} {i}?", "You are an eager student.") for i in range(questions)
+        chat(f"What is the capital of country {word} {i}?", "You are an eager student.")
+        for i in range(questions)
     ]
     sampling = Sampling(n=1, greedy_first=False)
     found = []

@@ -109,7 +109,9 @@ async def serve(count: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     engines = Engines(count, seconds)
     server = await loop.create_server(lambda: Connection(engines), "127.0.0.1", 0, backlog=1024)
-    loop.add_reader(sys.stdin, lambda: print(engines.said(), flush=True) if sys.stdin.readline() else loop.stop())
+    loop.add_reader(
+        sys.stdin, lambda: print(engines.said(), flush=True) if sys.stdin.readline() else loop.stop()
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
