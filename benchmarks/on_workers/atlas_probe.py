@@ -1,4 +1,4 @@
-"""A probe of the embedded model by workers, one or two, and in one process; and what the machine itself allows."""
+"""A probe of the embedded model by one worker, two, and one process; and what the machine itself allows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Size:
 
 
 def recipe(size: Size, questions: int, workers: int) -> Recipe:
-    scale = ["scale={workers: %d, cpus: 1}" % workers] if workers else []
+    scale = [f"scale={{workers: {workers}, cpus: 1}}"] if workers else []
     asked = f"probe.ask=[{{method: documents, count: {questions}, per_chunk: 3, proposals: 1, check: none}}]"
     settings = ["smoke=skip", asked, f"answering.block_size={size.block_size}", *scale]
     settings.append(f"model.token_budget={size.token_budget}")
@@ -130,13 +130,14 @@ def main(size: Size, repetitions: int) -> bool:
     one, two = ceiling(1), ceiling(2)
     ceilings = [2 * one / two]
     print(
-        f"ceiling: {DECODED} questions, 11 answers each: {one:.2f} s in one process; {two:.2f} s in each of two "
-        f"at once: {ceilings[0]:.2f} times",
+        f"ceiling: {DECODED} questions, 11 answers each: {one:.2f} s in one process; {two:.2f} s in each of "
+        f"two at once: {ceilings[0]:.2f} times",
         flush=True,
     )
     print(
-        f"\na probe of {size.questions} questions in blocks of {size.block_size}, batches of up to {size.token_budget:,} "
-        f"tokens\n{'who':>14} {'seconds':>8} {'/s':>6} {'driver CPU':>11} {'workers CPU':>16}  in workers, by the clock"
+        f"\na probe of {size.questions} questions in blocks of {size.block_size}, batches of up to "
+        f"{size.token_budget:,} tokens; start-up and loading are not in it\n"
+        f"{'who':>14} {'seconds':>8} {'/s':>6} {'driver CPU':>11} {'workers CPU':>16}  in workers, by the clock"
     )
     found: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
     for _ in range(repetitions):
@@ -150,12 +151,15 @@ def main(size: Size, repetitions: int) -> bool:
     same = {run["answers"] for runs in found.values() for run in runs}
     pairs = [a["seconds"] / b["seconds"] for a, b in zip(found[1], found[2], strict=True)]
     ratio = median[1] / median[2]
+    busy = {w: statistics.median(run["driver"] + max(run["workers"]) for run in found[w]) for w in (1, 2)}
     print(
         f"ceiling again: {ceilings[1]:.2f} times\n"
-        f"medians: one worker {median[1]:.2f} s, two {median[2]:.2f} s, one process without {median[0]:.2f} s\n"
-        f"two workers against one: {ratio:.2f} times (pairs: {', '.join(f'{one:.2f}' for one in pairs)}), against "
-        f"one process without workers {median[0] / median[2]:.2f}; of the machine's ceiling "
+        f"medians: one worker {median[1]:.2f} s, two {median[2]:.2f} s, without any {median[0]:.2f} s\n"
+        f"two workers against one: {ratio:.2f} times (pairs: {', '.join(f'{one:.2f}' for one in pairs)}); "
+        f"against one process without workers {median[0] / median[2]:.2f}; of the machine's ceiling "
         f"{ratio / statistics.mean(ceilings):.2f}\n"
+        "by CPU of the driver and the busiest worker, which other programs do not lengthen: "
+        f"{busy[1]:.2f} s and {busy[2]:.2f} s, {busy[1] / busy[2]:.2f} times\n"
         f"the answers of all are {'the same bytes' if len(same) == 1 else 'DIFFERENT'}\n"
         f"at least {BOUND:g} times: {'reached' if ratio >= BOUND else 'MISSED'}",
         flush=True,
@@ -167,7 +171,8 @@ def show(workers: int, run: dict[str, Any]) -> None:
     name = ("one process", "one worker", "two workers")[workers]
     spent = sorted(run["spent"].items(), key=lambda item: -item[1]["seconds"])
     inside = "; ".join(
-        f"{method} {one['seconds']:.1f} s, {one['calls']} calls, {one['units']} units of {one['items'] / one['units']:.0f}"
+        f"{method} {one['seconds']:.1f} s, {one['calls']} calls, {one['units']} units of "
+        f"{one['items'] / one['units']:.0f}"
         for method, one in spent
         if one["seconds"] >= 0.05
     )
@@ -175,7 +180,8 @@ def show(workers: int, run: dict[str, Any]) -> None:
     inside += f"; elsewhere {rest:.1f} s" if workers else ""
     cpu = " + ".join(f"{one:.1f}" for one in run["workers"]) or "-"
     print(
-        f"{name:>14} {run['seconds']:>8.2f} {run['questions'] / run['seconds']:>6.1f} {run['driver']:>11.2f} {cpu:>16}  {inside}",
+        f"{name:>14} {run['seconds']:>8.2f} {run['questions'] / run['seconds']:>6.1f} {run['driver']:>11.2f} "
+        f"{cpu:>16}  {inside}",
         flush=True,
     )
 

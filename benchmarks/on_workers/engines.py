@@ -15,7 +15,7 @@ from on_workers.measured import cpu_of_ray, cpu_of_workers
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.remote.lm import RemoteLM
 from selfstudy.models.scale import RayWorkers
-from selfstudy.models.spread.lm import spread_lm
+from selfstudy.models.spread.lm import lm_spec, spread_lm
 from selfstudy.recipe import RemoteModel, ScaleBlock
 
 BOUND_SHARE, BOUND_MS = 0.9, 1.0
@@ -53,10 +53,10 @@ def own_cpu() -> float:
 def main(engines: list[int], seconds: float, workers: int, questions: int, repetitions: int) -> bool:
     """Whether both bounds hold at the first number of engines; prints a row for each."""
     print(
-        f"\n{workers} workers, each with up to {RemoteModel(model='m').concurrency} requests under way; blocks of "
-        f"{BLOCK:,} questions, one completion each; an engine answers after {1000 * seconds:.0f} ms.\n"
-        "CPU in ms per question: of this process (the driver), of the workers together, of Ray's own processes, "
-        "of the server.\nOne process: RemoteLM in this process, without workers."
+        f"\n{workers} workers, each with up to {RemoteModel(model='m').concurrency} requests under way; blocks "
+        f"of {BLOCK:,} questions, one completion each; an engine answers after {1000 * seconds:.0f} ms.\n"
+        "CPU in ms per question: of this process (the driver), of the workers together, of Ray's own "
+        "processes,\nof the server; cores: how many all of them kept busy.\nOne process: RemoteLM in this process, without workers."
     )
     print(
         f"{'engines':>8} {'allowed/s':>9} {'who asks':>12} {'reached/s':>9} {'share':>6} {'busy':>6} "
@@ -106,8 +106,6 @@ def one(workers: RayWorkers, engines: int, seconds: float, questions: int) -> tu
             server,
         )
         share = questions / taken / (engines / seconds)
-        from selfstudy.models.spread.lm import lm_spec
-
         workers.forget(lm_spec(block, cache=False))
     return share, 1000 * own / questions
 
@@ -155,7 +153,8 @@ def row(
     each = (1000 * part / questions for part in (own, workers, rays, did["cpu"]))
     own_ms, workers_ms, rays_ms, server_ms = each
     print(
-        f"{engines:>8} {allowed:>9.0f} {name:>12} {questions / taken:>9.0f} {questions / taken / allowed:>6.2f} "
-        f"{did['busy']:>6.1f} {own_ms:>7.2f} {workers_ms:>8.2f} {rays_ms:>5.2f} {server_ms:>7.2f} {cores:>6.2f}",
+        f"{engines:>8} {allowed:>9.0f} {name:>12} {questions / taken:>9.0f} "
+        f"{questions / taken / allowed:>6.2f} {did['busy']:>6.1f} {own_ms:>7.2f} {workers_ms:>8.2f} "
+        f"{rays_ms:>5.2f} {server_ms:>7.2f} {cores:>6.2f}",
         flush=True,
     )

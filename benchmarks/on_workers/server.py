@@ -1,4 +1,4 @@
-"""A server of chat completions with a number of simulated engines, each of which answers one request at a time.
+"""A server of chat completions with simulated engines, each of which answers one request at a time.
 
     python benchmarks/on_workers/server.py ENGINES SECONDS
 
@@ -34,7 +34,7 @@ def reply(completions: int) -> bytes:
             "usage": {"prompt_tokens": 40, "completion_tokens": 12 * completions, "total_tokens": 52},
         }
     ).encode()
-    head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -109,9 +109,14 @@ async def serve(count: int, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     engines = Engines(count, seconds)
     server = await loop.create_server(lambda: Connection(engines), "127.0.0.1", 0, backlog=1024)
-    loop.add_reader(
-        sys.stdin, lambda: print(engines.said(), flush=True) if sys.stdin.readline() else loop.stop()
-    )
+
+    def say() -> None:
+        if sys.stdin.readline():
+            print(engines.said(), flush=True)
+        else:
+            loop.stop()
+
+    loop.add_reader(sys.stdin, say)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
