@@ -3,14 +3,14 @@
     python benchmarks/workers.py atlas [--questions 240] [--repetitions 3] [--block-size 256]
     python benchmarks/workers.py engines [--engines 64 32 16] [--latency 0.05] [--workers 2]
 
-atlas: a probe (asking, answering, scoring) of the embedded model through the recipe's `scale`: with one worker
-of one thread, with two, and in one process without any, in turn; each in a process of its own, whose workers
-have started and loaded their models before it is timed.  Beside it the machine's own ceiling: two plain
-processes that answer the same questions at once, against one.
+atlas: a probe (asking, answering, scoring) of the embedded model through the recipe's `scale`: with one
+worker of one thread, with two, and in one process without any, in turn; each in a process of its own, whose
+workers have started and loaded their models before it is timed.  Beside it the machine's own ceiling: two
+plain processes that answer the same questions at once, against one.
 engines: chats through workers to a server of simulated engines, each of which answers one request at a time.
 
-Exit code 1 if a bound is missed: 1.7 times; .9 of what the engines allow, with under 1 ms of CPU of the driver
-per question.  on_workers/ has the parts.
+Exit code 1 if a bound is missed: 1.7 times; .9 of what the engines allow, with under 1 ms of CPU of the
+driver per question.  on_workers/ has the parts.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def main(size: Size, repetitions: int) -> bool:
     print(
         f"\na probe of {size.questions} questions in blocks of {size.block_size}, batches of up to "
         f"{size.token_budget:,} tokens; start-up and loading are not in it\n"
-        f"{'who':>14} {'seconds':>8} {'/s':>6} {'driver CPU':>11} {'workers CPU':>16}  in workers, by the clock"
+        f"{'who':>14} {'seconds':>8} {'/s':>6} {'driver CPU':>11} {'workers CPU':>16}  in workers, seconds"
     )
     found: dict[int, list[dict[str, Any]]] = {0: [], 1: [], 2: []}
     for _ in range(repetitions):

@@ -53,10 +53,11 @@ def own_cpu() -> float:
 def main(engines: list[int], seconds: float, workers: int, questions: int, repetitions: int) -> bool:
     """Whether both bounds hold at the first number of engines; prints a row for each."""
     print(
-        f"\n{workers} workers, each with up to {RemoteModel(model='m').concurrency} requests under way; blocks "
-        f"of {BLOCK:,} questions, one completion each; an engine answers after {1000 * seconds:.0f} ms.\n"
+        f"\n{workers} workers, each with up to {RemoteModel(model='m').concurrency} requests under way; "
+        f"blocks of {BLOCK:,} questions, one completion each; an engine takes {1000 * seconds:.0f} ms.\n"
         "CPU in ms per question: of this process (the driver), of the workers together, of Ray's own "
-        "processes,\nof the server; cores: how many all of them kept busy.\nOne process: RemoteLM in this process, without workers."
+        "processes,\nof the server; cores: how many all of them kept busy.\n"
+        "One process: RemoteLM in this process, without workers."
     )
     print(
         f"{'engines':>8} {'allowed/s':>9} {'who asks':>12} {'reached/s':>9} {'share':>6} {'busy':>6} "
