@@ -36,8 +36,8 @@ REPLACE_SECONDS = 60.0
 """Longest wait for a worker that takes another's place, and until a missing one is asked for again."""
 ALONE_SECONDS = 60.0
 """How long a call goes on without any worker."""
-ALONE_AGAIN_SECONDS = 5.0
-"""Until a missing worker is asked for again when there is no other."""
+AGAIN_SECONDS = 5.0
+"""Until one is asked for again when there is no other, or when its node died."""
 FORGET_SECONDS = 60.0
 """Until a worker has let go of a model."""
 TICK_SECONDS = 1.0
@@ -195,10 +195,12 @@ class RayWorkers:
     def _greeted(self, ref: Any) -> bool:
         """Whether a worker that has started can work."""
         copy = self._starting.pop(ref)
+        since = time.monotonic()
         try:
             hello = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             problem = f"a worker of {self._connection.name} could not start: {reason(str(error))}"
+            since -= REPLACE_SECONDS - AGAIN_SECONDS  # its node may be dead, which Ray is about to see
         else:
             copy.place = f"{clean(hello['host'])} ({clean(hello['ip'])})"
             problem = self._unfit = unfit(copy.place, hello)
@@ -206,12 +208,12 @@ class RayWorkers:
             self._living[copy.slot] = copy
             return True
         self._last = problem
-        self._miss(copy)
+        self._miss(copy, since)
         return False
 
-    def _miss(self, copy: _Copy) -> None:
+    def _miss(self, copy: _Copy, since: float) -> None:
         self._kill(copy)
-        self._missing[copy.slot] = time.monotonic()
+        self._missing[copy.slot] = since
 
     def _lose(self, copy: _Copy, why: str) -> None:
         if self._living.get(copy.slot) is copy:
@@ -235,9 +237,9 @@ class RayWorkers:
         for ref, copy in list(self._starting.items()):
             if now - copy.asked > REPLACE_SECONDS:
                 del self._starting[ref]
-                self._miss(copy)
+                self._miss(copy, now)
                 self._say(f"no other worker is to be had for now: going on with {len(self._living)}")
-        patience = REPLACE_SECONDS if self._living else ALONE_AGAIN_SECONDS
+        patience = REPLACE_SECONDS if self._living else AGAIN_SECONDS
         due = [slot for slot, since in self._missing.items() if now - since > patience]
         free = room(self._ray.nodes(), self._block) - len(self._living) - len(self._starting) if due else 0
         for slot in due[: max(0, free)]:
@@ -266,8 +268,7 @@ class RayWorkers:
             for copy in {copy for copy, _ in pending.values()}:  # nobody waits for it any more
                 if self._living.get(copy.slot) is copy:
                     del self._living[copy.slot]
-                    self._kill(copy)
-                    self._missing[copy.slot] = float("-inf")
+                    self._miss(copy, float("-inf"))
 
     def _hand_out(self, sharing: Sharing, pending: dict[Any, tuple[_Copy, UnitPart]], send: AskActor) -> None:
         """Gives each worker a part, then each the next one, unless others will be free for that sooner.
