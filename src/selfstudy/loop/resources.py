@@ -19,7 +19,6 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import (
     EntailmentBlock,
-    EntailmentWeights,
     FetchBlock,
     ModelBlock,
     PromptedNLI,
@@ -125,7 +124,7 @@ class Resources:
             load=self._load_nli,
         )
 
-    def _load_nli(self, block: EntailmentWeights, cache: Cache | None) -> EntailmentModel:
+    def _load_nli(self, block: EntailmentBlock, cache: Cache | None) -> EntailmentModel:
         from selfstudy.models import load_nli
 
         if (workers := self.workers) is None:
@@ -247,6 +246,7 @@ class Resources:
         """
         if self._sources is None:
             return []
+        self._sources.check_index()
         reading = self._sources.contents
         for note in reading.notes:
             self.reporter.note(note)
@@ -257,7 +257,7 @@ class Resources:
         return reading.documents
 
     def library(self) -> Retriever | None:
-        """What finds passages, its index kept in the run directory; None: the recipe has no library."""
+        """What finds passages, its index kept for all sessions; None: the recipe has no library."""
         return self._retriever
 
     @cached_property
@@ -299,7 +299,7 @@ class Resources:
             _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
-            self.run.library_folder,
+            self._sources.index_place(self.run.library_folder),
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
             keep=self.run.library_round.append,
