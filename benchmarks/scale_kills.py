@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,6 +225,7 @@ class Cluster:
 
     def close(self) -> None:
         self._nodes.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": STORE, "node_ip_address": "127.0.0.1"}
