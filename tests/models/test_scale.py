@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from selfstudy.errors import DataError, MissingExtraError, ModelError
-from selfstudy.models.cluster_connection import Connection
+from selfstudy.models.cluster_connection import RayConnection
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.scale import AHEAD, RayWorkers
 from selfstudy.models.workers import Done, Lost, ModelSpec
@@ -121,7 +121,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     folder, said = tmp_path_factory.mktemp("scale"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # of a node, which is not asked
-        connection = Connection(ray, ScaleBlock(workers=2))
+        connection = RayConnection(ray, ScaleBlock(workers=2))
         workers = RayWorkers(ScaleBlock(workers=5, tries=2), said.append, worker_class(folder))
     yield Pool(workers, said, folder)
     workers.close()

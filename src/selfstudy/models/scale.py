@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import MissingExtraError, ModelError
-from selfstudy.models.cluster_connection import QUIET, Connection, trial, variables
+from selfstudy.models.cluster_connection import QUIET, RayConnection, trial, variables
 from selfstudy.models.cluster_nodes import have, need, reason, room, unfit
 from selfstudy.models.sharing import Sharing, UnitPart
 from selfstudy.models.workers import Done, Lost, ModelSpec
@@ -100,7 +100,7 @@ class RayWorkers:
         self._unfit = ""  # what is wrong with a node
         self._proven: set[tuple[ModelSpec, str]] = set()
         self._ray = _import_ray()
-        self._connection = Connection(self._ray, block)
+        self._connection = RayConnection(self._ray, block)
         try:
             self._actor = self._ray.remote(_actor_class())
             self._code = self._ray.cloudpickle.dumps(_usual_worker() if worker is None else worker)
