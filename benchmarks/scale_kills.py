@@ -44,7 +44,7 @@ SMALL = (
     "model.token_budget=1024",
 )
 """Of the demo: many blocks, each of many units, so that there is something to lose at any moment."""
-ANSWERS, EVIDENCE = "answers.jsonl", "evidence.jsonl"
+ANSWERS, REFERENCES = "answers.jsonl", "references.jsonl"
 
 
 def main() -> None:
@@ -171,7 +171,7 @@ def with_nodes_killed(bench: Bench) -> None:
         bench.finish(process)
         node = with_cluster.join()
         process = bench.gather()
-        bench.until(EVIDENCE, 8, process)
+        bench.until(REFERENCES, 4, process)
         with_cluster.kill(node)
         bench.finish(process)
     finally:
