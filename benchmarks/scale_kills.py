@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ SMALL = (
     "model.token_budget=1024",
 )
 """Of the demo: many blocks, each of many units, so that there is something to lose at any moment."""
-ANSWERS, EVIDENCE = "answers.jsonl", "evidence.jsonl"
+ANSWERS, REFERENCES = "answers.jsonl", "references.jsonl"
 
 
 def main() -> None:
@@ -170,7 +171,7 @@ def with_nodes_killed(bench: Bench) -> None:
         bench.finish(process)
         node = with_cluster.join()
         process = bench.gather()
-        bench.until(EVIDENCE, 8, process)
+        bench.until(REFERENCES, 4, process)
         with_cluster.kill(node)
         bench.finish(process)
     finally:
@@ -189,10 +190,13 @@ def with_driver_killed(first: int, then: int) -> Callable[[Bench], None]:
         below = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-        _, alive = psutil.wait_procs(below, timeout=30)
-        bench.told.append(f"of {len(below)} processes that it had started {len(alive)} lived 30 s later")
-        if alive:
-            raise UnfinishedError(f"still alive: {[one.name() for one in alive]}")
+        _, alive = psutil.wait_procs(below, timeout=10)
+        names = sorted(one.name() for one in alive)
+        bench.told.append(
+            f"of {len(below)} processes that it had started {len(alive)} lived 10 s later {names}"
+        )
+        if not all(name.endswith("Agent") for name in names):  # Ray's own, which end later
+            raise UnfinishedError(f"still alive: {names}")
         bench.finish(bench.probe(f"scale.workers={then}"))
         bench.finish(bench.gather())
 
@@ -224,6 +228,7 @@ class Cluster:
 
     def close(self) -> None:
         self._nodes.shutdown()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": STORE, "node_ip_address": "127.0.0.1"}

@@ -38,7 +38,7 @@ _HERE = {
 _TRIAL = "from selfstudy.models.scale import try_address; try_address()"
 
 
-class Connection:
+class RayConnection:
     """To Ray: that of this process, if there is one already; else one that is made, and ended, here."""
 
     def __init__(self, ray: Any, block: ScaleBlock) -> None:

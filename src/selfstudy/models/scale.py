@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import MissingExtraError, ModelError
-from selfstudy.models.cluster_connection import QUIET, Connection, trial, variables
+from selfstudy.models.cluster_connection import QUIET, RayConnection, trial, variables
 from selfstudy.models.cluster_nodes import have, need, reason, room, unfit
-from selfstudy.models.sharing import Part, Sharing
+from selfstudy.models.sharing import Sharing, UnitPart
 from selfstudy.models.workers import Done, Lost, ModelSpec
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
@@ -36,8 +36,8 @@ REPLACE_SECONDS = 60.0
 """Longest wait for a worker that takes another's place, and until a missing one is asked for again."""
 ALONE_SECONDS = 60.0
 """How long a call goes on without any worker."""
-ALONE_AGAIN_SECONDS = 5.0
-"""Until a missing worker is asked for again when there is no other."""
+AGAIN_SECONDS = 5.0
+"""Until one is asked for again when there is no other, or when its node died."""
 FORGET_SECONDS = 60.0
 """Until a worker has let go of a model."""
 TICK_SECONDS = 1.0
@@ -71,7 +71,7 @@ class _Copy:
     strikes: int = 0
 
 
-Send = Callable[[Any, Sequence[Any]], Any]
+AskActor = Callable[[Any, Sequence[Any]], Any]
 """Asks an actor to work at some items: a reference to its reply."""
 
 
@@ -100,7 +100,7 @@ class RayWorkers:
         self._unfit = ""  # what is wrong with a node
         self._proven: set[tuple[ModelSpec, str]] = set()
         self._ray = _import_ray()
-        self._connection = Connection(self._ray, block)
+        self._connection = RayConnection(self._ray, block)
         try:
             self._actor = self._ray.remote(_actor_class())
             self._code = self._ray.cloudpickle.dumps(_usual_worker() if worker is None else worker)
@@ -196,10 +196,12 @@ class RayWorkers:
     def _greeted(self, ref: Any) -> bool:
         """Whether a worker that has started can work."""
         copy = self._starting.pop(ref)
+        since = time.monotonic()
         try:
             hello = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             problem = f"a worker of {self._connection.name} could not start: {reason(str(error))}"
+            since -= REPLACE_SECONDS - AGAIN_SECONDS  # its node may be dead, which Ray is about to see
         else:
             copy.place = f"{clean(hello['host'])} ({clean(hello['ip'])})"
             problem = self._unfit = unfit(copy.place, hello)
@@ -207,12 +209,12 @@ class RayWorkers:
             self._living[copy.slot] = copy
             return True
         self._last = problem
-        self._miss(copy)
+        self._miss(copy, since)
         return False
 
-    def _miss(self, copy: _Copy) -> None:
+    def _miss(self, copy: _Copy, since: float) -> None:
         self._kill(copy)
-        self._missing[copy.slot] = time.monotonic()
+        self._missing[copy.slot] = since
 
     def _lose(self, copy: _Copy, why: str) -> None:
         if self._living.get(copy.slot) is copy:
@@ -236,9 +238,9 @@ class RayWorkers:
         for ref, copy in list(self._starting.items()):
             if now - copy.asked > REPLACE_SECONDS:
                 del self._starting[ref]
-                self._miss(copy)
+                self._miss(copy, now)
                 self._say(f"no other worker is to be had for now: going on with {len(self._living)}")
-        patience = REPLACE_SECONDS if self._living else ALONE_AGAIN_SECONDS
+        patience = REPLACE_SECONDS if self._living else AGAIN_SECONDS
         due = [slot for slot, since in self._missing.items() if now - since > patience]
         free = room(self._ray.nodes(), self._block) - len(self._living) - len(self._starting) if due else 0
         for slot in due[: max(0, free)]:
@@ -246,8 +248,8 @@ class RayWorkers:
 
     # work
 
-    def _work(self, sharing: Sharing, send: Send, asked: tuple[ModelSpec, str]) -> Iterator[Done]:
-        pending: dict[Any, tuple[_Copy, Part]] = {}
+    def _work(self, sharing: Sharing, send: AskActor, asked: tuple[ModelSpec, str]) -> Iterator[Done]:
+        pending: dict[Any, tuple[_Copy, UnitPart]] = {}
         alone = time.monotonic()
         try:
             while not sharing.finished:
@@ -257,7 +259,7 @@ class RayWorkers:
                 self._hand_out(sharing, pending, send)
                 for ref in self._ready(pending):
                     done = self._settled(ref, *pending.pop(ref), sharing)
-                    if sharing.fruitless == 0:
+                    if sharing.succeeded:
                         self._proven.add(asked)
                     if done is not None:
                         yield done
@@ -267,22 +269,26 @@ class RayWorkers:
             for copy in {copy for copy, _ in pending.values()}:  # nobody waits for it any more
                 if self._living.get(copy.slot) is copy:
                     del self._living[copy.slot]
-                    self._kill(copy)
-                    self._missing[copy.slot] = float("-inf")
+                    self._miss(copy, float("-inf"))
 
-    def _hand_out(self, sharing: Sharing, pending: dict[Any, tuple[_Copy, Part]], send: Send) -> None:
-        """Gives each worker a part, then each the next one, unless others will be free for that sooner."""
-        busy = Counter(copy.slot for copy, _ in pending.values())
+    def _hand_out(self, sharing: Sharing, pending: dict[Any, tuple[_Copy, UnitPart]], send: AskActor) -> None:
+        """Gives each worker a part, then each the next one, unless others will be free for that sooner.
+
+        What has failed before is alone with its worker, so that none else is blamed for what it does.
+        """
+        busy: Counter[int] = Counter()
+        for copy, part in pending.values():
+            busy[copy.slot] += AHEAD if part.failed_on else 1
         for ahead in range(AHEAD):
             for slot, copy in self._living.items():
                 if busy[slot] > ahead or (ahead and sharing.waiting <= len(self._living)):
                     continue
-                part = sharing.take(slot, self._living.keys())
-                if part is not None:
-                    ref = send(copy.actor, part.items)
+                taken = sharing.take(slot, self._living.keys(), fresh=ahead > 0)
+                if taken is not None:
+                    ref = send(copy.actor, taken.items)
                     copy.queue.append(ref)
-                    pending[ref] = copy, part
-                    busy[slot] += 1
+                    pending[ref] = copy, taken
+                    busy[slot] += AHEAD if taken.failed_on else 1
 
     def _ready(self, pending: Mapping[Any, Any]) -> list[Any]:
         """Those that have been answered, or will never be, in the order in which they were asked."""
@@ -294,7 +300,7 @@ class RayWorkers:
         ready = set(self._ray.wait(awaited, num_returns=len(awaited), timeout=0)[0])
         return [ref for ref in pending if ref in ready]
 
-    def _settled(self, ref: Any, copy: _Copy, part: Part, sharing: Sharing) -> Done | None:
+    def _settled(self, ref: Any, copy: _Copy, part: UnitPart, sharing: Sharing) -> Done | None:
         """What came of a part: the unit, if it is whole now.
 
         Raises:
@@ -320,11 +326,12 @@ class RayWorkers:
         if kind == "done" and len(answer) == len(part.items):
             copy.strikes = 0
             return sharing.done(part, answer, usage)
-        error = f"there were {len(answer)} results for {len(part.items)}" if kind == "done" else answer
+        said = f"there were {len(answer)} results for {len(part.items)}" if kind == "done" else answer
         copy.strikes += 1
         if copy.strikes == STRIKES:
-            self._lose(copy, f"{STRIKES} errors in a row, the last: {error}")
-        self._last = f"on the worker on {copy.place}: {error}"
+            copy.queue.insert(0, ref)  # what waits behind it is not to blame for the end
+            self._lose(copy, f"{STRIKES} errors in a row, the last: {said}")
+        self._last = f"on the worker on {copy.place}: {said}"
         return sharing.failed(part, copy.slot, self._last, raised=True)
 
     def _must_be_hopeful(self, fruitless: int, proven: bool, alone: float) -> None:
