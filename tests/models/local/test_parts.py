@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.local import parts
+from selfstudy.models.local.decoding import Prompt, TreeDecoder
 from selfstudy.models.local.lm import LocalLM
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Chat
@@ -25,14 +26,14 @@ _CHATS = st.lists(st.tuples(_SHARED, _TEXTS).map("".join), min_size=1, max_size=
 )
 
 
-@pytest.fixture(scope="module", params=["llama", "mamba"])
-def small(request: pytest.FixtureRequest, model_folder: Callable[..., Path]) -> LocalLM:
-    return LocalLM(LocalModel(path=str(model_folder(request.param)), device="cpu", token_budget=64))
+@pytest.fixture(scope="module")
+def small(model_folder: Callable[..., Path]) -> LocalLM:
+    return LocalLM(LocalModel(path=str(model_folder("llama")), device="cpu", token_budget=64))
 
 
 @pytest.fixture(scope="module")
 def atlas() -> LocalLM:
-    return LocalLM(LocalModel(device="cpu", token_budget=160))
+    return LocalLM(LocalModel(device="cpu", token_budget=120))
 
 
 def put_together(
@@ -81,14 +82,39 @@ def require_same(lm: LocalLM, texts: Sequence[str], sampling: Sampling = SAMPLED
     return len(cut)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(_CHATS)
 def test_a_part_alone_is_answered_to_the_bit(small: LocalLM, texts: list[str]) -> None:
     require_same(small, texts)
 
 
+def test_where_nothing_is_padded_too(model_folder: Callable[..., Path]) -> None:
+    mamba = LocalLM(LocalModel(path=str(model_folder("mamba")), device="cpu", token_budget=64))
+    assert require_same(mamba, ["one", "two of", "one", "x two", "of three four"]) > 1
+
+
+@settings(max_examples=40)
+@given(_CHATS)
+def test_a_part_alone_is_the_same_rows_in_the_same_order(small: LocalLM, texts: list[str]) -> None:
+    """Nothing is computed, so that more batches can be looked at."""
+    batches: list[list[list[int]]] = []
+
+    def run(self: object, prompts: Sequence[Prompt], emit: object) -> None:
+        batches.append([prompt.tokens for prompt in prompts])
+
+    chats: list[Chat] = [chat(text) for text in texts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TreeDecoder, "run", run)
+        small.generate(chats, SAMPLED)
+        whole = batches.copy()
+        batches.clear()
+        for part in small.parts(chats, SAMPLED):
+            small.generate([chats[place] for place in part], SAMPLED)
+    assert batches == whole
+
+
 def test_atlas_too(atlas: LocalLM) -> None:
-    countries = ["France", "Chad", "Fiji", "Peru", "the Democratic Republic of the Congo", "Chad"]
+    countries = ["France", "Chad", "Fiji", "Peru", "Chad"]
     asked = [
         "What is the capital of {}?",
         "Tell me all that you know about the borders of {}, please.",
