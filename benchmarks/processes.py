@@ -5,7 +5,7 @@
 
 Each phase teaches a small lesson to the embedded model (atlas), by `selfstudy teach`: in one process, in two
 that torchrun starts on this machine's CPU (ddp), and in two of which accelerate divides the weights (fsdp; on
-the CPU by a patch of tests/teach/test_followers.py alone, and not in phases that answer, in which each process
+the CPU by a patch of tests/teach/test_followers.py alone, and not in phases that answer: there each process
 holds all weights).  Prints the largest difference of a loss and of a weight.  With --kill a follower and then
 the leader is killed (-9) in mid-training: in how many seconds all have ended, what they said, and whether the
 same command then ends as an undisturbed one.  Exit code 1 if anything differs by more than 1e-4, or is not

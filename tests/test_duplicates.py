@@ -112,7 +112,7 @@ def test_a_long_text_has_fewer_signatures_than_words() -> None:
     long = " ".join(rng.choices(LONG_WORDS, k=20_000))
     for text, most in ((long, 4000), ("word " * 20_000, 4000), (" ".join(LONG_WORDS[:64]), 100)):
         (found,) = _comparable([text], 0.9)
-        assert 0 < len(found.signatures) < most
+        assert 0 < len(found.signatures(0.9)) < most
 
 
 def test_copies_are_dropped_among_many() -> None:

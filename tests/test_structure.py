@@ -334,6 +334,7 @@ WITHOUT_MIRROR = {
     "atlas/language.py": "atlas/test_world.py",
     "cli/": "test_cli.py, verbs/ and stories/, which give the commands",
     "judging/labels.py": "probe/test_calibration.py and test_comparison.py",
+    "models/cluster_connection.py": "models/test_scale.py, with Ray and clusters of its own",
     "models/workers.py": "the contract, no code: what fulfils it is tested",
     "files/jsonl.py": "run/test_directory.py and test_record_files.py, with kills and full disks",
     "files/rows.py": "verbs/importing/test_preferences.py, verbs/test_score.py",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import string
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,14 +51,13 @@ def near_duplicates(
     """
     rivals = _Rivals(threshold)
     kept: list[int] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for i, text in enumerate(_comparable(texts, threshold)):
-        exact = " ".join(text.row)
-        if exact in seen or any(True for _ in rivals.alike(i, text)):
+        if text.row in seen or any(True for _ in rivals.alike(i, text)):
             continue
         if rivals.cut and unsure is not None:
             unsure.append(i)
-        seen.add(exact)
+        seen.add(text.row)
         kept.append(i)
         rivals.add(i, text)
     return kept
@@ -73,9 +73,9 @@ def near_duplicate_groups(
     """
     groups = Groups(len(texts))
     rivals = _Rivals(threshold, groups)
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for i, text in enumerate(_comparable(texts, threshold)):
-        exact = seen.setdefault(" ".join(text.row), i)
+        exact = seen.setdefault(text.row, i)
         if exact != i:
             groups.join(exact, i)
             continue
@@ -109,15 +109,21 @@ class Groups:
 class _Text:
     """A text to compare: its words, the names and numbers among them, and what finds those like it.
 
+    There may be a million, so it is made of what takes little memory, and nothing that Python looks through
+    for circles again and again.
+
     Attributes:
+        key: the names and numbers, in order; texts with others are not alike.
         bag: its words as numbers, the commoner the higher; a word's second occurrence has one of its own.
-        signatures: two texts that share none are not alike.
     """
 
-    row: list[str]
-    key: frozenset[str]
-    bag: list[int]
-    signatures: list[int]
+    row: tuple[str, ...]
+    key: tuple[str, ...]
+    bag: array[int]
+
+    def signatures(self, threshold: float) -> list[int]:
+        """Two texts that share none are not alike."""
+        return [hash((self.key, s)) for s in _signatures(self.bag, threshold)]
 
 
 class _Rivals:
@@ -138,7 +144,7 @@ class _Rivals:
         self._groups = groups
         self._texts: dict[int, _Text] = {}
         # by signatures of short texts, and by ~signatures of long ones
-        self._index: dict[int, list[int]] = {}
+        self._index = _Index()
         self._mixed: set[int] = set()  # where texts of several groups are
         self._shortened = _Shortened(threshold, groups)
         self._own, self._shared = 0, _SHARED_STEPS
@@ -147,24 +153,24 @@ class _Rivals:
         """Further texts are compared with this one too."""
         self._texts[i] = text
         short = self._shortened.takes(text.row)
-        for signature in text.signatures:
+        for signature in text.signatures(self._threshold):
             place = signature if short else ~signature
-            found = self._index.setdefault(place, [])
-            if found and place not in self._mixed and not self._joined(i, found[0]):
+            first = self._index.add(place, i)
+            if first != i and place not in self._mixed and not self._joined(i, first):
                 self._mixed.add(place)
-            found.append(i)
 
     def alike(self, i: int, text: _Text) -> Iterator[int]:
         """Texts like this one; with groups, at least one of each group that holds any."""
         self.cut, self._own = False, _OWN_STEPS + _STEPS_A_WORD * len(text.row)
-        places = [place for s in text.signatures for place in (s, ~s) if place in self._index]
+        signatures = text.signatures(self._threshold)
+        places = [place for s in signatures for place in (s, ~s) if place in self._index]
         if self._shortened.takes(text.row):
-            short = [place for place in text.signatures if place in self._index]
+            short = [place for place in signatures if place in self._index]
             crowd = sum(len(self._index[place]) for place in short)
             if crowd > _FEW and all(self._shortened.hold(p, self._index[p], self._texts) for p in short):
                 near = self._shortened.find(text)
                 yield from (j for j in near if not self._joined(i, j) and self._alike(text, self._texts[j]))
-                places = [~s for s in text.signatures if ~s in self._index]
+                places = [~s for s in signatures if ~s in self._index]
         yield from self._compared(i, text, sorted(places, key=lambda place: len(self._index[place])))
 
     def _compared(self, i: int, text: _Text, places: Sequence[int]) -> Iterator[int]:
@@ -210,6 +216,30 @@ class _Rivals:
         self._own -= steps
         if self._own < 0:
             self._shared, self._own = self._shared + self._own, 0
+
+
+class _Index:
+    """Numbers of texts by place; most places have one alone, which is kept without a list."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, int | list[int]] = {}
+
+    def add(self, place: int, i: int) -> int:
+        """A number more; the first of its place."""
+        found = self._found.setdefault(place, i)
+        if isinstance(found, list):
+            found.append(i)
+            return found[0]
+        if found != i:
+            self._found[place] = [found, i]
+        return found
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._found
+
+    def __getitem__(self, place: int) -> Sequence[int]:
+        found = self._found[place]
+        return found if isinstance(found, list) else (found,)
 
 
 class _Shortened:
@@ -286,14 +316,13 @@ class _Shortened:
 
 
 def _comparable(texts: Sequence[str], threshold: float) -> Iterator[_Text]:
-    words = [tokens(text) for text in texts]
-    rarity = Counter(word for row in words for word in row)
+    rarity = Counter(word for text in texts for word in tokens(text))
     order = {word: rank for rank, word in enumerate(sorted(rarity, key=lambda word: (rarity[word], word)))}
+    same = {word: word for word in rarity}  # each word once, however many texts have it
     marked = _names(texts) | {word for word in rarity if _is_marked(word)}
-    for row in words:
-        key = marked.intersection(row)
-        bag = _bag(row, order)
-        yield _Text(row, key, bag, [hash((key, s)) for s in _signatures(bag, threshold)])
+    for text in texts:
+        row = tuple(same[word] for word in tokens(text))
+        yield _Text(row, tuple(sorted(marked.intersection(row))), array("Q", _bag(row, order)))
 
 
 def _is_marked(word: str) -> bool:

@@ -95,3 +95,11 @@ def test_of_many_at_the_same_moment_one_gets_it_and_its_kill_lets_it_go(tmp_path
     assert lock.is_lock(path)  # what the killed one has left
     os.close(lock.take(path, tmp_path))
     assert path.read_text().startswith(f"process {os.getpid()} on ")
+
+
+def test_a_lock_is_let_go_of_though_a_child_holds_the_descriptor(tmp_path: Path) -> None:
+    held = lock.take(tmp_path / "lock", tmp_path)
+    copy = os.dup(held)
+    lock.release(held)
+    os.close(lock.take(tmp_path / "lock", tmp_path))
+    os.close(copy)

@@ -41,10 +41,12 @@ def test_words_for_what_is_needed_and_there() -> None:
 def test_what_a_node_lacks_is_said_with_its_name() -> None:
     hello = {"version": __version__, "error": ""}
     assert unfit("a (10.0.0.1)", hello) == ""
-    assert unfit("a (10.0.0.1)", hello | {"version": "0.1"}) == (
+    assert unfit("a (10.0.0.1)", hello | {"version": "0.1", "error": "which follows from it"}) == (
         f"the node a (10.0.0.1) has selfstudy 0.1, this machine {__version__}"
     )
-    missing = unfit("a (10.0.0.1)", hello | {"error": "ModuleNotFoundError: No module named 'selfstudy'"})
+    missing = unfit(
+        "a (10.0.0.1)", {"version": "", "error": "ModuleNotFoundError: No module named 'selfstudy'"}
+    )
     assert "a (10.0.0.1)" in missing
     assert "No module named 'selfstudy'" in missing
 

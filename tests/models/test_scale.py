@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from selfstudy.errors import DataError, MissingExtraError, ModelError
+from selfstudy.models.cluster_connection import Connection
 from selfstudy.models.remote.usage import Usage
-from selfstudy.models.scale import RayWorkers
+from selfstudy.models.scale import AHEAD, RayWorkers
 from selfstudy.models.workers import Done, Lost, ModelSpec
 from selfstudy.recipe.scale import ScaleBlock
 
@@ -76,169 +79,188 @@ def worker_class(folder: Path) -> type:
     return Doubling
 
 
-def logged(folder: Path) -> list[str]:
-    return [line for log in sorted(folder.glob("log-*")) for line in log.read_text().splitlines()]
+@dataclass
+class Pool:
+    """Two workers, where five are wanted.
+
+    Attributes:
+        said: what was told of them.
+        folder: where each of them notes what it is asked.
+    """
+
+    workers: RayWorkers
+    said: list[str]
+    folder: Path
+
+    def both(self) -> None:
+        """Waits until both are there: an earlier test may have cost one."""
+        while len(self.workers._living) < 2:
+            self.results("wait", [[1]])
+            time.sleep(0.05)
+
+    def logged(self, method: str) -> list[str]:
+        """The items of each call of a method, of all workers."""
+        lines = [line for log in sorted(self.folder.glob("log-*")) for line in log.read_text().splitlines()]
+        return [line for line in lines if line.split()[0] == method]
+
+    def results(self, method: str, units: list[list[Any]], *common: Any) -> list[list[Any]]:
+        """In order of the units; each must come once, with a result for each item."""
+        done = sorted(self.workers.share(SPEC, method, units, *common), key=lambda one: one.unit)
+        assert [one.unit for one in done] == list(range(len(units)))
+        assert [len(one.results) for one in done] == [len(unit) for unit in units]
+        return [one.results for one in done]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def started_once() -> Iterator[None]:
-    """Two workers' worth of Ray, to which all the tests' workers go."""
-    first = RayWorkers(ScaleBlock(workers=2), worker=worker_class(Path("/nonexistent")))
-    for copy in list(first._living.values()):  # only its Ray is wanted
-        first._kill(copy)
-    yield
-    first.close()
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    import ray
+
+    folder, said = tmp_path_factory.mktemp("scale"), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "7")  # of a node, which is not asked
+        connection = Connection(ray, ScaleBlock(workers=2))
+        workers = RayWorkers(ScaleBlock(workers=5, tries=2), said.append, worker_class(folder))
+    yield Pool(workers, said, folder)
+    workers.close()
+    assert ray.is_initialized(), "somebody else's"
+    connection.close()
+    assert not ray.is_initialized()
 
 
-@pytest.fixture
-def said() -> list[str]:
-    return []
+def test_fewer_than_wanted_go_on_and_say_so(pool: Pool) -> None:
+    assert pool.said[0].startswith("workers: 2 of 5 (2 on ")
+    assert "1 node with 2 CPUs" in pool.said[0]
+    assert pool.workers.count == 5
 
 
-@pytest.fixture
-def make(tmp_path: Path, said: list[str]) -> Iterator[Callable[..., RayWorkers]]:
-    made = []
-
-    def make(**block: Any) -> RayWorkers:
-        made.append(RayWorkers(ScaleBlock(**block), said.append, worker_class(tmp_path)))
-        return made[-1]
-
-    yield make
-    for workers in made:
-        workers.close()
-
-
-def results(done: Iterator[Done], units: list[list[Any]]) -> list[list[Any]]:
-    """In order of the units; each must come once, with a result for each item."""
-    found = {one.unit: one.results for one in sorted(done, key=lambda one: one.unit)}
-    assert list(found) == list(range(len(units)))
-    assert [len(one) for one in found.values()] == [len(unit) for unit in units]
-    return list(found.values())
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_each_unit_comes_once_and_common_arguments_reach_all(
-    make: Callable[..., RayWorkers], said: list[str], workers: int
+@pytest.mark.parametrize(("block", "needs"), [({"cpus": 3}, "3 CPUs"), ({"gpus": 1}, "1 GPU")])
+def test_none_that_fits_is_an_error_with_what_there_is(
+    pool: Pool, block: dict[str, float], needs: str
 ) -> None:
-    pool = make(workers=workers)
-    units = [[number, number + 1] for number in range(0, 40, 2)] + [[]]
+    with pytest.raises(ModelError, match=f"{needs}.*2 CPUs"):
+        RayWorkers(ScaleBlock(**block), worker=worker_class(pool.folder))  # type: ignore[arg-type]
+
+
+def test_ray_listens_on_this_machine_alone_and_leaves_this_process_as_it_was(pool: Pool) -> None:
+    import psutil
+
+    below = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    addresses = {
+        one.laddr.ip for process in below for one in process.net_connections() if one.status == "LISTEN"
+    }
+    assert addresses
+    assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+    assert not {"RAY_AUTH_TOKEN", "RAY_AUTH_MODE", "RAY_USAGE_STATS_ENABLED"} & os.environ.keys()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_each_unit_comes_once_and_common_arguments_reach_all(pool: Pool) -> None:
+    units = [[number, number + 1] for number in range(0, 20, 2)] + [[]]
     for common in ([0] * 3, [0] * 300_000):  # which goes through the object store
         plain = [[2 * item + len(common) for item in unit] for unit in units]
-        assert results(pool.share(SPEC, "double", units, common), units) == plain
-    assert pool.count == workers
-    assert said[0].startswith(f"workers: {workers} (")
+        assert pool.results("double", units, common) == plain
 
 
-def test_what_is_killed_is_tried_elsewhere_and_nothing_is_lost(
-    make: Callable[..., RayWorkers], said: list[str]
-) -> None:
-    units: list[list[Any]] = [[1, "die-once a", 2], [3, 4], [5], ["die-once b", 6], [7]]
-    found = results(make(workers=2).share(SPEC, "double", units), units)
-    assert found == [[2, "die-once a", 4], [6, 8], [10], ["die-once b", 12], [14]]
-    lost = [line for line in said if "was lost" in line]
-    assert len(lost) == 2
-    assert "127.0.0.1" in lost[0]
-    assert "another is started" in lost[0]
+def test_what_is_killed_is_tried_elsewhere_and_nothing_is_lost(pool: Pool) -> None:
+    pool.said.clear()
+    pool.both()
+    units: list[list[Any]] = [[1, "die-once a", 2], [3, 4], [5], [6, 7]]
+    assert pool.results("killed", units) == [[2, "die-once a", 4], [6, 8], [10], [12, 14]]
+    (lost,) = [line for line in pool.said if "was lost" in line]
+    assert "127.0.0.1" in lost
+    assert "another is started" in lost
 
 
-def test_a_poisonous_item_is_lost_alone_and_the_work_for_it_is_bounded(
-    make: Callable[..., RayWorkers], tmp_path: Path
-) -> None:
-    units: list[list[Any]] = [[1, 2, 3, "die"], [4, 5]]
-    found = results(make(workers=2, tries=2).share(SPEC, "double", units), units)
-    assert found[0][:3] == [2, 4, 6]
-    assert found[1] == [8, 10]
-    assert isinstance(found[0][3], Lost)
-    assert "127.0.0.1" in found[0][3].error
-    tries = [line for line in logged(tmp_path) if "die" in line]
-    assert len(tries) == 2 + 1 + 2  # whole, in a half, alone
+def test_a_poisonous_item_is_lost_alone_and_the_work_for_it_is_bounded(pool: Pool) -> None:
+    ((good, lost), others) = pool.results("poisoned", [[1, "die"], [4, 5]])
+    assert good == 2
+    assert others == [8, 10]
+    assert isinstance(lost, Lost)
+    assert "failed 2 times alone" in lost.error
+    assert "127.0.0.1" in lost.error
+    assert len([line for line in pool.logged("poisoned") if "die" in line]) == 2 + 2
 
 
-def test_an_error_of_the_model_is_asked_elsewhere_once_and_then_found(
-    make: Callable[..., RayWorkers], said: list[str], tmp_path: Path
-) -> None:
-    units: list[list[Any]] = [[1, "raise"], ["hungry", 2], [3]]
-    found = results(make(workers=2).share(SPEC, "double", units), units)
+def test_an_error_of_the_model_is_asked_elsewhere_once_and_then_found(pool: Pool) -> None:
+    pool.both()
+    found = pool.results("raised", [[1, "raise"], ["hungry", 2], [3]])
     assert (found[0][0], found[1][1], found[2]) == (2, 4, [6])
     assert "ValueError: no such item" in found[0][1].error
     assert "MemoryError" in found[1][0].error
-    assert len({log for log in tmp_path.glob("log-*") if "raise" in log.read_text()}) == 2
+    logs = [log for log in pool.folder.glob("log-*") if "raised [1, 'raise']" in log.read_text()]
+    assert len(logs) == 2
 
 
-def test_what_the_model_refuses_is_raised_as_it_would_be_here(make: Callable[..., RayWorkers]) -> None:
-    pool = make(workers=2)
+def test_what_the_model_refuses_is_raised_as_it_would_be_here(pool: Pool) -> None:
     with pytest.raises(MissingExtraError) as refused:
-        list(pool.share(SPEC, "double", [["refuse"], [1]]))
+        pool.results("refused", [["refuse"]])
     assert str(refused.value) == str(MissingExtraError("bitsandbytes", "4bit", "model.load: 4bit"))
     with pytest.raises(DataError, match="the page is empty") as data:
-        list(pool.share(SPEC, "double", [["refuse-data"]]))
+        pool.results("refused", [["refuse-data"]])
     assert (data.value.hint, data.value.exit_code) == ("add text", 2)
-    assert results(pool.share(SPEC, "double", [[1]]), [[1]]) == [[2]]
 
 
-def test_what_never_succeeds_ends_with_an_error_that_says_why(make: Callable[..., RayWorkers]) -> None:
+def test_what_never_succeeds_ends_with_an_error_that_says_why(pool: Pool) -> None:
     with pytest.raises(ModelError, match="ValueError: no such item"):
-        list(make(workers=2, tries=1).share(SPEC, "double", [["raise"] * 64] * 4))
+        pool.results("hopeless", [["raise"] * 64] * 4)
 
 
-def test_a_call_goes_to_one_that_is_free_and_says_what_it_could_not(make: Callable[..., RayWorkers]) -> None:
-    pool = make(workers=1, cpus=2)
-    pid, threads, path, cards = pool.call(SPEC, "who")
+def test_a_call_says_what_it_could_not(pool: Pool) -> None:
+    pid, threads, path, cards = pool.workers.call(SPEC, "who")
     assert pid != os.getpid()
-    assert threads == "2"
-    assert cards == ""
+    assert threads == "1"
+    assert cards == "", "a worker without cards sees none"
     assert str(Path.cwd()) not in path or str(Path.cwd()) in sys.path
-    with pytest.raises(ModelError, match=r"'kill'.*failed 3 times"):
-        pool.call(SPEC, "kill")
+    with pytest.raises(ModelError, match=r"'kill'.*failed 2 times"):
+        pool.workers.call(SPEC, "kill")
 
 
-def test_what_nobody_waits_for_is_not_computed(make: Callable[..., RayWorkers], tmp_path: Path) -> None:
-    pool = make(workers=2)
-    sharing = pool.share(SPEC, "double", [[1], *[["sleep 60"]] * 6])
-    assert next(sharing) == Done(0, [2], Usage(calls=1))
-    sharing.close()  # type: ignore[attr-defined]
-    before = time.monotonic()
-    assert results(pool.share(SPEC, "double", [[5]] * 4), [[5]] * 4) == [[10]] * 4
-    assert time.monotonic() - before < 50
-    assert sum("sleep" in line for line in logged(tmp_path)) <= 2
-
-
-def test_a_call_within_a_call_waits_for_neither(make: Callable[..., RayWorkers]) -> None:
-    pool = make(workers=2)
-    units = [[number] for number in range(8)]
-    for done in pool.share(SPEC, "outer", units):
-        inner = [one.results for one in pool.share(SPEC, "inner", [[done.results[0]]])]
+def test_a_call_within_a_call_waits_for_neither(pool: Pool) -> None:
+    for done in pool.workers.share(SPEC, "outer", [[number] for number in range(8)]):
+        inner = [one.results for one in pool.workers.share(SPEC, "inner", [done.results])]
         assert inner == [[2 * done.results[0]]]
 
 
-def test_all_forget(make: Callable[..., RayWorkers], tmp_path: Path) -> None:
-    make(workers=2).forget(SPEC)
-    assert logged(tmp_path).count("forget") == 2
-
-
-def test_no_more_than_workers_need_is_under_way(make: Callable[..., RayWorkers]) -> None:
+def test_no_more_is_under_way_than_workers_need(pool: Pool) -> None:
     """However many units a call has."""
-    import ray
+    for _ in pool.workers.share(SPEC, "many", [[number] for number in range(200)]):
+        assert sum(len(copy.queue) for copy in pool.workers._living.values()) <= AHEAD * 2
 
-    pool = make(workers=2)
-    sharing = pool.share(SPEC, "double", [[number] for number in range(300)])
-    for _ in range(100):
-        next(sharing)
-        gc.collect()
-        assert sum(len(copy.queue) for copy in pool._living.values()) <= 4
-    assert ray.is_initialized()
+
+def test_what_nobody_waits_for_is_not_computed(pool: Pool) -> None:
+    sharing = pool.workers.share(SPEC, "left", [[1], *[["sleep 600"]] * 6])
+    assert next(sharing) == Done(0, [2], Usage(calls=1))
     sharing.close()  # type: ignore[attr-defined]
+    assert pool.results("left", [[5]] * 4) == [[10]] * 4
+    assert sum("sleep" in line for line in pool.logged("left")) <= 2
 
 
-def test_fewer_than_wanted_go_on_and_none_is_an_error(
-    make: Callable[..., RayWorkers], said: list[str]
-) -> None:
-    pool = make(workers=5)
-    assert "2 of 5" in said[0]
-    assert "1 node with 2 CPUs" in said[0]
-    assert results(pool.share(SPEC, "double", [[1]] * 5), [[1]] * 5) == [[2]] * 5
-    pool.close()
-    for block, needs in (({"cpus": 3}, "3 CPUs"), ({"gpus": 1}, "1 GPU")):
-        with pytest.raises(ModelError, match=needs) as small:
-            make(workers=1, **block)
-        assert "2 CPUs" in str(small.value)
+def test_all_forget(pool: Pool) -> None:
+    pool.both()
+    pool.workers.forget(SPEC)
+    assert len(pool.logged("forget")) == 2
+
+
+def test_another_cluster_than_that_of_this_process_is_refused(pool: Pool) -> None:
+    with pytest.raises(ModelError, match=r"connected to .* but scale\.address is 10\.0\.0\.1"):
+        RayWorkers(ScaleBlock(address="10.0.0.1"), worker=worker_class(pool.folder))
+
+
+def alone(block: str, *before: Path) -> str:
+    """What a process of its own says that wants workers of a block."""
+    code = "from selfstudy.models import scale; from selfstudy.recipe.scale import ScaleBlock;"
+    command = [sys.executable, "-c", f"{code} scale.RayWorkers(ScaleBlock({block}))"]
+    path = os.pathsep.join(map(str, (*before, *filter(None, sys.path))))
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stderr
+
+
+def test_an_address_where_nobody_is_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    assert f"ModelError: no Ray cluster at {address}" in alone(f"address={address!r}")
+
+
+def test_without_the_package_the_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ImportError")
+    assert "pip install 'selfstudy[ray]'" in alone("", tmp_path)

@@ -51,6 +51,16 @@ def test_a_cut_by_hand() -> None:
     assert (nothing.selected, nothing.precision, nothing.recall, nothing.f1) == (0, None, 0.0, 0.0)
 
 
+@given(labelled)
+@settings(max_examples=50)
+def test_every_threshold_does_what_its_cut_says(pairs: list[tuple[float, bool]]) -> None:
+    """All are found in one pass over the scores; of a million, one by one would take days."""
+    values, unknown = arrays(pairs)
+    found = list(c.cuts(values, unknown))
+    assert found == [c.cut_at(values, unknown, cut.threshold) for cut in found]
+    assert [cut.threshold for cut in found] == sorted({0.0, *values.tolist()} - {max(*values.tolist())})
+
+
 @given(labelled, st.floats(0.05, 1))
 @settings(max_examples=200)
 def test_no_smaller_threshold_reaches_the_wanted_precision(

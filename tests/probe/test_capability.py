@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,27 @@ def test_what_the_model_did_not_think_of_does_not_count() -> None:
     ]
     proposals = [Proposal(ask=i, index=0, method=ask.method, text=f"{i}?") for i, ask in enumerate(asks)]
     assert [p.ask for p in capability.proposed_by_model(proposals, asks)] == [2, 3, 4, 5]
+
+
+def test_proposals_are_gone_through_once_and_not_kept() -> None:
+    """There may be a million: of each its text stays, and its score."""
+    alive: list[weakref.ref[Proposal]] = []
+    most = 0
+
+    def stream() -> Iterator[Proposal]:
+        nonlocal most
+        for made in range(200):
+            [one] = proposed([f"{made} and some more words?"])
+            alive.append(weakref.ref(one))
+            most = max(most, sum(ref() is not None for ref in alive))
+            yield one.model_copy(update={"index": made})
+
+    texts = [f"{n} and some more words?" for n in range(200)]
+    scores = scored({text: n / 200 for n, text in enumerate(texts)})
+    found = self_learning_capability(stream(), scores, Spots(), 0.5)
+    assert found == self_learning_capability(proposed(texts), scores, Spots(), 0.5)
+    assert found.awareness == 99 / 200
+    assert most <= 3
 
 
 def test_nothing_asked_has_no_metrics() -> None:

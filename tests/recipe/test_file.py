@@ -211,6 +211,24 @@ def test_paths_resolve_against_the_recipe_and_overrides_against_the_working_dire
     assert (aliases.model.path, folder_of(aliases), aliases.answer_key) == ("atlas", "atlas", "atlas")
 
 
+def test_a_configuration_for_accelerate_is_a_name_or_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "ddp").mkdir(parents=True)  # is no name of ours
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for written, found in (("fsdp", "fsdp"), ("ddp", "ddp"), ("mine.yaml", home / "mine.yaml")):
+        launch = load_recipe(
+            write(home, f"library: atlas\nteach: {{launch: {{config: {written}}}}}\n")
+        ).teach.launch
+        assert launch is not None
+        assert launch.config == found
+    other = load_recipe(write(home, "library: atlas\n"), ["teach.launch.config=./mine.yaml"]).teach.launch
+    assert other is not None
+    assert other.config == elsewhere / "mine.yaml"
+
+
 def test_the_name_of_a_servers_model_given_by_set_is_no_path(tmp_path: Path) -> None:
     path = write(
         tmp_path, "library: atlas\nmodel: {type: remote, model: x, base_url: 'http://127.0.0.1:9/v1'}\n"

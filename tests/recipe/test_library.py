@@ -205,3 +205,39 @@ def test_an_override_reaches_into_a_source_that_is_a_text() -> None:
 def test_a_source_without_a_type_is_told_so() -> None:
     with pytest.raises(RecipeError, match=r"library\.1\.type: missing"):
         make_recipe({"library": ["docs", {"path": "more"}]}, [])
+
+
+def test_an_index_on_object_storage(tmp_path: Path) -> None:
+    recipe = make_recipe({"library": "atlas"}, ["library.index=s3://bucket/a/b-c/"])
+    assert recipe.library is not None
+    assert recipe.library.index == "s3://bucket/a/b-c"
+    (tmp_path / "again.yaml").write_text(to_yaml(recipe))
+    assert load_recipe(tmp_path / "again.yaml").library == recipe.library
+    here = make_recipe({"library": "atlas"}, [])
+    # what is unlearned is looked for where a run keeps its index, so it stays there
+    assert changed_keys(here, recipe) == ['library: "atlas" -> (absent)', *changed_keys(here, recipe)[1:]]
+    assert len(changed_keys(here, recipe)) > 1
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("s3://bucket", "must be s3://BUCKET/PREFIX"),
+        ("https://bucket.s3.amazonaws.com/a", "must be s3://BUCKET/PREFIX"),
+        ("s3+ddb://bucket/a", "must be s3://BUCKET/PREFIX"),
+        ("gs://bucket/a", "must be s3://BUCKET/PREFIX"),
+        ("/tmp/index", "must be s3://BUCKET/PREFIX"),
+        ("s3://bucket/../a", "must be s3://BUCKET/PREFIX"),
+        ("s3://Bucket/a", "must be s3://BUCKET/PREFIX"),
+        ("s3://bucket/a b", "must be s3://BUCKET/PREFIX"),
+        ("s3://key:word@bucket/a", "library.index = (not shown)"),
+        ("s3://bucket/a?ddbTableName=x", "library.index = (not shown)"),
+        ("s3://bucket/wJalr9XUtnFEMI7MDENG3bPxRfiCY2EXAMPLEKEY", "library.index = (not shown)"),
+        ("s3://bucket/AKIAIOSFODNN7EXAMPLE", "library.index = (not shown)"),
+    ],
+)
+def test_no_other_place_is_taken_for_an_index(place: str, said: str) -> None:
+    message = refusal(sources=["atlas"], index=place)
+    assert said in message
+    assert "wJalr" not in message
+    assert "AKIA" not in message

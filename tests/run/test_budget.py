@@ -258,3 +258,21 @@ def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) 
     for file in ("questions.jsonl", "answers.jsonl", "scores.jsonl", "proposals.jsonl"):
         place = Path("rounds/1") / file
         assert (stopped / place).read_bytes() == (whole / place).read_bytes()
+
+
+def test_what_another_process_spent_is_not_forgotten(tmp_path: Path) -> None:
+    with opened(tmp_path, calls=7) as run:
+        lm, ledger = metered(run)
+        lm.generate(CHATS[:1], GREEDY)
+        with run.lent(), Run.open(tmp_path) as other:
+            its, its_ledger = metered(other)
+            its_ledger.stage = "teach"
+            its.generate(CHATS, THREE)
+            other.note_time("teach", 1, 120)
+        ledger.reread()
+        assert ledger.total.calls == 7
+        assert ledger.seconds == 120
+        with pytest.raises(BudgetError):
+            lm.generate(CHATS[:1], GREEDY)
+        written = json.loads(run.usage_file.read_text())["stages"]
+        assert {stage: spent["calls"] for stage, spent in written.items()} == {"probe": 1, "teach": 6}

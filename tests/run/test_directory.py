@@ -262,3 +262,48 @@ def test_a_reader_cannot_write(place: Path, recipe: Recipe) -> None:
             run.write_json(run.path / "x.json", {})
     assert files(place) == before
     assert not (place / "rounds").exists()
+
+
+def test_what_another_process_wrote_meanwhile_is_known(place: Path, recipe: Recipe) -> None:
+    first, second, third = questions(3)
+    with Run.create_or_resume(place, recipe) as run:
+        round_ = run.round(1)
+        round_.append([first])
+        with run.lent():
+            assert not run.writable
+            with Run.open(place) as other:
+                other.round(1).append([second])
+        round_.append([first, second, third])
+        assert round_.read(Question) == [first, second, third]
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError()])
+def test_a_run_that_somebody_else_has_taken_is_not_written_to(
+    error: Exception | None, place: Path, recipe: Recipe
+) -> None:
+    """An error of the work itself comes first."""
+    taken = []
+
+    def work() -> None:
+        taken.append(Run.open(place))
+        if error is not None:
+            raise error
+
+    with Run.create_or_resume(place, recipe) as run:
+        with pytest.raises(RunError if error is None else type(error)), run.lent():
+            work()
+        assert not run.writable
+    taken[0].close()
+
+
+def test_a_file_may_be_as_large_as_is_said(place: Path, recipe: Recipe) -> None:
+    """What a run keeps of a million questions from outside is more than its other files may be."""
+    with Run.create_or_resume(place, recipe) as run:
+        data = {"lines": ["What is it?"] * 100}
+        with pytest.raises(RunError, match="more than can be read again: nothing was written"):
+            run.write_json(run.external_file(0), data, 1000)
+        assert run.read_json(run.external_file(0)) is None
+        run.write_json(run.external_file(0), data, 3000)
+        assert run.read_json(run.external_file(0), 3000) == data
+        with pytest.raises(RunError, match="at most 1,000 are read"):
+            run.read_json(run.external_file(0), 1000)

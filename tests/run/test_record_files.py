@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,7 @@ def test_records_come_back_equal_and_in_order(place: Path, recipe: Recipe) -> No
         assert turn.read(Question) == questions(5)
         assert turn.read(Answer) == [answer]
         assert turn.ids(Question) == {q.id for q in questions(5)}
+        assert (turn.count(Question), turn.count(Score)) == (5, 0)
         assert turn.read(Score) == []
         assert run.recipe == recipe
 
@@ -138,6 +141,29 @@ def test_rewrite_starts_a_kind_again(place: Path, recipe: Recipe) -> None:
         assert turn.read(Question) == []
         turn.append(questions(1))
         assert turn.read(Question) == questions(1)
+
+
+def test_a_rewrite_streams_out_of_the_file_that_it_replaces(place: Path, recipe: Recipe) -> None:
+    """One record at a time: a file may be larger than the memory."""
+    alive: list[weakref.ref[Question]] = []
+    most = 0
+    with Run.create_or_resume(place, recipe) as run:
+        turn = run.round(1)
+        turn.append(questions(100))
+
+        def odd() -> Iterator[Question]:
+            nonlocal most
+            for number, question in enumerate(turn.iter(Question)):
+                alive.append(weakref.ref(question))
+                most = max(most, sum(ref() is not None for ref in alive))
+                if number % 2:
+                    yield question
+
+        turn.rewrite(Question, odd())
+        assert turn.read(Question) == questions(100)[1::2]
+        turn.append(questions(2))
+        assert turn.count(Question) == 51
+    assert most <= 3
 
 
 def test_a_rewrite_that_fails_loses_nothing(

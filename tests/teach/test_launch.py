@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from selfstudy.errors import RunError
-from selfstudy.teach.launch import Launched, config, configs, launch
+from selfstudy.errors import RecipeError, RunError
+from selfstudy.recipe import LaunchBlock
+from selfstudy.teach.launch import Launched, config, configs, launch, planned, require_agreed
 
 SECOND = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
 
@@ -59,3 +60,67 @@ def test_the_configurations_that_are_shipped() -> None:
     told = prepare_multi_gpu_env(arguments)
     assert launch({**told, **SECOND}).sharding == "fsdp"
     assert told["FSDP_VERSION"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("name", "sharding"), [("ddp", "none"), ("fsdp", "fsdp"), ("zero2", "zero2"), ("zero3", "zero3")]
+)
+def test_who_they_will_be_by_name_or_file(name: str, sharding: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(config(name).read_text())
+    for chosen in (name, str(file)):
+        block = LaunchBlock.model_validate({"processes": 4, "config": chosen})
+        assert planned(block) == Launched(0, 4, 4, sharding)  # type: ignore[arg-type]
+    assert planned(LaunchBlock()) == Launched()
+
+
+DEEP = "distributed_type: DEEPSPEED\ndeepspeed_config: "
+
+
+def test_a_deepspeed_file_beside_it_counts(tmp_path: Path) -> None:
+    deep, file = tmp_path / "deep.json", tmp_path / "mine.yaml"
+    deep.write_text('{"zero_optimization": {"stage": 3}}')
+    file.write_text(f"{DEEP}{{deepspeed_config_file: {deep}}}")
+    block = LaunchBlock(processes=2, config=file)
+    assert planned(block).sharding == "zero3"
+    deep.write_text("[")
+    with pytest.raises(RunError, match="which cannot be read"):
+        planned(block)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("distributed_type: 'NO'", "not about several processes of this machine"),
+        ("distributed_type: MULTI_GPU\nnum_machines: 2", "num_machines 2"),
+        ("distributed_type: MULTI_GPU\ncompute_environment: AMAZON_SAGEMAKER", "AMAZON_SAGEMAKER"),
+        ("distributed_type: XLA", "distributed_type XLA"),
+        ("num_processes: 2", "distributed_type missing"),
+        (f"{DEEP}{{deepspeed_hostfile: /etc/hosts}}", "names hosts"),
+        (f"{DEEP}[1]", "names hosts, or no settings"),
+        ("- 1", "holds no key: value lines"),
+        ("a: [", "is not YAML"),
+        ("a: !!python/object/apply:os.system [id]", "is not YAML"),
+        ("x" * (2**20 + 1), "cannot read"),
+        (None, "cannot read"),
+    ],
+)
+def test_files_that_start_nothing_here_are_refused(text: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(RecipeError, match=said):
+        planned(LaunchBlock(processes=2, config=file))
+
+
+def test_fsdp_is_fsdp2() -> None:
+    with pytest.raises(RecipeError, match="config: fsdp is FSDP2"):
+        planned(LaunchBlock(processes=2, config=Path("/nowhere/fsdp2")))
+
+
+def test_a_number_that_differs_from_the_recipe_is_refused() -> None:
+    require_agreed(None, Launched(0, 2, 2))
+    require_agreed(LaunchBlock(processes=2), Launched())
+    require_agreed(LaunchBlock(processes=2), Launched(1, 2, 2))
+    with pytest.raises(RunError, match=r"2 processes were started, and .* is 3"):
+        require_agreed(LaunchBlock(processes=3), Launched(1, 2, 2))

@@ -1,10 +1,13 @@
 """Ctrl-C: the first one stops a verb; those that follow end it sooner, and never with a traceback.
 
+In a job of Slurm SIGTERM is the same: so a job is told that it has to make room, and begins again elsewhere.
+
 Knows signals; nothing of what is interrupted.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -34,6 +37,8 @@ class Interrupts:
         plain = (signal.default_int_handler, leave, self._came)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) in plain:
             signal.signal(signal.SIGINT, self._came)
+            if "SLURM_JOB_ID" in os.environ and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, self._came)
 
     def enough(self) -> None:
         """The verb is ending: nothing interrupts that any more."""
@@ -48,6 +53,8 @@ class Interrupts:
         """The verb has ended by itself."""
         if not self.ending and signal.getsignal(signal.SIGINT) == self._came:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if signal.getsignal(signal.SIGTERM) == self._came:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         again = time.monotonic() - self._last < SAME_SECONDS

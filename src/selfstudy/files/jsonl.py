@@ -69,18 +69,21 @@ def replace_lines(path: Path, lines: Iterable[bytes], run: Path | None, mode: in
                 file.write(line)
 
 
-def read_object(path: Path, hint: str, trouble: str = "is damaged") -> dict[str, Any] | None:
+def read_object(
+    path: Path, hint: str, trouble: str = "is damaged", largest: int = private.LARGEST
+) -> dict[str, Any] | None:
     """The JSON object in a file, or None if there is no such file.
 
     Args:
         hint: what to do about a file that is damaged.
         trouble: what to say of such a file.
+        largest: bytes that are read.
 
     Raises:
         RunError: it holds none, or cannot be read.
     """
     try:
-        content = private.read(path)
+        content = private.read(path, largest)
         reading.check_values(content)
         value = from_json(content)
     except FileNotFoundError:
@@ -99,7 +102,7 @@ def encode(data: Mapping[str, Any]) -> bytes:
     return to_json(data, indent=2, inf_nan_mode="null") + b"\n"
 
 
-def require_readable(data: bytes, path: Path, what: str = "it") -> None:
+def require_readable(data: bytes, path: Path, what: str = "it", largest: int = private.LARGEST) -> None:
     """Before a file is written whole: whether `read_object` will read it.
 
     Raises:
@@ -107,7 +110,7 @@ def require_readable(data: bytes, path: Path, what: str = "it") -> None:
     """
     try:
         reading.check_values(data)
-        too_much = f"{len(data):,} bytes" if len(data) > private.LARGEST else ""
+        too_much = f"{len(data):,} bytes" if len(data) > largest else ""
     except ValueError as error:
         too_much = str(error)
     if too_much:

@@ -2,7 +2,7 @@
 
 What an alias stands for counts each time, so that a few lines cannot become billions; data that contains
 itself, deep nesting, huge numbers and other types (sets, binary, objects) are refused.  A date is text, as it
-was written.  Knows no keys.
+was written, and so is 4:00:00, which YAML 1.1 takes for a number to the base of 60.  Knows no keys.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def _number(loader: Any, node: Any) -> Any:
         raise yaml.MarkedYAMLError(
             problem=f"a number of {len(node.value):,} digits", problem_mark=node.start_mark
         )
+    if isinstance(node, yaml.ScalarNode) and ":" in node.value:
+        return node.value
     made = yaml.SafeLoader.yaml_constructors[node.tag]
     return made(loader, node)
 

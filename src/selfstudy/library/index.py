@@ -1,22 +1,21 @@
 """The library: passages of documents in an embedded LanceDB table, found by BM25 and, if wanted, by meaning.
 
-No server, no network.  An index belongs to exactly the documents it was built from and is built again when
-they change.  It knows nothing of questions' answers, models that generate, or runs.
+An index belongs to exactly the documents it was built from and is built again when they change.  It knows
+nothing of where the table lies (index_folder.py, index_bucket.py), of models that generate, or runs.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfstudy import text
-from selfstudy.errors import DataError, RunError
-from selfstudy.files import own, private
+from selfstudy.errors import DataError
+from selfstudy.library.index_folder import IndexFolder
+from selfstudy.library.index_place import SEARCHED, IndexIdentity, IndexPlace
 from selfstudy.library.words import index_words
 from selfstudy.models.base import Embedder
 from selfstudy.records import Document, digest
@@ -24,10 +23,6 @@ from selfstudy.records import Document, digest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 3
-META, TABLE = "library.json", "passages"
-_FILES = (META, f"{TABLE}.lance")
-"""All that an index consists of."""
 BATCH = 1024
 """Passages embedded and written at a time."""
 THREADS = 4
@@ -65,39 +60,44 @@ class Hit:
 class Library:
     """Passages that can be searched. Made by `build`, opened again by `open`."""
 
-    def __init__(self, table: Any, embedder: Embedder | None) -> None:
+    def __init__(
+        self, table: Any, embedder: Embedder | None, documents: Sequence[Document] | None = None
+    ) -> None:
         self._table = table
         self._embedder = embedder
+        self._documents = None if documents is None else {one.id: one for one in documents}
+        """Where others may write to the table, what it may say; None: it is ours alone."""
 
     @classmethod
     def build(
         cls,
         documents: Sequence[Document],
-        folder: Path,
+        place: Path | IndexPlace,
         *,
         chunk_tokens: int,
         embedder: Embedder | None = None,
     ) -> Library:
-        """The library of `documents` in `folder`: opened if it is there already, else built in its place.
+        """The library of `documents`: opened if it is at its place already, else built there.
 
         Args:
+            place: where its table lies; a path is a folder, which holds this one library.
             chunk_tokens: longest passage, in tokens as `text.estimate_tokens` counts them, on sentence ends.
             embedder: adds vectors, for hybrid search; None for BM25 alone.
 
         Raises:
             DataError: the documents have no text.
-            RunError: the folder cannot be written.
+            RunError: the place cannot be read or written.
         """
-        folder = Path(folder)
-        identity = {
-            "format": FORMAT,
-            "documents": _identity(documents),
-            "chunk_tokens": chunk_tokens,
-            "embedder": embedder.name if embedder else None,
-        }
-        if _read_meta(folder) != identity:
-            _write(documents, folder, chunk_tokens, embedder, identity)
-        return cls.open(folder, embedder)
+        where = IndexFolder(place) if isinstance(place, Path) else place
+        identity = IndexIdentity(
+            documents=_identity(documents),
+            chunk_tokens=chunk_tokens,
+            embedder=embedder.name if embedder else None,
+        )
+        table = where.find(identity)
+        if table is None:
+            table = where.write(identity, _batches(documents, chunk_tokens, embedder))
+        return cls(table, embedder, documents if where.shared else None)
 
     @classmethod
     def open(cls, folder: Path, embedder: Embedder | None = None) -> Library:
@@ -106,23 +106,16 @@ class Library:
         Raises:
             DataError: there is none, it is damaged, or it was built with another embedder.
         """
-        import lancedb
-
-        meta = _read_meta(folder)
-        if meta is None:
+        place = IndexFolder(folder)
+        found = place.identity()
+        if found is None:
             raise DataError(f"no library index in {folder}", "build it with: selfstudy gather")
-        if embedder is not None and meta["embedder"] != embedder.name:
+        if embedder is not None and found.embedder != embedder.name:
             raise DataError(
-                f"the library index {folder} was built with embedder {meta['embedder']}, not {embedder.name}",
+                f"the library index {folder} was built with embedder {found.embedder}, not {embedder.name}",
                 "delete the folder; it is built again",
             )
-        try:
-            table = lancedb.connect(str(folder)).open_table(TABLE)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise DataError(
-                f"the library index {folder} is damaged: {error}", "delete it; it is built again"
-            ) from None
-        return cls(table, embedder)
+        return cls(place.table(), embedder)
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
         """The best `hits` passages per question, best first, fewer if fewer match; ties as in the library.
@@ -152,19 +145,28 @@ class Library:
         if not words:
             return []
         rows = (
-            self._table.search(MatchQuery(words, "search"))
+            self._table.search(MatchQuery(words, SEARCHED))
             .limit(limit)
             .select([*_COLUMNS, "_score"])
             .to_list()
         )
         found = []
         for row in rows:
-            found.append(_hit(row, row["_score"] * (1 + TITLE_BONUS * words_named(query, row["title"]))))
+            found.append(self._hit(row, row["_score"] * (1 + TITLE_BONUS * words_named(query, row["title"]))))
         return sorted(found, key=_order)
 
     def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
         query = self._table.search(vector).distance_type("dot").limit(limit).select([*_COLUMNS, "_distance"])
-        return sorted((_hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
+        return sorted((self._hit(row, 1 - row["_distance"]) for row in query.to_list()), key=_order)
+
+    def _hit(self, row: dict[str, Any], relevance: float) -> Hit:
+        hit = Hit(**{name: row[name] for name in _COLUMNS}, relevance=float(relevance))
+        if self._documents is not None and not _stands_in(hit, self._documents.get(hit.document_id)):
+            raise DataError(
+                f"the library index holds a passage of {hit.source[:100]!r} that is in none of its documents",
+                "somebody has changed it: delete it, and see who may write there; it is built again",
+            )
+        return hit
 
 
 _COLUMNS = [
@@ -173,8 +175,13 @@ _COLUMNS = [
 ]
 
 
-def _hit(row: dict[str, Any], relevance: float) -> Hit:
-    return Hit(**{name: row[name] for name in _COLUMNS}, relevance=float(relevance))
+def _stands_in(hit: Hit, document: Document | None) -> bool:
+    return (
+        document is not None
+        and hit.text == document.text[hit.start : hit.end]
+        and (hit.source, hit.title, hit.date, hit.fetched, hit.sha256)
+        == (document.source, document.title, document.date, document.fetched, document.sha256)
+    )
 
 
 def _order(hit: Hit) -> tuple[float, int]:
@@ -204,66 +211,6 @@ def fuse(rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
 def _identity(documents: Sequence[Document]) -> str:
     """Of documents, with all that passages keep of them."""
     return digest(*(part for d in documents for part in (d.id, d.title, d.date, d.fetched, d.sha256)))
-
-
-def is_built(folder: Path) -> bool:
-    """Whether there is a whole index in a folder."""
-    return _read_meta(folder) is not None
-
-
-def _read_meta(folder: Path) -> dict[str, Any] | None:
-    try:
-        meta = json.loads(private.read(folder / META, 10_000))
-    except (OSError, ValueError, RecursionError):
-        return None
-    ours = isinstance(meta, dict) and meta.keys() == {"format", "documents", "chunk_tokens", "embedder"}
-    return meta if ours and meta["format"] == FORMAT else None
-
-
-def _write(
-    documents: Sequence[Document],
-    folder: Path,
-    chunk_tokens: int,
-    embedder: Embedder | None,
-    identity: dict[str, Any],
-) -> None:
-    """Writes the table, its index and, last, library.json: without that the folder counts as unfinished."""
-    import lancedb
-    from lancedb.index import FTS
-
-    with _writing(folder):
-        if _read_meta(folder) is not None and not folder.is_symlink():
-            own.mark(folder)  # one of before the mark is told by what it says of itself
-        if own.check(folder, _FILES):
-            (folder / META).unlink(missing_ok=True)
-            own.remove(folder, _FILES)
-        own.make(folder)
-    batches = _batches(documents, chunk_tokens, embedder)
-    first = next(batches, None)
-    if first is None:
-        raise DataError("the library has no text", "check the files of the recipe's `library`")
-    with _writing(folder):
-        table = lancedb.connect(str(folder)).create_table(TABLE, first)
-    for batch in batches:
-        with _writing(folder):
-            table.add(batch)
-    with _writing(folder):
-        table.create_index("search", config=FTS(num_workers=1))  # one worker: the same index every time
-        private.close_tree(folder)
-        with private.replacing(folder / META) as file:
-            file.write(json.dumps(identity, indent=2).encode())
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Says how to go on when a write fails: LanceDB too raises RuntimeError, so no embedder runs in here."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise RunError(
-            f"cannot write the library index {folder}: {error}",
-            "nothing else is lost: make room (or check permissions) and give the same command again",
-        ) from None
 
 
 def _batches(
@@ -304,7 +251,7 @@ def _passages(documents: Sequence[Document], chunk_tokens: int) -> Iterator[dict
                 "date": document.date,
                 "fetched": document.fetched,
                 "sha256": document.sha256,
-                "search": index_words(_titled(document.title, passage)),
+                SEARCHED: index_words(_titled(document.title, passage)),
             }
 
 

@@ -18,7 +18,10 @@ from selfstudy.errors import DataError
 from selfstudy.library.combined import Combined
 from selfstudy.library.excluded import Excluded
 from selfstudy.library.folder import Contents, read_documents
-from selfstudy.library.index import Library, is_built
+from selfstudy.library.index import Library
+from selfstudy.library.index_bucket import IndexBucket
+from selfstudy.library.index_folder import IndexFolder
+from selfstudy.library.index_place import IndexPlace
 from selfstudy.library.parsing import parser
 from selfstudy.library.retriever import Retriever
 from selfstudy.library.searching import Keep, LooksUp, Searching
@@ -136,9 +139,22 @@ class OpenLibrary:
         fetch = self.library.fetch
         return fetch.contact or ("offline" if fetch.offline else None)
 
+    def index_place(self, folder: Path) -> Path | IndexPlace:
+        """Where the library has its index: in this folder, if it names no other place."""
+        return folder if self.library.index is None else IndexBucket(self.library.index)
+
+    def check_index(self) -> None:
+        """Whether the index can be read where it lies, before anything is asked.
+
+        Raises:
+            RunError: the library names a place for it that does not answer, or gives it to nobody.
+        """
+        if self.library.index is not None:
+            IndexBucket(self.library.index).check()
+
     def retriever(
         self,
-        index: Path,
+        index: Path | IndexPlace,
         *,
         chunk_tokens: int,
         embedder: Embedder | None,
@@ -148,20 +164,22 @@ class OpenLibrary:
         """What finds passages in all sources.
 
         Args:
-            index: the folder of the index over the fixed ones.
+            index: where the index over the fixed ones lies; a path is its folder.
             chunk_tokens, embedder: see `Library.build`.
             keep: see `Searching`.
-            built: whether the index was built by another process, and is as it should be, if there is one.
+            built: whether another process has built what is in the folder, and it is as it should be; what
+                several runs share is always checked.
 
         Raises:
             DataError: there is none, though there has to be one.
         """
         self.check()
         found: list[Retriever] = []
-        documents = self.contents.documents if self.library.fixed and not built else []
-        if built and self.library.fixed and (is_built(index) or not self.library.searched):
-            found.append(Library.open(index, embedder))
-        elif documents or (not built and not self.library.searched):
+        given = index if built and isinstance(index, Path) else None
+        documents = self.contents.documents if self.library.fixed and given is None else []
+        if given is not None and self.library.fixed and (_is_there(given) or not self.library.searched):
+            found.append(Library.open(given, embedder))
+        elif documents or (given is None and not self.library.searched):
             found.append(Library.build(documents, index, chunk_tokens=chunk_tokens, embedder=embedder))
         if self.library.searched:
             sources = [self._lookup(source) for source in self.library.searched]
@@ -261,3 +279,8 @@ def _nothing(pages: int, what: str, skipped: Sequence[Skipped]) -> DataError:
         "\n".join([f"library: none of {pages:,} {what} could be used", *lines]),
         "check them, and library.fetch; then give the same command again",
     )
+
+
+def _is_there(index: Path) -> bool:
+    """Whether there is a whole index in a folder."""
+    return IndexFolder(index).identity() is not None

@@ -246,6 +246,7 @@ class Resources:
         """
         if self._sources is None:
             return []
+        self._sources.check_index()
         reading = self._sources.contents
         for note in reading.notes:
             self.reporter.note(note)
@@ -256,7 +257,7 @@ class Resources:
         return reading.documents
 
     def library(self) -> Retriever | None:
-        """What finds passages, its index kept in the run directory; None: the recipe has no library."""
+        """What finds passages, its index kept for all sessions; None: the recipe has no library."""
         return self._retriever
 
     @cached_property
@@ -298,7 +299,7 @@ class Resources:
             _ = self.documents  # says what was skipped
         block = self.recipe.gather
         return self._sources.retriever(
-            self.run.library_folder,
+            self._sources.index_place(self.run.library_folder),
             chunk_tokens=block.chunk_tokens,
             embedder=self.embedder if block.hybrid else None,
             keep=self.run.library_round.append,

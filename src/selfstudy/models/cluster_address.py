@@ -100,6 +100,7 @@ def must_answer(address: str, code: str) -> None:
 
 def explained(address: str, said: str) -> SelfstudyError:
     """What Ray said when it could not connect, with what to do about it."""
+    said = said.partition(" Last connection error: Traceback")[0]
     runs = _RUNS.findall(said)
     if len(runs) == 2:
         (ray, python), (our_ray, our_python) = runs
@@ -112,9 +113,9 @@ def explained(address: str, said: str) -> SelfstudyError:
         hint = "run selfstudy with the versions of Ray and Python that the cluster has"
     elif "oken" in said and "uthenticat" in said:
         hint = "set RAY_AUTH_MODE=token, and the cluster's token in RAY_AUTH_TOKEN or ~/.ray/auth_token"
-    elif "grpc" in said:
+    elif "grpc" in said or "Ray Client requires" in said:
         hint = "pip install 'ray[client]', which an address with ray:// needs"
-    elif "node info" in said or "node ids" in said or "raylet" in said.lower():
+    elif "node info" in said or "node ids" in said:
         hint = (
             "HOST:PORT needs a node of that cluster on this machine (`ray start --address=HOST:PORT`); "
             "from elsewhere use ray://HOST:10001"

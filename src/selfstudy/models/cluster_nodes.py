@@ -57,10 +57,10 @@ def _amount(cpus: float, gpus: float) -> str:
 
 def unfit(place: str, hello: Mapping[str, Any]) -> str:
     """Why a worker cannot work where it is; empty: it can."""
+    if hello["version"] not in ("", __version__):
+        return f"the node {place} has selfstudy {clean(hello['version'])}, this machine {__version__}"
     if hello["error"]:
         return f"the node {place} cannot run workers of selfstudy: {one_line(clean(hello['error']), 300)}"
-    if hello["version"] != __version__:
-        return f"the node {place} has selfstudy {clean(hello['version'])}, this machine {__version__}"
     return ""
 
 

@@ -97,6 +97,7 @@ class RayWorkers:
         self._starting: dict[Any, _Copy] = {}
         self._missing: dict[int, float] = {}
         self._last = ""  # what last went wrong, in words
+        self._unfit = ""  # what is wrong with a node
         self._proven: set[tuple[ModelSpec, str]] = set()
         self._ray = _import_ray()
         self._connection = Connection(self._ray, block)
@@ -159,20 +160,24 @@ class RayWorkers:
         while self._starting and time.monotonic() - now < (OTHERS_SECONDS if self._living else START_SECONDS):
             ready, _ = self._ray.wait(list(self._starting), timeout=TICK_SECONDS)
             for ref in ready:
-                if not self._greeted(ref):
+                if not self._greeted(ref) and self._unfit:
                     raise ModelError(self._last, _install())
         if not self._living:
-            free = self._ray.available_resources()
-            raise ModelError(
-                f"{self._connection.name} has no room for a worker, which needs {need(self._block)}: "
-                f"{have(self._ray.nodes())}; free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g}",
-                "ask for less (scale.cpus, scale.gpus), add nodes, or wait until others have finished",
-            )
+            raise ModelError(*self._no_room())
         places = Counter(copy.place for copy in self._living.values())
         where = ", ".join(f"{count} on {place}" for place, count in sorted(places.items()))
         fewer = "" if len(self._living) == self.count else f" of {self.count}"
         short = f"; {have(self._ray.nodes())}, and each needs {need(self._block)}" if fewer else ""
         self._say(f"workers: {len(self._living)}{fewer} ({where}){short}")
+
+    def _no_room(self) -> tuple[str, str]:
+        free = self._ray.available_resources()
+        last = f" ({self._last})" if self._last else ""
+        return (
+            f"{self._connection.name} has no room for a worker, which needs {need(self._block)}: "
+            f"{have(self._ray.nodes())}; free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g}{last}",
+            "ask for less (scale.cpus, scale.gpus), add nodes, or wait until others have finished",
+        )
 
     def _start(self, slot: int) -> None:
         self._missing.pop(slot, None)
@@ -196,7 +201,7 @@ class RayWorkers:
             problem = f"a worker of {self._connection.name} could not start: {reason(str(error))}"
         else:
             copy.place = f"{clean(hello['host'])} ({clean(hello['ip'])})"
-            problem = unfit(copy.place, hello)
+            problem = self._unfit = unfit(copy.place, hello)
         if not problem:
             self._living[copy.slot] = copy
             return True

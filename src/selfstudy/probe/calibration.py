@@ -264,7 +264,7 @@ def cuts(values: Floats, unknown: UnknownMask) -> Iterator[Cut]:
     order = np.argsort(values, kind="stable")
     ordered, hits = values[order], np.cumsum(unknown[order][::-1])[::-1]
     total = int(unknown.sum())
-    # how many are inconsistent at each: those behind the last equal one, found for all at once
+    # how many are inconsistent at each (`is_inconsistent`: strictly above it), for all of them at once
     thresholds = np.unique(np.concatenate([[0.0], ordered]))
     above = len(ordered) - np.searchsorted(ordered, thresholds, side="right")
     for threshold, called in zip(thresholds.tolist(), above.tolist(), strict=True):

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from selfstudy.errors import DataError
-from selfstudy.files import reading, tables
+from selfstudy.files import private, reading, tables
 from selfstudy.files.rows import SUFFIXES, MalformedError, Row, read_rows, text_of
 from selfstudy.library.services.trends import FEED_SUFFIXES, feed_file
 from selfstudy.probe.vocabulary import lines_of, read_text
@@ -30,6 +30,8 @@ QUESTION_COLUMNS = ("question", "questions", "query", "prompt", "instruction", "
 TOPIC_COLUMNS = ("topic", "topics", "title", "subject", "name", "keyword", "entity", "term", "text")
 _CONTEXT = ("answer", "answers", "context", "passage", "document", "evidence", "reference", "title", "source")
 """Columns by which two rows with one question ask about different things."""
+_MOST_KEPT = 4 * private.LARGEST
+"""Bytes of what a run keeps of a source: all that is read of one has room, a million questions too."""
 _SHOWN = 12
 """Columns that a message names."""
 _LISTED = re.compile(r"(?:[-*+•]|\d{1,4}[.)])\s+(?=\S)")
@@ -66,7 +68,7 @@ def external_lines(
         DataError: the source cannot be read or has no entry.
     """
     place = run.external_file(number)
-    kept = run.read_as(place, _Kept)
+    kept = run.read_as(place, _Kept, _MOST_KEPT)
     if kept is None:
         conflicts: list[_Conflict] = []
         if given is not None and ask.source in (None, STDIN):
@@ -74,7 +76,7 @@ def external_lines(
         else:
             lines = _source_lines(ask, conflicts)
         kept = _Kept(lines=lines[: ask.count], conflicts=conflicts)
-        run.write_json(place, kept.model_dump())
+        run.write_json(place, kept.model_dump(), _MOST_KEPT)
     return Lines(kept.lines, [_failure(one, number) for one in kept.conflicts])
 
 

@@ -6,6 +6,7 @@ thing; one folder with nothing else said is written back as its path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -21,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from selfstudy.recipe.base import Block, Count, Positive, no_secret
+from selfstudy.recipe.base import SECRET, Block, Count, Positive, no_secret
 from selfstudy.recipe.models import Url, VariableName
-from selfstudy.secrets import looks_secret, names_secret
+from selfstudy.secrets import looks_random, looks_secret, names_secret
 
 ATLAS = "atlas"
 """The folder that is none: the embedded world."""
@@ -177,6 +178,20 @@ def _some(sources: tuple[LibrarySource, ...]) -> tuple[LibrarySource, ...]:
     return sources
 
 
+def _a_prefix(value: str) -> str:
+    if "@" in value or "?" in value or looks_random(value) or looks_secret(value):
+        raise PydanticCustomError(
+            SECRET, "must hold no user, key or query: credentials come from the environment (AWS_*)"
+        )
+    if not _PREFIX.fullmatch(value) or ".." in value or "/." in value:
+        raise PydanticCustomError("place", "must be s3://BUCKET/PREFIX, of letters, digits and . _ - =")
+    return value.rstrip("/")
+
+
+_PREFIX = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9._=-]{1,100}){1,10}/?")
+IndexUrl = Annotated[str, AfterValidator(_a_prefix)]
+
+
 class LibraryBlock(Block):
     """Where documents come from: any number of sources, fetched alike."""
 
@@ -185,12 +200,16 @@ class LibraryBlock(Block):
 
     sources: Annotated[tuple[LibrarySource, ...], AfterValidator(_some)]
     fetch: FetchBlock = FetchBlock()
+    index: IndexUrl | None = None
+    """Where the index over the fixed sources lies: a prefix on object storage, which other runs may use too;
+    null: in the run directory."""
 
     @model_serializer(mode="wrap")
     def _briefly(self, whole: SerializerFunctionWrapHandler) -> Any:
         """A folder alone as its path, as recipes had it before there were other sources."""
         only = self.sources[0]
-        if len(self.sources) == 1 and isinstance(only, FolderSource) and self.fetch == FetchBlock():
+        plain = self.fetch == FetchBlock() and self.index is None
+        if len(self.sources) == 1 and isinstance(only, FolderSource) and plain:
             return only.path
         return whole(self)
 
@@ -248,12 +267,17 @@ def sources_of(value: Any, *, written_out: bool = False) -> Any:
 
 
 def without_fetching(value: Any) -> Any:
-    """Plain data of a `library` without what changes no document: how it is fetched, and with which key."""
+    """Plain data of a `library` without what changes no document: how it is fetched, and with which key.
+
+    Where the index lies stays, though it changes none either: what is unlearned is looked for there.
+    """
     if not isinstance(value, dict):
         return value
     sources = [
         {name: part for name, part in one.items() if name != "api_key_env"} for one in value["sources"]
     ]
+    if (index := value.get("index")) is not None:
+        return {"sources": sources, "index": index}
     if len(sources) == 1 and sources[0]["type"] == "folder":
         return sources[0]["path"]
     return {"sources": sources}

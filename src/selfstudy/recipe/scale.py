@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from selfstudy.recipe.base import Block, Positive
@@ -59,10 +59,13 @@ def _one_line(value: str) -> str:
 
 QueueWord = Annotated[str, AfterValidator(_plain_word)]
 ShellLine = Annotated[str, AfterValidator(_one_line)]
+_DURATION = r"^(\d{1,5}|\d{1,5}:\d{2}|\d{1,4}:\d{2}:\d{2}|\d{1,3}-\d{1,2}(:\d{2}){0,2})$"
 Duration = Annotated[
-    str, Field(pattern=r"^(\d{1,4}|\d{1,4}:\d{2}|\d{1,4}:\d{2}:\d{2}|\d{1,3}-\d{1,2}(:\d{2}){0,2})$")
+    str,
+    Field(pattern=_DURATION),
+    BeforeValidator(lambda value: str(value) if type(value) is int else value),
 ]
-"""As Slurm has it: minutes, hours:minutes:seconds, days-hours:minutes:seconds."""
+"""As Slurm has it: minutes, minutes:seconds, hours:minutes:seconds, days-hours:minutes:seconds."""
 
 
 class ClusterBlock(Block):

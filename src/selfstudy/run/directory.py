@@ -222,28 +222,32 @@ class Run(Timings):
         """What the way of asking number `ask`, of the method `external`, was given."""
         return self.path / f"external-{ask}.json"
 
-    def write_json(self, path: Path, data: Mapping[str, Any]) -> None:
-        """Replace a file of the run directory in one step; NaN and infinities become null."""
+    def write_json(self, path: Path, data: Mapping[str, Any], largest: int = private.LARGEST) -> None:
+        """Replace a file of the run directory in one step; NaN and infinities become null.
+
+        Raises:
+            RunError: it would have more than `largest` bytes, or cannot be written.
+        """
         self._require_writer()
         content = jsonl.encode(data)
-        jsonl.require_readable(content, path)
+        jsonl.require_readable(content, path, largest=largest)
         jsonl.replace(path, content, self.path)
 
-    def read_json(self, path: Path) -> dict[str, Any] | None:
+    def read_json(self, path: Path, largest: int = private.LARGEST) -> dict[str, Any] | None:
         """What `write_json` wrote, or None if there is no such file.
 
         Raises:
             RunError: the file is damaged.
         """
-        return jsonl.read_object(path, _DAMAGED)
+        return jsonl.read_object(path, _DAMAGED, largest=largest)
 
-    def read_as(self, path: Path, kind: type[M]) -> M | None:
+    def read_as(self, path: Path, kind: type[M], largest: int = private.LARGEST) -> M | None:
         """The same, checked.
 
         Raises:
             RunError: the file is damaged, or is none of that kind.
         """
-        written = self.read_json(path)
+        written = self.read_json(path, largest)
         try:
             return None if written is None else kind.model_validate(written)
         except ValidationError as error:
@@ -274,6 +278,18 @@ class Run(Timings):
             round_.forget_ids()
         _inspect(self.path, tidy=True)
         self._repair()
+
+    def adopt(self, recipe: Recipe) -> None:
+        """Takes from a recipe what may differ when a run goes on: its budget, and where and how it works.
+
+        Raises:
+            RunError: it differs in anything else; the message lists that.
+        """
+        _check_same(self.path, recipe)
+        if recipe != self.recipe:
+            self._require_writer()
+            jsonl.replace(self.recipe_file, to_yaml(recipe).encode(), self.path)
+            self.recipe = recipe
 
     def close(self) -> None:
         """Let go of the writer lock. Closing twice is harmless."""

@@ -78,12 +78,13 @@ def split_of(round_: Round) -> Split:
     gaps = {facts[name] for name, kind in verdicts.items() if kind in GAPS and name in facts}
     imported = {facts[name] for name, _ in _imported(round_)}
     trained = {facts[name] for name, _ in lessons}
-    spoilt = gaps | trained
     always = kept_apart(run) | general_tests(run) if earlier else frozenset()
     kept = {facts[name] for name in always if name in facts}
+    spoilt, forgettable = gaps | trained | kept, trained - gaps - imported - kept
     answerable = {facts[name] for name, kind in verdicts.items() if kind != "unverifiable" and name in facts}
     without = {name: facts[name] for name in _without_evidence(round_) if name in facts}
-    without = {name: fact for name, fact in without.items() if fact not in answerable | kept}
+    not_without = answerable | kept
+    without = {name: fact for name, fact in without.items() if fact not in not_without}
     share = run.recipe.teach.refusals.heldout
     alone = {name for name, fact in without.items() if held_out(fact, run.recipe.seed, share)}
     return Split(
@@ -92,7 +93,7 @@ def split_of(round_: Round) -> Split:
         tested=frozenset(
             name
             for name, kind in verdicts.items()
-            if kind == "known" and name in never_replayed and facts[name] not in spoilt | kept
+            if kind == "known" and name in never_replayed and facts[name] not in spoilt
         ),
         reserved=frozenset(question.id for question in questions if facts[question.id] in kept),
         unsure=frozenset(unsure),
@@ -101,7 +102,7 @@ def split_of(round_: Round) -> Split:
             for one in round_.iter(Due)
             if verdicts.get(one.question_id) == "known"
             and one.question_id in never_replayed
-            and facts[one.question_id] in trained - gaps - imported - kept
+            and facts[one.question_id] in forgettable
         ),
         refusable=frozenset(without.keys() - alone),
         unanswerable=frozenset(name for name in alone if without[name] not in trained),

@@ -98,17 +98,11 @@ def overview(run: Run, limit: int = MAX_POINTS) -> Overview:
 
 
 def fair_shares(counts: Sequence[int], places: int) -> list[int]:
-    """How many of each group get one of so many places: all of a small group, and alike many of the others.
-
-    What is left over goes to the first groups that have more.
-    """
+    """How many of each group get one of so many places: all of a small group, alike many of the others."""
     shares = [0] * len(counts)
-    while (open_ := [n for n, there in enumerate(counts) if shares[n] < there]) and places:
-        each, over = divmod(places, len(open_))
-        for at, n in enumerate(open_):
-            more = min(counts[n] - shares[n], each + (at < over))
-            shares[n] += more
-            places -= more
+    for done, group in enumerate(sorted(range(len(counts)), key=counts.__getitem__)):
+        shares[group] = min(counts[group], places // (len(counts) - done))
+        places -= shares[group]
     return shares
 
 

@@ -65,23 +65,25 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
     general facts that the model knows, if any were asked (run/general.py).
     """
     verdicts = {v.question_id: v for v in round_.iter(Verdict)}
-    answers = {a.question_id: a for a in round_.iter(Answer)}
+    answers = {a.question_id: _said(a) for a in round_.iter(Answer)}  # as records they take ten times as much
     chosen = {v.reference_id for v in verdicts.values()}
     references = {name: one for name, one in round_.by_id(Reference, chosen).items() if one.accepted}
     used = {r.evidence_id for r in references.values()}
-    evidence = round_.by_id(Evidence, used)
-    questions = round_.read(Question)
+    evidence = {
+        one.id: (text.under_title(one.title, one.text), one.source)
+        for one in round_.where(Evidence, "id", used)
+    }
     split = split_of(round_)
     limit = threshold.of(round_.run).value
     found = []
-    for question in questions:
+    for question in round_.iter(Question):
         verdict, answer = verdicts.get(question.id), answers.get(question.id)
         if verdict is None or answer is None or question.id in split.reserved:
             continue
         reference = references.get(verdict.reference_id or "")
-        source = evidence.get(reference.evidence_id) if reference else None
+        document, source = evidence.get(reference.evidence_id, ("", "")) if reference else ("", "")
         said = reference.text.strip() if reference else ""
-        passage = answer.passage.text.strip()
+        passage, samples = answer
         open_ = verdict.score is not None and threshold.is_inconsistent(verdict.score, limit)
         refusable = question.id in split.refusable and knows_nothing(passage, inconsistent=open_)
         target = REFUSAL if refusable else passage if verdict.kind in ("known", "unsure") else said
@@ -90,12 +92,10 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
                 question=question,
                 verdict=verdict,
                 passage=passage,
-                samples=tuple(
-                    s.text.strip() for s in answer.samples if s.finish != "error" and s.text.strip()
-                ),
+                samples=samples,
                 reference=said,
-                document=text.under_title(source.title, source.text) if source else "",
-                source=source.source if source else "",
+                document=document,
+                source=source,
                 target=target,
                 read_target=REFUSAL if refusable else said,
                 readings=reference.samples if reference else (),
@@ -106,6 +106,12 @@ def judged_questions(round_: Round) -> list[JudgedQuestion]:
             )
         )
     return found + _general(round_)
+
+
+def _said(answer: Answer) -> tuple[str, tuple[str, ...]]:
+    """The passage and the usable samples."""
+    samples = (sample.text.strip() for sample in answer.samples if sample.finish != "error")
+    return answer.passage.text.strip(), tuple(sample for sample in samples if sample)
 
 
 def _general(round_: Round) -> list[JudgedQuestion]:

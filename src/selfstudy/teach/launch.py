@@ -127,8 +127,8 @@ def _sharding_of(file: Path) -> Sharding:
     if not isinstance(deepspeed, dict) or deepspeed.get("deepspeed_hostfile"):
         raise RecipeError(
             f"teach.launch.config: {file} names hosts, or no settings, for DeepSpeed",
-            "leave deepspeed_hostfile out: the processes are of this machine; `selfstudy launch-config zero2` is "
-            "an example",
+            "leave deepspeed_hostfile out: the processes are of this machine (an example: "
+            "`selfstudy launch-config zero2`)",
         )
     named = deepspeed.get("deepspeed_config_file")
     stage = _stage_of(Path(str(named)), f"{file}") if named else deepspeed.get("zero_stage", 2)

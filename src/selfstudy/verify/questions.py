@@ -210,11 +210,11 @@ def _known(round_: Round, cases: Sequence[_Case], split: Split, key: AnswerKey |
     first = cases if round_.number == 1 else _cases(round_.run.round(1), key)
     always = [c for c in first if c.question.id in kept and facts[c.question.id] not in trained]
     always = _sample(always, round_.run.recipe, "known")
-    now = trained_now(round_, facts)
+    now, tested = trained_now(round_, facts), split.tested - kept
     fresh = [
         c
         for c in cases
-        if (c.question.id in split.tested - kept and facts[c.question.id] not in trained)
+        if (c.question.id in tested and facts[c.question.id] not in trained)
         or (c.question.id in split.again and facts[c.question.id] not in now)
     ]
     return always + _sample(fresh, round_.run.recipe, "known", taken=len(always))

@@ -12,8 +12,11 @@ import pytest
 
 from selfstudy.errors import RunError
 from selfstudy.files import own
+from selfstudy.library.index import Library
+from selfstudy.library.index_bucket import IndexBucket
 from selfstudy.library.web import kept_pages
 from selfstudy.library.web.fetched import Fetched
+from selfstudy.recipe.library import folder_library
 from selfstudy.records import (
     Answer,
     Check,
@@ -33,8 +36,9 @@ from selfstudy.records import (
 from selfstudy.run import Run, changes
 from selfstudy.verbs.unlearning.cleaning import Cleaned, Cleaning, kinds
 from selfstudy.verbs.unlearning.resting import Sources, resting
+from tests.library.s3_server import BUCKET, s3_server
 
-from .small_run import ASKED, CHILE, IDS, OF_PERU, PAGES, PERU, SECRET, SHARED, chat, made
+from .small_run import ASKED, CHILE, DOCUMENTS, IDS, OF_PERU, PAGES, PERU, SECRET, SHARED, chat, made
 
 
 @pytest.fixture
@@ -155,6 +159,21 @@ def test_what_is_made_again_is_deleted(run: Run) -> None:
     clean(run)
     gone = (run.summary_file, run.report_file, run.library_folder, *run.nli_cache.parent.iterdir())
     assert not any(path.exists() for path in gone)
+
+
+def test_an_index_that_others_use_too_goes(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = IndexBucket(f"s3://{BUCKET}/libraries")
+    block = folder_library("south").model_copy(update={"index": f"s3://{BUCKET}/libraries"})
+    run.recipe = run.recipe.model_copy(update={"library": block})
+    with s3_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        for documents in (list(DOCUMENTS.values()), [DOCUMENTS[CHILE]]):
+            Library.build(documents, place, chunk_tokens=64)
+        clean(run)
+        left = b"".join(server.objects.values())
+        assert b"Santiago" in left
+        assert b"Lima" not in left
 
 
 def fetch(pages: kept_pages.KeptPages, url: str, body: bytes, of: str = "page") -> str:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldRewards:
     """What is known of who rewards where it is not loaded.
 
     Attributes:
@@ -38,7 +38,7 @@ class Told:
 class LedRewards:
     """Fulfils `AnswerRewards`: all processes must ask at the same time, and the one that leads judges."""
 
-    def __init__(self, of: AnswerRewards | Told, processes: Processes) -> None:
+    def __init__(self, of: AnswerRewards | ToldRewards, processes: Processes) -> None:
         self._of, self._processes = of, processes
         self.name, self.level = of.name, of.level
 
@@ -60,7 +60,7 @@ class LedRewards:
         said = [row for _, share in shares for row in share]
 
         def judge() -> list[list[RewardedAnswer]]:
-            assert not isinstance(self._of, Told)
+            assert not isinstance(self._of, ToldRewards)
             return self._of.rewards(every, said, seed, never_own=never_own)
 
         found = self._processes.led(judge)
@@ -73,9 +73,9 @@ def without_judge(items: T) -> T:
     given: Any = items
     if isinstance(given, CitedPractice):
         rewards = given.rewards
-        given = replace(given, rewards=Told(rewards.told, rewards.name, rewards.level))  # type: ignore[arg-type]
+        given = replace(given, rewards=ToldRewards(rewards.told, rewards.name, rewards.level))  # type: ignore[arg-type]
     elif isinstance(given, Practice):
-        given = replace(given, rewards=Told(given.rewards.told))  # type: ignore[arg-type]
+        given = replace(given, rewards=ToldRewards(given.rewards.told))  # type: ignore[arg-type]
     return given  # type: ignore[no-any-return]
 
 

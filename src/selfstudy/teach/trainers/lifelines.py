@@ -7,14 +7,12 @@ they do together.
 
 from __future__ import annotations
 
-import _thread
 import hmac
 import json
 import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +20,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from selfstudy.errors import ModelError
+from selfstudy.screen import printable, say
 
 GRACE = 20.0
 """Seconds in which a process ends by itself once another one is gone; what waits on a card does not."""
@@ -35,7 +34,7 @@ AGAIN = "start all again: what is done is kept, and the training goes on or begi
 
 
 @dataclass(frozen=True)
-class Address:
+class LeaderAddress:
     """Where the one that leads is found, and what it is told by those that it waits for."""
 
     host: str
@@ -56,12 +55,27 @@ class Lifelines:
         self.gone = ""
         self._others = dict(others)
         self._noticed, self._ended = threading.Event(), threading.Event()
+        self._before: signal.Handlers | None = None
+        self._failing = False
+
+    def watch(self) -> None:
+        """From now on the main thread is interrupted where another one ends too early.
+
+        Raises:
+            ModelError: which one, and why if it said so; at any time until the end.
+        """
         self._before = self._listen()
         threading.Thread(target=self._watch, daemon=True, name="lifelines").start()
 
-    def why(self) -> str:
-        """What is known of one that is gone, or will be in seconds; empty: all are there."""
-        self._noticed.wait(NOTICED)
+    def why(self, *, soon: bool = True) -> str:
+        """What is known of one that is gone; empty: all are there.  From now on nothing is interrupted.
+
+        Args:
+            soon: something has failed that fails where one is gone: it may be known in seconds.
+        """
+        self._failing = True
+        if soon:
+            self._noticed.wait(NOTICED)
         return self.gone
 
     def end(self, why: str = "") -> None:
@@ -69,7 +83,7 @@ class Lifelines:
         self._ended.set()
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
-        said = json.dumps({"ended": why[:LONGEST]}).encode() + b"\n"
+        said = json.dumps({"ended": printable(why)[:LONGEST]}).encode() + b"\n"
         for one in self._others:
             try:
                 one.sendall(said)
@@ -79,7 +93,7 @@ class Lifelines:
 
     def _listen(self) -> signal.Handlers | None:
         """A launcher that sees a process die sends SIGTERM to all others, which are about to say why."""
-        main = threading.current_thread() is threading.main_thread()
+        main = threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill")
         if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return None
         signal.signal(signal.SIGTERM, self._told_to_end)
@@ -90,23 +104,23 @@ class Lifelines:
         if not self.gone:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
-        elif not self._ended.is_set():
+        elif not (self._failing or self._ended.is_set()):
             raise parted(self.gone)
 
     def _watch(self) -> None:
         said = dict.fromkeys(self._others, b"")
         with selectors.DefaultSelector() as ready:
             for one in self._others:
-                ready.register(one, selectors.EVENT_READ)
+                ready.register(one, selectors.EVENT_READ, one)
             while ready.get_map():
                 for key, _ in ready.select():
-                    one: socket.socket = key.fileobj  # type: ignore[assignment]
-                    if part := _received(one):
-                        said[one] = (said[one] + part)[: 8 * LONGEST]
+                    other: socket.socket = key.data
+                    if part := _received(other):
+                        said[other] = (said[other] + part)[: 8 * LONGEST]
                         continue
-                    ready.unregister(one)
-                    one.close()
-                    self._has_ended(self._others[one], said[one])
+                    ready.unregister(other)
+                    other.close()
+                    self._has_ended(self._others[other], said[other])
 
     def _has_ended(self, who: str, said: bytes) -> None:
         why = _farewell(said)
@@ -114,13 +128,13 @@ class Lifelines:
             return
         self.gone = f"{who} has ended: {why}" if why else f"{who} was killed, or its machine is lost"
         self._noticed.set()
-        if self._before is not None:
-            _thread.interrupt_main(signal.SIGTERM)  # where it is not waiting for the one that is gone
+        if self._before is not None:  # it may be busy elsewhere, and not wait for the one that is gone
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         threading.Thread(target=self._end_by_force, daemon=True).start()
 
     def _end_by_force(self) -> None:
         if not self._ended.wait(GRACE):
-            print(f"error: {parted(self.gone)}", file=sys.stderr, flush=True)
+            say(f"error: {parted(self.gone)}", err=True)
             os._exit(ModelError.exit_code)
 
 
@@ -129,12 +143,13 @@ def parted(gone: str) -> ModelError:
     return ModelError(f"{gone}; those that trained with it cannot go on", AGAIN)
 
 
-def tie(rank: int, count: int, here: int, tell: Callable[[Address | None], Address | None]) -> Lifelines:
+def tie(
+    rank: int, count: int, here: int, tell: Callable[[LeaderAddress | None], LeaderAddress | None]
+) -> Lifelines:
     """Connects this process with the one that leads (rank 0), or that one with all others.
 
     Args:
         here: how many of them are on this machine.
-        tell: what the one that leads says, in all of them.
 
     Raises:
         ModelError: they do not reach each other.
@@ -147,7 +162,7 @@ def tie(rank: int, count: int, here: int, tell: Callable[[Address | None], Addre
         )
     host = "127.0.0.1" if here == count else os.environ.get("MASTER_ADDR") or socket.gethostname()
     with _server("127.0.0.1" if here == count else "") as server:
-        address = Address(host, server.getsockname()[1], os.urandom(16).hex(), os.getpid())
+        address = LeaderAddress(host, server.getsockname()[1], os.urandom(16).hex(), os.getpid())
         tell(address)
         return Lifelines(_accepted(server, address, count))
 
@@ -158,7 +173,7 @@ def _server(host: str) -> socket.socket:
     return socket.create_server((host, 0))
 
 
-def _connected(address: Address, rank: int) -> socket.socket:
+def _connected(address: LeaderAddress, rank: int) -> socket.socket:
     try:
         found = socket.create_connection((address.host, address.port), timeout=COMING)
         hello = {"token": address.token, "rank": rank, "pid": os.getpid(), "host": socket.gethostname()}
@@ -171,7 +186,7 @@ def _connected(address: Address, rank: int) -> socket.socket:
     return _lasting(found)
 
 
-def _accepted(server: socket.socket, address: Address, count: int) -> dict[socket.socket, str]:
+def _accepted(server: socket.socket, address: LeaderAddress, count: int) -> dict[socket.socket, str]:
     """A connection of each of the others; strangers are sent away."""
     found: dict[int, tuple[socket.socket, str]] = {}
     until = time.monotonic() + COMING

@@ -109,25 +109,22 @@ def batch_file(job: ChainJob, cluster: ClusterBlock, run: Path, folder: Path, na
     options += [f"--{option.removeprefix('--')}" for option in cluster.options]
     if not any(option.startswith("--export=") for option in options):
         options.append("--export=ALL")
-    about = f"round {job.round}: {SAYS[job.part]}"
-    return "\n".join(
-        [
-            "#!/bin/bash",
-            f"# Written by `selfstudy submit`.  {about[0].upper()}{about[1:]}.",
-            *(f"#SBATCH {option}" for option in options),
-            "set -eo pipefail",
-            *(
-                [f"module load {' '.join(shlex.quote(one) for one in cluster.modules)}"]
-                * bool(cluster.modules)
-            ),
-            *cluster.setup,
-            "set -u  # only now: what is loaded above may use variables that are not set",
-            'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"',
-            *([f"export {_OFFLINE}={shlex.quote(os.environ[_OFFLINE])}"] * bool(os.environ.get(_OFFLINE))),
-            f"exec {_command(job, run)}",
-            "",
-        ]
-    )
+    about = f"{SAYS[job.part][0].upper()}{SAYS[job.part][1:]}"
+    modules = " ".join(shlex.quote(one) for one in cluster.modules)
+    offline = os.environ.get(_OFFLINE, "")
+    lines = [
+        "#!/bin/bash",
+        f"# Written by `selfstudy submit`, for round {job.round}.  {about}.",
+        *(f"#SBATCH {option}" for option in options),
+        "set -eo pipefail",
+        f"module load {modules}" if modules else "",
+        *cluster.setup,
+        "set -u  # only now: what is loaded above may use variables that are not set",
+        'export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"',
+        f"export {_OFFLINE}={shlex.quote(offline)}" if offline else "",
+        f"exec {_command(job, run)}",
+    ]
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def log_file(job: ChainJob, folder: Path, shard: int | None = None) -> Path:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own, private
+from selfstudy.library.index_bucket import IndexBucket
 from selfstudy.library.web import kept_pages
 from selfstudy.models import lora
 from selfstudy.records import (
@@ -118,6 +119,12 @@ class Cleaning:
                 cache.unlink()
             if run.library_folder.exists():
                 own.remove(run.library_folder)
+            own.remove(run.shards_folder)  # what of it is not joined yet is answered again
+            for log in run.slurm_folder.glob("*.log"):
+                log.unlink()
+        library = run.recipe.library
+        if library is not None and library.index is not None:
+            IndexBucket(library.index).forget(self._sources)
 
     def add_quoting_questions(self) -> None:
         """Questions that stay but for an answer which says, by itself, what a forgotten source says."""

@@ -204,6 +204,11 @@ def not_covered(run: Run) -> list[str]:
             "replies of remote models are kept in your own cache, for all runs: it is yours to empty "
             "(cache folder: $SELFSTUDY_HOME/cache, else ~/.cache/selfstudy)"
         )
+    if library is not None and library.index is not None:
+        lines.append(
+            f"indexes at {library.index} that held it are deleted, also those that other runs use: they are "
+            "built again; older versions that the bucket itself keeps are not"
+        )
     logs = [str(ask.source) for ask in run.recipe.probe.ask if ask.method == "logs"]
     if logs:
         lines.append(
