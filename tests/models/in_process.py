@@ -29,7 +29,7 @@ class InProcess:
         self._workers = [Worker() for _ in range(count)]
         self._chance = random.Random(shuffled)
         self._shuffles = shuffled is not None
-        self._loses = loses
+        self.loses = loses
 
     def call(self, spec: ModelSpec, method: str, *arguments: Any) -> Any:
         found = self._chance.choice(self._workers).call(spec, method, *_sent(arguments))
@@ -45,10 +45,10 @@ class InProcess:
             worker = self._chance.choice(self._workers)
             self.asked.append((method, len(units[at])))
             items = list(units[at])
-            kept = [item for item in items if not self._loses(item)]
+            kept = [item for item in items if not self.loses(item)]
             rows, usage = worker.do(spec, method, _sent(kept), *common) if kept else ([], None)
             found = iter(_sent(rows))
-            yield Done(at, [Lost("it was lost") if self._loses(one) else next(found) for one in items], usage)
+            yield Done(at, [Lost("it was lost") if self.loses(one) else next(found) for one in items], usage)
 
     def forget(self, spec: ModelSpec) -> None:
         self.forgotten.append(spec)

@@ -16,15 +16,15 @@ MINILM = EmbedderBlock(path="minilm", device="cpu")
 
 
 def test_the_same_bits_and_what_is_lost_is_said() -> None:
-    texts = [f"What is the capital of country {n}{', please' * (n % 5)}?" for n in range(70)]
-    workers = InProcess(2, shuffled=6)
+    texts = [f"What is the capital of country {n}{', please' * (n % 5)}?" for n in range(40)]
+    workers = InProcess(1, shuffled=6)
     here, there = load_embedder(MINILM), SpreadEmbedder(MINILM, workers)
     assert (there.encode(texts) == here.encode(texts)).all()
-    assert [size for _, size in workers.asked].count(32) == 2
+    assert sorted(size for _, size in workers.asked) == [8, 32]
     assert there.encode([]).shape == here.encode([]).shape == (0, 384)
     assert isinstance(there, HasFingerprint)
     assert isinstance(here, HasFingerprint)
     assert (there.name, there.fingerprint) == (here.name, here.fingerprint)
-    broken = SpreadEmbedder(MINILM, InProcess(1, loses=lambda item: item == texts[3]))
-    with pytest.raises(ModelError, match="text 4 of 70: it was lost"):
-        broken.encode(texts)
+    workers.loses = lambda item: item == texts[3]
+    with pytest.raises(ModelError, match="text 4 of 40: it was lost"):
+        there.encode(texts)
