@@ -198,7 +198,7 @@ def test_one_that_is_killed_ends_the_other_which_says_so_and_the_same_command_go
 ) -> None:
     monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
     changes: dict[str, Any] = {"method": None, **PRACTISED}
-    changes["phases"] = [changes["phases"][0], changes["phases"][1] | {"steps": 40}]
+    changes["phases"] = [changes["phases"][0], changes["phases"][1] | {"steps": 20}]
     one, two = (lesson(tmp_path / name, tiny_llama, **changes) for name in ("one", "two"))
     teach(one)
     two.run.close()
