@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from selfstudy import Run, learn
 from selfstudy.errors import BudgetError, MissingExtraError, ModelError, RecipeError, SelfstudyError
 from selfstudy.loop import launching
-from selfstudy.loop.launching import LaunchOrder, Said, Saying
+from selfstudy.loop.launching import LaunchOrder
+from selfstudy.loop.relay import ProgressReader, ProgressWriter
 from selfstudy.models.server.servers import NotStartedError
 from selfstudy.recipe import BudgetBlock, Recipe
 from selfstudy.records import Pair, TrainedItem, TrainingStep
@@ -290,7 +291,7 @@ class Bars(Listener):
 
 def test_progress_comes_through_whole_though_it_is_read_in_pieces() -> None:
     told = io.BytesIO()
-    saying = Saying(told)  # type: ignore[arg-type]
+    saying = ProgressWriter(told)  # type: ignore[arg-type]
     saying.note("begins\nwith two lines")
     with saying.task("outer", 3) as outer:
         outer(1)
@@ -303,7 +304,7 @@ def test_progress_comes_through_whole_though_it_is_read_in_pieces() -> None:
         said = told.getvalue()
     bars = Bars()
     source = _Growing(said)
-    with Said(source, bars) as hearing:  # type: ignore[arg-type]
+    with ProgressReader(source, bars) as hearing:  # type: ignore[arg-type]
         for _ in range(len(said)):
             hearing.hear()
     assert bars.notes == ["begins\nwith two lines"]
@@ -334,9 +335,9 @@ class _Growing:
 )
 def test_an_error_comes_through_as_what_it_is(error: SelfstudyError) -> None:
     told = io.BytesIO()
-    Saying(told).error(error)  # type: ignore[arg-type]
+    ProgressWriter(told).error(error)  # type: ignore[arg-type]
     told.seek(0)
-    with Said(told, Listener()) as hearing:  # type: ignore[arg-type]
+    with ProgressReader(told, Listener()) as hearing:  # type: ignore[arg-type]
         hearing.hear()
     found = hearing.error
     assert found is not None
