@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 import selfstudy
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, RecipeError
 from selfstudy.files import private
 from selfstudy.loop.relay import ProgressReader
 from selfstudy.models.remote import permissions
@@ -85,6 +85,7 @@ def require(recipe: Recipe) -> None:
 
     how = planned(block)
     followers.require_together(recipe, how)
+    _require_known(config_of(block))
     _require_deepspeed(how)
     _require_cards(recipe, how)
 
@@ -163,7 +164,6 @@ def _command(block: LaunchBlock, order: Path) -> list[str]:
         "num_machines": 1,
         "machine_rank": 0,
         "main_process_port": 0,  # a free one
-        "max_restarts": 0,
         "num_cpu_threads_per_process": _threads(block),
     }
     given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -236,6 +236,19 @@ def _signal(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _require_known(file: Path) -> None:
+    """Whether accelerate reads a file that holds what it should."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    try:
+        load_config_from_file(str(file))
+    except (ValueError, TypeError, OSError) as error:
+        raise RecipeError(
+            f"teach.launch.config: accelerate cannot use {file}: {' '.join(str(error).split())[:300]}",
+            "change it as it says; `accelerate config --config_file FILE` writes one",
+        ) from None
 
 
 def _require_deepspeed(how: Launched) -> None:
