@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from selfstudy.errors import ModelError
-from selfstudy.models.base import GREEDY, chat
+from selfstudy.models.base import GREEDY, Sampling, chat
 from selfstudy.models.worker import LMFacts, Worker
 from selfstudy.models.workers import ModelSpec
-from selfstudy.recipe import LocalModel, ScriptedModel
+from selfstudy.recipe import LocalModel, RemoteModel, ScriptedModel
+from tests.models.remote.faulty_server import FaultyServer, Reaction, Request
 
 
 def test_it_works_where_the_run_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +49,32 @@ def test_a_model_is_held_until_it_is_forgotten(tiny_llama: Path) -> None:
 def test_what_cannot_be_loaded_or_done_is_the_model_s_own_error() -> None:
     with pytest.raises(ModelError, match="nowhere"):
         Worker().call(ModelSpec("lm", LocalModel(path="./nowhere").model_dump_json()), "facts")
+
+
+def test_calls_of_a_remote_model_overlap_and_each_use_is_told_once() -> None:
+    """The second is answered while the first still waits for its server."""
+
+    def react(request: Request) -> Reaction:
+        return Reaction(delay=2.0 if request.question == "slow?" else 0.0)
+
+    with FaultyServer(react) as server, ThreadPoolExecutor(2) as threads:
+        spec = ModelSpec("lm", RemoteModel(model="m", base_url=server.url).model_dump_json(), cache=False)
+        worker = Worker()
+        used = [worker.do(spec, "generate", [chat("warm?")], GREEDY)[1]]
+        slow = threads.submit(worker.do, spec, "generate", [chat("slow?")], GREEDY)
+        used.append(worker.do(spec, "generate", [chat("fast?")], GREEDY)[1])
+        assert not slow.done()
+        used.append(slow.result(20)[1])
+    assert sum(one.calls for one in used if one is not None) == 3
+    assert sum(one.completions for one in used if one is not None) == 3
+
+
+def test_weights_compute_one_call_at_a_time(tiny_llama: Path) -> None:
+    spec = ModelSpec("lm", LocalModel(path=str(tiny_llama), device="cpu").model_dump_json())
+    worker = Worker()
+    chats = [chat(f"Say {n}") for n in range(3)]
+    sampling = Sampling(n=2, max_new_tokens=3)
+    alone = worker.do(spec, "generate", chats, sampling)
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(worker.do, spec, "generate", chats, sampling) for _ in range(2)]
+        assert [one.result(30) for one in both] == [alone, alone]

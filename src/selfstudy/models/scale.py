@@ -42,7 +42,7 @@ FORGET_SECONDS = 60.0
 """Until a worker has let go of a model."""
 TICK_SECONDS = 1.0
 AHEAD = 2
-"""Parts that a worker has: the one it computes, and the one after that."""
+"""Parts that a worker has: the one it computes, and the next; a model behind a URL works at both."""
 INLINE_BYTES = 100_000
 """Up to this size what all units of a call are given goes with each; above, to the object store, once."""
 STRIKES = 3
@@ -186,6 +186,7 @@ class RayWorkers:
             num_gpus=self._block.gpus,
             max_restarts=0,
             max_task_retries=0,
+            max_concurrency=AHEAD,
             scheduling_strategy="SPREAD",
         ).remote()
         threads = max(1, int(self._block.cpus))

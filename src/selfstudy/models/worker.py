@@ -7,7 +7,9 @@ same object answers in the process of a test.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +62,9 @@ class Worker:
     An engine that a model needs is started here, for this worker alone, and ends when the model is forgotten.
     Keys come from this process's own environment and files: none is ever sent.
 
+    It may be called from several threads.  Weights compute one call at a time; a model behind a URL, whose
+    calls are spent waiting, answers several at once, so that its engines have work while one call ends.
+
     Args:
         folder: where the run's own process works, so that paths of a recipe mean the same here; if there is
             no such folder on this machine, relative ones are looked for where this process works.
@@ -70,6 +75,9 @@ class Worker:
             os.chdir(folder)
         self._models: dict[ModelSpec, Any] = {}
         self._notes: dict[ModelSpec, list[str]] = {}
+        self._told: dict[ModelSpec, Usage] = {}
+        """What of a model's own count has been given out: calls that overlap share one count."""
+        self._turn = threading.RLock()
 
     def do(
         self, spec: ModelSpec, method: str, items: Sequence[Any], *common: Any
@@ -86,13 +94,13 @@ class Worker:
             SelfstudyError: the model cannot be loaded, or refuses the call as it would anywhere.
         """
         model = self._model(spec)
-        if spec.kind == "nli":
-            return model.judged(items), None
-        if spec.kind == "embedder":
-            return list(model.encode(items)), None
-        before = model.usage if isinstance(model, base.CountsUse) else None
-        found, guess = _ASKED[method](model, items, *common)
-        return found, guess() if before is None else model.usage - before
+        with nullcontext() if _is_remote(model) else self._turn:
+            if spec.kind == "nli":
+                return model.judged(items), None
+            if spec.kind == "embedder":
+                return list(model.encode(items)), None
+            found, guess = _ASKED[method](model, items, *common)
+            return found, self._used(spec, model) if isinstance(model, base.CountsUse) else guess()
 
     def call(self, spec: ModelSpec, method: str, *arguments: Any) -> Any:
         """What a model says of itself (`facts`), or its own method `method` does.
@@ -101,19 +109,37 @@ class Worker:
             SelfstudyError: the model cannot be loaded.
         """
         model = self._model(spec)
-        if method == "facts":
+        with self._turn:
+            if method != "facts":
+                return getattr(model, method)(*arguments)
             return _facts(model, tuple(self._notes[spec])) if spec.kind == "lm" else _FACTS[spec.kind](model)
-        return getattr(model, method)(*arguments)
 
     def forget(self, spec: ModelSpec) -> None:
         """Lets go of a model; harmless if it was never loaded."""
-        self._models.pop(spec, None)
+        with self._turn:
+            self._models.pop(spec, None)
 
     def _model(self, spec: ModelSpec) -> Any:
-        if spec not in self._models:
-            notes = self._notes[spec] = []
-            self._models[spec] = _loaded(spec, notes.append)
-        return self._models[spec]
+        with self._turn:
+            if spec not in self._models:
+                notes = self._notes[spec] = []
+                model = self._models[spec] = _loaded(spec, notes.append)
+                if isinstance(model, base.CountsUse):
+                    self._told[spec] = model.usage
+            return self._models[spec]
+
+    def _used(self, spec: ModelSpec, model: base.CountsUse) -> Usage:
+        """What it was asked since this was last said, by calls under way too: said once, by one of them."""
+        with self._turn:
+            now = model.usage
+            used, self._told[spec] = now - self._told[spec], now
+            return used
+
+
+def _is_remote(model: object) -> bool:
+    from selfstudy.models.remote.lm import RemoteLM
+
+    return type(model) is RemoteLM
 
 
 def _loaded(spec: ModelSpec, say: Callable[[str], object]) -> Any:

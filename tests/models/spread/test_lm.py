@@ -13,6 +13,7 @@ from selfstudy.errors import ModelError
 from selfstudy.models import base, load_lm
 from selfstudy.models.base import Sampling, chat
 from selfstudy.models.spread.lm import CHUNK, spread_lm
+from selfstudy.models.workers import ModelSpec
 from selfstudy.recipe import LocalModel, ModelBlock, Prices, RemoteModel, ScriptedModel
 from selfstudy.records import Chat
 from selfstudy.run.budget import metered
@@ -166,3 +167,25 @@ def test_a_server_is_asked_once_for_each_and_its_prices_count(
 def test_what_cannot_be_loaded_is_said_at_once() -> None:
     with pytest.raises(ModelError, match="nowhere"):
         spread_lm(LocalModel(path="./nowhere"), InProcess(1))
+
+
+def test_tokens_are_counted_here_once_both_count_alike(
+    local: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Asked(InProcess):
+        def call(self, spec: ModelSpec, method: str, *arguments: Any) -> Any:
+            asked.append(method)
+            return super().call(spec, method, *arguments)
+
+    here = load_lm(local)
+    assert isinstance(here, base.CountsTokens)
+    there: Any = spread_lm(local, Asked(2))
+    counts = [here.count_tokens(text) for text in TEXTS]
+    assert [there.count_tokens(text) for text in TEXTS] == counts
+    assert asked == ["facts", "count_tokens"]
+    monkeypatch.setattr("selfstudy.models.spread.lm.tokenizer_of", lambda block: None)  # it is there alone
+    away: Any = spread_lm(local, Asked(2))
+    assert [away.count_tokens(text) for text in TEXTS] == counts
+    assert asked.count("count_tokens") == 1 + len(TEXTS)

@@ -7,10 +7,16 @@ else is asked, so those calls are cut into chunks.  Knows neither processes nor 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfstudy.errors import ModelError
+from selfstudy.files import reading
 from selfstudy.models import content
+from selfstudy.models.counting import tokenizer_of
 from selfstudy.models.families import of_servers
+from selfstudy.models.local.panics import panics_as_errors
 from selfstudy.models.remote.usage import Usage
 from selfstudy.models.workers import Lost, ModelSpec, Workers
 from selfstudy.recipe import LocalModel, ModelBlock, RemoteModel, ScriptedModel
@@ -18,9 +24,11 @@ from selfstudy.records import Chat, Completion, without_demonstrations
 
 if TYPE_CHECKING:
     from selfstudy.models.base import Progress, Sampling
+    from selfstudy.models.local.chat_format import ChatFormat
     from selfstudy.models.worker import LMFacts
     from selfstudy.recipe import Prices
 
+_SAID = "Counted alike here and there: naïve, 東京, ½, 1234567?"
 CHUNK = 32
 """Chats of a unit of a model that does not batch."""
 
@@ -46,7 +54,7 @@ def spread_lm(
     for note in facts.notes:
         say(note)
     if isinstance(block, LocalModel):
-        return _Local(spec, workers, facts)
+        return _Local(spec, workers, facts, block)
     if isinstance(block, ScriptedModel):
         return _Scripted(spec, workers, facts)
     return _Remote(spec, workers, facts) if isinstance(block, RemoteModel) else _Served(spec, workers, facts)
@@ -164,6 +172,34 @@ class _Scripted(_ScoresTexts):
 
 class _Local(_ScoresTexts):
     """Weights there; fulfils `base.ContinuesAnswers`, `base.RendersChats` and `base.HasContext` too."""
+
+    def __init__(self, spec: ModelSpec, workers: Workers, facts: LMFacts, block: LocalModel) -> None:
+        super().__init__(spec, workers, facts)
+        self._block = block
+
+    @cached_property
+    def _format(self) -> ChatFormat | None:
+        """How chats are put to it, read here: stages count every page, one text a call.
+
+        None: the model is not on this machine, or is another here.
+        """
+        from selfstudy.models.local.chat_format import ChatFormat, style_of
+
+        if reading.is_file(Path(self._block.path)):  # it would be converted first, which takes minutes
+            return None
+        try:
+            tokenizer = tokenizer_of(self._block)
+            found = tokenizer and ChatFormat(tokenizer, style=style_of(self._block))
+        except ModelError:
+            return None
+        return found if found and found.count(_SAID) == super().count_tokens(_SAID) else None
+
+    def count_tokens(self, text: str) -> int:
+        """As the model counts them."""
+        if self._format is None:
+            return super().count_tokens(text)
+        with panics_as_errors(f"the tokenizer of {self.name}"):
+            return self._format.count(text)
 
     @property
     def context(self) -> int | None:
