@@ -21,9 +21,10 @@ from safetensors.torch import load_file
 from selfstudy import Run, learn
 from selfstudy.errors import BudgetError, MissingExtraError, ModelError, RecipeError, SelfstudyError
 from selfstudy.loop import launching
-from selfstudy.loop.launching import LaunchOrder, Said, Saying
+from selfstudy.loop.launching import LaunchOrder
+from selfstudy.loop.relay import ProgressReader, ProgressWriter
 from selfstudy.models.server.servers import NotStartedError
-from selfstudy.recipe import BudgetBlock, Recipe
+from selfstudy.recipe import BudgetBlock, LaunchBlock, Recipe
 from selfstudy.records import Pair, TrainedItem, TrainingStep
 from selfstudy.teach.trainers import fast_lora
 from tests.teach.lessons import KINDS, NAMES, make_round
@@ -260,6 +261,55 @@ def test_others_than_the_recipe_wants_are_refused(tmp_path: Path, monkeypatch: p
     assert not launching.is_due(Recipe())
 
 
+@pytest.mark.parametrize(
+    ("config", "launcher"),
+    [("ddp", "multi_gpu"), ("fsdp", "use_fsdp"), ("zero2", "use_deepspeed"), (None, "multi_gpu")],
+)
+def test_what_a_file_says_of_machines_and_ports_does_not_count(
+    config: str | None, launcher: str, tmp_path: Path
+) -> None:
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "distributed_type: MULTI_CPU\nnum_processes: 7\nmain_process_ip: 10.9.8.7\nmain_process_port: 29500\n"
+        "machine_rank: 3\nnum_machines: 1\n"
+    )
+    block = LaunchBlock.model_validate({"processes": 2, "config": config or str(file)})
+    command = launching._command(block, tmp_path / "order.json")
+    assert command[:3] == [sys.executable, "-m", "accelerate.commands.launch"]
+    found, *_ = _validate_launch_command(launch_command_parser().parse_args(command[3:]))
+    assert getattr(found, launcher)
+    assert (found.num_processes, found.num_machines, found.machine_rank) == (2, 1, 0)
+    assert found.main_process_port == 0
+    assert (found.module, found.training_script) == (True, launching.MODULE)
+    assert found.training_script_args == [str(tmp_path / "order.json")]
+
+
+def test_a_file_with_a_key_that_accelerate_does_not_know_is_refused_early(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("distributed_type: MULTI_GPU\nnum_procs: 2\n")
+    made = Recipe.model_validate({"teach": {**DPO, "launch": {"processes": 2, "config": str(file)}}})
+    with pytest.raises(RecipeError, match=r"unknown keys .*num_procs"):
+        launching.require(made)
+
+
+def test_nothing_of_another_launcher_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "RANK": "0",
+        "WORLD_SIZE": "1",
+        "MASTER_PORT": "1",
+        "ACCELERATE_USE_FSDP": "true",
+        "FSDP_VERSION": "1",
+    }
+    for name, value in {**told, "OPENAI_API_KEY": "mine"}.items():
+        monkeypatch.setenv(name, value)
+    found = launching._environment(Recipe(), LaunchBlock(processes=2))
+    assert not told.keys() & found.keys()
+    assert found["OPENAI_API_KEY"] == "mine"  # they are this program, and may ask its judge
+    assert found["PYTHONSAFEPATH"] == "1"
+
+
 def test_an_order_holds_the_recipe_as_it_is(tmp_path: Path) -> None:
     made = Recipe.model_validate(
         {"model": {"path": str(tmp_path)}, "budget": {"calls": 3}, "teach": TWO, "library": "atlas"}
@@ -290,7 +340,7 @@ class Bars(Listener):
 
 def test_progress_comes_through_whole_though_it_is_read_in_pieces() -> None:
     told = io.BytesIO()
-    saying = Saying(told)  # type: ignore[arg-type]
+    saying = ProgressWriter(told)  # type: ignore[arg-type]
     saying.note("begins\nwith two lines")
     with saying.task("outer", 3) as outer:
         outer(1)
@@ -303,7 +353,7 @@ def test_progress_comes_through_whole_though_it_is_read_in_pieces() -> None:
         said = told.getvalue()
     bars = Bars()
     source = _Growing(said)
-    with Said(source, bars) as hearing:  # type: ignore[arg-type]
+    with ProgressReader(source, bars) as hearing:  # type: ignore[arg-type]
         for _ in range(len(said)):
             hearing.hear()
     assert bars.notes == ["begins\nwith two lines"]
@@ -334,9 +384,9 @@ class _Growing:
 )
 def test_an_error_comes_through_as_what_it_is(error: SelfstudyError) -> None:
     told = io.BytesIO()
-    Saying(told).error(error)  # type: ignore[arg-type]
+    ProgressWriter(told).error(error)  # type: ignore[arg-type]
     told.seek(0)
-    with Said(told, Listener()) as hearing:  # type: ignore[arg-type]
+    with ProgressReader(told, Listener()) as hearing:  # type: ignore[arg-type]
         hearing.hear()
     found = hearing.error
     assert found is not None

@@ -237,6 +237,8 @@ def gather(run: RunFolder, allow: AllowOption = None) -> None:
 def teach(run: RunFolder, allow: AllowOption = None) -> None:
     """Train an adapter, or all weights, on what a run has gathered.
 
+    With teach.launch in the recipe the processes are started for you.
+
     \b
     Examples:
       selfstudy teach runs/today

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import private
-from selfstudy.loop.launching import LaunchOrder, Saying
+from selfstudy.loop.launching import LaunchOrder
+from selfstudy.loop.relay import ProgressWriter
 from selfstudy.loop.study import Study
 from selfstudy.models.remote import permissions
 from selfstudy.run import Run
@@ -33,7 +34,7 @@ def lead(order: LaunchOrder) -> int:
     """Teaches, with the run open for writing."""
     descriptor = private.open_file(order.said, os.O_WRONLY | os.O_APPEND)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
-        saying = Saying(file)
+        saying = ProgressWriter(file)
         logging.getLogger("selfstudy").addHandler(_Warnings(saying))
         try:
             with Run.create_or_resume(order.run, order.recipe) as run, Study(run, saying) as study:
@@ -60,7 +61,7 @@ def follow(order: LaunchOrder) -> int:
 class _Warnings(logging.Handler):
     """What is logged as a warning is said."""
 
-    def __init__(self, saying: Saying) -> None:
+    def __init__(self, saying: ProgressWriter) -> None:
         super().__init__(logging.WARNING)
         self._saying = saying
 

@@ -8,24 +8,23 @@ of them end with this process, however it ends (models/server/guarded.py).  What
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 import selfstudy
-from selfstudy import errors
-from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.errors import ModelError, RecipeError
 from selfstudy.files import private
+from selfstudy.loop.relay import ProgressReader
 from selfstudy.models.remote import permissions
 from selfstudy.models.server import leftovers
 from selfstudy.models.server.guarded import Guarded
@@ -35,13 +34,10 @@ from selfstudy.teach.launch import Launched, config_of, launch, planned
 
 if TYPE_CHECKING:
     from selfstudy.loop.resources import Resources
-    from selfstudy.progress import Reporter
 
 MODULE = "selfstudy.loop.launched"
 """What each process runs."""
 POLL_SECONDS = 0.2
-SHOWN_SECONDS = 0.2
-"""Between two advances of one task that are told."""
 _LOG_BYTES = 200_000
 _ENDED = re.compile(
     r"failed \(exitcode: -(?P<signal>\d+)\) local_rank: (?P<rank>\d+)"
@@ -89,6 +85,7 @@ def require(recipe: Recipe) -> None:
 
     how = planned(block)
     followers.require_together(recipe, how)
+    _require_known(config_of(block))
     _require_deepspeed(how)
     _require_cards(recipe, how)
 
@@ -141,7 +138,10 @@ def _run(resources: Resources, round_: Round, block: LaunchBlock) -> None:
     os.close(private.open_file(said, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     with private.replacing(order) as file:
         file.write(told.model_dump_json().encode())
-    with said.open("rb") as file, Said(file, resources.reporter) as hearing:  # readable after it is gone
+    with (
+        said.open("rb") as file,
+        ProgressReader(file, resources.reporter) as hearing,
+    ):  # readable after it is gone
         guarded = Guarded(_command(block, order), _environment(resources.recipe, block), [folder])
         try:
             while (code := guarded.wait(POLL_SECONDS)) is None:
@@ -164,7 +164,6 @@ def _command(block: LaunchBlock, order: Path) -> list[str]:
         "num_machines": 1,
         "machine_rank": 0,
         "main_process_port": 0,  # a free one
-        "max_restarts": 0,
         "num_cpu_threads_per_process": _threads(block),
     }
     given = [word for name, value in options.items() for word in (f"--{name}", str(value))]
@@ -239,6 +238,19 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
+def _require_known(file: Path) -> None:
+    """Whether accelerate reads a file that holds what it should."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    try:
+        load_config_from_file(str(file))
+    except (ValueError, TypeError, OSError) as error:
+        raise RecipeError(
+            f"teach.launch.config: accelerate cannot use {file}: {' '.join(str(error).split())[:300]}",
+            "change it as it says; `accelerate config --config_file FILE` writes one",
+        ) from None
+
+
 def _require_deepspeed(how: Launched) -> None:
     if how.sharding.startswith("zero") and importlib.util.find_spec("deepspeed") is None:
         raise ModelError(
@@ -265,111 +277,3 @@ def _require_cards(recipe: Recipe, how: Launched) -> None:
             f"model.device = {device}: {how.here} processes cannot share one accelerator",
             "set model.device: auto, or leave teach.launch out",
         )
-
-
-class Said:
-    """What the one that leads says, line by line: told to a reporter; its error is kept.
-
-    Attributes:
-        error: what ended it, if it was a user's.
-    """
-
-    def __init__(self, file: IO[bytes], report: Reporter) -> None:
-        self.error: SelfstudyError | None = None
-        self._file = file
-        self._report = report
-        self._open: list[ExitStack] = []
-        self._advance: list[Callable[[int], None]] = []
-        self._torn = b""
-
-    def __enter__(self) -> Said:
-        return self
-
-    def __exit__(self, *what: object) -> None:
-        while self._open:
-            self._end()
-
-    def hear(self) -> None:
-        """What is new."""
-        *lines, self._torn = (self._torn + self._file.read()).split(b"\n")
-        for line in lines:
-            self._take(json.loads(line))
-
-    def _take(self, said: Mapping[str, Any]) -> None:
-        match said["kind"]:
-            case "note":
-                self._report.note(said["text"])
-            case "task":
-                stack = ExitStack()
-                self._advance.append(stack.enter_context(self._report.task(said["label"], said["total"])))
-                self._open.append(stack)
-            case "advance":
-                self._advance[said["depth"]](said["count"])
-            case "end":
-                self._end()
-            case "error":
-                self.error = _error(said)
-
-    def _end(self) -> None:
-        self._advance.pop()
-        self._open.pop().close()
-
-
-def _error(said: Mapping[str, Any]) -> SelfstudyError:
-    """As the one that leads raised it."""
-    kind = getattr(errors, said["type"], SelfstudyError)
-    if kind is errors.MissingExtraError:  # which is made of other words
-        kind = ModelError
-    made: SelfstudyError = kind(said["what"], said["hint"])
-    return made
-
-
-class Saying:
-    """The other end: a reporter that writes what it is told; fulfils `progress.Reporter`.
-
-    Args:
-        file: opened for appending, unbuffered.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._depth = 0
-
-    def _say(self, kind: str, **what: Any) -> None:
-        self._file.write(json.dumps({"kind": kind, **what}).encode() + b"\n")
-
-    def note(self, text: str) -> None:
-        self._say("note", text=text)
-
-    def error(self, error: SelfstudyError) -> None:
-        kinds = (kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-        self._say("error", type=next(kinds), what=error.what, hint=error.hint)
-
-    def task(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        return self._task(label, total)
-
-    @contextmanager
-    def _task(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        self._say("task", label=label, total=total)
-        depth, waiting, last = self._depth, 0, 0.0
-        self._depth += 1
-
-        def advance(count: int) -> None:
-            nonlocal waiting, last
-            waiting += count
-            if time.monotonic() - last >= SHOWN_SECONDS:
-                last = time.monotonic()
-                tell()
-
-        def tell() -> None:
-            nonlocal waiting
-            if waiting:
-                self._say("advance", depth=depth, count=waiting)
-            waiting = 0
-
-        try:
-            yield advance
-        finally:
-            tell()
-            self._depth -= 1
-            self._say("end")
