@@ -186,6 +186,13 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def is_begun(path: Path) -> bool:
+    """Whether anything of a run was done or submitted, and not only its files written."""
+    names = {found.name for found in path.iterdir()}
+    bare = {Run.recipe_file, Run.provenance_file, Run.lock_file, Run.slurm_folder}
+    return not names <= bare or bool(submitted(path / Run.slurm_folder))
+
+
 def cluster_of(recipe: Recipe) -> ClusterBlock:
     """Raises RecipeError: the recipe does not say what to ask the queue for."""
     if recipe.cluster is None:
