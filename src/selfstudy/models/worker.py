@@ -19,6 +19,7 @@ from selfstudy.models.remote.usage import Usage
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
     from selfstudy.recipe import Prices
+    from selfstudy.records import Chat, Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ _Results = tuple[list[Any], Callable[[], Usage]]
 """With what was asked of a model that does not count it."""
 
 
-def _generate(lm: Any, chats: Sequence[base.Chat], sampling: base.Sampling) -> _Results:
+def _generate(lm: Any, chats: Sequence[Chat], sampling: base.Sampling) -> _Results:
     found = lm.generate(chats, sampling)
     return found, lambda: _answered(lm, chats, found)
 
@@ -178,9 +179,7 @@ _ASKED: dict[str, Callable[..., _Results]] = {
 }
 
 
-def _answered(
-    lm: base.LanguageModel, chats: Sequence[base.Chat], found: Sequence[Sequence[base.Completion]]
-) -> Usage:
+def _answered(lm: base.LanguageModel, chats: Sequence[Chat], found: Sequence[Sequence[Completion]]) -> Usage:
     """As `run.budget.Metered` counts what answers without counting."""
     count = base.token_counter(lm)
     every = [one for row in found for one in row]
