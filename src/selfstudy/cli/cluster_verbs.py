@@ -99,7 +99,11 @@ def _begin(path: Path, recipe: Recipe) -> None:
     """The run directory, with what the jobs read in it; held only if that changes, for jobs may hold it."""
     from selfstudy.run import Run
     from selfstudy.run.directory import is_run
+    from selfstudy.verbs.submitting import submit as submitting
 
+    if is_run(path) and not submitting.is_begun(path):  # only looked at, with --dry-run
+        with Run.open(path) as run:
+            run.recipe_file.unlink()
     if not is_run(path):
         Run.create_or_resume(path, recipe).close()
         return

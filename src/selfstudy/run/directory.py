@@ -419,6 +419,8 @@ def _began(path: Path) -> bool:
     """Whether a kill while a run was begun left this, so that it is nobody's."""
     if path.name == Run.lock_file:
         return lock.is_lock(path)
+    if path.name == Run.slurm_folder:
+        return own.is_marked(path)
     if path.name == Run.smoke_file:
         return own.is_run(path.parent)
     if path.name == Run.provenance_file:

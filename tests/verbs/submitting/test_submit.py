@@ -171,7 +171,11 @@ def test_what_submit_needs_is_said(recipe: Path, tmp_path: Path, slurm: StandIn)
     )
     assert "no block `cluster`" in cli("submit", tmp_path / "plain.yaml", "--slurm")[2]
     run = tmp_path / "run"
-    assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run")[0] == 0
+    for seed in ("3", "0"):  # nothing has begun, so anything may change
+        assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run", "--seed", seed)[0] == 0
+        with Run.open(run, write=False) as opened:
+            assert opened.recipe.seed == int(seed)
+    assert cli("submit", recipe, "--slurm", "--run", run)[0] == 0
     assert "seed: 0 -> 7" in cli("submit", recipe, "--slurm", "--run", run, "--seed", "7")[2]
     held = lock.take(run / "slurm/submit.lock", run)
     assert "is being written by" in cli("submit", recipe, "--slurm", "--run", run)[2]
@@ -188,6 +192,7 @@ def test_what_may_differ_is_taken_from_the_recipe_that_is_submitted(
         assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run", *more)[0] == 0
         with Run.open(run, write=False) as opened:
             assert opened.recipe.budget.calls == calls
+        (run / "rounds").mkdir(exist_ok=True)  # from now on it has begun
     with Run.open(run):
         assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run", *more)[0] == 0
         assert "is being written by" in cli("submit", recipe, "--slurm", "--run", run, "--dry-run")[2]

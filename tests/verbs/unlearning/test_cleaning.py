@@ -154,10 +154,14 @@ def test_what_was_given_of_logs_round_by_round(run: Run) -> None:
 def test_what_is_made_again_is_deleted(run: Run) -> None:
     own.make(run.library_folder)
     (run.library_folder / "passages").write_text(SECRET)
+    for folder, name in ((run.shards_folder, "001-of-002"), (run.slurm_folder, "02-shard-1.1.log")):
+        own.make(folder)
+        (folder / name).write_text(SECRET)
     for side in ("-wal", ".damaged"):
         run.nli_cache.with_name(run.nli_cache.name + side).write_text(SECRET)
     clean(run)
     gone = (run.summary_file, run.report_file, run.library_folder, *run.nli_cache.parent.iterdir())
+    gone += (run.shards_folder, run.slurm_folder / "02-shard-1.1.log")
     assert not any(path.exists() for path in gone)
 
 

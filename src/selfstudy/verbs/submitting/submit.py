@@ -24,7 +24,6 @@ from selfstudy.run import Run
 from selfstudy.verbs.submitting import queue
 from selfstudy.verbs.submitting.batch_file import batch_file, check_options, check_path
 from selfstudy.verbs.submitting.chain import ChainJob, chain_of
-from selfstudy.verbs.submitting.notes import ENDING
 
 JOBS, LOCK = "jobs.json", "submit.lock"
 _KEPT = 2_000
@@ -187,6 +186,13 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
+def is_begun(path: Path) -> bool:
+    """Whether anything of a run was done or submitted, and not only its files written."""
+    names = {found.name for found in path.iterdir()}
+    bare = {Run.recipe_file, Run.provenance_file, Run.lock_file, Run.slurm_folder}
+    return not names <= bare or bool(submitted(path / Run.slurm_folder))
+
+
 def cluster_of(recipe: Recipe) -> ClusterBlock:
     """Raises RecipeError: the recipe does not say what to ask the queue for."""
     if recipe.cluster is None:
@@ -200,10 +206,7 @@ def cluster_of(recipe: Recipe) -> ClusterBlock:
 def needed_variables(recipe: Recipe) -> list[str]:
     """Names of the variables with keys that jobs need from the environment of who submits."""
     named = leaves(recipe.model_dump(mode="json"))
-    return sorted({str(value) for key, value in named if key.endswith(".api_key_env") and value})
-
-
-def clear_notes(folder: Path) -> None:
-    """Forgets how jobs ended before, once others take their place."""
-    for file in folder.glob(f"*{ENDING}"):
-        file.unlink(missing_ok=True)
+    found = {str(value) for key, value in named if key.endswith(".api_key_env") and value}
+    if recipe.library is not None and recipe.library.index is not None:
+        found |= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    return sorted(found)
