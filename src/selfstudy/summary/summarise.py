@@ -131,7 +131,13 @@ def _chosen(details: list[dict[str, Any]]) -> int | None:
     return next(iter([*promoted[-1:], *verified[-1:], *rest[-1:]]), None)
 
 
-_NOTHING_ASKED = {"questions": 0, "inconsistent": 0, "gaps": None, "unscored": 0, "methods": {}}
+_NOTHING_ASKED: dict[str, Any] = {
+    "questions": 0,
+    "inconsistent": 0,
+    "gaps": None,
+    "unscored": 0,
+    "methods": {},
+}
 
 
 def _asked(part: Round) -> dict[str, Any]:
