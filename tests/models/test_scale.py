@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ def worker_class(folder: Path) -> type:
                 if isinstance(item, str):
                     self._obey(item)
             extra = len(common[0]) if common else 0
+            if "lock" in items:
+                return [threading.Lock() for item in items], None
             return [item if isinstance(item, str) else 2 * item + extra for item in items], Usage(calls=1)
 
         def call(self, spec: Any, method: str, *arguments: Any) -> Any:
@@ -178,13 +181,15 @@ def test_a_poisonous_item_is_lost_alone_and_the_work_for_it_is_bounded(pool: Poo
     assert isinstance(lost, Lost)
     assert "failed 2 times alone" in lost.error
     assert "127.0.0.1" in lost.error
-    assert len([line for line in pool.logged("poisoned") if "die" in line]) == 2 + 2
+    tries = len([line for line in pool.logged("poisoned") if "die" in line])
+    assert 2 + 2 <= tries <= 2 + 2 + 1, "the first may be blamed on what its worker had just done"
 
 
 def test_an_error_of_the_model_is_asked_elsewhere_once_and_then_found(pool: Pool) -> None:
     pool.both()
-    found = pool.results("raised", [[1, "raise"], ["hungry", 2], [3]])
+    found = pool.results("raised", [[1, "raise"], ["hungry", 2], [3], ["lock"]])
     assert (found[0][0], found[1][1], found[2]) == (2, 4, [6])
+    assert "pickle" in found[3][0].error
     assert "ValueError: no such item" in found[0][1].error
     assert "MemoryError" in found[1][0].error
     logs = [log for log in pool.folder.glob("log-*") if "raised [1, 'raise']" in log.read_text()]

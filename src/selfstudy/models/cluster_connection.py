@@ -30,8 +30,11 @@ QUIET = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # would send the current folder to the cluster
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # Ray writes of lost workers to stdout
 }
-_ONLY_HERE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-"""Ray's way to say: on 127.0.0.1 alone."""
+_HERE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's way to say: on 127.0.0.1 alone
+    "RAY_worker_niceness": "0",  # not 15: workers come before other work as this process would
+}
+"""Of a Ray of our own."""
 _TRIAL = "from selfstudy.models.scale import try_address; try_address()"
 
 
@@ -62,7 +65,7 @@ class Connection:
         constants = ray._private.ray_constants
         clusters, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
         try:
-            with variables(QUIET | _ONLY_HERE | _token()), _same_handlers():
+            with variables(QUIET | _HERE | _token()), _same_handlers():
                 ray.init(
                     address="local",
                     num_cpus=math.ceil(block.workers * block.cpus),

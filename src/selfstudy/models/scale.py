@@ -22,7 +22,7 @@ from typing import Any
 from selfstudy.errors import MissingExtraError, ModelError
 from selfstudy.models.cluster_connection import QUIET, Connection, trial, variables
 from selfstudy.models.cluster_nodes import have, need, reason, room, unfit
-from selfstudy.models.sharing import Part, Sharing
+from selfstudy.models.sharing import Sharing, UnitPart
 from selfstudy.models.workers import Done, Lost, ModelSpec
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
@@ -71,7 +71,7 @@ class _Copy:
     strikes: int = 0
 
 
-Send = Callable[[Any, Sequence[Any]], Any]
+AskActor = Callable[[Any, Sequence[Any]], Any]
 """Asks an actor to work at some items: a reference to its reply."""
 
 
@@ -246,8 +246,8 @@ class RayWorkers:
 
     # work
 
-    def _work(self, sharing: Sharing, send: Send, asked: tuple[ModelSpec, str]) -> Iterator[Done]:
-        pending: dict[Any, tuple[_Copy, Part]] = {}
+    def _work(self, sharing: Sharing, send: AskActor, asked: tuple[ModelSpec, str]) -> Iterator[Done]:
+        pending: dict[Any, tuple[_Copy, UnitPart]] = {}
         alone = time.monotonic()
         try:
             while not sharing.finished:
@@ -257,7 +257,7 @@ class RayWorkers:
                 self._hand_out(sharing, pending, send)
                 for ref in self._ready(pending):
                     done = self._settled(ref, *pending.pop(ref), sharing)
-                    if sharing.fruitless == 0:
+                    if sharing.succeeded:
                         self._proven.add(asked)
                     if done is not None:
                         yield done
@@ -270,19 +270,24 @@ class RayWorkers:
                     self._kill(copy)
                     self._missing[copy.slot] = float("-inf")
 
-    def _hand_out(self, sharing: Sharing, pending: dict[Any, tuple[_Copy, Part]], send: Send) -> None:
-        """Gives each worker a part, then each the next one, unless others will be free for that sooner."""
-        busy = Counter(copy.slot for copy, _ in pending.values())
+    def _hand_out(self, sharing: Sharing, pending: dict[Any, tuple[_Copy, UnitPart]], send: AskActor) -> None:
+        """Gives each worker a part, then each the next one, unless others will be free for that sooner.
+
+        What has failed before is alone with its worker, so that none else is blamed for what it does.
+        """
+        busy: Counter[int] = Counter()
+        for copy, part in pending.values():
+            busy[copy.slot] += AHEAD if part.failed_on else 1
         for ahead in range(AHEAD):
             for slot, copy in self._living.items():
                 if busy[slot] > ahead or (ahead and sharing.waiting <= len(self._living)):
                     continue
-                part = sharing.take(slot, self._living.keys())
-                if part is not None:
-                    ref = send(copy.actor, part.items)
+                taken = sharing.take(slot, self._living.keys(), fresh=ahead > 0)
+                if taken is not None:
+                    ref = send(copy.actor, taken.items)
                     copy.queue.append(ref)
-                    pending[ref] = copy, part
-                    busy[slot] += 1
+                    pending[ref] = copy, taken
+                    busy[slot] += AHEAD if taken.failed_on else 1
 
     def _ready(self, pending: Mapping[Any, Any]) -> list[Any]:
         """Those that have been answered, or will never be, in the order in which they were asked."""
@@ -294,7 +299,7 @@ class RayWorkers:
         ready = set(self._ray.wait(awaited, num_returns=len(awaited), timeout=0)[0])
         return [ref for ref in pending if ref in ready]
 
-    def _settled(self, ref: Any, copy: _Copy, part: Part, sharing: Sharing) -> Done | None:
+    def _settled(self, ref: Any, copy: _Copy, part: UnitPart, sharing: Sharing) -> Done | None:
         """What came of a part: the unit, if it is whole now.
 
         Raises:
@@ -320,11 +325,12 @@ class RayWorkers:
         if kind == "done" and len(answer) == len(part.items):
             copy.strikes = 0
             return sharing.done(part, answer, usage)
-        error = f"there were {len(answer)} results for {len(part.items)}" if kind == "done" else answer
+        said = f"there were {len(answer)} results for {len(part.items)}" if kind == "done" else answer
         copy.strikes += 1
         if copy.strikes == STRIKES:
-            self._lose(copy, f"{STRIKES} errors in a row, the last: {error}")
-        self._last = f"on the worker on {copy.place}: {error}"
+            copy.queue.insert(0, ref)  # what waits behind it is not to blame for the end
+            self._lose(copy, f"{STRIKES} errors in a row, the last: {said}")
+        self._last = f"on the worker on {copy.place}: {said}"
         return sharing.failed(part, copy.slot, self._last, raised=True)
 
     def _must_be_hopeful(self, fruitless: int, proven: bool, alone: float) -> None:

@@ -21,7 +21,7 @@ RAISED_TRIES = 2
 
 
 @dataclass(slots=True, eq=False)
-class Part:
+class UnitPart:
     """Items of one unit that are computed together: all of them, or what halving has left.
 
     Attributes:
@@ -54,10 +54,12 @@ class Sharing:
         self._units = units
         self._tries = tries
         self._next = 0
-        self._again: deque[Part] = deque()
+        self._again: deque[UnitPart] = deque()
         self._open: dict[int, _Open] = {}
         self.fruitless = 0
         """Failures since anything was last done."""
+        self.succeeded = False
+        """Whether anything ever was."""
 
     @property
     def finished(self) -> bool:
@@ -68,14 +70,17 @@ class Sharing:
         """Parts that nobody works at; more may come of those that somebody does."""
         return len(self._again) + len(self._units) - self._next
 
-    def take(self, worker: int, others: Collection[int]) -> Part | None:
+    def take(self, worker: int, others: Collection[int], *, fresh: bool = False) -> UnitPart | None:
         """The part that a worker is to compute next; None: there is none for it.
 
         Args:
             others: all that could take a part; what has failed on this one is left to those on which it has
                 not.
+            fresh: only what nobody has had before.
         """
         for place, part in enumerate(self._again):
+            if fresh:
+                break
             if worker not in part.failed_on or part.failed_on.issuperset(others):
                 del self._again[place]
                 return part
@@ -84,18 +89,18 @@ class Sharing:
         number, items = self._next, self._units[self._next]
         self._next += 1
         self._open[number] = _Open([None] * len(items), len(items))
-        return Part(number, 0, items)
+        return UnitPart(number, 0, items)
 
-    def give_back(self, part: Part) -> None:
+    def give_back(self, part: UnitPart) -> None:
         """It was taken, but nobody began with it."""
         self._again.appendleft(part)
 
-    def done(self, part: Part, results: Sequence[Any], usage: Usage | None) -> Done | None:
+    def done(self, part: UnitPart, results: Sequence[Any], usage: Usage | None) -> Done | None:
         """The unit, if this was the last that was missing of it."""
-        self.fruitless = 0
+        self.fruitless, self.succeeded = 0, True
         return self._put(part, results, usage)
 
-    def failed(self, part: Part, worker: int, error: str, *, raised: bool) -> Done | None:
+    def failed(self, part: UnitPart, worker: int, error: str, *, raised: bool) -> Done | None:
         """It is tried elsewhere, or halved; an item that has failed alone is `Lost`, which may end its unit.
 
         Args:
@@ -116,10 +121,10 @@ class Sharing:
             return self._put(part, [lost] * len(part.items), None)
         middle = len(part.items) // 2
         for start, items in ((0, part.items[:middle]), (middle, part.items[middle:])):
-            self._again.append(Part(part.unit, part.start + start, items, failed_on={worker}))
+            self._again.append(UnitPart(part.unit, part.start + start, items, failed_on={worker}))
         return None
 
-    def _put(self, part: Part, results: Sequence[Any], usage: Usage | None) -> Done | None:
+    def _put(self, part: UnitPart, results: Sequence[Any], usage: Usage | None) -> Done | None:
         unit = self._open[part.unit]
         unit.results[part.start : part.start + len(part.items)] = results
         unit.missing -= len(part.items)
