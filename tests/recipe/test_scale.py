@@ -47,7 +47,9 @@ def test_what_is_no_such_thing_is_refused(block: dict[str, object]) -> None:
 def test_a_time_of_a_job_is_read_as_it_is_written(tmp_path: Path) -> None:
     """Not as a number to the base of 60, which YAML 1.1 takes it for."""
     for written, read in (("4:00:00", "4:00:00"), ("1-12", "1-12"), ("90", "90"), ("30:00", "30:00")):
-        (tmp_path / "mine.yaml").write_text(f"library: atlas\ncluster: {{time: {written}}}\n", encoding="utf-8")
+        (tmp_path / "mine.yaml").write_text(
+            f"library: atlas\ncluster: {{time: {written}}}\n", encoding="utf-8"
+        )
         cluster = load_recipe(tmp_path / "mine.yaml").cluster
         assert cluster is not None
         assert cluster.time == read

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
@@ -38,6 +38,12 @@ _DAY = 86_400
 _MOST = 10_000
 """Tables under one prefix that are looked through."""
 _BATCH = 8192
+
+
+class Named(Protocol):
+    """Sources, some of which are in it."""
+
+    def __contains__(self, source: str, /) -> bool: ...
 
 
 class IndexBucket:
@@ -83,7 +89,7 @@ class IndexBucket:
         self._drop(name)
         return standing
 
-    def forget(self, sources: Container[str]) -> int:
+    def forget(self, sources: Named) -> int:
         """Drops every index that holds a passage of one of these sources, whoever built it; how many.
 
         It is built again, without, by who needs it.
@@ -194,6 +200,6 @@ def _read(text: str) -> IndexIdentity | None:
         return None
 
 
-def _holds(table: Any, sources: Container[str]) -> bool:
+def _holds(table: Any, sources: Named) -> bool:
     rows = table.search().select(["source"]).to_batches(_BATCH)
     return any(source in sources for batch in rows for source in set(batch.column("source").to_pylist()))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.models import base
 from selfstudy.models.load import load_embedder, load_lm, load_nli
 from selfstudy.models.remote.usage import Usage
+from selfstudy.records import Chat, Completion
 
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
@@ -172,7 +173,7 @@ _Results = tuple[list[Any], Callable[[], Usage]]
 """With what was asked of a model that does not count it."""
 
 
-def _generate(lm: Any, chats: Sequence[base.Chat], sampling: base.Sampling) -> _Results:
+def _generate(lm: Any, chats: Sequence[Chat], sampling: base.Sampling) -> _Results:
     found = lm.generate(chats, sampling)
     return found, lambda: _answered(lm, chats, found)
 
@@ -204,9 +205,7 @@ _ASKED: dict[str, Callable[..., _Results]] = {
 }
 
 
-def _answered(
-    lm: base.LanguageModel, chats: Sequence[base.Chat], found: Sequence[Sequence[base.Completion]]
-) -> Usage:
+def _answered(lm: base.LanguageModel, chats: Sequence[Chat], found: Sequence[Sequence[Completion]]) -> Usage:
     """As `run.budget.Metered` counts what answers without counting."""
     count = base.token_counter(lm)
     every = [one for row in found for one in row]
