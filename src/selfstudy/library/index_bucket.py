@@ -18,7 +18,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,19 +58,23 @@ class IndexBucket:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def reading(self) -> AbstractContextManager[None]:
+        """See `IndexPlace`."""
+        return asking(self._url)
+
     def check(self) -> None:
         """Whether it can be read at all, before anything is asked of a model.
 
         Raises:
             RunError: no credentials, no such bucket, it does not answer, or this key may not.
         """
-        with asking(self._url):
+        with self.reading():
             self._connect(BRIEF).list_tables(limit=1)
 
     def find(self, identity: IndexIdentity) -> Any | None:
         """See `IndexPlace`."""
         self.check()
-        with asking(self._url):
+        with self.reading():
             return self._published(identity)
 
     def write(self, identity: IndexIdentity, batches: Iterator[pa.Table]) -> Any:
@@ -78,8 +82,8 @@ class IndexBucket:
         self._tidy(identity)
         name = f"{TABLE}-{_name(identity)}-{int(time.time())}-{secrets.token_hex(8)}"
         try:
-            table = fill(lambda first: self._database.create_table(name, first), batches, self._asking)
-            with self._asking():
+            table = fill(lambda first: self._database.create_table(name, first), batches, self.reading)
+            with self.reading():
                 standing = self._publish(identity, name)
         except BaseException:
             self._drop(name)
@@ -99,7 +103,7 @@ class IndexBucket:
         """
         dropped = 0
         self.check()
-        with asking(self._url):
+        with self.reading():
             for name in self._names():
                 ours = _OURS.fullmatch(name)
                 if ours is None or not _holds(self._database.open_table(name), sources):
@@ -111,9 +115,6 @@ class IndexBucket:
                     self._database.drop_table(f"{PUBLISHED}-{ours[1]}", ignore_missing=True)
                 dropped += 1
         return dropped
-
-    def _asking(self) -> Any:
-        return asking(self._url)
 
     @cached_property
     def _database(self) -> Any:
@@ -167,7 +168,7 @@ class IndexBucket:
 
     def _tidy(self, identity: IndexIdentity) -> None:
         """Drops what kills have left of builds of this index, a day ago or more."""
-        with asking(self._url):
+        with self.reading():
             for name in self._names():
                 ours = _OURS.fullmatch(name)
                 if ours and ours[1] == _name(identity) and time.time() - int(ours[2]) > _DAY:

@@ -159,7 +159,7 @@ _MEANINGS = [
             "command again",
         ),
         (
-            "NoSuchKey|not found: ",
+            "NoSuchKey|[Nn]ot found: ",
             "a part of the index is gone: somebody has deleted it",
             "give the same command again; the index is built again",
         ),
