@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,10 @@ VERBS = (
     "serve",
     "launch-config",
     "unlearn",
+    "submit",
+    "merge",
+    "job",
+    "status",
 )
 
 
@@ -161,6 +166,28 @@ def test_ctrl_c_says_how_to_go_on(
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
     assert "selfstudy learn 'my recipe.yaml' --seed 1" in capsys.readouterr().err
+
+
+def test_in_a_job_of_slurm_sigterm_is_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So it is told to make room, and goes on when it is put back; elsewhere it ends a process at once."""
+    monkeypatch.setattr(sys, "argv", ["/bin/selfstudy", "job", "run", "ask"])
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(typer.Exit) as ended, session.session():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert ended.value.exit_code == 130
+        assert "selfstudy job run ask" in capsys.readouterr().err
+        session.INTERRUPTS.listen()
+        session.INTERRUPTS.forget()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        monkeypatch.delenv("SLURM_JOB_ID")
+        with session.session():
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from selfstudy.models.base import HasWeights
 from selfstudy.models.server.servers import Servers
-from selfstudy.models.spread.lm import lm_spec
+from selfstudy.models.workers import ModelSpec
 from selfstudy.recipe import (
     GatherBlock,
     LocalModel,
@@ -123,7 +123,7 @@ def test_what_is_trained_is_here_and_all_else_in_workers(tiny_llama: Path, tmp_p
         assert models.get(student, here=True) is trained
         assert models.apart(student) is asked
         models.make_room()
-        assert workers.forgotten == [lm_spec(student)]
+        assert workers.forgotten == [ModelSpec("lm", student.model_dump_json())]
         models.forget(student)
         models.forget(student)  # it is not there any more
         assert len(workers.forgotten) == 2

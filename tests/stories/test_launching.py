@@ -26,7 +26,7 @@ from selfstudy.models.server.servers import NotStartedError
 from selfstudy.recipe import BudgetBlock, Recipe
 from selfstudy.records import Pair, TrainedItem, TrainingStep
 from selfstudy.teach.trainers import fast_lora
-from tests.teach.lessons import KINDS, make_round
+from tests.teach.lessons import KINDS, NAMES, make_round
 
 from .small import Listener, cli, refusal
 
@@ -177,17 +177,21 @@ def test_however_it_ends_all_of_it_ends_and_the_same_command_goes_on(
 
 @pytest.mark.slow
 def test_a_lesson_in_groups_and_a_control_are_taught_so_too(
-    tiny_llama: Path, tiny_nli: Path, tmp_path: Path, in_float32: None
+    tiny_llama: Path, tiny_nli: Path, tmp_path: Path, in_float32: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One group is too long for the model: all of them leave it out."""
+    monkeypatch.setitem(NAMES, "Chile", "Santiago " * 400)
     dpo = {"epochs": 1, "learning_rate": 1e-2, "batch_size": 4}
     folders = []
     for name, more in (("one", {}), ("two", TWO)):
         data = recipe(tiny_llama, tiny_nli, dpo=dpo, **more).model_dump(mode="json")
-        data |= {"deploy": {"type": "dynamic"}}
+        data |= {"deploy": {"type": "dynamic", "groups": {"andes": ["Chile*"], "far": ["Ghana*"]}}}
         data["verify"]["control"] = True
         made = Recipe.model_validate(data)
         folders.append(gathered(tmp_path / name, made))
-        learn(made, folders[-1])
+        heard = Listener()
+        learn(made, folders[-1], heard)
+        assert len([note for note in heard.notes if "is left out" in note]) == 2  # of the control too
     for arm in ("adapter", "control"):
         counts = [len(list((folder / "rounds/1" / arm).rglob("*"))) for folder in folders]
         assert counts[0] == counts[1] > 3

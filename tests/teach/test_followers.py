@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ from safetensors.torch import load_file
 
 from selfstudy.errors import ModelError
 from selfstudy.models import Models, load_lm
+from selfstudy.models import lora as adapters
 from selfstudy.models.embedder import load as load_embedder
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import EmbedderBlock, LocalModel, Recipe, TeachBlock
 from selfstudy.records import Pair, TrainedItem, TrainingStep
 from selfstudy.run import Round, Run
+from selfstudy.run.curriculum import CURRICULUM
 from selfstudy.teach import followers
 from selfstudy.teach.launch import Launched
 from selfstudy.teach.stage import run_teach
@@ -59,10 +63,23 @@ def shard_on_the_cpu() -> None:
 
 
 def lesson(folder: Path, model: Path, **changes: Any) -> Round:
-    blocks = {"sft": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4}}
+    blocks: dict[str, Any] = {"sft": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4}}
     blocks |= {"dpo": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 4, "pairs": 2}}
     blocks |= {"lora": {}} if changes.get("finetuning") == "full" else {}
+    blocks |= {"sft": {}, "dpo": {}, "distill": {}} if "phases" in changes else {}
     return make_round(folder, KINDS, recipe(**{"method": "sft+dpo", **blocks, **changes}), model)
+
+
+ONLINE = {"steps": 4, "learning_rate": 1e-2, "checkpoint_every": 1}
+PRACTISED: dict[str, Any] = {
+    "phases": [
+        {"type": "sft", "epochs": 1, "learning_rate": 1e-2, "batch_size": 4},
+        {"type": "online-dpo", "batch_size": 5, "max_new_tokens": 6, "reward": {"type": "random"}, **ONLINE},
+    ]
+}
+"""Whose questions cannot be shared out evenly."""
+CITED = {"batch_size": 3, "completions": 3, "dev": 0.0, "temperature": 1.5, "max_new_tokens": 16, **ONLINE}
+"""Of the embedded model, since documents do not fit into a smaller one."""
 
 
 def teach(round_: Round) -> Path | None:
@@ -91,6 +108,14 @@ def child(rank: int, count: int, port: int, folder: Path, environment: dict[str,
 
 
 def launched(count: int, *arguments: Any) -> None:
+    children = started(count, *arguments)
+    for one in children:
+        one.join(400)
+    assert [one.exitcode for one in children] == [0] * count
+
+
+def started(count: int, *arguments: Any) -> list[Any]:
+    """As by a launcher that does not end the others when one ends."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with socket.socket() as free:
@@ -99,9 +124,7 @@ def launched(count: int, *arguments: Any) -> None:
     children = [context.Process(target=child, args=(rank, count, port, *arguments)) for rank in range(count)]
     for one in children:
         one.start()
-    for one in children:
-        one.join(400)
-    assert [one.exitcode for one in children] == [0] * count
+    return children
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -113,7 +136,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def require_same(one: Round, two: Round) -> None:
     assert two.read(Pair) == one.read(Pair)
     assert two.read(TrainedItem) == one.read(TrainedItem) != []
-    assert len({pair.chosen for pair in one.iter(Pair)}) > 1
+    assert len({pair.chosen for pair in one.iter(Pair)}) != 1
     curves = [round_.read(TrainingStep) for round_ in (one, two)]
     assert [step.id for step in curves[0]] == [step.id for step in curves[1]]
     for alone, together in zip(*curves, strict=True):
@@ -123,13 +146,26 @@ def require_same(one: Round, two: Round) -> None:
         assert alone_.keys() == together_.keys()
         for name, tensor in alone_.items():
             torch.testing.assert_close(together_[name], tensor, atol=1e-4, rtol=1e-3)
+        if one.run.recipe.teach.adapter:  # one has saved it whole, and nothing of the base with it
+            assert all(".lora_" in name for name in together_)
+            names = [sorted(path.name for path in round_.adapter(arm).iterdir()) for round_ in (one, two)]  # type: ignore[arg-type]
+            assert names[1] == names[0] == [adapters.CONFIG, adapters.WEIGHTS, CURRICULUM]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "environment"),
-    [({}, {}), ({"finetuning": "full"}, {}), ({}, FSDP), ({"finetuning": "full"}, FSDP)],
-    ids=["lora", "full", "lora-fsdp", "full-fsdp"],
+    [
+        ({}, {}),
+        ({"finetuning": "full"}, {}),
+        ({}, FSDP),
+        ({"finetuning": "full"}, FSDP),
+        ({"method": None, **PRACTISED}, FSDP),
+        ({"method": None, **PRACTISED, "finetuning": "full"}, {}),
+        ({"method": "ppo", "ppo": CITED}, {}),
+        ({"method": "grpo", "grpo": CITED}, {}),
+    ],
+    ids=["lora", "full", "lora-fsdp", "full-fsdp", "online-fsdp", "online-full", "ppo", "grpo"],
 )
 def test_two_processes_teach_as_one_does(
     changes: dict[str, Any],
@@ -139,10 +175,49 @@ def test_two_processes_teach_as_one_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
-    one, two = (lesson(tmp_path / name, tiny_llama, **changes) for name in ("one", "two"))
+    model = Path("atlas") if "ppo" in changes or "grpo" in changes else tiny_llama
+    one, two = (lesson(tmp_path / name, model, **changes) for name in ("one", "two"))
     teach(one)
     two.run.close()
     launched(2, two.run.path, environment)
+    require_same(one, two)
+    assert not list(two.path.glob("*.tmp"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1], ids=["leader", "follower"])
+def test_one_that_is_killed_ends_the_other_which_says_so_and_the_same_command_goes_on(
+    rank: int,
+    tiny_llama: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fast_lora, "compute_dtype", lambda: torch.float32)
+    changes: dict[str, Any] = {"method": None, **PRACTISED}
+    changes["phases"] = [changes["phases"][0], changes["phases"][1] | {"steps": 40}]
+    one, two = (lesson(tmp_path / name, tiny_llama, **changes) for name in ("one", "two"))
+    teach(one)
+    two.run.close()
+    children = started(2, two.run.path, {})
+    until = time.monotonic() + 200
+    while not list(two.path.rglob("checkpoints/online-dpo/state.json")) and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(children[rank].pid, signal.SIGKILL)
+    killed = time.monotonic()
+    children[1 - rank].join(60)
+    assert time.monotonic() - killed < 30
+    assert children[1 - rank].exitcode == 1
+    who = (
+        f"process {rank} of 2 (pid"
+        if rank
+        else f"process 0 (pid {children[0].pid}), which leads this training,"
+    )
+    said = capfd.readouterr().err
+    assert who in said
+    assert "was killed, or its machine is lost; those that trained with it cannot go on" in said
+    assert not two.adapter().exists()
+    launched(2, two.run.path, {})
     require_same(one, two)
     assert not list(two.path.glob("*.tmp"))
 

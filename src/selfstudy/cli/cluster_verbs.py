@@ -96,8 +96,7 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
 
 
 def _begin(path: Path, recipe: Recipe) -> None:
-    """The run directory, unless somebody works in it: then it is there, and stays as it is."""
-    from selfstudy.recipe.file import changed_keys
+    """The run directory, with what the jobs read in it; held only if that changes, for jobs may hold it."""
     from selfstudy.run import Run
     from selfstudy.run.directory import is_run
 
@@ -105,12 +104,10 @@ def _begin(path: Path, recipe: Recipe) -> None:
         Run.create_or_resume(path, recipe).close()
         return
     with Run.open(path, write=False) as run:
-        if changed := changed_keys(run.recipe, recipe):
-            raise RunError(
-                f"the run {path} was made with another recipe:\n"
-                + "\n".join(f"    {one}" for one in changed),
-                "undo the change, or start a new run with --run DIR",
-            )
+        same = run.recipe == recipe
+    if not same:
+        with Run.open(path) as run:
+            run.adopt(recipe)
 
 
 def _shown(one: Planned) -> str:

@@ -53,6 +53,8 @@ class Interrupts:
         """The verb has ended by itself."""
         if not self.ending and signal.getsignal(signal.SIGINT) == self._came:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if signal.getsignal(signal.SIGTERM) == self._came:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
         again = time.monotonic() - self._last < SAME_SECONDS

@@ -25,7 +25,7 @@ def entailment_model(
     prompts: Prompts,
     lm: Callable[[PromptedNLI], LanguageModel],
     embedder: Callable[[], Embedder],
-    load: Callable[[EntailmentWeights, Cache | None], EntailmentModel] = load_nli,
+    load: Callable[[EntailmentBlock, Cache | None], EntailmentModel] = load_nli,
 ) -> EntailmentModel:
     """What a recipe's `nli` names.
 

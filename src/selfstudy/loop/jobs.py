@@ -23,12 +23,16 @@ from selfstudy.run.changes import learned
 from selfstudy.run.merging import merge
 from selfstudy.run.shards import QuestionShard, open_shard
 
-Part = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
-PARTS: tuple[Part, ...] = get_args(Part)
+RoundPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
+PARTS: tuple[RoundPart, ...] = get_args(RoundPart)
 
 
 def do_part(
-    path: Path, part: Part, number: int, shard: QuestionShard | None = None, reporter: Reporter | None = None
+    path: Path,
+    part: RoundPart,
+    number: int,
+    shard: QuestionShard | None = None,
+    reporter: Reporter | None = None,
 ) -> None:
     """One part of round `number` of the run at `path`; what is done already is not done again.
 
@@ -57,7 +61,7 @@ def do_part(
             _part(study, run.round(number), part)
 
 
-def _part(study: Study, round_: Round, part: Part) -> None:
+def _part(study: Study, round_: Round, part: RoundPart) -> None:
     if part == "teach" and not study.run.entailment_file.exists():
         check_entailment(study)  # no shard has seen all answers
     if part != "ask":

@@ -43,8 +43,11 @@ POLL_SECONDS = 0.2
 SHOWN_SECONDS = 0.2
 """Between two advances of one task that are told."""
 _LOG_BYTES = 200_000
-_ENDED = re.compile(r"failed \(exitcode: -(\d+)\) local_rank: (\d+)")
-"""As torch says it of a process that a signal ended."""
+_ENDED = re.compile(
+    r"failed \(exitcode: -(?P<signal>\d+)\) local_rank: (?P<rank>\d+)"
+    r"|rank +: (?P<of>\d+) \(local_rank: \d+\)\s+exitcode +: -(?P<by>\d+)"
+)
+"""As torch says it of a process that a signal ended: at once, and of all of them at its end."""
 _TOLD_BY_LAUNCHERS = re.compile(
     "(LOCAL_|GROUP_|ROLE_)?RANK|(LOCAL_|GROUP_|ROLE_)?WORLD_SIZE|MASTER_(ADDR|PORT)|"
     "(ACCELERATE|FSDP|TORCHELASTIC|PARALLELISM_CONFIG)_.*"
@@ -144,8 +147,9 @@ def _run(resources: Resources, round_: Round, block: LaunchBlock) -> None:
             while (code := guarded.wait(POLL_SECONDS)) is None:
                 hearing.hear()
             hearing.hear()
-            if hearing.error is not None:
-                raise hearing.error
+            killed = _killed(block, guarded.said(_LOG_BYTES)) if code else None
+            if (error := killed or hearing.error) is not None:  # where one is killed the others say so too
+                raise error
             if code:
                 raise _ended(block, code, guarded)
         finally:
@@ -203,21 +207,29 @@ def _shown(block: LaunchBlock) -> str:
 
 
 def _ended(block: LaunchBlock, code: int, guarded: Guarded) -> ModelError:
-    """Why they ended, though the one that leads has not said so."""
-    onward = "give the same command again: what is done is kept, and the training begins again"
-    for number, rank in _ENDED.findall(guarded.said(_LOG_BYTES)):
-        if int(number) != signal.SIGTERM:  # by which torch ends the others
-            memory = " (often because memory ran out)" if int(number) == signal.SIGKILL else ""
-            return ModelError(
-                f"process {rank} of the {block.processes} that teach was ended by "
-                f"{_signal(int(number))}{memory}; the others were ended too",
-                onward,
-            )
+    """That they ended, though the one that leads has not said why."""
     return ModelError(
         f"the {block.processes} processes that teach ended with exit code {code}; what they said last:\n"
         f"{guarded.log_tail()}",
-        onward,
+        _ONWARD,
     )
+
+
+_ONWARD = "give the same command again: what is done is kept, and the training begins again"
+
+
+def _killed(block: LaunchBlock, log: str) -> ModelError | None:
+    """Which of them a signal ended that is not torch's, which ends the others by SIGTERM."""
+    for found in _ENDED.finditer(log):
+        number, rank = int(found["signal"] or found["by"]), found["rank"] or found["of"]
+        if number not in (signal.SIGTERM, signal.SIGABRT):  # the latter: a library, over the end of another
+            memory = " (often because memory ran out)" if number == signal.SIGKILL else ""
+            return ModelError(
+                f"process {rank} of the {block.processes} that teach was ended by {_signal(number)}{memory}; "
+                "the others were ended too",
+                _ONWARD,
+            )
+    return None
 
 
 def _signal(number: int) -> str:

@@ -19,7 +19,6 @@ from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import (
     EntailmentBlock,
-    EntailmentWeights,
     FetchBlock,
     ModelBlock,
     PromptedNLI,
@@ -125,7 +124,7 @@ class Resources:
             load=self._load_nli,
         )
 
-    def _load_nli(self, block: EntailmentWeights, cache: Cache | None) -> EntailmentModel:
+    def _load_nli(self, block: EntailmentBlock, cache: Cache | None) -> EntailmentModel:
         from selfstudy.models import load_nli
 
         if (workers := self.workers) is None:

@@ -22,6 +22,7 @@ from selfstudy.records import Chat, Completion
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
     from selfstudy.recipe import Prices
+    from selfstudy.records import Chat, Completion
 
 
 @dataclass(frozen=True, slots=True)

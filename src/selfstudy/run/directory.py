@@ -279,6 +279,18 @@ class Run(Timings):
         _inspect(self.path, tidy=True)
         self._repair()
 
+    def adopt(self, recipe: Recipe) -> None:
+        """Takes from a recipe what may differ when a run goes on: its budget, and where and how it works.
+
+        Raises:
+            RunError: it differs in anything else; the message lists that.
+        """
+        _check_same(self.path, recipe)
+        if recipe != self.recipe:
+            self._require_writer()
+            jsonl.replace(self.recipe_file, to_yaml(recipe).encode(), self.path)
+            self.recipe = recipe
+
     def close(self) -> None:
         """Let go of the writer lock. Closing twice is harmless."""
         if self._lock is not None:

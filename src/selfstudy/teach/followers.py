@@ -67,6 +67,10 @@ class Team:
         yield replace(task, items=judged.by_the_leader(task.items, self._processes))
         self._training = False
 
+    def left_out(self) -> None:
+        """What was trained has failed in all of them, and they wait for what is next."""
+        self._training = False
+
     def dismiss(self) -> None:
         """There is nothing more to train; those that are in the middle of it are past hearing."""
         if self._processes is not None and not self._training:
@@ -117,7 +121,12 @@ def follow(recipe: Recipe, load: Callable[[], HasWeights]) -> int:
             lm = lm or load()
             model = start(lm, None if task.first else before, whole=task.setting.lora is None)
             task = replace(task, items=judged.by_the_leader(task.items, processes))
-            before = trained(model, lm, task, Silent())
+            try:
+                before = trained(model, lm, task, Silent())
+            except ModelError:
+                if recipe.deploy.type != "dynamic":
+                    raise
+                before = None  # the one that leads has come to the same, and leaves the group out
             count += 1
     return count
 

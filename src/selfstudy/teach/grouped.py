@@ -107,6 +107,7 @@ class Lessons:
             self._refused = self._refused or error
             self.round_.fail("teach", training.item, error.what)
             self.report.note(f"group {name} is left out: {error.what}")
+            self.team.left_out()
             whole = False
         if whole:
             adapter = place / "final"

@@ -9,7 +9,7 @@ import pytest
 
 from selfstudy.errors import RunError
 from selfstudy.library.web.fetched import Fetched, NotFetched
-from selfstudy.library.web.kept_pages import BODIES, LINES, KeptPages
+from selfstudy.library.web.kept_pages import BODIES, LINES, KeptPages, take_over
 
 AT = "2026-11-28T17:20:00Z"
 
@@ -124,3 +124,28 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made() -> None:
     with pytest.raises(RunError, match="cannot write"):
         KeptPages(Path("/proc/pages")).keep(page(), "page", AT)
+
+
+def test_what_another_folder_keeps_is_taken_over_once(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    take_over(source, target, None)  # neither is there
+    assert not target.exists()
+    KeptPages(source).keep(page(), "page", AT)
+    KeptPages(source).keep(NotFetched("http://b.test/", "robots", "forbidden"), "page", AT)
+    KeptPages(target).keep(page("http://c.test/", b"c"), "page", AT)
+    for _ in range(2):
+        take_over(source, target, None)
+        found = KeptPages(target)
+        assert found.find("http://a.test/", "page") == page()
+        assert found.find("http://c.test/", "page") == page("http://c.test/", b"c")
+        assert len((target / LINES).read_bytes().splitlines()) == 3
+
+
+def test_a_line_of_a_stranger_leads_nowhere_else(tmp_path: Path) -> None:
+    KeptPages(tmp_path / "source").keep(page(), "page", AT)
+    lines = tmp_path / "source" / LINES
+    entry = json.loads(lines.read_text())
+    lines.write_text(json.dumps(entry | {"sha256": "../../outside"}) + "\n")
+    take_over(tmp_path / "source", tmp_path / "target", None)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()].count("outside") == 0
+    assert not (tmp_path / "target" / BODIES).exists()

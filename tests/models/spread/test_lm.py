@@ -12,7 +12,7 @@ import pytest
 from selfstudy.errors import ModelError
 from selfstudy.models import base, load_lm
 from selfstudy.models.base import Sampling, chat
-from selfstudy.models.spread.lm import CHUNK, lm_spec, spread_lm
+from selfstudy.models.spread.lm import CHUNK, spread_lm
 from selfstudy.models.workers import ModelSpec
 from selfstudy.recipe import LocalModel, ModelBlock, Prices, RemoteModel, ScriptedModel
 from selfstudy.records import Chat
@@ -167,11 +167,6 @@ def test_a_server_is_asked_once_for_each_and_its_prices_count(
 def test_what_cannot_be_loaded_is_said_at_once() -> None:
     with pytest.raises(ModelError, match="nowhere"):
         spread_lm(LocalModel(path="./nowhere"), InProcess(1))
-
-
-def test_it_is_known_by_its_block(local: LocalModel) -> None:
-    assert lm_spec(local) == lm_spec(LocalModel.model_validate_json(local.model_dump_json()))
-    assert lm_spec(local) != lm_spec(local, cache=False)
 
 
 def test_tokens_are_counted_here_once_both_count_alike(

@@ -56,7 +56,7 @@ source "$HOME/my venv/bin/activate"
 set -u  # only now: what is loaded above may use variables that are not set
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}"
 export HF_HUB_OFFLINE=1
-exec '/opt/my python/bin/python' -P -m selfstudy job /runs/today shard --round 1 --shard "${SLURM_ARRAY_TASK_ID}/8"
+exec '/opt/my py/python' -P -m selfstudy job /runs/today shard --round 1 --shard "${SLURM_ARRAY_TASK_ID}/8"
 """
 
 
@@ -69,7 +69,7 @@ def is_bash(text: str) -> bool:
 
 
 def test_the_whole_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/opt/my python/bin/python")
+    monkeypatch.setattr(sys, "executable", "/opt/my py/python")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-to-be-seen-0912")
     assert written(SHARD, FULL) == EXPECTED

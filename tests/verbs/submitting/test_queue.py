@@ -50,7 +50,10 @@ def test_what_is_asked_of_sbatch(programs: Path) -> None:
 
 
 def test_jobs_and_arrays(programs: Path) -> None:
-    said = "7_2|today.0a.shard-1|RUNNING|None\n7_[3-4,9%2]|today.0a.shard-1|PENDING|Resources\n8|x.y|CANCELLED by 0|\n"
+    said = (
+        "7_2|today.0a.shard-1|RUNNING|None\n7_[3-4,9%2]|today.0a.shard-1|PENDING|Resources\n"
+        "8|x.y|CANCELLED by 0|\n"
+    )
     says(programs, "squeue", said)
     found = queue.squeue(["today.0a.shard-1"])
     assert found[0] == Queued(7, 2, "today.0a.shard-1", "RUNNING", "None")
@@ -74,7 +77,7 @@ def test_a_hostile_array_is_bounded() -> None:
 
 def test_one_that_fails_is_named_with_what_it_said(programs: Path) -> None:
     put(programs / "sbatch", "#!/bin/sh\necho 'error: invalid \033[2Jpartition' >&2\nexit 1\n")
-    with pytest.raises(NoSlurmError, match="invalid .*partition") as raised:
+    with pytest.raises(NoSlurmError, match=r"invalid .*partition") as raised:
         queue.sbatch(programs / "x", None)
     assert "\033" not in str(raised.value)
 

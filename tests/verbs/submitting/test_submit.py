@@ -16,6 +16,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import lock
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import load_recipe
+from selfstudy.run import Run
 from selfstudy.verbs.submitting import submit as submitting
 from selfstudy.verbs.submitting.submit import needed_variables
 
@@ -175,6 +176,21 @@ def test_what_submit_needs_is_said(recipe: Path, tmp_path: Path, slurm: StandIn)
     held = lock.take(run / "slurm/submit.lock", run)
     assert "is being written by" in cli("submit", recipe, "--slurm", "--run", run)[2]
     os.close(held)
+
+
+def test_what_may_differ_is_taken_from_the_recipe_that_is_submitted(
+    recipe: Path, tmp_path: Path, slurm: StandIn
+) -> None:
+    """A budget is raised so: the jobs read the recipe of the run."""
+    run = tmp_path / "run"
+    for calls in (5, 5000):
+        more = ("--set", f"budget.calls={calls}")
+        assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run", *more)[0] == 0
+        with Run.open(run, write=False) as opened:
+            assert opened.recipe.budget.calls == calls
+    with Run.open(run):
+        assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run", *more)[0] == 0
+        assert "is being written by" in cli("submit", recipe, "--slurm", "--run", run, "--dry-run")[2]
 
 
 def test_a_model_that_cannot_be_taught_is_refused_at_once(tmp_path: Path, slurm: StandIn) -> None:

@@ -147,6 +147,8 @@ def take_over(source: Path, target: Path, run: Path | None) -> None:
             except OSError:
                 continue  # a line without its body says `not kept`
     if new:
+        with jsonl.writing(target, run):
+            private.make_folder(target)
         jsonl.append(target / LINES, b"".join(line for line, _ in new), run)
 
 

@@ -49,7 +49,7 @@ def spread_lm(
     Raises:
         ModelError: it cannot be loaded.
     """
-    spec = lm_spec(block, cache=cache)
+    spec = ModelSpec("lm", block.model_dump_json(), cache)
     facts: LMFacts = workers.call(spec, "facts")
     for note in facts.notes:
         say(note)
@@ -58,11 +58,6 @@ def spread_lm(
     if isinstance(block, ScriptedModel):
         return _Scripted(spec, workers, facts)
     return _Remote(spec, workers, facts) if isinstance(block, RemoteModel) else _Served(spec, workers, facts)
-
-
-def lm_spec(block: ModelBlock, *, cache: bool = True) -> ModelSpec:
-    """How workers know the language model of a block."""
-    return ModelSpec("lm", block.model_dump_json(), cache)
 
 
 class SpreadLM:

@@ -56,6 +56,7 @@ class Lifelines:
         self._others = dict(others)
         self._noticed, self._ended = threading.Event(), threading.Event()
         self._before: signal.Handlers | None = None
+        self._failing = False
 
     def watch(self) -> None:
         """From now on the main thread is interrupted where another one ends too early.
@@ -66,9 +67,15 @@ class Lifelines:
         self._before = self._listen()
         threading.Thread(target=self._watch, daemon=True, name="lifelines").start()
 
-    def why(self) -> str:
-        """What is known of one that is gone, or will be in seconds; empty: all are there."""
-        self._noticed.wait(NOTICED)
+    def why(self, *, soon: bool = True) -> str:
+        """What is known of one that is gone; empty: all are there.  From now on nothing is interrupted.
+
+        Args:
+            soon: something has failed that fails where one is gone: it may be known in seconds.
+        """
+        self._failing = True
+        if soon:
+            self._noticed.wait(NOTICED)
         return self.gone
 
     def end(self, why: str = "") -> None:
@@ -97,23 +104,23 @@ class Lifelines:
         if not self.gone:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
-        elif not self._ended.is_set():
+        elif not (self._failing or self._ended.is_set()):
             raise parted(self.gone)
 
     def _watch(self) -> None:
         said = dict.fromkeys(self._others, b"")
         with selectors.DefaultSelector() as ready:
             for one in self._others:
-                ready.register(one, selectors.EVENT_READ)
+                ready.register(one, selectors.EVENT_READ, one)
             while ready.get_map():
                 for key, _ in ready.select():
-                    one: socket.socket = key.fileobj  # type: ignore[assignment]
-                    if part := _received(one):
-                        said[one] = (said[one] + part)[: 8 * LONGEST]
+                    other: socket.socket = key.data
+                    if part := _received(other):
+                        said[other] = (said[other] + part)[: 8 * LONGEST]
                         continue
-                    ready.unregister(one)
-                    one.close()
-                    self._has_ended(self._others[one], said[one])
+                    ready.unregister(other)
+                    other.close()
+                    self._has_ended(self._others[other], said[other])
 
     def _has_ended(self, who: str, said: bytes) -> None:
         why = _farewell(said)
@@ -143,7 +150,6 @@ def tie(
 
     Args:
         here: how many of them are on this machine.
-        tell: what the one that leads says, in all of them.
 
     Raises:
         ModelError: they do not reach each other.

@@ -121,7 +121,7 @@ class Processes:
             yield
         except BaseException as error:
             # a collective fails at once where another process is gone, and says nothing that tells which
-            gone = lines.why() if isinstance(error, RuntimeError) else lines.gone
+            gone = lines.why(soon=isinstance(error, RuntimeError))
             lines.end(gone or f"{type(error).__name__}: {error}")
             if gone and isinstance(error, Exception) and not isinstance(error, ModelError):
                 raise lifelines.parted(gone) from None

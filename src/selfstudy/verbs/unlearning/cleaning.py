@@ -119,6 +119,9 @@ class Cleaning:
                 cache.unlink()
             if run.library_folder.exists():
                 own.remove(run.library_folder)
+            own.remove(run.shards_folder)  # what of it is not joined yet is answered again
+            for log in run.slurm_folder.glob("*.log"):
+                log.unlink()
         library = run.recipe.library
         if library is not None and library.index is not None:
             IndexBucket(library.index).forget(self._sources)
