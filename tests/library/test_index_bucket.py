@@ -173,6 +173,14 @@ def test_a_passage_that_is_in_no_document_is_not_taken(s3: S3Server) -> None:
         library.find(["zebra"], 1)
 
 
+def test_an_index_that_is_deleted_while_it_is_used_says_so(s3: S3Server) -> None:
+    library = build()
+    s3.objects.clear()
+    with pytest.raises(RunError, match="somebody has deleted it\n  -> give the same command again"):
+        library.find(["zebra"], 1)
+    assert build().find(["zebra"], 1)[0][0].source == "a.txt"
+
+
 def test_a_row_of_another_identity_is_refused(s3: S3Server) -> None:
     build()
     published = next(one for one in names(s3) if one.startswith(PUBLISHED))

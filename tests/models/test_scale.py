@@ -32,13 +32,17 @@ def worker_class(folder: Path) -> type:
     where = str(folder)
 
     class Doubling:
+        def __init__(self) -> None:
+            self.turn = threading.Lock()  # as of `worker.Worker`, which is given the next part meanwhile
+
         def do(self, spec: Any, method: str, items: Any, *common: Any) -> Any:
             from selfstudy.models.remote.usage import Usage
 
-            self._log(f"{method} {items}")
-            for item in items:
-                if isinstance(item, str):
-                    self._obey(item)
+            with self.turn:
+                self._log(f"{method} {items}")
+                for item in items:
+                    if isinstance(item, str):
+                        self._obey(item)
             extra = len(common[0]) if common else 0
             if "lock" in items:
                 return [threading.Lock() for item in items], None

@@ -61,10 +61,15 @@ class Library:
     """Passages that can be searched. Made by `build`, opened again by `open`."""
 
     def __init__(
-        self, table: Any, embedder: Embedder | None, documents: Sequence[Document] | None = None
+        self,
+        table: Any,
+        embedder: Embedder | None,
+        place: IndexPlace,
+        documents: Sequence[Document] | None = None,
     ) -> None:
         self._table = table
         self._embedder = embedder
+        self._place = place
         self._documents = None if documents is None else {one.id: one for one in documents}
         """Where others may write to the table, what it may say; None: it is ours alone."""
 
@@ -97,7 +102,7 @@ class Library:
         table = where.find(identity)
         if table is None:
             table = where.write(identity, _batches(documents, chunk_tokens, embedder))
-        return cls(table, embedder, documents if where.shared else None)
+        return cls(table, embedder, where, documents if where.shared else None)
 
     @classmethod
     def open(cls, folder: Path, embedder: Embedder | None = None) -> Library:
@@ -115,7 +120,7 @@ class Library:
                 f"the library index {folder} was built with embedder {found.embedder}, not {embedder.name}",
                 "delete the folder; it is built again",
             )
-        return cls(place.table(), embedder)
+        return cls(place.table(), embedder, place)
 
     def find(self, questions: Sequence[str], hits: int) -> list[list[Hit]]:
         """The best `hits` passages per question, best first, fewer if fewer match; ties as in the library.
@@ -124,6 +129,10 @@ class Library:
         question names ranks higher, the more the longer the title.  With an embedder the BM25 and the vector
         ranking are fused.  Scripts without spaces are served
         (words.py).  Questions are plain words: no character in them has a meaning.
+
+        Raises:
+            DataError: somebody else has written to the table.
+            RunError: it cannot be read any more.
         """
         queries = [question[:LONGEST_QUERY] for question in questions]
         pool = max(POOL, 4 * hits)
@@ -135,7 +144,7 @@ class Library:
                 found = sorted(fuse([found, self._by_meaning(vectors[i], pool)]), key=_order)
             return found[:hits]
 
-        with ThreadPoolExecutor(THREADS) as threads:
+        with self._place.reading(), ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(one, range(len(queries))))
 
     def _by_words(self, query: str, limit: int) -> list[Hit]:
@@ -178,6 +187,8 @@ _COLUMNS = [
 def _stands_in(hit: Hit, document: Document | None) -> bool:
     return (
         document is not None
+        and isinstance(hit.start, int)
+        and isinstance(hit.end, int)
         and hit.text == document.text[hit.start : hit.end]
         and (hit.source, hit.title, hit.date, hit.fetched, hit.sha256)
         == (document.source, document.title, document.date, document.fetched, document.sha256)

@@ -17,10 +17,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Container, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
@@ -40,6 +40,12 @@ _MOST = 10_000
 _BATCH = 8192
 
 
+class Named(Protocol):
+    """Sources, some of which are in it."""
+
+    def __contains__(self, source: str, /) -> bool: ...
+
+
 class IndexBucket:
     """One prefix of a bucket.
 
@@ -52,19 +58,23 @@ class IndexBucket:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    def reading(self) -> AbstractContextManager[None]:
+        """See `IndexPlace`."""
+        return asking(self._url)
+
     def check(self) -> None:
         """Whether it can be read at all, before anything is asked of a model.
 
         Raises:
             RunError: no credentials, no such bucket, it does not answer, or this key may not.
         """
-        with asking(self._url):
+        with self.reading():
             self._connect(BRIEF).list_tables(limit=1)
 
     def find(self, identity: IndexIdentity) -> Any | None:
         """See `IndexPlace`."""
         self.check()
-        with asking(self._url):
+        with self.reading():
             return self._published(identity)
 
     def write(self, identity: IndexIdentity, batches: Iterator[pa.Table]) -> Any:
@@ -72,8 +82,8 @@ class IndexBucket:
         self._tidy(identity)
         name = f"{TABLE}-{_name(identity)}-{int(time.time())}-{secrets.token_hex(8)}"
         try:
-            table = fill(lambda first: self._database.create_table(name, first), batches, self._asking)
-            with self._asking():
+            table = fill(lambda first: self._database.create_table(name, first), batches, self.reading)
+            with self.reading():
                 standing = self._publish(identity, name)
         except BaseException:
             self._drop(name)
@@ -83,7 +93,7 @@ class IndexBucket:
         self._drop(name)
         return standing
 
-    def forget(self, sources: Container[str]) -> int:
+    def forget(self, sources: Named) -> int:
         """Drops every index that holds a passage of one of these sources, whoever built it; how many.
 
         It is built again, without, by who needs it.
@@ -93,7 +103,7 @@ class IndexBucket:
         """
         dropped = 0
         self.check()
-        with asking(self._url):
+        with self.reading():
             for name in self._names():
                 ours = _OURS.fullmatch(name)
                 if ours is None or not _holds(self._database.open_table(name), sources):
@@ -105,9 +115,6 @@ class IndexBucket:
                     self._database.drop_table(f"{PUBLISHED}-{ours[1]}", ignore_missing=True)
                 dropped += 1
         return dropped
-
-    def _asking(self) -> Any:
-        return asking(self._url)
 
     @cached_property
     def _database(self) -> Any:
@@ -161,7 +168,7 @@ class IndexBucket:
 
     def _tidy(self, identity: IndexIdentity) -> None:
         """Drops what kills have left of builds of this index, a day ago or more."""
-        with asking(self._url):
+        with self.reading():
             for name in self._names():
                 ours = _OURS.fullmatch(name)
                 if ours and ours[1] == _name(identity) and time.time() - int(ours[2]) > _DAY:
@@ -194,6 +201,6 @@ def _read(text: str) -> IndexIdentity | None:
         return None
 
 
-def _holds(table: Any, sources: Container[str]) -> bool:
+def _holds(table: Any, sources: Named) -> bool:
     rows = table.search().select(["source"]).to_batches(_BATCH)
     return any(source in sources for batch in rows for source in set(batch.column("source").to_pylist()))

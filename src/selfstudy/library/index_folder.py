@@ -9,7 +9,7 @@ Knows nothing of what is in the table.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,10 @@ class IndexFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def reading(self) -> AbstractContextManager[None]:
+        """See `IndexPlace`: a disk that fails is no case of its own."""
+        return nullcontext()
 
     def identity(self) -> IndexIdentity | None:
         """Of the index that is there; None: there is none of this version, or it is not finished."""

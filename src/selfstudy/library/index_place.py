@@ -44,6 +44,9 @@ class IndexPlace(Protocol):
     def shared(self) -> bool:
         """Whether others may write there too, so that what is found is checked."""
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Says what is wrong when a table cannot be read any more."""
+
     def find(self, identity: IndexIdentity) -> Any | None:
         """The table of this identity, finished; None: it has to be written.
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from selfstudy import secrets
 from selfstudy.errors import RunError
@@ -88,7 +88,7 @@ def _check_endpoint(variable: str, endpoint: str) -> bool:
             f"${variable}: requests to {host} would go over the network without TLS",
             "use https://, or a tunnel to this machine (http://127.0.0.1:PORT)",
         )
-    if getproxies_environment().get("http") and not proxy_bypass_environment(host):
+    if getproxies_environment().get("http") and not proxy_bypass(host):
         raise RunError(
             f"${variable}: requests to {host} would go to the proxy of $HTTP_PROXY without TLS",
             f"add {host} to $NO_PROXY",
@@ -159,7 +159,7 @@ _MEANINGS = [
             "command again",
         ),
         (
-            "NoSuchKey|not found: ",
+            "NoSuchKey|[Nn]ot found: ",
             "a part of the index is gone: somebody has deleted it",
             "give the same command again; the index is built again",
         ),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.models import base
 from selfstudy.models.load import load_embedder, load_lm, load_nli
 from selfstudy.models.remote.usage import Usage
+from selfstudy.records import Chat, Completion
 
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
