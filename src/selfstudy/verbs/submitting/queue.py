@@ -27,7 +27,7 @@ _LINE = re.compile(
 _SOME = re.compile(
     r"([0-9]{1,10})_\[([0-9,:%-]{1,100000})\]\|([\w.@+=:-]{1,300})\|([A-Z_]{2,30})\|(.{0,500})"
 )
-Outcome = Literal["waiting", "running", "done", "failed"]
+QueueReply = Literal["waiting", "running", "done", "failed"]
 _WAITING = frozenset(
     ["PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT", "CONFIGURING"]
 )
@@ -55,7 +55,7 @@ class Queued:
     reason: str = ""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> QueueReply:
         if self.state in _WAITING:
             return "waiting"
         if self.state in _RUNNING:
