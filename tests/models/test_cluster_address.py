@@ -9,7 +9,7 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.models import cluster_address
-from selfstudy.models.cluster_address import explained, must_answer, must_listen, with_port
+from selfstudy.models.cluster_address import explained, must_answer, must_be_allowed, must_listen, with_port
 
 MISMATCH = """RuntimeError: Version mismatch: The cluster was started with:
     Ray: 2.61.0
@@ -100,3 +100,22 @@ def test_what_ray_says_is_explained(said: str, what: str, hint: str) -> None:
     assert "head:6379" in error.what
     assert what in error.what
     assert hint in error.hint
+
+
+@pytest.mark.parametrize("address", ["ray://head.example:10001", "10.0.0.1:6379"])
+def test_a_cluster_elsewhere_is_asked_only_if_the_user_has_named_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recipe may be a stranger's, and a cluster can run code where it is asked from."""
+    monkeypatch.delenv(cluster_address.ALLOW, raising=False)
+    with pytest.raises(ModelError, match=f"export {cluster_address.ALLOW}="):
+        must_be_allowed(address)
+    monkeypatch.setenv(cluster_address.ALLOW, "HEAD.example,10.0.0.1:6379")
+    must_be_allowed(address)
+    with pytest.raises(ModelError, match="is not allowed"):
+        must_be_allowed("other.example:6379")
+
+
+def test_a_cluster_on_this_machine_needs_no_leave() -> None:
+    must_be_allowed("127.0.0.1:6379")
+    must_be_allowed("ray://localhost:10001")

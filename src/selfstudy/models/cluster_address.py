@@ -16,8 +16,11 @@ import sys
 import threading
 
 from selfstudy.errors import ModelError, SelfstudyError
+from selfstudy.models.remote.permissions import Destination
 from selfstudy.text import clean, one_line
 
+ALLOW = "SELFSTUDY_ALLOW_RAY"
+"""Of the environment: HOST or HOST:PORT, with commas between, of clusters that the user trusts."""
 LISTEN_SECONDS = 4.0
 """For a name to be found, and a port to take a connection."""
 TRIAL_SECONDS = 21.0
@@ -33,6 +36,24 @@ def with_port(address: str) -> str:
     scheme = "ray://" if address.startswith("ray://") else ""
     host = address.removeprefix(scheme)
     return address if ":" in host else f"{scheme}{host}:{_PORTS[scheme]}"
+
+
+def must_be_allowed(address: str) -> None:
+    """Raises unless a cluster is on this machine, or the user has named it: a recipe may be a stranger's.
+
+    Ray's processes send each other pickled objects, so a cluster can run code wherever it is asked from.
+
+    Raises:
+        ModelError: it says what to set.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    where = Destination("ray", host.lower(), int(port))
+    if where.is_here or any(where.is_meant_by(entry) for entry in os.environ.get(ALLOW, "").split(",")):
+        return
+    raise ModelError(
+        f"scale.address: a Ray cluster at {address} could run code on this machine, and is not allowed",
+        f"if it is yours, say so: export {ALLOW}={host}",
+    )
 
 
 def must_listen(address: str) -> None:

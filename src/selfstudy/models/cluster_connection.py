@@ -20,7 +20,7 @@ from secrets import token_hex
 from typing import Any, NoReturn
 
 from selfstudy.errors import ModelError
-from selfstudy.models.cluster_address import must_answer, must_listen, with_port
+from selfstudy.models.cluster_address import must_answer, must_be_allowed, must_listen, with_port
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
 
@@ -88,6 +88,7 @@ class RayConnection:
     def _join(self, address: str) -> None:
         if address != "auto":
             address = with_port(address)
+            must_be_allowed(address)
             must_listen(address)
         must_answer(address, _TRIAL)
         self._ours = True
