@@ -13,7 +13,6 @@ from selfstudy.loop.jobs import do_part
 from selfstudy.records import Failure, Question
 from selfstudy.run import Run, merging
 from selfstudy.run.budget import spent_by_stage
-from selfstudy.run.record_files import RecordFiles
 from selfstudy.run.shards import QuestionShard
 
 from .sharded import answer, begin, files, make_recipe, records, whole
@@ -125,8 +124,7 @@ def merge_killed(run: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> bool:
         return one
 
     with monkeypatch.context() as patch:
-        patch.setattr(jsonl, "replace", dying(jsonl.replace))
-        patch.setattr(RecordFiles, "rewrite_lines", dying(RecordFiles.rewrite_lines))
+        patch.setattr(jsonl, "replace_lines", dying(jsonl.replace_lines))
         patch.setattr(merging.own, "remove", dying(merging.own.remove))
         try:
             do_part(run, "merge", 1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from selfstudy.errors import ModelError, RunError
-from selfstudy.files import jsonl, own
+from selfstudy.files import jsonl, own, private
 from selfstudy.progress import Silent
 from selfstudy.recipe import Ask, DeployBlock, ProbeBlock, Recipe, RemoteModel
 from selfstudy.records import Answer, Completion, Question, Verdict
@@ -139,7 +139,7 @@ class Killed(BaseException):
     pass
 
 
-STEPS = ((jsonl, "replace"), (shutil, "rmtree"), (Path, "unlink"), (Path, "rename"), (os, "fsync"))
+STEPS = ((jsonl, "replace_lines"), (shutil, "rmtree"), (Path, "unlink"), (Path, "rename"), (os, "fsync"))
 """What changes a disk."""
 
 
@@ -289,17 +289,17 @@ def test_a_question_that_quotes_it_goes_whole_after_a_kill_too(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its answer tells that it quotes, and is in the first file that is cleaned."""
-    name, real = quoting(path), jsonl.replace
+    name, real = quoting(path), jsonl.replace_lines
 
-    def replace(file: Path, data: bytes, root: Path | None) -> None:
-        real(file, data, root)
+    def replace(file: Path, lines: Iterable[bytes], root: Path | None, mode: int = private.FILE) -> None:
+        real(file, lines, root, mode)
         if file.name == Answer.file:
             raise Killed
 
-    monkeypatch.setattr(jsonl, "replace", replace)
+    monkeypatch.setattr(jsonl, "replace_lines", replace)
     with pytest.raises(Killed):
         forget(path)
-    monkeypatch.setattr(jsonl, "replace", real)
+    monkeypatch.setattr(jsonl, "replace_lines", real)
     forget(path)
     with Run.open(path, write=False) as run:
         assert name in forgotten.tombstones(run)[0].questions
