@@ -39,7 +39,7 @@ LaunchName = Literal["ddp", "fsdp", "zero2", "zero3"]
 class LaunchBlock(Block):
     """Train in several processes that accelerate starts."""
 
-    processes: Annotated[int, Field(ge=1, le=1024)] = 1
+    processes: Annotated[int, Field(ge=1, le=1024)] = 2
     config: LaunchName | Path = "ddp"
     """What is divided among them (`selfstudy launch-config`), or a configuration file of accelerate's."""
 
