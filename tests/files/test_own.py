@@ -89,3 +89,11 @@ def test_a_run_is_told_by_what_its_file_says(content: str, is_one: bool, tmp_pat
     assert own.is_run(tmp_path) == is_one
     assert not own.is_run(tmp_path / own.RUN_FILE)
     assert not own.is_run(tmp_path / "nowhere")
+
+
+def test_a_folder_that_another_process_is_marking_is_ours(tmp_path: Path) -> None:
+    """Hundreds of jobs may begin in the same second."""
+    (tmp_path / "shards").mkdir()
+    (tmp_path / f"shards/.selfstudy-1-{'0' * 16}.tmp").write_text("selfst")
+    own.make(tmp_path / "shards")
+    assert own.is_marked(tmp_path / "shards")

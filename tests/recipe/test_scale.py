@@ -44,6 +44,12 @@ def test_what_is_no_such_thing_is_refused(block: dict[str, object]) -> None:
         parse_recipe(block, "mine.yaml")
 
 
+def test_options_of_sbatch_are_read_with_their_dashes_too() -> None:
+    block = parse_recipe({"cluster": {"options": ["--reservation=team", "exclusive"]}}, "mine.yaml").cluster
+    assert block is not None
+    assert block.options == ("reservation=team", "exclusive")
+
+
 def test_a_time_of_a_job_is_read_as_it_is_written(tmp_path: Path) -> None:
     """Not as a number to the base of 60, which YAML 1.1 takes it for."""
     for written, read in (("4:00:00", "4:00:00"), ("1-12", "1-12"), ("90", "90"), ("30:00", "30:00")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from selfstudy.errors import ModelError, RunError
 from selfstudy.files import jsonl
 from selfstudy.loop.jobs import do_part
 from selfstudy.records import Failure, Question
-from selfstudy.run import Run, merging
+from selfstudy.run import Run, merging, resume
 from selfstudy.run.budget import spent_by_stage
-from selfstudy.run.shards import QuestionShard
+from selfstudy.run.shards import QuestionShard, open_shard
 
 from .sharded import answer, begin, files, make_recipe, records, whole
 
@@ -60,7 +61,9 @@ def test_missing_and_unfinished_shards_are_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"1 shards have not finished: 4/4"):
         do_part(run, "merge", 1)
     assert files(run) == before
-    answer(run, 2, 1)
+    with pytest.raises(RunError, match="shards of 4, not of 2"):
+        answer(run, 2, 1)
+    (run / "shards/001-of-002").mkdir()
     with pytest.raises(RunError, match="different counts: 2, 4"):
         do_part(run, "merge", 1)
 
@@ -165,6 +168,36 @@ def test_a_record_of_no_question_of_the_run_is_refused(tmp_path: Path) -> None:
         do_part(run, "merge", 1)
 
 
+def test_a_record_of_another_shard_is_refused(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", make_recipe(tmp_path))
+    answer(run, 2, 1, 2)
+    one, two = (run / f"shards/00{n}-of-002/rounds/1/answers.jsonl" for n in (1, 2))
+    two.write_bytes(two.read_bytes() + one.read_bytes())
+    before = files(run)
+    with pytest.raises(RunError, match="another shard has"):
+        do_part(run, "merge", 1)
+    assert files(run) == before
+
+
+def test_a_shard_that_was_joined_in_an_earlier_round_costs_nothing_again(tmp_path: Path) -> None:
+    """A kill at the very end of joining left it, and nobody has joined that round again."""
+    run = begin(tmp_path / "run", make_recipe(tmp_path, rounds=2))
+    answer(run, 2, 1, 2)
+    shutil.copytree(run / "shards", tmp_path / "left")
+    do_part(run, "merge", 1)
+    shutil.copytree(tmp_path / "left", run / "shards")
+    with Run.open(run) as main:
+        spent = spent_by_stage(main)["probe"].calls
+        main.round(2).append(main.round(1).read(Question))
+        main.round(2).finish(resume.ASKING)
+        for number in (1, 2):
+            with open_shard(main, 2, QuestionShard(2, number)) as part:
+                assert spent_by_stage(part) == {}
+                assert part.seconds() == {}
+                assert [one.name for one in part.rounds_folder.iterdir()] == ["2"]
+        assert spent > 10
+
+
 def test_a_poisonous_question_alone_in_a_shard_is_a_failure_and_all_of_them_an_error(tmp_path: Path) -> None:
     recipe = make_recipe(tmp_path)
     run = begin(tmp_path / "run", recipe)
@@ -186,6 +219,20 @@ def test_a_poisonous_question_alone_in_a_shard_is_a_failure_and_all_of_them_an_e
     answer(silent, 5, 1, 2, 3, 4, 5)  # of each fewer than make it plain that nothing comes of it
     with pytest.raises(ModelError, match="no question of any shard"):
         do_part(silent, "merge", 1)
+
+
+def test_more_shards_than_files_may_be_open_before_it_is_asked(tmp_path: Path) -> None:
+    """Each is held by its lock."""
+    run = begin(tmp_path / "run", make_recipe(tmp_path))
+    answer(run, 16, *range(1, 17))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = max(int(name.name) for name in Path("/proc/self/fd").iterdir())
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (opened + 10, before[1]))
+        do_part(run, "merge", 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (run / "rounds/1/gather.done").exists()
 
 
 def test_more_shards_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

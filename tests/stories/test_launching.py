@@ -301,6 +301,7 @@ def test_nothing_of_another_launcher_is_handed_on(monkeypatch: pytest.MonkeyPatc
         "MASTER_PORT": "1",
         "ACCELERATE_USE_FSDP": "true",
         "FSDP_VERSION": "1",
+        "PET_NNODES": "4",
     }
     for name, value in {**told, "OPENAI_API_KEY": "mine"}.items():
         monkeypatch.setenv(name, value)

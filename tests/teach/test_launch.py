@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ def test_a_deepspeed_file_beside_it_counts(tmp_path: Path) -> None:
     deep.write_text("[")
     with pytest.raises(RunError, match="which cannot be read"):
         planned(block)
+    deep.unlink()
+    os.mkfifo(deep)  # is not waited for
+    with pytest.raises(RunError, match="which cannot be read"):
+        planned(block)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,17 @@ def test_a_deepspeed_file_beside_it_counts(tmp_path: Path) -> None:
         ("num_processes: 2", "distributed_type missing"),
         (f"{DEEP}{{deepspeed_hostfile: /etc/hosts}}", "names hosts"),
         (f"{DEEP}[1]", "names hosts, or no settings"),
+        (
+            f"{DEEP}{{rdzv_endpoint: evil.example:29400, nnodes: 2}}",
+            r"deepspeed_config\.rdzv_endpoint is not",
+        ),
+        (f"{DEEP}{{training_script: evil.py}}", "training_script is not taken"),
+        (
+            "distributed_type: MULTI_CPU\nmpirun_config: {mpirun_hostfile: /etc/hosts}",
+            "mpirun_hostfile is not",
+        ),
+        ("distributed_type: MULTI_GPU\ntpu_env: {cpu: true}", r"tpu_env\.cpu is not"),
+        ("distributed_type: MULTI_GPU\nparallelism_config: {run_path: true}", "run_path is not"),
         ("- 1", "holds no key: value lines"),
         ("a: [", "is not YAML"),
         ("a: !!python/object/apply:os.system [id]", "is not YAML"),

@@ -52,8 +52,9 @@ def submit(
       selfstudy submit my.yaml --slurm --set cluster.shards=32 --set cluster.time=4:00:00
     """
     with session():
-        from selfstudy.cli.loop_verbs import default_run
+        from selfstudy.cli.loop_verbs import default_run, require_alone
 
+        require_alone("submit")  # jobs get this environment
         if not slurm:
             raise RunError("submit: to which queue?", "add --slurm")
         loaded = load(recipe, overrides(None, seed, set_))
@@ -80,11 +81,14 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
         queue.require("sbatch", "squeue")
     _begin(path, recipe)
     with submitting.alone(path):
+        _settle(path, recipe)
         planned = submitting.prepare(path, cluster)
         if not planned:
             say(f"nothing is left to do: selfstudy status {shlex.quote(str(path))}")
             return
         _say_needs(recipe)
+        for line in cluster.setup:
+            say(f"each job first runs, as you: {line}", err=True)
         if dry_run:
             for at, one in enumerate(planned):
                 after = "" if not at else f" --dependency=afterok:<{planned[at - 1].job.name}>"
@@ -96,22 +100,30 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
 
 
 def _begin(path: Path, recipe: Recipe) -> None:
-    """The run directory, with what the jobs read in it; held only if that changes, for jobs may hold it."""
+    """The run directory."""
     from selfstudy.run import Run
     from selfstudy.run.directory import is_run
+
+    if is_run(path):
+        Run.open(path, write=False).close()  # it is one of ours
+    else:
+        Run.create_or_resume(path, recipe).close()
+
+
+def _settle(path: Path, recipe: Recipe) -> None:
+    """The recipe that the jobs will read; the run is held only if that changes, for jobs may hold it."""
+    from selfstudy.run import Run
     from selfstudy.verbs.submitting import submit as submitting
 
-    if is_run(path) and not submitting.is_begun(path):  # only looked at, with --dry-run
-        with Run.open(path) as run:
-            run.recipe_file.unlink()
-    if not is_run(path):
-        Run.create_or_resume(path, recipe).close()
-        return
     with Run.open(path, write=False) as run:
-        same = run.recipe == recipe
-    if not same:
-        with Run.open(path) as run:
+        if run.recipe == recipe:
+            return
+    with Run.open(path) as run:
+        if submitting.is_begun(path):
             run.adopt(recipe)
+            return
+        run.recipe_file.unlink()  # only looked at, with --dry-run
+    Run.create_or_resume(path, recipe).close()
 
 
 def _shown(one: Planned) -> str:
@@ -182,6 +194,7 @@ def job(
       selfstudy merge runs/today
     """
     with session(allow):
+        from selfstudy.cli.loop_verbs import require_alone
         from selfstudy.loop.jobs import PARTS, do_part
         from selfstudy.progress import Terminal
         from selfstudy.run import Run
@@ -193,6 +206,7 @@ def job(
             raise RunError(f"job: there is no part {part[:40]!r}", f"one of {', '.join(PARTS)}")
         which = None if shard is None else QuestionShard.parse(shard)
         folder = run / Run.slurm_folder
+        require_alone("job")
         with noted(note_file(folder, known, round_, None if which is None else which.number)):
             do_part(run, known, round_, which, Terminal())
 
@@ -215,6 +229,7 @@ def status(
 
         found = status_of(run)
         if json_:
-            say(json.dumps(asdict(found), indent=2))
+            plain = json.loads(json.dumps(asdict(found)), parse_constant=lambda name: None)  # NaN is no JSON
+            say(json.dumps(plain, indent=2))
         else:
             print_status(found)

@@ -208,7 +208,7 @@ def probe(
     with session(allow):
         from selfstudy.run import Run
 
-        _require_alone("probe")
+        require_alone("probe")
         path = run or default_run(recipe)
         with Run.create_or_resume(path, load(recipe, overrides(model, seed, set_, no_cache))) as opened:
             from selfstudy import loop
@@ -310,7 +310,7 @@ def _teach_along(path: Path) -> None:
         study.teach_along()
 
 
-def _require_alone(verb: str) -> None:
+def require_alone(verb: str) -> None:
     """Refuses what each of several processes would do once more."""
     from selfstudy.teach.launch import launch
 
@@ -324,7 +324,7 @@ def _require_alone(verb: str) -> None:
 def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) -> None:
     with session(allow):
         if verb != "teach":
-            _require_alone(verb)
+            require_alone(verb)
         from selfstudy.run import Run
 
         with Run.open(path) as run:
@@ -340,7 +340,7 @@ def _stage(verb: str, path: Path, allow: list[str] | None, *, following: str) ->
 def _learn(
     recipe: Path, path: Path, overrides: list[str], *, measure: bool, watch: WatchOptions | None = None
 ) -> None:
-    _require_alone("the whole loop")
+    require_alone("the whole loop")
     loaded = load(recipe, overrides)
     from selfstudy import loop
     from selfstudy.progress import Terminal

@@ -129,7 +129,8 @@ def check(folder: Path, holds: Collection[str] | None = None) -> bool:
         raise not_ours(folder, "is a link, which is not followed")
     if not stat.S_ISDIR(kind):
         raise not_ours(folder, "is not a folder")
-    foreign = sorted(path.name for path in folder.iterdir())
+    # a temporary file may be the mark, which another process is writing at this moment
+    foreign = sorted(path.name for path in folder.iterdir() if not private.is_temporary(path))
     if is_marked(folder):
         foreign = [] if holds is None else [name for name in foreign if name not in (MARK, *holds)]
     if foreign:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from selfstudy.errors import RunError
+from selfstudy.loop import launching
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.stages import answer_shard, ask, check_entailment, gather_shard, run_stage
 from selfstudy.loop.study import Study
@@ -21,7 +22,7 @@ from selfstudy.records import STAGES, Question
 from selfstudy.run import Round, Run, forgotten, resume, standing
 from selfstudy.run.changes import learned
 from selfstudy.run.merging import merge
-from selfstudy.run.shards import QuestionShard, open_shard
+from selfstudy.run.shards import QuestionShard, open_shard, require_count
 
 RoundPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
 PARTS: tuple[RoundPart, ...] = get_args(RoundPart)
@@ -62,6 +63,10 @@ def do_part(
 
 
 def _part(study: Study, round_: Round, part: RoundPart) -> None:
+    if part in ("ask", "probe"):
+        launching.require(
+            study.recipe
+        )  # before hours of answering; where the queue has cards, there are some
     if part == "teach" and not study.run.entailment_file.exists():
         check_entailment(study)  # no shard has seen all answers
     if part != "ask":
@@ -87,6 +92,7 @@ def _shard(path: Path, number: int, shard: QuestionShard, report: Reporter) -> N
         if why is not None:
             report.note(why)
             return
+        require_count(main, shard.count)
         with open_shard(main, number, shard) as run:
             round_ = run.round(number)
             if next(round_.lines(Question), None) is None:  # no model need be loaded for it

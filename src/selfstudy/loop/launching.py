@@ -46,7 +46,7 @@ _ENDED = re.compile(
 """As torch says it of a process that a signal ended: at once, and of all of them at its end."""
 _TOLD_BY_LAUNCHERS = re.compile(
     "(LOCAL_|GROUP_|ROLE_)?RANK|(LOCAL_|GROUP_|ROLE_)?WORLD_SIZE|MASTER_(ADDR|PORT)|"
-    "(ACCELERATE|FSDP|TORCHELASTIC|PARALLELISM_CONFIG)_.*"
+    "(ACCELERATE|FSDP|TORCHELASTIC|PARALLELISM_CONFIG|PET)_.*"  # the last are options of torchrun
 )
 
 

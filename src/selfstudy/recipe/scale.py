@@ -58,6 +58,9 @@ def _one_line(value: str) -> str:
 
 
 QueueWord = Annotated[str, AfterValidator(_plain_word)]
+QueueOption = Annotated[
+    QueueWord, BeforeValidator(lambda value: value.removeprefix("--") if isinstance(value, str) else value)
+]
 ShellLine = Annotated[str, AfterValidator(_one_line)]
 _DURATION = r"^(\d{1,5}|\d{1,5}:\d{2}|\d{1,4}:\d{2}:\d{2}|\d{1,3}-\d{1,2}(:\d{2}){0,2})$"
 Duration = Annotated[
@@ -90,5 +93,5 @@ class ClusterBlock(Block):
     """Loaded first, with `module load`."""
     setup: tuple[ShellLine, ...] = ()
     """Lines of bash run before each job, such as `source ~/venv/bin/activate`; yours, written as they are."""
-    options: tuple[QueueWord, ...] = ()
+    options: tuple[QueueOption, ...] = ()
     """More options of sbatch, each as `--name=value`."""

@@ -11,9 +11,10 @@ What an unsharded run writes is the same but for the order of records of one fil
 from __future__ import annotations
 
 import os
+import resource
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,15 @@ from selfstudy.records import (
 )
 from selfstudy.run import budget
 from selfstudy.run.directory import Round, Run
-from selfstudy.run.shards import QuestionShard, ShardRun, open_shard, shards_in
+from selfstudy.run.shards import QuestionShard, ShardRun, open_shard, shard_of, shards_in
 
 OF_A_QUESTION: tuple[type[Record], ...] = (Answer, Score, Evidence, Reference, Conflict, Verdict)
 """Records that shards write of a question, which names it as `question_id`."""
 STAGES_OF_SHARDS = ("probe", "gather")
 _OPEN = 200
-"""Files that are open together."""
+"""Files with records that are open together."""
+_OTHERS = 300
+"""Files that this process may have open beside."""
 
 
 def merge(run: Run, number: int) -> bool:
@@ -63,6 +66,7 @@ def merge(run: Run, number: int) -> bool:
         own.remove(run.shards_folder)
         return False
     shards = _all_of(run, number)
+    _allow_files(len(shards))
     with ExitStack() as open_:
         parts = [open_.enter_context(_opened(run, number, shard)) for shard in shards]
         _require_finished(parts, number)
@@ -89,6 +93,24 @@ def _all_of(run: Run, number: int) -> list[QuestionShard]:
     if missing:
         raise _unfinished("have not been begun", [f"{one}/{found[0].count}" for one in missing], number)
     return found
+
+
+def _allow_files(count: int) -> None:
+    """All shards are held together, each by an open file; systems allow 1,024 of them until they are asked.
+
+    Raises:
+        RunError: this one does not allow as many.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OPEN + _OTHERS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise RunError(
+            f"{count:,} shards are joined with {wanted:,} open files, and this system allows {hard:,}",
+            "raise the limit (ulimit -Hn), or join them on another machine",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _opened(run: Run, number: int, shard: QuestionShard) -> ShardRun:
@@ -129,8 +151,9 @@ def _require_answers(parts: Sequence[ShardRun], whole: Round) -> None:
 def _join(whole: Round, parts: Sequence[Round]) -> None:
     """The records of all shards, file by file."""
     place = {str(entry.get("id")): at for at, (_, entry) in enumerate(whole.lines(Question))}
+    owner = array("q", (shard_of(name, len(parts)) for name in place))
     for kind in OF_A_QUESTION:
-        found = _Places.of(kind, parts, place)
+        found = _Places.of(kind, parts, place, owner)
         if found.count:
             whole.rewrite_lines(kind, found.lines())
     mine = [
@@ -162,16 +185,24 @@ class _Places:
     length: array[int]
 
     @classmethod
-    def of(cls, kind: type[Record], parts: Sequence[Round], place: dict[str, int]) -> _Places:
-        """Raises RunError: a record is of no question of the run."""
+    def of(
+        cls, kind: type[Record], parts: Sequence[Round], place: Mapping[str, int], owner: Sequence[int]
+    ) -> _Places:
+        """Raises RunError: a record is of no question of its shard.
+
+        Args:
+            parts: by number, from 1.
+            place: of each question, by its id; `owner`: the number of its shard, by its place.
+        """
         found = cls([part.path / kind.file for part in parts], *(array("q") for _ in range(4)))
         for number, part in enumerate(parts):
             at = 0
             for line, entry in part.lines(kind):
                 order = place.get(str(entry.get("question_id")))
-                if order is None:
+                if order is None or owner[order] != number + 1:
+                    whose = "the run does not have" if order is None else "another shard has"
                     raise RunError(
-                        f"{found.files[number]} has a record of a question that the run does not have",
+                        f"{found.files[number]} has a record of a question that {whose}",
                         f"delete the folder {part.run.path}, and answer its questions again",
                     )
                 found.order.append(order)

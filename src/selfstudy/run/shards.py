@@ -13,6 +13,7 @@ others are added.  Knows nothing of queues, nor of what is done with a question.
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import floor
@@ -72,7 +73,12 @@ class QuestionShard:
 
     def holds(self, question_id: str) -> bool:
         """Whether a question is of it; of the shards of one count it is of exactly one."""
-        return int(digest("shard", question_id), 16) % self.count == self.number - 1
+        return shard_of(question_id, self.count) == self.number
+
+
+def shard_of(question_id: str, count: int) -> int:
+    """The number of the shard, of so many, that a question is of."""
+    return int(digest("shard", question_id), 16) % count + 1
 
 
 class ShardRun(Run):
@@ -128,12 +134,28 @@ def open_shard(main: Run, number: int, shard: QuestionShard) -> ShardRun:
     run = ShardRun(main, number, shard, lock.take(folder / Run.lock_file, folder, "shard"))
     try:
         own.inspect(folder, is_ours, tidy=True)
+        _clear_joined(run)
         run._repair()
         _begin(run, whole)
         return run
     except BaseException:
         run.close()
         raise
+
+
+def _clear_joined(run: ShardRun) -> None:
+    """Takes away what the shard did in an earlier round: a kill at the end of joining leaves it, and what it
+    cost would be added once more."""
+    found = [path.name for path in run.rounds_folder.glob("*")]
+    if not any(name.isdecimal() and int(name) < run.number for name in found):
+        return
+    with jsonl.writing(run.path, run.main.path):
+        # the rounds last, by which it is known
+        for path in sorted(run.path.iterdir(), key=lambda path: path == run.rounds_folder):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != run.lock_file:
+                path.unlink()
 
 
 def _begin(run: ShardRun, whole: Round) -> None:
@@ -169,6 +191,20 @@ def shards_in(main: Run) -> list[QuestionShard]:
             "delete those of all counts but one, or the folder: their questions are answered again",
         )
     return found
+
+
+def require_count(main: Run, count: int) -> None:
+    """Refuses to share the questions out in another way than was begun.
+
+    Raises:
+        RunError: shards of another count have been begun.
+    """
+    for shard in shards_in(main):
+        if shard.count != count:
+            raise RunError(
+                f"{main.shards_folder} holds shards of {shard.count}, not of {count}",
+                f"set cluster.shards: {shard.count}, or delete the folder: what is in it is done again",
+            )
 
 
 def _share(main: Run, count: int) -> Recipe:

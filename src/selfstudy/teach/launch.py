@@ -109,6 +109,7 @@ def _sharding_of(file: Path) -> Sharding:
         RecipeError: it cannot be read, or is about other machines.
     """
     found = _read(file)
+    _require_its_own(found, file)
     kind = str(found.get("distributed_type", "")).upper()
     machines = found.get("num_machines", 1)
     if found.get("compute_environment", _HERE) != _HERE or machines not in (1, "1") or not _KNOWN(kind):
@@ -135,6 +136,33 @@ def _sharding_of(file: Path) -> Sharding:
     return _STAGES.get(str(stage), "none")
 
 
+def _require_its_own(found: Mapping[str, Any], file: Path) -> None:
+    """Refuses blocks with other keys than their own: accelerate takes each of them for an option of its
+    command line, `rdzv_endpoint` and `run_path` too, by which a stranger's file would run a stranger's code.
+
+    Raises:
+        RecipeError: the first such key.
+    """
+    for name, block in found.items():
+        if not isinstance(block, dict):
+            continue
+        own = _KEYS.get(name)
+        for key in block:
+            if own is None or not (isinstance(key, str) and own(key)):
+                raise RecipeError(
+                    f"teach.launch.config: {file}: {str(name)[:60]}.{str(key)[:60]} is not taken from a file",
+                    "leave it out; `selfstudy launch-config fsdp` prints the path of an example",
+                )
+
+
+_KEYS = {
+    "deepspeed_config": re.compile(r"(deepspeed|zero3?|offload|gradient)_[a-z0-9_]{1,60}").fullmatch,
+    "fsdp_config": re.compile(r"[a-z0-9_]{1,60}").fullmatch,  # accelerate puts fsdp_ before these
+    "dynamo_config": re.compile(r"[a-z0-9_]{1,60}").fullmatch,  # and dynamo_
+    "fp8_config": re.compile(r"[a-z0-9_]{1,60}").fullmatch,
+    "parallelism_config": re.compile(r"parallelism_config_[a-z0-9_]{1,60}").fullmatch,
+}
+"""What a block of a configuration may hold; other blocks hold nothing."""
 _HERE = "LOCAL_MACHINE"
 _KNOWN = re.compile("FSDP|DEEPSPEED|MULTI_[A-Z]{1,20}").fullmatch
 """Kinds of accelerate's that start several processes, which train as we do."""
@@ -171,9 +199,7 @@ def _sharding(told: Mapping[str, str]) -> Sharding:
 def _stage_of(file: Path, where: str) -> object:
     """The stage that a DeepSpeed configuration names; 0 if none, as DeepSpeed has it."""
     try:
-        if file.stat().st_size > _LARGEST:
-            raise ValueError("it is too large")
-        block = json.loads(file.read_text("utf-8")).get("zero_optimization", {})
+        block = json.loads(reading.text(file, _LARGEST)).get("zero_optimization", {})
         return block.get("stage", 0)
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(

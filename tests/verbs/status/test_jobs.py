@@ -74,3 +74,13 @@ def test_a_log_of_any_size_is_read_from_its_end(tmp_path: Path) -> None:
     assert tail_of(tmp_path / "log")[-1].endswith("last")
     assert all(len(line) <= 301 for line in tail_of(tmp_path / "log"))
     assert tail_of(tmp_path / "none") == ()
+
+
+def test_jobs_of_others_and_of_rounds_that_are_none_are_not_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue counts anew one day; and somebody has mistyped a round."""
+    told(monkeypatch, [], [Queued(7, None, "thesis", "FAILED", "1:0")])
+    (folder / "ask-99.failed.json").write_text('{"kind": "error", "said": "the recipe has 1 rounds"}')
+    found, _ = jobs_of(RUN, folder, 1)
+    assert [(one.name, one.state) for one in found] == [("shard-1", "unknown"), ("merge-1", "unknown")]

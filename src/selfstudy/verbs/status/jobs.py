@@ -60,7 +60,7 @@ class JobStatus:
 
 
 def jobs_of(run: Path, folder: Path, rounds: int) -> tuple[list[JobStatus], str]:
-    """The jobs of a run, and why the queue could not be asked ("": it was)."""
+    """The jobs of so many rounds of a run, and why the queue could not be asked ("": it was)."""
     found: dict[tuple[str, int | None], JobStatus] = {}
     why = ""
     begins = run_name(run)
@@ -74,10 +74,14 @@ def jobs_of(run: Path, folder: Path, rounds: int) -> tuple[list[JobStatus], str]
         with suppress(queue.NoSlurmError):  # many keep no accounts, and the notes say how a job ended
             told = [*queue.sacct([one.id for one in known]), *told]
     for one in told:
+        if not one.name.startswith(f"{begins}."):  # the queue has begun to count anew since
+            continue
         name = one.name.removeprefix(f"{begins}.")
         state = f"{one.state} {one.reason}".strip() if one.outcome == "failed" else one.reason
         found[name, one.task] = JobStatus(name, one.outcome, one.id, one.task, reason=state)
     for name, task, note in _notes(folder):
+        if int(name.rpartition("-")[2]) > rounds:  # by hand, and by mistake
+            continue
         before = found.get((name, task))
         if before is None or before.state in ("failed", "unknown"):
             before = before or JobStatus(name, "failed", task=task)

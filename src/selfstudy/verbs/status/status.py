@@ -20,6 +20,7 @@ from selfstudy.run.directory import is_run
 from selfstudy.run.shards import QuestionShard, ShardRun, shards_in
 from selfstudy.verbs.status.counting import StepCount, seconds_left, steps_of
 from selfstudy.verbs.status.jobs import JobStatus, jobs_of
+from selfstudy.verbs.submitting.chain import AHEAD
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def status_of(path: Path) -> RunStatus:
     why = ""
     with look.trying():
         if run.slurm_folder.is_dir():
-            jobs, why = jobs_of(run.path, run.slurm_folder, wanted or max(1, len(rounds)))
+            many = min(wanted or max(1, len(rounds)), len(rounds) + AHEAD)
+            jobs, why = jobs_of(run.path, run.slurm_folder, many)
             jobs = [one for one in jobs if not _is_past(one, rounds)]
     parts: list[ShardRun] = []
     with look.trying():

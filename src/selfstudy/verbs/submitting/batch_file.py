@@ -47,6 +47,8 @@ OURS = frozenset(
     ]
 )
 """Options that are set here, or by which a chain would fall apart; `cluster.options` may have others."""
+_FREE = frozenset(["export"])
+"""What begins as one of these, but is an option of its own; else Slurm takes a beginning for the whole."""
 _PLAIN_PATH = re.compile(r"/[\w./+@:=,~-]{1,500}")
 _OFFLINE = "HF_HUB_OFFLINE"
 
@@ -70,7 +72,7 @@ def check_options(options: Sequence[str]) -> None:
     """Raises RecipeError: one of `cluster.options` is set by a key of its own, or by us."""
     for option in options:
         name = option.removeprefix("--").partition("=")[0]
-        if name in OURS:
+        if name in OURS or (name not in _FREE and any(ours.startswith(name) for ours in OURS)):
             raise RecipeError(
                 f"cluster.options: {option[:100]} is not free",
                 "leave it out; see the other keys of `cluster`",

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selfstudy.errors import RunError
 from selfstudy.recipe import ClusterBlock
 from selfstudy.run import Round, Run, resume, standing
-from selfstudy.run.shards import MOST, QuestionShard, ShardRun, shards_in
+from selfstudy.run.shards import MOST, QuestionShard, ShardRun, require_count, shards_in
 
 JobPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
 SHARDED: tuple[JobPart, ...] = ("ask", "shard", "merge", "teach", "verify")
 WHOLE: tuple[JobPart, ...] = ("probe", "gather", "teach", "verify")
+AHEAD = 100
+"""Rounds that are submitted together, after those that have begun."""
 WITHOUT_CARDS: tuple[JobPart, ...] = ("merge",)
 SAYS: dict[JobPart, str] = {
     "ask": "asks all questions",
@@ -57,12 +58,15 @@ def chain_of(run: Run, cluster: ClusterBlock) -> list[ChainJob]:
     """
     parts = WHOLE if cluster.shards == 1 else SHARDED
     found: list[ChainJob] = []
-    for number in range(1, run.recipe.rounds + 1):
+    last = run.rounds[-1].number if run.rounds else 0
+    for number in range(1, min(run.recipe.rounds, last + AHEAD) + 1):
         begun = (run.rounds_folder / str(number)).is_dir()
         round_ = run.round(number) if begun else None
         for at, part in enumerate(parts, len(parts) * (number - 1) + 1):
             if round_ is not None and _is_done(round_, part):
                 continue
+            if part in ("probe", "gather", "shard"):
+                require_count(run, cluster.shards)
             left = _left(run, round_, cluster.shards) if part == "shard" else ()
             if part != "shard" or left:
                 found.append(ChainJob(at, part, number, cluster.shards, left))
@@ -84,11 +88,6 @@ def _left(run: Run, round_: Round | None, count: int) -> tuple[int, ...]:
     """The shards that have not finished."""
     done = set()
     for shard in shards_in(run):
-        if shard.count != count:
-            raise RunError(
-                f"{run.shards_folder} holds shards of {shard.count}, not of {count}",
-                f"set cluster.shards: {shard.count}, or delete the folder: what is in it is done again",
-            )
         if round_ is not None and finished(run, round_.number, shard):
             done.add(shard.number)
     return tuple(number for number in range(1, min(count, MOST) + 1) if number not in done)

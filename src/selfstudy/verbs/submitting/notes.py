@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from selfstudy.errors import BudgetError, RunError, SelfstudyError
-from selfstudy.files import jsonl, private
+from selfstudy.files import jsonl, own, private
 from selfstudy.secrets import without_secrets
 from selfstudy.text import shortened
 
@@ -54,7 +54,7 @@ def _note(error: BaseException) -> FailureNote:
 
 def _write(file: Path, note: FailureNote) -> None:
     with suppress(RunError):  # what stopped the job matters more
-        if file.parent.is_dir():
+        if own.is_marked(file.parent):  # somebody's own folder may have the name
             jsonl.replace(file, jsonl.encode(note.model_dump(mode="json")), None)
 
 

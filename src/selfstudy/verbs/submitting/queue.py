@@ -5,6 +5,7 @@ What they say is taken only in the one form that they were asked for.  Knows not
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ _LINE = re.compile(
     r"([0-9]{1,10})(?:_([0-9]{1,10}))?\|([\w.@+=:-]{1,300})\|([A-Z_]{2,30})(?: by [0-9]+)?\|(.{0,500})"
 )
 _SOME = re.compile(
-    r"([0-9]{1,10})_\[([0-9,:%-]{1,100000})\]\|([\w.@+=:-]{1,300})\|([A-Z_]{2,30})\|(.{0,500})"
+    r"([0-9]{1,10})_\[([0-9,:%-]{1,100000})\]\|([\w.@+=:-]{1,300})\|([A-Z_]{2,30})(?: by [0-9]+)?\|(.{0,500})"
 )
 QueueReply = Literal["waiting", "running", "done", "failed"]
 _WAITING = frozenset(
@@ -93,6 +94,8 @@ def sbatch(file: Path, after: int | None) -> int:
 def squeue(names: Sequence[str]) -> list[Queued]:
     """The jobs of these names that wait or run, and those that ended a moment ago; every one of an array.
 
+    Those of this user: others can give their jobs any name.
+
     Raises:
         NoSlurmError: it is not there, or does not answer as it should.
     """
@@ -104,6 +107,7 @@ def squeue(names: Sequence[str]) -> list[Queued]:
             "--noheader",
             "--array",
             "--states=all",
+            f"--user={os.getuid()}",
             "--format=%i|%j|%T|%r",
             f"--name={','.join(names)}",
         ]

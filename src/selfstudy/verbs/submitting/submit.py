@@ -92,8 +92,9 @@ def job_name(run: Path, job: ChainJob) -> str:
 
 
 def run_name(run: Path) -> str:
-    """The beginning of the names of a run's jobs."""
-    return f"{re.sub('[^A-Za-z0-9_-]', '-', run.name)[:30]}.{digest(str(run))[:8]}"
+    """The beginning of the names of a run's jobs, by whichever link the run is named."""
+    place = Path(os.path.realpath(run))
+    return f"{re.sub('[^A-Za-z0-9_-]', '-', place.name)[:30]}.{digest(str(place))[:8]}"
 
 
 @contextmanager
