@@ -61,6 +61,7 @@ def submit(
 
 
 def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
+    from selfstudy.loop.launching import require_anywhere
     from selfstudy.loop.study import require_teachable
     from selfstudy.models.remote.permissions import check
     from selfstudy.recipe import RemoteModel
@@ -70,6 +71,7 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
     cluster = submitting.cluster_of(recipe)
     check_path(path.absolute())
     require_teachable(recipe)
+    require_anywhere(recipe)
     for block in recipe.language_models.values():
         if isinstance(block, RemoteModel):
             check(block)  # in a job nobody is there to ask
@@ -101,17 +103,21 @@ def _begin(path: Path, recipe: Recipe) -> None:
     from selfstudy.run.directory import is_run
     from selfstudy.verbs.submitting import submit as submitting
 
-    if is_run(path) and not submitting.is_begun(path):  # only looked at, with --dry-run
-        with Run.open(path) as run:
-            run.recipe_file.unlink()
     if not is_run(path):
         Run.create_or_resume(path, recipe).close()
         return
     with Run.open(path, write=False) as run:
-        same = run.recipe == recipe
-    if not same:
+        if run.recipe == recipe:
+            return
+    with submitting.alone(path):
+        begun = submitting.is_begun(path)
         with Run.open(path) as run:
-            run.adopt(recipe)
+            if begun:
+                run.adopt(recipe)
+            else:  # only looked at, with --dry-run
+                run.recipe_file.unlink()
+        if not begun:
+            Run.create_or_resume(path, recipe).close()
 
 
 def _shown(one: Planned) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.errors import RunError
+from selfstudy.errors import ModelError, RunError
 from selfstudy.loop.jobs import do_part
 from selfstudy.recipe import ClusterBlock, Recipe
 from selfstudy.run import Run
+from selfstudy.run.resume import RoundPart
 from selfstudy.verbs.submitting.chain import chain_of
 
 from ...run.sharded import answer, begin, make_recipe
@@ -66,3 +67,14 @@ def test_a_round_waits_for_the_one_before_it(tmp_path: Path) -> None:
     Run.create_or_resume(tmp_path / "run", Recipe(rounds=2)).close()
     with pytest.raises(RunError, match="has not been verified"):
         do_part(tmp_path / "run", "ask", 2)
+
+
+@pytest.mark.parametrize("part", ["ask", "probe"])
+def test_what_cannot_be_taught_together_is_refused_before_the_first_question(
+    part: RoundPart, tmp_path: Path
+) -> None:
+    recipe = make_recipe(tmp_path, teach={"method": "dpo", "launch": {"processes": 3}})
+    Run.create_or_resume(tmp_path / "run", recipe).close()
+    with pytest.raises(ModelError, match="cannot be shared out evenly"):
+        do_part(tmp_path / "run", part, 1)
+    assert not (tmp_path / "run/rounds/1/questions.jsonl").exists()
