@@ -74,3 +74,12 @@ def test_a_log_of_any_size_is_read_from_its_end(tmp_path: Path) -> None:
     assert tail_of(tmp_path / "log")[-1].endswith("last")
     assert all(len(line) <= 301 for line in tail_of(tmp_path / "log"))
     assert tail_of(tmp_path / "none") == ()
+
+
+def test_of_a_job_that_was_submitted_again_the_later_one_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{run_name(RUN)}.shard-1"
+    told(monkeypatch, [], [Queued(12, 1, name, "COMPLETED", "0:0"), Queued(7, 1, name, "FAILED", "2:0")])
+    found, _ = jobs_of(RUN, folder, 1)
+    assert (found[0].id, found[0].state) == (12, "done")
