@@ -216,8 +216,8 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
     value = f"{enough:.2f}" if name in ("money", "minutes") else f"{enough:.0f}"
     return BudgetError(
         f"the budget of {run.path} is {state}: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
-        "everything done is kept. To go on, give the same command again: `learn`, `probe`, `demo` and `submit` "
-        f"with --set budget.{name}={value}, the others after you change `budget` in {run.recipe_file}",
+        "everything done is kept. To go on, give the same command again: `learn`, `probe`, `demo` and "
+        f"`submit` with --set budget.{name}={value}, the others after you change `budget` in {run.recipe_file}",
     )
 
 
