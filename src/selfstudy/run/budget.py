@@ -217,7 +217,8 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
     return BudgetError(
         f"the budget of {run.path} is {state}: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
         "everything done is kept. To go on, give the same command again: `learn`, `probe`, `demo` and "
-        f"`submit` with --set budget.{name}={value}, the others after you change `budget` in {run.recipe_file}",
+        f"`submit` with --set budget.{name}={value}, the others after "
+        f"you change `budget` in {run.recipe_file}",
     )
 
 
