@@ -62,7 +62,7 @@ def main() -> int:
             submit(run)
             restarts = preempt_and_wait(run)
         took = time.monotonic() - began
-        alone = in_one_process(folder / "alone", run)
+        alone = in_one_process(folder / "alone")
         differences = compare(run, alone)
         print(f"\nthe chain ended after {took:.0f} s; restarts: {json.dumps(restarts)}")
         print("\n".join(differences) or "texts, scores, evidence and verdicts are those of one process")
@@ -128,7 +128,7 @@ def restarts() -> dict[str, int]:
     return found
 
 
-def in_one_process(path: Path, other: Path) -> Path:
+def in_one_process(path: Path) -> Path:
     recipe = load_recipe(DEMO, [f"{key}={value}" for key, value in SMALL.items()])
     with Run.create_or_resume(path, recipe) as run, Study(run) as study:
         study.probe()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
-from selfstudy.files import own
+from selfstudy.files import own, private
 
 
 def test_a_folder_of_ours_is_made_and_removed(tmp_path: Path) -> None:
@@ -91,9 +91,11 @@ def test_a_run_is_told_by_what_its_file_says(content: str, is_one: bool, tmp_pat
     assert not own.is_run(tmp_path / "nowhere")
 
 
-def test_a_folder_that_another_process_is_marking_is_ours(tmp_path: Path) -> None:
-    """Hundreds of jobs may begin in the same second."""
-    (tmp_path / "shards").mkdir()
-    (tmp_path / f"shards/.selfstudy-1-{'0' * 16}.tmp").write_text("selfst")
-    own.make(tmp_path / "shards")
-    assert own.is_marked(tmp_path / "shards")
+def test_a_folder_that_another_process_is_making_is_ours(tmp_path: Path) -> None:
+    """Jobs of an array begin at the same moment: the mark of the first is not in its place yet."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    with private.replacing(folder / own.MARK) as mark:
+        mark.write(b"selfstudy made this folder")
+        own.make(folder)
+    assert own.is_marked(folder)

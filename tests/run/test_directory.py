@@ -307,3 +307,14 @@ def test_a_file_may_be_as_large_as_is_said(place: Path, recipe: Recipe) -> None:
         assert run.read_json(run.external_file(0), 3000) == data
         with pytest.raises(RunError, match="at most 1,000 are read"):
             run.read_json(run.external_file(0), 1000)
+
+
+def test_what_others_are_writing_for_a_queue_is_let_be(tmp_path: Path) -> None:
+    """A job begins, and tidies its run, while `submit` writes the files of those behind it, elsewhere."""
+    Run.create_or_resume(tmp_path, Recipe()).close()
+    written = [tmp_path / folder / f".selfstudy-{2**31 - 1}-{'0' * 16}.tmp" for folder in ("slurm", "rounds")]
+    for file in written:  # as a process of another machine does
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    Run.open(tmp_path).close()
+    assert [file.exists() for file in written] == [True, False]

@@ -105,8 +105,9 @@ def test_the_budget_is_shared_out(tmp_path: Path) -> None:
         assert part.recipe.budget.calls == 10
         assert part.recipe.budget.minutes == pytest.approx(7.5, abs=0.5)
         assert part.recipe.model_copy(update={"budget": main.recipe.budget}) == main.recipe
-    with pytest.raises(BudgetError):
+    with pytest.raises(BudgetError) as told:
         answer(run, 2, 1)  # 20 calls for half of 15 questions, at 4 calls each and more
+    assert "budget.calls=80" in told.value.hint  # of the whole run, of which each then has 40
 
 
 def test_a_shard_without_questions_is_done_at_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, SelfstudyError
 from selfstudy.models import Models, load_lm
 from selfstudy.models import lora as adapters
 from selfstudy.models.embedder import load as load_embedder
@@ -106,7 +106,7 @@ def child(rank: int, count: int, port: int, folder: Path, environment: dict[str,
             else:
                 phases = followers.follow(run.recipe, lambda: load_lm(run.recipe.model))  # type: ignore[arg-type,return-value]
                 assert phases == 2 * len(run.recipe.teach.plan)
-    except ModelError as error:
+    except SelfstudyError as error:
         (folder.parent / f"{rank}.error").write_text(str(error), "utf-8")
         raise
 

@@ -29,12 +29,13 @@ from selfstudy.records import (
 )
 from selfstudy.run import Round, curriculum, standing
 from selfstudy.run.models import as_taught
-from selfstudy.teach import grouped
+from selfstudy.teach import followers, grouped
 from selfstudy.teach.gaps import JudgedQuestion
 from selfstudy.teach.grouped import split
 from selfstudy.teach.imported import ImportedLessons
 from selfstudy.teach.lesson import Lesson
 from selfstudy.teach.stage import run_teach
+from selfstudy.teach.trainers import lifelines
 
 from .lessons import PROMPTS, Overlap, fill, make_round, prepared, question, recipe
 
@@ -242,6 +243,19 @@ def test_a_group_that_cannot_be_trained_is_left_out_and_the_others_stay(
     assert len(failures) == 1
     assert "none of the" in failures[0].message
     assert standing.trained(round_, "taught") == folder
+
+
+def test_no_group_is_left_out_because_another_process_has_ended(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise lifelines.parted("process 1 of 2 was killed")
+
+    monkeypatch.setattr(followers, "trained", lost)
+    round_ = make_round(tmp_path / "run", {"Peru": "unknown", "Ghana": "unknown"}, dynamic(tiny_llama))
+    with pytest.raises(lifelines.LostProcessError, match="process 1 of 2 was killed"):
+        run_teach(round_, models_of(round_), PROMPTS, Silent())
+    assert not round_.read(Failure)
 
 
 def test_where_no_group_can_be_trained_the_arm_has_failed(tiny_llama: Path, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def submit(
 
 
 def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
+    from selfstudy.loop.launching import require_anywhere
     from selfstudy.loop.study import require_teachable
     from selfstudy.models.remote.permissions import check
     from selfstudy.recipe import RemoteModel
@@ -71,6 +72,7 @@ def _submit(recipe: Recipe, path: Path, file: Path, *, dry_run: bool) -> None:
     cluster = submitting.cluster_of(recipe)
     check_path(path.absolute())
     require_teachable(recipe)
+    require_anywhere(recipe)
     for block in recipe.language_models.values():
         if isinstance(block, RemoteModel):
             check(block)  # in a job nobody is there to ask

@@ -129,7 +129,7 @@ def check(folder: Path, holds: Collection[str] | None = None) -> bool:
         raise not_ours(folder, "is a link, which is not followed")
     if not stat.S_ISDIR(kind):
         raise not_ours(folder, "is not a folder")
-    # a temporary file may be the mark, which another process is writing at this moment
+    # another process may be making it at this moment: its mark is then still under a name of `replacing`
     foreign = sorted(path.name for path in folder.iterdir() if not private.is_temporary(path))
     if is_marked(folder):
         foreign = [] if holds is None else [name for name in foreign if name not in (MARK, *holds)]
@@ -172,13 +172,14 @@ def clear(folder: Path, keep: Collection[str] = ()) -> None:
             path.unlink()
 
 
-def inspect(root: Path, ours: Callable[[str], bool], *, tidy: bool) -> None:
+def inspect(root: Path, ours: Callable[[str], bool], *, tidy: bool, shared: Collection[str] = ()) -> None:
     """Checks that a folder of ours, as far as we use it, leads nowhere else and holds files and folders only.
 
     Args:
         ours: whether something directly in it is, by its name; all else there is passed over.
         tidy: also close it to others, and delete what `private.replacing` left when it was killed.  For one
             whose lock keeps other writers away.
+        shared: folders in which others write all the same: what is being written there is let be.
 
     Raises:
         RunError: there is a link, a pipe, a device or a socket.
@@ -195,7 +196,7 @@ def inspect(root: Path, ours: Callable[[str], bool], *, tidy: bool) -> None:
         inside = private.below(path) if stat.S_ISDIR(found.st_mode) else ()
         for one, state in [(path, found), *inside]:
             if private.is_temporary(one):
-                if tidy and private.is_left_over(one, state):
+                if tidy and path.name not in shared and private.is_left_over(one, state):
                     one.unlink(missing_ok=True)
             elif stat.S_ISLNK(state.st_mode):
                 if one.suffix != UNFINISHED:  # nobody opens a file of such a name; `check` sees to folders

@@ -10,7 +10,7 @@ the one before it promoted nothing or gained too little, no part does anything. 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from selfstudy.errors import RunError
 from selfstudy.loop import launching
@@ -21,10 +21,10 @@ from selfstudy.progress import Reporter, Silent
 from selfstudy.records import STAGES, Question
 from selfstudy.run import Round, Run, forgotten, resume, standing
 from selfstudy.run.changes import learned
-from selfstudy.run.merging import merge
+from selfstudy.run.merging import merge, tidy
+from selfstudy.run.resume import RoundPart
 from selfstudy.run.shards import QuestionShard, open_shard, require_count
 
-RoundPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
 PARTS: tuple[RoundPart, ...] = get_args(RoundPart)
 
 
@@ -63,15 +63,14 @@ def do_part(
 
 
 def _part(study: Study, round_: Round, part: RoundPart) -> None:
-    if part in ("ask", "probe"):
-        launching.require(
-            study.recipe
-        )  # before hours of answering; where the queue has cards, there are some
     if part == "teach" and not study.run.entailment_file.exists():
         check_entailment(study)  # no shard has seen all answers
+    if part in ("ask", "probe"):  # before hours of it, and where the cards are
+        launching.require(study.recipe)
     if part != "ask":
         run_stage(study, round_, part)
     elif not any(round_.finished(stage) for stage in (resume.ASKING, "probe")):
+        tidy(study.run, round_.number)
         ask(study, round_)
     if part != "verify":
         return

@@ -40,8 +40,8 @@ MODULE = "selfstudy.loop.launched"
 POLL_SECONDS = 0.2
 _LOG_BYTES = 200_000
 _ENDED = re.compile(
-    r"failed \(exitcode: -(?P<signal>\d+)\) local_rank: (?P<rank>\d+)"
-    r"|rank +: (?P<of>\d+) \(local_rank: \d+\)\s+exitcode +: -(?P<by>\d+)"
+    r"failed \(exitcode: -(?P<signal>\d{1,4})\) local_rank: (?P<rank>\d{1,6})"
+    r"|rank +: (?P<of>\d{1,6}) \(local_rank: \d+\)\s+exitcode +: -(?P<by>\d{1,4})"
 )
 """As torch says it of a process that a signal ended: at once, and of all of them at its end."""
 _TOLD_BY_LAUNCHERS = re.compile(
@@ -79,15 +79,21 @@ def require(recipe: Recipe) -> None:
     Raises:
         SelfstudyError: what it is, and what to do instead.
     """
+    if (how := require_anywhere(recipe)).count > 1:
+        _require_cards(recipe, how)
+
+
+def require_anywhere(recipe: Recipe) -> Launched:
+    """The same but for the cards of this machine, for one who only sends the run to others."""
     if not is_due(recipe) or (block := recipe.teach.launch) is None:
-        return
+        return Launched()
     from selfstudy.teach import followers
 
     how = planned(block)
     followers.require_together(recipe, how)
     _require_known(config_of(block))
     _require_deepspeed(how)
-    _require_cards(recipe, how)
+    return how
 
 
 def teach(resources: Resources, round_: Round) -> None:

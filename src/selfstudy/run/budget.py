@@ -212,12 +212,13 @@ def _used_up(run: Run, name: str, limit: float, used: float, more: float, curren
     if name in ("calls", "tokens") and more:
         need = f", and the next batch needs {'about ' if name == 'tokens' else ''}{more:,.0f}"
     state = "used up" if used else "too small"
-    enough = max(2 * limit, used + 2 * more)
+    enough = run.budget_for(name, max(2 * limit, used + 2 * more))
     value = f"{enough:.2f}" if name in ("money", "minutes") else f"{enough:.0f}"
     return BudgetError(
         f"the budget of {run.path} is {state}: {shown} of {limit:,g} {unit} spent{need}".replace("  ", " "),
-        "everything done is kept. To go on, give the same command again: `learn`, `probe` and `demo` with "
-        f"--set budget.{name}={value}, the others after you change `budget` in {run.recipe_file}",
+        "everything done is kept. To go on, give the same command again: `learn`, `probe`, `demo` and "
+        f"`submit` with --set budget.{name}={value}, the others after "
+        f"you change `budget` in {run.recipe_file}",
     )
 
 

@@ -197,6 +197,10 @@ class Run(Timings):
         """The folder in which a file or folder of this name lies."""
         return self.path
 
+    def budget_for(self, name: str, enough: float) -> float:
+        """What the budget of the whole run must be so that this one has `enough` of it."""
+        return enough
+
     @property
     def library_round(self) -> Round:
         """The round that has what was found and skipped in the library."""
@@ -431,7 +435,7 @@ def _began(path: Path) -> bool:
 def _inspect(path: Path, *, tidy: bool) -> None:
     """Refuse a run that leads elsewhere; see `own.inspect`."""
     try:
-        own.inspect(path, is_ours, tidy=tidy)
+        own.inspect(path, is_ours, tidy=tidy, shared=(Run.slurm_folder,))
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}", "check its permissions") from None
 

@@ -10,6 +10,7 @@ What an unsharded run writes is the same but for the order of records of one fil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import resource
 from array import array
@@ -40,7 +41,14 @@ from selfstudy.records import (
 )
 from selfstudy.run import budget
 from selfstudy.run.directory import Round, Run
-from selfstudy.run.shards import QuestionShard, ShardRun, open_shard, shard_of, shards_in
+from selfstudy.run.shards import (
+    QuestionShard,
+    ShardRun,
+    hold_shard,
+    number_of,
+    other_questions,
+    shards_in,
+)
 
 OF_A_QUESTION: tuple[type[Record], ...] = (Answer, Score, Evidence, Reference, Conflict, Verdict)
 """Records that shards write of a question, which names it as `question_id`."""
@@ -68,8 +76,10 @@ def merge(run: Run, number: int) -> bool:
     shards = _all_of(run, number)
     _allow_files(len(shards))
     with ExitStack() as open_:
-        parts = [open_.enter_context(_opened(run, number, shard)) for shard in shards]
+        # held, so that nobody writes meanwhile; torn lines are cut off, and what they void shows
+        parts = [open_.enter_context(hold_shard(run, number, shard)) for shard in shards]
         _require_finished(parts, number)
+        _require_questions(parts, whole)
         _require_answers(parts, whole)
         _join(whole, [part.round(number) for part in parts])
         for part in parts:
@@ -80,6 +90,17 @@ def merge(run: Run, number: int) -> bool:
             whole.finish(stage)
     own.remove(run.shards_folder)
     return True
+
+
+def tidy(run: Run, number: int) -> None:
+    """Before round `number` asks: what a kill left of the shards of an earlier round, which are joined, goes.
+
+    Else their costs would be added once more, as those of this round.
+    """
+    if number > 1 and run.round(number - 1).finished(STAGES_OF_SHARDS[-1]):
+        begun = (run.shards_folder / one.folder / Run.rounds_folder / str(number) for one in shards_in(run))
+        if not any(folder.is_dir() for folder in begun):
+            own.remove(run.shards_folder)
 
 
 def _all_of(run: Run, number: int) -> list[QuestionShard]:
@@ -113,11 +134,6 @@ def _allow_files(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _opened(run: Run, number: int, shard: QuestionShard) -> ShardRun:
-    """Held, so that nobody writes meanwhile; torn lines are cut off, and what they void shows."""
-    return open_shard(run, number, shard)
-
-
 def _require_finished(parts: Sequence[ShardRun], number: int) -> None:
     left = [
         str(part.shard)
@@ -126,6 +142,19 @@ def _require_finished(parts: Sequence[ShardRun], number: int) -> None:
     ]
     if left:
         raise _unfinished("have not finished", left, number)
+
+
+def _require_questions(parts: Sequence[ShardRun], whole: Round) -> None:
+    """Each has the round's questions that fall to it: all are read once, however many shards there are."""
+    wanted = [hashlib.sha256() for _ in parts]
+    for line, entry in whole.lines(Question):
+        wanted[number_of(str(entry.get("id")), len(parts)) - 1].update(line)
+    for part, expected in zip(parts, wanted, strict=True):
+        found = hashlib.sha256()
+        for line, _ in part.round(whole.number).lines(Question):
+            found.update(line)
+        if found.digest() != expected.digest():
+            raise other_questions(part)
 
 
 def _unfinished(how: str, shards: Sequence[str], number: int) -> RunError:
@@ -151,10 +180,10 @@ def _require_answers(parts: Sequence[ShardRun], whole: Round) -> None:
 def _join(whole: Round, parts: Sequence[Round]) -> None:
     """The records of all shards, file by file."""
     place = {str(entry.get("id")): at for at, (_, entry) in enumerate(whole.lines(Question))}
-    owner = array("q", (shard_of(name, len(parts)) for name in place))
+    owner = array("q", (number_of(name, len(parts)) for name in place))
     for kind in OF_A_QUESTION:
         found = _Places.of(kind, parts, place, owner)
-        if found.count:
+        if found.count or next(whole.lines(kind), None) is not None:
             whole.rewrite_lines(kind, found.lines())
     mine = [
         one for one in whole.iter(Failure) if one.stage not in STAGES_OF_SHARDS or one.item_id not in place

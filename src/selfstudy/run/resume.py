@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic_core import to_json
 
@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 ASKING = "asking"
 """The first part of probe, which has a marker of its own where others answer what one process asks."""
+RoundPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
+"""What a job of a queue may do of a round (loop/jobs.py): `ask` is that first part of probe; `shard` all that
+follows in probe and gather, of some questions; `merge` joins the shards; the others are whole stages."""
 _DONE = ".done"
 """Ends the name of the marker of a finished stage."""
 

@@ -13,7 +13,6 @@ others are added.  Knows nothing of queues, nor of what is done with a question.
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import floor
@@ -73,11 +72,11 @@ class QuestionShard:
 
     def holds(self, question_id: str) -> bool:
         """Whether a question is of it; of the shards of one count it is of exactly one."""
-        return shard_of(question_id, self.count) == self.number
+        return number_of(question_id, self.count) == self.number
 
 
-def shard_of(question_id: str, count: int) -> int:
-    """The number of the shard, of so many, that a question is of."""
+def number_of(question_id: str, count: int) -> int:
+    """Which of `count` shards a question is of, from 1."""
     return int(digest("shard", question_id), 16) % count + 1
 
 
@@ -102,6 +101,10 @@ class ShardRun(Run):
         """Its own round; earlier ones are those of the whole run."""
         return self.main.round(number) if number < self.number else super().round(number)
 
+    def budget_for(self, name: str, enough: float) -> float:
+        share, whole = (getattr(one.recipe.budget, name) for one in (self, self.main))
+        return float(whole + (enough - share) * self.shard.count)
+
     @property
     def library_round(self) -> Round:
         return self.round(self.number)
@@ -125,6 +128,21 @@ def open_shard(main: Run, number: int, shard: QuestionShard) -> ShardRun:
             f"round {number} of {main.path} has not asked all of its questions, which shards share",
             f"selfstudy job {main.path} ask --round {number}",
         )
+    run = hold_shard(main, number, shard)
+    try:
+        _begin(run, whole)
+        return run
+    except BaseException:
+        run.close()
+        raise
+
+
+def hold_shard(main: Run, number: int, shard: QuestionShard) -> ShardRun:
+    """The same as it is: it may not have its questions yet, and they are not compared.
+
+    Raises:
+        RunError: another process writes to it, or something else lies there.
+    """
     folder = main.shards_folder / shard.folder
     with jsonl.writing(folder, main.path):
         own.make(main.shards_folder)
@@ -134,28 +152,11 @@ def open_shard(main: Run, number: int, shard: QuestionShard) -> ShardRun:
     run = ShardRun(main, number, shard, lock.take(folder / Run.lock_file, folder, "shard"))
     try:
         own.inspect(folder, is_ours, tidy=True)
-        _clear_joined(run)
         run._repair()
-        _begin(run, whole)
         return run
     except BaseException:
         run.close()
         raise
-
-
-def _clear_joined(run: ShardRun) -> None:
-    """Takes away what the shard did in an earlier round: a kill at the end of joining leaves it, and what it
-    cost would be added once more."""
-    found = [path.name for path in run.rounds_folder.glob("*")]
-    if not any(name.isdecimal() and int(name) < run.number for name in found):
-        return
-    with jsonl.writing(run.path, run.main.path):
-        # the rounds last, by which it is known
-        for path in sorted(run.path.iterdir(), key=lambda path: path == run.rounds_folder):
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path != run.lock_file:
-                path.unlink()
 
 
 def _begin(run: ShardRun, whole: Round) -> None:
@@ -168,10 +169,15 @@ def _begin(run: ShardRun, whole: Round) -> None:
         part.rewrite_lines(Question, wanted)
         part.finish(resume.ASKING)
     elif any(a != b for a, b in zip_longest((line for line, _ in part.lines(Question)), wanted)):
-        raise RunError(
-            f"the questions of shard {run.shard} are not those of round {run.number} of {run.main.path}",
-            f"delete {run.main.shards_folder}: its questions are answered again",
-        )
+        raise other_questions(run)
+
+
+def other_questions(run: ShardRun) -> RunError:
+    """The error for a shard that began with questions that are not the round's."""
+    return RunError(
+        f"the questions of shard {run.shard} are not those of round {run.number} of {run.main.path}",
+        f"delete {run.main.shards_folder}: its questions are answered again",
+    )
 
 
 def shards_in(main: Run) -> list[QuestionShard]:

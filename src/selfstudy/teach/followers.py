@@ -109,7 +109,8 @@ def follow(recipe: Recipe, load: Callable[[], HasWeights]) -> int:
         load: gives the model that is taught.
 
     Raises:
-        ModelError: this recipe is not trained by so many; or another process has ended.
+        ModelError: this recipe is not trained by so many.
+        LostProcessError: another process has ended.
     """
     from selfstudy.teach.trainers import judged
 

@@ -7,10 +7,12 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from selfstudy.errors import ModelError
 from selfstudy.teach.practice import Practice
 from selfstudy.teach.trainers import judged
 from selfstudy.teach.trainers.processes import Processes
@@ -75,6 +77,26 @@ def test_one_judges_for_all_in_one_call_as_if_it_were_alone(level: Any) -> None:
     assert [len(one) for one in found] == [1, 0, len(EXERCISES) - 1]
     assert [row for share in found for row in share] == alone
     assert judge.asked == 1
+
+
+def test_where_the_judge_fails_it_fails_in_all_of_them() -> None:
+    """What they train may be left out for it, and they go on together."""
+    judge, count = Judge("fine"), 2
+    judge.of = SimpleNamespace(rewards=lambda *_, **__: _raise(ModelError("it does not answer", "start it")))
+    meeting, said = threading.Barrier(count), {}  # type: ignore[var-annotated]
+
+    def one(rank: int) -> str:
+        processes = Threads(rank, count, meeting=meeting, said=said)
+        with pytest.raises(ModelError) as told:
+            judged.LedRewards(judge, processes).rewards([], [])
+        return str(told.value)
+
+    with ThreadPoolExecutor(count) as pool:
+        assert list(pool.map(one, range(count))) == ["it does not answer\n  -> start it"] * 2
+
+
+def _raise(error: Exception) -> Any:
+    raise error
 
 
 def test_what_is_told_of_online_practice_can_be_sent() -> None:

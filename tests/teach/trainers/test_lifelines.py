@@ -20,7 +20,7 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.teach.trainers import lifelines
-from selfstudy.teach.trainers.lifelines import LeaderAddress, Lifelines, tie
+from selfstudy.teach.trainers.lifelines import LeaderAddress, Lifelines, LostProcessError, tie
 
 
 def child(rank: int, count: int, told: Connection, why: str | None) -> None:
@@ -70,7 +70,7 @@ def test_one_that_is_killed_is_named_and_what_the_leader_does_meanwhile_ends() -
     with leading(None, None) as (lines, others):
         named = rf"process 2 of 3 \(pid {others[1].pid} on .*\) was killed"
         os.kill(others[1].pid, signal.SIGKILL)
-        with pytest.raises(ModelError, match=named) as told:
+        with pytest.raises(LostProcessError, match=named) as told:
             busy(lines)
         assert "start all again" in told.value.hint
         assert lines.why() == lines.gone != ""
@@ -79,7 +79,7 @@ def test_one_that_is_killed_is_named_and_what_the_leader_does_meanwhile_ends() -
 
 def test_one_that_fails_says_why_and_one_that_is_done_is_not_missed() -> None:
     with leading("", "CUDA out of memory") as (lines, _):
-        with pytest.raises(ModelError, match="process 2 of 3"):
+        with pytest.raises(LostProcessError, match="process 2 of 3"):
             busy(lines)
         assert lines.gone.endswith("has ended: CUDA out of memory")
     with leading("") as (lines, others):
@@ -114,6 +114,25 @@ def test_a_stranger_is_sent_away() -> None:
     found[0].end()
 
 
+def test_a_stranger_who_never_ends_a_line_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifelines, "HELLO", 0.2)
+    here, there = socket.socketpair()
+    sent, done = [], threading.Event()
+
+    def drip() -> None:
+        while not done.wait(0.02) and len(sent) < 200:
+            there.sendall(b"x")
+            sent.append(1)
+
+    slow = threading.Thread(target=drip)
+    slow.start()
+    with here, there:
+        assert lifelines._hello(here, "token") == {}
+        done.set()
+        slow.join(20)
+    assert len(sent) < 100
+
+
 def test_who_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifelines, "COMING", 0.05)
     with pytest.raises(ModelError, match=r"processes 1, 2 did not reach 127\.0\.0\.1:\d+"):
@@ -139,7 +158,7 @@ def test_one_that_waits_for_ever_ends_by_force() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == ModelError.exit_code
+    assert done.returncode == LostProcessError.exit_code
     assert done.stderr.startswith(
         "error: process 0 (pid 7), which leads this training, was killed, or its machine is lost; "
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from selfstudy.records import Answer, Question
+from selfstudy.recipe import Recipe
+from selfstudy.records import Answer, Question, Score
 from selfstudy.run import Run
 from selfstudy.verbs.status import counting
 from selfstudy.verbs.status.counting import StepCount, lines_of, seconds_left, steps_of
@@ -51,6 +52,14 @@ def test_the_steps_of_a_run_and_of_a_shard(tmp_path: Path) -> None:
         assert steps_of(part.round(1), recipe) == (
             *(StepCount("answering", 14, 15), StepCount("scoring", 14, 14), StepCount("gathering", 14, 14)),
         )
+
+
+def test_the_members_of_an_ensemble_score_too(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"probe": {"scorer": "ensemble"}})  # of two
+    with Run.create_or_resume(tmp_path / "run", recipe) as run:
+        for kind, count in ((Answer, 2), (Score, 6)):
+            (run.round(1).path / kind.file).write_bytes(b"{}\n" * count)
+        assert StepCount("scoring", 6, 6) in steps_of(run.round(1), recipe)
 
 
 def test_time_left_is_told_only_where_one_session_did_all_of_the_step(tmp_path: Path) -> None:

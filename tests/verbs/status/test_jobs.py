@@ -84,3 +84,12 @@ def test_jobs_of_others_and_of_rounds_that_are_none_are_not_told(
     (folder / "ask-99.failed.json").write_text('{"kind": "error", "said": "the recipe has 1 rounds"}')
     found, _ = jobs_of(RUN, folder, 1)
     assert [(one.name, one.state) for one in found] == [("shard-1", "unknown"), ("merge-1", "unknown")]
+
+
+def test_of_a_job_that_was_submitted_again_the_later_one_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{run_name(RUN)}.shard-1"
+    told(monkeypatch, [], [Queued(12, 1, name, "COMPLETED", "0:0"), Queued(7, 1, name, "FAILED", "2:0")])
+    found, _ = jobs_of(RUN, folder, 1)
+    assert (found[0].id, found[0].state) == (12, "done")

@@ -11,6 +11,7 @@ from selfstudy.errors import ModelError, RunError
 from selfstudy.loop.jobs import do_part
 from selfstudy.recipe import ClusterBlock, Recipe
 from selfstudy.run import Run
+from selfstudy.run.resume import RoundPart
 from selfstudy.verbs.submitting.chain import chain_of
 
 from ...run.sharded import answer, begin, make_recipe
@@ -85,3 +86,14 @@ def test_what_processes_cannot_train_is_refused_by_the_first_job(tmp_path: Path)
     Run.create_or_resume(tmp_path / "run", recipe).close()
     with pytest.raises(ModelError, match="cannot be shared out evenly"):
         do_part(tmp_path / "run", "ask", 1)
+
+
+@pytest.mark.parametrize("part", ["ask", "probe"])
+def test_what_cannot_be_taught_together_is_refused_before_the_first_question(
+    part: RoundPart, tmp_path: Path
+) -> None:
+    recipe = make_recipe(tmp_path, teach={"method": "dpo", "launch": {"processes": 3}})
+    Run.create_or_resume(tmp_path / "run", recipe).close()
+    with pytest.raises(ModelError, match="cannot be shared out evenly"):
+        do_part(tmp_path / "run", part, 1)
+    assert not (tmp_path / "run/rounds/1/questions.jsonl").exists()

@@ -62,6 +62,11 @@ def test_jobs_and_arrays(programs: Path) -> None:
     assert [one.outcome for one in found] == ["running", "waiting", "waiting", "waiting", "failed"]
 
 
+def test_an_array_that_was_cancelled_before_it_began(programs: Path) -> None:
+    says(programs, "sacct", "7_[1-2]|x.y|CANCELLED by 1000|0:0\n")
+    assert [(one.task, one.outcome) for one in queue.sacct([7])] == [(1, "failed"), (2, "failed")]
+
+
 @pytest.mark.parametrize(
     "said",
     ["slurm: hello\n", "7|a|RUNNING\n", "7|a b|RUNNING|x\n", "x|a|RUNNING|x\n", "7|a|run|x\n", "7_[1-9\n"],

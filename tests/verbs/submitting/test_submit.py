@@ -198,6 +198,22 @@ def test_what_may_differ_is_taken_from_the_recipe_that_is_submitted(
         assert "is being written by" in cli("submit", recipe, "--slurm", "--run", run, "--dry-run")[2]
 
 
+@pytest.mark.parametrize(
+    ("gpus", "processes", "said"),
+    [
+        (1, 2, "cluster.gpus = 1 is less than teach.launch.processes = 2"),
+        (0, 3, "cannot be shared out evenly"),
+    ],
+)
+def test_what_its_processes_could_not_train_is_refused_before_it_waits_in_a_queue(
+    recipe: Path, tmp_path: Path, slurm: StandIn, gpus: int, processes: int, said: str
+) -> None:
+    teach = {"method": "dpo", "launch": {"processes": processes}}
+    make_recipe(tmp_path, cluster={"gpus": gpus}, teach=teach)
+    assert said in cli("submit", recipe, "--slurm", "--run", tmp_path / "run")[2]
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_cannot_be_taught_is_refused_at_once(tmp_path: Path, slurm: StandIn) -> None:
     make_recipe(tmp_path, cluster={"shards": 3})
     assert "cannot be taught" in cli("submit", tmp_path / "my.yaml", "--slurm", "--run", tmp_path / "run")[2]
@@ -219,7 +235,12 @@ def test_variables_are_named_and_their_values_written_nowhere() -> None:
     assert needed_variables(recipe) == ["A_KEY", "BRAVE_KEY"]
 
 
-def test_a_name_in_the_queue_is_of_one_run_alone() -> None:
+def test_a_name_in_the_queue_is_of_one_run_alone(tmp_path: Path) -> None:
+    """However one comes to it: else its jobs would be submitted once more."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    (same,) = {submitting.run_name(tmp_path / name / "run") for name in ("home", "link")}
+    assert same.startswith("run.")
     one, other = (submitting.run_name(Path(path)) for path in ("/a/my run$", "/b/my run$"))
     assert one != other
     assert one.startswith("my-run-.")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, SelfstudyError
 from selfstudy.screen import printable, say
 
 GRACE = 20.0
@@ -28,9 +28,15 @@ NOTICED = 5.0
 """Seconds in which it is known who is gone, once something else has failed for it."""
 COMING = 60.0
 """Seconds until all are connected."""
+HELLO = 5.0
+"""Seconds in which one that has connected must have said who it is."""
 LONGEST = 2_000
 """Characters of why a process ends."""
 AGAIN = "start all again: what is done is kept, and the training goes on or begins again"
+
+
+class LostProcessError(SelfstudyError):
+    """Another process has ended: no failure of what is being trained, which is never left out for it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Lifelines:
         """From now on the main thread is interrupted where another one ends too early.
 
         Raises:
-            ModelError: which one, and why if it said so; at any time until the end.
+            LostProcessError: which one, and why if it said so; at any time until the end.
         """
         self._before = self._listen()
         threading.Thread(target=self._watch, daemon=True, name="lifelines").start()
@@ -100,7 +106,9 @@ class Lifelines:
         return signal.SIG_DFL
 
     def _told_to_end(self, number: int, frame: FrameType | None) -> None:
-        self._noticed.wait(1.0)
+        end = time.monotonic() + 1.0
+        while not self.gone and time.monotonic() < end:  # no lock: what was interrupted may hold it
+            time.sleep(0.02)
         if not self.gone:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
@@ -135,12 +143,12 @@ class Lifelines:
     def _end_by_force(self) -> None:
         if not self._ended.wait(GRACE):
             say(f"error: {parted(self.gone)}", err=True)
-            os._exit(ModelError.exit_code)
+            os._exit(LostProcessError.exit_code)
 
 
-def parted(gone: str) -> ModelError:
+def parted(gone: str) -> LostProcessError:
     """What the others say of one that is gone."""
-    return ModelError(f"{gone}; those that trained with it cannot go on", AGAIN)
+    return LostProcessError(f"{gone}; those that trained with it cannot go on", AGAIN)
 
 
 def tie(
@@ -201,7 +209,6 @@ def _accepted(server: socket.socket, address: LeaderAddress, count: int) -> dict
                 f"{COMING:.0f} s",
                 "machines that train together must reach each other on all ports; see what these have said",
             ) from None
-        one.settimeout(5.0)
         hello = _hello(one, address.token)
         rank = hello.get("rank")
         if not isinstance(rank, int) or not 0 < rank < count or rank in found:
@@ -214,8 +221,11 @@ def _accepted(server: socket.socket, address: LeaderAddress, count: int) -> dict
 
 def _hello(one: socket.socket, token: str) -> dict[str, object]:
     """What one that has just connected says of itself; empty if it is a stranger."""
-    said = b""
-    while b"\n" not in said and len(said) < LONGEST and (part := _received(one)):
+    said, end = b"", time.monotonic() + HELLO
+    while b"\n" not in said and len(said) < LONGEST and (left := end - time.monotonic()) > 0:
+        one.settimeout(left)
+        if not (part := _received(one)):
+            break
         said += part
     try:
         found = json.loads(said)

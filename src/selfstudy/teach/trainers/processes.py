@@ -70,8 +70,23 @@ class Processes:
         return told[0]
 
     def led(self, work: Callable[[], T]) -> T:
-        """What comes of it in the one that leads, which alone does it; all must call it."""
-        return self.told(cast(T, work() if self.is_main else None))
+        """What comes of it in the one that leads, which alone does it; all must call it.
+
+        Raises:
+            ModelError: of that one, in all of them: what they train may be left out for it.
+        """
+        if self.count == 1:
+            return work()
+        found, failed = None, None
+        if self.is_main:
+            try:
+                found = work()
+            except ModelError as error:
+                failed = error
+        found, why = self.told((found, None if failed is None else (failed.what, failed.hint)))
+        if why is not None:
+            raise failed or ModelError(*why)
+        return cast(T, found)
 
     def together(self, own: Sequence[T]) -> list[T]:
         """What they give, one behind the other; all must call it."""
@@ -110,7 +125,7 @@ class Processes:
         """While they work together: where one ends before that, all do; all must call it.
 
         Raises:
-            ModelError: which one has ended, and why if it said so.
+            LostProcessError: which one has ended, and why if it said so.
         """
         if self.count == 1:
             yield
@@ -123,7 +138,8 @@ class Processes:
             # a collective fails at once where another process is gone, and says nothing that tells which
             gone = lines.why(soon=isinstance(error, RuntimeError))
             lines.end(gone or f"{type(error).__name__}: {error}")
-            if gone and isinstance(error, Exception) and not isinstance(error, ModelError):
+            own = (ModelError, lifelines.LostProcessError)
+            if gone and isinstance(error, Exception) and not isinstance(error, own):
                 raise lifelines.parted(gone) from None
             raise
         lines.end()

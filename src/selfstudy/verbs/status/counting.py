@@ -56,7 +56,7 @@ def steps_of(round_: Round, recipe: Recipe | None) -> tuple[StepCount, ...]:
     """
     questions, answers = _count(round_, Question), _count(round_, Answer)
     probed, asked = round_.finished("probe"), round_.finished(resume.ASKING)
-    scorers = None if recipe is None else len({recipe.probe.scorer, *recipe.probe.compare})
+    scorers = None if recipe is None else len(recipe.probe.scorers)
     wanted = None if recipe is None or round_.run.is_shard else sum(ask.count for ask in recipe.probe.ask)
     found = []
     if not round_.run.is_shard:
@@ -72,13 +72,13 @@ def steps_of(round_: Round, recipe: Recipe | None) -> tuple[StepCount, ...]:
 
 
 FILES: dict[str, type[Record]] = {
-    "asking": Proposal,
-    "answering": Answer,
-    "scoring": Score,
-    "gathering": Verdict,
-    "verifying": Check,
+    "asking": resume.PROPOSED.kind,
+    "answering": resume.ANSWERED.kind,
+    "scoring": resume.SCORED.kind,
+    "gathering": resume.GATHERED.kind,
+    "verifying": resume.CHECKED.kind,
 }
-"""The file that a step writes."""
+"""The record of each item that a step has done, as a run that goes on tells it."""
 
 
 def _count(round_: Round, kind: type[Record]) -> tuple[int, bool]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import get_args
 
 from selfstudy.files import private
+from selfstudy.run.resume import RoundPart
 from selfstudy.screen import printable
 from selfstudy.text import shortened
 from selfstudy.verbs.submitting import queue
-from selfstudy.verbs.submitting.chain import JobPart
 from selfstudy.verbs.submitting.notes import ENDING, FailureNote, read_note
 from selfstudy.verbs.submitting.submit import run_name, submitted
 
@@ -66,14 +66,14 @@ def jobs_of(run: Path, folder: Path, rounds: int) -> tuple[list[JobStatus], str]
     begins = run_name(run)
     known = submitted(folder)
     try:
-        names = [f"{begins}.{part}-{n}" for n in range(1, rounds + 1) for part in get_args(JobPart)]
+        names = [f"{begins}.{part}-{n}" for n in range(1, rounds + 1) for part in get_args(RoundPart)]
         told = queue.squeue(names) if known else []
     except queue.NoSlurmError as error:
         told, why = [], error.what
     if known:
         with suppress(queue.NoSlurmError):  # many keep no accounts, and the notes say how a job ended
             told = [*queue.sacct([one.id for one in known]), *told]
-    for one in told:
+    for one in sorted(told, key=lambda one: one.id):  # what was submitted again counts
         if not one.name.startswith(f"{begins}."):  # the queue has begun to count anew since
             continue
         name = one.name.removeprefix(f"{begins}.")

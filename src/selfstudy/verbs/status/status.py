@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfstudy.errors import RunError, SelfstudyError
@@ -210,8 +210,6 @@ def _eta(look: _Look, parts: Sequence[ShardRun]) -> float | None:
 
 
 def _with_costs(found: RunStatus, look: _Look, parts: Sequence[ShardRun]) -> RunStatus:
-    from dataclasses import replace
-
     total = total_of({})
     seconds = 0.0
     for run in (look.run, *parts):

@@ -6,19 +6,18 @@ Knows what is done by the markers of a run; nothing of queues or files for them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from selfstudy.recipe import ClusterBlock
 from selfstudy.run import Round, Run, resume, standing
-from selfstudy.run.shards import MOST, QuestionShard, ShardRun, require_count, shards_in
+from selfstudy.run.resume import RoundPart
+from selfstudy.run.shards import QuestionShard, ShardRun, require_count, shards_in
 
-JobPart = Literal["ask", "shard", "merge", "probe", "gather", "teach", "verify"]
-SHARDED: tuple[JobPart, ...] = ("ask", "shard", "merge", "teach", "verify")
-WHOLE: tuple[JobPart, ...] = ("probe", "gather", "teach", "verify")
+SHARDED: tuple[RoundPart, ...] = ("ask", "shard", "merge", "teach", "verify")
+WHOLE: tuple[RoundPart, ...] = ("probe", "gather", "teach", "verify")
 AHEAD = 100
 """Rounds that are submitted together, after those that have begun."""
-WITHOUT_CARDS: tuple[JobPart, ...] = ("merge",)
-SAYS: dict[JobPart, str] = {
+WITHOUT_CARDS: tuple[RoundPart, ...] = ("merge",)
+SAYS: dict[RoundPart, str] = {
     "ask": "asks all questions",
     "shard": "answers, scores and looks up a part of the questions",
     "merge": "joins the shards",
@@ -39,7 +38,7 @@ class ChainJob:
     """
 
     place: int
-    part: JobPart
+    part: RoundPart
     round: int
     count: int = 1
     shards: tuple[int, ...] = ()
@@ -75,8 +74,8 @@ def chain_of(run: Run, cluster: ClusterBlock) -> list[ChainJob]:
     return found
 
 
-def _is_done(round_: Round, part: JobPart) -> bool:
-    later: dict[JobPart, tuple[str, ...]] = {
+def _is_done(round_: Round, part: RoundPart) -> bool:
+    later: dict[RoundPart, tuple[str, ...]] = {
         "ask": (resume.ASKING, "probe"),
         "shard": ("gather",),
         "merge": ("gather",),
@@ -90,7 +89,7 @@ def _left(run: Run, round_: Round | None, count: int) -> tuple[int, ...]:
     for shard in shards_in(run):
         if round_ is not None and finished(run, round_.number, shard):
             done.add(shard.number)
-    return tuple(number for number in range(1, min(count, MOST) + 1) if number not in done)
+    return tuple(number for number in range(1, count + 1) if number not in done)
 
 
 def finished(run: Run, number: int, shard: QuestionShard) -> bool:

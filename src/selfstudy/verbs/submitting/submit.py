@@ -5,7 +5,6 @@ Given again it goes on: a kill between two jobs leaves those that were submitted
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -92,8 +91,8 @@ def job_name(run: Path, job: ChainJob) -> str:
 
 
 def run_name(run: Path) -> str:
-    """The beginning of the names of a run's jobs, by whichever link the run is named."""
-    place = Path(os.path.realpath(run))
+    """The beginning of the names of a run's jobs, by whichever links one comes to it."""
+    place = run.resolve()
     return f"{re.sub('[^A-Za-z0-9_-]', '-', place.name)[:30]}.{digest(str(place))[:8]}"
 
 
@@ -111,7 +110,7 @@ def alone(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(held)
+        lock.release(held)
 
 
 def submit(path: Path, planned: Sequence[Planned], say: Callable[[Planned, int, bool], object]) -> int:
@@ -200,6 +199,13 @@ def cluster_of(recipe: Recipe) -> ClusterBlock:
         raise RecipeError(
             "the recipe has no block `cluster`, which says what to ask Slurm for",
             "for example --set cluster='{partition: gpu, gpus: 1, shards: 8}'",
+        )
+    processes, cards = getattr(recipe.teach.launch, "processes", 1), recipe.cluster.gpus
+    if 0 < cards < processes:
+        raise RecipeError(
+            f"cluster.gpus = {cards} is less than teach.launch.processes = {processes}, each of which needs "
+            "a card of its own",
+            f"set cluster.gpus: {processes}, or fewer processes",
         )
     return recipe.cluster
 
