@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from selfstudy.errors import RunError
-from selfstudy.files import jsonl, private
+from selfstudy.files import jsonl
 from selfstudy.records import Record
 from selfstudy.run.record_ids import RecordIds
 
@@ -114,9 +114,7 @@ class RecordFiles:
         Raises:
             RunError: the disk is full or the like; the records of before are still there.
         """
-        self._require_writer()
-        jsonl.replace_lines(self._file(kind), map(jsonl.encode_record, records), self._root)
-        self._ids.pop(kind, None)
+        self.rewrite_lines(kind, map(jsonl.encode_record, records))
 
     def forget_ids(self) -> None:
         """Which ids there are is read anew: another process has written."""
@@ -125,9 +123,7 @@ class RecordFiles:
     def rewrite_lines(self, kind: type[Record], lines: Iterable[bytes]) -> None:
         """The same, of records that are written already, in constant memory."""
         self._require_writer()
-        path = self._file(kind)
-        with jsonl.writing(path, self._root), private.replacing(path) as file:
-            file.writelines(lines)
+        jsonl.replace_lines(self._file(kind), lines, self._root)
         self._ids.pop(kind, None)
 
     def lines(self, kind: type[Record]) -> Iterator[tuple[bytes, dict[str, Any]]]:
