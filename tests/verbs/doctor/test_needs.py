@@ -38,7 +38,7 @@ def test_workers_need_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    recipe = written(tmp_path, "scale: {workers: 3}\n")
+    recipe = written(tmp_path, "library: atlas\nscale: {workers: 3}\n")
     monkeypatch.setattr(metadata, "version", without)
     found = findings(recipe, tmp_path)["scale"]
     assert (found.state, found.found) == ("fail", "address local needs ray")
