@@ -50,7 +50,8 @@ def main() -> None:
     documents = read_documents(options.folder).documents if options.folder else world.documents()
     asked = spread(questions(documents if options.folder else None), options.questions)
     print(
-        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {len(documents):,} documents, {len(asked):,} "
+        f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}; {len(documents):,} documents, "
+        f"{len(asked):,} questions"
     )
     print(
         f"{'search':>8} {'place':>6} {'build s':>8} {'open s':>7} {'ms per question':>16}  (of {TURNS} turns)"

@@ -207,6 +207,15 @@ def test_what_holds_a_forgotten_source_goes(s3: S3Server) -> None:
     assert build(SOME[:1]).find(["zebra"], 1)[0][0].source == "a.txt"
 
 
+def test_more_tables_than_are_looked_through_are_no_promise(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    monkeypatch.setattr(index_bucket, "_MOST", 2)
+    with pytest.raises(RunError, match="2 tables or more"):
+        IndexBucket(URL).forget({"b.txt"})
+
+
 def test_what_is_wrong_is_said_with_the_next_step(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     def said(url: str = URL) -> str:
         with pytest.raises(RunError) as caught:

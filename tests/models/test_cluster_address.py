@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,15 @@ def test_what_the_trial_says(code: str, told: str | None) -> None:
     with pytest.raises(ModelError, match=told) as error:
         must_answer("head:1", code)
     assert "head:1" in error.value.what
+
+
+def test_the_trial_imports_nothing_out_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('a stranger')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(filter(None, sys.path)))
+    must_answer("head:1", "import json; print(json.dumps(None))")
 
 
 @pytest.mark.parametrize(

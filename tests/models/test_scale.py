@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from selfstudy.recipe.scale import ScaleBlock
 
 pytest.importorskip("ray")
 SPEC = ModelSpec("lm", "{}")
+KEY = "a-key-of-a-node-9f8e7d6c5b4a"
+"""Which this process does not know."""
 
 
 def worker_class(folder: Path) -> type:
@@ -69,7 +72,7 @@ def worker_class(folder: Path) -> type:
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             if word == "raise":
-                raise ValueError("no such item")
+                raise ValueError(f"no such\x1b[2J item {os.environ['NODE_API_KEY']}")
             if word == "hungry":
                 self.much = bytearray(1 << 50)
             if word == "refuse":
@@ -125,6 +128,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     folder, said = tmp_path_factory.mktemp("scale"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # of a node, which is not asked
+        patch.setenv("NODE_API_KEY", KEY)
         connection = RayConnection(ray, ScaleBlock(workers=2))
         workers = RayWorkers(ScaleBlock(workers=5, tries=2), said.append, worker_class(folder))
     yield Pool(workers, said, folder)
@@ -132,6 +136,30 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     assert ray.is_initialized(), "somebody else's"
     connection.close()
     assert not ray.is_initialized()
+
+
+def test_an_interrupt_while_ray_starts_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def init(**how: Any) -> None:
+        raise KeyboardInterrupt
+
+    constants = SimpleNamespace(ENABLE_RAY_CLUSTER=True)
+    ray = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=init,
+        shutdown=lambda: ended.append(""),
+        _private=SimpleNamespace(ray_constants=constants),
+    )
+    made = tmp_path / "ssr-1"
+    made.mkdir()
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **how: str(made))
+    with pytest.raises(KeyboardInterrupt):
+        RayConnection(ray, ScaleBlock())
+    assert not made.exists()
+    assert ended == [""]
 
 
 def test_fewer_than_wanted_go_on_and_say_so(pool: Pool) -> None:
@@ -194,7 +222,8 @@ def test_an_error_of_the_model_is_asked_elsewhere_once_and_then_found(pool: Pool
     found = pool.results("raised", [[1, "raise"], ["hungry", 2], [3], ["lock"]])
     assert (found[0][0], found[1][1], found[2]) == (2, 4, [6])
     assert "pickle" in found[3][0].error
-    assert "ValueError: no such item" in found[0][1].error
+    assert "ValueError: no such item" in found[0][1].error, "nor anything that a terminal obeys"
+    assert KEY not in found[0][1].error
     assert "MemoryError" in found[1][0].error
     logs = [log for log in pool.folder.glob("log-*") if "raised [1, 'raise']" in log.read_text()]
     assert len(logs) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import pickle
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +11,8 @@ import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.models.base import GREEDY, Sampling, chat
+from selfstudy.models.remote import permissions
+from selfstudy.models.scale import _usual_worker
 from selfstudy.models.worker import LMFacts, Worker
 from selfstudy.models.workers import ModelSpec
 from selfstudy.recipe import LocalModel, RemoteModel, ScriptedModel
@@ -41,9 +43,19 @@ def test_a_model_is_held_until_it_is_forgotten(tiny_llama: Path) -> None:
     held = weakref.ref(worker._model(spec))
     assert worker._model(spec) is held()
     worker.forget(spec)
-    gc.collect()
     assert held() is None
     assert worker.call(spec, "facts") == facts
+
+
+def test_what_the_run_was_allowed_its_workers_are() -> None:
+    """Which key may go where, and what may be asked over plain http, not the keys themselves."""
+    spec = ModelSpec("lm", RemoteModel(model="m", base_url="http://gpu-box:8000/v1").model_dump_json())
+    with permissions.allowed(["gpu-box:8000"], None):
+        make = _usual_worker()
+    with permissions.allowed((), None):
+        with pytest.raises(ModelError, match="plain http"):
+            Worker().call(spec, "facts")
+        assert pickle.loads(pickle.dumps(make))().call(spec, "facts").name == "m"
 
 
 def test_what_cannot_be_loaded_or_done_is_the_model_s_own_error() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy import Run, Study
+from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.models.workers import Workers
 from selfstudy.recipe import Recipe
 
@@ -34,6 +35,7 @@ def asked(found: Recipe, folder: Path, workers: Workers | None) -> dict[str, byt
             study.workers = workers
         study.probe()
         study.gather()
+        assert (vars(study).get("workers") is None) == (found.scale is None)  # none is started for this
     return {path.name: path.read_bytes() for path in sorted((folder / "rounds").rglob("*.jsonl"))}
 
 
@@ -49,6 +51,20 @@ def test_three_workers_in_any_order_give_the_same_bytes(here: dict[str, bytes], 
     sizes = {method: [size for name, size in workers.asked if name == method] for method, _ in workers.asked}
     assert len(sizes["generate"]) > 10
     assert len(sizes["judge"]) > 5
+
+
+def test_a_report_is_written_without_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it needs neither Ray nor a cluster, wherever the run has been brought."""
+
+    def start(*given: object) -> None:
+        raise AssertionError("workers are started")
+
+    monkeypatch.setattr("selfstudy.models.scale.RayWorkers", start)
+    monkeypatch.setattr("selfstudy.models.load_embedder", lambda block: LexicalEmbedder())
+    found = recipe(*SCALED, "embedder.path=minilm")
+    with Run.create_or_resume(tmp_path / "run", found) as run, Study(run) as study:
+        study.report()
+        assert run.report_file.is_file()
 
 
 def test_two_workers_of_ray_too(here: dict[str, bytes], tmp_path: Path) -> None:

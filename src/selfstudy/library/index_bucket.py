@@ -104,7 +104,14 @@ class IndexBucket:
         dropped = 0
         self.check()
         with self.reading():
-            for name in self._names():
+            names = self._names()
+        if len(names) >= _MOST:
+            raise RunError(
+                f"{self._url}: there are {_MOST:,} tables or more, too many to look for what is forgotten",
+                "delete those that nobody needs; indexes are built again",
+            )
+        with self.reading():
+            for name in names:
                 ours = _OURS.fullmatch(name)
                 if ours is None or not _holds(self._database.open_table(name), sources):
                     continue

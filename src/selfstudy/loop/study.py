@@ -184,12 +184,16 @@ class Study(Resources):
 
     def report(self) -> Summary:
         """Writes summary.json and report.html, of a finished run or an unfinished one."""
+        from selfstudy.models import load_embedder
         from selfstudy.show.report import write_report
         from selfstudy.summary import summarise
 
+        embedder = vars(self).get("embedder")
+        if embedder is None:  # for a few texts no workers are started
+            embedder = load_embedder(self.recipe.embedder)
         with self.run.timed("report"):
-            summary = summarise(self.run, self.key, self.embedder)
-            write_report(self.run, summary, self.run.report_file, self.embedder)
+            summary = summarise(self.run, self.key, embedder)
+            write_report(self.run, summary, self.run.report_file, embedder)
         summary = summary.model_copy(update={"seconds": self.run.seconds()})
         self.run.write_json(self.run.summary_file, summary.to_dict())
         return summary

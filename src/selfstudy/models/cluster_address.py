@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from selfstudy.errors import ModelError, SelfstudyError
 from selfstudy.models.remote.permissions import Destination
@@ -94,9 +95,11 @@ def must_answer(address: str, code: str) -> None:
     Raises:
         ModelError: it could not, with the reason; or it took too long.
     """
+    # what lies in the current folder is no module of it, unless it is one of ours
+    options = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
     try:
         process = subprocess.run(
-            [sys.executable, "-c", code, address],
+            [sys.executable, *options, "-c", code, address],
             env={**os.environ, **_PATIENCE},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -10,7 +10,13 @@ The backends are imported only when one is loaded, so that importing this packag
     router.py       which one (router_file.py, question_words.py, nearest_questions.py)
     scripted.py     the public fake
     nli.py          entailment (deberta.py: a faster DeBERTa-v2; windows.py: texts that are too long)
+    pairs.py        pairs of texts through either kind of entailment model (batching.py: what goes together)
     embedder.py     vectors of texts
+    workers.py      copies in other processes, and calls shared out among them: the contract
+    worker.py       one of these processes: what it holds and answers
+    spread/         what a run holds of a model that is in workers
+    sharing.py      which part of a shared call is next, after what failed
+    scale.py        workers by Ray (cluster_address.py, cluster_connection.py, cluster_nodes.py)
     counting.py     tokens of what a model is asked
     thinking.py     what of an answer is thinking aloud
     taught.py       what a training leaves: an adapter, a whole model, or adapters with their router

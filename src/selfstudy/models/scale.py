@@ -2,9 +2,10 @@
 
 Ray places processes, moves what they are asked and answer, and tells when one is gone; what is computed next
 is sharing.py's business, and results are kept by the run alone.  No variable of this environment, and no
-file, is sent to other machines: a worker finds keys and models where it runs.  A Ray cluster runs whatever is
-sent to it, by whomever it can be reached: it belongs on a private network.  The one that is started here
-listens on 127.0.0.1 only, and takes nothing without a token that is made for it.
+file, is sent to other machines: a worker finds keys and models where it runs, and is told which key may go
+where.  A Ray cluster runs whatever is sent to it, by whomever it can be reached: it belongs on a private
+network.  The one that is started here listens on 127.0.0.1 only, and takes nothing without a token that is
+made for it.
 """
 
 from __future__ import annotations
@@ -310,7 +311,7 @@ class RayWorkers:
         try:
             kind, answer, usage = self._ray.get(ref)
         except self._ray.exceptions.RayTaskError as error:  # of what it was asked or answered, in transit
-            kind, answer, usage = "raised", one_line(clean(str(error.cause)), 300), None
+            kind, answer, usage = "raised", str(error.cause), None
         except self._ray.exceptions.RayError as error:
             why = reason(str(error))
             self._lose(copy, why)
@@ -326,7 +327,9 @@ class RayWorkers:
         if kind == "done" and len(answer) == len(part.items):
             copy.strikes = 0
             return sharing.done(part, answer, usage)
-        said = f"there were {len(answer)} results for {len(part.items)}" if kind == "done" else answer
+        if kind == "done":
+            answer = f"there were {len(answer)} results for {len(part.items)}"
+        said = one_line(clean(answer), 300)
         copy.strikes += 1
         if copy.strikes == STRIKES:
             copy.queue.insert(0, ref)  # what waits behind it is not to blame for the end
@@ -354,9 +357,10 @@ def _install() -> str:
 
 
 def _usual_worker() -> Callable[[], Any]:
+    from selfstudy.models.remote.permissions import own_entries
     from selfstudy.models.worker import Worker
 
-    return partial(Worker, str(Path.cwd()))
+    return partial(Worker, str(Path.cwd()), own_entries())
 
 
 def _foreign_folder() -> str:
@@ -400,6 +404,7 @@ def _actor_class() -> type:
         ) -> tuple[str, Any, Any]:
             """A reply that tells the model's own errors from those of Ray."""
             from selfstudy.errors import SelfstudyError
+            from selfstudy.secrets import without_secrets
 
             try:
                 if how == "forget":
@@ -410,7 +415,8 @@ def _actor_class() -> type:
             except SelfstudyError as error:
                 return "refused", error.with_traceback(None), None
             except Exception as error:
-                return "raised", f"{type(error).__name__}: {error}"[:1_000], None
+                # an item's error goes into the run, where nobody knows the keys of this machine
+                return "raised", without_secrets(f"{type(error).__name__}: {error}")[:1_000], None
 
     return SelfstudyWorker
 

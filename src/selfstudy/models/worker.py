@@ -6,7 +6,9 @@ same object answers in the process of a test.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.models import base
 from selfstudy.models.load import load_embedder, load_lm, load_nli
+from selfstudy.models.remote import permissions
 from selfstudy.models.remote.usage import Usage
-from selfstudy.records import Chat, Completion
 
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
@@ -69,11 +71,13 @@ class Worker:
     Args:
         folder: where the run's own process works, so that paths of a recipe mean the same here; if there is
             no such folder on this machine, relative ones are looked for where this process works.
+        allowed: what the run's own process was allowed (remote/permissions.py): which key may go where.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, folder: str | None = None, allowed: Sequence[str] = ()) -> None:
         if folder is not None and Path(folder).is_dir():
             os.chdir(folder)
+        permissions.allow(*allowed)
         self._models: dict[ModelSpec, Any] = {}
         self._notes: dict[ModelSpec, list[str]] = {}
         self._told: dict[ModelSpec, Usage] = {}
@@ -116,9 +120,15 @@ class Worker:
             return _facts(model, tuple(self._notes[spec])) if spec.kind == "lm" else _FACTS[spec.kind](model)
 
     def forget(self, spec: ModelSpec) -> None:
-        """Lets go of a model; harmless if it was never loaded."""
+        """Lets go of a model, so that others have its memory; harmless if it was never loaded."""
         with self._turn:
-            self._models.pop(spec, None)
+            if self._models.pop(spec, None) is None:
+                return
+            gc.collect()
+            if "torch" in sys.modules:
+                from selfstudy.models.local import loading
+
+                loading.free_memory(loading.pick_device("auto"))
 
     def _model(self, spec: ModelSpec) -> Any:
         with self._turn:

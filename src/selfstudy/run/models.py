@@ -168,16 +168,17 @@ class StageModels:
 
     def forget(self, block: ModelBlock, taught: Path | None = None) -> None:
         """Lets go of a model that is not needed any more."""
-        key = as_taught(block, taught).model_dump_json()
+        block = as_taught(block, taught)
+        key = block.model_dump_json()
         self._here.pop(key, None)
         if self._elsewhere.pop(key, None) is not None:
-            self._forget_elsewhere(key)
+            self._forget_elsewhere(block)
 
-    def _forget_elsewhere(self, key: str) -> None:
-        from selfstudy.models.workers import ModelSpec
+    def _forget_elsewhere(self, block: ModelBlock) -> None:
+        from selfstudy.models.spread.lm import lm_spec
 
         if (workers := self.workers()) is not None:
-            workers.forget(ModelSpec("lm", key, self.run.recipe.cache))
+            workers.forget(lm_spec(block, cache=self.run.recipe.cache))
 
     def forget_all(self) -> None:
         """Lets go of all of them; the workers that hold copies are the caller's to end."""
@@ -194,8 +195,8 @@ class StageModels:
         for block in [model] if taught is None else [model, as_taught(model, taught)]:
             if (weights := weights_of(block)) is not None:
                 self.servers.stop(weights.path)
-            if (key := block.model_dump_json()) in self._elsewhere:
-                self._forget_elsewhere(key)
+            if block.model_dump_json() in self._elsewhere:
+                self._forget_elsewhere(block)
 
 
 def _is_routed(block: ModelBlock) -> bool:

@@ -5,6 +5,7 @@
     page.py      how a page is made of templates and written
     compare.py   scorers and ways of asking side by side: a table, a page, a section of the report
     questions.py single questions, followed from the first answer to the last
+    sample.py    which of them are shown, where there are more than a page can hold
     map.py       where each question lies on the knowledge map
     charts.py    the geometry of the other charts
     words.py     numbers and outcomes in plain words

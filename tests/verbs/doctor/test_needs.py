@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,21 @@ def test_a_library_without_files(tmp_path: Path) -> None:
     assert findings(recipe, tmp_path)["library"].state == "fail"
     (tmp_path / "docs" / "a.md").write_text("# Fiji")
     assert findings(recipe, tmp_path)["library"].found.startswith("1 files")
+
+
+def test_workers_need_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = metadata.version
+
+    def without(name: str) -> str:
+        if name == "ray":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    recipe = written(tmp_path, "library: atlas\nscale: {workers: 3}\n")
+    monkeypatch.setattr(metadata, "version", without)
+    found = findings(recipe, tmp_path)["scale"]
+    assert (found.state, found.found) == ("fail", "address local needs ray")
+    assert found.fix == "pip install 'selfstudy[ray]'"
 
 
 def test_the_files_of_questions_and_answers(tmp_path: Path) -> None:

