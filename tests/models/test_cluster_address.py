@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,13 @@ def test_what_the_trial_says(code: str, told: str | None) -> None:
     with pytest.raises(ModelError, match=told) as error:
         must_answer("head:1", code)
     assert "head:1" in error.value.what
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "planted.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="No module named 'planted'"):
+        must_answer("head:1", "import planted, os; os.write(1, b'null')")
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from selfstudy.errors import DataError, MissingExtraError, ModelError
 from selfstudy.models.cluster_connection import RayConnection
+from selfstudy.models.remote import permissions
 from selfstudy.models.remote.usage import Usage
-from selfstudy.models.scale import AHEAD, RayWorkers
+from selfstudy.models.scale import AHEAD, RayWorkers, _usual_worker
 from selfstudy.models.workers import Done, Lost, ModelSpec
 from selfstudy.recipe.scale import ScaleBlock
 
@@ -36,7 +38,8 @@ def worker_class(folder: Path) -> type:
             self.turn = threading.Lock()  # as of `worker.Worker`, which is given the next part meanwhile
 
         def do(self, spec: Any, method: str, items: Any, *common: Any) -> Any:
-            from selfstudy.models.remote.usage import Usage
+            from selfstudy.models.remote import permissions
+from selfstudy.models.remote.usage import Usage
 
             with self.turn:
                 self._log(f"{method} {items}")
@@ -268,6 +271,35 @@ def test_an_address_where_nobody_is_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     assert f"ModelError: no Ray cluster at {address}" in alone(f"address={address!r}")
+
+
+def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
+    asked: dict[str, Any] = {}
+
+    def start(**given: Any) -> None:
+        asked.update(given, was_there=Path(given["_temp_dir"]).is_dir())
+        raise KeyboardInterrupt
+
+    ray = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=start,
+        shutdown=lambda: asked.update(ended=True),
+        _private=SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=True)),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        RayConnection(ray, ScaleBlock())
+    assert asked["was_there"]
+    assert asked["ended"]
+    assert not Path(asked["_temp_dir"]).exists()
+    assert ray._private.ray_constants.ENABLE_RAY_CLUSTER
+
+
+def test_a_worker_is_told_what_keys_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permissions._said, "entries", ("KEY=a.example",))
+    worker = _usual_worker()
+    monkeypatch.setattr(permissions._said, "entries", ())
+    worker()
+    assert permissions.own_entries() == ("KEY=a.example",)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path) -> None:

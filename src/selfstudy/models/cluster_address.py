@@ -75,7 +75,7 @@ def must_answer(address: str, code: str) -> None:
     """
     try:
         process = subprocess.run(
-            [sys.executable, "-c", code, address],
+            [sys.executable, "-P", "-c", code, address],  # what lies in the folder is no module
             env={**os.environ, **_PATIENCE},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -48,12 +48,16 @@ class RayConnection:
         self.name = (
             "Ray on this machine" if block.address == "local" else f"the Ray cluster at {block.address}"
         )
-        if ray.is_initialized():
-            _must_be_meant(ray, block.address)
-        elif block.address == "local":
-            self._start(block)
-        else:
-            self._join(block.address)
+        try:
+            if ray.is_initialized():
+                _must_be_meant(ray, block.address)
+            elif block.address == "local":
+                self._start(block)
+            else:
+                self._join(block.address)
+        except BaseException:  # Ctrl-C too
+            self.close()
+            raise
 
     def _start(self, block: ScaleBlock) -> None:
         ray = self.ray
@@ -77,7 +81,6 @@ class RayConnection:
                     **_LOGS,
                 )
         except Exception as error:
-            self.close()
             said = one_line(clean(f"{type(error).__name__}: {error}"), 300)
             raise ModelError(
                 f"Ray could not start on this machine: {said}", "see whether `ray start` can"
@@ -95,7 +98,6 @@ class RayConnection:
             with variables(QUIET), _same_handlers():
                 self.ray.init(address=address, **_LOGS)
         except Exception as error:
-            self.close()
             said = one_line(clean(f"{type(error).__name__}: {error}"), 300)
             raise ModelError(
                 f"{self.name} answered, and then did not: {said}", "look at it (`ray status`)"

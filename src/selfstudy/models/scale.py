@@ -354,9 +354,10 @@ def _install() -> str:
 
 
 def _usual_worker() -> Callable[[], Any]:
+    from selfstudy.models.remote.permissions import own_entries
     from selfstudy.models.worker import Worker
 
-    return partial(Worker, str(Path.cwd()))
+    return partial(Worker, str(Path.cwd()), own_entries())
 
 
 def _foreign_folder() -> str:

@@ -6,7 +6,9 @@ same object answers in the process of a test.
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from selfstudy.models import base
 from selfstudy.models.load import load_embedder, load_lm, load_nli
+from selfstudy.models.remote import permissions
 from selfstudy.models.remote.usage import Usage
 from selfstudy.records import Chat, Completion
 
 if TYPE_CHECKING:
     from selfstudy.models.workers import ModelSpec
     from selfstudy.recipe import Prices
-    from selfstudy.records import Chat, Completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,11 @@ class Worker:
     Args:
         folder: where the run's own process works, so that paths of a recipe mean the same here; if there is
             no such folder on this machine, relative ones are looked for where this process works.
+        allowed: what the user has said to the run's own process that keys may do (models/remote/permissions.py).
     """
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, folder: str | None = None, allowed: Sequence[str] = ()) -> None:
+        permissions.allow(*allowed)
         if folder is not None and Path(folder).is_dir():
             os.chdir(folder)
         self._models: dict[ModelSpec, Any] = {}
@@ -116,9 +120,10 @@ class Worker:
             return _facts(model, tuple(self._notes[spec])) if spec.kind == "lm" else _FACTS[spec.kind](model)
 
     def forget(self, spec: ModelSpec) -> None:
-        """Lets go of a model; harmless if it was never loaded."""
+        """Lets go of a model, and of its memory, which other processes may need; harmless if there is none."""
         with self._turn:
-            self._models.pop(spec, None)
+            if self._models.pop(spec, None) is not None:
+                _free_memory()
 
     def _model(self, spec: ModelSpec) -> Any:
         with self._turn:
@@ -135,6 +140,14 @@ class Worker:
             now = model.usage
             used, self._told[spec] = now - self._told[spec], now
             return used
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if "torch" in sys.modules:  # which keeps what it had of an accelerator
+        from selfstudy.models.local import loading
+
+        loading.free_memory(loading.pick_device("auto"))
 
 
 def _is_remote(model: object) -> bool:
