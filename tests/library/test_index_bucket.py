@@ -175,7 +175,14 @@ def test_a_passage_that_is_in_no_document_is_not_taken(s3: S3Server) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    [{"title": None}, {"title": 5}, {"passage": None}, {"source": None}, {"start": -1}, {"text": "", "end": 0}],
+    [
+        {"title": None},
+        {"title": 5},
+        {"passage": None},
+        {"source": None},
+        {"start": -1},
+        {"text": "", "end": 0},
+    ],
     ids=str,
 )
 def test_a_row_of_other_kinds_is_not_taken(said: dict[str, Any], s3: S3Server) -> None:

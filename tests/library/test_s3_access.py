@@ -64,7 +64,9 @@ def test_nor_to_the_client_s_own_proxy(proxy: str) -> None:
     assert access({**at, "AWS_ENDPOINT_URL": "https://a.example"})["allow_http"] == "false"
 
 
-@pytest.mark.parametrize("name", ["ENDPOINT", "ENDPOINT_URL", "endpoint", "Aws_Endpoint", "aws_endpoint_url_s3"])
+@pytest.mark.parametrize(
+    "name", ["ENDPOINT", "ENDPOINT_URL", "endpoint", "Aws_Endpoint", "aws_endpoint_url_s3"]
+)
 def test_a_variable_that_means_something_else_gets_no_key(name: str) -> None:
     """LanceDB's client would take it for its server."""
     with pytest.raises(RunError, match=f"unset {name}"):

@@ -38,8 +38,7 @@ def worker_class(folder: Path) -> type:
             self.turn = threading.Lock()  # as of `worker.Worker`, which is given the next part meanwhile
 
         def do(self, spec: Any, method: str, items: Any, *common: Any) -> Any:
-            from selfstudy.models.remote import permissions
-from selfstudy.models.remote.usage import Usage
+            from selfstudy.models.remote.usage import Usage
 
             with self.turn:
                 self._log(f"{method} {items}")

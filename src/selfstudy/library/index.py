@@ -174,7 +174,8 @@ class Library:
         hit = Hit(**{name: row[name] for name in _COLUMNS}, relevance=float(relevance))
         if self._documents is not None and not _stands_in(hit, self._documents.get(str(hit.document_id))):
             raise DataError(
-                f"the library index holds a passage of {str(hit.source)[:100]!r} that is in none of its documents",
+                f"the library index holds a passage of {str(hit.source)[:100]!r} that is in none of its "
+                "documents",
                 "somebody has changed it: delete it, and see who may write there; it is built again",
             )
         return hit

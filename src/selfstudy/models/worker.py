@@ -71,7 +71,7 @@ class Worker:
     Args:
         folder: where the run's own process works, so that paths of a recipe mean the same here; if there is
             no such folder on this machine, relative ones are looked for where this process works.
-        allowed: what the user has said to the run's own process that keys may do (models/remote/permissions.py).
+        allowed: what the user has told the run's own process that keys may do (remote/permissions.py).
     """
 
     def __init__(self, folder: str | None = None, allowed: Sequence[str] = ()) -> None:
@@ -120,7 +120,7 @@ class Worker:
             return _facts(model, tuple(self._notes[spec])) if spec.kind == "lm" else _FACTS[spec.kind](model)
 
     def forget(self, spec: ModelSpec) -> None:
-        """Lets go of a model, and of its memory, which other processes may need; harmless if there is none."""
+        """Lets go of a model, and of memory that others may need; harmless if it was never loaded."""
         with self._turn:
             if self._models.pop(spec, None) is not None:
                 _free_memory()
