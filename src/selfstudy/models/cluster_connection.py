@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from selfstudy.errors import ModelError
 from selfstudy.models.cluster_address import must_answer, must_listen, with_port
+from selfstudy.models.cluster_nodes import must_fit_here
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
 
@@ -60,6 +61,7 @@ class RayConnection:
             raise
 
     def _start(self, block: ScaleBlock) -> None:
+        must_fit_here(block)
         ray = self.ray
         self._ours = True
         # sockets lie in there, whose paths may have 107 characters in all
