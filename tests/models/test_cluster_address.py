@@ -81,6 +81,13 @@ def test_what_the_trial_says(code: str, told: str | None) -> None:
     assert "head:1" in error.value.what
 
 
+def test_what_auto_stands_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.9.8.7:1\x1b[31m")
+    with pytest.raises(ModelError, match=r"at auto, which is 10\.9\.8\.7:1.* by \$RAY_ADDRESS") as error:
+        must_answer("auto", "raise SystemExit('gone')")
+    assert "\x1b" not in str(error.value)
+
+
 def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "planted.py").write_text("")
     monkeypatch.chdir(tmp_path)
