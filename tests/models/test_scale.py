@@ -27,6 +27,8 @@ from selfstudy.recipe.scale import ScaleBlock
 
 pytest.importorskip("ray")
 SPEC = ModelSpec("lm", "{}")
+PLANTED = ("numpy", "pydantic", "psutil", "random")
+"""Modules in the folder where the run is started."""
 
 
 def worker_class(folder: Path) -> type:
@@ -127,6 +129,11 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     folder, said = tmp_path_factory.mktemp("scale"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # of a node, which is not asked
+        for module in PLANTED:
+            (folder / f"{module}.py").write_text(
+                f"open({str(folder / 'sprung')!r}, 'a').close()\nimport no_such"
+            )
+        patch.chdir(folder)
         connection = RayConnection(ray, ScaleBlock(workers=2))
         workers = RayWorkers(ScaleBlock(workers=5, tries=2), said.append, worker_class(folder))
     yield Pool(workers, said, folder)
@@ -148,6 +155,11 @@ def test_none_that_fits_is_an_error_with_what_there_is(
 ) -> None:
     with pytest.raises(ModelError, match=f"{needs}.*2 CPUs"):
         RayWorkers(ScaleBlock(**block), worker=worker_class(pool.folder))  # type: ignore[arg-type]
+
+
+def test_what_lies_in_the_current_folder_is_not_imported(pool: Pool) -> None:
+    assert pool.results("planted", [[1]]) == [[2]]
+    assert not (pool.folder / "sprung").exists()
 
 
 def test_ray_listens_on_this_machine_alone_and_leaves_this_process_as_it_was(pool: Pool) -> None:
@@ -283,6 +295,7 @@ def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
         is_initialized=lambda: False,
         init=start,
         shutdown=lambda: asked.update(ended=True),
+        job_config=SimpleNamespace(JobConfig=SimpleNamespace),
         _private=SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=True)),
     )
     with pytest.raises(KeyboardInterrupt):
