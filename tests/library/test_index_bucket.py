@@ -173,6 +173,34 @@ def test_a_passage_that_is_in_no_document_is_not_taken(s3: S3Server) -> None:
         library.find(["zebra"], 1)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"title": None},
+        {"title": 5},
+        {"passage": None},
+        {"source": None},
+        {"start": -1},
+        {"text": "", "end": 0},
+    ],
+    ids=str,
+)
+def test_a_row_of_other_kinds_is_not_taken(said: dict[str, Any], s3: S3Server) -> None:
+    """Somebody who may write there has put something else into a column."""
+    from lancedb.index import FTS
+
+    library = build()
+    database = IndexBucket(URL)._database
+    (name,) = [one for one in names(s3) if not one.startswith(PUBLISHED)]
+    rows = database.open_table(name).to_arrow().to_pylist()
+    database.drop_table(name)
+    table = database.create_table(name, [{**row, **said} for row in rows if row["source"] == "a.txt"])
+    table.create_index("search", config=FTS())
+    del library
+    with pytest.raises(DataError, match="in none of its documents"):
+        build().find(["zebra"], 1)
+
+
 def test_an_index_that_is_deleted_while_it_is_used_says_so(s3: S3Server) -> None:
     library = build()
     s3.objects.clear()
@@ -207,12 +235,23 @@ def test_what_holds_a_forgotten_source_goes(s3: S3Server) -> None:
     assert build(SOME[:1]).find(["zebra"], 1)[0][0].source == "a.txt"
 
 
-def test_more_tables_than_are_looked_through_are_no_promise(
+def test_what_a_kill_has_left_unfinished_is_forgotten_too(s3: S3Server) -> None:
+    """It cannot be read, so that nobody knows what it holds."""
+    build(SOME[:1])
+    left = f"libraries/mine/passages-{'0' * 16}-1-{'0' * 16}.lance/data/x.lance"
+    s3.objects[left] = b"The lion eats."
+    assert IndexBucket(URL).forget({"b.txt"}) == 1
+    assert left not in s3.objects
+    assert len(names(s3)) == 2
+
+
+def test_more_tables_than_can_be_looked_through_are_not_called_clean(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build()
-    monkeypatch.setattr(index_bucket, "_MOST", 2)
-    with pytest.raises(RunError, match="2 tables or more"):
+    build(SOME[:1])
+    monkeypatch.setattr(index_bucket, "_MOST", 3)
+    with pytest.raises(RunError, match="too many to look through"):
         IndexBucket(URL).forget({"b.txt"})
 
 

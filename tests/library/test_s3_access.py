@@ -10,12 +10,6 @@ from selfstudy.library.s3_access import access, asking
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE123456789", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI7MDENGbPxRfiCY"}
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_no_key_is_an_option_and_tls_is_asked_for() -> None:
     assert access(KEYS) == {"allow_http": "false"}
     at = access({**KEYS, "AWS_ENDPOINT_URL": "https://minio.example:9000/"})
@@ -50,12 +44,35 @@ def test_no_request_goes_over_a_network_in_plain_text(variable: str, endpoint: s
         access({**KEYS, variable: endpoint, "AWS_ALLOW_HTTP": "true"})
 
 
-def test_nor_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
-    with pytest.raises(RunError, match="NO_PROXY"):
-        access({**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"})
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert access({**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"})["allow_http"] == "true"
+@pytest.mark.parametrize("proxy", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "excluded", [{}, {"no_proxy": "*"}, {"no_proxy": "0.0.1"}, {"no_proxy": "127.0.0.1", "NO_PROXY": "corp"}]
+)
+def test_nor_to_a_proxy(proxy: str, excluded: dict[str, str]) -> None:
+    """All of these the client of LanceDB 0.40 sends there."""
+    at = {**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000", proxy: "http://proxy.example:3128"}
+    with pytest.raises(RunError, match=f"proxy of .{proxy} .*\n.*NO_PROXY"):
+        access({**at, **excluded})
+    assert access({**at, "no_proxy": "corp, 127.0.0.1"})["allow_http"] == "true"
+
+
+@pytest.mark.parametrize("proxy", ["PROXY_URL", "AWS_PROXY_URL", "aws_proxy_url"])
+def test_nor_to_the_client_s_own_proxy(proxy: str) -> None:
+    at = {**KEYS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000", proxy: "http://proxy.example:3128"}
+    with pytest.raises(RunError, match="without TLS"):
+        access({**at, "NO_PROXY": "127.0.0.1"})
+    assert access({**at, "AWS_ENDPOINT_URL": "https://a.example"})["allow_http"] == "false"
+
+
+@pytest.mark.parametrize(
+    "name", ["ENDPOINT", "ENDPOINT_URL", "endpoint", "Aws_Endpoint", "aws_endpoint_url_s3"]
+)
+def test_a_variable_that_means_something_else_gets_no_key(name: str) -> None:
+    """LanceDB's client would take it for its server."""
+    with pytest.raises(RunError, match=f"unset {name}"):
+        access({**KEYS, name: "https://other.example"})
+    at = access({**KEYS, name: "https://other.example", "AWS_ENDPOINT_URL": "https://mine.example"})
+    assert at["aws_endpoint"] == "https://mine.example"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,20 @@ def test_the_trial_imports_nothing_out_of_the_current_folder(
     must_answer("head:1", "import json; print(json.dumps(None))")
 
 
+def test_what_auto_stands_for_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "10.9.8.7:1\x1b[31m")
+    with pytest.raises(ModelError, match=r"at auto, which is 10\.9\.8\.7:1.* by \$RAY_ADDRESS") as error:
+        must_answer("auto", "raise SystemExit('gone')")
+    assert "\x1b" not in str(error.value)
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "planted.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="No module named 'planted'"):
+        must_answer("head:1", "import planted, os; os.write(1, b'null')")
+
+
 @pytest.mark.parametrize(
     ("said", "what", "hint"),
     [

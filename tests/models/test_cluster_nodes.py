@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from selfstudy.models.cluster_nodes import have, need, reason, room, unfit
+from selfstudy.errors import ModelError
+from selfstudy.models.cluster_nodes import have, must_fit_here, need, reason, room, unfit
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.version import __version__
 
@@ -66,3 +67,9 @@ def test_what_a_node_lacks_is_said_with_its_name() -> None:
 )
 def test_reasons(said: str, told: str) -> None:
     assert reason(said) == told
+
+
+def test_no_more_are_started_here_than_there_is_memory_for() -> None:
+    must_fit_here(ScaleBlock(workers=4))
+    with pytest.raises(ModelError, match=r"scale\.workers: 9,999,999 are more than"):
+        must_fit_here(ScaleBlock(workers=9_999_999, cpus=0.001))

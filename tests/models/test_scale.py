@@ -19,8 +19,9 @@ import pytest
 
 from selfstudy.errors import DataError, MissingExtraError, ModelError
 from selfstudy.models.cluster_connection import RayConnection
+from selfstudy.models.remote import permissions
 from selfstudy.models.remote.usage import Usage
-from selfstudy.models.scale import AHEAD, RayWorkers
+from selfstudy.models.scale import AHEAD, RayWorkers, _usual_worker
 from selfstudy.models.workers import Done, Lost, ModelSpec
 from selfstudy.recipe.scale import ScaleBlock
 
@@ -28,6 +29,10 @@ pytest.importorskip("ray")
 SPEC = ModelSpec("lm", "{}")
 KEY = "a-key-of-a-node-9f8e7d6c5b4a"
 """Which this process does not know."""
+
+
+PLANTED = ("numpy", "pydantic", "psutil", "random")
+"""Modules in the folder where the run is started."""
 
 
 def worker_class(folder: Path) -> type:
@@ -129,6 +134,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "7")  # of a node, which is not asked
         patch.setenv("NODE_API_KEY", KEY)
+
+        for module in PLANTED:
+            (folder / f"{module}.py").write_text(
+                f"open({str(folder / 'sprung')!r}, 'a').close()\nimport no_such"
+            )
+        patch.chdir(folder)
         connection = RayConnection(ray, ScaleBlock(workers=2))
         workers = RayWorkers(ScaleBlock(workers=5, tries=2), said.append, worker_class(folder))
     yield Pool(workers, said, folder)
@@ -174,6 +185,11 @@ def test_none_that_fits_is_an_error_with_what_there_is(
 ) -> None:
     with pytest.raises(ModelError, match=f"{needs}.*2 CPUs"):
         RayWorkers(ScaleBlock(**block), worker=worker_class(pool.folder))  # type: ignore[arg-type]
+
+
+def test_what_lies_in_the_current_folder_is_not_imported(pool: Pool) -> None:
+    assert pool.results("planted", [[1]]) == [[2]]
+    assert not (pool.folder / "sprung").exists()
 
 
 def test_ray_listens_on_this_machine_alone_and_leaves_this_process_as_it_was(pool: Pool) -> None:
@@ -297,6 +313,36 @@ def test_an_address_where_nobody_is_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     assert f"ModelError: no Ray cluster at {address}" in alone(f"address={address!r}")
+
+
+def test_ctrl_c_while_ray_starts_leaves_nothing() -> None:
+    asked: dict[str, Any] = {}
+
+    def start(**given: Any) -> None:
+        asked.update(given, was_there=Path(given["_temp_dir"]).is_dir())
+        raise KeyboardInterrupt
+
+    ray = SimpleNamespace(
+        is_initialized=lambda: False,
+        init=start,
+        shutdown=lambda: asked.update(ended=True),
+        job_config=SimpleNamespace(JobConfig=SimpleNamespace),
+        _private=SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=True)),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        RayConnection(ray, ScaleBlock())
+    assert asked["was_there"]
+    assert asked["ended"]
+    assert not Path(asked["_temp_dir"]).exists()
+    assert ray._private.ray_constants.ENABLE_RAY_CLUSTER
+
+
+def test_a_worker_is_told_what_keys_may_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permissions._said, "entries", ("KEY=a.example",))
+    worker = _usual_worker()
+    monkeypatch.setattr(permissions._said, "entries", ())
+    worker()
+    assert permissions.own_entries() == ("KEY=a.example",)
 
 
 def test_without_the_package_the_extra_is_named(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -79,6 +81,38 @@ def test_calls_of_a_remote_model_overlap_and_each_use_is_told_once() -> None:
         used.append(slow.result(20)[1])
     assert sum(one.calls for one in used if one is not None) == 3
     assert sum(one.completions for one in used if one is not None) == 3
+
+
+def test_a_key_goes_where_the_user_has_said_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `--allow-key` does, which no worker reads."""
+    monkeypatch.setattr(permissions._said, "entries", ())
+    monkeypatch.setenv("MY_TEST_KEY", "sk-of-a-test-0123456789")
+    with FaultyServer() as server:
+        block = RemoteModel(model="m", base_url=server.url, api_key_env="MY_TEST_KEY")
+        spec = ModelSpec("lm", block.model_dump_json(), cache=False)
+        with pytest.raises(ModelError, match="was not sent"):
+            Worker().call(spec, "facts")
+        pair = f"MY_TEST_KEY={urlsplit(server.url).netloc}"
+        found, _ = Worker(allowed=[pair]).do(spec, "generate", [chat("allowed?")], GREEDY)
+    assert found[0][0].text.startswith("allowed?")
+
+
+def test_a_forgotten_model_leaves_its_memory_at_once() -> None:
+    """Whoever has to have it is another process, and waits for no garbage collection of this one."""
+
+    class Knot:
+        def __init__(self) -> None:
+            self.itself = self
+
+    worker, spec, model = Worker(), ModelSpec("lm", "{}"), Knot()
+    worker._models[spec], held = model, weakref.ref(model)
+    del model
+    gc.disable()
+    try:
+        worker.forget(spec)
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_weights_compute_one_call_at_a_time(tiny_llama: Path) -> None:

@@ -161,7 +161,9 @@ class Library:
         )
         found = []
         for row in rows:
-            found.append(self._hit(row, row["_score"] * (1 + TITLE_BONUS * words_named(query, row["title"]))))
+            hit = self._hit(row, row["_score"])
+            bonus = TITLE_BONUS * words_named(query, hit.title)
+            found.append(replace(hit, relevance=hit.relevance * (1 + bonus)))
         return sorted(found, key=_order)
 
     def _by_meaning(self, vector: Any, limit: int) -> list[Hit]:
@@ -170,9 +172,10 @@ class Library:
 
     def _hit(self, row: dict[str, Any], relevance: float) -> Hit:
         hit = Hit(**{name: row[name] for name in _COLUMNS}, relevance=float(relevance))
-        if self._documents is not None and not _stands_in(hit, self._documents.get(hit.document_id)):
+        if self._documents is not None and not _stands_in(hit, self._documents.get(str(hit.document_id))):
             raise DataError(
-                f"the library index holds a passage of {hit.source[:100]!r} that is in none of its documents",
+                f"the library index holds a passage of {str(hit.source)[:100]!r} that is in none of its "
+                "documents",
                 "somebody has changed it: delete it, and see who may write there; it is built again",
             )
         return hit
@@ -187,8 +190,8 @@ _COLUMNS = [
 def _stands_in(hit: Hit, document: Document | None) -> bool:
     return (
         document is not None
-        and isinstance(hit.start, int)
-        and isinstance(hit.end, int)
+        and all(type(number) is int for number in (hit.passage, hit.start, hit.end))
+        and 0 <= hit.start < hit.end
         and hit.text == document.text[hit.start : hit.end]
         and (hit.source, hit.title, hit.date, hit.fetched, hit.sha256)
         == (document.source, document.title, document.date, document.fetched, document.sha256)

@@ -104,16 +104,12 @@ class IndexBucket:
         dropped = 0
         self.check()
         with self.reading():
-            names = self._names()
-        if len(names) >= _MOST:
-            raise RunError(
-                f"{self._url}: there are {_MOST:,} tables or more, too many to look for what is forgotten",
-                "delete those that nobody needs; indexes are built again",
-            )
-        with self.reading():
-            for name in names:
+            for name in self._all_names():
                 ours = _OURS.fullmatch(name)
-                if ours is None or not _holds(self._database.open_table(name), sources):
+                if ours is None:
+                    continue
+                table = self._opened(name)  # None: of a build that has not come far, whose files may hold it
+                if table is not None and not _holds(table, sources):
                     continue
                 # the table first: nothing that is published without it is ever used
                 self._database.drop_table(name, ignore_missing=True)
@@ -190,6 +186,15 @@ class IndexBucket:
             token = page.page_token
             if not token:
                 break
+        return names
+
+    def _all_names(self) -> list[str]:
+        names = self._names()
+        if len(names) >= _MOST:
+            raise RunError(
+                f"library.index {self._url}: there are {_MOST:,} tables or more, too many to look through",
+                "delete those that are not needed; then give the same command again",
+            )
         return names
 
     def _drop(self, name: str) -> None:

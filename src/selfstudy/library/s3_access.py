@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 from selfstudy import secrets
 from selfstudy.errors import RunError
@@ -30,6 +29,11 @@ PATIENT = {
 }
 """For work, in which megabytes go over a slow line."""
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_ALSO_ENDPOINTS = frozenset({"endpoint", "endpoint_url", *map(str.lower, _ENDPOINTS)})
+"""In small letters, all variables that LanceDB's client takes for one, however they are written."""
+_PROXIES = frozenset({"http_proxy", "all_proxy"})
+_OWN_PROXIES = frozenset({"proxy_url", "aws_proxy_url"})
+"""In small letters, variables that send it to a proxy; what NO_PROXY says is nothing to the latter."""
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _ELSEWHERE = (
@@ -55,16 +59,26 @@ def access(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         secrets.keep(environment.get(name, ""))
     variable = next((name for name in _ENDPOINTS if environment.get(name)), None)
     if variable is None:
+        if stranger := _one_of(_ALSO_ENDPOINTS, environment):
+            raise RunError(
+                f"library.index: requests would go to the address in ${stranger}, perhaps of something else",
+                f"unset {stranger}; a server that is not AWS's is named in AWS_ENDPOINT_URL",
+            )
         return {"allow_http": "false"}
     endpoint = environment[variable].strip().rstrip("/")
-    plain = _check_endpoint(variable, endpoint)
+    plain = _check_endpoint(variable, endpoint, environment)
     options = {"aws_endpoint": endpoint, "allow_http": "true" if plain else "false"}
     if not any(map(environment.get, _REGIONS)):
         options["aws_region"] = "us-east-1"  # servers that are not AWS's seldom have another
     return options
 
 
-def _check_endpoint(variable: str, endpoint: str) -> bool:
+def _one_of(names: frozenset[str], environment: Mapping[str, str]) -> str:
+    """A variable of one of these names that is set; empty: there is none."""
+    return next((name for name, value in environment.items() if value and name.lower() in names), "")
+
+
+def _check_endpoint(variable: str, endpoint: str, environment: Mapping[str, str]) -> bool:
     """Whether an endpoint is reached without TLS.
 
     Raises:
@@ -88,9 +102,16 @@ def _check_endpoint(variable: str, endpoint: str) -> bool:
             f"${variable}: requests to {host} would go over the network without TLS",
             "use https://, or a tunnel to this machine (http://127.0.0.1:PORT)",
         )
-    if getproxies_environment().get("http") and not proxy_bypass(host):
+    if proxy := _one_of(_OWN_PROXIES, environment):
         raise RunError(
-            f"${variable}: requests to {host} would go to the proxy of $HTTP_PROXY without TLS",
+            f"${variable}: requests to {host} would go to the proxy of ${proxy} without TLS", f"unset {proxy}"
+        )
+    # as the client reads it: the name in capitals comes first, and no pattern is meant for an address
+    excluded = environment.get("NO_PROXY", environment.get("no_proxy", ""))
+    proxy = _one_of(_PROXIES, environment)
+    if proxy and host not in {entry.strip() for entry in excluded.split(",")}:
+        raise RunError(
+            f"${variable}: requests to {host} would go to the proxy of ${proxy} without TLS",
             f"add {host} to $NO_PROXY",
         )
     return True

@@ -108,7 +108,7 @@ def must_answer(address: str, code: str) -> None:
         )
     except subprocess.TimeoutExpired:
         raise ModelError(
-            f"what listens at {address} (scale.address) does not answer as a Ray cluster does "
+            f"what listens at {_shown(address)} (scale.address) does not answer as a Ray cluster does "
             f"within {TRIAL_SECONDS:.0f} seconds",
             "look whether `ray status` answers there, and whether the port is that of the cluster",
         ) from None
@@ -119,7 +119,13 @@ def must_answer(address: str, code: str) -> None:
         trace = process.stderr.decode("utf-8", "replace").strip().splitlines()
         said = trace[-1] if trace else f"exit code {process.returncode}"
     if said is not None:
-        raise explained(address, str(said))
+        raise explained(_shown(address), str(said))
+
+
+def _shown(address: str) -> str:
+    """With what `auto` stands for, which no recipe says."""
+    named = one_line(clean(os.environ.get("RAY_ADDRESS", "")), 100)
+    return f"{address}, which is {named} by $RAY_ADDRESS," if address == "auto" and named else address
 
 
 def explained(address: str, said: str) -> SelfstudyError:

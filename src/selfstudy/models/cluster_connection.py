@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from selfstudy.errors import ModelError
 from selfstudy.models.cluster_address import must_answer, must_be_allowed, must_listen, with_port
+from selfstudy.models.cluster_nodes import must_fit_here
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
 
@@ -60,6 +61,7 @@ class RayConnection:
             raise
 
     def _start(self, block: ScaleBlock) -> None:
+        must_fit_here(block)
         ray = self.ray
         self._ours = True
         # sockets lie in there, whose paths may have 107 characters in all
@@ -78,6 +80,7 @@ class RayConnection:
                     include_dashboard=False,
                     _node_ip_address="127.0.0.1",
                     _temp_dir=self._folder,
+                    job_config=_job(ray),
                     **_LOGS,
                 )
         except Exception as error:
@@ -97,7 +100,8 @@ class RayConnection:
         self._ours = True
         try:
             with variables(QUIET), _same_handlers():
-                self.ray.init(address=address, **_LOGS)
+                given = {} if "://" in address else {"job_config": _job(self.ray)}
+                self.ray.init(address=address, **given, **_LOGS)
         except Exception as error:
             said = one_line(clean(f"{type(error).__name__}: {error}"), 300)
             raise ModelError(
@@ -113,6 +117,13 @@ class RayConnection:
 
 
 _LOGS: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+
+
+def _job(ray: Any) -> Any:
+    """Without the current folder, out of which Ray would have workers import numpy before ours runs there."""
+    job = ray.job_config.JobConfig()
+    job._runtime_env_has_working_dir = lambda: True
+    return job
 
 
 def trial(ray: Any, address: str) -> NoReturn:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from selfstudy.errors import ModelError
 from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.text import clean, one_line
 from selfstudy.version import __version__
@@ -38,6 +39,26 @@ def _room_on(has: Mapping[str, float], block: ScaleBlock) -> int:
         math.floor(cards) * math.floor(1 / block.gpus) if block.gpus < 1 else math.floor(cards / block.gpus)
     )
     return min(by_cpus, by_gpus)
+
+
+LEAST_MEMORY = 128 * 2**20
+"""Of a worker on this machine that has loaded no model yet: 134 MB resident, with Ray 2.60."""
+
+
+def must_fit_here(block: ScaleBlock) -> None:
+    """Refuses, before they are started, more workers than this machine has memory for.
+
+    Raises:
+        ModelError: there are.
+    """
+    import psutil
+
+    most = int(psutil.virtual_memory().total) // LEAST_MEMORY
+    if block.workers > most:
+        raise ModelError(
+            f"scale.workers: {block.workers:,} are more than this machine has memory for, no model loaded",
+            f"ask for fewer ({most:,} at the very most), or name a cluster in scale.address",
+        )
 
 
 def need(block: ScaleBlock) -> str:

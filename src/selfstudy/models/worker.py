@@ -120,15 +120,10 @@ class Worker:
             return _facts(model, tuple(self._notes[spec])) if spec.kind == "lm" else _FACTS[spec.kind](model)
 
     def forget(self, spec: ModelSpec) -> None:
-        """Lets go of a model, so that others have its memory; harmless if it was never loaded."""
+        """Lets go of a model, and of memory that others may need; harmless if it was never loaded."""
         with self._turn:
-            if self._models.pop(spec, None) is None:
-                return
-            gc.collect()
-            if "torch" in sys.modules:
-                from selfstudy.models.local import loading
-
-                loading.free_memory(loading.pick_device("auto"))
+            if self._models.pop(spec, None) is not None:
+                _free_memory()
 
     def _model(self, spec: ModelSpec) -> Any:
         with self._turn:
@@ -145,6 +140,14 @@ class Worker:
             now = model.usage
             used, self._told[spec] = now - self._told[spec], now
             return used
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if "torch" in sys.modules:  # which keeps what it had of an accelerator
+        from selfstudy.models.local import loading
+
+        loading.free_memory(loading.pick_device("auto"))
 
 
 def _is_remote(model: object) -> bool:
