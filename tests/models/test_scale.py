@@ -158,17 +158,18 @@ def test_an_interrupt_while_ray_starts_leaves_nothing(
         raise KeyboardInterrupt
 
     constants = SimpleNamespace(ENABLE_RAY_CLUSTER=True)
-    ray = SimpleNamespace(
+    stand_in = SimpleNamespace(
         is_initialized=lambda: False,
         init=init,
         shutdown=lambda: ended.append(""),
         _private=SimpleNamespace(ray_constants=constants),
+        job_config=ray.job_config,
     )
     made = tmp_path / "ssr-1"
     made.mkdir()
     monkeypatch.setattr("tempfile.mkdtemp", lambda **how: str(made))
     with pytest.raises(KeyboardInterrupt):
-        RayConnection(ray, ScaleBlock())
+        RayConnection(stand_in, ScaleBlock())
     assert not made.exists()
     assert ended == [""]
 

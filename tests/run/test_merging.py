@@ -12,9 +12,9 @@ from selfstudy.errors import ModelError, RunError
 from selfstudy.files import jsonl
 from selfstudy.loop.jobs import do_part
 from selfstudy.records import Failure, Question
-from selfstudy.run import Run, merging, resume
+from selfstudy.run import Run, merging
 from selfstudy.run.budget import spent_by_stage
-from selfstudy.run.shards import QuestionShard, open_shard
+from selfstudy.run.shards import QuestionShard
 
 from .sharded import answer, begin, files, make_recipe, records, whole
 
@@ -177,25 +177,6 @@ def test_a_record_of_another_shard_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="another shard has"):
         do_part(run, "merge", 1)
     assert files(run) == before
-
-
-def test_a_shard_that_was_joined_in_an_earlier_round_costs_nothing_again(tmp_path: Path) -> None:
-    """A kill at the very end of joining left it, and nobody has joined that round again."""
-    run = begin(tmp_path / "run", make_recipe(tmp_path, rounds=2))
-    answer(run, 2, 1, 2)
-    shutil.copytree(run / "shards", tmp_path / "left")
-    do_part(run, "merge", 1)
-    shutil.copytree(tmp_path / "left", run / "shards")
-    with Run.open(run) as main:
-        spent = spent_by_stage(main)["probe"].calls
-        main.round(2).append(main.round(1).read(Question))
-        main.round(2).finish(resume.ASKING)
-        for number in (1, 2):
-            with open_shard(main, 2, QuestionShard(2, number)) as part:
-                assert spent_by_stage(part) == {}
-                assert part.seconds() == {}
-                assert [one.name for one in part.rounds_folder.iterdir()] == ["2"]
-        assert spent > 10
 
 
 def test_a_poisonous_question_alone_in_a_shard_is_a_failure_and_all_of_them_an_error(tmp_path: Path) -> None:

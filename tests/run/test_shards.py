@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,7 @@ def test_the_budget_is_shared_out(tmp_path: Path) -> None:
         assert part.recipe.budget.calls == 10
         assert part.recipe.budget.minutes == pytest.approx(7.5, abs=0.5)
         assert part.recipe.model_copy(update={"budget": main.recipe.budget}) == main.recipe
+    shutil.rmtree(run / "shards")
     with pytest.raises(BudgetError) as told:
         answer(run, 2, 1)  # 20 calls for half of 15 questions, at 4 calls each and more
     assert "budget.calls=80" in told.value.hint  # of the whole run, of which each then has 40
