@@ -163,7 +163,7 @@ def test_an_interrupt_while_ray_starts_leaves_nothing(
         init=init,
         shutdown=lambda: ended.append(""),
         _private=SimpleNamespace(ray_constants=constants),
-        job_config=ray.job_config,
+        job_config=SimpleNamespace(JobConfig=SimpleNamespace),
     )
     made = tmp_path / "ssr-1"
     made.mkdir()
