@@ -149,31 +149,6 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     assert not ray.is_initialized()
 
 
-def test_an_interrupt_while_ray_starts_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended: list[str] = []
-
-    def init(**how: Any) -> None:
-        raise KeyboardInterrupt
-
-    constants = SimpleNamespace(ENABLE_RAY_CLUSTER=True)
-    stand_in = SimpleNamespace(
-        is_initialized=lambda: False,
-        init=init,
-        shutdown=lambda: ended.append(""),
-        _private=SimpleNamespace(ray_constants=constants),
-        job_config=SimpleNamespace(JobConfig=SimpleNamespace),
-    )
-    made = tmp_path / "ssr-1"
-    made.mkdir()
-    monkeypatch.setattr("tempfile.mkdtemp", lambda **how: str(made))
-    with pytest.raises(KeyboardInterrupt):
-        RayConnection(stand_in, ScaleBlock())
-    assert not made.exists()
-    assert ended == [""]
-
-
 def test_fewer_than_wanted_go_on_and_say_so(pool: Pool) -> None:
     assert pool.said[0].startswith("workers: 2 of 5 (2 on ")
     assert "1 node with 2 CPUs" in pool.said[0]
