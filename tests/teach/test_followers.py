@@ -137,6 +137,14 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def require_alike(found: torch.Tensor, expected: torch.Tensor) -> None:
+    """To 1e-4, and 1 weight in 1,000 to 1e-3: where a gradient is nearly 0 its sign, and so Adam's step of a
+    learning rate, is decided by rounding (seen of PPO and GRPO)."""
+    far = ~torch.isclose(found, expected, atol=1e-4, rtol=1e-3)
+    assert far.sum() <= far.numel() // 1_000
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
 def require_same(one: Round, two: Round) -> None:
     assert two.read(Pair) == one.read(Pair)
     assert two.read(TrainedItem) == one.read(TrainedItem) != []
@@ -149,7 +157,7 @@ def require_same(one: Round, two: Round) -> None:
         alone_, together_ = (weights(round_.adapter(arm)) for round_ in (one, two))  # type: ignore[arg-type]
         assert alone_.keys() == together_.keys()
         for name, tensor in alone_.items():
-            torch.testing.assert_close(together_[name], tensor, atol=1e-4, rtol=1e-3)
+            require_alike(together_[name], tensor)
         if one.run.recipe.teach.adapter:  # one has saved it whole, and nothing of the base with it
             assert all(".lora_" in name for name in together_)
             names = [sorted(path.name for path in round_.adapter(arm).iterdir()) for round_ in (one, two)]  # type: ignore[arg-type]
