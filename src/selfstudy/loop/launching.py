@@ -1,8 +1,9 @@
 """The teach stage of a round in several processes, which accelerate starts; the loop waits, and goes on.
 
 Meanwhile this process has let go of the run and of its models.  What the one that leads says comes back over
-a file (`Said`): its progress is told here, its error raised here, as if this process had trained itself.  All
-of them end with this process, however it ends (models/server/guarded.py).  What they do is in launched.py.
+a file (relay.py): its progress is told here, its error raised here, as if this process had trained itself.
+All of them end with this process, however it ends (models/server/guarded.py).  launched.py is what
+they do.
 """
 
 from __future__ import annotations
@@ -144,10 +145,8 @@ def _run(resources: Resources, round_: Round, block: LaunchBlock) -> None:
     os.close(private.open_file(said, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
     with private.replacing(order) as file:
         file.write(told.model_dump_json().encode())
-    with (
-        said.open("rb") as file,
-        ProgressReader(file, resources.reporter) as hearing,
-    ):  # readable after it is gone
+    # readable after it is gone
+    with said.open("rb") as file, ProgressReader(file, resources.reporter) as hearing:
         guarded = Guarded(_command(block, order), _environment(resources.recipe, block), [folder])
         try:
             while (code := guarded.wait(POLL_SECONDS)) is None:

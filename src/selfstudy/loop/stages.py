@@ -87,9 +87,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def probe(resources: Resources, round_: Round) -> None:
     """Settles the threshold, then asks and answers."""
-    from selfstudy.probe.stage import run_probe
-
-    _ask_with(resources, round_, run_probe)
+    _probe(resources, round_)
     resources.say_searched()
     if set(resources.recipe.probe.scorers) & set(NEED_ENTAILMENT):
         check_entailment(resources)
@@ -97,15 +95,14 @@ def probe(resources: Resources, round_: Round) -> None:
 
 def ask(resources: Resources, round_: Round) -> None:
     """Only asks, and builds the index of the library: what is done once, before shards answer."""
-    from selfstudy.probe.stage import run_asking
-
     with _working(resources, round_, "probe"):
-        _ask_with(resources, round_, run_asking)
+        _probe(resources, round_, only_ask=True)
         resources.library()
     resources.say_searched()
 
 
-def _ask_with(resources: Resources, round_: Round, run: Callable[..., None]) -> None:
+def _probe(resources: Resources, round_: Round, *, only_ask: bool = False) -> None:
+    from selfstudy.probe.stage import run_probe
     from selfstudy.run.threshold import settle, unused
 
     if settle(resources.run).source == "default":
@@ -114,7 +111,7 @@ def _ask_with(resources: Resources, round_: Round, run: Callable[..., None]) -> 
     # all are read in any case: an empty library or a bad file is found before hours of probing
     documents, _, _ = resources.documents, resources.general_facts, resources.key
     suite_plan(resources)
-    run(
+    run_probe(
         round_,
         resources.models(round_, "probe"),
         resources.prompts,
@@ -123,6 +120,7 @@ def _ask_with(resources: Resources, round_: Round, run: Callable[..., None]) -> 
         resources.topics,
         resources.find if resources.recipe.library is not None else None,
         resources.feed,
+        only_ask=only_ask,
     )
 
 

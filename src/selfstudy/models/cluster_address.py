@@ -86,6 +86,12 @@ def must_listen(address: str) -> None:
         )
 
 
+def foreign_folder() -> str:
+    """The current folder, from which others would import though this process does not; empty: it does."""
+    here = str(Path.cwd())
+    return "" if {"", here} & set(sys.path) else here
+
+
 def must_answer(address: str, code: str) -> None:
     """Raises unless a process of its own can connect.
 
@@ -95,8 +101,7 @@ def must_answer(address: str, code: str) -> None:
     Raises:
         ModelError: it could not, with the reason; or it took too long.
     """
-    # what lies in the current folder is no module of it, unless it is one of ours
-    options = [] if {"", str(Path.cwd())} & set(sys.path) else ["-P"]
+    options = ["-P"] if foreign_folder() else []  # what lies there is no module of it
     try:
         process = subprocess.run(
             [sys.executable, *options, "-c", code, address],

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from selfstudy.errors import MissingExtraError, ModelError
+from selfstudy.models.cluster_address import foreign_folder
 from selfstudy.models.cluster_connection import QUIET, RayConnection, trial, variables
 from selfstudy.models.cluster_nodes import have, need, reason, room, unfit
 from selfstudy.models.sharing import Sharing, UnitPart
@@ -191,7 +192,7 @@ class RayWorkers:
             scheduling_strategy="SPREAD",
         ).remote()
         threads = max(1, int(self._block.cpus))
-        ref = actor.hello.remote(self._code, threads, self._block.gpus > 0, _foreign_folder())
+        ref = actor.hello.remote(self._code, threads, self._block.gpus > 0, foreign_folder())
         self._starting[ref] = _Copy(slot, actor, time.monotonic())
 
     def _greeted(self, ref: Any) -> bool:
@@ -361,12 +362,6 @@ def _usual_worker() -> Callable[[], Any]:
     from selfstudy.models.worker import Worker
 
     return partial(Worker, str(Path.cwd()), own_entries())
-
-
-def _foreign_folder() -> str:
-    """The current folder, from which Ray would let workers import, though we do not; empty: we do."""
-    here = str(Path.cwd())
-    return "" if here in sys.path or "" in sys.path else here
 
 
 def _actor_class() -> type:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,8 @@ def run_probe(
     topics: Callable[[], Iterable[str]] | None = None,
     find: Callable[[Sequence[str]], list[str]] | None = None,
     feed: Callable[[str], list[str]] | None = None,
+    *,
+    only_ask: bool = False,
 ) -> None:
     """Propose questions, answer and score them, each in fixed blocks: what a kill cut short is made again.
 
@@ -55,6 +56,7 @@ def run_probe(
         topics: gives the topics or questions of a method `external` whose source is "-"; None: stdin does.
         find: the library's page for each question; None: questions made without a page are not checked.
         feed: gives the titles of the feed at a URL; needed where the source of a method `external` is one.
+        only_ask: stop when all is asked, and mark that: others may answer.
 
     Raises:
         DataError: a method's source is missing or unusable.
@@ -63,37 +65,18 @@ def run_probe(
     if round_.finished("probe"):
         return
     if not round_.finished(resume.ASKING):
-        _ask_all(round_, models, prompts, documents, Material((), topics, find, feed, report, models.nli))
+        _ask_again(round_, documents, report)
+        about = changes.documents_of(round_, documents)
+        _ask(round_, models, prompts, Material(about, topics, find, feed, report, models.nli))
+        if only_ask:
+            round_.finish(resume.ASKING)
+    if only_ask:
+        return
     meter = Meter(models)
     tools = _tools(round_, meter.models, prompts)
     _answer(round_, models, prompts, report, meter, tools)
     _score(round_, report, meter, tools)
     round_.finish("probe")
-
-
-def run_asking(
-    round_: Round,
-    models: Models,
-    prompts: Prompts,
-    documents: Sequence[Document],
-    report: Reporter,
-    topics: Callable[[], Iterable[str]] | None = None,
-    find: Callable[[Sequence[str]], list[str]] | None = None,
-    feed: Callable[[str], list[str]] | None = None,
-) -> None:
-    """The first part of `run_probe` alone, marked: its questions may be answered by others."""
-    if not round_.finished(resume.ASKING):
-        _ask_all(round_, models, prompts, documents, Material((), topics, find, feed, report, models.nli))
-        round_.finish(resume.ASKING)
-
-
-def _ask_all(
-    round_: Round, models: Models, prompts: Prompts, documents: Sequence[Document], material: Material
-) -> None:
-    """What is due again, then new questions."""
-    _ask_again(round_, documents, material.report)
-    about = changes.documents_of(round_, documents)
-    _ask(round_, models, prompts, replace(material, documents=about))
 
 
 def _ask_again(round_: Round, documents: Sequence[Document], report: Reporter) -> None:

@@ -145,7 +145,8 @@ class StageModels:
         return self._load(block, None)
 
     def _load(self, block: ModelBlock, workers: Workers | None) -> LanguageModel:
-        cache, lm = self.run.recipe.cache, None
+        cache = self.run.recipe.cache
+        lm: LanguageModel
         if workers is None:
             from selfstudy.models import load_lm
 
