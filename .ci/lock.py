@@ -26,7 +26,9 @@ CUDA = re.compile(r"nvidia-|cuda-|triton$")
 """What torch needs on Linux with CUDA, and not elsewhere: torch itself names the version of each."""
 BUILDS = {"torch==2.13.0": ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",)}
 """Not on the package index: torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, which CI installs."""
-SYSTEMS = """environments = ["sys_platform == 'linux'", "sys_platform == 'darwin'"]"""
+PYTHONS = "python_full_version < '3.15'"
+"""Of later ones torch has no wheels yet."""
+SYSTEMS = f"""environments = ["sys_platform == 'linux' and {PYTHONS}", "sys_platform == 'darwin' and {PYTHONS}"]"""
 HEADER = "# What CI ran (.ci/lock.py). Install with: pip install --require-hashes --no-deps -r {}\n"
 
 Package = dict[str, Any]
