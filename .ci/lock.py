@@ -22,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PLATFORM = re.compile(r"-(any|\S*(?:manylinux|musllinux|macosx)\S*(?:x86_64|aarch64|arm64|universal2))\.whl$")
 PYTHON = re.compile(r"-(?:\S*py3\S*|cp3\d+-abi3|cp311-cp311|cp312-cp312|cp313-cp313|cp314-cp314)-[^-]+\.whl$")
+MARKED = re.compile(r"python_full_version >= '[\d.]+'( and python_full_version < '[\d.]+')?")
 CUDA = re.compile(r"nvidia-|cuda-|triton$")
 """What torch needs on Linux with CUDA, and not elsewhere: torch itself names the version of each."""
 BUILDS = {"torch==2.13.0": ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",)}
@@ -40,11 +41,12 @@ def main() -> None:
     renewed = parser.parse_args().upgrade
     kept = {name: line for name, line in pins().items() if not _is_renewed(name, renewed)}
     packages = locked(sorted(kept.values()))
+    markers = markers_of(packages)
     used = needed(packages, extra=None)
     everything = needed(packages, extra="dev")
-    write("constraints.txt", [packages[name] for name in sorted(used)])
+    write("constraints.txt", [packages[name] for name in sorted(used)], markers)
     rest = [packages[name] for name in sorted(everything - used)]
-    write("constraints-dev.txt", rest, "-r constraints.txt\n")
+    write("constraints-dev.txt", rest, markers, "-r constraints.txt\n")
 
 
 def _is_renewed(name: str, renewed: list[str] | None) -> bool:
@@ -98,16 +100,28 @@ def needed(packages: dict[str, Package], extra: str | None) -> set[str]:
     return {name for name, _ in seen} - {"selfstudy"}
 
 
-def write(name: str, packages: list[Package], first: str = "") -> None:
+def markers_of(packages: dict[str, Package]) -> dict[str, str]:
+    """The Python versions that some packages alone are for, where all that need one say the same."""
+    said: dict[str, set[str]] = {}
+    for package in packages.values():
+        parts = [package.get("dependencies", []), *package.get("optional-dependencies", {}).values()]
+        for one in (one for part in parts for one in part):
+            said.setdefault(one["name"], set()).add(one.get("marker", ""))
+    only = {name: min(found) for name, found in said.items() if len(found) == 1}
+    return {name: marker for name, marker in only.items() if MARKED.fullmatch(marker)}
+
+
+def write(name: str, packages: list[Package], markers: dict[str, str], first: str = "") -> None:
     lines = [HEADER.format(name), first]
     for package in packages:
         pin = f"{package['name']}=={package['version']}"
+        only = f" ; {markers[package['name']]}" if package["name"] in markers else ""
         files = [(one.get("url") or one["path"], one["hash"]) for one in package.get("wheels", [])]
         hashes = {h for file, h in files if PLATFORM.search(file) and PYTHON.search(file)}
         if not hashes:
             sys.exit(f"error: {pin} has no wheel for Linux or macOS")
         hashes |= {f"sha256:{h}" for h in BUILDS.get(pin, ())}
-        lines.append(" \\\n".join([pin, *(f"    --hash={h}" for h in sorted(hashes))]) + "\n")
+        lines.append(" \\\n".join([f"{pin}{only}", *(f"    --hash={h}" for h in sorted(hashes))]) + "\n")
     (ROOT / name).write_text("".join(lines), encoding="utf-8")
     print(f"{name}: {len(packages)} packages")
 
