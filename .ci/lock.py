@@ -29,7 +29,8 @@ BUILDS = {"torch==2.13.0": ("6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb08
 """Not on the package index: torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl, which CI installs."""
 PYTHONS = "python_full_version < '3.15'"
 """Of later ones torch has no wheels yet."""
-SYSTEMS = f"""environments = ["sys_platform == 'linux' and {PYTHONS}", "sys_platform == 'darwin' and {PYTHONS}"]"""
+_SYSTEMS = [f"sys_platform == '{one}' and {PYTHONS}" for one in ("linux", "darwin")]
+SYSTEMS = f"environments = {_SYSTEMS}"
 HEADER = "# What CI ran (.ci/lock.py). Install with: pip install --require-hashes --no-deps -r {}\n"
 
 Package = dict[str, Any]

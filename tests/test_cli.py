@@ -48,6 +48,7 @@ VERBS = (
     "merge",
     "job",
     "status",
+    "ui",
 )
 
 

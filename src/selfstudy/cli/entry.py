@@ -21,6 +21,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
     serve_verb.py      serve
+    ui_verb.py         ui
     unlearn_verb.py    unlearn
     why_verb.py        why (why_screen.py: what it prints)
 """
@@ -42,6 +43,7 @@ from selfstudy.cli import (
     serve_verb,
     socratic_verb,
     suite_verb,
+    ui_verb,
     unlearn_verb,
     why_verb,
 )
@@ -66,6 +68,7 @@ __all__ = [
     "serve_verb",
     "socratic_verb",
     "suite_verb",
+    "ui_verb",
     "unlearn_verb",
     "why_verb",
 ]

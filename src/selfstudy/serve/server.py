@@ -73,7 +73,7 @@ class ApiServer:
             )
         self._source, self._say, self._watch = source, say, watch
         self.limits = limits or RequestLimits()
-        self._socket = _listening(host, port)
+        self._socket = listening(host, port)
         try:
             self.host, self.port = host, self._socket.getsockname()[1]
             self._log = None if log is None else RequestLog(log)
@@ -217,7 +217,7 @@ class ApiServer:
         self._say(f"fault: {type(error).__name__} at {where}")
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """A socket that listens there.
 
     Raises:

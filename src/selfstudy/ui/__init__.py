@@ -1,0 +1,13 @@
+"""A page to work in: starts runs, shows them, lets a person correct them, and talks to what was taught.
+
+    server.py     listens, and says where
+    guard.py      who may come in, and what a page may reach for: this host alone
+    app.py        the pages, in one list, and the routes beside them
+    desk.py       the folder that is worked in: its runs, by name
+    markup.py     records as HTML, in which other people's text is never markup
+    views/        a file for each page
+    templates/    the HTML of what pages show; style.css
+
+It reads run directories, and changes one only by the command line, in a process of its own: a page that is
+closed loses nothing.  Needs the extra `ui` (gradio).  Only the command line imports it.
+"""

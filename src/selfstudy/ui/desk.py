@@ -1,0 +1,93 @@
+"""The folder that is worked in: runs by name, and no path that leads out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfstudy.errors import RunError
+from selfstudy.run import Run
+from selfstudy.run.directory import is_run
+
+DEEPEST = 3
+"""Folders below the one that is worked in, in which runs are looked for."""
+MOST_FOLDERS = 20_000
+"""That are looked at."""
+MOST_NAME = 400
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a person works.
+
+    Attributes:
+        folder: absolute; runs lie in it, and new ones are made there.
+    """
+
+    folder: Path
+
+    def run_names(self) -> list[str]:
+        """Of all runs, as paths below the folder, "." for itself; what was written last comes first."""
+        found: list[tuple[float, str]] = []
+        open_, seen = [(self.folder, 0)], 0
+        while open_ and seen < MOST_FOLDERS:
+            folder, depth = open_.pop()
+            seen += 1
+            if is_run(folder):
+                found.append((_written(folder), folder.relative_to(self.folder).as_posix()))
+            elif depth < DEEPEST:
+                open_ += ((one, depth + 1) for one in _folders(folder))
+        return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))]
+
+    def path_of(self, name: str) -> Path:
+        """The folder of a run.
+
+        Raises:
+            RunError: there is no such run here; a link or a name that leads elsewhere is none.
+        """
+        parts = Path(name[:MOST_NAME]).parts
+        path = self.folder.joinpath(*parts)
+        inside = not Path(name).is_absolute() and ".." not in parts and "\0" not in name
+        try:
+            found = inside and not _has_link(self.folder, parts) and is_run(path)
+        except OSError:  # no file system has such a name
+            found = False
+        if not found:
+            raise RunError(
+                f"there is no run {name[:MOST_NAME]!r} in {self.folder}", "choose one of the page Runs"
+            )
+        return path
+
+    def open(self, name: str) -> Run:
+        """The run, to be read.
+
+        Raises:
+            RunError: there is none, or it cannot be read.
+        """
+        return Run.open(self.path_of(name), write=False)
+
+
+def asked(query: Mapping[str, str], name: str) -> str:
+    """A value of a page's address; "" where it has none."""
+    return query.get(name, "")[:MOST_NAME]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [
+            one for one in folder.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] != "."
+        ]
+    except OSError:
+        return []
+
+
+def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:
+    return any(folder.joinpath(*parts[: end + 1]).is_symlink() for end in range(len(parts)))
+
+
+def _written(folder: Path) -> float:
+    try:
+        return max(one.stat().st_mtime for one in folder.iterdir())
+    except (OSError, ValueError):
+        return 0.0

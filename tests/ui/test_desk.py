@@ -1,0 +1,40 @@
+"""Runs by name, and no path that leads out of the folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfstudy.errors import RunError
+from selfstudy.recipe import Recipe
+from selfstudy.run import Run
+from selfstudy.ui.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    (tmp_path / "inside").mkdir()
+    for name in ("inside/one", "inside/deep/two"):
+        Run.create_or_resume(tmp_path / name, Recipe()).close()
+    Run.create_or_resume(tmp_path / "outside", Recipe()).close()
+    (tmp_path / "inside/link").symlink_to(tmp_path / "outside")
+    return Desk(tmp_path / "inside")
+
+
+def test_runs_are_found_in_folders_and_not_by_links(desk: Desk) -> None:
+    assert sorted(desk.run_names()) == ["deep/two", "one"]
+    assert desk.open("deep/two").path == desk.folder / "deep" / "two"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "none", "../outside", "link", "one/../../outside", "/etc", "a\0b", "x" * 9000]
+)
+def test_a_name_that_is_no_run_here_is_refused(desk: Desk, name: str) -> None:
+    with pytest.raises(RunError, match="there is no run"):
+        desk.path_of(name)
+
+
+def test_an_absolute_path_of_a_run_outside_is_refused(desk: Desk) -> None:
+    with pytest.raises(RunError, match="there is no run"):
+        desk.path_of(str(desk.folder.parent / "outside"))
