@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from selfstudy.recipe import Recipe
-from selfstudy.recipe.reference import OURS, blocks, docstrings, keys, places
-from selfstudy.recipe.teach import DistillBlock
+from selfstudy.recipe.reference import OURS, recipe_keys
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "recipe.md"
@@ -23,7 +20,7 @@ def schema_keys() -> set[str]:
 
 
 def test_every_key_of_the_schema_is_found() -> None:
-    assert {key.id for key in keys()} == schema_keys()
+    assert {key.id for key in recipe_keys()} == schema_keys()
 
 
 def test_every_key_is_on_the_page() -> None:
@@ -33,35 +30,26 @@ def test_every_key_is_on_the_page() -> None:
 
 
 def test_every_key_says_what_it_is() -> None:
-    bare = [key.id for key in keys() if len(key.text) < 8]
+    bare = [key.id for key in recipe_keys() if len(key.text) < 8]
     assert not bare, "give the field a docstring where its block is written (src/selfstudy/recipe)"
 
 
 def test_a_decision_that_is_named_as_a_source_is_there() -> None:
-    named = {found for key in keys() for found in re.findall(r"docs/decisions/\S+\.md", key.source)}
+    named = {found for key in recipe_keys() for found in re.findall(r"docs/decisions/\S+\.md", key.source)}
     assert named
     assert not [one for one in named if not (ROOT / one).is_file()]
 
 
-def test_types_bounds_and_defaults_are_those_of_the_field() -> None:
-    by_id = {key.id: key for key in keys()}
-    hits = by_id["GatherBlock.hits"]
-    assert (hits.kind, hits.default, hits.bounds, hits.source) == ("whole number", "3", ("at least 1",), OURS)
-    clip = by_id["GRPOBlock.clip_high"]
-    assert (clip.kind, clip.default, clip.bounds) == ("number or null", "null", ("above 0",))
-    assert by_id["DeployBlock.type"].allowed == ("adapter", "merged", "dynamic")
-    assert by_id["ServerModel.engine"].default == "required"
-    assert by_id["CitationRewardBlock.recall"].source.startswith("Huang et al. 2024")
+def test_a_key_stands_on_the_page_at_all_its_places() -> None:
+    by_id = {key.id: key for key in recipe_keys()}
+    assert by_id["DistillBlock.mix"].paths == ("teach.distill.mix", "teach.phases[].mix")
+    assert by_id["Recipe.seed"].paths == ("seed",)
 
 
-def test_a_block_is_told_of_wherever_it_stands() -> None:
-    where = places()
-    assert set(where) == set(blocks())
-    assert where[Recipe] == ("",)
-    assert where[DistillBlock] == ("teach.distill", "teach.phases.*")
-    assert all(issubclass(block, BaseModel) for block in where)
-
-
-def test_a_docstring_is_that_of_its_own_field() -> None:
-    assert "replay" not in docstrings(DistillBlock)
-    assert docstrings(DistillBlock)["mix"].startswith("Chance of a token")
+def test_a_source_is_of_one_default_alone() -> None:
+    """A block that has another default does not take over who gave that of the block it is made from."""
+    source = {key.id: key.source for key in recipe_keys()}
+    assert source["SFTBlock.batch_size"] == "methods 2"
+    assert source["DistillBlock.batch_size"] == OURS
+    assert source["GatherBlock.hits"] == OURS
+    assert source["CitationRewardBlock.recall"].startswith("Huang et al. 2024")

@@ -5,19 +5,22 @@ Knows how a key is written on a page; what is said of it is in the recipe's own 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
-from selfstudy.recipe.base import Block
-from selfstudy.recipe.reference import RecipeKey, blocks, keys, places, summary_of
+from selfstudy.recipe import Recipe
+from selfstudy.recipe.reference import RecipeKey, recipe_keys
+from selfstudy.recipe.schema import blocks_of
 
 HEAD = """# Every key of a recipe
 
 Written out of the code: do not edit it, but write it again with
 `python -m selfstudy.show.recipe_reference docs/reference/recipe.md`.
 
-A section is a block, with the places where it may stand (`*`: any item of a list). "Source" says who gives
+A section is a block, with the places where it may stand (`[]`: any item of a list). "Source" says who gives
 the default: a paper, or a section of what we wrote down of it (methods); a measurement, with its decision; or
 "ours": nobody gives it, and we chose it.
 """
@@ -25,35 +28,30 @@ the default: a paper, or a section of what we wrote down of it (methods); a meas
 
 def page() -> str:
     """The whole page, ending with a line break."""
-    where = places()
+    about = {block.__name__: inspect.cleandoc(block.__doc__ or "") for block in blocks_of(Recipe)}
     parts = [HEAD]
-    for block in blocks():
-        parts += _section(block, where[block])
-    return "\n".join(parts) + "\n"
+    for block, keys in groupby(recipe_keys(), key=lambda key: key.said.block):
+        own = list(keys)
+        parts.append(f"## {block} {{#{block}}}\n")
+        parts.append(f"Stands at {', '.join(_places(own[0]))}.\n\n{about[block]}\n")
+        for key in own:
+            parts += _entry(key)
+    return "\n".join(parts)
 
 
-def _section(block: type[Block], where: tuple[str, ...]) -> Iterator[str]:
-    yield f"## {block.__name__} {{#{block.__name__}}}\n"
-    yield f"Stands at {_said(where)}.\n"
-    yield f"{summary_of(block)}\n"
-    for key in keys():
-        if key.block is block:
-            yield from _entry(key)
-
-
-def _said(where: tuple[str, ...]) -> str:
-    return ", ".join(f"`{one}`" if one else "the top" for one in where)
+def _places(key: RecipeKey) -> Iterator[str]:
+    for path in key.paths:
+        above = path.rpartition(".")[0]
+        yield f"`{above}`" if above else "the top"
 
 
 def _entry(key: RecipeKey) -> Iterator[str]:
-    yield f"### `{key.name}` {{#{key.id}}}\n"
-    yield f"{key.text}\n"
-    yield f"- Type: {key.kind}"
-    if key.bounds:
-        yield f"- Bounds: {', '.join(key.bounds)}"
-    if key.allowed:
-        yield f"- Allowed: {', '.join(f'`{one}`' for one in key.allowed)}"
-    yield f"- Default: `{key.default}`"
+    said = key.said
+    yield f"### `{key.name}` {{#{key.id}}}\n\n{key.text}\n"
+    yield f"- Type: {said.types}"
+    if said.bounds:
+        yield f"- Bounds: {said.bounds}"
+    yield f"- Default: `{said.default}`"
     yield f"- Source: {key.source}\n"
 
 
