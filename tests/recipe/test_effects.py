@@ -1,50 +1,93 @@
-"""A key that is changed changes something that can be observed, by what is ours last: here, the batch files.
+"""A key that is changed changes something that can be observed; effects/ has a row for each key.
 
-Only the block `cluster` is looked at so far.
+A key without a row stands in effects/not_yet.py, and is at least read by the code outside the recipe.  A key
+that several blocks have from one class has a row in each, for each has a phase, or a model, of its own.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections import defaultdict
+from itertools import chain
+from typing import get_args
 
 import pytest
 
-from selfstudy.recipe import ClusterBlock, Recipe
-from selfstudy.run import Run
-from selfstudy.verbs.submitting.batch_file import batch_file
-from selfstudy.verbs.submitting.chain import chain_of
+from selfstudy.recipe import Recipe
+from selfstudy.recipe.reference import recipe_keys
+from selfstudy.recipe.schema import blocks_of
 
-SHARDED: dict[str, Any] = {"shards": 4, "gpus": 1}
-CLUSTER: dict[str, Any] = {
-    "partition": "gpu",
-    "account": "lab-7",
-    "qos": "long",
-    "constraint": "a100",
-    "time": "4:00:00",
-    "gpus": 2,
-    "cpus": 6,
-    "memory": "64G",
-    "shards": 8,
-    "at_once": 3,
-    "modules": ["cuda"],
-    "setup": ["true"],
-    "options": ["reservation=team"],
+from .effects import Effect, asked, cluster, others, training
+from .effects.not_yet import NOT_YET
+from .effects.readers import PACKAGE, read_keys
+
+TABLES = (asked.EFFECTS, cluster.EFFECTS, training.EFFECTS, others.EFFECTS)
+EFFECTS: dict[str, Effect] = dict(chain.from_iterable(table.items() for table in TABLES))
+BLOCKS = {block.__name__: block for block in blocks_of(Recipe)}
+KEYS = {key.id for key in recipe_keys()}
+WITHOUT = {f"{block}.{key}" for block, names in NOT_YET.items() for key in names.split()}
+MOST = 253
+"""Keys without a row: lower it with each that gets one, and never raise it."""
+KINDS = {
+    f"{name}.{key}"
+    for name, block in BLOCKS.items()
+    for key, field in block.model_fields.items()
+    if key in ("type", "name") and len(get_args(field.annotation)) == 1
 }
-"""Another value of each key."""
+"""Keys whose other value makes it another block."""
+ONE_CHOICE = {"ScaleBlock.type"}
+"""Of these, what has one value alone, and waits for a second."""
 
 
-def batch_files(folder: Path, **changes: Any) -> list[str]:
-    cluster = ClusterBlock.model_validate({**SHARDED, **changes})
-    with Run.create_or_resume(folder / "run", Recipe()) as run:
-        jobs = chain_of(run, cluster)
-    return [batch_file(job, cluster, Path("/runs/r"), Path("/runs/r/slurm"), "r") for job in jobs]
+def test_a_key_stands_in_one_table() -> None:
+    assert len(EFFECTS) == sum(map(len, TABLES))
+    assert not WITHOUT & set(EFFECTS), "take it out of NOT_YET"
 
 
-def test_the_table_has_every_key() -> None:
-    assert set(CLUSTER) == set(ClusterBlock.model_fields), "give each key another value in CLUSTER"
+def test_every_key_has_a_row() -> None:
+    missing = sorted(KEYS - set(EFFECTS) - KINDS - WITHOUT)
+    assert not missing, "give it another value and an observer in a table of tests/recipe/effects"
+    assert not (set(EFFECTS) | WITHOUT) - KEYS, "there is no such key"
 
 
-@pytest.mark.parametrize("key", sorted(CLUSTER))
-def test_a_changed_key_changes_the_batch_files(key: str, tmp_path: Path) -> None:
-    assert batch_files(tmp_path) != batch_files(tmp_path, **{key: CLUSTER[key]})
+def test_another_kind_is_another_block() -> None:
+    """No two blocks of one place have the same `type` or `name`, and each stands where there is another."""
+    places = defaultdict[str, dict[str, str]](dict)
+    for key in (key for key in recipe_keys() if key.id in KINDS):
+        (value,) = get_args(BLOCKS[key.said.block].model_fields[key.name].annotation)
+        for path in key.paths:
+            assert places[path].setdefault(value, key.id) == key.id
+    assert {
+        one for kinds in places.values() if len(kinds) > 1 for one in kinds.values()
+    } == KINDS - ONE_CHOICE
+
+
+def test_fewer_and_fewer_keys_have_none() -> None:
+    assert len(WITHOUT) == MOST
+
+
+@pytest.mark.parametrize("key", sorted(EFFECTS))
+def test_a_changed_key_changes_what_is_observed(key: str) -> None:
+    block, _, name = key.partition(".")
+    row = EFFECTS[key]
+    before, after = (
+        BLOCKS[block].model_validate(values) for values in (row.base, {**row.base, name: row.other})
+    )
+    assert getattr(before, name) != getattr(after, name), "give another value"
+    assert row.seen(before) != row.seen(after), "a key that changes nothing: mend it, or delete it"
+
+
+def test_a_key_without_a_row_is_read_by_the_code() -> None:
+    found = read_keys(sorted(PACKAGE.rglob("*.py")))
+    assert not WITHOUT - found, "nothing outside the recipe reads it: mend it, or delete it"
+
+
+def test_what_is_read_is_told_apart_by_block() -> None:
+    """Of two files only what they read, though other blocks have keys of these names."""
+    recipe = sorted((PACKAGE / "recipe").glob("*.py"))
+    found = (
+        read_keys([*recipe, PACKAGE / "teach" / "examples.py", PACKAGE / "models" / "lora_targets.py"]) & KEYS
+    )
+    examples = {f"{block}.{key}" for block in ("SFTBlock", "DistillBlock") for key in ("replay", "reading")}
+    assert examples <= found
+    assert {"LoraBlock.r", "LoraBlock.dropout"} <= found
+    assert not found & {"GatherBlock.reader", "SFTBlock.batch_size", "PPOBlock.kl", "LocalModel.path"}
