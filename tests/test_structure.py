@@ -395,6 +395,7 @@ FOREIGN_DOORS = {
         "snapshot_download",
     },
     "models/local/loading.py": {"try_to_load_from_cache"},
+    "verbs/publishing/plain_child.py": {"from_pretrained", "load_adapter", "apply_chat_template"},
     "verbs/doctor/models.py": {"try_to_load_from_cache"},
     "verify/suites/hub.py": {"load_dataset_builder"},  # whose version 4 runs no scripts
     "atlas/build/train_lm.py": {"from_pretrained"},  # goes on with what it made itself
