@@ -1,4 +1,4 @@
-"""The model card: what was taught to whom out of what, how it was verified, what is not known, how to load it.
+"""The model card: what was taught, out of what, how it was verified, what is not known, how to load it.
 
 Every text that came from elsewhere is escaped (said.py).  The metadata is made and read back by
 huggingface_hub's own classes; what the Hub alone can check it checks at an upload.
@@ -22,6 +22,7 @@ from selfstudy.verbs.publishing.chosen import Chosen
 from selfstudy.verbs.publishing.loading_back import LoadedBack
 from selfstudy.verbs.publishing.questions import Asking
 from selfstudy.verbs.publishing.said import Said, code, said
+from selfstudy.verbs.publishing.writing import rank_of
 from selfstudy.version import __version__
 
 if TYPE_CHECKING:
@@ -31,53 +32,14 @@ if TYPE_CHECKING:
 README = "README.md"
 MOST_SOURCES = 200
 """That are named; of more the number is told."""
-LICENSES = frozenset(
-    [
-        "apache-2.0",
-        "mit",
-        "openrail",
-        "bigscience-openrail-m",
-        "bigscience-bloom-rail-1.0",
-        "bsd",
-        "bsd-2-clause",
-        "bsd-3-clause",
-        "cc",
-        "cc0-1.0",
-        "cc-by-2.0",
-        "cc-by-2.5",
-        "cc-by-3.0",
-        "cc-by-4.0",
-        "cc-by-sa-3.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-2.0",
-        "cc-by-nc-3.0",
-        "cc-by-nc-4.0",
-        "cc-by-nd-4.0",
-        "cc-by-nc-nd-4.0",
-        "cc-by-nc-sa-3.0",
-        "cc-by-nc-sa-4.0",
-        "gemma",
-        "gpl",
-        "gpl-2.0",
-        "gpl-3.0",
-        "lgpl",
-        "lgpl-3.0",
-        "agpl-3.0",
-        "llama2",
-        "llama3",
-        "llama3.1",
-        "llama3.2",
-        "llama3.3",
-        "mpl-2.0",
-        "odc-by",
-        "odbl",
-        "unlicense",
-        "wtfpl",
-        "zlib",
-        "other",
-        "unknown",
-    ]
-)
+_NAMED = """
+apache-2.0 mit openrail bigscience-openrail-m bigscience-bloom-rail-1.0 bsd bsd-2-clause bsd-3-clause cc
+cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0
+cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-4.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 gemma gpl gpl-2.0 gpl-3.0
+lgpl lgpl-3.0 agpl-3.0 llama2 llama3 llama3.1 llama3.2 llama3.3 mpl-2.0 odc-by odbl unlicense
+wtfpl zlib other unknown
+"""
+LICENSES = frozenset(_NAMED.split())
 """That the Hub has a name for (hf.co/docs/hub/repositories-licenses); another is `other` with a name."""
 COMPARED = {
     "gap": "gaps, as first asked",
@@ -93,6 +55,8 @@ COMPARED = {
     "reading_original": "reading, against the model before the first round",
 }
 """The gate's comparisons that a card shows, in order."""
+NOT_GIVEN, GEONAMES = "not given", "CC BY 4.0 (GeoNames)"
+_PROMPT = "prompt = ...  # the text above, with your question in it"
 _WANTED = ("gap", "gap_reworded", "gap_novel", "known", "general", "reading", "control")
 
 
@@ -213,6 +177,7 @@ def _shown(
     run, recipe = chosen.run, chosen.run.recipe
     sources = sources_of(chosen)
     judged = chosen.judgement
+    measured = judged.gains if judged is not None else {}
     written = run.read_json(run.provenance_file) or {}
     packages = written.get("packages")
     return {
@@ -220,9 +185,8 @@ def _shown(
         "base": chosen.base,
         "judged": judged,
         "options": options,
-        "license": options.license or "not given",
-        "data_license": options.data_license
-        or ("CC BY 4.0 (GeoNames)" if _of_atlas(sources) else "not given"),
+        "license": options.license or NOT_GIVEN,
+        "data_license": options.data_license or (GEONAMES if _of_atlas(sources) else NOT_GIVEN),
         "found": found,
         "whole": merged or chosen.whole,
         "merged": merged,
@@ -233,9 +197,7 @@ def _shown(
         "counts": _counts(chosen),
         "rows": list(_rows(chosen)),
         "figures": list(_figures(chosen)),
-        "unmeasured": [
-            COMPARED[n].partition(" (")[0] for n in _WANTED if judged is None or n not in judged.gains
-        ],
+        "unmeasured": [COMPARED[name].partition(" (")[0] for name in _WANTED if name not in measured],
         "confidence": f"{recipe.verify.confidence:.0%}",
         "phases": ", ".join(phase.type for phase in recipe.teach.plan),
         "teach": recipe.teach,
@@ -246,12 +208,12 @@ def _shown(
         "snippet": code(_snippet(chosen, asking, found, options, whole=merged or chosen.whole), "python"),
         "asking": asking,
         "stop": ", ".join(repr(one) for one in stop),
-        "rank": recipe.teach.lora.r,
+        "rank": max((rank_of(folder) for folder in chosen.adapters.values()), default=0),
         "seed": recipe.seed,
         "selfstudy": str(written.get("selfstudy", __version__)),
         "publisher": __version__,
         "versions": packages if isinstance(packages, Mapping) else {},
-        "recipe": code(shareable_recipe(recipe.model_dump(mode="json")), "yaml"),
+        "recipe": code(shareable_recipe(recipe.model_dump(mode="json", exclude_defaults=True)), "yaml"),
         "base_code": _word(chosen.base.name if chosen.base.on_hub else "BASE_MODEL"),
         "place_code": _word(options.place),
         "penalty_code": Said(f"{asking.repetition_penalty:g}"),
@@ -265,7 +227,7 @@ def _word(text: str) -> Said:
 
 def _python(messages: tuple[dict[str, str], ...]) -> str:
     lines = ",\n".join(f"    {message!r}" for message in messages)
-    return f"messages = [\n{lines},\n]"
+    return f"messages = [  # with your question for {{question}}\n{lines},\n]"
 
 
 def _snippet(chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOptions, *, whole: bool) -> str:
@@ -299,9 +261,7 @@ def _snippet(chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOpt
         "prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, "
         "enable_thinking=False)"
     )
-    lines += [
-        template if found.by == "template" else "prompt = ...  # the text above, with your question in it"
-    ]
+    lines += [template if found.by == "template" else _PROMPT]
     special = found.by == "text"
     lines += [
         f'inputs = tokenizer(prompt, add_special_tokens={special}, return_tensors="pt")',

@@ -1,4 +1,4 @@
-"""What of a run is published: the round, the folder that it taught, what the gate said, and whose model it is.
+"""What of a run is published: the round, what it taught, what the gate said, and whose model it is.
 
 Knows records and folders of a run; loads nothing.
 """

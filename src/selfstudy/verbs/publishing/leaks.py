@@ -37,7 +37,7 @@ def require_none(folder: Path, places: Iterable[Path]) -> None:
         if name.name == "README.md" and without_secrets(text) != text:
             raise DataError(
                 f"{name} would hold what looks like a key or a password",
-                "it came out of a name, a title or the gate's reasons: rename that, or give --no-source-names",
+                "it came out of a name or the gate's reasons: rename that, or give --no-source-names",
             )
 
 

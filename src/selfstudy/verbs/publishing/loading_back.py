@@ -99,9 +99,7 @@ def load_back(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: b
     }
     reply = _answers(request)
     if reply.ours:
-        raise ModelError(
-            f"loading it back imported {reply.ours[0]}", "please report this: it has to load without"
-        )
+        raise ModelError(f"loading it back imported {reply.ours[0]}", "please report this")
     return _compared(asking, reply)
 
 

@@ -132,9 +132,7 @@ def _target(run: Run, options: PublishOptions) -> tuple[HfApi | None, str | None
     if target.resolve().is_relative_to(run.path.resolve()):
         raise RunError(f"{target} lies in the run itself", "give a folder of its own")
     if own.check(target) and any(target.iterdir()) and not options.force:
-        raise RunError(
-            f"{target} holds a publication already", "give --force to replace it, or another folder"
-        )
+        raise RunError(f"{target} is there already", "give --force to replace it, or another folder")
     private.make_folder(target.parent)
     return None, None, target
 

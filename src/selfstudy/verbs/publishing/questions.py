@@ -153,9 +153,8 @@ def _taught(chosen: Chosen, name: str) -> LocalLM:
     # in 4 bits nobody but bitsandbytes answers: what is handed over is asked on the weights as they came
     block = chosen.block.model_copy(update={"load_in_4bit": False})
     if chosen.whole:
-        return LocalLM(
-            LocalModel(path=str(chosen.folder), dtype="float32", device=block.device, prompt=block.prompt)
-        )
+        plain = {"path": str(chosen.folder), "dtype": "float32", "revision": None, "adapter": None}
+        return LocalLM(block.model_copy(update=plain))
     return LocalLM(block.model_copy(update={"adapter": chosen.adapters[name]}))
 
 

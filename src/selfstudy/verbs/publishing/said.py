@@ -9,7 +9,12 @@ import re
 
 from selfstudy.text import clean, one_line
 
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&:@$^=])")
+_MARKS = re.compile(r"([\\`*_\[\]~|])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", ":": "&#58;", "@": "&#64;", "$": "&#36;"}
+"""What opens tags, or an address that would become a link; some readers let them through behind a backslash."""
+_ADDRESS = re.compile(r"(?i)\b(www)\.")
+_BEGINS = re.compile(r"^(\d{0,9})([-+#=.)])")
+"""What makes a line a heading, a list or a rule, at its beginning."""
 _FENCES = re.compile(r"`{3,}")
 
 
@@ -18,25 +23,16 @@ class Said(str):
 
 
 def said(value: object, most: int = 300) -> Said:
-    """A text as a line of Markdown that shows it, at most so many characters of it.
-
-    `<`, `>` and `&` become entities, for some readers of Markdown let HTML through behind a backslash.
-    """
+    """A text as a line of Markdown that shows it, at most so many characters of it."""
     line = one_line(clean(str(value)), most)
-    escaped = _MARKS.sub(r"\\\1", line)
-    for mark, entity in (
-        ("\\&", "&amp;"),
-        ("\\<", "&lt;"),
-        ("\\>", "&gt;"),
-        ("\\:", "&#58;"),
-        ("\\@", "&#64;"),
-    ):
-        escaped = escaped.replace(mark, entity)
-    return Said(escaped)
+    for mark, entity in _ENTITIES.items():
+        line = line.replace(mark, entity)
+    line = _ADDRESS.sub(r"\1&#46;", _MARKS.sub(r"\\\1", line))
+    return Said(_BEGINS.sub(r"\1\\\2", line))
 
 
 def code(text: str, language: str = "") -> Said:
     """A block of code, whose fence is longer than any that stands in it."""
-    text = clean(text)
+    text = clean(text).rstrip("\n")
     fence = "`" * max(3, *(len(found) + 1 for found in _FENCES.findall(text)), 3)
     return Said(f"{fence}{language}\n{text}\n{fence}")

@@ -103,3 +103,9 @@ def _without_places(file: Path) -> None:
     settings = json.loads(file.read_text(encoding="utf-8"))
     if any(settings.pop(key, None) is not None for key in _PLACES):
         file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def rank_of(adapter: Path) -> int:
+    """The largest rank of an adapter's matrices."""
+    config = json.loads((adapter / lora.CONFIG).read_text(encoding="utf-8"))
+    return max([int(config.get("r") or 0), *map(int, (config.get("rank_pattern") or {}).values())])
