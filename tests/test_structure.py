@@ -360,6 +360,7 @@ WITHOUT_MIRROR = {
     "serve/api_error.py": "serve/test_app.py and test_asked.py, which are told them",
     "serve/limits.py": "serve/, all files: data",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
+    "verbs/publishing/": "verbs/publishing/test_publish.py and test_card.py, through the verb's door",
     "ui/app.py": "ui/test_server.py, through the server",
     "ui/view.py": "ui/, all files: data",
     "ui/views/": "ui/test_views.py, and stories/test_page.py in a browser",

@@ -18,10 +18,10 @@ from selfstudy.errors import DataError
 from selfstudy.records import GAPS, Evidence, Reference, Verdict
 from selfstudy.run import curriculum
 from selfstudy.run.standing import decided, decision
-from selfstudy.verbs.publishing.chosen import Chosen
+from selfstudy.verbs.publishing.chosen import Publication
 from selfstudy.verbs.publishing.loading_back import LoadedBack
 from selfstudy.verbs.publishing.questions import Asking
-from selfstudy.verbs.publishing.said import Said, code, said
+from selfstudy.verbs.publishing.said import InMarkdown, code, said
 from selfstudy.verbs.publishing.writing import rank_of
 from selfstudy.version import __version__
 
@@ -79,7 +79,7 @@ class CardOptions:
 
 
 def card_of(
-    chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOptions, *, merged: bool, gguf: bool
+    chosen: Publication, asking: Asking, found: LoadedBack, options: CardOptions, *, merged: bool, gguf: bool
 ) -> str:
     """README.md of a publication.
 
@@ -97,11 +97,11 @@ def card_of(
     return text
 
 
-def require_readable(text: str, meant: ModelCardData | None = None) -> None:
+def require_readable(text: str, meant: Any = None) -> None:
     """Reads a card as huggingface_hub does.
 
     Args:
-        meant: what its metadata have to be.
+        meant: the ModelCardData that its metadata have to be.
 
     Raises:
         DataError: they are others, or none.
@@ -111,7 +111,7 @@ def require_readable(text: str, meant: ModelCardData | None = None) -> None:
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
-        read = ModelCard(text)
+        read: Any = ModelCard(text)
         if isinstance(read.data.base_model, str):
             validate_repo_id(read.data.base_model)
     except (ValueError, HFValidationError) as error:
@@ -120,12 +120,13 @@ def require_readable(text: str, meant: ModelCardData | None = None) -> None:
         raise DataError("the model card's metadata are not read as they were written", "please report this")
 
 
-def _metadata(chosen: Chosen, options: CardOptions, *, whole: bool) -> ModelCardData:
+def _metadata(chosen: Publication, options: CardOptions, *, whole: bool) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
     results = list(_results(chosen))
     relation = "finetune" if chosen.whole else "merge" if whole else "adapter"
-    more: dict[str, Any] = {"base_model_relation": relation} if chosen.base.on_hub else {}
+    more: dict[str, Any] = _license(options.license)
+    more |= {"base_model_relation": relation} if chosen.base.on_hub else {}
     if not chosen.verified:
         more["unverified"] = True
     return ModelCardData(
@@ -135,12 +136,11 @@ def _metadata(chosen: Chosen, options: CardOptions, *, whole: bool) -> ModelCard
         tags=["selfstudy", *([] if whole else ["lora"]), *([] if chosen.verified else ["unverified"])],
         model_name=_slug(options.title) if results else None,
         eval_results=results or None,
-        **_license(options.license),
         **more,
     )
 
 
-def _license(given: str | None) -> dict[str, str]:
+def _license(given: str | None) -> dict[str, Any]:
     if given is None:
         return {}
     name = given.strip().lower()
@@ -151,7 +151,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:96].strip("-.") or "taught"
 
 
-def _results(chosen: Chosen) -> Iterator[EvalResult]:
+def _results(chosen: Publication) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
     judged = chosen.judgement
@@ -162,6 +162,7 @@ def _results(chosen: Chosen) -> Iterator[EvalResult]:
                 task_type="question-answering",
                 task_name="Question answering from memory",
                 dataset_type="selfstudy-run",
+                dataset_config=name,  # without it huggingface_hub takes all for one
                 dataset_name=f"questions of the run: {label}",
                 metric_type="accuracy",
                 metric_name="correct answers after teaching",
@@ -171,7 +172,7 @@ def _results(chosen: Chosen) -> Iterator[EvalResult]:
 
 
 def _shown(
-    chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOptions, *, merged: bool, gguf: bool
+    chosen: Publication, asking: Asking, found: LoadedBack, options: CardOptions, *, merged: bool, gguf: bool
 ) -> dict[str, Any]:
     messages, text, stop = asking.form
     run, recipe = chosen.run, chosen.run.recipe
@@ -216,13 +217,13 @@ def _shown(
         "recipe": code(shareable_recipe(recipe.model_dump(mode="json", exclude_defaults=True)), "yaml"),
         "base_code": _word(chosen.base.name if chosen.base.on_hub else "BASE_MODEL"),
         "place_code": _word(options.place),
-        "penalty_code": Said(f"{asking.repetition_penalty:g}"),
+        "penalty_code": InMarkdown(f"{asking.repetition_penalty:g}"),
     }
 
 
-def _word(text: str) -> Said:
+def _word(text: str) -> InMarkdown:
     """A name for a line of code: a Hub id, or a word of ours."""
-    return Said(re.sub(r"[^A-Za-z0-9._/-]+", "-", text))
+    return InMarkdown(re.sub(r"[^A-Za-z0-9._/-]+", "-", text))
 
 
 def _python(messages: tuple[dict[str, str], ...]) -> str:
@@ -230,7 +231,9 @@ def _python(messages: tuple[dict[str, str], ...]) -> str:
     return f"messages = [  # with your question for {{question}}\n{lines},\n]"
 
 
-def _snippet(chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOptions, *, whole: bool) -> str:
+def _snippet(
+    chosen: Publication, asking: Asking, found: LoadedBack, options: CardOptions, *, whole: bool
+) -> str:
     """What loads it and asks it, exactly as the check did."""
     place = options.place
     lines = ["from transformers import AutoModelForCausalLM, AutoTokenizer"]
@@ -270,12 +273,12 @@ def _snippet(chosen: Chosen, asking: Asking, found: LoadedBack, options: CardOpt
         f"max_new_tokens={asking.max_new_tokens}, repetition_penalty={asking.repetition_penalty:g}, "
         f"eos_token_id={list(asking.ends)},",
         ")",
-        'print(tokenizer.decode(made[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))',
+        'answer = tokenizer.decode(made[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True)',
     ]
     return "\n".join(lines)
 
 
-def sources_of(chosen: Chosen) -> list[str]:
+def sources_of(chosen: Publication) -> list[str]:
     """Names of the documents that it was taught from, without folders of this machine."""
     found: dict[str, None] = {}
     for turn in chosen.run.rounds:
@@ -308,14 +311,14 @@ def _groups(folder: Path) -> str:
     return "" if read is None else f"{len(read.questions):,} questions from {len(read.sources):,} documents"
 
 
-def _counts(chosen: Chosen) -> list[tuple[str, int]]:
+def _counts(chosen: Publication) -> list[tuple[str, int]]:
     kinds: dict[str, int] = {}
     for verdict in chosen.round.iter(Verdict):
         kinds[verdict.kind] = kinds.get(verdict.kind, 0) + 1
     return [(kind, kinds[kind]) for kind in GAPS if kind in kinds]
 
 
-def _rows(chosen: Chosen) -> Iterator[tuple[str, str, str, str, str, str, str]]:
+def _rows(chosen: Publication) -> Iterator[tuple[str, str, str, str, str, str, str]]:
     """What the gate compared: label, before, after, difference, interval, questions, facts."""
     for name, label in COMPARED.items():
         gain = chosen.judgement.gains.get(name) if chosen.judgement is not None else None
@@ -331,7 +334,7 @@ def _rows(chosen: Chosen) -> Iterator[tuple[str, str, str, str, str, str, str]]:
             )
 
 
-def _figures(chosen: Chosen) -> Iterator[tuple[str, str]]:
+def _figures(chosen: Publication) -> Iterator[tuple[str, str]]:
     """What is no share of right answers: of citing and of refusing."""
     judged = chosen.judgement
     if judged is not None:
@@ -382,6 +385,8 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Said) else said("" if value is None else value),
+        finalize=lambda value: (
+            value if isinstance(value, InMarkdown) else said("" if value is None else value)
+        ),
         loader=FunctionLoader(load),
     )

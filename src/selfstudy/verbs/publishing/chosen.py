@@ -23,7 +23,7 @@ _SNAPSHOT = re.compile(r"models--(.+?)--(.+)")
 """A folder of the Hub's cache, whose name says whose model is in it."""
 
 
-class Judgement(BaseModel):
+class GateSaid(BaseModel):
     """What of the gate's decision a card tells; runs of older versions lack some of it."""
 
     promoted: bool = False
@@ -54,7 +54,7 @@ class BaseModelId:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Publication:
     """What is published.
 
     Attributes:
@@ -70,7 +70,7 @@ class Chosen:
     folder: Path
     adapters: dict[str, Path]
     verified: bool
-    judgement: Judgement | None
+    judgement: GateSaid | None
     block: LocalModel
     base: BaseModelId
 
@@ -85,7 +85,7 @@ class Chosen:
 
 def choose(
     run: Run, *, unverified: bool = False, adapter: str | None = None, base: str | None = None
-) -> Chosen:
+) -> Publication:
     """What is published of a run.
 
     Args:
@@ -111,12 +111,12 @@ def choose(
     promoted = promoted_last(run)
     turn = promoted if promoted is not None else _taught_last(run, unverified)
     folder = decided(turn)
-    return Chosen(
+    return Publication(
         turn,
         folder,
         _adapters(folder, adapter),
         promoted is not None,
-        run.read_as(turn.gate_file, Judgement),
+        run.read_as(turn.gate_file, GateSaid),
         block,
         _base(block, base),
     )
@@ -127,7 +127,7 @@ def _taught_last(run: Run, unverified: bool) -> Round:
     if not taught:
         raise RunError(f"{run.path} has taught nothing yet", f"selfstudy learn RECIPE --run {run.path}")
     if not unverified:
-        judged = run.read_as(taught[-1].gate_file, Judgement)
+        judged = run.read_as(taught[-1].gate_file, GateSaid)
         why = (
             "verify has not decided yet" if judged is None else " ".join(judged.reasons) or "it was rejected"
         )

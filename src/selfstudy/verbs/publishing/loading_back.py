@@ -33,13 +33,15 @@ class _Answer(BaseModel):
     same_prompt: bool
 
 
-class _Reply(BaseModel):
+class PlainReply(BaseModel):
+    """What the process says: its answers, and which modules of selfstudy it imported."""
+
     answers: tuple[_Answer, ...]
     ours: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Difference:
+class OtherAnswer:
     """A question that was answered otherwise."""
 
     question: str
@@ -60,7 +62,7 @@ class LoadedBack:
     asked: int
     same: int
     by: str
-    differences: tuple[Difference, ...]
+    differences: tuple[OtherAnswer, ...]
 
 
 def load_back(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: bool) -> LoadedBack:
@@ -73,9 +75,17 @@ def load_back(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: b
     Raises:
         ModelError: it cannot be loaded, or takes too long.
     """
+    reply = _answers(request_of(folder, asking, adapters, whole=whole))
+    if reply.ours:
+        raise ModelError(f"loading it back imported {reply.ours[0]}", "please report this")
+    return compared(asking, reply)
+
+
+def request_of(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: bool) -> dict[str, object]:
+    """What the process is asked (plain_child.py)."""
     import torch
 
-    request = {
+    return {
         "folder": str(folder),
         "base": None if whole else str(asking.base),
         "adapters": list(adapters),
@@ -97,13 +107,9 @@ def load_back(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: b
             for item in asking.items
         ],
     }
-    reply = _answers(request)
-    if reply.ours:
-        raise ModelError(f"loading it back imported {reply.ours[0]}", "please report this")
-    return _compared(asking, reply)
 
 
-def _answers(request: dict[str, object]) -> _Reply:
+def _answers(request: dict[str, object]) -> PlainReply:
     with tempfile.TemporaryDirectory(prefix="selfstudy-publish-") as place:
         asked, said = Path(place, "request.json"), Path(place, "reply.json")
         asked.write_text(json.dumps(request), encoding="utf-8")
@@ -132,15 +138,16 @@ def _answers(request: dict[str, object]) -> _Reply:
                 "if `selfstudy chat RUN` answers, please report this with the base model's name",
             )
         try:
-            return _Reply.model_validate_json(private.read(said))
+            return PlainReply.model_validate_json(private.read(said))
         except (OSError, ValidationError):
             raise ModelError("the process that loads it back gave no reply", "try again") from None
 
 
-def _compared(asking: Asking, reply: _Reply) -> LoadedBack:
+def compared(asking: Asking, reply: PlainReply) -> LoadedBack:
+    """How many answers are the run's own."""
     found, ways = [], [one.by for one in reply.answers]
     for item, one in zip(asking.items, reply.answers, strict=True):
         if not one.same_prompt or one.answer != item.answer:
-            found.append(Difference(item.question, item.answer, one.answer, one.same_prompt))
+            found.append(OtherAnswer(item.question, item.answer, one.answer, one.same_prompt))
     by = max(dict.fromkeys(ways), key=ways.count) if ways else "template"
     return LoadedBack(len(asking.items), len(asking.items) - len(found), by, tuple(found))

@@ -17,7 +17,7 @@ from selfstudy.run import Run
 from selfstudy.text import one_line
 from selfstudy.verbs.publishing import hub, leaks
 from selfstudy.verbs.publishing.card import README, CardOptions, card_of
-from selfstudy.verbs.publishing.chosen import Chosen, choose
+from selfstudy.verbs.publishing.chosen import Publication, choose
 from selfstudy.verbs.publishing.loading_back import LoadedBack, load_back
 from selfstudy.verbs.publishing.questions import ask_taught, chosen_questions
 from selfstudy.verbs.publishing.writing import write_model
@@ -137,7 +137,7 @@ def _target(run: Run, options: PublishOptions) -> tuple[HfApi | None, str | None
     return None, None, target
 
 
-def _require_found(chosen: Chosen, options: PublishOptions) -> None:
+def _require_found(chosen: Publication, options: PublishOptions) -> None:
     if chosen.base.on_hub or chosen.base.packaged or options.merged or chosen.whole:
         return
     raise ModelError(
@@ -147,7 +147,7 @@ def _require_found(chosen: Chosen, options: PublishOptions) -> None:
 
 
 def _filled(
-    chosen: Chosen,
+    chosen: Publication,
     folder: Path,
     options: PublishOptions,
     title: str,
@@ -201,7 +201,7 @@ def _set_aside(folder: Path) -> Path:
     return aside
 
 
-def _places(chosen: Chosen, folder: Path) -> Sequence[Path]:
+def _places(chosen: Publication, folder: Path) -> Sequence[Path]:
     """What of this machine must not be named."""
     from selfstudy.models.local import loading
 

@@ -17,7 +17,7 @@ from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel
 from selfstudy.records import Check, Question, without_demonstrations
 from selfstudy.run import curriculum
-from selfstudy.verbs.publishing.chosen import Chosen
+from selfstudy.verbs.publishing.chosen import Publication
 
 if TYPE_CHECKING:
     from selfstudy.models.local.lm import LocalLM
@@ -70,7 +70,7 @@ class Asking:
     tokenizer: Any
 
 
-def chosen_questions(chosen: Chosen, most: int = ASKED) -> list[tuple[str, str]]:
+def chosen_questions(chosen: Publication, most: int = ASKED) -> list[tuple[str, str]]:
     """(question, adapter) of those that are asked, in a fixed order.
 
     Raises:
@@ -90,7 +90,7 @@ def chosen_questions(chosen: Chosen, most: int = ASKED) -> list[tuple[str, str]]
     return found[: max(most, len(chosen.adapters))]
 
 
-def _spread(chosen: Chosen, ids: set[str] | None, most: int) -> list[str]:
+def _spread(chosen: Publication, ids: set[str] | None, most: int) -> list[str]:
     """Texts that verify asked, or the run's questions where it has not: gaps first, spread over all."""
     gaps: dict[str, None] = {}
     known: dict[str, None] = {}
@@ -113,7 +113,7 @@ def _evenly(found: Sequence[T], most: int) -> list[T]:
     return [found[at * len(found) // most] for at in range(most)]
 
 
-def ask_taught(chosen: Chosen, asked: Sequence[tuple[str, str]]) -> Asking:
+def ask_taught(chosen: Publication, asked: Sequence[tuple[str, str]]) -> Asking:
     """Asks the taught model, an adapter at a time, each question alone; then lets go of it.
 
     Raises:
@@ -147,7 +147,7 @@ def ask_taught(chosen: Chosen, asked: Sequence[tuple[str, str]]) -> Asking:
     return Asking(items=tuple(items), base=base, trusted=trusted, **found)
 
 
-def _taught(chosen: Chosen, name: str) -> LocalLM:
+def _taught(chosen: Publication, name: str) -> LocalLM:
     from selfstudy.models.local.lm import LocalLM
 
     # in 4 bits nobody but bitsandbytes answers: what is handed over is asked on the weights as they came

@@ -11,28 +11,28 @@ from selfstudy.text import clean, one_line
 
 _MARKS = re.compile(r"([\\`*_\[\]~|])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", ":": "&#58;", "@": "&#64;", "$": "&#36;"}
-"""What opens tags, or an address that would become a link; some readers let them through behind a backslash."""
+"""What opens tags, or makes links of addresses: some readers of Markdown heed no backslash before it."""
 _ADDRESS = re.compile(r"(?i)\b(www)\.")
-_BEGINS = re.compile(r"^(\d{0,9})([-+#=.)])")
+_BEGINS = re.compile(r"^(\d{1,9}(?=[.)](\s|$))|(?=[-+#=]([-+#=\s]|$)))")
 """What makes a line a heading, a list or a rule, at its beginning."""
 _FENCES = re.compile(r"`{3,}")
 
 
-class Said(str):
+class InMarkdown(str):
     """Markdown that was made here, and is not escaped again."""
 
 
-def said(value: object, most: int = 300) -> Said:
+def said(value: object, most: int = 300) -> InMarkdown:
     """A text as a line of Markdown that shows it, at most so many characters of it."""
     line = one_line(clean(str(value)), most)
     for mark, entity in _ENTITIES.items():
         line = line.replace(mark, entity)
     line = _ADDRESS.sub(r"\1&#46;", _MARKS.sub(r"\\\1", line))
-    return Said(_BEGINS.sub(r"\1\\\2", line))
+    return InMarkdown(_BEGINS.sub(r"\1\\", line))
 
 
-def code(text: str, language: str = "") -> Said:
+def code(text: str, language: str = "") -> InMarkdown:
     """A block of code, whose fence is longer than any that stands in it."""
     text = clean(text).rstrip("\n")
     fence = "`" * max(3, *(len(found) + 1 for found in _FENCES.findall(text)), 3)
-    return Said(f"{fence}{language}\n{text}\n{fence}")
+    return InMarkdown(f"{fence}{language}\n{text}\n{fence}")

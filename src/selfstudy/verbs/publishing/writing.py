@@ -14,7 +14,7 @@ from typing import Any
 from selfstudy.errors import ModelError
 from selfstudy.files import private
 from selfstudy.models import lora
-from selfstudy.verbs.publishing.chosen import BaseModelId, Chosen
+from selfstudy.verbs.publishing.chosen import BaseModelId, Publication
 
 GGUF = "adapter.gguf"
 _WHOLE = ("config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json")
@@ -24,7 +24,13 @@ _SETTINGS = ("config.json", "generation_config.json", "tokenizer_config.json")
 
 
 def write_model(
-    chosen: Chosen, folder: Path, tokenizer: Any, *, merged: bool, gguf: bool, say: Callable[[str], object]
+    chosen: Publication,
+    folder: Path,
+    tokenizer: Any,
+    *,
+    merged: bool,
+    gguf: bool,
+    say: Callable[[str], object],
 ) -> None:
     """Writes weights, settings and tokenizer into an empty folder of ours.
 
@@ -60,7 +66,7 @@ def write_model(
         export(_only(chosen, "--gguf"), folder / GGUF, chosen.block.path, say)
 
 
-def _only(chosen: Chosen, option: str) -> Path:
+def _only(chosen: Publication, option: str) -> Path:
     if chosen.whole:
         raise ModelError(
             f"{option}: the run taught a whole model, not an adapter",
