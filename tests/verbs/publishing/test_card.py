@@ -121,6 +121,7 @@ def test_words_in_markdown() -> None:
     assert said("+70.0") == "+70.0"
     assert said("a - b 1.5% (x)") == "a - b 1.5% (x)"
     assert said("`*_|~[]\\") == r"\`\*\_\|\~\[\]" + "\\\\"
+    assert said("a: b, http://x.org") == "a: b, http&#58;//x.org"
     assert said("me@a.org") == "me&#64;a.org"
     assert code("x\n```\n# out\n````").splitlines()[0] == "`````"
 

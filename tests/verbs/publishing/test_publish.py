@@ -96,6 +96,12 @@ def test_what_others_load_is_the_taught_model(model: Path, model_folder: Folders
     assert asking.items[0].stop == ("\n",)
 
 
+def test_a_gguf_file_lies_beside_it(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="needs the extra gguf")
+    out, _ = written(choose(make_taught(tmp_path / "run", model)), tmp_path / "gguf", gguf=True)
+    assert (out / "adapter.gguf").read_bytes().startswith(b"GGUF")
+
+
 def make_whole(folder: Path, model: Path, weights: Path) -> Run:
     run = make_taught(folder, model, teach={"finetuning": "full"})
     taught = run.round(1).adapter()

@@ -10,9 +10,9 @@ import re
 from selfstudy.text import clean, one_line
 
 _MARKS = re.compile(r"([\\`*_\[\]~|])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", ":": "&#58;", "@": "&#64;", "$": "&#36;"}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "$": "&#36;"}
 """What opens tags, or makes links of addresses: some readers of Markdown heed no backslash before it."""
-_ADDRESS = re.compile(r"(?i)\b(www)\.")
+_ADDRESS = re.compile(r"(?i):(?=//)|(?<=mailto):|(?<=xmpp):|(?<=script):|(?<=\bwww)\.")
 _BEGINS = re.compile(r"^(\d{1,9}(?=[.)](\s|$))|(?=[-+#=]([-+#=\s]|$)))")
 """What makes a line a heading, a list or a rule, at its beginning."""
 _FENCES = re.compile(r"`{3,}")
@@ -22,12 +22,12 @@ class InMarkdown(str):
     """Markdown that was made here, and is not escaped again."""
 
 
-def said(value: object, most: int = 300) -> InMarkdown:
+def said(value: object, most: int = 2000) -> InMarkdown:
     """A text as a line of Markdown that shows it, at most so many characters of it."""
     line = one_line(clean(str(value)), most)
     for mark, entity in _ENTITIES.items():
         line = line.replace(mark, entity)
-    line = _ADDRESS.sub(r"\1&#46;", _MARKS.sub(r"\\\1", line))
+    line = _ADDRESS.sub(lambda mark: f"&#{ord(mark[0])};", _MARKS.sub(r"\\\1", line))
     return InMarkdown(_BEGINS.sub(r"\1\\", line))
 
 
