@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from selfstudy.errors import DataError, ModelError
+from selfstudy.errors import DataError, ModelError, RunError
 from selfstudy.verbs.publishing import hub
+from selfstudy.verbs.publishing.publish import PublishOptions, publish
+from tests.conftest import TEMPLATE
+from tests.verbs.publishing.taught import make_taught
 
 TOKEN = "hf_" + "a" * 34
 
@@ -116,6 +120,34 @@ def test_an_upload_arrives_whole_and_once(small_hub: Any, tmp_path: Path) -> Non
     with pytest.raises(DataError, match="is on the Hub already"):
         hub.ready("me/fiji", force=False)
     hub.ready("me/fiji", force=True)
+
+
+@pytest.mark.slow
+def test_a_run_is_uploaded_once_it_was_loaded_back_and_agreed_to(
+    small_hub: Any, model_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_taught(tmp_path / "run", model_folder("llama", TEMPLATE))
+    options = PublishOptions(to="hub:me/fiji", private=True)
+    with pytest.raises(ModelError, match="nobody finds on the Hub"):
+        publish(run.path, options, lambda line: None)
+    options = replace(options, base="acme/tiny")
+    asked: list[str] = []
+    with pytest.raises(RunError, match="nothing was uploaded"):
+        publish(run.path, options, lambda line: None, lambda question: bool(asked.append(question)))
+    assert "to the private repository me/fiji?" in asked[0]
+    assert not small_hub.files
+    assert (tmp_path / "run-upload-not-published/README.md").is_file()
+    done = publish(run.path, options, lambda line: None)
+    assert (done.check.same, done.place) == (10, "https://huggingface.co/me/fiji/commit/0")
+    card = small_hub.files["README.md"].decode()
+    assert "base_model: acme/tiny" in card
+    assert "PeftModel.from_pretrained(model, 'me/fiji')" in card
+    assert set(small_hub.files) == {
+        *("README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"),
+        *("tokenizer.json", "tokenizer_config.json"),
+    }
+    assert all(str(tmp_path).encode() not in data for data in small_hub.files.values())
+    assert not (tmp_path / "run-upload").exists()
 
 
 def test_what_stands_in_the_way_is_told_in_a_sentence(

@@ -6,7 +6,7 @@ What does not answer as the run's own model is never published; it is kept aside
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,6 @@ class Published:
 
     place: str
     check: LoadedBack
-    notes: tuple[str, ...] = field(default=())
 
 
 def publish(
@@ -127,7 +126,7 @@ def _target(run: Run, options: PublishOptions) -> tuple[HfApi | None, str | None
     if options.to.startswith(hub.PREFIX):
         name = hub.repository(options.to)
         api = hub.ready(name, force=options.force)
-        return api, name, run.path.with_name(f"{run.path.name}-published")
+        return api, name, run.path.absolute().with_name(f"{run.path.name}-upload")
     target = Path(options.to).absolute()
     if target.resolve().is_relative_to(run.path.resolve()):
         raise RunError(f"{target} lies in the run itself", "give a folder of its own")
