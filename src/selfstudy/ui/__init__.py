@@ -5,6 +5,7 @@
     app.py        the pages, in one list, and the routes beside them
     desk.py       the folder that is worked in: its runs, by name
     markup.py     records as HTML, in which other people's text is never markup
+    handing_over.py   starts publish for a run, and reads what became of it
     views/        a file for each page
     templates/    the HTML of what pages show; style.css
 

@@ -20,9 +20,12 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import runs
+    from selfstudy.ui.views import publish, runs
 
-    return (runs.VIEW,)
+    return (
+        runs.VIEW,
+        publish.VIEW,
+    )
 
 
 def quiet() -> None:
