@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from selfstudy.ui import downloads
 from selfstudy.ui.markup import template_file
 from selfstudy.ui.view import View
 
@@ -20,9 +21,9 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import runs
+    from selfstudy.ui.views import questions, results, runs
 
-    return (runs.VIEW,)
+    return (runs.VIEW, results.VIEW, questions.VIEW)
 
 
 def quiet() -> None:
@@ -57,6 +58,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    downloads.add_routes(app, desk)
     served: FastAPI = gr.mount_gradio_app(
         app,
         blocks_of(desk),
