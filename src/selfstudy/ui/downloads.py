@@ -32,12 +32,13 @@ from selfstudy.records import (
     Score,
     Verdict,
 )
+from selfstudy.run import Run
 from selfstudy.show.charts import changes
 from selfstudy.summary import Summary
 from selfstudy.ui.cells import csv_lines
 from selfstudy.ui.desk import asked
 from selfstudy.ui.index import index_of
-from selfstudy.ui.index_query import Asked, Row
+from selfstudy.ui.index_query import Asked, QuestionRow
 from selfstudy.ui.markup import address
 from selfstudy.verbs.rating.layouts import messages, trl
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from selfstudy.run import Run
     from selfstudy.ui.desk import Desk
 
 TABLES: dict[str, type[Record]] = {
@@ -62,7 +62,11 @@ TABLES: dict[str, type[Record]] = {
     "failures": Failure,
 }
 """Records of all rounds; each row says of which."""
-FILES = {"summary.json": "application/json", "report.html": "text/html", "recipe.yaml": "application/yaml"}
+FILES = {
+    str(Run.summary_file): "application/json",
+    str(Run.report_file): "text/html",
+    str(Run.recipe_file): "application/yaml",
+}
 """Of the run directory, as they are."""
 TRL: dict[str, Callable[[Any], dict[str, Any]]] = {
     "pairs": lambda pair: trl(pair.prompt, pair.chosen, pair.rejected),
@@ -148,7 +152,7 @@ class _CountingError(Exception):
 def _lines(run: Run, what: str, form: str, query: Mapping[str, str]) -> Iterator[bytes]:
     rows: Iterator[Mapping[str, Any]]
     if what == "table":
-        rows, columns = _table(run, query), [name for name in Row.__dataclass_fields__ if name != "n"]
+        rows, columns = _table(run, query), [name for name in QuestionRow.__dataclass_fields__ if name != "n"]
     elif what == "figures":
         rows, columns = _figures(run), list(_FIGURES)
     elif form == "trl.jsonl":
@@ -172,7 +176,7 @@ def _table(run: Run, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     if not standing.ready:
         raise _CountingError(f"{standing.said} Ask again in a moment.")
     for row in index.rows(Asked.of(query).following("")):
-        yield {name: getattr(row, name) for name in Row.__dataclass_fields__ if name != "n"}
+        yield {name: getattr(row, name) for name in QuestionRow.__dataclass_fields__ if name != "n"}
 
 
 _FIGURES = ("figure", "measured_on", "asked", "before", "before_low", "before_high", "after", "after_low")

@@ -28,12 +28,12 @@ from pydantic_core import from_json
 from selfstudy.files import private, reading
 from selfstudy.records import GAPS, Check, Question, Record, Score, Verdict, digest
 from selfstudy.show.questions import VERDICTS, cut
-from selfstudy.ui.index_query import SCHEMA, Asked, Page, Row, rows_of
+from selfstudy.ui.index_query import SCHEMA, Asked, QuestionPage, QuestionRow, rows_of
 
 if TYPE_CHECKING:
     from selfstudy.run import Run
 
-KINDS: tuple[type[Record], ...] = (Question, Score, Verdict, Check)
+KINDS: tuple[type[Record], ...] = (Question, Verdict, Check, Score)
 """In the order in which they are read; sizes are taken in the other one, so that none lacks its question."""
 BATCH = 2_000
 """Records that are written at once, and can then be asked for."""
@@ -49,7 +49,7 @@ FIRST_LOOK = 0.25
 
 
 @dataclass
-class Part:
+class FileRead:
     """One file: how far it was read, and what it ended with there."""
 
     path: Path
@@ -104,7 +104,7 @@ class Index:
     run: Run
     file: Path
     scorer: str
-    _parts: dict[Path, Part] = field(default_factory=dict)
+    _parts: dict[Path, FileRead] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
     _first: threading.Event = field(default_factory=threading.Event)
@@ -143,12 +143,12 @@ class Index:
             self._thread.join(seconds)
         return not self.standing.busy
 
-    def page(self, asked: Asked) -> Page:
+    def page(self, asked: Asked) -> QuestionPage:
         """Some rows, and how many there are like them."""
         with closing(self._connected()) as database:
             return rows_of(database, asked)
 
-    def rows(self, asked: Asked) -> Iterator[Row]:
+    def rows(self, asked: Asked) -> Iterator[QuestionRow]:
         """All of them, page by page."""
         page = self.page(asked)
         while True:
@@ -173,7 +173,7 @@ class Index:
         database.execute("PRAGMA synchronous=OFF")  # it is made anew after a crash
         return database
 
-    def _now(self) -> list[Part]:
+    def _now(self) -> list[FileRead]:
         """The files as they are; what was written anew is read from its start."""
         found = []
         anew = False
@@ -181,7 +181,7 @@ class Index:
         for kind in reversed(KINDS):
             for number in numbers:
                 path = self.run.round(number).path / kind.file
-                part = self._parts.setdefault(path, Part(path, number, kind))
+                part = self._parts.setdefault(path, FileRead(path, number, kind))
                 try:
                     now = path.stat(follow_symlinks=False)
                 except OSError:
@@ -194,7 +194,7 @@ class Index:
             self._empty(found)
         return sorted(found, key=lambda part: KINDS.index(part.kind))
 
-    def _empty(self, parts: list[Part]) -> None:
+    def _empty(self, parts: list[FileRead]) -> None:
         self._parts = {part.path: part for part in parts}
         self._left_out = 0
         for part in parts:
@@ -205,7 +205,7 @@ class Index:
                 database.execute("DELETE FROM points")
             database.execute("VACUUM")  # what was forgotten stays in no free page either
 
-    def _read(self, parts: list[Part]) -> None:
+    def _read(self, parts: list[FileRead]) -> None:
         try:
             with closing(self._connected()) as database:
                 for part in parts:
@@ -215,7 +215,7 @@ class Index:
         finally:
             self._first.set()
 
-    def _read_part(self, database: sqlite3.Connection, part: Part) -> None:
+    def _read_part(self, database: sqlite3.Connection, part: FileRead) -> None:
         try:
             descriptor = private.open_file(part.path, os.O_RDONLY)
         except OSError:
@@ -240,7 +240,7 @@ class Index:
                 self._first.set()
                 return
 
-    def _line(self, file: Any, part: Part) -> bytes:
+    def _line(self, file: Any, part: FileRead) -> bytes:
         """The next whole one, b"" at the end; one that is too long is passed by."""
         line: bytes = file.readline(reading.LONGEST_LINE + 1)
         size = len(line)
@@ -255,7 +255,7 @@ class Index:
         part.read += size
         return line
 
-    def _row(self, part: Part, line: bytes) -> tuple[Any, ...] | None:
+    def _row(self, part: FileRead, line: bytes) -> tuple[Any, ...] | None:
         """What is kept of a record; None: nothing."""
         if line == b"\n":
             return None
@@ -268,7 +268,7 @@ class Index:
         return row
 
 
-def _goes_on(part: Part, now: os.stat_result) -> bool:
+def _goes_on(part: FileRead, now: os.stat_result) -> bool:
     """Whether a file holds what was read of it, and perhaps more."""
     if now.st_size < part.read or now.st_ino != part.node:
         return False
@@ -282,7 +282,7 @@ def _goes_on(part: Part, now: os.stat_result) -> bool:
         os.close(descriptor)
 
 
-def _kept(part: Part, entry: dict[str, Any], scorer: str) -> tuple[Any, ...] | None:
+def _kept(part: FileRead, entry: dict[str, Any], scorer: str) -> tuple[Any, ...] | None:
     if part.kind is Question:
         text = cut(_text(entry["text"]), MOST_TEXT)
         topic, method = cut(_text(entry.get("topic", "")), 80), cut(_text(entry.get("method", "")), 20)

@@ -76,7 +76,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Row:
+class QuestionRow:
     """One question of one round; what was not measured is None.
 
     Attributes:
@@ -99,10 +99,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Page:
+class QuestionPage:
     """Rows, how many there are like them in all, and where the next page begins; "" for none."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[QuestionRow, ...]
     total: int
     after: str
 
@@ -110,7 +110,7 @@ class Page:
 _COLUMNS = "n, round, id, text, topic, method, verdict, score, before, after, score_before, score_after"
 
 
-def rows_of(database: sqlite3.Connection, asked: Asked) -> Page:
+def rows_of(database: sqlite3.Connection, asked: Asked) -> QuestionPage:
     """A page of what is asked for."""
     parts, values = _filters(asked)
     where = " AND ".join(f"({part})" for part in parts) or "1"
@@ -125,7 +125,7 @@ def rows_of(database: sqlite3.Connection, asked: Asked) -> Page:
     told = f"SELECT {_COLUMNS}, {key} FROM questions WHERE {where} ORDER BY {key}{' DESC' * down}, n LIMIT ?"
     rows = database.execute(told, [*values, SIZE + 1]).fetchall()
     last = rows[SIZE - 1] if len(rows) > SIZE else None
-    return Page(tuple(map(_row, rows[:SIZE])), total, f"{last[-1]!r}_{last[0]}" if last else "")
+    return QuestionPage(tuple(map(_row, rows[:SIZE])), total, f"{last[-1]!r}_{last[0]}" if last else "")
 
 
 def _filters(asked: Asked) -> tuple[list[str], list[Any]]:
@@ -147,6 +147,6 @@ def _filters(asked: Asked) -> tuple[list[str], list[Any]]:
     return parts, values
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def _row(values: tuple[Any, ...]) -> QuestionRow:
     before, after = (None if one is None else bool(one) for one in values[8:10])
-    return Row(*values[:8], before, after, *values[10:12])
+    return QuestionRow(*values[:8], before, after, *values[10:12])

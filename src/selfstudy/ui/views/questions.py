@@ -20,7 +20,7 @@ from selfstudy.ui.view import View
 if TYPE_CHECKING:
     from selfstudy.ui.desk import Desk
 
-EVERY = 2.0
+EVERY = 1.0
 """Seconds after which more is shown, while it is being counted."""
 KINDS = {"": "all", "gap": "gaps", **{name: name for name in VERDICTS}, "none": "without a verdict"}
 CHANGES = {

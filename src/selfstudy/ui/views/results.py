@@ -22,7 +22,7 @@ from selfstudy.ui.view import View
 if TYPE_CHECKING:
     from selfstudy.ui.desk import Desk
 
-EVERY = 2.0
+EVERY = 1.0
 SIDE = 400
 """Units of the map's side."""
 _WORDS = {
