@@ -28,7 +28,7 @@ from pydantic_core import from_json
 from selfstudy.files import private, reading
 from selfstudy.records import GAPS, Check, Question, Record, Score, Verdict, digest
 from selfstudy.show.questions import VERDICTS, cut
-from selfstudy.ui.index_query import SCHEMA, Asked, QuestionPage, QuestionRow, rows_of
+from selfstudy.ui.index_query import SCHEMA, QuestionPage, QuestionRow, Wanted, rows_of
 
 if TYPE_CHECKING:
     from selfstudy.run import Run
@@ -62,7 +62,7 @@ class FileRead:
 
 
 @dataclass(frozen=True)
-class Standing:
+class IndexProgress:
     """How far an index is.
 
     Attributes:
@@ -93,7 +93,7 @@ class Standing:
 
 
 @dataclass
-class Index:
+class QuestionIndex:
     """Of one run; `refresh` looks whether it wrote more.
 
     Args:
@@ -116,7 +116,7 @@ class Index:
         with closing(self._connected()) as database:
             database.executescript(SCHEMA)
 
-    def refresh(self) -> Standing:
+    def refresh(self) -> IndexProgress:
         """Begins to read what is new, in a thread; waits for a moment only where nothing is there yet."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
@@ -131,11 +131,11 @@ class Index:
         return self.standing
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> IndexProgress:
         parts = list(self._parts.values())
         busy = self._thread is not None and self._thread.is_alive()
         read, size = sum(part.read for part in parts), sum(part.size for part in parts)
-        return Standing(read, size, self._counted or not busy, busy, self._left_out)
+        return IndexProgress(read, size, self._counted or not busy, busy, self._left_out)
 
     def wait(self, seconds: float) -> bool:
         """Until all is read and the map is made; whether it is."""
@@ -143,12 +143,12 @@ class Index:
             self._thread.join(seconds)
         return not self.standing.busy
 
-    def page(self, asked: Asked) -> QuestionPage:
+    def page(self, asked: Wanted) -> QuestionPage:
         """Some rows, and how many there are like them."""
         with closing(self._connected()) as database:
             return rows_of(database, asked)
 
-    def rows(self, asked: Asked) -> Iterator[QuestionRow]:
+    def rows(self, asked: Wanted) -> Iterator[QuestionRow]:
         """All of them, page by page."""
         page = self.page(asked)
         while True:
@@ -355,12 +355,12 @@ def _unit(value: object) -> float | None:
     return min(1.0, max(0.0, float(value)))
 
 
-_MADE: OrderedDict[str, Index] = OrderedDict()
+_MADE: OrderedDict[str, QuestionIndex] = OrderedDict()
 _MAKING = threading.Lock()
 _FOLDER: list[tempfile.TemporaryDirectory[str]] = []
 
 
-def index_of(run: Run) -> Index:
+def index_of(run: Run) -> QuestionIndex:
     """The index of a run, made on first look, and brought up to what the run has written."""
     key = digest(str(run.path), run.recipe.probe.scorer)
     with _MAKING:
@@ -368,7 +368,7 @@ def index_of(run: Run) -> Index:
             _FOLDER.append(tempfile.TemporaryDirectory(prefix="selfstudy-index-"))  # goes at exit
         if key not in _MADE:
             name = f"{key}-{secrets.token_hex(8)}.sqlite"
-            _MADE[key] = Index(run, Path(_FOLDER[0].name) / name, run.recipe.probe.scorer)
+            _MADE[key] = QuestionIndex(run, Path(_FOLDER[0].name) / name, run.recipe.probe.scorer)
         _MADE.move_to_end(key)
         while len(_MADE) > KEPT:
             _MADE.popitem(last=False)[1].file.unlink(missing_ok=True)

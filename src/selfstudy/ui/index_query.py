@@ -40,7 +40,7 @@ _AFTER = re.compile(r"(-?[0-9.e+-]{1,30})_([0-9]{1,18})")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Wanted:
     """Which questions, in which order, from where on; all of it stands in a page's address."""
 
     verdict: str = ""
@@ -51,7 +51,7 @@ class Asked:
     after: str = ""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Asked:
+    def of(cls, query: Mapping[str, str]) -> Wanted:
         """Of an address: what is not known there is as if it were not asked."""
         number = query.get("round", "")
         verdict, change = query.get("verdict", ""), query.get("change", "")
@@ -65,7 +65,7 @@ class Asked:
             after if _AFTER.fullmatch(after) else "",
         )
 
-    def following(self, after: str) -> Asked:
+    def following(self, after: str) -> Wanted:
         """The page after a row."""
         return replace(self, after=after)
 
@@ -110,7 +110,7 @@ class QuestionPage:
 _COLUMNS = "n, round, id, text, topic, method, verdict, score, before, after, score_before, score_after"
 
 
-def rows_of(database: sqlite3.Connection, asked: Asked) -> QuestionPage:
+def rows_of(database: sqlite3.Connection, asked: Wanted) -> QuestionPage:
     """A page of what is asked for."""
     parts, values = _filters(asked)
     where = " AND ".join(f"({part})" for part in parts) or "1"
@@ -128,7 +128,7 @@ def rows_of(database: sqlite3.Connection, asked: Asked) -> QuestionPage:
     return QuestionPage(tuple(map(_row, rows[:SIZE])), total, f"{last[-1]!r}_{last[0]}" if last else "")
 
 
-def _filters(asked: Asked) -> tuple[list[str], list[Any]]:
+def _filters(asked: Wanted) -> tuple[list[str], list[Any]]:
     parts: list[str] = []
     values: list[Any] = []
     if asked.verdict == "gap":

@@ -13,7 +13,7 @@ from selfstudy.show.questions import VERDICTS
 from selfstudy.ui.desk import asked
 from selfstudy.ui.downloads import forms, link
 from selfstudy.ui.index import index_of
-from selfstudy.ui.index_query import SIZE, Asked
+from selfstudy.ui.index_query import SIZE, Wanted
 from selfstudy.ui.markup import render
 from selfstudy.ui.view import View
 
@@ -48,7 +48,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 def html(desk: Desk, query: Mapping[str, str]) -> tuple[str, bool]:
     """The table, and whether there will be no more of it."""
     name = asked(query, "run")
-    wanted = Asked.of(query)
+    wanted = Wanted.of(query)
     try:
         run = desk.open(name)
         index = index_of(run)
