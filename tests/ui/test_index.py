@@ -11,7 +11,7 @@ from selfstudy.files import reading
 from selfstudy.records import Question, Verdict
 from selfstudy.run import Run
 from selfstudy.ui.index import QuestionIndex, index_of
-from selfstudy.ui.index_query import Wanted
+from selfstudy.ui.index_query import QuestionsAsked
 
 from .conftest import HOSTILE
 
@@ -30,7 +30,7 @@ def read(index: QuestionIndex) -> QuestionIndex:
 def test_it_holds_what_the_run_does_and_goes_on_with_it(hostile: Path, tmp_path: Path) -> None:
     index = read(of(hostile, tmp_path))
     assert not index.standing.said
-    rows = index.page(Wanted()).rows
+    rows = index.page(QuestionsAsked()).rows
     assert [row.text for row in rows[:5]] == list(HOSTILE[:5])
     assert "\0" not in rows[5].text
     assert [(row.verdict, row.before, row.after, row.score_after) for row in rows] == [
@@ -43,7 +43,7 @@ def test_it_holds_what_the_run_does_and_goes_on_with_it(hostile: Path, tmp_path:
         run.round(1).append([more])
         run.round(2).append([more, Verdict(question_id=more.id, kind="known", score=0.1)])
     assert read(index).verdicts() == {"known": 1, "unknown": len(HOSTILE), "": 1}
-    assert [row.round for row in index.rows(Wanted(search="one more"))] == [1, 2]
+    assert [row.round for row in index.rows(QuestionsAsked(search="one more"))] == [1, 2]
 
 
 def test_what_was_forgotten_is_nowhere_in_it(hostile: Path, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_what_was_forgotten_is_nowhere_in_it(hostile: Path, tmp_path: Path) -> N
     with Run.open(hostile / "<b>r") as run:
         kept = [one for one in run.round(1).iter(Question) if "HYPERLINK" not in one.text]
         run.round(1).rewrite(Question, kept)
-    assert read(index).page(Wanted()).total == len(HOSTILE) - 1
+    assert read(index).page(QuestionsAsked()).total == len(HOSTILE) - 1
     held = b"".join(path.read_bytes() for path in tmp_path.glob("index.sqlite*"))
     assert b"HYPERLINK" not in held
 
@@ -65,12 +65,12 @@ def test_damage_is_left_out_and_told(hostile: Path, tmp_path: Path, monkeypatch:
     with file.open("ab") as end:
         end.write(b"\n".join([*wrong, good, b'{"id": "torn", "te']))
     index = read(of(hostile, tmp_path))
-    assert index.page(Wanted()).total == len(HOSTILE) + 1
+    assert index.page(QuestionsAsked()).total == len(HOSTILE) + 1
     assert index.standing.left_out == len(wrong)
     assert f"{len(wrong)} lines" in index.standing.said
     with file.open("ab") as end:
         end.write(b'xt": "whole now"}\n')
-    assert read(index).page(Wanted()).total == len(HOSTILE) + 2
+    assert read(index).page(QuestionsAsked()).total == len(HOSTILE) + 2
 
 
 def test_a_link_in_the_place_of_a_file_is_not_followed(hostile: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(hostile: Path, tmp_path: 
     file = hostile / "<b>r" / "rounds/1/questions.jsonl"
     file.rename(tmp_path / "elsewhere.jsonl")
     file.symlink_to(tmp_path / "elsewhere.jsonl")
-    assert read(index).page(Wanted()).total == 0
+    assert read(index).page(QuestionsAsked()).total == 0
     assert index.standing.left_out == 1
 
 

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from selfstudy.ui.index_query import SCHEMA, SIZE, Wanted, rows_of
+from selfstudy.ui.index_query import SCHEMA, SIZE, QuestionsAsked, rows_of
 
 COUNT = 2 * SIZE + 7
 
@@ -29,7 +29,7 @@ def database() -> sqlite3.Connection:
 
 @pytest.mark.parametrize("order", ["", "score"])
 def test_pages_follow_each_other_and_none_is_lost(database: sqlite3.Connection, order: str) -> None:
-    asked = Wanted(order=order)
+    asked = QuestionsAsked(order=order)
     seen = []
     while True:
         page = rows_of(database, asked)
@@ -37,7 +37,7 @@ def test_pages_follow_each_other_and_none_is_lost(database: sqlite3.Connection, 
         seen += page.rows
         if not page.after:
             break
-        asked = Wanted.of({"order": order, "after": page.after})
+        asked = QuestionsAsked.of({"order": order, "after": page.after})
         assert asked.after
     assert len({row.id for row in seen}) == len(seen) == COUNT
     if order:
@@ -46,14 +46,14 @@ def test_pages_follow_each_other_and_none_is_lost(database: sqlite3.Connection, 
 
 
 def test_filters(database: sqlite3.Connection) -> None:
-    gaps = rows_of(database, Wanted(verdict="gap")).total
-    assert gaps == rows_of(database, Wanted(verdict="unknown")).total == len(range(0, COUNT, 3))
-    assert rows_of(database, Wanted(change="better")).total == gaps
-    assert rows_of(database, Wanted(change="worse")).total == 0
-    assert rows_of(database, Wanted(round="2", verdict="gap")).total == len(range(3, COUNT, 6))
-    assert rows_of(database, Wanted(search="STRASSE 10 ")).total == 1
-    assert rows_of(database, Wanted(search="100%_")).total == COUNT
-    assert rows_of(database, Wanted(search="' OR 1 --%")).total == 0
+    gaps = rows_of(database, QuestionsAsked(verdict="gap")).total
+    assert gaps == rows_of(database, QuestionsAsked(verdict="unknown")).total == len(range(0, COUNT, 3))
+    assert rows_of(database, QuestionsAsked(change="better")).total == gaps
+    assert rows_of(database, QuestionsAsked(change="worse")).total == 0
+    assert rows_of(database, QuestionsAsked(round="2", verdict="gap")).total == len(range(3, COUNT, 6))
+    assert rows_of(database, QuestionsAsked(search="STRASSE 10 ")).total == 1
+    assert rows_of(database, QuestionsAsked(search="100%_")).total == COUNT
+    assert rows_of(database, QuestionsAsked(search="' OR 1 --%")).total == 0
 
 
 def test_nonsense_is_as_if_it_were_not_asked() -> None:
@@ -65,10 +65,10 @@ def test_nonsense_is_as_if_it_were_not_asked() -> None:
         "after": "1e_",
         "search": "",
     }
-    assert Wanted.of(wrong) == Wanted()
-    assert Wanted.of({"after": "--_1", "search": "x" * 1000}).search == "x" * 100
+    assert QuestionsAsked.of(wrong) == QuestionsAsked()
+    assert QuestionsAsked.of({"after": "--_1", "search": "x" * 1000}).search == "x" * 100
 
 
 def test_a_place_that_is_no_number_is_the_beginning(database: sqlite3.Connection) -> None:
-    assert rows_of(database, Wanted.of({"after": "1e+e_5"})).rows[0].n == 1
-    assert rows_of(database, Wanted.of({"after": "1_999999999999999999"})).rows[0].n == 2
+    assert rows_of(database, QuestionsAsked.of({"after": "1e+e_5"})).rows[0].n == 1
+    assert rows_of(database, QuestionsAsked.of({"after": "1_999999999999999999"})).rows[0].n == 2

@@ -38,7 +38,7 @@ from selfstudy.summary import Summary
 from selfstudy.ui.cells import csv_lines
 from selfstudy.ui.desk import asked
 from selfstudy.ui.index import index_of
-from selfstudy.ui.index_query import QuestionRow, Wanted
+from selfstudy.ui.index_query import QuestionRow, QuestionsAsked
 from selfstudy.ui.markup import address
 from selfstudy.verbs.rating.layouts import messages, trl
 
@@ -175,11 +175,20 @@ def _table(run: Run, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     standing = index.refresh()
     if not standing.ready:
         raise _CountingError(f"{standing.said} Ask again in a moment.")
-    for row in index.rows(Wanted.of(query).following("")):
+    for row in index.rows(QuestionsAsked.of(query).following("")):
         yield {name: getattr(row, name) for name in QuestionRow.__dataclass_fields__ if name != "n"}
 
 
-_FIGURES = ("figure", "measured_on", "asked", "before", "before_low", "before_high", "after", "after_low")
+_FIGURES: tuple[str, ...] = (
+    "figure",
+    "measured_on",
+    "asked",
+    "before",
+    "before_low",
+    "before_high",
+    "after",
+    "after_low",
+)
 _FIGURES += ("after_high", "change", "word", "control", "confidence")
 
 

@@ -28,7 +28,7 @@ from pydantic_core import from_json
 from selfstudy.files import private, reading
 from selfstudy.records import GAPS, Check, Question, Record, Score, Verdict, digest
 from selfstudy.show.questions import VERDICTS, cut
-from selfstudy.ui.index_query import SCHEMA, QuestionPage, QuestionRow, Wanted, rows_of
+from selfstudy.ui.index_query import SCHEMA, QuestionPage, QuestionRow, QuestionsAsked, rows_of
 
 if TYPE_CHECKING:
     from selfstudy.run import Run
@@ -143,12 +143,12 @@ class QuestionIndex:
             self._thread.join(seconds)
         return not self.standing.busy
 
-    def page(self, asked: Wanted) -> QuestionPage:
+    def page(self, asked: QuestionsAsked) -> QuestionPage:
         """Some rows, and how many there are like them."""
         with closing(self._connected()) as database:
             return rows_of(database, asked)
 
-    def rows(self, asked: Wanted) -> Iterator[QuestionRow]:
+    def rows(self, asked: QuestionsAsked) -> Iterator[QuestionRow]:
         """All of them, page by page."""
         page = self.page(asked)
         while True:

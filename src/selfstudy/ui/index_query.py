@@ -40,7 +40,7 @@ _AFTER = re.compile(r"(-?[0-9.e+-]{1,30})_([0-9]{1,18})")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class QuestionsAsked:
     """Which questions, in which order, from where on; all of it stands in a page's address."""
 
     verdict: str = ""
@@ -51,7 +51,7 @@ class Wanted:
     after: str = ""
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> Wanted:
+    def of(cls, query: Mapping[str, str]) -> QuestionsAsked:
         """Of an address: what is not known there is as if it were not asked."""
         number = query.get("round", "")
         verdict, change = query.get("verdict", ""), query.get("change", "")
@@ -65,7 +65,7 @@ class Wanted:
             after if _AFTER.fullmatch(after) else "",
         )
 
-    def following(self, after: str) -> Wanted:
+    def following(self, after: str) -> QuestionsAsked:
         """The page after a row."""
         return replace(self, after=after)
 
@@ -110,7 +110,7 @@ class QuestionPage:
 _COLUMNS = "n, round, id, text, topic, method, verdict, score, before, after, score_before, score_after"
 
 
-def rows_of(database: sqlite3.Connection, asked: Wanted) -> QuestionPage:
+def rows_of(database: sqlite3.Connection, asked: QuestionsAsked) -> QuestionPage:
     """A page of what is asked for."""
     parts, values = _filters(asked)
     where = " AND ".join(f"({part})" for part in parts) or "1"
@@ -128,7 +128,7 @@ def rows_of(database: sqlite3.Connection, asked: Wanted) -> QuestionPage:
     return QuestionPage(tuple(map(_row, rows[:SIZE])), total, f"{last[-1]!r}_{last[0]}" if last else "")
 
 
-def _filters(asked: Wanted) -> tuple[list[str], list[Any]]:
+def _filters(asked: QuestionsAsked) -> tuple[list[str], list[Any]]:
     parts: list[str] = []
     values: list[Any] = []
     if asked.verdict == "gap":
@@ -148,5 +148,7 @@ def _filters(asked: Wanted) -> tuple[list[str], list[Any]]:
 
 
 def _row(values: tuple[Any, ...]) -> QuestionRow:
-    before, after = (None if one is None else bool(one) for one in values[8:10])
-    return QuestionRow(*values[:8], before, after, *values[10:12])
+    given = dict(zip(_COLUMNS.split(", "), values, strict=False))  # what it is sorted by is left out
+    for side in ("before", "after"):
+        given[side] = None if given[side] is None else bool(given[side])
+    return QuestionRow(**given)

@@ -13,7 +13,7 @@ from selfstudy.show.questions import VERDICTS
 from selfstudy.ui.desk import asked
 from selfstudy.ui.downloads import forms, link
 from selfstudy.ui.index import index_of
-from selfstudy.ui.index_query import SIZE, Wanted
+from selfstudy.ui.index_query import SIZE, QuestionsAsked
 from selfstudy.ui.markup import render
 from selfstudy.ui.view import View
 
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 EVERY = 1.0
 """Seconds after which more is shown, while it is being counted."""
-KINDS = {"": "all", "gap": "gaps", **{name: name for name in VERDICTS}, "none": "without a verdict"}
+KINDS: dict[str, str] = {
+    "": "all",
+    "gap": "gaps",
+    **{name: name for name in VERDICTS},
+    "none": "without a verdict",
+}
 CHANGES = {
     "": "all",
     "better": "wrong before, right after",
@@ -48,7 +53,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 def html(desk: Desk, query: Mapping[str, str]) -> tuple[str, bool]:
     """The table, and whether there will be no more of it."""
     name = asked(query, "run")
-    wanted = Wanted.of(query)
+    wanted = QuestionsAsked.of(query)
     try:
         run = desk.open(name)
         index = index_of(run)

@@ -101,8 +101,10 @@ def sentence(one: Change, confidence: float) -> str:
     def side(value: float | None, interval: tuple[float, float] | None) -> str:
         if value is None:
             return "not measured"
-        between = f" ({confidence:.0%} interval {percent(interval[0])} to {percent(interval[1])})"
-        return percent(value) + between if interval else percent(value)
+        if interval is None:
+            return percent(value)
+        low, high = map(percent, interval)
+        return f"{percent(value)} ({confidence:.0%} interval {low} to {high})"
 
     said = f"Before teaching {side(one.before, one.before_interval)}"
     said += f", after {side(one.after, one.after_interval)}"
