@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from selfstudy.ui.index_query import SCHEMA, SIZE, QuestionsAsked, rows_of
+from selfstudy.ui.index_query import SCHEMA, SIZE, QuestionRow, QuestionsAsked, rows_of
 
 COUNT = 2 * SIZE + 7
 
@@ -30,7 +30,7 @@ def database() -> sqlite3.Connection:
 @pytest.mark.parametrize("order", ["", "score"])
 def test_pages_follow_each_other_and_none_is_lost(database: sqlite3.Connection, order: str) -> None:
     asked = QuestionsAsked(order=order)
-    seen = []
+    seen: list[QuestionRow] = []
     while True:
         page = rows_of(database, asked)
         assert page.total == COUNT
