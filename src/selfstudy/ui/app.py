@@ -20,9 +20,13 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import runs
+    from selfstudy.ui.views import new, run, runs
 
-    return (runs.VIEW,)
+    return (
+        runs.VIEW,
+        new.VIEW,
+        run.VIEW,
+    )
 
 
 def quiet() -> None:
