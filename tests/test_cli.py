@@ -49,6 +49,7 @@ VERBS = (
     "job",
     "status",
     "ui",
+    "init",
 )
 
 
@@ -88,6 +89,14 @@ def test_help_of_every_verb_shows_examples(verb: str) -> None:
     assert result.returncode == 0
     assert "Example" in result.stdout
     assert f"\n    selfstudy {verb}" in result.stdout
+
+
+def test_schema_for_editors_is_written_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    assert "schema=recipe.json" in selfstudy("init", "--json-schema", "recipe.json", cwd=tmp_path).stdout
+    written = (tmp_path / "recipe.json").read_text()
+    assert written == selfstudy("init", "--json-schema").stdout
+    assert "there already" in refusal("init", "--json-schema", "recipe.json", cwd=tmp_path)
+    assert selfstudy("init", "--json-schema", "recipe.json", "--force", cwd=tmp_path).returncode == 0
 
 
 def test_version() -> None:
