@@ -15,10 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import private
+from selfstudy.recipe.commented import commented_yaml
 from selfstudy.recipe.file import load_recipe, make_recipe, read_yaml
 from selfstudy.recipe.library import ATLAS
 from selfstudy.run import Run
@@ -98,7 +97,7 @@ def write(desk: Desk, wish: Wish) -> Path:
             uploads.keep(wish.files, place / DOCUMENTS)
             data["library"] = str(place / DOCUMENTS)
         with private.replacing(place / RECIPE) as file:
-            file.write(as_yaml(data).encode())
+            file.write(commented_yaml(data).encode())
     except OSError as error:
         raise RunError(f"cannot write {place}: {error.strerror}", "check its permissions") from None
     load_recipe(place / RECIPE)
@@ -129,11 +128,6 @@ def plain(wish: Wish) -> dict[str, Any]:
     data |= GOALS[wish.goal][1] if wish.goal in GOALS else {}
     make_recipe(data, [f"{key}={value}" for key, value in wish.changes.items() if value.strip()])
     return data
-
-
-def as_yaml(data: Mapping[str, Any]) -> str:
-    """A recipe that a person can read, change and keep."""
-    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
 
 
 @dataclass(frozen=True)
