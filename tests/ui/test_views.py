@@ -20,9 +20,9 @@ def test_the_list_of_runs_names_each_and_escapes_it(tmp_path: Path) -> None:
 
 def test_a_run_says_its_state_and_offers_to_go_on(tmp_path: Path) -> None:
     Run.create_or_resume(tmp_path / "one", Recipe()).close()
-    html, _, go_on = run.look(Desk(tmp_path), "one")
+    html, _, go_on, pages = run.look(Desk(tmp_path), "one")
     assert 'data-state="' in html
-    assert 'href="/results?run=one"' in html
+    assert 'href="/results?run=one"' in pages
     assert go_on["visible"] is True or "elsewhere" in html
     assert "there is no run" in run.look(Desk(tmp_path), "../etc")[0]
 

@@ -75,6 +75,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
         show_error=True,
         max_file_size=UPLOAD,
         css=template_file("style.css"),
+        js=template_file("page.js"),
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )
     return served

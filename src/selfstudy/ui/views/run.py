@@ -39,7 +39,8 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         stop = gr.Button("Stop", visible=False, elem_id="stop")
         go_on = gr.Button("Go on", visible=False, variant="primary", elem_id="go-on")
     said = gr.HTML(elem_id="run-said")
-    shown = [told, stop, go_on]
+    has = gr.HTML(elem_id="run-pages")
+    shown = [told, stop, go_on, has]
 
     def load(request: gr.Request) -> list[Any]:
         name = asked(request.query_params, "run")
@@ -65,18 +66,18 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 
 
 def look(desk: Desk, name: str) -> list[Any]:
-    """The HTML, and which buttons there are."""
+    """What is told of it, which buttons there are, and where else to look."""
     if not name:
-        return [render("said", what="no run was named", hint="choose one of the page Runs"), *_buttons()]
+        return [render("said", what="no run was named", hint="choose one of the page Runs"), *_buttons(), ""]
     try:
         state = state_of(desk, name)
     except SelfstudyError as error:
-        return [render("said", what=error.what, hint=error.hint), *_buttons()]
+        return [render("said", what=error.what, hint=error.hint), *_buttons(), ""]
     here = name in ("", ".") or (desk.folder / name / Run.recipe_file).exists()
-    html = render("run", one=state, pages=PAGES if here else ())
     return [
-        html,
+        render("run", one=state),
         *_buttons(state.state in ("starting", "running"), state.state in ("stopped", "failed") and here),
+        render("run_pages", name=name, pages=PAGES if here else ()),
     ]
 
 
