@@ -41,6 +41,7 @@ VERBS = (
     "estimate",
     "chat",
     "export",
+    "publish",
     "serve",
     "launch-config",
     "unlearn",

@@ -360,6 +360,7 @@ WITHOUT_MIRROR = {
     "serve/api_error.py": "serve/test_app.py and test_asked.py, which are told them",
     "serve/limits.py": "serve/, all files: data",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
+    "verbs/publishing/": "verbs/publishing/test_publish.py and test_card.py, through the verb's door",
     "ui/app.py": "ui/test_server.py, through the server",
     "ui/view.py": "ui/, all files: data",
     "ui/views/": "ui/test_views.py, and stories/test_page.py in a browser",
@@ -395,6 +396,7 @@ FOREIGN_DOORS = {
         "snapshot_download",
     },
     "models/local/loading.py": {"try_to_load_from_cache"},
+    "verbs/publishing/plain_child.py": {"from_pretrained", "load_adapter", "apply_chat_template"},
     "verbs/doctor/models.py": {"try_to_load_from_cache"},
     "verify/suites/hub.py": {"load_dataset_builder"},  # whose version 4 runs no scripts
     "atlas/build/train_lm.py": {"from_pretrained"},  # goes on with what it made itself

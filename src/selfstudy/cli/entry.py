@@ -19,6 +19,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     init_verb.py       init
     cite_answer.py     cite answer
     cite_train.py      cite train
+    publish_verb.py    publish
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
     serve_verb.py      serve
@@ -41,6 +42,7 @@ from selfstudy.cli import (
     library_verb,
     loop_verbs,
     model_verbs,
+    publish_verb,
     rate_verb,
     serve_verb,
     socratic_verb,
@@ -67,6 +69,7 @@ __all__ = [
     "loop_verbs",
     "main",
     "model_verbs",
+    "publish_verb",
     "rate_verb",
     "serve_verb",
     "socratic_verb",

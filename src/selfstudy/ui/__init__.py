@@ -8,6 +8,7 @@
     processes.py  commands that it starts, which outlive it
     run_state.py  at work, stopped, failed or finished
     new_run.py    a new run out of a form; uploads.py: the documents that were given
+    handing_over.py   starts publish for a run, and reads what became of it
     views/        a file for each page
     templates/    the HTML of what pages show; style.css
 

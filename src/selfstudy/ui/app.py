@@ -20,12 +20,13 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import new, run, runs
+    from selfstudy.ui.views import new, publish, run, runs
 
     return (
         runs.VIEW,
         new.VIEW,
         run.VIEW,
+        publish.VIEW,
     )
 
 
