@@ -10,7 +10,7 @@ from selfstudy.run import Run
 from selfstudy.show.charts import Change
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.index import index_of
-from selfstudy.ui.views import questions, results, runs
+from selfstudy.ui.views import new, questions, results, run, runs
 
 from .conftest import HOSTILE
 
@@ -75,3 +75,18 @@ def test_a_change_is_a_sentence() -> None:
         "a change of +80.0 points: it is better, by more than chance explains. Measured on 20 asked again. "
         "Training on random pairs brings +10.0."
     )
+
+
+def test_a_run_says_its_state_and_offers_to_go_on(tmp_path: Path) -> None:
+    Run.create_or_resume(tmp_path / "one", Recipe()).close()
+    html, _, go_on, pages = run.look(Desk(tmp_path), "one")
+    assert 'data-state="' in html
+    assert 'href="/results?run=one"' in pages
+    assert go_on["visible"] is True or "elsewhere" in html
+    assert "there is no run" in run.look(Desk(tmp_path), "../etc")[0]
+
+
+def test_the_form_has_every_plain_key_once() -> None:
+    keys = [one.path for one in new.form_keys()]
+    assert len(keys) == len(set(keys)) > 200
+    assert {"probe.samples", "verify.confidence", "seed", "model.type"} <= set(keys)

@@ -21,9 +21,9 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import publish, questions, results, runs
+    from selfstudy.ui.views import new, publish, questions, results, run, runs
 
-    views = (runs, results, questions, publish)
+    views = (runs, new, run, results, questions, publish)
     return tuple(one.VIEW for one in views)
 
 
@@ -74,6 +74,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
         show_error=True,
         max_file_size=UPLOAD,
         css=template_file("style.css"),
+        js=template_file("page.js"),
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )
     return served

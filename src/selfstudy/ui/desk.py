@@ -35,7 +35,7 @@ class Desk:
             folder, depth = open_.pop()
             seen += 1
             if is_run(folder):
-                found.append((_written(folder), folder.relative_to(self.folder).as_posix()))
+                found.append((written(folder), folder.relative_to(self.folder).as_posix()))
             elif depth < DEEPEST:
                 open_ += ((one, depth + 1) for one in _folders(folder))
         return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))]

@@ -1,0 +1,96 @@
+"""A person works in the page, in a real browser: begins a run, reloads, sees it end, uses what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selfstudy.run import Run
+from selfstudy.ui import processes
+
+from ..ui.browser import Browser, chromium, served
+
+pytestmark = pytest.mark.story
+
+KEYS = {
+    "probe.samples": "2",
+    "probe.ask": "[{method: documents, count: 20, per_chunk: 2, question_temperature: 0.7, check: none}]",
+    "teach.wordings": "1",
+    "teach.heldout_wordings": "0",
+    "teach.sft.epochs": "2",
+    "teach.sft.learning_rate": "0.003",
+    "verify.samples": "0",
+    "verify.repeats": "0",
+    "verify.max_questions": "12",
+    "verify.control": "false",
+}
+"""What a person types into the fields of the keys, so that the run takes seconds."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as made:
+        yield made
+
+
+def open_block(browser: Browser, name: str) -> None:
+    """Opens an accordion by its label."""
+    script = (
+        "return [...document.querySelectorAll('#keys button')]"
+        ".find(one => one.innerText.split('\\n')[0].trim() == arguments[0])"
+    )
+    browser.wait(lambda: browser.driver.execute_script(script, name)).click()
+
+
+def field_of(browser: Browser, key: str) -> object:
+    script = (
+        "return [...document.querySelectorAll('#keys label')].find(one => "
+        "one.querySelector('span')?.innerText.trim() == arguments[0])?.querySelector('input,textarea')"
+    )
+    return browser.wait(lambda: browser.driver.execute_script(script, key))
+
+
+def test_a_person_begins_a_run_reloads_and_sees_it_end(tmp_path: Path, browser: Browser) -> None:
+    with served(tmp_path) as server:
+        browser.driver.get(server.url)
+        browser.says("There is no run")
+        assert server.token not in browser.driver.current_url
+        browser.click("a[href='/new']")
+        fill(browser)
+        browser.click("#check")
+        assert "cannot be the name of a run" in browser.says("name")  # nothing was typed there yet
+        browser.type("#name textarea, #name input", "first")
+        browser.click("#check")
+        browser.find("#start", 120)
+        assert "It will take about" in browser.text
+        browser.click("#start")
+        browser.find("#state[data-state=running], #state[data-state=starting]", 60)
+        assert browser.driver.current_url.endswith("/run?run=first")
+        browser.driver.refresh()
+        browser.find("#state[data-state=running], #state[data-state=starting]")
+        browser.click("#stop")
+        browser.find("#state[data-state=stopped]", 60)
+        browser.click("#go-on")
+        browser.find("#state[data-state=running]")
+        assert browser.complaints() == []
+        browser.driver.get("about:blank")
+    command = processes.last(processes.place_of(tmp_path, "first"))
+    assert command is not None
+    assert processes.runs(command)  # though the server is gone
+    with served(tmp_path) as server:
+        browser.driver.get(server.url.replace("/?", "/run?run=first&"))
+        browser.find("#state[data-state=finished]", 180)
+        assert (tmp_path / "first" / Run.summary_file).exists()
+        assert browser.foreign() == []
+        assert browser.complaints() == []
+
+
+def fill(browser: Browser) -> None:
+    browser.find("#check")
+    open_block(browser, "All keys of the recipe")
+    for block in dict.fromkeys(key.partition(".")[0] for key in KEYS):
+        open_block(browser, block)
+    for key, value in KEYS.items():
+        field_of(browser, key).send_keys(value)  # type: ignore[attr-defined]
