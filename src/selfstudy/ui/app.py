@@ -20,9 +20,15 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import runs
+    from selfstudy.ui.views import chat, cited, compare, question, runs
 
-    return (runs.VIEW,)
+    return (
+        runs.VIEW,
+        compare.VIEW,
+        question.VIEW,
+        chat.VIEW,
+        cited.VIEW,
+    )
 
 
 def quiet() -> None:
