@@ -20,10 +20,12 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import chat, cited, compare, question, runs
+    from selfstudy.ui.views import chat, cited, compare, new, question, run, runs
 
     return (
         runs.VIEW,
+        new.VIEW,
+        run.VIEW,
         compare.VIEW,
         question.VIEW,
         chat.VIEW,

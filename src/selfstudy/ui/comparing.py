@@ -55,6 +55,7 @@ class Compared:
         summaries: None of a run that has not been summed up.
         recipe: a line per key that differs.
         figures: (name, what it is, left, right).
+        own: what each says of its own figures.
         cautions: what may not be compared, and why.
         counts: (verdict, left, right).
         common, alone: questions of both, and of each alone.
@@ -64,6 +65,7 @@ class Compared:
     summaries: tuple[Summary | None, Summary | None]
     recipe: tuple[str, ...]
     figures: tuple[tuple[str, str, Change | None, Change | None], ...]
+    own: tuple[tuple[str, ...], tuple[str, ...]]
     cautions: tuple[str, ...]
     counts: tuple[tuple[str, int, int], ...]
     common: int
@@ -90,6 +92,7 @@ def compared(left: Run, right: Run) -> Compared:
         summaries=summaries,
         recipe=tuple(changed_keys(left.recipe, right.recipe)),
         figures=tuple(_figures(*summaries)),
+        own=(_own(summaries[0]), _own(summaries[1])),
         cautions=tuple(_cautions(left, right, summaries, len(common), alone)),
         counts=tuple((kind, counts[0][kind], counts[1][kind]) for kind in VERDICTS),
         common=len(common),
@@ -101,6 +104,10 @@ def compared(left: Run, right: Run) -> Compared:
 
 def _summary(run: Run) -> Summary | None:
     return run.read_as(run.summary_file, Summary)
+
+
+def _own(summary: Summary | None) -> tuple[str, ...]:
+    return () if summary is None else tuple(cautions(summary))
 
 
 def _differs(one: Side, other: Side) -> bool:
@@ -170,9 +177,6 @@ def _cautions(
         )
     if len(known) < 2:
         yield "A run without figures has not been summed up yet: that happens when a round ends."
-    for place, summary in zip(("first", "second"), summaries, strict=True):
-        if summary is not None:
-            yield from (f"Of the {place} run: {said}" for said in cautions(summary))
 
 
 def _sides(run: Run) -> dict[str, Side]:

@@ -24,16 +24,16 @@ MOST_TURNS = 30
 
 
 def build(desk: Desk, page: gr.Blocks) -> None:
-    """What was said, a line to ask, and a button that lets the models go."""
+    """A line to ask, a button that lets the models go, and what was said."""
     talks = Talks()
     heading = gr.HTML(elem_id="chat-of")
-    talk = gr.HTML(elem_id="talk")
-    state = gr.HTML(elem_id="chat-state")
     run, history = gr.State(""), gr.State([])
     question = gr.Textbox(label="Your question", lines=1, max_length=LONGEST, elem_id="chat-question")
     with gr.Row():
         send = gr.Button("Ask", variant="primary")
         free = gr.Button("Let the models go")
+    state = gr.HTML(elem_id="chat-state")
+    talk = gr.HTML(elem_id="talk")
 
     def load(request: gr.Request) -> tuple[str, str, str]:
         name = asked(request.query_params, "run")

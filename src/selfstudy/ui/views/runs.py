@@ -1,4 +1,4 @@
-"""The first page: all runs, how far each is, and what it cost."""
+"""The first page: all runs, what state each is in, how far it is, what it cost and what came of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import gradio as gr
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.ui.markup import render
+from selfstudy.ui.run_state import RunState, pending, state_of
 from selfstudy.ui.view import View
-from selfstudy.verbs.status.status import RunStatus, status_of
+from selfstudy.verbs.status.status import RunStatus
 
 if TYPE_CHECKING:
     from selfstudy.ui.desk import Desk
@@ -30,15 +31,16 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 def html(desk: Desk) -> str:
     """The list."""
     names = desk.run_names()
-    rows = [(name, _status(desk, name)) for name in names[:MOST_RUNS]]
+    names = [*(name for name in pending(desk) if name not in names), *names]
+    rows = [_state(desk, name) for name in names[:MOST_RUNS]]
     return render("runs", rows=rows, left_out=len(names) - len(rows), folder=str(desk.folder))
 
 
-def _status(desk: Desk, name: str) -> RunStatus:
+def _state(desk: Desk, name: str) -> RunState:
     try:
-        return status_of(desk.path_of(name))
+        return state_of(desk, name)
     except SelfstudyError as error:
-        return RunStatus(name, problems=(error.what,))
+        return RunState(name, "stopped", RunStatus(name, problems=(error.what,)))
 
 
 VIEW = View("", "Runs", build)
