@@ -37,7 +37,7 @@ def test_what_is_wrong_is_said_by_the_recipe(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     with pytest.raises(RecipeError, match="what to learn from"):
         new_run.write(desk, Wish("one", "some/model"))
-    with pytest.raises(RecipeError, match=r"probe\.samples = 'many'"):
+    with pytest.raises(RecipeError, match=r'probe\.samples = "many"'):
         new_run.write(desk, Wish("one", "atlas", changes={"probe.samples": "many"}))
     (tmp_path / "one").mkdir()
     with pytest.raises(RunError, match="taken"):

@@ -50,7 +50,8 @@ def test_it_outlives_who_started_it_and_stops_cleanly(tmp_path: Path) -> None:
         processes.start(tmp_path / "one", ["--version"])
     assert processes.stop(tmp_path / "one")
     ended(tmp_path / "one")
-    assert any("stopped" in line for line in processes.tail(tmp_path / "one"))
+    found = processes.last(tmp_path / "one")
+    assert found == replace(command, stopped=True)
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_it(tmp_path: Path) -> None:

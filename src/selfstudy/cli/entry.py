@@ -16,6 +16,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     socratic_verb.py   socratic
     discuss_verb.py    discuss
     cite_verb.py       cite eval
+    init_verb.py       init
     cite_answer.py     cite answer
     cite_train.py      cite train
     rate_verb.py       rate (rate_table.py: what it prints)
@@ -35,6 +36,7 @@ from selfstudy.cli import (
     compare_verb,
     data_verbs,
     discuss_verb,
+    init_verb,
     leaving,
     library_verb,
     loop_verbs,
@@ -60,6 +62,7 @@ __all__ = [
     "compare_verb",
     "data_verbs",
     "discuss_verb",
+    "init_verb",
     "library_verb",
     "loop_verbs",
     "main",

@@ -21,10 +21,11 @@ from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import private
 from selfstudy.recipe.file import load_recipe, make_recipe, read_yaml
 from selfstudy.recipe.library import ATLAS
+from selfstudy.run import Run
 from selfstudy.ui import processes, uploads
 from selfstudy.ui.desk import Desk
 
-RECIPE, DOCUMENTS = "recipe.yaml", "documents"
+RECIPE, DOCUMENTS = Run.recipe_file, "documents"
 SECONDS = 300.0
 """Longest time of the smoke check, and of the estimate."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -49,11 +49,13 @@ class Command:
     Attributes:
         words: what follows `selfstudy`.
         pid: its process; `began`: when that began, as the system writes it.
+        stopped: whether a person asked it to stop.
     """
 
     words: tuple[str, ...]
     pid: int
     began: str
+    stopped: bool = False
 
 
 def place_of(folder: Path, name: str) -> Path:
@@ -101,9 +103,13 @@ def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> C
         # whoever waits for it lets it end: else it stays in the table of processes, and seems to run
         threading.Thread(target=made.wait, daemon=True).start()
         command = Command(tuple(words), made.pid, _began(made.pid) or "")
-        with private.replacing(place / _PROCESS) as file:
-            file.write(json.dumps(asdict(command)).encode())
+        _keep(place, command)
     return command
+
+
+def _keep(place: Path, command: Command) -> None:
+    with private.replacing(place / _PROCESS) as file:
+        file.write(json.dumps(asdict(command)).encode())
 
 
 _STARTING = threading.Lock()
@@ -114,10 +120,11 @@ def last(place: Path) -> Command | None:
     try:
         found = json.loads(private.read(place / _PROCESS, 2**20))
         words, pid, began = found["words"], found["pid"], found["began"]
+        stopped = found.get("stopped") is True
     except (OSError, ValueError, KeyError, TypeError):
         return None
     sound = isinstance(pid, int) and pid > 1 and isinstance(began, str) and isinstance(words, list) and words
-    return Command(tuple(str(word) for word in words), pid, began) if sound else None
+    return Command(tuple(map(str, words)), pid, began, stopped) if sound else None
 
 
 def runs(command: Command) -> bool:
@@ -131,8 +138,9 @@ def stop(place: Path) -> bool:
     if command is None or not runs(command):
         return False
     try:
+        _keep(place, replace(command, stopped=True))
         os.kill(command.pid, signal.SIGINT)
-    except OSError:  # it has just ended, or is another user's
+    except OSError:  # it has just ended, or is another user's; or the disk is full
         return False
     return True
 

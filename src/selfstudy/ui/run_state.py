@@ -1,4 +1,4 @@
-"""What state a run is in: at work, stopped, failed or finished; by its files and the process that was started.
+"""What state a run is in: at work, stopped, failed or finished; by its files and its process.
 
 Knows no page.
 """
@@ -77,7 +77,8 @@ def state_of(desk: Desk, name: str) -> RunState:
     except SelfstudyError:
         if command is None:
             raise
-        return RunState(name, "starting" if alive else "failed", RunStatus(name), log=log)
+        ended: StateName = "stopped" if command.stopped else "failed"
+        return RunState(name, "starting" if alive else ended, RunStatus(name), log=log)
     try:
         status = status_of(path)
     except SelfstudyError as error:
@@ -89,7 +90,7 @@ def state_of(desk: Desk, name: str) -> RunState:
         state = "elsewhere"
     elif status.finished:
         state = "finished"
-    elif any("stopped" in line for line in log[-6:]) or command is None or not log:
+    elif command is None or command.stopped or any(line.startswith("stopped; ") for line in log[-6:]):
         state = "stopped"
     else:
         state = "failed"
@@ -105,8 +106,8 @@ def pending(desk: Desk) -> list[str]:
     except OSError:
         return []
     for place in places:
-        name = place.name
-        if processes.last(place) is not None and not (desk.folder / name / Run.recipe_file).exists():
-            if processes.place_of(desk.folder, name) == place:
-                found.append(name)
+        made = (desk.folder / place.name / Run.recipe_file).exists()
+        plain = processes.place_of(desk.folder, place.name) == place
+        if plain and not made and processes.last(place) is not None:
+            found.append(place.name)
     return sorted(found)

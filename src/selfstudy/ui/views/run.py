@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.run import Run
 from selfstudy.ui import new_run, processes
 from selfstudy.ui.desk import asked
 from selfstudy.ui.markup import render
@@ -71,7 +72,7 @@ def look(desk: Desk, name: str) -> list[Any]:
         state = state_of(desk, name)
     except SelfstudyError as error:
         return [render("said", what=error.what, hint=error.hint), *_buttons()]
-    here = (desk.folder / name / "recipe.yaml").exists() or name == "."
+    here = name in ("", ".") or (desk.folder / name / Run.recipe_file).exists()
     html = render("run", one=state, pages=PAGES if here else ())
     return [
         html,
