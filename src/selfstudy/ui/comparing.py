@@ -6,11 +6,14 @@ Says what may not be compared.  Knows nothing of HTML.
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from selfstudy.files import jsonl
 from selfstudy.recipe.entailment import entailment_name
@@ -24,6 +27,7 @@ from selfstudy.summary import Summary
 
 MOST = 50
 """Questions that are shown, of those that differ."""
+_SPELLED = re.compile(rb'\{"id":"\w*","question_id":"(\w*)","kind":"([a-z]+)",')
 _RANK = {"misbelief": 0, "unknown": 1, "unsure": 2, "unverifiable": 3, "known": 4}
 
 
@@ -81,13 +85,14 @@ def compared(left: Run, right: Run) -> Compared:
         RunError: a file of a run is damaged.
     """
     summaries = _summary(left), _summary(right)
-    one, other = _sides(left), _sides(right)
-    common = one.keys() & other.keys()
-    alone = len(one) - len(common), len(other) - len(common)
-    differing = [name for name in common if _differs(one[name], other[name])]
-    first = heapq.nsmallest(MOST, differing, key=lambda name: (_order(one[name], other[name]), name))
+    one, other = _told(left), _told(right)
+    common = one.rounds.keys() & other.rounds.keys()
+    alone = len(one.rounds) - len(common), len(other.rounds) - len(common)
+    differing = [name for name in common if one.differs(other, name)]
+    sides = {name: (one.side(name), other.side(name)) for name in differing}
+    first = heapq.nsmallest(MOST, differing, key=lambda name: (_order(*sides[name]), name))
     texts = _texts(left, first)
-    counts = [Counter(side.verdict for side in sides.values()) for sides in (one, other)]
+    counts = [Counter(told.verdicts.values()) for told in (one, other)]
     return Compared(
         summaries=summaries,
         recipe=tuple(changed_keys(left.recipe, right.recipe)),
@@ -98,7 +103,7 @@ def compared(left: Run, right: Run) -> Compared:
         common=len(common),
         alone=alone,
         differing=len(differing),
-        questions=tuple(Differing(name, texts.get(name, ""), one[name], other[name]) for name in first),
+        questions=tuple(Differing(name, texts.get(name, ""), *sides[name]) for name in first),
     )
 
 
@@ -108,11 +113,6 @@ def _summary(run: Run) -> Summary | None:
 
 def _own(summary: Summary | None) -> tuple[str, ...]:
     return () if summary is None else tuple(cautions(summary))
-
-
-def _differs(one: Side, other: Side) -> bool:
-    both = {one.after, other.after}
-    return one.verdict != other.verdict or both == {True, False}
 
 
 def _order(one: Side, other: Side) -> tuple[int, int]:
@@ -179,17 +179,35 @@ def _cautions(
         yield "A run without figures has not been summed up yet: that happens when a round ends."
 
 
-def _sides(run: Run) -> dict[str, Side]:
-    """Of every question that has a verdict or was asked by verify; a later round replaces an earlier one."""
-    found: dict[str, Side] = {}
+@dataclass(frozen=True)
+class _Told:
+    """Of every question that has a verdict or was asked by verify, what the last round said that says it."""
+
+    rounds: dict[str, int]
+    verdicts: dict[str, str]
+    answers: dict[str, tuple[bool | None, bool | None]]
+
+    def side(self, name: str) -> Side:
+        answers = self.answers.get(name, (None, None))
+        return Side(self.rounds[name], self.verdicts.get(name, ""), *answers)
+
+    def differs(self, other: _Told, name: str) -> bool:
+        if self.verdicts.get(name) != other.verdicts.get(name):
+            return True
+        if name not in self.answers or name not in other.answers:
+            return False
+        return {self.answers[name][1], other.answers[name][1]} == {True, False}
+
+
+def _told(run: Run) -> _Told:
+    told = _Told({}, {}, {})
     for turn in run.rounds:
         verdicts = _verdicts(*_stamp(turn.path / Verdict.file))
         answers = _answers(*_stamp(turn.path / Check.file))
-        for name in verdicts.keys() | answers.keys():
-            old = found.get(name)
-            kind = verdicts.get(name, old.verdict if old else "")
-            found[name] = Side(turn.number, kind, *answers.get(name, (None, None)))
-    return found
+        told.verdicts.update(verdicts)
+        told.answers.update(answers)
+        told.rounds.update(dict.fromkeys([*verdicts, *answers], turn.number))
+    return told
 
 
 def _stamp(path: Path) -> tuple[Path, int, int]:
@@ -203,11 +221,16 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
 
 @lru_cache(maxsize=8)
 def _verdicts(path: Path, size: int, written: int) -> dict[str, str]:
-    found = {}
-    for _, _, entry in jsonl.read_lines(path):
-        kind = entry.get("kind")
+    """The last verdict on each question; records that are spelled as we spell them are not parsed."""
+    found: dict[str, str] = {}
+    for _, line, _ in jsonl.read_lines(path, parse=False):
+        if (match := _SPELLED.match(line)) is not None:
+            name, kind = match[1].decode(), match[2].decode()
+        else:
+            entry = from_json(line)
+            name, kind = str(entry.get("question_id", "")), str(entry.get("kind", ""))
         if kind in VERDICTS:
-            found[str(entry.get("question_id", ""))] = str(kind)
+            found[name] = kind
     return found
 
 

@@ -20,6 +20,12 @@ MOST = 50
 _STATE = """(run, file) => { const at = new URL(window.location.href);
 at.searchParams.set("file", file || ""); window.history.replaceState({}, "", at); return [run, file]; }"""
 
+_FOLLOW = """element.addEventListener("click", (event) => {
+const link = event.target.closest("a.within"); if (!link) return;
+const to = document.getElementById(link.hash.slice(1)); if (!to) return;
+event.preventDefault(); to.scrollIntoView({block: "nearest"}); to.focus(); });"""
+"""A page of gradio's has another base address than its own, so that links within it would leave it."""
+
 
 def build(desk: Desk, page: gr.Blocks) -> None:
     """A list of files, and the answers of the chosen one, or of the run that the address names."""
@@ -31,7 +37,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         elem_id="cited-file",
         allow_custom_value=True,
     )
-    shown = gr.HTML(elem_id="cited")
+    shown = gr.HTML(elem_id="cited", js_on_load=_FOLLOW)
 
     def load(request: gr.Request) -> tuple[str, Any, str]:
         name, file = asked(request.query_params, "run"), asked(request.query_params, "file")
