@@ -36,7 +36,7 @@ def write(folder: Path) -> None:
         pages["recipe.md"] = import_module("selfstudy.show.recipe_reference").page()
     else:
         pages["recipe.md"] = (
-            "# Keys of a recipe\n\nThey are in `src/selfstudy/recipe`, a file for each block.\n"
+            "# Keys of a recipe\n\nThey are in `src/selfstudy/recipe`.\n"
         )
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -151,7 +151,8 @@ def files_of_a_run() -> str:
     overview = inspect.cleandoc(directory.__doc__ or "")
     parts = [
         "# Files of a run\n\nMade from `run/directory.py` and `records.py`. A run is a folder;\n"
-        f"everything in it is text that you can read, but for weights, indexes and caches.\n\n```text\n{overview}\n```\n"
+        "everything in it is text that you can read, but for weights, indexes and caches.\n\n"
+        f"```text\n{overview}\n```\n"
     ]
     for kind, where in ((directory.Run, "the folder of a run"), (directory.Round, "rounds/N/")):
         parts += [f"## In {where}\n", "| file | what it is |", "|---|---|"]
