@@ -86,7 +86,8 @@ def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:
     return any(folder.joinpath(*parts[: end + 1]).is_symlink() for end in range(len(parts)))
 
 
-def _written(folder: Path) -> float:
+def written(folder: Path) -> float:
+    """When something in a folder was last written, in seconds since 1970; 0 where that cannot be told."""
     try:
         return max(one.stat().st_mtime for one in folder.iterdir())
     except (OSError, ValueError):
