@@ -87,7 +87,7 @@ def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:
 
 
 def written(folder: Path) -> float:
-    """When something in a folder was last written, in seconds since 1970; 0 where that cannot be told."""
+    """When something was last written directly in a folder, in seconds; 0 where nobody knows."""
     try:
         return max(one.stat().st_mtime for one in folder.iterdir())
     except (OSError, ValueError):

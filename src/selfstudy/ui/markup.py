@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _TEMPLATES = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;"}
 
 
-def render(name: str, **values: Any) -> str:
-    """The HTML that template `name` (templates/NAME.html.j2) makes of `values`."""
-    return _environment().get_template(f"{name}.html.j2").render(**values)
+def render(template: str, /, **values: Any) -> str:
+    """The HTML that a template (templates/NAME.html.j2) makes of `values`."""
+    return _environment().get_template(f"{template}.html.j2").render(**values)
 
 
 def shown(value: object) -> Markup:

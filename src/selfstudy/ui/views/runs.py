@@ -22,19 +22,19 @@ MOST_RUNS = 200
 EVERY = 5.0
 """Seconds after which the list is made anew."""
 
-SeenStates = dict[str, tuple[tuple[float, float], RunState]]
+_State = dict[str, tuple[tuple[float, float], RunState]]
 """By name, the state that a run was in, and when it was last written to then."""
 
 
 def build(desk: Desk, page: gr.Blocks) -> None:
     """A list, made anew while it is open."""
     listed = gr.HTML(elem_id="runs")
-    known: SeenStates = {}
+    known: _State = {}
     page.load(lambda: html(desk, known), None, listed, show_progress="hidden")
     gr.Timer(EVERY).tick(lambda: html(desk, known), None, listed, show_progress="hidden")
 
 
-def html(desk: Desk, known: SeenStates | None = None) -> str:
+def html(desk: Desk, known: _State | None = None) -> str:
     """The list.
 
     Args:
@@ -47,7 +47,7 @@ def html(desk: Desk, known: SeenStates | None = None) -> str:
     return render("runs", rows=rows, left_out=len(names) - len(rows), folder=str(desk.folder))
 
 
-def _state(desk: Desk, name: str, known: SeenStates) -> RunState:
+def _state(desk: Desk, name: str, known: _State) -> RunState:
     stamp = (written(desk.folder / name), written(processes.place_of(desk.folder, name)))
     before = known.get(name)
     if before is not None and before[0] == stamp and not before[1].at_work:
