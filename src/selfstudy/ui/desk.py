@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,17 @@ class Desk:
 def asked(query: Mapping[str, str], name: str) -> str:
     """A value of a page's address; "" where it has none."""
     return query.get(name, "")[:MOST_NAME]
+
+
+def safe_folders(folder: Path) -> Iterator[Path]:
+    """A folder and those below it, as deep as runs are looked for; no links, none that is hidden."""
+    open_, seen = [(folder, 0)], 0
+    while open_ and seen < MOST_FOLDERS:
+        one, depth = open_.pop()
+        seen += 1
+        yield one
+        if depth < DEEPEST and not is_run(one):
+            open_ += ((below, depth + 1) for below in _folders(one))
 
 
 def _folders(folder: Path) -> list[Path]:

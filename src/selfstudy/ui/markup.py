@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup, escape
 
 from selfstudy import text
+from selfstudy.errors import SelfstudyError
 from selfstudy.progress import duration
 from selfstudy.show.words import number, percent
 
@@ -31,6 +32,11 @@ def render(template: str, /, **values: Any) -> str:
 def shown(value: object) -> Markup:
     """A text as HTML that shows it."""
     return Markup(str(escape(text.clean(str(value)))).translate(_TEMPLATES))
+
+
+def problem(error: SelfstudyError) -> str:
+    """What failed and what to do next, as one text."""
+    return f"{error.what}. {error.hint}" if error.hint else error.what
 
 
 def address(page: str, **query: object) -> str:
