@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from selfstudy.run import Run
 from selfstudy.ui import processes
@@ -85,6 +87,51 @@ def test_a_person_begins_a_run_reloads_and_sees_it_end(tmp_path: Path, browser: 
         assert (tmp_path / "first" / Run.summary_file).exists()
         assert browser.foreign() == []
         assert browser.complaints() == []
+
+
+def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browser: Browser) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(finished, tmp_path / name)
+    with served(tmp_path) as server:
+        browser.driver.get(server.url.replace("/?", "/run?run=one&"))
+        browser.click("a[href='/results?run=one']")
+        browser.says("before")
+        browser.click("a[href^='/questions?run=one']")
+        browser.click("table.questions a")
+        browser.says("Suva" if "Suva" in browser.text else "verdict")
+        assert "/question?run=one" in browser.driver.current_url
+        browser.driver.get(server.url.replace("/?", "/compare?a=one&b=two&"))
+        browser.find("#compared table")
+        browser.driver.get(server.url.replace("/?", "/chat?run=one&"))
+        browser.type("#chat-question textarea, #chat-question input", "What is the capital of Fiji?")
+        browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+        browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 90)
+        assert downloaded(browser, "/download/questions.jsonl?run=one").startswith('{"')
+        assert browser.foreign() == []
+        assert browser.complaints() == []
+        browser.driver.get("about:blank")
+
+
+def downloaded(browser: Browser, address: str) -> str:
+    """What a link gives, asked for by the page itself."""
+    script = "const done = arguments[1]; fetch(arguments[0]).then(one => one.text()).then(done)"
+    return str(browser.driver.execute_async_script(script, address))
+
+
+@pytest.mark.parametrize("page", ["/", "/new", "/run?run=one", "/results?run=one", "/questions?run=one"])
+def test_a_narrow_window_needs_no_scrolling_sideways(
+    finished: Path, tmp_path: Path, browser: Browser, page: str
+) -> None:
+    shutil.copytree(finished, tmp_path / "one")
+    with served(tmp_path) as server:
+        browser.driver.get(server.url)
+        browser.says("Runs")
+        browser.sized(360)
+        browser.driver.get(server.url.partition("/?")[0] + page)
+        browser.find("h1")
+        assert browser.width <= 360
+        browser.sized(1200)
+        browser.driver.get("about:blank")
 
 
 def fill(browser: Browser) -> None:

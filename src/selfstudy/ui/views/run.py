@@ -77,7 +77,7 @@ def look(desk: Desk, name: str) -> list[Any]:
     return [
         render("run", one=state),
         *_buttons(state.state in ("starting", "running"), state.state in ("stopped", "failed") and here),
-        render("run_pages", name=name, pages=PAGES if here else ()),
+        render("run_pages", run=name, pages=PAGES if here else ()),
     ]
 
 
