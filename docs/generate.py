@@ -35,9 +35,7 @@ def write(folder: Path) -> None:
     if find_spec("selfstudy.show.recipe_reference"):
         pages["recipe.md"] = import_module("selfstudy.show.recipe_reference").page()
     else:
-        pages["recipe.md"] = (
-            "# Keys of a recipe\n\nThey are in `src/selfstudy/recipe`.\n"
-        )
+        pages["recipe.md"] = "# Keys of a recipe\n\nThey are in `src/selfstudy/recipe`.\n"
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
 
