@@ -162,8 +162,6 @@ def _row(place: str, row: Mapping[str, Any], pool: _Pool) -> CitedText:
         own = None  # they are of what the model said, and this is the refusal
     brought = row.get("docs")
     documents = brought if isinstance(brought, list) else pool.documents.get(key, [])
-    given = row.get("docs")
-    documents = given if isinstance(given, list) else pool.documents.get(key, [])
     if not documents:
         told.append("The file has no documents, and no file of answers beside it has this one.")
     judged = own or pool.statements.get(key)
