@@ -21,20 +21,9 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import (
-        chat,
-        cited,
-        compare,
-        new,
-        publish,
-        question,
-        questions,
-        results,
-        run,
-        runs,
-    )
+    from selfstudy.ui.views import chat, cited, compare, new, publish, question, questions, results, run, runs
 
-    views = (runs, new, compare, run, results, questions, question, chat, cited, publish)
+    views = (runs, new, run, results, questions, question, compare, chat, cited, publish)
     return tuple(one.VIEW for one in views)
 
 

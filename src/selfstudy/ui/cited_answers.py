@@ -201,7 +201,7 @@ def _sentences(output: str, judged: list[Any] | None) -> tuple[Sentence, ...]:
         return tuple(
             Sentence(
                 _short(row.get("text", ""), LONGEST),
-                tuple(n for n in row.get("cites") or () if isinstance(n, int))[:MOST_DOCUMENTS],
+                _numbers(row.get("cites")),
                 row["supported"] if isinstance(row.get("supported"), bool) else None,
                 _short(row.get("why", "")),
             )
@@ -211,6 +211,11 @@ def _sentences(output: str, judged: list[Any] | None) -> tuple[Sentence, ...]:
     return tuple(
         Sentence(one.text, tuple(dict.fromkeys(mark.number for mark in one.citations)), None) for one in parts
     )
+
+
+def _numbers(cites: object) -> tuple[int, ...]:
+    found = cites if isinstance(cites, list) else []
+    return tuple(one for one in found if type(one) is int and 0 < one < 10**6)[:MOST_DOCUMENTS]
 
 
 def _documents(documents: list[Any]) -> tuple[tuple[str, str], ...]:

@@ -32,7 +32,7 @@ _RANK = {"misbelief": 0, "unknown": 1, "unsure": 2, "unverifiable": 3, "known": 
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunSide:
     """What one run says of one question, in the last round that says it."""
 
     round: int
@@ -47,8 +47,8 @@ class Differing:
 
     question_id: str
     text: str
-    left: Side
-    right: Side
+    left: RunSide
+    right: RunSide
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _own(summary: Summary | None) -> tuple[str, ...]:
     return () if summary is None else tuple(cautions(summary))
 
 
-def _order(one: Side, other: Side) -> tuple[int, int]:
+def _order(one: RunSide, other: RunSide) -> tuple[int, int]:
     """What one run answers rightly in the end and the other not comes first; then verdicts far apart."""
     right = {one.after, other.after} == {True, False}
     apart = abs(_RANK.get(one.verdict, 3) - _RANK.get(other.verdict, 3))
@@ -187,9 +187,9 @@ class _Told:
     verdicts: dict[str, str]
     answers: dict[str, tuple[bool | None, bool | None]]
 
-    def side(self, name: str) -> Side:
+    def side(self, name: str) -> RunSide:
         answers = self.answers.get(name, (None, None))
-        return Side(self.rounds[name], self.verdicts.get(name, ""), *answers)
+        return RunSide(self.rounds[name], self.verdicts.get(name, ""), *answers)
 
     def differs(self, other: _Told, name: str) -> bool:
         if self.verdicts.get(name) != other.verdicts.get(name):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from selfstudy.errors import SelfstudyError
 
 if TYPE_CHECKING:
-    from selfstudy.verbs.chat import Exchange, Talk
+    from selfstudy.verbs.chat import Talk, TalkTurn
 
 IDLE = 600.0
 """Seconds after the last question after which the models are let go."""
@@ -39,7 +39,7 @@ class Job:
     """
 
     doing: str
-    found: Exchange | SelfstudyError | None = None
+    found: TalkTurn | SelfstudyError | None = None
     notes: tuple[str, ...] = ()
     done: threading.Event = field(default_factory=threading.Event)
 

@@ -27,7 +27,7 @@ MOST_ITEMS = 40
 
 
 @dataclass(frozen=True)
-class Sample:
+class SaidSample:
     """One more answer of the model, and how it stands to its first one, in a few words."""
 
     text: str
@@ -68,7 +68,7 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedWording:
     """A wording, and what each model answered to it, by arm."""
 
     target: str
@@ -90,13 +90,13 @@ class RoundTrail:
     trail: Trail
     limit: float
     decides: str
-    samples: tuple[Sample, ...]
+    samples: tuple[SaidSample, ...]
     passages: tuple[Passage, ...]
     others: tuple[Evidence, ...]
     told_freely: tuple[Reference, ...]
     why: str
     steps: dict[str, str]
-    asked: tuple[Asked, ...]
+    asked: tuple[AskedWording, ...]
     arms: tuple[str, ...]
 
 
@@ -159,7 +159,7 @@ def said(completion: Completion) -> str:
     return cut(completion.text, LONGEST)
 
 
-def _samples(answer: Answer, score: Score | None, limit: float) -> Iterator[Sample]:
+def _samples(answer: Answer, score: Score | None, limit: float) -> Iterator[SaidSample]:
     usable = [one.error is None for one in answer.samples]
     rows = [spread(one.per_sample, usable) for one in score.sentences] if score is not None else []
     groups = spread(score.clusters, usable) if score is not None else []
@@ -175,7 +175,7 @@ def _samples(answer: Answer, score: Score | None, limit: float) -> Iterator[Samp
             told = f"{'agrees' if agrees else 'disagrees'} with the first answer ({mean:.2f})"
         elif at < len(groups) and (group := groups[at]) is not None:
             told = f"meaning {group + 1}"
-        yield Sample(said(sample), told, agrees)
+        yield SaidSample(said(sample), told, agrees)
 
 
 def _passage(run: Run, number: int, one: Evidence, references: Sequence[Reference]) -> Passage:
@@ -193,10 +193,10 @@ def _steps(trail: Trail) -> dict[str, str]:
     return {item: "; ".join(told) for item, told in steps.items()}
 
 
-def _asked(checks: Sequence[Check]) -> Iterator[Asked]:
+def _asked(checks: Sequence[Check]) -> Iterator[AskedWording]:
     found: dict[tuple[str, str, str], dict[str, Check]] = {}
     for one in checks:
         found.setdefault((one.target, one.wording, one.asked), {}).setdefault(one.arm, one)
     for (target, wording, text), arms in found.items():
         expected = next(iter(arms.values())).expected
-        yield Asked(target, wording, text, expected, arms)
+        yield AskedWording(target, wording, text, expected, arms)

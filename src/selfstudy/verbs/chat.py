@@ -154,7 +154,7 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class TalkTurn:
     """What was asked, what each model answered, and what the run knows about it."""
 
     asked: str
@@ -196,10 +196,10 @@ class Talk:
             lines += _block("run", "it has no question like this", width)
         return lines
 
-    def ask(self, said: str) -> Exchange:
+    def ask(self, said: str) -> TalkTurn:
         """The same, as data."""
         answers = tuple(self._ask(label, lm, said) for label, lm in self.models.items())
-        return Exchange(said, answers, self.knowledge.nearest(said) if self.knowledge is not None else None)
+        return TalkTurn(said, answers, self.knowledge.nearest(said) if self.knowledge is not None else None)
 
     def _ask(self, label: str, lm: LanguageModel, said: str) -> Spoken:
         history = [] if self.alone else self._history.setdefault(label, [])

@@ -17,7 +17,7 @@ from selfstudy.ui.view import View
 
 if TYPE_CHECKING:
     from selfstudy.ui.desk import Desk
-    from selfstudy.verbs.chat import Exchange
+    from selfstudy.verbs.chat import TalkTurn
 
 MOST_TURNS = 30
 """Questions that stay in the page."""
@@ -39,7 +39,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         name = asked(request.query_params, "run")
         return name, head(desk, name), html("", ())
 
-    def ask(name: str, said: str, before: list[Exchange]) -> Iterator[tuple[list[Exchange], str, str, str]]:
+    def ask(name: str, said: str, before: list[TalkTurn]) -> Iterator[tuple[list[TalkTurn], str, str, str]]:
         if not said.strip():
             yield before, html(name, before), note("Type a question first."), said
             return
@@ -90,7 +90,7 @@ def note(said: str) -> str:
     return render("chat_note", said=said)
 
 
-def html(run: str, exchanges: Sequence[Exchange]) -> str:
+def html(run: str, exchanges: Sequence[TalkTurn]) -> str:
     """What was asked and answered, the last one first."""
     return render(
         "chat",
