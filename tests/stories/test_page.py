@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -47,7 +48,7 @@ def open_block(browser: Browser, name: str) -> None:
     browser.wait(lambda: browser.driver.execute_script(script, name)).click()
 
 
-def field_of(browser: Browser, key: str) -> object:
+def field_of(browser: Browser, key: str) -> Any:
     script = (
         "return [...document.querySelectorAll('#keys label')].find(one => "
         "one.querySelector('span')?.innerText.trim() == arguments[0])?.querySelector('input,textarea')"
@@ -110,10 +111,20 @@ def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browse
         browser.type("#chat-question textarea, #chat-question input", "What is the capital of Fiji?")
         browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
         browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 90)
+        browser.driver.get(f"{at(server)}/publish?run=one")
+        labelled(browser, "Also if the gate did not promote it").click()
+        browser.wait(lambda: [one for one in browser.all("button") if one.text == "Publish"])[0].click()
+        browser.says("It is published", 120)
+        assert (tmp_path / "published/one/adapter_config.json").is_file()
         assert downloaded(browser, "/download/questions.jsonl?run=one").startswith('{"')
         assert browser.foreign() == []
         assert browser.complaints() == []
         browser.driver.get("about:blank")
+
+
+def labelled(browser: Browser, text: str) -> Any:
+    """The label that says so: a click on it is one on its field."""
+    return browser.wait(lambda: next(one for one in browser.all("label") if text in one.text))
 
 
 def downloaded(browser: Browser, address: str) -> str:
@@ -151,4 +162,4 @@ def fill(browser: Browser) -> None:
     for block in dict.fromkeys(key.partition(".")[0] for key in KEYS):
         open_block(browser, block)
     for key, value in KEYS.items():
-        field_of(browser, key).send_keys(value)  # type: ignore[attr-defined]
+        field_of(browser, key).send_keys(value)
