@@ -20,10 +20,11 @@ pytestmark = pytest.mark.story
 
 KEYS = {
     "probe.samples": "2",
-    "probe.ask": "[{method: documents, count: 20, per_chunk: 2, question_temperature: 0.7, check: none}]",
+    "probe.ask": "[{method: documents, count: 12, per_chunk: 2, question_temperature: 0.7, check: none}]",
     "teach.wordings": "1",
     "teach.heldout_wordings": "0",
-    "teach.sft.epochs": "2",
+    "teach.sft.epochs": "1",
+    "teach.sft.replay": "0",
     "teach.sft.learning_rate": "0.003",
     "verify.samples": "0",
     "verify.repeats": "0",
@@ -65,10 +66,11 @@ def test_a_person_begins_a_run_reloads_and_sees_it_end(tmp_path: Path, browser: 
         fill(browser)
         browser.click("#check")
         assert "cannot be the name of a run" in browser.says("name")  # nothing was typed there yet
+        browser.click("#measure input")
         browser.type("#name textarea, #name input", "first")
         browser.click("#check")
         browser.find("#start", 120)
-        assert "It will take about" in browser.text
+        assert "It will ask for about" in browser.text
         browser.click("#start")
         browser.find("#state[data-state=running], #state[data-state=starting]", 60)
         assert browser.driver.current_url.endswith("/run?run=first")
@@ -89,6 +91,7 @@ def test_a_person_begins_a_run_reloads_and_sees_it_end(tmp_path: Path, browser: 
         assert (tmp_path / "first" / Run.summary_file).exists()
         assert browser.foreign() == []
         assert browser.complaints() == []
+        browser.driver.get("about:blank")
 
 
 def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browser: Browser) -> None:
@@ -111,12 +114,23 @@ def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browse
         browser.type("#chat-question textarea, #chat-question input", "What is the capital of Fiji?")
         browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
         browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 90)
+        assert downloaded(browser, "/download/questions.jsonl?run=one").startswith("{")
+        assert browser.foreign() == []
+        assert browser.complaints() == []
+        browser.driver.get("about:blank")
+
+
+@pytest.mark.slow
+def test_a_person_publishes_a_run(finished: Path, tmp_path: Path, browser: Browser) -> None:
+    shutil.copytree(finished, tmp_path / "one")
+    with served(tmp_path) as server:
+        browser.driver.get(server.url)
+        browser.says("Runs")
         browser.driver.get(f"{at(server)}/publish?run=one")
         labelled(browser, "Also if the gate did not promote it").click()
         browser.wait(lambda: [one for one in browser.all("button") if one.text == "Publish"])[0].click()
         browser.says("It is published", 120)
         assert (tmp_path / "published/one/adapter_config.json").is_file()
-        assert downloaded(browser, "/download/questions.jsonl?run=one").startswith('{"')
         assert browser.foreign() == []
         assert browser.complaints() == []
         browser.driver.get("about:blank")
