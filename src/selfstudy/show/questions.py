@@ -203,7 +203,7 @@ def _score(score: Score, usable: Sequence[bool]) -> dict[str, Any]:
     }
 
 
-def spread(values: Sequence[T], usable: Sequence[bool]) -> list[T | None]:
+def spread(values: Sequence[T | None], usable: Sequence[bool]) -> list[T | None]:
     """The values of the usable samples, in the places of all samples: None for one that failed."""
     left = iter(values)
     return [next(left, None) if good else None for good in usable] if values else []

@@ -77,7 +77,8 @@ class _Pool:
 
 def files_of(desk: Desk) -> list[str]:
     """Files of cited answers in the folder, as paths below it, in order; links and hidden ones are none."""
-    found, looked = [], 0
+    found: list[str] = []
+    looked = 0
     for folder in safe_folders(desk.folder):
         try:
             names = sorted(folder.glob("*.jsonl"))
@@ -159,7 +160,8 @@ def _row(place: str, row: Mapping[str, Any], pool: _Pool) -> CitedText:
     own = row.get("statements") if isinstance(row.get("statements"), list) else None
     if row.get("said"):
         own = None  # they are of what the model said, and this is the refusal
-    documents = row.get("docs") if isinstance(row.get("docs"), list) else pool.documents.get(key, [])
+    brought = row.get("docs")
+    documents = brought if isinstance(brought, list) else pool.documents.get(key, [])
     if not documents:
         told.append("The file has no documents, and no file of answers beside it has this one.")
     judged = own or pool.statements.get(key)
