@@ -42,7 +42,7 @@ class Browser:
             try:
                 if last := found():
                     return last
-            except WebDriverException as error:
+            except (WebDriverException, StopIteration) as error:
                 last = error  # type: ignore[assignment]
             time.sleep(0.1)
         raise AssertionError(f"not there after {seconds:g} s ({last!r}); the page says:\n{self.text[:4000]}")

@@ -171,8 +171,12 @@ def smoke(recipe: Path) -> tuple[tuple[str, ...], bool]:
     return tuple(lines[-60:]), code == 0
 
 
-def estimate(recipe: Path, findings: tuple[str, ...], *, ready: bool, measure: bool = True) -> Forecast:
-    """What the run will take."""
+def estimate(recipe: Path, findings: tuple[str, ...], *, ready: bool, measure: bool) -> Forecast:
+    """What the run will take.
+
+    Args:
+        measure: whether the model is asked for some seconds, without which no time is known.
+    """
     words = ["estimate", str(recipe), "--json", *([] if measure else ["--no-measure"])]
     code, out, err = processes.answer(words, SECONDS, variables_of(recipe))
     try:

@@ -71,19 +71,27 @@ def build(desk: Desk, page: gr.Blocks) -> None:
             many = list(inside)
             with gr.Accordion(block, open=False):
                 boxes += [_box(one) for one in many]
+    measure = gr.Checkbox(
+        True,
+        label="Measure how fast the model is, for some seconds",
+        info="Else no time is told. A remote model may charge for it.",
+        elem_id="measure",
+    )
     look = gr.Button("Check and estimate", variant="primary", elem_id="check")
     told = gr.HTML(elem_id="told")
     start = gr.Button("Start", variant="primary", visible=False, elem_id="start")
     goes_to = gr.Textbox(visible=False)
     ready = gr.State("")
 
-    def checked(name: str, model: str, files: Any, library: str, goal: str, *values: str) -> Iterator[Any]:
+    def checked(
+        name: str, model: str, files: Any, library: str, goal: str, measure: bool, *values: str
+    ) -> Iterator[Any]:
         changes = {
             one.path: value for one, value in zip(keys, values, strict=True) if value and value.strip()
         }
         given = tuple(Path(str(one)) for one in files or ())
         wish = Wish(name.strip(), model, library, given, goal, changes)
-        yield from check(desk, wish)
+        yield from check(desk, wish, measure=measure)
 
     def started(name: str) -> tuple[str, str]:
         try:
@@ -92,15 +100,14 @@ def build(desk: Desk, page: gr.Blocks) -> None:
             return render("said", what=error.what, hint=error.hint), ""
         return render("said", what=f"{name} was started"), address("run", run=name)
 
-    look.click(
-        checked, [name, model, files, library, goal, *boxes], [told, start, ready], show_progress="minimal"
-    )
+    given = [name, model, files, library, goal, measure, *boxes]
+    look.click(checked, given, [told, start, ready], show_progress="minimal")
     start.click(started, ready, [told, goes_to]).then(
         None, goes_to, None, js="(to) => { if (to) window.location.assign(to) }"
     )
 
 
-def check(desk: Desk, wish: Wish) -> Iterator[tuple[str, Any, str]]:
+def check(desk: Desk, wish: Wish, *, measure: bool) -> Iterator[tuple[str, Any, str]]:
     """What is said while it is looked at; whether there is a button to start; and the run that it starts."""
     hidden = gr.update(visible=False)
     try:
@@ -112,7 +119,7 @@ def check(desk: Desk, wish: Wish) -> Iterator[tuple[str, Any, str]]:
             hidden,
             "",
         )
-        found = new_run.estimate(recipe, findings, ready=ready)
+        found = new_run.estimate(recipe, findings, ready=ready, measure=measure)
     except SelfstudyError as error:
         yield render("said", what=error.what, hint=error.hint), hidden, ""
         return
