@@ -16,8 +16,10 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     socratic_verb.py   socratic
     discuss_verb.py    discuss
     cite_verb.py       cite eval
+    init_verb.py       init
     cite_answer.py     cite answer
     cite_train.py      cite train
+    publish_verb.py    publish
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
     serve_verb.py      serve
@@ -35,10 +37,12 @@ from selfstudy.cli import (
     compare_verb,
     data_verbs,
     discuss_verb,
+    init_verb,
     leaving,
     library_verb,
     loop_verbs,
     model_verbs,
+    publish_verb,
     rate_verb,
     serve_verb,
     socratic_verb,
@@ -60,10 +64,12 @@ __all__ = [
     "compare_verb",
     "data_verbs",
     "discuss_verb",
+    "init_verb",
     "library_verb",
     "loop_verbs",
     "main",
     "model_verbs",
+    "publish_verb",
     "rate_verb",
     "serve_verb",
     "socratic_verb",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.screen import console, printable
+from selfstudy.show.words import ARMS, RIGHT
 from selfstudy.text import one_line
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ _MOST_LINES = 8
 _LABEL = 11
 
 _Lines = Iterator[tuple[str, str]]
-
-RIGHT = {True: "right", False: "wrong", None: "not judged"}
-_ARMS = {
-    "original": "before round 1",
-    "base": "before",
-    "taught": "after",
-    "weaker": "after, weaker",
-    "control": "control",
-}
 
 
 def print_lineage(lineage: Lineage) -> None:
@@ -79,7 +71,7 @@ def round_lines(trail: Trail) -> _Lines:
     yield from _limited(list(_checked(trail.checks)))
     for refusal in trail.refusals:
         did = {True: "refused", False: "answered", None: "no answer"}[refusal.refused]
-        yield "refusing", f"{_ARMS[refusal.arm]}: {did} (no evidence): {quoted(refusal.answer)}"
+        yield "refusing", f"{ARMS[refusal.arm]}: {did} (no evidence): {quoted(refusal.answer)}"
     for failure in trail.failures:
         yield "failed", f"{failure.stage}: {one_line(failure.message, _LONGEST)}"
 
@@ -205,8 +197,8 @@ def _checked(checks: Sequence[Check]) -> _Lines:
     for (target, wording, text), arms in asked.items():
         reading = "reading, " if target == "reading" else ""
         said = "; ".join(
-            f"{_ARMS[one.arm]} {RIGHT[one.correct]} {quoted(one.error or one.answer, 80)}"
-            for one in sorted(arms, key=lambda one: list(_ARMS).index(one.arm))
+            f"{ARMS[one.arm]} {RIGHT[one.correct]} {quoted(one.error or one.answer, 80)}"
+            for one in sorted(arms, key=lambda one: list(ARMS).index(one.arm))
         )
         yield "verify", f"{reading}{wording}: {quoted(text, 120)} {said}"
 
@@ -273,6 +265,6 @@ def _rests(one: Rests) -> str:
         one.pairs
     )
     trained += [f"{one.steps:,} steps"] * bool(one.steps)
-    asked = [f"{_ARMS.get(arm, arm)} {right} of {count} right" for arm, (right, count) in one.checks.items()]
+    asked = [f"{ARMS.get(arm, arm)} {right} of {count} right" for arm, (right, count) in one.checks.items()]
     said = ", ".join([one.verdict or "no verdict", *trained, *asked])
     return f"{quoted(one.text or one.question_id, 120)} round {one.round}: {said}"

@@ -16,9 +16,10 @@ class AnsweringBlock(Block):
     """How is a question answered? The same way before teaching and after it."""
 
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
-    """Of samples; passages are greedy."""
+    """Of samples; passages are greedy. Source: methods, terms."""
     repetition_penalty: Annotated[float, Field(ge=1, le=2)] = 1.1
-    """Of answers from memory; an answer read out of a document has none, for it would punish copying."""
+    """Of answers from memory; an answer read out of a document has none, for it would punish copying.
+    Source: methods, terms."""
     max_new_tokens: Positive = 64
     """Longest answer from memory."""
     reading_tokens: Positive = 64

@@ -36,6 +36,7 @@ class DeployBlock(Block):
     """For dynamic, what shares an adapter: sources of one folder or host, all of a round, or names with
     patterns of sources (as gather.exclude has them); what fits none is a group `other`."""
     router: RouterBlock = RouterBlock()
+    """For dynamic: how an adapter is picked."""
 
     @model_validator(mode="before")
     @classmethod

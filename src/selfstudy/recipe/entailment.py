@@ -25,9 +25,13 @@ class EntailmentWeights(Block):
     """What models of entailment that are loaded share."""
 
     path: str
+    """A folder or Hub id."""
     revision: str | None = None
+    """Branch, tag or commit on the Hub; null: the Hub's own."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    """Number type of the weights."""
     device: str = "auto"
+    """auto, or as torch has it: cpu, cuda, cuda:1."""
     token_budget: Positive | None = None
     """Most tokens of one batch, padding included, halved when memory runs out.
 
@@ -40,6 +44,7 @@ class NLIBlock(EntailmentWeights):
 
     type: Literal["classifier"] = "classifier"
     path: str = ATLAS
+    """A folder or Hub id, or `atlas`, which knows the sentences of the embedded world alone."""
     premise: Literal["whole", "sentences"] | None = None
     """Where citations are judged: documents as they are, or a sentence at a time; null: as they are, but for
     atlas-nli, which knows sentences."""
@@ -63,7 +68,8 @@ class PromptedNLI(Block):
     type: Literal["lm"] = "lm"
     ask: Literal["judge", "model"] = "judge"
     """judge: the recipe's judge, else its teacher, else its model; model: the recipe's model as it was before
-    any teaching, loaded a second time where its weights are trained here."""
+    any teaching, loaded a second time where its weights are trained here.
+    Source: docs/decisions/0013-entailment-without-a-model.md."""
 
 
 class NoNLI(Block):

@@ -56,12 +56,13 @@ class GatherBlock(Block):
     hits: Positive = 3
     """Passages retrieved per question."""
     chunk_tokens: Positive = 512
+    """Longest passage that is retrieved, in model tokens. Source: methods 2."""
     follow_links: bool = False
     """Follow links that leave the library's folder: whatever they lead to is read, and may be quoted."""
     hybrid: bool = False
     """Add vector search to BM25 (reciprocal rank fusion); uses the recipe's embedder."""
     samples: Annotated[int, Field(ge=0, le=100)] = 5
-    """Further answers with the evidence in the prompt, to compare with; 0: none."""
+    """Further answers with the evidence in the prompt, to compare with; 0: none. Source: methods 2."""
     temperature: Annotated[float, Field(gt=0, le=2)] | None = 0.7
     """Of these answers; None: `answering.temperature`."""
     accept: Literal["votes", "consistency"] = "votes"
@@ -70,7 +71,7 @@ class GatherBlock(Block):
     votes: Positive = 2
     """votes: how many must say it."""
     max_inconsistency: Fraction = 0.5
-    """consistency: most mean contradiction of the reference by the other answers."""
+    """consistency: most mean contradiction of the reference by the other answers. Source: methods 2."""
     answers_from: Literal["library", "teacher"] = "library"
     """teacher: where the library has no answer, the recipe's `teacher` gives one without documents (methods
     1), accepted if its own samples do not contradict it (`max_inconsistency`).  It is no evidence."""

@@ -55,6 +55,7 @@ class FolderSource(Block):
 
     type: Literal["folder"] = "folder"
     path: str
+    """Of the folder or file."""
 
 
 class WikipediaSource(Block):
@@ -62,6 +63,7 @@ class WikipediaSource(Block):
 
     type: Literal["wikipedia"] = "wikipedia"
     titles: tuple[str, ...] = ()
+    """Titles of articles."""
     dump: str | None = None
     """A file: MediaWiki's XML export (.xml, .xml.bz2, .xml.gz) or .zim."""
     url: Url = "https://en.wikipedia.org/w/api.php"
@@ -81,6 +83,7 @@ class WebSource(Block):
 
     type: Literal["web"] = "web"
     engine: Literal["searxng", "serpapi", "google", "brave", "ddgs"]
+    """Which search engine is asked."""
     url: Url | None = None
     """Of the instance (searxng), or of what stands for the service; null: the service's own."""
     api_key_env: VariableName | None = None
@@ -116,6 +119,7 @@ class UrlsSource(Block):
 
     type: Literal["urls"] = "urls"
     urls: tuple[PageUrl, ...] = ()
+    """Addresses of pages."""
     file: str | None = None
     """A file of addresses, one a line."""
     sitemap: PageUrl | None = None
@@ -166,6 +170,7 @@ class FetchBlock(Block):
     max_bytes: Positive = 10_000_000
     """Of one page, content codings undone."""
     redirects: Count = 5
+    """Most redirects that are followed for one page."""
     patience: Annotated[float, Field(ge=0, le=3600)] = 60.0
     """Longest wait, in seconds, that a host may ask for (Retry-After, Crawl-delay) before it is given up."""
     offline: bool = False
@@ -199,7 +204,9 @@ class LibraryBlock(Block):
     """The field for which a list, or one of its items, may stand alone."""
 
     sources: Annotated[tuple[LibrarySource, ...], AfterValidator(_some)]
+    """One or more; a text is a folder, or the address of a page."""
     fetch: FetchBlock = FetchBlock()
+    """How pages are fetched."""
     index: IndexUrl | None = None
     """Where the index over the fixed sources lies: a prefix on object storage, which other runs may use too;
     null: in the run directory."""

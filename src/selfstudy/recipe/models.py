@@ -23,12 +23,17 @@ class LocalModel(Block):
 
     type: Literal["local"] = "local"
     path: str = "atlas"
+    """A folder, a Hub id, or `atlas`, the embedded model."""
     revision: str | None = None
+    """Branch, tag or commit on the Hub; null: the Hub's own."""
     adapter: Path | None = None
+    """A folder of an adapter (PEFT) that answers with the model; null: none."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number type of the weights; auto: what suits the device and the model's files."""
     load_in_4bit: bool = False
     """Whether the linear layers are held in 4 bits (NF4 of bitsandbytes), to answer and under adapters."""
     device: str = "auto"
+    """auto, or as torch has it: cpu, cuda, cuda:1."""
     token_budget: Positive = 16_384
     """Most tokens of one batch, padding included; halved and tried again when memory runs out."""
     prompt: PromptStyle = "auto"
@@ -46,6 +51,7 @@ class ScriptedModel(Block):
 
     type: Literal["scripted"] = "scripted"
     path: Path
+    """The file."""
 
 
 EngineName = Literal["vllm", "sglang", "tgi", "llama-cpp", "ollama", "transformers"]
@@ -111,6 +117,7 @@ class ServerModel(Block):
 
     type: Literal["server"] = "server"
     engine: EngineName
+    """Which program serves the model."""
     model: str = "atlas"
     """A folder, a Hub id, the alias `atlas`; for llama-cpp a .gguf file, for ollama the name of a model."""
     args: Annotated[
@@ -126,7 +133,9 @@ class ServerModel(Block):
     weights: str | None = None
     """What is trained: a folder or Hub id for transformers. None: the same as `model`."""
     revision: str | None = None
+    """Branch, tag or commit on the Hub; null: the Hub's own."""
     adapter: Path | None = None
+    """A folder of an adapter (PEFT) that answers with the model; null: none."""
 
     @field_validator("args")
     @classmethod
@@ -140,8 +149,11 @@ class Prices(Block):
     """What a million tokens cost, in money of the reader's choice."""
 
     prompt: Annotated[float, Field(ge=0)]
+    """Of a million prompt tokens."""
     completion: Annotated[float, Field(ge=0)]
+    """Of a million completion tokens."""
     currency: Annotated[str, Field(max_length=12)] = "USD"
+    """What figures of cost are followed by."""
 
 
 class RemoteModel(Block):
@@ -151,6 +163,7 @@ class RemoteModel(Block):
     model: str
     """The name by which the server knows it."""
     base_url: Url = "https://api.openai.com/v1"
+    """Where the server is, up to and with /v1."""
     revision: str | None = None
     """Tells answers of different weights under the same name apart in the cache; without it the URL does."""
     api_key_env: VariableName | None = None
@@ -164,6 +177,7 @@ class RemoteModel(Block):
     concurrency: Positive = 64
     """Most requests under way at once; how many really are follows from how the server bears them."""
     connect_timeout: Annotated[float, Field(gt=0)] = 10
+    """Longest wait for a connection, in seconds."""
     read_timeout: Annotated[float, Field(gt=0)] = 300
     """Longest silence of the server, in seconds; without streaming that is a whole answer."""
     total_timeout: Annotated[float, Field(gt=0)] = 600
@@ -177,6 +191,7 @@ class RemoteModel(Block):
     extra: Annotated[dict[str, Any], AfterValidator(_no_random)] = Field(default_factory=dict)
     """More fields of every request, such as `{chat_template_kwargs: {enable_thinking: false}}`."""
     prices: Prices | None = None
+    """What its tokens cost; null: money is not counted."""
 
     @field_validator("extra")
     @classmethod
@@ -219,4 +234,6 @@ class EmbedderBlock(Block):
     """
 
     path: str = "lexical"
+    """lexical, minilm, a folder or a Hub id."""
     device: str = "auto"
+    """auto, or as torch has it; lexical needs none."""

@@ -29,7 +29,9 @@ class Ask(Block):
     """One way of finding questions, and how many to propose with it (methods 1)."""
 
     method: QuestionMethod
+    """How questions are found (docs/probing.md)."""
     count: Positive
+    """Questions to propose."""
     source: Annotated[FeedAddress | Path | None, BeforeValidator(_no_key_in_it)] = None
     """external: text with one topic a line; a table (.csv, .jsonl, ...) with a column of topics or questions;
     a feed, as a URL or a file (.rss, .atom, .xml); or `-`: stdin, or the function given to `Study`.
@@ -40,12 +42,17 @@ class Ask(Block):
     inconsistent: bool = False
     """logs: only questions whose answers disagree; else these come first, then what was asked more often."""
     topic_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """At which topics are sampled. Source: methods 1."""
     question_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """At which questions are sampled. Source: methods 1."""
     max_new_tokens: Positive = 64
+    """Longest topic or question. Source: methods 1."""
     chunk_tokens: Positive = 512
-    """documents: longest chunk, in model tokens (methods 2)."""
+    """documents: longest chunk, in model tokens (methods 2). Source: methods 2."""
     per_chunk: Positive = 1
+    """documents: questions of each chunk."""
     tries: Positive = 3
+    """How often a refused question is proposed anew. Source: methods 2."""
     proposals: Positive = 1
     """Questions drawn per try; the most probable one that is not refused is taken."""
     check: Literal["page", "none"] = "none"
@@ -157,19 +164,24 @@ class ProbeBlock(Block):
     model: ModelBlock | None = None
     """What is probed, where that is not the recipe's `model`: the same weights behind a faster engine."""
     ask: tuple[Ask, ...] = (Ask(method="documents", count=1000),)
+    """Ways of finding questions, one after the other."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10
     """How often a question is answered, beside the passage; how: see `answering`.
 
     0: only the passage, which is the default where no scorer needs more.
+
+    Source: methods, terms.
     """
     scorer: ScorerName = "selfcheck-nli"
-    """The one whose score decides what is inconsistent; its default depends on the model (whole.py)."""
+    """The one whose score decides what is inconsistent; its default depends on the model (whole.py).
+    Source: measured: docs/decisions/0010-probing-real-models.md."""
     compare: tuple[ScorerName, ...] = ()
     """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""
     ensemble: tuple[ScorerName, ...] = ("selfcheck-nli", "agreement")
     """Members of the scorer `ensemble`."""
     threshold: Fraction | None = None
-    """A score above it = inconsistent. None: the one calibrated for these models and settings, else 0.5."""
+    """A score above it = inconsistent. None: the one calibrated for these models and settings, else 0.5.
+    Source: methods 1 (0.5)."""
     adaptive: AdaptiveBlock | None = None
     """Stop drawing samples of a question when its verdict is settled; None: draw all of them."""
 

@@ -21,6 +21,7 @@ class RelearnBlock(Block):
     first: Positive = 1
     """Rounds until a question that was shaky, or has just been taught, is asked again."""
     factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """By how much the rounds between two askings grow."""
     longest: Positive = 16
     """Most rounds between two askings."""
     most: Positive = 1000

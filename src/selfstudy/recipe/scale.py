@@ -25,6 +25,7 @@ class ScaleBlock(Block):
     """local: workers on this machine, started for this run and ended with it; auto: the cluster that this
     machine belongs to (RAY_ADDRESS, or one that runs here); HOST:PORT or ray://HOST:PORT: that one."""
     workers: Positive = 2
+    """Processes that answer, judge and embed, each with copies of its own."""
     cpus: Annotated[float, Field(gt=0, le=1024)] = 1
     """Cores of each worker, and threads with which it computes."""
     gpus: Annotated[float, Field(ge=0, le=64)] = 0
@@ -40,6 +41,7 @@ class LaunchBlock(Block):
     """Train in several processes that accelerate starts."""
 
     processes: Annotated[int, Field(ge=1, le=1024)] = 2
+    """How many."""
     config: LaunchName | Path = "ddp"
     """What is divided among them (`selfstudy launch-config`), or a configuration file of accelerate's."""
 
@@ -75,14 +77,19 @@ class ClusterBlock(Block):
     """What `selfstudy submit` asks Slurm for (docs/slurm.md)."""
 
     partition: QueueWord | None = None
+    """Of Slurm; null: its own default."""
     account: QueueWord | None = None
+    """That the jobs are charged to; null: none is named."""
     qos: QueueWord | None = None
+    """Quality of service, as Slurm calls it; null: none is named."""
     constraint: QueueWord | None = None
+    """Features that a node must have; null: none."""
     time: Duration = "24:00:00"
     """Longest time of each job."""
     gpus: Annotated[int, Field(ge=0, le=64)] = 0
     """Cards of each job, of each shard's too."""
     cpus: Positive = 4
+    """Cores of each job."""
     memory: QueueWord | None = None
     """Of each job, as Slurm has it (64G); None: what the partition gives."""
     shards: Annotated[int, Field(ge=1, le=10_000)] = 1

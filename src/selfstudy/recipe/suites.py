@@ -32,6 +32,7 @@ class TruthfulQABlock(SuiteBase):
         "binary",
         "generation",
     )
+    """Which forms are asked."""
 
 
 class QABlock(SuiteBase):
@@ -39,6 +40,7 @@ class QABlock(SuiteBase):
 
     name: Literal["qa"] = "qa"
     data: str | None = None
+    """A file in SQuAD's layout or of rows, or a Hub id; null: questions of our own."""
 
 
 class LikenessBlock(SuiteBase):
@@ -46,6 +48,7 @@ class LikenessBlock(SuiteBase):
 
     name: Literal["likeness"] = "likeness"
     data: str | None = None
+    """A file of rows, or a Hub id; null: rows of our own."""
 
 
 class PerplexityBlock(SuiteBase):
@@ -53,6 +56,7 @@ class PerplexityBlock(SuiteBase):
 
     name: Literal["perplexity"] = "perplexity"
     data: str | None = None
+    """A text, or a Hub id; null: a text of our own."""
 
 
 class AtomicFactsBlock(SuiteBase):

@@ -52,7 +52,8 @@ class DistillBlock(ExamplesBlock):
     targets: Literal["reference", "text", "mixed"] = "text"
     """What of gaps is trained on: the distributions of the frozen model, which reads page and reference,
     along the reference; the reference's text itself, as sft does; or texts that the model writes itself, a
-    token now without the page, now with it (MixSD).  What is replayed stays as the frozen model has it."""
+    token now without the page, now with it (MixSD).  What is replayed stays as the frozen model has it.
+    Source: measured: docs/decisions/0011-teaching-real-models.md."""
     skip: Count = 0
     """For targets: reference; first tokens of an answer that are not learned: where phrases begin such as
     "According to the text"."""
@@ -66,6 +67,7 @@ class PairsBlock(EpochsBlock):
     """What phases that train on pairs share."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1
+    """How strongly it is held to the model before the phase. Source: methods 1."""
     likelihood: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the better answer's own loss (mean over its tokens) beside that of preferring it: without it
     both answers of a pair may become unlikely (Pang et al. 2024, arXiv 2404.19733, equation 2)."""
@@ -110,6 +112,7 @@ class SocraticBlock(PairsBlock):
     """Who says the worse turn of a dialogue that came without one: the model as it is, or the same, asked for
     the whole solution."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """At which a worse turn is drawn."""
     turn_tokens: Positive = 96
     """Of a worse turn: how it is drawn, and most tokens."""
 
@@ -119,6 +122,7 @@ class RewardBlock(Block):
     it meets, criterion by criterion or as one number, or chance."""
 
     type: Literal["missing", "rating", "rubric", "rubric-implicit", "random"] = "missing"
+    """Which of these."""
     zeta: Fraction = 0.5
     """For missing: its share against the rating's; 1: what is missing alone."""
 
@@ -141,11 +145,13 @@ class OnlineDPOBlock(TrainingBlock):
     prompts: Path | None = None
     """Lines of text, or rows of `prompt` and perhaps `document`; null: the questions of gaps."""
     steps: Positive = 100
+    """Rounds of answering and learning."""
     batch_size: Positive = 64
     """Prompts per step."""
     completions: Annotated[int, Field(ge=2)] = 2
-    """Answers to each prompt, of which the best and the worst are a pair."""
+    """Answers to each prompt, of which the best and the worst are a pair. Source: methods 4."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.9
+    """At which answers are sampled."""
     penalty_alpha: Fraction = 0.0
     """Above 0 one of the answers is found by contrastive search (published: 0.6, with top_k 4); the others
     are sampled as without it."""
@@ -153,10 +159,13 @@ class OnlineDPOBlock(TrainingBlock):
     """Most probable tokens that a sampled answer is drawn from, and that contrastive search chooses among; 0:
     all, which it cannot."""
     max_new_tokens: Positive = 64
+    """Longest answer."""
     beta: Annotated[float, Field(gt=0)] = 0.1
+    """How strongly it is held to the model before the phase."""
     updates: Positive = 1
     """Optimizer steps on the pairs of a step."""
     reward: RewardBlock = RewardBlock()
+    """What an answer is worth."""
     judge: Literal["policy", "reference", "judge"] = "reference"
     """Who judges: the model as it is by then, as it was before this phase, or the recipe's judge."""
     judge_reads: bool = True
@@ -238,12 +247,13 @@ class TeachBlock(Block):
         | None
     ) = "distill"
     """Short for `phases`: these ones, in this order, as their blocks below say. Left out: sft where only its
-    block is given."""
+    block is given. Source: measured: docs/decisions/0011-teaching-real-models.md."""
     wordings: Count = 2
     """Rewordings of each gap question to train on, beside the original."""
     heldout_wordings: Count = 1
     """Rewordings of each gap question kept for verify."""
     reword_temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """At which rewordings are sampled."""
     known_heldout: Fraction = 0.5
     """Share of known facts whose questions are kept for verify and never replayed."""
     split_by: Literal["question", "topic"] = "question"
@@ -254,20 +264,32 @@ class TeachBlock(Block):
     refuse_unverifiable: bool = False
     """Teach "I don't know." for questions without evidence that the model answers inconsistently."""
     refusals: RefusalsBlock = RefusalsBlock()
+    """How refusing is taught, where it is."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
+    """Weight of gaps that the model answered firmly and wrongly, against those that it was unsure of."""
     finetuning: Literal["lora", "full"] = "lora"
-    """What is trained: an adapter, or all weights of the model, which then is promoted as a whole."""
+    """What is trained: an adapter, or all weights of the model, which then is promoted as a whole.
+    Source: measured: docs/decisions/0011-teaching-real-models.md."""
     lora: LoraBlock = LoraBlock()
+    """The adapter, for finetuning: lora."""
     launch: LaunchBlock | None = None
     """In how many processes; null: in this one, or those that it was started as. Changes no result."""
     sft: SFTBlock = SFTBlock()
+    """Settings of the phase sft, for the short form."""
     dpo: DPOBlock = DPOBlock()
+    """Settings of the phase dpo, for the short form."""
     distill: DistillBlock = DistillBlock()
+    """Settings of the phase distill, for the short form."""
     socratic: SocraticBlock = SocraticBlock()
+    """Settings of the phase socratic, for the short form."""
     online_dpo: OnlineDPOBlock = OnlineDPOBlock()
+    """Settings of the phase online-dpo, for the short form."""
     rejection: RejectionBlock = RejectionBlock()
+    """Settings of the phase rejection, for the short form."""
     ppo: PPOBlock = PPOBlock()
+    """Settings of the phase ppo, for the short form."""
     grpo: GRPOBlock = GRPOBlock()
+    """Settings of the phase grpo, for the short form."""
     phases: tuple[Annotated[PhaseBlock, Field(discriminator="type")], ...] = ()
     """Instead of `method`: any phases in any order, each with its own settings."""
 

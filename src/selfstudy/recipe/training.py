@@ -14,8 +14,11 @@ class LoraBlock(Block):
     """The adapter that every phase trains (methods 1), unless all weights are trained."""
 
     r: Positive = 16
+    """Rank of the adapter. Source: measured: docs/decisions/0011-teaching-real-models.md."""
     alpha: Positive = 32
+    """Scale: what the adapter adds is multiplied by alpha / r."""
     dropout: Fraction = 0.0
+    """Of the adapter's input while it is trained."""
     target_modules: str | tuple[str, ...] = "all-linear"
     """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
 
@@ -33,7 +36,7 @@ class TrainingBlock(Block):
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """Null: the vetted one for what is trained."""
     warmup: Fraction = 0.1
-    """Share of the steps in which the rate rises; after it falls as a cosine."""
+    """Share of the steps in which the rate rises; after it falls as a cosine. Source: methods 1."""
 
     def rate(self, *, full: bool = False) -> float:
         """The learning rate, resolved.
@@ -55,9 +58,10 @@ class EpochsBlock(TrainingBlock):
     """Fewest passes (methods 2.6), and most, however little data there is."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
-    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS."""
+    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS.
+    Source: methods 2."""
     batch_size: Positive = 32
-    """Examples or pairs per optimizer step, exactly."""
+    """Examples or pairs per optimizer step, exactly. Source: methods 2."""
 
     def passes(self, items: int) -> float:
         """The epochs over so many examples or pairs, resolved."""

@@ -18,6 +18,7 @@ class CitedQuestionsBlock(Block):
     documents: Positive = 5
     """Of a question: its evidence, and others that are near."""
     max_new_tokens: Positive = 200
+    """Longest cited answer."""
 
 
 class VerifyBlock(Block):
@@ -27,12 +28,15 @@ class VerifyBlock(Block):
     """What says whether texts agree where answers are verified; null: the recipe's `nli`. Another one than
     rewarded citations shows how far these please the one that rewarded alone."""
     citing: CitedQuestionsBlock = CitedQuestionsBlock()
+    """How cited answers are asked for."""
     max_questions: Positive = 2000
     """Most questions of each target (gap, known, general, reading); a seeded sample beyond it."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10
     """Of gaps as first asked, for the hallucination score; left out: none where the probe draws none."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    """Of the intervals of figures."""
     resamples: Positive = 10_000
+    """Of the bootstrap behind the intervals."""
     margin: Fraction = 0.02
     """Most that correctness on what is held out and on reading may fall for promotion: against the model that
     stands, and in later rounds, over all of them, against the model before round 1."""

@@ -49,6 +49,7 @@ class Recipe(Block):
     """
 
     model: ModelBlock = LocalModel()
+    """What is taught: a folder, a Hub id or `atlas`, the embedded one; or a block of another type."""
     judge: ModelBlock | None = None
     """What grades and judges where a language model does; None: the teacher, else the model itself."""
     teacher: ModelBlock | None = None
@@ -56,6 +57,7 @@ class Recipe(Block):
     nli: EntailmentBlock = NLIBlock()
     """What says whether texts agree. Left out: atlas for the model atlas, none for every other."""
     embedder: EmbedderBlock = EmbedderBlock()
+    """What says how similar texts are."""
     library: LibraryChoice = None
     """A folder or file of texts, `atlas`, or sources of other types; or a list of them."""
     answer_key: str | None = None
@@ -63,6 +65,7 @@ class Recipe(Block):
     prompts: Path | None = None
     """A folder whose files replace the built-in prompts of the same name."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """What is drawn follows from it: samples, questions, what is kept apart, the order of training."""
     cache: bool = True
     """Keep what remote models answer, and ask nothing twice (remote/response_cache.py); changes no result."""
     servers: Positive | None = None
@@ -75,19 +78,27 @@ class Recipe(Block):
     worked with is refused, or only warned of, or not looked at; None: refused, but a remote one is warned
     of, and a script not looked at.  Changes no result."""
     budget: BudgetBlock = BudgetBlock()
+    """Where a run stops."""
     scale: ScaleBlock | None = None
     """Work shared out to other processes or machines; null: all in this one. Changes no result."""
     cluster: ClusterBlock | None = None
     """What `selfstudy submit` asks a queue for. Changes no result."""
     rounds: Positive = 1
+    """How often it probes, gathers, teaches and verifies at most."""
     min_gain: Fraction = 0.01
     """Stop after a round whose gain in gap correctness is below it."""
     answering: AnsweringBlock = AnsweringBlock()
+    """How a question is answered, in every stage."""
     probe: ProbeBlock = ProbeBlock()
+    """What is asked, and how answers are scored."""
     gather: GatherBlock = GatherBlock()
+    """How evidence is found and read."""
     teach: TeachBlock = TeachBlock()
+    """What is trained, and how."""
     verify: VerifyBlock = VerifyBlock()
+    """What is asked again, and what promotion asks for."""
     deploy: DeployBlock = DeployBlock()
+    """How what was taught answers."""
     relearn: RelearnBlock | None = None
     """Ask again in later rounds what was known or taught; null: each round asks new questions alone."""
 
