@@ -9,7 +9,7 @@ import pytest
 from .pages import ROOT, TUTORIALS
 from .running import follow, missing
 
-QUICK: set[str] = set()
+QUICK = {"cluster", "ratings"}
 """Tutorials of a few seconds; the others are slow tests."""
 
 
@@ -18,6 +18,11 @@ QUICK: set[str] = set()
 @pytest.mark.parametrize("page", [page for page in TUTORIALS if page.stem not in QUICK], ids=lambda p: p.stem)
 def test_a_tutorial_gets_its_result(page: Path, tmp_path: Path) -> None:
     assert follow(page, tmp_path) < 15 * 60
+
+
+@pytest.mark.parametrize("page", [page for page in TUTORIALS if page.stem in QUICK], ids=lambda p: p.stem)
+def test_a_quick_tutorial_gets_its_result(page: Path, tmp_path: Path) -> None:
+    assert follow(page, tmp_path) > 0
 
 
 def written(folder: Path, *parts: str) -> Path:
