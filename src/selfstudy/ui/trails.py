@@ -162,7 +162,7 @@ def said(completion: Completion) -> str:
 def _samples(answer: Answer, score: Score | None, limit: float) -> Iterator[SaidSample]:
     usable = [one.error is None for one in answer.samples]
     sentences = score.sentences if score is not None else ()
-    rows = [spread(one.per_sample, usable) for one in sentences]
+    rows = [list(spread(one.per_sample, usable)) for one in sentences]
     groups = spread(score.clusters, usable) if score is not None else []
     for at, sample in enumerate(answer.samples):
         values = [row[at] for row in rows if at < len(row)]
