@@ -100,8 +100,11 @@ def broken(site: Path) -> Iterator[str]:
         if name == "404.html":  # its links are those of a server's root
             continue
         for to in page.loads:
-            if urlsplit(to).netloc:
+            parts = urlsplit(to)
+            if parts.netloc:
                 yield f"{name} loads {to} from outside"
+            elif not to.startswith(("data:", "#")) and not (path.parent / unquote(parts.path)).exists():
+                yield f"{name} loads {to}, which is not there"
         for to in page.links:
             parts = urlsplit(to)
             if parts.scheme or parts.netloc:

@@ -47,6 +47,7 @@ def test_every_page_is_in_the_menu() -> None:
     [
         ('<script src="https://example.org/x.js"></script>', "from outside"),
         ('<link rel="stylesheet" href="//fonts.example.org/x.css">', "from outside"),
+        ('<img src="gone.png">', "not there"),
         ('<a href="http://example.org">x</a>', "not https"),
         ('<a href="gone.html">x</a>', "not there"),
         ('<a href="#gone">x</a>', "no such heading"),
