@@ -248,7 +248,7 @@ class Reference(Record):
 
     `sources`: how many independent sources say it (`gather/conflicts.py`): 1 is one source only, 0 where
     nobody counted.  `given_by`: the evidence, or, without any, a stronger model, whose answer rests on
-    nothing (`evidence_id` is "") and counts as no evidence.
+    nothing (`evidence_id` is "") and counts as no evidence; or a person, whose words are the evidence.
     `samples`: of an accepted one, what other answers with the same evidence say, those that agree with it,
     each once.
     """
@@ -263,7 +263,7 @@ class Reference(Record):
     accepted: bool
     explanation: str = ""
     sources: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
-    given_by: Literal["evidence", "teacher"] = Field(
+    given_by: Literal["evidence", "teacher", "person"] = Field(
         default="evidence", exclude_if=lambda value: value == "evidence"
     )
     samples: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
@@ -616,7 +616,6 @@ class Correction(Record):
     """
 
     key_fields = ("number", "question_id", "label", "reference", "note", "by")
-    file = "corrections.jsonl"
     number: int = Field(ge=1)
     question_id: str
     label: PersonLabel | None = None

@@ -27,6 +27,10 @@ def test_a_question_in_words_or_by_id_is_corrected_and_why_shows_it(folder: Path
     given = ["--reference", "It is Suva.", "--note", "[red]see\x1b[2J the map[/red]"]
     assert say(app, ["correct", str(folder), IDS[FIJI], *given]).exit_code == 0
     said = corrections.read(Run.open(folder, write=False))
+    shown = say(app, ["why", str(folder), FIJI]).output
+    assert "Ana: cannot tell whether the model's answer is right" in shown
+    assert "\x1b[2J" not in shown
+    assert "[red]see" in shown
     assert [(one.question_id, one.label) for one in said] == [(IDS[FIJI], "cannot tell"), (IDS[FIJI], None)]
 
 

@@ -1,7 +1,7 @@
 """What people say of a run's questions: added by anybody at any time, also while another process writes it.
 
-Each saying is a line of corrections.jsonl, under a short lock of its own.  Later ones win: `Standing` is what
-holds of a question now.  Knows nothing of what is done with it.
+Each saying is a line of corrections.jsonl, under a short lock of its own.  Later ones win: `Corrected` is
+what holds of a question now.  Knows nothing of what is done with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class Corrected:
     """What people say of a question now: the last label and the last reference, each as it was said."""
 
     label: Correction | None = None
@@ -58,16 +58,16 @@ def read(run: Run) -> list[Correction]:
     return found
 
 
-def standing(run: Run) -> dict[str, Standing]:
+def standing(run: Run) -> dict[str, Corrected]:
     """What holds now, by question id.
 
     Raises:
         RunError: the file is damaged.
     """
-    found: dict[str, Standing] = {}
+    found: dict[str, Corrected] = {}
     for one in read(run):
-        before = found.get(one.question_id, Standing())
-        found[one.question_id] = Standing(
+        before = found.get(one.question_id, Corrected())
+        found[one.question_id] = Corrected(
             one if one.label else before.label, one if one.reference else before.reference
         )
     return found

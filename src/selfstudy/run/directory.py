@@ -44,7 +44,7 @@ from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock, own, private
 from selfstudy.recipe import Recipe
 from selfstudy.recipe.file import changed_keys, to_yaml
-from selfstudy.records import AdapterArm, Correction, Document, Failure, Skipped
+from selfstudy.records import AdapterArm, Document, Failure, Skipped
 from selfstudy.run import resume
 from selfstudy.run.provenance import provenance, require_run, stored_recipe
 from selfstudy.run.record_files import RecordFiles
@@ -102,7 +102,7 @@ class Run(Timings):
     """What was unlearned: tombstones, without any of its text (forgotten.py)."""
     seen_file = _In("seen.json")
     """A hash of the text of each source that was learned from (changes.py)."""
-    corrections_file = _In(Correction.file)
+    corrections_file = _In("corrections.jsonl")
     """What people said of its questions, while it runs or later (corrections.py)."""
     corrections_lock = _In("corrections.lock")
     """Held while one saying is added: the lock of the run belongs to who works on it."""

@@ -190,7 +190,7 @@ class Cleaning:
             run.write_json(run.kept_apart_file, {"questions": sorted(left)})
         changes.forget(run, self._sources.__contains__)
         if said := corrections.forget(run, self._is_correction):
-            self.cleaned.records[Correction.file] += said
+            self.cleaned.records[run.corrections_file.name] += said
         if run.answer_key_file.exists():
             self._answer_key()
         for folder in (run.path, *(round_.path for round_ in run.rounds)):
