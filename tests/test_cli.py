@@ -37,6 +37,7 @@ VERBS = (
     "library",
     "suite",
     "why",
+    "correct",
     "doctor",
     "estimate",
     "chat",

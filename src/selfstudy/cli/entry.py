@@ -26,6 +26,7 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     ui_verb.py         ui
     unlearn_verb.py    unlearn
     why_verb.py        why (why_screen.py: what it prints)
+    correct_verb.py    correct
 """
 
 from selfstudy.cli import (
@@ -35,6 +36,7 @@ from selfstudy.cli import (
     cite_verb,
     cluster_verbs,
     compare_verb,
+    correct_verb,
     data_verbs,
     discuss_verb,
     init_verb,
@@ -62,6 +64,7 @@ __all__ = [
     "cite_verb",
     "cluster_verbs",
     "compare_verb",
+    "correct_verb",
     "data_verbs",
     "discuss_verb",
     "init_verb",

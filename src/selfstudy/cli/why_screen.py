@@ -10,7 +10,7 @@ from selfstudy.show.words import ARMS, RIGHT
 from selfstudy.text import one_line
 
 if TYPE_CHECKING:
-    from selfstudy.records import Check, Evidence, Example, Pair, TrainedItem
+    from selfstudy.records import Check, Correction, Evidence, Example, Pair, TrainedItem
     from selfstudy.run.fates import AdapterFate
     from selfstudy.run.forgotten import Tombstone
     from selfstudy.verbs.routed_now import RoutedNow
@@ -37,6 +37,7 @@ def print_lineage(lineage: Lineage) -> None:
     if lineage.nearness < 1:
         screen.print(Text(f"the nearest to what was asked ({lineage.nearness:.2f})", "dim"))
     _print(screen, ((said, why) for said, why in _forgotten(lineage.forgotten)))
+    _print(screen, _people(lineage.corrections))
     for trail in lineage.rounds:
         screen.print(Text(f"\nround {trail.round}", "bold"))
         _print(screen, round_lines(trail))
@@ -45,6 +46,15 @@ def print_lineage(lineage: Lineage) -> None:
         _print(screen, [("router", routed_said(lineage.routed))])
     if not lineage.rounds and not lineage.forgotten:
         screen.print(Text("the run has no record of it", "dim"))
+
+
+def _people(said: Sequence[Correction]) -> _Lines:
+    for one in said[-_MOST_LINES:]:
+        parts = [f"the model's answer is {one.label}" if one.label and one.label != "cannot tell" else ""]
+        parts += ["cannot tell whether the model's answer is right" if one.label == "cannot tell" else ""]
+        parts += [f"the answer is {quoted(one.reference)}" if one.reference else ""]
+        parts += [f"note: {quoted(one.note)}" if one.note else ""]
+        yield "people", f"{one_line(one.by, 100) or 'somebody'}: {'; '.join(filter(None, parts))}"
 
 
 def _print(screen: object, lines: Iterable[tuple[str, str]]) -> None:
@@ -78,7 +88,9 @@ def round_lines(trail: Trail) -> _Lines:
 
 def _asked(trail: Trail) -> _Lines:
     if trail.due is not None:
-        why = {"scheduled": "it was due", "changed": "its source changed"}[trail.due.why]
+        why = {"scheduled": "it was due", "changed": "its source changed, or a person corrected it"}[
+            trail.due.why
+        ]
         yield "asked again", f"{why}; asked before in round {trail.due.asked}"
     if trail.question is not None:
         of: list[str] = [trail.question.method]
@@ -113,6 +125,7 @@ def _gathered(trail: Trail) -> _Lines:
     for reference in trail.references:
         number = numbers.get(reference.evidence_id)
         where = f"read in {number}" if number else "given by the teacher"
+        where = "given by a person" if reference.given_by == "person" else where
         state = "accepted" if reference.accepted else f"not accepted: {reference.explanation}"
         yield "reference", one_line(f"{quoted(reference.error or reference.text)} {where}, {state}", 500)
     if (verdict := trail.verdict) is not None:
