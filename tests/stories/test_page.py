@@ -108,6 +108,11 @@ def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browse
         browser.says("What was taught")
         assert "Round 1: unknown" in browser.text
         assert "/question?run=one" in browser.driver.current_url
+        labelled(browser, "Wrong").click()
+        browser.type("#note textarea", "the page is about another town")
+        browser.click("#keep")
+        browser.says("Somebody: the first answer is wrong. Note: the page is about another town")
+        assert (tmp_path / "one" / Run.corrections_file).is_file()
         browser.driver.get(f"{at(server)}/compare?a=one&b=two")
         browser.find("#compared table")
         browser.driver.get(f"{at(server)}/chat?run=one")

@@ -9,6 +9,7 @@ import gradio as gr
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.show.words import ARMS, RIGHT, SETTLED
+from selfstudy.ui import corrections
 from selfstudy.ui.desk import asked
 from selfstudy.ui.markup import problem, render
 from selfstudy.ui.trails import LONGEST, MOST_ITEMS, NEAR, question_trail, said
@@ -33,11 +34,12 @@ WORDINGS = {
 def build(desk: Desk, page: gr.Blocks) -> None:
     """The trail that the address asks for."""
     shown = gr.HTML(elem_id="question")
+    told = corrections.form(desk)
 
-    def load(request: gr.Request) -> str:
-        return html(desk, request.query_params)
+    def load(request: gr.Request) -> tuple[str, str]:
+        return html(desk, request.query_params), corrections.html(desk, request.query_params)
 
-    page.load(load, None, shown, show_progress="hidden")
+    page.load(load, None, [shown, told], show_progress="hidden")
 
 
 def html(desk: Desk, query: Mapping[str, str]) -> str:

@@ -25,7 +25,6 @@ PAGES = (
     ("compare", "a", "Compare", "this run beside another"),
     ("chat", "run", "Chat", "the base model and the taught one, side by side"),
     ("cited", "run", "Cited answers", "answers with the sentences marked that a source supports"),
-    ("rate", "run", "Rate", "say which answer is better, and what is missing"),
     ("publish", "run", "Publish", "the adapter with its card, as a folder that others can load"),
 )
 """Other pages of a run: page, its key for the run, name, and what is there."""
