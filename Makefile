@@ -1,6 +1,7 @@
 # make demo   the whole loop on the embedded world, in a few minutes
 # make real   the loop on a real pretrained model, which it installs: about 40 minutes
 # make test   everything that CI checks
+# make docs   the documentation as a site, build/docs/site/index.html; needs no network
 # make audit  known advisories of what is installed; needs a network
 # All set up what they need on a machine that has only Python 3.11 or newer, and make.
 # VENV=DIR puts the virtual environment elsewhere; PYTHON=... chooses the interpreter.
@@ -15,7 +16,7 @@ USED   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 AUDIT  := $(VENV)/audit
 
-.PHONY: demo real test lint types unit audit clean
+.PHONY: demo real test lint types unit docs audit clean
 .DEFAULT_GOAL := demo
 
 demo: $(USED)
@@ -37,6 +38,9 @@ types: $(DEV)
 # Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's.
 unit: $(DEV)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+
+docs: $(DEV)
+	$(BIN)/python docs/make_site.py build/docs
 
 audit: | $(AUDIT)/bin/pip-audit
 	$(AUDIT)/bin/python .ci/audit.py

@@ -37,10 +37,12 @@ VERBS = (
     "library",
     "suite",
     "why",
+    "correct",
     "doctor",
     "estimate",
     "chat",
     "export",
+    "publish",
     "serve",
     "launch-config",
     "unlearn",
@@ -49,6 +51,7 @@ VERBS = (
     "job",
     "status",
     "ui",
+    "init",
 )
 
 
@@ -88,6 +91,33 @@ def test_help_of_every_verb_shows_examples(verb: str) -> None:
     assert result.returncode == 0
     assert "Example" in result.stdout
     assert f"\n    selfstudy {verb}" in result.stdout
+
+
+def test_schema_for_editors_is_written_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    assert "schema=recipe.json" in selfstudy("init", "--json-schema", "recipe.json", cwd=tmp_path).stdout
+    written = (tmp_path / "recipe.json").read_text()
+    assert written == selfstudy("init", "--json-schema").stdout
+    assert "there already" in refusal("init", "--json-schema", "recipe.json", cwd=tmp_path)
+    assert selfstudy("init", "--json-schema", "recipe.json", "--force", cwd=tmp_path).returncode == 0
+
+
+def completed_by_bash(*words: str) -> list[str]:
+    """What the script for bash offers for the last of the words."""
+    command = str(Path(sys.executable).parent / "selfstudy")
+    script = (
+        'source <(_SELFSTUDY_COMPLETE=source_bash "$1"); command=$1; shift; COMP_WORDS=(selfstudy "$@")\n'
+        'COMP_CWORD=$#; _selfstudy_completion "$command"; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    result = subprocess.run(
+        ["bash", "-c", script, "bash", command, *words], capture_output=True, text=True, timeout=60
+    )
+    assert not result.stderr
+    return result.stdout.split()
+
+
+def test_bash_completes_verbs_and_keys() -> None:
+    assert completed_by_bash("lea") == ["learn"]
+    assert completed_by_bash("learn", "--set", "probe.ask.0.co") == ["probe.ask.0.count="]
 
 
 def test_version() -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,10 +90,17 @@ def nodes(tree: ast.AST, *, top_level: bool) -> Iterator[ast.AST]:
         yield from nodes(node, top_level=top_level)
 
 
-def imports(path: Path, *, top_level: bool = False) -> set[str]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file's tree; each is looked at by many tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path, *, top_level: bool = False) -> frozenset[str]:
     """Dotted names of the modules that a file imports; `from a import b` counts as a and as a.b."""
     found = set()
-    for node in nodes(ast.parse(path.read_text(encoding="utf-8")), top_level=top_level):
+    for node in nodes(parsed(path), top_level=top_level):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,7 +109,7 @@ def imports(path: Path, *, top_level: bool = False) -> set[str]:
                 [*package[: -node.level], *filter(None, [node.module])] if node.level else [node.module or ""]
             )
             found |= {".".join(base)} | {".".join([*base, alias.name]) for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def inside(module: str, package: str) -> bool:
@@ -210,7 +218,7 @@ def wanted_names(path: Path, ours: dict[str, Path]) -> set[str]:
     """Packages of which a file imports a name that is no module, so that their `__init__.py` hands it on."""
     return {
         node.module
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom)
         and node.module in ours
         and any(f"{node.module}.{alias.name}" not in ours for alias in node.names)
@@ -260,7 +268,7 @@ def test_init_files_hand_names_on_and_hold_no_logic() -> None:
         (relative(path), ast.unparse(node).splitlines()[0])
         for path in FILES
         if path.name == "__init__.py" and relative(path) != LAZY
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parsed(path).body
         if not isinstance(node, plain)
         or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) != "__all__")
     }
@@ -282,7 +290,7 @@ def named_types(tree: ast.Module) -> Iterator[str]:
 def test_no_two_classes_or_type_aliases_have_the_same_name() -> None:
     homes: dict[str, list[str]] = {}
     for path in FILES:
-        for name in named_types(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in named_types(parsed(path)):
             if not name.startswith("_"):
                 homes.setdefault(name, []).append(relative(path))
     assert not {name: places for name, places in homes.items() if len(places) > 1}
@@ -310,7 +318,7 @@ def test_the_files_of_a_run_are_named_in_one_place() -> None:
     for path in FILES:
         if relative(path) in ("run/directory.py", *SPELL_OWN):
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if (
@@ -360,6 +368,7 @@ WITHOUT_MIRROR = {
     "serve/api_error.py": "serve/test_app.py and test_asked.py, which are told them",
     "serve/limits.py": "serve/, all files: data",
     "smoke/": "smoke/test_check.py and test_in_a_run.py: through the check itself",
+    "verbs/publishing/": "verbs/publishing/test_publish.py and test_card.py, through the verb's door",
     "ui/app.py": "ui/test_server.py, through the server",
     "ui/view.py": "ui/, all files: data",
     "ui/views/": "ui/test_views.py, and stories/test_page.py in a browser",
@@ -395,6 +404,7 @@ FOREIGN_DOORS = {
         "snapshot_download",
     },
     "models/local/loading.py": {"try_to_load_from_cache"},
+    "verbs/publishing/plain_child.py": {"from_pretrained", "load_adapter", "apply_chat_template"},
     "verbs/doctor/models.py": {"try_to_load_from_cache"},
     "verify/suites/hub.py": {"load_dataset_builder"},  # whose version 4 runs no scripts
     "atlas/build/train_lm.py": {"from_pretrained"},  # goes on with what it made itself
@@ -412,7 +422,7 @@ DOORS = {
 def test_models_and_templates_of_others_are_read_in_one_place() -> None:
     wrong = set()
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 door = called if called in DOORS else called.rpartition(".")[2]
@@ -489,7 +499,7 @@ def test_files_that_a_docstring_lists_are_there() -> None:
     gone = [
         (relative(path), name)
         for path in FILES
-        for name in listed.findall(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+        for name in listed.findall(ast.get_docstring(parsed(path)) or "")
         if not (path.parent / name).is_file()
     ]
     assert not gone

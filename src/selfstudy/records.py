@@ -21,6 +21,8 @@ Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 VerdictKind = Literal["known", "unsure", "unknown", "misbelief", "unverifiable"]
 GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
 """Verdicts of gaps, which are taught (README, the table of verdicts)."""
+PersonLabel = Literal["right", "wrong", "cannot tell"]
+"""What a person says of the model's passage."""
 STAGES = ("probe", "gather", "teach", "verify")
 """The stages of the loop, in order."""
 Arm = Literal["base", "taught", "control", "original", "weaker"]
@@ -246,7 +248,7 @@ class Reference(Record):
 
     `sources`: how many independent sources say it (`gather/conflicts.py`): 1 is one source only, 0 where
     nobody counted.  `given_by`: the evidence, or, without any, a stronger model, whose answer rests on
-    nothing (`evidence_id` is "") and counts as no evidence.
+    nothing (`evidence_id` is "") and counts as no evidence; or a person, whose words are the evidence.
     `samples`: of an accepted one, what other answers with the same evidence say, those that agree with it,
     each once.
     """
@@ -261,7 +263,7 @@ class Reference(Record):
     accepted: bool
     explanation: str = ""
     sources: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
-    given_by: Literal["evidence", "teacher"] = Field(
+    given_by: Literal["evidence", "teacher", "person"] = Field(
         default="evidence", exclude_if=lambda value: value == "evidence"
     )
     samples: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
@@ -604,6 +606,27 @@ class Truth:
     answers: tuple[str, ...]
     known: bool | None = None
     novel: tuple[str, ...] = ()
+
+
+class Correction(Record):
+    """What a person said of a question of a run: of the model's passage, of its reference, or a note.
+
+    `number` counts what was said in the run, from 1: a later saying wins, all are kept.  An empty `label`,
+    `reference` or `note` says nothing.  `by`: who it was, as they call themselves.
+    """
+
+    key_fields = ("number", "question_id", "label", "reference", "note", "by")
+    number: int = Field(ge=1)
+    question_id: str
+    label: PersonLabel | None = None
+    reference: str = ""
+    note: str = ""
+    by: str = ""
+
+    @property
+    def source(self) -> str:
+        """As whose its reference is cited."""
+        return f"person:{self.by}" if self.by else "person"
 
 
 class Failure(Record):

@@ -34,7 +34,7 @@ from selfstudy.records import (
     Score,
     Verdict,
 )
-from selfstudy.run import Round, Run
+from selfstudy.run import Round, Run, corrections
 
 from .capitals import CAPITALS
 
@@ -261,3 +261,22 @@ def test_what_the_entailment_model_cannot_judge_is_a_failure(tmp_path: Path, lib
 )
 def test_table_of_verdicts(consistent: bool, agrees: bool, kind: str) -> None:
     assert verdict_kind(consistent, agrees) == kind
+
+
+def test_what_a_person_says_wins_over_the_pages_and_the_verdict_follows(
+    tmp_path: Path, library: Library
+) -> None:
+    turn = start(tmp_path / "run", recipe())
+    for country, capital in (("Atlantis", "Lima"), ("Mali", "Lima"), ("Mali", "Lome")):
+        said = f"The capital of {country} is {capital}."
+        corrections.add(turn.run, question(country).id, reference=said, by="Ana")
+    run_gather(turn, models(), Prompts(), library, Silent())
+    mali = question("Mali").id
+    (passage,) = turn.where(Evidence, "question_id", {mali})
+    (reference,) = turn.where(Reference, "question_id", {mali})
+    assert (passage.source, passage.text) == ("person:Ana", "The capital of Mali is Lome.")
+    assert (reference.given_by, reference.accepted, reference.evidence_id) == ("person", True, passage.id)
+    kinds = {one.question_id: one.kind for one in turn.iter(Verdict)}
+    assert kinds[mali] == "misbelief"  # it was known by the page
+    assert kinds[question("Atlantis").id] != "unverifiable"
+    assert kinds[question("Chad").id] == KINDS["Chad"]

@@ -17,7 +17,7 @@ from selfstudy.judging.labels import SELECTED, find_labels
 from selfstudy.probe.comparison import UNEQUAL_SAMPLES, compare, spearman
 from selfstudy.recipe import AdaptiveBlock, ProbeBlock, Recipe
 from selfstudy.records import Answer, Check, Completion, Question, Score
-from selfstudy.run import SCORING, Run
+from selfstudy.run import SCORING, Run, corrections
 
 VALUES = {
     "agreement": (0.0, 0.2, 0.8, 1.0),
@@ -141,6 +141,13 @@ def test_without_a_key_the_labels_are_what_verify_checked(tmp_path: Path) -> Non
         }
         turn.append([Check(**{**check.model_dump(exclude={"id"}), **general})])
         assert set(find_labels(turn, None).known) == turn.ids(Question), "a general fact has no score"
+        first, second, *others = list(turn.ids(Question))
+        for name, label in ((first, "wrong"), (second, "cannot tell"), (first, "right"), ("other", "right")):
+            corrections.add(run, name, label=label)  # type: ignore[arg-type]
+        labels = find_labels(turn, None)
+        assert (labels.people, labels.cannot_tell, labels.known[first]) == (1, 1, True)
+        assert labels.known.keys() == {first, *others}
+        run.corrections_file.unlink()
         found = compare([run])
     assert found.labels == {"run": "the answers that verify checked"}
     assert found.caveats == {"run": (SELECTED,)}

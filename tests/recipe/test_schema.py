@@ -16,7 +16,7 @@ from selfstudy.recipe.schema import blocks_of, docstrings, recipe_schema
 ROOT = Path(__file__).parents[2]
 SCHEMA = recipe_schema()
 CHECKER = Draft202012Validator(SCHEMA)
-PUBLISHED = sorted({*ROOT.glob("examples/**/*.yaml"), *ROOT.glob("src/selfstudy/**/*recipe*.yaml")})
+PUBLISHED = sorted({*ROOT.glob("examples/**/*.yaml"), *ROOT.glob("src/selfstudy/atlas/*.yaml")})
 
 
 def test_is_a_schema() -> None:

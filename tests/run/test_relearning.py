@@ -19,7 +19,7 @@ from selfstudy.records import (
     Verdict,
     VerdictKind,
 )
-from selfstudy.run import Round, Run
+from selfstudy.run import Round, Run, corrections
 from selfstudy.run.forgotten import Tombstone, keep
 from selfstudy.run.relearning import asked_before, due_again
 from selfstudy.run.split import keep_apart, kept_apart, split_of, trained_share
@@ -224,3 +224,23 @@ def test_what_was_taught_and_is_right_again_tests_whether_it_is_forgotten(tmp_pa
         assert trained_share(second, split.again) == 0.0
         second.append(one for one in run.round(1).iter(Example) if one.question_id in split.again)
         assert trained_share(second, split.again) == 1.0
+
+
+def test_what_a_person_corrected_is_asked_again_until_the_verdict_rests_on_it(run: Run) -> None:
+    found(run.round(1), {"Peru": "known", "Chile": "unverifiable"})
+    for name in ("Peru", "Chile"):
+        corrections.add(run, question(name).id, reference=f"{name}: Suva.")
+    changed = {name for name, why in again(run, 2).items() if why == "changed"}
+    assert changed == {"Peru", "Chile"}
+    asked = question("Peru")
+    reference = Reference(
+        question_id=asked.id,
+        evidence_id="theirs",
+        text="Peru: Suva.",
+        inconsistency=None,
+        accepted=True,
+        given_by="person",
+    )
+    verdict = Verdict(question_id=asked.id, kind="misbelief", score=0.0, reference_id=reference.id)
+    run.round(2).append([asked, reference, verdict])
+    assert [name for name, why in again(run, 3).items() if why == "changed"] == ["Chile"]

@@ -26,7 +26,7 @@ def calibrate(
             "--labels",
             metavar="FILE",
             help="A .jsonl or .csv with question (or question_id) and known "
-            "[default: the answer key, or what verify checked].",
+            "[default: what people said (correct), else the answer key, or what verify checked].",
         ),
     ] = None,
     scorer: Annotated[

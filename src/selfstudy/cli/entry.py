@@ -16,14 +16,17 @@ works, and imports nothing heavy until a verb runs: `--help` has to be instant.
     socratic_verb.py   socratic
     discuss_verb.py    discuss
     cite_verb.py       cite eval
+    init_verb.py       init
     cite_answer.py     cite answer
     cite_train.py      cite train
+    publish_verb.py    publish
     rate_verb.py       rate (rate_table.py: what it prints)
     suite_verb.py      suite (suite_table.py: what it prints)
     serve_verb.py      serve
     ui_verb.py         ui
     unlearn_verb.py    unlearn
     why_verb.py        why (why_screen.py: what it prints)
+    correct_verb.py    correct
 """
 
 from selfstudy.cli import (
@@ -33,12 +36,15 @@ from selfstudy.cli import (
     cite_verb,
     cluster_verbs,
     compare_verb,
+    correct_verb,
     data_verbs,
     discuss_verb,
+    init_verb,
     leaving,
     library_verb,
     loop_verbs,
     model_verbs,
+    publish_verb,
     rate_verb,
     serve_verb,
     socratic_verb,
@@ -58,12 +64,15 @@ __all__ = [
     "cite_verb",
     "cluster_verbs",
     "compare_verb",
+    "correct_verb",
     "data_verbs",
     "discuss_verb",
+    "init_verb",
     "library_verb",
     "loop_verbs",
     "main",
     "model_verbs",
+    "publish_verb",
     "rate_verb",
     "serve_verb",
     "socratic_verb",

@@ -47,7 +47,7 @@ app = typer.Typer(
     help="Find what a language model does not know, find the evidence, teach it, and prove that it learned.",
     epilog="Start with: selfstudy demo",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -59,10 +59,23 @@ RunOption = Annotated[
     Path | None,
     typer.Option("--run", metavar="DIR", help="The run directory [default: runs/NAME OF RECIPE]."),
 ]
+
+
+def _keys(incomplete: str) -> list[str]:
+    """What a shell offers after --set: the keys of a recipe; of a list, those of its first item."""
+    from selfstudy.recipe.described import fields
+
+    offered = (f"{one.path.replace('[]', '.0')}=" for one in fields())
+    return [key for key in dict.fromkeys(offered) if key.startswith(incomplete)]
+
+
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key of the recipe; may be given several times."
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the recipe; may be given several times.",
+        autocompletion=_keys,
     ),
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="The same as --set seed=N.")]

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.screen import console, printable
+from selfstudy.show.words import ARMS, RIGHT
 from selfstudy.text import one_line
 
 if TYPE_CHECKING:
-    from selfstudy.records import Check, Evidence, Example, Pair, TrainedItem
+    from selfstudy.records import Check, Correction, Evidence, Example, Pair, TrainedItem
     from selfstudy.run.fates import AdapterFate
     from selfstudy.run.forgotten import Tombstone
     from selfstudy.verbs.routed_now import RoutedNow
@@ -24,15 +25,6 @@ _LABEL = 11
 
 _Lines = Iterator[tuple[str, str]]
 
-RIGHT = {True: "right", False: "wrong", None: "not judged"}
-_ARMS = {
-    "original": "before round 1",
-    "base": "before",
-    "taught": "after",
-    "weaker": "after, weaker",
-    "control": "control",
-}
-
 
 def print_lineage(lineage: Lineage) -> None:
     """The trail of one question, round by round."""
@@ -45,6 +37,7 @@ def print_lineage(lineage: Lineage) -> None:
     if lineage.nearness < 1:
         screen.print(Text(f"the nearest to what was asked ({lineage.nearness:.2f})", "dim"))
     _print(screen, ((said, why) for said, why in _forgotten(lineage.forgotten)))
+    _print(screen, _people(lineage.corrections))
     for trail in lineage.rounds:
         screen.print(Text(f"\nround {trail.round}", "bold"))
         _print(screen, round_lines(trail))
@@ -53,6 +46,15 @@ def print_lineage(lineage: Lineage) -> None:
         _print(screen, [("router", routed_said(lineage.routed))])
     if not lineage.rounds and not lineage.forgotten:
         screen.print(Text("the run has no record of it", "dim"))
+
+
+def _people(said: Sequence[Correction]) -> _Lines:
+    for one in said[-_MOST_LINES:]:
+        parts = [f"the model's answer is {one.label}" if one.label and one.label != "cannot tell" else ""]
+        parts += ["cannot tell whether the model's answer is right" if one.label == "cannot tell" else ""]
+        parts += [f"the answer is {quoted(one.reference)}" if one.reference else ""]
+        parts += [f"note: {quoted(one.note)}" if one.note else ""]
+        yield "people", f"{one_line(one.by, 100) or 'somebody'}: {'; '.join(filter(None, parts))}"
 
 
 def _print(screen: object, lines: Iterable[tuple[str, str]]) -> None:
@@ -79,14 +81,16 @@ def round_lines(trail: Trail) -> _Lines:
     yield from _limited(list(_checked(trail.checks)))
     for refusal in trail.refusals:
         did = {True: "refused", False: "answered", None: "no answer"}[refusal.refused]
-        yield "refusing", f"{_ARMS[refusal.arm]}: {did} (no evidence): {quoted(refusal.answer)}"
+        yield "refusing", f"{ARMS[refusal.arm]}: {did} (no evidence): {quoted(refusal.answer)}"
     for failure in trail.failures:
         yield "failed", f"{failure.stage}: {one_line(failure.message, _LONGEST)}"
 
 
 def _asked(trail: Trail) -> _Lines:
     if trail.due is not None:
-        why = {"scheduled": "it was due", "changed": "its source changed"}[trail.due.why]
+        why = {"scheduled": "it was due", "changed": "its source changed, or a person corrected it"}[
+            trail.due.why
+        ]
         yield "asked again", f"{why}; asked before in round {trail.due.asked}"
     if trail.question is not None:
         of: list[str] = [trail.question.method]
@@ -121,6 +125,7 @@ def _gathered(trail: Trail) -> _Lines:
     for reference in trail.references:
         number = numbers.get(reference.evidence_id)
         where = f"read in {number}" if number else "given by the teacher"
+        where = "given by a person" if reference.given_by == "person" else where
         state = "accepted" if reference.accepted else f"not accepted: {reference.explanation}"
         yield "reference", one_line(f"{quoted(reference.error or reference.text)} {where}, {state}", 500)
     if (verdict := trail.verdict) is not None:
@@ -205,8 +210,8 @@ def _checked(checks: Sequence[Check]) -> _Lines:
     for (target, wording, text), arms in asked.items():
         reading = "reading, " if target == "reading" else ""
         said = "; ".join(
-            f"{_ARMS[one.arm]} {RIGHT[one.correct]} {quoted(one.error or one.answer, 80)}"
-            for one in sorted(arms, key=lambda one: list(_ARMS).index(one.arm))
+            f"{ARMS[one.arm]} {RIGHT[one.correct]} {quoted(one.error or one.answer, 80)}"
+            for one in sorted(arms, key=lambda one: list(ARMS).index(one.arm))
         )
         yield "verify", f"{reading}{wording}: {quoted(text, 120)} {said}"
 
@@ -273,6 +278,6 @@ def _rests(one: Rests) -> str:
         one.pairs
     )
     trained += [f"{one.steps:,} steps"] * bool(one.steps)
-    asked = [f"{_ARMS.get(arm, arm)} {right} of {count} right" for arm, (right, count) in one.checks.items()]
+    asked = [f"{ARMS.get(arm, arm)} {right} of {count} right" for arm, (right, count) in one.checks.items()]
     said = ", ".join([one.verdict or "no verdict", *trained, *asked])
     return f"{quoted(one.text or one.question_id, 120)} round {one.round}: {said}"

@@ -70,7 +70,7 @@ def _question(run: Run, question: str, *, route: bool, json_: bool) -> None:
     elif lineage.found:
         print_lineage(lineage)
     if not lineage.found:
-        raise _not_found(run, lineage)
+        raise not_found(run, lineage)
 
 
 def _json(found: BaseModel) -> str:
@@ -78,7 +78,8 @@ def _json(found: BaseModel) -> str:
     return json.dumps(json.loads(found.model_dump_json()), indent=2)
 
 
-def _not_found(run: Run, lineage: Lineage) -> RunError:
+def not_found(run: Run, lineage: Lineage) -> RunError:
+    """The error for a question that the run does not have, or has several of."""
     from selfstudy.cli.why_screen import quoted
     from selfstudy.text import lines_below, shortened
 

@@ -82,6 +82,16 @@ def _is_alive(label: bytes) -> bool:
     return True
 
 
+def holder(path: Path) -> int | None:
+    """The process of this machine that says in a lock file that it holds it, if that lives."""
+    try:
+        label = private.read(path, 1000)
+    except OSError:
+        return None
+    found = _LABEL.fullmatch(label)
+    return int(found[1]) if found is not None and found[1] and _is_alive(label) else None
+
+
 def is_lock(path: Path) -> bool:
     """Whether a file is one that `take` left: its label, or nothing, is all that it holds."""
     try:

@@ -6,6 +6,7 @@ questions get a reference, also those that look known: without one a misbelief c
     evidence.py         passages of the library (library/: files to documents, documents to an index)
     references.py       answers read out of the evidence
     conflicts.py        what other passages say, and who is believed (sources.py, dates.py)
+    given.py            what a person said the answer is, which wins over pages
     without_evidence.py a stronger model's answers, where the recipe wants them
     verdicts.py         consistency joined with truth
 """
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from selfstudy.errors import RunError
 from selfstudy.gather import conflicts
 from selfstudy.gather.evidence import EvidenceRules, find_evidence
+from selfstudy.gather.given import given_by_person
 from selfstudy.gather.references import read_references
 from selfstudy.gather.verdicts import Compares, by_entailment, by_judge, judge
 from selfstudy.gather.without_evidence import ask_teacher
@@ -34,6 +36,7 @@ from selfstudy.records import (
     Answer,
     Chat,
     Completion,
+    Correction,
     Evidence,
     Failure,
     NotEvidence,
@@ -42,7 +45,7 @@ from selfstudy.records import (
     Reference,
     Verdict,
 )
-from selfstudy.run import resume, threshold
+from selfstudy.run import corrections, resume, threshold
 from selfstudy.run.first_records import FirstRecords
 
 if TYPE_CHECKING:
@@ -122,6 +125,9 @@ class _Gathering:
             said: the passage of each question, and its score.
         """
         wanted, nli = self.round_.run.recipe.gather, self.models.nli
+        people = [given_by_person(self._said[one.id]) for one in block if one.id in self._said]
+        corrected = [one for one in block if one.id in self._said]
+        block = [one for one in block if one.id not in self._said]
         evidence: list[list[Evidence]] = [[] for _ in block]
         passed: list[NotEvidence] = []
         not_looked_up: list[Failure] = []
@@ -136,6 +142,9 @@ class _Gathering:
         references, disagreed = conflicts.settle(block, evidence, references, settling)
         if wanted.answers_from == "teacher" and self.teacher is not None:
             references = ask_teacher(block, references, self._teach, nli, self.prompts, wanted)
+        block = [*block, *corrected]
+        evidence = [*evidence, *([passage] for passage, _ in people)]
+        references = [*references, *(reference for _, reference in people)]
         judged = judge(
             block,
             [said[question.id][0] for question in block],
@@ -156,6 +165,12 @@ class _Gathering:
             [*not_looked_up, *failures, *(record for record in judged if isinstance(record, Failure))],
             [record for record in judged if isinstance(record, Verdict)],
         ]
+
+    @cached_property
+    def _said(self) -> dict[str, Correction]:
+        """What people said the answers are, by question, when gathering began."""
+        said = corrections.standing(self.round_.run)
+        return {name: one.reference for name, one in said.items() if one.reference is not None}
 
     @cached_property
     def _rules(self) -> EvidenceRules:

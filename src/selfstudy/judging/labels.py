@@ -1,6 +1,7 @@
-"""Which questions of a run the model knows: labels for calibration, from a file, the answer key or verify.
+"""Which questions of a run the model knows: labels for calibration, from people, files or records.
 
-It reads questions and checks of one round; it knows nothing of scores or of what the labels are used for.
+It reads corrections, questions and checks of one round; it knows nothing of scores or of what the labels
+are used for.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from selfstudy.errors import DataError
 from selfstudy.files.rows import read_rows, shown
 from selfstudy.records import Check, Question
+from selfstudy.run import corrections
 from selfstudy.text import folded
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from selfstudy.run import Round
 
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+PEOPLE = "people"
 VERIFY = "the answers that verify checked"
 """The source of labels that are no random sample: see `find_labels`."""
 SELECTED = (
@@ -41,11 +44,15 @@ class Labels:
         known: only questions of the run.
         source: where the labels come from, for people.
         strangers: labels of questions that the run does not have.
+        people: of the labels, those that people said of the run (`selfstudy correct`).
+        cannot_tell: questions of which people said that nobody can tell; they have no label.
     """
 
     known: dict[str, bool]
     source: str
     strangers: int = 0
+    people: int = 0
+    cannot_tell: int = 0
 
     @property
     def caveat(self) -> str | None:
@@ -56,7 +63,8 @@ class Labels:
 def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) -> Labels:
     """Labels of the questions of `round`.
 
-    From `file` if it is given; else from the answer key, where it says what the model knows; else from what
+    From `file` if it is given; else what people said of a question comes first (right: the model knows), and
+    the others' labels are from the answer key, where it says what the model knows; else from what
     verify asked of the model before teaching, in the original wording: answered correctly = known.  Verify
     asks gaps with accepted references and held-out known questions only, so its labels are no random sample.
 
@@ -71,11 +79,36 @@ def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) 
                 f"give the file that belongs to {round_.run.path}; a question must be worded as it was asked",
             )
         return found
+    people, untold = _of_people(round_)
+    others = _from_key(round_, key) or _from_verify(round_)
+    known = {name: value for name, value in others.known.items() if name not in untold} | people
+    if not known:
+        raise DataError(
+            f"{round_.run.path} has no labels: no answer key says what is known, and verify has not asked",
+            f"say it with selfstudy correct, or give a file with --labels: {HINT}",
+        )
+    source = others.source if others.known else PEOPLE
+    return Labels(known, source, people=len(people), cannot_tell=len(untold))
+
+
+def _of_people(round_: Round) -> tuple[dict[str, bool], set[str]]:
+    """What people said the model knows of the round's questions; and those of which nobody can tell."""
+    said = {name: one.label.label for name, one in corrections.standing(round_.run).items() if one.label}
+    said = {name: label for name, label in said.items() if name in round_.ids(Question)} if said else {}
+    known = {name: label == "right" for name, label in said.items() if label != "cannot tell"}
+    return known, said.keys() - known.keys()
+
+
+def _from_key(round_: Round, key: AnswerKey | None) -> Labels | None:
     if key is not None:
         truths = ((question.id, key.lookup(question.text)) for question in round_.iter(Question))
         known = {key: truth.known for key, truth in truths if truth is not None and truth.known is not None}
         if known:
             return Labels(known, "the answer key")
+    return None
+
+
+def _from_verify(round_: Round) -> Labels:
     asked = round_.ids(Question)
     checked = {
         check.question_id: check.correct
@@ -84,11 +117,6 @@ def find_labels(round_: Round, key: AnswerKey | None, file: Path | None = None) 
         # not general facts, nor what an earlier round asked: they have no scores here
         if check.correct is not None and check.question_id in asked
     }
-    if not checked:
-        raise DataError(
-            f"{round_.run.path} has no labels: no answer key says what is known, and verify has not asked",
-            f"give a file with --labels: {HINT}",
-        )
     return Labels(checked, VERIFY)
 
 

@@ -6,6 +6,7 @@ nothing of where the table lies (index_folder.py, index_bucket.py), of models th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -35,6 +36,8 @@ POOL = 20
 """Fewest passages that are ranked again by title, or fused, per question."""
 LONGEST_QUERY = 10_000
 """Characters of a question that are looked for."""
+MOST_OF_ONE = 10_000
+"""Passages of one document that are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,20 @@ class Library:
 
         with self._place.reading(), ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(one, range(len(queries))))
+
+    def passages_of(self, document_id: str) -> list[Hit]:
+        """The passages of a document, in its order; none if it is not in the library.
+
+        Raises:
+            DataError: somebody else has written to the table.
+            RunError: it cannot be read any more.
+        """
+        if not re.fullmatch("[0-9a-zA-Z]{1,64}", document_id):  # it becomes part of a condition
+            return []
+        with self._place.reading():
+            found = self._table.search().where(f"document_id = '{document_id}'").limit(MOST_OF_ONE)
+            hits = [self._hit(row, 0.0) for row in found.select(_COLUMNS).to_list()]
+        return sorted(hits, key=lambda hit: hit.start)
 
     def _by_words(self, query: str, limit: int) -> list[Hit]:
         from lancedb.query import MatchQuery

@@ -204,7 +204,8 @@ class Study(Resources):
         """Measures the scores of round 1 on labelled questions, and keeps the threshold that they lead to.
 
         Args:
-            labels: a file (`selfstudy.judging.labels`); None: the answer key, or what verify checked.
+            labels: a file (`selfstudy.judging.labels`); None: what people said, then the answer key, or
+                what verify checked.
             scorer: only this one.
             precision: share of the questions called unknown that should be unknown, in (0, 1].
 
@@ -219,6 +220,11 @@ class Study(Resources):
         found = find_labels(first, self.key, labels)
         if found.strangers:
             self.reporter.note(f"{found.strangers:,} labels are of questions that this run does not have")
+        if found.people or found.cannot_tell:
+            self.reporter.note(
+                f"{found.people:,} of {len(found.known):,} labels are people's; of {found.cannot_tell:,} "
+                "questions they cannot tell, and those have none"
+            )
         if found.source == VERIFY:
             self.reporter.note(
                 f"{SELECTED}; the precision of a threshold below the one in use is overstated; "

@@ -17,6 +17,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     rounds/N/weaker.json weaker/ merged-weaker/ the same at a smaller strength, if it forgot (loop/weaker.py)
     promoted/ promoted.json                     what was promoted last
     forgotten.json                              what was unlearned
+    corrections.jsonl corrections.lock          what people said, at any time (corrections.py)
     seen.json rounds/N/changes.json             what was learned from, and what of it had changed (changes.py)
     shards/NNN-of-MMM/                          while several jobs share its questions out: a part of a round,
                                                 with a writer of its own (shards.py, merging.py)
@@ -101,6 +102,10 @@ class Run(Timings):
     """What was unlearned: tombstones, without any of its text (forgotten.py)."""
     seen_file = _In("seen.json")
     """A hash of the text of each source that was learned from (changes.py)."""
+    corrections_file = _In("corrections.jsonl")
+    """What people said of its questions, while it runs or later (corrections.py)."""
+    corrections_lock = _In("corrections.lock")
+    """Held while one saying is added: the lock of the run belongs to who works on it."""
     imported_file = _In("imported.json")
     """What was imported; of an experiment the stored values too (verbs/importing)."""
     answer_key_file = _In("answer_key.jsonl")

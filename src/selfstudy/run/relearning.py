@@ -1,7 +1,8 @@
 """Which questions of earlier rounds a round asks again, and why: read from records.
 
     scheduled   what was known, or is a gap that was found, when its turn comes (schedule.py)
-    changed     the passage that its answer was read from is not in the library any more
+    changed     the passage that its answer was read from is not in the library any more, or a person
+                has given another answer (corrections.py)
 
 Not those that test forgetting over all rounds (`split.kept_apart`), unless their passage changed: what was
 true then may be so no more; nor what was forgotten (forgotten.py).  General facts are no questions of a
@@ -14,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfstudy.records import GAPS, Document, Due, Evidence, Question, Reference, Verdict
-from selfstudy.run import schedule, threshold
+from selfstudy.run import corrections, schedule, threshold
 from selfstudy.run.forgotten import tombstones
 from selfstudy.run.schedule import FIRM, PastAsking
 from selfstudy.run.split import reserved_ids
@@ -42,7 +43,7 @@ def due_again(
     gone = {name for stone in tombstones(run) for name in stone.questions}
     histories = {name: some for name, some in _histories(run, earlier).items() if name not in gone}
     last = {name: some[-1][0].round for name, some in histories.items()}
-    moved = set(_changed(earlier, documents))
+    moved = set(_changed(earlier, documents)) | _corrected(run, earlier)
     found = [
         Due(question_id=name, why="changed", asked=last[name], interval=number - last[name])
         for name in last
@@ -107,6 +108,8 @@ def _changed(rounds: Sequence[Round], documents: Iterable[Document]) -> list[str
         for question, name in verdicts.items():
             rests.pop(question, None)  # of its last verdict, which may rest on nothing
             reference = references.get(name) if name else None
+            if reference is not None and reference.given_by == "person":
+                continue  # no page of the library
             if reference is not None and reference.evidence_id in evidence:
                 rests[question] = evidence[reference.evidence_id]
     if not rests:
@@ -120,6 +123,23 @@ def _changed(rounds: Sequence[Round], documents: Iterable[Document]) -> list[str
         if not any(_folded(one.text) in text for text in there.get(one.source, ()))
         and not (searched and one.fetched and one.source not in there)  # a search may find it again
     ]
+
+
+def _corrected(run: Run, rounds: Sequence[Round]) -> set[str]:
+    """Questions whose last verdict rests on something else than what a person says the answer is."""
+    said = {name: one.reference for name, one in corrections.standing(run).items() if one.reference}
+    if not said:
+        return set()
+    rests: dict[str, Reference | None] = {}
+    for round_ in rounds:
+        verdicts = {one.question_id: one.reference_id for one in round_.where(Verdict, "question_id", said)}
+        references = round_.by_id(Reference, {name for name in verdicts.values() if name})
+        rests |= {question: references[name] if name else None for question, name in verdicts.items()}
+    return {
+        name
+        for name, one in rests.items()
+        if one is None or one.given_by != "person" or one.text != said[name].reference
+    }
 
 
 def _texts(documents: Iterable[Document], sources: Collection[str]) -> Mapping[str, list[str]]:

@@ -34,7 +34,7 @@ _FOLDER = re.compile(r"([0-9]{3,5})-of-([0-9]{3,5})")
 SETTLED = frozenset(
     {
         *(Run.recipe_file, Run.provenance_file, Run.threshold_file, Run.entailment_file, Run.forgotten_file),
-        *(Run.library_folder, Run.kept_apart_file),
+        *(Run.library_folder, Run.kept_apart_file, Run.corrections_file),
     }
 )
 """What a shard reads in the run that it is a part of."""

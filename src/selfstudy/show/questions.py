@@ -193,17 +193,17 @@ def _score(score: Score, usable: Sequence[bool]) -> dict[str, Any]:
             {
                 "text": cut(s.text),
                 "value": _rounded(s.value),
-                "each": [_rounded(v, 2) for v in _spread(s.per_sample, usable)],
+                "each": [_rounded(v, 2) for v in spread(s.per_sample, usable)],
             }
             for s in score.sentences
         ],
-        "clusters": _spread(score.clusters, usable),
+        "clusters": spread(score.clusters, usable),
         "parts": {name: _rounded(value) for name, value in score.parts.items()},
         "error": score.error and cut(score.error),
     }
 
 
-def _spread(values: Sequence[T], usable: Sequence[bool]) -> list[T | None]:
+def spread(values: Sequence[T | None], usable: Sequence[bool]) -> list[T | None]:
     """The values of the usable samples, in the places of all samples: None for one that failed."""
     left = iter(values)
     return [next(left, None) if good else None for good in usable] if values else []

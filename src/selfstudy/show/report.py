@@ -110,7 +110,7 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None, most: int) -
         "headline": headline(summary),
         "story": story(summary),
         "sections": _sections(summary),
-        "tiles": _tiles(summary),
+        "tiles": tiles(summary),
         "changes": changes(summary),
         "cautions": cautions(summary),
         "decision": decision(summary),
@@ -133,10 +133,10 @@ def _context(run: Run, summary: Summary, embedder: Embedder | None, most: int) -
         "verdict_notes": VERDICT_NOTES,
         "curated": curated(summary),
         **conflict_table(run, summary),
-        "curves": _curves(run),
+        "curves": curves(run),
         "suites": shown_suites(summary.suites),
         **routing.context(summary.routing),
-        "failures": _failures(run),
+        "failures": failures(run),
         "recipe": to_yaml(run.recipe),
         "versions": _versions(summary),
         "run_name": run.path.name,
@@ -185,7 +185,7 @@ def script_safe(data: str) -> str:
     return data
 
 
-def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
+def tiles(summary: Summary) -> list[tuple[str, str, str]]:
     """(name, number, note) of the figures under the headline."""
     questions = summary.questions
 
@@ -193,7 +193,7 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
         return f"{percent(count / questions)} of the questions" if questions else "none yet"
 
     asked = f"asked in round {summary.round}" if summary.rounds > 1 else "asked"
-    tiles = [
+    found = [
         ("Questions", f"{questions:,}", asked),
         (
             "Inconsistent",
@@ -203,22 +203,22 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     ]
     if summary.gaps is not None:
         note = f"{share(summary.gaps)}: unsure, unknown or misbelief"
-        tiles.append(("Gaps", f"{summary.gaps:,}", note))
+        found.append(("Gaps", f"{summary.gaps:,}", note))
     if summary.auroc is not None:
         bounds = summary.auroc_interval
         note = f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else " (too few for an interval)"
         note = f"the score finds what is truly unknown{note}"
-        tiles.append(("AUROC", f"{summary.auroc:.3f}", note))
+        found.append(("AUROC", f"{summary.auroc:.3f}", note))
     if summary.slc is not None:
         parts = ", ".join(
             f"{name} {summary[name]:.2f}{sampled(summary) if name == 'curiosity' else ''}"
             for name in ("curiosity", "awareness", "brevity")
             if summary[name] is not None
         )
-        tiles.append(("Self-learning capability", f"{summary.slc:.2f}", f"{parts}; of proposed questions"))
+        found.append(("Self-learning capability", f"{summary.slc:.2f}", f"{parts}; of proposed questions"))
     if published := published_figures(summary):
-        tiles.append(("Published", published[0], ", ".join(published[1:]) + ", as stored in the file"))
-    return tiles
+        found.append(("Published", published[0], ", ".join(published[1:]) + ", as stored in the file"))
+    return found
 
 
 def _histograms(everything: Overview, scorer: str) -> list[Histogram]:
@@ -232,7 +232,8 @@ def _histograms(everything: Overview, scorer: str) -> list[Histogram]:
     return charts
 
 
-def _curves(run: Run) -> list[Curve]:
+def curves(run: Run) -> list[Curve]:
+    """The loss of each phase of training."""
     phases: dict[tuple[int, str], dict[str, list[tuple[int, float]]]] = {}
     for part in run.rounds:
         for step in part.iter(TrainingStep):
@@ -245,7 +246,7 @@ def _curves(run: Run) -> list[Curve]:
     ]
 
 
-def _failures(run: Run) -> list[tuple[str, int, list[tuple[str, int, str]], int]]:
+def failures(run: Run) -> list[tuple[str, int, list[tuple[str, int, str]], int]]:
     """(stage, failures, [(message, times, id of the first)], messages left out) per stage, in order."""
     messages: dict[str, Counter[str]] = {}
     first: dict[tuple[str, str], str] = {}

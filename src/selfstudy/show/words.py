@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selfstudy.records import GAPS, Settled, VerdictKind
+from selfstudy.records import GAPS, Settled, Verdict, VerdictKind
+from selfstudy.run.threshold import is_inconsistent
 from selfstudy.summary import Summary
 
 SETTLED: dict[Settled, str] = {
     "newer": "decided by the later date",
     "supported": "decided by more independent sources",
     "unresolved": "unresolved, and not taught",
+}
+ARMS: dict[str, str] = {
+    "original": "before round 1",
+    "base": "before",
+    "taught": "after",
+    "weaker": "after, weaker",
+    "control": "control",
+}
+"""Who was asked by verify, in the order in which their answers are told."""
+RIGHT: dict[bool | None, str] = {True: "right", False: "wrong", None: "not judged"}
+VERDICT_MEANS: dict[VerdictKind, str] = {
+    "known": "it knows this, and is not taught it",
+    "unsure": "it can answer, but not reliably",
+    "unknown": "it does not know this",
+    "misbelief": "it is sure of something wrong",
+    "unverifiable": "nobody can tell here whether it is right",
 }
 WRONG: tuple[VerdictKind, ...] = ("unknown", "misbelief")
 """Verdicts of answers that the evidence contradicts."""
@@ -94,6 +111,32 @@ def curated(summary: Summary) -> list[str]:
 def counted(number: int, noun: str) -> str:
     """1 -> "1 question", 1200 -> "1,200 questions"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def why_verdict(verdict: Verdict, threshold: float) -> str:
+    """A sentence or two: why a question has its verdict.
+
+    Args:
+        threshold: the score, in [0, 1], above which a question is inconsistent.
+    """
+    if verdict.score is None:
+        steady = "Its answers could not be scored"
+    elif is_inconsistent(verdict.score, threshold):
+        steady = (
+            f"Asked again, the model contradicts itself (score {verdict.score:.2f}, above {threshold:.2f})"
+        )
+    else:
+        steady = (
+            f"Asked again, the model says the same (score {verdict.score:.2f}, not above {threshold:.2f})"
+        )
+    if verdict.agrees is None:
+        rest = "there is no accepted answer from evidence to compare with"
+    elif verdict.agrees:
+        rest = "its answer says what the evidence says"
+    else:
+        rest = "its answer does not say what the evidence says"
+    told = f"{steady}, and {rest}: {VERDICT_MEANS[verdict.kind]}."
+    return f"{told} {verdict.reason}" if verdict.reason else told
 
 
 def decision(summary: Summary) -> str:

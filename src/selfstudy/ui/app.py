@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from selfstudy.ui import downloads
 from selfstudy.ui.markup import template_file
 from selfstudy.ui.view import View
 
@@ -20,9 +21,10 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import runs
+    from selfstudy.ui.views import chat, cited, compare, new, publish, question, questions, results, run, runs
 
-    return (runs.VIEW,)
+    views = (runs, new, run, results, questions, question, compare, chat, cited, publish)
+    return tuple(one.VIEW for one in views)
 
 
 def quiet() -> None:
@@ -57,6 +59,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    downloads.add_routes(app, desk)
     served: FastAPI = gr.mount_gradio_app(
         app,
         blocks_of(desk),
@@ -71,6 +74,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
         show_error=True,
         max_file_size=UPLOAD,
         css=template_file("style.css"),
+        js=template_file("page.js"),
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
     )
     return served

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Desk:
             folder, depth = open_.pop()
             seen += 1
             if is_run(folder):
-                found.append((_written(folder), folder.relative_to(self.folder).as_posix()))
+                found.append((written(folder), folder.relative_to(self.folder).as_posix()))
             elif depth < DEEPEST:
                 open_ += ((one, depth + 1) for one in _folders(folder))
         return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))]
@@ -73,6 +73,17 @@ def asked(query: Mapping[str, str], name: str) -> str:
     return query.get(name, "")[:MOST_NAME]
 
 
+def safe_folders(folder: Path) -> Iterator[Path]:
+    """A folder and those below it, as deep as runs are looked for; no links, none that is hidden."""
+    open_, seen = [(folder, 0)], 0
+    while open_ and seen < MOST_FOLDERS:
+        one, depth = open_.pop()
+        seen += 1
+        yield one
+        if depth < DEEPEST and not is_run(one):
+            open_ += ((below, depth + 1) for below in _folders(one))
+
+
 def _folders(folder: Path) -> list[Path]:
     try:
         return [
@@ -86,7 +97,8 @@ def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:
     return any(folder.joinpath(*parts[: end + 1]).is_symlink() for end in range(len(parts)))
 
 
-def _written(folder: Path) -> float:
+def written(folder: Path) -> float:
+    """When something was last written directly in a folder, in seconds; 0 where nobody knows."""
     try:
         return max(one.stat().st_mtime for one in folder.iterdir())
     except (OSError, ValueError):

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup, escape
 
 from selfstudy import text
+from selfstudy.errors import SelfstudyError
 from selfstudy.progress import duration
 from selfstudy.show.words import number, percent
 
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
 _TEMPLATES = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;"}
 
 
-def render(name: str, **values: Any) -> str:
-    """The HTML that template `name` (templates/NAME.html.j2) makes of `values`."""
-    return _environment().get_template(f"{name}.html.j2").render(**values)
+def render(template: str, /, **values: Any) -> str:
+    """The HTML that a template (templates/NAME.html.j2) makes of `values`."""
+    return _environment().get_template(f"{template}.html.j2").render(**values)
 
 
 def shown(value: object) -> Markup:
     """A text as HTML that shows it."""
     return Markup(str(escape(text.clean(str(value)))).translate(_TEMPLATES))
+
+
+def problem(error: SelfstudyError) -> str:
+    """What failed and what to do next, as one text."""
+    return f"{error.what}. {error.hint}" if error.hint else error.what
 
 
 def address(page: str, **query: object) -> str:

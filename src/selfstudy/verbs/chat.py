@@ -7,15 +7,15 @@ alone, with the prompt that they were probed, taught and verified with; a model 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError, RunError
 from selfstudy.files import reading
-from selfstudy.models.base import Routes, Sampling
+from selfstudy.models.base import Route, Routes, Sampling
 from selfstudy.models.taught import is_complete, is_whole
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import LocalModel, PromptStyle, ServerModel, weights_of
@@ -25,7 +25,6 @@ from selfstudy.records import (
     Evidence,
     Message,
     Question,
-    Record,
     Reference,
     Score,
     Verdict,
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from selfstudy.models.base import LanguageModel
     from selfstudy.models.server.servers import Servers
 
-R = TypeVar("R", bound=Record)
-
 NEW = "/new"
 """Typed alone: begins a new conversation."""
 SIDE_BY_SIDE = 90
@@ -56,6 +53,7 @@ class Known:
 
     nearness: float
     question: Question
+    round: int = 1
     score: float | None = None
     verdict: str | None = None
     passage: str = ""
@@ -99,22 +97,23 @@ class Knowledge:
     def _known(self, nearness: float, question: Question, turn: Round) -> Known:
         scorer = self._run.recipe.probe.scorer
         mine = question.id
-        scores = [s.value for s in turn.iter(Score) if s.question_id == mine and s.scorer == scorer]
-        verdict = _first(turn, Verdict, lambda v: v.question_id == mine)
-        answer = _first(turn, Answer, lambda a: a.question_id == mine)
+        scores = [s.value for s in turn.where(Score, "question_id", {mine}) if s.scorer == scorer]
+        verdict = next(turn.where(Verdict, "question_id", {mine}), None)
+        answer = next(turn.where(Answer, "question_id", {mine}), None)
         wanted = verdict.reference_id if verdict else None
-        reference = _first(
-            turn, Reference, lambda r: r.id == wanted or (wanted is None and r.question_id == mine)
-        )
-        evidence = _first(turn, Evidence, lambda e: reference is not None and e.id == reference.evidence_id)
+        references = turn.where(Reference, "question_id", {mine})
+        reference = next((one for one in references if wanted in (None, one.id)), None)
+        read_in = {reference.evidence_id} if reference is not None else set()
+        evidence = next(turn.where(Evidence, "id", read_in), None) if read_in else None
         checks: dict[str, bool | None] = {
             c.arm: c.correct
-            for c in turn.iter(Check)
-            if c.question_id == mine and c.wording == "original" and c.target != "reading"
+            for c in turn.where(Check, "question_id", {mine})
+            if c.wording == "original" and c.target != "reading"
         }
         return Known(
             nearness=nearness,
             question=question,
+            round=turn.number,
             score=scores[0] if scores else None,
             verdict=verdict.kind if verdict else None,
             passage=answer.passage.text if answer else "",
@@ -125,13 +124,47 @@ class Knowledge:
         )
 
 
-def _first(turn: Round, kind: type[R], wanted: Callable[[R], bool]) -> R | None:
-    return next((record for record in turn.iter(kind) if wanted(record)), None)
+@dataclass(frozen=True)
+class Spoken:
+    """What one model answered.
+
+    Attributes:
+        label: of the model.
+        error: why there is no answer; then `text` is empty.
+        route: which adapter it was, of a model that has several.
+    """
+
+    label: str
+    text: str
+    error: str | None = None
+    route: Route | None = None
+
+    @property
+    def shown(self) -> str:
+        """The answer, or why there is none."""
+        return f"[no answer: {self.error}]" if self.error is not None else self.text or "[an empty answer]"
+
+    @property
+    def who(self) -> str:
+        """Which adapter answered; "" of a model that has no choice."""
+        if self.route is None:
+            return ""
+        who = self.route.adapter or "none: the base model answered"
+        return f"{who} (nearest taught question {self.route.score:.2f})"
+
+
+@dataclass(frozen=True)
+class TalkTurn:
+    """What was asked, what each model answered, and what the run knows about it."""
+
+    asked: str
+    answers: tuple[Spoken, ...]
+    known: Known | None = None
 
 
 @dataclass
 class Talk:
-    """A conversation: `answer` takes what a person said and gives the lines to show.
+    """A conversation: `ask` takes what a person said, `answer` gives the lines to show.
 
     Attributes:
         models: by the label that their answers get, in the order to ask them.
@@ -152,24 +185,23 @@ class Talk:
         if said.strip() == NEW:
             self._history.clear()
             return ["a new conversation begins"]
-        answers = {label: self._ask(label, lm, said) for label, lm in self.models.items()}
-        lines = [*_shown(answers, width), *self._who_answered(said, width)]
-        known = self.knowledge.nearest(said) if self.knowledge is not None else None
-        if known is not None:
-            lines += _block("run", "\n".join(known.lines()), width)
+        exchange = self.ask(said)
+        lines = list(_shown({one.label: one.shown for one in exchange.answers}, width))
+        for one in exchange.answers:
+            if one.who:
+                lines += _block("adapter", one.who, width)
+        if exchange.known is not None:
+            lines += _block("run", "\n".join(exchange.known.lines()), width)
         elif self.knowledge is not None:
             lines += _block("run", "it has no question like this", width)
         return lines
 
-    def _who_answered(self, said: str, width: int) -> Iterator[str]:
-        """Which adapter it was, of a model that has several."""
-        for lm in self.models.values():
-            if isinstance(lm, Routes):
-                route = lm.route([(Message(role="user", content=said),)])[0]
-                who = route.adapter or "none: the base model answered"
-                yield from _block("adapter", f"{who} (nearest taught question {route.score:.2f})", width)
+    def ask(self, said: str) -> TalkTurn:
+        """The same, as data."""
+        answers = tuple(self._ask(label, lm, said) for label, lm in self.models.items())
+        return TalkTurn(said, answers, self.knowledge.nearest(said) if self.knowledge is not None else None)
 
-    def _ask(self, label: str, lm: LanguageModel, said: str) -> str:
+    def _ask(self, label: str, lm: LanguageModel, said: str) -> Spoken:
         history = [] if self.alone else self._history.setdefault(label, [])
         turn = Message(role="user", content=said)
         asked = self.prompts.chat("answer", question=said)
@@ -177,9 +209,10 @@ class Talk:
         chat = asked if self.alone else (*(one for one in asked if one.demonstration), *history, turn)
         found = lm.generate([chat], self.sampling)[0][0]
         if found.error is not None:
-            return f"[no answer: {found.error}]"
+            return Spoken(label, "", found.error)
         history += [turn, Message(role="assistant", content=found.text)]
-        return found.text or "[an empty answer]"
+        route = lm.route([(turn,)])[0] if isinstance(lm, Routes) else None
+        return Spoken(label, found.text, route=route)
 
 
 def open_talk(
@@ -239,6 +272,11 @@ def open_talk(
         alone=True,
         notes=notes,
     )
+
+
+def has_taught(run: Run) -> bool:
+    """Whether a run has an adapter, so that base and taught can be compared."""
+    return promoted_last(run) is not None or any(is_complete(turn.adapter()) for turn in run.rounds)
 
 
 def _taught(run: Run, compare: bool) -> tuple[Path | None, list[str]]:

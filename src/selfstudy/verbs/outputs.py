@@ -59,13 +59,21 @@ def require_apart(path: Path, folder: Path, kept: Collection[str], option: str, 
 
 def _is_of(verb: str, path: Path) -> bool:
     """An empty file is anybody's: nothing is lost."""
+    return verb_of(path) in ("", verb)
+
+
+def verb_of(path: Path) -> str | None:
+    """Which verb wrote a file, by its own mark; "" if the file is empty, None if none of ours did."""
     try:
         with os.fdopen(private.open_file(path, os.O_RDONLY), "rb") as file:
             data = file.readline(_LONGEST)
             if data.strip() == b"{":  # measures are indented
                 data += file.read(_LONGEST)
-        value = from_json(data) if data else {MARK: verb}
+        if not data:
+            return ""
+        value = from_json(data)
     except (OSError, ValueError):
-        return False
+        return None
     mark = value.get(MARK) if isinstance(value, dict) else None
-    return verb == (mark.get("verb") if isinstance(mark, dict) else mark)
+    verb = mark.get("verb") if isinstance(mark, dict) else mark
+    return verb if isinstance(verb, str) and verb else None

@@ -16,6 +16,7 @@ from selfstudy.records import (
     Answer,
     Check,
     Conflict,
+    Correction,
     Due,
     Evidence,
     Example,
@@ -32,7 +33,7 @@ from selfstudy.records import (
     TrainedItem,
     Verdict,
 )
-from selfstudy.run import Round, Run
+from selfstudy.run import Round, Run, corrections
 from selfstudy.run.fates import AdapterFate, Fates
 from selfstudy.run.forgotten import Tombstone
 from selfstudy.verbs.nearest import Near, nearest
@@ -108,6 +109,7 @@ class Lineage(BaseModel):
         rounds: of the rounds that had to do with it, in order.
         routed: to which adapter it goes now, where a router picks one.
         forgotten: the requests by which it was forgotten.
+        corrections: what people said of it, in order; the last counts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -120,6 +122,7 @@ class Lineage(BaseModel):
     rounds: tuple[Trail, ...] = ()
     routed: RoutedNow | None = None
     forgotten: tuple[Tombstone, ...] = ()
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -188,6 +191,7 @@ def _lineage(run: Run, fates: Fates, asked: str, meant: Likeness, *, route: bool
         rounds=tuple(one for one in rounds if one),
         routed=routed,
         forgotten=tuple(fates.forgotten(meant.question_id)),
+        corrections=tuple(one for one in corrections.read(run) if one.question_id == meant.question_id),
     )
 
 

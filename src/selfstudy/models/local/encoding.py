@@ -47,6 +47,21 @@ class AskedChats:
         return self.adapters[index] if self.adapters else 0
 
 
+@dataclass(frozen=True, slots=True)
+class PlainPrompt:
+    """How one chat is asked, for a program that knows nothing of ours.
+
+    Attributes:
+        text, tokens: the prompt.
+        stop: texts that end the answer; ends: tokens that do.
+    """
+
+    text: str
+    tokens: list[int]
+    stop: tuple[str, ...]
+    ends: list[int]
+
+
 def prompts(
     chat_format: ChatFormat, chats: Sequence[Chat], *, closed: bool = False
 ) -> tuple[dict[int, tuple[str, list[int]]], dict[int, str]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from selfstudy.errors import ModelError
 from selfstudy.models.base import BY_TEMPLATE, Progress, Sampling, Style
 from selfstudy.models.local import adapted, encoding, loading, parts, prefixes, weights
 from selfstudy.models.local.chat_format import ChatFormat, style_of
@@ -144,6 +145,18 @@ class LocalLM:
             ModelError: the model's chat template refuses the chat.
         """
         return self._format.render(chat)
+
+    def plainly(self, chat: Chat) -> encoding.PlainPrompt:
+        """How a chat is asked.
+
+        Raises:
+            ModelError: it cannot be.
+        """
+        rendered, errors = encoding.prompts(self._format, [chat])
+        if errors:
+            raise ModelError(f"{self.name} cannot be asked: {errors[0]}", "shorten the prompt")
+        text, tokens = rendered[0]
+        return encoding.PlainPrompt(text, tokens, self._format.stop(chat), list(self._format.ends))
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` alone, without special ones."""

@@ -71,7 +71,7 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
             f"{str(folder)!r} is a file, not a model folder",
             f"give the folder that holds {marker} and *.safetensors: {folder.parent}",
         )
-    if reading.exists(folder) or not _is_hub_id(path):
+    if reading.exists(folder) or not is_hub_id(path):
         raise ModelError(
             f"no model folder at {shortened(repr(path), 300)}",
             "check the path, or give a Hub id such as owner/name",
@@ -79,7 +79,7 @@ def locate(path: str, packaged: str | None = None, marker: str = "config.json") 
     return path, False
 
 
-def _is_hub_id(path: str) -> bool:
+def is_hub_id(path: str) -> bool:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 

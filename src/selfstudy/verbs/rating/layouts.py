@@ -28,12 +28,13 @@ def row_of(pair: RatedPair, layout: str, reward: str) -> dict[str, Any]:
     return {**LAYOUTS[layout](pair.chat, pair.chosen, pair.rejected), MARK: {**earned, **why}}
 
 
-def _trl(chat: Chat, chosen: str, rejected: str) -> dict[str, Any]:
-    return {"prompt": _messages(chat), "chosen": [_said(chosen)], "rejected": [_said(rejected)]}
+def trl(chat: Chat, chosen: str, rejected: str) -> dict[str, Any]:
+    """A pair as TRL's trainers read it: conversational."""
+    return {"prompt": messages(chat), "chosen": [_said(chosen)], "rejected": [_said(rejected)]}
 
 
 def _axolotl(chat: Chat, chosen: str, rejected: str) -> dict[str, Any]:
-    return {"messages": _messages(chat), "chosen": _said(chosen), "rejected": _said(rejected)}
+    return {"messages": messages(chat), "chosen": _said(chosen), "rejected": _said(rejected)}
 
 
 def _llama_factory(chat: Chat, chosen: str, rejected: str) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def _llama_factory(chat: Chat, chosen: str, rejected: str) -> dict[str, Any]:
     }
 
 
-def _messages(chat: Chat) -> list[dict[str, str]]:
+def messages(chat: Chat) -> list[dict[str, str]]:
+    """A chat as role and content."""
     return [{"role": turn.role, "content": turn.content} for turn in chat]
 
 
@@ -55,7 +57,7 @@ def _said(text: str) -> dict[str, str]:
 
 
 LAYOUTS: dict[str, Callable[[Chat, str, str], dict[str, Any]]] = {
-    "trl": _trl,
+    "trl": trl,
     "llama-factory": _llama_factory,
     "axolotl": _axolotl,
 }

@@ -23,6 +23,7 @@ from selfstudy.models import lora
 from selfstudy.records import (
     Answer,
     Conflict,
+    Correction,
     Document,
     Evidence,
     Failure,
@@ -36,7 +37,7 @@ from selfstudy.records import (
     TrainedItem,
     Verdict,
 )
-from selfstudy.run import Round, Run, changes, resume
+from selfstudy.run import Round, Run, changes, corrections, resume
 from selfstudy.run.directory import is_ours
 from selfstudy.verbs.unlearning.resting import Resting, Sources
 
@@ -188,6 +189,8 @@ class Cleaning:
         if kept is not None and (left := kept.questions - self._found.questions) != kept.questions:
             run.write_json(run.kept_apart_file, {"questions": sorted(left)})
         changes.forget(run, self._sources.__contains__)
+        if said := corrections.forget(run, self._is_correction):
+            self.cleaned.records[run.corrections_file.name] += said
         if run.answer_key_file.exists():
             self._answer_key()
         for folder in (run.path, *(round_.path for round_ in run.rounds)):
@@ -200,6 +203,10 @@ class Cleaning:
                 if (left_ := self._without(written)) != written and isinstance(left_, dict):
                     run.write_json(file, left_)
                     self.cleaned.records[file.name] += 1
+
+    def _is_correction(self, one: Correction) -> bool:
+        quoting = (text for text in (one.reference, one.note) if text)
+        return one.question_id in self._found.questions or any(map(self._is_of, quoting))
 
     def _without(self, value: object) -> object:
         """Plain data without items of lists that quote a source or are a forgotten question; else ""."""

@@ -1,0 +1,142 @@
+"""What people say of a run's questions: added by anybody at any time, also while another process writes it.
+
+Each saying is a line of corrections.jsonl, under a short lock of its own.  Later ones win: `Corrected` is
+what holds of a question now.  Knows nothing of what is done with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from selfstudy.errors import RunError
+from selfstudy.files import jsonl, lock
+from selfstudy.records import Correction, PersonLabel
+from selfstudy.text import clean
+
+if TYPE_CHECKING:
+    from selfstudy.run.directory import Run
+
+LONGEST = 4_000
+"""Characters of a reference, and of a note."""
+LONGEST_NAME = 100
+MOST = 100_000
+"""Sayings of a run."""
+_PATIENCE = 5.0
+"""Seconds for which another saying is waited for."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What people say of a question now: the last label and the last reference, each as it was said."""
+
+    label: Correction | None = None
+    reference: Correction | None = None
+
+
+def read(run: Run) -> list[Correction]:
+    """All that was said, in order; a torn last line is left out.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    found = []
+    for number, line, _ in jsonl.read_lines(run.corrections_file):
+        try:
+            found.append(Correction.model_validate_json(line))
+        except ValidationError:
+            raise RunError(
+                f"{run.corrections_file}, line {number} is damaged: not a correction",
+                "restore the file from a backup, or take that line out",
+            ) from None
+    return found
+
+
+def standing(run: Run) -> dict[str, Corrected]:
+    """What holds now, by question id.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    found: dict[str, Corrected] = {}
+    for one in read(run):
+        before = found.get(one.question_id, Corrected())
+        found[one.question_id] = Corrected(
+            one if one.label else before.label, one if one.reference else before.reference
+        )
+    return found
+
+
+def add(
+    run: Run,
+    question_id: str,
+    *,
+    label: PersonLabel | None = None,
+    reference: str = "",
+    note: str = "",
+    by: str = "",
+) -> Correction:
+    """Adds a saying, which is on the disk when this returns; the run may be open for reading.
+
+    Raises:
+        RunError: it says nothing, is too long, or cannot be written; nothing is changed then.
+    """
+    texts = {name: clean(text).strip() for name, text in (("reference", reference), ("note", note))}
+    said_by = " ".join(clean(by).split())
+    for name, text, most in (*((n, t, LONGEST) for n, t in texts.items()), ("name", said_by, LONGEST_NAME)):
+        if len(text) > most:
+            raise RunError(
+                f"the {name} has {len(text):,} characters, more than {most:,}: nothing was written",
+                "shorten it",
+            )
+    if label is None and not any(texts.values()):
+        raise RunError("nothing is said: no label, no reference and no note", "say one of them")
+    with _alone(run.corrections_lock, run.path):
+        jsonl.repair(run.corrections_file, run.path)
+        before = read(run)
+        number = before[-1].number + 1 if before else 1
+        if len(before) >= MOST:
+            raise RunError(f"{run.corrections_file} has {MOST:,} lines, the most", "start a new run")
+        said = Correction(number=number, question_id=question_id, label=label, by=said_by, **texts)
+        jsonl.append(run.corrections_file, jsonl.encode_record(said), run.path)
+    return said
+
+
+def forget(run: Run, gone: Callable[[Correction], bool]) -> int:
+    """Takes sayings out, in one step; how many.
+
+    Raises:
+        RunError: the file is damaged, or cannot be written.
+    """
+    if not run.corrections_file.exists():
+        return 0
+    with _alone(run.corrections_lock, run.path):
+        said = read(run)
+        kept = [one for one in said if not gone(one)]
+        if len(kept) < len(said):
+            jsonl.replace_lines(run.corrections_file, map(jsonl.encode_record, kept), run.path)
+    return len(said) - len(kept)
+
+
+@contextmanager
+def _alone(path: Path, run: Path) -> Iterator[None]:
+    """One saying after the other."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            held = lock.take(path, run)
+            break
+        except RunError:
+            if time.monotonic() > end or not path.exists():
+                raise
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        lock.release(held)

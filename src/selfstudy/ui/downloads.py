@@ -1,0 +1,243 @@
+"""Every table of a run as a file: JSON lines, CSV, what TRL's trainers read; its figures, report and recipe.
+
+    /download/WHAT.FORMAT?run=NAME
+
+Rows are read and sent in small parts.  What is wrong at once is a sentence and a status; a line that is found
+damaged later breaks the transfer off, so that no browser keeps half a file for a whole one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from selfstudy.errors import RunError, SelfstudyError
+from selfstudy.files import private
+from selfstudy.records import (
+    Answer,
+    Check,
+    Evidence,
+    Example,
+    Failure,
+    Pair,
+    Question,
+    Record,
+    Reference,
+    Score,
+    Verdict,
+)
+from selfstudy.run import Run
+from selfstudy.show.charts import changes
+from selfstudy.summary import Summary
+from selfstudy.ui.cells import csv_lines
+from selfstudy.ui.desk import asked
+from selfstudy.ui.index import index_of
+from selfstudy.ui.index_query import QuestionRow, QuestionsAsked
+from selfstudy.ui.markup import address
+from selfstudy.verbs.rating.layouts import messages, trl
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from selfstudy.ui.desk import Desk
+
+TABLES: dict[str, type[Record]] = {
+    "questions": Question,
+    "answers": Answer,
+    "scores": Score,
+    "evidence": Evidence,
+    "references": Reference,
+    "verdicts": Verdict,
+    "examples": Example,
+    "pairs": Pair,
+    "checks": Check,
+    "failures": Failure,
+}
+"""Records of all rounds; each row says of which."""
+FILES = {
+    str(Run.summary_file): "application/json",
+    str(Run.report_file): "text/html",
+    str(Run.recipe_file): "application/yaml",
+}
+"""Of the run directory, as they are."""
+TRL: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "pairs": lambda pair: trl(pair.prompt, pair.chosen, pair.rejected),
+    "examples": lambda one: {
+        "messages": [*messages(one.prompt), {"role": "assistant", "content": one.completion}]
+    },
+}
+NOTES = {
+    "table": "what the page Questions shows: verdict, scores, right or wrong before and after",
+    "questions": "what was asked, and how it came up",
+    "answers": "what the model said before it was taught: its passage and its samples",
+    "scores": "how little the samples agree, for each scorer",
+    "evidence": "passages that were found, with their sources",
+    "references": "the answers that were read out of the evidence",
+    "verdicts": "what each question was found to be, and why",
+    "examples": "what was trained on; TRL: messages",
+    "pairs": "better and worse answers that were trained on; TRL: prompt, chosen, rejected",
+    "checks": "what was asked again before and after, each answer judged",
+    "figures": "the figures before and after, with intervals",
+    "failures": "what failed, and at which stage",
+}
+"""What each file holds."""
+_PART = 2**16
+_NAME = re.compile(r"([a-z]{1,20})\.(jsonl|csv|trl\.jsonl|json|html|yaml)")
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "trl.jsonl": "application/x-ndjson",
+}
+
+
+def link(what: str, form: str, **query: object) -> str:
+    """The address of a file, such as link("pairs", "trl.jsonl", run="demo")."""
+    return address(f"download/{what}.{form}", **query)
+
+
+def forms(what: str) -> tuple[str, ...]:
+    """The formats of a table."""
+    return ("jsonl", "csv", "trl.jsonl") if what in TRL else ("jsonl", "csv")
+
+
+def add_routes(app: FastAPI, desk: Desk) -> None:
+    """Before gradio's, which answer all that is left."""
+
+    def send(request: Request) -> Response:
+        return _sent(desk, request.path_params["name"], request.query_params)
+
+    app.add_route("/download/{name:path}", send, methods=["GET"])
+
+
+def _sent(desk: Desk, name: str, query: Mapping[str, str]) -> Response:
+    from starlette.responses import PlainTextResponse, StreamingResponse
+
+    found = _NAME.fullmatch(name)
+    what, form = (found[1], found[2]) if found else ("", "")
+    told = (what in NOTES and form in forms(what)) or name in FILES
+    if not told:
+        return PlainTextResponse("There is no such file to download: choose one of the page Results.\n", 404)
+    try:
+        run = desk.open(asked(query, "run"))
+    except SelfstudyError as error:
+        return PlainTextResponse(f"{error.what}.\n", 404)
+    try:
+        parts = _file(run, name) if name in FILES else _gathered(_lines(run, what, form, query))
+        first = next(parts, b"")  # whatever is wrong with all of it is found before anything is sent
+    except _CountingError as error:
+        return PlainTextResponse(f"{error}\n", 503, {"retry-after": "3"})
+    except SelfstudyError as error:
+        return PlainTextResponse(f"{error.what}.\n", 422)
+    safe = re.sub("[^A-Za-z0-9_-]+", "-", run.path.name).strip("-")[:60] or "run"
+    headers = {
+        "content-disposition": f'attachment; filename="selfstudy-{safe}-{what}.{form}"',
+        "cache-control": "no-store",
+    }
+    kind = FILES.get(name) or _TYPES[form]
+    return StreamingResponse(chain((first,), parts), headers=headers, media_type=kind)
+
+
+class _CountingError(Exception):
+    """What is asked for is still being counted."""
+
+
+def _lines(run: Run, what: str, form: str, query: Mapping[str, str]) -> Iterator[bytes]:
+    rows: Iterator[Mapping[str, Any]]
+    if what == "table":
+        rows, columns = _table(run, query), [name for name in QuestionRow.__dataclass_fields__ if name != "n"]
+    elif what == "figures":
+        rows, columns = _figures(run), list(_FIGURES)
+    elif form == "trl.jsonl":
+        rows, columns = (TRL[what](one) for part in run.rounds for one in part.iter(TABLES[what])), []
+    else:
+        rows, columns = _records(run, TABLES[what]), ["round", *TABLES[what].model_fields]
+    if form == "csv":
+        return csv_lines(rows, columns)
+    return (to_json(row, inf_nan_mode="strings") + b"\n" for row in rows)
+
+
+def _records(run: Run, kind: type[Record]) -> Iterator[dict[str, Any]]:
+    for part in run.rounds:
+        for one in part.iter(kind):
+            yield {"round": part.number, **one.model_dump()}
+
+
+def _table(run: Run, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    index = index_of(run)
+    standing = index.refresh()
+    if not standing.ready:
+        raise _CountingError(f"{standing.said} Ask again in a moment.")
+    for row in index.rows(QuestionsAsked.of(query).following("")):
+        yield {name: getattr(row, name) for name in QuestionRow.__dataclass_fields__ if name != "n"}
+
+
+_FIGURES: tuple[str, ...] = (
+    "figure",
+    "measured_on",
+    "asked",
+    "before",
+    "before_low",
+    "before_high",
+    "after",
+    "after_low",
+)
+_FIGURES += ("after_high", "change", "word", "control", "confidence")
+
+
+def summary_of(run: Run) -> Summary | None:
+    """The figures of a run; None: it has none yet.
+
+    Raises:
+        RunError: they are damaged, or of another version.
+    """
+    written = run.read_json(run.summary_file)
+    try:
+        return None if written is None else Summary.model_validate(written)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RunError(f"summary.json cannot be read: {where} {first['msg']}") from None
+
+
+def _figures(run: Run) -> Iterator[dict[str, Any]]:
+    summary = summary_of(run)
+    if summary is None:
+        raise RunError("this run has no figures yet: they are made when a round ends")
+    for one in changes(summary):
+        before, after = one.before_interval or (None, None), one.after_interval or (None, None)
+        values = (one.name, f"{one.label}: {one.note}", one.count, one.before, *before, one.after, *after)
+        more = (one.difference, one.word, one.control, summary.confidence)
+        yield dict(zip(_FIGURES, (*values, *more), strict=True))
+
+
+def _file(run: Run, name: str) -> Iterator[bytes]:
+    try:
+        descriptor = private.open_file(run.path / name, os.O_RDONLY)
+    except FileNotFoundError:
+        raise RunError(f"this run has no {name} yet: it is made when a round ends") from None
+    except OSError as error:
+        raise RunError(f"{name} cannot be read: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        while part := file.read(_PART):
+            yield part
+
+
+def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines in parts of about `_PART` bytes."""
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= _PART:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
