@@ -266,7 +266,7 @@ class TeachBlock(Block):
     refusals: RefusalsBlock = RefusalsBlock()
     """How refusing is taught, where it is."""
     misbelief_weight: Annotated[float, Field(ge=1)] = 2.0
-    """Weight of gaps that the model answered firmly and wrongly, against those that it was unsure of."""
+    """Weight of gaps that the model answered firmly and wrongly; every other gap has 1."""
     finetuning: Literal["lora", "full"] = "lora"
     """What is trained: an adapter, or all weights of the model, which then is promoted as a whole.
     Source: measured: docs/decisions/0011-teaching-real-models.md."""
