@@ -93,9 +93,9 @@ class _Code:
                 for one in ast.walk(part):
                     if not isinstance(one, ast.Assign):
                         continue
-                    for target, value in _pairs(one):
-                        if isinstance(target, ast.Attribute) and isinstance(value, ast.Name):
-                            found.setdefault(target.attr, typed.get(value.id, NOTHING))
+                    for place, value in _pairs(one):
+                        if isinstance(place, ast.Attribute) and isinstance(value, ast.Name):
+                            found.setdefault(place.attr, typed.get(value.id, NOTHING))
 
     def resolved(self, kinds: Kinds) -> Kinds:
         """Aliases and the bounds of type variables, followed to the end."""
