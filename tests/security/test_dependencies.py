@@ -65,6 +65,8 @@ def pins(*names: str) -> dict[str, tuple[Version, list[str]]]:
         for line in text.splitlines():
             if line and not line.startswith(("#", "-r ")):
                 pin, *options = line.split()
+                if options[:1] == [";"]:  # only for some versions of Python: a marker
+                    options = [one for one in options if one.startswith("--hash")]
                 package, _, version = pin.partition("==")
                 found[package] = (Version(version), options)
     return found

@@ -27,6 +27,15 @@ def test_a_recipe_is_written_with_what_was_chosen_and_the_documents_beside_it(tm
     assert "teach.grpo" not in file.read_text(encoding="utf-8")
 
 
+def test_what_one_person_changes_is_not_changed_for_the_next(tmp_path: Path) -> None:
+    changed = {"probe.ask": "[{method: open, count: 3}]", "probe.samples": "3"}
+    for name, changes in (("one", changed), ("two", {})):
+        recipe = load_recipe(
+            new_run.write(Desk(tmp_path), Wish(name, "atlas", "atlas", (), "first look", changes))
+        )
+    assert sum(one.count for one in recipe.probe.ask) == 60
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "desk", "x" * 65, "a\n"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError):

@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -125,7 +126,8 @@ def plain(wish: Wish) -> dict[str, Any]:
         data["library"] = library or "."
         if library != ATLAS:
             data.pop("answer_key", None)
-    data |= GOALS[wish.goal][1] if wish.goal in GOALS else {}
+    # copied: changes are made in place, and would change the goal for everybody after
+    data |= deepcopy(dict(GOALS[wish.goal][1])) if wish.goal in GOALS else {}
     make_recipe(data, [f"{key}={value}" for key, value in wish.changes.items() if value.strip()])
     return data
 
