@@ -11,7 +11,7 @@
     handing_over.py   starts publish for a run, and reads what became of it
     index.py      the questions of a run, so that one page of very many is found at once; index_query.py
     downloads.py  every table as a file; cells.py: as CSV in which no cell is a formula
-    corrections.py    the form by which a person corrects a question
+    corrections.py    what a person says of a question, kept and shown
     views/        a file for each page
     templates/    the HTML of what pages show; style.css
 

@@ -1,4 +1,4 @@
-"""The form by which a person corrects a question of a run, below its trail; the verb `correct` does the same.
+"""What a person says of a question of a run, below its trail; the verb `correct` does the same.
 
 Knows nothing of what comes of it (verbs/correct.py).
 """
@@ -16,8 +16,6 @@ from selfstudy.ui.markup import problem, render
 from selfstudy.verbs.correct import correct
 
 if TYPE_CHECKING:
-    from gradio import HTML
-
     from selfstudy.ui.desk import Desk
 
 LABELS: dict[str, PersonLabel | None] = {
@@ -28,34 +26,6 @@ LABELS: dict[str, PersonLabel | None] = {
 }
 """What a person may say of the model's first answer, as the form puts it."""
 NOTHING = "I say nothing of it"
-
-
-def form(desk: Desk) -> HTML:
-    """The fields and the button; what was said so far stands above them.
-
-    Returns:
-        Where it is told what was said, for the view to fill when it is loaded.
-    """
-    import gradio as gr
-
-    with gr.Group(elem_id="correct"):
-        told = gr.HTML(elem_id="corrections", padding=True)
-        label = gr.Radio(list(LABELS), value=NOTHING, label="The model's first answer is", elem_id="label")
-        reference = gr.Textbox(
-            label="A better reference",
-            info="What is right; empty: the one above stands.",
-            lines=2,
-            elem_id="reference",
-        )
-        note = gr.Textbox(label="Note", info="Why; it is kept beside what you say.", lines=2, elem_id="note")
-        by = gr.Textbox(label="Your name", info="May be empty.", max_lines=1, elem_id="by")
-        button = gr.Button("Keep it", variant="primary", elem_id="keep")
-
-    def keep(chosen: str, better: str, why: str, name: str, request: gr.Request) -> str:
-        return said(desk, request.query_params, label=chosen, reference=better, note=why, by=name)
-
-    button.click(keep, [label, reference, note, by], told, show_progress="hidden")
-    return told
 
 
 def said(desk: Desk, query: Mapping[str, str], *, label: str, reference: str, note: str, by: str) -> str:

@@ -34,12 +34,43 @@ WORDINGS = {
 def build(desk: Desk, page: gr.Blocks) -> None:
     """The trail that the address asks for."""
     shown = gr.HTML(elem_id="question")
-    told = corrections.form(desk)
+    told = _form(desk)
 
     def load(request: gr.Request) -> tuple[str, str]:
         return html(desk, request.query_params), corrections.html(desk, request.query_params)
 
     page.load(load, None, [shown, told], show_progress="hidden")
+
+
+def _form(desk: Desk) -> gr.HTML:
+    """The fields and the button; what was said so far stands above them.
+
+    Returns:
+        Where it is told what was said, for the view to fill when it is loaded.
+    """
+    with gr.Group(elem_id="correct"):
+        told = gr.HTML(elem_id="corrections", padding=True)
+        label = gr.Radio(
+            list(corrections.LABELS),
+            value=corrections.NOTHING,
+            label="The model's first answer is",
+            elem_id="label",
+        )
+        reference = gr.Textbox(
+            label="A better reference",
+            info="What is right; empty: the one above stands.",
+            lines=2,
+            elem_id="reference",
+        )
+        note = gr.Textbox(label="Note", info="Why; it is kept beside what you say.", lines=2, elem_id="note")
+        by = gr.Textbox(label="Your name", info="May be empty.", max_lines=1, elem_id="by")
+        button = gr.Button("Keep it", variant="primary", elem_id="keep")
+
+    def keep(chosen: str, better: str, why: str, name: str, request: gr.Request) -> str:
+        return corrections.said(desk, request.query_params, label=chosen, reference=better, note=why, by=name)
+
+    button.click(keep, [label, reference, note, by], told, show_progress="hidden")
+    return told
 
 
 def html(desk: Desk, query: Mapping[str, str]) -> str:
