@@ -60,29 +60,30 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """Raises what is to be answered instead."""
         headers = scope["headers"]
-        if _values(headers, b"transfer-encoding") and _values(headers, b"content-length"):
+        if values_of(headers, b"transfer-encoding") and values_of(headers, b"content-length"):
             # a proxy in front may believe the other of them, and where this ends begins another's request
             raise ambiguous()
         if self.hosts is not None:
-            named = _values(headers, b"host")
-            if len(named) != 1 or _host(f"//{named[0]}") not in self.hosts:
+            named = values_of(headers, b"host")
+            if len(named) != 1 or host_of(f"//{named[0]}") not in self.hosts:
                 raise invalid("the Host header names another host than this one", code="wrong_host")
-            for origin in _values(headers, b"origin"):
-                if _host(origin) not in self.hosts:
+            for origin in values_of(headers, b"origin"):
+                if host_of(origin) not in self.hosts:
                     raise forbidden("requests of other sites' pages are not answered")
         if self.key is not None and scope["path"] != OPEN:
-            given = _values(headers, b"authorization")
+            given = values_of(headers, b"authorization")
             scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
             right = hmac.compare_digest(key.strip().encode("latin-1"), self.key)
             if not right or scheme.lower() != "bearer":
                 raise no_key()
 
 
-def _values(headers: Collection[tuple[bytes, bytes]], name: bytes) -> list[str]:
+def values_of(headers: Collection[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """What the headers of this name say, one by one."""
     return [value.decode("latin-1") for key, value in headers if key == name]
 
 
-def _host(url: str) -> str | None:
+def host_of(url: str) -> str | None:
     """The name of the host, as it is compared; None where there is none."""
     try:
         return urlsplit(url).hostname

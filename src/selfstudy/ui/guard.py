@@ -11,10 +11,12 @@ import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from selfstudy.serve.guard import host_of, values_of
 
 TOKEN = "token"
 """Its name in the address."""
@@ -81,10 +83,10 @@ class PageGuard:
         """To requests under the name of another host, or from the page of another site."""
         if self.hosts is None:
             return None
-        named = _values(scope, b"host")
-        if len(named) != 1 or _host(f"//{named[0]}") not in self.hosts:
+        named = values_of(scope["headers"], b"host")
+        if len(named) != 1 or host_of(f"//{named[0]}") not in self.hosts:
             return PlainTextResponse("The Host header names another host than this one.\n", 400)
-        if any(_host(origin) not in self.hosts for origin in _values(scope, b"origin")):
+        if any(host_of(origin) not in self.hosts for origin in values_of(scope["headers"], b"origin")):
             return PlainTextResponse("Requests of other sites' pages are not answered.\n", 403)
         return None
 
@@ -107,21 +109,10 @@ class PageGuard:
 
     def _cookie_of(self, scope: Scope) -> str:
         try:
-            found = SimpleCookie("; ".join(_values(scope, b"cookie")))
+            found = SimpleCookie("; ".join(values_of(scope["headers"], b"cookie")))
         except CookieError:
             return ""
         return found[self.cookie].value if self.cookie in found else ""
 
     def _is_ours(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
-
-
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-
-
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
