@@ -15,7 +15,15 @@ from selfstudy.models.base import LanguageModel, Progress, Sampling, chat
 from selfstudy.models.embedder import LexicalEmbedder
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import DistillBlock, DPOBlock, LocalModel, Recipe, RefusalsBlock, SocraticBlock, TeachBlock
+from selfstudy.recipe import (
+    DistillBlock,
+    DPOBlock,
+    LocalModel,
+    Recipe,
+    RefusalsBlock,
+    SocraticBlock,
+    TeachBlock,
+)
 from selfstudy.records import Chat, Completion, Example, Question, VerdictKind
 from selfstudy.run.split import held_out_ids
 from selfstudy.teach.imported import ImportedLessons
@@ -59,15 +67,21 @@ def lesson(teach: TeachBlock = PLAIN, without: bool = False) -> Lesson:
 
 def student(lm: LanguageModel, **changes: Any) -> Student:
     """A model between two phases, which nothing was taught."""
-    given: dict[str, Any] = {"taught": False, "report": Silent(), "fail": lambda item, why: None}
-    return Student(
-        answers=lambda: lm, nli=Overlap(), judge=lm, embedder=LexicalEmbedder(), **{**given, **changes}
-    )
+    given: dict[str, Any] = {
+        "taught": False,
+        "answers": lambda: lm,
+        "nli": Overlap(),
+        "report": Silent(),
+        "fail": lambda item, why: None,
+        "judge": lm,
+        "embedder": LexicalEmbedder(),
+    }
+    return Student(**{**given, **changes})
 
 
-def material(block: Any, of: Lesson | None = None, lm: LanguageModel | None = None) -> Any:
+def material(block: Any, of: Lesson | None = None, lm: LanguageModel | None = None, **changes: Any) -> Any:
     """What a phase trains on."""
-    return PHASES[block.type].data(of or lesson(), block, student(lm or Heard()))
+    return PHASES[block.type].data(of or lesson(), block, student(lm or Heard(), **changes))
 
 
 def preferred(block: DPOBlock) -> object:
