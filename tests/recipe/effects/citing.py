@@ -58,9 +58,15 @@ def earned(block: CitationRewardBlock) -> object:
 
 
 def chosen(block: RejectionBlock) -> object:
-    """What is learned, and what is said of the search for it."""
+    """What is learned."""
+    return material(block, lm=Asked())
+
+
+def told(block: RejectionBlock) -> object:
+    """What is said of the search for it: how much the best answers earn."""
     listener = Listener()
-    return material(block, lm=Asked(), report=listener), listener.notes
+    material(block, lm=Asked(), report=listener)
+    return listener.notes
 
 
 def searched(block: RejectionBlock) -> object:
@@ -81,7 +87,8 @@ EFFECTS: dict[str, Effect] = {
     **rows("CitationRewardBlock", earned, {}, level="holistic", **WEIGHTS),
     **rows("PPOBlock", practised, FEW, **PRACTISED),
     **rows("GRPOBlock", practised, FEW, **PRACTISED),
-    **rows("RejectionBlock", chosen, {}, data=FILE, reward={"recall": 0}, least=None),
+    **rows("RejectionBlock", chosen, {}, data=FILE, least=None),
+    **rows("RejectionBlock", told, {}, reward={"recall": 0}),
     **rows("RejectionBlock", searched, {}, depth=1, list_depth=1),
     **rows("RejectionBlock", searched, {}, temperature=0.5, top_k=3, statement_tokens=3),
 }

@@ -168,7 +168,7 @@ EFFECTS: dict[str, Effect] = {
     **rows("SFTBlock", estimated("teach.sft"), {}, replay_wordings=True),
     **rows("DistillBlock", material, {}, targets="reference", **REHEARSED),
     **rows("DistillBlock", estimated("teach.distill"), {}, replay_wordings=True),
-    **rows("DistillBlock", mixed, {"targets": "mixed", "mix": 0.5, "tries": 1}, mix=0.0, tries=2),
+    **rows("DistillBlock", mixed, {"targets": "mixed", "mix": 0.5, "tries": 1}, mix=0.0, tries=5),
     **rows("DPOBlock", preferred, {}, pairs=3, labels="published"),
     **rows("DPOBlock", preferred, {"pairs": 3}, count="pair"),
     **rows("SocraticBlock", tutoring, {}, rejected="own", temperature=0.5, turn_tokens=5),
