@@ -1,4 +1,4 @@
-"""What stands for Ray where each worker would take seconds to start: its actors are objects in this process."""
+"""Stands for Ray, where each worker would take seconds to start: its actors are objects in this process."""
 
 from __future__ import annotations
 
