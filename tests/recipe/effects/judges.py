@@ -51,7 +51,7 @@ def asked(block: PromptedNLI) -> object:
     """What the one who is asked holds of a pair: the server's models say their names."""
 
     def react(request: Request) -> Reaction:
-        if "messages" not in request.body:  # it gives no log-probabilities of texts
+        if not request.path.endswith("/chat/completions"):  # it gives no log-probabilities of texts
             return Reaction(404, {"error": {"message": "no such path"}})
         return Reaction(body=reply(choice(request.body["model"])))
 
