@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from selfstudy.judging.by_sentence import for_citations
 from selfstudy.loop.resources import Resources
 from selfstudy.models import load_embedder, load_nli
-from selfstudy.recipe import EmbedderBlock, PromptedNLI, Recipe
-from selfstudy.recipe.entailment import EntailmentWeights
+from selfstudy.recipe import EmbedderBlock, NLIBlock, PromptedNLI, Recipe, Seq2SeqNLI
 from tests.models.remote.faulty_server import Reaction, Request, choice, reply
 
 from . import Effect, rows
@@ -22,7 +20,7 @@ PAIRS = [
 ]
 
 
-def judging(block: EntailmentWeights) -> object:
+def judging(block: NLIBlock | Seq2SeqNLI) -> object:
     """What a loaded model judges: in which numbers, and in which batches."""
 
     def seen() -> object:
@@ -41,7 +39,7 @@ def judging(block: EntailmentWeights) -> object:
         return or_said(seen)
 
 
-def branch(block: EntailmentWeights) -> object:
+def branch(block: NLIBlock | Seq2SeqNLI) -> object:
     """What the weights that a Hub id means judge."""
     on_the_hub(block.path.removeprefix("org/"))
     return judging(block)
@@ -77,8 +75,8 @@ def embedding(block: EmbedderBlock) -> object:
         return or_said(seen)
 
 
-BERT: Mapping[str, Any] = {"path": "bert", "device": "cpu"}
-T5: Mapping[str, Any] = {"type": "seq2seq", "path": "t5", "device": "cpu"}
+BERT: dict[str, Any] = {"path": "bert", "device": "cpu"}
+T5: dict[str, Any] = {"type": "seq2seq", "path": "t5", "device": "cpu"}
 EFFECTS: dict[str, Effect] = {
     **rows("NLIBlock", judging, BERT, path="bert-2", dtype="bfloat16", device="cuda:99", token_budget=40),
     **rows("NLIBlock", judging, BERT, premise="sentences"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -186,8 +186,8 @@ def urls(*names: str) -> list[str]:
     return [f"http://{HOST}/{name}" for name in names]
 
 
-ENGINE: Mapping[str, Any] = {"api_key_env": "ONE_KEY", "engine_id": "cx-1", "url": f"http://{HOST}"}
-WIKI: Mapping[str, Any] = {"url": f"http://{HOST}/w/api.php"}
+ENGINE: dict[str, Any] = {"api_key_env": "ONE_KEY", "engine_id": "cx-1", "url": f"http://{HOST}"}
+WIKI: dict[str, Any] = {"url": f"http://{HOST}/w/api.php"}
 PAGE_HERE = {"type": "urls", "urls": ["http://127.0.0.1/page"]}
 EFFECTS: dict[str, Effect] = {
     **rows("LibraryBlock", given, {"sources": ["one.txt"]}, sources=["one.txt", "two.txt"]),

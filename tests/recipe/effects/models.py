@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -137,9 +136,9 @@ def served(block: ServerModel) -> object:
         return "did not answer" in found if block.url is None else found
 
 
-LLAMA: Mapping[str, Any] = {"path": "llama", "device": "cpu"}
-REMOTE: Mapping[str, Any] = {"model": "m", "base_url": f"http://{HOST}/v1"}
-SERVER: Mapping[str, Any] = {"engine": "vllm", "model": "engine/student"}
+LLAMA: dict[str, Any] = {"path": "llama", "device": "cpu"}
+REMOTE: dict[str, Any] = {"model": "m", "base_url": f"http://{HOST}/v1"}
+SERVER: dict[str, Any] = {"engine": "vllm", "model": "engine/student"}
 EFFECTS: dict[str, Effect] = {
     **rows("LocalModel", answering, LLAMA, path="llama-2", adapter="adapter", dtype="bfloat16"),
     **rows("LocalModel", answering, LLAMA, load_in_4bit=True, device="cuda:99", token_budget=40),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from selfstudy.errors import BudgetError
@@ -117,12 +117,12 @@ def working(block: ScaleBlock) -> object:
         return or_said(lambda: ray.tried(block))
 
 
-REMOTE: Mapping[str, Any] = {"type": "remote", "model": "m", "base_url": f"http://{HOST}/v1"}
+REMOTE: dict[str, Any] = {"type": "remote", "model": "m", "base_url": f"http://{HOST}/v1"}
 ASK = {"method": "external", "count": 2, "source": "questions.txt", "questions": True}
-PROBE: Mapping[str, Any] = {"model": REMOTE, "probe": {"ask": [ASK], "samples": 1}, "smoke": "skip"}
+PROBE: dict[str, Any] = {"model": REMOTE, "probe": {"ask": [ASK], "samples": 1}, "smoke": "skip"}
 SERVED = {"type": "server", "engine": "vllm"}
 TWO = {"model": SERVED | {"model": "org/one"}, "judge": SERVED | {"model": "org/two"}}
-LIBRARY: Mapping[str, Any] = {"library": "atlas"}
+LIBRARY: dict[str, Any] = {"library": "atlas"}
 AWAY = "127.0.0.1:1"
 EFFECTS: dict[str, Effect] = {
     **rows("Recipe", probed, PROBE, seed=1, smoke="warn", budget={"calls": 3}),
