@@ -21,12 +21,6 @@ NOT_YET: dict[str, str] = {
     "FetchBlock": "allow_hosts delay contact timeout max_bytes redirects patience offline",
     "BudgetBlock": "calls tokens money minutes",
     "ScaleBlock": "address workers tries",
-    "ProbeBlock": "compare ensemble threshold",
-    "Ask": "method count source questions inconsistent topic_temperature "
-    "question_temperature max_new_tokens chunk_tokens per_chunk tries proposals check",
-    "AdaptiveBlock": "error first wave",
-    "GatherBlock": "follow_links hybrid temperature accept votes "
-    "max_inconsistency answers_from judge max_age as_of exclude",
     "TeachBlock": "split_by refusals misbelief_weight lora launch phases",
     "RefusalsBlock": "share heldout",
     "SFTBlock": "keep top_k rest replay replay_wordings reading swapped neutral",
