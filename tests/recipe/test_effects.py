@@ -16,7 +16,7 @@ from selfstudy.recipe import Recipe
 from selfstudy.recipe.reference import recipe_keys
 from selfstudy.recipe.schema import blocks_of
 
-from .effects import Effect, asked, cluster, gathering, others, probing, training
+from .effects import Effect, asked, cluster, gathering, others, probing, suites, training
 from .effects.not_yet import NOT_YET
 from .effects.readers import PACKAGE, read_keys
 
@@ -27,6 +27,7 @@ TABLES = (
     others.EFFECTS,
     probing.EFFECTS,
     gathering.EFFECTS,
+    suites.EFFECTS,
 )
 EFFECTS: dict[str, Effect] = dict(chain.from_iterable(table.items() for table in TABLES))
 BLOCKS = {block.__name__: block for block in blocks_of(Recipe)}

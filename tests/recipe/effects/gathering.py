@@ -54,7 +54,7 @@ PROBED = [
 
 
 def read(chat: Chat, number: int) -> str:
-    """The capital off the page, if it is there; of Togo twice, of Cuba three times, and then something else."""
+    """The capital off the page, if it is there; of Togo twice, of Cuba three times."""
     page, _, question = chat[-1].content.partition("Question:")
     asked = re.findall(r"capital of (\w+)", question)[0]
     found = re.search(rf"capital of {asked} is (\w+)", page)

@@ -36,13 +36,6 @@ NOT_YET: dict[str, str] = {
     "GRPOBlock": "data withheld reward updates clip most_kl dev "
     "checkpoint_every temperature top_k advantages scale aggregation clip_high kl",
     "VerifyBlock": "nli citing confidence resamples margin known_questions orders suites",
-    "AtomicFactsBlock": "margin questions data gamma k",
-    "LikenessBlock": "margin questions data",
-    "LMEvalBlock": "margin questions tasks include_path allow_code",
-    "PairwiseBlock": "margin questions data",
-    "PerplexityBlock": "margin questions data",
-    "QABlock": "margin questions data",
-    "TruthfulQABlock": "margin questions data tasks",
     "DeployBlock": "groups router",
     "RouterBlock": "method neighbours false_activation calibration embedder",
 }
