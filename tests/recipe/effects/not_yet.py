@@ -35,7 +35,6 @@ NOT_YET: dict[str, str] = {
     "temperature top_k kl gamma lam value_clip value_rate published",
     "GRPOBlock": "data withheld reward updates clip most_kl dev "
     "checkpoint_every temperature top_k advantages scale aggregation clip_high kl",
-    "VerifyBlock": "nli citing confidence resamples margin known_questions orders suites",
     "DeployBlock": "groups router",
     "RouterBlock": "method neighbours false_activation calibration embedder",
 }
