@@ -91,13 +91,14 @@ def gathered(recipe: Recipe) -> object:
 
 
 def of_gather(block: GatherBlock) -> object:
-    return gathered(Recipe(library="docs", nli=NLIBlock(), probe=ProbeBlock(scorer=SCORER), gather=block))
+    return gathered(Recipe.model_validate(AROUND | {"probe": {"scorer": SCORER}, "gather": block}))
 
 
 def of_probe(block: ProbeBlock) -> object:
-    return gathered(Recipe(library="docs", nli=NLIBlock(), probe=block))
+    return gathered(Recipe.model_validate(AROUND | {"probe": block}))
 
 
+AROUND: dict[str, Any] = {"library": "docs", "nli": NLIBlock()}
 FOUR: dict[str, Any] = {"samples": 4, "hits": 2}
 AGED = FOUR | {"max_age": "2y", "as_of": "2026-11-01"}
 CONSISTENT = FOUR | {"accept": "consistency"}

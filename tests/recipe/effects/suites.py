@@ -21,7 +21,7 @@ from selfstudy.loop.resources import Resources
 from selfstudy.loop.suites import suite_plan
 from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
-from selfstudy.recipe import NLIBlock, Recipe, ScriptedModel, VerifyBlock
+from selfstudy.recipe import NLIBlock, Recipe, ScriptedModel
 from selfstudy.recipe.suites import LMEvalBlock, PairwiseBlock, SuiteBase
 from selfstudy.records import Arm, Chat, SuiteItem
 from selfstudy.run import Round, Run
@@ -90,13 +90,9 @@ class Mayors(ScriptedLM):
 def round_of(block: SuiteBase) -> Iterator[tuple[Round, Resources]]:
     """A round of a recipe with this suite, and what it is asked with."""
     judge = ScriptedModel(path=Path("judge.yaml")) if isinstance(block, PairwiseBlock) else None
-    recipe = Recipe(
-        model=ScriptedModel(path=Path("lm.yaml")),
-        judge=judge,
-        nli=NLIBlock(),
-        library="docs",
-        verify=VerifyBlock.model_validate({"suites": [block.model_dump()]}),
-    )
+    asked = ScriptedModel(path=Path("lm.yaml"))
+    around = {"model": asked, "judge": judge, "nli": NLIBlock(), "library": "docs"}
+    recipe = Recipe.model_validate(around | {"verify": {"suites": [block]}})
     with working_in(FILES) as folder, Run.create_or_resume(folder / "run", recipe) as run:
         resources = Resources(run)
         vars(resources)["evaluator"] = Reads()  # else its weights are loaded
@@ -143,7 +139,7 @@ def stand_in() -> Iterator[None]:
     def mean() -> None:
         """Its name is what counts."""
 
-    parts = {
+    parts: dict[str, dict[str, Any]] = {
         "": {"__version__": "0", "utils": SimpleNamespace(env=jinja2.Environment())},
         ".api": {},
         ".api.registry": {"METRIC_REGISTRY": {"acc": mean}},

@@ -79,7 +79,7 @@ def verified(block: VerifyBlock) -> object:
         ask_general(round_, lambda: arms["base"], nli, Prompts(), facts, Silent())
         round_.append([SHOWN])
         loaders = {arm: (lambda lm=lm: lm) for arm, lm in arms.items()}
-        gate = run_verify(round_, loaders, nli, Prompts(), None, Silent(), plan)  # type: ignore[arg-type]
+        gate = run_verify(round_, loaders, nli, Prompts(), None, Silent(), plan)
         kinds = (KnownFact, Check, SuiteItem)
         found = [one for kind in kinds for one in round_.iter(kind)]
         return found, gate.verdict, gate.gains, gate.more, list(gate.suites)
