@@ -16,11 +16,11 @@ from selfstudy.recipe import Recipe
 from selfstudy.recipe.reference import recipe_keys
 from selfstudy.recipe.schema import blocks_of
 
-from .effects import Effect, asked, cluster, others, training
+from .effects import Effect, asked, cluster, others, track, training
 from .effects.not_yet import NOT_YET
 from .effects.readers import PACKAGE, read_keys
 
-TABLES = (asked.EFFECTS, cluster.EFFECTS, training.EFFECTS, others.EFFECTS)
+TABLES = (asked.EFFECTS, cluster.EFFECTS, training.EFFECTS, others.EFFECTS, track.EFFECTS)
 EFFECTS: dict[str, Effect] = dict(chain.from_iterable(table.items() for table in TABLES))
 BLOCKS = {block.__name__: block for block in blocks_of(Recipe)}
 KEYS = {key.id for key in recipe_keys()}

@@ -104,14 +104,15 @@ def _send(run: Run, block: TrackBlock) -> str:
     rows, stages = new_rows(run, before)
     if not rows:
         return ""
-    where = sending.send(_order(run, block, kept.id, rows), block)
+    where = sending.send(order_of(run, block, kept.id, rows), block)
     after = TrackedRun(stages={**before.stages, **stages}, step=rows[-1].step)
     kept = kept.model_copy(update={"sent": {**kept.sent, place: after}})
     run.write_json(run.tracked_file, kept.model_dump(mode="json"))
     return where
 
 
-def _order(run: Run, block: TrackBlock, id_: str, rows: tuple[TrackedRow, ...]) -> TrackOrder:
+def order_of(run: Run, block: TrackBlock, id_: str, rows: tuple[TrackedRow, ...]) -> TrackOrder:
+    """What is sent of a run by its recipe's block; one without a tracker has none."""
     from selfstudy.recipe.file import recipe_digest
     from selfstudy.recipe.settings import plain_settings
 

@@ -68,9 +68,7 @@ def send(order: TrackOrder, block: TrackBlock) -> str:
     with (folder / REPLY).open("rb") as said:  # readable after it is gone
         reply = _said(order.tracker, [sys.executable, "-P", "-m", MODULE, str(file)], block, folder, said)
     if reply.error:
-        raise TrackerError(
-            f"{order.tracker}: {one_line(without_secrets(clean(reply.error)), _LONGEST)}", _NEXT
-        )
+        raise TrackerError(f"{order.tracker}: {_both_ends(without_secrets(clean(reply.error)))}", _NEXT)
     return one_line(without_secrets(clean(reply.where)), _LONGEST)
 
 
@@ -90,6 +88,13 @@ def _said(
             raise TrackerError(f"{tracker} ended with exit code {code}: {told}", _NEXT) from None
     finally:
         guarded.stop()
+
+
+def _both_ends(text: str) -> str:
+    """A long error in short: what it is stands first, and its cause last."""
+    text = " ".join(text.split())
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 _NEXT = "see to it, and give the same command again: it sends what was not sent, or: --set track=none"

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selfstudy.tracking.order import TrackOrder
+from selfstudy.tracking.order import TrackedRow, TrackOrder
 
 INIT_SECONDS = 20
 """Longest wait until its server answers."""
@@ -21,15 +22,16 @@ INIT_SECONDS = 20
 def send(order: TrackOrder) -> str:
     """Sends the rows that the server does not have, or writes a file of all of them.
 
-    Without a server each order makes a folder that is called by its first step: one that is there already
-    is whole, and the order was given before.
+    Without a server each order makes a folder that is called by its steps; one that is there is whole.
     """
     if not order.offline:
-        return _logged(order)[1]
+        return _logged(order, order.rows)[1]
     folder = order.folder / "wandb"
-    place = folder / f"from-step-{order.rows[0].step}"
-    if not place.exists():
-        record, _ = _logged(order)
+    done = max((int(one.name.rpartition("-")[2]) for one in folder.glob("steps-*[0-9]")), default=0)
+    missing = [row for row in order.rows if row.step > done]
+    if missing:
+        record, _ = _logged(order, missing)
+        place = folder / f"steps-{missing[0].step}-{missing[-1].step}"
         half = place.with_suffix(".tmp")
         shutil.rmtree(half, ignore_errors=True)
         # the rest is logs, with links that lead out of the run
@@ -40,7 +42,7 @@ def send(order: TrackOrder) -> str:
     return f"wandb sync {folder}/*/*"
 
 
-def _logged(order: TrackOrder) -> tuple[Path, str]:
+def _logged(order: TrackOrder, rows: Sequence[TrackedRow]) -> tuple[Path, str]:
     """The file that wandb wrote here, and the run's page."""
     import wandb
 
@@ -69,12 +71,12 @@ def _logged(order: TrackOrder) -> tuple[Path, str]:
             x_save_requirements=False,
         ),
     )
-    run.define_metric("round/*", step_metric="round/number")
     there = 0 if order.offline else run.step  # the next step of a run that it knows
-    for row in order.rows:
+    for row in rows:
         if row.step >= there:
             run.log(row.numbers, step=row.step)
     page = run.url or ""
     run.finish()
+    wandb.teardown()  # only the end of its service writes the last of a file
     written = sorted(Path(os.path.realpath(".")).glob(f"wandb/*/run-{order.run_id}.wandb"))
     return (written[-1] if written else Path()), page
