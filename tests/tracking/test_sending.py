@@ -14,6 +14,7 @@ from selfstudy.tracking import sending
 from selfstudy.tracking.order import TrackedRow, TrackOrder
 
 from .kept import everything, kept
+from .mlflow_server import mlflow_server
 
 TRACKERS = ("trackio", "wandb", pytest.param("mlflow", marks=pytest.mark.slow))
 """mlflow takes two seconds to be imported."""
@@ -71,6 +72,20 @@ def test_rows_come_once_and_nothing_else(
     assert not any(file.is_symlink() for file in (tmp_path / "tracker").rglob("*"))
     if tracker != "trackio" and getpass.getuser() != "root":
         assert getpass.getuser().encode() not in written
+
+
+@pytest.mark.slow
+def test_rows_come_once_to_a_server_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-token")
+    with mlflow_server(tmp_path / "tracker" / "mlflow") as (url, asked):
+        for rows in (ROWS[:2], ROWS, ROWS):
+            where = sending.send(order("mlflow", tmp_path, rows, url), TrackBlock(type="mlflow", url=url))
+    assert where == url
+    assert kept("mlflow", tmp_path, tmp_path / "tracker") == expected(ROWS)
+    assert {key for _, key in asked} == {"Bearer a-token"}
+    assert sum(path.endswith("runs/create") for path, _ in asked) == 1
 
 
 def test_one_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
