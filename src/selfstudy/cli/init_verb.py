@@ -161,7 +161,9 @@ def _write_recipe(file: Path, given: Mapping[str, Any], *, yes: bool, schema: bo
 
 def _ask(question: Asking, default: str | None) -> str:
     """Puts a question to the person at the terminal; Ctrl-C and the end of input write nothing."""
-    say(f"\n{question.text}\n  {question.help}")
+    say(f"\n{question.text}")
+    for line in question.help.splitlines():
+        say(f"  {line}")
     try:
         answer: str = typer.prompt(
             printable(question.name), default=default or "", show_default=default is not None, type=str

@@ -7,6 +7,7 @@ nothing of machines or models.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from selfstudy.recipe.whole import Recipe
 from selfstudy.text import clean
 
 _WIDTH = 100
+_BREAK = re.compile("[\n\r\x85\u2028\u2029]")
 _ORDER = tuple(Recipe.model_fields)
 
 
@@ -103,9 +105,26 @@ class _Writer:
             yield f"{name}: {_flow(value)}"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Texts with line breaks in quotes that escape them: a value stands on one line."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if _BREAK.search(value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def _flow(value: Any) -> str:
     """A value on one line, quoted where YAML would read it otherwise."""
-    made = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False
+    made: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        default_flow_style=True,
+        allow_unicode=True,
+        width=float("inf"),
+        sort_keys=False,
     )
     return made.removesuffix("\n").removesuffix("\n...")

@@ -137,8 +137,8 @@ def _head(settled: Settled, machine: MachineNumbers, *, schema: bool) -> str:
         f"{first}# A recipe of selfstudy {__version__}, written by `selfstudy init`. Goal: {goal}.\n"
         f"# The machine that it was written on: {clean(machine.words)}.\n"
         "#\n"
-        "# A line with # directly before a key is one that is not set, with its default: to change it remove\n"
-        "# that #, and the one of the block that it is in. All keys are in docs/reference/recipe.md.\n\n"
+        "# A line with # directly before a key is one that is not set, with its default: to change it\n"
+        "# remove that #, and the one of the block that it is in. docs/reference/recipe.md has all keys.\n\n"
     )
 
 

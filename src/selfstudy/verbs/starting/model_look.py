@@ -1,4 +1,4 @@
-"""What is known of a model by its small files and the headers of its weights; nothing is loaded or fetched."""
+"""What is known of a model by its small files and the headers of its weights; nothing of it is loaded."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def settle(
         if text is None and ask is None:
             text = default
             if text is None:
-                raise RecipeError(f"init: no {one.name} was given", f"give --{one.name}: {one.help}")
+                raise RecipeError(f"init: no {one.name} was given", f"give --{one.name}. {one.help}")
         if text is not None:
             settled[one.name] = one.check(text, settled, machine)
             continue
@@ -224,7 +224,7 @@ def _usual_size(settled: Settled, machine: MachineNumbers) -> str:
 
 
 def _named(options: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name}: {one.said}" for name, one in options.items())
+    return "\n".join(f"{name}: {one.said}" for name, one in options.items())
 
 
 QUESTIONS = (
@@ -257,7 +257,7 @@ QUESTIONS = (
     Asking(
         "goal",
         "What for?",
-        f"{_named(GOALS)}.",
+        _named(GOALS),
         _goal,
         lambda settled, machine: (
             "facts" if settled["documents"] and settled["model"].look is not None else "measure"
@@ -274,7 +274,7 @@ QUESTIONS = (
     Asking(
         "size",
         "How much?",
-        f"{_named(SIZES)}. Or a number of minutes, after which the run stops (it can go on).",
+        f"{_named(SIZES)}\nor a number of minutes, after which the run stops; it can go on",
         _size,
         _usual_size,
         lambda settled: settled["goal"] != "questions",
