@@ -6,6 +6,7 @@ Which ones is a choice of ours (`USEFUL`); docs/reference/recipe.md has all.  Kn
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from selfstudy.recipe.base import Block
@@ -44,7 +45,7 @@ def further_keys(recipe: Recipe, data: Mapping[str, Any]) -> UnsetKeys:
         recipe: the checked one.
         data: what it sets, as plain data.
     """
-    said = {key.id: key.text for key in recipe_keys()}
+    said = _texts()
     phases = [f"teach.{short_key(block.type)}.{name}" for block in recipe.teach.plan for name in _PHASE]
     values: dict[str, Any] = {}
     about: dict[str, str] = {}
@@ -61,6 +62,12 @@ def further_keys(recipe: Recipe, data: Mapping[str, Any]) -> UnsetKeys:
         if not _is_set(data, path):
             values[path] = block.model_dump(mode="json")[name]
     return UnsetKeys(values, about)
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """What keys are, by block and name; made once, for it takes a while."""
+    return {key.id: key.text for key in recipe_keys()}
 
 
 def _of_block(recipe: Recipe, path: list[str], said: Mapping[str, str]) -> str:

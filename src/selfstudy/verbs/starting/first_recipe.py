@@ -105,9 +105,7 @@ def _placed(text: str, folder: Path) -> str:
         return text
     path = Path.cwd() / text
     found = os.path.relpath(path, folder)
-    # a step up from behind a link leads elsewhere, and ~ is somebody's home
-    same = os.path.realpath(folder / found) == os.path.realpath(path)
-    if not same or found.startswith("~"):
+    if os.path.realpath(folder / found) != os.path.realpath(path):  # a step up from behind a link
         return str(path)
     return found if found.startswith("..") else f"./{found}"
 
