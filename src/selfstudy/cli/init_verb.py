@@ -16,9 +16,9 @@ from selfstudy.screen import printable, say
 
 if TYPE_CHECKING:
     from selfstudy.errors import SelfstudyError
-    from selfstudy.verbs.starting import Asking
+    from selfstudy.verbs.starting import InitQuestion
 
-FILE = Path("recipe.yaml")
+FILE = Path("mine.yaml")
 
 
 def _goals() -> list[str]:
@@ -36,7 +36,7 @@ def _sizes() -> list[str]:
 @app.command(short_help="Write a first recipe, that fits this machine and the model.")
 def init(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it [default: recipe.yaml].")
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to write it [default: mine.yaml].")
     ] = None,
     model: Annotated[
         str | None,
@@ -159,7 +159,7 @@ def _write_recipe(file: Path, given: Mapping[str, Any], *, yes: bool, schema: bo
         say(f"  {line}")
 
 
-def _ask(question: Asking, default: str | None) -> str:
+def _ask(question: InitQuestion, default: str | None) -> str:
     """Puts a question to the person at the terminal; Ctrl-C and the end of input write nothing."""
     say(f"\n{question.text}")
     for line in question.help.splitlines():

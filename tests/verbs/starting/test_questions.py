@@ -13,7 +13,7 @@ import pytest
 
 from selfstudy.errors import ModelError, RecipeError, SelfstudyError
 from selfstudy.verbs.doctor.numbers import GB, MachineNumbers
-from selfstudy.verbs.starting import Asking, settle
+from selfstudy.verbs.starting import InitQuestion, settle
 from selfstudy.verbs.starting.questions import SizeChoice
 from tests.verbs.starting.models import folder_of
 
@@ -118,7 +118,7 @@ def test_what_a_person_answers_wrongly_is_asked_again(here: Path) -> None:
     asked: list[tuple[str, str | None]] = []
     told: list[SelfstudyError] = []
 
-    def ask(one: Asking, default: str | None) -> str:
+    def ask(one: InitQuestion, default: str | None) -> str:
         asked.append((one.name, default))
         return next(answers)
 
@@ -133,7 +133,7 @@ def test_what_a_person_answers_wrongly_is_asked_again(here: Path) -> None:
 def test_what_is_given_is_not_asked() -> None:
     asked = []
 
-    def ask(one: Asking, default: str | None) -> str:
+    def ask(one: InitQuestion, default: str | None) -> str:
         asked.append(one.name)
         return default or ""
 

@@ -12,13 +12,13 @@ from selfstudy.verbs.starting.first_recipe import (
     schema_text,
     write_new,
 )
-from selfstudy.verbs.starting.questions import QUESTIONS, Asking, settle
+from selfstudy.verbs.starting.questions import QUESTIONS, InitQuestion, settle
 
 __all__ = [
     "QUESTIONS",
     "SCHEMA",
-    "Asking",
     "FirstRecipe",
+    "InitQuestion",
     "first_recipe",
     "is_schema",
     "schema_text",

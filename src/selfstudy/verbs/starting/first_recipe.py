@@ -29,7 +29,7 @@ from selfstudy.recipe.schema import TITLE, recipe_schema
 from selfstudy.text import clean
 from selfstudy.verbs.doctor.numbers import MachineNumbers
 from selfstudy.verbs.starting.fitting import fit
-from selfstudy.verbs.starting.questions import ModelChoice, Settled, SizeChoice
+from selfstudy.verbs.starting.questions import InitAnswers, ModelChoice, SizeChoice
 from selfstudy.version import __version__
 
 SCHEMA = "recipe.schema.json"
@@ -52,7 +52,7 @@ class FirstRecipe:
 
 
 def first_recipe(
-    settled: Settled, file: Path, machine: MachineNumbers, *, schema: bool = True
+    settled: InitAnswers, file: Path, machine: MachineNumbers, *, schema: bool = True
 ) -> FirstRecipe:
     """A recipe from answers (`questions.settle`).
 
@@ -85,7 +85,7 @@ def first_recipe(
     return FirstRecipe(text, warnings, tuple(_commands(file, goal, settled["documents"])))
 
 
-def _block(settled: Settled, folder: Path) -> dict[str, Any]:
+def _block(settled: InitAnswers, folder: Path) -> dict[str, Any]:
     """The block of the model, as far as it is an answer."""
     model: ModelChoice = settled["model"]
     if model.look is None:
@@ -128,7 +128,7 @@ def _fitted(
     return found.warnings
 
 
-def _head(settled: Settled, machine: MachineNumbers, *, schema: bool) -> str:
+def _head(settled: InitAnswers, machine: MachineNumbers, *, schema: bool) -> str:
     first = f"# yaml-language-server: $schema={SCHEMA}\n" if schema else ""
     goal = GOALS[settled["goal"]].said
     return (

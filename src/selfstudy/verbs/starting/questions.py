@@ -54,12 +54,12 @@ class SizeChoice:
     minutes: float | None = None
 
 
-Settled = dict[str, Any]
+InitAnswers = dict[str, Any]
 """Answers by the name of their question, checked; those that nobody is asked for are absent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class InitQuestion:
     """One question.
 
     Attributes:
@@ -74,17 +74,17 @@ class Asking:
     name: str
     text: str
     help: str
-    check: Callable[[Any, Settled, MachineNumbers], Any]
-    default: Callable[[Settled, MachineNumbers], str | None]
-    wanted: Callable[[Settled], bool] = lambda settled: True
+    check: Callable[[Any, InitAnswers, MachineNumbers], Any]
+    default: Callable[[InitAnswers, MachineNumbers], str | None]
+    wanted: Callable[[InitAnswers], bool] = lambda settled: True
 
 
 def settle(
     given: Mapping[str, Any],
     machine: MachineNumbers,
-    ask: Callable[[Asking, str | None], str] | None = None,
+    ask: Callable[[InitQuestion, str | None], str] | None = None,
     tell: Callable[[SelfstudyError], object] = lambda error: None,
-) -> Settled:
+) -> InitAnswers:
     """All answers: those given, else those of a person, else the defaults.
 
     Args:
@@ -95,7 +95,7 @@ def settle(
     Raises:
         SelfstudyError: what was given is wrong, or is not given and has no default.
     """
-    settled: Settled = {}
+    settled: InitAnswers = {}
     for one in QUESTIONS:
         text = given.get(one.name)
         if not one.wanted(settled):
@@ -118,7 +118,7 @@ def settle(
     return settled
 
 
-def _model(text: str, settled: Settled, machine: MachineNumbers) -> ModelChoice:
+def _model(text: str, settled: InitAnswers, machine: MachineNumbers) -> ModelChoice:
     text = text.strip()
     if not text:
         raise RecipeError("no model was named", "a folder, a Hub id, a URL, or atlas")
@@ -133,7 +133,7 @@ def _model(text: str, settled: Settled, machine: MachineNumbers) -> ModelChoice:
     return ModelChoice(url if parts.path.strip("/") else f"{url}/v1", None)
 
 
-def _model_name(text: str, settled: Settled, machine: MachineNumbers) -> str:
+def _model_name(text: str, settled: InitAnswers, machine: MachineNumbers) -> str:
     text = text.strip()
     if not text:
         raise RecipeError("no name was given", "the name by which the server knows the model")
@@ -142,7 +142,7 @@ def _model_name(text: str, settled: Settled, machine: MachineNumbers) -> str:
     return text
 
 
-def _served(settled: Settled, machine: MachineNumbers) -> str | None:
+def _served(settled: InitAnswers, machine: MachineNumbers) -> str | None:
     """The first model of a server on this machine; no other is asked."""
     from selfstudy.models.remote.permissions import Destination
     from selfstudy.models.server.running import models_of
@@ -152,7 +152,7 @@ def _served(settled: Settled, machine: MachineNumbers) -> str | None:
     return listed[0] if listed else None
 
 
-def _documents(given: str | Sequence[str], settled: Settled, machine: MachineNumbers) -> tuple[str, ...]:
+def _documents(given: str | Sequence[str], settled: InitAnswers, machine: MachineNumbers) -> tuple[str, ...]:
     if isinstance(given, str):
         text = given.strip()
         whole = is_url(text) or reading.exists(reading.expanded(text)) or not text
@@ -175,7 +175,7 @@ def _documents(given: str | Sequence[str], settled: Settled, machine: MachineNum
     return named
 
 
-def _goal(text: str, settled: Settled, machine: MachineNumbers) -> str:
+def _goal(text: str, settled: InitAnswers, machine: MachineNumbers) -> str:
     text = text.strip().lower()
     if text not in GOALS:
         raise RecipeError(f"{text[:80]!r} is no goal", f"one of {', '.join(GOALS)}")
@@ -192,7 +192,7 @@ def _goal(text: str, settled: Settled, machine: MachineNumbers) -> str:
     return text
 
 
-def _questions(text: str, settled: Settled, machine: MachineNumbers) -> tuple[str, int]:
+def _questions(text: str, settled: InitAnswers, machine: MachineNumbers) -> tuple[str, int]:
     from selfstudy.probe.external import source_lines
 
     text = text.strip()
@@ -203,7 +203,7 @@ def _questions(text: str, settled: Settled, machine: MachineNumbers) -> tuple[st
     return text, len(source_lines(ask))
 
 
-def _size(text: str, settled: Settled, machine: MachineNumbers) -> SizeChoice:
+def _size(text: str, settled: InitAnswers, machine: MachineNumbers) -> SizeChoice:
     text = text.strip().lower()
     if text in SIZES:
         return SizeChoice(text)
@@ -216,7 +216,7 @@ def _size(text: str, settled: Settled, machine: MachineNumbers) -> SizeChoice:
     return SizeChoice(_usual_size(settled, machine), minutes)
 
 
-def _usual_size(settled: Settled, machine: MachineNumbers) -> str:
+def _usual_size(settled: InitAnswers, machine: MachineNumbers) -> str:
     """A first look where a processor answers for a real model, which takes it hours to do more."""
     model = settled["model"]
     by_itself = model.look is not None and not model.is_atlas
@@ -228,7 +228,7 @@ def _named(options: Mapping[str, Any]) -> str:
 
 
 QUESTIONS = (
-    Asking(
+    InitQuestion(
         "model",
         "Which model?",
         "A folder, the id of one on the Hugging Face Hub (owner/name), the URL of a server, or atlas: the "
@@ -236,7 +236,7 @@ QUESTIONS = (
         _model,
         lambda settled, machine: ATLAS,
     ),
-    Asking(
+    InitQuestion(
         "model-name",
         "What does the server call the model?",
         "One of the names that its /v1/models lists.",
@@ -244,7 +244,7 @@ QUESTIONS = (
         _served,
         lambda settled: settled["model"].look is None,
     ),
-    Asking(
+    InitQuestion(
         "documents",
         "Which documents?",
         "A folder, files (with spaces between), the address of a page, atlas: the small encyclopedia that "
@@ -254,7 +254,7 @@ QUESTIONS = (
             ATLAS if settled["model"].is_atlas else NONE if settled["model"].look is None else None
         ),
     ),
-    Asking(
+    InitQuestion(
         "goal",
         "What for?",
         _named(GOALS),
@@ -263,7 +263,7 @@ QUESTIONS = (
             "facts" if settled["documents"] and settled["model"].look is not None else "measure"
         ),
     ),
-    Asking(
+    InitQuestion(
         "questions",
         "Which file are your questions in?",
         "A text with one question a line, or a table (.csv, .jsonl) with a column of questions.",
@@ -271,7 +271,7 @@ QUESTIONS = (
         lambda settled, machine: None,
         lambda settled: settled["goal"] == "questions",
     ),
-    Asking(
+    InitQuestion(
         "size",
         "How much?",
         f"{_named(SIZES)}\nor a number of minutes, after which the run stops; it can go on",
