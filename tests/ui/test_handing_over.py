@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import time
 from pathlib import Path
 
 import pytest
 
-from selfstudy.errors import DataError
+from selfstudy.errors import DataError, RunError
 from selfstudy.ui import handing_over
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.views import publish
@@ -23,19 +23,24 @@ def test_names_of_folders(tmp_path: Path, name: str) -> None:
 def test_what_is_on_the_disk_is_told_as_text(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     assert publish.look(desk, publish.HERE, "mine") == publish.look(desk, publish.HERE, "../x")
-    folder = tmp_path / handing_over.FOLDER
-    (folder / "mine").mkdir(parents=True)
-    (folder / "mine.log").write_text(f"process {os.getpid()}\n{HOSTILE}\n")
-    (folder / "mine/README.md").write_text(HOSTILE)
-    running = publish.look(desk, publish.HERE, "mine")
-    assert "It is being published" in running
+    handing_over.start(tmp_path, tmp_path / HOSTILE.replace("/", ""), "mine", [], to_hub=False)
+    assert "It is being published" in publish.look(desk, publish.HERE, "mine")
+    with pytest.raises(RunError, match="still at work"):
+        handing_over.start(tmp_path, tmp_path, "mine", [], to_hub=False)
+    until = time.monotonic() + 60
+    while (running := publish.look(desk, publish.HERE, "mine")).count("It is being published"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     assert "<script" not in running
-    (folder / "mine.log").write_text("process 999999999\npublished: there\n")
+    assert "&lt;script&gt;" in running
+    folder = tmp_path / handing_over.FOLDER / "mine"
+    folder.mkdir()
+    (folder / "README.md").write_text(HOSTILE)
     ended = publish.look(desk, publish.HERE, "mine")
     assert "It is published, in the folder published/mine" in ended
-    assert "&lt;script&gt;" in ended
-    (folder / "mine/README.md").unlink()
-    (folder / "mine/README.md").symlink_to("/etc/passwd")
+    assert "<script" not in ended
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("/etc/passwd")
     assert "root:" not in publish.look(desk, publish.HERE, "mine")
 
 

@@ -35,6 +35,14 @@ def test_a_command_is_started_found_again_and_told(tmp_path: Path) -> None:
     assert place.stat().st_mode & 0o077 == 0
 
 
+def test_nothing_is_imported_from_the_folder_that_is_worked_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "typer.py").write_text("raise SystemExit(7)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert processes.answer(["--version"], 60)[0] == 0
+
+
 def test_it_outlives_who_started_it_and_stops_cleanly(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from selfstudy.ui import processes\n"

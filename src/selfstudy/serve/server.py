@@ -90,7 +90,14 @@ class ApiServer:
         )
         hosts = {*LOOPBACK, host, *names} if is_loopback(host) else None
         guarded = Guard(self._api.routes, key.encode() if key else None, hosts, self._api.refuse)
-        self._server = _uvicorn(guarded, self.limits)
+        self._server = quiet_server(
+            guarded,
+            http=connection(self.limits),
+            lifespan="off",
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=max(1, round(self.limits.grace)),
+            h11_max_incomplete_event_size=_HEAD,
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -240,24 +247,25 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def _uvicorn(app: Any, limits: RequestLimits) -> Any:
-    """Uvicorn with nothing of its own to say: no access log, no signals, no word of what it is."""
+def quiet_server(app: Any, **settings: Any) -> Any:
+    """Uvicorn with nothing of its own to say: no access log, no word of what it is.
+
+    Args:
+        app: of ASGI 3.
+        settings: more of `uvicorn.Config`.
+    """
     import uvicorn
 
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=connection(limits),
         ws="none",
-        lifespan="off",
         interface="asgi3",
         log_config=None,
         log_level="critical",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=max(1, round(limits.grace)),
-        h11_max_incomplete_event_size=_HEAD,
+        **settings,
     )
     return uvicorn.Server(config)

@@ -1,28 +1,23 @@
 """Starts `selfstudy publish` for a run of the folder, and reads what became of it off the disk.
 
-In published/ of the folder: NAME, the publication; NAME.log, what the command said, its process in the first
-line.  A page that is closed loses nothing.
+A publication lies in published/NAME of the folder; its command is one of processes.py, so that a page that is
+closed loses nothing.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfstudy.errors import DataError, RunError
+from selfstudy.errors import DataError
 from selfstudy.files import private
 from selfstudy.text import clean
+from selfstudy.ui import processes
 
 FOLDER = "published"
 _LARGEST = 2**20
-_SHOWN = 40
-"""Lines of the log, the last ones."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -53,34 +48,13 @@ def start(folder: Path, run: Path, name: str, options: Sequence[str], *, to_hub:
         DataError: it is no name.
         RunError: this one is being published already, or the command cannot be started.
     """
-    log = _log(folder, name, to_hub=to_hub)
-    if (found := state(folder, name, to_hub=to_hub)) is not None and found.runs:
-        raise RunError(f"{name} is being published already", "wait until it ends")
-    private.make_folder(log.parent)
-    target = f"hub:{name}" if to_hub else str(log.parent / name)
-    # -P: nothing is imported from the working directory
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "selfstudy.cli",
-        "publish",
-        str(run),
-        f"--to={target}",
-        "--yes",
-        *options,
-    ]
-    try:
-        with private.replacing(log) as file:
-            file.write(b"")
-        with os.fdopen(private.open_file(log, os.O_WRONLY | os.O_APPEND), "ab") as said:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
-            )
-            said.write(f"process {process.pid}\n".encode())
-    except OSError as error:
-        raise RunError(f"the command cannot be started: {error.strerror}", "try it in a terminal") from None
-    threading.Thread(target=process.wait, daemon=True).start()  # else it stays in the table of processes
+    place = _place(folder, name, to_hub=to_hub)
+    if to_hub:
+        target = f"hub:{name}"
+    else:
+        private.make_folder(folder / FOLDER)
+        target = str(folder / FOLDER / name)
+    processes.start(place, ["publish", str(run), f"--to={target}", "--yes", *options])
 
 
 def state(folder: Path, name: str, *, to_hub: bool) -> Handing | None:
@@ -89,16 +63,12 @@ def state(folder: Path, name: str, *, to_hub: bool) -> Handing | None:
     Raises:
         DataError: it is no name.
     """
-    log = _log(folder, name, to_hub=to_hub)
-    try:
-        lines = clean(private.read(log, _LARGEST).decode("utf-8", "replace")).splitlines()
-    except OSError:
+    place = _place(folder, name, to_hub=to_hub)
+    if (command := processes.last(place)) is None:
         return None
-    begun = next((line for line in lines if line.startswith("process ")), "")
-    pid = begun.removeprefix("process ")
-    runs = pid.isdecimal() and len(pid) < 10 and private.process_exists(int(pid))
-    told = [line for line in lines if line != begun]
-    return Handing(name, runs, tuple(told[-_SHOWN:]), "" if to_hub or runs else _card(log.parent / name))
+    runs = processes.runs(command)
+    card = "" if to_hub or runs else _card(folder / FOLDER / name)
+    return Handing(name, runs, tuple(processes.tail(place)), card)
 
 
 def _card(folder: Path) -> str:
@@ -110,12 +80,12 @@ def _card(folder: Path) -> str:
         return ""
 
 
-def _log(folder: Path, name: str, *, to_hub: bool) -> Path:
+def _place(folder: Path, name: str, *, to_hub: bool) -> Path:
+    """Where what belongs to its command lies, see `processes.place_of`."""
     parts = name.split("/")
     if len(parts) != (2 if to_hub else 1) or not all(_NAME.fullmatch(part) for part in parts):
         wanted = "OWNER/NAME" if to_hub else "a name of letters, digits, '.', '-' and '_'"
         raise DataError(f"{name[:100]!r} is no name for it", f"give {wanted}")
-    place = folder / FOLDER
-    if place.is_symlink():
-        raise DataError(f"{place} is a link, which is not followed", "move it away")
-    return place / f"{'--'.join(parts)}.log"
+    if (folder / FOLDER).is_symlink():
+        raise DataError(f"{folder / FOLDER} is a link, which is not followed", "move it away")
+    return processes.place_of(folder, "/".join([FOLDER, *parts]))

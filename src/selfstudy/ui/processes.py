@@ -39,6 +39,8 @@ LINES = 40
 """Of it that are shown, each of at most `LONGEST` characters."""
 LONGEST = 400
 _LOG, _PROCESS = "output.log", "process.json"
+_SELFSTUDY = (sys.executable, "-P", "-m", "selfstudy.cli")
+"""-P: nothing is imported from the working directory, which may hold files of others."""
 _OURS = ("SELFSTUDY_", "OLLAMA_HOST")
 
 
@@ -93,7 +95,7 @@ def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> C
             raise RunError(f"cannot write {place}: {error.strerror}", "check its permissions") from None
         with os.fdopen(log, "wb") as output:
             made = subprocess.Popen(
-                [sys.executable, "-m", "selfstudy.cli", *words],
+                [*_SELFSTUDY, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -167,7 +169,7 @@ def answer(words: Sequence[str], seconds: float, variables: Sequence[str] = ()) 
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "selfstudy.cli", *words],
+            [*_SELFSTUDY, *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=seconds,

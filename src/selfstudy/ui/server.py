@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selfstudy.errors import MissingExtraError, RunError
 from selfstudy.serve.guard import LOOPBACK, is_loopback
-from selfstudy.serve.server import listening
+from selfstudy.serve.server import listening, quiet_server
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.guard import TOKEN, PageGuard
 
@@ -54,8 +54,6 @@ class UiServer:
         Args:
             ready: called once pages can be asked for.
         """
-        import uvicorn
-
         with tempfile.TemporaryDirectory(prefix="selfstudy-ui-") as uploads:
             try:
                 from selfstudy.ui.app import application
@@ -64,21 +62,7 @@ class UiServer:
             except ModuleNotFoundError as error:
                 raise MissingExtraError(error.name or "gradio", "ui", "ui") from None
             guarded = PageGuard(routes, self.token, f"selfstudy-{self.port}", self._hosts)
-            config = uvicorn.Config(
-                guarded,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="on",
-                interface="asgi3",
-                log_config=None,
-                log_level="critical",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE,
-            )
-            self._server = uvicorn.Server(config)
+            self._server = quiet_server(guarded, http="h11", lifespan="on", timeout_graceful_shutdown=_GRACE)
             ready()
             self._server.run([self._socket])
 
