@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import yaml
 from selfstudy.errors import RecipeError
 from selfstudy.recipe import LocalModel, Recipe
 from selfstudy.recipe.file import load_recipe
+from selfstudy.verbs.doctor.needs import of_recipe
 from selfstudy.verbs.doctor.numbers import GB, MachineNumbers
 from selfstudy.verbs.starting import SCHEMA, first_recipe, is_schema, schema_text, settle, write_new
 from tests.verbs.doctor.looking import findings
@@ -38,6 +42,21 @@ def test_the_default_is_ready_to_run(tmp_path: Path) -> None:
     file = written(tmp_path / "a.yaml")
     assert [one for one in findings(file, tmp_path).values() if one.state == "fail"] == []
     assert file.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA}\n# A recipe of selfstudy")
+
+
+def test_a_base_model_in_a_folder_is_ready_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Path(str(resources.files("selfstudy.atlas"))) / "lm"
+    shutil.copytree(model, tmp_path / "my model", ignore=shutil.ignore_patterns("chat_template*"))
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    (tmp_path / "my model/tokenizer_config.json").write_text(json.dumps(settings))
+    (tmp_path / "a.txt").write_text("Suva is the capital of Fiji.")
+    monkeypatch.chdir(tmp_path)
+    file = written(Path("a.yaml"), model="my model", documents="a.txt", size="look")
+    assert [one for one in of_recipe(file, (), tmp_path) if one.state == "fail"] == []
+    recipe = load_recipe(file)
+    assert isinstance(recipe.model, LocalModel)
+    assert recipe.model.prompt == "completion"
 
 
 NAMES = (
