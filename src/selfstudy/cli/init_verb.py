@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfstudy.cli.session import INTERRUPTS, app, session
-from selfstudy.errors import ModelError, RecipeError
+from selfstudy.errors import ModelError
 from selfstudy.screen import printable, say
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def init(
         if json_schema:
             _write_schema(file, force=force)
             return
+        from selfstudy.verbs.starting import require_free
+
         file = file or FILE
-        _require_free(file, force=force)
+        require_free(file, force=force)
         given = {
             "model": model,
             "model-name": model_name,
@@ -122,13 +124,6 @@ def _write_schema(file: Path | None, *, force: bool) -> None:
         return
     write_new(file, schema_text(), force=force)
     say(f"wrote {file}; above a recipe put: # yaml-language-server: $schema={file.name}")
-
-
-def _require_free(file: Path, *, force: bool) -> None:
-    """Refuses before anybody is asked what could not be written."""
-    if os.path.lexists(file) and (file.is_dir() or not force):
-        what = "is a folder" if file.is_dir() else "is there already"
-        raise RecipeError(f"{file} {what}", "give another name, or --force to replace a file")
 
 
 def _write_recipe(file: Path, given: Mapping[str, Any], *, yes: bool, schema: bool, force: bool) -> None:

@@ -56,7 +56,7 @@ class RunSize:
 
 SIZES: dict[str, RunSize] = {
     "look": RunSize("a first look: about 60 questions, often too few to promote anything", 60),
-    "small": RunSize("about 200 questions", 200),
+    "small": RunSize("about 200 questions, sometimes too few to promote anything", 200),
     "usual": RunSize("as usual: about 1,000 questions", 1000),
 }
 """By name."""

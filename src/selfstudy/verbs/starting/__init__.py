@@ -9,6 +9,7 @@ from selfstudy.verbs.starting.first_recipe import (
     FirstRecipe,
     first_recipe,
     is_schema,
+    require_free,
     schema_text,
     write_new,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "InitQuestion",
     "first_recipe",
     "is_schema",
+    "require_free",
     "schema_text",
     "settle",
     "write_new",

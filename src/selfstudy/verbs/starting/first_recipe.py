@@ -164,11 +164,8 @@ def _commands(file: Path, goal: str, documents: tuple[str, ...]) -> list[str]:
     return [shlex.join(["selfstudy", *line]) for line in lines]
 
 
-def write_new(file: Path, text: str, *, force: bool) -> None:
-    """Writes a file that a person has named.
-
-    Args:
-        force: what is there is replaced; else nothing ever is.
+def require_free(file: Path, *, force: bool) -> None:
+    """Refuses what could not be written, before anybody is asked anything.
 
     Raises:
         RecipeError: it is there already, it is a folder, or its own folder is not there.
@@ -176,15 +173,33 @@ def write_new(file: Path, text: str, *, force: bool) -> None:
     if not file.absolute().parent.is_dir():
         raise RecipeError(f"there is no folder {file.parent}", "make it, or give another name")
     if file.is_dir():
-        raise RecipeError(f"{file} is a folder", "give the name of a file in it")
+        raise RecipeError(f"{file} is a folder", "give the name of a file")
+    if os.path.lexists(file) and not force:
+        raise _taken(file)
+
+
+def _taken(file: Path) -> RecipeError:
+    return RecipeError(f"{file} is there already", "give another name, or --force to replace it")
+
+
+def write_new(file: Path, text: str, *, force: bool) -> None:
+    """Writes a file that a person has named.
+
+    Args:
+        force: what is there is replaced; else nothing ever is.
+
+    Raises:
+        RecipeError: as `require_free`.
+    """
+    require_free(file, force=force)
     if force:
         with private.replacing(file, private.SHARED) as made:
             made.write(text.encode())
         return
     try:
         descriptor = private.open_file(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.SHARED)
-    except FileExistsError:
-        raise RecipeError(f"{file} is there already", "give another name, or --force to replace it") from None
+    except FileExistsError:  # since a moment ago
+        raise _taken(file) from None
     with os.fdopen(descriptor, "wb") as made:
         made.write(text.encode())
 
