@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from selfstudy.errors import ModelError
 from selfstudy.verbs.starting.model_look import ModelLook, look
+from tests.models.server.atlas_gguf import convert
 from tests.verbs.starting.models import folder_of
 
 
@@ -26,6 +28,18 @@ def test_the_embedded_model_is_known() -> None:
     assert found.chat
     assert 4_000_000 < (found.numbers or 0) < 6_000_000
     assert found.cached > 0
+
+
+def test_a_gguf_file_is_known_by_its_header(tmp_path: Path) -> None:
+    pytest.importorskip("gguf")
+    folder = Path(str(resources.files("selfstudy.atlas"))) / "lm"
+    file = convert(folder, tmp_path / "m.gguf")
+    found = look(str(file))
+    assert found.here
+    assert 4_000_000 < (found.numbers or 0) < 6_000_000
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ModelError):
+        look(str(file))
 
 
 def test_a_model_that_is_not_here_is_not_asked_for() -> None:
