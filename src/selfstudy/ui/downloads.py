@@ -19,6 +19,7 @@ from pydantic_core import to_json
 
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.files import private
+from selfstudy.files.cells import csv_lines
 from selfstudy.records import (
     Answer,
     Check,
@@ -35,11 +36,11 @@ from selfstudy.records import (
 from selfstudy.run import Run
 from selfstudy.show.charts import changes
 from selfstudy.summary import Summary
-from selfstudy.ui.cells import csv_lines
 from selfstudy.ui.desk import asked
 from selfstudy.ui.index import index_of
 from selfstudy.ui.index_query import QuestionRow, QuestionsAsked
 from selfstudy.ui.markup import address
+from selfstudy.verbs.correct import LABEL_COLUMNS, labels_said
 from selfstudy.verbs.rating.layouts import messages, trl
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ NOTES = {
     "checks": "what was asked again before and after, each answer judged",
     "figures": "the figures before and after, with intervals",
     "failures": "what failed, and at which stage",
+    "labels": "what people said of the first answers, for selfstudy calibrate --labels",
 }
 """What each file holds."""
 _PART = 2**16
@@ -153,6 +155,8 @@ def _lines(run: Run, what: str, form: str, query: Mapping[str, str]) -> Iterator
     rows: Iterator[Mapping[str, Any]]
     if what == "table":
         rows, columns = _table(run, query), [name for name in QuestionRow.__dataclass_fields__ if name != "n"]
+    elif what == "labels":
+        rows, columns = labels_said(run), list(LABEL_COLUMNS)
     elif what == "figures":
         rows, columns = _figures(run), list(_FIGURES)
     elif form == "trl.jsonl":
