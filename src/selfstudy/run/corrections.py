@@ -6,11 +6,8 @@ what holds of a question now.  Knows nothing of what is done with it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -128,7 +125,7 @@ def add(
         )
     if label is None and withdraws is None and not any(texts.values()):
         raise RunError("nothing is said: no label, no reference and no note", "say one of them")
-    with _alone(run.corrections_lock, run.path):
+    with lock.waited(run.corrections_lock, run.path, _PATIENCE):
         jsonl.repair(run.corrections_file, run.path)
         before = read(run)
         number = before[-1].number + 1 if before else 1
@@ -159,27 +156,9 @@ def forget(run: Run, gone: Callable[[Correction], bool]) -> int:
     """
     if not run.corrections_file.exists():
         return 0
-    with _alone(run.corrections_lock, run.path):
+    with lock.waited(run.corrections_lock, run.path, _PATIENCE):
         said = read(run)
         kept = [one for one in said if not gone(one)]
         if len(kept) < len(said):
             jsonl.replace_lines(run.corrections_file, map(jsonl.encode_record, kept), run.path)
     return len(said) - len(kept)
-
-
-@contextmanager
-def _alone(path: Path, run: Path) -> Iterator[None]:
-    """One saying after the other."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            held = lock.take(path, run)
-            break
-        except RunError:
-            if time.monotonic() > end or not path.exists():
-                raise
-            time.sleep(0.02)
-    try:
-        yield
-    finally:
-        lock.release(held)

@@ -119,32 +119,53 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     app.add_route("/download/{name:path}", send, methods=["GET"])
 
 
-def _sent(desk: Desk, name: str, query: Mapping[str, str]) -> Response:
-    from starlette.responses import PlainTextResponse, StreamingResponse
+def refused(said: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Why there is no file, as a sentence."""
+    from starlette.responses import PlainTextResponse
 
-    found = _NAME.fullmatch(name)
-    what, form = (found[1], found[2]) if found else ("", "")
-    told = (what in NOTES and form in forms(what)) or name in FILES
-    if not told:
-        return PlainTextResponse("There is no such file to download: choose one of the page Results.\n", 404)
-    try:
-        run = desk.open(asked(query, "run"))
-    except SelfstudyError as error:
-        return PlainTextResponse(f"{error.what}.\n", 404)
-    try:
-        parts = _file(run, name) if name in FILES else _gathered(_lines(run, what, form, query))
-        first = next(parts, b"")  # whatever is wrong with all of it is found before anything is sent
-    except _CountingError as error:
-        return PlainTextResponse(f"{error}\n", 503, {"retry-after": "3"})
-    except SelfstudyError as error:
-        return PlainTextResponse(f"{error.what}.\n", 422)
-    safe = re.sub("[^A-Za-z0-9_-]+", "-", run.path.name).strip("-")[:60] or "run"
+    return PlainTextResponse(f"{said}\n", status, headers)
+
+
+def sent(parts: Iterator[bytes], name: str, what: str, form: str, kind: str = "") -> Response:
+    """A file to be kept by the browser.
+
+    Args:
+        parts: bytes of it; the first is made at once, so that what is wrong with all of it is found before
+            anything is sent.
+        name: of what it belongs to, for its name; kind: of content, else that of the format.
+
+    Raises:
+        SelfstudyError: as `parts` does.
+    """
+    from starlette.responses import StreamingResponse
+
+    gathered = parts if kind else _gathered(parts)
+    first = next(gathered, b"")
+    safe = re.sub("[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
     headers = {
         "content-disposition": f'attachment; filename="selfstudy-{safe}-{what}.{form}"',
         "cache-control": "no-store",
     }
-    kind = FILES.get(name) or _TYPES[form]
-    return StreamingResponse(chain((first,), parts), headers=headers, media_type=kind)
+    return StreamingResponse(chain((first,), gathered), headers=headers, media_type=kind or _TYPES[form])
+
+
+def _sent(desk: Desk, name: str, query: Mapping[str, str]) -> Response:
+    found = _NAME.fullmatch(name)
+    what, form = (found[1], found[2]) if found else ("", "")
+    told = (what in NOTES and form in forms(what)) or name in FILES
+    if not told:
+        return refused("There is no such file to download: choose one of the page Results.", 404)
+    try:
+        run = desk.open(asked(query, "run"))
+    except SelfstudyError as error:
+        return refused(f"{error.what}.", 404)
+    try:
+        parts = _file(run, name) if name in FILES else _lines(run, what, form, query)
+        return sent(parts, run.path.name, what, form, FILES.get(name, ""))
+    except _CountingError as error:
+        return refused(str(error), 503, {"retry-after": "3"})
+    except SelfstudyError as error:
+        return refused(f"{error.what}.", 422)
 
 
 class _CountingError(Exception):
