@@ -39,19 +39,13 @@ def offered(place: RatingPlace) -> list[tuple[str, list[tuple[str, str]]]]:
     """What there is: what it holds, and its formats with their addresses."""
     there = [what for what in NOTES if _file(place, what).is_file()]
     return [
-        (
-            NOTES[what],
-            [
-                (_named(form), address(f"download/rating/{what}.{form}", **place.query))
-                for form in FORMS[what]
-            ],
-        )
+        (NOTES[what], [(form.partition(".")[0].upper(), _link(place, what, form)) for form in FORMS[what]])
         for what in there
     ]
 
 
-def _named(form: str) -> str:
-    return {"jsonl": "JSONL", "csv": "CSV", "trl.jsonl": "TRL"}[form]
+def _link(place: RatingPlace, what: str, form: str) -> str:
+    return address(f"download/rating/{what}.{form}", **place.query)
 
 
 def add_routes(app: FastAPI, desk: Desk) -> None:
@@ -60,9 +54,8 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     def send(request: Request) -> Response:
         what, _, form = request.path_params["name"].partition(".")
         if form not in FORMS.get(what, ()):
-            return downloads.refused(
-                "There is no such file to download: choose one of the page Rate answers.", 404
-            )
+            said = "There is no such file to download: choose one of the page Rate answers."
+            return downloads.refused(said, 404)
         try:
             place = rating.place_of(desk, request.query_params)
         except SelfstudyError as error:

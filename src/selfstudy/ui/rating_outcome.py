@@ -1,4 +1,4 @@
-"""What comes of answers that were rated: `selfstudy rate` makes judgements and pairs, and who answered is told.
+"""What comes of answers that were rated: `selfstudy rate` makes pairs of them, and who answered is told.
 
 Knows no page.
 """

@@ -1,4 +1,4 @@
-"""Rates answers one by one, without knowing whose they are; then makes judgements and pairs of what was said."""
+"""Rates answers one by one, not knowing whose they are; then makes judgements and pairs of what was said."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ ONE_BY_ONE = "rate"
 """What writes is done in order: what was typed first must not come last."""
 _KEYS = """const form = element.closest("#rate-form");
 if (form) form.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("textarea, input:not([type=radio])")) return;
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.matches("textarea, input:not([type=radio])")) return;
   const press = (selector) => { form.querySelector(selector)?.click(); event.preventDefault(); };
   if (/^[0-9]$/.test(event.key)) {
     const all = form.querySelectorAll("#rate-value input[type=radio]");
@@ -70,7 +71,8 @@ def build(desk: Desk, page: gr.Blocks) -> None:
             on = gr.Button("Next", variant="primary", elem_id="rate-next")
         progress = gr.HTML(elem_id="rate-progress", padding=True)
         gr.HTML(
-            "<p>Keys, while the answer or a number has the keyboard: 1 to 9, 0 for ten, n next, p previous.</p>",
+            "<p>Keys, while the answer or a number has the keyboard: 1 to 9, 0 for ten, "
+            "n next, p previous.</p>",
             padding=True,
             js_on_load=_KEYS,
         )

@@ -29,7 +29,7 @@ PAGES = (
         "rate",
         "run",
         "Rate answers",
-        "say how good its answers are, not knowing whose, and make pairs of that",
+        "say how good its answers are, not knowing whose, and make pairs",
     ),
     ("publish", "run", "Publish", "the adapter with its card, as a folder that others can load"),
 )
