@@ -280,26 +280,33 @@ def _rating(said: object) -> int | None:
 _NUMBER = re.compile("[0-9]{1,4}")
 
 
-def keep(place: RatingPlace, name: str, rating: int | None, missing: str) -> list[Rated]:
+def keep(place: RatingPlace, name: str, said: Mapping[str, Any]) -> list[Rated]:
     """Writes what a person says of an answer, in one step; all that is rated, as it stands now.
 
     What others say of other answers meanwhile stays; of the same answer the last saying counts.
 
     Args:
         name: the answer's id.
-        rating: 1 to 10; None: not yet.
+        said: `rating`, 1 to 10 or None, and `missing`, or one of them: the other stays.
 
     Raises:
         RunError: there is no such answer, it is too long, or the file is damaged or cannot be written.
     """
-    said = clean(missing).strip()
-    if len(said) > MOST_SAID:
-        raise RunError(
-            f"what is missing has {len(said):,} characters, more than {MOST_SAID:,}: nothing was written",
-            "shorten it",
-        )
-    if rating is not None and not LOWEST <= rating <= HIGHEST:
-        raise RunError(f"{rating} is no rating: nothing was written", f"take {LOWEST} to {HIGHEST}")
+    new = {key: said[key] for key in _FILLED if key in said}
+    if "missing" in new:
+        new["missing"] = clean(str(new["missing"] or "")).strip()
+        if len(new["missing"]) > MOST_SAID:
+            raise RunError(
+                f"what is missing has {len(new['missing']):,} characters, more than {MOST_SAID:,}: "
+                "nothing was written",
+                "shorten it",
+            )
+    if "rating" in new:
+        try:
+            rating = _rating(new["rating"])
+        except MalformedError as error:
+            raise RunError(f"{error}: nothing was written", "choose a number") from None
+        new["rating"] = "" if rating is None else rating
     with _alone(place):
         rows = _rows(place)
         found = [row for row in rows if sheets.key_of(row) == name]
@@ -307,8 +314,7 @@ def keep(place: RatingPlace, name: str, rating: int | None, missing: str) -> lis
             raise RunError(
                 "this answer is not in the sheet any more: nothing was written", "load the page again"
             )
-        new = {"rating": "" if rating is None else rating, "missing": said}
-        if any({key: row[key] for key in _FILLED} != new for row in found):
+        if any(row[key] != value for row in found for key, value in new.items()):
             for row in found:
                 row |= new
             jsonl.replace_lines(place.sheet, map(_line, rows), None)

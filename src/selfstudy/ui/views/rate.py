@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,17 +28,27 @@ USUAL = 20
 ONE_BY_ONE = "rate"
 """What writes is done in order: what was typed first must not come last."""
 _KEYS = """const form = element.closest("#rate-form");
-if (form) form.addEventListener("keydown", (event) => {
+const all = () => [...form.querySelectorAll("#rate-value input[type=radio]")];
+const wait = () => { form.dataset.moving = "1"; setTimeout(() => delete form.dataset.moving, 5000); };
+form.addEventListener("focusin", () => all().forEach((one) => { one.name = "rate-value"; }));
+form.addEventListener("click", (event) => {
+  if (event.target.closest("#rate-next, #rate-previous")) wait();
+});
+form.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.matches("textarea, input:not([type=radio])")) return;
-  const press = (selector) => { form.querySelector(selector)?.click(); event.preventDefault(); };
-  if (/^[0-9]$/.test(event.key)) {
-    const all = form.querySelectorAll("#rate-value input[type=radio]");
-    all[(Number(event.key) + 9) % 10]?.click(); event.preventDefault();
-  } else if (event.key === "n") press("#rate-next"); else if (event.key === "p") press("#rate-previous");
+  if (event.target.matches("textarea")) { if (event.key === "Enter" && !event.shiftKey) wait(); return; }
+  const chosen = /^[0-9]$/.test(event.key) ? all()[(Number(event.key) + 9) % 10]
+    : form.querySelector({n: "#rate-next", p: "#rate-previous", m: "#rate-missing textarea"}[event.key] || "none");
+  if (!chosen) return;
+  event.preventDefault();
+  if (form.dataset.moving) return;
+  if (event.key === "m") chosen.focus(); else chosen.click();
 });"""
-"""Keys of the form: they do something only while it has the keyboard, and not while a text is written."""
-_READ = """(name) => { const at = new URL(window.location.href); at.searchParams.set("at", name);
+"""Keys of the form: they do something only while it has the keyboard, and not while a text is written, nor
+before the next answer is there: they would be about the one before.  Gradio gives each choice a group of its
+own, so that arrows would not lead from one to the next."""
+_READ = """(was) => { delete document.getElementById("rate-form")?.dataset.moving; if (!was) return;
+const at = new URL(window.location.href); at.searchParams.set("at", JSON.parse(was).id);
 window.history.replaceState({}, "", at);
 setTimeout(() => document.getElementById("rate-read")?.focus(), 50); }"""
 """After another answer was chosen: the address names it, and the keyboard is there."""
@@ -52,7 +64,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         begin = gr.Button("Begin", variant="primary", elem_id="begin")
     with gr.Group(visible=False, elem_id="rate-form") as form:
         read = gr.HTML(elem_id="rate-answer", padding=True)
-        name = gr.Textbox(visible="hidden", elem_id="rate-name")
+        was = gr.Textbox(visible="hidden", elem_id="rate-was")
         value = gr.Radio(
             [(str(one), one) for one in range(1, 11)],
             label="Your rating",
@@ -72,7 +84,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         progress = gr.HTML(elem_id="rate-progress", padding=True)
         gr.HTML(
             "<p>Keys, while the answer or a number has the keyboard: 1 to 9, 0 for ten, "
-            "n next, p previous.</p>",
+            "m what is missing, n next, p previous.</p>",
             padding=True,
             js_on_load=_KEYS,
         )
@@ -86,10 +98,10 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         )
         make = gr.Button("Make judgements and pairs", elem_id="rate-make")
         came = gr.HTML(elem_id="rate-outcome", padding=True)
-    timer = gr.Timer(EVERY)
+    timer = gr.Timer(EVERY, active=False)
 
-    item = [read, name, value, missing]
-    everything = [told, beginning, form, end, *item, progress, came]
+    item = [read, was, value, missing]
+    everything = [told, beginning, form, end, *item, progress, came, timer]
 
     def load(request: gr.Request) -> list[Any]:
         return opened(desk, request.query_params)
@@ -97,33 +109,37 @@ def build(desk: Desk, page: gr.Blocks) -> None:
     def begun(number: float | None, request: gr.Request) -> list[Any]:
         return opened(desk, request.query_params, begin=int(number or USUAL))
 
-    def keep(one: str, number: int | None, text: str, request: gr.Request) -> Any:
-        return kept(desk, request.query_params, one, number, text)[0]
+    def keep_rating(before: str, number: int | None, request: gr.Request) -> str:
+        return kept(desk, request.query_params, before, {"rating": number})[0]
+
+    def keep_missing(before: str, text: str, request: gr.Request) -> str:
+        return kept(desk, request.query_params, before, {"missing": text})[0]
 
     def move(step: int) -> Any:
-        def moved(one: str, number: int | None, text: str, request: gr.Request) -> list[Any]:
-            news, rated = kept(desk, request.query_params, one, number, text)
-            return [news, *(shown(rated, one, step) if rated else [gr.skip()] * len(item))]
+        def moved(before: str, number: int | None, text: str, request: gr.Request) -> list[Any]:
+            left = unsaved(before, {"rating": number, "missing": text})
+            news, rated = kept(desk, request.query_params, before, left)
+            return [news, *(shown(rated, _id(before), step) if rated else [gr.skip()] * len(item))]
 
         return moved
 
-    def made(kind: str, request: gr.Request) -> str:
+    def made(kind: str, request: gr.Request) -> list[Any]:
         return outcome(desk, request.query_params, start=kind)
 
-    def look(request: gr.Request) -> str:
+    def look(request: gr.Request) -> list[Any]:
         return outcome(desk, request.query_params)
 
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     in_order: dict[str, Any] = {**quiet, "concurrency_id": ONE_BY_ONE, "concurrency_limit": 1}
-    page.load(load, None, everything, **quiet).then(None, name, None, js=_READ)
-    begin.click(begun, count, everything, **quiet).then(None, name, None, js=_READ)
-    said = [name, value, missing]
-    value.input(keep, said, progress, **in_order)
-    missing.input(keep, said, progress, trigger_mode="always_last", **in_order)
+    page.load(load, None, everything, **quiet).then(None, was, None, js=_READ)
+    begin.click(begun, count, everything, **quiet).then(None, was, None, js=_READ)
+    value.input(keep_rating, [was, value], progress, **in_order)
+    missing.input(keep_missing, [was, missing], progress, trigger_mode="always_last", **in_order)
+    said = [was, value, missing]
     for event, step in ((on.click, 1), (missing.submit, 1), (back.click, -1)):
-        event(move(step), said, [progress, *item], **in_order).then(None, name, None, js=_READ)
-    make.click(made, reward, came, **quiet)
-    timer.tick(look, None, came, **quiet)
+        event(move(step), said, [progress, *item], **in_order).then(None, was, None, js=_READ)
+    make.click(made, reward, [came, timer], **quiet)
+    timer.tick(look, None, [came, timer], **quiet)
 
 
 def opened(desk: Desk, query: Mapping[str, str], begin: int = 0) -> list[Any]:
@@ -161,14 +177,14 @@ def _page(
     may_begin = place is not None and not rated and not place.sheet.exists()
     forms = [gr.update(visible=one) for one in (may_begin, bool(rated), bool(rated))]
     if place is None or not rated:
-        return [told, *forms, *[gr.skip()] * 6]
+        return [told, *forms, *[gr.skip()] * 7]
     first = next((one.id for one in rated if one.rating is None), rated[0].id)
     known = at if any(one.id == at for one in rated) else first
-    return [told, *forms, *shown(rated, known), _progress(rated), _outcome(place, rated)]
+    return [told, *forms, *shown(rated, known), _progress(rated), *_outcome(place, rated)]
 
 
 def shown(rated: Sequence[Rated], name: str, step: int = 0) -> list[Any]:
-    """An answer as the form shows it: what is read, its id, the rating and what is missing.
+    """An answer as the form shows it: what is read, what was said of it, the rating and what is missing.
 
     Args:
         name: an id; step: 1 for the one after it, -1 for the one before; at the ends it stays.
@@ -187,28 +203,55 @@ def shown(rated: Sequence[Rated], name: str, step: int = 0) -> list[Any]:
         several=sum(each.prompt == one.prompt for each in rated),
         longest=LONGEST,
     )
-    return [read, one.id, one.rating, one.missing]
+    was = json.dumps({"id": one.id, "rating": one.rating, "missing": one.missing})
+    return [read, was, one.rating, one.missing]
 
 
-def kept(
-    desk: Desk, query: Mapping[str, str], name: str, value: int | None, missing: str
-) -> tuple[str, list[Rated]]:
-    """Keeps what was said of an answer: how far it is, or what went wrong; and all, none if that did."""
+def _id(was: str) -> str:
+    return str(_was(was).get("id", ""))
+
+
+def _was(was: str) -> dict[str, Any]:
+    """What the form was filled with, as the browser gives it back."""
     try:
-        rated = rating.keep(rating.place_of(desk, query), name, value, missing or "")
+        found = json.loads(was)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def unsaved(was: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What in the form is not as it was filled: it has been written already, unless that failed.
+
+    What nobody touched is left out: another tab may have written it meanwhile.
+    """
+    before = _was(was)
+    return {key: value for key, value in said.items() if before.get(key) != value}
+
+
+def kept(desk: Desk, query: Mapping[str, str], was: str, said: Mapping[str, Any]) -> tuple[str, list[Rated]]:
+    """Keeps what was said of an answer: how far it is, or what went wrong; and all, none if that did.
+
+    Args:
+        was: with its id, see `shown`.
+        said: `rating`, `missing`, both, or nothing.
+    """
+    try:
+        place = rating.place_of(desk, query)
+        rated = rating.keep(place, _id(was), said) if said else rating.read(place)
     except SelfstudyError as error:
         return render("said", what=error.what, hint=error.hint), []
     return _progress(rated), rated
 
 
 def _progress(rated: Sequence[Rated]) -> str:
-    done = sum(one.rating is not None for one in rated)
-    news = "All are rated: make judgements and pairs below." if done == len(rated) else ""
-    return render("rate_progress", done=done, of=len(rated), news=news)
+    done = Counter(one.prompt for one in rated if one.rating is not None)
+    several = sum(count > 1 for count in done.values())
+    return render("rate_progress", done=done.total(), of=len(rated), several=several)
 
 
-def outcome(desk: Desk, query: Mapping[str, str], start: str = "") -> Any:
-    """What came of the command, which is started first if a reward is named."""
+def outcome(desk: Desk, query: Mapping[str, str], start: str = "") -> list[Any]:
+    """What came of the command, which is started first if a reward is named; and whether to look again."""
     try:
         place = rating.place_of(desk, query)
         try:
@@ -216,17 +259,15 @@ def outcome(desk: Desk, query: Mapping[str, str], start: str = "") -> Any:
                 rating_outcome.start(place, start)
         except SelfstudyError as error:
             return _outcome(place, [], problem(error))
-        if not start and rating_outcome.outcome(place) is None:
-            return gr.skip()
         return _outcome(place, rating.read(place))
-    except SelfstudyError:  # the page says so already
-        return gr.skip()
+    except SelfstudyError as error:
+        return [render("said", what=error.what, hint=error.hint), gr.Timer(active=False)]
 
 
-def _outcome(place: RatingPlace, rated: Sequence[Rated], error: str = "") -> str:
+def _outcome(place: RatingPlace, rated: Sequence[Rated], error: str = "") -> list[Any]:
     one = rating_outcome.outcome(place)
     ended = one is not None and not one.runs
-    return render(
+    html = render(
         "rate_outcome",
         one=one,
         arms=rating_outcome.by_arm(place, rated) if ended else [],
@@ -234,6 +275,7 @@ def _outcome(place: RatingPlace, rated: Sequence[Rated], error: str = "") -> str
         files=rating_downloads.offered(place),
         problem=error,
     )
+    return [html, gr.Timer(EVERY, active=one is not None and one.runs)]
 
 
 VIEW = View("rate", "Rate answers", build, alone=False)
