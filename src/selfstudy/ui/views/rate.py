@@ -29,8 +29,11 @@ ONE_BY_ONE = "rate"
 """What writes is done in order: what was typed first must not come last."""
 _KEYS = """const form = element.closest("#rate-form");
 const all = () => [...form.querySelectorAll("#rate-value input[type=radio]")];
+const buttons = {n: "#rate-next", p: "#rate-previous", m: "#rate-missing textarea"};
 const wait = () => { form.dataset.moving = "1"; setTimeout(() => delete form.dataset.moving, 5000); };
-form.addEventListener("focusin", () => all().forEach((one) => { one.name = "rate-value"; }));
+const group = () => all().forEach((one) => { one.name = "rate-value"; });
+form.addEventListener("focusin", group);
+form.addEventListener("change", () => setTimeout(group, 100));
 form.addEventListener("click", (event) => {
   if (event.target.closest("#rate-next, #rate-previous")) wait();
 });
@@ -38,7 +41,7 @@ form.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.target.matches("textarea")) { if (event.key === "Enter" && !event.shiftKey) wait(); return; }
   const chosen = /^[0-9]$/.test(event.key) ? all()[(Number(event.key) + 9) % 10]
-    : form.querySelector({n: "#rate-next", p: "#rate-previous", m: "#rate-missing textarea"}[event.key] || "none");
+    : form.querySelector(buttons[event.key] || "none");
   if (!chosen) return;
   event.preventDefault();
   if (form.dataset.moving) return;
@@ -57,13 +60,13 @@ setTimeout(() => document.getElementById("rate-read")?.focus(), 50); }"""
 def build(desk: Desk, page: gr.Blocks) -> None:
     """A form to begin with, one for each answer, and what comes of it."""
     told = gr.HTML(elem_id="rating")
-    with gr.Group(visible=False, elem_id="rate-begin") as beginning:
+    with gr.Column(visible=False, elem_id="rate-begin") as beginning:
         count = gr.Number(
             USUAL, label="Questions", info=f"At most {rating.MOST_QUESTIONS}.", precision=0, minimum=1
         )
         begin = gr.Button("Begin", variant="primary", elem_id="begin")
-    with gr.Group(visible=False, elem_id="rate-form") as form:
-        read = gr.HTML(elem_id="rate-answer", padding=True)
+    with gr.Column(visible=False, elem_id="rate-form") as form:
+        read = gr.HTML(elem_id="rate-answer")
         was = gr.Textbox(visible="hidden", elem_id="rate-was")
         value = gr.Radio(
             [(str(one), one) for one in range(1, 11)],
@@ -81,15 +84,14 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         with gr.Row():
             back = gr.Button("Previous", elem_id="rate-previous")
             on = gr.Button("Next", variant="primary", elem_id="rate-next")
-        progress = gr.HTML(elem_id="rate-progress", padding=True)
+        progress = gr.HTML(elem_id="rate-progress")
         gr.HTML(
             "<p>Keys, while the answer or a number has the keyboard: 1 to 9, 0 for ten, "
             "m what is missing, n next, p previous.</p>",
-            padding=True,
             js_on_load=_KEYS,
         )
-    with gr.Group(visible=False, elem_id="rate-end") as end:
-        gr.HTML("<h2>Judgements and pairs</h2>", padding=True)
+    with gr.Column(visible=False, elem_id="rate-end") as end:
+        gr.HTML("<h2>Judgements and pairs</h2>")
         reward = gr.Radio(
             [(about, key) for key, about in rating_outcome.REWARDS.items()],
             value="missing",
@@ -97,7 +99,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
             elem_id="rate-reward",
         )
         make = gr.Button("Make judgements and pairs", elem_id="rate-make")
-        came = gr.HTML(elem_id="rate-outcome", padding=True)
+        came = gr.HTML(elem_id="rate-outcome")
     timer = gr.Timer(EVERY, active=False)
 
     item = [read, was, value, missing]
