@@ -26,6 +26,7 @@ from pydantic_core import to_json
 
 from selfstudy.errors import DataError, RunError
 from selfstudy.files import jsonl, lock, private
+from selfstudy.files.cells import unguarded
 from selfstudy.files.rows import MalformedError, Row, parse_line, read_rows, shown
 from selfstudy.judging.missing import HIGHEST, LOWEST
 from selfstudy.prompts import Prompts
@@ -183,7 +184,11 @@ def _given(one: AnswerOf) -> dict[str, Any]:
 
 
 def _texts(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("prompt", "completion")}
+    """Prompt and completion, as they were before a table was made safe for spreadsheets."""
+    texts = [row["prompt"], row["completion"]]
+    if sheets.id_of(*texts) != sheets.key_of(row):
+        texts = [unguarded(one) for one in texts]
+    return dict(zip(("prompt", "completion"), texts, strict=True))
 
 
 def _rows_of(answers: Sequence[AnswerOf], place: RatingPlace) -> list[dict[str, Any]]:
@@ -211,7 +216,7 @@ def _of_sheet(desk: Desk, place: RatingPlace) -> list[dict[str, Any]]:
             raise DataError(
                 f"{place.given}, {row.place} is damaged: {error}", "mend that row, or take it out"
             ) from None
-        rows.append(dict(row.value))
+        rows.append({**row.value, **_texts(row.value)})
         if len(rows) > MOST_ANSWERS:
             raise DataError(f"{place.given} has more than {MOST_ANSWERS:,} answers", "split it")
     if not rows:
@@ -262,7 +267,7 @@ def _read(row: Mapping[str, Any]) -> Rated:
     texts = (row["prompt"], row["completion"])
     if not all(isinstance(one, str) for one in texts):
         raise MalformedError("prompt and completion must be texts")
-    missing = row["missing"] or ""
+    missing = "" if row["missing"] is None else row["missing"]
     if not isinstance(missing, str):
         raise MalformedError(f"missing must be a text, found {shown(missing)}")
     return Rated(sheets.key_of(row), *texts, _rating(row["rating"]), missing)

@@ -76,7 +76,7 @@ def lines(place: RatingPlace, what: str, form: str) -> Iterator[bytes]:
     """
     file = _file(place, what)
     if not file.is_file():
-        raise RunError(f"there are no {what} here yet")
+        raise RunError(f"there is no {file.name} yet: begin to rate, or make judgements and pairs first")
     rows: Iterator[Mapping[str, Any]] = (entry for _, _, entry in jsonl.read_lines(file))
     if form == "trl.jsonl":
         rows = ({name: row.get(name) for name in _TRL} for row in rows)
