@@ -55,6 +55,7 @@ def blocks_of(desk: Desk) -> Blocks:
         first.build(desk, made)
     for page in others:
         with made.route(page.name, f"/{page.path}", show_in_navbar=page.alone):
+            gr.Navbar(visible=True, main_page_name=first.name)
             page.build(desk, made)
     return made
 
