@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -101,6 +103,52 @@ def test_schema_for_editors_is_written_and_nothing_is_overwritten(tmp_path: Path
     assert selfstudy("init", "--json-schema", "recipe.json", "--force", cwd=tmp_path).returncode == 0
 
 
+def test_a_recipe_is_written_where_nobody_is_asked(tmp_path: Path) -> None:
+    written = selfstudy("init", "a b.yaml", "--size", "look", cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert written.stdout.endswith("  selfstudy learn 'a b.yaml'\n")
+    assert sum(ask.count for ask in load_recipe(tmp_path / "a b.yaml").probe.ask) == 60
+    assert (tmp_path / "recipe.schema.json").is_file()
+    assert "there already" in refusal("init", "a b.yaml", cwd=tmp_path)
+
+
+def typed(answers: list[bytes], cwd: Path, *arguments: str) -> tuple[int, str]:
+    """What init says at a terminal, and how it ends, when each question is answered so."""
+    ours, theirs = pty.openpty()
+    # what leads a session, and opens a terminal, is interrupted from there
+    line = f'exec "$@" <{os.ttyname(theirs)} >{os.ttyname(theirs)} 2>&1'
+    command = ["sh", "-c", line, "sh", sys.executable, "-m", "selfstudy.cli", "init", *arguments]
+    said, left = b"", list(answers)
+    with subprocess.Popen(command, cwd=cwd, start_new_session=True) as process:
+        while process.poll() is None or select.select([ours], [], [], 0)[0]:
+            if select.select([ours], [], [], 0.05)[0]:
+                said += os.read(ours, 4096)
+            if left and said.endswith(b"]: "):
+                said += b"|"
+                os.write(ours, left.pop(0))
+    os.close(ours)
+    os.close(theirs)
+    return process.returncode, said.decode().replace("\r\n", "\n").replace("|", "")
+
+
+def test_at_a_terminal_init_asks_again_what_was_answered_wrongly(tmp_path: Path) -> None:
+    code, said = typed([b"./nowhere\n", b"\n", b"\n", b"measure\n", b"look\n"], tmp_path, "a.yaml")
+    assert code == 0
+    assert said.count("model [atlas]: ") == 2
+    assert "  no model folder at './nowhere'\n" in said
+    assert "goal [facts]: measure" in said
+    assert said.endswith("  selfstudy report runs/a\n")
+    load_recipe(tmp_path / "a.yaml")
+
+
+def test_init_that_is_interrupted_writes_nothing(tmp_path: Path) -> None:
+    code, said = typed([b"\n", b"\x03"], tmp_path)
+    assert code == 130
+    assert "nothing was written" in said
+    assert "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def completed_by_bash(*words: str) -> list[str]:
     """What the script for bash offers for the last of the words."""
     command = str(Path(sys.executable).parent / "selfstudy")
@@ -118,6 +166,46 @@ def completed_by_bash(*words: str) -> list[str]:
 def test_bash_completes_verbs_and_keys() -> None:
     assert completed_by_bash("lea") == ["learn"]
     assert completed_by_bash("learn", "--set", "probe.ask.0.co") == ["probe.ask.0.count="]
+
+
+def test_bash_completes_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two", "$(touch evil)", "other"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        if name != "other":
+            (tmp_path / "runs" / name / "run.json").write_text('{\n  "kind": "selfstudy run"')
+    assert completed_by_bash("why", "") == ["runs/one", "runs/two"]
+    assert completed_by_bash("why", "runs/t") == ["runs/two"]
+    assert session.runs(f"{tmp_path}/runs/o") == [f"{tmp_path}/runs/one"]
+    assert session.runs("nowhere/") == session.runs("runs/x") == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "said"),
+    [
+        ("zsh", "selfstudy lea", '"learn":'),
+        ("zsh", "selfstudy doctor x", "_files"),
+        ("zsh", "selfstudy init --goal c", '"cite"'),
+        ("fish", "selfstudy lea", "learn"),
+        ("fish", "selfstudy doctor x", ""),
+    ],
+    ids=("zsh verb", "zsh files", "zsh goal", "fish verb", "fish files"),
+)
+def test_zsh_and_fish_are_told_what_fits(shell: str, words: str, said: str) -> None:
+    """By the protocol that their scripts speak; where nothing is offered they fall back to files."""
+    script = shown(**{"_SELFSTUDY_COMPLETE": f"source_{shell}"})
+    assert f"_SELFSTUDY_COMPLETE=complete_{shell}" in script
+    asked = {"_SELFSTUDY_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": words}
+    found = shown(**asked, _TYPER_COMPLETE_FISH_ACTION="get-args")
+    assert said in found
+    assert bool(said) is bool(found.strip())
+
+
+def shown(**environment: str) -> str:
+    """What the installed command prints for a shell."""
+    command = str(Path(sys.executable).parent / "selfstudy")
+    given = {**os.environ, **environment}
+    return subprocess.run([command], capture_output=True, text=True, env=given, timeout=60).stdout
 
 
 def test_version() -> None:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from selfstudy.recipe.commented import commented_yaml
+from selfstudy.files import plain_yaml
+from selfstudy.recipe.commented import UnsetKeys, commented_yaml
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,27 @@ def test_says_why_above_the_key() -> None:
 
 def test_says_what_a_key_is() -> None:
     assert commented_yaml({"min_gain": 0.1}).startswith("# Stop after a round")
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@settings(max_examples=50)
+@given(name=NAMES, reason=NAMES)
+def test_any_name_survives(name: str, reason: str) -> None:
+    data = {"model": {"path": name}, "library": [name, f"-{name}", f"{name}: #"]}
+    unset = UnsetKeys({"model.revision": name, "answer_key": name}, {"model.revision": reason})
+    assert plain_yaml.load(commented_yaml(data, {"model.path": reason, "library": reason}, unset)) == data
+
+
+def test_keys_that_are_not_set_stand_in_their_block() -> None:
+    unset = UnsetKeys({"model.revision": None, "budget.calls": None}, {"budget.calls": "Of models."})
+    text = commented_yaml({"seed": 1, "model": {"path": "x"}}, {}, unset)
+    assert text.index("model:") < text.index("seed: 1") < text.index("#budget:")
+    assert "model:\n  path: x\n  #revision: null\n\n" in text
+    assert text.endswith("#budget:\n#  # Of models.\n#  calls: null\n")
+
+
+def test_a_list_of_blocks_has_a_line_for_each() -> None:
+    text = commented_yaml({"probe": {"ask": [{"method": "open", "count": 1}, {"method": "induced"}]}})
+    assert text.endswith("  ask:\n    - {method: open, count: 1}\n    - {method: induced}\n")

@@ -19,7 +19,7 @@ def test_a_recipe_is_written_with_what_was_chosen_and_the_documents_beside_it(tm
     desk = Desk(tmp_path / "runs")
     desk.folder.mkdir()
     changes = {"probe.samples": "3", "seed": "7", "probe.threshold": " "}
-    file = new_run.write(desk, Wish("one", "atlas", "", [given], "first look", changes))
+    file = new_run.write(desk, Wish("one", "atlas", "", [given], "facts", "look", changes))
     recipe = load_recipe(file)
     assert (recipe.probe.samples, recipe.seed, sum(one.count for one in recipe.probe.ask)) == (3, 7, 60)
     assert (file.parent / "documents/my.txt").read_bytes() == given.read_bytes()
@@ -31,7 +31,7 @@ def test_what_one_person_changes_is_not_changed_for_the_next(tmp_path: Path) -> 
     changed = {"probe.ask": "[{method: open, count: 3}]", "probe.samples": "3"}
     for name, changes in (("one", changed), ("two", {})):
         recipe = load_recipe(
-            new_run.write(Desk(tmp_path), Wish(name, "atlas", "atlas", (), "first look", changes))
+            new_run.write(Desk(tmp_path), Wish(name, "atlas", "atlas", (), "facts", "look", changes))
         )
     assert sum(one.count for one in recipe.probe.ask) == 60
 

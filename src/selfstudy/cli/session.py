@@ -6,12 +6,14 @@ import errno
 import json
 import logging
 import os
+import re
 import shlex
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +56,33 @@ app = typer.Typer(
 )
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe in YAML.", show_default=False)]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+
+
+def runs(incomplete: str) -> list[str]:
+    """What a shell offers for a run: those of a folder that is begun, else of `runs`; else the shell's files.
+
+    Names that a shell might take for more than a name are left out.
+    """
+    from selfstudy.files import own
+
+    begun = incomplete.rpartition("/")[0] if "/" in incomplete else ""
+    folder = begun + "/" if begun or incomplete.startswith("/") else "runs/"
+    start = incomplete if "/" in incomplete else f"runs/{incomplete}"
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in islice(entries, _MOST_OFFERED))
+    except OSError:
+        return []
+    offered = (folder + name for name in names if _PLAIN_NAME.fullmatch(name))
+    return [path for path in offered if path.startswith(start) and own.is_run(Path(path))]
+
+
+_MOST_OFFERED = 1000
+_PLAIN_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+RunFolder = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run directory.", show_default=False, autocompletion=runs),
+]
 RunOption = Annotated[
     Path | None,
     typer.Option("--run", metavar="DIR", help="The run directory [default: runs/NAME OF RECIPE]."),

@@ -197,6 +197,8 @@ def exists(path: Path) -> bool:
 
 def expanded(name: str) -> Path:
     """A path, its ~ replaced; that of somebody who has no account here stays, and nothing is there."""
+    if not name.startswith("~"):  # of ./~x a Path makes ~x, which is somebody's home
+        return Path(name)
     try:
         return Path(name).expanduser()
     except RuntimeError:

@@ -75,7 +75,8 @@ def absolute(value: Any, base: Path, key: str = "") -> Any:
     ):
         return value
     try:
-        path = base / Path(value).expanduser()
+        # of ./~x a Path makes ~x, which is somebody's home
+        path = base / (Path(value).expanduser() if value.startswith("~") else value)
     except RuntimeError as error:  # ~somebody, who has no account here
         raise RecipeError(
             f"{key} = {wrong(value)}: {without_keys(str(error))}", "write the folder out"

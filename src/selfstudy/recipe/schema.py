@@ -20,6 +20,8 @@ from selfstudy.recipe.whole import Recipe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """By its name alone: nothing is fetched."""
+TITLE = "A recipe of selfstudy"
+"""By which the file is told from those of others."""
 _UNSAID = ("local", "classifier")
 """Types that a block of a model may leave out."""
 
@@ -41,7 +43,7 @@ def recipe_schema() -> dict[str, Any]:
     _shorter(made)
     return {
         "$schema": DIALECT,
-        "title": "A recipe of selfstudy",
+        "title": TITLE,
         **{k: made[k] for k in made if k != "title"},
     }
 

@@ -10,9 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from selfstudy.errors import DataError, RecipeError, RunError
 from selfstudy.files import private
 from selfstudy.recipe.commented import commented_yaml
 from selfstudy.recipe.file import load_recipe, make_recipe, read_yaml
+from selfstudy.recipe.goals import Reasons, goal_recipe
 from selfstudy.recipe.library import ATLAS
 from selfstudy.run import Run
 from selfstudy.ui import processes, uploads
@@ -29,15 +28,6 @@ RECIPE, DOCUMENTS = Run.recipe_file, "documents"
 SECONDS = 300.0
 """Longest time of the smoke check, and of the estimate."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-GOALS: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "first look": (
-        "A first look: about 60 questions, to see whether it fits",
-        {"probe": {"ask": [{"method": "documents", "count": 50}, {"method": "open", "count": 10}]}},
-    ),
-    "as usual": ("As usual: the recipe's own defaults", {}),
-}
-"""By name: a sentence, and what it sets."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +39,8 @@ class Wish:
         model: a folder, a Hub id, or `atlas`.
         library: a folder, an address or `atlas`; "": what is given in `files`.
         files: what a browser gave.
-        goal: one of `GOALS`.
+        goal: one of `GOALS`, but for those that are more than a recipe.
+        size: one of `SIZES`.
         changes: other keys of the recipe, dotted, with values as YAML writes them.
     """
 
@@ -57,7 +48,8 @@ class Wish:
     model: str
     library: str = ""
     files: Sequence[Path] = ()
-    goal: str = "as usual"
+    goal: str = "facts"
+    size: str = "usual"
     changes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -85,7 +77,7 @@ def write(desk: Desk, wish: Wish) -> Path:
         SelfstudyError: the name is taken, a document cannot be taken, or the recipe is wrong.
     """
     check_name(desk, wish.name)
-    data = plain(wish)
+    data, why = chosen(wish)
     make_recipe(data, [], "the recipe")
     place = processes.place_of(desk.folder, wish.name)
     if place.is_symlink() or place.parent.is_symlink():
@@ -98,38 +90,34 @@ def write(desk: Desk, wish: Wish) -> Path:
             uploads.keep(wish.files, place / DOCUMENTS)
             data["library"] = str(place / DOCUMENTS)
         with private.replacing(place / RECIPE) as file:
-            file.write(commented_yaml(data).encode())
+            file.write(commented_yaml(data, why).encode())
     except OSError as error:
         raise RunError(f"cannot write {place}: {error.strerror}", "check its permissions") from None
     load_recipe(place / RECIPE)
     return place / RECIPE
 
 
-def plain(wish: Wish) -> dict[str, Any]:
-    """The recipe as plain data, only what was chosen; of the embedded model what its demo has.
+def chosen(wish: Wish) -> tuple[dict[str, Any], Reasons]:
+    """The recipe as plain data, only what was chosen, and why; of the embedded model what its demo has.
 
     Raises:
         RecipeError: nothing says what to learn from, or a changed key cannot be.
     """
-    data: dict[str, Any] = {}
-    model = wish.model.strip()
-    if model == ATLAS:
-        data = read_yaml(Path(str(resources.files("selfstudy.atlas") / "demo.yaml")))
-    elif model:
-        data = {"model": {"path": model}}
-    library = wish.library.strip()
+    model, library = wish.model.strip(), wish.library.strip()
+    changes = {key: value for key, value in wish.changes.items() if value.strip()}
     if wish.files and library:
         raise RecipeError("documents were given, and a folder named", "leave one of them out")
-    if not (wish.files or library or model == ATLAS or any(k.startswith("library") for k in wish.changes)):
+    elsewhere = any(key.startswith("library") for key in changes)
+    named = library or ("." if wish.files or elsewhere else ATLAS if model == ATLAS else None)
+    if named is None:
         raise RecipeError("nothing says what to learn from", "give documents, or name a folder")
-    if library or wish.files:
-        data["library"] = library or "."
-        if library != ATLAS:
-            data.pop("answer_key", None)
-    # copied: changes are made in place, and would change the goal for everybody after
-    data |= deepcopy(dict(GOALS[wish.goal][1])) if wish.goal in GOALS else {}
-    make_recipe(data, [f"{key}={value}" for key, value in wish.changes.items() if value.strip()])
-    return data
+    data, why = goal_recipe({"path": model} if model else {}, named, wish.goal, wish.size)
+    if not model:
+        del data["model"]
+    if elsewhere and not (wish.files or library):
+        del data["library"]  # as the change says
+    make_recipe(data, [f"{key}={value}" for key, value in changes.items()])
+    return data, {key: said for key, said in why.items() if key not in changes}
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import gradio as gr
 from selfstudy.errors import SelfstudyError
 from selfstudy.library.parsing.formats import READERS
 from selfstudy.recipe.described import Described, fields
+from selfstudy.recipe.goals import GOALS, SIZES
 from selfstudy.ui import new_run
 from selfstudy.ui.markup import address, render
-from selfstudy.ui.new_run import GOALS, Wish
+from selfstudy.ui.new_run import Wish
 from selfstudy.ui.view import View
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SIMPLE = ("model.path", "library")
 """Keys that have a field of their own."""
+OFFERED = ("facts", "cite")
+"""Goals that are a recipe alone: others want a file more, or other stages."""
 
 
 def form_keys() -> list[Described]:
@@ -58,10 +61,13 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         max_lines=1,
     )
     goal = gr.Radio(
-        [(said, key) for key, (said, _) in GOALS.items()],
-        value="first look",
-        label="How much",
+        [(one.said, name) for name, one in GOALS.items() if name in OFFERED],
+        value=OFFERED[0],
+        label="What for",
         elem_id="goal",
+    )
+    size = gr.Radio(
+        [(one.said, name) for name, one in SIZES.items()], value="look", label="How much", elem_id="size"
     )
     keys = form_keys()
     boxes: list[gr.Textbox] = []
@@ -84,13 +90,13 @@ def build(desk: Desk, page: gr.Blocks) -> None:
     ready = gr.State("")
 
     def checked(
-        name: str, model: str, files: Any, library: str, goal: str, measure: bool, *values: str
+        name: str, model: str, files: Any, library: str, goal: str, size: str, measure: bool, *values: str
     ) -> Iterator[Any]:
         changes = {
             one.path: value for one, value in zip(keys, values, strict=True) if value and value.strip()
         }
         given = tuple(Path(str(one)) for one in files or ())
-        wish = Wish(name.strip(), model, library, given, goal, changes)
+        wish = Wish(name.strip(), model, library, given, goal, size, changes)
         yield from check(desk, wish, measure=measure)
 
     def started(name: str) -> tuple[str, str]:
@@ -100,7 +106,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
             return render("said", what=error.what, hint=error.hint), ""
         return render("said", what=f"{name} was started"), address("run", run=name)
 
-    given = [name, model, files, library, goal, measure, *boxes]
+    given = [name, model, files, library, goal, size, measure, *boxes]
     look.click(checked, given, [told, start, ready], show_progress="minimal")
     start.click(started, ready, [told, goes_to]).then(
         None, goes_to, None, js="(to) => { if (to) window.location.assign(to) }"

@@ -11,6 +11,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from selfstudy.verbs.doctor.finding import Finding
+from selfstudy.verbs.doctor.numbers import GB, free_disk, free_memory, machine_numbers
 
 MEMORY_GB = 3.0
 """What `selfstudy demo` needs at its peak."""
@@ -95,9 +96,7 @@ def _constraints_file() -> Path | None:
 
 
 def _memory() -> Finding:
-    import psutil
-
-    free = psutil.virtual_memory().available / 2**30
+    free = free_memory() / GB
     if free < MEMORY_GB:
         return Finding(
             "fail", "memory", f"{free:.1f} GB free, the demo needs {MEMORY_GB:.0f}", "close other programs"
@@ -110,7 +109,7 @@ def _disk(folder: Path) -> Finding:
         return Finding(
             "fail", "disk", f"{folder} is not writable", "cd to a folder of yours, or give --run DIR"
         )
-    free = shutil.disk_usage(folder).free / 2**30
+    free = free_disk(folder) / GB
     if free < DISK_GB:
         return Finding(
             "fail", "disk", f"{free:.1f} GB free at {folder}", "make room, or give --run DIR elsewhere"
@@ -121,15 +120,15 @@ def _disk(folder: Path) -> Finding:
 def _accelerator() -> Iterator[Finding]:
     try:
         import torch
+
+        found = machine_numbers()
     except (ImportError, OSError) as error:  # OSError: a library of the build is missing
         yield Finding("fail", "torch", f"cannot be imported: {error}", "pip install --force-reinstall torch")
         return
-    yield Finding("ok", "torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        yield Finding("ok", "accelerator", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB")
-    elif torch.backends.mps.is_available():
-        yield Finding("ok", "accelerator", "Apple GPU (mps)")
+    yield Finding("ok", "torch", f"{torch.__version__}, {found.threads} threads")
+    if found.kind:
+        size = f", {found.accelerator_memory / GB:.0f} GB" if found.accelerator_memory else ""
+        yield Finding("ok", "accelerator", f"{found.accelerator}{size}")
     elif shutil.which("nvidia-smi"):
         fix = "pip install --force-reinstall torch, in the build for your driver: https://pytorch.org"
         yield Finding("warn", "accelerator", "there is an NVIDIA driver, but torch sees no GPU", fix)
