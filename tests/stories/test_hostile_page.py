@@ -121,7 +121,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = processes.place_of(folder, NAME)
     place.mkdir(parents=True)
     (place / "output.log").write_text(f"{HOSTILE}\n" * 3)
-    card = processes.place_of(folder, "published--odd")
+    card = processes.place_of(folder, "published/odd")
     card.mkdir()
     (card / "process.json").write_text(json.dumps({"words": [HOSTILE], "pid": 2, "began": "x"}))
     (card / "output.log").write_text(HOSTILE)
@@ -154,6 +154,7 @@ def pages() -> dict[str, str]:
         address("cited", run=NAME): "#cited ol",
         address("cited", file=f"{NAME}.jsonl"): "#cited ol",
         address("publish", run=NAME): "#publication [role=alert]",
+        address("rate", run=NAME): "#rating h1",
     }
 
 
@@ -177,7 +178,9 @@ def harmless(browser: Browser, page: str) -> None:
     """Of the page that is open: nothing has run, and what would have is there as text."""
     assert browser.driver.execute_script("return window.__ran") is None, page
     made = "script:not([src]), img[src=x], svg[onload], [onerror], [href^='javascript:']"
-    ours = "return [...document.querySelectorAll(arguments[0])].filter(one => one.outerHTML.includes('__ran'))"
+    ours = (
+        "return [...document.querySelectorAll(arguments[0])].filter(one => one.outerHTML.includes('__ran'))"
+    )
     assert browser.driver.execute_script(ours, made) == [], page
     assert RUNS in browser.driver.execute_script("return document.body.textContent"), page
     assert browser.width <= 360, f"{page} is {browser.width} wide"

@@ -5,6 +5,7 @@ All of it is done with the keyboard alone, and what has the keyboard is seen (`B
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from itertools import groupby
@@ -73,7 +74,14 @@ def test_a_person_does_it_all_with_the_keyboard(tmp_path: Path, browser: Browser
         look_and_download(browser, saved)
         correct(browser)
         assert (folder / "first" / Run.corrections_file).is_file()
-        chat_and_compare(browser)
+        chat(browser)
+        rate(browser)
+        said = (processes.place_of(folder, "first") / "rating-probe/sheet.jsonl").read_text()
+        assert [(row["rating"], row["missing"]) for row in map(json.loads, said.splitlines())][0] == (
+            7,
+            "its source",
+        )
+        compare(browser)
         browser.driver.back()
         browser.find("#run-pages a")
         push(browser, "/publish?run=first")
@@ -81,7 +89,7 @@ def test_a_person_does_it_all_with_the_keyboard(tmp_path: Path, browser: Browser
         push(browser, "Also if the gate did not promote it", Keys.SPACE)
         push(browser, "Publish")
         browser.says("It is being published; this page may be closed.")
-        processes.stop(processes.place_of(folder, "published--first"))
+        assert processes.stop(processes.place_of(folder, "published/first"))
         assert browser.foreign() == []
         assert browser.complaints() == []
         browser.driver.get("about:blank")
@@ -133,14 +141,34 @@ def correct(browser: Browser) -> None:
     browser.says("Somebody: the first answer is wrong. Note: the page is about another town")
 
 
-def chat_and_compare(browser: Browser) -> None:
-    """From a question: asks the models, and lays the run beside another."""
+def chat(browser: Browser) -> None:
+    """From a question: asks the models, and goes to the run."""
     push(browser, "/chat?run=first", back=True)
     browser.says("Nothing has been asked yet.")
     push(browser, "Your question", "What is the capital of Fiji?", Keys.ENTER)
     browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 120)
     push(browser, "/run?run=first", back=True)
     browser.find("#run-pages a")
+
+
+def rate(browser: Browser) -> None:
+    """From the run and back: gives an answer seven of ten points, and says what it lacks."""
+    push(browser, "/rate?run=first")
+    browser.says("the answers before and after teaching")
+    push(browser, "/rate?run=first&of=probe")
+    browser.says("the model's own first answers")
+    push(browser, "Begin")
+    browser.says("Answer 1 of")
+    push(browser, "1", "7")  # a key for each rating
+    browser.wait(lambda: browser.find("#rate-progress").text.startswith("1 of"))
+    push(browser, "What is missing?", "its source", Keys.ENTER)
+    browser.says("Answer 2 of")
+    push(browser, "/run?run=first", back=True)
+    browser.find("#run-pages a")
+
+
+def compare(browser: Browser) -> None:
+    """From the run: lays it beside another."""
     push(browser, "/compare?a=first")
     browser.says("Choose two runs.")
     push(browser, "Second run", "second", Keys.ENTER)

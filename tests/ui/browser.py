@@ -42,6 +42,8 @@ return {
 """
 """What has the keyboard: how it is called, and whether one sees that it has it."""
 MOST_STOPS = 400
+LEFT = ("AbortError", '"Unexpected error" "Connection errored out. "')
+"""What gradio's client says when a page is left while it waits for news; a server that is gone says more."""
 
 
 class Browser:
@@ -55,14 +57,15 @@ class Browser:
         """What `found` returns, once that is true; a page that is being drawn is asked again."""
         from selenium.common.exceptions import WebDriverException
 
-        end, last = time.monotonic() + seconds, None
+        end, last, pause = time.monotonic() + seconds, None, 0.05
         while time.monotonic() < end:
             try:
                 if last := found():
                     return last
             except (WebDriverException, StopIteration) as error:
                 last = error  # type: ignore[assignment]
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(0.5, 1.3 * pause)  # to look takes the time of what is waited for
         raise AssertionError(f"not there after {seconds:g} s ({last!r}); the page says:\n{self.text[:4000]}")
 
     def find(self, selector: str, seconds: float = SECONDS) -> Any:
@@ -157,8 +160,9 @@ class Browser:
         ]
 
     def complaints(self) -> list[str]:
-        """Errors in the console since the last look."""
-        return [one["message"] for one in self.driver.get_log("browser") if one["level"] == "SEVERE"]
+        """Errors in the console since the last look, but for what gradio writes of a page that was left."""
+        found = [one["message"] for one in self.driver.get_log("browser") if one["level"] == "SEVERE"]
+        return [one for one in found if not any(said in one for said in LEFT)]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def shown(value: object) -> Markup:
-    """A text as HTML that shows it; of one that no page has room for its beginning, and how much more it is."""
+    """A text as HTML that shows it; of one that is endless its beginning, and how much more it is."""
     said = str(value)
     left = f"… ({len(said) - LONGEST:,} more characters)" if len(said) > LONGEST else ""
     return Markup(str(escape(text.clean(said[:LONGEST]) + left)).translate(_TEMPLATES))
