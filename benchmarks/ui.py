@@ -5,8 +5,8 @@
 Makes the run (million.py) if it is not there, starts a server, and opens every view in one browser: first
 without an index (cold; the one that needs most of it comes first), then with it (warm).  Prints the seconds
 until the view's own content stands in the page, the memory (resident) of the browser's largest renderer, and
-of the server.  Exits with 1 if a view takes more than 2 seconds or 500 MB.  Needs chromium and chromedriver of the system, selenium
-and psutil.
+of the server.  Exits with 1 if a view takes more than 2 seconds or 500 MB.  Needs chromium and chromedriver
+of the system, selenium and psutil.
 """
 
 from __future__ import annotations
