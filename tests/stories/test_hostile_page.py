@@ -158,20 +158,25 @@ def pages() -> dict[str, str]:
     }
 
 
-def test_nothing_of_other_peoples_texts_runs_and_all_of_it_is_shown(desk: Path, browser: Browser) -> None:
+@pytest.fixture(scope="module")
+def home(desk: Path, browser: Browser) -> Iterator[str]:
+    """The address of the page, which the browser has been let into."""
     with served(desk) as server:
         browser.driver.get(server.url)
         browser.find("#runs table")
-        home = server.url.partition("/?")[0]
-        for page, content in pages().items():
-            browser.driver.get(home + page)
-            browser.find(content)
-            harmless(browser, page)
-        browser.driver.get(f"{home}{address('publish', run='odd')}")
-        browser.type("textarea", "odd")
-        browser.find("#published pre.card")
-        harmless(browser, "a card")
+        yield server.url.partition("/?")[0]
         browser.driver.get("about:blank")
+
+
+def test_nothing_of_other_peoples_texts_runs_and_all_of_it_is_shown(home: str, browser: Browser) -> None:
+    for page, content in pages().items():
+        browser.driver.get(home + page)
+        browser.find(content)
+        harmless(browser, page)
+    browser.driver.get(f"{home}{address('publish', run='odd')}")
+    browser.type("textarea", "odd")
+    browser.find("#published pre.card")
+    harmless(browser, "a card")
 
 
 def harmless(browser: Browser, page: str) -> None:
@@ -186,17 +191,13 @@ def harmless(browser: Browser, page: str) -> None:
     assert browser.foreign() == [], page
 
 
-def test_the_name_of_an_upload_is_text(desk: Path, browser: Browser, tmp_path: Path) -> None:
+def test_the_name_of_an_upload_is_text(home: str, browser: Browser, tmp_path: Path) -> None:
     given = tmp_path / f"{NAME}.md"
     given.write_text(HOSTILE)
-    with served(desk) as server:
-        browser.driver.get(server.url)
-        browser.find("#runs table")
-        browser.driver.get(f"{server.url.partition('/?')[0]}/new")
-        browser.find("#check")
-        browser.all("#documents input[type=file]")[0].send_keys(str(given))
-        browser.wait(lambda: "__ran" in browser.find("#documents").text)
-        browser.click("#check")
-        assert "cannot be the name of a run" in browser.says("cannot be the name")
-        harmless(browser, "new")
-        browser.driver.get("about:blank")
+    browser.driver.get(f"{home}/new")
+    browser.find("#check")
+    browser.all("#documents input[type=file]")[0].send_keys(str(given))
+    browser.wait(lambda: "__ran" in browser.find("#documents").text)
+    browser.click("#check")
+    browser.says("cannot be the name of a run")
+    harmless(browser, "new")
