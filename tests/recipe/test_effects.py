@@ -7,7 +7,7 @@ that several blocks have from one class has a row in each, for each has a phase,
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cache
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, get_args
 
@@ -22,14 +22,8 @@ from .effects.not_yet import NOT_YET
 from .effects.readers import PACKAGE, read_keys
 
 TABLES = (
-    asked.EFFECTS,
-    cluster.EFFECTS,
-    training.EFFECTS,
-    others.EFFECTS,
-    probing.EFFECTS,
-    gathering.EFFECTS,
-    suites.EFFECTS,
-    verifying.EFFECTS,
+    *(asked.EFFECTS, cluster.EFFECTS, training.EFFECTS, others.EFFECTS),
+    *(probing.EFFECTS, gathering.EFFECTS, verifying.EFFECTS, suites.EFFECTS),
 )
 EFFECTS: dict[str, Effect] = dict(chain.from_iterable(table.items() for table in TABLES))
 BLOCKS = {block.__name__: block for block in blocks_of(Recipe)}
@@ -75,25 +69,8 @@ def test_fewer_and_fewer_keys_have_none() -> None:
     assert len(WITHOUT) == MOST
 
 
-def base_of(key: str) -> tuple[str, str]:
-    """What a row's observer is shown first: rows of one block, observer and base are shown the same."""
-    row = EFFECTS[key]
-    observer = f"{row.seen.__module__}.{row.seen.__qualname__} {id(row.seen)}"
-    return observer, f"{key.partition('.')[0]} {sorted(row.base.items())}"
-
-
-FIRST = {base_of(key): key for key in sorted(EFFECTS, reverse=True)}
-"""Of rows that are shown the same the first key."""
-
-
-def seen(key: str, **changed: Any) -> object:
-    row = EFFECTS[key]
-    return row.seen(BLOCKS[key.partition(".")[0]].model_validate({**row.base, **changed}))
-
-
-@cache
-def seen_at_first(key: str) -> object:
-    return seen(key)
+_BEFORE: dict[tuple[Callable[[Any], object], str], object] = {}
+"""What an observer sees of a base, for all keys that have it: it does not change by itself."""
 
 
 @pytest.mark.parametrize("key", sorted(EFFECTS))
@@ -104,14 +81,17 @@ def test_a_changed_key_changes_what_is_observed(key: str) -> None:
         BLOCKS[block].model_validate(values) for values in (row.base, {**row.base, name: row.other})
     )
     assert getattr(before, name) != getattr(after, name), "give another value"
-    at_first = seen_at_first(FIRST[base_of(key)])
-    assert at_first != seen(key, **{name: row.other}), "a key that changes nothing: mend it, or delete it"
+    shared = row.seen, repr(row.base)
+    if shared not in _BEFORE:
+        _BEFORE[shared] = row.seen(before)
+    assert _BEFORE[shared] != row.seen(after), "a key that changes nothing: mend it, or delete it"
 
 
-@pytest.mark.parametrize("key", sorted(FIRST.values()))
-def test_an_observer_sees_the_same_twice(key: str) -> None:
-    """Or its rows could not fail."""
-    assert seen_at_first(key) == seen(key)
+@pytest.mark.parametrize("key", sorted({row.seen: key for key, row in sorted(EFFECTS.items())}.values()))
+def test_what_is_observed_does_not_change_by_itself(key: str) -> None:
+    row = EFFECTS[key]
+    block = BLOCKS[key.partition(".")[0]].model_validate(row.base)
+    assert row.seen(block) == row.seen(block)
 
 
 def test_a_key_without_a_row_is_read_by_the_code() -> None:
