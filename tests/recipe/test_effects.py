@@ -69,8 +69,8 @@ def test_fewer_and_fewer_keys_have_none() -> None:
     assert len(WITHOUT) == MOST
 
 
-_BEFORE: dict[tuple[Callable[[Any], object], str], object] = {}
-"""What an observer sees of a base, for all keys that have it: it does not change by itself."""
+_BEFORE: dict[tuple[Callable[[Any], object], str, str], object] = {}
+"""What an observer sees of a block with a base, for all keys that have them: it does not change by itself."""
 
 
 @pytest.mark.parametrize("key", sorted(EFFECTS))
@@ -81,7 +81,7 @@ def test_a_changed_key_changes_what_is_observed(key: str) -> None:
         BLOCKS[block].model_validate(values) for values in (row.base, {**row.base, name: row.other})
     )
     assert getattr(before, name) != getattr(after, name), "give another value"
-    shared = row.seen, repr(row.base)
+    shared = row.seen, block, repr(row.base)
     if shared not in _BEFORE:
         _BEFORE[shared] = row.seen(before)
     assert _BEFORE[shared] != row.seen(after), "a key that changes nothing: mend it, or delete it"
