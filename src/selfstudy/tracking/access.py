@@ -40,7 +40,7 @@ def require(block: TrackBlock) -> None:
     if not _installed(block.type):
         raise RecipeError(
             f"track: {block.type} needs the package {PACKAGES[block.type]!r}, which is not installed",
-            f"pip install {PACKAGES[block.type]}; or go on without: --set track=none",
+            f"pip install {PACKAGES[block.type]}; or go on without: selfstudy learn RECIPE --set track=none",
         )
     if block.url is not None:
         permissions.check_http(block.url)

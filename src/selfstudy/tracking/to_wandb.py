@@ -44,6 +44,10 @@ def send(order: TrackOrder) -> str:
 
 def _logged(order: TrackOrder, rows: Sequence[TrackedRow]) -> tuple[Path, str]:
     """The file that wandb wrote here, and the run's page."""
+    # its caches and logs go when this process does, and settings that it keeps elsewhere do not count
+    os.environ.update(
+        dict.fromkeys(("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(Path.cwd()))
+    )
     import wandb
 
     run: Any = wandb.init(
