@@ -68,7 +68,7 @@ def described(block: TrackBlock) -> str:
 def _without_user(place: str) -> str:
     """The user's own variable may hold a password."""
     where = urlsplit(place)
-    return f"{where.scheme}://{where.hostname}" if where.hostname else place
+    return f"{where.scheme}://{where.netloc.rpartition('@')[2]}" if where.hostname else place
 
 
 def _installed(name: str) -> bool:

@@ -82,5 +82,17 @@ def _logged(order: TrackOrder, rows: Sequence[TrackedRow]) -> tuple[Path, str]:
     page = run.url or ""
     run.finish()
     wandb.teardown()  # only the end of its service writes the last of a file
-    written = sorted(Path(os.path.realpath(".")).glob(f"wandb/*/run-{order.run_id}.wandb"))
-    return (written[-1] if written else Path()), page
+    (record,) = Path.cwd().glob(f"wandb/*-{order.run_id}/run-{order.run_id}.wandb")
+    _require_taken(record.parent)
+    return record, page
+
+
+def _require_taken(folder: Path) -> None:
+    """Whether the server took the rows: `finish` ends well without, and only the log of a run says it."""
+    log = (folder / "logs" / "debug-internal.log").read_text("utf-8", "replace")
+    for line in log.splitlines():
+        if _REFUSED in line:
+            raise RuntimeError(line[line.index(_REFUSED) :].rstrip('"}'))
+
+
+_REFUSED = "filestream: fatal error"
