@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.recipe import TrackBlock
-from selfstudy.tracking import sending
+from selfstudy.tracking import sending, to_wandb
 from selfstudy.tracking.order import TrackedRow, TrackOrder
 
 from .kept import everything, kept
@@ -73,6 +73,20 @@ def test_rows_come_once_and_nothing_else(
     assert not any(file.is_symlink() for file in (tmp_path / "tracker").rglob("*"))
     if tracker != "trackio" and getpass.getuser() != "root":
         assert getpass.getuser().encode() not in written
+
+
+def test_a_planted_link_leads_nothing_out_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "tracker" / "wandb"
+    elsewhere.mkdir()
+    folder.mkdir(parents=True)
+    (folder / "steps-1-4.tmp").symlink_to(elsewhere)
+    record = tmp_path / "offline-run-0-0" / "run-0.wandb"
+    record.parent.mkdir()
+    record.write_bytes(b"rows")
+    monkeypatch.setattr(to_wandb, "_logged", lambda order, rows: (record, ""))
+    to_wandb.send(order("wandb", tmp_path, ROWS))
+    assert (folder / "steps-1-4" / "offline-run-0-0" / "run-0.wandb").read_bytes() == b"rows"
+    assert not any(elsewhere.iterdir())
 
 
 @pytest.mark.slow
