@@ -328,7 +328,7 @@ def keep(place: RatingPlace, name: str, said: Mapping[str, Any]) -> list[Rated]:
 
 @contextmanager
 def _alone(place: RatingPlace) -> Iterator[None]:
-    with lock.waited(place.folder / "lock", place.folder, option="the sheet"):
+    with lock.waited(place.folder / "sheet.lock", place.folder, option="the sheet"):
         yield
 
 
