@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import pytest
 from selfstudy.errors import ModelError, RecipeError, SelfstudyError
 from selfstudy.verbs.doctor.numbers import GB, MachineNumbers
 from selfstudy.verbs.starting import InitQuestion, settle
-from selfstudy.verbs.starting.questions import SizeChoice
+from selfstudy.verbs.starting.questions import Machine, SizeChoice
 from tests.verbs.starting.models import folder_of
 
-CPU = MachineNumbers(16 * GB, 2)
-GPU = MachineNumbers(64 * GB, 16, "cuda", "Some GPU", 24 * GB)
+CPU = partial(MachineNumbers, 16 * GB, 2)
+GPU = partial(MachineNumbers, 64 * GB, 16, "cuda", "Some GPU", 24 * GB)
 URL = "http://127.0.0.1:9/v1"
 
 
@@ -39,7 +40,7 @@ def test_defaults_are_a_first_recipe() -> None:
 
 
 @pytest.mark.parametrize(("machine", "size"), [(CPU, "look"), (GPU, "usual")], ids=("cpu", "gpu"))
-def test_a_real_model_on_a_processor_begins_small(here: Path, machine: MachineNumbers, size: str) -> None:
+def test_a_real_model_on_a_processor_begins_small(here: Path, machine: Machine, size: str) -> None:
     folder_of(here / "model", 10**9)
     found = settle({"model": "model", "documents": ["b.txt"]}, machine)
     assert found["size"] == SizeChoice(size)
