@@ -97,6 +97,12 @@ def test_a_key_is_refused_and_not_repeated(model: str) -> None:
     assert "aB3aB3" not in str(error.value)
 
 
+def test_a_key_in_the_address_of_a_page_is_refused() -> None:
+    with pytest.raises(RecipeError) as error:
+        settle({"documents": ["https://me:hunter2hunter2@example.org/page"]}, CPU)
+    assert "hunter2" not in str(error.value)
+
+
 def test_code_of_a_model_is_refused(here: Path) -> None:
     folder_of(here / "model", 10, auto_map={"AutoModel": "evil.Model"})
     with pytest.raises(ModelError, match="code of the model's own"):
@@ -146,7 +152,7 @@ def test_what_is_given_is_not_asked() -> None:
 def server() -> Iterator[str]:
     class Models(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps({"data": [{"id": "its-model"}]}).encode()
+            body = json.dumps({"data": [{"id": "\x1b]52;evil"}, {"id": "its-model"}]}).encode()
             self.send_response(200 if self.path == "/v1/models" else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

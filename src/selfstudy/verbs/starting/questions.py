@@ -25,6 +25,7 @@ from selfstudy.verbs.starting.model_look import ModelLook, look
 
 NONE = "none"
 """As documents: there are none."""
+_LONGEST_NAME = 200
 _HUB = ("huggingface.co", "hf.co")
 
 
@@ -146,13 +147,13 @@ def _model_name(text: str, settled: InitAnswers, machine: Machine) -> str:
 
 
 def _served(settled: InitAnswers, machine: Machine) -> str | None:
-    """The first model of a server on this machine; no other is asked."""
+    """The first model of a server on this machine, if it can be shown; no other server is asked."""
     from selfstudy.models.remote.permissions import Destination
     from selfstudy.models.server.running import models_of
 
     url = settled["model"].text
     listed = models_of(url) if Destination.of(url).is_here else None
-    return listed[0] if listed else None
+    return next((name for name in listed or () if name.isprintable() and len(name) <= _LONGEST_NAME), None)
 
 
 def _documents(given: str | Sequence[str], settled: InitAnswers, machine: Machine) -> tuple[str, ...]:
