@@ -9,8 +9,10 @@
 VENV   ?= .venv
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3 || command -v python)
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile
 LOCKED := $(PIP) --require-hashes --no-deps
+# What pip would do with one core; a file for another Python does not compile, and nothing imports it.
+READY  := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 TORCH  := $(VENV)/.torch
 USED   := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
@@ -33,11 +35,12 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 
 types: $(DEV)
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 # Nothing under test may need a model hub.  A worker for each of two cores, each with one thread of PyTorch's.
+# Many tests start processes, which would all compile the package anew where the environment forbids to keep it.
 unit: $(DEV)
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(DEV)
 	$(BIN)/python docs/make_site.py build/docs
@@ -69,11 +72,13 @@ $(TORCH): constraints.txt | $(BIN)/python
 $(USED): pyproject.toml constraints.txt $(TORCH) | $(BIN)/python
 	$(LOCKED) -r constraints.txt
 	$(PIP) --no-build-isolation -e .
+	@$(READY)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt constraints-dev.txt $(TORCH) | $(BIN)/python
 	$(LOCKED) -r constraints-dev.txt
 	$(PIP) --no-build-isolation -e '.[dev]'
+	@$(READY)
 	@touch $(USED) $@
 
 clean:

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
+import runpy
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -51,6 +53,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for selfstudy")
     parser.add_argument("--folder", type=Path, help="where the runs go [default: a temporary folder]")
     arguments = parser.parse_args()
+    # once, before each session is forked: the imports take longer than a small stage
+    import selfstudy.teach.trainers.dpo
+    import selfstudy.teach.trainers.sft  # noqa: F401
+
     start = ["learn", str(arguments.recipe)] if arguments.recipe else ["demo", "--no-measure", *_sets(SMALL)]
     start += _sets(arguments.set)
     with tempfile.TemporaryDirectory() as temporary:
@@ -105,7 +111,7 @@ class Moment:
 
 Steps = list[tuple[float, str]]
 """When which step was taken."""
-START = 3.0
+START = 1.0
 """Seconds until a resumed run is back at work, about."""
 
 
@@ -213,12 +219,25 @@ def _session(start: Sequence[str], run: Path, moment: Moment | None) -> bool:
         if moment.since and any(name == moment.since for _, name in _steps(run)):
             given["start"] = START
     order = json.dumps(given)
+    arguments = [str(run), str(_log(run)), order, *start, "--run", str(run)]
+    said = run.with_name(f"{run.name}.said")
+    process = multiprocessing.get_context("fork").Process(target=_told, args=(arguments, said))
+    process.start()
+    process.join()
+    if process.exitcode not in (0, -signal.SIGKILL):
+        sys.exit(f"{' '.join(arguments)} ended with {process.exitcode}:\n{said.read_text()}")
+    return process.exitcode != 0
+
+
+def _told(arguments: Sequence[str], said: Path) -> None:
+    """kill_at.py in this process: what it prints is not shown, what it says of errors goes to `said`."""
+    with said.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
     script = Path(__file__).with_name("kill_at.py")
-    command = [sys.executable, str(script), str(run), str(_log(run)), order, *start, "--run", str(run)]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in (0, -signal.SIGKILL):
-        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
-    return done.returncode != 0
+    sys.argv = [str(script), *arguments]
+    runpy.run_path(str(script), run_name="__main__")
 
 
 def _log(run: Path) -> Path:

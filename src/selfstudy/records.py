@@ -23,6 +23,8 @@ GAPS: tuple[VerdictKind, ...] = ("unsure", "unknown", "misbelief")
 """Verdicts of gaps, which are taught (README, the table of verdicts)."""
 PersonLabel = Literal["right", "wrong", "cannot tell"]
 """What a person says of the model's passage."""
+Withdrawn = Literal["label", "reference"]
+"""What a person takes back."""
 STAGES = ("probe", "gather", "teach", "verify")
 """The stages of the loop, in order."""
 Arm = Literal["base", "taught", "control", "original", "weaker"]
@@ -612,16 +614,19 @@ class Correction(Record):
     """What a person said of a question of a run: of the model's passage, of its reference, or a note.
 
     `number` counts what was said in the run, from 1: a later saying wins, all are kept.  An empty `label`,
-    `reference` or `note` says nothing.  `by`: who it was, as they call themselves.
+    `reference` or `note` says nothing.  `withdraws`: what was said of it before counts no more.  `by`: who it
+    was, as they call themselves.
     """
 
     key_fields = ("number", "question_id", "label", "reference", "note", "by")
+    later_key_fields = ("withdraws",)
     number: int = Field(ge=1)
     question_id: str
     label: PersonLabel | None = None
     reference: str = ""
     note: str = ""
     by: str = ""
+    withdraws: Withdrawn | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @property
     def source(self) -> str:

@@ -80,6 +80,8 @@ def clean(text: str) -> str:
 
     Escape sequences, which a terminal would obey, go altogether.
     """
+    if text.isprintable():  # nearly all are, and to see it is far cheaper than to look for each
+        return text
     text = _ESCAPE.sub("", _SURROGATE.sub("\ufffd", text))
     return _CONTROL.sub(" ", _NEWLINE.sub("\n", text))
 

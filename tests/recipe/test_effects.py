@@ -1,14 +1,16 @@
-"""A key that is changed changes something that can be observed; effects/ has a row for each key.
+"""A key that is changed changes something that can be observed: effects/ has a row for each key.
 
-A key without a row stands in effects/not_yet.py, and is at least read by the code outside the recipe.  A key
-that several blocks have from one class has a row in each, for each has a phase, or a model, of its own.
+A key that several blocks have from one class has a row in each, for each has a phase, or a model, of its own.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
+from importlib import import_module
 from itertools import chain
-from typing import get_args
+from pkgutil import iter_modules
+from typing import Any, get_args
 
 import pytest
 
@@ -16,17 +18,14 @@ from selfstudy.recipe import Recipe
 from selfstudy.recipe.reference import recipe_keys
 from selfstudy.recipe.schema import blocks_of
 
-from .effects import Effect, asked, cluster, others, training
-from .effects.not_yet import NOT_YET
-from .effects.readers import PACKAGE, read_keys
+from . import effects
+from .effects import Effect
 
-TABLES = (asked.EFFECTS, cluster.EFFECTS, training.EFFECTS, others.EFFECTS)
+MODULES = [import_module(f"{effects.__name__}.{found.name}") for found in iter_modules(effects.__path__)]
+TABLES: list[dict[str, Effect]] = [module.EFFECTS for module in MODULES if hasattr(module, "EFFECTS")]
 EFFECTS: dict[str, Effect] = dict(chain.from_iterable(table.items() for table in TABLES))
 BLOCKS = {block.__name__: block for block in blocks_of(Recipe)}
 KEYS = {key.id for key in recipe_keys()}
-WITHOUT = {f"{block}.{key}" for block, names in NOT_YET.items() for key in names.split()}
-MOST = 253
-"""Keys without a row: lower it with each that gets one, and never raise it."""
 KINDS = {
     f"{name}.{key}"
     for name, block in BLOCKS.items()
@@ -40,13 +39,12 @@ ONE_CHOICE = {"ScaleBlock.type"}
 
 def test_a_key_stands_in_one_table() -> None:
     assert len(EFFECTS) == sum(map(len, TABLES))
-    assert not WITHOUT & set(EFFECTS), "take it out of NOT_YET"
 
 
 def test_every_key_has_a_row() -> None:
-    missing = sorted(KEYS - set(EFFECTS) - KINDS - WITHOUT)
+    missing = sorted(KEYS - set(EFFECTS) - KINDS)
     assert not missing, "give it another value and an observer in a table of tests/recipe/effects"
-    assert not (set(EFFECTS) | WITHOUT) - KEYS, "there is no such key"
+    assert not set(EFFECTS) - KEYS, "there is no such key"
 
 
 def test_another_kind_is_another_block() -> None:
@@ -61,8 +59,25 @@ def test_another_kind_is_another_block() -> None:
     } == KINDS - ONE_CHOICE
 
 
-def test_fewer_and_fewer_keys_have_none() -> None:
-    assert len(WITHOUT) == MOST
+def shown(key: str) -> tuple[object, str, str]:
+    """What a row's observer is shown before the key is changed: several rows are shown the same."""
+    row = EFFECTS[key]
+    return row.seen, key.partition(".")[0], repr(sorted(row.base.items()))
+
+
+FIRST = {shown(key): key for key in sorted(EFFECTS, reverse=True)}
+"""Of rows that are shown the same the first key."""
+
+
+def seen(key: str, **changed: Any) -> object:
+    row = EFFECTS[key]
+    return row.seen(BLOCKS[key.partition(".")[0]].model_validate({**row.base, **changed}))
+
+
+@cache
+def seen_before(first: str) -> object:
+    """Once for all rows that are shown the same."""
+    return seen(first)
 
 
 @pytest.mark.parametrize("key", sorted(EFFECTS))
@@ -73,21 +88,11 @@ def test_a_changed_key_changes_what_is_observed(key: str) -> None:
         BLOCKS[block].model_validate(values) for values in (row.base, {**row.base, name: row.other})
     )
     assert getattr(before, name) != getattr(after, name), "give another value"
-    assert row.seen(before) != row.seen(after), "a key that changes nothing: mend it, or delete it"
+    changed = seen(key, **{name: row.other})
+    assert seen_before(FIRST[shown(key)]) != changed, "a key that changes nothing: mend it, or delete it"
 
 
-def test_a_key_without_a_row_is_read_by_the_code() -> None:
-    found = read_keys(sorted(PACKAGE.rglob("*.py")))
-    assert not WITHOUT - found, "nothing outside the recipe reads it: mend it, or delete it"
-
-
-def test_what_is_read_is_told_apart_by_block() -> None:
-    """Of two files only what they read, though other blocks have keys of these names."""
-    recipe = sorted((PACKAGE / "recipe").glob("*.py"))
-    found = (
-        read_keys([*recipe, PACKAGE / "teach" / "examples.py", PACKAGE / "models" / "lora_targets.py"]) & KEYS
-    )
-    examples = {f"{block}.{key}" for block in ("SFTBlock", "DistillBlock") for key in ("replay", "reading")}
-    assert examples <= found
-    assert {"LoraBlock.r", "LoraBlock.dropout"} <= found
-    assert not found & {"GatherBlock.reader", "SFTBlock.batch_size", "PPOBlock.kl", "LocalModel.path"}
+@pytest.mark.parametrize("key", sorted(FIRST.values()))
+def test_an_observer_sees_the_same_twice(key: str) -> None:
+    """Or its rows could not fail."""
+    assert seen_before(key) == seen(key)

@@ -31,6 +31,27 @@ def test_added_while_the_run_is_written_and_the_last_saying_counts(tmp_path: Pat
     Run.open(tmp_path / "run").close()  # nothing in the folder is foreign to it
 
 
+def test_what_is_withdrawn_counts_no_more_until_it_is_said_anew(tmp_path: Path) -> None:
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        with pytest.raises(RunError, match="nobody has given question q a reference"):
+            corrections.add(run, "q", withdraws="reference")
+        corrections.add(run, "q", label="right", reference="Suva")
+        with pytest.raises(RunError, match="and one is withdrawn"):
+            corrections.add(run, "q", label="wrong", withdraws="label")
+        corrections.add(run, "q", withdraws="reference", note="another Fiji", by="Ana")
+        now = corrections.standing(run)["q"]
+        assert now.label
+        assert (now.reference, now.taken_back and now.taken_back.note) == (None, "another Fiji")
+        with pytest.raises(RunError, match="a reference that counts"):
+            corrections.add(run, "q", withdraws="reference")
+        corrections.add(run, "q", withdraws="label")
+        corrections.add(run, "q", reference="Lami")
+        now = corrections.standing(run)["q"]
+        assert now.reference
+        assert (now.reference.reference, now.taken_back, now.label) == ("Lami", None, None)
+        assert len(corrections.read(run)) == 4
+
+
 def test_a_torn_last_line_is_left_out_and_then_repaired(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
         corrections.add(run, "q", label="right")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
-from selfstudy.recipe import Recipe
+from selfstudy.recipe import Recipe, RejectionBlock, SFTBlock
 from selfstudy.recipe.file import recipe_digest, to_yaml
 from selfstudy.run.provenance import provenance, stored_recipe
 from selfstudy.version import __version__
@@ -72,3 +72,18 @@ def test_a_run_of_before_there_was_deploy_merges_as_it_did(tmp_path: Path, merge
     assert after.startswith("  type: adapter")
     (tmp_path / "recipe").write_text(before.replace("verify:\n", f"verify:\n  merge: {merge}\n"))
     assert stored_recipe(tmp_path / "recipe", tmp_path / "made with").deploy.type == type_
+
+
+def test_keys_that_are_no_more_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    """Of a run of this version too: it may be of the day before."""
+    stored(tmp_path)
+    (tmp_path / "made with").write_text(json.dumps({**provenance(RECIPE), "recipe_digest": "of more keys"}))
+    file = tmp_path / "recipe"
+    text = file.read_text()
+    file.write_text(text.replace("  rejection:\n", "  rejection:\n    keep: 2.0\n    rest: true\n"))
+    assert stored_recipe(file, tmp_path / "made with") == RECIPE
+    phases = "  method: null\n  phases:\n  - type: rejection\n    keep: 2.0\n  - type: sft\n    keep: 2.0\n"
+    file.write_text(text.replace("  method: distill\n", "").replace("  phases: []\n", phases))
+    first, second = stored_recipe(file, tmp_path / "made with").teach.plan
+    assert first == RejectionBlock()
+    assert second == SFTBlock(keep=2.0)

@@ -244,3 +244,6 @@ def test_what_a_person_corrected_is_asked_again_until_the_verdict_rests_on_it(ru
     verdict = Verdict(question_id=asked.id, kind="misbelief", score=0.0, reference_id=reference.id)
     run.round(2).append([asked, reference, verdict])
     assert [name for name, why in again(run, 3).items() if why == "changed"] == ["Chile"]
+    for name in ("Peru", "Chile"):  # a verdict that does not rest on what was taken back stands
+        corrections.add(run, question(name).id, withdraws="reference")
+    assert [name for name, why in again(run, 3).items() if why == "changed"] == ["Peru"]

@@ -131,9 +131,9 @@ def recipe(**teach: object) -> Recipe:
     return Recipe(teach=TeachBlock.model_validate({"known_heldout": 0.0, **teach}))
 
 
-def prepared(folder: Path, recipe: Recipe) -> Lesson:
+def prepared(folder: Path, recipe: Recipe, kinds: dict[str, VerdictKind] = KINDS) -> Lesson:
     """A lesson of one question of each kind, each gap with a trained and a held-out wording."""
-    everything = judged_questions(make_round(folder, KINDS, recipe))
+    everything = judged_questions(make_round(folder, kinds, recipe))
     gaps = gaps_to_teach(everything)
     rewordings = {
         gap.question.id: [

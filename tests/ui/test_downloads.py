@@ -11,8 +11,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from selfstudy.records import Pair
-from selfstudy.run import Run
+from selfstudy.judging.labels import find_labels
+from selfstudy.records import Pair, Question
+from selfstudy.run import Run, corrections
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.downloads import NOTES, TRL, add_routes, forms, link
 from selfstudy.ui.index import index_of
@@ -50,6 +51,21 @@ def test_csv_has_every_text_and_no_formula(client: TestClient) -> None:
     assert rows[0]["text"] == HOSTILE[0]
     assert rows[4]["text"] == f"'{HOSTILE[4]}"
     assert {row["round"] for row in rows} == {"1"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_peoples_labels_come_as_calibrate_reads_them(
+    client: TestClient, hostile: Path, tmp_path: Path, form: str
+) -> None:
+    with Run.open(hostile / RUN, write=False) as run:
+        asked = list(run.round(1).ids(Question))
+        for name, label in zip(asked, ("right", "wrong", "wrong", "cannot tell"), strict=False):
+            corrections.add(run, name, label=label, note="=1+1")  # type: ignore[arg-type]
+        file = tmp_path / f"labels.{form}"
+        file.write_bytes(client.get(link("labels", form, run=RUN)).content)
+        own, read = find_labels(run.round(1), None), find_labels(run.round(1), None, file)
+    assert read.known == {name: label == 0 for label, name in enumerate(asked[:3])}
+    assert (read.known, read.cannot_tell) == ({k: own.known[k] for k in read.known}, own.cannot_tell)
 
 
 def test_trl_rows_are_what_its_trainers_read(client: TestClient) -> None:

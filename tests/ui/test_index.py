@@ -22,7 +22,7 @@ def of(folder: Path, tmp_path: Path) -> QuestionIndex:
 
 
 def read(index: QuestionIndex) -> QuestionIndex:
-    index.refresh()
+    index.refresh(drawn=True)
     assert index.wait(60)
     return index
 

@@ -39,7 +39,7 @@ class Marked(HTMLParser):
 def test_questions_and_results_show_hostile_text_as_text(hostile: Path) -> None:
     desk = Desk(hostile)
     with Run.open(hostile / "<b>r", write=False) as run:
-        index_of(run).refresh()
+        index_of(run).refresh(drawn=True)
         assert index_of(run).wait(60)
     listed, ready = questions.html(desk, {"run": "<b>r", "search": "<i>"})
     assert ready

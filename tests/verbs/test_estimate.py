@@ -239,6 +239,19 @@ def test_questions_without_evidence_are_asked_where_refusing_is_taught() -> None
     assert more == pytest.approx(2 * 20 * (1 - GAPS - KNOWN) * 0.5)
 
 
+def test_wordings_of_replayed_questions_are_written_and_checked_too() -> None:
+    documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
+    block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)
+
+    def chats(**sft: Any) -> tuple[float, float]:
+        teach = TeachBlock.model_validate({"sft": sft, "known_heldout": 0.5})
+        works = asked(Recipe(library="x", probe=block, teach=teach), documents)
+        return works["teach question"].chats, works["teach read"].chats
+
+    more = [with_known / gaps for with_known, gaps in zip(chats(replay_wordings=True), chats(), strict=True)]
+    assert more == pytest.approx([(GAPS + KNOWN / 2) / GAPS] * 2)
+
+
 def test_time_follows_from_what_was_measured() -> None:
     documents = [Document(source=str(i), text="word " * 10) for i in range(20)]
     block = ProbeBlock(ask=(asking(method="documents", count=20),), samples=4)

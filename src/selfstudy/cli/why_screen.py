@@ -53,6 +53,7 @@ def _people(said: Sequence[Correction]) -> _Lines:
         parts = [f"the model's answer is {one.label}" if one.label and one.label != "cannot tell" else ""]
         parts += ["cannot tell whether the model's answer is right" if one.label == "cannot tell" else ""]
         parts += [f"the answer is {quoted(one.reference)}" if one.reference else ""]
+        parts += [f"the {one.withdraws} given before is withdrawn" if one.withdraws else ""]
         parts += [f"note: {quoted(one.note)}" if one.note else ""]
         yield "people", f"{one_line(one.by, 100) or 'somebody'}: {'; '.join(filter(None, parts))}"
 

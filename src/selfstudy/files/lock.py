@@ -10,7 +10,8 @@ import os
 import re
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selfstudy.errors import RunError
@@ -56,6 +57,31 @@ def release(descriptor: int) -> None:
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+@contextmanager
+def waited(path: Path, run: Path, patience: float = 5.0, option: str = "--run") -> Iterator[None]:
+    """Holds a lock that others hold for moments only: one after the other.
+
+    Args:
+        patience: seconds for which another is waited for.
+
+    Raises:
+        RunError: it was held all that time, or cannot be taken at all.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            held = take(path, run, option)
+            break
+        except RunError:
+            if time.monotonic() > end or not path.exists():
+                raise
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        release(held)
 
 
 def _label(descriptor: int) -> bytes:

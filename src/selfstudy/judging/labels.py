@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from selfstudy.judging.answer_key import AnswerKey
     from selfstudy.run import Round
 
+CANNOT_TELL = "cannot tell"
+"""What a file says of a question where a person has looked and could not tell; it is no label."""
 WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 PEOPLE = "people"
 VERIFY = "the answers that verify checked"
@@ -45,7 +47,7 @@ class Labels:
         source: where the labels come from, for people.
         strangers: labels of questions that the run does not have.
         people: of the labels, those that people said of the run (`selfstudy correct`).
-        cannot_tell: questions of which people said that nobody can tell; they have no label.
+        cannot_tell: questions of which people, or a file, said that nobody can tell; they have no label.
     """
 
     known: dict[str, bool]
@@ -123,13 +125,15 @@ def _from_verify(round_: Round) -> Labels:
 def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
     """Labels from a .jsonl or .csv with question (or question_id) and known; case and spaces do not matter.
 
+    `known` is true, false or "cannot tell", which is no label but may not stand beside one.
+
     Raises:
         DataError: with file and line, where it cannot be used or labels one question in two ways.
     """
     ids: dict[str, str] = {}
     for question in questions:
         ids[question.id] = ids[folded(question.text)] = question.id
-    known: dict[str, bool] = {}
+    known: dict[str, bool | None] = {}
     strangers = 0
     for place, row in _rows(path):
         where = f"labels {path}, {place}"
@@ -139,7 +143,8 @@ def read_labels(path: Path, questions: Iterable[Question]) -> Labels:
             strangers += 1
         elif known.setdefault(key, value) != value:
             raise DataError(f"{where}: {asked!r:.200} was labelled otherwise above", "keep one of the lines")
-    return Labels(known, path.name, strangers)
+    told = {name: value for name, value in known.items() if value is not None}
+    return Labels(told, path.name, strangers, cannot_tell=len(known) - len(told))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -165,8 +170,9 @@ def _field(row: dict[str, Any], where: str) -> str:
     raise DataError(f"{where}: no question and no question_id", HINT)
 
 
-def _truth(value: object, where: str) -> bool:
-    found = WORDS.get(str(value).strip().lower())
-    if found is None:
+def _truth(value: object, where: str) -> bool | None:
+    """None: nobody can tell."""
+    said = str(value).strip().lower()
+    if said not in WORDS and said != CANNOT_TELL:
         raise DataError(f"{where}: known must be true or false, found {shown(value)}", HINT)
-    return found
+    return WORDS.get(said)

@@ -38,6 +38,7 @@ def lead(order: LaunchOrder) -> int:
         logging.getLogger("selfstudy").addHandler(_Warnings(saying))
         try:
             with Run.create_or_resume(order.run, order.recipe) as run, Study(run, saying) as study:
+                study.untracked = True  # the process that waits sends, when this one has ended
                 study.teach(order.round)
         except SelfstudyError as error:
             saying.error(error)

@@ -54,6 +54,10 @@ class Resources:
     _fresh: bool = field(default=False, init=False, repr=False)
     """Whether pages are fetched again, though they are kept."""
     _checked: list[ModelBlock] = field(default_factory=list, init=False, repr=False)
+    untracked: bool = field(default=False, init=False, repr=False)
+    """Whether nothing more is sent to the tracker in this session: it failed, or another process sends."""
+    tracked_told: bool = field(default=False, init=False, repr=False)
+    """Whether it was said where curves and figures go."""
 
     @property
     def recipe(self) -> Recipe:

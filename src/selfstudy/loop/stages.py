@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from selfstudy.errors import RunError, SelfstudyError
-from selfstudy.loop import launching
+from selfstudy.loop import launching, tracking
 from selfstudy.loop.arms import verify
 from selfstudy.loop.resources import Resources
 from selfstudy.loop.suites import suite_plan
@@ -24,11 +24,20 @@ from selfstudy.run.split import held_out
 def run_stage(
     resources: Resources, round_: Round, stage: str, step: Callable[[Resources, Round], None] | None = None
 ) -> None:
-    """Runs one stage of a round if it has not finished, timed.
+    """Runs one stage of a round if it has not finished, timed; its tracker gets what it does not have.
 
     Args:
         step: what the stage does here, if that is not all of it.
     """
+    tracking.require(resources)
+    _run_stage(resources, round_, stage, step)
+    if stage in tracking.TRACKED:
+        tracking.send(resources)
+
+
+def _run_stage(
+    resources: Resources, round_: Round, stage: str, step: Callable[[Resources, Round], None] | None
+) -> None:
     before = STAGES[: STAGES.index(stage)]
     missing = next((name for name in before if not round_.finished(name)), None)
     if missing is not None:

@@ -221,9 +221,9 @@ class Study(Resources):
         if found.strangers:
             self.reporter.note(f"{found.strangers:,} labels are of questions that this run does not have")
         if found.people or found.cannot_tell:
+            count = f"{found.people:,} of {len(found.known):,} labels are people's; " if not labels else ""
             self.reporter.note(
-                f"{found.people:,} of {len(found.known):,} labels are people's; of {found.cannot_tell:,} "
-                "questions they cannot tell, and those have none"
+                f"{count}of {found.cannot_tell:,} questions people cannot tell, and those have none"
             )
         if found.source == VERIFY:
             self.reporter.note(

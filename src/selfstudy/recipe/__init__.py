@@ -69,6 +69,7 @@ from selfstudy.recipe.teach import (
     SocraticBlock,
     TeachBlock,
 )
+from selfstudy.recipe.track import TrackBlock
 from selfstudy.recipe.training import AnswersBlock, EpochsBlock, LoraBlock, TrainingBlock
 from selfstudy.recipe.verify import VerifyBlock
 from selfstudy.recipe.whole import MODEL_KEYS, BudgetBlock, Recipe
@@ -130,6 +131,7 @@ __all__ = [
     "ServerModel",
     "SocraticBlock",
     "TeachBlock",
+    "TrackBlock",
     "TrainingBlock",
     "UrlsSource",
     "VerifyBlock",

@@ -117,9 +117,8 @@ def changed_keys(old: Recipe, new: Recipe) -> list[str]:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What makes a run what it is: all but budget, cache, servers, smoke check, scale, fetching, and keys."""
-    elsewhere = {"budget", "cache", "servers", "smoke", "scale", "cluster"}
-    data = recipe.model_dump(mode="json", exclude=elsewhere)
+    """What makes a run what it is: all but `ELSEWHERE`, how it is launched, fetching, and keys."""
+    data = recipe.model_dump(mode="json", exclude=ELSEWHERE)
     del data["teach"]["launch"]
     for key in MODEL_KEYS:  # where its key comes from changes no answer
         *blocks, name = key.split(".")
@@ -130,6 +129,8 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     return data
 
 
+ELSEWHERE = {"budget", "cache", "servers", "smoke", "scale", "cluster", "track"}
+"""Keys that say where and how a run works: they change no result."""
 MOVED = {
     "probe.temperature": "answering.temperature, which all stages share",
     "probe.repetition_penalty": "answering.repetition_penalty, which all stages share",
@@ -286,8 +287,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     resolved = paths.absolute(value, Path.cwd(), name)
     if parts[0] == "library" and parts[1:2] and parts[1] in LibraryBlock.model_fields and data.get("library"):
         data["library"] = sources_of(data["library"], written_out=len(parts) > 3)
-    if parts[0] == "deploy" and len(parts) > 1 and isinstance(data.get("deploy"), str):
-        data["deploy"] = {"type": data["deploy"]}
+    if parts[0] in ("deploy", "track") and len(parts) > 1 and isinstance(data.get(parts[0]), str):
+        data[parts[0]] = {"type": data[parts[0]]}
     default: Any = Recipe().model_dump(mode="json")
     here: Any = data
     for place, part in enumerate(parts):

@@ -16,8 +16,19 @@ from selfstudy.recipe.training import AnswersBlock, EpochsBlock, LoraBlock, Trai
 
 
 class ExamplesBlock(AnswersBlock):
-    """What phases share that rehearse other answers beside those of the gaps, so as not to lose them."""
+    """What phases share that rehearse other answers beside those of the gaps, so as not to lose them.
 
+    What is rehearsed may be learned as the frozen model's distributions.
+    """
+
+    keep: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
+    too) against what is taught, token by token."""
+    top_k: Positive = 20
+    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
+    rest: bool = True
+    """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
+    it was moves towards its most probable tokens."""
     replay: Annotated[float, Field(ge=0)] = 1.0
     """Replay examples per gap example, drawn from known questions."""
     replay_wordings: bool = False

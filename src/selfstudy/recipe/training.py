@@ -72,15 +72,6 @@ class EpochsBlock(TrainingBlock):
 
 
 class AnswersBlock(EpochsBlock):
-    """What phases share that train on answers, as texts or as the frozen model's distributions."""
+    """What phases share that train on answers."""
 
     LORA_RATE: ClassVar[float] = 2e-4
-
-    keep: Annotated[float, Field(gt=0)] = 1.0
-    """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
-    too) against what is taught, token by token."""
-    top_k: Positive = 20
-    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
-    rest: bool = True
-    """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
-    it was moves towards its most probable tokens."""

@@ -19,6 +19,7 @@ from selfstudy.recipe.probe import ProbeBlock, ScorerName
 from selfstudy.recipe.relearn import RelearnBlock
 from selfstudy.recipe.scale import ClusterBlock, ScaleBlock
 from selfstudy.recipe.teach import TeachBlock
+from selfstudy.recipe.track import TrackBlock
 from selfstudy.recipe.verify import VerifyBlock
 
 
@@ -83,6 +84,8 @@ class Recipe(Block):
     """Work shared out to other processes or machines; null: all in this one. Changes no result."""
     cluster: ClusterBlock | None = None
     """What `selfstudy submit` asks a queue for. Changes no result."""
+    track: TrackBlock = TrackBlock()
+    """Which tracker gets the curves and figures. Changes no result."""
     rounds: Positive = 1
     """How often it probes, gathers, teaches and verifies at most."""
     min_gain: Fraction = 0.01

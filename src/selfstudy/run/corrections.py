@@ -6,18 +6,15 @@ what holds of a question now.  Knows nothing of what is done with it.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, lock
-from selfstudy.records import Correction, PersonLabel
+from selfstudy.records import Correction, PersonLabel, Withdrawn
 from selfstudy.text import clean
 
 if TYPE_CHECKING:
@@ -34,10 +31,28 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Corrected:
-    """What people say of a question now: the last label and the last reference, each as it was said."""
+    """What people say of a question now: the last label and the last reference, each as it was said.
+
+    Attributes:
+        taken_back: who took the last reference back, where nobody has given one since.
+    """
 
     label: Correction | None = None
     reference: Correction | None = None
+    taken_back: Correction | None = None
+
+    def after(self, one: Correction) -> Corrected:
+        """With one more saying."""
+        made = self
+        if one.withdraws == "label":
+            made = replace(made, label=None)
+        if one.withdraws == "reference":
+            made = replace(made, reference=None, taken_back=one)
+        if one.label:
+            made = replace(made, label=one)
+        if one.reference:
+            made = replace(made, reference=one, taken_back=None)
+        return made
 
 
 def read(run: Run) -> list[Correction]:
@@ -64,12 +79,14 @@ def standing(run: Run) -> dict[str, Corrected]:
     Raises:
         RunError: the file is damaged.
     """
+    return standing_of(read(run))
+
+
+def standing_of(said: Iterable[Correction]) -> dict[str, Corrected]:
+    """What holds after these sayings, by question id."""
     found: dict[str, Corrected] = {}
-    for one in read(run):
-        before = found.get(one.question_id, Corrected())
-        found[one.question_id] = Corrected(
-            one if one.label else before.label, one if one.reference else before.reference
-        )
+    for one in said:
+        found[one.question_id] = found.get(one.question_id, Corrected()).after(one)
     return found
 
 
@@ -81,11 +98,17 @@ def add(
     reference: str = "",
     note: str = "",
     by: str = "",
+    withdraws: Withdrawn | None = None,
 ) -> Correction:
     """Adds a saying, which is on the disk when this returns; the run may be open for reading.
 
+    Args:
+        withdraws: what counts no more from now on, with a note at most: another label or reference replaces
+            the one before by itself.
+
     Raises:
-        RunError: it says nothing, is too long, or cannot be written; nothing is changed then.
+        RunError: it says nothing, is too long, withdraws what nobody said, or cannot be written; nothing is
+            changed then.
     """
     texts = {name: clean(text).strip() for name, text in (("reference", reference), ("note", note))}
     said_by = " ".join(clean(by).split())
@@ -95,17 +118,34 @@ def add(
                 f"the {name} has {len(text):,} characters, more than {most:,}: nothing was written",
                 "shorten it",
             )
-    if label is None and not any(texts.values()):
+    if withdraws and (label or texts["reference"]):
+        raise RunError(
+            "a label or a reference is given, and one is withdrawn: nothing was written",
+            "give the new one alone: it counts in place of the one before",
+        )
+    if label is None and withdraws is None and not any(texts.values()):
         raise RunError("nothing is said: no label, no reference and no note", "say one of them")
-    with _alone(run.corrections_lock, run.path):
+    with lock.waited(run.corrections_lock, run.path, _PATIENCE):
         jsonl.repair(run.corrections_file, run.path)
         before = read(run)
         number = before[-1].number + 1 if before else 1
         if len(before) >= MOST:
             raise RunError(f"{run.corrections_file} has {MOST:,} lines, the most", "start a new run")
-        said = Correction(number=number, question_id=question_id, label=label, by=said_by, **texts)
+        if withdraws:
+            _require_said(withdraws, standing_of(before).get(question_id, Corrected()), question_id)
+        said = Correction(
+            number=number, question_id=question_id, label=label, by=said_by, withdraws=withdraws, **texts
+        )
         jsonl.append(run.corrections_file, jsonl.encode_record(said), run.path)
     return said
+
+
+def _require_said(what: Withdrawn, now: Corrected, question_id: str) -> None:
+    if (now.label if what == "label" else now.reference) is None:
+        raise RunError(
+            f"nobody has given question {question_id} a {what} that counts: there is none to withdraw",
+            "see what people said with selfstudy why",
+        )
 
 
 def forget(run: Run, gone: Callable[[Correction], bool]) -> int:
@@ -116,27 +156,9 @@ def forget(run: Run, gone: Callable[[Correction], bool]) -> int:
     """
     if not run.corrections_file.exists():
         return 0
-    with _alone(run.corrections_lock, run.path):
+    with lock.waited(run.corrections_lock, run.path, _PATIENCE):
         said = read(run)
         kept = [one for one in said if not gone(one)]
         if len(kept) < len(said):
             jsonl.replace_lines(run.corrections_file, map(jsonl.encode_record, kept), run.path)
     return len(said) - len(kept)
-
-
-@contextmanager
-def _alone(path: Path, run: Path) -> Iterator[None]:
-    """One saying after the other."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            held = lock.take(path, run)
-            break
-        except RunError:
-            if time.monotonic() > end or not path.exists():
-                raise
-            time.sleep(0.02)
-    try:
-        yield
-    finally:
-        lock.release(held)

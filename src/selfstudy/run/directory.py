@@ -21,6 +21,7 @@ The only place that knows what the files and folders of a run are called; `Run` 
     seen.json rounds/N/changes.json             what was learned from, and what of it had changed (changes.py)
     shards/NNN-of-MMM/                          while several jobs share its questions out: a part of a round,
                                                 with a writer of its own (shards.py, merging.py)
+    tracked.json tracker/                       what a tracker was sent, or keeps here (loop/tracking.py)
     slurm/                                      what was submitted to a queue, and the logs (verbs/submitting)
     timings.jsonl usage.json summary.json report.html    what it cost, and what came of it
 
@@ -120,6 +121,10 @@ class Run(Timings):
     """What was promoted before, while another takes its place; only a kill leaves it."""
     promoted_unfinished = _In(f"promoted{own.UNFINISHED}")
     """What takes its place, while it is put together."""
+    tracked_file = _In("tracked.json")
+    """Which curves and figures a tracker was sent (loop/tracking.py)."""
+    tracker_folder = _In("tracker")
+    """What wandb writes without a key, and mlflow without a server."""
     shards_folder = _In("shards")
     """Parts of a round that other processes work on, each a run of its own (shards.py)."""
     slurm_folder = _In("slurm")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +27,11 @@ MEANT: dict[str, dict[str, Any]] = {
     "verify": {"orders": 1, "repeats": 0},
 }
 """Keys that older versions did not have and whose defaults change results: what those versions did."""
+
+GONE: dict[str, tuple[str, ...]] = {
+    "teach.rejection": ("keep", "rest"),
+}
+"""Keys that changed nothing and are no more, by the block that had them: runs of before may name them."""
 
 PACKAGES = (
     "torch",
@@ -96,18 +102,43 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "start a new run with --run DIR, or go on with the version that began this one",
         )
     data = read_yaml(recipe_file)
+    dropped = _drop_gone(data)
     if written.get("selfstudy") != __version__:
         _settle(data)
     recipe = parse_recipe(data, str(recipe_file))
     # A newer version may know more keys, so only the version that wrote the digest can check it; runs without
-    # `kind` are of before there was one, whatever number their version has.
-    same_version = written.get("selfstudy") == __version__ and "kind" in written
+    # `kind` are of before there was one, and those that name what is no more, whatever number they have.
+    same_version = written.get("selfstudy") == __version__ and "kind" in written and not dropped
     if same_version and written.get("recipe_digest") != recipe_digest(recipe):
         raise RunError(
             f"{recipe_file} was edited after the run began",
             "undo the edit, or start a new run with --run DIR",
         )
     return recipe
+
+
+def _drop_gone(data: dict[str, Any]) -> bool:
+    """Takes keys that are no more out of the recipe of a run; whether it had any."""
+    found = False
+    for place, keys in GONE.items():
+        for block in _blocks(data, place):
+            found |= bool([block.pop(key) for key in keys if key in block])
+    return found
+
+
+def _blocks(data: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """What stands at a dotted place; of a phase of teaching also each of its type in the list of phases."""
+    *before, last = place.split(".")
+    at: Any = data
+    for part in before:
+        at = at.get(part) if isinstance(at, Mapping) else None
+    if not isinstance(at, Mapping):
+        return
+    phases, type_ = at.get("phases"), last.replace("_", "-")
+    listed = phases if isinstance(phases, list) else []
+    if isinstance(alone := at.get(last), dict):
+        yield alone
+    yield from (one for one in listed if isinstance(one, dict) and one.get("type") == type_)
 
 
 def _settle(data: dict[str, Any]) -> None:

@@ -126,8 +126,11 @@ def _changed(rounds: Sequence[Round], documents: Iterable[Document]) -> list[str
 
 
 def _corrected(run: Run, rounds: Sequence[Round]) -> set[str]:
-    """Questions whose last verdict rests on something else than what a person says the answer is."""
-    said = {name: one.reference for name, one in corrections.standing(run).items() if one.reference}
+    """Questions whose last verdict rests on something else than what a person says the answer is, or on what
+    they have taken back.
+    """
+    people = corrections.standing(run)
+    said = {name: one.reference for name, one in people.items() if one.reference or one.taken_back}
     if not said:
         return set()
     rests: dict[str, Reference | None] = {}
@@ -135,11 +138,13 @@ def _corrected(run: Run, rounds: Sequence[Round]) -> set[str]:
         verdicts = {one.question_id: one.reference_id for one in round_.where(Verdict, "question_id", said)}
         references = round_.by_id(Reference, {name for name in verdicts.values() if name})
         rests |= {question: references[name] if name else None for question, name in verdicts.items()}
-    return {
-        name
-        for name, one in rests.items()
-        if one is None or one.given_by != "person" or one.text != said[name].reference
-    }
+    now = {name: one.reference if one else "" for name, one in said.items()}
+    return {name for name, one in rests.items() if _persons(one) != now[name]}
+
+
+def _persons(one: Reference | None) -> str:
+    """A reference that a person gave; "" of any other, and of none."""
+    return one.text if one is not None and one.given_by == "person" else ""
 
 
 def _texts(documents: Iterable[Document], sources: Collection[str]) -> Mapping[str, list[str]]:

@@ -63,7 +63,7 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         key: ground truth; without one there is no AUROC.
         embedder: clusters the questions for curiosity (methods 1).
     """
-    counts = {part.number: _asked(part) for part in run.rounds}
+    counts = {part.number: counts_of(part) for part in run.rounds}
     details = [_round_detail(part, counts[part.number]) for part in run.rounds]
     shown = _chosen(details)
     part = None if shown is None else run.round(shown)
@@ -78,11 +78,11 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
         **_auroc(run, key),
         "comparison": _comparison(run),
         "published": _imported(run).published,
-        **_verified(part, run.recipe),
-        **_gate(part),
+        **verified(part, run.recipe),
+        **decision_of(part),
         "suites": _suites(part),
         "routing": _routing(part),
-        "verdicts": _verdicts(part),
+        "verdicts": verdicts_of(part),
         "curation": _curation(part) if part else Curation(),
         "seconds": run.seconds(),
         "estimated": run.costs(0).get(ESTIMATE, {}),
@@ -110,8 +110,8 @@ def summarise(run: Run, key: AnswerKey | None, embedder: Embedder) -> Summary:
 
 
 def _round_detail(part: Round, asked: dict[str, Any]) -> dict[str, Any]:
-    figures = _verified(part, part.run.recipe)
-    gate = _gate(part)
+    figures = verified(part, part.run.recipe)
+    gate = decision_of(part)
     return {
         "round": part.number,
         "questions": asked["questions"],
@@ -140,7 +140,7 @@ _NOTHING_ASKED: dict[str, Any] = {
 }
 
 
-def _asked(part: Round) -> dict[str, Any]:
+def counts_of(part: Round) -> dict[str, Any]:
     """Counts of questions, of inconsistent ones and of gaps; as a whole and per way of asking."""
     method_of = {question.id: question.method for question in part.iter(Question)}
     limit = threshold.of(part.run).value
@@ -278,7 +278,8 @@ def _capability(
     return {**whole, "curiosity_of": of}, {str(method): figures for method, figures in each.items()}
 
 
-def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
+def verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
+    """Figures by arm, and what each rests on (`verify.figures`)."""
     from selfstudy.verify.figures import outcome
 
     block = recipe.verify
@@ -293,7 +294,8 @@ def _verified(part: Round | None, recipe: Recipe) -> dict[str, Any]:
     )
 
 
-def _gate(part: Round | None) -> dict[str, Any]:
+def decision_of(part: Round | None) -> dict[str, Any]:
+    """What the gate wrote, by name; nothing before it has decided."""
     written = part.run.read_as(part.gate_file, Gate) if part is not None else None
     return {} if written is None else {name: getattr(written, name) for name in SHOWN}
 
@@ -342,7 +344,8 @@ def _routing(part: Round | None) -> Routing | None:
     )
 
 
-def _verdicts(part: Round | None) -> dict[str, int]:
+def verdicts_of(part: Round | None) -> dict[str, int]:
+    """How many questions have each verdict."""
     counted = Counter(verdict.kind for verdict in part.iter(Verdict)) if part else Counter()
     return {kind: counted[kind] for kind in get_args(VerdictKind)}
 

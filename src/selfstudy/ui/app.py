@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from selfstudy.ui import downloads
+from selfstudy.ui import downloads, rating_downloads
 from selfstudy.ui.markup import template_file
 from selfstudy.ui.view import View
 
@@ -21,9 +21,21 @@ UPLOAD = 64 * 2**20
 
 def pages() -> tuple[View, ...]:
     """All of them, in the order of the navigation."""
-    from selfstudy.ui.views import chat, cited, compare, new, publish, question, questions, results, run, runs
+    from selfstudy.ui.views import (
+        chat,
+        cited,
+        compare,
+        new,
+        publish,
+        question,
+        questions,
+        rate,
+        results,
+        run,
+        runs,
+    )
 
-    views = (runs, new, run, results, questions, question, compare, chat, cited, publish)
+    views = (runs, new, run, results, questions, question, compare, chat, cited, publish, rate)
     return tuple(one.VIEW for one in views)
 
 
@@ -43,6 +55,7 @@ def blocks_of(desk: Desk) -> Blocks:
         first.build(desk, made)
     for page in others:
         with made.route(page.name, f"/{page.path}", show_in_navbar=page.alone):
+            gr.Navbar(visible=True, main_page_name=first.name)
             page.build(desk, made)
     return made
 
@@ -59,6 +72,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     from fastapi import FastAPI
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    rating_downloads.add_routes(app, desk)
     downloads.add_routes(app, desk)
     served: FastAPI = gr.mount_gradio_app(
         app,

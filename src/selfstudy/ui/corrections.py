@@ -6,10 +6,11 @@ Knows nothing of what comes of it (verbs/correct.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import SelfstudyError
-from selfstudy.records import Correction, PersonLabel
+from selfstudy.records import Correction, PersonLabel, Withdrawn
 from selfstudy.run import corrections
 from selfstudy.ui.desk import asked
 from selfstudy.ui.markup import problem, render
@@ -28,29 +29,62 @@ LABELS: dict[str, PersonLabel | None] = {
 NOTHING = "I say nothing of it"
 
 
-def said(desk: Desk, query: Mapping[str, str], *, label: str, reference: str, note: str, by: str) -> str:
+@dataclass(frozen=True)
+class SaidOfQuestion:
+    """What people have said of a question, as the page shows it.
+
+    Attributes:
+        kept: whether what was just given is on the disk; what was typed may go then.
+        label, reference: whether one counts, which may be withdrawn.
+    """
+
+    html: str
+    kept: bool = False
+    label: bool = False
+    reference: bool = False
+
+
+def said(
+    desk: Desk,
+    query: Mapping[str, str],
+    *,
+    label: str = NOTHING,
+    reference: str = "",
+    note: str = "",
+    by: str = "",
+    withdraws: Withdrawn | None = None,
+) -> SaidOfQuestion:
     """Keeps what a person says of the question in the address; what was said, or why it was not kept."""
-    wanted = asked(query, "id")
     try:
         with desk.open(asked(query, "run")) as run:
             lineage, added = correct(
-                run, wanted, label=LABELS.get(label), reference=reference, note=note, by=by
+                run,
+                asked(query, "id"),
+                label=None if withdraws else LABELS.get(label),
+                reference="" if withdraws else reference,
+                note=note,
+                by=by,
+                withdraws=withdraws,
             )
         if added is None:
-            return _html([], f"The run has no question {lineage.asked!r}: nothing was kept.")
+            return so_far(desk, query, f"The run has no question {lineage.asked!r}: nothing was kept.")
     except SelfstudyError as error:
-        return _html([], problem(error))
-    return html(desk, query, "Kept.")
+        return so_far(desk, query, problem(error))
+    return replace(so_far(desk, query, "Kept."), kept=True)
 
 
-def html(desk: Desk, query: Mapping[str, str], news: str = "") -> str:
-    """What people have said of the question that the address names."""
+def so_far(desk: Desk, query: Mapping[str, str], news: str = "") -> SaidOfQuestion:
+    """What people have said of the question that the address names, below the news."""
+    wanted = asked(query, "id")
     try:
         with desk.open(asked(query, "run")) as run:
-            found = [one for one in corrections.read(run) if one.question_id == asked(query, "id")]
+            found = [one for one in corrections.read(run) if one.question_id == wanted]
     except SelfstudyError as error:
-        return _html([], problem(error))
-    return _html(found, news)
+        return SaidOfQuestion(_html([], news or problem(error)))
+    now = corrections.standing_of(found).get(wanted, corrections.Corrected())
+    return SaidOfQuestion(
+        _html(found, news), label=now.label is not None, reference=now.reference is not None
+    )
 
 
 def _html(found: list[Correction], news: str) -> str:

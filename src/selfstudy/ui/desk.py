@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfstudy.errors import RunError
+from selfstudy.errors import DataError, RunError
 from selfstudy.run import Run
 from selfstudy.run.directory import is_run
 
@@ -46,18 +46,35 @@ class Desk:
         Raises:
             RunError: there is no such run here; a link or a name that leads elsewhere is none.
         """
-        parts = Path(name[:MOST_NAME]).parts
-        path = self.folder.joinpath(*parts)
-        inside = not Path(name).is_absolute() and ".." not in parts and "\0" not in name
-        try:
-            found = inside and not _has_link(self.folder, parts) and is_run(path)
-        except OSError:  # no file system has such a name
-            found = False
-        if not found:
+        path = self._below(name)
+        if path is None or not is_run(path):
             raise RunError(
                 f"there is no run {name[:MOST_NAME]!r} in {self.folder}", "choose one of the page Runs"
             )
         return path
+
+    def file_of(self, name: str) -> Path:
+        """A file below the folder.
+
+        Raises:
+            DataError: there is none; a link or a name that leads elsewhere is none.
+        """
+        path = self._below(name)
+        if path is None or not path.is_file():
+            raise DataError(
+                f"there is no file {name[:MOST_NAME]!r} in {self.folder}", "give its path below that folder"
+            )
+        return path
+
+    def _below(self, name: str) -> Path | None:
+        """What is there of a name, which leads nowhere else; None: nothing."""
+        parts = Path(name[:MOST_NAME]).parts
+        path = self.folder.joinpath(*parts)
+        inside = not Path(name).is_absolute() and ".." not in parts and "\0" not in name
+        try:
+            return path if inside and not _has_link(self.folder, parts) and path.exists() else None
+        except OSError:  # no file system has such a name
+            return None
 
     def open(self, name: str) -> Run:
         """The run, to be read.

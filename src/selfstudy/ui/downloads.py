@@ -19,6 +19,7 @@ from pydantic_core import to_json
 
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.files import private
+from selfstudy.files.cells import csv_lines
 from selfstudy.records import (
     Answer,
     Check,
@@ -35,11 +36,11 @@ from selfstudy.records import (
 from selfstudy.run import Run
 from selfstudy.show.charts import changes
 from selfstudy.summary import Summary
-from selfstudy.ui.cells import csv_lines
 from selfstudy.ui.desk import asked
 from selfstudy.ui.index import index_of
 from selfstudy.ui.index_query import QuestionRow, QuestionsAsked
 from selfstudy.ui.markup import address
+from selfstudy.verbs.correct import LABEL_COLUMNS, labels_said
 from selfstudy.verbs.rating.layouts import messages, trl
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ NOTES = {
     "checks": "what was asked again before and after, each answer judged",
     "figures": "the figures before and after, with intervals",
     "failures": "what failed, and at which stage",
+    "labels": "what people said of the first answers, for selfstudy calibrate --labels",
 }
 """What each file holds."""
 _PART = 2**16
@@ -117,32 +119,53 @@ def add_routes(app: FastAPI, desk: Desk) -> None:
     app.add_route("/download/{name:path}", send, methods=["GET"])
 
 
-def _sent(desk: Desk, name: str, query: Mapping[str, str]) -> Response:
-    from starlette.responses import PlainTextResponse, StreamingResponse
+def refused(said: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Why there is no file, as a sentence."""
+    from starlette.responses import PlainTextResponse
 
-    found = _NAME.fullmatch(name)
-    what, form = (found[1], found[2]) if found else ("", "")
-    told = (what in NOTES and form in forms(what)) or name in FILES
-    if not told:
-        return PlainTextResponse("There is no such file to download: choose one of the page Results.\n", 404)
-    try:
-        run = desk.open(asked(query, "run"))
-    except SelfstudyError as error:
-        return PlainTextResponse(f"{error.what}.\n", 404)
-    try:
-        parts = _file(run, name) if name in FILES else _gathered(_lines(run, what, form, query))
-        first = next(parts, b"")  # whatever is wrong with all of it is found before anything is sent
-    except _CountingError as error:
-        return PlainTextResponse(f"{error}\n", 503, {"retry-after": "3"})
-    except SelfstudyError as error:
-        return PlainTextResponse(f"{error.what}.\n", 422)
-    safe = re.sub("[^A-Za-z0-9_-]+", "-", run.path.name).strip("-")[:60] or "run"
+    return PlainTextResponse(f"{said}\n", status, headers)
+
+
+def sent(parts: Iterator[bytes], name: str, what: str, form: str, kind: str = "") -> Response:
+    """A file to be kept by the browser.
+
+    Args:
+        parts: bytes of it; the first is made at once, so that what is wrong with all of it is found before
+            anything is sent.
+        name: of what it belongs to, for its name; kind: of content, else that of the format.
+
+    Raises:
+        SelfstudyError: as `parts` does.
+    """
+    from starlette.responses import StreamingResponse
+
+    gathered = parts if kind else _gathered(parts)
+    first = next(gathered, b"")
+    safe = re.sub("[^A-Za-z0-9_-]+", "-", name).strip("-")[:60] or "run"
     headers = {
         "content-disposition": f'attachment; filename="selfstudy-{safe}-{what}.{form}"',
         "cache-control": "no-store",
     }
-    kind = FILES.get(name) or _TYPES[form]
-    return StreamingResponse(chain((first,), parts), headers=headers, media_type=kind)
+    return StreamingResponse(chain((first,), gathered), headers=headers, media_type=kind or _TYPES[form])
+
+
+def _sent(desk: Desk, name: str, query: Mapping[str, str]) -> Response:
+    found = _NAME.fullmatch(name)
+    what, form = (found[1], found[2]) if found else ("", "")
+    told = (what in NOTES and form in forms(what)) or name in FILES
+    if not told:
+        return refused("There is no such file to download: choose one of the page Results.", 404)
+    try:
+        run = desk.open(asked(query, "run"))
+    except SelfstudyError as error:
+        return refused(f"{error.what}.", 404)
+    try:
+        parts = _file(run, name) if name in FILES else _lines(run, what, form, query)
+        return sent(parts, run.path.name, what, form, FILES.get(name, ""))
+    except _CountingError as error:
+        return refused(str(error), 503, {"retry-after": "3"})
+    except SelfstudyError as error:
+        return refused(f"{error.what}.", 422)
 
 
 class _CountingError(Exception):
@@ -153,6 +176,8 @@ def _lines(run: Run, what: str, form: str, query: Mapping[str, str]) -> Iterator
     rows: Iterator[Mapping[str, Any]]
     if what == "table":
         rows, columns = _table(run, query), [name for name in QuestionRow.__dataclass_fields__ if name != "n"]
+    elif what == "labels":
+        rows, columns = labels_said(run), list(LABEL_COLUMNS)
     elif what == "figures":
         rows, columns = _figures(run), list(_FIGURES)
     elif form == "trl.jsonl":

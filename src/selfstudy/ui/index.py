@@ -4,7 +4,7 @@ It is a database in a temporary folder of this process, never in the run: it hol
 server does.  A thread of its own fills it, and goes on where it stopped when the run has written more; what
 is asked meanwhile is answered from what is there, with a word on what is not.  A file that was written anew
 (something was forgotten) is counted anew from its start.  Reads four types of record, as data: what is no
-record is left out, and counted.  Knows nothing of HTML.
+record is left out, and counted.  The map of it is made only for who asks for it.  Knows nothing of HTML.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from pydantic_core import from_json
 from selfstudy.files import private, reading
 from selfstudy.records import GAPS, Check, Question, Record, Score, Verdict, digest
 from selfstudy.show.questions import VERDICTS, cut
-from selfstudy.ui.index_query import SCHEMA, QuestionPage, QuestionRow, QuestionsAsked, rows_of
+from selfstudy.text import clean
+from selfstudy.ui.index_query import INDEXES, SCHEMA, QuestionPage, QuestionRow, QuestionsAsked, rows_of
 
 if TYPE_CHECKING:
     from selfstudy.run import Run
@@ -46,6 +47,8 @@ KEPT = 8
 """Runs whose index is kept: of those that were looked at last."""
 FIRST_LOOK = 0.25
 """Seconds that the first look of all may wait for a first page."""
+_WANTED, _DRAWN = "wanted", "drawn"
+"""What a map is; "": nobody asked for it since the run wrote more."""
 
 
 @dataclass
@@ -110,35 +113,48 @@ class QuestionIndex:
     _first: threading.Event = field(default_factory=threading.Event)
     _left_out: int = 0
     _counted: bool = True
+    _map: str = ""
 
     def __post_init__(self) -> None:
         os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_RDWR, private.FILE))
         with closing(self._connected()) as database:
             database.executescript(SCHEMA)
 
-    def refresh(self) -> IndexProgress:
-        """Begins to read what is new, in a thread; waits for a moment only where nothing is there yet."""
+    def refresh(self, *, drawn: bool = False) -> IndexProgress:
+        """Begins to read what is new, in a thread; waits for a moment only where nothing is there yet.
+
+        Args:
+            drawn: whether the map is wanted too.
+        """
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 parts = self._now()
-                if any(part.read < part.size for part in parts):
-                    self._counted = False
+                new = any(part.read < part.size for part in parts)
+                if drawn and (new or not self._map):
+                    self._map = _WANTED
+                elif new:
+                    self._map = ""
+                if new or self._map == _WANTED:
+                    self._counted = not new
                     self._thread = threading.Thread(target=self._read, args=(parts,), daemon=True)
                     self._thread.start()
                 else:
                     self._first.set()
+            elif drawn and not self._map:
+                self._map = _WANTED
         self._first.wait(FIRST_LOOK)
         return self.standing
 
     @property
     def standing(self) -> IndexProgress:
         parts = list(self._parts.values())
-        busy = self._thread is not None and self._thread.is_alive()
+        reads = self._thread is not None and self._thread.is_alive()
         read, size = sum(part.read for part in parts), sum(part.size for part in parts)
-        return IndexProgress(read, size, self._counted or not busy, busy, self._left_out)
+        busy = reads or self._map == _WANTED
+        return IndexProgress(read, size, self._counted or not reads, busy, self._left_out)
 
     def wait(self, seconds: float) -> bool:
-        """Until all is read and the map is made; whether it is."""
+        """Until all is read, and the map is made if it is wanted; whether that is so."""
         if self._thread is not None:
             self._thread.join(seconds)
         return not self.standing.busy
@@ -203,6 +219,7 @@ class QuestionIndex:
             with database:
                 database.execute("DELETE FROM questions")
                 database.execute("DELETE FROM points")
+            self._map = ""
             database.execute("VACUUM")  # what was forgotten stays in no free page either
 
     def _read(self, parts: list[FileRead]) -> None:
@@ -210,8 +227,13 @@ class QuestionIndex:
             with closing(self._connected()) as database:
                 for part in parts:
                     self._read_part(database, part)
+                database.executescript(INDEXES)
                 self._counted = True
-                _place(database, self.run.recipe.seed)
+                if self._map == _WANTED:
+                    try:
+                        _place(database, self.run.recipe.seed)
+                    finally:  # what failed once is not tried every second
+                        self._map = _DRAWN
         finally:
             self._first.set()
 
@@ -257,7 +279,7 @@ class QuestionIndex:
 
     def _row(self, part: FileRead, line: bytes) -> tuple[Any, ...] | None:
         """What is kept of a record; None: nothing."""
-        if line == b"\n":
+        if line == b"\n" or (part.kind is Score and self._is_of_another(line)):
             return None
         try:
             reading.check_values(line)
@@ -266,6 +288,10 @@ class QuestionIndex:
             self._left_out += 1
             return None
         return row
+
+    def _is_of_another(self, line: bytes) -> bool:
+        """Whether a score is surely of a scorer that does not decide, told without reading all of it."""
+        return b'"scorer":"' in line and self.scorer.encode() not in line and b"\\u" not in line
 
 
 def _goes_on(part: FileRead, now: os.stat_result) -> bool:
@@ -346,7 +372,7 @@ def _text(value: object) -> str:
 def _name(value: object) -> str:
     if not isinstance(value, str) or not value or len(value) > 200:
         raise ValueError("no id")
-    return cut(value, 200)
+    return clean(value)
 
 
 def _unit(value: object) -> float | None:

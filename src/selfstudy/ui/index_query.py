@@ -20,11 +20,13 @@ CREATE TABLE questions (
   n INTEGER PRIMARY KEY, round INTEGER NOT NULL, id TEXT NOT NULL, text TEXT NOT NULL, folded TEXT NOT NULL,
   topic TEXT NOT NULL, method TEXT NOT NULL, verdict TEXT NOT NULL DEFAULT '', gap INTEGER NOT NULL DEFAULT 0,
   score REAL, before INTEGER, after INTEGER, score_before REAL, score_after REAL, UNIQUE (round, id));
-CREATE INDEX by_score ON questions (coalesce(score, -1), n);
-CREATE INDEX by_verdict ON questions (verdict, n);
-CREATE INDEX by_id ON questions (id);
 CREATE TABLE points (n INTEGER PRIMARY KEY, x REAL, y REAL);
 """
+INDEXES = """
+CREATE INDEX IF NOT EXISTS by_score ON questions (coalesce(score, -1), n);
+CREATE INDEX IF NOT EXISTS by_verdict ON questions (verdict, n);
+"""
+"""Made once all is in: to keep them while it comes takes longer than to count it does."""
 SIZE = 50
 """Rows of a page."""
 MOST_SEARCH = 100

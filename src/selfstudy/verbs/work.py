@@ -26,6 +26,7 @@ from selfstudy.probe.usable import ANY
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import (
     Ask,
+    ExamplesBlock,
     GRPOBlock,
     ModelBlock,
     OnlineDPOBlock,
@@ -178,6 +179,13 @@ class Plan:
         return self.known * self.recipe.teach.known_heldout
 
     @property
+    def replayed_in_other_words(self) -> float:
+        """Known questions that are replayed in other wordings too: their own, no general facts."""
+        plan = self.recipe.teach.plan
+        wanted = any(isinstance(block, ExamplesBlock) and block.replay_wordings for block in plan)
+        return self.known - self.tested if wanted else 0.0
+
+    @property
     def unanswerable(self) -> float:
         """Questions that are neither, and held out, where refusing is taught: if none is known after all."""
         teach = self.recipe.teach
@@ -319,8 +327,9 @@ def _teaching(plan: Plan) -> Iterator[Work]:
     if wordings:
         prompt = plan.tokens("reword", question=QUESTION)
         length = plan.length("question", rewording.MAX_NEW_TOKENS)
-        yield Work("teach", "question", gaps, rewording.proposals(block), prompt, length)
-        checks = gaps * wordings * CHECKS
+        reworded = gaps + plan.replayed_in_other_words
+        yield Work("teach", "question", reworded, rewording.proposals(block), prompt, length)
+        checks = reworded * wordings * CHECKS
         yield Work("teach", "read", checks, 1, read, plan.length("read", recipe.answering.reading_tokens))
     prompt = plan.tokens("answer", question=QUESTION)
     length = plan.length("answer", recipe.answering.max_new_tokens)

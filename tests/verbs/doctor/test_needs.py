@@ -83,3 +83,14 @@ def test_room_to_train_all_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_the_evaluator_of_verify_is_looked_at_whatever_its_kind(kind: str, tmp_path: Path) -> None:
     recipe = written(tmp_path, f"library: atlas\nverify: {{nli: {{type: {kind}, path: nobody/nothing}}}}\n")
     assert findings(recipe, tmp_path)["verify.nli"].state != "ok"
+
+
+def test_a_tracker_is_named_with_where_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    recipe = written(tmp_path, "library: atlas\ntrack: mlflow\n")
+    assert findings(recipe, tmp_path)["track"].state == "ok"
+    assert findings(recipe, tmp_path)["track"].found.endswith("project selfstudy: a folder in the run")
+    monkeypatch.setattr("selfstudy.tracking.access._installed", lambda name: False)
+    assert findings(recipe, tmp_path)["track"].state == "fail"
+    assert "pip install mlflow-skinny" in findings(recipe, tmp_path)["track"].fix
+    assert "track" not in findings(written(tmp_path, "library: atlas\n"), tmp_path)

@@ -22,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 from selfstudy.errors import ModelError
 from selfstudy.models.base import HasWeights
 from selfstudy.progress import Reporter
-from selfstudy.recipe import AnswersBlock, DistillBlock
+from selfstudy.recipe import AnswersBlock, DistillBlock, ExamplesBlock
 from selfstudy.records import Chat, Example
 from selfstudy.teach.lesson import SHOWING
 from selfstudy.teach.trainers import distill, fast_lora, memory, order, packed, shared, together
@@ -62,7 +62,7 @@ def train(
         {
             **row,
             "teacher": [places.get(e.id, -1)],
-            "weight": [block.keep if e.teacher == e.prompt else 1.0],
+            "weight": [_weight(block, e)],
             "order": [orders.setdefault(_demonstrations(e), len(orders))],
         }
         for row, e in zip(rows, left, strict=True)
@@ -90,7 +90,7 @@ def train(
             data_collator=_Collator(tokenizer.pad_token_id),
         )
         trainer.teachers = [shown[name] for name in names]
-        trainer.rest = block.rest
+        trainer.rest = isinstance(block, ExamplesBlock) and block.rest
         trainer.packing = packed.Packing()
         if not trainer.divides:
             fast_lora.accelerate(trainer.model)
@@ -100,6 +100,13 @@ def train(
 
 def _demonstrations(example: Example) -> Chat:
     return tuple(turn for turn in example.prompt if turn.demonstration)
+
+
+def _weight(block: AnswersBlock, example: Example) -> float:
+    """Of each token, against those of what is taught."""
+    if isinstance(block, ExamplesBlock) and example.teacher == example.prompt:
+        return block.keep
+    return 1.0
 
 
 def _skipped(block: AnswersBlock) -> int:
@@ -133,7 +140,7 @@ def _shown(
 ) -> tuple[dict[str, distill.Shown], dict[str, str]]:
     """What the frozen model shows for the examples with a teacher, by id, and why it cannot for others."""
     rows = distill.rows_of(lm, examples)
-    if not rows:
+    if not rows or not isinstance(block, ExamplesBlock):  # what is chosen by a search has no teacher
         return {}, {}
     dropped = shared.unreadable(model, [{"input_ids": ids} for ids, _ in rows.values()], list(rows))
     rows = {name: row for name, row in rows.items() if name not in dropped}
@@ -188,7 +195,7 @@ class _Trainer(together.Together, SFTTrainer):  # type: ignore[misc]
     ) -> Any:
         """Over the learned tokens of the batch: negative log-likelihood, or a teacher's divergence.
 
-        A sum, in which what is to stay as it was has its weight (`AnswersBlock.keep`), divided by the number
+        A sum, in which what is to stay as it was has its weight (`ExamplesBlock.keep`), divided by the number
         of tokens, not by their weights.
         """
         core = self.accelerator.unwrap_model(model)

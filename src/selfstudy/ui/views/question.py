@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,6 +16,9 @@ from selfstudy.ui.trails import LONGEST, MOST_ITEMS, NEAR, question_trail, said
 from selfstudy.ui.view import View
 
 if TYPE_CHECKING:
+    from gradio.components import Component
+
+    from selfstudy.records import Withdrawn
     from selfstudy.ui.desk import Desk
 
 JUDGED = {
@@ -36,17 +39,18 @@ def build(desk: Desk, page: gr.Blocks) -> None:
     shown = gr.HTML(elem_id="question")
     told = _form(desk)
 
-    def load(request: gr.Request) -> tuple[str, str]:
-        return html(desk, request.query_params), corrections.html(desk, request.query_params)
+    def load(request: gr.Request) -> list[Any]:
+        query = request.query_params
+        return [html(desk, query), *_told(corrections.so_far(desk, query))]
 
-    page.load(load, None, [shown, told], show_progress="hidden")
+    page.load(load, None, [shown, *told], show_progress="hidden")
 
 
-def _form(desk: Desk) -> gr.HTML:
-    """The fields and the button; what was said so far stands above them.
+def _form(desk: Desk) -> list[Component]:
+    """The fields and the buttons; what was said so far stands above them.
 
     Returns:
-        Where it is told what was said, for the view to fill when it is loaded.
+        What `_told` gives the values of, for the view to fill when it is loaded.
     """
     with gr.Group(elem_id="correct"):
         told = gr.HTML(elem_id="corrections", padding=True)
@@ -65,12 +69,34 @@ def _form(desk: Desk) -> gr.HTML:
         note = gr.Textbox(label="Note", info="Why; it is kept beside what you say.", lines=2, elem_id="note")
         by = gr.Textbox(label="Your name", info="May be empty.", max_lines=1, elem_id="by")
         button = gr.Button("Keep it", variant="primary", elem_id="keep")
+        with gr.Row():
+            no_label = gr.Button(
+                "Withdraw the label, with this note", visible=False, elem_id="withdraw-label"
+            )
+            no_reference = gr.Button(
+                "Withdraw the reference, with this note", visible=False, elem_id="withdraw-reference"
+            )
+    shown: list[Component] = [told, no_label, no_reference]
 
-    def keep(chosen: str, better: str, why: str, name: str, request: gr.Request) -> str:
-        return corrections.said(desk, request.query_params, label=chosen, reference=better, note=why, by=name)
+    def keep(chosen: str, better: str, why: str, name: str, request: gr.Request) -> list[Any]:
+        said = corrections.said(desk, request.query_params, label=chosen, reference=better, note=why, by=name)
+        typed = [corrections.NOTHING, "", ""] if said.kept else [gr.skip()] * 3
+        return [*_told(said), *typed]
 
-    button.click(keep, [label, reference, note, by], told, show_progress="hidden")
-    return told
+    def withdraw(what: Withdrawn, why: str, name: str, request: gr.Request) -> list[Any]:
+        said = corrections.said(desk, request.query_params, note=why, by=name, withdraws=what)
+        return [*_told(said), "" if said.kept else gr.skip()]
+
+    button.click(keep, [label, reference, note, by], [*shown, label, reference, note], show_progress="hidden")
+    for taken, what in ((no_label, "label"), (no_reference, "reference")):
+        named = gr.State(what)
+        taken.click(withdraw, [named, note, by], [*shown, note], show_progress="hidden")
+    return shown
+
+
+def _told(said: corrections.SaidOfQuestion) -> list[Any]:
+    """What people said, and the buttons that withdraw what counts."""
+    return [said.html, gr.update(visible=said.label), gr.update(visible=said.reference)]
 
 
 def html(desk: Desk, query: Mapping[str, str]) -> str:

@@ -61,7 +61,7 @@ def html(desk: Desk, name: str) -> tuple[str, bool]:
         run = desk.open(name)
         summary = summary_of(run)
         index = index_of(run)
-        standing = index.refresh()
+        standing = index.refresh(drawn=True)
         counts = index.verdicts()
         lost = failures(run)
         trained = curves(run)

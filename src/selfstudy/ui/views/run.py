@@ -25,6 +25,12 @@ PAGES = (
     ("compare", "a", "Compare", "this run beside another"),
     ("chat", "run", "Chat", "the base model and the taught one, side by side"),
     ("cited", "run", "Cited answers", "answers with the sentences marked that a source supports"),
+    (
+        "rate",
+        "run",
+        "Rate answers",
+        "say how good its answers are, not knowing whose, and make pairs",
+    ),
     ("publish", "run", "Publish", "the adapter with its card, as a folder that others can load"),
 )
 """Other pages of a run: page, its key for the run, name, and what is there."""

@@ -44,6 +44,8 @@ def of_recipe(path: Path, changes: Sequence[str], folder: Path) -> Iterator[Find
     yield _embedder(recipe)
     if recipe.scale is not None:
         yield _package("scale", f"address {recipe.scale.address}", "ray", "ray")
+    if recipe.track.type != "none":
+        yield _tracker(recipe)
     yield from _threshold(recipe)
     if recipe.library is not None:
         yield from of_library(recipe.library, follow_links=recipe.gather.follow_links)
@@ -128,6 +130,17 @@ def _threshold(recipe: Recipe) -> Iterator[Finding]:
     if found.source == "default":
         for other in unused(recipe, recipe.probe.scorer):
             yield Finding("warn", "threshold", other, "set these as they were, or: selfstudy calibrate RUN")
+
+
+def _tracker(recipe: Recipe) -> Finding:
+    """Whether the tracker has its package, and may have what it is sent; its server is not asked."""
+    from selfstudy.tracking import access
+
+    try:
+        access.require(recipe.track)
+    except SelfstudyError as error:
+        return Finding("fail", "track", error.what, error.hint)
+    return Finding("ok", "track", access.described(recipe.track))
 
 
 def _embedder(recipe: Recipe) -> Finding:

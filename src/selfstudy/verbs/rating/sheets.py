@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_json
 
 from selfstudy.errors import DataError
+from selfstudy.files.cells import unguarded
 from selfstudy.files.rows import MalformedError, read_rows, shown
 from selfstudy.judging import missing_reward, rubric_columns, rubric_reward
 from selfstudy.judging.judge import JudgeQuestion, JudgeUse
@@ -116,7 +117,7 @@ class JudgedSheet:
             try:
                 if row.value is None:
                     raise MalformedError(row.problem)
-                key, reply = _key(row.value), _reply(row.value)
+                key, reply = key_of(row.value), _reply(row.value)
             except MalformedError as error:
                 self.unread.append((row.place, str(error)))
                 continue
@@ -150,8 +151,12 @@ class JudgedSheet:
         return read(next(iter(replies))) if replies else Unscored(NOT_JUDGED)
 
 
-def _key(row: Mapping[str, Any]) -> str:
-    """Which answer a row is about: by its id or its texts, which must agree where both are there."""
+def key_of(row: Mapping[str, Any]) -> str:
+    """Which answer a row is about: by its id or its texts, which must agree where both are there.
+
+    Raises:
+        MalformedError: it has neither, or they do not agree.
+    """
     name, prompt, completion = (row.get(column) for column in ("id", "prompt", "completion"))
     known = isinstance(name, str) and bool(name)
     if not isinstance(prompt, str) or not isinstance(completion, str):
@@ -159,6 +164,8 @@ def _key(row: Mapping[str, Any]) -> str:
             raise MalformedError("there is no 'id', nor 'prompt' and 'completion' as texts")
         return str(name)
     found = id_of(prompt, completion)
+    if known and name == id_of(unguarded(prompt), unguarded(completion)):  # out of a table that we made safe
+        return str(name)
     if known and name != found:
         raise MalformedError(
             "its id is not that of its prompt and completion: was one column moved or edited?"

@@ -38,6 +38,12 @@ def cell(value: object) -> str | int | float:
     return f"'{text}" if text.lstrip(" \u00a0\ufeff").startswith(FORMULA) else text
 
 
+def unguarded(text: str) -> str:
+    """A text out of a cell, without the apostrophe that `cell` put before it."""
+    after = text.removeprefix("'")
+    return after if after.lstrip(" \u00a0\ufeff").startswith(FORMULA) else text
+
+
 def _line(cells: Sequence[object]) -> bytes:
     held = io.StringIO()
     csv.writer(held, lineterminator="\r\n").writerow(cells)

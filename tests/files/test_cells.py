@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from selfstudy.ui.cells import cell, csv_lines
+from selfstudy.files.cells import cell, csv_lines
 
 
 @pytest.mark.parametrize(

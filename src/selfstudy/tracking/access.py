@@ -1,0 +1,102 @@
+"""Whether a tracker can be used: its package, its server, its key; looked at before anything is loaded.
+
+Who may have a key is the user's word, never a recipe's (models/remote/permissions.py).  Sends nothing.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+from importlib import metadata, util
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from selfstudy.errors import RecipeError
+from selfstudy.models.remote import permissions
+from selfstudy.recipe import TrackBlock
+
+PACKAGES = {"trackio": "trackio", "wandb": "wandb", "mlflow": "mlflow-skinny"}
+"""What is installed for each, at least."""
+SERVER = {"wandb": "WANDB_BASE_URL", "mlflow": "MLFLOW_TRACKING_URI"}
+"""Variables in which the user names a server."""
+KEYS = {
+    "trackio": (),
+    "wandb": ("WANDB_API_KEY",),
+    "mlflow": ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+}
+"""Variables that hold what a server wants to know."""
+WANDB = "https://api.wandb.ai"
+
+
+def require(block: TrackBlock) -> None:
+    """Whether the recipe's tracker can be used, as far as that shows here.
+
+    Raises:
+        RecipeError: its package is missing.
+        ModelError: the user has not allowed that its server is sent a key, or is asked over plain http.
+    """
+    if block.type == "none":
+        return
+    if not _installed(block.type):
+        raise RecipeError(
+            f"track: {block.type} needs the package {PACKAGES[block.type]!r}, which is not installed",
+            f"pip install {PACKAGES[block.type]}; or go on without: --set track=none",
+        )
+    if block.url is not None:
+        permissions.check_http(block.url)
+        for name in KEYS[block.type]:
+            if os.environ.get(name, "").strip():
+                permissions.check_key(permissions.KeySource(name), block.url)
+
+
+def server_of(block: TrackBlock) -> str | None:
+    """The address of the tracker's server; None: it has none, but writes to a folder."""
+    named = block.url or os.environ.get(SERVER.get(block.type, ""), "").strip() or None
+    if block.type != "wandb":
+        return named
+    return None if _offline(named or WANDB) else named or WANDB
+
+
+def described(block: TrackBlock) -> str:
+    """In a line: which tracker in which version, and where it goes."""
+    found = {"trackio": "a folder of trackio's on this machine", "mlflow": "a folder in the run"}
+    version = _version(block.type)
+    place = server_of(block) or found.get(block.type, "a folder in the run, for there is no key")
+    return f"{block.type} {version}, project {block.project}: {_without_user(place)}"
+
+
+def _without_user(place: str) -> str:
+    """The user's own variable may hold a password."""
+    where = urlsplit(place)
+    return f"{where.scheme}://{where.hostname}" if where.hostname else place
+
+
+def _installed(name: str) -> bool:
+    """A folder `wandb` or `mlruns` in the working directory is no package."""
+    try:
+        found = util.find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.origin is not None
+
+
+def _version(name: str) -> str:
+    for package in dict.fromkeys((name, PACKAGES[name])):
+        try:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return "(unknown version)"
+
+
+def _offline(url: str) -> bool:
+    """Whether wandb has no key for a server, or the user wants nothing to be sent."""
+    if os.environ.get("WANDB_MODE", "").strip().lower() in ("offline", "dryrun", "disabled"):
+        return True
+    if os.environ.get("WANDB_API_KEY", "").strip():
+        return False
+    try:
+        kept = netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc")
+        return kept.authenticators(urlsplit(url).hostname or "") is None
+    except (OSError, RuntimeError, netrc.NetrcParseError, UnicodeError):
+        return True
