@@ -85,7 +85,7 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return str(self.driver.find_element("css selector", "body").text)
+        return str(self.driver.execute_script("return document.body.innerText"))  # selenium's own is slow
 
     def type(self, selector: str, text: str) -> None:
         """In place of what is in a field."""
