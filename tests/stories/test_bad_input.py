@@ -105,13 +105,13 @@ def test_ctrl_c_and_a_second_process(tmp_path: Path) -> None:
         "demo",
         "--run",
         str(run),
-        *sets("answering.block_size=4"),
+        *sets(*TINY),
     ]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         while first.poll() is None and not (run / "rounds/1/questions.jsonl").exists():
             time.sleep(0.05)
-        for second in (("gather", run), ("demo", "--run", run, *sets("answering.block_size=4"))):
+        for second in (("gather", run), ("demo", "--run", run, *sets(*TINY))):
             assert f"process {first.pid}" in refusal(shell(*second))
         first.send_signal(signal.SIGINT)
         said = first.communicate(timeout=60)[1]
