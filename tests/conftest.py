@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,15 @@ settings.load_profile("any machine")
 # a job in the background of a shell ignores these, and so does what it starts: tests that send them need them
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+gc.disable()  # until all tests are collected: next to nothing of what is made for that can be let go
+
+
+def pytest_collection_finish() -> None:
+    """What a test leaves is looked for among what tests made, not among the million objects that stay."""
+    gc.freeze()
+    gc.enable()
+
 
 TEXT = (
     "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris "
