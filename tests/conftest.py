@@ -6,7 +6,7 @@ import gc
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,18 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
-gc.disable()  # until all tests are collected: next to nothing of what is made for that can be let go
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What a test leaves is looked for among what tests made, not among the million objects that stay.
 
-def pytest_collection_finish() -> None:
-    """What a test leaves is looked for among what tests made, not among the million objects that stay."""
+    Each training that ends has the garbage collected: it would go through PyTorch's modules, too.
+    """
+    gc.disable()
+    found = yield
     gc.freeze()
     gc.enable()
+    return found
 
 
 TEXT = (
