@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from typer import testing
 
+testing._get_command = cache(testing._get_command)  # the same each time, and dearer than many a verb
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 # a job in the background of a shell ignores these, and so does what it starts: tests that send them need them
