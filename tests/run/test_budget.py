@@ -247,13 +247,13 @@ def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) 
         return cli("probe", DEMO, "--run", run, *sets(*small, *changes))
 
     assert probe(whole)[0] == 0
-    code, _, told = probe(stopped, "budget.calls=30")
+    code, _, told = probe(stopped, "budget.calls=40")
     assert code == 3
     assert "the budget of" in told
-    assert "--set budget.calls=60" in told
+    assert "--set budget.calls=80" in told
     spent = json.loads((stopped / Run.usage_file).read_text())["stages"]["probe"]["calls"]
-    assert 0 < spent <= 30
-    assert probe(stopped, "budget.calls=30")[0] == 3  # nothing more without more budget
+    assert 0 < spent <= 40
+    assert probe(stopped, "budget.calls=40")[0] == 3  # nothing more without more budget
     assert probe(stopped, "budget.calls=100000")[0] == 0
     for file in ("questions.jsonl", "answers.jsonl", "scores.jsonl", "proposals.jsonl"):
         place = Path("rounds/1") / file

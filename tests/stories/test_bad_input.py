@@ -105,6 +105,7 @@ def test_ctrl_c_and_a_second_process(tmp_path: Path) -> None:
         "demo",
         "--run",
         str(run),
+        "--no-measure",
         *sets(*quick),
     ]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
