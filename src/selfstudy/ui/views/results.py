@@ -13,8 +13,9 @@ from selfstudy.show.charts import Change, changes
 from selfstudy.show.questions import VERDICTS
 from selfstudy.show.report import VERDICT_NOTES, curves, failures, tiles
 from selfstudy.show.words import cautions, decision, headline, percent, points_of_percent, story
+from selfstudy.summary import Summary
 from selfstudy.ui.desk import asked
-from selfstudy.ui.downloads import FILES, NOTES, forms, link, summary_of
+from selfstudy.ui.downloads import FILES, NOTES, forms, link
 from selfstudy.ui.index import index_of
 from selfstudy.ui.markup import render
 from selfstudy.ui.view import View
@@ -59,7 +60,7 @@ def html(desk: Desk, name: str) -> tuple[str, bool]:
     """The page, and whether there will be no more of it."""
     try:
         run = desk.open(name)
-        summary = summary_of(run)
+        summary = run.read_as(run.summary_file, Summary)
         index = index_of(run)
         standing = index.refresh(drawn=True)
         counts = index.verdicts()
