@@ -132,7 +132,7 @@ def place_of(desk: Desk, query: Mapping[str, str]) -> RatingPlace:
     wanted = asked(query, "of")
     source: Source = "probe" if wanted == "probe" else "verify"
     if wanted not in SOURCES:
-        source = "verify" if any(part.count(Check) for part in desk.open(run).rounds) else "probe"
+        source = "verify" if any(next(part.iter(Check), None) for part in desk.open(run).rounds) else "probe"
     name = path.relative_to(desk.folder).as_posix()
     return _checked(desk, RatingPlace(_folder(desk, name, source), name, source))
 
