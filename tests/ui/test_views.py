@@ -72,8 +72,16 @@ def test_a_change_is_a_sentence() -> None:
     one = Change("n", "Gaps", "note", True, 0.1, 0.9, (0.05, 0.15), (0.8, 0.95), 20, False, 0.2)
     assert results.sentence(one, 0.95) == (
         "Before teaching 10.0% (95% interval 5.0% to 15.0%), after 90.0% (95% interval 80.0% to 95.0%); "
-        "a change of +80.0 points: it is better, by more than chance explains. Measured on 20 asked again. "
-        "Training on random pairs brings +10.0."
+        "a change of +80.0 points: it is better, by more than chance explains. Measured on 20 "
+        "answers that verify checked. Training on random pairs brings +10.0."
+    )
+
+
+def test_a_change_without_a_test_is_not_said_to_be_more_than_chance() -> None:
+    one = Change("n", "Trust", "note", True, 0.1, 0.2, None, None, None)
+    assert results.sentence(one, 0.95) == (
+        "Before teaching 10.0%, after 20.0%; a change of +10.0 points: no interval says whether chance alone "
+        "explains it."
     )
 
 
