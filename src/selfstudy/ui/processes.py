@@ -67,7 +67,7 @@ def place_of(folder: Path, name: str) -> Path:
         folder: that is worked in.
         name: of the run, a path below it.
     """
-    quoted = "%2E" * len(name) if name in (".", "..") else quote(name, safe=" ~")
+    quoted = "%2E" * len(name) if name in (".", "..") else quote(name, safe=" ~", errors="surrogatepass")
     return folder / FOLDER / quoted
 
 
