@@ -79,7 +79,7 @@ def send(resources: Resources) -> None:
     except SelfstudyError as error:
         _give_up(resources, error.what, error.hint)
     except Exception as error:  # whatever it is, hours of work must not end for it
-        _give_up(resources, f"{type(error).__name__}: {error}", "run on without it: --set track=none")
+        _give_up(resources, f"{type(error).__name__}: {error}", "give the same command again")
     else:
         if where and not resources.tracked_told:
             resources.tracked_told = True
@@ -88,7 +88,9 @@ def send(resources: Resources) -> None:
 
 def _give_up(resources: Resources, what: str, hint: str) -> None:
     resources.untracked = True
-    resources.reporter.note(f"tracker: {what}. The run goes on without it\n  -> {hint}")
+    run = resources.run
+    without = f"selfstudy learn {run.recipe_file} --run {run.path} --set track=none"
+    resources.reporter.note(f"tracker: {what}. The run goes on\n  -> {hint}; to go on without: {without}")
 
 
 def _send(run: Run, block: TrackBlock) -> str:

@@ -40,7 +40,7 @@ def require(block: TrackBlock) -> None:
     if not _installed(block.type):
         raise RecipeError(
             f"track: {block.type} needs the package {PACKAGES[block.type]!r}, which is not installed",
-            f"pip install {PACKAGES[block.type]}; or go on without: --set track=none",
+            f"pip install {PACKAGES[block.type]}; or go on without: selfstudy learn RECIPE --set track=none",
         )
     if block.url is not None:
         permissions.check_http(block.url)
@@ -68,7 +68,7 @@ def described(block: TrackBlock) -> str:
 def _without_user(place: str) -> str:
     """The user's own variable may hold a password."""
     where = urlsplit(place)
-    return f"{where.scheme}://{where.hostname}" if where.hostname else place
+    return f"{where.scheme}://{where.netloc.rpartition('@')[2]}" if where.hostname else place
 
 
 def _installed(name: str) -> bool:

@@ -53,9 +53,7 @@ EFFECTS: dict[str, Effect] = {
     **rows("Recipe", estimated(), {}, probe={"samples": 3}, gather={"samples": 3}, teach={"wordings": 4}),
     **rows("Recipe", estimated(), {}, verify={"samples": 3}, answering={"reading_tokens": 2}),
     **rows("AnsweringBlock", estimated("answering"), {}, max_new_tokens=1, reading_tokens=1, block_size=1),
-    **rows("ProbeBlock", estimated("probe"), {}, samples=21, scorer="selfcheck-llm", adaptive={"first": 3}),
-    **rows("ProbeBlock", estimated("probe"), {}, ask=ASK[:1], model=JUDGE | {"path": "/probed"}),
-    **rows("GatherBlock", estimated("gather"), {}, hits=7, chunk_tokens=1025, samples=11, conflicts="ignore"),
+    **rows("ProbeBlock", estimated("probe"), {}, model=JUDGE | {"path": "/probed"}),
     **rows("GatherBlock", estimated("gather"), {}, reader=JUDGE | {"path": "/reader"}),
     **rows("TeachBlock", estimated("teach"), {}, method="sft+dpo", wordings=5, heldout_wordings=3),
     **rows("TeachBlock", estimated("teach"), {}, reword_temperature=0, known_heldout=0.25),
@@ -74,8 +72,7 @@ EFFECTS: dict[str, Effect] = {
         "GRPOBlock", estimated("teach.grpo"), {}, documents=11, max_new_tokens=1, steps=201, batch_size=33
     ),
     **rows("GRPOBlock", estimated("teach.grpo"), {}, completions=17, max_new_tokens=1),
-    **rows("CitedQuestionsBlock", estimated("verify.citing"), {}, documents=11, max_new_tokens=1),
-    **rows("VerifyBlock", estimated("verify"), {}, max_questions=1, samples=21, repeats=5, control=True),
+    **rows("CitedQuestionsBlock", estimated("verify.citing"), {}, max_new_tokens=1),
     **rows("VerifyBlock", estimated("verify"), {}, strengths=[]),
     **rows("DeployBlock", estimated("deploy"), {}, type="dynamic"),
 }
