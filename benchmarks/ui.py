@@ -46,6 +46,14 @@ VIEWS: dict[str, tuple[Callable[[str, str], str], str]] = {
         lambda run, one: address("questions", run=run, after="90000_90000"),
         "#questions form.filters",
     ),
+    "run": (lambda run, one: address("run", run=run), "#state"),
+    "new run": (lambda run, one: address("new"), "#name input"),
+    "a trail": (lambda run, one: address("question", run=run, id=one), "#question section.trail"),
+    "two runs": (lambda run, one: address("compare", a=run, b=run), "#compared h2"),
+    "chat": (lambda run, one: address("chat", run=run), "#chat-of h1"),
+    "cited answers": (lambda run, one: address("cited", run=run), "#cited p"),
+    "rate answers": (lambda run, one: address("rate", run=run), "#rating *"),
+    "publish": (lambda run, one: address("publish", run=run), "#publication h1"),
 }
 """Address, given the run's name and a question's id; and what stands in the page once its content does."""
 
