@@ -136,6 +136,7 @@ def main() -> int:
         target=serve, args=(str(folder), arguments.port, there), daemon=True
     )
     process.start()
+    there.close()  # else a server that does not start is waited for
     try:
         url = here.recv()
         server = psutil.Process(process.pid)

@@ -128,8 +128,9 @@ def _shorter(made: dict[str, Any]) -> None:
         sources["items"],
         {"type": "array", "items": sources["items"], "minItems": 1},
     ]
-    kinds = blocks["DeployBlock"]["properties"]["type"]["enum"]
-    _or_else(made["properties"], "deploy", {"enum": kinds})
+    for name, block in {"deploy": "DeployBlock", "track": "TrackBlock"}.items():
+        _or_else(made["properties"], name, {"enum": blocks[block]["properties"]["type"]["enum"]})
+    _or_else(blocks["GatherBlock"]["properties"], "max_age", {"type": "integer", "minimum": 1})
     alone = [
         block["properties"]["type"]["const"]
         for block in (blocks[name] for name in ("NLIBlock", "PromptedNLI", "NoNLI"))
