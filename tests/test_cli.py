@@ -332,6 +332,14 @@ def test_what_the_system_refuses(
     assert not any(key in shown for key in ("sk-proj", "my-words"))
 
 
+def test_a_question_that_nobody_answers_is_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The end of the input, such as by Ctrl-D."""
+    with pytest.raises(typer.Exit) as ended, session.session():
+        raise typer.Abort
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == "\nnobody answered what was asked: it was not done\n"
+
+
 def test_a_descriptor_that_is_refused_is_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended, session.session():
         raise OSError(errno.EACCES, "Permission denied", 5)
