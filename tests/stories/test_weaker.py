@@ -18,7 +18,7 @@ from .small import KILL, Listener, branch, recipe
 
 CHANGES = (
     "teach.sft.epochs=5",
-    "teach.sft.learning_rate=0.025",
+    "teach.sft.learning_rate=0.0235",
     "teach.sft.replay=0",
     "teach.wordings=0",
     "teach.heldout_wordings=0",
