@@ -125,6 +125,8 @@ def test_damage_is_left_out_and_told(hostile: Path, tmp_path: Path, monkeypatch:
     assert index.page(QuestionsAsked()).total == len(HOSTILE) + 1
     assert index.standing.left_out == len(wrong)
     assert f"{len(wrong)} lines" in index.standing.said
+    index._thread = None  # a torn line that stays torn is not read again and again
+    assert (index.refresh().ready, index._thread) == (True, None)
     with file.open("ab") as end:
         end.write(b'xt": "whole now"}\n')
     assert read(index).page(QuestionsAsked()).total == len(HOSTILE) + 2

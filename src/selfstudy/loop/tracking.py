@@ -13,6 +13,7 @@ import hashlib
 import math
 import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,8 @@ def send(resources: Resources) -> None:
 def _give_up(resources: Resources, what: str, hint: str) -> None:
     resources.untracked = True
     run = resources.run
-    without = f"selfstudy learn {run.recipe_file} --run {run.path} --set track=none"
+    learn = ["selfstudy", "learn", str(run.recipe_file), "--run", str(run.path), "--set", "track=none"]
+    without = shlex.join(learn)
     resources.reporter.note(f"tracker: {what}. The run goes on\n  -> {hint}; to go on without: {without}")
 
 
@@ -101,7 +103,7 @@ def _send(run: Run, block: TrackBlock) -> str:
     if kept is None:
         kept = Tracked(id=secrets.token_hex(8))
         run.write_json(run.tracked_file, kept.model_dump(mode="json"))
-    place = " ".join((block.type, block.project, block.url or ""))
+    place = " ".join((block.type, block.project, access.address(block)))
     before = kept.sent.get(place, TrackedRun())
     rows, stages = new_rows(run, before)
     if not rows:
