@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.records import STAGES
 
 if TYPE_CHECKING:
     from selfstudy.verbs.chat import Talk, TalkTurn
@@ -56,7 +57,7 @@ class Talks:
         self._busy = threading.Lock()
         self._talk: Talk | None = None
         self._of: Path | None = None
-        self._when: frozenset[tuple[str, int]] = frozenset()
+        self._when: frozenset[tuple[object, object]] = frozenset()
         self._open = ExitStack()
         self._timer: threading.Timer | None = None
 
@@ -140,11 +141,11 @@ class Talks:
             self._timer = None
 
 
-def _ended(run: Path) -> frozenset[tuple[str, int]]:
+def _ended(run: Path) -> frozenset[tuple[object, object]]:
     """What a run has ended, decided and forgotten, and when: other models answer then, and it knows more."""
-    from selfstudy.run import Round, Run
+    from selfstudy.run import Run
 
-    files = [run / Run.forgotten_file]
-    for name in ("*.done", Round.gate_file):
-        files += run.glob(f"{Run.rounds_folder}/*/{name}")
-    return frozenset((str(file), file.lstat().st_mtime_ns) for file in files if file.exists())
+    with Run.open(run, write=False) as read:
+        ended = {(turn.number, stage) for turn in read.rounds for stage in STAGES if turn.finished(stage)}
+        files = [read.forgotten_file, *(turn.gate_file for turn in read.rounds)]
+        return frozenset({*ended, *((file, file.stat().st_mtime_ns) for file in files if file.exists())})
