@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from selfstudy import __version__
-from selfstudy.cli import leaving, session
+from selfstudy.cli import entry, leaving, session
 from selfstudy.recipe.file import load_recipe
 from selfstudy.run import Run
 
@@ -89,8 +90,8 @@ def test_help_lists_every_verb() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_of_every_verb_shows_examples(verb: str) -> None:
-    result = selfstudy(verb, "--help")
-    assert result.returncode == 0
+    result = CliRunner().invoke(entry.app, [verb, "--help"], env={"COLUMNS": "100"})
+    assert result.exit_code == 0
     assert "Example" in result.stdout
     assert f"\n    selfstudy {verb}" in result.stdout
 
@@ -142,7 +143,7 @@ def test_at_a_terminal_init_asks_again_what_was_answered_wrongly(tmp_path: Path)
 
 
 def test_init_that_is_interrupted_writes_nothing(tmp_path: Path) -> None:
-    code, said = typed([b"\n", b"\x03"], tmp_path)
+    code, said = typed([b"\x03"], tmp_path)
     assert code == 130
     assert "nothing was written" in said
     assert "Traceback" not in said
@@ -193,7 +194,7 @@ def test_bash_completes_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_zsh_and_fish_are_told_what_fits(shell: str, words: str, said: str) -> None:
     """By the protocol that their scripts speak; where nothing is offered they fall back to files."""
-    script = shown(**{"_SELFSTUDY_COMPLETE": f"source_{shell}"})
+    script = shown(_SELFSTUDY_COMPLETE=f"source_{shell}")
     assert f"_SELFSTUDY_COMPLETE=complete_{shell}" in script
     asked = {"_SELFSTUDY_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": words}
     found = shown(**asked, _TYPER_COMPLETE_FISH_ACTION="get-args")
@@ -202,10 +203,8 @@ def test_zsh_and_fish_are_told_what_fits(shell: str, words: str, said: str) -> N
 
 
 def shown(**environment: str) -> str:
-    """What the installed command prints for a shell."""
-    command = str(Path(sys.executable).parent / "selfstudy")
-    given = {**os.environ, **environment}
-    return subprocess.run([command], capture_output=True, text=True, env=given, timeout=60).stdout
+    """What the command prints for a shell."""
+    return CliRunner().invoke(entry.app, [], env=environment, prog_name="selfstudy").stdout
 
 
 def test_version() -> None:
@@ -331,6 +330,14 @@ def test_what_the_system_refuses(
     assert said in shown
     assert len(shown.splitlines()) == 2
     assert not any(key in shown for key in ("sk-proj", "my-words"))
+
+
+def test_a_question_that_nobody_answers_is_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The end of the input, such as by Ctrl-D."""
+    with pytest.raises(typer.Exit) as ended, session.session():
+        raise typer.Abort
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == "\nnobody answered what was asked: it was not done\n"
 
 
 def test_a_descriptor_that_is_refused_is_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:

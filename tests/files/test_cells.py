@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from selfstudy.files.cells import cell, csv_lines
+from selfstudy.files.cells import cell, csv_lines, unguarded
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,8 @@ def test_what_is_hostile_comes_back_out_of_a_reader() -> None:
     names, row = csv.reader(io.StringIO(data, newline=""))
     assert names == ["one", "two", "three"]
     assert row == [text.replace("\0", "\ufffd").replace("\ud800", "?"), "-1", ""]
+
+
+def test_a_text_comes_back_out_of_a_safe_cell() -> None:
+    for text in ("=1+1", " @x", "plain", "'quoted'", "'", ""):
+        assert unguarded(str(cell(text))) == text

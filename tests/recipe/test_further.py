@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from selfstudy.recipe.commented import commented_yaml
 from selfstudy.recipe.conflicts import conflicts
@@ -16,7 +17,9 @@ from selfstudy.recipe.described import fields
 from selfstudy.recipe.file import make_recipe, recipe_digest
 from selfstudy.recipe.further import USEFUL, further_keys
 from selfstudy.recipe.goals import goal_recipe
+from selfstudy.recipe.schema import recipe_schema
 
+CHECKER = Draft202012Validator(recipe_schema())
 REMOTE = {"type": "remote", "model": "m", "base_url": "http://127.0.0.1:1/v1"}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "atlas": ({"path": "atlas"}, "facts"),
@@ -68,9 +71,11 @@ def test_what_is_not_set_changes_nothing_when_it_is_set_to_its_default(case: str
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_all_of_it_can_be_set(case: str) -> None:
+def test_all_of_it_can_be_set_and_an_editor_agrees(case: str) -> None:
     text, data = written(case)
     whole = yaml.safe_load("\n".join(map(on, text.splitlines())))
+    assert [error.message for error in CHECKER.iter_errors(whole)] == []
+    assert [error.message for error in CHECKER.iter_errors(data)] == []
     recipe = make_recipe(whole, [])
     assert conflicts(recipe) == []
     assert recipe_digest(recipe) == recipe_digest(make_recipe(data, []))

@@ -13,11 +13,19 @@ from typing import Any
 import pytest
 
 from selfstudy import Run, ScriptedLM
-from selfstudy.errors import BudgetError
-from selfstudy.models.base import GREEDY, NoLogprobsError, Sampling, chat, prompt_tokens, text_logprobs
+from selfstudy.errors import BudgetError, ModelError
+from selfstudy.models.base import (
+    GREEDY,
+    NoLogprobsError,
+    Sampling,
+    chat,
+    continued,
+    prompt_tokens,
+    text_logprobs,
+)
 from selfstudy.models.remote.usage import Usage
 from selfstudy.recipe import BudgetBlock, Prices, Recipe
-from selfstudy.records import Completion
+from selfstudy.records import Chat, Completion
 from selfstudy.run.budget import Ledger, Metered, Spent
 from selfstudy.text import estimate_tokens
 from tests.stories.small import DEMO, cli, sets
@@ -72,6 +80,24 @@ def test_plain_texts_are_counted_and_what_cannot_score_them_says_so(tmp_path: Pa
         other, ledger = metered(run, Server())
         with pytest.raises(NoLogprobsError, match="elsewhere"):
             text_logprobs(other, ["a"], ["b"])
+
+
+def test_answers_that_have_begun_are_gone_on_with_and_counted(tmp_path: Path) -> None:
+    class Goes(ScriptedLM):
+        def continued(
+            self, chats: Sequence[Chat], begun: Sequence[str], *rest: Any
+        ) -> list[list[Completion]]:
+            return self.generate(chats, rest[0])
+
+    with opened(tmp_path) as run:
+        lm, ledger = metered(run, Goes({".": "so it is"}))
+        found = continued(lm, CHATS, ["it may", ""], THREE)
+        assert [len(row) for row in found] == [3, 3]
+        assert (ledger.stages["probe"].calls, ledger.stages["probe"].completion_tokens) == (6, 18)
+        assert ledger.stages["probe"].prompt_tokens == prompt_tokens(lm, CHATS) + 2
+        other, _ = metered(run)
+        with pytest.raises(ModelError, match="cannot go on with an answer"):
+            continued(other, CHATS, ["", ""], THREE)
 
 
 def test_counts_go_on_in_the_next_session(tmp_path: Path) -> None:
@@ -240,20 +266,20 @@ def test_a_budget_may_differ_between_sessions_and_nothing_else(tmp_path: Path) -
 
 @pytest.mark.story
 def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    small = ("probe.ask.0.count=16", "probe.ask.1.count=2", "probe.ask.2.count=2", "answering.block_size=8")
+    small = ("probe.ask.0.count=8", "probe.ask.1.count=1", "probe.ask.2.count=1", "answering.block_size=4")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
 
     def probe(run: Path, *changes: str) -> tuple[int, str, str]:
         return cli("probe", DEMO, "--run", run, *sets(*small, *changes))
 
     assert probe(whole)[0] == 0
-    code, _, told = probe(stopped, "budget.calls=60")
+    code, _, told = probe(stopped, "budget.calls=40")
     assert code == 3
     assert "the budget of" in told
-    assert "--set budget.calls=120" in told
+    assert "--set budget.calls=80" in told
     spent = json.loads((stopped / Run.usage_file).read_text())["stages"]["probe"]["calls"]
-    assert 0 < spent <= 60
-    assert probe(stopped, "budget.calls=60")[0] == 3  # nothing more without more budget
+    assert 0 < spent <= 40
+    assert probe(stopped, "budget.calls=40")[0] == 3  # nothing more without more budget
     assert probe(stopped, "budget.calls=100000")[0] == 0
     for file in ("questions.jsonl", "answers.jsonl", "scores.jsonl", "proposals.jsonl"):
         place = Path("rounds/1") / file

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from selfstudy.recipe import TrackBlock
-from selfstudy.tracking import sending
+from selfstudy.tracking import sending, to_wandb
 from selfstudy.tracking.order import TrackedRow, TrackOrder
 
 from .kept import everything, kept
 from .mlflow_server import mlflow_server
+from .wandb_server import wandb_server
 
 TRACKERS = ("trackio", "wandb", pytest.param("mlflow", marks=pytest.mark.slow))
 """mlflow takes two seconds to be imported."""
@@ -74,6 +75,20 @@ def test_rows_come_once_and_nothing_else(
         assert getpass.getuser().encode() not in written
 
 
+def test_a_planted_link_leads_nothing_out_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "tracker" / "wandb"
+    elsewhere.mkdir()
+    folder.mkdir(parents=True)
+    (folder / "steps-1-4.tmp").symlink_to(elsewhere)
+    record = tmp_path / "offline-run-0-0" / "run-0.wandb"
+    record.parent.mkdir()
+    record.write_bytes(b"rows")
+    monkeypatch.setattr(to_wandb, "_logged", lambda order, rows: (record, ""))
+    to_wandb.send(order("wandb", tmp_path, ROWS))
+    assert (folder / "steps-1-4" / "offline-run-0-0" / "run-0.wandb").read_bytes() == b"rows"
+    assert not any(elsewhere.iterdir())
+
+
 @pytest.mark.slow
 def test_rows_come_once_to_a_server_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -86,6 +101,32 @@ def test_rows_come_once_to_a_server_of_mlflow(tmp_path: Path, monkeypatch: pytes
     assert kept("mlflow", tmp_path, tmp_path / "tracker") == expected(ROWS)
     assert {key for _, key in asked} == {"Bearer a-token"}
     assert sum(path.endswith("runs/create") for path, _ in asked) == 1
+
+
+@pytest.mark.slow
+def test_rows_come_once_to_a_server_of_wandb_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second order is one that is given again after a kill; the last comes to one that refuses rows."""
+    place = tmp_path / SECRET
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    monkeypatch.setenv("WANDB_NOTES", SECRET)
+    with wandb_server() as (url, sent):
+        block = TrackBlock(type="wandb", url=url)
+        for rows in (ROWS[:2], ROWS):
+            sending.send(order("wandb", tmp_path, rows, url), block)
+        found = [(int(one["_step"]), name, one[name]) for one in sent.rows for name in one if name[0] != "_"]
+        assert sorted(found) == expected(ROWS)
+        assert sent.paths == {"/graphql", "/files/me/tried/0011223344556677/file_stream"}
+        everything_sent = b"\n".join(sent.bodies)
+        for word in (SECRET, socket.gethostname(), "sender", "numpy", str(tmp_path)):
+            assert word.encode() not in everything_sent, word
+        sent.refuses = True
+        more = (TrackedRow(step=5, numbers={"x": 1.0}),)
+        with pytest.raises(sending.TrackerError, match=r"filestream: fatal error: .*403"):
+            sending.send(order("wandb", tmp_path, more, url), block)
 
 
 def test_one_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,5 +146,5 @@ def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(sending.TrackerError, match=r"mlflow: MlflowException: .*refused") as told:
         sending.send(order("mlflow", tmp_path, ROWS, url), TrackBlock(type="mlflow", url=url))
-    assert "--set track=none" in told.value.hint
+    assert "it sends what was not sent" in told.value.hint
     assert not (tmp_path / "tracker").exists()

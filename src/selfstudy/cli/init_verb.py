@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from selfstudy.screen import printable, say
 
 if TYPE_CHECKING:
     from selfstudy.errors import SelfstudyError
+    from selfstudy.verbs.doctor.numbers import MachineNumbers
     from selfstudy.verbs.starting import InitQuestion
 
 FILE = Path("mine.yaml")
@@ -127,22 +129,19 @@ def _write_schema(file: Path | None, *, force: bool) -> None:
 
 
 def _write_recipe(file: Path, given: Mapping[str, Any], *, yes: bool, schema: bool, force: bool) -> None:
-    from selfstudy.verbs.doctor.numbers import machine_numbers
     from selfstudy.verbs.starting import SCHEMA, first_recipe, is_schema, schema_text, settle, write_new
 
-    try:
-        machine = machine_numbers()
-    except (ImportError, OSError) as error:
-        raise ModelError(f"torch cannot be imported: {error}", "selfstudy doctor says what to do") from None
     asks = not yes and sys.stdin.isatty() and sys.stdout.isatty()
     if asks:
-        say(f"A recipe for this machine: {machine.words}. Enter takes what stands in brackets; Ctrl-C ends.")
-    settled = settle(given, machine, _ask if asks else None, _tell)
+        say("A first recipe. Enter takes what stands in brackets; Ctrl-C ends, and writes nothing.")
+    settled = settle(given, _machine, _ask if asks else None, _tell)
     beside = file.parent / SCHEMA
     there = os.path.lexists(beside)
     schema = schema and (not there or is_schema(beside))
-    made = first_recipe(settled, file, machine, schema=schema)
+    made = first_recipe(settled, file, _machine(), schema=schema)
     write_new(file, made.text, force=force)
+    if asks:
+        say()
     say(f"wrote {file}")
     if schema and not there:
         write_new(beside, schema_text(), force=False)
@@ -152,6 +151,16 @@ def _write_recipe(file: Path, given: Mapping[str, Any], *, yes: bool, schema: bo
     say("next:")
     for line in made.commands:
         say(f"  {line}")
+
+
+@cache
+def _machine() -> MachineNumbers:
+    from selfstudy.verbs.doctor.numbers import machine_numbers
+
+    try:
+        return machine_numbers()
+    except (ImportError, OSError) as error:
+        raise ModelError(f"torch cannot be imported: {error}", "selfstudy doctor says what to do") from None
 
 
 def _ask(question: InitQuestion, default: str | None) -> str:

@@ -13,6 +13,7 @@ import hashlib
 import math
 import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def send(resources: Resources) -> None:
     except SelfstudyError as error:
         _give_up(resources, error.what, error.hint)
     except Exception as error:  # whatever it is, hours of work must not end for it
-        _give_up(resources, f"{type(error).__name__}: {error}", "run on without it: --set track=none")
+        _give_up(resources, f"{type(error).__name__}: {error}", "give the same command again")
     else:
         if where and not resources.tracked_told:
             resources.tracked_told = True
@@ -88,7 +89,10 @@ def send(resources: Resources) -> None:
 
 def _give_up(resources: Resources, what: str, hint: str) -> None:
     resources.untracked = True
-    resources.reporter.note(f"tracker: {what}. The run goes on without it\n  -> {hint}")
+    run = resources.run
+    learn = ["selfstudy", "learn", str(run.recipe_file), "--run", str(run.path), "--set", "track=none"]
+    without = shlex.join(learn)
+    resources.reporter.note(f"tracker: {what}. The run goes on\n  -> {hint}; to go on without: {without}")
 
 
 def _send(run: Run, block: TrackBlock) -> str:
@@ -99,7 +103,7 @@ def _send(run: Run, block: TrackBlock) -> str:
     if kept is None:
         kept = Tracked(id=secrets.token_hex(8))
         run.write_json(run.tracked_file, kept.model_dump(mode="json"))
-    place = " ".join((block.type, block.project, block.url or ""))
+    place = " ".join((block.type, block.project, access.address(block)))
     before = kept.sent.get(place, TrackedRun())
     rows, stages = new_rows(run, before)
     if not rows:

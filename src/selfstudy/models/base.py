@@ -238,6 +238,27 @@ class ContinuesAnswers(Protocol):
         """
 
 
+def continued(
+    lm: LanguageModel,
+    chats: Sequence[Chat],
+    begun: Sequence[str],
+    sampling: Sampling,
+    enough: Callable[[str], bool] | None = None,
+    progress: Progress | None = None,
+) -> list[list[Completion]]:
+    """See `ContinuesAnswers`.
+
+    Raises:
+        ModelError: this model cannot do it, as no server can.
+    """
+    if not isinstance(lm, ContinuesAnswers):
+        raise ModelError(
+            f"{lm.name} cannot go on with an answer that has begun, as a beam search needs it to",
+            "take a model of type local, or search: best-of, for which any model will do",
+        )
+    return lm.continued(chats, begun, sampling, enough, progress)
+
+
 @runtime_checkable
 class HasWeights(Protocol):
     """A language model whose weights are in this process, so that they can be trained and written down."""

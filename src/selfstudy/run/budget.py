@@ -26,6 +26,7 @@ from selfstudy.models.base import (
     Sampling,
     Style,
     chat,
+    continued,
     prompt_tokens,
     text_logprobs,
     token_counter,
@@ -248,8 +249,24 @@ class Metered:
         """
         return self._generated(chats, sampling, lambda: self._lm.generate(chats, sampling, progress))
 
+    def continued(
+        self,
+        chats: Sequence[Chat],
+        begun: Sequence[str],
+        sampling: Sampling,
+        enough: Callable[[str], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> list[list[Completion]]:
+        """As `generate`, of a model that goes on with answers; what has begun is read like a prompt."""
+        ask = partial(continued, self._lm, chats, begun, sampling, enough, progress)
+        return self._generated(chats, sampling, ask, begun)
+
     def _generated(
-        self, chats: Sequence[Chat], sampling: Sampling, ask: Callable[[], list[list[Completion]]]
+        self,
+        chats: Sequence[Chat],
+        sampling: Sampling,
+        ask: Callable[[], list[list[Completion]]],
+        begun: Sequence[str] = (),
     ) -> list[list[Completion]]:
         if not chats:
             return []
@@ -261,7 +278,8 @@ class Metered:
             raise
         count = token_counter(self._lm)
         completions = [one for row in found for one in row]
-        batch.done(sum(one.tokens or (count(one.text) if one.text else 0) for one in completions))
+        said = sum(one.tokens or (count(one.text) if one.text else 0) for one in completions)
+        batch.done(said, sum(count(text) for text in begun if text))
         return found
 
     def logprobs(self, chats: Sequence[Chat], texts: Sequence[str]) -> list[list[float]]:

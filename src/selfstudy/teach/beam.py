@@ -17,10 +17,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from selfstudy.errors import ModelError
 from selfstudy.judging import citations
 from selfstudy.judging.cited_items import CitedKind
-from selfstudy.models.base import ContinuesAnswers, LanguageModel, Sampling, token_counter
+from selfstudy.models.base import LanguageModel, Sampling, continued, token_counter
 from selfstudy.recipe import RejectionBlock
 from selfstudy.records import Chat, Completion
 from selfstudy.teach.candidates import (
@@ -52,11 +51,6 @@ def beam(
     Raises:
         ModelError: the model cannot go on with an answer that has begun.
     """
-    if not isinstance(lm, ContinuesAnswers):
-        raise ModelError(
-            f"{lm.name} cannot go on with an answer that has begun, as a beam search needs it to",
-            "take a model of type local, or search: best-of, for which any model will do",
-        )
     searches = [_Beams(one, block, seed, token_counter(lm)) for one in exercises]
     for depth in range(max(block.depth, block.list_depth)):
         running = [one for one in searches if one.runs(depth)]
@@ -78,7 +72,7 @@ _Said = dict[tuple[Chat, str], list[Completion]]
 
 
 def _said(
-    running: Sequence[_Beams], lm: ContinuesAnswers, block: RejectionBlock, seed: int, depth: int
+    running: Sequence[_Beams], lm: LanguageModel, block: RejectionBlock, seed: int, depth: int
 ) -> _Said:
     """Samples of the next statement of every beam; a prompt that comes up again says the same."""
     found: _Said = {}
@@ -87,7 +81,8 @@ def _said(
             (one.exercise.prompt, text) for one in running if one.kind in kinds for text in one.standing()
         )
         if asked:
-            completions = lm.continued(
+            completions = continued(
+                lm,
                 [prompt for prompt, _ in asked],
                 [text for _, text in asked],
                 Sampling(

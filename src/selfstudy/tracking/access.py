@@ -40,7 +40,7 @@ def require(block: TrackBlock) -> None:
     if not _installed(block.type):
         raise RecipeError(
             f"track: {block.type} needs the package {PACKAGES[block.type]!r}, which is not installed",
-            f"pip install {PACKAGES[block.type]}; or go on without: --set track=none",
+            f"pip install {PACKAGES[block.type]}; or go on without: selfstudy learn RECIPE --set track=none",
         )
     if block.url is not None:
         permissions.check_http(block.url)
@@ -61,14 +61,19 @@ def described(block: TrackBlock) -> str:
     """In a line: which tracker in which version, and where it goes."""
     found = {"trackio": "a folder of trackio's on this machine", "mlflow": "a folder in the run"}
     version = _version(block.type)
-    place = server_of(block) or found.get(block.type, "a folder in the run, for there is no key")
-    return f"{block.type} {version}, project {block.project}: {_without_user(place)}"
+    place = address(block) or found.get(block.type, "a folder in the run, for there is no key")
+    return f"{block.type} {version}, project {block.project}: {place}"
+
+
+def address(block: TrackBlock) -> str:
+    """The tracker's server as it may be shown and kept; empty where it has none."""
+    return _without_user(server_of(block) or "")
 
 
 def _without_user(place: str) -> str:
     """The user's own variable may hold a password."""
     where = urlsplit(place)
-    return f"{where.scheme}://{where.hostname}" if where.hostname else place
+    return f"{where.scheme}://{where.netloc.rpartition('@')[2]}" if where.hostname else place
 
 
 def _installed(name: str) -> bool:

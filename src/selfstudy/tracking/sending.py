@@ -97,7 +97,7 @@ def _both_ends(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
-_NEXT = "see to it, and give the same command again: it sends what was not sent, or: --set track=none"
+_NEXT = "see to it, and give the same command again: it sends what was not sent"
 
 
 def _environment(block: TrackBlock) -> dict[str, str]:

@@ -33,6 +33,8 @@ def send(order: TrackOrder) -> str:
         record, _ = _logged(order, missing)
         place = folder / f"steps-{missing[0].step}-{missing[-1].step}"
         half = place.with_suffix(".tmp")
+        if half.is_symlink():  # nobody of ours made it, and what it leads to is not ours
+            half.unlink()
         shutil.rmtree(half, ignore_errors=True)
         # the rest is logs, with links that lead out of the run
         inside = half / record.parent.name
@@ -44,6 +46,10 @@ def send(order: TrackOrder) -> str:
 
 def _logged(order: TrackOrder, rows: Sequence[TrackedRow]) -> tuple[Path, str]:
     """The file that wandb wrote here, and the run's page."""
+    # its caches and logs go when this process does, and settings that it keeps elsewhere do not count
+    os.environ.update(
+        dict.fromkeys(("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"), str(Path.cwd()))
+    )
     import wandb
 
     run: Any = wandb.init(
@@ -78,5 +84,17 @@ def _logged(order: TrackOrder, rows: Sequence[TrackedRow]) -> tuple[Path, str]:
     page = run.url or ""
     run.finish()
     wandb.teardown()  # only the end of its service writes the last of a file
-    written = sorted(Path(os.path.realpath(".")).glob(f"wandb/*/run-{order.run_id}.wandb"))
-    return (written[-1] if written else Path()), page
+    (record,) = Path.cwd().glob(f"wandb/*-{order.run_id}/run-{order.run_id}.wandb")
+    _require_taken(record.parent)
+    return record, page
+
+
+def _require_taken(folder: Path) -> None:
+    """Whether the server took the rows: `finish` ends well without, and only the log of a run says it."""
+    log = (folder / "logs" / "debug-internal.log").read_text("utf-8", "replace")
+    for line in log.splitlines():
+        if _REFUSED in line:
+            raise RuntimeError(line[line.index(_REFUSED) :].rstrip('"}'))
+
+
+_REFUSED = "filestream: fatal error"

@@ -38,8 +38,8 @@ from selfstudy.ui.rated_answers import LONGEST, AnswerOf, of_probe, of_verify
 from selfstudy.verbs.rating import outputs, sheets
 from selfstudy.verbs.rating.given import collect
 
-Source = Literal["verify", "probe", "sheet"]
-SOURCES: dict[Source, str] = {
+RatingSource = Literal["verify", "probe", "sheet"]
+SOURCES: dict[RatingSource, str] = {
     "verify": "the answers before and after teaching, which verify asked for",
     "probe": "the model's own first answers and its samples, which probe asked for",
 }
@@ -68,7 +68,7 @@ class RatingPlace:
 
     folder: Path
     run: str
-    source: Source
+    source: RatingSource
     given: str = ""
 
     @property
@@ -130,14 +130,15 @@ def place_of(desk: Desk, query: Mapping[str, str]) -> RatingPlace:
         return _checked(desk, RatingPlace(_folder(desk, name, "sheet"), "", "sheet", name))
     path = desk.path_of(run)
     wanted = asked(query, "of")
-    source: Source = "probe" if wanted == "probe" else "verify"
+    source: RatingSource = "probe" if wanted == "probe" else "verify"
     if wanted not in SOURCES:
-        source = "verify" if any(next(part.iter(Check), None) for part in desk.open(run).rounds) else "probe"
+        asked_again = any(True for part in desk.open(run).rounds for _ in part.iter(Check))
+        source = "verify" if asked_again else "probe"
     name = path.relative_to(desk.folder).as_posix()
     return _checked(desk, RatingPlace(_folder(desk, name, source), name, source))
 
 
-def _folder(desk: Desk, name: str, source: Source) -> Path:
+def _folder(desk: Desk, name: str, source: RatingSource) -> Path:
     return processes.place_of(desk.folder, name) / f"rating-{source}"
 
 
@@ -328,7 +329,7 @@ def keep(place: RatingPlace, name: str, said: Mapping[str, Any]) -> list[Rated]:
 
 @contextmanager
 def _alone(place: RatingPlace) -> Iterator[None]:
-    with lock.waited(place.folder / "lock", place.folder, option="the sheet"):
+    with lock.waited(place.folder / "sheet.lock", place.folder, option="the sheet"):
         yield
 
 

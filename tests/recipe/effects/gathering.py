@@ -30,7 +30,7 @@ from . import Effect, rows
 from .scenes import Noted, working_in
 
 PAGE = "{0} is a country. The capital of {0} is {1}."
-DATED = [("Chad", "Ndjamena", "2019-05-01"), ("Peru", "Lima", "2025-05-01")]
+DATED = [("Chad", "Ndjamena", "2019-05-01"), ("Peru", "Lima", "2025-05-01"), ("Mali", "Lima", "2025-05-01")]
 FILES = {
     "docs/Mali.txt": PAGE.format("Mali", "Bamako"),
     "docs/Togo.txt": PAGE.format("Togo", "Lome"),
@@ -105,7 +105,8 @@ CONSISTENT = FOUR | {"accept": "consistency"}
 EFFECTS: dict[str, Effect] = {
     **rows("GatherBlock", of_gather, FOUR, follow_links=True, hybrid=True, temperature=0.1, votes=3),
     **rows("GatherBlock", of_gather, FOUR, accept="consistency", answers_from="teacher", judge="model"),
-    **rows("GatherBlock", of_gather, FOUR, exclude=["Mali.txt"]),
+    **rows("GatherBlock", of_gather, FOUR, exclude=["Mali.txt"], conflicts="ignore"),
+    **rows("GatherBlock", of_gather, FOUR, hits=3, chunk_tokens=5, samples=5),
     **rows("GatherBlock", of_gather, CONSISTENT, max_inconsistency=0.3),
     **rows("GatherBlock", of_gather, AGED, max_age="20y", as_of="2020-11-01"),
     **rows("ProbeBlock", of_probe, {"scorer": SCORER}, threshold=0.3),

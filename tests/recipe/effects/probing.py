@@ -71,7 +71,8 @@ BLOCK = {"ask": [ENTRY], "scorer": "agreement", "samples": 3}
 PAGES = {"method": "documents", "count": 4}
 TOPICS = {"method": "external", "count": 2, "source": "topics.txt"}
 EFFECTS: dict[str, Effect] = {
-    **rows("ProbeBlock", probed, BLOCK, compare=["selfcheck-ngram"]),
+    **rows("ProbeBlock", probed, BLOCK, compare=["selfcheck-ngram"], scorer="selfcheck-ngram", samples=4),
+    **rows("ProbeBlock", probed, BLOCK, ask=[PAGES], adaptive={"first": 1}),
     **rows("ProbeBlock", probed, BLOCK | {"scorer": "ensemble"}, ensemble=["agreement", "selfcheck-ngram"]),
     **rows("AdaptiveBlock", answered_in_waves, {}, error=0.3, first=8, wave=5),
     **rows("Ask", proposed, PAGES, method="open", count=5, question_temperature=0.5, max_new_tokens=9),

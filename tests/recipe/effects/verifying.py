@@ -13,7 +13,8 @@ from selfstudy.models.scripted import ScriptedLM
 from selfstudy.progress import Silent
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import NoNLI, Recipe, ScriptedModel, TeachBlock, VerifyBlock
-from selfstudy.records import Arm, Chat, Check, Example, KnownFact, Message, SuiteItem
+from selfstudy.recipe.verify import CitedQuestionsBlock
+from selfstudy.records import Arm, Chat, Check, Example, KnownFact, Message, Recheck, SuiteItem
 from selfstudy.run import Run
 from selfstudy.run.split import keep_apart
 from selfstudy.verify.citing import plan_cited
@@ -80,7 +81,7 @@ def verified(block: VerifyBlock) -> object:
         round_.append([SHOWN])
         loaders = {arm: (lambda lm=lm: lm) for arm, lm in arms.items()}
         gate = run_verify(round_, loaders, nli, Prompts(), None, Silent(), plan)
-        kinds = (KnownFact, Check, SuiteItem)
+        kinds = (KnownFact, Check, Recheck, SuiteItem)
         found = [one for kind in kinds for one in round_.iter(kind)]
         return found, gate.verdict, gate.gains, gate.more, list(gate.suites)
 
@@ -93,10 +94,16 @@ def with_documents(block: VerifyBlock) -> object:
         return plan_cited(run.round(1), Reads(), None)
 
 
+def cited(block: CitedQuestionsBlock) -> object:
+    return with_documents(VerifyBlock(citing=block, max_questions=5))
+
+
 BLOCK = {"samples": 2, "resamples": 300, "repeats": 0, "known_questions": "facts.jsonl"}
 EFFECTS: dict[str, Effect] = {
     **rows("VerifyBlock", verified, BLOCK, nli="lm", confidence=0.6, resamples=50, margin=0.3),
     **rows("VerifyBlock", verified, BLOCK, known_questions=None, orders=2, suites=[{"name": "qa"}]),
+    **rows("VerifyBlock", verified, BLOCK, max_questions=5, samples=3, repeats=1, control=True),
     **rows("VerifyBlock", with_documents, {"max_questions": 5}, citing={"documents": 2}),
+    **rows("CitedQuestionsBlock", cited, {}, documents=2),
 }
 """By `Block.key`."""

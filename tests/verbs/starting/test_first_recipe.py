@@ -26,7 +26,7 @@ CPU = MachineNumbers(16 * GB, 2)
 
 def written(file: Path, **given: Any) -> Path:
     named = {name.replace("_", "-"): value for name, value in given.items()}
-    write_new(file, first_recipe(settle(named, CPU), file, CPU).text, force=False)
+    write_new(file, first_recipe(settle(named, lambda: CPU), file, CPU).text, force=False)
     return file
 
 
@@ -104,7 +104,7 @@ def test_a_model_behind_a_url_is_measured(tmp_path: Path) -> None:
     data = yaml.safe_load(file.read_text())
     assert data["model"] == {"type": "remote", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
     named = {name.replace("_", "-"): value for name, value in given.items()}
-    commands = first_recipe(settle(named, CPU), Path("-a b.yaml"), CPU).commands
+    commands = first_recipe(settle(named, lambda: CPU), Path("-a b.yaml"), CPU).commands
     assert commands[2:] == (
         "selfstudy probe './-a b.yaml'",
         "selfstudy gather 'runs/-a b'",
@@ -114,7 +114,7 @@ def test_a_model_behind_a_url_is_measured(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     model = folder_of(tmp_path / "model", 10**11)
-    settled = settle({"model": str(model), "documents": "atlas"}, CPU)
+    settled = settle({"model": str(model), "documents": "atlas"}, lambda: CPU)
     made = first_recipe(settled, tmp_path / "a.yaml", CPU)
     assert "will not fit" in made.warnings[0]
     assert "CAUTION" in made.text

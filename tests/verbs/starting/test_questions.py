@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import pytest
 from selfstudy.errors import ModelError, RecipeError, SelfstudyError
 from selfstudy.verbs.doctor.numbers import GB, MachineNumbers
 from selfstudy.verbs.starting import InitQuestion, settle
-from selfstudy.verbs.starting.questions import SizeChoice
+from selfstudy.verbs.starting.questions import Machine, SizeChoice
 from tests.verbs.starting.models import folder_of
 
-CPU = MachineNumbers(16 * GB, 2)
-GPU = MachineNumbers(64 * GB, 16, "cuda", "Some GPU", 24 * GB)
+CPU = partial(MachineNumbers, 16 * GB, 2)
+GPU = partial(MachineNumbers, 64 * GB, 16, "cuda", "Some GPU", 24 * GB)
 URL = "http://127.0.0.1:9/v1"
 
 
@@ -39,7 +40,7 @@ def test_defaults_are_a_first_recipe() -> None:
 
 
 @pytest.mark.parametrize(("machine", "size"), [(CPU, "look"), (GPU, "usual")], ids=("cpu", "gpu"))
-def test_a_real_model_on_a_processor_begins_small(here: Path, machine: MachineNumbers, size: str) -> None:
+def test_a_real_model_on_a_processor_begins_small(here: Path, machine: Machine, size: str) -> None:
     folder_of(here / "model", 10**9)
     found = settle({"model": "model", "documents": ["b.txt"]}, machine)
     assert found["size"] == SizeChoice(size)
@@ -96,6 +97,12 @@ def test_a_key_is_refused_and_not_repeated(model: str) -> None:
     assert "aB3aB3" not in str(error.value)
 
 
+def test_a_key_in_the_address_of_a_page_is_refused() -> None:
+    with pytest.raises(RecipeError) as error:
+        settle({"documents": ["https://me:hunter2hunter2@example.org/page"]}, CPU)
+    assert "hunter2" not in str(error.value)
+
+
 def test_code_of_a_model_is_refused(here: Path) -> None:
     folder_of(here / "model", 10, auto_map={"AutoModel": "evil.Model"})
     with pytest.raises(ModelError, match="code of the model's own"):
@@ -145,7 +152,7 @@ def test_what_is_given_is_not_asked() -> None:
 def server() -> Iterator[str]:
     class Models(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps({"data": [{"id": "its-model"}]}).encode()
+            body = json.dumps({"data": [{"id": "\x1b]52;evil"}, {"id": "its-model"}]}).encode()
             self.send_response(200 if self.path == "/v1/models" else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.records import Withdrawn
 from selfstudy.show.words import ARMS, RIGHT, SETTLED
 from selfstudy.ui import corrections
 from selfstudy.ui.desk import asked
@@ -18,7 +19,6 @@ from selfstudy.ui.view import View
 if TYPE_CHECKING:
     from gradio.components import Component
 
-    from selfstudy.records import Withdrawn
     from selfstudy.ui.desk import Desk
 
 JUDGED = {

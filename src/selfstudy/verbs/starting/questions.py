@@ -25,6 +25,7 @@ from selfstudy.verbs.starting.model_look import ModelLook, look
 
 NONE = "none"
 """As documents: there are none."""
+_LONGEST_NAME = 200
 _HUB = ("huggingface.co", "hf.co")
 
 
@@ -54,6 +55,8 @@ class SizeChoice:
     minutes: float | None = None
 
 
+Machine = Callable[[], MachineNumbers]
+"""Asked only where it matters, for that takes seconds."""
 InitAnswers = dict[str, Any]
 """Answers by the name of their question, checked; those that nobody is asked for are absent."""
 
@@ -74,14 +77,14 @@ class InitQuestion:
     name: str
     text: str
     help: str
-    check: Callable[[Any, InitAnswers, MachineNumbers], Any]
-    default: Callable[[InitAnswers, MachineNumbers], str | None]
+    check: Callable[[Any, InitAnswers, Machine], Any]
+    default: Callable[[InitAnswers, Machine], str | None]
     wanted: Callable[[InitAnswers], bool] = lambda settled: True
 
 
 def settle(
     given: Mapping[str, Any],
-    machine: MachineNumbers,
+    machine: Machine,
     ask: Callable[[InitQuestion, str | None], str] | None = None,
     tell: Callable[[SelfstudyError], object] = lambda error: None,
 ) -> InitAnswers:
@@ -89,6 +92,7 @@ def settle(
 
     Args:
         given: texts by name (several documents: a sequence); None: not given.
+        machine: says what it has.
         ask: puts a question, with its default; None: nobody is there to ask.
         tell: says what is wrong with what a person answered, who then is asked again.
 
@@ -118,7 +122,7 @@ def settle(
     return settled
 
 
-def _model(text: str, settled: InitAnswers, machine: MachineNumbers) -> ModelChoice:
+def _model(text: str, settled: InitAnswers, machine: Machine) -> ModelChoice:
     text = text.strip()
     if not text:
         raise RecipeError("no model was named", "a folder, a Hub id, a URL, or atlas")
@@ -133,7 +137,7 @@ def _model(text: str, settled: InitAnswers, machine: MachineNumbers) -> ModelCho
     return ModelChoice(url if parts.path.strip("/") else f"{url}/v1", None)
 
 
-def _model_name(text: str, settled: InitAnswers, machine: MachineNumbers) -> str:
+def _model_name(text: str, settled: InitAnswers, machine: Machine) -> str:
     text = text.strip()
     if not text:
         raise RecipeError("no name was given", "the name by which the server knows the model")
@@ -142,17 +146,17 @@ def _model_name(text: str, settled: InitAnswers, machine: MachineNumbers) -> str
     return text
 
 
-def _served(settled: InitAnswers, machine: MachineNumbers) -> str | None:
-    """The first model of a server on this machine; no other is asked."""
+def _served(settled: InitAnswers, machine: Machine) -> str | None:
+    """The first model of a server on this machine, if it can be shown; no other server is asked."""
     from selfstudy.models.remote.permissions import Destination
     from selfstudy.models.server.running import models_of
 
     url = settled["model"].text
     listed = models_of(url) if Destination.of(url).is_here else None
-    return listed[0] if listed else None
+    return next((name for name in listed or () if name.isprintable() and len(name) <= _LONGEST_NAME), None)
 
 
-def _documents(given: str | Sequence[str], settled: InitAnswers, machine: MachineNumbers) -> tuple[str, ...]:
+def _documents(given: str | Sequence[str], settled: InitAnswers, machine: Machine) -> tuple[str, ...]:
     if isinstance(given, str):
         text = given.strip()
         whole = is_url(text) or reading.exists(reading.expanded(text)) or not text
@@ -175,7 +179,7 @@ def _documents(given: str | Sequence[str], settled: InitAnswers, machine: Machin
     return named
 
 
-def _goal(text: str, settled: InitAnswers, machine: MachineNumbers) -> str:
+def _goal(text: str, settled: InitAnswers, machine: Machine) -> str:
     text = text.strip().lower()
     if text not in GOALS:
         raise RecipeError(f"{text[:80]!r} is no goal", f"one of {', '.join(GOALS)}")
@@ -192,7 +196,7 @@ def _goal(text: str, settled: InitAnswers, machine: MachineNumbers) -> str:
     return text
 
 
-def _questions(text: str, settled: InitAnswers, machine: MachineNumbers) -> tuple[str, int]:
+def _questions(text: str, settled: InitAnswers, machine: Machine) -> tuple[str, int]:
     from selfstudy.probe.external import source_lines
 
     text = text.strip()
@@ -203,7 +207,7 @@ def _questions(text: str, settled: InitAnswers, machine: MachineNumbers) -> tupl
     return text, len(source_lines(ask))
 
 
-def _size(text: str, settled: InitAnswers, machine: MachineNumbers) -> SizeChoice:
+def _size(text: str, settled: InitAnswers, machine: Machine) -> SizeChoice:
     text = text.strip().lower()
     if text in SIZES:
         return SizeChoice(text)
@@ -216,11 +220,11 @@ def _size(text: str, settled: InitAnswers, machine: MachineNumbers) -> SizeChoic
     return SizeChoice(_usual_size(settled, machine), minutes)
 
 
-def _usual_size(settled: InitAnswers, machine: MachineNumbers) -> str:
+def _usual_size(settled: InitAnswers, machine: Machine) -> str:
     """A first look where a processor answers for a real model, which takes it hours to do more."""
     model = settled["model"]
     by_itself = model.look is not None and not model.is_atlas
-    return "look" if by_itself and machine.kind != "cuda" else "usual"
+    return "look" if by_itself and machine().kind != "cuda" else "usual"
 
 
 def _named(options: Mapping[str, Any]) -> str:
