@@ -102,6 +102,7 @@ def test_schema_for_editors_is_written_and_nothing_is_overwritten(tmp_path: Path
     assert written == selfstudy("init", "--json-schema").stdout
     assert "there already" in refusal("init", "--json-schema", "recipe.json", cwd=tmp_path)
     assert selfstudy("init", "--json-schema", "recipe.json", "--force", cwd=tmp_path).returncode == 0
+    assert "--json-schema" in refusal("init", "recipe.schema.json", cwd=tmp_path)  # a recipe of that name
 
 
 def test_a_recipe_is_written_where_nobody_is_asked(tmp_path: Path) -> None:

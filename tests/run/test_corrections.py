@@ -75,6 +75,8 @@ def test_what_says_nothing_is_too_long_or_waits_in_vain_is_told_and_changes_noth
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
         with pytest.raises(RunError, match="nothing is said"):
             corrections.add(run, "q", reference=" \x00 ", by="Ana")
+        with pytest.raises(RunError, match="no letter and no digit"):
+            corrections.add(run, "q", reference="\u200b\u202e ?")
         with pytest.raises(RunError, match=r"the note has 4,001 characters, more than 4,000"):
             corrections.add(run, "q", note="x" * 4_001)
         with pytest.raises(RunError, match="the name has 101 characters"):
@@ -90,6 +92,9 @@ def test_what_says_nothing_is_too_long_or_waits_in_vain_is_told_and_changes_noth
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
         corrections.add(run, "q", label="right")
-        run.corrections_file.write_bytes(b'{"number": 0}\n' + run.corrections_file.read_bytes())
-        with pytest.raises(RunError, match="line 1 is damaged"):
-            corrections.standing(run)
+        said = run.corrections_file.read_bytes()
+        for line in (b'{"number": 0}\n', b"\xff\n", b"[]\n"):
+            run.corrections_file.write_bytes(line + said)
+            with pytest.raises(RunError, match="line 1 is damaged") as told:
+                corrections.standing(run)
+            assert "take that line out" in told.value.hint  # and never to delete what people said

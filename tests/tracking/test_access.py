@@ -18,6 +18,7 @@ def _nothing_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*VARIABLES, "SELFSTUDY_ALLOW_KEYS", "SELFSTUDY_ALLOW_HTTP"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def test_a_missing_package_is_told_with_what_to_install(
@@ -41,6 +42,22 @@ def test_a_key_goes_only_where_the_user_lets_it(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ModelError, match=r"was not sent to tracker\.example"):
         access.require(block)
     monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", "MLFLOW_TRACKING_TOKEN=tracker.example")
+    access.require(block)
+
+
+def test_a_password_that_mlflow_keeps_itself_goes_only_where_the_user_lets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mlflow sends it to any server, and so to one that a stranger's recipe names."""
+    kept = tmp_path / ".mlflow" / "credentials"
+    kept.parent.mkdir()
+    kept.write_text("[mlflow]\nmlflow_tracking_username = ana\nmlflow_tracking_password = 0123\n")
+    block = TrackBlock(type="mlflow", url="https://tracker.example")
+    with pytest.raises(ModelError, match=r"credentials was not sent to tracker\.example"):
+        access.require(block)
+    access.require(TrackBlock(type="mlflow"))
+    access.require(TrackBlock(type="wandb", url="https://tracker.example"))
+    monkeypatch.setenv("SELFSTUDY_ALLOW_KEYS", f"{kept}=tracker.example")
     access.require(block)
 
 

@@ -70,6 +70,14 @@ def test_it_outlives_who_started_it_and_stops_cleanly(tmp_path: Path) -> None:
     assert found == replace(command, stopped=True)
 
 
+def test_a_command_that_could_not_be_found_again_does_not_go_on(tmp_path: Path) -> None:
+    place = tmp_path / "one"
+    (place / "process.json").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*process\.json"):
+        processes.start(place, ["--version"])
+    assert not processes.tail(place)  # it was ended before it said anything
+
+
 def test_another_process_of_the_same_number_is_not_taken_for_it(tmp_path: Path) -> None:
     command = processes.start(tmp_path / "one", ["--help"])
     assert not processes.runs(replace(command, began="another moment"))

@@ -89,3 +89,8 @@ def test_what_cannot_be_exported_is_told(folder: Path) -> None:
     ):
         result = CliRunner().invoke(app, ["correct", str(folder), *words])
         assert (result.exit_code, told in result.output) == (2, True), result.output
+    assert "kept" in CliRunner().invoke(app, ["correct", str(folder), FIJI, "--label", "right"]).output
+    inside = folder / "rounds" / "9" / "x.csv"  # which would be a round from then on
+    result = CliRunner().invoke(app, ["correct", str(folder), "--export", str(inside)])
+    assert (result.exit_code, "in the run itself" in result.output) == (2, True), result.output
+    assert not inside.parent.exists()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selfstudy.cli.session import INTERRUPTS, app, session
-from selfstudy.errors import ModelError
+from selfstudy.errors import ModelError, RecipeError
 from selfstudy.screen import printable, say
 
 if TYPE_CHECKING:
@@ -103,9 +103,14 @@ def init(
         if json_schema:
             _write_schema(file, force=force)
             return
-        from selfstudy.verbs.starting import require_free
+        from selfstudy.verbs.starting import SCHEMA, require_free
 
         file = file or FILE
+        if file.name == SCHEMA:
+            raise RecipeError(
+                f"{SCHEMA} is what the schema beside a recipe is called",
+                "give another name, or --json-schema to write that",
+            )
         require_free(file, force=force)
         given = {
             "model": model,

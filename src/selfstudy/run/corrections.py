@@ -62,14 +62,14 @@ def read(run: Run) -> list[Correction]:
         RunError: the file is damaged.
     """
     found = []
-    for number, line, _ in jsonl.read_lines(run.corrections_file):
-        try:
-            found.append(Correction.model_validate_json(line))
-        except ValidationError:
-            raise RunError(
-                f"{run.corrections_file}, line {number} is damaged: not a correction",
-                "restore the file from a backup, or take that line out",
-            ) from None
+    try:
+        for number, line, _ in jsonl.read_lines(run.corrections_file):
+            try:
+                found.append(Correction.model_validate_json(line))
+            except ValidationError:
+                raise jsonl.damaged(run.corrections_file, number, "not a correction") from None
+    except RunError as error:  # no stage would write again what people said
+        raise RunError(error.what, "restore the file from a backup, or take that line out") from None
     return found
 
 
@@ -122,6 +122,10 @@ def add(
         raise RunError(
             "a label or a reference is given, and one is withdrawn: nothing was written",
             "give the new one alone: it counts in place of the one before",
+        )
+    if texts["reference"] and not any(map(str.isalnum, texts["reference"])):
+        raise RunError(
+            "the reference has no letter and no digit: nothing was written", "give the answer as a sentence"
         )
     if label is None and withdraws is None and not any(texts.values()):
         raise RunError("nothing is said: no label, no reference and no note", "say one of them")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import netrc
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata, util
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +27,8 @@ KEYS = {
     "mlflow": ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
 }
 """Variables that hold what a server wants to know."""
+_CREDENTIALS = "~/.mlflow/credentials"
+"""A user and a password of mlflow's, which it sends to whatever server it is told."""
 WANDB = "https://api.wandb.ai"
 
 
@@ -44,9 +48,20 @@ def require(block: TrackBlock) -> None:
         )
     if block.url is not None:
         permissions.check_http(block.url)
-        for name in KEYS[block.type]:
-            if os.environ.get(name, "").strip():
-                permissions.check_key(permissions.KeySource(name), block.url)
+        for source in _keys(block.type):
+            permissions.check_key(source, block.url)
+
+
+def _keys(tracker: str) -> Iterator[permissions.KeySource]:
+    """What there is of keys that the tracker's package would send to any server."""
+    for name in KEYS[tracker]:
+        if os.environ.get(name, "").strip():
+            yield permissions.KeySource(name)
+    if tracker == "mlflow":
+        with suppress(RuntimeError):  # a user without a home
+            file = Path(_CREDENTIALS).expanduser()
+            if os.path.lexists(file):
+                yield permissions.KeySource(os.path.realpath(file), is_file=True)
 
 
 def server_of(block: TrackBlock) -> str | None:

@@ -106,7 +106,13 @@ def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> C
         # whoever waits for it lets it end: else it stays in the table of processes, and seems to run
         threading.Thread(target=made.wait, daemon=True).start()
         command = Command(tuple(words), made.pid, _began(made.pid) or "")
-        _keep(place, command)
+        try:
+            _keep(place, command)
+        except OSError as error:  # what nobody could find again, or stop, does not go on
+            made.kill()
+            raise RunError(
+                f"cannot write {place / _PROCESS}: {error.strerror}", "see what is there, and make room"
+            ) from None
     return command
 
 

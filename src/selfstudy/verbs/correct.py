@@ -81,13 +81,15 @@ def export_labels(run: Run, target: Path) -> int:
     """Writes the labels of people to a new file, a table for .csv, else JSON lines; how many.
 
     Raises:
-        DataError: there is none, the file is there already, or has another name.
+        DataError: there is none, the file is there already, in the run, or has another name.
         RunError: a file of the run is damaged, or the new one cannot be written.
     """
     if target.suffix.lower() not in (".csv", ".jsonl"):
         raise DataError(f"{target} is no name of a file of labels", "end it in .jsonl or .csv")
     if target.exists() or target.is_symlink():
         raise DataError(f"{target} is there already", "move it, or give another name")
+    if target.resolve().is_relative_to(run.path.resolve()):
+        raise DataError(f"{target} lies in the run itself", "give a name outside of it")
     rows = list(labels_said(run))
     if not rows:
         raise DataError(

@@ -13,6 +13,7 @@ from selfstudy.errors import DataError
 from selfstudy.recipe.file import parse_recipe
 from selfstudy.run import Run
 from selfstudy.verbs.publishing.card import (
+    PERSON,
     CardOptions,
     card_of,
     require_readable,
@@ -132,6 +133,12 @@ def test_documents_need_not_be_named(tmp_path: Path) -> None:
     text = card(chosen, source_names=False)
     assert "taught from: 2" in text
     assert "a.md" not in text
+
+
+def test_who_corrected_an_answer_is_not_named(tmp_path: Path) -> None:
+    chosen = chosen_of(tmp_path, PROMOTED, "a.md", "person:Ada Example", "person")
+    assert sources_of(chosen) == ["a.md", PERSON]
+    assert "Ada" not in card(chosen)
 
 
 def test_the_recipe_is_told_without_this_machine(tmp_path: Path) -> None:

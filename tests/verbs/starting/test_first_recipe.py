@@ -151,6 +151,26 @@ def test_nothing_is_overwritten_unless_told(tmp_path: Path) -> None:
         write_new(tmp_path / "no/a.yaml", "six", force=False)
 
 
+def test_only_a_file_is_ever_replaced(tmp_path: Path) -> None:
+    """/dev/stdout is a link and /dev/null a device: replaced by a file, they would be lost to all."""
+    theirs, link, pipe = tmp_path / "theirs", tmp_path / "link", tmp_path / "pipe"
+    theirs.write_text("one")
+    link.symlink_to(theirs)
+    os.mkfifo(pipe)
+    for one in (link, pipe):
+        with pytest.raises(RecipeError, match="only a file is replaced"):
+            write_new(one, "two", force=True)
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert theirs.read_text() == "one"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_where_nothing_can_be_written_is_said(force: bool) -> None:
+    with pytest.raises(RecipeError, match=r"cannot write /proc/a\.yaml"):
+        write_new(Path("/proc/a.yaml"), "one", force=force)
+
+
 def test_a_schema_is_told_from_other_files(tmp_path: Path) -> None:
     ours, other = tmp_path / SCHEMA, tmp_path / "other.json"
     write_new(ours, schema_text(), force=False)

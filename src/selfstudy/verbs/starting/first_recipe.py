@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import stat
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -168,14 +169,19 @@ def require_free(file: Path, *, force: bool) -> None:
     """Refuses what could not be written, before anybody is asked anything.
 
     Raises:
-        RecipeError: it is there already, it is a folder, or its own folder is not there.
+        RecipeError: it is there already, it is no regular file, or its own folder is not there.
     """
     if not file.absolute().parent.is_dir():
         raise RecipeError(f"there is no folder {file.parent}", "make it, or give another name")
     if file.is_dir():
         raise RecipeError(f"{file} is a folder", "give the name of a file")
-    if os.path.lexists(file) and not force:
-        raise _taken(file)
+    if os.path.lexists(file):
+        if not force:
+            raise _taken(file)
+        if not stat.S_ISREG(file.lstat().st_mode):  # /dev/null would be a file from then on
+            raise RecipeError(
+                f"{file} is a link or a device, and only a file is replaced", "give the name of a file"
+            )
 
 
 def _taken(file: Path) -> RecipeError:
@@ -189,19 +195,23 @@ def write_new(file: Path, text: str, *, force: bool) -> None:
         force: what is there is replaced; else nothing ever is.
 
     Raises:
-        RecipeError: as `require_free`.
+        RecipeError: as `require_free`, or it cannot be written.
     """
     require_free(file, force=force)
-    if force:
-        with private.replacing(file, private.SHARED) as made:
-            made.write(text.encode())
-        return
     try:
+        if force:
+            with private.replacing(file, private.SHARED) as made:
+                made.write(text.encode())
+            return
         descriptor = private.open_file(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.SHARED)
+        with os.fdopen(descriptor, "wb") as made:
+            made.write(text.encode())
     except FileExistsError:  # since a moment ago
         raise _taken(file) from None
-    with os.fdopen(descriptor, "wb") as made:
-        made.write(text.encode())
+    except OSError as error:
+        raise RecipeError(
+            f"cannot write {file}: {error.strerror or error}", "see to it, or give another name"
+        ) from None
 
 
 def schema_text() -> str:
