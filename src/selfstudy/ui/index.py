@@ -53,7 +53,7 @@ _WANTED, _DRAWN = "wanted", "drawn"
 
 @dataclass
 class FileRead:
-    """One file: how far it was read, and what it ended with there."""
+    """One file: how far it was read, what it ended with there, and its size when its last line was torn."""
 
     path: Path
     round: int
@@ -62,6 +62,7 @@ class FileRead:
     node: int = 0
     end: bytes = b""
     size: int = 0
+    torn: int = -1
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ class QuestionIndex:
                     anew |= part.read > 0
                     continue
                 anew |= part.read > 0 and not _goes_on(part, now)
-                part.size, part.node = now.st_size, now.st_ino
+                part.size = part.read if now.st_size == part.torn else now.st_size
+                part.node = now.st_ino
                 found.append(part)
         if anew:
             self._empty(found)
@@ -214,7 +216,7 @@ class QuestionIndex:
         self._parts = {part.path: part for part in parts}
         self._left_out = 0
         for part in parts:
-            part.read, part.end = 0, b""
+            part.read, part.end, part.torn = 0, b"", -1
         with closing(self._connected()) as database:
             with database:
                 database.execute("DELETE FROM questions")
@@ -272,7 +274,7 @@ class QuestionIndex:
                 size += len(line)
             line = line[-64:] and b"\n"
         if not line.endswith(b"\n"):  # torn, or still being written
-            part.size = part.read
+            part.torn, part.size = part.size, part.read
             return b""
         part.read += size
         return line
