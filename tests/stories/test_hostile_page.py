@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,9 +68,10 @@ def browser() -> Iterator[Browser]:
 def records() -> list[Record]:
     """One question with all that there is about one."""
     asked = Question(text=HOSTILE, topic=HOSTILE, document_id=HOSTILE)
-    at, said = {"question_id": asked.id}, Completion(text=HOSTILE)
+    at: dict[str, Any] = {"question_id": asked.id}
+    said = Completion(text=HOSTILE)
     prompt = (Message(role="user", content=HOSTILE),)
-    place = {"start": 0, "end": 9, "date": HOSTILE}
+    place: dict[str, Any] = {"start": 0, "end": 9, "date": HOSTILE}
     found = Evidence(
         **at, document_id="d", source=LINK, title=HOSTILE, text=HOSTILE, rank=0, relevance=1.0, **place
     )
@@ -77,7 +79,7 @@ def records() -> list[Record]:
         **at, evidence_id=found.id, text=HOSTILE, explanation=HOSTILE, inconsistency=0.1, accepted=True
     )
     saying = Saying(side=0, evidence_id=found.id, source=LINK, answer=HOSTILE, quote=HOSTILE, **place)
-    asking = {**at, "arm": "taught", "asked": HOSTILE, "answer": HOSTILE}
+    asking: dict[str, Any] = {**at, "arm": "taught", "asked": HOSTILE, "answer": HOSTILE}
     parts = (SentenceScore(text=HOSTILE, value=0.9, per_sample=(0.9,)),) * 2
     return [
         asked,

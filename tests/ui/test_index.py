@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +48,30 @@ def test_it_holds_what_the_run_does_and_goes_on_with_it(hostile: Path, tmp_path:
         run.round(2).append([more, Verdict(question_id=more.id, kind="known", score=0.1)])
     assert read(index).verdicts() == {"known": 1, "unknown": len(HOSTILE), "": 1}
     assert [row.round for row in index.rows(QuestionsAsked(search="one more"))] == [1, 2]
+
+
+def test_the_beginning_of_everything_is_there_before_the_rest(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("selfstudy.ui.index.BATCH", 2)
+    on, reads = threading.Event(), QuestionIndex._read_part
+
+    def waits(self: QuestionIndex, *given: Any, glimpse: bool = False) -> None:
+        assert glimpse or on.wait(60)
+        reads(self, *given, glimpse=glimpse)
+
+    monkeypatch.setattr(QuestionIndex, "_read_part", waits)
+    index = of(hostile, tmp_path)
+    while not index.refresh().ready and not index.page(QuestionsAsked(verdict="gap")).rows:
+        time.sleep(0.01)
+    assert not index.standing.ready
+    rows = index.page(QuestionsAsked(verdict="gap", order="score")).rows
+    assert [(row.verdict, row.after, row.score) for row in rows] == [
+        ("unknown", None, 0.1),
+        ("unknown", True, 0.0),
+    ]
+    on.set()
+    assert read(index).verdicts() == {"unknown": len(HOSTILE)}
 
 
 def test_the_map_is_made_for_who_asks_for_it(hostile: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -227,6 +227,8 @@ class QuestionIndex:
     def _read(self, parts: list[FileRead]) -> None:
         try:
             with closing(self._connected()) as database:
+                if not any(part.read for part in parts):
+                    self._glimpse(database, parts)
                 for part in parts:
                     self._read_part(database, part)
                 database.executescript(INDEXES)
@@ -239,7 +241,15 @@ class QuestionIndex:
         finally:
             self._first.set()
 
-    def _read_part(self, database: sqlite3.Connection, part: FileRead) -> None:
+    def _glimpse(self, database: sqlite3.Connection, parts: list[FileRead]) -> None:
+        """The beginning of every file, so that each view has something at once; all is read in its turn."""
+        left_out = self._left_out
+        for part in parts:
+            self._read_part(database, replace(part), glimpse=True)
+        self._left_out = left_out
+        self._first.set()
+
+    def _read_part(self, database: sqlite3.Connection, part: FileRead, *, glimpse: bool = False) -> None:
         try:
             descriptor = private.open_file(part.path, os.O_RDONLY)
         except OSError:
@@ -258,10 +268,10 @@ class QuestionIndex:
                         made.append(row)
                 else:
                     _write(database, part.kind, made)
-                    self._first.set()
+                    if glimpse:
+                        return
                     continue
                 _write(database, part.kind, made)
-                self._first.set()
                 return
 
     def _line(self, file: Any, part: FileRead) -> bytes:
