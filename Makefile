@@ -1,5 +1,5 @@
 # make demo   the whole loop on the embedded world, in a few minutes
-# make real   the loop on a real pretrained model, which it installs: about 40 minutes
+# make real   the loop on a real pretrained model, which it installs: about an hour
 # make test   everything that CI checks
 # make docs   the documentation as a site, build/docs/site/index.html; needs no network
 # make audit  known advisories of what is installed; needs a network

@@ -2,11 +2,11 @@
 
     python benchmarks/ui.py --folder DIR [--count 100000] [--port 7931]
 
-Makes the run (million.py) if it is not there, starts a server, and opens every view in a new window of one
-browser: first without an index (cold), then with it (warm).  Prints the seconds until the view's own content
-stands in the page, the memory (resident) of the browser's largest renderer, and of the server.  Exits with 1
-if a view takes more than 2 seconds or 500 MB.  Needs chromium and chromedriver of the system, selenium
-and psutil.
+Makes the run (million.py) if it is not there, starts a server, and opens every view in one browser: first
+without an index (cold; the one that needs most of it comes first), then with it (warm).  Prints the seconds
+until the view's own content stands in the page, the memory (resident) of the browser's largest renderer, and
+of the server.  Exits with 1 if a view takes more than 2 seconds or 500 MB.  Needs chromium and chromedriver
+of the system, selenium and psutil.
 """
 
 from __future__ import annotations
@@ -33,19 +33,22 @@ from selfstudy.ui.server import UiServer
 MOST_SECONDS, MOST_MB = 2.0, 500.0
 PATIENCE = 60.0
 """Seconds after which a view is given up."""
+TABLE = "#questions table.questions"
 VIEWS: dict[str, tuple[Callable[[str, str], str], str]] = {
     "runs": (lambda run, one: address(""), "#runs table"),
+    "gaps by score": (lambda run, one: address("questions", run=run, verdict="gap", order="score"), TABLE),
+    "new": (lambda run, one: address("new"), "#check"),
+    "run": (lambda run, one: address("run", run=run), "#run #state"),
     "results": (lambda run, one: address("results", run=run), "#results dl.figures"),
-    "questions": (lambda run, one: address("questions", run=run), "#questions table.questions"),
-    "gaps by score": (
-        lambda run, one: address("questions", run=run, verdict="gap", order="score"),
-        "#questions table.questions",
-    ),
-    "search": (lambda run, one: address("questions", run=run, search="anthem"), "#questions form.filters"),
-    "a later page": (
-        lambda run, one: address("questions", run=run, after="90000_90000"),
-        "#questions form.filters",
-    ),
+    "questions": (lambda run, one: address("questions", run=run), TABLE),
+    "search": (lambda run, one: address("questions", run=run, search="anthem"), TABLE),
+    "a later page": (lambda run, one: address("questions", run=run, after="90000_90000"), TABLE),
+    "question": (lambda run, one: address("question", run=run, id=one), "#question section.trail"),
+    "compare": (lambda run, one: address("compare", a=run, b=run), "#compared table"),
+    "chat": (lambda run, one: address("chat", run=run), "#chat-of h1"),
+    "cited": (lambda run, one: address("cited", run=run), "#cited p"),
+    "publish": (lambda run, one: address("publish", run=run), "#publication h1"),
+    "rate": (lambda run, one: address("rate", run=run), "#rating h1"),
 }
 """Address, given the run's name and a question's id; and what stands in the page once its content does."""
 

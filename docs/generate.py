@@ -44,8 +44,9 @@ def verbs() -> str:
     """Every verb with its arguments and options."""
     parts = [
         "# Verbs\n\nMade from the command line itself. `selfstudy VERB --help` says the same in a terminal.\n"
-        "Exit codes: 0 done, 1 a check found something, 2 an error that you can fix, 3 the budget is used\n"
-        "up, 130 interrupted.\n"
+        "Exit codes: 0 done; 1 `doctor` found what fails, a question was answered with no or not at all,\n"
+        "who reads the output went away, or a fault of ours, with a traceback; 2 an error that you can fix;\n"
+        "3 the budget is used up; 130 interrupted.\n"
     ]
     for name, command in commands():
         parts.append(f"## selfstudy {name}\n\n{_help(command.help or '')}\n")

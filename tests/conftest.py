@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from typer import testing
 
+testing._get_command = cache(testing._get_command)  # the same each time, and dearer than many a verb
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 # a job in the background of a shell ignores these, and so does what it starts: tests that send them need them
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What a test leaves is looked for among what tests made, not among the million objects that stay.
+
+    Each training that ends has the garbage collected: it would go through PyTorch's modules, too.
+    """
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found
+
 
 TEXT = (
     "System: You are a student who is eager to learn. User: What is the capital of France? Assistant: Paris "

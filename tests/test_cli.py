@@ -90,8 +90,8 @@ def test_help_lists_every_verb() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_of_every_verb_shows_examples(verb: str) -> None:
-    result = selfstudy(verb, "--help")
-    assert result.returncode == 0
+    result = CliRunner().invoke(entry.app, [verb, "--help"], env={"COLUMNS": "100"})
+    assert result.exit_code == 0
     assert "Example" in result.stdout
     assert f"\n    selfstudy {verb}" in result.stdout
 
@@ -331,6 +331,14 @@ def test_what_the_system_refuses(
     assert said in shown
     assert len(shown.splitlines()) == 2
     assert not any(key in shown for key in ("sk-proj", "my-words"))
+
+
+def test_a_question_that_nobody_answers_is_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The end of the input, such as by Ctrl-D."""
+    with pytest.raises(typer.Exit) as ended, session.session():
+        raise typer.Abort
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == "\nnobody answered what was asked: it was not done\n"
 
 
 def test_a_descriptor_that_is_refused_is_a_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:

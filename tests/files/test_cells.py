@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from selfstudy.files.cells import cell, csv_lines
+from selfstudy.files.cells import cell, csv_lines, unguarded
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,18 @@ def test_numbers_stay_numbers_and_other_texts_stay_as_they_are() -> None:
     assert cell(["=1"]) == '["=1"]'
 
 
+def test_the_name_of_a_column_is_no_formula_either() -> None:
+    assert b"".join(csv_lines([{"=1+1": 2}], ["=1+1"])) == b"'=1+1\r\n2\r\n"
+
+
 def test_what_is_hostile_comes_back_out_of_a_reader() -> None:
     text = 'a,"b"\r\n<script>\u202e${1}{{2}} \0 \ud800'
     data = b"".join(csv_lines([{"one": text, "two": -1}], ["one", "two", "three"])).decode()
     names, row = csv.reader(io.StringIO(data, newline=""))
     assert names == ["one", "two", "three"]
     assert row == [text.replace("\0", "\ufffd").replace("\ud800", "?"), "-1", ""]
+
+
+def test_a_text_comes_back_out_of_a_safe_cell() -> None:
+    for text in ("=1+1", " @x", "plain", "'quoted'", "'", ""):
+        assert unguarded(str(cell(text))) == text

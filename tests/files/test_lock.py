@@ -103,3 +103,13 @@ def test_a_lock_is_let_go_of_though_a_child_holds_the_descriptor(tmp_path: Path)
     lock.release(held)
     os.close(lock.take(tmp_path / "lock", tmp_path))
     os.close(copy)
+
+
+def test_a_lock_that_is_held_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    held = lock.take(tmp_path / "lock", tmp_path)
+    with pytest.raises(RunError, match="the sheet"), lock.waited(tmp_path / "lock", tmp_path, 0, "the sheet"):
+        pass
+    threading.Timer(0.1, lock.release, [held]).start()
+    with lock.waited(tmp_path / "lock", tmp_path), pytest.raises(RunError, match="is being written by"):
+        lock.take(tmp_path / "lock", tmp_path)
+    os.close(lock.take(tmp_path / "lock", tmp_path))

@@ -168,6 +168,20 @@ def test_another_tracker_gets_all_and_none_gets_nothing(run: Run, orders: list[T
     assert [(order.project, len(order.rows)) for order in orders] == [("selfstudy", 4), ("other", 4)]
 
 
+def test_a_server_that_the_environment_names_later_gets_all(
+    run: Run, orders: list[TrackOrder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(run, 1, *STAGES)
+    run.adopt(Recipe.model_validate({**run.recipe.model_dump(), "track": "mlflow"}))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for server in ("", "https://me:hidden-4711@one.example", "https://me:hidden-4711@one.example"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+        with Study(run) as study:
+            run_stage(study, run.round(1), "verify")
+    assert [(order.url, len(order.rows)) for order in orders] == [(None, 4), (server, 4)]
+    assert "hidden" not in run.tracked_file.read_text()
+
+
 def test_one_that_fails_is_told_of_once_and_asked_again_by_the_next_session(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

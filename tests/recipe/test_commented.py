@@ -20,8 +20,9 @@ from selfstudy.recipe.commented import UnsetKeys, commented_yaml
         {"library": 'a folder: with # signs\nand "quotes"', "probe": {"ask": [{"method": "documents"}]}},
         {"nli": "none", "judge": None, "budget": {"minutes": 1.5}},
         {"library": "no", "answer_key": "1e3"},
+        {"deploy": {"type": "dynamic", "groups": {"example.org": ["https://example.org"]}}},
     ],
-    ids=("block", "hostile", "short", "words"),
+    ids=("block", "hostile", "short", "words", "dots"),
 )
 def test_reads_back(data: dict[str, Any]) -> None:
     assert (

@@ -417,3 +417,14 @@ def test_what_is_wrong_with_a_suite_is_said_of_that_suite(suite: str, said: str)
     message = refusal(None, "library=atlas", f"verify.suites=[{suite}]")
     assert said in message
     assert "has a problem" in message
+
+
+def test_keys_that_are_no_more_are_left_out_of_a_file_and_refused_in_an_override(tmp_path: Path) -> None:
+    """A run's own recipe holds every key: `selfstudy learn --run RUN` reads it."""
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        "library: atlas\nteach: {rejection: {keep: 1.0, rest: true, beams: 3}}\n", encoding="utf-8"
+    )
+    assert load_recipe(file).teach.rejection.beams == 3
+    with pytest.raises(RecipeError, match=r"teach\.rejection\.keep: unknown key"):
+        load_recipe(file, ["teach.rejection.keep=2"])

@@ -34,6 +34,8 @@ def test_takes_published_recipes(file: Path) -> None:
         {"nli": "none"},
         {"nli": {"path": "some/nli"}},
         {"deploy": "dynamic"},
+        {"track": "wandb"},
+        {"gather": {"max_age": 30}},
         {"library": "docs"},
         {"library": ["docs", "https://example.org/page", {"type": "wikipedia"}]},
         {"library": {"type": "wikipedia", "titles": ["Fiji"]}},

@@ -266,20 +266,20 @@ def test_a_budget_may_differ_between_sessions_and_nothing_else(tmp_path: Path) -
 
 @pytest.mark.story
 def test_a_run_that_stops_at_its_budget_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    small = ("probe.ask.0.count=16", "probe.ask.1.count=2", "probe.ask.2.count=2", "answering.block_size=8")
+    small = ("probe.ask.0.count=8", "probe.ask.1.count=1", "probe.ask.2.count=1", "answering.block_size=4")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
 
     def probe(run: Path, *changes: str) -> tuple[int, str, str]:
         return cli("probe", DEMO, "--run", run, *sets(*small, *changes))
 
     assert probe(whole)[0] == 0
-    code, _, told = probe(stopped, "budget.calls=60")
+    code, _, told = probe(stopped, "budget.calls=40")
     assert code == 3
     assert "the budget of" in told
-    assert "--set budget.calls=120" in told
+    assert "--set budget.calls=80" in told
     spent = json.loads((stopped / Run.usage_file).read_text())["stages"]["probe"]["calls"]
-    assert 0 < spent <= 60
-    assert probe(stopped, "budget.calls=60")[0] == 3  # nothing more without more budget
+    assert 0 < spent <= 40
+    assert probe(stopped, "budget.calls=40")[0] == 3  # nothing more without more budget
     assert probe(stopped, "budget.calls=100000")[0] == 0
     for file in ("questions.jsonl", "answers.jsonl", "scores.jsonl", "proposals.jsonl"):
         place = Path("rounds/1") / file

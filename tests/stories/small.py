@@ -38,23 +38,24 @@ KILL: dict[str, Any] = runpy.run_path(str(ROOT / "benchmarks/kill.py"))
 
 SMALL = (
     f"model.path={os.environ.get('SELFSTUDY_STORY_MODEL', 'atlas')}",
-    "probe.ask.0.count=72",
+    "probe.ask.0.count=56",
     "probe.ask.1.count=6",
     "probe.ask.2.count=6",
     "probe.samples=4",
     "teach.wordings=1",
-    "teach.sft.epochs=5",
-    "teach.sft.learning_rate=0.003",
-    "teach.sft.replay=1",
+    "teach.sft.epochs=4",
+    "teach.sft.learning_rate=0.004",
+    "teach.sft.replay=0.5",
     "verify.samples=4",
 )
 """Overrides of the demo. SELFSTUDY_STORY_MODEL tells the stories of another model than the packaged one."""
 
 TINY = (
-    "probe.ask.0.count=16",
-    "probe.ask.1.count=2",
-    "probe.ask.2.count=2",
-    "answering.block_size=4",
+    "probe.ask.0.count=12",
+    "probe.ask.1.count=1",
+    "probe.ask.2.count=1",
+    "answering.block_size=5",
+    "probe.samples=2",
     "teach.wordings=1",
     "teach.sft.epochs=1",
     "verify.samples=2",

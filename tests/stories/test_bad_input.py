@@ -97,7 +97,7 @@ def test_a_hub_id_without_a_network(offline: str, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_and_a_second_process(tmp_path: Path) -> None:
-    run = tmp_path / "my run"
+    run, quick = tmp_path / "my run", (*TINY, "smoke=skip")
     command = [
         sys.executable,
         "-m",
@@ -105,13 +105,14 @@ def test_ctrl_c_and_a_second_process(tmp_path: Path) -> None:
         "demo",
         "--run",
         str(run),
-        *sets("answering.block_size=4"),
+        "--no-measure",
+        *sets(*quick),
     ]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         while first.poll() is None and not (run / "rounds/1/questions.jsonl").exists():
             time.sleep(0.05)
-        for second in (("gather", run), ("demo", "--run", run, *sets("answering.block_size=4"))):
+        for second in (("gather", run), ("demo", "--run", run, *sets(*quick))):
             assert f"process {first.pid}" in refusal(shell(*second))
         first.send_signal(signal.SIGINT)
         said = first.communicate(timeout=60)[1]

@@ -27,7 +27,7 @@ CHANGES = (
     "verify.repeats=0",
     "verify.max_questions=20",
 )
-"""Twenty known questions exclude no fall below .161, so the margin is wide."""
+"""So few known questions exclude no small fall: the margin is wide."""
 CITY, COUNTRY = "atlas-city", "atlas-country"
 
 

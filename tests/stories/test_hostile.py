@@ -216,7 +216,9 @@ def test_the_entailment_model_takes_all_of_them(scorer: str, tiny_nli: Path) -> 
     scorers = scoring.make_scorers([scorer], recipe, chosen=False)
     short = [text for text in NASTY if len(text) < 1000]
     lines = [
-        json.dumps({"question": "q", "passage": text, "samples": [short[n - 1], "word " * 20_000]}).encode()
+        json.dumps(
+            {"question": "q", "passage": text, "samples": [short[n - 1], "word " * (500 if n else 20_000)]}
+        ).encode()
         for n, text in enumerate(short)
     ]
     tally = scoring.score_lines(lines, scorers, out.append)

@@ -161,7 +161,7 @@ def test_a_second_round_builds_on_what_was_promoted_and_merges_it(finished: Path
         "probe.ask.1.count=1",
         "probe.ask.2.count=1",
         "teach.lora.r=16",
-        "teach.sft.epochs=12",
+        "teach.sft.epochs=8",
     )
     run = branch(finished, tmp_path / "run", changed)
     summary = learn(changed, run)
@@ -190,7 +190,7 @@ def test_a_second_round_builds_on_what_was_promoted_and_merges_it(finished: Path
 
 
 def test_promotion_has_to_beat_the_control(finished: Path, tmp_path: Path) -> None:
-    changed = recipe(*QUICK, "verify.control=true", "verify.margin=1", "verify.max_questions=40")
+    changed = recipe(*QUICK, "verify.control=true", "verify.margin=1")
     run = branch(finished, tmp_path / "run", changed)
     summary = learn(changed, run)
     assert summary["control"]["gap_correct"] < summary["after"]["gap_correct"]

@@ -19,14 +19,14 @@ RECIPE = """
 library: ./my-docs
 probe:
   ask: [{{method: {method}}}]
-  samples: 3
+  samples: 2
 gather: {{samples: 2}}
 answering: {{max_new_tokens: 48, reading_tokens: 48}}
 teach:
   wordings: 1
   lora: {{r: 8, alpha: 16}}
   sft: {{epochs: 2, learning_rate: 0.002}}
-verify: {{samples: 2, max_questions: 30, repeats: 0}}
+verify: {{samples: 2, max_questions: 12, repeats: 0}}
 """
 
 
@@ -57,7 +57,7 @@ def pages(count: int) -> list[tuple[str, str]]:
 def test_a_mixed_folder_works_and_says_what_it_left_out(home: Path) -> None:
     docs = home / "my-docs"
     (docs / "deeper").mkdir()
-    for n, (title, text) in enumerate(pages(36)):
+    for n, (title, text) in enumerate(pages(24)):
         if n % 3 == 0:
             (docs / f"{n}.md").write_text(f"# {title}\n\n{text}\n", encoding="utf-8")
         elif n % 3 == 1:
@@ -75,7 +75,7 @@ def test_a_mixed_folder_works_and_says_what_it_left_out(home: Path) -> None:
     (docs / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     (docs / "broken.html").write_text("<html><body><div><script>")
 
-    summary, told = learn(home, "documents, count: 30")
+    summary, told = learn(home, "documents, count: 20")
 
     reasons = {
         "deeper/1.txt": "same text as copy.txt",

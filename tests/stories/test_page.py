@@ -1,9 +1,14 @@
-"""A person works in the page, in a real browser: begins a run, reloads, sees it end, uses what came of it."""
+"""A person works in the page, in a real browser: begins a run, reloads, sees it end, uses what came of it.
+
+All of it is done with the keyboard alone, and what has the keyboard is seen (`Browser.tab_to` looks).
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +24,19 @@ from ..ui.browser import Browser, chromium, served
 pytestmark = pytest.mark.story
 
 KEYS = {
-    "probe.samples": "2",
     "probe.ask": "[{method: documents, count: 12, per_chunk: 2, question_temperature: 0.7, check: none}]",
+    "probe.samples": "2",
     "teach.wordings": "1",
     "teach.heldout_wordings": "0",
+    "teach.sft.learning_rate": "0.003",
     "teach.sft.epochs": "1",
     "teach.sft.replay": "0",
-    "teach.sft.learning_rate": "0.003",
+    "verify.max_questions": "12",
     "verify.samples": "0",
     "verify.repeats": "0",
-    "verify.max_questions": "12",
     "verify.control": "false",
 }
-"""What a person types into the fields of the keys, so that the run takes seconds."""
+"""What a person types into the fields of the keys, in their order, so that the run takes seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -40,89 +45,138 @@ def browser() -> Iterator[Browser]:
         yield made
 
 
-def open_block(browser: Browser, name: str) -> None:
-    """Opens an accordion by its label."""
-    script = (
-        "return [...document.querySelectorAll('#keys button')]"
-        ".find(one => one.innerText.split('\\n')[0].trim() == arguments[0])"
-    )
-    browser.wait(lambda: browser.driver.execute_script(script, name)).click()
-
-
-def field_of(browser: Browser, key: str) -> Any:
-    script = (
-        "return [...document.querySelectorAll('#keys label')].find(one => "
-        "one.querySelector('span')?.innerText.trim() == arguments[0])?.querySelector('input,textarea')"
-    )
-    return browser.wait(lambda: browser.driver.execute_script(script, key))
-
-
-def test_a_person_begins_a_run_reloads_and_sees_it_end(tmp_path: Path, browser: Browser) -> None:
-    with served(tmp_path) as server:
+def test_a_person_does_it_all_with_the_keyboard(tmp_path: Path, browser: Browser) -> None:
+    folder, saved = tmp_path / "desk", tmp_path / "saved"
+    folder.mkdir()
+    with served(folder) as server:
         browser.driver.get(server.url)
         browser.says("There is no run")
         assert server.token not in browser.driver.current_url
-        browser.click("a[href='/new']")
-        fill(browser)
-        browser.click("#check")
-        assert "cannot be the name of a run" in browser.says("name")  # nothing was typed there yet
-        browser.click("#measure input")
-        browser.type("#name textarea, #name input", "first")
-        browser.click("#check")
-        browser.find("#start", 120)
-        assert "It will ask for about" in browser.text
-        browser.click("#start")
-        browser.find("#state[data-state=running], #state[data-state=starting]", 60)
+        begin(browser, "first")
+        browser.find("#state[data-state=running], #state[data-state=starting]")
         assert browser.driver.current_url.endswith("/run?run=first")
         browser.driver.refresh()
         browser.find("#state[data-state=running], #state[data-state=starting]")
-        browser.click("#stop")
-        browser.find("#state[data-state=stopped]", 60)
-        browser.click("#go-on")
+        push(browser, "Stop")
+        browser.find("#state[data-state=stopped]")
+        push(browser, "Go on")
         browser.find("#state[data-state=running]")
         assert browser.complaints() == []
         browser.driver.get("about:blank")
-    command = processes.last(processes.place_of(tmp_path, "first"))
+    command = processes.last(processes.place_of(folder, "first"))
     assert command is not None
     assert processes.runs(command)  # though the server is gone
-    with served(tmp_path) as server:
+    with served(folder) as server:
         browser.driver.get(server.url.replace("/?", "/run?run=first&"))
-        browser.find("#state[data-state=finished]", 180)
-        assert (tmp_path / "first" / Run.summary_file).exists()
+        browser.find("#state[data-state=finished]", 240)
+        assert (folder / "first" / Run.summary_file).exists()
+        shutil.copytree(folder / "first", folder / "second")
+        look_and_download(browser, saved)
+        correct(browser)
+        assert (folder / "first" / Run.corrections_file).is_file()
+        chat(browser)
+        rate(browser)
+        said = (processes.place_of(folder, "first") / "rating-probe/sheet.jsonl").read_text()
+        row = json.loads(said.partition("\n")[0])
+        assert (row["rating"], row["missing"]) == (7, "its source")
+        compare(browser)
+        browser.driver.back()
+        browser.find("#run-pages a")
+        push(browser, "/publish?run=first")
+        browser.says("what was taught")
+        push(browser, "Also if the gate did not promote it", Keys.SPACE)
+        push(browser, "Publish")
+        browser.says("It is being published; this page may be closed.")
+        assert processes.stop(processes.place_of(folder, "published/first"))
         assert browser.foreign() == []
         assert browser.complaints() == []
         browser.driver.get("about:blank")
 
 
-def test_a_person_uses_what_came_of_a_run(finished: Path, tmp_path: Path, browser: Browser) -> None:
-    for name in ("one", "two"):
-        shutil.copytree(finished, tmp_path / name)
-    with served(tmp_path) as server:
-        browser.driver.get(server.url.replace("/?", "/run?run=one&"))
-        browser.click("a[href='/results?run=one']")
-        browser.says("before")
-        browser.click("a[href^='/questions?run=one']")
-        browser.find("table.questions a")
-        browser.driver.get(f"{at(server)}/questions?run=one&verdict=unknown")
-        browser.click("table.questions a")
-        browser.says("What was taught")
-        assert "Round 1: unknown" in browser.text
-        assert "/question?run=one" in browser.driver.current_url
-        labelled(browser, "Wrong").click()
-        browser.type("#note textarea", "the page is about another town")
-        browser.click("#keep")
-        browser.says("Somebody: the first answer is wrong. Note: the page is about another town")
-        assert (tmp_path / "one" / Run.corrections_file).is_file()
-        browser.driver.get(f"{at(server)}/compare?a=one&b=two")
-        browser.find("#compared table")
-        browser.driver.get(f"{at(server)}/chat?run=one")
-        browser.type("#chat-question textarea, #chat-question input", "What is the capital of Fiji?")
-        browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
-        browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 90)
-        assert downloaded(browser, "/download/questions.jsonl?run=one").startswith("{")
-        assert browser.foreign() == []
-        assert browser.complaints() == []
-        browser.driver.get("about:blank")
+def begin(browser: Browser, name: str) -> None:
+    """From the list of runs: fills the form, has it checked, and starts."""
+    push(browser, "/new")
+    browser.find("#check")
+    push(browser, "Check and estimate")
+    assert "cannot be the name of a run" in browser.says("name")  # nothing was typed there yet
+    browser.tab_to("Name of the run", back=True)
+    browser.press(name)
+    push(browser, "All keys of the recipe")
+    for block, keys in groupby(KEYS, lambda key: key.partition(".")[0]):
+        push(browser, block)
+        for key in keys:
+            push(browser, key, KEYS[key])
+    push(browser, "Measure how fast the model is", Keys.SPACE)
+    push(browser, "Check and estimate")
+    browser.find("#start", 240)
+    assert "It will ask for about" in browser.text
+    push(browser, "Start")
+
+
+def look_and_download(browser: Browser, saved: Path) -> None:
+    """From the run: its results, all of its questions as a file, and its gaps."""
+    given = {"behavior": "allow", "downloadPath": str(saved)}
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", given)
+    push(browser, "/results?run=first")
+    browser.says("before")
+    push(browser, "/download/questions.jsonl?run=first")
+    file = browser.wait(lambda: next(iter(saved.glob("*.jsonl")), None))
+    assert file is not None
+    assert browser.wait(file.read_text).startswith("{")
+    push(browser, "/questions?run=first&verdict=unknown")
+    browser.find("table.questions a")
+
+
+def correct(browser: Browser) -> None:
+    """From the gaps: the trail of the first, and what a person says of it."""
+    push(browser, "/question?run=first")
+    browser.says("What was taught")
+    assert "Round 1: unknown" in browser.text
+    assert "/question?run=first" in browser.driver.current_url
+    push(browser, "Wrong", Keys.SPACE)
+    push(browser, "Note", "the page is about another town")
+    push(browser, "Keep it")
+    browser.says("Somebody: the first answer is wrong. Note: the page is about another town")
+
+
+def chat(browser: Browser) -> None:
+    """From a question: asks the models, and goes to the run."""
+    push(browser, "/chat?run=first", back=True)
+    browser.says("Nothing has been asked yet.")
+    push(browser, "Your question", "What is the capital of Fiji?", Keys.ENTER)
+    browser.wait(lambda: "What is the capital of Fiji?" in browser.find("#talk").text, 120)
+    push(browser, "/run?run=first", back=True)
+    browser.find("#run-pages a")
+
+
+def rate(browser: Browser) -> None:
+    """From the run and back: gives an answer seven of ten points, and says what it lacks."""
+    push(browser, "/rate?run=first")
+    browser.says("the answers before and after teaching")
+    push(browser, "/rate?run=first&of=probe")
+    browser.says("the model's own first answers")
+    push(browser, "Begin")
+    browser.says("Answer 1 of")
+    push(browser, "1", "7")  # a key for each rating
+    browser.wait(lambda: browser.find("#rate-progress").text.startswith("1 of"))
+    push(browser, "What is missing?", "its source", Keys.ENTER)
+    browser.says("Answer 2 of")
+    push(browser, "/run?run=first", back=True)
+    browser.find("#run-pages a")
+
+
+def compare(browser: Browser) -> None:
+    """From the run: lays it beside another."""
+    push(browser, "/compare?a=first")
+    browser.says("Choose two runs.")
+    push(browser, "Second run", "second", Keys.ENTER)
+    browser.find("#compared table")
+
+
+def push(browser: Browser, name: str, *keys: str, back: bool = False) -> None:
+    """Goes to what is called so, and presses Enter, or these keys."""
+    browser.tab_to(name, back=back)
+    browser.press(*(keys or (Keys.ENTER,)))
 
 
 @pytest.mark.slow
@@ -134,7 +188,7 @@ def test_a_person_publishes_a_run(finished: Path, tmp_path: Path, browser: Brows
         browser.driver.get(f"{at(server)}/publish?run=one")
         labelled(browser, "Also if the gate did not promote it").click()
         browser.wait(lambda: [one for one in browser.all("button") if one.text == "Publish"])[0].click()
-        browser.says("It is published", 120)
+        assert "10 of 10 answers, loaded back, are those of the run" in browser.says("It is published", 240)
         assert (tmp_path / "published/one/adapter_config.json").is_file()
         assert browser.foreign() == []
         assert browser.complaints() == []
@@ -146,39 +200,5 @@ def labelled(browser: Browser, text: str) -> Any:
     return browser.wait(lambda: next(one for one in browser.all("label") if text in one.text))
 
 
-def downloaded(browser: Browser, address: str) -> str:
-    """What a link gives, asked for by the page itself."""
-    script = "const done = arguments[1]; fetch(arguments[0]).then(one => one.text()).then(done)"
-    return str(browser.driver.execute_async_script(script, address))
-
-
-def test_a_narrow_window_needs_no_scrolling_sideways(
-    finished: Path, tmp_path: Path, browser: Browser
-) -> None:
-    shutil.copytree(finished, tmp_path / "one")
-    pages = ("", "new", *(f"{page}?run=one" for page in ("run", "results", "questions", "chat", "publish")))
-    with served(tmp_path) as server:
-        browser.driver.get(server.url)
-        browser.says("Runs")
-        browser.sized(360)
-        wide = []
-        for page in pages:
-            browser.driver.get(f"{at(server)}/{page}")
-            browser.find("h1")
-            wide += [page] * (browser.width > 360)
-        browser.sized(1200)
-        browser.driver.get("about:blank")
-    assert not wide
-
-
 def at(server: UiServer) -> str:
     return server.url.partition("/?")[0]
-
-
-def fill(browser: Browser) -> None:
-    browser.find("#check")
-    open_block(browser, "All keys of the recipe")
-    for block in dict.fromkeys(key.partition(".")[0] for key in KEYS):
-        open_block(browser, block)
-    for key, value in KEYS.items():
-        field_of(browser, key).send_keys(value)

@@ -24,7 +24,7 @@ PROMOTED = ("rounds=2", "min_gain=0", "verify.margin=1", "deploy=merged")
 
 
 def test_all_weights_are_trained_promoted_as_a_whole_and_trained_on(finished: Path, tmp_path: Path) -> None:
-    how = ("teach.finetuning=full", "teach.lora={}", "teach.sft.learning_rate=1e-3", "teach.sft.epochs=12")
+    how = ("teach.finetuning=full", "teach.lora={}", "teach.sft.learning_rate=1.5e-3", "teach.sft.epochs=8")
     changed = recipe(*QUICK, *PROMOTED, *how, "probe.ask.0.count=24")
     run = branch(finished, tmp_path / "run", changed)
     summary = learn(changed, run)

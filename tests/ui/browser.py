@@ -21,9 +21,29 @@ import pytest
 from selfstudy.ui.server import UiServer
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-SECONDS = 30.0
+SECONDS = 60.0
 """Longest wait for what a page should show."""
 T = TypeVar("T")
+_FOCUS = """
+const one = document.activeElement;
+if (!one || one === document.body) return null;
+one.scrollIntoView({block: "nearest"});
+const style = getComputedStyle(one), box = one.getBoundingClientRect();
+const first = (text) => (text || "").trim().split("\\n")[0].trim();
+const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+let opacity = 1;
+for (let e = one; e; e = e.parentElement) opacity *= parseFloat(getComputedStyle(e).opacity);
+return {
+  names: [first(one.closest("label")?.innerText), first(one.innerText), one.getAttribute("aria-label"),
+          one.href && one.pathname + one.search, one.name].filter((name) => name),
+  seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && opacity > 0.5 &&
+        box.width >= 8 && box.height >= 8 && inside,
+};
+"""
+"""What has the keyboard: how it is called, and whether one sees that it has it."""
+MOST_STOPS = 400
+LEFT = ("AbortError", '"Unexpected error" "Connection errored out. "')
+"""What gradio's client says when a page is left while it waits for news; a server that is gone says more."""
 
 
 class Browser:
@@ -37,14 +57,15 @@ class Browser:
         """What `found` returns, once that is true; a page that is being drawn is asked again."""
         from selenium.common.exceptions import WebDriverException
 
-        end, last = time.monotonic() + seconds, None
+        end, last, pause = time.monotonic() + seconds, None, 0.05
         while time.monotonic() < end:
             try:
                 if last := found():
                     return last
             except (WebDriverException, StopIteration) as error:
                 last = error  # type: ignore[assignment]
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(0.5, 1.3 * pause)  # to look takes the time of what is waited for
         raise AssertionError(f"not there after {seconds:g} s ({last!r}); the page says:\n{self.text[:4000]}")
 
     def find(self, selector: str, seconds: float = SECONDS) -> Any:
@@ -64,7 +85,7 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return str(self.driver.find_element("css selector", "body").text)
+        return str(self.driver.execute_script("return document.body.innerText"))  # selenium's own is slow
 
     def type(self, selector: str, text: str) -> None:
         """In place of what is in a field."""
@@ -81,6 +102,39 @@ class Browser:
             return True
 
         self.wait(clicked)
+
+    def press(self, *keys: str) -> None:
+        """Keys, one after the other; who has the keyboard gets them."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver, duration=0).send_keys(*keys).perform()
+
+    def tab_to(self, name: str, *, back: bool = False) -> None:
+        """Presses Tab until what is called so (its label, text or address begins so) has the keyboard.
+
+        Args:
+            back: with Shift.
+
+        Raises:
+            AssertionError: it cannot be reached, or on the way nobody sees what has the keyboard.
+        """
+        from selenium.webdriver import ActionChains
+        from selenium.webdriver.common.keys import Keys
+
+        passed: list[str] = []
+        for _ in range(MOST_STOPS):
+            keys = ActionChains(self.driver, duration=0)  # performs only once
+            if back:
+                keys.key_down(Keys.SHIFT)
+            keys.send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
+            focus = self.driver.execute_script(_FOCUS) or {"names": [], "seen": True}
+            assert focus["seen"], f"nobody sees that the keyboard is at {focus['names']}"
+            passed.append(next(iter(focus["names"]), "-"))
+            if any(one.startswith(name) for one in focus["names"]):
+                return
+            if passed.count("-") > 2:
+                break
+        raise AssertionError(f"Tab does not lead to {name!r}; it led to {passed[-60:]}")
 
     @property
     def width(self) -> int:
@@ -106,8 +160,9 @@ class Browser:
         ]
 
     def complaints(self) -> list[str]:
-        """Errors in the console since the last look."""
-        return [one["message"] for one in self.driver.get_log("browser") if one["level"] == "SEVERE"]
+        """Errors in the console since the last look, but for what gradio writes of a page that was left."""
+        found = [one["message"] for one in self.driver.get_log("browser") if one["level"] == "SEVERE"]
+        return [one for one in found if not any(said in one for said in LEFT)]
 
 
 @contextmanager
@@ -121,7 +176,9 @@ def chromium() -> Iterator[Browser]:
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-background-networking"):
+    plain = ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-background-networking")
+    cheap = ("disable-gpu", "force-prefers-reduced-motion", "disable-extensions", "disable-component-update")
+    for argument in (*plain, *cheap):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))

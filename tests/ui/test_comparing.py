@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.records import Check, Question, Verdict, VerdictKind
 from selfstudy.run import Run
@@ -63,6 +66,24 @@ def test_a_verdict_that_others_spelled_is_read_and_a_later_round_counts(tmp_path
     path.write_text(path.read_text().replace('":"', '": "'))
     (one,) = compared(left, right).questions
     assert (one.left.verdict, one.left.round, one.right.verdict) == ("unsure", 2, "known")
+
+
+def test_a_damaged_verdict_is_a_sentence(tmp_path: Path) -> None:
+    left, right = (make(tmp_path / name, {"a": ("known", None)}) for name in ("left", "right"))
+    path = left.round(1).path / Verdict.file
+    for wrong in ("no json", "[]"):
+        path.write_text(f"{wrong}\n{path.read_text()}")
+        with pytest.raises(RunError, match=r"verdicts\.jsonl, line 1 is damaged"):
+            compared(left, right)
+
+
+def test_general_facts_are_no_questions_of_the_runs(tmp_path: Path) -> None:
+    left, right = (make(tmp_path / name, {"a": ("known", None)}) for name in ("left", "right"))
+    said = {"question_id": "fact", "arm": "taught", "target": "general", "wording": "original", "asked": "b"}
+    for run, after in ((left, True), (right, False)):
+        run.round(1).append([Check.model_validate({**said, "answer": "", "expected": "", "correct": after})])
+    found = compared(left, right)
+    assert (found.common, found.differing) == (1, 0)
 
 
 def test_runs_of_other_questions_may_not_be_compared(tmp_path: Path) -> None:

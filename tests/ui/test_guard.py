@@ -39,7 +39,15 @@ def test_the_door_leads_to_this_host_alone() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({"host": "evil.example"}, 400), ({"origin": "http://evil.example"}, 403), ({"origin": "null"}, 403)],
+    [
+        ({"host": "evil.example"}, 400),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "http://localhost:7860"}, 403),
+        ({"origin": "http://127.0.0.1"}, 403),
+        ({"origin": "http://127.0.0.1:7860"}, 303),
+    ],
 )
 def test_other_hosts_and_sites_are_refused_even_with_it(headers: dict[str, str], status: int) -> None:
     assert client(**headers).get("/", params={"token": TOKEN}).status_code == status

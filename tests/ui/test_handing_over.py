@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import DataError, RunError
-from selfstudy.ui import handing_over
+from selfstudy.ui import handing_over, processes
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.views import publish
+from selfstudy.verbs.publishing.publish import DONE
 from tests.verbs.publishing.test_card import HOSTILE, chosen_of
 
 
@@ -18,6 +19,12 @@ from tests.verbs.publishing.test_card import HOSTILE, chosen_of
 def test_names_of_folders(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError):
         handing_over.start(tmp_path, tmp_path, name, [], to_hub=False)
+
+
+def test_a_file_in_the_place_of_the_folder_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / handing_over.FOLDER).write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        handing_over.start(tmp_path, tmp_path, "mine", [], to_hub=False)
 
 
 def test_what_is_on_the_disk_is_told_as_text(tmp_path: Path) -> None:
@@ -35,7 +42,12 @@ def test_what_is_on_the_disk_is_told_as_text(tmp_path: Path) -> None:
     assert "&lt;script&gt;" in running
     folder = tmp_path / handing_over.FOLDER / "mine"
     folder.mkdir()
-    (folder / "README.md").write_text(HOSTILE)
+    (folder / "README.md").write_text(HOSTILE)  # as an earlier publication has left it
+    ended = publish.look(desk, publish.HERE, "mine")
+    assert "It was not published" in ended
+    assert "Its card" not in ended
+    log = processes.place_of(tmp_path, f"{handing_over.FOLDER}/mine") / "output.log"
+    log.write_text(f"{DONE}{folder}\n")
     ended = publish.look(desk, publish.HERE, "mine")
     assert "It is published, in the folder published/mine" in ended
     assert "<script" not in ended

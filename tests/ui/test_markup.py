@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfstudy.ui.markup import address, render, shown
+from selfstudy.ui.markup import LONGEST, address, render, shown
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,11 @@ from selfstudy.ui.markup import address, render, shown
 )
 def test_no_character_of_markup_or_of_templates_is_left(text: str) -> None:
     assert not set("<>\"'{}$") & set(str(shown(text)))
+
+
+def test_of_a_text_without_end_its_beginning_is_shown_and_how_much_more_it_is() -> None:
+    said = str(shown("x" * (LONGEST + 1_000)))
+    assert said == "x" * LONGEST + "… (1,000 more characters)"
 
 
 def test_text_in_a_template_is_escaped_and_addresses_are_encoded() -> None:

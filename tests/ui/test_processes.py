@@ -35,6 +35,14 @@ def test_a_command_is_started_found_again_and_told(tmp_path: Path) -> None:
     assert place.stat().st_mode & 0o077 == 0
 
 
+def test_every_name_has_a_place_of_its_own_below_the_folder(tmp_path: Path) -> None:
+    names = [".", "..", "_", "%2E", "a", "a/b", "a%2Fb"]
+    places = {processes.place_of(tmp_path, name) for name in names}
+    assert len(places) == len(names)
+    assert {place.parent for place in places} == {tmp_path / processes.FOLDER}
+    assert ".." not in {place.name for place in places}
+
+
 def test_nothing_is_imported_from_the_folder_that_is_worked_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +68,14 @@ def test_it_outlives_who_started_it_and_stops_cleanly(tmp_path: Path) -> None:
     ended(tmp_path / "one")
     found = processes.last(tmp_path / "one")
     assert found == replace(command, stopped=True)
+
+
+def test_a_command_that_could_not_be_found_again_does_not_go_on(tmp_path: Path) -> None:
+    place = tmp_path / "one"
+    (place / "process.json").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*process\.json"):
+        processes.start(place, ["--version"])
+    assert not processes.tail(place)  # it was ended before it said anything
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_it(tmp_path: Path) -> None:

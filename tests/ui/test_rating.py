@@ -13,6 +13,7 @@ from selfstudy.errors import SelfstudyError
 from selfstudy.files.cells import csv_lines
 from selfstudy.judging.rubric import from_evidence
 from selfstudy.prompts import Prompts
+from selfstudy.records import Check
 from selfstudy.ui import rating
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.rating import RatingPlace
@@ -192,6 +193,12 @@ def test_nothing_leads_out_of_the_folder(tmp_path: Path) -> None:
         part.unlink()
         moved.rename(part)
     assert secret.read_bytes() == before
+
+
+def test_where_it_lies_is_found_without_reading_all_checks(tmp_path: Path) -> None:
+    checks = make_run(tmp_path) / "one/rounds/1" / Check.file
+    checks.write_text(checks.read_text() + "no json\n{}\n")
+    assert rating.place_of(Desk(tmp_path), {"run": "one"}).source == "verify"
 
 
 def test_a_run_that_was_only_probed_gives_its_samples_and_one_without_says_so(tmp_path: Path) -> None:

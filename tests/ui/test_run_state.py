@@ -22,6 +22,13 @@ def test_a_run_that_another_process_writes_and_one_that_nobody_does(tmp_path: Pa
         state_of(Desk(tmp_path), "none")
 
 
+def test_a_command_of_the_folder_itself_is_no_run_that_is_still_to_come(tmp_path: Path) -> None:
+    place = processes.place_of(tmp_path, ".")
+    place.mkdir(parents=True)
+    (place / "process.json").write_text('{"words": ["learn"], "pid": 2, "began": "once"}')
+    assert pending(Desk(tmp_path)) == []
+
+
 def test_a_command_that_failed_before_its_run_was_made_is_told_with_its_log(tmp_path: Path) -> None:
     place = processes.place_of(tmp_path, "one")
     command = processes.start(place, ["learn", str(tmp_path / "none.yaml"), "--run", str(tmp_path / "one")])

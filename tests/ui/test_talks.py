@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.run import Run
 from selfstudy.ui.talks import Job, Talks
 from selfstudy.verbs.chat import TalkTurn
 from tests.verbs.test_chat import FIJI, make_run
@@ -33,6 +34,19 @@ def test_one_run_is_loaded_and_another_takes_its_place(tmp_path: Path) -> None:
     assert talks.loaded == other
     talks.release()
     assert talks.loaded is None
+
+
+def test_a_run_that_has_gone_on_is_loaded_anew(tmp_path: Path) -> None:
+    talks = Talks()
+    path = make_run(tmp_path / "run")
+    asked(talks, path)
+    before = talks._talk
+    asked(talks, path)
+    assert talks._talk is before
+    with Run.open(path) as run:
+        run.write_json(run.round(1).gate_file, {"promoted": False, "reasons": []})
+    asked(talks, path)
+    assert talks._talk is not before
 
 
 def test_what_cannot_be_loaded_is_a_sentence_and_the_next_question_is_answered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def test_questions_and_results_show_hostile_text_as_text(hostile: Path) -> None:
         assert index_of(run).wait(60)
     listed, ready = questions.html(desk, {"run": "<b>r", "search": "<i>"})
     assert ready
-    assert "&lt;i&gt;" in listed
+    assert not listed.count("<i>")
+    assert 'value="&lt;i&gt;"' in questions.form(desk, {"run": "<b>r", "search": "<i>"})
     listed, _ = questions.html(desk, {"run": "<b>r"})
     told, ready = results.html(desk, "<b>r")
     assert ready
@@ -68,12 +70,30 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
         assert "there is no run &#39;x&lt;&#39;" in html
 
 
+def test_a_name_that_is_no_unicode_is_listed_and_breaks_no_page(tmp_path: Path) -> None:
+    Run.create_or_resume(tmp_path / "good", Recipe()).close()
+    name = os.fsdecode(b"bad\xff")
+    (tmp_path / "good").rename(tmp_path / name)
+    desk = Desk(tmp_path)
+    assert 'href="/run?run=bad%3F">bad\ufffd</a>' in runs.html(desk)
+    assert "It is <strong>" in run.look(desk, name)[0]
+    assert "there is no run" in run.look(desk, "bad?")[0]
+
+
 def test_a_change_is_a_sentence() -> None:
     one = Change("n", "Gaps", "note", True, 0.1, 0.9, (0.05, 0.15), (0.8, 0.95), 20, False, 0.2)
     assert results.sentence(one, 0.95) == (
         "Before teaching 10.0% (95% interval 5.0% to 15.0%), after 90.0% (95% interval 80.0% to 95.0%); "
-        "a change of +80.0 points: it is better, by more than chance explains. Measured on 20 asked again. "
-        "Training on random pairs brings +10.0."
+        "a change of +80.0 points: it is better, by more than chance explains. Measured on 20 "
+        "answers that verify checked. Training on random pairs brings +10.0."
+    )
+
+
+def test_a_change_without_a_test_is_not_said_to_be_more_than_chance() -> None:
+    one = Change("n", "Trust", "note", True, 0.1, 0.2, None, None, None)
+    assert results.sentence(one, 0.95) == (
+        "Before teaching 10.0%, after 20.0%; a change of +10.0 points: no interval says whether chance alone "
+        "explains it."
     )
 
 

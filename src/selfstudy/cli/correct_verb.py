@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def correct(
     run: RunFolder,
     question: Annotated[
-        str, typer.Argument(metavar="[QUESTION]", help="In your words, or its id.", show_default=False)
+        str, typer.Argument(metavar="QUESTION", help="In your words, or its id.", show_default=False)
     ] = "",
     label: Annotated[
         Literal["right", "wrong", "cannot-tell"] | None,

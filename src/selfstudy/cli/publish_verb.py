@@ -68,7 +68,7 @@ def publish(
       selfstudy publish runs/demo --to shared/demo-whole --merged
     """
     with session():
-        from selfstudy.verbs.publishing.publish import PublishOptions
+        from selfstudy.verbs.publishing.publish import DONE, PublishOptions
         from selfstudy.verbs.publishing.publish import publish as hand_over
 
         options = PublishOptions(
@@ -86,7 +86,7 @@ def publish(
             least=least,
         )
         done = hand_over(run, options, partial(say, err=True), lambda question: yes or _asked(question))
-        say(f"published: {done.place}")
+        say(f"{DONE}{done.place}")
         say(f"{done.check.same} of {done.check.asked} answers, loaded back, are those of the run")
 
 

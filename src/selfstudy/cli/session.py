@@ -161,6 +161,11 @@ def session(allow: Sequence[str] | None = None) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         raise _stopped(command) from None
+    except typer.Abort:
+        if INTERRUPTS.came:
+            raise _stopped(command) from None
+        say("\nnobody answered what was asked: it was not done", err=True)  # the input has ended
+        raise typer.Exit(1) from None
     except SelfstudyError as error:
         if INTERRUPTS.came:  # what failed was interrupted
             raise _stopped(command) from None

@@ -91,8 +91,8 @@ def send(resources: Resources) -> None:
 def _give_up(resources: Resources, what: str, hint: str) -> None:
     resources.untracked = True
     run = resources.run
-    command = ("selfstudy", "learn", str(run.recipe_file), "--run", str(run.path), "--set", "track=none")
-    without = shlex.join(command)
+    learn = ["selfstudy", "learn", str(run.recipe_file), "--run", str(run.path), "--set", "track=none"]
+    without = shlex.join(learn)
     resources.reporter.note(f"tracker: {what}. The run goes on\n  -> {hint}; to go on without: {without}")
 
 
@@ -104,7 +104,7 @@ def _send(run: Run, block: TrackBlock) -> str:
     if kept is None:
         kept = Tracked(id=secrets.token_hex(8))
         run.write_json(run.tracked_file, kept.model_dump(mode="json"))
-    place = " ".join((block.type, block.project, block.url or ""))
+    place = " ".join((block.type, block.project, access.address(block)))
     before = kept.sent.get(place, TrackedRun())
     rows, stages = new_rows(run, before)
     if not rows:

@@ -35,13 +35,14 @@ class CitingBlock(Block):
     data: Path | None = None
     """Questions with documents in ALCE's layout; null: the gaps, whose evidence is the documents."""
     documents: Positive = 5
-    """Of a gap: its evidence, and others that are near."""
+    """Of a gap: its evidence, and others that are near.
+    Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     withheld: Fraction = 0.25
     """Share of gaps that are asked once more without their evidence, to be refused."""
     reward: CitationRewardBlock = CitationRewardBlock()
     """What a cited answer earns."""
     max_new_tokens: Positive = 200
-    """Longest cited answer."""
+    """Longest cited answer. Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
 
 
 class RejectionBlock(AnswersBlock, CitingBlock):
@@ -64,7 +65,7 @@ class RejectionBlock(AnswersBlock, CitingBlock):
     list_depth: Positive = 10
     """Items of a list at most. Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
-    """At which answers are sampled."""
+    """At which answers are sampled. Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     top_k: Count = 50
     """Most probable tokens that are sampled from; 0: all.  Nothing else: a sampled answer has no teacher.
     Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
@@ -73,6 +74,7 @@ class RejectionBlock(AnswersBlock, CitingBlock):
     statement_tokens: Positive = 64
     """Of beam: longest sentence, or item."""
     epochs: Annotated[float, Field(gt=0)] | None = 3
+    """Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
 
 
 class PolicyBlock(TrainingBlock, CitingBlock):
@@ -85,12 +87,13 @@ class PolicyBlock(TrainingBlock, CitingBlock):
     batch_size: Positive = 16
     """Questions of a step."""
     updates: Positive = 1
-    """Optimizer steps on the answers of a step."""
+    """Optimizer steps on the answers of a step. Source: methods-more H (PPO)."""
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """How far the probability of a token may move from when it was sampled before it earns no more.
-    Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
+    Source: methods 5 (PPO), methods-more H (GRPO)."""
     most_kl: Annotated[float, Field(gt=0)] = 100.0
-    """The training stops where answers are so far from the start, in nats each (published: 100)."""
+    """The training stops where answers are so far from the start, in nats each (published: 100).
+    Source: methods-more H (PPO)."""
     dev: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the questions that are kept apart: the weights that answer them best are the result."""
     checkpoint_every: Positive = 10
@@ -104,7 +107,7 @@ class PPOBlock(PolicyBlock):
     completions: Positive = 4
     """Answers to each question. Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.7
-    """At which answers are sampled."""
+    """At which answers are sampled. Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     top_k: Count = 20
     """Most probable tokens that are sampled from; 0: all.
     Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
@@ -117,7 +120,8 @@ class PPOBlock(PolicyBlock):
     """Of generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438).
     Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     value_clip: Annotated[float, Field(gt=0)] = 0.2
-    """How far a value may move from when its answer was sampled. Source: Huang et al. 2024, methods 5."""
+    """How far a value may move from when its answer was sampled.
+    Source: Huang et al. 2024 (arXiv 2402.04315), methods 5."""
     value_rate: Annotated[float, Field(gt=0)] | None = None
     """Learning rate of the value network; null: that of the policy."""
     published: bool = False
@@ -129,7 +133,7 @@ class GRPOBlock(PolicyBlock):
 
     type: Literal["grpo"] = "grpo"
     completions: Annotated[int, Field(ge=2)] = 8
-    """Answers to each question, which are compared with each other. Source: methods-more, GRPO."""
+    """Answers to each question, which are compared with each other. Source: methods-more H."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     """At which answers are sampled."""
     top_k: Count = 0
@@ -140,7 +144,7 @@ class GRPOBlock(PolicyBlock):
     """By whose standard deviation they are divided."""
     aggregation: Literal["dapo", "grpo", "dr_grpo"] = "dapo"
     """Over tokens: each counts the same; each answer does; or a sum over the longest length.
-    Source: methods-more, GRPO."""
+    Source: methods-more H."""
     clip_high: Annotated[float, Field(gt=0)] | None = None
     """The upper bound; null: the same as the lower."""
     kl: Weight = 0.0

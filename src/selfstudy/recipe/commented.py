@@ -93,7 +93,7 @@ class _Writer:
         inner = any(other.startswith(f"{key}.") for other in self.unset.values)
         if key in self.unset.values and value is None:
             yield f"{name}: {_flow(self.unset.values[key])}"
-        elif (isinstance(value, Mapping) and value) or (value is None and inner):
+        elif (isinstance(value, Mapping) and value and not _dotted(value)) or (value is None and inner):
             yield f"{name}:"
             cut = "  " * key.count(".")
             for line in self.lines(value or {}, f"{key}.", hidden=hidden):
@@ -103,6 +103,11 @@ class _Writer:
             yield from (f"  - {_flow(one)}" for one in value)
         else:
             yield f"{name}: {_flow(value)}"
+
+
+def _dotted(value: Mapping[str, Any]) -> bool:
+    """Whether it has names of the user's own with dots, such as hosts, which no dotted key can tell apart."""
+    return any("." in name for name in value)
 
 
 class _Dumper(yaml.SafeDumper):

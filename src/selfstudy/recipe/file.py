@@ -44,6 +44,7 @@ def load_recipe(path: Path | str | None, overrides: Sequence[str] = ()) -> Recip
         path = Path(path)
         folder = path.absolute().parent
         data = paths.absolute(read_yaml(path), folder)
+        drop_gone(data)
     recipe = make_recipe(data, overrides, str(path) if path is not None else "the recipe")
     problems = conflicts(recipe)
     if problems:
@@ -73,6 +74,30 @@ def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
         problems += [_readable(e, data) for e in islice(wrong, _MOST_TOLD + 1)]
         raise _refusal(where, problems) from None
     return recipe
+
+
+def drop_gone(data: dict[str, Any]) -> bool:
+    """Takes keys that are no more out of what a recipe file holds; whether it had any."""
+    found = False
+    for place, keys in GONE.items():
+        for block in _blocks_at(data, place):
+            found |= bool([block.pop(key) for key in keys if key in block])
+    return found
+
+
+def _blocks_at(data: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """What stands at a dotted place; of a phase of teaching also each of its type in the list of phases."""
+    *before, last = place.split(".")
+    at: Any = data
+    for part in before:
+        at = at.get(part) if isinstance(at, Mapping) else None
+    if not isinstance(at, Mapping):
+        return
+    phases, type_ = at.get("phases"), last.replace("_", "-")
+    listed = phases if isinstance(phases, list) else []
+    if isinstance(alone := at.get(last), dict):
+        yield alone
+    yield from (one for one in listed if isinstance(one, dict) and one.get("type") == type_)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -131,6 +156,11 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
 
 ELSEWHERE = {"budget", "cache", "servers", "smoke", "scale", "cluster", "track"}
 """Keys that say where and how a run works: they change no result."""
+GONE: dict[str, tuple[str, ...]] = {
+    "teach.rejection": ("keep", "rest"),
+}
+"""Keys that changed nothing and are no more, by the block that had them: files of before may name them, and
+those of runs, which hold every key, do."""
 MOVED = {
     "probe.temperature": "answering.temperature, which all stages share",
     "probe.repetition_penalty": "answering.repetition_penalty, which all stages share",

@@ -64,12 +64,15 @@ class GatherBlock(Block):
     samples: Annotated[int, Field(ge=0, le=100)] = 5
     """Further answers with the evidence in the prompt, to compare with; 0: none. Source: methods 2."""
     temperature: Annotated[float, Field(gt=0, le=2)] | None = 0.7
-    """Of these answers; None: `answering.temperature`."""
+    """Of these answers; None: `answering.temperature`.
+    Source: measured: docs/decisions/0014-what-a-real-model-makes-of-pages.md."""
     accept: Literal["votes", "consistency"] = "votes"
     """votes: the reference is what most of all these answers say, of those that rest on the passage's own
-    words, names and numbers.  consistency: it is the greedy answer (methods 2.3), whatever it rests on."""
+    words, names and numbers.  consistency: it is the greedy answer (methods 2.3), whatever it rests on.
+    Source: measured: docs/decisions/0014-what-a-real-model-makes-of-pages.md."""
     votes: Positive = 2
-    """votes: how many must say it."""
+    """votes: how many must say it.
+    Source: measured: docs/decisions/0014-what-a-real-model-makes-of-pages.md."""
     max_inconsistency: Fraction = 0.5
     """consistency: most mean contradiction of the reference by the other answers. Source: methods 2."""
     answers_from: Literal["library", "teacher"] = "library"

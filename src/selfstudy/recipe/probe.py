@@ -48,9 +48,9 @@ class Ask(Block):
     max_new_tokens: Positive = 64
     """Longest topic or question. Source: methods 1."""
     chunk_tokens: Positive = 512
-    """documents: longest chunk, in model tokens (methods 2). Source: methods 2."""
+    """documents: longest chunk, in model tokens. Source: methods 2."""
     per_chunk: Positive = 1
-    """documents: questions of each chunk."""
+    """documents: questions of each chunk. Source: methods 2."""
     tries: Positive = 3
     """How often a refused question is proposed anew. Source: methods 2."""
     proposals: Positive = 1
@@ -173,7 +173,8 @@ class ProbeBlock(Block):
     Source: methods, terms.
     """
     scorer: ScorerName = "selfcheck-nli"
-    """The one whose score decides what is inconsistent; its default depends on the model (whole.py).
+    """The one whose score decides what is inconsistent. Left out: claim-likelihood for a local model other
+    than atlas, passage-likelihood for a server with `logprobs`; else agreement where `nli` is none.
     Source: measured: docs/decisions/0010-probing-real-models.md."""
     compare: tuple[ScorerName, ...] = ()
     """Further scorers of the same answers, for `selfstudy compare` and `selfstudy calibrate`."""

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 
 from selfstudy.recipe.base import Block
 from selfstudy.recipe.described import Described, fields
-from selfstudy.recipe.schema import blocks_of, docstrings
+from selfstudy.recipe.schema import SOURCE, blocks_of, docstrings
 from selfstudy.recipe.whole import Recipe
 
 OURS = "ours"
 """The source of a default that nobody else gives."""
-_SOURCE = "Source: "
 _TELLS_BLOCKS_APART = ("type", "name")
 
 
@@ -61,7 +60,7 @@ def recipe_keys() -> tuple[RecipeKey, ...]:
 
 def _key(block: type[Block], name: str, said: Described) -> RecipeKey:
     about = docstrings(block).get(name, "")
-    text = about.partition(_SOURCE)[0].strip()
+    text = about.partition(SOURCE)[0].strip()
     if not text and name in _TELLS_BLOCKS_APART:
         text = "Says that it is this block, and no other that may stand here."
     return RecipeKey(said, name, text, _source(block, name), ())
@@ -74,7 +73,7 @@ def _source(block: type[Block], name: str) -> str:
     about = own.pop(home)
     if about in own.values():  # the docstring is of another block, with another default
         return OURS
-    return " ".join(about.partition(_SOURCE)[2].split()).removesuffix(".") or OURS
+    return " ".join(about.partition(SOURCE)[2].split()).removesuffix(".") or OURS
 
 
 def _with_field(block: type | None, name: str) -> Iterator[type[Block]]:

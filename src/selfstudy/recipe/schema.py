@@ -22,6 +22,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 """By its name alone: nothing is fetched."""
 TITLE = "A recipe of selfstudy"
 """By which the file is told from those of others."""
+SOURCE = "Source: "
+"""Ends a docstring with who gives the default.  One that is nothing else goes on with that of the block which
+this one is made from: the same key, with another default."""
 _UNSAID = ("local", "classifier")
 """Types that a block of a model may leave out."""
 
@@ -73,7 +76,9 @@ def docstrings(block: type[BaseModel]) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in reversed(block.__mro__):
         if issubclass(kind, Block) and (source := inspect.getsourcefile(kind)):
-            found |= _of_file(Path(source)).get(kind.__name__, {})
+            for name, said in _of_file(Path(source)).get(kind.__name__, {}).items():
+                before = found.get(name, "").partition(SOURCE)[0].rstrip()
+                found[name] = f"{before}\n{said}" if said.startswith(SOURCE) else said
     return {name: found[name] for name in block.model_fields if name in found}
 
 
@@ -123,8 +128,9 @@ def _shorter(made: dict[str, Any]) -> None:
         sources["items"],
         {"type": "array", "items": sources["items"], "minItems": 1},
     ]
-    kinds = blocks["DeployBlock"]["properties"]["type"]["enum"]
-    _or_else(made["properties"], "deploy", {"enum": kinds})
+    for name, block in {"deploy": "DeployBlock", "track": "TrackBlock"}.items():
+        _or_else(made["properties"], name, {"enum": blocks[block]["properties"]["type"]["enum"]})
+    _or_else(blocks["GatherBlock"]["properties"], "max_age", {"type": "integer", "minimum": 1})
     alone = [
         block["properties"]["type"]["const"]
         for block in (blocks[name] for name in ("NLIBlock", "PromptedNLI", "NoNLI"))

@@ -32,7 +32,7 @@ class TruthfulQABlock(SuiteBase):
         "binary",
         "generation",
     )
-    """Which forms are asked."""
+    """Which forms are asked. Source: methods-more F."""
 
 
 class QABlock(SuiteBase):
@@ -67,7 +67,8 @@ class AtomicFactsBlock(SuiteBase):
     """Rows of prompt (and perhaps topic, source); null: asks for what there is to tell about each topic of
     the library."""
     gamma: Annotated[int, Field(ge=0)] = 10
-    """Facts from which on an answer is not too short (FActScore's penalty); 0: no penalty."""
+    """Facts from which on an answer is not too short (FActScore's penalty); 0: no penalty.
+    Source: Min et al. 2023 (arXiv 2305.14251), methods-more E."""
     k: Positive | None = None
     """Facts that make a full answer (F1@K); null: the median of the first 64 answers before teaching."""
 

@@ -25,7 +25,8 @@ class ExamplesBlock(AnswersBlock):
     """Weight of what is to stay as the frozen model has it (neutral examples; for distill replay and reading
     too) against what is taught, token by token."""
     top_k: Positive = 20
-    """Tokens of the frozen model's distribution that are kept at each position, where one is learned."""
+    """Tokens of the frozen model's distribution that are kept at each position, where one is learned.
+    Source: methods-more A."""
     rest: bool = True
     """Keep what the other tokens had as one more; false: the kept are renormalised, and what is to stay as
     it was moves towards its most probable tokens."""
@@ -55,11 +56,17 @@ class DistillBlock(ExamplesBlock):
     EPOCHS: ClassVar[tuple[int, int]] = (2, 6)
 
     type: Literal["distill"] = "distill"
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data; null: enough for 60 optimizer steps, but 2 at least and 6 at most.
+    Source: measured: docs/decisions/0011-teaching-real-models.md."""
     batch_size: Positive = 16
     reading: Fraction = 0.0
     swapped: Annotated[float, Field(ge=0)] = 0.15
+    """Source: measured: docs/decisions/0011-teaching-real-models.md."""
     neutral: Annotated[float, Field(ge=0)] = 0.3
+    """Source: measured: docs/decisions/0011-teaching-real-models.md."""
     keep: Annotated[float, Field(gt=0)] = 8.0
+    """Source: measured: docs/decisions/0011-teaching-real-models.md."""
     targets: Literal["reference", "text", "mixed"] = "text"
     """What of gaps is trained on: the distributions of the frozen model, which reads page and reference,
     along the reference; the reference's text itself, as sft does; or texts that the model writes itself, a
@@ -69,20 +76,22 @@ class DistillBlock(ExamplesBlock):
     """For targets: reference; first tokens of an answer that are not learned: where phrases begin such as
     "According to the text"."""
     mix: Fraction = 0.3
-    """Chance of a token without the page, for mixed targets."""
+    """Chance of a token without the page, for mixed targets. Source: methods-more A (MixSD)."""
     tries: Positive = 10
-    """Of a mixed target, until its answer is that of the reference; else it is left out."""
+    """Of a mixed target, until its answer is that of the reference; else it is left out.
+    Source: methods-more A (MixSD)."""
 
 
 class PairsBlock(EpochsBlock):
     """What phases that train on pairs share."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1
-    """How strongly it is held to the model before the phase. Source: methods 1."""
+    """How strongly it is held to the model before the phase. Source: methods 1 and 3."""
     likelihood: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the better answer's own loss (mean over its tokens) beside that of preferring it: without it
     both answers of a pair may become unlikely (Pang et al. 2024, arXiv 2404.19733, equation 2)."""
     epochs: Annotated[float, Field(gt=0)] | None = 3
+    """Source: methods 1 (DPO)."""
 
 
 class DPOBlock(PairsBlock):
@@ -158,11 +167,11 @@ class OnlineDPOBlock(TrainingBlock):
     steps: Positive = 100
     """Rounds of answering and learning."""
     batch_size: Positive = 64
-    """Prompts per step."""
+    """Prompts per step. Source: methods 4."""
     completions: Annotated[int, Field(ge=2)] = 2
     """Answers to each prompt, of which the best and the worst are a pair. Source: methods 4."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.9
-    """At which answers are sampled."""
+    """At which answers are sampled. Source: methods-more H (TRL)."""
     penalty_alpha: Fraction = 0.0
     """Above 0 one of the answers is found by contrastive search (published: 0.6, with top_k 4); the others
     are sampled as without it."""
@@ -170,9 +179,9 @@ class OnlineDPOBlock(TrainingBlock):
     """Most probable tokens that a sampled answer is drawn from, and that contrastive search chooses among; 0:
     all, which it cannot."""
     max_new_tokens: Positive = 64
-    """Longest answer."""
+    """Longest answer. Source: methods-more H (TRL)."""
     beta: Annotated[float, Field(gt=0)] = 0.1
-    """How strongly it is held to the model before the phase."""
+    """How strongly it is held to the model before the phase. Source: methods-more H (TRL)."""
     updates: Positive = 1
     """Optimizer steps on the pairs of a step."""
     reward: RewardBlock = RewardBlock()

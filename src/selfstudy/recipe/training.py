@@ -20,7 +20,8 @@ class LoraBlock(Block):
     dropout: Fraction = 0.0
     """Of the adapter's input while it is trained."""
     target_modules: str | tuple[str, ...] = "all-linear"
-    """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out."""
+    """all-linear: all linear layers but the vocabulary's; experts that are one fused tensor are left out.
+    Source: methods 2 and 4."""
 
 
 LORA_TO_FULL_RATE = 10
@@ -34,9 +35,11 @@ class TrainingBlock(Block):
     """The vetted rate for an adapter; for all weights it is a tenth (`LORA_TO_FULL_RATE`)."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Null: the vetted one for what is trained."""
+    """null: of an adapter 2e-4 (sft, socratic, rejection), 3e-4 (distill, ppo, grpo), 3e-5 (dpo) or 5e-6
+    (online-dpo); of all weights a tenth of it.
+    Source: methods 1, 2, 3 and 5, methods-more H; distill: docs/decisions/0011-teaching-real-models.md."""
     warmup: Fraction = 0.1
-    """Share of the steps in which the rate rises; after it falls as a cosine. Source: methods 1."""
+    """Share of the steps in which the rate rises; after it falls as a cosine. Source: methods 1 (DPO)."""
 
     def rate(self, *, full: bool = False) -> float:
         """The learning rate, resolved.
@@ -58,10 +61,10 @@ class EpochsBlock(TrainingBlock):
     """Fewest passes (methods 2.6), and most, however little data there is."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
-    """Passes over the data; null: enough for STEPS optimizer steps, but no fewer and no more than EPOCHS.
+    """Passes over the data; null: enough for 300 optimizer steps, but 2 at least and 10 at most.
     Source: methods 2."""
     batch_size: Positive = 32
-    """Examples or pairs per optimizer step, exactly. Source: methods 2."""
+    """Examples or pairs per optimizer step, exactly. Source: methods 1 and 2 (DPO)."""
 
     def passes(self, items: int) -> float:
         """The epochs over so many examples or pairs, resolved."""

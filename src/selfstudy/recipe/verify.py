@@ -16,9 +16,9 @@ class CitedQuestionsBlock(Block):
     """Questions that are asked with numbered documents, where a phase of teach trains to cite."""
 
     documents: Positive = 5
-    """Of a question: its evidence, and others that are near."""
+    """Of a question: its evidence, and others that are near. Source: methods 5."""
     max_new_tokens: Positive = 200
-    """Longest cited answer."""
+    """Longest cited answer. Source: methods 5."""
 
 
 class VerifyBlock(Block):
@@ -32,11 +32,12 @@ class VerifyBlock(Block):
     max_questions: Positive = 2000
     """Most questions of each target (gap, known, general, reading); a seeded sample beyond it."""
     samples: Annotated[int, Field(ge=0, le=100)] = 10
-    """Of gaps as first asked, for the hallucination score; left out: none where the probe draws none."""
+    """Of gaps as first asked, for the hallucination score; left out: none where the probe draws none.
+    Source: methods, terms."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    """Of the intervals of figures."""
+    """Of the intervals of figures. Source: methods-more J."""
     resamples: Positive = 10_000
-    """Of the bootstrap behind the intervals."""
+    """Of the bootstrap behind the intervals. Source: methods-more J."""
     margin: Fraction = 0.02
     """Most that correctness on what is held out and on reading may fall for promotion: against the model that
     stands, and in later rounds, over all of them, against the model before round 1."""
@@ -46,10 +47,12 @@ class VerifyBlock(Block):
     run's own known questions are too few, a built-in set of everyday facts (verify/general.jsonl)."""
     orders: Positive = 3
     """In how many orders of the prompt's demonstrations each general question is asked: a small model's
-    answer hangs on it. At most as many as there are demonstrations; one, if the model is shown none."""
+    answer hangs on it. At most as many as there are demonstrations; one, if the model is shown none.
+    Source: measured: docs/decisions/0012-the-gate.md."""
     repeats: Annotated[int, Field(ge=0, le=20)] = 2
     """How often some questions are asked of the unchanged model again, in another order and batch size: what
-    it differs by from itself is noise, and the margin is never below it.  0: not measured."""
+    it differs by from itself is noise, and the margin is never below it.  0: not measured.
+    Source: docs/decisions/0012-the-gate.md."""
     strengths: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(max_length=20)] = (
         0.75,
         0.5,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from selfstudy.errors import RunError
 from selfstudy.files import jsonl, own
 from selfstudy.recipe import Recipe
-from selfstudy.recipe.file import parse_recipe, read_yaml, recipe_digest
+from selfstudy.recipe.file import drop_gone, parse_recipe, read_yaml, recipe_digest
 from selfstudy.version import __version__
 
 FORMAT = 2
@@ -27,11 +26,6 @@ MEANT: dict[str, dict[str, Any]] = {
     "verify": {"orders": 1, "repeats": 0},
 }
 """Keys that older versions did not have and whose defaults change results: what those versions did."""
-
-GONE: dict[str, tuple[str, ...]] = {
-    "teach.rejection": ("keep", "rest"),
-}
-"""Keys that changed nothing and are no more, by the block that had them: runs of before may name them."""
 
 PACKAGES = (
     "torch",
@@ -102,7 +96,7 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "start a new run with --run DIR, or go on with the version that began this one",
         )
     data = read_yaml(recipe_file)
-    dropped = _drop_gone(data)
+    dropped = drop_gone(data)
     if written.get("selfstudy") != __version__:
         _settle(data)
     recipe = parse_recipe(data, str(recipe_file))
@@ -115,30 +109,6 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "undo the edit, or start a new run with --run DIR",
         )
     return recipe
-
-
-def _drop_gone(data: dict[str, Any]) -> bool:
-    """Takes keys that are no more out of the recipe of a run; whether it had any."""
-    found = False
-    for place, keys in GONE.items():
-        for block in _blocks(data, place):
-            found |= bool([block.pop(key) for key in keys if key in block])
-    return found
-
-
-def _blocks(data: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
-    """What stands at a dotted place; of a phase of teaching also each of its type in the list of phases."""
-    *before, last = place.split(".")
-    at: Any = data
-    for part in before:
-        at = at.get(part) if isinstance(at, Mapping) else None
-    if not isinstance(at, Mapping):
-        return
-    phases, type_ = at.get("phases"), last.replace("_", "-")
-    listed = phases if isinstance(phases, list) else []
-    if isinstance(alone := at.get(last), dict):
-        yield alone
-    yield from (one for one in listed if isinstance(one, dict) and one.get("type") == type_)
 
 
 def _settle(data: dict[str, Any]) -> None:

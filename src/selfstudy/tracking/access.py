@@ -76,8 +76,13 @@ def described(block: TrackBlock) -> str:
     """In a line: which tracker in which version, and where it goes."""
     found = {"trackio": "a folder of trackio's on this machine", "mlflow": "a folder in the run"}
     version = _version(block.type)
-    place = server_of(block) or found.get(block.type, "a folder in the run, for there is no key")
-    return f"{block.type} {version}, project {block.project}: {_without_user(place)}"
+    place = address(block) or found.get(block.type, "a folder in the run, for there is no key")
+    return f"{block.type} {version}, project {block.project}: {place}"
+
+
+def address(block: TrackBlock) -> str:
+    """The tracker's server as it may be shown and kept; empty where it has none."""
+    return _without_user(server_of(block) or "")
 
 
 def _without_user(place: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from selfstudy.ui import downloads, rating_downloads
 from selfstudy.ui.markup import template_file
+from selfstudy.ui.uploads import LARGEST
 from selfstudy.ui.view import View
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from gradio import Blocks
 
     from selfstudy.ui.desk import Desk
-
-UPLOAD = 64 * 2**20
-"""Bytes of the largest file that may be given."""
 
 
 def pages() -> tuple[View, ...]:
@@ -86,7 +84,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
         mcp_server=False,
         pwa=False,
         show_error=True,
-        max_file_size=UPLOAD,
+        max_file_size=LARGEST,
         css=template_file("style.css"),
         js=template_file("page.js"),
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},

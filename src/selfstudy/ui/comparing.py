@@ -223,23 +223,33 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
 def _verdicts(path: Path, size: int, written: int) -> dict[str, str]:
     """The last verdict on each question; records that are spelled as we spell them are not parsed."""
     found: dict[str, str] = {}
-    for _, line, _ in jsonl.read_lines(path, parse=False):
+    for number, line, _ in jsonl.read_lines(path, parse=False):
         if (match := _SPELLED.match(line)) is not None:
             name, kind = match[1].decode(), match[2].decode()
         else:
-            entry = from_json(line)
-            name, kind = str(entry.get("question_id", "")), str(entry.get("kind", ""))
+            name, kind = _parsed(path, number, line)
         if kind in VERDICTS:
             found[name] = kind
     return found
 
 
+def _parsed(path: Path, number: int, line: bytes) -> tuple[str, str]:
+    try:
+        entry = from_json(line)
+        return str(entry.get("question_id", "")), str(entry.get("kind", ""))
+    except (ValueError, AttributeError) as error:
+        raise jsonl.damaged(path, number, str(error)) from None
+
+
 @lru_cache(maxsize=8)
 def _answers(path: Path, size: int, written: int) -> dict[str, tuple[bool | None, bool | None]]:
-    """Whether base and taught model were right, of each question as it was put first."""
+    """Whether base and taught model were right, of each question as it was put first.
+
+    General facts are no questions of a run: they have no verdict, no trail and no text there.
+    """
     found: dict[str, tuple[bool | None, bool | None]] = {}
     for _, _, entry in jsonl.read_lines(path):
-        if entry.get("wording") != "original" or entry.get("target") == "reading":
+        if entry.get("wording") != "original" or entry.get("target") not in ("gap", "known"):
             continue
         name, right = str(entry.get("question_id", "")), entry.get("correct")
         right = right if isinstance(right, bool) else None

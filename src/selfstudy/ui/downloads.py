@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from selfstudy.errors import RunError, SelfstudyError
@@ -217,23 +216,8 @@ _FIGURES: tuple[str, ...] = (
 _FIGURES += ("after_high", "change", "word", "control", "confidence")
 
 
-def summary_of(run: Run) -> Summary | None:
-    """The figures of a run; None: it has none yet.
-
-    Raises:
-        RunError: they are damaged, or of another version.
-    """
-    written = run.read_json(run.summary_file)
-    try:
-        return None if written is None else Summary.model_validate(written)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RunError(f"summary.json cannot be read: {where} {first['msg']}") from None
-
-
 def _figures(run: Run) -> Iterator[dict[str, Any]]:
-    summary = summary_of(run)
+    summary = run.read_as(run.summary_file, Summary)
     if summary is None:
         raise RunError("this run has no figures yet: they are made when a round ends")
     for one in changes(summary):

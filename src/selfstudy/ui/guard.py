@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selfstudy.serve.guard import host_of, values_of
+from selfstudy.serve.guard import LOOPBACK, host_of, values_of
 
 TOKEN = "token"
 """Its name in the address."""
@@ -86,9 +86,18 @@ class PageGuard:
         named = values_of(scope["headers"], b"host")
         if len(named) != 1 or host_of(f"//{named[0]}") not in self.hosts:
             return PlainTextResponse("The Host header names another host than this one.\n", 400)
-        if any(host_of(origin) not in self.hosts for origin in values_of(scope["headers"], b"origin")):
+        if not all(self._is_of_ours(origin, named[0]) for origin in values_of(scope["headers"], b"origin")):
             return PlainTextResponse("Requests of other sites' pages are not answered.\n", 403)
         return None
+
+    def _is_of_ours(self, origin: str, named: str) -> bool:
+        """Whether a page of this server asks; one of another port of this host may be anybody's.
+
+        Browsers send the cookie from there too.  Behind a proxy the names differ, and no port is compared.
+        """
+        if host_of(origin) in LOOPBACK:
+            return origin.rpartition("//")[2].lower() == named.lower()
+        return self.hosts is None or host_of(origin) in self.hosts
 
     def _entrance(self, scope: Scope) -> Response | None:
         """None for who has been let in; else the door."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfstudy.errors import DataError
-from selfstudy.files import private
+from selfstudy.files import jsonl, private
 from selfstudy.text import clean
 from selfstudy.ui import processes
 
@@ -27,12 +27,14 @@ class Handing:
 
     Attributes:
         runs: whether the command still works.
+        done: whether it said that it has published; what an earlier one left proves nothing of this one.
         lines: what it said last.
-        card: README.md of a folder that was published, else "".
+        card: README.md of a folder that it published, else "".
     """
 
     name: str
     runs: bool
+    done: bool
     lines: tuple[str, ...]
     card: str
 
@@ -46,13 +48,14 @@ def start(folder: Path, run: Path, name: str, options: Sequence[str], *, to_hub:
 
     Raises:
         DataError: it is no name.
-        RunError: this one is being published already, or the command cannot be started.
+        RunError: this one is being published already, or the folder or the command cannot be made.
     """
     place = _place(folder, name, to_hub=to_hub)
     if to_hub:
         target = f"hub:{name}"
     else:
-        private.make_folder(folder / FOLDER)
+        with jsonl.writing(folder / FOLDER, None):
+            private.make_folder(folder / FOLDER)
         target = str(folder / FOLDER / name)
     processes.start(place, ["publish", str(run), f"--to={target}", "--yes", *options])
 
@@ -66,9 +69,13 @@ def state(folder: Path, name: str, *, to_hub: bool) -> Handing | None:
     place = _place(folder, name, to_hub=to_hub)
     if (command := processes.last(place)) is None:
         return None
+    from selfstudy.verbs.publishing.publish import DONE
+
     runs = processes.runs(command)
-    card = "" if to_hub or runs else _card(folder / FOLDER / name)
-    return Handing(name, runs, tuple(processes.tail(place)), card)
+    lines = tuple(processes.tail(place))
+    done = not runs and any(line.startswith(DONE) for line in lines)
+    card = _card(folder / FOLDER / name) if done and not to_hub else ""
+    return Handing(name, runs, done, lines, card)
 
 
 def _card(folder: Path) -> str:

@@ -17,7 +17,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import isfinite
 from pathlib import Path
@@ -53,7 +53,7 @@ _WANTED, _DRAWN = "wanted", "drawn"
 
 @dataclass
 class FileRead:
-    """One file: how far it was read, and what it ended with there."""
+    """One file: how far it was read, what it ended with there, and its size when its last line was torn."""
 
     path: Path
     round: int
@@ -62,6 +62,7 @@ class FileRead:
     node: int = 0
     end: bytes = b""
     size: int = 0
+    torn: int = -1
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ class QuestionIndex:
                     anew |= part.read > 0
                     continue
                 anew |= part.read > 0 and not _goes_on(part, now)
-                part.size, part.node = now.st_size, now.st_ino
+                part.size = part.read if now.st_size == part.torn else now.st_size
+                part.node = now.st_ino
                 found.append(part)
         if anew:
             self._empty(found)
@@ -214,7 +216,7 @@ class QuestionIndex:
         self._parts = {part.path: part for part in parts}
         self._left_out = 0
         for part in parts:
-            part.read, part.end = 0, b""
+            part.read, part.end, part.torn = 0, b"", -1
         with closing(self._connected()) as database:
             with database:
                 database.execute("DELETE FROM questions")
@@ -225,6 +227,8 @@ class QuestionIndex:
     def _read(self, parts: list[FileRead]) -> None:
         try:
             with closing(self._connected()) as database:
+                if not any(part.read for part in parts):
+                    self._glimpse(database, parts)
                 for part in parts:
                     self._read_part(database, part)
                 database.executescript(INDEXES)
@@ -237,7 +241,15 @@ class QuestionIndex:
         finally:
             self._first.set()
 
-    def _read_part(self, database: sqlite3.Connection, part: FileRead) -> None:
+    def _glimpse(self, database: sqlite3.Connection, parts: list[FileRead]) -> None:
+        """The beginning of every file, so that each view has something at once; all is read in its turn."""
+        left_out = self._left_out
+        for part in parts:
+            self._read_part(database, replace(part), glimpse=True)
+        self._left_out = left_out
+        self._first.set()
+
+    def _read_part(self, database: sqlite3.Connection, part: FileRead, *, glimpse: bool = False) -> None:
         try:
             descriptor = private.open_file(part.path, os.O_RDONLY)
         except OSError:
@@ -256,10 +268,10 @@ class QuestionIndex:
                         made.append(row)
                 else:
                     _write(database, part.kind, made)
-                    self._first.set()
+                    if glimpse:
+                        return
                     continue
                 _write(database, part.kind, made)
-                self._first.set()
                 return
 
     def _line(self, file: Any, part: FileRead) -> bytes:
@@ -272,7 +284,7 @@ class QuestionIndex:
                 size += len(line)
             line = line[-64:] and b"\n"
         if not line.endswith(b"\n"):  # torn, or still being written
-            part.size = part.read
+            part.torn, part.size = part.size, part.read
             return b""
         part.read += size
         return line

@@ -21,6 +21,8 @@ from selfstudy.show.words import number, percent
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+LONGEST = 50_000
+"""Characters of one text: a browser bears not many more, and views cut most of them far sooner."""
 _TEMPLATES = {ord("{"): "&#123;", ord("}"): "&#125;", ord("$"): "&#36;"}
 
 
@@ -30,8 +32,10 @@ def render(template: str, /, **values: Any) -> str:
 
 
 def shown(value: object) -> Markup:
-    """A text as HTML that shows it."""
-    return Markup(str(escape(text.clean(str(value)))).translate(_TEMPLATES))
+    """A text as HTML that shows it; of one that is endless its beginning, and how much more it is."""
+    said = str(value)
+    left = f"… ({len(said) - LONGEST:,} more characters)" if len(said) > LONGEST else ""
+    return Markup(str(escape(text.clean(said[:LONGEST]) + left)).translate(_TEMPLATES))
 
 
 def problem(error: SelfstudyError) -> str:
@@ -40,9 +44,12 @@ def problem(error: SelfstudyError) -> str:
 
 
 def address(page: str, **query: object) -> str:
-    """Of a page of ours, such as address("question", run="demo", id="ab12"); not yet escaped."""
+    """Of a page of ours, such as address("question", run="demo", id="ab12"); not yet escaped.
+
+    A name that is no Unicode, as a folder's may be, leads to a page that says so.
+    """
     given = {key: str(value) for key, value in query.items() if value not in (None, "")}
-    return f"/{quote(page)}" + (f"?{urlencode(given)}" if given else "")
+    return f"/{quote(page)}" + (f"?{urlencode(given, errors='replace')}" if given else "")
 
 
 def template_file(name: str) -> str:

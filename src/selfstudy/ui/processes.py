@@ -67,7 +67,8 @@ def place_of(folder: Path, name: str) -> Path:
         folder: that is worked in.
         name: of the run, a path below it.
     """
-    return folder / FOLDER / ("_" if name == "." else quote(name, safe=" ~"))
+    quoted = "%2E" * len(name) if name in (".", "..") else quote(name, safe=" ~", errors="surrogatepass")
+    return folder / FOLDER / quoted
 
 
 def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> Command:

@@ -132,7 +132,8 @@ def place_of(desk: Desk, query: Mapping[str, str]) -> RatingPlace:
     wanted = asked(query, "of")
     source: RatingSource = "probe" if wanted == "probe" else "verify"
     if wanted not in SOURCES:
-        source = "verify" if any(part.count(Check) for part in desk.open(run).rounds) else "probe"
+        asked_again = any(True for part in desk.open(run).rounds for _ in part.iter(Check))
+        source = "verify" if asked_again else "probe"
     name = path.relative_to(desk.folder).as_posix()
     return _checked(desk, RatingPlace(_folder(desk, name, source), name, source))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import SelfstudyError
+from selfstudy.records import STAGES
 
 if TYPE_CHECKING:
     from selfstudy.verbs.chat import Talk, TalkTurn
@@ -45,7 +46,7 @@ class Job:
 
 
 class Talks:
-    """One run's models; asking another run lets them go first.
+    """One run's models; asking another run, or the same after it has gone on, lets them go first.
 
     Args:
         idle: seconds after which they are let go.
@@ -56,6 +57,7 @@ class Talks:
         self._busy = threading.Lock()
         self._talk: Talk | None = None
         self._of: Path | None = None
+        self._when: frozenset[tuple[object, object]] = frozenset()
         self._open = ExitStack()
         self._timer: threading.Timer | None = None
 
@@ -85,10 +87,12 @@ class Talks:
         with self._busy:
             try:
                 self._stop_timer()
-                if self._of != run:
+                now = _ended(run)
+                if (self._of, self._when) != (run, now):
                     job.doing = "loading the models of this run"
                     self._let_go()
                     self._load(run)
+                    self._when = now
                 talk = self._talk
                 assert talk is not None
                 job.notes, job.doing = tuple(talk.notes), "the models answer"
@@ -135,3 +139,13 @@ class Talks:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _ended(run: Path) -> frozenset[tuple[object, object]]:
+    """What a run has ended, decided and forgotten, and when: other models answer then, and it knows more."""
+    from selfstudy.run import Run
+
+    with Run.open(run, write=False) as read:
+        ended = {(turn.number, stage) for turn in read.rounds for stage in STAGES if turn.finished(stage)}
+        files = [read.forgotten_file, *(turn.gate_file for turn in read.rounds)]
+        return frozenset({*ended, *((file, file.stat().st_mtime_ns) for file in files if file.exists())})

@@ -26,7 +26,7 @@ from selfstudy.models.thinking import NoAnswerError, without_thinking
 from selfstudy.probe.scorers import Scorer, Tools, make_scorer
 from selfstudy.prompts import Prompts
 from selfstudy.recipe import NLIBlock, NoNLI, PromptedNLI, Recipe
-from selfstudy.recipe.file import changed_keys, parse_recipe, read_yaml, to_yaml
+from selfstudy.recipe.file import changed_keys, drop_gone, parse_recipe, read_yaml, to_yaml
 from selfstudy.records import Answer, Completion, Question, Score, digest
 from selfstudy.run.models import own_block
 
@@ -202,7 +202,9 @@ def open_output(path: Path, names: Sequence[str], recipe: Recipe) -> Counter[str
         hint = "undo the change, or give another file with --out"
         if not _is_settings(kept):
             raise RunError(f"{kept} is missing, which says what the scores in {path} were made with", hint)
-        changed = changed_keys(parse_recipe(read_yaml(kept), str(kept)), recipe)
+        data = read_yaml(kept)
+        drop_gone(data)
+        changed = changed_keys(parse_recipe(data, str(kept)), recipe)
         if changed:
             lines = "\n".join(f"    {line}" for line in changed)
             raise RunError(f"{path} holds scores made with another recipe:\n{lines}", hint)

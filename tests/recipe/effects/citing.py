@@ -85,11 +85,11 @@ FEW = {"documents": 2}
 WEIGHTS: dict[str, Any] = {"recall": 0.1, "precision": 0.1, "correctness": 0.1, "refusal": 0.1}
 EFFECTS: dict[str, Effect] = {
     **rows("CitationRewardBlock", earned, {}, level="holistic", **WEIGHTS),
-    **rows("PPOBlock", practised, FEW, **PRACTISED),
-    **rows("GRPOBlock", practised, FEW, **PRACTISED),
+    **rows("PPOBlock", practised, FEW, documents=5, **PRACTISED),
+    **rows("GRPOBlock", practised, FEW, documents=5, **PRACTISED),
     **rows("RejectionBlock", chosen, {}, data=FILE, least=None),
     **rows("RejectionBlock", told, {}, reward={"recall": 0}),
-    **rows("RejectionBlock", searched, {}, depth=1, list_depth=1),
+    **rows("RejectionBlock", searched, {}, depth=1, list_depth=1, beams=1, continuations=1),
     **rows("RejectionBlock", searched, {}, temperature=0.5, top_k=3, statement_tokens=3),
 }
 """By `Block.key`."""

@@ -152,9 +152,9 @@ def mixed(block: DistillBlock) -> object:
 
 REHEARSED: dict[str, Any] = {"replay": 0.0, "reading": 1.0, "swapped": 1.5, "neutral": 1.0}
 EFFECTS: dict[str, Effect] = {
-    **rows("TeachBlock", phases, {}, misbelief_weight=3.0),
+    **rows("TeachBlock", phases, {}, misbelief_weight=3.0, method="sft+dpo", refuse_unverifiable=True),
     **rows("TeachBlock", phases, {"method": None, "phases": [{"type": "sft"}]}, phases=[{"type": "dpo"}]),
-    **rows("TeachBlock", held_out, {}, split_by="topic"),
+    **rows("TeachBlock", held_out, {}, split_by="topic", known_heldout=0.25),
     **rows("TeachBlock", given, {}, lora={"r": 3}),
     **rows("TeachBlock", started, {}, launch={"processes": 2}),
     **rows(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from selfstudy.loop import launching
 from selfstudy.models.answering import from_document, from_memory
-from selfstudy.models.cluster_nodes import need
 from selfstudy.models.server import engines
 from selfstudy.recipe import AnsweringBlock, LaunchBlock, RelearnBlock, ServerModel, name_of, weights_of
-from selfstudy.recipe.scale import ScaleBlock
 from selfstudy.run.schedule import PastAsking, due, turns
-from selfstudy.teach.launch import planned
 
 from . import Effect, rows
 
@@ -29,12 +29,10 @@ def asked_again(block: RelearnBlock) -> object:
     return waiting, due(waiting, 1000, block.most)
 
 
-def needed(block: ScaleBlock) -> object:
-    return need(block)
-
-
 def launched(block: LaunchBlock) -> object:
-    return planned(block)
+    """The command that starts its processes, but for how many threads each has, which the machine decides."""
+    command = launching._command(block, Path("order.json"))
+    return command[: command.index("--num_cpu_threads_per_process")]
 
 
 def command(block: ServerModel) -> object:
@@ -47,8 +45,8 @@ def command(block: ServerModel) -> object:
 SERVER = {"engine": "vllm", "model": "org/model"}
 EFFECTS: dict[str, Effect] = {
     **rows("AnsweringBlock", samplings, {}, temperature=0.5, repetition_penalty=1.5),
+    **rows("AnsweringBlock", samplings, {}, max_new_tokens=1, reading_tokens=1),
     **rows("RelearnBlock", asked_again, {}, first=3, factor=5.0, longest=8, most=1),
-    **rows("ScaleBlock", needed, {}, cpus=3, gpus=0.5),
     **rows("LaunchBlock", launched, {}, processes=3, config="zero2"),
     **rows("ServerModel", command, SERVER, engine="sglang", model="org/other", args={"max-model-len": 9}),
     **rows("ServerModel", command, SERVER, port=4321, weights="org/other", revision="v2", adapter="/adapter"),

@@ -142,6 +142,7 @@ def updated(block: Any) -> object:
 
 
 ONE: dict[str, Any] = {"steps": 1, "batch_size": 2, "max_new_tokens": 4, "learning_rate": 0.02}
+MORE: dict[str, Any] = {"steps": 2, "batch_size": 1, "completions": 3, "max_new_tokens": 2}
 TWO = ONE | {"steps": 2, "updates": 2, "warmup": 0.0}
 DIES = ONE | {"steps": 3}
 EFFECTS: dict[str, Effect] = {
@@ -149,8 +150,9 @@ EFFECTS: dict[str, Effect] = {
     **rows("OnlineDPOBlock", practised, {}, prompts=FILE, reward={"type": "rubric"}, judge_reads=False),
     **rows("OnlineDPOBlock", learned, ONE | {"updates": 2}, beta=2.0, updates=1, margin=99.0),
     **rows("OnlineDPOBlock", left, DIES, checkpoint_every=1),
-    **rows("PPOBlock", said, ONE, temperature=0.1, top_k=1),
-    **rows("GRPOBlock", said, ONE, temperature=0.1, top_k=1),
+    **rows("OnlineDPOBlock", said, ONE, **MORE),
+    **rows("PPOBlock", said, ONE, temperature=0.1, top_k=1, **MORE),
+    **rows("GRPOBlock", said, ONE, temperature=0.1, top_k=1, **MORE),
     **rows("PPOBlock", left, DIES, checkpoint_every=1),
     **rows("GRPOBlock", left, DIES, checkpoint_every=1),
     **rows("PPOBlock", updated, TWO, updates=1, clip=0.01, most_kl=1e-4, kl=3.0, gamma=0.5, lam=0.5),

@@ -20,12 +20,14 @@ class RayHere:
         begun: what it was started with.
         greeted: workers that said hello.
         asked: how often one was asked to work.
+        options: what each worker needs.
     """
 
     def __init__(self) -> None:
         self.begun: dict[str, Any] = {}
         self.greeted = 0
         self.asked = 0
+        self.options: dict[str, Any] = {}
         self._error = error = type("RayError", (Exception,), {})
         self.module: Any = SimpleNamespace(
             is_initialized=lambda: False,
@@ -36,7 +38,7 @@ class RayHere:
             wait=lambda made, **_: (made, []),
             put=lambda value: value,
             kill=lambda actor: None,
-            nodes=lambda: [{"Alive": True, "Resources": {"CPU": 64.0}}],
+            nodes=lambda: [{"Alive": True, "Resources": {"CPU": 64.0, "GPU": 8.0}}],
             cloudpickle=SimpleNamespace(dumps=lambda made: [made], loads=lambda made: made[0]),
             job_config=SimpleNamespace(JobConfig=SimpleNamespace),
             exceptions=SimpleNamespace(RayError=error, RayTaskError=type("RayTaskError", (error,), {})),
@@ -50,13 +52,19 @@ class RayHere:
             found = [done.results for done in workers.share(ModelSpec("lm", "{}"), "generate", [["item"]])]
         finally:
             workers.close()
-        return self.begun["num_cpus"], self.greeted, found, self.asked
+        needs = self.options["num_cpus"], self.options["num_gpus"]
+        return self.begun["num_cpus"], needs, self.greeted, found, self.asked
 
     def _remote(self, _: type) -> Any:
         methods = {"hello": self._hello, "work": self._work}
         actor = {name: SimpleNamespace(remote=_referred_to(method)) for name, method in methods.items()}
         made = SimpleNamespace(remote=lambda: SimpleNamespace(**actor))
-        return SimpleNamespace(options=lambda **_: made)
+
+        def options(**given: Any) -> Any:
+            self.options = given
+            return made
+
+        return SimpleNamespace(options=options)
 
     def _hello(self) -> dict[str, str]:
         self.greeted += 1

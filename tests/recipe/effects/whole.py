@@ -134,6 +134,6 @@ EFFECTS: dict[str, Effect] = {
     **rows("Recipe", goes_on, LIBRARY, min_gain=0.03),
     **rows("Recipe", asked_again, LIBRARY, relearn={}),
     **rows("BudgetBlock", within, {}, calls=2, tokens=31, money=3.5, minutes=0.5),
-    **rows("ScaleBlock", working, {}, address=AWAY, workers=3, tries=2),
+    **rows("ScaleBlock", working, {}, address=AWAY, workers=3, tries=2, cpus=3, gpus=0.5),
 }
 """By `Block.key`."""

@@ -221,15 +221,22 @@ class Killed(Silent):
             raise KeyboardInterrupt
 
 
+@pytest.fixture(scope="module")
+def unkilled() -> dict[bool, list[shared.Trained]]:
+    """The same training from its start to its end, two times; made by the first who asks."""
+    return {}
+
+
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
 @pytest.mark.parametrize("full", [False, True], ids=["lora", "full"])
 def test_a_kill_and_another_start_end_as_if_nothing_had_happened(
-    lm: Any, full: bool, after: int, tmp_path: Path
+    lm: Any, unkilled: dict[bool, list[shared.Trained]], full: bool, after: int, tmp_path: Path
 ) -> None:
     lora = None if full else LORA.model_copy(update={"dropout": 0.3})
     plain = setting(phase="online-dpo", lora=lora)
-    whole = train(lm, practice(shorter), how=plain, steps=5)
-    again = train(lm, practice(shorter), how=plain, steps=5)
+    if full not in unkilled:
+        unkilled[full] = [train(lm, practice(shorter), how=plain, steps=5) for _ in range(2)]
+    whole, again = unkilled[full]
     how = replace(plain, checkpoints=tmp_path / "checkpoints")
     with pytest.raises(KeyboardInterrupt):
         train(lm, practice(shorter), Killed(after), how, steps=5)

@@ -21,6 +21,7 @@ from selfstudy.recipe import LocalModel
 from selfstudy.teach.cited_practice import CitationRewards, CitedExercise, CitedPractice, RewardedAnswer
 from selfstudy.teach.rewards import DEFAULTS
 from selfstudy.teach.trainers import checkpoint, policy_gradient, ppo
+from selfstudy.teach.trainers.shared import Trained
 
 from ..test_stage import Listener
 from .policies import EXERCISES, LORA, Killed, has_the_city, practice, rewards, train, trained_weights
@@ -56,13 +57,28 @@ class Fails(CitationRewards):
         ]
 
 
+Saved = list[dict[str, torch.Tensor]]
+
+
+@pytest.fixture(scope="module")
+def unkilled() -> dict[tuple[str, bool], tuple[Trained, Saved]]:
+    """Trainings from start to end, and the weights that they saved last; made by the first who asks."""
+    return {}
+
+
 @pytest.mark.parametrize("after", [1, 3, 5])
 @pytest.mark.parametrize(("kind", "full"), [("ppo", False), ("ppo", True), ("grpo", False), ("grpo", True)])
 def test_a_kill_and_another_start_end_as_if_nothing_had_happened(
-    kind: str, full: bool, after: int, citing_lm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    full: bool,
+    after: int,
+    citing_lm: Any,
+    unkilled: dict[tuple[str, bool], tuple[Trained, Saved]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of PPO with the network of values, whose weights are compared by the last checkpoint."""
-    saved: list[dict[str, torch.Tensor]] = []
+    saved: Saved = []
     save = checkpoint.Checkpoint.save
 
     def keeping(self: Any, model: Any, *rest: Any) -> None:
@@ -72,8 +88,10 @@ def test_a_kill_and_another_start_end_as_if_nothing_had_happened(
     monkeypatch.setattr(checkpoint.Checkpoint, "save", keeping)
     plain = setting(phase=kind, lora=None if full else LORA.model_copy(update={"dropout": 0.3}))
     given, changes = practice(dev=2), {"steps": 5, "learning_rate": 1e-3 if full else 1e-2}
-    whole = train(kind, citing_lm, given, how=replace(plain, checkpoints=tmp_path / "whole"), **changes)
-    expected = saved[-1]
+    if (kind, full) not in unkilled:
+        to_the_end = replace(plain, checkpoints=tmp_path / "whole")
+        unkilled[kind, full] = train(kind, citing_lm, given, how=to_the_end, **changes), saved[-1:]
+    whole, (expected,) = unkilled[kind, full]
     how = replace(plain, checkpoints=tmp_path / "torn")
     with pytest.raises(KeyboardInterrupt):
         train(kind, citing_lm, given, Killed(after), how, **changes)

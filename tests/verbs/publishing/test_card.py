@@ -13,6 +13,7 @@ from selfstudy.errors import DataError
 from selfstudy.recipe.file import parse_recipe
 from selfstudy.run import Run
 from selfstudy.verbs.publishing.card import (
+    PERSON,
     CardOptions,
     card_of,
     require_readable,
@@ -144,6 +145,12 @@ def test_a_page_is_named_without_what_signs_in_to_it(tmp_path: Path) -> None:
         "(an address that cannot be read)",
         "https://wiki.example/fiji",
     ]
+
+
+def test_who_corrected_an_answer_is_not_named(tmp_path: Path) -> None:
+    chosen = chosen_of(tmp_path, PROMOTED, "a.md", "person:Ada Example", "person")
+    assert sources_of(chosen) == ["a.md", PERSON]
+    assert "Ada" not in card(chosen)
 
 
 def test_the_recipe_is_told_without_this_machine(tmp_path: Path) -> None:

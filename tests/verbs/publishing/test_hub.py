@@ -34,8 +34,9 @@ class SmallHub(BaseHTTPRequestHandler):
         elif self.path == "/api/whoami-v2":
             self._say({"name": "me", "type": "user"})
         else:
-            there = self.path.removeprefix("/api/models/") in self.server.repos
-            self._say({"id": self.path, "siblings": []}, 200 if there else 404)
+            made = self.server.repos.get(self.path.removeprefix("/api/models/"))
+            private = made is not None and made.get("visibility") == "private"
+            self._say({"id": self.path, "siblings": [], "private": private}, 404 if made is None else 200)
 
     def do_POST(self) -> None:
         body = self._body()
@@ -108,7 +109,7 @@ def test_an_upload_arrives_whole_and_once(small_hub: Any, tmp_path: Path) -> Non
     (tmp_path / "README.md").write_text("---\ntags: [selfstudy]\n---\nx")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
     (tmp_path / ".selfstudy").write_text("ours")
-    api = hub.ready("me/fiji", force=False)
+    api = hub.ready("me/fiji", force=False, private=True)
     url = hub.upload(api, tmp_path, "me/fiji", private=True, message="taught")
     assert url == "https://huggingface.co/me/fiji/commit/0"
     assert small_hub.files == {
@@ -118,8 +119,15 @@ def test_an_upload_arrives_whole_and_once(small_hub: Any, tmp_path: Path) -> Non
     assert small_hub.repos["me/fiji"]["visibility"] == "private"
     assert "/api/validate-yaml" in small_hub.asked  # the Hub's own check of the card
     with pytest.raises(DataError, match="is on the Hub already"):
-        hub.ready("me/fiji", force=False)
-    hub.ready("me/fiji", force=True)
+        hub.ready("me/fiji", force=False, private=True)
+    hub.ready("me/fiji", force=True, private=True)
+
+
+def test_what_is_to_be_private_is_not_added_to_a_repository_that_all_see(small_hub: Any) -> None:
+    small_hub.repos["me/fiji"] = {"visibility": "public"}
+    with pytest.raises(DataError, match="me/fiji is public"):
+        hub.ready("me/fiji", force=True, private=True)
+    hub.ready("me/fiji", force=True, private=False)
 
 
 @pytest.mark.slow
@@ -156,16 +164,16 @@ def test_what_stands_in_the_way_is_told_in_a_sentence(
     wrong = "hf_" + "b" * 34
     monkeypatch.setenv("HF_TOKEN", wrong)
     with pytest.raises(ModelError, match="refuses") as refused:
-        hub.ready("me/fiji", force=False)
+        hub.ready("me/fiji", force=False, private=True)
     assert "hf auth login" in str(refused.value)
     assert wrong not in str(refused.value)
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nonexistent/token")
     with pytest.raises(ModelError, match="no token for the Hub"):
-        hub.ready("me/fiji", force=False)
+        hub.ready("me/fiji", force=False, private=True)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="switched off here"):
-        hub.ready("me/fiji", force=False)
+        hub.ready("me/fiji", force=False, private=True)
 
 
 def test_a_hub_that_does_not_answer(small_hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,4 +181,4 @@ def test_a_hub_that_does_not_answer(small_hub: Any, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelError, match="does not answer"):
-        hub.ready("me/fiji", force=False)
+        hub.ready("me/fiji", force=False, private=True)

@@ -12,7 +12,9 @@ from selfstudy.cli import app
 from selfstudy.errors import RunError
 from selfstudy.files import own
 from selfstudy.loop.jobs import do_part
-from selfstudy.run import Run
+from selfstudy.recipe import Recipe
+from selfstudy.records import Question
+from selfstudy.run import Round, Run
 from selfstudy.verbs.status.status import RunStatus, status_of
 
 from ...run.sharded import answer, begin, make_recipe, whole
@@ -75,6 +77,18 @@ def test_what_is_damaged_is_said_and_the_rest_told(tmp_path: Path, name: str) ->
     assert found.problems
     assert found.rounds[0].finished == ("probe", "gather")
     assert "cannot be read: " in shown(run)
+
+
+def test_a_round_that_another_user_closed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Run.create_or_resume(tmp_path / "run", Recipe()) as run:
+        run.round(1).append([Question(text="a")])
+
+    def closed(*_: object) -> bool:  # as the system says to all but root, who may run this test
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Round, "finished", closed)
+    found = status_of(tmp_path / "run")
+    assert any("Permission denied" in problem for problem in found.problems)
 
 
 def test_a_run_of_another_version(tmp_path: Path) -> None:

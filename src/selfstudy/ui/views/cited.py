@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from selfstudy.errors import DataError, SelfstudyError
+from selfstudy.text import clean
 from selfstudy.ui.cited_answers import CitedText, files_of, of_file, of_run
 from selfstudy.ui.desk import asked
 from selfstudy.ui.markup import problem, render
@@ -41,7 +42,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 
     def load(request: gr.Request) -> tuple[str, Any, str]:
         name, file = asked(request.query_params, "run"), asked(request.query_params, "file")
-        box = gr.Dropdown(choices=[("", ""), *((one, one) for one in files_of(desk))], value=file)
+        box = gr.Dropdown(choices=[("", ""), *((one, one) for one in map(clean, files_of(desk)))], value=file)
         return name, box, html(desk, name, file)
 
     page.load(load, None, [run, chosen, shown], show_progress="hidden")

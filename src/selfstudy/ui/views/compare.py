@@ -8,6 +8,7 @@ import gradio as gr
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.show.words import RIGHT, decision
+from selfstudy.text import clean
 from selfstudy.ui.comparing import Compared, compared
 from selfstudy.ui.desk import asked
 from selfstudy.ui.markup import problem, render
@@ -34,7 +35,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
 
     def load(request: gr.Request) -> tuple[Any, Any, str]:
         a, b = (asked(request.query_params, name) for name in "ab")
-        names = desk.run_names()[:MOST_RUNS]
+        names = [clean(name) for name in desk.run_names()[:MOST_RUNS]]
         lists = [gr.Dropdown(choices=names, value=name or None) for name in (a, b)]
         return lists[0], lists[1], html(desk, a, b)
 

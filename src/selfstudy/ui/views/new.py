@@ -107,7 +107,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
         return render("said", what=f"{name} was started"), address("run", run=name)
 
     given = [name, model, files, library, goal, size, measure, *boxes]
-    look.click(checked, given, [told, start, ready], show_progress="minimal")
+    look.click(checked, given, [told, start, ready], show_progress="hidden")
     start.click(started, ready, [told, goes_to]).then(
         None, goes_to, None, js="(to) => { if (to) window.location.assign(to) }"
     )

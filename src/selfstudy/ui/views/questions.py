@@ -38,16 +38,36 @@ ORDERS = {"": "as they were asked", "score": "least consistent first"}
 
 
 def build(desk: Desk, page: gr.Blocks) -> None:
-    """A table that fills while it is open."""
+    """A form, and a table that fills while it is open; what is typed into the form meanwhile stays."""
+    asking = gr.HTML(elem_id="questions-form")
     listed = gr.HTML(elem_id="questions")
     timer = gr.Timer(EVERY)
+
+    def load(request: gr.Request) -> tuple[str, str, gr.Timer]:
+        return form(desk, request.query_params), *shown(request)
 
     def shown(request: gr.Request) -> tuple[str, gr.Timer]:
         made, ready = html(desk, request.query_params)
         return made, gr.Timer(EVERY, active=not ready)
 
-    page.load(shown, None, [listed, timer], show_progress="hidden")
+    page.load(load, None, [asking, listed, timer], show_progress="hidden")
     timer.tick(shown, None, [listed, timer], show_progress="hidden")
+
+
+def form(desk: Desk, query: Mapping[str, str]) -> str:
+    """What can be asked for; "" where there is no such run, which the table tells."""
+    name, wanted = asked(query, "run"), QuestionsAsked.of(query)
+    try:
+        rounds = [part.number for part in desk.open(name).rounds][:100]
+    except SelfstudyError:
+        return ""
+    choices = {
+        "verdict": ("Verdict", KINDS),
+        "change": ("Answer", CHANGES),
+        "round": ("Round", {"": "all", **{str(number): str(number) for number in rounds}}),
+        "order": ("Order", ORDERS),
+    }
+    return render("questions_form", run=name, given=asdict(wanted), choices=choices)
 
 
 def html(desk: Desk, query: Mapping[str, str]) -> tuple[str, bool]:
@@ -59,16 +79,9 @@ def html(desk: Desk, query: Mapping[str, str]) -> tuple[str, bool]:
         index = index_of(run)
         standing = index.refresh()
         page = index.page(wanted)
-        rounds = [part.number for part in run.rounds][:100]
     except SelfstudyError as error:
         return render("refused", title="Questions", what=error.what, hint=error.hint), True
     given = {key: value for key, value in asdict(wanted).items() if key != "after"}
-    choices = {
-        "verdict": ("Verdict", KINDS),
-        "change": ("Answer", CHANGES),
-        "round": ("Round", {"": "all", **{str(number): str(number) for number in rounds}}),
-        "order": ("Order", ORDERS),
-    }
     made = render(
         "questions",
         run=name,
@@ -76,7 +89,6 @@ def html(desk: Desk, query: Mapping[str, str]) -> tuple[str, bool]:
         page=page,
         asked=wanted,
         given=given,
-        choices=choices,
         size=SIZE,
         files=[(form, link("table", form, run=name, **given)) for form in forms("table")],
     )

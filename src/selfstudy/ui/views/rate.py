@@ -134,7 +134,7 @@ def build(desk: Desk, page: gr.Blocks) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     in_order: dict[str, Any] = {**quiet, "concurrency_id": ONE_BY_ONE, "concurrency_limit": 1}
     page.load(load, None, everything, **quiet).then(None, was, None, js=_READ)
-    begin.click(begun, count, everything, **quiet).then(None, was, None, js=_READ)
+    begin.click(begun, count, everything, show_progress="minimal").then(None, was, None, js=_READ)
     value.input(keep_rating, [was, value], progress, **in_order)
     missing.input(keep_missing, [was, missing], progress, trigger_mode="always_last", **in_order)
     said = [was, value, missing]

@@ -13,8 +13,9 @@ from selfstudy.show.charts import Change, changes
 from selfstudy.show.questions import VERDICTS
 from selfstudy.show.report import VERDICT_NOTES, curves, failures, tiles
 from selfstudy.show.words import cautions, decision, headline, percent, points_of_percent, story
+from selfstudy.summary import Summary
 from selfstudy.ui.desk import asked
-from selfstudy.ui.downloads import FILES, NOTES, forms, link, summary_of
+from selfstudy.ui.downloads import FILES, NOTES, forms, link
 from selfstudy.ui.index import index_of
 from selfstudy.ui.markup import render
 from selfstudy.ui.view import View
@@ -31,6 +32,7 @@ _WORDS = {
     "unchanged": "nothing changed",
     "within noise": "it may be no change at all",
 }
+_UNTESTED = "no interval says whether chance alone explains it"
 _SHAPES: dict[VerdictKind | str, str] = {
     "known": "M{x} {y}m-2 0h4m-2 -2v4",
     "unsure": "M{x} {y}m-2 -2h4v4h-4z",
@@ -59,7 +61,7 @@ def html(desk: Desk, name: str) -> tuple[str, bool]:
     """The page, and whether there will be no more of it."""
     try:
         run = desk.open(name)
-        summary = summary_of(run)
+        summary = run.read_as(run.summary_file, Summary)
         index = index_of(run)
         standing = index.refresh(drawn=True)
         counts = index.verdicts()
@@ -109,9 +111,11 @@ def sentence(one: Change, confidence: float) -> str:
     said = f"Before teaching {side(one.before, one.before_interval)}"
     said += f", after {side(one.after, one.after_interval)}"
     if one.difference is not None:
-        said += f"; a change of {points_of_percent(one.difference)} points: {_WORDS[one.word]}"
+        tested = one.noise is not None or None not in (one.before_interval, one.after_interval)
+        meant = _WORDS[one.word] if tested or one.word == "unchanged" else _UNTESTED
+        said += f"; a change of {points_of_percent(one.difference)} points: {meant}"
     if one.count:
-        said += f". Measured on {one.count:,} asked again"
+        said += f". Measured on {one.count:,} answers that verify checked"
     if one.control_difference is not None:
         said += f". Training on random pairs brings {points_of_percent(one.control_difference)}"
     return f"{said}."

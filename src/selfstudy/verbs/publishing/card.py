@@ -57,6 +57,8 @@ COMPARED = {
     "reading_original": "reading, against the model before the first round",
 }
 """The gate's comparisons that a card shows, in order."""
+PERSON = "what a person said"
+"""The source of a reference that somebody gave (`selfstudy correct`), in place of the name."""
 NOT_GIVEN, GEONAMES = "not given", "CC BY 4.0 (GeoNames)"
 _PROMPT = "prompt = ...  # the text above, with your question in it"
 _WANTED = ("gap", "gap_reworded", "gap_novel", "known", "general", "reading", "control")
@@ -307,6 +309,8 @@ def _named(source: str) -> str:
         except ValueError:
             return "(an address that cannot be read)"
         return f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}"
+    if source.partition(":")[0] == "person":
+        return PERSON  # who it was is nobody's business elsewhere
     return PurePosixPath(source).name if source.startswith(("/", "~")) else source
 
 

@@ -35,13 +35,13 @@ def repository(target: str) -> str:
     return name
 
 
-def ready(name: str, *, force: bool) -> HfApi:
+def ready(name: str, *, force: bool, private: bool) -> HfApi:
     """Makes sure, before any work, that an upload can be tried.
 
     Raises:
         ModelError: huggingface_hub is told to stay offline, has no token, or the Hub does not answer or knows
             no such token.
-        DataError: the repository is there already.
+        DataError: the repository is there already, or everybody sees it and it was to be private.
     """
     from huggingface_hub import HfApi, constants, get_token
 
@@ -68,6 +68,14 @@ def ready(name: str, *, force: bool) -> HfApi:
         raise DataError(
             f"{name} is on the Hub already", "give --force to add this as a commit, or another name"
         )
+    if there and private:  # who sees a repository was settled when it was made; no commit changes it
+        with _told(f"{constants.ENDPOINT} refuses"):
+            seen_by_all = not api.model_info(name).private
+        if seen_by_all:
+            raise DataError(
+                f"{name} is public on the Hub, and what you publish was to be private",
+                "make it private in its settings there, leave out --private, or give another name",
+            )
     return api
 
 

@@ -25,6 +25,8 @@ from selfstudy.verbs.publishing.writing import write_model
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
+DONE = "published: "
+"""With which the command begins the line that says where it is; it says none if it failed."""
 _ASIDE = "-not-published"
 _FOLDER_WORD = "path/to/this/folder"
 
@@ -125,7 +127,7 @@ def _target(run: Run, options: PublishOptions) -> tuple[HfApi | None, str | None
     """The Hub and the repository, or neither; and the folder that is written."""
     if options.to.startswith(hub.PREFIX):
         name = hub.repository(options.to)
-        api = hub.ready(name, force=options.force)
+        api = hub.ready(name, force=options.force, private=options.private)
         return api, name, run.path.absolute().with_name(f"{run.path.name}-upload")
     target = Path(options.to).absolute()
     if target.resolve().is_relative_to(run.path.resolve()):

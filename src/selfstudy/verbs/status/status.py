@@ -110,8 +110,10 @@ def status_of(path: Path) -> RunStatus:
             jobs, why = jobs_of(run.path, run.slurm_folder, many)
             jobs = [one for one in jobs if not _is_past(one, rounds)]
     parts: list[ShardRun] = []
+    eta: float | None = None
     with look.trying():
         parts = _shards(look)
+        eta = _eta(look, parts)
     shards: list[ShardStatus] = []
     with look.trying():
         shards = [_shard(part, look.recipe, jobs) for part in parts]
@@ -126,7 +128,7 @@ def status_of(path: Path) -> RunStatus:
         shards=tuple(sorted(shards, key=lambda one: int(one.shard.partition("/")[0]))),
         jobs=tuple(jobs),
         queue=why,
-        eta=_eta(look, parts),
+        eta=eta,
     )
     return _with_costs(found, look, parts)
 
