@@ -15,6 +15,7 @@ import pytest
 
 from selfstudy import Run, Study
 from selfstudy.errors import RecipeError
+from selfstudy.files import private
 from selfstudy.loop import tracking
 from selfstudy.loop.stages import run_stage
 from selfstudy.loop.tracking import TrackedRun, curves, new_rows
@@ -116,6 +117,16 @@ def test_of_a_long_curve_a_part_is_sent(run: Run, monkeypatch: pytest.MonkeyPatc
     assert [step for step, _ in curves(run.round(1))] == [1, 4, 7]
 
 
+def test_a_curve_of_any_size_is_sent(run: Run) -> None:
+    """More bytes than are read at once."""
+    finish(run, 1, "teach")
+    line = TrainingStep(arm="taught", phase="sft", step=1, loss=4).model_dump_json().encode()
+    file = run.round(1).path / TrainingStep.file
+    file.write_bytes(line[:-1] + b" " * private.LARGEST + b"}\n")
+    rows, _ = new_rows(run, TrackedRun())
+    assert [row.numbers for row in rows] == [{"train/taught/sft/loss": 4.0}]
+
+
 def test_what_was_done_again_is_sent_again_further_on(run: Run) -> None:
     finish(run, 1, *STAGES)
     rows, stages = new_rows(run, TrackedRun())
@@ -196,9 +207,15 @@ def test_one_that_fails_is_told_of_once_and_asked_again_by_the_next_session(
     assert [row.step for row in asked[1].rows] == [1, 2, 3, 4]
 
 
-def test_a_damaged_account_of_what_was_sent_stops_nothing(run: Run, orders: list[TrackOrder]) -> None:
+@pytest.mark.parametrize(
+    "account", ["{", '{"id": "../../a"}', '{"id": "x\' or true"}'], ids=["torn", "folder", "filter"]
+)
+def test_a_damaged_account_of_what_was_sent_stops_nothing(
+    run: Run, orders: list[TrackOrder], account: str
+) -> None:
+    """The id in it becomes a part of names and of a filter, and others may have written it."""
     finish(run, 1, *STAGES)
-    run.tracked_file.write_text("{", encoding="utf-8")
+    run.tracked_file.write_text(account, encoding="utf-8")
     notes = Notes()
     with Study(run, notes) as study:
         run_stage(study, run.round(1), "verify")

@@ -86,3 +86,11 @@ def test_the_users_own_variable_names_a_server(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hidden@tracker.example/x")
     assert access.server_of(block) == "https://me:hidden@tracker.example/x"
     assert access.described(block).endswith("project selfstudy: https://tracker.example")
+
+
+@pytest.mark.parametrize("place", ["http://[hidden", "me:hidden@tracker.example"])
+def test_a_variable_that_holds_no_url_is_told_without_what_may_be_a_password(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", place)
+    assert "hidden" not in access.described(TrackBlock(type="mlflow"))

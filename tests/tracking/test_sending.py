@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import time
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from selfstudy.recipe import TrackBlock
-from selfstudy.tracking import sending, to_wandb
-from selfstudy.tracking.order import TrackedRow, TrackOrder
+from selfstudy.tracking import sender, sending, to_wandb
+from selfstudy.tracking.order import TrackedRow, TrackOrder, TrackReply
 
 from .kept import everything, kept
 from .mlflow_server import mlflow_server
@@ -139,6 +140,22 @@ def test_one_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(sending.TrackerError, match="wandb did not answer within 4 seconds"):
             sending.send(order("wandb", tmp_path, ROWS, url), block)
         assert time.monotonic() - began < 4 + 10
+
+
+def test_an_error_of_any_size_and_script_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(order: TrackOrder) -> str:
+        raise ValueError("begins" + "z" * 10**6 + "\ud800 ends")
+
+    monkeypatch.setitem(sender.TRACKERS, "trackio", fails)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "order.json").write_text(order("trackio", tmp_path, ROWS).model_dump_json())
+    (tmp_path / sender.REPLY).touch()
+    mask = os.umask(0o077)
+    sender.main(tmp_path / "order.json")
+    os.umask(mask)
+    said = TrackReply.model_validate_json((tmp_path / sender.REPLY).read_bytes()[: sending._MOST_BYTES])
+    assert said.error.startswith("ValueError: begins")
+    assert said.error.endswith("z\ufffd ends")
 
 
 def test_one_that_is_not_there_says_so(tmp_path: Path) -> None:

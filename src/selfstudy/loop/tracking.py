@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 import secrets
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from selfstudy.errors import SelfstudyError
 from selfstudy.files import private
@@ -44,7 +45,7 @@ class TrackedRun(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     stages: dict[str, str] = {}
-    step: int = 0
+    step: Annotated[int, Field(ge=0)] = 0
 
 
 class Tracked(BaseModel):
@@ -56,7 +57,7 @@ class Tracked(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    id: str
+    id: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
     sent: dict[str, TrackedRun] = {}
 
 
@@ -158,7 +159,8 @@ def _mark(part: Round, stage: str) -> str | None:
     """A hash of what the stage wrote last; None: it wrote nothing."""
     file = part.path / TrainingStep.file if stage == "teach" else part.gate_file
     try:
-        return hashlib.sha256(private.read(file)).hexdigest()[:16]
+        with os.fdopen(private.open_file(file, os.O_RDONLY), "rb") as written:  # a long curve is of any size
+            return hashlib.file_digest(written, "sha256").hexdigest()[:16]
     except FileNotFoundError:
         return None
 

@@ -87,8 +87,12 @@ def address(block: TrackBlock) -> str:
 
 def _without_user(place: str) -> str:
     """The user's own variable may hold a password."""
-    where = urlsplit(place)
-    return f"{where.scheme}://{where.netloc.rpartition('@')[2]}" if where.hostname else place
+    try:
+        where = urlsplit(place)
+    except ValueError:
+        return "an address that cannot be read"
+    host = where.netloc.rpartition("@")[2]
+    return f"{where.scheme}://{host}" if where.hostname else place.rpartition("@")[2]
 
 
 def _installed(name: str) -> bool:
@@ -118,5 +122,5 @@ def _offline(url: str) -> bool:
     try:
         kept = netrc.netrc(os.environ.get("NETRC") or Path.home() / ".netrc")
         return kept.authenticators(urlsplit(url).hostname or "") is None
-    except (OSError, RuntimeError, netrc.NetrcParseError, UnicodeError):
+    except (OSError, RuntimeError, netrc.NetrcParseError, ValueError):
         return True

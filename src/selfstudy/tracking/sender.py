@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selfstudy.files import private
+from selfstudy.text import clean
 from selfstudy.tracking import to_mlflow, to_trackio, to_wandb
 from selfstudy.tracking.order import TrackOrder, TrackReply
 
@@ -33,9 +34,17 @@ def main(file: Path) -> None:
     try:
         reply = TrackReply(where=TRACKERS[order.tracker](order))
     except Exception as error:  # whatever a tracker's package raises ends here, and is told
-        reply = TrackReply(error=f"{type(error).__name__}: {error}")
+        reply = TrackReply(error=clean(_ends(f"{type(error).__name__}: {error}")))
     with os.fdopen(private.open_file(file.parent / REPLY, os.O_WRONLY), "wb") as said:
         said.write(reply.model_dump_json().encode("utf-8", "replace"))
+
+
+def _ends(text: str) -> str:
+    """Of a text of any length what whoever asked reads: its beginning and its end."""
+    return text if len(text) <= 2 * _END else f"{text[:_END]} ... {text[-_END:]}"
+
+
+_END = 5_000
 
 
 if __name__ == "__main__":

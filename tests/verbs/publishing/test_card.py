@@ -135,6 +135,18 @@ def test_documents_need_not_be_named(tmp_path: Path) -> None:
     assert "a.md" not in text
 
 
+def test_a_page_is_named_without_what_signs_in_to_it(tmp_path: Path) -> None:
+    pages = (
+        "https://ana:pw@wiki.example/fiji?sig=0a1b2c3d",
+        "https://wiki.example/fiji#part",
+        "http://[x/?sig=1",
+    )
+    assert sources_of(chosen_of(tmp_path, PROMOTED, *pages)) == [
+        "(an address that cannot be read)",
+        "https://wiki.example/fiji",
+    ]
+
+
 def test_who_corrected_an_answer_is_not_named(tmp_path: Path) -> None:
     chosen = chosen_of(tmp_path, PROMOTED, "a.md", "person:Ada Example", "person")
     assert sources_of(chosen) == ["a.md", PERSON]
@@ -150,14 +162,20 @@ def test_the_recipe_is_told_without_this_machine(tmp_path: Path) -> None:
             "base_url": "http://10.0.0.7:8000/v1",
             "api_key_env": "MY_KEY",
         },
-        "library": "/srv/docs",
+        "library": {
+            "sources": [{"type": "folder", "path": "/srv/docs"}],
+            "fetch": {"allow_hosts": ["wiki.acme.example"], "contact": "ana@acme.example"},
+        },
         "prompts": "/srv/prompts",
+        "track": {"type": "wandb", "project": "takeover-acme"},
+        "gather": {"exclude": ["intranet.acme.example"]},
         "seed": 7,
     }
     told = shareable_recipe(parse_recipe(given, "test").model_dump(mode="json", exclude_defaults=True))
     assert "/srv" not in told
     assert "10.0.0.7" not in told
     assert "MY_KEY" not in told
+    assert "acme" not in told
     assert "seed: 7" in told
     assert "model: big" in told
 

@@ -109,6 +109,7 @@ def test_an_upload_arrives_whole_and_once(small_hub: Any, tmp_path: Path) -> Non
     (tmp_path / "README.md").write_text("---\ntags: [selfstudy]\n---\nx")
     (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
     (tmp_path / ".selfstudy").write_text("ours")
+    (tmp_path / ".selfstudy.lock").write_text("process 1 on here\n")
     api = hub.ready("me/fiji", force=False, private=True)
     url = hub.upload(api, tmp_path, "me/fiji", private=True, message="taught")
     assert url == "https://huggingface.co/me/fiji/commit/0"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from selfstudy.errors import DataError, ModelError
+from selfstudy.errors import DataError, ModelError, RunError
+from selfstudy.files import lock, own
 from selfstudy.run import Run
 from selfstudy.verbs.publishing import plain_child
 from selfstudy.verbs.publishing.chosen import Publication, choose
@@ -148,6 +149,7 @@ def test_what_answers_otherwise_is_told_and_kept_aside(
         publish(chosen.run.path, PublishOptions(to=str(tmp_path / "out")), lambda line: None)
     assert not (tmp_path / "out").exists()
     assert (tmp_path / "out-not-published/adapter_model.safetensors").is_file()
+    assert not list((tmp_path / "out-not-published").glob("*.lock"))
 
 
 def test_a_tokenizer_that_makes_another_prompt_is_seen(model: Path, tmp_path: Path) -> None:
@@ -199,6 +201,28 @@ def test_places_that_are_none_or_are_somebodys(model: Path, tmp_path: Path) -> N
     assert "no Hub id" in said("--to", str(tmp_path / "out"), "--base", "/etc/passwd")
 
 
+def test_two_at_once_do_not_write_into_one_folder(model: Path, tmp_path: Path) -> None:
+    """What the one has checked would be the other's; what a killed one left is in nobody's way."""
+    run = make_taught(tmp_path / "run", model)
+    begun = tmp_path / "out.tmp"
+    own.make(begun)
+    (begun / "half.bin").touch()
+    held = lock.take(begun / ".selfstudy.lock", begun)
+    options = PublishOptions(to=str(tmp_path / "out"))
+    with pytest.raises(RunError, match="out is being written by process"):
+        publish(run.path, options, lambda line: None)
+    assert (begun / "half.bin").exists()
+    lock.release(held)
+
+    def said(line: str) -> None:
+        assert not (begun / "half.bin").exists()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(run.path, options, said)
+    assert not begun.exists()
+
+
 def test_paths_keys_and_notes_do_not_leave(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +245,11 @@ def test_paths_keys_and_notes_do_not_leave(
     save_file(load_file(weights), weights, metadata={"format": "pt", "author": "me@home"})
     with pytest.raises(ModelError, match="notes of its own"):
         written(chosen, tmp_path / "noted")
+    whole = make_whole(tmp_path / "full", model, model)
+    weights = choose(whole).folder / "model.safetensors"
+    save_file(load_file(weights), weights, metadata={"format": "pt", "author": "me@home"})
+    with pytest.raises(ModelError, match="notes of its own"):
+        written(choose(whole), tmp_path / "whole")
 
 
 def test_whose_model_it_is(model: Path, tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from selfstudy.errors import DataError
+from selfstudy.recipe.library import is_url
 from selfstudy.records import GAPS, Evidence, Reference, Verdict
 from selfstudy.run import curriculum
 from selfstudy.run.standing import decided, decision
@@ -301,6 +303,12 @@ def sources_of(chosen: Publication) -> list[str]:
 
 
 def _named(source: str) -> str:
+    if is_url(source):  # who signs in to a page, and by what, stands around its address
+        try:
+            where = urlsplit(source)
+        except ValueError:
+            return "(an address that cannot be read)"
+        return f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}"
     if source.partition(":")[0] == "person":
         return PERSON  # who it was is nobody's business elsewhere
     return PurePosixPath(source).name if source.startswith(("/", "~")) else source
@@ -347,7 +355,7 @@ def _figures(chosen: Publication) -> Iterator[tuple[str, str]]:
 
 
 _HIDDEN = re.compile(r"(^|[\s\"'=])(/|~|\.{1,2}/|[A-Za-z]:\\|https?://)", re.I)
-_LEFT_OUT = ("scale", "cluster", "budget", "cache", "servers", "launch")
+_LEFT_OUT = ("scale", "cluster", "budget", "cache", "servers", "launch", "track")
 _CONFIDENTIAL = (
     "base_url",
     "url",
@@ -356,11 +364,14 @@ _CONFIDENTIAL = (
     "engine_id",
     "known_questions",
     "answer_key",
+    "allow_hosts",
+    "contact",
+    "exclude",
 )
 
 
 def shareable_recipe(recipe: Mapping[str, Any]) -> str:
-    """A recipe as YAML, without what is this machine's alone: its paths, addresses, processes and keys."""
+    """A recipe as YAML, without what is this machine's or its user's alone: paths, addresses, hosts, keys."""
     import yaml
 
     text: str = yaml.safe_dump(_shareable(recipe), sort_keys=False, allow_unicode=True)

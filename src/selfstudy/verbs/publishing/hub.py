@@ -88,7 +88,7 @@ def upload(api: HfApi, folder: Path, name: str, *, private: bool, message: str) 
     with _told(f"the upload to {name} failed"):
         api.create_repo(name, private=private, exist_ok=True)
         done = api.upload_folder(
-            repo_id=name, folder_path=folder, commit_message=message, ignore_patterns=[own.MARK]
+            repo_id=name, folder_path=folder, commit_message=message, ignore_patterns=[f"{own.MARK}*"]
         )
     return str(done.commit_url)
 

@@ -5,13 +5,14 @@ What does not answer as the run's own model is never published; it is kept aside
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfstudy.errors import ModelError, RunError
-from selfstudy.files import own, private
+from selfstudy.files import lock, own, private
 from selfstudy.models.taught import publish as put_in_place
 from selfstudy.run import Run
 from selfstudy.text import one_line
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 DONE = "published: "
 """With which the command begins the line that says where it is; it says none if it failed."""
 _ASIDE = "-not-published"
+_LOCK = f"{own.MARK}.lock"
 _FOLDER_WORD = "path/to/this/folder"
 
 
@@ -94,8 +96,34 @@ def publish(
     if name is not None:
         _require_found(chosen, options)
     folder = own.unfinished(target)
+    with _alone(folder, target):
+        return _handed_over(chosen, options, folder, (api, name, target), say, agree)
+
+
+@contextmanager
+def _alone(folder: Path, target: Path) -> Iterator[None]:
+    """An empty folder of ours which no other publication writes; what a killed one left is gone."""
+    if own.check(folder) and own.is_marked(folder):
+        lock.release(lock.take(folder / _LOCK, target, "--to"))
     own.remove(folder)
     own.make(folder)
+    held = lock.take(folder / _LOCK, target, "--to")
+    try:
+        yield
+    finally:
+        lock.release(held)
+
+
+def _handed_over(
+    chosen: Publication,
+    options: PublishOptions,
+    folder: Path,
+    where: tuple[HfApi | None, str | None, Path],
+    say: Callable[[str], object],
+    agree: Callable[[str], bool],
+) -> Published:
+    """Fills a folder and puts it in its place, or uploads it."""
+    api, name, target = where
     try:
         found = _filled(chosen, folder, options, name or target.name, name or _FOLDER_WORD, say)
         private.close_tree(folder)
@@ -105,6 +133,7 @@ def publish(
     if api is None or name is None:
         if options.force:
             own.remove(target)
+        (folder / _LOCK).unlink()
         put_in_place(folder, target)
         return Published(str(target), found)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -198,6 +227,7 @@ def _set_aside(folder: Path) -> Path:
     """Gives what is not published a name of its own, in place of the last such one."""
     aside = folder.with_name(folder.name.removesuffix(own.UNFINISHED) + _ASIDE)
     own.remove(aside)
+    (folder / _LOCK).unlink()
     folder.rename(aside)
     return aside
 

@@ -39,7 +39,7 @@ def write_model(
         gguf: also the adapter as a GGUF file.
 
     Raises:
-        ModelError: an adapter is damaged, holds more than weights, or cannot be merged or exported.
+        ModelError: an adapter is damaged, weights hold more than numbers, or cannot be merged or exported.
     """
     from selfstudy.models.local import adapted, loading, weights
 
@@ -52,6 +52,8 @@ def write_model(
     elif chosen.whole:
         for pattern in _WHOLE:
             for file in sorted(chosen.folder.glob(pattern)):
+                if file.suffix == ".safetensors":
+                    _require_no_notes(file)
                 shutil.copyfile(file, folder / file.name)
     else:
         for name, adapter in chosen.adapters.items():
