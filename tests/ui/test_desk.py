@@ -10,6 +10,7 @@ from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.run import Run
 from selfstudy.ui.desk import Desk
+from selfstudy.ui.views import runs
 
 
 @pytest.fixture
@@ -25,6 +26,15 @@ def desk(tmp_path: Path) -> Desk:
 def test_runs_are_found_in_folders_and_not_by_links(desk: Desk) -> None:
     assert sorted(desk.run_names()) == ["deep/two", "one"]
     assert desk.open("deep/two").path == desk.folder / "deep" / "two"
+
+
+def test_a_run_whose_name_is_no_text_hides_no_other(desk: Desk) -> None:
+    try:
+        Run.create_or_resume(desk.folder / "\udcff", Recipe()).close()
+    except OSError:
+        pytest.skip("a file system of names that are text")
+    assert sorted(desk.run_names()) == ["deep/two", "one"]
+    assert 'href="/run?run=one"' in runs.html(desk)
 
 
 @pytest.mark.parametrize(

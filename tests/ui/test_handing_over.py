@@ -20,6 +20,12 @@ def test_names_of_folders(tmp_path: Path, name: str) -> None:
         handing_over.start(tmp_path, tmp_path, name, [], to_hub=False)
 
 
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / handing_over.FOLDER).write_text("of others", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot make"):
+        handing_over.start(tmp_path, tmp_path, "mine", [], to_hub=False)
+
+
 def test_what_is_on_the_disk_is_told_as_text(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     assert publish.look(desk, publish.HERE, "mine") == publish.look(desk, publish.HERE, "../x")

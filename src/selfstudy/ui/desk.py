@@ -103,11 +103,15 @@ def safe_folders(folder: Path) -> Iterator[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        return [
-            one for one in folder.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] != "."
-        ]
+        found = [one for one in folder.iterdir() if one.name[0] != "." and has_text_name(one)]
+        return [one for one in found if one.is_dir() and not one.is_symlink()]
     except OSError:
         return []
+
+
+def has_text_name(path: Path) -> bool:
+    """Whether a name is text: no address and no list can name others, which are left out."""
+    return path.name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path.name)
 
 
 def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:

@@ -52,7 +52,10 @@ def start(folder: Path, run: Path, name: str, options: Sequence[str], *, to_hub:
     if to_hub:
         target = f"hub:{name}"
     else:
-        private.make_folder(folder / FOLDER)
+        try:
+            private.make_folder(folder / FOLDER)
+        except OSError as error:
+            raise DataError(f"cannot make {folder / FOLDER}: {error.strerror}", "see what is there") from None
         target = str(folder / FOLDER / name)
     processes.start(place, ["publish", str(run), f"--to={target}", "--yes", *options])
 

@@ -42,7 +42,7 @@ def problem(error: SelfstudyError) -> str:
 def address(page: str, **query: object) -> str:
     """Of a page of ours, such as address("question", run="demo", id="ab12"); not yet escaped."""
     given = {key: str(value) for key, value in query.items() if value not in (None, "")}
-    return f"/{quote(page)}" + (f"?{urlencode(given)}" if given else "")
+    return f"/{quote(page)}" + (f"?{urlencode(given, errors='replace')}" if given else "")
 
 
 def template_file(name: str) -> str:
