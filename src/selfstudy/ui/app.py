@@ -74,9 +74,12 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     rating_downloads.add_routes(app, desk)
     downloads.add_routes(app, desk)
+    blocks = blocks_of(desk)
+    # only where it was launched gradio asks whether a file was uploaded; else an event takes any file
+    blocks.has_launched = True
     served: FastAPI = gr.mount_gradio_app(
         app,
-        blocks_of(desk),
+        blocks,
         path="/",
         server_name="127.0.0.1",
         footer_links=[],
