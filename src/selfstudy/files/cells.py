@@ -20,7 +20,7 @@ FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[bytes]:
     """A line of names, and a line for each row; what a row lacks is an empty cell."""
-    yield _line(columns)
+    yield _line([cell(name) for name in columns])  # they too may be of other people's files
     for row in rows:
         yield _line([cell(row.get(name)) for name in columns])
 
