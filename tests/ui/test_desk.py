@@ -38,7 +38,8 @@ def test_a_run_whose_name_is_no_text_hides_no_other(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "none", "../outside", "link", "one/../../outside", "/etc", "a\0b", "x" * 9000]
+    "name",
+    ["", "none", "../outside", "link", "one/../../outside", "/etc", "a\0b", "x" * 9000, "one/", "./one"],
 )
 def test_a_name_that_is_no_run_here_is_refused(desk: Desk, name: str) -> None:
     with pytest.raises(RunError, match="there is no run"):

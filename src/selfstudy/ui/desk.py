@@ -47,7 +47,8 @@ class Desk:
             RunError: there is no such run here; a link or a name that leads elsewhere is none.
         """
         path = self._below(name)
-        if path is None or not is_run(path):
+        plain = Path(name).as_posix() == name  # what is kept beside a run goes by its one name
+        if path is None or not plain or not is_run(path):
             raise RunError(
                 f"there is no run {name[:MOST_NAME]!r} in {self.folder}", "choose one of the page Runs"
             )
