@@ -9,6 +9,7 @@ import pytest
 from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.run import Run
+from selfstudy.ui import new_run
 from selfstudy.ui.desk import Desk
 from selfstudy.ui.views import runs
 
@@ -26,6 +27,13 @@ def desk(tmp_path: Path) -> Desk:
 def test_runs_are_found_in_folders_and_not_by_links(desk: Desk) -> None:
     assert sorted(desk.run_names()) == ["deep/two", "one"]
     assert desk.open("deep/two").path == desk.folder / "deep" / "two"
+
+
+def test_what_lies_beside_a_run_that_the_form_began_is_none(desk: Desk) -> None:
+    new_run.write(desk, new_run.Wish("three", "atlas"))
+    assert sorted(desk.run_names()) == ["deep/two", "one"]
+    with pytest.raises(RunError, match="there is no run"):
+        desk.path_of("desk/three")
 
 
 def test_a_run_whose_name_is_no_text_hides_no_other(desk: Desk) -> None:

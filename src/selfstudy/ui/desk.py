@@ -9,6 +9,7 @@ from pathlib import Path
 from selfstudy.errors import DataError, RunError
 from selfstudy.run import Run
 from selfstudy.run.directory import is_run
+from selfstudy.ui import processes
 
 DEEPEST = 3
 """Folders below the one that is worked in, in which runs are looked for."""
@@ -37,7 +38,7 @@ class Desk:
             if is_run(folder):
                 found.append((written(folder), folder.relative_to(self.folder).as_posix()))
             elif depth < DEEPEST:
-                open_ += ((one, depth + 1) for one in _folders(folder))
+                open_ += ((one, depth + 1) for one in _folders(folder) if one != self._beside)
         return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))]
 
     def path_of(self, name: str) -> Path:
@@ -48,7 +49,7 @@ class Desk:
         """
         path = self._below(name)
         plain = Path(name).as_posix() == name  # what is kept beside a run goes by its one name
-        if path is None or not plain or not is_run(path):
+        if path is None or not plain or path.is_relative_to(self._beside) or not is_run(path):
             raise RunError(
                 f"there is no run {name[:MOST_NAME]!r} in {self.folder}", "choose one of the page Runs"
             )
@@ -66,6 +67,11 @@ class Desk:
                 f"there is no file {name[:MOST_NAME]!r} in {self.folder}", "give its path below that folder"
             )
         return path
+
+    @property
+    def _beside(self) -> Path:
+        """Where what belongs to commands lies: the recipe of a run there makes no run of it."""
+        return self.folder / processes.FOLDER
 
     def _below(self, name: str) -> Path | None:
         """What is there of a name, which leads nowhere else; None: nothing."""
