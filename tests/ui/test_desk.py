@@ -10,7 +10,7 @@ from selfstudy.errors import RunError
 from selfstudy.recipe import Recipe
 from selfstudy.run import Run
 from selfstudy.ui import new_run
-from selfstudy.ui.desk import Desk
+from selfstudy.ui.desk import Desk, safe_folders
 from selfstudy.ui.views import runs
 
 
@@ -27,6 +27,18 @@ def desk(tmp_path: Path) -> Desk:
 def test_runs_are_found_in_folders_and_not_by_links(desk: Desk) -> None:
     assert sorted(desk.run_names()) == ["deep/two", "one"]
     assert desk.open("deep/two").path == desk.folder / "deep" / "two"
+
+
+def test_a_folder_that_cannot_be_looked_into_hides_no_run(tmp_path: Path) -> None:
+    folder = tmp_path
+    while len(str(folder)) < 3800:
+        folder /= "d" * 100
+    (folder / "one").mkdir(parents=True)
+    (folder / "one/recipe.yaml").touch()
+    closed = folder / ("x" * (4090 - len(str(folder)) - 1))  # no path in it is short enough
+    closed.mkdir()
+    assert Desk(folder).run_names() == ["one"]
+    assert set(safe_folders(folder)) == {folder, folder / "one", closed}
 
 
 def test_what_lies_beside_a_run_that_the_form_began_is_none(desk: Desk) -> None:

@@ -35,7 +35,7 @@ class Desk:
         while open_ and seen < MOST_FOLDERS:
             folder, depth = open_.pop()
             seen += 1
-            if is_run(folder):
+            if _seems_run(folder):
                 found.append((written(folder), folder.relative_to(self.folder).as_posix()))
             elif depth < DEEPEST:
                 open_ += ((one, depth + 1) for one in _folders(folder) if one != self._beside)
@@ -104,8 +104,16 @@ def safe_folders(folder: Path) -> Iterator[Path]:
         one, depth = open_.pop()
         seen += 1
         yield one
-        if depth < DEEPEST and not is_run(one):
+        if depth < DEEPEST and not _seems_run(one):
             open_ += ((below, depth + 1) for below in _folders(one))
+
+
+def _seems_run(folder: Path) -> bool:
+    """Whether it is a run that can be looked at: one that is closed to us hides no other."""
+    try:
+        return is_run(folder)
+    except RunError:
+        return False
 
 
 def _folders(folder: Path) -> list[Path]:
