@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
+from selfstudy.files import private
 from selfstudy.ui import processes
 
 
@@ -85,7 +86,7 @@ def test_each_name_has_a_place_in_the_folder(tmp_path: Path, name: str) -> None:
     place = processes.place_of(tmp_path, name)
     assert place.resolve().parent == tmp_path / processes.FOLDER
     assert place != processes.place_of(tmp_path, name + "a")
-    processes.private.make_folder(place)
+    private.make_folder(place)
 
 
 def test_what_stands_in_the_way_is_no_command(tmp_path: Path) -> None:

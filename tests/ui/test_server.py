@@ -25,7 +25,7 @@ def checked_by_form(opener: urllib.request.OpenerDirector, at: str, given: objec
     join.add_header("content-type", "application/json")
     opener.open(join, timeout=30).close()
     with opener.open(f"{at}/gradio_api/queue/data?session_hash=s", timeout=30) as events:
-        return next(line for line in events if b"process_completed" in line).decode()
+        return str(next(line for line in events if b"process_completed" in line))
 
 
 def test_it_opens_with_its_token_and_without_it_stays_shut(tmp_path: Path) -> None:
