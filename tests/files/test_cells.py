@@ -22,8 +22,8 @@ def test_numbers_stay_numbers_and_other_texts_stay_as_they_are() -> None:
     assert cell(["=1"]) == '["=1"]'
 
 
-def test_the_name_of_a_column_is_no_formula_either() -> None:
-    assert b"".join(csv_lines([{"=1+1": 2}], ["=1+1"])) == b"'=1+1\r\n2\r\n"
+def test_a_name_of_a_column_is_no_formula_either() -> None:
+    assert b"".join(csv_lines([{"=1+1": 2}], ["=1+1", "\ud800"])) == b"'=1+1,?\r\n2,\r\n"
 
 
 def test_what_is_hostile_comes_back_out_of_a_reader() -> None:

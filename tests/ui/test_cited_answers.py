@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ JUDGED = {
 def desk(tmp_path: Path) -> Desk:
     (tmp_path / "answers.jsonl").write_text(json.dumps(ANSWER) + "\n")
     (tmp_path / "others.jsonl").write_text('{"question": "whose?"}\n')
+    with suppress(OSError):  # a file system of names that are text
+        (tmp_path / "\udcff.jsonl").write_text(json.dumps(ANSWER) + "\n")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "answers.jsonl")
     return Desk(tmp_path)
 

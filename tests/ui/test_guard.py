@@ -43,14 +43,34 @@ def test_the_door_leads_to_this_host_alone() -> None:
         ({"host": "evil.example"}, 400),
         ({"origin": "http://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        # browsers send one cookie to all ports: who serves a page on another one must not use ours
         ({"origin": "http://127.0.0.1:9999"}, 403),
-        ({"origin": "http://localhost:7860"}, 403),
         ({"origin": "http://127.0.0.1"}, 403),
+        ({"origin": "http://localhost:7860"}, 403),
         ({"origin": "http://127.0.0.1:7860"}, 303),
     ],
 )
 def test_other_hosts_and_sites_are_refused_even_with_it(headers: dict[str, str], status: int) -> None:
     assert client(**headers).get("/", params={"token": TOKEN}).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "origin", "status"),
+    [
+        ({"127.0.0.1"}, "127.0.0.1:7860", "http://127.0.0.1:7860", 200),
+        ({"127.0.0.1", "work.example"}, "127.0.0.1:7860", "https://work.example", 200),
+        ({"127.0.0.1", "work.example"}, "work.example", "https://work.example:444", 403),
+        (None, "10.0.0.1:7860", "http://10.0.0.1:7860", 200),
+        (None, "10.0.0.1:7860", "http://10.0.0.1:9999", 403),
+    ],
+    ids=["itself", "proxy", "beside-the-proxy", "anywhere", "beside-anywhere"],
+)
+def test_a_page_is_ours_by_its_whole_origin(
+    hosts: set[str] | None, host: str, origin: str, status: int
+) -> None:
+    routes = Starlette(routes=[Route("/{rest:path}", lambda request: PlainTextResponse("inside"))])
+    browser = TestClient(PageGuard(routes, TOKEN, "c", hosts), cookies={"c": TOKEN})
+    assert browser.get("/", headers={"host": host, "origin": origin}).status_code == status
 
 
 def test_every_answer_forbids_to_fetch_from_elsewhere() -> None:

@@ -36,10 +36,21 @@ def test_what_one_person_changes_is_not_changed_for_the_next(tmp_path: Path) -> 
     assert sum(one.count for one in recipe.probe.ask) == 60
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "desk", "x" * 65, "a\n"])
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".x", "desk", "Desk", "published", "x" * 65, "a\n"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError):
         new_run.check_name(Desk(tmp_path), name)
+
+
+def test_documents_go_into_no_folder_of_others(tmp_path: Path) -> None:
+    given, elsewhere = tmp_path / "my.txt", tmp_path / "elsewhere"
+    given.write_text("Suva", encoding="utf-8")
+    elsewhere.mkdir()
+    (tmp_path / "desk/one").mkdir(parents=True)
+    (tmp_path / "desk/one/documents").symlink_to(elsewhere)
+    with pytest.raises(RunError, match="link"):
+        new_run.write(Desk(tmp_path), Wish("one", "atlas", files=[given]))
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_what_is_wrong_is_said_by_the_recipe(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from selfstudy.errors import RunError
+from selfstudy.files import private
 from selfstudy.ui import processes
 
 
@@ -85,12 +87,37 @@ def test_another_process_of_the_same_number_is_not_taken_for_it(tmp_path: Path) 
     ended(tmp_path / "one")
 
 
+def test_a_file_of_others_ends_no_process_that_is_not_ours(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        began = processes._began(other.pid)
+        written = {"words": ["learn"], "pid": other.pid, "began": began}
+        (tmp_path / "process.json").write_text(json.dumps(written), encoding="utf-8")
+        assert not processes.stop(tmp_path)
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize("name", ["", "..", "\udcff", "\u00e9" * 300], ids=ascii)
+def test_each_name_has_a_place_in_the_folder(tmp_path: Path, name: str) -> None:
+    place = processes.place_of(tmp_path, name)
+    assert place.resolve().parent == tmp_path / processes.FOLDER
+    assert place != processes.place_of(tmp_path, name + "a")
+    private.make_folder(place)
+
+
 def test_what_stands_in_the_way_is_no_command(tmp_path: Path) -> None:
     (tmp_path / "process.json").write_text('{"words": [], "pid": -1, "began": "x"}', encoding="utf-8")
     assert processes.last(tmp_path) is None
     (tmp_path / "process.json").write_text("[1]", encoding="utf-8")
     assert processes.last(tmp_path) is None
+    (tmp_path / "process.json").write_text("[" * 100_000, encoding="utf-8")
+    assert processes.last(tmp_path) is None
+    (tmp_path / "process.json").write_text('{"words": ["a"], "pid": 9, "began": "x"}', encoding="utf-8")
+    (tmp_path / "output.log").write_text("of others", encoding="utf-8")
+    assert processes.last(tmp_path) is not None
     (tmp_path / "link").symlink_to(tmp_path)
+    assert processes.last(tmp_path / "link") is None
+    assert processes.tail(tmp_path / "link") == []
     with pytest.raises(RunError, match="link"):
         processes.start(tmp_path / "link", ["--version"])
 

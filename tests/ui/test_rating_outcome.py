@@ -54,6 +54,9 @@ def test_ratings_are_told_by_who_answered_only_where_several_did(tmp_path: Path)
     assert after.mean.low <= 9.0 <= after.mean.high
     place.who.write_text("")
     assert by_arm(place, rating.read(place)) == []
+    first = next(one.id for one in rating.read(place) if one.rating is not None)
+    place.who.write_text(json.dumps({"id": [1]}) + "\n" + json.dumps({"id": first, "arms": [[1], {}]}) + "\n")
+    assert by_arm(place, rating.read(place)) == []
     place.who.write_text("{]\n{}\n")
     with pytest.raises(SelfstudyError, match="line 1 is damaged"):
         by_arm(place, rating.read(place))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -68,16 +67,6 @@ def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
     for html, done in (questions.html(Desk(tmp_path), {"run": "x<"}), results.html(Desk(tmp_path), "x<")):
         assert done
         assert "there is no run &#39;x&lt;&#39;" in html
-
-
-def test_a_name_that_is_no_unicode_is_listed_and_breaks_no_page(tmp_path: Path) -> None:
-    Run.create_or_resume(tmp_path / "good", Recipe()).close()
-    name = os.fsdecode(b"bad\xff")
-    (tmp_path / "good").rename(tmp_path / name)
-    desk = Desk(tmp_path)
-    assert 'href="/run?run=bad%3F">bad\ufffd</a>' in runs.html(desk)
-    assert "It is <strong>" in run.look(desk, name)[0]
-    assert "there is no run" in run.look(desk, "bad?")[0]
 
 
 def test_a_change_is_a_sentence() -> None:

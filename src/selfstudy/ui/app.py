@@ -74,9 +74,12 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     downloads.add_routes(app, desk)
     # the machine's own fonts: of gradio's bold one most letters are missing (6.31)
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    blocks = blocks_of(desk)
+    # only where it was launched gradio asks whether a file was uploaded; else an event takes any file
+    blocks.has_launched = True
     served: FastAPI = gr.mount_gradio_app(
         app,
-        blocks_of(desk),
+        blocks,
         path="/",
         server_name="127.0.0.1",
         footer_links=[],

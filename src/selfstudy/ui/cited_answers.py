@@ -19,7 +19,7 @@ from selfstudy.judging import citations
 from selfstudy.records import CitedCheck
 from selfstudy.run import Run
 from selfstudy.text import one_line
-from selfstudy.ui.desk import Desk, safe_folders
+from selfstudy.ui.desk import Desk, has_text_name, safe_folders
 from selfstudy.verbs.outputs import verb_of
 
 ANSWERS, JUDGEMENTS = "cite answer", "cite"
@@ -88,7 +88,8 @@ def files_of(desk: Desk) -> list[str]:
             looked += 1
             if looked > MOST_LOOKED_AT or len(found) >= MOST_FILES:
                 return sorted(found)
-            if not path.is_symlink() and path.is_file() and verb_of(path) in (ANSWERS, JUDGEMENTS):
+            told = has_text_name(path) and not path.is_symlink() and path.is_file()
+            if told and verb_of(path) in (ANSWERS, JUDGEMENTS):
                 found.append(path.relative_to(desk.folder).as_posix())
     return sorted(found)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from selfstudy.errors import DataError, RunError
 from selfstudy.run import Run
 from selfstudy.run.directory import is_run
+from selfstudy.ui import processes
 
 DEEPEST = 3
 """Folders below the one that is worked in, in which runs are looked for."""
@@ -34,10 +35,10 @@ class Desk:
         while open_ and seen < MOST_FOLDERS:
             folder, depth = open_.pop()
             seen += 1
-            if is_run(folder):
+            if _seems_run(folder):
                 found.append((written(folder), folder.relative_to(self.folder).as_posix()))
             elif depth < DEEPEST:
-                open_ += ((one, depth + 1) for one in _folders(folder))
+                open_ += ((one, depth + 1) for one in _folders(folder) if one != self._beside)
         return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))]
 
     def path_of(self, name: str) -> Path:
@@ -47,7 +48,8 @@ class Desk:
             RunError: there is no such run here; a link or a name that leads elsewhere is none.
         """
         path = self._below(name)
-        if path is None or not is_run(path):
+        plain = Path(name).as_posix() == name  # what is kept beside a run goes by its one name
+        if path is None or not plain or path.is_relative_to(self._beside) or not is_run(path):
             raise RunError(
                 f"there is no run {name[:MOST_NAME]!r} in {self.folder}", "choose one of the page Runs"
             )
@@ -65,6 +67,11 @@ class Desk:
                 f"there is no file {name[:MOST_NAME]!r} in {self.folder}", "give its path below that folder"
             )
         return path
+
+    @property
+    def _beside(self) -> Path:
+        """Where what belongs to commands lies: the recipe of a run there makes no run of it."""
+        return self.folder / processes.FOLDER
 
     def _below(self, name: str) -> Path | None:
         """What is there of a name, which leads nowhere else; None: nothing."""
@@ -97,17 +104,29 @@ def safe_folders(folder: Path) -> Iterator[Path]:
         one, depth = open_.pop()
         seen += 1
         yield one
-        if depth < DEEPEST and not is_run(one):
+        if depth < DEEPEST and not _seems_run(one):
             open_ += ((below, depth + 1) for below in _folders(one))
+
+
+def _seems_run(folder: Path) -> bool:
+    """Whether it is a run that can be looked at: one that is closed to us hides no other."""
+    try:
+        return is_run(folder)
+    except RunError:
+        return False
 
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        return [
-            one for one in folder.iterdir() if one.is_dir() and not one.is_symlink() and one.name[0] != "."
-        ]
+        found = [one for one in folder.iterdir() if one.name[0] != "." and has_text_name(one)]
+        return [one for one in found if one.is_dir() and not one.is_symlink()]
     except OSError:
         return []
+
+
+def has_text_name(path: Path) -> bool:
+    """Whether a name is text: no address and no list can name others, which are left out."""
+    return path.name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in path.name)
 
 
 def _has_link(folder: Path, parts: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from selfstudy.serve.guard import LOOPBACK, host_of, values_of
+from selfstudy.serve.guard import host_of, is_loopback, values_of
 
 TOKEN = "token"
 """Its name in the address."""
@@ -81,23 +81,25 @@ class PageGuard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         """To requests under the name of another host, or from the page of another site."""
-        if self.hosts is None:
-            return None
         named = values_of(scope["headers"], b"host")
-        if len(named) != 1 or host_of(f"//{named[0]}") not in self.hosts:
+        ours = self.hosts is None or (len(named) == 1 and host_of(f"//{named[0]}") in self.hosts)
+        if len(named) > 1 or not ours:
             return PlainTextResponse("The Host header names another host than this one.\n", 400)
-        if not all(self._is_of_ours(origin, named[0]) for origin in values_of(scope["headers"], b"origin")):
-            return PlainTextResponse("Requests of other sites' pages are not answered.\n", 403)
+        asked = named[0] if named else ""
+        if not all(self._is_our_page(origin, asked) for origin in values_of(scope["headers"], b"origin")):
+            said = "Requests of other sites' pages are not answered; --allow-host NAME names a proxy's.\n"
+            return PlainTextResponse(said, 403)
         return None
 
-    def _is_of_ours(self, origin: str, named: str) -> bool:
-        """Whether a page of this server asks; one of another port of this host may be anybody's.
+    def _is_our_page(self, origin: str, asked: str) -> bool:
+        """Whether a page is of this very server: on another port is another's, which gets our cookie too.
 
-        Browsers send the cookie from there too.  Behind a proxy the names differ, and no port is compared.
+        Behind a proxy that asks under another name than its pages have, the page's name must be allowed.
         """
-        if host_of(origin) in LOOPBACK:
-            return origin.rpartition("//")[2].lower() == named.lower()
-        return self.hosts is None or host_of(origin) in self.hosts
+        name = host_of(origin)
+        if name is None or origin.lower().partition("://")[2] == asked.lower():
+            return name is not None
+        return name in (self.hosts or ()) and not is_loopback(name) and name != host_of(f"//{asked}")
 
     def _entrance(self, scope: Scope) -> Response | None:
         """None for who has been let in; else the door."""

@@ -21,12 +21,14 @@ from selfstudy.recipe.file import load_recipe, make_recipe, read_yaml
 from selfstudy.recipe.goals import Reasons, goal_recipe
 from selfstudy.recipe.library import ATLAS
 from selfstudy.run import Run
-from selfstudy.ui import processes, uploads
+from selfstudy.ui import handing_over, processes, uploads
 from selfstudy.ui.desk import Desk
 
 RECIPE, DOCUMENTS = Run.recipe_file, "documents"
 SECONDS = 300.0
 """Longest time of the smoke check, and of the estimate."""
+_TAKEN = (processes.FOLDER, handing_over.FOLDER)
+"""Folders of this page, which are no runs."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -59,10 +61,11 @@ def check_name(desk: Desk, name: str) -> Path:
     Raises:
         RunError: the name is not allowed, or taken.
     """
-    if not _NAME.fullmatch(name) or name == processes.FOLDER:
+    if not _NAME.fullmatch(name) or name.casefold() in _TAKEN:
         raise RunError(
             f"{name[:80]!r} cannot be the name of a run",
-            "up to 64 letters, digits, points, hyphens and underscores; not " + repr(processes.FOLDER),
+            "up to 64 letters, digits, points, hyphens and underscores; not "
+            + " or ".join(map(repr, _TAKEN)),
         )
     path = desk.folder / name
     if path.exists() or path.is_symlink():
@@ -80,8 +83,9 @@ def write(desk: Desk, wish: Wish) -> Path:
     data, why = chosen(wish)
     make_recipe(data, [], "the recipe")
     place = processes.place_of(desk.folder, wish.name)
-    if place.is_symlink() or place.parent.is_symlink():
-        raise RunError(f"{place} is a link, which is not followed", "move it away")
+    for path in (place.parent, place, place / DOCUMENTS):
+        if path.is_symlink():
+            raise RunError(f"{path} is a link, which is not followed", "move it away")
     uploads.check(wish.files)
     try:
         private.make_folder(place)

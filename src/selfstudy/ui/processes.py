@@ -13,6 +13,7 @@ is not taken for it.  Knows nothing of what a command does.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -38,6 +39,8 @@ TAIL = 65_536
 LINES = 40
 """Of it that are shown, each of at most `LONGEST` characters."""
 LONGEST = 400
+_NAMED = 200
+"""Bytes of the name of such a folder."""
 _LOG, _PROCESS = "output.log", "process.json"
 _SELFSTUDY = (sys.executable, "-P", "-m", "selfstudy.cli")
 """-P: nothing is imported from the working directory, which may hold files of others."""
@@ -67,8 +70,12 @@ def place_of(folder: Path, name: str) -> Path:
         folder: that is worked in.
         name: of the run, a path below it.
     """
-    quoted = "%2E" * len(name) if name in (".", "..") else quote(name, safe=" ~", errors="surrogatepass")
-    return folder / FOLDER / quoted
+    if not name.strip("."):
+        return folder / FOLDER / ("%2E" * len(name) or "%")  # no other name is written so
+    safe = quote(name, safe=" ~", errors="surrogatepass")
+    if len(safe) > _NAMED:
+        safe = f"{safe[: _NAMED - 20]}%{hashlib.sha256(safe.encode()).hexdigest()[:16]}"
+    return folder / FOLDER / safe
 
 
 def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> Command:
@@ -88,8 +95,7 @@ def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> C
                 "wait for it, or stop it first",
             )
         try:
-            if place.is_symlink() or place.parent.is_symlink():
-                raise OSError(0, "it is a link, and links are not followed")
+            _check_links(place)
             private.make_folder(place)
             log = private.open_file(place / _LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         except OSError as error:
@@ -116,6 +122,11 @@ def start(place: Path, words: Sequence[str], variables: Sequence[str] = ()) -> C
     return command
 
 
+def _check_links(place: Path) -> None:
+    if place.is_symlink() or place.parent.is_symlink():
+        raise OSError(0, "it is a link, and links are not followed")
+
+
 def _keep(place: Path, command: Command) -> None:
     with private.replacing(place / _PROCESS) as file:
         file.write(json.dumps(asdict(command)).encode())
@@ -127,18 +138,28 @@ _STARTING = threading.Lock()
 def last(place: Path) -> Command | None:
     """The command that was started last, if any was."""
     try:
+        _check_links(place)
         found = json.loads(private.read(place / _PROCESS, 2**20))
         words, pid, began = found["words"], found["pid"], found["began"]
         stopped = found.get("stopped") is True
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     sound = isinstance(pid, int) and pid > 1 and isinstance(began, str) and isinstance(words, list) and words
     return Command(tuple(map(str, words)), pid, began, stopped) if sound else None
 
 
 def runs(command: Command) -> bool:
-    """Whether that very process is at work."""
-    return bool(command.began) and _began(command.pid) == command.began
+    """Whether that very process is at work; one that does something else is not, whoever wrote its number."""
+    return bool(command.began) and _began(command.pid) == command.began and _does(command)
+
+
+def _does(command: Command) -> bool:
+    """Whether the process was started with those words; where the system does not tell, its start decides."""
+    try:
+        said = os.fsdecode(Path(f"/proc/{command.pid}/cmdline").read_bytes()).split("\0")
+    except OSError:
+        return not Path("/proc/self/cmdline").exists()
+    return said[1:-1] == [*_SELFSTUDY[1:], *command.words]
 
 
 def stop(place: Path) -> bool:
@@ -157,6 +178,7 @@ def stop(place: Path) -> bool:
 def tail(place: Path, lines: int = LINES) -> list[str]:
     """The last lines of what the last command printed, without keys and control characters."""
     try:
+        _check_links(place)
         with os.fdopen(private.open_file(place / _LOG, os.O_RDONLY), "rb") as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - TAIL))

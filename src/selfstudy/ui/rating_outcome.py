@@ -98,12 +98,12 @@ def by_arm(place: RatingPlace, rated: Sequence[Rated]) -> list[ArmRatings]:
     Raises:
         RunError: the file that says who is damaged.
     """
-    arms = {entry.get("id"): entry.get("arms") for _, _, entry in jsonl.read_lines(place.who)}
+    arms = {str(entry.get("id")): entry.get("arms") for _, _, entry in jsonl.read_lines(place.who)}
     found: dict[str, list[float]] = {}
     for one in rated:
         said = arms.get(one.id)
         for arm in said if one.rating is not None and isinstance(said, list) else ():
-            if arm in ARMS:
+            if isinstance(arm, str) and arm in ARMS:
                 found.setdefault(arm, []).append(float(one.rating or 0))
     if len(found) < 2:
         return []
