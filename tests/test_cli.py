@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def typed(answers: list[bytes], cwd: Path, *arguments: str) -> tuple[int, str]:
     # what leads a session, and opens a terminal, is interrupted from there
     line = f'exec "$@" <{os.ttyname(theirs)} >{os.ttyname(theirs)} 2>&1'
     command = ["sh", "-c", line, "sh", sys.executable, "-m", "selfstudy.cli", "init", *arguments]
-    said, left = b"", list(answers)
+    said, left, pressed = b"", list(answers), time.monotonic()
     with subprocess.Popen(command, cwd=cwd, start_new_session=True) as process:
         while process.poll() is None or select.select([ours], [], [], 0)[0]:
             if select.select([ours], [], [], 0.05)[0]:
@@ -128,6 +129,11 @@ def typed(answers: list[bytes], cwd: Path, *arguments: str) -> tuple[int, str]:
             if left and said.endswith(b"]: "):
                 said += b"|"
                 os.write(ours, left.pop(0))
+                pressed = time.monotonic()
+            elif answers[-1] == b"\x03" and not left and time.monotonic() - pressed > 3:
+                # between its prompt and its waiting for a line Python notes a Ctrl-C, and waits all the same
+                os.write(ours, b"\x03")
+                pressed = time.monotonic()
     os.close(ours)
     os.close(theirs)
     return process.returncode, said.decode().replace("\r\n", "\n").replace("|", "")

@@ -50,6 +50,15 @@ def test_the_headline_names_the_round_if_there_are_several() -> None:
     assert headline(Summary.model_validate(SUMMARY | {"rounds": 1, "round": 1})).startswith("Correct answers")
 
 
+def test_the_headline_says_when_chance_explains_it() -> None:
+    gain = {"before": 0.0, "after": 0.1, "difference": 0.1, "low": 0.0, "high": 0.3}
+    gain |= {"p": 1.0, "lost": 0, "won": 1, "n": 11, "facts": 11}
+    said = SUMMARY | {"before": {"gap_correct": 0.0}, "after": {"gap_correct": 0.1}, "gains": {"gap": gain}}
+    assert headline(Summary.model_validate(said)).endswith("to 10.0%; it may be no change at all.")
+    said["gains"] = {"gap": gain | {"low": 0.05, "p": 0.001}}
+    assert headline(Summary.model_validate(said)).endswith("to 10.0%.")
+
+
 @pytest.mark.parametrize(
     ("summary", "sentence"),
     [

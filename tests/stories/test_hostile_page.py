@@ -40,6 +40,7 @@ from selfstudy.records import (
 from selfstudy.run import Run
 from selfstudy.ui import processes
 from selfstudy.ui.markup import address
+from selfstudy.verbs.publishing.publish import DONE
 
 from ..ui.browser import Browser, chromium, served
 
@@ -126,7 +127,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     card = processes.place_of(folder, "published/odd")
     card.mkdir()
     (card / "process.json").write_text(json.dumps({"words": [HOSTILE], "pid": 2, "began": "x"}))
-    (card / "output.log").write_text(HOSTILE)
+    (card / "output.log").write_text(f"{HOSTILE}\n{DONE}{HOSTILE}\n")
     (folder / "published/odd").mkdir(parents=True)
     (folder / "published/odd/README.md").write_text(HOSTILE)
     row = {

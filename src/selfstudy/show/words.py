@@ -180,7 +180,10 @@ def headline(summary: Summary) -> str:
         verb = "rose" if after > before else "fell" if after < before else "stayed"
         change = f"from {percent(before)} to {percent(after)}" if verb != "stayed" else f"at {percent(after)}"
         start = f"In round {summary.round}, correct" if summary.rounds > 1 else "Correct"
-        return f"{start} answers to what the model did not know {verb} {change}."
+        gain = summary.gains.get("gap")
+        doubt = gain is not None and verb != "stayed" and gain.within_noise(summary.confidence)
+        caution = "; it may be no change at all" if doubt else ""
+        return f"{start} answers to what the model did not know {verb} {change}{caution}."
     if summary.unscored == questions:
         return f"{questions:,} questions, and no answer to them has been scored."
     if not inconsistent:

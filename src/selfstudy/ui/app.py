@@ -72,6 +72,8 @@ def application(desk: Desk, uploads: str) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     rating_downloads.add_routes(app, desk)
     downloads.add_routes(app, desk)
+    # the machine's own fonts: of gradio's bold one most letters are missing (6.31)
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     served: FastAPI = gr.mount_gradio_app(
         app,
         blocks_of(desk),
@@ -85,6 +87,7 @@ def application(desk: Desk, uploads: str) -> FastAPI:
         pwa=False,
         show_error=True,
         max_file_size=LARGEST,
+        theme=theme,
         css=template_file("style.css"),
         js=template_file("page.js"),
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
