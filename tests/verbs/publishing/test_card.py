@@ -124,6 +124,8 @@ def test_words_in_markdown() -> None:
     assert said("`*_|~[]\\") == r"\`\*\_\|\~\[\]" + "\\\\"
     assert said("a: b, http://x.org") == "a: b, http&#58;//x.org"
     assert said("me@a.org") == "me&#64;a.org"
+    assert said("\u202egnp.exe") == "gnp.exe"  # what is read is what stands there
+    assert "\u202e" not in code("x = 1 # \u202egnp")
     assert code("x\n```\n# out\n````").splitlines()[0] == "`````"
 
 

@@ -6,9 +6,7 @@ Knows the process and its files; nothing of what it loads.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 from selfstudy.environment import child_environment
 from selfstudy.errors import ModelError
 from selfstudy.files import private
+from selfstudy.models.server import leftovers
+from selfstudy.models.server.guarded import Guarded
 from selfstudy.secrets import without_secrets
-from selfstudy.text import clean, one_line
+from selfstudy.text import one_line
 from selfstudy.verbs.publishing.questions import Asking
 
 PROGRAM = Path(__file__).with_name("plain_child.py")
@@ -110,37 +110,34 @@ def request_of(folder: Path, asking: Asking, adapters: Sequence[str], *, whole: 
 
 
 def _answers(request: dict[str, object]) -> PlainReply:
-    with tempfile.TemporaryDirectory(prefix="selfstudy-publish-") as place:
-        asked, said = Path(place, "request.json"), Path(place, "reply.json")
-        asked.write_text(json.dumps(request), encoding="utf-8")
-        # -P: nothing is imported from the working directory; offline: what is there has to do
-        command = [sys.executable, "-P", str(PROGRAM), str(asked), str(said)]
-        mine = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
-        environment = child_environment(downloads=False, mine=mine)
+    """What the process says; it and its folder, which holds the questions, end with this process."""
+    place = leftovers.make_folder("selfstudy-server")
+    asked, said = place / "request.json", place / "reply.json"
+    asked.write_text(json.dumps(request), encoding="utf-8")
+    said.touch(private.FILE)
+    # -P: nothing is imported from the working directory; offline: what is there has to do
+    command = [sys.executable, "-P", str(PROGRAM), str(asked), str(said)]
+    mine = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
+    with said.open("rb") as reply:  # readable after it is gone
+        guarded = Guarded(command, child_environment(downloads=False, mine=mine), [place])
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                timeout=SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ModelError(
-                f"loading it back took longer than {SECONDS:,.0f} s", "try it on a faster machine"
-            ) from None
-        if done.returncode:
-            lines = clean(done.stderr.decode("utf-8", "replace")).strip().splitlines()
-            last = one_line(without_secrets(lines[-1]), 400) if lines else f"exit code {done.returncode}"
-            raise ModelError(
-                f"transformers and peft alone cannot load what was written: {last}",
-                "if `selfstudy chat RUN` answers, please report this with the base model's name",
-            )
-        try:
-            return PlainReply.model_validate_json(private.read(said))
-        except (OSError, ValidationError):
+            code = guarded.wait(SECONDS)
+            if code is None:
+                raise ModelError(
+                    f"loading it back took longer than {SECONDS:,.0f} s", "try it on a faster machine"
+                )
+            if code:
+                lines = guarded.said().strip().splitlines()
+                last = one_line(without_secrets(lines[-1]), 400) if lines else f"exit code {code}"
+                raise ModelError(
+                    f"transformers and peft alone cannot load what was written: {last}",
+                    "if `selfstudy chat RUN` answers, please report this with the base model's name",
+                )
+            return PlainReply.model_validate_json(reply.read(private.LARGEST))
+        except ValidationError:
             raise ModelError("the process that loads it back gave no reply", "try again") from None
+        finally:
+            guarded.stop()
 
 
 def compared(asking: Asking, reply: PlainReply) -> LoadedBack:

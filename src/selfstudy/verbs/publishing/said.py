@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from selfstudy.text import clean, one_line
+from selfstudy.screen import printable
+from selfstudy.text import one_line
 
 _MARKS = re.compile(r"([\\`*_\[\]~|])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "$": "&#36;"}
@@ -24,7 +25,7 @@ class InMarkdown(str):
 
 def said(value: object, most: int = 2000) -> InMarkdown:
     """A text as a line of Markdown that shows it, at most so many characters of it."""
-    line = one_line(clean(str(value)), most)
+    line = one_line(printable(str(value)), most)
     for mark, entity in _ENTITIES.items():
         line = line.replace(mark, entity)
     line = _ADDRESS.sub(lambda mark: f"&#{ord(mark[0])};", _MARKS.sub(r"\\\1", line))
@@ -33,6 +34,6 @@ def said(value: object, most: int = 2000) -> InMarkdown:
 
 def code(text: str, language: str = "") -> InMarkdown:
     """A block of code, whose fence is longer than any that stands in it."""
-    text = clean(text).rstrip("\n")
+    text = printable(text).rstrip("\n")
     fence = "`" * max(3, *(len(found) + 1 for found in _FENCES.findall(text)), 3)
     return InMarkdown(f"{fence}{language}\n{text}\n{fence}")
