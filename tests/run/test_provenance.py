@@ -75,9 +75,9 @@ def test_a_run_of_before_there_was_deploy_merges_as_it_did(tmp_path: Path, merge
 
 
 def test_keys_that_are_no_more_do_not_stand_in_the_way(tmp_path: Path) -> None:
-    """Of a run of this version too: it may be of the day before."""
     stored(tmp_path)
-    (tmp_path / "made with").write_text(json.dumps({**provenance(RECIPE), "recipe_digest": "of more keys"}))
+    older = {**provenance(RECIPE), "selfstudy": "0.2.0.dev4", "recipe_digest": "of more keys"}
+    (tmp_path / "made with").write_text(json.dumps(older))
     file = tmp_path / "recipe"
     text = file.read_text()
     file.write_text(text.replace("  rejection:\n", "  rejection:\n    keep: 2.0\n    rest: true\n"))

@@ -76,13 +76,12 @@ def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     return recipe
 
 
-def drop_gone(data: dict[str, Any]) -> bool:
-    """Takes keys that are no more out of what a recipe file holds; whether it had any."""
-    found = False
+def drop_gone(data: dict[str, Any]) -> None:
+    """Takes keys that are no more out of what a recipe file holds."""
     for place, keys in GONE.items():
         for block in _blocks_at(data, place):
-            found |= bool([block.pop(key) for key in keys if key in block])
-    return found
+            for key in keys:
+                block.pop(key, None)
 
 
 def _blocks_at(data: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:

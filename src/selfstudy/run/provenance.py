@@ -96,13 +96,13 @@ def stored_recipe(recipe_file: Path, provenance_file: Path) -> Recipe:
             "start a new run with --run DIR, or go on with the version that began this one",
         )
     data = read_yaml(recipe_file)
-    dropped = drop_gone(data)
+    drop_gone(data)
     if written.get("selfstudy") != __version__:
         _settle(data)
     recipe = parse_recipe(data, str(recipe_file))
     # A newer version may know more keys, so only the version that wrote the digest can check it; runs without
-    # `kind` are of before there was one, and those that name what is no more, whatever number they have.
-    same_version = written.get("selfstudy") == __version__ and "kind" in written and not dropped
+    # `kind` are of before there was one, whatever number they have.
+    same_version = written.get("selfstudy") == __version__ and "kind" in written
     if same_version and written.get("recipe_digest") != recipe_digest(recipe):
         raise RunError(
             f"{recipe_file} was edited after the run began",
