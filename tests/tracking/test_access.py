@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,9 @@ def test_a_missing_package_is_told_with_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "wandb").mkdir()  # as wandb itself leaves it in a working directory
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)  # other packages import it
     monkeypatch.setattr("sys.path", [str(tmp_path)])
-    monkeypatch.setattr(
-        "sys.meta_path", [one for one in __import__("sys").meta_path if "PathFinder" in str(one)]
-    )
+    monkeypatch.setattr("sys.meta_path", [one for one in sys.meta_path if "PathFinder" in str(one)])
     with pytest.raises(RecipeError, match="needs the package 'wandb'") as told:
         access.require(TrackBlock(type="wandb"))
     assert "pip install wandb" in told.value.hint
