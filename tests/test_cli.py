@@ -381,6 +381,15 @@ def test_an_exit_code_needs_no_stream(streams: str) -> None:
     assert (done.returncode, done.stderr) == (130, "")
 
 
+@pytest.mark.parametrize("words", [("ui",), ("serve", "atlas")])
+def test_a_verb_without_its_extra_says_what_to_install(words: tuple[str, ...], tmp_path: Path) -> None:
+    code = "import sys; sys.modules['starlette'] = None; from selfstudy.cli import main; main()"
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 2
+    assert f"pip install 'selfstudy[{words[0]}]'" in done.stderr
+
+
 def test_main_modules_are_only_a_program_when_run() -> None:
     for name in ("selfstudy.__main__", "selfstudy.cli.__main__"):
         importlib.import_module(name)

@@ -37,8 +37,12 @@ def ui(
       selfstudy ui ~/studies --port 0 --open
     """
     with session():
-        from selfstudy.ui.server import UiServer
+        from selfstudy.errors import MissingExtraError
 
+        try:
+            from selfstudy.ui.server import UiServer
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "gradio", "ui", "ui") from None
         if folder == Path("runs"):
             folder.mkdir(exist_ok=True)
         server = UiServer(folder, host=host, port=port, names=tuple(allow_host or ()))
