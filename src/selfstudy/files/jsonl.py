@@ -102,6 +102,11 @@ def encode(data: Mapping[str, Any]) -> bytes:
     return to_json(data, indent=2, inf_nan_mode="null") + b"\n"
 
 
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """Plain data as a line of its own; NaN and infinities become null."""
+    return to_json(row, inf_nan_mode="null") + b"\n"
+
+
 def require_readable(data: bytes, path: Path, what: str = "it", largest: int = private.LARGEST) -> None:
     """Before a file is written whole: whether `read_object` will read it.
 

@@ -16,13 +16,11 @@ Knows no page, nor what comes of it (rating_outcome.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-from pydantic_core import to_json
 
 from selfstudy.errors import DataError, RunError
 from selfstudy.files import jsonl, lock, private
@@ -174,9 +172,9 @@ def begin(desk: Desk, place: RatingPlace, questions: int) -> None:
             return
         given = [_given(one) for one in answers] or [_texts(row) for row in rows]
         who = [{"id": sheets.id_of(one.prompt, one.text), "arms": one.arms} for one in answers]
-        jsonl.replace_lines(place.answers, map(_line, given), None)
-        jsonl.replace_lines(place.who, map(_line, who), None)
-        jsonl.replace_lines(place.sheet, map(_line, rows), None)  # last: with it, it is begun
+        jsonl.replace_lines(place.answers, map(jsonl.encode_row, given), None)
+        jsonl.replace_lines(place.who, map(jsonl.encode_row, who), None)
+        jsonl.replace_lines(place.sheet, map(jsonl.encode_row, rows), None)  # last: with it, it is begun
 
 
 def _given(one: AnswerOf) -> dict[str, Any]:
@@ -323,15 +321,9 @@ def keep(place: RatingPlace, name: str, said: Mapping[str, Any]) -> list[Rated]:
         if any(row[key] != value for row in found for key, value in new.items()):
             for row in found:
                 row |= new
-            jsonl.replace_lines(place.sheet, map(_line, rows), None)
+            jsonl.replace_lines(place.sheet, map(jsonl.encode_row, rows), None)
     return [_read(row) for row in rows]
 
 
-@contextmanager
-def _alone(place: RatingPlace) -> Iterator[None]:
-    with lock.waited(place.folder / "sheet.lock", place.folder, option="the sheet"):
-        yield
-
-
-def _line(row: Mapping[str, Any]) -> bytes:
-    return to_json(row, inf_nan_mode="null") + b"\n"
+def _alone(place: RatingPlace) -> AbstractContextManager[None]:
+    return lock.waited(place.folder / "sheet.lock", place.folder, option="the sheet")

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
-
 from selfstudy.errors import RunError, SelfstudyError
 from selfstudy.files import jsonl
 from selfstudy.files.cells import csv_lines
@@ -83,7 +81,7 @@ def lines(place: RatingPlace, what: str, form: str) -> Iterator[bytes]:
     if form == "csv":
         first = list(rows)
         return csv_lines(first, list(dict.fromkeys(name for row in first for name in row)))
-    return (to_json(row, inf_nan_mode="null") + b"\n" for row in rows)
+    return map(jsonl.encode_row, rows)
 
 
 def _file(place: RatingPlace, what: str) -> Path:

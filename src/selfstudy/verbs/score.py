@@ -16,8 +16,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic_core import to_json
-
 from selfstudy.errors import RecipeError, RunError
 from selfstudy.files import jsonl, private
 from selfstudy.files.cache import USER_LIMIT, Cache, cache_folder
@@ -182,7 +180,7 @@ def score_lines(
             out = [row for row, new in zip(rows, fresh, strict=True) if new]
             tally.failed += sum("error" in row for row in out)
             tally.scored += sum("error" not in row for row in out)
-            write(b"".join(map(_encoded, out)))
+            write(b"".join(map(jsonl.encode_row, out)))
         advance(len(block))
     return tally
 
@@ -354,7 +352,3 @@ def _row(item: Line, scores: Sequence[Score] | None) -> dict[str, Any]:
     row["details"] = {name: parts for name, parts in details.items() if parts}
     errors = [f"{score.scorer}: {score.error}" for score in scores if score.value is None]
     return {**row, "error": "; ".join(errors)} if errors else row
-
-
-def _encoded(row: dict[str, Any]) -> bytes:
-    return to_json(row, inf_nan_mode="null") + b"\n"

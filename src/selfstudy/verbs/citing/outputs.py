@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic_core import to_json
-
 from selfstudy.files import jsonl, private
 from selfstudy.verbs import outputs
 from selfstudy.verbs.citing.answering import AnsweredQuestion
@@ -76,5 +74,4 @@ _OURS = {outputs.MARK, "output", "place", "error", *_TOLD}
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    data = b"".join(to_json(row, inf_nan_mode="null") + b"\n" for row in rows)
-    jsonl.replace(path, data, None, private.SHARED)
+    jsonl.replace(path, b"".join(map(jsonl.encode_row, rows)), None, private.SHARED)

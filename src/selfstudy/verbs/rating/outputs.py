@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from selfstudy.errors import RunError
-from selfstudy.files import private
+from selfstudy.files import jsonl, private
 from selfstudy.judging.rewards import Reward
 from selfstudy.verbs.rating.given import Given
 from selfstudy.verbs.rating.layouts import MARK
@@ -121,7 +121,7 @@ def _plain(reward: Reward) -> dict[str, Any]:
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as JSON lines."""
-    return b"".join(to_json(row, inf_nan_mode="null") + b"\n" for row in rows)
+    return b"".join(map(jsonl.encode_row, rows))
 
 
 def write(path: Path, data: bytes) -> None:

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic_core import to_json
-
 from selfstudy.errors import DataError
+from selfstudy.files import jsonl
 from selfstudy.files.cells import unguarded
 from selfstudy.files.rows import MalformedError, read_rows, shown
 from selfstudy.judging import missing_reward, rubric_columns, rubric_reward
@@ -88,7 +87,7 @@ def sheet_rows(prompts: Iterable[PromptAnswers], reward: str, texts: Prompts) ->
 def encoded(rows: Sequence[Mapping[str, Any]], suffix: str) -> bytes:
     """Rows as a file: a table for .csv, else JSON lines."""
     if suffix.lower() != ".csv":
-        return b"".join(to_json(row, inf_nan_mode="null") + b"\n" for row in rows)
+        return b"".join(map(jsonl.encode_row, rows))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
