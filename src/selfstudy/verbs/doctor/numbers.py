@@ -31,13 +31,18 @@ class MachineNumbers:
     @property
     def words(self) -> str:
         """In a few words."""
-        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         beside = "no GPU"
         if self.kind:
             beside = self.accelerator
         if self.accelerator_memory:
             beside += f" with {self.accelerator_memory / GB:.0f} GB"
-        return f"{threads}, {self.memory / GB:.1f} GB of memory free, {beside}"
+        return f"{self.cpu_words}, {beside}"
+
+    @property
+    def cpu_words(self) -> str:
+        """What the CPU has."""
+        threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
+        return f"{threads}, {self.memory / GB:.1f} GB of memory free"
 
 
 def free_memory() -> int:

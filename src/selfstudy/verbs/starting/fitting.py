@@ -103,8 +103,7 @@ def _device(machine: MachineNumbers) -> str:
     if machine.kind == "cuda":
         return f"Here auto is the GPU: {machine.accelerator}, {machine.accelerator_memory / GB:.0f} GB."
     also = " (mps would be the Apple GPU)" if machine.kind == "mps" else ""
-    threads = f"{machine.threads} thread{'' if machine.threads == 1 else 's'}"
-    return f"Here auto is the CPU{also}: {threads}, {machine.memory / GB:.1f} GB of memory free."
+    return f"Here auto is the CPU{also}: {machine.cpu_words}."
 
 
 def _tokens(look: ModelLook, room: float, size: float) -> int:
