@@ -19,14 +19,14 @@ from selfstudy.verbs.correct import correct
 if TYPE_CHECKING:
     from selfstudy.ui.desk import Desk
 
+NOTHING = "I say nothing of it"
 LABELS: dict[str, PersonLabel | None] = {
     "Right": "right",
     "Wrong": "wrong",
     "I cannot tell": "cannot tell",
-    "I say nothing of it": None,
+    NOTHING: None,
 }
 """What a person may say of the model's first answer, as the form puts it."""
-NOTHING = "I say nothing of it"
 
 
 @dataclass(frozen=True)
